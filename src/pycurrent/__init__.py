@@ -1,0 +1,1 @@
+"""Pipelines that keep things up to date."""

@@ -1,0 +1,13 @@
+"""The one root of the exceptions that pycurrent raises.
+
+A message says what is wrong, with which value, and what to do about it, in one line:
+the command line prints it as it is.
+"""
+
+
+class PycurrentError(Exception):
+    """The root of all exceptions that pycurrent raises."""
+
+
+class UsageError(PycurrentError):
+    """What was asked for can't be done as asked: the command line exits with status 2."""
