@@ -1,1 +1,39 @@
-"""incr"""
+"""Change propagation: nodes that are kept up to date, usable alone.
+
+Synchronous, standard library only. `Graph` holds the nodes and brings them up to date.
+"""
+
+from pycurrent.incr.each import Duplicate, Each, Item
+from pycurrent.incr.gather import FANOUT, Gather, Sequence
+from pycurrent.incr.graph import GAP, Cycle, Graph
+from pycurrent.incr.node import UNSET, Absent, Eq, Node, Observer
+from pycurrent.incr.nodes import Bind, Const, Input, Map1, MapN, Switch, combine
+from pycurrent.incr.rope import Rope, plain
+from pycurrent.incr.scope import Scope
+
+__all__ = [
+    "FANOUT",
+    "GAP",
+    "UNSET",
+    "Absent",
+    "Bind",
+    "Const",
+    "Cycle",
+    "Duplicate",
+    "Each",
+    "Eq",
+    "Gather",
+    "Graph",
+    "Input",
+    "Item",
+    "Map1",
+    "MapN",
+    "Node",
+    "Observer",
+    "Rope",
+    "Scope",
+    "Sequence",
+    "Switch",
+    "combine",
+    "plain",
+]

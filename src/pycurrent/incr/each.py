@@ -1,0 +1,143 @@
+"""A part of the graph for each item of a list that changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from itertools import compress, count
+from operator import ne
+from typing import Any
+
+from pycurrent.incr.gather import Sequence
+from pycurrent.incr.graph import Graph
+from pycurrent.incr.node import Node
+from pycurrent.incr.nodes import Input
+from pycurrent.incr.rope import plain
+from pycurrent.incr.scope import Scope
+
+
+class Item(Input):
+    """One item: an input that holds it, and what was made for it."""
+
+    __slots__ = ("count", "item", "key", "output", "scope")
+
+    def __init__(self, each: Each, key: Hashable, item: Any) -> None:
+        super().__init__(item)
+        self.key = key
+        self.item = item
+        self.scope = Scope(each)
+        self.scope.roots.append(self)
+        self.count = 0
+        self.output: Node = self
+
+    def replace(self, graph: Graph, item: Any) -> None:
+        self.item = item
+        self.set(graph, item)
+
+
+class Duplicate(ValueError):
+    """Two different items have the same key."""
+
+    def __init__(self, key: Hashable, one: Any, other: Any) -> None:
+        super().__init__(f"two different items have the key {key!r}: {one!r} and {other!r}")
+
+
+class Each(Node):
+    """Follows a list: an item that stays keeps its part of the graph, untouched.
+
+    Items are told apart by `key` (by themselves, if None). `build(item)` makes the part of a
+    new one in `item.scope` and returns its outcome; what it raises is the outcome of that item.
+    The outcomes, in the order of the list, are in `sequence`. Equal items share one part.
+
+    A change costs the items between the first and the last that differ, and a comparison of
+    the rest.
+    """
+
+    __slots__ = ("build", "items", "key", "order", "sequence", "source")
+
+    def __init__(
+        self,
+        source: Node,
+        build: Callable[[Item], Node],
+        *,
+        key: Callable[[Any], Hashable] | None = None,
+        collect: bool,
+    ) -> None:
+        super().__init__()
+        self.source = source
+        self.build = build
+        self.key = key
+        self.items: dict[Hashable, Item] = {}
+        self.order: list[Any] = []
+        self.sequence = Sequence(collect=collect, head=self)
+
+    def inputs(self) -> Iterable[Node]:
+        return (self.source,)
+
+    def scopes(self) -> Iterable[Scope]:
+        return (item.scope for item in self.items.values())
+
+    def recompute(self, graph: Graph) -> bool:
+        absent = self.source.absent
+        if absent is None:
+            try:
+                self._follow(graph, list(plain(self.source.value)))
+            except Exception as error:
+                absent = graph.fault(error)
+                if absent == self.absent:
+                    absent = self.absent
+        if absent is not None:
+            self._clear(graph)
+        return self.publish(bool(self.order), absent)
+
+    def _clear(self, graph: Graph) -> None:
+        self.items = {}
+        self.order = []
+        self.sequence.fill(graph, [])
+
+    def _follow(self, graph: Graph, new: list[Any]) -> None:
+        old = self.order
+        shorter = min(len(old), len(new))
+        start = next(compress(count(), map(ne, old, new)), shorter)
+        rest = shorter - start
+        end = next(compress(count(), map(ne, reversed(old), reversed(new))), rest)
+        end = min(end, rest)
+        gone = self._keys(old[start : len(old) - end])
+        middle = new[start : len(new) - end]
+        keys = self._keys(middle)
+        if not gone and not keys:
+            return
+        for key in gone:
+            self.items[key].count -= 1
+        members: list[Node] = []
+        try:
+            for key, item in zip(keys, middle, strict=True):
+                members.append(self._take(graph, key, item).output)
+        except Exception:
+            for member in members:
+                graph.discard(member)
+            raise
+        self.sequence.splice(graph, start, start + len(gone), members)
+        for key in gone:
+            if key in self.items and not self.items[key].count:
+                del self.items[key]
+        self.order = new
+
+    def _keys(self, items: list[Any]) -> list[Hashable]:
+        return items if self.key is None else [self.key(item) for item in items]
+
+    def _take(self, graph: Graph, key: Hashable, value: Any) -> Item:
+        item = self.items.get(key)
+        if item is None:
+            item = self.items[key] = Item(self, key, value)
+            graph.add(item, item.scope)
+            try:
+                item.output = self.build(item)
+            except Exception as error:
+                item.output = Input(None, graph.fault(error))
+                graph.add(item.output, item.scope)
+        elif item.item is not value and item.item != value:
+            if item.count:
+                raise Duplicate(key, item.item, value)
+            item.replace(graph, value)
+        item.count += 1
+        return item

@@ -1,0 +1,151 @@
+"""What all nodes share.
+
+A node has a `value`, or an `absent` that says why it has none. Absences pass through
+functions untouched, so a graph needs no wrapper object around each value: on a chain of maps
+that wrapper was half of the time.
+
+Invariants (checked by `Graph.check`):
+
+- a node is a user of each of its inputs, once, and of nothing else;
+- it is higher than each of its inputs, and than the owner of the scope it was made in;
+- between two runs of `Graph.stabilise` no node is pending, and each has at least one user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pycurrent.incr.rope import plain
+
+if TYPE_CHECKING:
+    from pycurrent.incr.graph import Graph
+    from pycurrent.incr.scope import Scope
+
+
+class Absent:
+    """Why a node has no value. Of several, the highest `rank` wins, and then the leftmost."""
+
+    __slots__ = ()
+    rank: ClassVar[int] = 0
+
+
+class _Unset(Absent):
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+Eq = Callable[[Any, Any], bool]
+"""(old, new): whether a change may stop here."""
+
+UNSET = _Unset()
+"""The absence of a node that has never been computed."""
+
+
+class Node:
+    """One value that is kept up to date.
+
+    A subclass says what it is made from (`inputs`) and how (`recompute`). `value` holds
+    anything, as its type is known only to whoever made the node.
+    """
+
+    __slots__ = ("absent", "height", "owner", "pending", "users", "value")
+
+    value: Any
+    absent: Absent | None
+    owner: object
+
+    def __init__(self) -> None:
+        self.value = None
+        self.absent = UNSET
+        self.height = 0
+        self.pending = False
+        # What it stands for, to whoever made it.
+        self.owner = None
+        # None, the only user, or all of them in the order in which they came. Most nodes have
+        # one user, and a dictionary for each would be a third of the memory.
+        self.users: Node | dict[Node, None] | None = None
+
+    def inputs(self) -> Iterable[Node]:
+        """The nodes that this one reads now; none twice."""
+        return ()
+
+    def recompute(self, graph: Graph) -> bool:
+        """Bring the value up to date, all inputs being so; say whether it changed."""
+        raise NotImplementedError
+
+    def release(self, graph: Graph) -> None:
+        """Let go of what is held outside the graph: nobody needs the node. Called once."""
+
+    def scopes(self) -> Iterable[Scope]:
+        """The scopes whose nodes must stay higher than this one."""
+        return ()
+
+    def get_users(self) -> Iterable[Node]:
+        users = self.users
+        if users is None:
+            return ()
+        return users if type(users) is dict else (users,)  # type: ignore[return-value]
+
+    def publish(self, value: Any, absent: Absent | None) -> bool:
+        """Pass on the outcome of another node; say whether it differs.
+
+        By identity: equal outcomes were told apart where they arose.
+        """
+        if absent is None:
+            if self.absent is None and self.value is value:
+                return False
+        elif self.absent is absent:
+            return False
+        else:
+            value = None
+        self.value = value
+        self.absent = absent
+        return True
+
+    def settle(self, graph: Graph, value: Any, eq: Eq | None = None) -> bool:
+        """Take a value that may be equal to the last one; say whether it differs."""
+        try:
+            if self.absent is None:
+                old = self.value
+                if eq is not None:
+                    if eq(plain(old), plain(value)):
+                        return False
+                elif value is old or value == old:
+                    return False
+        except Exception as error:
+            return self.fault(graph, error)
+        self.value = value
+        self.absent = None
+        return True
+
+    def fault(self, graph: Graph, error: Exception) -> bool:
+        """Take the failure of an own function as the outcome; say whether it differs."""
+        return self.lack(graph.fault(error))
+
+    def lack(self, absent: Absent) -> bool:
+        """Take an absence that arose here, and may be equal to the last one."""
+        if self.absent is absent or self.absent == absent:
+            return False
+        self.value = None
+        self.absent = absent
+        return True
+
+
+class Observer(Node):
+    """A user from outside the graph: what it observes is needed until it is dropped."""
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: Node) -> None:
+        super().__init__()
+        self.source = source
+
+    def inputs(self) -> Iterable[Node]:
+        return (self.source,)
+
+    def recompute(self, graph: Graph) -> bool:
+        self.absent = None
+        return False

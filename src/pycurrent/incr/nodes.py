@@ -1,0 +1,208 @@
+"""The nodes with a fixed number of inputs, and the bind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from pycurrent.incr.graph import GAP, Cycle, Graph
+from pycurrent.incr.node import UNSET, Absent, Eq, Node
+from pycurrent.incr.rope import Rope, plain
+from pycurrent.incr.scope import Scope
+
+
+def combine(sources: Iterable[Node]) -> Absent | None:
+    """Why not all of the sources have a value: the highest rank wins, then the leftmost."""
+    absent: Absent | None = None
+    for source in sources:
+        other = source.absent
+        if other is not None and (absent is None or other.rank > absent.rank):
+            absent = other
+    return absent
+
+
+class Const(Node):
+    """What never changes."""
+
+    __slots__ = ()
+
+    def __init__(self, value: Any, absent: Absent | None = None) -> None:
+        super().__init__()
+        self.value = value
+        self.absent = absent
+
+    def recompute(self, graph: Graph) -> bool:
+        return True
+
+
+class Input(Node):
+    """What is set from outside. `set` before the run that should show it."""
+
+    __slots__ = ("_next",)
+
+    def __init__(self, value: Any, absent: Absent | None = None) -> None:
+        super().__init__()
+        self._next = (value, absent)
+
+    def set(self, graph: Graph, value: Any, absent: Absent | None = None) -> None:
+        self._next = (value, absent)
+        graph.push(self)
+
+    def recompute(self, graph: Graph) -> bool:
+        value, absent = self._next
+        return self.settle(graph, value) if absent is None else self.lack(absent)
+
+
+class Map1(Node):
+    """A function of one node."""
+
+    __slots__ = ("eq", "fn", "source")
+
+    def __init__(self, fn: Callable[[Any], Any], source: Node, eq: Eq | None = None) -> None:
+        # Spelt out, not through super(): long chains are built from these.
+        self.value = None
+        self.absent = UNSET
+        self.height = 0
+        self.pending = False
+        self.owner = None
+        self.users = None
+        self.fn = fn
+        self.eq = eq
+        self.source = source
+
+    def inputs(self) -> Iterable[Node]:
+        return (self.source,)
+
+    def recompute(self, graph: Graph) -> bool:
+        source = self.source
+        absent = source.absent
+        if absent is not None:
+            if self.absent is absent:
+                return False
+            self.absent = absent
+            self.value = None
+            return True
+        value = source.value
+        if value.__class__ is Rope:
+            value = value.items()
+        try:
+            value = self.fn(value)
+            if self.absent is None:
+                old = self.value
+                if (value is old or value == old) if self.eq is None else self.eq(old, value):
+                    return False
+        except Exception as error:
+            return self.fault(graph, error)
+        self.value = value
+        self.absent = None
+        return True
+
+
+class MapN(Node):
+    """A function of several nodes; the same node may be given twice."""
+
+    __slots__ = ("eq", "fn", "sources")
+
+    def __init__(
+        self, fn: Callable[..., Any], sources: Sequence[Node], eq: Eq | None = None
+    ) -> None:
+        super().__init__()
+        self.fn = fn
+        self.eq = eq
+        self.sources = sources
+
+    def inputs(self) -> Iterable[Node]:
+        return dict.fromkeys(self.sources)
+
+    def recompute(self, graph: Graph) -> bool:
+        absent = combine(self.sources)
+        if absent is not None:
+            return self.publish(None, absent)
+        try:
+            value = self.fn(*[plain(source.value) for source in self.sources])
+        except Exception as error:
+            return self.fault(graph, error)
+        return self.settle(graph, value, self.eq)
+
+
+class Switch(Node):
+    """The decision of a bind: builds a new inside whenever its inputs change.
+
+    `build(scope, *values)` makes the nodes of the inside in the scope and returns the one to
+    follow. What it raises is the outcome of the bind. The nodes of the last inside are needed
+    until the next is built, so what both have in common is kept.
+    """
+
+    __slots__ = ("build", "inside", "scope", "sources")
+
+    def __init__(self, build: Callable[..., Node], sources: Sequence[Node]) -> None:
+        super().__init__()
+        self.build = build
+        self.sources = sources
+        self.inside: Bind | None = None
+        self.scope: Scope | None = None
+
+    def inputs(self) -> Iterable[Node]:
+        return dict.fromkeys(self.sources)
+
+    def scopes(self) -> Iterable[Scope]:
+        return () if self.scope is None else (self.scope,)
+
+    def recompute(self, graph: Graph) -> bool:
+        assert self.inside is not None
+        absent = combine(self.sources)
+        self.scope = None
+        if absent is None:
+            self.scope = Scope(self)
+            try:
+                inner = self.build(self.scope, *[plain(source.value) for source in self.sources])
+                self.inside.follow(graph, inner)
+            except Exception as error:
+                absent = graph.fault(error)
+                if self.absent == absent:
+                    absent = self.absent
+        if absent is not None:
+            self.inside.follow(graph, None)
+        return self.publish(None, absent)
+
+
+class Bind(Node):
+    """What a switch leads to."""
+
+    __slots__ = ("eq", "inner", "slack", "switch")
+
+    def __init__(self, switch: Switch, eq: Eq | None = None) -> None:
+        super().__init__()
+        self.switch = switch
+        self.eq = eq
+        self.inner: Node | None = None
+        self.slack = GAP
+        switch.inside = self
+
+    def inputs(self) -> Iterable[Node]:
+        if self.inner is None:
+            return (self.switch,)
+        return (self.switch, self.inner)
+
+    def follow(self, graph: Graph, inner: Node | None) -> None:
+        """Follow another inside from now on; raises `Cycle` if it needs this bind."""
+        old = self.inner
+        if inner is old:
+            return
+        if inner is not None:
+            try:
+                graph.attach(inner, self, slack=self.slack)
+            except Cycle:
+                graph.discard(inner)
+                raise
+            self.slack += self.slack
+        self.inner = inner
+        if old is not None:
+            graph.unlink(old, self)
+        graph.push(self)
+
+    def recompute(self, graph: Graph) -> bool:
+        source = self.switch if self.inner is None else self.inner
+        if source.absent is not None:
+            return self.publish(None, source.absent)
+        return self.settle(graph, source.value, self.eq)

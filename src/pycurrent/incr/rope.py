@@ -1,0 +1,40 @@
+"""A list that is put together only when somebody reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Rope:
+    """An immutable snapshot of a list, as nested chunks, all of the same depth.
+
+    One changed item of n costs new chunks along one path. `items` is the plain list, made
+    once, when first asked for; as it is shared, it must not be changed.
+    """
+
+    __slots__ = ("_chunks", "_depth", "_items")
+
+    def __init__(self, chunks: list[Any], depth: int) -> None:
+        self._chunks = chunks
+        self._depth = depth
+        self._items: list[Any] | None = None
+
+    def items(self) -> list[Any]:
+        if self._items is None:
+            chunks = self._chunks
+            for _ in range(self._depth):
+                chunks = [item for chunk in chunks for item in chunk]
+            self._items = chunks
+        return self._items
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Rope):
+            return self is other or self.items() == other.items()
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def plain(value: Any) -> Any:
+    """The value as functions get it: a list instead of a rope."""
+    return value.items() if value.__class__ is Rope else value
