@@ -1,0 +1,168 @@
+"""Reads logs: as they grow, their ends, and as text in which to look for a failure's cause.
+
+All of it works on the file alone, so it serves another process than the one that writes.
+"""
+
+import asyncio
+import codecs
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+_BLOCK = 64 * 1024
+_RECHECK = 0.25
+
+
+async def follow(
+    path: Path,
+    *,
+    offset: int = 0,
+    ended: Callable[[], bool],
+    changed: Callable[[], Awaitable[None]],
+) -> AsyncIterator[bytes]:
+    """The bytes of a log from `offset` on, as they are written, until its job has ended.
+
+    `ended` is asked whenever everything has been read. Once it says so, what was written before
+    that is still given, and then the iterator ends. `changed` returns when the file or the answer
+    of `ended` may have changed since its last return (or, the first time, since before the call
+    of `follow`): at once, if that was in the meantime. It may return for nothing; `watch_file`
+    gives one. Raises OSError if the file can't be read; the file may be deleted meanwhile.
+    """
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while True:
+            last_time = ended()  # before reading: what was written until then is read below
+            while block := os.pread(file, _BLOCK, offset):
+                offset += len(block)
+                yield block
+            if last_time:
+                return
+            await changed()
+    finally:
+        os.close(file)
+
+
+Watch = AbstractAsyncContextManager[Callable[[], Awaitable[None]]]
+"""What it gives is the `changed` of `follow`."""
+
+
+def watch_file(path: Path, *, recheck: float = _RECHECK) -> Watch:
+    """Tells of changes of a file, by what this system has for that.
+
+    At the latest after `recheck` seconds there is said to be one: some file systems don't tell
+    of changes, and none tells of the end of a job.
+    """
+    watch = watch_inotify if sys.platform == "linux" else watch_anywhere
+    return watch(path, recheck=recheck)
+
+
+@asynccontextmanager
+async def watch_inotify(
+    path: Path, *, recheck: float = _RECHECK
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """`watch_file` on Linux. Raises OSError if there is no such file or no watch left."""
+    from asyncinotify import Inotify, Mask
+
+    with Inotify() as inotify:
+        inotify.add_watch(path, Mask.MODIFY | Mask.CLOSE_WRITE | Mask.DELETE_SELF)
+
+        async def changed() -> None:
+            try:
+                async with asyncio.timeout(recheck):
+                    await inotify.get()
+            except TimeoutError:
+                pass
+
+        yield changed
+
+
+@asynccontextmanager
+async def watch_anywhere(
+    path: Path, *, recheck: float = _RECHECK
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """`watch_file` where there is no inotify."""
+    from watchfiles import awatch
+
+    stop = asyncio.Event()
+    milliseconds = max(1, round(recheck * 1000))
+    changes = awatch(
+        path,
+        stop_event=stop,
+        debounce=50,
+        step=10,
+        rust_timeout=milliseconds,
+        yield_on_timeout=True,
+    )
+    async with aclosing(changes):
+
+        async def changed() -> None:
+            await anext(changes)
+
+        try:
+            yield changed
+        finally:
+            stop.set()
+
+
+def tail(path: Path, lines: int, *, limit: int = 1 << 20) -> bytes:
+    """The last lines of a file, but no more than its last `limit` bytes.
+
+    A last line without a newline counts as a line. Raises OSError if the file can't be read.
+    """
+    if lines <= 0:
+        return b""
+    with path.open("rb") as file:
+        start = end = file.seek(0, os.SEEK_END)
+        blocks: list[bytes] = []
+        newlines = 0
+        # One newline more than lines: that before the first one. The last byte doesn't count.
+        while start > max(0, end - limit) and newlines <= lines:
+            size = min(_BLOCK, start, limit - (end - start))
+            start -= size
+            file.seek(start)
+            blocks.append(file.read(size))
+            newlines += blocks[-1].count(b"\n")
+    return _last_lines(b"".join(reversed(blocks)), lines)
+
+
+def _last_lines(text: bytes, lines: int) -> bytes:
+    position = len(text) - 1 if text.endswith(b"\n") else len(text)
+    for _ in range(lines):
+        position = text.rfind(b"\n", 0, position)
+        if position < 0:
+            return text
+    return text[position + 1 :]
+
+
+def read_for_matching(path: Path, *, limit: int = 64 << 20, chunk: int = 1 << 20) -> Iterator[str]:
+    """The text of a log in chunks of about `chunk` characters, for patterns to be matched against.
+
+    A chunk ends at the end of a line, so that no line is cut, unless it is longer than a chunk.
+    Of a log longer than `limit` bytes the middle is left out: the beginning and the end, half of
+    the limit each, say most about a failure. What is no UTF-8 is replaced by U+FFFD. Raises
+    OSError if the file can't be read.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        half = limit // 2
+        for start, end in [(0, size)] if size <= limit else [(0, half), (size - half, size)]:
+            yield from _text(file, start, end, chunk)
+
+
+def _text(file: BinaryIO, start: int, end: int, chunk: int) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    file.seek(start)
+    pending = ""
+    while start < end and (block := file.read(min(_BLOCK, end - start))):
+        start += len(block)
+        pending += decoder.decode(block)
+        if len(pending) >= chunk:
+            cut = pending.rfind("\n") + 1 or len(pending)
+            yield pending[:cut]
+            pending = pending[cut:]
+    pending += decoder.decode(b"", final=True)
+    if pending:
+        yield pending

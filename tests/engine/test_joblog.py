@@ -1,0 +1,337 @@
+"""The log file of a job: what gets into it, in which order, and what happens when it can't."""
+
+import asyncio
+import errno
+import os
+import resource
+import subprocess
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pycurrent.engine.follow import watch_file
+from pycurrent.engine.joblog import JobLog
+from pycurrent.engine.masking import Secrets, masked
+from pycurrent.errors import UsageError
+
+MEGABYTE = 1 << 20
+
+
+def _now() -> datetime:
+    return datetime(2026, 11, 22, 9, 30, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[JobLog]:
+    log = JobLog(tmp_path / "job.log", now=_now)
+    yield log
+    log.close()
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    """A folder in which no file gets larger than 64 KiB, and the error that says so."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "pycurrent-test", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode == 0:
+        yield folder, errno.ENOSPC
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        return
+    # Without the right to mount: a limit of this process, which fails in the same place.
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65536, hard))
+    yield folder, errno.EFBIG
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def _feed(fd: int, data: bytes) -> threading.Thread:
+    """Writes to a pipe as a command does, and closes it."""
+
+    def write() -> None:
+        with os.fdopen(fd, "wb", buffering=0) as pipe:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[pipe.write(rest) or 0 :]
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    return writer
+
+
+def test_a_line_has_its_time_before_it(log: JobLog) -> None:
+    """Lines carry the time in the form that OCurrent's logs have."""
+    log.line("Checking out")
+    log.line("two\nlines")
+
+    assert log.path.read_text() == (
+        "2026-11-22 09:30.05: Checking out\n2026-11-22 09:30.05: two\nlines\n"
+    )
+
+
+def test_a_line_begins_on_a_new_line(log: JobLog) -> None:
+    """What a command printed without a newline at its end does not swallow the next line."""
+    log.write("no newline")
+    log.line("a")
+    log.write(b"newline\n")
+    log.line("b")
+
+    assert log.path.read_text() == (
+        "no newline\n2026-11-22 09:30.05: a\nnewline\n2026-11-22 09:30.05: b\n"
+    )
+
+
+def test_text_that_is_no_unicode_is_logged_all_the_same(log: JobLog) -> None:
+    """Undecodable file names are written as the bytes they are, other surrogates as escapes."""
+    log.write(os.fsdecode(b"caf\xe9 "))
+    log.write("\ud800")
+
+    assert log.path.read_bytes() == b"caf\xe9 \\ud800"
+
+
+def test_folders_are_made_and_an_existing_log_is_left_alone(tmp_path: Path) -> None:
+    """The first log of a day makes its folder; a second log of the same name is an error."""
+    path = tmp_path / "job" / "2026-11-22" / "a.log"
+    first = JobLog(path, now=_now)
+    first.write("kept")
+    first.close()
+
+    with pytest.raises(FileExistsError):
+        JobLog(path, now=_now)
+
+    assert path.read_text() == "kept"
+
+
+def test_what_comes_after_close_is_dropped(log: JobLog) -> None:
+    """Closing twice and logging after it are fine and change nothing."""
+    log.line("kept")
+    log.close()
+    log.close()
+    log.line("late")
+    log.write("late")
+    log.secret("late")
+
+    assert log.path.read_text().endswith("kept\n")
+    assert log.error is None
+
+
+async def test_a_pump_copies_byte_for_byte(log: JobLog) -> None:
+    """Everything a command prints is in the log, in order, whatever the bytes."""
+    data = os.urandom(MEGABYTE) * 5 + b"end"
+    read, write = os.pipe()
+    writer = _feed(write, data)
+
+    await log.pump(read)
+
+    writer.join()
+    assert log.path.read_bytes() == data
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(read)
+
+
+async def test_lines_come_between_the_chunks_of_a_pump_in_their_order(log: JobLog) -> None:
+    """While a command floods the log, the engine's lines get in whole, each once and in order."""
+    data = b"0123456789abcde\n" * (MEGABYTE // 2)
+    read, write = os.pipe()
+    writer = _feed(write, data)
+    pump = asyncio.create_task(log.pump(read))
+    count = 0
+    while not pump.done():  # as fast as can be: the pump must get its turn all the same
+        log.line(f"line {count}")
+        count += 1
+        await asyncio.sleep(0)
+
+    writer.join()
+    lines = log.path.read_bytes().split(b"\n")
+    # A line may break one of the command's in two; taken out, with its newline, that is whole.
+    own = [line for line in lines if b"05: line" in line]
+    assert own == [b"2026-11-22 09:30.05: line %d" % i for i in range(count)]
+    assert b"".join(line for line in lines if b"05: line" not in line) == data.replace(b"\n", b"")
+
+
+async def test_the_loop_does_not_wait_for_a_pump_that_is_writing(log: JobLog) -> None:
+    """A line that finds the file busy is left to whoever is writing, and written by him."""
+    with log._turn:  # as a pump has it while the disk makes it wait
+        log.line("first")
+        log.write("second")
+        assert log.path.read_bytes() == b""
+    read, write = os.pipe()
+    _feed(write, b", third").join()
+
+    await log.pump(read)
+
+    assert log.path.read_text() == "2026-11-22 09:30.05: first\nsecond, third"
+
+
+@given(
+    texts=st.lists(st.text(alphabet="secrt \n", max_size=12), max_size=8),
+    pumped=st.lists(st.text(alphabet="secrt \n", max_size=12), max_size=8),
+)
+async def test_secrets_are_masked_whoever_prints_them(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], pumped: list[str]
+) -> None:
+    """A secret is masked in what is written and pumped, also when it comes in pieces."""
+    secrets = ["secret", "rets\nsecr"]
+    log = JobLog(tmp_path_factory.mktemp("log") / "job.log", now=_now)
+    for secret in secrets:
+        log.secret(secret)
+    read, write = os.pipe()
+    for text in texts:
+        log.write(text)
+    log.line("secretsecret")
+    pump = asyncio.create_task(log.pump(read))
+    for text in pumped:
+        os.write(write, text.encode())
+        await asyncio.sleep(0)
+    os.close(write)
+    await pump
+    log.close()
+
+    needles = Secrets.of(secrets[0]) | Secrets.of(secrets[1])
+    written = masked("".join(texts).encode(), needles)
+    newline = b"" if written.endswith(b"\n") or not written else b"\n"
+    assert log.path.read_bytes() == (
+        written
+        + newline
+        + b"2026-11-22 09:30.05: ****\n"
+        + masked("".join(pumped).encode(), needles)
+    )
+
+
+async def test_a_line_can_not_tear_a_secret_apart(log: JobLog) -> None:
+    """A secret that a pump gets in two halves is masked even if a line comes between them."""
+    log.secret("hunter2")
+    read, write = os.pipe()
+    pump = asyncio.create_task(log.pump(read))
+    os.write(write, b"password: hunt")
+    await _until_contains(log, b"password: ")
+
+    log.line("in between")
+    os.write(write, b"er2 ok, hun")
+    os.close(write)
+    await pump
+
+    assert log.path.read_bytes() == b"password: \n2026-11-22 09:30.05: in between\n**** ok, hun"
+
+
+def test_a_secret_is_masked_from_its_registration_on(log: JobLog) -> None:
+    """What may be the beginning of a secret is held back until it is decided, or until the end."""
+    log.write("hunter2 ")
+    log.secret("hunter2")
+    log.write("hunter2 hun")
+    assert log.path.read_text() == "hunter2 **** "
+
+    log.write("ting hunt")
+    log.close()
+
+    assert log.path.read_text() == "hunter2 **** hunting hunt"
+
+
+def test_an_empty_secret_is_refused(log: JobLog) -> None:
+    """A variable that is not set can't be masked, and the log says nothing of it."""
+    with pytest.raises(UsageError):
+        log.secret("")
+
+
+async def test_a_full_disk_is_told_once_and_the_pipe_is_drained(full: tuple[Path, int]) -> None:
+    """The first error is remembered and told; the command goes on to its end."""
+    folder, expected = full
+    told: list[OSError] = []
+    log = JobLog(folder / "job.log", now=_now, on_error=told.append)
+    read, write = os.pipe()
+    data = b"x" * (2 * MEGABYTE)
+    writer = _feed(write, data)
+
+    await log.pump(read)
+    log.line("lost")
+    writer.join()  # it has written everything: nobody made it wait
+    log.close()
+
+    assert log.error is not None
+    assert log.error.errno == expected
+    assert told == [log.error]
+    written = log.path.read_bytes()
+    assert written == data[: len(written)]
+    assert len(written) == 65536
+
+
+def test_a_line_that_meets_a_full_disk_raises_nothing(full: tuple[Path, int]) -> None:
+    """The job is told through `on_error`, which may log and close the log as it likes."""
+    folder, expected = full
+    errors: list[int | None] = []
+
+    def fail(error: OSError) -> None:
+        errors.append(error.errno)
+        small.line("the log can't be written")
+        small.close()
+
+    small = JobLog(folder / "job.log", now=_now, on_error=fail)
+    small.write("x" * 100_000)
+
+    assert errors == [expected]
+
+
+async def test_a_cancelled_pump_goes_on_to_the_end_of_the_pipe(log: JobLog) -> None:
+    """Who waited is released at once; the last words of the command still reach the log."""
+    read, write = os.pipe()
+    pump = asyncio.create_task(log.pump(read))
+    os.write(write, b"before ")
+    await _until_contains(log, b"before ")
+
+    pump.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await pump
+    os.write(write, b"after")
+    os.close(write)
+
+    await _until_contains(log, b"before after")
+
+
+async def test_close_ends_a_pump_whose_pipe_stays_open(log: JobLog) -> None:
+    """A process that keeps the pipe open keeps neither the thread nor the log: it gets EPIPE."""
+    read, write = os.pipe()
+    pump = asyncio.create_task(log.pump(read))
+    os.write(write, b"before")
+    await _until_contains(log, b"before")
+
+    log.close()
+    await pump
+
+    with pytest.raises(BrokenPipeError):
+        os.write(write, b"after")
+    os.close(write)
+
+
+async def test_a_pump_into_a_closed_log_closes_the_pipe(log: JobLog) -> None:
+    """A command that is started too late does not hang on a pipe that nobody reads."""
+    log.close()
+    read, write = os.pipe()
+
+    await log.pump(read)
+
+    with pytest.raises(BrokenPipeError):
+        os.write(write, b"late")
+    os.close(write)
+
+
+async def test_a_pipe_that_can_not_be_read_is_an_error(log: JobLog, tmp_path: Path) -> None:
+    """A descriptor that is open for writing only makes the pump raise, and is closed."""
+    fd = os.open(tmp_path / "other", os.O_WRONLY | os.O_CREAT)
+
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        await log.pump(fd)
+
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
+
+
+async def _until_contains(log: JobLog, expected: bytes) -> None:
+    """Waits until the pump's thread has got there."""
+    async with asyncio.timeout(10), watch_file(log.path) as changed:
+        while expected not in log.path.read_bytes():
+            await changed()
