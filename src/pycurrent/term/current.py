@@ -1,0 +1,258 @@
+"""Currents, and what can be made of them.
+
+Terms are built at any time, without an engine, and are never changed. What they do is
+described in the methods of `Current`; which nodes they become, in `shape`.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, Generic, TypeVar, overload
+
+from pycurrent.term.context import CONTEXT, Context
+from pycurrent.term.output import Active, Activity, Failed, Ok, Output
+from pycurrent.term.primitive import Metadata
+from pycurrent.term.shape import (
+    BindShape,
+    Catch,
+    Collapse,
+    Constant,
+    Cutoff,
+    Eq,
+    Everything,
+    Folded,
+    Gate,
+    Ignore,
+    ListMap,
+    Map,
+    MapError,
+    MapMany,
+    MetadataOf,
+    OptionMap,
+    Shape,
+    StateOf,
+)
+
+T = TypeVar("T")
+U = TypeVar("U")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Current(Generic[T_co]):
+    """A value of type T that is kept up to date: a term of a pipeline.
+
+    Functions that are given to the methods must not block and should be pure: the engine calls
+    them whenever an input has changed, and only then. What a function raises is the failure of
+    the term: a `Failure` with its message, others with their type too.
+    """
+
+    __slots__ = ("context", "shape")
+
+    def __init__(self, shape: Shape, context: Context | None) -> None:
+        self.shape = shape
+        self.context = context
+
+    def __repr__(self) -> str:
+        return f"<Current {type(self.shape).__name__} at {id(self):#x}>"
+
+    def map(self, fn: Callable[[T_co], U], *, eq: Eq | None = None) -> Current[U]:
+        """The function of the value. A result that is equal to the last one stops there."""
+        return Current(Map(self, fn, eq), CONTEXT.get())
+
+    def map_error(self, fn: Callable[[str], str]) -> Current[T_co]:
+        """The same, with another message where it failed."""
+        return Current(MapError(self, fn), CONTEXT.get())
+
+    def bind(
+        self,
+        fn: Callable[[T_co], Current[U]],
+        *,
+        name: str | None = None,
+        eq: Eq | None = None,
+    ) -> Current[U]:
+        """Decide on the rest of the pipeline from the value.
+
+        What the function returned for the last value is no longer needed when the value
+        changes. With a name the decision is a stage, drawn as a box; otherwise it is drawn
+        only until it has been made. Prefer `map`, `list_map` or `option_map` where they do:
+        they can be drawn before anything has run.
+        """
+        return Current(BindShape((self,), fn, name, eq), CONTEXT.get())
+
+    def state(self, *, hidden: bool = False) -> Current[Output[T_co]]:
+        """The output itself as a value, be it failed or not known yet."""
+        return Current(StateOf(self, hidden), CONTEXT.get())
+
+    def catch(self, *, hidden: bool = False) -> Current[Ok[T_co] | Failed]:
+        """The output as a value once it is known, be it failed."""
+        return Current(Catch(self, hidden), CONTEXT.get())
+
+    def gate(self, on: Current[Any]) -> Current[T_co]:
+        """The value, once `on` has succeeded. Delays what comes after, not what comes before."""
+        return Current(Gate(self, _current(on, "gate(on=)")), CONTEXT.get())
+
+    def cutoff(self, eq: Eq) -> Current[T_co]:
+        """The value; a change stops here if `eq(old, new)`."""
+        return Current(Cutoff(self, eq), CONTEXT.get())
+
+    def ignore(self) -> Current[None]:
+        """None, once the value is known."""
+        return Current(Ignore(self), CONTEXT.get())
+
+    def collapse(self, *, key: str, value: str, input: Current[Any]) -> Current[T_co]:
+        """The same, folded into one "+" box in the diagram.
+
+        It unfolds where the viewer sets `key` to `value`. `input` is what leads to the fold.
+        """
+        return Current(
+            Collapse(self, key, value, _current(input, "collapse(input=)")), CONTEXT.get()
+        )
+
+    def list_map(
+        self: Current[Iterable[T]],
+        fn: Callable[[Current[T]], Current[U]],
+        *,
+        key: Callable[[T], Hashable] | None = None,
+        label: str | None = None,
+        collapse_key: str | None = None,
+    ) -> Current[list[U]]:
+        """Apply a sub-pipeline to each item of a list; the results in the order of the list.
+
+        Items are told apart by `key`, or by themselves: one that stays keeps its sub-pipeline,
+        and its current takes the new value if that differs. Equal items share one. Two
+        different items with the same key are a failure. With `collapse_key` each item is
+        folded in the diagram. The list that functions get must not be changed.
+        """
+        return Current(ListMap(self, fn, label, True, key, collapse_key), CONTEXT.get())
+
+    def list_iter(
+        self: Current[Iterable[T]],
+        fn: Callable[[Current[T]], Current[Any]],
+        *,
+        key: Callable[[T], Hashable] | None = None,
+        label: str | None = None,
+        collapse_key: str | None = None,
+    ) -> Current[None]:
+        """As `list_map`, without the results: None once all have succeeded."""
+        return Current(ListMap(self, fn, label, False, key, collapse_key), CONTEXT.get())
+
+    def option_map(
+        self: Current[T | None],
+        fn: Callable[[Current[T]], Current[U]],
+        *,
+        label: str | None = None,
+    ) -> Current[U | None]:
+        """Apply a sub-pipeline to the value, or give None if it is None."""
+        return Current(OptionMap(self, fn, label, True), CONTEXT.get())
+
+    def option_iter(
+        self: Current[T | None],
+        fn: Callable[[Current[T]], Current[Any]],
+        *,
+        label: str | None = None,
+    ) -> Current[None]:
+        """As `option_map`, without the result."""
+        return Current(OptionMap(self, fn, label, False), CONTEXT.get())
+
+
+def _current(value: Any, where: str) -> Current[Any]:
+    if not isinstance(value, Current):
+        raise TypeError(f"{where} takes a current, not {type(value).__name__}: see constant()")
+    return value
+
+
+def _currents(values: Iterable[Any], where: str) -> tuple[Current[Any], ...]:
+    return tuple([_current(value, where) for value in values])
+
+
+def constant(value: T, *, label: str | None = None) -> Current[T]:
+    """A value that never changes. With a label it is drawn."""
+    return Current(Constant(Ok(value), label), CONTEXT.get())
+
+
+def fail(message: str) -> Current[Any]:
+    """A current that has failed."""
+    return Current(Constant(Failed(message), None), CONTEXT.get())
+
+
+def active(activity: Activity) -> Current[Any]:
+    """A current that is not known yet, and never will be."""
+    return Current(Constant(Active(activity), None), CONTEXT.get())
+
+
+def from_output(output: Output[T]) -> Current[T]:
+    """A current with a fixed output."""
+    return Current(Constant(output, None), CONTEXT.get())
+
+
+def map(fn: Callable[..., U], *inputs: Current[Any], eq: Eq | None = None) -> Current[U]:
+    """The function of the values of all inputs."""
+    return Current(MapMany(_currents(inputs, "map"), fn, eq), CONTEXT.get())
+
+
+def bind(
+    fn: Callable[..., Current[U]],
+    *inputs: Current[Any],
+    name: str | None = None,
+    eq: Eq | None = None,
+) -> Current[U]:
+    """Decide on the rest of the pipeline from the values of all inputs: see `Current.bind`."""
+    return Current(BindShape(_currents(inputs, "bind"), fn, name, eq), CONTEXT.get())
+
+
+def pair(a: Current[T], b: Current[U]) -> Current[tuple[T, U]]:
+    """The values of both."""
+    return map(_as_pair, a, b)
+
+
+def _as_pair(a: Any, b: Any) -> tuple[Any, Any]:
+    return (a, b)
+
+
+def seq(currents: Iterable[Current[T]]) -> Current[list[T]]:
+    """The values of all, as a list."""
+    return Current(Everything(_currents(currents, "seq"), None, True), CONTEXT.get())
+
+
+@overload
+def all(currents: Mapping[str, Current[Any]]) -> Current[None]: ...
+@overload
+def all(currents: Iterable[Current[Any]]) -> Current[None]: ...
+def all(currents: Mapping[str, Current[Any]] | Iterable[Current[Any]]) -> Current[None]:
+    """None, once all are known. With labels (a mapping) a failure names what failed."""
+    if isinstance(currents, Mapping):
+        labels = [str(label) for label in currents]
+        sources = _currents(currents.values(), "all")
+        return Current(Everything(sources, labels, False), CONTEXT.get())
+    return Current(Everything(_currents(currents, "all"), None, False), CONTEXT.get())
+
+
+def option_seq(current: Current[T] | None) -> Current[T | None]:
+    """The value of a current that may not be there."""
+    return constant(None) if current is None else current
+
+
+def collapse_list(
+    currents: Iterable[Current[T]], *, key: str, value: str, input: Current[Any]
+) -> tuple[list[Current[T]], Current[None]]:
+    """Fold several currents into one "+" box of the diagram.
+
+    Gives the currents, each leading to that box while it is folded, and the whole as one.
+    """
+    members = builtins.list(currents)
+    whole = all(members).collapse(key=key, value=value, input=input)
+    context = CONTEXT.get()
+    folded: list[Current[T]] = [Current(Folded(member, whole), context) for member in members]
+    return folded, whole
+
+
+def metadata(current: Current[Any]) -> Current[Metadata | None]:
+    """What is known about the component that a current comes from; None if from none.
+
+    Terms that only pass a value on are looked through.
+    """
+    source = _current(current, "metadata")
+    while isinstance(source.shape, Map | MapError | Ignore | Cutoff | Gate | Collapse | Folded):
+        source = source.shape.source
+    return Current(MetadataOf(source), CONTEXT.get())

@@ -1,0 +1,54 @@
+"""The labels of components."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+UNKNOWN = "…"
+"""Stands for what is not known yet."""
+
+
+class _Unknown:
+    """Formats as `UNKNOWN`, and so does all that can be got from it."""
+
+    def __format__(self, spec: str) -> str:
+        return UNKNOWN
+
+    def __str__(self) -> str:
+        return UNKNOWN
+
+    __repr__ = __str__
+
+    def __getattr__(self, name: str) -> _Unknown:
+        return self
+
+    def __getitem__(self, index: object) -> _Unknown:
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A text, or a format with the parameters of the component's function in it.
+
+    A parameter is given a plain value, or (`slots`) that of an input, by its place.
+    """
+
+    text: str
+    parameters: Mapping[str, Any] | None = None
+    slots: Mapping[str, int] | None = None
+
+    def show(self, values: Sequence[Any | None] | None) -> str:
+        """The label, where `values` are those of the inputs, None while they are not known."""
+        if self.parameters is None:
+            return self.text
+        parameters = dict(self.parameters)
+        for name, place in (self.slots or {}).items():
+            value = None if values is None else values[place]
+            parameters[name] = _Unknown() if value is None else value
+        try:
+            return self.text.format_map(parameters)
+        except Exception:
+            # A label is only shown: it is no reason for anything to fail.
+            return self.text

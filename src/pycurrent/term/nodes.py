@@ -1,0 +1,360 @@
+"""The nodes of terms, besides those that the incremental core brings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pycurrent.incr import Absent, Each, Gather, Graph, Node, Switch, combine, plain
+from pycurrent.term.output import READY, Active, Failed, Ok, failed_by
+from pycurrent.term.primitive import Metadata, NoEngine, Primitive, Subscription
+from pycurrent.term.state import State, state_of
+
+if TYPE_CHECKING:
+    from pycurrent.term.current import Current
+    from pycurrent.term.live import Live
+
+
+class _OfOne(Node):
+    __slots__ = ("source",)
+
+    def __init__(self, source: Node) -> None:
+        super().__init__()
+        self.source = source
+
+    def inputs(self) -> Iterable[Node]:
+        return (self.source,)
+
+
+class Reified(_OfOne):
+    """The output of the source, whatever it is, as a value."""
+
+    __slots__ = ()
+
+    def recompute(self, graph: Graph) -> bool:
+        absent = self.source.absent
+        return self.settle(graph, Ok(plain(self.source.value)) if absent is None else absent)
+
+
+class Caught(_OfOne):
+    """The output of the source as a value, unless it is not known yet."""
+
+    __slots__ = ()
+
+    def recompute(self, graph: Graph) -> bool:
+        absent = self.source.absent
+        if isinstance(absent, Active):
+            return self.publish(None, absent)
+        return self.settle(graph, Ok(plain(self.source.value)) if absent is None else absent)
+
+
+class ErrorMapped(_OfOne):
+    """The source, its failure message changed by a function."""
+
+    __slots__ = ("fn", "seen")
+
+    def __init__(self, source: Node, fn: Callable[[str], str]) -> None:
+        super().__init__(source)
+        self.fn = fn
+        self.seen: Absent | None = None
+
+    def recompute(self, graph: Graph) -> bool:
+        absent = self.source.absent
+        if not isinstance(absent, Failed):
+            self.seen = None
+            return self.publish(self.source.value, absent)
+        if absent is self.seen:
+            return False
+        self.seen = absent
+        try:
+            return self.lack(Failed(self.fn(absent.message)))
+        except Exception as error:
+            return self.fault(graph, error)
+
+
+class Gated(Node):
+    """The source, once the gate has succeeded."""
+
+    __slots__ = ("gate", "source")
+
+    def __init__(self, source: Node, gate: Node) -> None:
+        super().__init__()
+        self.source = source
+        self.gate = gate
+
+    def inputs(self) -> Iterable[Node]:
+        return dict.fromkeys((self.source, self.gate))
+
+    def recompute(self, graph: Graph) -> bool:
+        absent = combine((self.source, self.gate))
+        return self.publish(None if absent else self.source.value, absent)
+
+
+class Cut(_OfOne):
+    """The source, where changes that `eq` calls equal stop."""
+
+    __slots__ = ("eq",)
+
+    def __init__(self, source: Node, eq: Callable[[Any, Any], bool]) -> None:
+        super().__init__(source)
+        self.eq = eq
+
+    def recompute(self, graph: Graph) -> bool:
+        if self.source.absent is not None:
+            return self.publish(None, self.source.absent)
+        return self.settle(graph, self.source.value, self.eq)
+
+
+class Ignored(_OfOne):
+    """None once the source is known."""
+
+    __slots__ = ()
+
+    def recompute(self, graph: Graph) -> bool:
+        return self.publish(None, self.source.absent)
+
+
+class Passed(_OfOne):
+    """The source as it is: a term that only shows in the diagram."""
+
+    __slots__ = ()
+
+    def recompute(self, graph: Graph) -> bool:
+        return self.publish(self.source.value, self.source.absent)
+
+
+class FailedTogether(Failed):
+    """The failures of labelled inputs; put into words when somebody asks.
+
+    `parts` are (label, failure) pairs, or the absences of this kind of the branches below.
+    """
+
+    __slots__ = ("parts",)
+    parts: tuple[Any, ...]
+
+    def __init__(self, parts: tuple[Any, ...]) -> None:
+        super().__init__("")
+        object.__setattr__(self, "parts", parts)
+
+    @property
+    def message(self) -> str:
+        if not self._message:
+            object.__setattr__(self, "_message", self._in_words())
+        return self._message
+
+    def _in_words(self) -> str:
+        pairs: list[tuple[str, Failed]] = []
+        stack: list[Any] = [self]
+        while stack:
+            part = stack.pop()
+            if isinstance(part, FailedTogether):
+                stack.extend(reversed(part.parts))
+            else:
+                pairs.append(part)
+        labels = ", ".join(label for label, _ in pairs)
+        reasons = {failure.message for _, failure in pairs}
+        return f"{labels} failed: {reasons.pop()}" if len(reasons) == 1 else f"{labels} failed"
+
+
+class LabelledGather(Gather):
+    """A gathering that names what failed."""
+
+    __slots__ = ("labels",)
+
+    def __init__(self, children: list[Node], labels: list[str] | None, size: int) -> None:
+        super().__init__(children, 0 if labels is not None else 1, size, collect=False)
+        self.labels = labels
+
+    def absence(self) -> Absent | None:
+        absent = combine(self.children)
+        if not isinstance(absent, Failed):
+            return absent
+        if self.labels is None:
+            parts: tuple[Any, ...] = tuple(
+                child.absent for child in self.children if isinstance(child.absent, Failed)
+            )
+        else:
+            parts = tuple(
+                (label, child.absent)
+                for label, child in zip(self.labels, self.children, strict=True)
+                if isinstance(child.absent, Failed)
+            )
+        mine = self.absent
+        if isinstance(mine, FailedTogether) and _same(mine.parts, parts):
+            return mine
+        return FailedTogether(parts)
+
+
+def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Whether both are the same failures; the failures themselves are not compared."""
+    return len(one) == len(other) and all(
+        a is b or (type(a) is tuple and type(b) is tuple and a[0] == b[0] and a[1] is b[1])
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+class Decision(Switch):
+    """The box of a bind. A named one is a stage, and is counted."""
+
+    __slots__ = ("live", "state")
+
+    def __init__(
+        self, live: Live, build: Callable[..., Node], sources: list[Node], *, counted: bool
+    ) -> None:
+        super().__init__(build, sources)
+        self.live = live
+        self.state: State | None = State.BLOCKED if counted else None
+
+    def recompute(self, graph: Graph) -> bool:
+        changed = super().recompute(graph)
+        if self.state is not None:
+            blocked = combine(self.sources) is not None
+            state = State.BLOCKED if blocked else state_of(self.absent)
+            if state is not self.state:
+                self.live.recount(self, self.state, state)
+                self.state = state
+        return changed
+
+    def release(self, graph: Graph) -> None:
+        if self.state is not None:
+            self.live.uncount(self, self.state)
+
+
+class Listing(Each):
+    """Follows a list; while it has no items, an example is shown and its stages are counted."""
+
+    __slots__ = ("illustrated", "live", "term")
+
+    def __init__(
+        self,
+        live: Live,
+        term: Current[Any],
+        source: Node,
+        *,
+        key: Callable[[Any], Hashable] | None,
+        collect: bool,
+    ) -> None:
+        super().__init__(source, partial(live.build_item, term), key=key, collect=collect)
+        self.live = live
+        self.term = term
+        self.illustrated: list[Current[Any]] | None = None
+
+    def recompute(self, graph: Graph) -> bool:
+        changed = super().recompute(graph)
+        if self.order:
+            self._hide()
+        elif self.illustrated is None:
+            self.illustrated = self.live.stages_of_example(self.term)
+            self.live.illustrate(self.illustrated)
+        return changed
+
+    def _hide(self) -> None:
+        if self.illustrated is not None:
+            self.live.unillustrate(self.illustrated)
+            self.illustrated = None
+
+    def release(self, graph: Graph) -> None:
+        self._hide()
+
+
+class Stage(Node):
+    """The node of a component: subscribes to the primitive that its function returns.
+
+    Blocked while an input has no value; then there is no subscription either.
+    """
+
+    __slots__ = ("fn", "live", "metadata", "report", "seen", "sources", "state", "subscription")
+
+    def __init__(self, live: Live, fn: Callable[..., Primitive[Any]], sources: list[Node]) -> None:
+        super().__init__()
+        self.live = live
+        self.fn = fn
+        self.sources = sources
+        self.seen: list[Any] | None = None
+        self.subscription: Subscription[Any] | None = None
+        self.metadata: Metadata | None = None
+        self.state = State.BLOCKED
+        # The node that shows the metadata as a value, where a term asks for it.
+        self.report: MetadataNode | None = None
+
+    def inputs(self) -> Iterable[Node]:
+        return dict.fromkeys(self.sources)
+
+    def recompute(self, graph: Graph) -> bool:
+        absent = combine(self.sources)
+        if absent is not None:
+            self._unsubscribe()
+            self._show(State.BLOCKED, None)
+            return self.publish(None, absent)
+        try:
+            self._follow([plain(source.value) for source in self.sources])
+        except NoEngine:
+            self._show(State.READY, None)
+            return self.publish(None, READY)
+        except Exception as error:
+            self._unsubscribe()
+            failure = failed_by(error)
+            self._show(State.FAILED, None)
+            return self.lack(failure)
+        assert self.subscription is not None
+        output, metadata = self.subscription.read()
+        changed = self.settle(graph, output.value) if isinstance(output, Ok) else self.lack(output)
+        self._show(state_of(self.absent), metadata)
+        return changed
+
+    def _follow(self, values: list[Any]) -> None:
+        """Subscribe anew if an input has changed. The old subscription ends after that, so
+        that what both use stays in use.
+        """
+        seen = self.seen
+        if seen is not None and all(a is b for a, b in zip(seen, values, strict=True)):
+            return
+        primitive = self.fn(*values)
+        if not isinstance(primitive, Primitive):
+            raise TypeError(
+                f"the function of a component must return a Primitive,"
+                f" not {type(primitive).__name__}"
+            )
+        old = self.subscription
+        self.subscription = primitive.subscribe(self.live.runtime, self._changed)
+        self.seen = values
+        if old is not None:
+            old.close()
+
+    def _changed(self) -> None:
+        self.live.wake(self)
+
+    def _unsubscribe(self) -> None:
+        self.seen = None
+        subscription, self.subscription = self.subscription, None
+        if subscription is not None:
+            subscription.close()
+
+    def _show(self, state: State, metadata: Metadata | None) -> None:
+        if state is self.state and metadata == self.metadata:
+            return
+        self.live.recount(self, self.state, state)
+        self.state = state
+        if metadata != self.metadata:
+            self.metadata = metadata
+            if self.report is not None:
+                self.live.push(self.report)
+
+    def release(self, graph: Graph) -> None:
+        self._unsubscribe()
+        self.live.uncount(self, self.state)
+
+
+class MetadataNode(_OfOne):
+    """The metadata of a component, as a value that is always known."""
+
+    __slots__ = ()
+
+    def recompute(self, graph: Graph) -> bool:
+        metadata = self.source.metadata if isinstance(self.source, Stage) else None
+        return self.settle(graph, metadata)
+
+    def release(self, graph: Graph) -> None:
+        if isinstance(self.source, Stage):
+            self.source.report = None

@@ -1,0 +1,132 @@
+"""What a current amounts to now.
+
+`Failed` and `Active` are also the absences of the incremental core, so that they pass through
+a pipeline without being wrapped.
+"""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+
+from pycurrent.errors import PycurrentError
+from pycurrent.incr import Absent, Cycle, Duplicate
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Activity(Enum):
+    """What something that is not known yet is doing."""
+
+    READY = "ready"
+    """It could start, and waits for a resource."""
+    RUNNING = "running"
+    WAITING_FOR_CONFIRMATION = "waiting for confirmation"
+
+
+class Failure(PycurrentError):
+    """Raise it to make a current fail with just this message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ok(Generic[T_co]):
+    """It is known."""
+
+    value: T_co
+
+
+# The two absences are compared by what they say, subclasses included: the failure of many
+# inputs together is put into words only when somebody asks.
+
+
+class Failed(Absent):
+    """It can't be had, and `message` says why. A value: equal messages are equal failures.
+
+    `traceback` is where the exception came from, if it was one; it is not compared.
+    """
+
+    __slots__ = ("_message", "traceback")
+    __match_args__ = ("message",)
+    rank: ClassVar[int] = 2
+
+    _message: str
+    traceback: str | None
+
+    def __init__(self, message: str, *, traceback: str | None = None) -> None:
+        object.__setattr__(self, "_message", message)
+        object.__setattr__(self, "traceback", traceback)
+
+    @property
+    def message(self) -> str:
+        return self._message
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Failed):
+            return NotImplemented
+        return self is other or self.message == other.message
+
+    def __hash__(self) -> int:
+        return hash((Failed, self.message))
+
+    def __repr__(self) -> str:
+        return f"Failed({self.message!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Failed, (self.message,))
+
+
+@dataclass(frozen=True, slots=True)
+class Active(Absent):
+    """It is not known yet."""
+
+    activity: Activity
+    rank: ClassVar[int] = 1
+
+    def __repr__(self) -> str:
+        return f"Active({self.activity.name})"
+
+
+Output: TypeAlias = Ok[T_co] | Failed | Active
+
+READY = Active(Activity.READY)
+RUNNING = Active(Activity.RUNNING)
+WAITING_FOR_CONFIRMATION = Active(Activity.WAITING_FOR_CONFIRMATION)
+
+
+def failed_by(error: BaseException) -> Failed:
+    """The failure that an exception amounts to: a `Failure` its message, others with the type."""
+    match error:
+        case Failure() | Duplicate() | Cycle():
+            message = str(error)
+        case PycurrentError() if str(error):
+            message = str(error)
+        case _:
+            message = describe_exception(error)
+    return Failed(message, traceback=relevant_traceback(error))
+
+
+def describe_exception(error: BaseException) -> str:
+    """`Type: message`, or just the type where there is no message."""
+    text = str(error)
+    name = type(error).__name__
+    return f"{name}: {text}" if text else name
+
+
+def relevant_traceback(error: BaseException) -> str | None:
+    """The traceback without the frames of this package at its top; None if nothing is left."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(
+        "pycurrent."
+    ):
+        frames = frames.tb_next
+    if frames is None:
+        return None
+    return "".join(traceback.format_exception(type(error), error, frames, limit=20))

@@ -1,0 +1,137 @@
+"""Where values come from: what a component's function returns."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from pycurrent.term.output import READY, Activity, Failed, Ok, Output, failed_by
+
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What is known about an output besides its value.
+
+    `update` says what is being done to replace an output that is still reported.
+    """
+
+    job_id: str | None = None
+    update: Activity | None = None
+
+
+class Runtime(Protocol):
+    """What a primitive may ask of the engine that it lives in."""
+
+    def service(self, kind: Callable[[Any], T]) -> T:
+        """The engine's one object of this kind, made as `kind(engine)` on first use.
+
+        Raises `NoEngine` where nothing runs.
+        """
+
+
+class NoEngine(Exception):
+    """A value was asked for that only a running engine can give."""
+
+
+class Subscription(ABC, Generic[T_co]):
+    """A primitive that is needed by one component."""
+
+    @abstractmethod
+    def read(self) -> tuple[Output[T_co], Metadata | None]:
+        """What it amounts to now. Called within a step: it must not block or change anything."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """It is needed no longer. Called once, within a step or after it."""
+
+
+class Primitive(ABC, Generic[T_co]):
+    """A live source of (output, metadata).
+
+    It holds nothing by itself: the engine subscribes while some component needs it.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T_co]:
+        """Start to follow the source.
+
+        `changed` says that `read` may give something else from now on. It may be called from
+        any thread, often, and after `close` (then it does nothing); a step follows soon.
+        """
+
+    def map_output(self, fn: Callable[[Output[T_co]], Output[U]]) -> Primitive[U]:
+        """A primitive whose output is `fn` of this one's; what `fn` raises is a failure."""
+        return _Mapped(self, fn)
+
+    @staticmethod
+    def constant(value: T) -> Primitive[T]:
+        return Fixed(Ok(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed(Primitive[T_co]):
+    """A primitive that never changes."""
+
+    output: Output[T_co]
+    metadata: Metadata | None = None
+
+    def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T_co]:
+        return _FixedSubscription(self.output, self.metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class _FixedSubscription(Subscription[T_co]):
+    output: Output[T_co]
+    metadata: Metadata | None
+
+    def read(self) -> tuple[Output[T_co], Metadata | None]:
+        return self.output, self.metadata
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Mapped(Primitive[T_co]):
+    source: Primitive[Any]
+    fn: Callable[[Output[Any]], Output[T_co]]
+
+    def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T_co]:
+        return _MappedSubscription(self.source.subscribe(runtime, changed), self.fn)
+
+
+class _MappedSubscription(Subscription[T_co]):
+    """Calls the function once for each output of its source."""
+
+    def __init__(
+        self, source: Subscription[Any], fn: Callable[[Output[Any]], Output[T_co]]
+    ) -> None:
+        self._source = source
+        self._fn = fn
+        self._seen: Output[Any] | None = None
+        self._output: Output[T_co] = READY
+
+    def read(self) -> tuple[Output[T_co], Metadata | None]:
+        output, metadata = self._source.read()
+        if output is not self._seen:
+            self._seen = output
+            try:
+                self._output = self._fn(output)
+            except Exception as error:
+                self._output = failed_by(error)
+            if not isinstance(self._output, Ok | Failed | type(READY)):
+                self._output = Failed(
+                    f"the function of map_output returned {type(self._output).__name__}, no output"
+                )
+        return self._output, metadata
+
+    def close(self) -> None:
+        self._source.close()

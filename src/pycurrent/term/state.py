@@ -1,0 +1,60 @@
+"""The states that a stage of a pipeline can be in, and how many are in each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from pycurrent.incr import Absent
+from pycurrent.term.output import Active, Activity
+
+
+class State(IntEnum):
+    """The state of a component or a named bind, in the order of `Stats`."""
+
+    OK = 0
+    WAITING_FOR_CONFIRMATION = 1
+    READY = 2
+    RUNNING = 3
+    FAILED = 4
+    BLOCKED = 5
+    """It has no value only because an input failed or is not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How many stages of a pipeline are in each state."""
+
+    ok: int = 0
+    waiting_for_confirmation: int = 0
+    ready: int = 0
+    running: int = 0
+    failed: int = 0
+    blocked: int = 0
+
+    @property
+    def total(self) -> int:
+        return (
+            self.ok
+            + self.waiting_for_confirmation
+            + self.ready
+            + self.running
+            + self.failed
+            + self.blocked
+        )
+
+
+_OF_ACTIVITY = {
+    Activity.READY: State.READY,
+    Activity.RUNNING: State.RUNNING,
+    Activity.WAITING_FOR_CONFIRMATION: State.WAITING_FOR_CONFIRMATION,
+}
+
+
+def state_of(absent: Absent | None) -> State:
+    """The state of what has this outcome by itself."""
+    if absent is None:
+        return State.OK
+    if isinstance(absent, Active):
+        return _OF_ACTIVITY[absent.activity]
+    return State.FAILED

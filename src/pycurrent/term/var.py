@@ -1,0 +1,97 @@
+"""Inputs that code sets."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from pycurrent.errors import UsageError
+from pycurrent.term.component import component
+from pycurrent.term.current import Current
+from pycurrent.term.output import Active, Failed, Ok, Output
+from pycurrent.term.primitive import Metadata, Primitive, Runtime, Subscription
+
+T = TypeVar("T")
+
+
+class Var(Generic[T]):
+    """An input that code sets, from any thread, while any number of engines use it.
+
+    Setting an equal value changes nothing.
+    """
+
+    def __init__(self, name: str, value: T | Output[T]) -> None:
+        self.name = name
+        self._output: Output[T] = _output(value)
+        self._lock = threading.Lock()
+        self._listeners: dict[object, Callable[[], None]] = {}
+
+    def __repr__(self) -> str:
+        return f"Var({self.name!r}, {self._output!r})"
+
+    @property
+    def output(self) -> Output[T]:
+        return self._output
+
+    def get(self) -> Current[T]:
+        """The current of the variable: a component that is labelled with its name."""
+        return component(self.name, lambda: _Source(self))
+
+    def set(self, value: T | Output[T]) -> None:
+        """Give it another value, or an output: failed, say, or not known yet."""
+        self._change(lambda _: _output(value))
+
+    def update(self, fn: Callable[[T], T | Output[T]]) -> None:
+        """Set it to the function of its value; raises `UsageError` if it has none."""
+
+        def change(old: Output[T]) -> Output[T]:
+            if not isinstance(old, Ok):
+                raise UsageError(f"variable {self.name!r} has no value to update: it is {old!r}")
+            return _output(fn(old.value))
+
+        self._change(change)
+
+    def _change(self, fn: Callable[[Output[T]], Output[T]]) -> None:
+        with self._lock:
+            new = fn(self._output)
+            if new == self._output:
+                return
+            self._output = new
+            listeners = list(self._listeners.values())
+        for changed in listeners:
+            changed()
+
+    def _listen(self, key: object, changed: Callable[[], None]) -> None:
+        with self._lock:
+            self._listeners[key] = changed
+
+    def _forget(self, key: object) -> None:
+        with self._lock:
+            self._listeners.pop(key, None)
+
+
+def _output(value: T | Output[T]) -> Output[T]:
+    return value if isinstance(value, Ok | Failed | Active) else Ok(value)
+
+
+class _Source(Primitive[T]):
+    __slots__ = ("_var",)
+
+    def __init__(self, var: Var[T]) -> None:
+        self._var = var
+
+    def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T]:
+        return _VarSubscription(self._var, changed)
+
+
+class _VarSubscription(Subscription[T]):
+    def __init__(self, var: Var[T], changed: Callable[[], None]) -> None:
+        self._var = var
+        var._listen(self, changed)
+
+    def read(self) -> tuple[Output[T], Metadata | None]:
+        return self._var.output, None
+
+    def close(self) -> None:
+        self._var._forget(self)
