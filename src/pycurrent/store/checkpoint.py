@@ -1,0 +1,63 @@
+"""Moves what is in the write-ahead log into the database, beside the thread that writes.
+
+SQLite would do this within a commit, every 1,000 pages, and wait for the disk; here the commit
+is the event loop's. So a thread with a connection of its own does it. It blocks nobody: a
+passive checkpoint moves what it can, and leaves the rest to the next one.
+"""
+
+import sqlite3
+import threading
+from contextlib import closing, suppress
+from pathlib import Path
+
+
+class Checkpointer:
+    """Runs a checkpoint in the background when the log of the database at `path` is large.
+
+    Not thread-safe: its methods are for the thread that writes.
+    """
+
+    def __init__(self, path: Path, *, threshold_bytes: int) -> None:
+        self._path = path
+        self._log = Path(f"{path}-wal")
+        self._threshold = threshold_bytes
+        # The size at which the next checkpoint is due.
+        self._due = threshold_bytes
+        self._thread: threading.Thread | None = None
+
+    def prepare(self, connection: sqlite3.Connection) -> None:
+        """Makes the connection that writes leave checkpoints to this object."""
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        # When the log starts over after a full checkpoint its file shrinks, too. Otherwise its
+        # size would not tell how much is in it.
+        connection.execute("PRAGMA journal_size_limit = 0")
+
+    def after_commit(self) -> bool:
+        """Starts a checkpoint if one is due and none is running; tells whether. Never blocks."""
+        try:
+            size = self._log.stat().st_size
+        except FileNotFoundError:
+            return False
+        if size < self._threshold:
+            self._due = self._threshold
+        if size < self._due or (self._thread is not None and self._thread.is_alive()):
+            return False
+        # A reader can keep the log from being emptied; then it is not tried at each commit.
+        self._due = size + self._threshold
+        self._thread = threading.Thread(target=self._checkpoint, name="pycurrent checkpoint")
+        self._thread.start()
+        return True
+
+    def wait(self) -> None:
+        """Returns when no checkpoint is running."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _checkpoint(self) -> None:
+        # What can't be moved now, say because the disk is full, stays safe in the log.
+        with (
+            suppress(sqlite3.Error),
+            closing(sqlite3.connect(self._path, isolation_level=None, timeout=0)) as connection,
+        ):
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")

@@ -1,0 +1,314 @@
+r"""The database of one engine: what was built, what runs, what is remembered.
+
+Writes are gathered in memory and written by `commit`, which the engine calls once a step: a
+transaction costs more than the rows in it, and one that is short leaves the file to others.
+Until then they are seen by `lookup`, and lost if the process is killed; so an engine commits
+before it tells anybody about a result. A commit that fails, because the disk is full for
+example, loses nothing: the next one writes everything.
+
+    insert_job ──► start_job ──► finish_job      a result: the last one of its key from then on
+        │              │    └──► discard_job     no result
+        └──────────────┴──killed──► interrupted  found by the next `open`: no result
+
+A job can end without having been started. What a commit writes is a job as it is then: one that
+began and ended between two commits is written once.
+"""
+
+import sqlite3
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+from pycurrent.store.checkpoint import Checkpointer
+from pycurrent.store.errors import StoreError, from_sqlite
+from pycurrent.store.reader import ENDED, DatabaseReader
+from pycurrent.store.records import BuildRecord, JobRecord, JobState, RuleRecord
+from pycurrent.store.rows import JobRow, build_record
+from pycurrent.store.schema import open_for_writing
+
+# Another program's transaction stops the event loop for as long; then it is `StoreBusy`.
+_BUSY_SECONDS = 1.0
+_CHECKPOINT_BYTES = 16 << 20
+
+
+@dataclass(slots=True)
+class _Unsaved:
+    """What the next commit writes."""
+
+    # Jobs by their id: those that have no row yet, and those whose row is out of date.
+    inserted: dict[str, JobRow] = field(default_factory=dict)
+    updated: dict[str, JobRow] = field(default_factory=dict)
+    # Ids of results that are to be rebuilt.
+    rebuilds: set[str] = field(default_factory=set)
+    # The last result of each (op, key digest) that differs from the one in the file.
+    results: dict[tuple[str, str], BuildRecord] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.inserted or self.updated or self.rebuilds)
+
+
+class Database(DatabaseReader):
+    """The database of the engine that holds the state directory.
+
+    Belongs to the thread that made it, and never writes before `commit` (log rules and settings
+    excepted, which are written at once). Use it as a context manager, or call `close`.
+    """
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, *, checkpoint_bytes: int
+    ) -> None:
+        super().__init__(path, connection)
+        self._lookup = self._queries["lookup"]
+        self._cursor = connection.cursor()
+        self._running: dict[str, JobRow] = {}
+        self._unsaved = _Unsaved()
+        self._checkpointer = Checkpointer(path, threshold_bytes=checkpoint_bytes)
+        self._checkpointer.prepare(connection)
+        #: The jobs that this `open` found unfinished, in the order of their creation.
+        self.interrupted: tuple[str, ...] = self._interrupt_unfinished()
+        self._closed = False
+
+    @classmethod
+    def open(cls, path: Path, *, checkpoint_bytes: int = _CHECKPOINT_BYTES) -> Self:
+        """The database at `path`, an absolute path: made, or migrated, where needed.
+
+        Only for the process that holds the lock of the state directory, since the jobs that have
+        no end are marked as interrupted. Raises `NewerVersion`, `StoreDamaged` or `StoreFull`;
+        the file is then as it was.
+        """
+        connection = open_for_writing(path, busy_seconds=_BUSY_SECONDS)
+        try:
+            return cls(path, connection, checkpoint_bytes=checkpoint_bytes)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise from_sqlite(path, error) from error
+            raise
+
+    def close(self) -> None:
+        """Commits, waits for a checkpoint that runs, and tidies up. Closing twice does nothing.
+
+        Raises what `commit` raises; the database is closed then, too, and what could not be
+        written is lost.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self.commit()
+        finally:
+            self._checkpointer.wait()
+            # Where this fails, all that was committed is in the log, and the next `open` finds it.
+            with suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._connection.close()
+
+    # Jobs
+
+    def insert_job(
+        self,
+        *,
+        job_id: str,
+        op: str,
+        key: str,
+        key_digest: str,
+        build: int,
+        ready: datetime,
+        value: str | None = None,
+        value_digest: str | None = None,
+        labels: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Records a job that was created. `build` is from `next_build_number`."""
+        job = JobRow(job_id, op, key, key_digest, value, value_digest, build, ready, labels, reason)
+        self._running[job_id] = self._unsaved.inserted[job_id] = job
+
+    def start_job(self, job_id: str, *, running: datetime, level: str) -> None:
+        """Records that a job's work has started, and how risky it is.
+
+        Raises ValueError if the job has ended, or was not inserted.
+        """
+        job = self._changing(job_id)
+        job.running = running
+        job.level = level
+
+    def finish_job(self, job_id: str, *, finished: datetime, ok: bool, outcome: str) -> BuildRecord:
+        """Records the result of a job: from now on it is the one that `lookup` finds.
+
+        Raises ValueError if the job has ended, or was not inserted.
+        """
+        job = self._changing(job_id)
+        del self._running[job_id]
+        job.state = JobState.FINISHED
+        job.finished = finished
+        job.ok = ok
+        job.outcome = outcome
+        result = self._unsaved.results[job.op, job.key_digest] = job.result()
+        return result
+
+    def discard_job(self, job_id: str, *, finished: datetime) -> None:
+        """Records that a job has ended without a result: it was cancelled as nobody wanted it.
+
+        Raises ValueError if the job has ended, or was not inserted.
+        """
+        job = self._changing(job_id)
+        del self._running[job_id]
+        job.state = JobState.DISCARDED
+        job.finished = finished
+
+    def set_rebuild(self, op: str, key_digest: str) -> BuildRecord | None:
+        """Marks the last result of a key as to be rebuilt: `lookup` then says so.
+
+        A newer result is not marked. Returns the marked result, None if the key has none.
+        """
+        last = self.lookup(op, key_digest)
+        if last is not None and not last.rebuild:
+            last = replace(last, rebuild=True)
+            self._unsaved.results[op, key_digest] = last
+            self._unsaved.rebuilds.add(last.job_id)
+        return last
+
+    # Reading
+
+    def lookup(self, op: str, key_digest: str) -> BuildRecord | None:
+        """The last result of a key, a failure too; None if there has not been any.
+
+        Look-ups between two commits share one view of the file, which halves their cost.
+        """
+        unsaved = self._unsaved.results.get((op, key_digest))
+        if unsaved is not None:
+            return unsaved
+        try:
+            if not self._connection.in_transaction:
+                self._connection.execute("BEGIN")
+            row = self._cursor.execute(self._lookup, (op, key_digest)).fetchone()
+        except sqlite3.Error as error:
+            raise from_sqlite(self._path, error) from error
+        return None if row is None else build_record(op, key_digest, row)
+
+    def job(self, job_id: str) -> JobRecord | None:
+        """One job, in any state; None if there is no such job."""
+        self._commit_if_possible()
+        return super().job(job_id)
+
+    def history(
+        self,
+        op: str | None = None,
+        *,
+        ok: bool | None = None,
+        rebuild: bool | None = None,
+        prefix: str | None = None,
+        key: str | None = None,
+        text: str | None = None,
+        states: Collection[JobState] = ENDED,
+        limit: int = 100,
+        before: str | None = None,
+    ) -> list[JobRecord]:
+        """As in `DatabaseReader`. What is unsaved is committed first, if the disk takes it."""
+        self._commit_if_possible()
+        return super().history(
+            op,
+            ok=ok,
+            rebuild=rebuild,
+            prefix=prefix,
+            key=key,
+            text=text,
+            states=states,
+            limit=limit,
+            before=before,
+        )
+
+    def ops(self) -> list[str]:
+        """The ids of the operations that have results, sorted."""
+        self._commit_if_possible()
+        return super().ops()
+
+    # Rules and settings
+
+    def add_rule(self, rule: RuleRecord) -> None:
+        """Adds a log rule, in place of one with the same pattern. Written at once."""
+        self._write("add_rule", (rule.pattern, rule.report, rule.score))
+
+    def remove_rule(self, pattern: str) -> bool:
+        """Removes the log rule with a pattern. False if there is none. Written at once."""
+        return self._write("remove_rule", (pattern,)) > 0
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Remembers `value` under a name. Written at once."""
+        self._write("set_setting", (name, value))
+
+    # Transactions
+
+    @property
+    def dirty(self) -> bool:
+        """Whether `commit` has something to do: to write, or to let go of a view of the file."""
+        return bool(self._unsaved) or self._connection.in_transaction
+
+    def commit(self) -> None:
+        """Writes what is unsaved: from then on it survives the death of the process.
+
+        Costs next to nothing when there is nothing to write. To be called at the end of each
+        step, also of one that only looked up: it lets go of the view that the look-ups share.
+        Raises `StoreFull`, `StoreBusy` or another `StoreError`; what is unsaved is kept, and
+        the next commit tries again.
+        """
+        unsaved, connection = self._unsaved, self._connection
+        try:
+            if connection.in_transaction:
+                connection.rollback()
+            if not unsaved:
+                return
+            connection.execute("BEGIN IMMEDIATE")
+            self._write_all(unsaved)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise from_sqlite(self._path, error) from error
+        self._unsaved = _Unsaved()
+        self._checkpointer.after_commit()
+
+    def _write_all(self, unsaved: _Unsaved) -> None:
+        run, queries = self._connection.executemany, self._queries
+        run(queries["insert_job"], (job.inserted() for job in unsaved.inserted.values()))
+        run(queries["update_job"], (job.updated() for job in unsaved.updated.values()))
+        run(queries["set_rebuild"], ((job_id,) for job_id in unsaved.rebuilds))
+
+    def _changing(self, job_id: str) -> JobRow:
+        """The job with this id, to be written by the next commit."""
+        job = self._running.get(job_id)
+        if job is None:
+            raise ValueError(f"job {job_id} is not running: it has ended, or was not inserted")
+        if job_id not in self._unsaved.inserted:
+            self._unsaved.updated[job_id] = job
+        return job
+
+    def _commit_if_possible(self) -> None:
+        """Makes queries see what is unsaved; while it can't be written they show the rest."""
+        # The engine's own commit reports what is wrong.
+        with suppress(StoreError):
+            self.commit()
+
+    def _roll_back(self) -> None:
+        """Ends a transaction that failed, unless SQLite has already done so."""
+        # The error that led here is the one to report.
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.rollback()
+
+    def _interrupt_unfinished(self) -> tuple[str, ...]:
+        jobs = tuple(job_id for (job_id,) in self._read("unfinished", ()))
+        if jobs:
+            self._write("interrupt_unfinished", ())
+        return jobs
+
+    def _write(self, query: str, parameters: tuple[object, ...]) -> int:
+        """Runs one statement in a transaction of its own. Returns how many rows it changed."""
+        try:
+            if self._connection.in_transaction:
+                self._connection.rollback()
+            return self._connection.execute(self._queries[query], parameters).rowcount
+        except sqlite3.Error as error:
+            raise from_sqlite(self._path, error) from error

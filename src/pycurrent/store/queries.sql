@@ -1,0 +1,116 @@
+-- The statements of the store, each with its name and what it is for.
+
+-- name: insert_job
+-- Write a job for the first time. The second part is for a commit that is done again, because
+-- it was not seen to succeed. A job that has ended is never written over.
+INSERT INTO job (op, key, key_digest, value, value_digest, build, ready, labels, reason,
+                 level, state, running, finished, ok, outcome, job_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (job_id) DO UPDATE
+   SET level = excluded.level, state = excluded.state, running = excluded.running,
+       finished = excluded.finished, ok = excluded.ok, outcome = excluded.outcome
+ WHERE job.state = 'running';
+
+-- name: update_job
+-- Write what has changed in a job since it was inserted.
+UPDATE job SET level = ?, state = ?, running = ?, finished = ?, ok = ?, outcome = ?
+ WHERE job_id = ?;
+
+-- name: set_rebuild
+-- Mark one result as to be rebuilt.
+UPDATE job SET rebuild = 1 WHERE job_id = ?;
+
+-- name: lookup
+-- The last result of one key of an operation.
+SELECT job_id, key, value, value_digest, build, level,
+       ready, running, finished, ok, outcome, rebuild
+  FROM job
+ WHERE op = ? AND key_digest = ? AND state = 'finished'
+ ORDER BY build DESC, seq DESC
+ LIMIT 1;
+
+-- name: job
+-- One job by its id.
+SELECT job_id, op, key, key_digest, value, value_digest, build, level, state,
+       ready, running, finished, ok, outcome, labels, reason, rebuild
+  FROM job
+ WHERE job_id = ?;
+
+-- name: history
+-- Jobs, the newest first. A filter that is NULL lets everything pass.
+SELECT job_id, op, key, key_digest, value, value_digest, build, level, state,
+       ready, running, finished, ok, outcome, labels, reason, rebuild
+  FROM job
+ WHERE (:before IS NULL OR seq < (SELECT seq FROM job WHERE job_id = :before))
+   AND instr(:states, state) > 0
+   AND (:op IS NULL OR op = :op)
+   AND (:ok IS NULL OR ok = :ok)
+   AND (:rebuild IS NULL OR rebuild = :rebuild)
+   AND (:prefix IS NULL OR substr(job_id, 1, length(:prefix)) = :prefix)
+   AND (:key IS NULL OR key = :key)
+   AND (:text IS NULL OR key LIKE :text ESCAPE '\' OR value LIKE :text ESCAPE '\'
+        OR outcome LIKE :text ESCAPE '\')
+ ORDER BY seq DESC
+ LIMIT :limit;
+
+-- name: ops
+-- The ids of the operations that have results: jumps from one to the next in the index.
+WITH RECURSIVE found (op) AS (
+    SELECT min(op) FROM job WHERE state = 'finished'
+     UNION ALL
+    SELECT (SELECT min(job.op) FROM job WHERE job.op > found.op AND job.state = 'finished')
+      FROM found WHERE found.op IS NOT NULL
+)
+SELECT op FROM found WHERE op IS NOT NULL;
+
+-- name: unfinished
+-- The jobs that have no end: those of this engine, or of one that was killed.
+SELECT job_id FROM job WHERE state = 'running' ORDER BY seq;
+
+-- name: interrupt_unfinished
+-- Say that the jobs a killed engine left will not end any more.
+UPDATE job SET state = 'interrupted' WHERE state = 'running';
+
+-- name: rules
+-- The log rules, the best score first.
+SELECT pattern, report, score FROM log_rule ORDER BY score DESC, pattern;
+
+-- name: add_rule
+-- Add a log rule, or replace the one with the same pattern.
+INSERT INTO log_rule (pattern, report, score) VALUES (?, ?, ?)
+    ON CONFLICT (pattern) DO UPDATE SET report = excluded.report, score = excluded.score;
+
+-- name: remove_rule
+-- Remove the log rule with a pattern.
+DELETE FROM log_rule WHERE pattern = ?;
+
+-- name: setting
+-- What is remembered under a name.
+SELECT value FROM setting WHERE name = ?;
+
+-- name: set_setting
+-- Remember something under a name.
+INSERT INTO setting (name, value) VALUES (?, ?)
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- name: garbage
+-- Jobs that ended before a time, and are not the last result of their key.
+SELECT job_id
+  FROM job
+ WHERE state <> 'running'
+   AND coalesce(finished, running, ready) < ?
+   AND NOT (state = 'finished'
+            AND seq = (SELECT last.seq FROM job AS last
+                        WHERE last.op = job.op AND last.key_digest = job.key_digest
+                          AND last.state = 'finished'
+                        ORDER BY last.build DESC, last.seq DESC
+                        LIMIT 1))
+ ORDER BY seq;
+
+-- name: delete_job
+-- Remove one job that is garbage.
+DELETE FROM job WHERE job_id = ? AND state <> 'running';
+
+-- name: has_job
+-- Whether there is a job with an id.
+SELECT 1 FROM job WHERE job_id = ?;

@@ -1,0 +1,114 @@
+"""Reads the records: the part of the database that needs no engine."""
+
+import sqlite3
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Self
+
+from pycurrent.store.errors import from_sqlite
+from pycurrent.store.queries import load_queries
+from pycurrent.store.records import BuildRecord, JobRecord, JobState, RuleRecord
+from pycurrent.store.rows import Row, build_record, job_record, storable
+from pycurrent.store.schema import open_for_reading
+
+#: What a history shows unless asked for more: results, and runs that a killed engine left.
+ENDED = frozenset({JobState.FINISHED, JobState.INTERRUPTED})
+
+
+class DatabaseReader:
+    """The records of a state directory, read-only: an engine may be writing them meanwhile.
+
+    Belongs to the thread that made it. All methods raise `StoreError` if the database can't be
+    read, `StoreDamaged` among them.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._connection = connection
+        self._queries: Mapping[str, str] = load_queries()
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """The database at `path`, an absolute path. It has to be there."""
+        return cls(path, open_for_reading(path))
+
+    def close(self) -> None:
+        """Lets go of the file. Closing twice does nothing."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def lookup(self, op: str, key_digest: str) -> BuildRecord | None:
+        """The last result of a key, a failure too; None if there has not been any."""
+        rows = self._read("lookup", (op, key_digest))
+        return build_record(op, key_digest, rows[0]) if rows else None
+
+    def next_build_number(self, op: str, key_digest: str) -> int:
+        """The build number of the next job of a key: 0 if it has no result yet."""
+        last = self.lookup(op, key_digest)
+        return 0 if last is None else last.build + 1
+
+    def job(self, job_id: str) -> JobRecord | None:
+        """One job, in any state; None if there is no such job."""
+        rows = self._read("job", (job_id,))
+        return job_record(rows[0]) if rows else None
+
+    def history(
+        self,
+        op: str | None = None,
+        *,
+        ok: bool | None = None,
+        rebuild: bool | None = None,
+        prefix: str | None = None,
+        key: str | None = None,
+        text: str | None = None,
+        states: Collection[JobState] = ENDED,
+        limit: int = 100,
+        before: str | None = None,
+    ) -> list[JobRecord]:
+        """Jobs, the one created last first; at most `limit`.
+
+        `prefix` is how the job's id starts, a day for example; `key` the whole readable key;
+        `text` is found anywhere in the key, value or outcome, in any case (of ASCII letters).
+        `before` is a job's id, to get the next page: only jobs created before it are listed.
+        """
+        filters = {
+            "op": op,
+            "ok": ok,
+            "rebuild": rebuild,
+            "prefix": prefix,
+            "key": None if key is None else storable(key),
+            "text": None if text is None else f"%{_like_literal(storable(text))}%",
+            "states": ",".join(state.value for state in states),
+            "limit": limit,
+            "before": before,
+        }
+        return [job_record(row) for row in self._read("history", filters)]
+
+    def ops(self) -> list[str]:
+        """The ids of the operations that have results, sorted."""
+        return [op for (op,) in self._read("ops", ())]
+
+    def rules(self) -> list[RuleRecord]:
+        """The log rules, the best score first."""
+        return [RuleRecord(*row) for row in self._read("rules", ())]
+
+    def setting(self, name: str) -> str | None:
+        """What `set_setting` stored under a name; None if nothing."""
+        rows = self._read("setting", (name,))
+        return str(rows[0][0]) if rows else None
+
+    def _read(self, query: str, parameters: tuple[object, ...] | Mapping[str, object]) -> list[Row]:
+        try:
+            return self._connection.execute(self._queries[query], parameters).fetchall()
+        except sqlite3.Error as error:
+            raise from_sqlite(self._path, error) from error
+
+
+def _like_literal(text: str) -> str:
+    """`text` without a meaning for LIKE."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

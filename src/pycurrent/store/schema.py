@@ -1,0 +1,136 @@
+"""Opens database files: checks what is there, and brings it to the schema of this version.
+
+The schema's version is SQLite's `user_version`: the number of the last migration that was
+applied. A migration and its number are written in one transaction, so a process that is killed
+leaves the old schema or the new one.
+
+Nothing here writes to a file that is damaged or from a newer version. That is why an existing
+file is looked at through a read-only connection first: closing one that may write would move
+what is in the write-ahead log into it.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from stat import S_ISREG
+
+from pycurrent.store.errors import NewerVersion, StateDirError, damaged, from_sqlite
+
+_MIGRATIONS = Path(__file__).with_name("migrations")
+# The check reads the whole file: about 3 ms a megabyte. A damage in a larger file is found
+# when its pages are read.
+_CHECKED_UP_TO = 1 << 20
+# Kept in memory of the database's pages, in KiB.
+_CACHE_KIB = 16 * 1024
+
+
+def migrations() -> list[str]:
+    """The scripts that make the schema, in order; the first makes version 1."""
+    files = sorted(_MIGRATIONS.glob("[0-9]*.sql"))
+    numbers = [int(file.name.partition("_")[0]) for file in files]
+    assert numbers == list(range(1, len(files) + 1)), numbers
+    return [file.read_text(encoding="utf-8") for file in files]
+
+
+def open_for_writing(path: Path, *, busy_seconds: float) -> sqlite3.Connection:
+    """A connection to the database at `path`, which is made or migrated where needed.
+
+    Waits up to `busy_seconds` for a lock that another program holds. Raises `NewerVersion`,
+    `StoreDamaged`, or another `StoreError`.
+    """
+    scripts = migrations()
+    if _is_there(path):
+        with closing(_connect_read_only(path)) as connection:
+            version = _check(path, connection, newest=len(scripts))
+    else:
+        version = 0
+    connection = _connect(path, path.as_uri(), busy_seconds)
+    try:
+        _prepare(connection)
+        for number, script in enumerate(scripts[version:], start=version + 1):
+            connection.executescript(
+                f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
+            )
+    except sqlite3.Error as error:
+        connection.close()
+        raise from_sqlite(path, error) from error
+    return connection
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """A connection that only reads the database at `path`, also while an engine writes to it."""
+    if not _is_there(path):
+        raise StateDirError(
+            f"there is no database {path}: nothing has been run with this state directory yet"
+        )
+    newest = len(migrations())
+    connection = _connect_read_only(path)
+    try:
+        if _check(path, connection, newest=newest) < newest:
+            raise StateDirError(
+                f"the database {path} is from an older version of pycurrent: "
+                "run a pipeline with this state directory to bring it up to date"
+            )
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a database. SQLite makes an empty file before it writes to it.
+
+    The file is not opened here: closing it again would end the locks that other connections of
+    this process have on it (POSIX), and with them what keeps the database whole.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StateDirError(f"the database {path} can't be read: {error.strerror}") from error
+    if not S_ISREG(status.st_mode):
+        raise StateDirError(f"the database {path} is no file: move it away to make room for one")
+    return status.st_size > 0
+
+
+def _check(path: Path, connection: sqlite3.Connection, *, newest: int) -> int:
+    """The version of the schema. Raises if it is newer than `newest`, or the file is damaged."""
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        assert isinstance(version, int)
+        if version > newest:
+            raise NewerVersion(
+                f"the database {path} is from a newer version of pycurrent (its schema is "
+                f"{version}, this one knows up to {newest}): update pycurrent, "
+                "or use another --state-dir"
+            )
+        if path.stat().st_size <= _CHECKED_UP_TO:
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                # SQLite's report has one finding a line, below a heading.
+                raise damaged(path, str(verdict).splitlines()[-1])
+    except sqlite3.Error as error:
+        raise from_sqlite(path, error) from error
+    return version
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    return _connect(path, f"{path.as_uri()}?mode=ro", busy_seconds=5)
+
+
+def _connect(path: Path, uri: str, busy_seconds: float) -> sqlite3.Connection:
+    """A connection that begins no transactions by itself."""
+    try:
+        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_seconds)
+    except sqlite3.Error as error:
+        raise from_sqlite(path, error) from error
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Sets what a connection that writes needs."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    # A commit is safe from a killed process without waiting for the disk; power loss can cost
+    # the last commits, but never damages the file.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")

@@ -1,0 +1,244 @@
+"""The state directory of one engine: where everything is that it keeps on disk.
+
+    job/YYYY-MM-DD/HHMMSS-<operation id>-<random>.log    the logs
+    db/pycurrent.db                                      the database
+    git/                                                 clones
+    tmp/                                                 what lives no longer than a job
+    lock                                                 held by the engine that uses it
+    version                                              of this layout
+
+The lock is the kernel's (flock), so it ends with the process that holds it, however that dies.
+What is written in the file only tells others who it is.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import re
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from pycurrent.store.errors import BadJobId, NewerVersion, StateDirError, StateDirLocked
+
+_VERSION = 1
+_FOLDERS = ("job", "db", "git", "tmp")
+
+# What an operation's id keeps in a file name.
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_LONGEST_OP = 64
+# An odd step goes through all numbers of a power of two before it comes back to the first.
+_RANDOM_STEP = 0x9E3779
+_RANDOM_MASK = 0xFFFFFF
+
+
+class StateDir:
+    """A state directory, by `open` for the one engine that uses it, by `read` for all others.
+
+    Paths are absolute: a change of the working directory changes nothing.
+    """
+
+    def __init__(self, path: Path, lock: int | None) -> None:
+        self.path = path
+        self.jobs = path / "job"
+        self.git = path / "git"
+        self.tmp = path / "tmp"
+        self.database = path / "db" / "pycurrent.db"
+        self._lock = lock
+        self._random = int.from_bytes(os.urandom(3), "big")
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Makes the directory where needed, and locks it until `close` or the process's end.
+
+        Raises `StateDirLocked` if an engine holds it, this process's too; `NewerVersion`; or
+        another `StateDirError`.
+        """
+        path = Path(path).absolute()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            lock = _take_lock(path)
+        except OSError as error:
+            raise _unusable(path, error) from error
+        try:
+            _check_version(path)
+            for name in _FOLDERS:
+                _make_folder(path / name)
+            _write_version(path)
+        except BaseException as error:
+            os.close(lock)
+            if isinstance(error, OSError):
+                raise _unusable(path, error) from error
+            raise
+        return cls(path, lock)
+
+    @classmethod
+    def read(cls, path: Path | str) -> Self:
+        """The directory as it is, without the lock and without a change, to look at its history.
+
+        Raises `StateDirError` if it is not there, or is no state directory.
+        """
+        path = Path(path).absolute()
+        if not path.is_dir():
+            raise StateDirError(
+                f"there is no state directory {path}: run a pipeline first, or say where it is "
+                "with --state-dir"
+            )
+        if not (path / "version").exists():
+            raise StateDirError(f"{path} is not a state directory: it holds no file 'version'")
+        try:
+            _check_version(path)
+        except OSError as error:
+            raise _unusable(path, error) from error
+        return cls(path, None)
+
+    def close(self) -> None:
+        """Lets another engine in. Closing twice does nothing."""
+        if self._lock is not None:
+            lock, self._lock = self._lock, None
+            # The file stays: if it were removed, two could hold locks on two files of its name.
+            with suppress(OSError):
+                os.ftruncate(lock, 0)
+            os.close(lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def job_path(self, job_id: str) -> Path:
+        """The log file of a job. Raises `BadJobId` for an id that leads out of `job/`."""
+        parts = job_id.split("/")
+        if "\0" in job_id or any(part in {"", ".", ".."} for part in parts):
+            raise BadJobId(
+                f"{job_id!r} is no job id: one looks like 2026-11-22/084703-docker-build-1a2b3c"
+            )
+        return self.jobs / f"{job_id}.log"
+
+    def new_job_id(self, op_id: str, now: datetime) -> str:
+        """An id for a new job of an operation, created at `now`, an aware time.
+
+        Does not repeat itself within 16 million ids. It can meet the id of an earlier process,
+        so make the log with O_EXCL, and ask again if it is there.
+        """
+        self._random = (self._random + _RANDOM_STEP) & _RANDOM_MASK
+        op = _UNSAFE.sub("_", op_id[:_LONGEST_OP])
+        time = now if now.tzinfo is UTC else _utc(now)
+        return f"{time:%Y-%m-%d/%H%M%S}-{op}-{self._random:06x}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """The process that holds a lock, as the lock file tells."""
+
+    pid: int
+    command: str
+    since: str
+
+    @classmethod
+    def this_process(cls) -> Self:
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls(os.getpid(), " ".join(sys.orig_argv), since)
+
+    def to_json(self) -> str:
+        return json.dumps({"pid": self.pid, "command": self.command, "since": self.since})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self | None:
+        """None where the holder has not written it yet, or something else did."""
+        try:
+            fields = json.loads(text)
+            return cls(int(fields["pid"]), str(fields["command"]), str(fields["since"]))
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def __str__(self) -> str:
+        if self.pid == os.getpid():
+            return "this process"
+        # One line, and not too long, whatever the command's arguments hold.
+        command = " ".join(self.command.split())
+        if len(command) > 100:
+            command = f"{command[:99]}…"
+        return f"process {self.pid} ({command}, since {self.since})"
+
+
+def _take_lock(path: Path) -> int:
+    """A descriptor that holds the lock of the state directory; not inherited by commands."""
+    lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{_Holder.this_process().to_json()}\n".encode(), 0)
+    except BlockingIOError:
+        holder = _Holder.from_json(os.pread(lock, 1 << 16, 0).decode(errors="replace"))
+        os.close(lock)
+        raise StateDirLocked(
+            f"state directory {path} is in use by {holder or 'another process'}: "
+            "stop it, or use another --state-dir",
+            None if holder is None else holder.pid,
+        ) from None
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _check_version(path: Path) -> None:
+    """Raises `NewerVersion` if the layout is one that this version does not know."""
+    try:
+        text = (path / "version").read_text(encoding="ascii", errors="replace").strip()
+    except FileNotFoundError:
+        return
+    if not text.isdecimal():
+        raise StateDirError(
+            f"the file {path / 'version'} holds {text[:40]!r} in place of a number: "
+            f"write {_VERSION} to it if this is a state directory, or use another --state-dir"
+        )
+    if int(text) > _VERSION:
+        raise NewerVersion(
+            f"state directory {path} is from a newer version of pycurrent (its layout is "
+            f"{text}, this one knows up to {_VERSION}): update pycurrent, or use another "
+            "--state-dir"
+        )
+
+
+def _write_version(path: Path) -> None:
+    file = path / "version"
+    if not file.exists():
+        # Never seen half-written.
+        new = path / "version.new"
+        new.write_text(f"{_VERSION}\n", encoding="ascii")
+        new.replace(file)
+
+
+def _make_folder(path: Path) -> None:
+    path.mkdir(exist_ok=True)
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def _unusable(path: Path, error: OSError) -> StateDirError:
+    """The error for a state directory at `path` that the system does not let us use."""
+    match error.errno:
+        case errno.EEXIST | errno.ENOTDIR:
+            why = f"is not a directory ({error.filename} is in the way)"
+        case errno.EROFS:
+            why = "is on a read-only file system"
+        case errno.EACCES | errno.EPERM:
+            why = f"is not writable ({error.filename}: {error.strerror})"
+        case errno.ENOSPC | errno.EDQUOT:
+            why = "is on a disk that is full"
+        case _:
+            why = f"can't be used ({error.filename or 'lock'}: {error.strerror})"
+    return StateDirError(f"state directory {path} {why}: use another --state-dir, or correct that")
+
+
+def _utc(time: datetime) -> datetime:
+    if time.tzinfo is None:
+        raise ValueError(f"{time!r} has no time zone: job ids are in UTC")
+    return time.astimezone(UTC)

@@ -1,0 +1,129 @@
+"""What the tests of the store share."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pycurrent.store import BuildRecord, Database
+
+START = datetime(2026, 11, 22, 8, 47, 3, 123456, UTC)
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a test's database is."""
+    return tmp_path / "pycurrent.db"
+
+
+@pytest.fixture
+def db(path: Path) -> Iterator[Database]:
+    with Database.open(path) as database:
+        yield database
+
+
+class Builds:
+    """Records builds, each a second after the one before."""
+
+    def __init__(self, database: Database, *, first: int = 0) -> None:
+        self._database = database
+        self._count = first
+
+    def begin(self, key: str = "a", *, op: str = "frob", value: str | None = None) -> str:
+        """Inserts a job, and returns its id."""
+        job_id = f"2026-11-22/084703-{op}-{self._count:06x}"
+        digest = f"digest of {key}"
+        self._database.insert_job(
+            job_id=job_id,
+            op=op,
+            key=key,
+            key_digest=digest,
+            build=self._database.next_build_number(op, digest),
+            ready=START + self._count * SECOND,
+            value=value,
+        )
+        self._count += 1
+        return job_id
+
+    def finish(self, job_id: str, outcome: str = '"frobbed"', *, ok: bool = True) -> BuildRecord:
+        """Ends a job with a result."""
+        finished = START + (self._count + 1) * SECOND
+        return self._database.finish_job(job_id, finished=finished, ok=ok, outcome=outcome)
+
+    def build(
+        self,
+        key: str = "a",
+        outcome: str = '"frobbed"',
+        *,
+        op: str = "frob",
+        ok: bool = True,
+        value: str | None = None,
+    ) -> BuildRecord:
+        """Records a whole job."""
+        return self.finish(self.begin(key, op=op, value=value), outcome, ok=ok)
+
+
+@pytest.fixture
+def builds(db: Database) -> Builds:
+    return Builds(db)
+
+
+RunChild = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def run_child() -> Iterator[RunChild]:
+    """Starts Python programs of a test, and ends those that still run after it."""
+    children: list[subprocess.Popen[str]] = []
+
+    def start(program: str, *arguments: object) -> subprocess.Popen[str]:
+        child = subprocess.Popen(
+            [sys.executable, "-c", program, *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        children.append(child)
+        return child
+
+    yield start
+    for child in children:
+        with child:
+            child.kill()
+
+
+MountTmpfs = Callable[[str], Path]
+
+
+@pytest.fixture
+def mount_tmpfs(tmp_path: Path) -> Iterator[MountTmpfs]:
+    """Mounts small file systems for a test. Needs root on Linux; in CI it fails without."""
+    if (sys.platform != "linux" or os.geteuid() != 0) and "CI" not in os.environ:
+        pytest.skip("only root on Linux can mount a small tmpfs")
+    with _mounts(tmp_path) as mount:
+        yield mount
+
+
+@contextmanager
+def _mounts(tmp_path: Path) -> Iterator[MountTmpfs]:
+    mounted: list[Path] = []
+
+    def mount(options: str) -> Path:
+        folder = tmp_path / f"mount{len(mounted)}"
+        folder.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
+        mounted.append(folder)
+        return folder
+
+    try:
+        yield mount
+    finally:
+        for folder in mounted:
+            subprocess.run(["umount", folder], check=True)

@@ -1,0 +1,261 @@
+"""Garbage collection: what is removed, what never is, and that it disturbs no engine."""
+
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pycurrent.errors import UsageError
+from pycurrent.store import (
+    Database,
+    GcMode,
+    GcReport,
+    JobState,
+    StateDir,
+    StateDirError,
+    collect_garbage,
+)
+
+from .conftest import START, RunChild
+
+DAY = timedelta(days=1)
+NOW = START + 200 * DAY
+OLD = START
+YOUNG = NOW - 10 * DAY
+
+
+class Site:
+    """A state directory with an engine at work."""
+
+    def __init__(self, state: StateDir, database: Database) -> None:
+        self.state = state
+        self.database = database
+
+    def log(self, job_id: str, when: datetime, size: int = 10) -> Path:
+        log = self.state.job_path(job_id)
+        log.parent.mkdir(exist_ok=True)
+        log.write_bytes(b"x" * size)
+        os.utime(log, (when.timestamp(), when.timestamp()))
+        return log
+
+    def begin(self, key: str, when: datetime) -> str:
+        job_id = self.state.new_job_id("frob", when)
+        build = self.database.next_build_number("frob", key)
+        self.database.insert_job(
+            job_id=job_id, op="frob", key=key, key_digest=key, build=build, ready=when
+        )
+        self.log(job_id, when)
+        return job_id
+
+    def build(self, key: str, when: datetime) -> str:
+        job_id = self.begin(key, when)
+        self.database.finish_job(job_id, finished=when, ok=True, outcome="1")
+        return job_id
+
+    def collect(self, mode: GcMode = GcMode.DELETE) -> GcReport:
+        self.database.commit()
+        return collect_garbage(self.state, older_than=90 * DAY, now=NOW, mode=mode)
+
+    def jobs(self) -> set[str]:
+        return {job.job_id for job in self.database.history(states=list(JobState), limit=10_000)}
+
+    def logs(self) -> set[str]:
+        found = self.state.jobs.glob("*/*.log")
+        return {str(log.relative_to(self.state.jobs).with_suffix("")) for log in found}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with StateDir.open(tmp_path) as state, Database.open(state.database) as database:
+        yield Site(state, database)
+
+
+def test_old_history_is_removed_with_its_logs(site: Site) -> None:
+    """What is old and has been replaced goes; what is young, or the last of its key, stays."""
+    replaced = site.build("a", OLD)
+    replaced_too = site.build("a", OLD + DAY)
+    young = site.build("a", YOUNG)
+    last = site.build("a", YOUNG)
+    old_but_last = site.build("b", OLD)
+    report = site.collect()
+    assert report.jobs == [replaced, replaced_too]
+    assert report.logs == [site.state.job_path(replaced), site.state.job_path(replaced_too)]
+    assert report.log_bytes == 20
+    assert report.failures == []
+    assert site.jobs() == site.logs() == {young, last, old_but_last}
+
+
+def test_a_rebuild_keeps_only_the_last(site: Site) -> None:
+    """Of many old results of one key the last stays, and is found as before."""
+    *_, last = [site.build("a", OLD) for _ in range(450)]
+    site.collect()
+    assert site.jobs() == site.logs() == {last}
+    found = site.database.lookup("frob", "a")
+    assert found is not None
+    assert (found.job_id, found.build) == (last, 449)
+
+
+def test_running_jobs_stay(site: Site) -> None:
+    """A job without an end is in use, however old it is, and can finish afterwards."""
+    job = site.begin("a", OLD)
+    assert site.collect().jobs == []
+    site.database.finish_job(job, finished=NOW, ok=True, outcome="1")
+    site.database.commit()
+    assert site.jobs() == site.logs() == {job}
+
+
+def test_runs_without_a_result_go(site: Site, tmp_path: Path) -> None:
+    """Discarded and interrupted runs are removed when they are old, and only then."""
+    last = site.build("a", OLD)
+    discarded, interrupted = site.begin("a", OLD), site.begin("a", OLD)
+    young = site.begin("a", YOUNG)
+    site.database.discard_job(discarded, finished=OLD)
+    site.database.close()
+    with Database.open(site.state.database) as site.database:
+        assert site.database.interrupted == (interrupted, young)
+        assert site.collect().jobs == [discarded, interrupted]
+        assert site.jobs() == site.logs() == {last, young}
+
+
+def test_a_dry_run_tells_what_a_run_does(site: Site) -> None:
+    """A dry run changes nothing, and reports what the run after it does."""
+    for when in (OLD, OLD, OLD + 5 * DAY):
+        site.build("a", when)
+    stray = site.log(site.state.new_job_id("frob", OLD + 9 * DAY), OLD)
+    site.build("a", YOUNG)
+    before = site.jobs(), site.logs()
+    told = site.collect(GcMode.DRY_RUN)
+    assert (site.jobs(), site.logs()) == before
+    done = site.collect()
+    assert stray in told.logs
+    assert len(told.folders) == 3
+    assert (told.jobs, told.logs, told.folders) == (done.jobs, done.logs, done.folders)
+    assert told.log_bytes == done.log_bytes == 40
+
+
+def test_logs_without_a_job_go(site: Site) -> None:
+    """A log that no job has is removed when nothing was written to it for long."""
+    site.log("2026-11-22/084703-old-000000", OLD)
+    site.log("2026-11-22/084703-young-000001", YOUNG)
+    site.log("2027-06-01/084703-today-000002", OLD)
+    (site.state.jobs / "2026-11-22" / "notes.txt").write_text("not a log")
+    report = site.collect()
+    assert [log.stem for log in report.logs] == ["084703-old-000000"]
+    assert len(site.logs()) == 2
+
+
+def test_empty_days_go(site: Site) -> None:
+    """Folders of old days that are empty then are removed; others stay, whatever they are."""
+    kept = ["2027-06-01", "2026-13-99", "notes", "2026-11-23"]
+    for name in ["2026-11-22", *kept]:
+        (site.state.jobs / name).mkdir()
+    (site.state.jobs / "2026-11-23" / "notes.txt").write_text("not a log")
+    (site.state.jobs / "2026-11-24").symlink_to("2026-11-23")
+    report = site.collect()
+    assert [folder.name for folder in report.folders] == ["2026-11-22"]
+    left = {folder.name for folder in site.state.jobs.iterdir()}
+    assert left == {*kept, "2026-11-24"}
+
+
+def test_a_log_that_is_gone_already(site: Site) -> None:
+    """A row is removed though somebody has removed its log."""
+    job = site.build("a", OLD)
+    site.build("a", YOUNG)
+    site.state.job_path(job).unlink()
+    report = site.collect()
+    assert (report.jobs, report.logs, report.failures) == ([job], [], [])
+
+
+def test_a_log_that_can_not_be_removed(site: Site) -> None:
+    """What can't be removed is reported with the reason, and the rest goes on."""
+    stuck, other = site.build("a", OLD), site.build("a", OLD)
+    site.build("a", YOUNG)
+    log = site.state.job_path(stuck)
+    log.unlink()
+    log.mkdir()
+    report = site.collect()
+    (failure,) = report.failures
+    assert failure.startswith(f"{log}: ")
+    assert report.logs == [site.state.job_path(other)]
+
+
+def test_progress_is_told(site: Site) -> None:
+    """The caller hears how much has been removed so far."""
+    for _ in range(450):
+        site.build("a", OLD)
+    site.database.commit()
+    told: list[int] = []
+    collect_garbage(site.state, older_than=DAY, now=NOW, progress=told.append)
+    assert told == sorted(told)
+    assert told[-1] == 2 * 449
+    assert len(told) >= 3
+
+
+def test_a_second_run_finds_nothing(site: Site) -> None:
+    """What can be removed is removed at once."""
+    site.build("a", OLD)
+    site.build("a", OLD)
+    assert site.collect().jobs
+    report = site.collect()
+    assert (report.jobs, report.logs, report.folders) == ([], [], [])
+
+
+def test_nothing_has_been_run_yet(tmp_path: Path) -> None:
+    """Without a database there is nothing to collect, and none is made."""
+    with StateDir.open(tmp_path) as state:
+        with pytest.raises(StateDirError, match="nothing has been run"):
+            collect_garbage(state, older_than=DAY, now=NOW)
+        assert not state.database.exists()
+
+
+def test_an_age_beyond_all_dates(site: Site) -> None:
+    """An age that no date has is told from one that is only large."""
+    with pytest.raises(UsageError, match="name a shorter time"):
+        collect_garbage(site.state, older_than=timedelta(days=9_999_999), now=NOW)
+
+
+COLLECT = """
+import sys
+from datetime import datetime, timedelta
+from pycurrent.store import StateDir, collect_garbage
+state = StateDir.read(sys.argv[1])
+print("ready", flush=True)
+while True:
+    report = collect_garbage(
+        state, older_than=timedelta(days=90), now=datetime.fromisoformat(sys.argv[2])
+    )
+    assert not report.failures, report.failures
+    print(len(report.jobs), flush=True)
+    if sys.stdin.readline() == "":
+        break
+"""
+
+
+def test_an_engine_works_on_beside_it(site: Site, run_child: RunChild) -> None:
+    """While another process collects, an engine's commits and look-ups go through."""
+    child = run_child(COLLECT, site.state.path, NOW.isoformat())
+    assert child.stdin is not None
+    assert child.stdout is not None
+    for key in range(50):
+        for _ in range(20):
+            site.build(str(key), OLD)
+    site.database.commit()
+    assert child.stdout.readline() == "ready\n"
+    for key in range(50):
+        last = site.build(str(key), OLD)
+        running = site.begin(str(key), OLD)
+        site.database.commit()
+        found = site.database.lookup("frob", str(key))
+        assert found is not None
+        assert found.job_id == last
+        site.database.discard_job(running, finished=OLD)
+        site.database.commit()
+    child.stdout.readline()
+    child.stdin.write("again\n")
+    child.stdin.flush()
+    child.stdout.readline()
+    child.stdin.close()
+    assert child.wait() == 0
+    assert len(site.jobs()) == len(site.logs()) == 50

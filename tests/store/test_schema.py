@@ -1,0 +1,164 @@
+"""Database files: migrations, versions, and damage."""
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from pycurrent.store import Database, DatabaseReader, NewerVersion, StateDirError, StoreDamaged
+from pycurrent.store.queries import load_queries
+from pycurrent.store.schema import migrations
+
+from .conftest import Builds
+
+
+def filled(path: Path, builds: int = 200) -> None:
+    """Makes a database of some pages."""
+    with Database.open(path) as database:
+        records = Builds(database)
+        for n in range(builds):
+            records.build(f"key {n}", "x" * 500)
+
+
+def files(path: Path) -> dict[str, bytes]:
+    """What is in the files of a database. The index of its log is left out: it is a cache."""
+    contents = {p.name: p.read_bytes() for p in path.parent.glob(f"{path.name}*")}
+    return {name: data for name, data in contents.items() if data and not name.endswith("-shm")}
+
+
+def test_each_migration_is_a_step_of_its_own(path: Path) -> None:
+    """A database made by the first migrations alone is brought to this version."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(f"{migrations()[0]}; PRAGMA user_version = 1;")
+    with Database.open(path) as database:
+        Builds(database).build()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(migrations()),)
+
+
+def test_a_reader_does_not_migrate(path: Path) -> None:
+    """A database of an older version is not changed by somebody who only looks."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE old (x)")
+    before = files(path)
+    with pytest.raises(StateDirError, match="is from an older version"):
+        DatabaseReader.open(path)
+    assert files(path) == before
+
+
+def test_an_empty_file_is_a_database_to_be_made(path: Path) -> None:
+    """A process that was killed early leaves an empty file."""
+    path.touch()
+    with Database.open(path) as database:
+        Builds(database).build()
+
+
+def test_a_newer_version_is_left_alone(path: Path) -> None:
+    """A database of a newer version is refused, and not changed."""
+    filled(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    before = files(path)
+    for attempt in (Database.open, DatabaseReader.open):
+        with pytest.raises(NewerVersion, match=r"from a newer version .*99.* update pycurrent"):
+            attempt(path)
+    assert files(path) == before
+
+
+@pytest.mark.parametrize("kind", ["garbage", "header", "page", "truncated"])
+def test_a_damaged_database_is_left_alone(path: Path, kind: str) -> None:
+    """Damage is named with its file and the way out; nothing is changed or removed."""
+    filled(path)
+    content = bytearray(path.read_bytes())
+    match kind:
+        case "garbage":
+            content = bytearray(b"This is not a database. " * 1000)
+        case "header":
+            content[:16] = b"SQLite format 9\0"
+        case "page":
+            content[4096 * 5 : 4096 * 9] = b"\xa5" * 4096 * 4
+        case "truncated":
+            del content[4096 * 4 + 100 :]
+    path.write_bytes(content)
+    before = files(path)
+    for attempt in (Database.open, DatabaseReader.open):
+        with pytest.raises(StoreDamaged) as caught:
+            attempt(path)
+        message = str(caught.value)
+        assert message.startswith(f"the database {path} is damaged (")
+        assert f"move the folder {path.parent} away" in message
+        assert "\n" not in message
+    assert files(path) == before
+
+
+def test_a_damaged_database_s_log_is_left_alone(path: Path, tmp_path: Path) -> None:
+    """What a killed engine left in the log is not moved into a file that is damaged."""
+    copy = tmp_path / "copy" / path.name
+    copy.parent.mkdir()
+    filled(path)
+    with Database.open(path) as database:
+        Builds(database, first=1000).build()
+        database.commit()
+        for name, content in files(path).items():
+            (copy.parent / name).write_bytes(content)
+    copy.write_bytes(b"This is not a database. " * 1000)
+    before = files(copy)
+    assert len(before) == 2
+    with pytest.raises(StoreDamaged):
+        Database.open(copy)
+    assert files(copy) == before
+
+
+def test_damage_that_is_met_later(path: Path) -> None:
+    """In a large file damage is found when it is read: the same error, and no crash."""
+    filled(path, 4000)
+    size = path.stat().st_size
+    assert size > 1 << 20
+    with path.open("r+b") as file:
+        file.seek(4096 * 4)
+        file.write(b"\xa5" * (size - 4096 * 8))
+    with DatabaseReader.open(path) as reader, pytest.raises(StoreDamaged, match="is damaged"):
+        reader.history(text="nothing")
+    with pytest.raises(StoreDamaged, match="is damaged"):
+        look_up_all(path)
+
+
+def look_up_all(path: Path) -> None:
+    with Database.open(path) as database:
+        for n in range(4000):
+            database.lookup("frob", f"digest of key {n}")
+
+
+def test_a_folder_in_place_of_the_database(path: Path) -> None:
+    """What is no file is named, not taken for an empty database."""
+    path.mkdir()
+    for attempt in (Database.open, DatabaseReader.open):
+        with pytest.raises(StateDirError, match=f"the database {path} is no file"):
+            attempt(path)
+
+
+def test_every_query_is_named_described_and_valid(db: Database, path: Path) -> None:
+    """Each statement has a name of its own and a comment, and fits the schema."""
+    text = Path(__file__).parents[2].joinpath("src/pycurrent/store/queries.sql").read_text()
+    names = [line for line in text.splitlines() if line.startswith("-- name:")]
+    queries = load_queries()
+    assert len(names) == len(queries)
+    for _, _, body in (part.partition("\n") for part in text.split("-- name:")[1:]):
+        assert body.startswith("-- ")
+    with closing(sqlite3.connect(path)) as connection:
+        for query in queries.values():
+            by_name = dict.fromkeys(re.findall(r":(\w+)", query))
+            connection.execute(f"EXPLAIN {query}", by_name or (None,) * query.count("?"))
+
+
+def test_the_schema_refuses_half_a_result(db: Database, path: Path) -> None:
+    """A finished job has a result, and no other has: the schema itself says so."""
+    job = Builds(db).begin()
+    db.commit()
+    with closing(sqlite3.connect(path)) as connection:
+        for change in ("state = 'finished'", "ok = 1", "state = 'lost'", "outcome = 'x'"):
+            with pytest.raises(sqlite3.IntegrityError):
+                connection.execute(f"UPDATE job SET {change} WHERE job_id = ?", (job,))
+            connection.rollback()
