@@ -1,0 +1,541 @@
+"""The resident helper that starts commands, and the supervisor that stands over each of them.
+
+A program of its own, run as a script by a fresh interpreter (`process.py` does that) and
+imported by the engine only for the format of the messages. Standard library only, few imports:
+each command forks it, and what it imports is what a fork has to copy.
+
+Three kinds of processes, each the parent of the next::
+
+    engine ── helper ── supervisor (one a command) ── command ── whatever the command starts
+
+**Helper.** Holds one end of the *control* socket. Each message on it is one byte with four
+descriptors: the command's *line* and its stdin, stdout, stderr. The helper forks a supervisor
+for it, closes its own copies and forgets them, so that no two supervisors share a line. It never
+reads what is on a line: arguments and environments, which may carry secrets, do not pass through
+it. It reaps supervisors; what a dead supervisor leaves behind falls to it (it is a subreaper),
+and it kills that. When the engine is gone (end of file on control, or its pidfd says so) it
+waits for its supervisors and exits.
+
+**Supervisor.** States, in order; each may go straight to *gone* when the line ends::
+
+    adopted     has told the engine so, reads the request from the line
+    starting    has forked; the child sets itself up and calls exec
+    running     the command runs; waits for its exit or for the end of the line
+    ending      TERM has gone to the tree; waits for it to empty, KILL after the grace period
+    gone        nothing is left below it; the exit status has been reported
+
+The *line* is a socket of which only the engine holds the other end. Its end of file means: end
+the command. The engine causes it on purpose (cancel) or by dying, by SIGKILL too. A process that
+the engine forked without exec may hold a copy of that end open; therefore the supervisor also
+watches a pidfd of the engine. A supervisor is a child subreaper: a process below it that loses
+its parent becomes its child, whatever sessions and double forks were between, so "no children
+left" means "nothing of this command is left". Helper and supervisors ignore TERM, INT and HUP:
+they live as long as what they guard.
+
+Who gets TERM: everything that is in the tree when the ending begins, parents first (a shell must
+not see its command fail and go on to the next). What is started later, say by a shell's `trap`,
+is left alone, so that it can clean up, unless it loses its parent: then it gets TERM, too.
+
+Without prctl (not Linux) the tree is the command's process group, and what leaves the group is
+not reached.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import errno
+import gc
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+
+# ruff: noqa: PTH110, PTH118, PTH123, PTH208
+# No typing, dataclasses or pathlib here: they would double the time this program takes to start.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+    Prctl = Callable[[int, int], None]
+
+LEFTOVER_GRACE = 1.0
+"""Seconds between TERM and KILL for what a command leaves behind when it exits by itself, if
+the grace period of a cancel is not shorter."""
+
+_TICK = 0.05
+"""Seconds between two looks at a tree that is being ended: not each change in it is signalled."""
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+# Not at their default in helper and supervisor; a command gets the default back.
+_IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE)
+
+
+class Report(enum.IntEnum):
+    """What a supervisor tells the engine; each report has two numbers."""
+
+    ADOPTED = 1
+    """The supervisor is there. Until this is heard, nothing of the command has run."""
+    STARTED = 2
+    """pid, 0"""
+    NOT_STARTED = 3
+    """stage, errno; the last report"""
+    EXITED = 4
+    """exit status as in `subprocess`, 0; the last report: nothing of the command is left"""
+
+
+class Stage(enum.IntEnum):
+    """Where starting a command failed."""
+
+    FORK = 1
+    CHDIR = 2
+    EXEC = 3
+    INTERPRETER = 4
+    """The file is there; what its first line names (or its dynamic loader) is not."""
+
+
+REPORT = struct.Struct("!Bii")
+"""Report, and its two numbers."""
+
+REQUEST = struct.Struct("!QId")
+"""Length of what follows, number of arguments, grace in seconds. There follow, separated by NUL
+(which none of them can contain): working directory, arguments, NAME=value pairs."""
+
+CONTROL_DESCRIPTORS = 4
+"""A control message carries the line, stdin, stdout, stderr."""
+
+
+class Request:
+    """A command to be run."""
+
+    def __init__(
+        self, cwd: bytes, argv: list[bytes], environ: dict[bytes, bytes], grace: float
+    ) -> None:
+        """`grace`: seconds between TERM and KILL. No word may contain NUL, no name `=`."""
+        self.cwd = cwd
+        self.argv = argv
+        self.environ = environ
+        self.grace = grace
+
+    def encode(self) -> bytes:
+        pairs = [name + b"=" + value for name, value in self.environ.items()]
+        payload = b"\0".join([self.cwd, *self.argv, *pairs])
+        return REQUEST.pack(len(payload), len(self.argv), self.grace) + payload
+
+    @classmethod
+    def receive(cls, line: socket.socket) -> Request | None:
+        """Reads one request, blocking; None if the line ends before it is complete."""
+        head = _receive_exactly(line, REQUEST.size)
+        if head is None:
+            return None
+        length, argc, grace = REQUEST.unpack(head)
+        payload = _receive_exactly(line, length)
+        if payload is None:
+            return None
+        cwd, *words = payload.split(b"\0")
+        pairs = (word.partition(b"=") for word in words[argc:])
+        return cls(cwd, words[:argc], {name: value for name, _, value in pairs}, grace)
+
+
+def _receive_exactly(line: socket.socket, size: int) -> bytes | None:
+    received = bytearray()
+    while len(received) < size:
+        # A reset is what a peer's death looks like while it still had something to read.
+        with contextlib.suppress(ConnectionResetError):
+            if part := line.recv(min(size - len(received), 1 << 20)):
+                received += part
+                continue
+        return None
+    return bytes(received)
+
+
+# --- the processes of a command -----------------------------------------------------------------
+
+
+def children_of(pid: int) -> list[int]:
+    """The living and dead-but-unreaped children of a process; none if it has gone."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+    children: list[int] = []
+    for thread in threads:
+        # The thread may have ended since; its children are then another thread's, and a later
+        # look finds them.
+        with (
+            contextlib.suppress(OSError),
+            open(f"/proc/{pid}/task/{thread}/children", "rb") as listing,
+        ):
+            children += map(int, listing.read().split())
+    return children
+
+
+class Subtree:
+    """All descendants of this process, which is a child subreaper."""
+
+    def members(self) -> list[int]:
+        """Parents before children. Some may be missing while the tree changes: look again."""
+        found: list[int] = self.orphans()
+        for pid in found:  # grows while it is walked: breadth first
+            found += children_of(pid)
+        return found
+
+    def orphans(self) -> list[int]:
+        """The children of this process: the command, and what lost its parent."""
+        return children_of(os.getpid())
+
+
+class Group:
+    """A command's process group: all that can be reached where there are no subreapers."""
+
+    def __init__(self, leader: int) -> None:
+        self.leader = leader
+
+    def members(self) -> list[int]:
+        """The group in kill's notation, a negative number, or nothing if it has gone."""
+        try:
+            os.killpg(self.leader, 0)
+        except OSError:
+            return []
+        return [-self.leader]
+
+    def orphans(self) -> list[int]:
+        return []
+
+
+def _send_signals(pids: list[int], *signals: signal.Signals) -> None:
+    for pid in pids:
+        for number in signals:
+            # Gone in the meantime, or somebody else's by now (setuid).
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+
+
+class Children:
+    """The children of this process: wakes a poll when one of them ends, and reaps them."""
+
+    def __init__(self) -> None:
+        self.wakeup, self._writer = os.pipe()
+        os.set_blocking(self.wakeup, False)
+        os.set_blocking(self._writer, False)
+        signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # any handler: the wakeup needs one
+
+    def close(self) -> None:
+        signal.set_wakeup_fd(-1)
+        os.close(self.wakeup)
+        os.close(self._writer)
+
+    def reap(self) -> tuple[dict[int, int], bool]:
+        """Exit status by pid of those that have ended, and whether any child is left."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.wakeup, 4096)
+        ended: dict[int, int] = {}
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return ended, False
+            if pid == 0:
+                return ended, True
+            ended[pid] = os.waitstatus_to_exitcode(status)
+
+
+def _poll_on(*descriptors: int) -> select.poll:
+    """A poll for what can be read; a negative descriptor stands for one that is not there."""
+    poll = select.poll()
+    for descriptor in descriptors:
+        if descriptor >= 0:
+            poll.register(descriptor, select.POLLIN)
+    return poll
+
+
+# --- one command --------------------------------------------------------------------------------
+
+
+class Supervisor:
+    """Stands over one command: starts it, waits for it, ends all that came of it."""
+
+    def __init__(self, line: socket.socket, engine: int, prctl: Prctl | None) -> None:
+        """`engine`: a pidfd of the engine, -1 if there is none."""
+        self._line = line
+        self._engine = engine
+        self._prctl = prctl
+        self._children = Children()
+
+    def run(self, stdio: list[int]) -> None:
+        """The whole life of a supervisor. Closes the descriptors of `stdio`."""
+        os.setsid()
+        if self._prctl is not None:
+            self._prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        self._report(Report.ADOPTED)
+        request = Request.receive(self._line)
+        if request is None:
+            return
+        main = self._start(request, stdio)
+        for descriptor in stdio:
+            os.close(descriptor)
+        if main is None:
+            return
+        self._report(Report.STARTED, main)
+        status = self._await_exit(main)
+        grace = request.grace if status is None else min(request.grace, LEFTOVER_GRACE)
+        ended = self._end(Subtree() if self._prctl is not None else Group(main), grace)
+        self._report(Report.EXITED, ended[main] if status is None else status)
+
+    def _report(self, report: Report, first: int = 0, second: int = 0) -> None:
+        # Nobody listens when the engine has died, and the work goes on all the same.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._line.sendall(REPORT.pack(report, first, second))
+
+    def _start(self, request: Request, stdio: list[int]) -> int | None:
+        """Forks and waits for exec. The pid, or None if it failed, which is then reported."""
+        supervisor = os.getpid()
+        failure, failure_writer = os.pipe()  # closed by a successful exec
+        try:
+            main = os.fork()
+        except OSError as error:
+            self._report(Report.NOT_STARTED, Stage.FORK, error.errno or 0)
+            return None
+        if main == 0:
+            self._become(request, stdio, supervisor, failure_writer)
+        os.close(failure_writer)
+        with open(failure, "rb") as reader:
+            failed = reader.read()
+        if not failed:
+            return main
+        os.waitpid(main, 0)
+        self._report(*REPORT.unpack(failed))
+        return None
+
+    def _become(
+        self, request: Request, stdio: list[int], supervisor: int, failure: int
+    ) -> NoReturn:
+        """In the forked child: turns into the command, or writes why not to `failure`."""
+        stage, number = Stage.CHDIR, errno.EINVAL
+        try:
+            if self._prctl is not None:
+                self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+                if os.getppid() != supervisor:  # it died before it could be asked for
+                    os._exit(1)
+            os.setsid()
+            for target, descriptor in enumerate(stdio):
+                os.dup2(descriptor, target)
+            for ours in (*_IGNORED, signal.SIGCHLD):
+                signal.signal(ours, signal.SIG_DFL)
+            os.chdir(request.cwd)
+            stage = Stage.EXEC
+            execute(request.argv, request.environ)
+        except MissingInterpreterError as error:
+            stage, number = Stage.INTERPRETER, error.errno or number
+        except OSError as error:
+            number = error.errno or number
+        finally:
+            # In `finally`, so that no exception whatever lets a second supervisor go on.
+            os.write(failure, REPORT.pack(Report.NOT_STARTED, stage, number))
+            os._exit(127)
+
+    def _await_exit(self, main: int) -> int | None:
+        """Exit status of the command; None if the line, or the engine, ended first."""
+        poll = _poll_on(self._line.fileno(), self._engine, self._children.wakeup)
+        while True:
+            ready = {descriptor for descriptor, _ in poll.poll()}
+            ended, _ = self._children.reap()
+            if main in ended:
+                return ended[main]
+            if ready - {self._children.wakeup}:
+                return None
+
+    def _end(self, tree: Subtree | Group, grace: float) -> dict[int, int]:
+        """Ends the tree and waits until it is empty. Exit statuses of what was reaped."""
+        deadline = time.monotonic() + grace
+        told: set[int] = set()
+        poll = _poll_on(self._children.wakeup)
+        statuses, any_left = self._children.reap()
+        while any_left or tree.members():
+            remaining = deadline - time.monotonic()
+            if remaining > 0:
+                candidates = tree.orphans() if told else tree.members()
+                newcomers = [pid for pid in candidates if pid not in told]
+                # A stopped process sees TERM only when it goes on.
+                _send_signals(newcomers, signal.SIGTERM, signal.SIGCONT)
+                told.update(newcomers)
+            else:
+                _send_signals(tree.members(), signal.SIGKILL)
+                remaining = _TICK
+            poll.poll(min(remaining, _TICK) * 1000)
+            ended, any_left = self._children.reap()
+            statuses |= ended
+        return statuses
+
+
+class MissingInterpreterError(OSError):
+    """The program's file is there, but not what is needed to run it."""
+
+
+def execute(argv: list[bytes], environ: dict[bytes, bytes]) -> NoReturn:
+    """Replaces this process by a command, looked up on the PATH of its own environment.
+
+    Raises OSError: the most telling of those that the places on the PATH gave.
+    """
+    command = argv[0]
+    if b"/" in command:
+        places = [command]
+    else:
+        path = environ.get(b"PATH", os.fsencode(os.defpath))
+        places = [os.path.join(place, command) for place in path.split(b":")]
+    telling: OSError | None = None
+    for place in places:
+        # To ask first is cheaper than to let exec fail: its arguments are converted each time.
+        if not os.access(place, os.F_OK) and len(places) > 1:
+            continue
+        try:
+            os.execve(place, argv, environ)  # noqa: S606 - no shell, as it should be
+        except FileNotFoundError as error:
+            if os.access(place, os.F_OK):
+                telling = telling or MissingInterpreterError(error.errno, error.strerror)
+        except (PermissionError, NotADirectoryError) as error:
+            telling = telling or error
+    raise telling or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+# --- the helper ---------------------------------------------------------------------------------
+
+
+class Helper:
+    """Forks a supervisor for each command handed over on the control socket."""
+
+    def __init__(self, control: socket.socket, engine: int, prctl: Prctl | None) -> None:
+        """`engine`: a pidfd of the engine, -1 if there is none."""
+        self._control = control
+        self._engine = engine
+        self._prctl = prctl
+        self._children = Children()
+        self._supervisors: set[int] = set()
+
+    def run(self) -> None:
+        """Returns when the engine has gone and nothing is left to guard."""
+        if self._prctl is not None:
+            self._prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        control, wakeup = self._control.fileno(), self._children.wakeup
+        poll = _poll_on(control, self._engine, wakeup)
+        listening, any_left = True, False
+        while listening or any_left:
+            ready = {descriptor for descriptor, _ in poll.poll(None if listening else _TICK * 1000)}
+            if self._engine in ready or (control in ready and not self._take_command()):
+                listening = False
+                poll = _poll_on(wakeup)
+            any_left = self._reap(suspicious=not listening)
+
+    def _take_command(self) -> bool:
+        """Forks a supervisor for one control message. False at end of file."""
+        space = socket.CMSG_SPACE(CONTROL_DESCRIPTORS * struct.calcsize("i"))
+        flags = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+        try:
+            message, ancillary, _, _ = self._control.recvmsg(1, space, flags)
+        except ConnectionResetError:
+            return False
+        descriptors = [
+            number for _, _, data in ancillary for (number,) in struct.iter_unpack("i", data)
+        ]
+        # Fewer, when this process has run out of descriptors: the engine sees its line end.
+        if len(descriptors) == CONTROL_DESCRIPTORS:
+            self._fork_supervisor(descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return bool(message)
+
+    def _fork_supervisor(self, descriptors: list[int]) -> None:
+        try:
+            pid = os.fork()
+        except OSError as error:
+            report = REPORT.pack(Report.NOT_STARTED, Stage.FORK, error.errno or 0)
+            with contextlib.suppress(OSError):  # the engine has lost interest
+                os.write(descriptors[0], report)
+            return
+        if pid:
+            self._supervisors.add(pid)
+            return
+        status = 1
+        try:
+            self._control.close()
+            self._children.close()
+            line, *stdio = descriptors
+            Supervisor(socket.socket(fileno=line), self._engine, self._prctl).run(stdio)
+            status = 0
+        finally:
+            # Not a return: this is a fork of the helper, and must not go on as one.
+            os._exit(status)
+
+    def _reap(self, *, suspicious: bool) -> bool:
+        """Reaps supervisors and kills what fell to this process. Whether any child is left.
+
+        `suspicious`: looks for the latter even if nothing says that there is something.
+        """
+        ended, any_left = self._children.reap()
+        strays = ended.keys() - self._supervisors
+        self._supervisors -= ended.keys()
+        if self._prctl is not None and (suspicious or strays or any(ended.values())):
+            # Of a supervisor that ended before its tree. Killing a process brings its children
+            # here, and its own end brings us back to look again.
+            orphans = set(children_of(os.getpid())) - self._supervisors
+            _send_signals(list(orphans), signal.SIGKILL)
+        return any_left
+
+
+def _load_prctl() -> Prctl | None:
+    """The system call, for options that take one number.
+
+    None where there are no subreapers, or none that could know their descendants (a kernel
+    built without the listing of children).
+    """
+    if not os.path.exists(f"/proc/self/task/{os.getpid()}/children"):
+        return None
+    try:
+        import ctypes
+    except ImportError:
+        return None
+    function = ctypes.CDLL(None, use_errno=True).prctl
+    function.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+
+    def prctl(option: int, argument: int) -> None:
+        if function(option, argument, 0, 0, 0) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+    return prctl
+
+
+def _settle_signals() -> None:
+    """Nothing inherited from the engine: all at their default, but for those ignored here."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        # The C library keeps some of the real-time signals for itself.
+        with contextlib.suppress(OSError):
+            signal.signal(number, signal.SIG_DFL)
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def main(control: int, engine: int) -> None:
+    """`control`: descriptor of the control socket; `engine`: pidfd of the engine, or -1."""
+    for descriptor in (control, engine):
+        if descriptor >= 0:
+            os.set_inheritable(descriptor, False)
+    _settle_signals()
+    os.chdir("/")
+    prctl = _load_prctl()
+    # Forks share this memory as long as nobody writes to it, the collector's marks included.
+    gc.disable()
+    gc.freeze()
+    Helper(socket.socket(fileno=control), engine, prctl).run()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
