@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from dataclasses import dataclass
 from typing import Any
 
 from pycurrent.incr import plain
@@ -67,18 +68,29 @@ def example(parent: Current[Any]) -> Current[Any]:
     return shape.example
 
 
-def example_stages(parent: Current[Any], alive: Container[Current[Any]]) -> list[Current[Any]]:
-    """The stages in the example of `parent`, in those of lists within it too, but not in what
-    is alive.
-    """
+@dataclass(frozen=True, slots=True)
+class Illustration:
+    """What an example shows besides what is alive."""
+
+    stages: list[Current[Any]]
+    border: list[Current[Any]]
+    """The living terms that it leads into: when one of them dies, it shows more."""
+
+
+def illustrate(parent: Current[Any], alive: Container[Current[Any]]) -> Illustration:
+    """What the example of `parent`, with those of lists within it, shows."""
     stages: list[Current[Any]] = []
+    border: list[Current[Any]] = []
     seen: set[Current[Any]] = set()
     stack: list[tuple[Current[Any], tuple[object, ...]]] = [(example(parent), (identity(parent),))]
     while stack:
         term, enclosing = stack.pop()
-        if term in seen or term in alive:
+        if term in seen:
             continue
         seen.add(term)
+        if term in alive:
+            border.append(term)
+            continue
         shape = term.shape
         match shape:
             case Component() | BindShape(name=str()):
@@ -86,7 +98,7 @@ def example_stages(parent: Current[Any], alive: Container[Current[Any]]) -> list
             case Dynamic() if shows_example(term, enclosing):
                 stack.append((example(term), (*enclosing, identity(term))))
         stack.extend((source, enclosing) for source in shape.inputs())
-    return stages
+    return Illustration(stages, border)
 
 
 def identity(parent: Current[Any]) -> object:

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from pycurrent.incr import Graph, Item, Node, Scope, plain
 from pycurrent.term.context import Context
-from pycurrent.term.current import Current
-from pycurrent.term.example import build, build_for_item, example_stages
-from pycurrent.term.nodes import Decision, Stage
+from pycurrent.term.current import Current, fail
+from pycurrent.term.example import build, build_for_item, illustrate
+from pycurrent.term.nodes import Decision, Listing, Stage
 from pycurrent.term.output import Active, Failed, Ok, Output, failed_by
 from pycurrent.term.primitive import NoEngine, Runtime
 from pycurrent.term.shape import ItemOf
@@ -38,7 +38,10 @@ class Live(Graph):
         self._changed: dict[Stage | Decision, None] = {}
         # How many lists and options show each term only as an illustration.
         self._illustrated: Counter[Current[Any]] = Counter()
-        self._made: set[Node] = set()
+        # The lists and options whose illustration leads into each living term ...
+        self._borders: dict[Current[Any], dict[Listing, None]] = {}
+        # ... and those for which such a term has died since the stages were last counted.
+        self._outdated: dict[Listing, None] = {}
 
     # Making nodes
 
@@ -48,7 +51,6 @@ class Live(Graph):
         found = nodes.get(term)
         if found is not None:
             return found
-        self._made = set() if scope is None else set(scope.roots)
         stack = [term]
         while stack:
             term = stack[-1]
@@ -67,14 +69,6 @@ class Live(Graph):
                 nodes[term] = node
         return nodes[term]
 
-    def enter(self, node: Node, scope: Scope | None, *, gap: int = 0) -> None:
-        """Take a new node in, in a scope."""
-        self.add(node, scope, gap=gap)
-        if scope is not None:
-            if self._made.isdisjoint(node.inputs()):
-                scope.roots.append(node)
-            self._made.add(node)
-
     def build_inside(
         self, fn: Callable[..., Current[Any]], scope: Scope, context: Context | None, *args: Any
     ) -> Node:
@@ -86,22 +80,21 @@ class Live(Graph):
         term: Current[Any] = Current(ItemOf(parent, item), parent.context)
         self.nodes[term] = item
         item.owner = term
-        node: Node = item
+        node: Node | None = None
         try:
             node = self.expand(build_for_item(parent, term), item.scope)
         finally:
             if item.users is None and node is not item:
-                # Its function does not use it, so nobody will release it.
+                # Its function raised or does not use it, so nobody will release it.
                 del self.nodes[term]
         return node
 
-    def stages_of_example(self, parent: Current[Any]) -> list[Current[Any]]:
-        """The stages that are shown only as an example of what would be done."""
-        return example_stages(parent, self.nodes)
-
     def released(self, node: Node) -> None:
-        if node.owner is not None:
-            self.nodes.pop(node.owner, None)  # type: ignore[call-overload]
+        term: Any = node.owner
+        if term is not None:
+            self.nodes.pop(term, None)
+            if self._borders:
+                self._outdated.update(self._borders.get(term, {}))
 
     # Steps
 
@@ -122,6 +115,10 @@ class Live(Graph):
 
     @property
     def stats(self) -> Stats:
+        while self._outdated:
+            listing, _ = self._outdated.popitem()
+            self.unillustrate(listing)
+            self.illustrate(listing)
         return Stats(*self._counts)
 
     def take_changed(self) -> list[Stage | Decision]:
@@ -150,20 +147,32 @@ class Live(Graph):
         if self._illustrated.get(term):  # type: ignore[call-overload]
             self._counts[State.BLOCKED] += 1
 
-    def illustrate(self, stages: list[Current[Any]]) -> None:
-        """These stages are shown, too, as what would be done."""
-        for term in stages:
+    def illustrate(self, listing: Listing) -> None:
+        """A list or an option without items shows what would be done for one."""
+        illustration = listing.illustration = illustrate(listing.term, self.nodes)
+        for term in illustration.stages:
             self._illustrated[term] += 1
             if self._illustrated[term] == 1 and term not in self.nodes:
                 self._counts[State.BLOCKED] += 1
+        for term in illustration.border:
+            self._borders.setdefault(term, {})[listing] = None
 
-    def unillustrate(self, stages: list[Current[Any]]) -> None:
-        for term in stages:
+    def unillustrate(self, listing: Listing) -> None:
+        """It does so no longer. Twice is fine."""
+        illustration, listing.illustration = listing.illustration, None
+        if illustration is None:
+            return
+        for term in illustration.stages:
             self._illustrated[term] -= 1
             if not self._illustrated[term]:
                 del self._illustrated[term]
                 if term not in self.nodes:
                     self._counts[State.BLOCKED] -= 1
+        for term in illustration.border:
+            del self._borders[term][listing]
+            if not self._borders[term]:
+                del self._borders[term]
+        self._outdated.pop(listing, None)
 
 
 class Still(Runtime):
@@ -182,8 +191,18 @@ def evaluate(current: Current[T]) -> Output[T]:
     live = Live(Still(), lambda node: None)
     node = live.expand(current)
     observer = live.observe(node)
-    live.stabilise()
     try:
+        live.stabilise()
         return live.output(node)
     finally:
         live.drop(observer)
+
+
+def build_pipeline(pipeline: Callable[[], Current[Any]]) -> Current[Any]:
+    """The term of a pipeline. One that raises while it is built is a failure that shows where."""
+    try:
+        return build(pipeline, None)
+    except Exception as error:
+        failure = failed_by(error)
+        details = "" if failure.traceback is None else f"\n{failure.traceback}"
+        return fail(f"{failure.message}{details}")

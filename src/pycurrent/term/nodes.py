@@ -13,6 +13,7 @@ from pycurrent.term.state import State, state_of
 
 if TYPE_CHECKING:
     from pycurrent.term.current import Current
+    from pycurrent.term.example import Illustration
     from pycurrent.term.live import Live
 
 
@@ -57,18 +58,18 @@ class ErrorMapped(_OfOne):
     def __init__(self, source: Node, fn: Callable[[str], str]) -> None:
         super().__init__(source)
         self.fn = fn
-        self.seen: Absent | None = None
+        self.seen: Failed | None = None
 
     def recompute(self, graph: Graph) -> bool:
         absent = self.source.absent
         if not isinstance(absent, Failed):
             self.seen = None
             return self.publish(self.source.value, absent)
-        if absent is self.seen:
+        if absent == self.seen:
             return False
         self.seen = absent
         try:
-            return self.lack(Failed(self.fn(absent.message)))
+            return self.lack(Failed(self.fn(absent.message), traceback=absent.traceback))
         except Exception as error:
             return self.fault(graph, error)
 
@@ -224,7 +225,7 @@ class Decision(Switch):
 class Listing(Each):
     """Follows a list; while it has no items, an example is shown and its stages are counted."""
 
-    __slots__ = ("illustrated", "live", "term")
+    __slots__ = ("illustration", "live", "term")
 
     def __init__(
         self,
@@ -238,24 +239,18 @@ class Listing(Each):
         super().__init__(source, partial(live.build_item, term), key=key, collect=collect)
         self.live = live
         self.term = term
-        self.illustrated: list[Current[Any]] | None = None
+        self.illustration: Illustration | None = None
 
     def recompute(self, graph: Graph) -> bool:
         changed = super().recompute(graph)
         if self.order:
-            self._hide()
-        elif self.illustrated is None:
-            self.illustrated = self.live.stages_of_example(self.term)
-            self.live.illustrate(self.illustrated)
+            self.live.unillustrate(self)
+        elif self.illustration is None:
+            self.live.illustrate(self)
         return changed
 
-    def _hide(self) -> None:
-        if self.illustrated is not None:
-            self.live.unillustrate(self.illustrated)
-            self.illustrated = None
-
     def release(self, graph: Graph) -> None:
-        self._hide()
+        self.live.unillustrate(self)
 
 
 class Stage(Node):
@@ -264,7 +259,7 @@ class Stage(Node):
     Blocked while an input has no value; then there is no subscription either.
     """
 
-    __slots__ = ("fn", "live", "metadata", "report", "seen", "sources", "state", "subscription")
+    __slots__ = ("fn", "live", "metadata", "reports", "seen", "sources", "state", "subscription")
 
     def __init__(self, live: Live, fn: Callable[..., Primitive[Any]], sources: list[Node]) -> None:
         super().__init__()
@@ -275,13 +270,16 @@ class Stage(Node):
         self.subscription: Subscription[Any] | None = None
         self.metadata: Metadata | None = None
         self.state = State.BLOCKED
-        # The node that shows the metadata as a value, where a term asks for it.
-        self.report: MetadataNode | None = None
+        # The nodes that show the metadata as a value, one for each term that asks for it.
+        self.reports: tuple[MetadataNode, ...] = ()
 
     def inputs(self) -> Iterable[Node]:
         return dict.fromkeys(self.sources)
 
     def recompute(self, graph: Graph) -> bool:
+        if self.users is None:
+            # News of the source that crossed with the release: there is no way back.
+            return False
         absent = combine(self.sources)
         if absent is not None:
             self._unsubscribe()
@@ -290,6 +288,7 @@ class Stage(Node):
         try:
             self._follow([plain(source.value) for source in self.sources])
         except NoEngine:
+            self._unsubscribe()
             self._show(State.READY, None)
             return self.publish(None, READY)
         except Exception as error:
@@ -338,8 +337,8 @@ class Stage(Node):
         self.state = state
         if metadata != self.metadata:
             self.metadata = metadata
-            if self.report is not None:
-                self.live.push(self.report)
+            for report in self.reports:
+                self.live.push(report)
 
     def release(self, graph: Graph) -> None:
         self._unsubscribe()
@@ -357,4 +356,5 @@ class MetadataNode(_OfOne):
 
     def release(self, graph: Graph) -> None:
         if isinstance(self.source, Stage):
-            self.source.report = None
+            others = tuple(node for node in self.source.reports if node is not self)
+            self.source.reports = others

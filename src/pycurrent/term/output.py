@@ -30,11 +30,17 @@ class Failure(PycurrentError):
     """Raise it to make a current fail with just this message."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ok(Generic[T_co]):
     """It is known."""
 
+    # By hand: what `slots=True` makes of a generic class can't be called as `Ok[int](1)`.
+    __slots__ = ("value",)
+
     value: T_co
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Ok, (self.value,))
 
 
 # The two absences are compared by what they say, subclasses included: the failure of many
@@ -80,7 +86,12 @@ class Failed(Absent):
         return f"Failed({self.message!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Failed, (self.message,))
+        return (_failed, (self.message, self.traceback))
+
+
+def _failed(message: str, traceback: str | None) -> Failed:
+    """A failure that was pickled or copied."""
+    return Failed(message, traceback=traceback)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,12 +76,14 @@ class Primitive(ABC, Generic[T_co]):
         return Fixed(Ok(value))
 
 
-@dataclass(frozen=True, slots=True)
 class Fixed(Primitive[T_co]):
     """A primitive that never changes."""
 
-    output: Output[T_co]
-    metadata: Metadata | None = None
+    __slots__ = ("metadata", "output")
+
+    def __init__(self, output: Output[T_co], metadata: Metadata | None = None) -> None:
+        self.output = output
+        self.metadata = metadata
 
     def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T_co]:
         return _FixedSubscription(self.output, self.metadata)

@@ -77,7 +77,7 @@ class _Plain(Shape):
     def node(self, live: Live, term: Current[Any], scope: Scope | None) -> Node:
         nodes = live.nodes
         node = self.make(*[nodes[source] for source in self.inputs()])
-        live.enter(node, scope)
+        live.add(node, scope)
         return node
 
 
@@ -108,7 +108,7 @@ class Map(Shape):
 
     def node(self, live: Live, term: Current[Any], scope: Scope | None) -> Node:
         node = Map1(self.fn, live.nodes[self.source], self.eq)
-        live.enter(node, scope)
+        live.add(node, scope)
         return node
 
 
@@ -216,8 +216,8 @@ class MetadataOf(Shape):
         source = live.nodes[self.source]
         node = MetadataNode(source)
         if isinstance(source, Stage):
-            source.report = node
-        live.enter(node, scope)
+            source.reports = (*source.reports, node)
+        live.add(node, scope)
         return node
 
 
@@ -239,11 +239,11 @@ class BindShape(Shape):
 
         sources = [live.nodes[source] for source in self.sources]
         decision = Decision(live, build, sources, counted=self.name is not None)
-        live.enter(decision, scope)
+        live.add(decision, scope)
         if self.name is not None:
             live.count(decision, term)
         bind = Bind(decision, self.eq)
-        live.enter(bind, scope, gap=GAP)
+        live.add(bind, scope, gap=GAP)
         return bind
 
 
@@ -258,7 +258,7 @@ class Component(Shape):
 
     def node(self, live: Live, term: Current[Any], scope: Scope | None) -> Node:
         stage = Stage(live, self.fn, [live.nodes[source] for source in self.sources])
-        live.enter(stage, scope)
+        live.add(stage, scope)
         live.count(stage, term)
         return stage
 
@@ -316,8 +316,8 @@ class Dynamic(Shape):
 
     def follow(self, live: Live, term: Current[Any], scope: Scope | None, each: Listing) -> Node:
         """Take in the node that follows the items, and return the one with their outcomes."""
-        live.enter(each, scope)
-        live.enter(each.sequence, scope, gap=GAP)
+        live.add(each, scope)
+        live.add(each.sequence, scope, gap=GAP)
         return each.sequence
 
 
@@ -337,13 +337,13 @@ class OptionMap(Dynamic):
 
     def node(self, live: Live, term: Current[Any], scope: Scope | None) -> Node:
         items = Map1(_as_list, live.nodes[self.source])
-        live.enter(items, scope)
+        live.add(items, scope)
         each = Listing(live, term, items, key=_same_key, collect=self.collect)
         results = self.follow(live, term, scope, each)
         if not self.collect:
             return results
         result = Map1(_as_option, results)
-        live.enter(result, scope)
+        live.add(result, scope)
         return result
 
 
