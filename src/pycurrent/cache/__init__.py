@@ -1,1 +1,36 @@
-"""cache"""
+"""Operations, and the cache of their results."""
+
+from pycurrent.cache.cache import Cache, Wanted
+from pycurrent.cache.codec import (
+    Codec,
+    UnreadableValue,
+    UnstableType,
+    UnstableValue,
+    codec_for,
+    digest,
+)
+from pycurrent.cache.instance import Handle, Instance
+from pycurrent.cache.operation import Builder, CachedWork, Operation, Publisher
+from pycurrent.cache.schedule import Schedule
+from pycurrent.cache.short import builder
+from pycurrent.cache.spec import Spec
+
+__all__ = [
+    "Builder",
+    "Cache",
+    "CachedWork",
+    "Codec",
+    "Handle",
+    "Instance",
+    "Operation",
+    "Publisher",
+    "Schedule",
+    "Spec",
+    "UnreadableValue",
+    "UnstableType",
+    "UnstableValue",
+    "Wanted",
+    "builder",
+    "codec_for",
+    "digest",
+]

@@ -1,1 +1,36 @@
-"""engine"""
+"""The engine: steps, jobs, pools, processes, monitors, log rules."""
+
+from pycurrent.engine.clock import Clock, SystemClock, Timer
+from pycurrent.engine.engine import Engine, JobHandle, Step
+from pycurrent.engine.job import CommandFailed, Job, JobHost, JobState
+from pycurrent.engine.joblog import JobLog
+from pycurrent.engine.level import Config, Level
+from pycurrent.engine.logrules import LogRule, LogRules
+from pycurrent.engine.monitor import Monitor
+from pycurrent.engine.pool import AnyPool, Pool, Priority
+from pycurrent.engine.process import CommandNotStarted, Processes, SupervisorLost
+
+__all__ = [
+    "AnyPool",
+    "Clock",
+    "CommandFailed",
+    "CommandNotStarted",
+    "Config",
+    "Engine",
+    "Job",
+    "JobHandle",
+    "JobHost",
+    "JobLog",
+    "JobState",
+    "Level",
+    "LogRule",
+    "LogRules",
+    "Monitor",
+    "Pool",
+    "Priority",
+    "Processes",
+    "Step",
+    "SupervisorLost",
+    "SystemClock",
+    "Timer",
+]

@@ -159,6 +159,23 @@ class Database(DatabaseReader):
         job.state = JobState.DISCARDED
         job.finished = finished
 
+    def interrupt_job(self, job_id: str) -> None:
+        """Records that the engine stopped before the job had ended: its work is to be done
+        again, as after a kill.
+
+        Raises ValueError if the job has ended, or was not inserted.
+        """
+        job = self._changing(job_id)
+        del self._running[job_id]
+        job.state = JobState.INTERRUPTED
+
+    def unsettled(self, result: BuildRecord) -> bool:
+        """Whether a later run for the same key began, and left no result: what the key is set
+        to is not known, then.
+        """
+        rows = self._read("unsettled", (result.op, result.key_digest, result.job_id))
+        return bool(list(rows))
+
     def set_rebuild(self, op: str, key_digest: str) -> BuildRecord | None:
         """Marks the last result of a key as to be rebuilt: `lookup` then says so.
 

@@ -29,6 +29,13 @@ SELECT job_id, key, value, value_digest, build, level,
  ORDER BY build DESC, seq DESC
  LIMIT 1;
 
+-- name: unsettled
+-- Whether a run of a key after a certain job was interrupted or discarded.
+SELECT 1 FROM job
+ WHERE op = ? AND key_digest = ? AND state IN ('interrupted', 'discarded')
+   AND seq > (SELECT seq FROM job WHERE job_id = ?)
+ LIMIT 1;
+
 -- name: job
 -- One job by its id.
 SELECT job_id, op, key, key_digest, value, value_digest, build, level, state,

@@ -1,1 +1,7 @@
-"""testing"""
+"""What tests of pipelines and plugins use."""
+
+from pycurrent.term import evaluate
+from pycurrent.testing.clock import VirtualClock
+from pycurrent.testing.harness import Build, Harness
+
+__all__ = ["Build", "Harness", "VirtualClock", "evaluate"]

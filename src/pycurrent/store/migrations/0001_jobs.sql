@@ -43,6 +43,9 @@ CREATE INDEX job_result ON job (op, key_digest, build) WHERE state = 'finished';
 -- Finds the jobs that a killed engine left.
 CREATE INDEX job_running ON job (job_id) WHERE state = 'running';
 
+-- Finds the runs of a key that left no result.
+CREATE INDEX job_unsettled ON job (op, key_digest, seq) WHERE state IN ('interrupted', 'discarded');
+
 -- What people ask from a shell: one row for each build that has a result, rebuilds included.
 -- value: what the key was set to, or what was made from it.
 CREATE VIEW cache AS

@@ -1,0 +1,196 @@
+"""The results of operations, in one engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pycurrent.cache.instance import Abandoned, Instance, Run, Want
+from pycurrent.cache.schedule import Schedule
+from pycurrent.cache.spec import Key, Spec
+from pycurrent.engine.engine import Engine
+from pycurrent.errors import UsageError
+from pycurrent.term import Metadata, Output, Primitive, Runtime, Subscription
+
+if TYPE_CHECKING:
+    from pycurrent.cache.operation import CachedWork
+
+T = TypeVar("T")
+
+
+class Cache:
+    """The instances that are needed, and the runs at work: a service of the engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.instances: dict[tuple[str, str], Instance] = {}
+        self._specs: dict[str, Spec] = {}
+        self._known_classes: dict[type[CachedWork], Spec] = {}
+        self._touched: dict[Instance, None] = {}
+        self._to_launch: list[tuple[Instance, Run]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._making: dict[Instance, None] = {}
+        engine.after_step(self.settle)
+        engine.on_close(self.aclose)
+
+    def spec(self, cls: type[CachedWork]) -> Spec:
+        """The operation of a class. Raises `UsageError` if another one has its id."""
+        found = self._known_classes.get(cls)
+        if found is not None:
+            return found
+        spec = Spec(cls)
+        first = self._specs.setdefault(spec.id, spec)
+        if not first.same(cls):
+            raise UsageError(
+                f"two operations have the id {spec.id!r}: {first.cls.__module__}."
+                f"{first.cls.__qualname__} and {cls.__module__}.{cls.__qualname__}"
+            )
+        self._known_classes[cls] = spec
+        return spec
+
+    def find_spec(self, op: str) -> Spec | None:
+        """The operation with an id, if it has been used."""
+        return self._specs.get(op)
+
+    def runs(self) -> Iterator[Run]:
+        """The runs that have not ended."""
+        for instance in self._making:
+            if instance.run is not None:
+                yield instance.run
+
+    def want(
+        self, user: object, wanted: Wanted[Any], changed: Callable[[], None]
+    ) -> tuple[Instance, Want]:
+        """Somebody needs a result, until they `leave` the instance."""
+        spec = self.spec(type(wanted.work))
+        want = Want(wanted.work, spec.target(wanted.value), wanted.schedule, changed)
+        instance = self.instance(spec, spec.key(wanted.key))
+        instance.join(user, want)
+        return instance, want
+
+    def instance(self, spec: Spec, key: Key) -> Instance:
+        place = (spec.id, key.digest)
+        found = self.instances.get(place)
+        if found is None:
+            found = self.instances[place] = Instance(self, spec, key)
+            store = self.engine.store
+            record = store.lookup(*place)
+            sure = not spec.has_value or record is None or not store.unsettled(record)
+            found.load(record, sure=sure)
+        return found
+
+    def forget(self, instance: Instance) -> None:
+        """Nobody needs it: what is known is in the database."""
+        del self.instances[instance.spec.id, instance.key.digest]
+        if instance.job_id is not None:
+            self.engine.drop_job(instance.job_id)
+
+    def invalidate(self, work: CachedWork, key: Any) -> None:
+        """Make a result again if it is needed, or else once it is."""
+        spec = self.spec(type(work))
+        digest = spec.key(key).digest
+        instance = self.instances.get((spec.id, digest))
+        if instance is not None and instance.users:
+            instance.rebuild()
+        else:
+            self.engine.store.set_rebuild(spec.id, digest)
+        self.engine.request_step()
+
+    # Around steps
+
+    def touch(self, instance: Instance) -> None:
+        """Something about it has changed: settle it after the next step."""
+        self._touched[instance] = None
+        self.engine.request_step()
+
+    def launch(self, instance: Instance, run: Run) -> None:
+        """Have the run begin once it is recorded."""
+        self._making[instance] = None
+        self._to_launch.append((instance, run))
+        self.engine.request_step()
+
+    def settle(self) -> None:
+        """Move on what was touched. After a step, whose commit comes before any of the tasks
+        that are made here runs.
+        """
+        while self._touched:
+            touched, self._touched = self._touched, {}
+            for instance in touched:
+                instance.settle()
+        self._launch()
+
+    def _launch(self) -> None:
+        launching, self._to_launch = self._to_launch, []
+        loop = asyncio.get_running_loop()
+        for instance, run in launching:
+            task = loop.create_task(self._drive(instance, run), name=run.job.id)
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.engine.crash(error)
+
+    async def _drive(self, instance: Instance, run: Run) -> None:
+        """One run, from its first line to its record."""
+        spec, job = instance.spec, run.job
+
+        async def work() -> tuple[Any, str]:
+            value = await run.work.work(job, instance.key.value, run.target.value)
+            # Within the job, so that a value that can't be stored is seen in its log.
+            return value, spec.outcome.encode(value)
+
+        outcome = await job.run(work, self._explain)
+        del self._making[instance]
+        instance.finish(run, outcome)
+
+    async def _explain(self, log: Path) -> str | None:
+        """What the log rules say of a failure."""
+        rules = self.engine.log_rules
+        if not rules.list():
+            return None
+        with self.engine.busy():
+            return await asyncio.to_thread(rules.analyse_file, log)
+
+    async def aclose(self) -> None:
+        """Cancel what runs. Its work is run again by the next engine that needs it."""
+        for instance in list(self._making):
+            if instance.run is not None:
+                instance.abandon(instance.run, Abandoned.STOPPING)
+        self._launch()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+
+class Wanted(Primitive[T], Generic[T]):
+    """The result of an operation, made when it is needed and not known."""
+
+    __slots__ = ("key", "schedule", "value", "work")
+
+    def __init__(self, work: CachedWork, key: Any, value: Any, schedule: Schedule | None) -> None:
+        self.work = work
+        self.key = key
+        self.value = value
+        self.schedule = schedule
+
+    def __repr__(self) -> str:
+        return f"<Wanted {self.work.id} {self.key!r}>"
+
+    def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T]:
+        return _Use(runtime.service(Cache), self, changed)
+
+
+class _Use(Subscription[T]):
+    __slots__ = ("_instance", "_want")
+
+    def __init__(self, cache: Cache, wanted: Wanted[T], changed: Callable[[], None]) -> None:
+        self._instance, self._want = cache.want(self, wanted, changed)
+
+    def read(self) -> tuple[Output[T], Metadata | None]:
+        return self._instance.report(self._want)
+
+    def close(self) -> None:
+        self._instance.leave(self)

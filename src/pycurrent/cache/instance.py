@@ -1,0 +1,508 @@
+"""What the engine knows of one operation for one key.
+
+Users (the components that need it) each *want* the key to be at a target: a value, for
+publishers, or nothing but to be made, for builders. The instance is in one of three states:
+
+    Unknown ──start──► Making ──finish──► Known
+
+- Unknown: nothing is known, or what is known must be made again.
+- Making: a run is at work on a target. The only way out is the end of that run, however
+  much one would like it to end sooner; it may have been told that it is *abandoned*.
+- Known: the last run has an outcome, a value or a failure, for a target.
+
+`settle` moves an instance on, after each step in which something about it has changed; it is
+the only place where runs are started or abandoned:
+
+| state   | nobody wants it             | the target is wanted | another target is wanted        |
+|---------|-----------------------------|----------------------|---------------------------------|
+| Unknown | forgotten                   | start                | start                           |
+| Known   | forgotten                   | nothing              | start                           |
+| Making  | abandon, with `auto_cancel` | nothing              | abandon, with `auto_cancel`     |
+
+When a run finishes:
+
+- abandoned: its result is not recorded; Unknown.
+- succeeded: recorded; Known.
+- failed, and its target is still wanted or nobody wants any: recorded; Known.
+- failed, and another target is wanted: recorded in the history, but dropped; Unknown.
+
+A rebuild moves Known to Unknown, and so does the expiry of a schedule; but then the outcome is
+*latched*: still reported while the next run is at work. An operation that is `latched` keeps its
+outcome in the same way when its target changes.
+
+Two users that want different targets are in conflict: both are told, and nothing is started.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any, assert_never
+
+from pycurrent.cache.codec import UnreadableValue
+from pycurrent.cache.spec import Key, Spec, Target
+from pycurrent.engine.clock import Timer
+from pycurrent.engine.job import Job
+from pycurrent.engine.joblog import JobLog
+from pycurrent.engine.pool import Priority
+from pycurrent.store import BuildRecord
+from pycurrent.term import Active, Activity, Failed, Metadata, Ok, Output
+
+if TYPE_CHECKING:
+    from pycurrent.cache.cache import Cache
+    from pycurrent.cache.operation import CachedWork
+    from pycurrent.cache.schedule import Schedule
+
+_log = logging.getLogger(__name__)
+
+
+class Want:
+    """What one user wants."""
+
+    __slots__ = ("changed", "schedule", "target", "work")
+
+    def __init__(
+        self,
+        work: CachedWork,
+        target: Target,
+        schedule: Schedule | None,
+        changed: Callable[[], None],
+    ) -> None:
+        self.work = work
+        self.target = target
+        self.schedule = schedule
+        self.changed = changed
+
+    @property
+    def valid_for(self) -> timedelta | None:
+        return None if self.schedule is None else self.schedule.valid_for
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of a run that was recorded."""
+
+    outcome: Ok[Any] | Failed
+    target: str | None
+    """The digest of the target that was set."""
+    finished: datetime
+
+
+class Abandoned(Enum):
+    """Why the result of a run does not count."""
+
+    UNWANTED = "no longer needed"
+    STOPPING = "the engine is stopping"
+
+
+class Run:
+    """One run of the operation."""
+
+    __slots__ = ("abandoned", "job", "target", "work")
+
+    def __init__(self, job: Job, work: CachedWork, target: Target) -> None:
+        self.job = job
+        self.work = work
+        self.target = target
+        self.abandoned: Abandoned | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    latched: Result | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    run: Run
+    latched: Result | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """One job of an instance, as people see it: the job handle of the engine."""
+
+    id: str
+    instance: Instance
+
+    @property
+    def op(self) -> str:
+        return self.instance.spec.id
+
+    @property
+    def key(self) -> str:
+        return self.instance.key.text
+
+    @property
+    def description(self) -> str:
+        return self.instance.description
+
+    @property
+    def job(self) -> Job | None:
+        """The job itself, until it has ended."""
+        run = self.instance.run
+        return run.job if run is not None and run.job.id == self.id else None
+
+    @property
+    def outcome(self) -> Output[Any]:
+        """What it amounts to by itself, whatever is reported meanwhile."""
+        match self.instance.state:
+            case Known(result):
+                return result.outcome
+            case Making(run):
+                return Active(run.job.activity)
+            case Unknown():
+                return Active(Activity.READY)
+
+    def rebuild(self) -> str:
+        """Run it again; gives the id of the new job. While it runs it changes nothing."""
+        return self.instance.rebuild()
+
+    def cancel(self, reason: str) -> None:
+        """Cancel it, if it runs. Its outcome is a failure, which stays until a rebuild."""
+        if self.job is not None:
+            self.job.cancel(reason)
+
+    def approve(self) -> None:
+        """Let it start although its level asks for confirmation. Later it does nothing."""
+        if self.job is not None:
+            self.job.approve()
+
+
+class Instance:
+    """One operation for one key."""
+
+    __slots__ = (
+        "_expiry",
+        "_expiry_at",
+        "build",
+        "cache",
+        "conflict",
+        "description",
+        "job_id",
+        "key",
+        "spec",
+        "state",
+        "users",
+    )
+
+    def __init__(self, cache: Cache, spec: Spec, key: Key) -> None:
+        self.cache = cache
+        self.spec = spec
+        self.key = key
+        self.users: dict[object, Want] = {}
+        self.state: Unknown | Making | Known = Unknown()
+        self.build = 0
+        self.job_id: str | None = None
+        self.description = ""
+        self.conflict: Failed | None = None
+        self._expiry: Timer | None = None
+        self._expiry_at: datetime | None = None
+
+    def load(self, record: BuildRecord | None, *, sure: bool) -> None:
+        """Start from the last recorded result. Not `sure`: a later run began and left none."""
+        if record is None:
+            return
+        self.build = record.build + 1
+        if record.rebuild or not sure:
+            return
+        outcome: Ok[Any] | Failed
+        if record.ok:
+            try:
+                outcome = Ok(self.spec.outcome.decode(record.outcome))
+            except UnreadableValue as error:
+                _log.warning("%s %s is made again: %s", self.spec.id, self.key.text, error)
+                return
+        else:
+            outcome = Failed(record.outcome)
+        self.state = Known(Result(outcome, record.value_digest, record.finished))
+        self.job_id = record.job_id
+
+    # Users
+
+    def join(self, user: object, want: Want) -> None:
+        """Somebody needs it. Within a step, so nothing is started before `settle`."""
+        self.users[user] = want
+        if not self.description:
+            self.description = want.work.title(self.key.value, want.target.value)
+        if self.job_id is not None and len(self.users) == 1:
+            self.cache.engine.use_job(Handle(self.job_id, self))
+        if want.valid_for is not None and isinstance(self.state, Known):
+            self._expire_by(self.state.result.finished + want.valid_for)
+        if not isinstance(self.state, Known) or self.state.result.target != want.target.digest:
+            self.cache.touch(self)
+
+    def leave(self, user: object) -> None:
+        """Somebody no longer needs it."""
+        self.users.pop(user, None)
+        self.cache.touch(self)
+
+    @property
+    def desired(self) -> Want | None:
+        """What is wanted, by the latest user."""
+        return next(reversed(self.users.values()), None)
+
+    @property
+    def run(self) -> Run | None:
+        return self.state.run if isinstance(self.state, Making) else None
+
+    def report(self, want: Want) -> tuple[Output[Any], Metadata | None]:
+        """What a user sees."""
+        job_id = self.job_id
+        if self.conflict is not None:
+            return self.conflict, Metadata(job_id)
+        match self.state:
+            case Known(result) if result.target == want.target.digest:
+                return result.outcome, Metadata(job_id)
+            case Known(result):
+                latched = result if self.spec.latched else None
+                activity = Activity.READY
+            case Making(run, latched):
+                activity = run.job.activity
+            case Unknown(latched):
+                activity = Activity.READY
+            case _:
+                assert_never(self.state)
+        if latched is not None:
+            return latched.outcome, Metadata(job_id, update=activity)
+        return Active(activity), None if job_id is None else Metadata(job_id)
+
+    def notify(self) -> None:
+        for want in self.users.values():
+            want.changed()
+
+    def _check_conflict(self) -> None:
+        """Look for users that want different targets. Not before the end of a step, as in the
+        middle of one some users still want the last target.
+        """
+        conflict: Failed | None = None
+        targets = {want.target.digest: want for want in self.users.values()}
+        if len(targets) > 1:
+            one, other = sorted(targets.values(), key=lambda want: str(want.target.digest))[:2]
+            conflict = Failed(
+                f"{self.spec.id} {self.key.text} is set to two values at once:"
+                f" {one.target.text} and {other.target.text}"
+            )
+        if conflict != self.conflict:
+            self.conflict = conflict
+            self.notify()
+
+    # Moving on
+
+    def settle(self) -> None:
+        """Do what the state and the users ask for: see the table above. After a step."""
+        desired = self.desired
+        if desired is None:
+            self._settle_unneeded()
+            return
+        if self.spec.has_value:
+            self._check_conflict()
+        if self.conflict is not None:
+            return
+        match self.state:
+            case Known(result) if result.target == desired.target.digest:
+                self._set_expiry(result)
+            case Known(result):
+                self.start(desired, result if self.spec.latched else None)
+            case Unknown(latched):
+                self.start(desired, latched)
+            case Making(run) if run.target.digest != desired.target.digest:
+                if self.spec.auto_cancel:
+                    self.abandon(run, Abandoned.UNWANTED)
+            case Making():
+                pass
+
+    def _settle_unneeded(self) -> None:
+        self._cancel_expiry()
+        match self.state:
+            case Making(run):
+                if self.spec.auto_cancel:
+                    self.abandon(run, Abandoned.UNWANTED)
+            case _:
+                self.cache.forget(self)
+
+    def start(self, want: Want, latched: Result | None) -> None:
+        """Begin a run. It is recorded with the step, and its first line runs after that."""
+        cache = self.cache
+        engine = cache.engine
+        now = engine.clock.now()
+        self._cancel_expiry()
+        self.description = want.work.title(self.key.value, want.target.value)
+        try:
+            job_id, log = self._open_log(now)
+        except OSError as error:
+            failure = Failed(f"the log can't be made: {error.strerror}")
+            self.state = Known(Result(failure, want.target.digest, now))
+            self.notify()
+            return
+        job = Job(
+            engine.host,
+            log,
+            id=job_id,
+            op=self.spec.id,
+            description=self.description,
+            priority=Priority.HIGH if latched is None else Priority.LOW,
+            changed=self._job_changed,
+        )
+        job.log(f"New job: {self.description}")
+        engine.store.insert_job(
+            job_id=job_id,
+            op=self.spec.id,
+            key=self.key.text,
+            key_digest=self.key.digest,
+            value=want.target.text,
+            value_digest=want.target.digest,
+            build=self.build,
+            ready=now,
+        )
+        self._use_job(job_id)
+        run = Run(job, want.work, want.target)
+        self.state = Making(run, latched)
+        cache.launch(self, run)
+        self.notify()
+
+    def _open_log(self, now: datetime) -> tuple[str, JobLog]:
+        state, clock = self.cache.engine.state, self.cache.engine.clock
+        while True:
+            job_id = state.new_job_id(self.spec.id, now)
+            try:
+                return job_id, JobLog(state.job_path(job_id), now=clock.now)
+            except FileExistsError:
+                continue
+
+    def _use_job(self, job_id: str) -> None:
+        engine = self.cache.engine
+        if self.job_id is not None:
+            engine.drop_job(self.job_id)
+        self.job_id = job_id
+        engine.use_job(Handle(job_id, self))
+
+    def _job_changed(self, job: Job) -> None:
+        if job.started is not None:
+            self.cache.engine.store.start_job(job.id, running=job.started, level=str(job.level))
+        self.notify()
+        self.cache.engine.request_step()
+
+    def abandon(self, run: Run, why: Abandoned) -> None:
+        """Tell a run that its result does not count. Twice is fine."""
+        if run.abandoned is None:
+            run.abandoned = why
+            run.job.cancel(
+                "it is no longer needed" if why is Abandoned.UNWANTED else f"{why.value}"
+            )
+
+    def finish(self, run: Run, outcome: Ok[tuple[Any, str]] | Failed) -> None:
+        """A run has ended; the value of one that succeeded comes with its text."""
+        assert isinstance(self.state, Making)
+        assert self.state.run is run
+        engine = self.cache.engine
+        now = engine.clock.now()
+        latched = self.state.latched
+        match run.abandoned:
+            case None:
+                self.state = self._record(run, outcome, now, latched)
+            case Abandoned.UNWANTED:
+                engine.store.discard_job(run.job.id, finished=now)
+                self.state = Unknown(latched)
+            case Abandoned.STOPPING:
+                engine.store.interrupt_job(run.job.id)
+                self.state = Unknown(latched)
+        self.cache.touch(self)
+        self.notify()
+
+    def _record(
+        self,
+        run: Run,
+        outcome: Ok[tuple[Any, str]] | Failed,
+        now: datetime,
+        latched: Result | None,
+    ) -> Unknown | Known:
+        result: Ok[Any] | Failed
+        match outcome:
+            case Ok((value, text)):
+                result = Ok(value)
+            case Failed(message):
+                result, text = outcome, message
+        self.cache.engine.store.finish_job(
+            run.job.id, finished=now, ok=isinstance(result, Ok), outcome=text
+        )
+        self.build += 1
+        desired = self.desired
+        stale = desired is not None and desired.target.digest != run.target.digest
+        if stale and isinstance(result, Failed):
+            return Unknown(latched)
+        return Known(Result(result, run.target.digest, now))
+
+    # Making it again
+
+    def rebuild(self) -> str:
+        """Make it again, if it isn't being made; gives the id of the job that does.
+
+        What nobody needs any more is made once it is needed again.
+        """
+        if not isinstance(self.state, Making):
+            self.cache.engine.store.set_rebuild(self.spec.id, self.key.digest)
+            desired = self.desired
+            if desired is not None:
+                self.start(desired, None)
+        assert self.job_id is not None
+        return self.job_id
+
+    def _set_expiry(self, result: Result) -> None:
+        """Have the outcome expire when the shortest schedule says so."""
+        limits = [want.valid_for for want in self.users.values() if want.valid_for is not None]
+        when = result.finished + min(limits) if limits else None
+        if when != self._expiry_at:
+            self._cancel_expiry()
+            if when is not None:
+                self._expire_by(when)
+
+    def _expire_by(self, when: datetime) -> None:
+        """Have the outcome expire then, or sooner."""
+        clock = self.cache.engine.clock
+        if when <= clock.now():
+            self.expire()
+        elif self._expiry_at is None or when < self._expiry_at:
+            self._cancel_expiry()
+            self._expiry_at = when
+            self._expiry = clock.call_at(when, self.expire)
+
+    def _cancel_expiry(self) -> None:
+        self._expiry_at = None
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+
+    def expire(self) -> None:
+        """The outcome is too old: report it while it is made again."""
+        self._cancel_expiry()
+        if isinstance(self.state, Known):
+            self.state = Unknown(self.state.result)
+            self.cache.touch(self)
+
+    # For tests
+
+    def check(self) -> None:
+        """Assert what always holds between two steps."""
+        match self.state:
+            case Making(run):
+                assert self.job_id == run.job.id
+                assert self.cache.engine.jobs.get(run.job.id) is not None
+                assert self._expiry is None
+            case Known(result):
+                assert self.users
+                assert self.conflict is not None or all(
+                    want.target.digest == result.target for want in self.users.values()
+                )
+            case Unknown():
+                assert self.users
+                assert self.conflict is not None
+        assert (self._expiry is None) == (self._expiry_at is None)

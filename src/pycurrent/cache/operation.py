@@ -1,0 +1,149 @@
+"""What a plugin's author writes: an id, a key, a value, and an async function.
+
+An operation is identified by its `id` and the digest of its key; the cache does the rest. The
+fields of an operation object are its *context* (credentials, pools, settings). They are not
+part of the key: asked for the same key by two objects, the cache makes it once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_origin
+
+from pycurrent.cache.cache import Cache, Wanted
+from pycurrent.cache.schedule import Schedule
+from pycurrent.engine.job import Job
+from pycurrent.term import Primitive
+
+if TYPE_CHECKING:
+    from pycurrent.engine.engine import Engine
+
+K = TypeVar("K")
+V = TypeVar("V")
+O = TypeVar("O")  # noqa: E741
+
+
+class CachedWork(ABC):
+    """What the three kinds of operations have in common."""
+
+    id: ClassVar[str]
+    """Names the operation in the database: never to be given to another, or changed."""
+    auto_cancel: ClassVar[bool] = False
+    """Whether a running job is cancelled as soon as nobody needs its result."""
+    latched: ClassVar[bool] = False
+    """Whether the last outcome is still reported while a new value is being set."""
+
+    @abstractmethod
+    async def work(self, job: Job, key: Any, value: Any) -> Any:
+        """Run it. `value` is None for an operation that has none."""
+
+    @abstractmethod
+    def title(self, key: Any, value: Any) -> str:
+        """What a person sees."""
+
+    @classmethod
+    @abstractmethod
+    def types(cls) -> tuple[object, object | None, object]:
+        """The types of key, value (None for no value), and outcome."""
+
+    def invalidate(self, engine: Engine, key: Any) -> None:
+        """Forget the result for a key: it is made again if it is needed, or once it is."""
+        engine.service(Cache).invalidate(self, key)
+
+
+class Builder(CachedWork, Generic[K, V]):
+    """Makes a value from a key."""
+
+    @abstractmethod
+    async def build(self, job: Job, key: K) -> V:
+        """Make the value; `await job.start(level=...)` before the work.
+
+        What it raises is the failure of the key, until someone asks for a rebuild.
+        """
+
+    def describe(self, key: K) -> str:
+        """The work in a line."""
+        return f"{self.id} {_shown(key)}"
+
+    def get(self, key: K, *, schedule: Schedule | None = None) -> Primitive[V]:
+        """The value for the key, made if it is not known, or older than the schedule allows."""
+        return Wanted(self, key, None, schedule)
+
+    async def work(self, job: Job, key: Any, value: Any) -> Any:
+        return await self.build(job, key)
+
+    def title(self, key: Any, value: Any) -> str:
+        return self.describe(key)
+
+    @classmethod
+    def types(cls) -> tuple[object, object | None, object]:
+        key, value = _arguments(cls, Builder, 2)
+        return key, None, value
+
+
+class Publisher(CachedWork, Generic[K, V, O]):
+    """Sets a key to a value. Only one value at a time can be wanted for a key."""
+
+    @abstractmethod
+    async def publish(self, job: Job, key: K, value: V) -> O:
+        """Set it; `await job.start(level=...)` before the work."""
+
+    def describe(self, key: K, value: V) -> str:
+        """The work in a line."""
+        return f"{self.id} {_shown(key)} {_shown(value)}"
+
+    def set(self, key: K, value: V, *, schedule: Schedule | None = None) -> Primitive[O]:
+        """The outcome of setting the key to the value."""
+        return Wanted(self, key, value, schedule)
+
+    async def work(self, job: Job, key: Any, value: Any) -> Any:
+        return await self.publish(job, key, value)
+
+    def title(self, key: Any, value: Any) -> str:
+        return self.describe(key, value)
+
+    @classmethod
+    def types(cls) -> tuple[object, object | None, object]:
+        return _arguments(cls, Publisher, 3)
+
+
+class Operation(CachedWork, Generic[K, V, O]):
+    """The general form: brings a key to a value, with an outcome."""
+
+    @abstractmethod
+    async def run(self, job: Job, key: K, value: V) -> O:
+        """Do it; `await job.start(level=...)` before the work."""
+
+    def describe(self, key: K, value: V) -> str:
+        """The work in a line."""
+        return f"{self.id} {_shown(key)} {_shown(value)}"
+
+    def apply(self, key: K, value: V, *, schedule: Schedule | None = None) -> Primitive[O]:
+        """The outcome of bringing the key to the value."""
+        return Wanted(self, key, value, schedule)
+
+    async def work(self, job: Job, key: Any, value: Any) -> Any:
+        return await self.run(job, key, value)
+
+    def title(self, key: Any, value: Any) -> str:
+        return self.describe(key, value)
+
+    @classmethod
+    def types(cls) -> tuple[object, object | None, object]:
+        return _arguments(cls, Operation, 3)
+
+
+def _arguments(cls: type, base: type, count: int) -> tuple[Any, ...]:
+    """What the class gives for the type parameters of its base; object where it gives none."""
+    for ancestor in cls.__mro__:
+        for written in ancestor.__dict__.get("__orig_bases__", ()):
+            if get_origin(written) is base:
+                return tuple(
+                    object if isinstance(argument, TypeVar) else argument
+                    for argument in get_args(written)
+                )
+    return (object,) * count
+
+
+def _shown(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,107 @@
+"""The short form of a builder: an async function."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from pycurrent.cache.operation import Builder
+from pycurrent.cache.schedule import Schedule
+from pycurrent.engine.job import Job
+from pycurrent.engine.level import Level
+from pycurrent.engine.pool import AnyPool
+from pycurrent.errors import UsageError
+from pycurrent.term import Current, Primitive, component
+
+V = TypeVar("V")
+
+
+def builder(
+    id: str,
+    *,
+    level: Level | None = None,
+    pool: AnyPool | None = None,
+    timeout: timedelta | float | None = None,
+    auto_cancel: bool = False,
+    schedule: Schedule | None = None,
+    label: str | None = None,
+) -> Callable[[Callable[..., Awaitable[V]]], Callable[..., Current[V]]]:
+    """Turn an async function of (job, key ...) into a function on currents.
+
+    The arguments, currents or plain values, are the key; the annotations give the types of key
+    and value. With a `level` the job is started before the function is called; without one the
+    function awaits `job.start` itself. `label` may show the parameters; by default it is the
+    id and all of them.
+
+        @builder("frob", level=Level.HARMLESS)
+        async def frob(job: Job, key: str) -> str:
+            return await job.check_output(["frob", key])
+    """
+    if level is None and (pool is not None or timeout is not None):
+        raise UsageError(f"builder {id!r}: pool and timeout need a level; or call job.start")
+
+    def decorate(fn: Callable[..., Awaitable[V]]) -> Callable[..., Current[V]]:
+        signature = inspect.signature(fn, eval_str=True)
+        parameters = list(signature.parameters.values())[1:]
+        names = [parameter.name for parameter in parameters]
+        _check(id, signature)
+
+        async def build(self: Any, job: Job, key: Any) -> V:
+            if level is not None:
+                await job.start(level=level, pool=pool, timeout=timeout)
+            return await fn(job, *_unpack(key, len(names)))
+
+        def describe(self: Any, key: Any) -> str:
+            return " ".join([id, *map(str, _unpack(key, len(names)))])
+
+        types = [_type(parameter.annotation) for parameter in parameters]
+        key_type = types[0] if len(types) == 1 else tuple[tuple(types)]  # type: ignore[misc]
+        value_type = _type(signature.return_annotation)
+        namespace = {
+            "__module__": fn.__module__,
+            "__qualname__": fn.__qualname__,
+            "__doc__": fn.__doc__,
+            "id": id,
+            "auto_cancel": auto_cancel,
+            "build": build,
+            "describe": describe,
+            "types": classmethod(lambda cls: (key_type, None, value_type)),
+        }
+        operation: Builder[Any, V] = type(fn.__name__, (Builder,), namespace)()
+
+        def get(*args: Any, **kwargs: Any) -> Primitive[V]:
+            bound = key_signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            values = tuple(bound.arguments.values())
+            return operation.get(values[0] if len(values) == 1 else values, schedule=schedule)
+
+        key_signature = signature.replace(parameters=parameters)
+        functools.update_wrapper(get, fn)
+        get.__signature__ = key_signature  # type: ignore[attr-defined]
+        shown = " ".join([id, *(f"{{{name}}}" for name in names)])
+        return component(label or shown)(get)
+
+    return decorate
+
+
+def _unpack(key: Any, count: int) -> tuple[Any, ...]:
+    return (key,) if count == 1 else key
+
+
+def _type(annotation: Any) -> object:
+    if annotation is inspect.Parameter.empty:
+        return object
+    return annotation
+
+
+def _check(id: str, signature: inspect.Signature) -> None:
+    kinds = {parameter.kind for parameter in signature.parameters.values()}
+    if not signature.parameters or kinds & {
+        inspect.Parameter.VAR_POSITIONAL,
+        inspect.Parameter.VAR_KEYWORD,
+        inspect.Parameter.KEYWORD_ONLY,
+    }:
+        raise UsageError(f"builder {id!r} must be a function of (job, key ...), without * or **")

@@ -1,0 +1,374 @@
+"""The engine: keeps a pipeline up to date.
+
+It evaluates the pipeline once at the start, and then takes a *step* after each change: inputs
+that changed are computed, and what depends on them. Requests for a step that come together
+make one step. A step is synchronous and runs on the event loop's thread, so two never run at
+once. Around each step
+
+1. results that jobs have brought are committed to the database, before the pipeline sees them;
+2. the terms are brought up to date;
+3. the services (the cache, monitors ...) start what is wanted and end what is not;
+4. the records of what was started are committed, before its first line runs;
+5. listeners are told what has changed.
+
+So whatever moment the process is killed at, nothing that a user of the pipeline has seen is
+lost, and no job has run without a record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from time import perf_counter
+from types import MappingProxyType
+from typing import Any, Protocol, Self, TypeVar
+
+from pycurrent.engine.clock import Clock, SystemClock
+from pycurrent.engine.job import JobHost
+from pycurrent.engine.level import Config
+from pycurrent.engine.logrules import LogRules
+from pycurrent.engine.process import Processes
+from pycurrent.errors import PycurrentError
+from pycurrent.incr import Node, Observer
+from pycurrent.store import Database, StateDir, StoreError
+from pycurrent.term import (
+    Active,
+    Activity,
+    Current,
+    Live,
+    Output,
+    Stats,
+    build_pipeline,
+)
+from pycurrent.term.graph_data import Graph
+
+T = TypeVar("T")
+
+RETRY_COMMIT = timedelta(seconds=5)
+"""How long after a commit that failed (the disk is full, say) the next is tried."""
+
+_log = logging.getLogger(__name__)
+
+
+class JobHandle(Protocol):
+    """A job that the pipeline uses, running or finished, and what can be done about it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def op(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+
+    def rebuild(self) -> str:
+        """Run it again; gives the id of the new job. While it runs it changes nothing."""
+
+    def cancel(self, reason: str) -> None:
+        """Cancel it, if it runs."""
+
+    def approve(self) -> None:
+        """Let it start although its level asks for confirmation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a step has done."""
+
+    number: int
+    seconds: float
+    output: Output[Any]
+    changed: tuple[Node, ...]
+    """The stages whose state or metadata has changed."""
+
+
+class Engine:
+    """Keeps the pipeline that `pipeline()` gives up to date.
+
+    Use it as an async context manager, or await `run`. Only one engine can use a state
+    directory at a time; a second raises `StateDirLocked`.
+    """
+
+    def __init__(
+        self,
+        pipeline: Callable[[], Current[Any]],
+        *,
+        state_dir: Path | str,
+        config: Config | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.config = config or Config()
+        self.clock = clock or SystemClock()
+        self._pipeline = pipeline
+        self._state_path = Path(state_dir)
+        self._live = Live(self, self._requested)
+        self._root: Current[Any] | None = None
+        self._observer: Observer | None = None
+        self._output: Output[Any] = Active(Activity.READY)
+        self._jobs: dict[str, JobHandle] = {}
+        self._woken: dict[Node, None] = {}
+        self._services: dict[Callable[[Any], Any], Any] = {}
+        self._after_step: list[Callable[[], None]] = []
+        self._listeners: dict[Callable[[Step], None], None] = {}
+        self._exit = AsyncExitStack()
+        self._open = False
+        self._busy = 0
+        self._steps = 0
+        self._step_due = False
+        self._commit_due = False
+        self._crash: asyncio.Future[None] | None = None
+
+    # Life
+
+    async def __aenter__(self) -> Self:
+        if self._open or self._crash is not None:
+            raise PycurrentError("an engine runs once: make another one")
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._crash = self._loop.create_future()
+        try:
+            self._open_state()
+        except BaseException:
+            await self._exit.aclose()
+            raise
+        self._open = True
+        self._start_auto_release()
+        self._root = build_pipeline(self._pipeline)
+        self._observer = self._live.observe(self._live.expand(self._root))
+        self._step()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Cancel the jobs, end the monitors, and let go of the state directory.
+
+        Returns when nothing is left running. Twice is fine.
+        """
+        if not self._open:
+            return
+        self._open = False
+        if self._observer is not None:
+            self._live.drop(self._observer)
+        await self._exit.aclose()
+        assert self._crash is not None
+        if self._crash.done():
+            # Whoever wanted to know has been told by `failed`.
+            self._crash.exception()
+        else:
+            self._crash.cancel()
+
+    async def run(self) -> None:
+        """Keep the pipeline up to date until cancelled."""
+        async with self:
+            await self.failed()
+
+    async def failed(self) -> None:
+        """Wait until the engine can't go on, which is a bug, and raise why."""
+        assert self._crash is not None
+        await asyncio.shield(self._crash)
+
+    def _open_state(self) -> None:
+        self.state = self._exit.enter_context(StateDir.open(self._state_path))
+        self.store = self._exit.enter_context(_closing(Database.open(self.state.database)))
+        shutil.rmtree(self.state.tmp, ignore_errors=True)
+        self.state.tmp.mkdir(exist_ok=True)
+        self.processes = Processes()
+        self._exit.push_async_callback(self.processes.aclose)
+        self.host = JobHost(self.clock, self.config, self.processes, self.state.tmp)
+        self.log_rules = LogRules(self.store)
+
+    def _start_auto_release(self) -> None:
+        after = self.config.auto_release
+        if after is not None and self.config.confirm is not None:
+            timer = self.clock.call_at(self.clock.now() + after, self._release)
+            self._exit.callback(timer.cancel)
+
+    def _release(self) -> None:
+        self.config.confirm = None
+
+    # What it shows
+
+    @property
+    def output(self) -> Output[Any]:
+        """What the pipeline amounts to since the last step."""
+        return self._output
+
+    @property
+    def stats(self) -> Stats:
+        """How many stages are in each state. O(1)."""
+        return self._live.stats
+
+    @property
+    def jobs(self) -> Mapping[str, JobHandle]:
+        """The jobs that the pipeline uses now, by id: running ones and finished ones."""
+        return MappingProxyType(self._jobs)
+
+    @property
+    def steps(self) -> int:
+        """How many steps were taken."""
+        return self._steps
+
+    @property
+    def pipeline(self) -> Current[Any]:
+        """The term that is kept up to date."""
+        assert self._root is not None
+        return self._root
+
+    @property
+    def live(self) -> Live:
+        """The nodes of the terms that are needed."""
+        return self._live
+
+    def graph(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> Graph:
+        """The diagram as data. `unfold` maps the keys of folds to the values that are open."""
+        from pycurrent.term.draw import graph_of
+
+        return graph_of(self.pipeline, self._live, unfold=unfold)
+
+    def dot(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> str:
+        """The diagram as Graphviz text."""
+        from pycurrent.term.dot import dot_of
+
+        return dot_of(self.graph(unfold=unfold))
+
+    def listen(self, listener: Callable[[Step], None]) -> Callable[[], None]:
+        """Have `listener` told of each step, at its end; call what is returned to stop that."""
+        self._listeners[listener] = None
+
+        def forget() -> None:
+            self._listeners.pop(listener, None)
+
+        return forget
+
+    # What services use
+
+    def service(self, kind: Callable[[Engine], T]) -> T:
+        """The one object of this kind, made as `kind(engine)` when first asked for."""
+        found: T | None = self._services.get(kind)
+        if found is None:
+            found = self._services[kind] = kind(self)
+        return found
+
+    def after_step(self, hook: Callable[[], None]) -> None:
+        """Have `hook` called after each step."""
+        self._after_step.append(hook)
+
+    def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Have `close` awaited when the engine ends, the last one first."""
+        self._exit.push_async_callback(close)
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Something is done that will bring a change by itself: tests wait for it."""
+        self._busy += 1
+        try:
+            yield
+        finally:
+            self._busy -= 1
+
+    @property
+    def is_busy(self) -> bool:
+        return self._busy > 0
+
+    def use_job(self, handle: JobHandle) -> None:
+        """The pipeline uses this job from now on."""
+        self._jobs[handle.id] = handle
+
+    def drop_job(self, job_id: str) -> None:
+        self._jobs.pop(job_id, None)
+
+    def raise_if_crashed(self) -> None:
+        """Raise what stopped the engine, if anything did."""
+        if self._crash is not None and self._crash.done() and not self._crash.cancelled():
+            error = self._crash.exception()
+            if error is not None:
+                raise error
+
+    def crash(self, error: BaseException) -> None:
+        """The engine can't go on: `run` raises the error. The first one counts."""
+        assert self._crash is not None
+        if not self._crash.done():
+            self._crash.set_exception(error)
+
+    def request_step(self) -> None:
+        """Have a step taken soon. From the loop's thread only."""
+        if not self._step_due and self._open:
+            self._step_due = True
+            self._loop.call_soon(self._step)
+
+    def _requested(self, node: Node) -> None:
+        """A source of the node has changed; called from any thread."""
+        if threading.get_ident() != self._thread:
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._requested, node)
+        else:
+            # Not pushed before the next step, as this may come in the middle of one.
+            self._woken[node] = None
+            self.request_step()
+
+    # Steps
+
+    def _step(self) -> None:
+        self._step_due = False
+        if not self._open:
+            return
+        try:
+            self._take_step()
+        except Exception as error:
+            self.crash(error)
+
+    def _take_step(self) -> None:
+        started = perf_counter()
+        self._steps += 1
+        self._commit()
+        woken, self._woken = self._woken, {}
+        for node in woken:
+            if node.users is not None:
+                self._live.push(node)
+        self._live.stabilise()
+        for hook in self._after_step:
+            hook()
+        self._commit()
+        assert self._observer is not None
+        self._output = self._live.output(self._observer.source)
+        changed = tuple(self._live.take_changed())
+        step = Step(self._steps, perf_counter() - started, self._output, changed)
+        for listener in list(self._listeners):
+            listener(step)
+
+    def _commit(self) -> None:
+        """Write what is to be recorded; what can't be written is kept, and tried again."""
+        try:
+            self.store.commit()
+        except StoreError as error:
+            _log.error("%s", error)
+            if not self._commit_due:
+                self._commit_due = True
+                self.clock.call_at(self.clock.now() + RETRY_COMMIT, self._commit_again)
+
+    def _commit_again(self) -> None:
+        self._commit_due = False
+        if self._open:
+            self._commit()
+
+
+@contextmanager
+def _closing(store: Database) -> Iterator[Database]:
+    """Close the database at the end; what can't be written then is said, and lost."""
+    try:
+        yield store
+    finally:
+        try:
+            store.close()
+        except StoreError as error:
+            _log.error("%s", error)

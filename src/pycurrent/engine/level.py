@@ -1,0 +1,78 @@
+"""How risky an operation is, and from which risk on a person is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from enum import IntEnum
+from typing import Self
+
+from pycurrent.errors import UsageError
+
+
+class Level(IntEnum):
+    """How risky an operation is. Ordered."""
+
+    HARMLESS = 0
+    """It changes nothing that anybody could notice."""
+    MOSTLY_HARMLESS = 1
+    """It costs a little time or traffic: fetching, pulling."""
+    AVERAGE = 2
+    """It costs something: building, testing."""
+    ABOVE_AVERAGE = 3
+    DANGEROUS = 4
+    """Others see it: pushing, deploying."""
+
+    def __str__(self) -> str:
+        return self.name.lower().replace("_", "-")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The level with this name, as `str` gives it. Raises `UsageError`."""
+        for level in cls:
+            if str(level) == text.strip().lower().replace("_", "-"):
+                return level
+        known = ", ".join(str(level) for level in cls)
+        raise UsageError(f"there is no level {text!r}: it is one of {known}")
+
+
+class Config:
+    """Settings of an engine that can be changed while it runs.
+
+    Jobs at the level `confirm`, or above, wait until a person approves them or the level is
+    raised; None asks for nothing. Once `auto_release` has passed since the engine started,
+    `confirm` becomes None.
+    """
+
+    def __init__(
+        self, *, confirm: Level | None = None, auto_release: timedelta | None = None
+    ) -> None:
+        self._confirm = confirm
+        self.auto_release = auto_release
+        self._listeners: dict[Callable[[], None], None] = {}
+
+    def __repr__(self) -> str:
+        return f"Config(confirm={self._confirm!s}, auto_release={self.auto_release})"
+
+    @property
+    def confirm(self) -> Level | None:
+        return self._confirm
+
+    @confirm.setter
+    def confirm(self, level: Level | None) -> None:
+        if level == self._confirm:
+            return
+        self._confirm = level
+        for listener in list(self._listeners):
+            listener()
+
+    def allows(self, level: Level) -> bool:
+        """Whether a job at this level may start without being approved."""
+        return self._confirm is None or level < self._confirm
+
+    def listen(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called whenever `confirm` has changed, until `forget`."""
+        self._listeners[changed] = None
+
+    def forget(self, changed: Callable[[], None]) -> None:
+        self._listeners.pop(changed, None)

@@ -1,0 +1,190 @@
+"""Inputs from outside that are watched.
+
+While some component needs a monitor, one task of the engine watches it:
+
+    watch ──► read ──► show ──► wait for a refresh ──► read ...
+
+It watches before it reads, so that no change is missed, and refreshes that come during a read
+make one more read after it. When nobody needs it any more the task is cancelled, and the watch
+ends. Components that use the same `Monitor` object share one task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pycurrent.term import (
+    Active,
+    Activity,
+    Metadata,
+    Ok,
+    Output,
+    Primitive,
+    Runtime,
+    Subscription,
+    failed_by,
+)
+
+if TYPE_CHECKING:
+    from pycurrent.engine.engine import Engine
+
+T = TypeVar("T")
+
+RETRY = timedelta(seconds=30)
+"""How long after the watch itself has failed it is tried again."""
+
+
+class Monitor(Generic[T]):
+    """Watches an external input.
+
+    `read()`, async or not, gives the value now; what it raises is the failure of the input
+    until the next refresh. One that isn't async must not block. `watch(refresh)` is an async
+    context manager that calls `refresh()`, from any thread, whenever the value may have
+    changed. `describe()` is how it is called.
+    """
+
+    def __init__(
+        self,
+        *,
+        read: Callable[[], T | Awaitable[T]],
+        watch: Callable[[Callable[[], None]], AbstractAsyncContextManager[object]],
+        describe: Callable[[], str] = lambda: "monitor",
+    ) -> None:
+        self.read = read
+        self.watch = watch
+        self.describe = describe
+
+    def __repr__(self) -> str:
+        return f"<Monitor {self.describe()}>"
+
+    def get(self) -> Primitive[T]:
+        """The input. It is watched while a component needs it."""
+        return _Monitored(self)
+
+
+class Watcher(Generic[T]):
+    """A monitor that is watched now."""
+
+    def __init__(self, engine: Engine, monitor: Monitor[T]) -> None:
+        self.output: Output[T] = Active(Activity.RUNNING)
+        self.users: dict[object, Callable[[], None]] = {}
+        self._engine = engine
+        self._monitor = monitor
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._stale = asyncio.Event()
+        self.task = self._loop.create_task(self._run(), name=f"monitor {monitor.describe()}")
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with self._monitor.watch(self._refresh):
+                    await self._follow()
+            except Exception as error:
+                self._show(failed_by(error))
+                await self._engine.clock.sleep(RETRY)
+
+    async def _follow(self) -> None:
+        while True:
+            self._stale.clear()
+            with self._engine.busy():
+                self._show(await self._read())
+            await self._stale.wait()
+
+    async def _read(self) -> Output[T]:
+        try:
+            value = self._monitor.read()
+            if inspect.isawaitable(value):
+                value = await value
+            return Ok(value)
+        except Exception as error:
+            return failed_by(error)
+
+    def _refresh(self) -> None:
+        if threading.get_ident() == self._thread:
+            self._stale.set()
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stale.set)
+
+    def _show(self, output: Output[T]) -> None:
+        self.output = output
+        for changed in list(self.users.values()):
+            changed()
+
+
+class Monitors:
+    """The monitors that an engine watches: a service of the engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._watched: dict[Monitor[Any], Watcher[Any]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._unneeded: set[Monitor[Any]] = set()
+        engine.on_close(self.aclose)
+        engine.after_step(self._unwatch)
+
+    def watcher(self, monitor: Monitor[Any]) -> Watcher[Any]:
+        watcher = self._watched.get(monitor)
+        if watcher is None:
+            watcher = self._watched[monitor] = Watcher(self._engine, monitor)
+        return watcher
+
+    def leave(self, monitor: Monitor[Any], user: object) -> None:
+        """A user of the monitor is gone. Without users it ends once the step is over: it may
+        be needed again within it.
+        """
+        watcher = self._watched.get(monitor)
+        if watcher is not None:
+            watcher.users.pop(user, None)
+            if not watcher.users:
+                self._unneeded.add(monitor)
+
+    def _unwatch(self) -> None:
+        unneeded, self._unneeded = self._unneeded, set()
+        for monitor in unneeded:
+            if not self._watched[monitor].users:
+                self._end(self._watched.pop(monitor))
+
+    def _end(self, watcher: Watcher[Any]) -> None:
+        self._ending.add(watcher.task)
+        watcher.task.add_done_callback(self._ending.discard)
+        watcher.task.cancel()
+
+    async def aclose(self) -> None:
+        for watcher in self._watched.values():
+            self._end(watcher)
+        self._watched.clear()
+        if self._ending:
+            await asyncio.wait(list(self._ending))
+
+
+class _Monitored(Primitive[T]):
+    __slots__ = ("_monitor",)
+
+    def __init__(self, monitor: Monitor[T]) -> None:
+        self._monitor = monitor
+
+    def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T]:
+        return _Watch(runtime.service(Monitors), self._monitor, changed)
+
+
+class _Watch(Subscription[T]):
+    def __init__(
+        self, monitors: Monitors, monitor: Monitor[T], changed: Callable[[], None]
+    ) -> None:
+        self._monitors = monitors
+        self._monitor = monitor
+        self._watcher: Watcher[T] = monitors.watcher(monitor)
+        self._watcher.users[self] = changed
+
+    def read(self) -> tuple[Output[T], Metadata | None]:
+        return self._watcher.output, None
+
+    def close(self) -> None:
+        self._monitors.leave(self._monitor, self)
