@@ -57,12 +57,14 @@ class Live(Graph):
             if term in nodes:
                 stack.pop()
                 continue
-            ready = True
+            waiting = len(stack)
             for source in term.shape.inputs():
                 if source not in nodes:
                     stack.append(source)
-                    ready = False
-            if ready:
+            if len(stack) > waiting + 1:
+                # What is written first is made first, and so it is started first.
+                stack[waiting:] = reversed(stack[waiting:])
+            elif len(stack) == waiting:
                 stack.pop()
                 node = term.shape.node(self, term, scope)
                 node.owner = term
