@@ -1,0 +1,282 @@
+"""The shape of the house: which room may use which, read from the source with `ast`."""
+
+import ast
+import inspect
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+import pycurrent
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = "pycurrent"
+SOURCE = ROOT / "src" / PACKAGE
+
+CORE = {"incr", "term", "store", "engine", "cache"}
+"""What pipelines are made of and run by, without any face or plugin."""
+
+MAY_USE = {
+    "errors": set[str](),
+    "incr": set[str](),
+    "term": {"incr", "errors"},
+    "store": {"errors"},
+    "engine": {"term", "incr", "store", "errors"},
+    "cache": {"engine", "store", "term", "incr", "errors"},
+    "plugins": {*CORE, "errors"},
+    "service": {*CORE, "errors"},
+    "web": {"service", *CORE, "errors"},
+    "cli": {"service", *CORE, "errors"},
+    "testing": {*CORE, "errors"},
+    # The package itself: `pycurrent/__init__.py` and `py.typed`.
+    "": {*CORE, "cli", "errors"},
+}
+"""The rooms, and for each the others that it may import."""
+
+CLOSED = {("engine", "incr"), ("cache", "term"), ("cache", "incr")}
+"""Where only what the other room shows in its `__init__` may be imported."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """A module imports another, or a name from it (which may be a module itself)."""
+
+    module: str
+    source: str
+    name: str | None
+    line: int
+    is_for_types: bool
+    is_at_once: bool
+    """When the module is imported; not later, in a function."""
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line} imports {self.source} ({self.name})"
+
+    @property
+    def package(self) -> str:
+        return self.source.split(".")[0]
+
+    @property
+    def target(self) -> str:
+        """The module that is meant: a name that a package binds itself is not its submodule."""
+        submodule = f"{self.source}.{self.name}"
+        if submodule in FILES and self.name not in BOUND[self.source]:
+            return submodule
+        return self.source
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_of(path): path for path in sorted(SOURCE.rglob("*.py"))}
+
+
+def imports_of(module: str, path: Path) -> Iterator[Import]:
+    tree = ast.parse(path.read_text(), path.name)
+    yield from _imports(tree, module, path.stem == "__init__", at_once=True, for_types=False)
+
+
+def _imports(
+    node: ast.AST, module: str, is_package: bool, *, at_once: bool, for_types: bool
+) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        later = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        checking = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test)
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            for source, name in _imported(child, module, is_package):
+                yield Import(module, source, name, child.lineno, for_types, at_once)
+        yield from _imports(
+            child,
+            module,
+            is_package,
+            at_once=at_once and not later,
+            for_types=for_types or checking,
+        )
+
+
+def _imported(
+    node: ast.Import | ast.ImportFrom, module: str, is_package: bool
+) -> Iterator[tuple[str, str | None]]:
+    if isinstance(node, ast.Import):
+        yield from ((alias.name, None) for alias in node.names)
+        return
+    source = node.module or ""
+    if node.level:
+        parts = module.split(".")
+        above = parts[: len(parts) - node.level + is_package]
+        source = ".".join([*above, *filter(None, [source])])
+    yield from ((source, alias.name) for alias in node.names)
+
+
+def bound_by(path: Path) -> set[str]:
+    """The names that a module imports from others."""
+    return {
+        alias.asname or alias.name
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+BOUND = {module: bound_by(path) for module, path in FILES.items()}
+IMPORTS = [found for module, path in FILES.items() for found in imports_of(module, path)]
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+OURS = [
+    (found, found.target)
+    for found in IMPORTS
+    if found.package == PACKAGE and found.target != found.module
+]
+
+
+def test_every_module_is_in_a_room() -> None:
+    """A new room gets its line in the table."""
+    assert {room_of(module) for module in FILES} <= set(MAY_USE)
+
+
+def test_all_our_imports_are_understood() -> None:
+    """None is of a module that is not there."""
+    assert [str(found) for found, target in OURS if target not in FILES] == []
+
+
+def test_rooms_import_one_way() -> None:
+    """Imports inside functions and for the type checker included."""
+    wrong = []
+    for found, target in OURS:
+        here, there = room_of(found.module), room_of(target)
+        if here != there and there not in MAY_USE[here]:
+            wrong.append(str(found))
+    assert wrong == []
+
+
+def test_the_table_has_no_circles() -> None:
+    """Rooms can be put in an order in which each uses only those before it."""
+    left = {room: set(uses) for room, uses in MAY_USE.items()}
+    while left:
+        free = {room for room, uses in left.items() if not uses & left.keys()}
+        assert free, f"circle among {sorted(left)}"
+        left = {room: uses for room, uses in left.items() if room not in free}
+
+
+def test_closed_rooms_are_used_by_what_they_show() -> None:
+    """Who looks two rooms down uses the names in that room's `__init__`, not its modules."""
+    wrong = [
+        str(found)
+        for found, target in OURS
+        if (room_of(found.module), room_of(target)) in CLOSED
+        and target != f"{PACKAGE}.{room_of(target)}"
+    ]
+    assert wrong == []
+
+
+def test_modules_do_not_import_each_other_in_circles() -> None:
+    """What happens when a module is imported needs no order; types within a room may."""
+    uses: dict[str, set[str]] = {module: set() for module in FILES}
+    for found, target in OURS:
+        same = room_of(found.module) == room_of(target)
+        if same and (found.is_for_types or not found.is_at_once):
+            continue
+        uses[found.module].add(target)
+    left = uses
+    while left:
+        free = {module for module, needs in left.items() if not needs & left.keys()}
+        assert free, f"circle among {sorted(left)}"
+        left = {module: needs for module, needs in left.items() if module not in free}
+
+
+def test_plugins_use_each_other_only_where_they_say() -> None:
+    """A plugin imports another only for its types: docker that of a commit in git."""
+    allowed = {("docker", "git"), ("command", "git"), ("github", "git"), ("gitlab", "git")}
+    wrong = []
+    for found, target in OURS:
+        here, there = found.module.split(".")[1:3], target.split(".")[1:3]
+        if here[:1] == there[:1] == ["plugins"] and len(here) == len(there) == 2:
+            one, other = here[1], there[1]
+            if one != other and (one, other) not in allowed:
+                wrong.append(str(found))
+    assert wrong == []
+
+
+def normal(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def declared() -> tuple[set[str], dict[str, set[str]]]:
+    """The distributions that pyproject.toml names: those always needed, and by extra."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    def names(requirements: list[str]) -> set[str]:
+        found = (re.match(r"[\w.-]+", requirement) for requirement in requirements)
+        return {normal(match.group()) for match in found if match}
+
+    extras = project.get("optional-dependencies", {})
+    return names(project["dependencies"]), {extra: names(extras[extra]) for extra in extras}
+
+
+def test_only_declared_packages_are_imported() -> None:
+    """Besides the standard library: always those needed always, an extra's by its plugin.
+
+    pytest is there where its plugin is loaded.
+    """
+    always, extras = declared()
+    distributions = packages_distributions()
+    wrong = []
+    for found in IMPORTS:
+        if found.package == PACKAGE or found.package in sys.stdlib_module_names:
+            continue
+        names = {normal(name) for name in distributions.get(found.package, [])}
+        allowed = set(always)
+        parts = found.module.split(".")
+        if parts[1:2] == ["plugins"] and len(parts) > 2:
+            allowed |= extras.get(parts[2], set())
+        if found.module == f"{PACKAGE}.testing.pytest_plugin":
+            allowed |= {"pytest", "pytest-asyncio"}
+        if not names & allowed:
+            wrong.append(str(found))
+    assert wrong == []
+
+
+def test_the_incremental_core_is_usable_alone() -> None:
+    """It imports the standard library only."""
+    wrong = [
+        str(found)
+        for found in IMPORTS
+        if room_of(found.module) == "incr"
+        and found.package not in sys.stdlib_module_names
+        and room_of(found.target) != "incr"
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", sorted(getattr(pycurrent, "__all__", [])))
+def test_public_names_are_documented(name: str) -> None:
+    """Each exists, and says what it is."""
+    value = getattr(pycurrent, name)
+    if isinstance(value, type) or inspect.isroutine(value):
+        assert value.__doc__, f"{name} has no docstring"
+        # What a dataclass writes itself says nothing.
+        assert not value.__doc__.startswith(f"{name}("), f"{name} has no docstring of its own"
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_modules_say_what_they_hold(module: str) -> None:
+    """Each begins with a docstring."""
+    assert ast.get_docstring(ast.parse(FILES[module].read_text()))
+
+
+@pytest.mark.parametrize("name", ["utils", "helpers", "common", "base", "manager", "misc"])
+def test_no_module_has_a_name_that_says_nothing(name: str) -> None:
+    """A line of code knows its room."""
+    assert [module for module in FILES if name in module.split(".")] == []
