@@ -1,7 +1,8 @@
 """What tests of pipelines and plugins use."""
 
 from pycurrent.term import evaluate
+from pycurrent.testing.build import Build
 from pycurrent.testing.clock import VirtualClock
-from pycurrent.testing.harness import Build, Harness
+from pycurrent.testing.harness import Harness
 
 __all__ = ["Build", "Harness", "VirtualClock", "evaluate"]

@@ -15,10 +15,14 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class VirtualClock(Clock):
-    """A clock for tests: time stands still between calls of `move`."""
+    """A clock for tests: time stands still between calls of `move`.
+
+    Made anywhere; moved, and asked for calls that are due at once, on an event loop's thread.
+    A `start` without a time zone is in UTC, on each machine.
+    """
 
     def __init__(self, start: datetime = START) -> None:
-        self._now = start.astimezone(UTC)
+        self._now = start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)
         self._order = itertools.count()
         self._timers: list[tuple[datetime, int, VirtualTimer]] = []
 
@@ -41,7 +45,11 @@ class VirtualClock(Clock):
         return self._timers[0][0] if self._timers else None
 
     def move(self, duration: timedelta) -> None:
-        """Jump ahead. What falls due meanwhile is called soon, the earliest first."""
+        """Jump ahead, in one go. What falls due on the way is called soon, the earliest first,
+        and all of it sees the time at the end of the jump, as after a laptop's sleep.
+
+        Raises ValueError for a negative duration. Zero does nothing.
+        """
         if duration < timedelta(0):
             raise ValueError(f"time goes forward only, not by {duration}")
         self._now += duration
@@ -58,9 +66,11 @@ class VirtualTimer:
         self.cancelled = False
 
     def fire(self) -> None:
+        """Call back soon, on the loop that is running."""
         self._handle = asyncio.get_running_loop().call_soon(self._callback)
 
     def cancel(self) -> None:
+        """It does not come. Twice, or after it came, is fine."""
         self.cancelled = True
         if self._handle is not None:
             self._handle.cancel()

@@ -3,54 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from pycurrent.cache import Cache, Handle, UnreadableValue
-from pycurrent.engine import Config, Engine, JobState
-from pycurrent.store import JobRecord
+from pycurrent.cache import Handle
+from pycurrent.engine import Config, Engine
 from pycurrent.term import Current, Output, Stats
 from pycurrent.term.graph_data import Graph
+from pycurrent.testing.build import Build
 from pycurrent.testing.clock import START, VirtualClock
-from pycurrent.testing.idle import CountingExecutor, drain
-
-GRACE = 0.02
-"""How long, in real seconds, `settle` waits for a running job that waits for something which
-the engine does not know of, a socket for example."""
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """A recorded build, as `Harness.history` gives it.
-
-    `outcome` is the value, or the message of the failure; None for one that was interrupted.
-    """
-
-    op: str
-    key: str
-    job_id: str
-    build: int
-    ok: bool | None
-    outcome: Any
-    ready: datetime
-    running: datetime | None
-    finished: datetime | None
-    rebuild: bool
-    value: str | None
+from pycurrent.testing.settling import PATIENCE, TICK, Settling
 
 
 class Harness:
     """Runs a pipeline in a test: a real engine, real jobs, real files, and a virtual clock.
 
-    Jobs and monitors go on only while the test awaits something, `settle` above all. Time
-    stands still but for `advance`.
+    Use it as an async context manager, once; for a restart make another one with the same
+    `state_dir`. Jobs and monitors go on only while the test awaits something, `settle` above
+    all. Time stands still but for `advance`. At the end everything is cancelled, and what has
+    stopped the engine meanwhile, which is a bug, is raised.
     """
 
     def __init__(
@@ -63,81 +38,95 @@ class Harness:
     ) -> None:
         self.clock = VirtualClock(start)
         self.engine = Engine(pipeline, state_dir=state_dir, config=config, clock=self.clock)
-        self._threads = CountingExecutor()
-        self._exit = AsyncExitStack()
-        self._activity = 0
+        self._settling: Settling | None = None
+        self._is_open = False
 
     async def __aenter__(self) -> Self:
-        asyncio.get_running_loop().set_default_executor(self._threads)
-        await self._exit.enter_async_context(self.engine)
-        self.engine.listen(self._note)
+        self._settling = Settling()
+        await self.engine.__aenter__()
+        self._is_open = True
         return self
 
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self._exit.aclose()
+    async def __aexit__(self, kind: object, error: object, trace: object) -> None:
+        await self.engine.aclose()
+        self._is_open = False
+        if error is None:
+            self.engine.raise_if_crashed()
 
-    def _note(self, step: object) -> None:
-        self._activity += 1
+    @property
+    def is_open(self) -> bool:
+        """Whether the engine was started, and has not ended."""
+        return self._is_open
 
     # Time
 
-    async def settle(self) -> None:
-        """Wait until nothing more can happen without outside help.
+    async def settle(self, *, patience: float = PATIENCE) -> None:
+        """Wait, in real time, until nothing more can happen without outside help.
 
-        Waits for commands and threads, in real time; not for confirmation, for the virtual
-        clock, or for what the test itself has to do. Raises what stopped the engine, if
-        anything did.
+        It waits
+
+        - for steps, jobs and reads of monitors as far as they can go on by themselves;
+        - for threads (`asyncio.to_thread`) and commands: to their end, if they show a sign of
+          life at least every `patience` seconds: use the processor, print, start or end;
+        - for tasks of jobs that sleep in real time, each time up to a second;
+        - where a job reads or writes something itself, a socket say, until 50 ms have been
+          quiet.
+
+        It does not wait for confirmation, for the virtual clock, for files that nobody has
+        changed yet, or for futures and events that the test itself has to set: with only these
+        it returns at once. What has stopped the engine, if anything, is raised. A test that
+        wants to see a command at work, and knows that it won't end, uses `until`.
         """
-        while True:
-            await drain()
+        assert self._settling is not None, "use the harness with `async with`"
+        await self._settling.settle(self.engine, patience)
+
+    async def until(self, condition: Callable[[], object], *, timeout: float = 10.0) -> None:
+        """Wait, in real time, until the condition holds, however much is still at work.
+
+        It is looked at after each turn of the event loop, so it should be cheap. Raises
+        TimeoutError after so many seconds, or what has stopped the engine.
+        """
+        end = monotonic() + timeout
+        while not condition():
             self.engine.raise_if_crashed()
-            if self._is_working():
-                await asyncio.sleep(0.001)
-            elif not await self._something_stirs():
-                return
+            if monotonic() > end:
+                raise TimeoutError(
+                    f"it did not come true within {timeout} s; the output is {self.output!r},"
+                    f" and the stages are {self.stats}"
+                )
+            await asyncio.sleep(TICK)
 
-    def _is_working(self) -> bool:
-        """Whether something is under way that will end by itself."""
-        return self.engine.processes.running > 0 or self._threads.pending > 0
+    async def advance(self, duration: timedelta, *, patience: float = PATIENCE) -> None:
+        """Move the clock, in one jump, and `settle`.
 
-    async def _something_stirs(self) -> bool:
-        """Give jobs that wait for what nobody here knows of the chance to go on."""
-        if not (self._running_jobs() or self.engine.is_busy):
-            return False
-        before = self._activity
-        until = monotonic() + GRACE
-        while monotonic() < until:
-            await asyncio.sleep(0.001)
-            if self._activity != before or self._is_working():
-                return True
-        return False
-
-    def _running_jobs(self) -> bool:
-        cache = self.engine.service(Cache)
-        return any(run.job.state in _AT_WORK for run in cache.runs())
-
-    async def advance(self, duration: timedelta) -> None:
-        """Move the clock, and settle."""
+        What fell due on the way is called in its order, but sees the time at the end: to see
+        something happen six times, advance six times.
+        """
         self.clock.move(duration)
-        await self.settle()
+        await self.settle(patience=patience)
 
     # What it shows
 
     @property
     def output(self) -> Output[Any]:
+        """What the pipeline amounts to since the last step."""
         return self.engine.output
 
     @property
     def stats(self) -> Stats:
+        """How many stages are in each state."""
         return self.engine.stats
 
     @property
     def jobs(self) -> Mapping[str, Handle]:
         """The jobs that the pipeline uses now, running or finished, by their id."""
-        return self.engine.jobs  # type: ignore[return-value]
+        return cast("Mapping[str, Handle]", self.engine.jobs)
 
     def find(self, description: str) -> Handle:
-        """The job with this description, or the only one whose description contains it."""
+        """The job with this description, or the only one whose description contains it.
+
+        Raises LookupError, which names all jobs, if there is none, or several.
+        """
         jobs = list(self.jobs.values())
         exact = [job for job in jobs if job.description == description]
         found = exact or [job for job in jobs if description in job.description]
@@ -147,46 +136,19 @@ class Harness:
         return found[0]
 
     def log(self, description: str) -> str:
-        """The log of the job that `find` gives."""
-        return self.engine.state.job_path(self.find(description).id).read_text()
+        """The log of the job that `find` gives, so far."""
+        path = self.engine.state.job_path(self.find(description).id)
+        return path.read_text(errors="replace")
 
     def dot(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> str:
+        """The diagram as Graphviz text. `unfold` maps the keys of folds to open values."""
         return self.engine.dot(unfold=unfold)
 
     def graph(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> Graph:
+        """The diagram as data."""
         return self.engine.graph(unfold=unfold)
 
     def history(self, op: str | None = None) -> list[Build]:
-        """The recorded builds, the oldest first."""
+        """The recorded builds of an operation, or of all, the oldest first."""
         records = self.engine.store.history(op, limit=1_000_000)
-        return [self._build(record) for record in reversed(records)]
-
-    def _build(self, record: JobRecord) -> Build:
-        outcome: Any = record.outcome
-        if record.ok:
-            outcome = self._decode(record.op, record.outcome or "null")
-        return Build(
-            op=record.op,
-            key=record.key,
-            job_id=record.job_id,
-            build=record.build,
-            ok=record.ok,
-            outcome=outcome,
-            ready=record.ready,
-            running=record.running,
-            finished=record.finished,
-            rebuild=record.rebuild,
-            value=record.value,
-        )
-
-    def _decode(self, op: str, text: str) -> Any:
-        spec = self.engine.service(Cache).find_spec(op)
-        if spec is not None:
-            try:
-                return spec.outcome.decode(text)
-            except UnreadableValue:
-                pass
-        return json.loads(text)
-
-
-_AT_WORK = frozenset({JobState.CREATED, JobState.RUNNING})
+        return [Build.of(record, self.engine) for record in reversed(records)]

@@ -1,41 +1,110 @@
-"""Telling when an event loop has nothing more to do by itself."""
+"""Telling whether an event loop can go on by itself, and how one would notice.
+
+An event loop is moved by four things: callbacks that are ready, timers, file descriptors, and
+other threads. `drain` runs what is ready. Of the rest `Lookout` tells what there is that could
+wake a task, leaving out what was there before, and what pycurrent itself keeps open at rest.
+So where tasks wait for nothing but each other, a virtual clock or the test, it is known that
+nothing will happen, without any waiting.
+
+The loops of the standard library show all of this only in private; other loops are taken to
+wait for input or output.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+import threading
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import Any
+from weakref import WeakSet
 
-T = TypeVar("T")
+SOON = 1.0
+"""Seconds: tasks that sleep for longer than this are not waited for."""
 
 
-class CountingExecutor(ThreadPoolExecutor):
-    """Threads for `asyncio.to_thread`, and how many calls are under way."""
+class Prospect(IntEnum):
+    """What can make tasks go on that wait; the more of it, the longer one should look."""
 
-    def __init__(self) -> None:
-        super().__init__(thread_name_prefix="pycurrent-test")
-        self.pending = 0
-
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        self.pending += 1
-        future = super().submit(fn, *args, **kwargs)
-        # Called in the thread; whoever waits is on the loop, and looks again after a while.
-        future.add_done_callback(self._ended)
-        return future
-
-    def _ended(self, future: Future[Any]) -> None:
-        self.pending -= 1
+    NOTHING = 0
+    """Only a person, the test, or the virtual clock."""
+    INPUT = 1
+    """Something that is read or written: it tells within moments, or nobody knows when."""
+    TIMER = 2
+    """A task sleeps in real time, and wakes up soon."""
+    WORK = 3
+    """A command or a thread is at work."""
 
 
 async def drain() -> None:
-    """Let everything run that can run at once, callbacks that follow from it included."""
+    """Let everything run that can run at once, and all that follows from it."""
     loop = asyncio.get_running_loop()
     # The queue of a loop of the standard library; others get a number of rounds.
     ready = getattr(loop, "_ready", None)
     quiet = 0
+    # Each round looks at the file descriptors, too. One round is not enough: what has been read
+    # in it is called in the next.
     for _ in range(100_000 if ready is not None else 50):
         await asyncio.sleep(0)
         quiet = quiet + 1 if not ready else 0
         if ready is not None and quiet >= 3:
             return
+
+
+class Lookout:
+    """Looks at the running event loop, for what has come since it was made."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._tasks = WeakSet(asyncio.all_tasks())
+        self._threads = WeakSet(threading.enumerate())
+        self._descriptors = {id(key.fileobj) for key in self._registered()}
+
+    def prospect(self, known: Iterable[threading.Thread]) -> Prospect:
+        """What could wake a task; the `known` threads don't count."""
+        if self._has_threads(known):
+            return Prospect.WORK
+        if self._has_timer():
+            return Prospect.TIMER
+        return Prospect.INPUT if self._has_input() else Prospect.NOTHING
+
+    def _has_threads(self, known: Iterable[threading.Thread]) -> bool:
+        return bool(set(threading.enumerate()) - set(self._threads) - set(known))
+
+    def _has_timer(self) -> bool:
+        """Whether a task waits for a timer: sleeps, or has a timeout."""
+        tasks = asyncio.all_tasks() - set(self._tasks) - {asyncio.current_task()}
+        awaited = {id(getattr(task, "_fut_waiter", None)) for task in tasks}
+        until = self._loop.time() + SOON
+        for handle in getattr(self._loop, "_scheduled", ()):
+            if handle.cancelled() or handle.when() > until:
+                continue
+            callback, arguments = handle._callback, handle._args
+            if any(id(argument) in awaited for argument in arguments):
+                return True
+            if getattr(getattr(callback, "__self__", None), "_task", None) in tasks:
+                return True
+        return False
+
+    def _has_input(self) -> bool:
+        if not hasattr(self._loop, "_selector"):
+            return True
+        return any(
+            id(key.fileobj) not in self._descriptors and not _is_own(key.data)
+            for key in self._registered()
+        )
+
+    def _registered(self) -> list[Any]:
+        selector = getattr(self._loop, "_selector", None)
+        return [] if selector is None else list(selector.get_map().values())
+
+
+def _is_own(handles: Any) -> bool:
+    """Whether these are the reader and writer that pycurrent has for its commands: what they
+    are good for is counted elsewhere.
+    """
+    return all(
+        handle is None
+        or (getattr(handle._callback, "__module__", None) or "").startswith("pycurrent.engine.")
+        for handle in handles
+    )

@@ -1,0 +1,65 @@
+"""Recorded builds, as tests see them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from pycurrent.cache import Cache, UnreadableValue
+from pycurrent.engine import Engine
+from pycurrent.store import JobRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One recorded build.
+
+    `outcome` is the value, or the message of the failure; None for one that was interrupted,
+    of which `ok` is None, too. `value` is what the key was set to, as JSON, where the operation
+    has one. Times are aware, in UTC, and those of the engine's clock.
+    """
+
+    op: str
+    key: str
+    job_id: str
+    build: int
+    ok: bool | None
+    outcome: Any
+    ready: datetime
+    running: datetime | None
+    finished: datetime | None
+    rebuild: bool
+    value: str | None
+
+    @classmethod
+    def of(cls, record: JobRecord, engine: Engine) -> Self:
+        """The build of a record, its value decoded by the engine's operation of that id."""
+        outcome: Any = record.outcome
+        if record.ok:
+            outcome = _decoded(record.op, record.outcome or "null", engine)
+        return cls(
+            op=record.op,
+            key=record.key,
+            job_id=record.job_id,
+            build=record.build,
+            ok=record.ok,
+            outcome=outcome,
+            ready=record.ready,
+            running=record.running,
+            finished=record.finished,
+            rebuild=record.rebuild,
+            value=record.value,
+        )
+
+
+def _decoded(op: str, text: str, engine: Engine) -> Any:
+    """As the operation's type, or as plain JSON if it is not known or can't read it any more."""
+    spec = engine.service(Cache).find_spec(op)
+    if spec is not None:
+        try:
+            return spec.outcome.decode(text)
+        except UnreadableValue:
+            pass
+    return json.loads(text)

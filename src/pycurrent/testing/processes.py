@@ -1,0 +1,99 @@
+"""The processes that a test has started, and whether they do anything, as Linux tells it.
+
+Elsewhere nothing is known: there are none, as far as this goes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pycurrent.engine import supervisor
+
+PROC = Path("/proc")
+
+_GONE = frozenset("ZXx")
+_AT_REST = frozenset("STtIP")
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What a process has done so far: two that are equal show no sign of life between them."""
+
+    pid: int
+    state: str
+    ticks: int
+
+    @property
+    def is_at_rest(self) -> bool:
+        """It sleeps. Another one runs, or would if there were a free processor or disk."""
+        return self.state in _AT_REST
+
+
+def processes_under(parent: int) -> list[Activity]:
+    """All that descend from a process, without those that only wait to be reaped."""
+    children: dict[int, list[Activity]] = {}
+    for pid in _pids():
+        found = _activity(PROC / str(pid), pid)
+        if found is not None:
+            children.setdefault(found[0], []).append(found[1])
+    below: list[Activity] = []
+    stack = [parent]
+    while stack:
+        mine = children.get(stack.pop(), [])
+        below.extend(mine)
+        stack.extend(child.pid for child in mine)
+    return below
+
+
+def threads_of_ours(native_ids: Iterable[int]) -> list[Activity]:
+    """What threads of this process have done, by their native ids."""
+    found = (_activity(PROC / "self" / "task" / str(number), number) for number in native_ids)
+    return [entry[1] for entry in found if entry is not None]
+
+
+def processes_marked(name: str, value: str) -> dict[int, str]:
+    """The processes that were started with this in their environment, and their commands.
+
+    Those whose parents have gone are found in this way, too.
+    """
+    mark = f"{name}={value}".encode()
+    found = {}
+    for pid in _pids():
+        # Another user's, or gone meanwhile.
+        with suppress(OSError):
+            folder = PROC / str(pid)
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                command = (folder / "cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ")
+                found[pid] = command.decode(errors="replace")
+    return found
+
+
+def is_resident(pid: int) -> bool:
+    """Whether it is the helper, or a supervisor, of an engine's commands."""
+    try:
+        return os.fsencode(supervisor.__file__) in (PROC / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _pids() -> Iterator[int]:
+    if PROC.is_dir():
+        for folder in PROC.iterdir():
+            if folder.name.isdecimal():
+                yield int(folder.name)
+
+
+def _activity(folder: Path, pid: int) -> tuple[int, Activity] | None:
+    """The parent of a process, and what it has done; None if it has gone."""
+    try:
+        text = (folder / "stat").read_text(errors="replace")
+    except OSError:
+        return None
+    # The name, in parentheses, may hold anything.
+    fields = text.rpartition(")")[2].split()
+    state, parent, user, system = fields[0], int(fields[1]), int(fields[11]), int(fields[12])
+    return None if state in _GONE else (parent, Activity(pid, state, user + system))

@@ -1,0 +1,130 @@
+"""When an engine in a test has settled: nothing more can happen without outside help.
+
+What the engine itself has under way is known exactly. For what nobody here can know (a command
+that sleeps may wait for a second or for ever) there is a *patience*: as long as there are signs
+of life it is waited for, and a while longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+
+from pycurrent.cache import Cache
+from pycurrent.engine import Engine, JobState
+from pycurrent.testing.idle import SOON, Lookout, Prospect, drain
+from pycurrent.testing.processes import (
+    PROC,
+    Activity,
+    is_resident,
+    processes_under,
+    threads_of_ours,
+)
+from pycurrent.testing.threads import CountingExecutor
+
+PATIENCE = 5.0
+"""Seconds that a command or a thread may show no sign of life."""
+
+TICK = 0.001
+LOOK = 0.05
+"""Seconds between two looks at the processes, which cost some milliseconds each."""
+
+
+class Settling:
+    """Watches one engine, from before it was started."""
+
+    def __init__(self) -> None:
+        self._threads = CountingExecutor.of_running_loop()
+        self._lookout = Lookout()
+        self._bystanders = {process.pid for process in processes_under(os.getpid())}
+
+    async def settle(self, engine: Engine, patience: float) -> None:
+        """Return when nothing more can happen; raise what has stopped the engine."""
+        vigil = _Vigil(patience)
+        while True:
+            await drain()
+            engine.raise_if_crashed()
+            prospect = self._prospect(engine)
+            if prospect is Prospect.NOTHING:
+                return
+            if vigil.gives_up(prospect, lambda: self._signs(engine)):
+                return
+            await asyncio.sleep(TICK)
+
+    def _prospect(self, engine: Engine) -> Prospect:
+        if engine.processes.running or self._threads.pending:
+            return Prospect.WORK
+        if not (engine.is_busy or _jobs_at_work(engine)):
+            return Prospect.NOTHING
+        prospect = self._lookout.prospect(self._threads.threads)
+        if prospect is Prospect.INPUT and self._children():
+            # It may be a process of theirs that they wait for.
+            return Prospect.WORK
+        return prospect
+
+    def _children(self) -> list[Activity]:
+        return [
+            process
+            for process in processes_under(os.getpid())
+            if process.pid not in self._bystanders and not is_resident(process.pid)
+        ]
+
+    def _signs(self, engine: Engine) -> tuple[object, ...]:
+        """Equal ones show that nothing has been done in between."""
+        numbers = [thread.native_id for thread in self._threads.threads if thread.native_id]
+        life = [*self._children(), *threads_of_ours(numbers)]
+        if not all(activity.is_at_rest for activity in life):
+            return (object(),)
+        return (engine.steps, _log_sizes(engine), frozenset(life))
+
+
+class _Vigil:
+    """How long there has been no sign of life."""
+
+    def __init__(self, patience: float) -> None:
+        self._limits = {
+            Prospect.INPUT: min(LOOK, patience),
+            Prospect.TIMER: min(SOON, patience),
+            # Where processes can't be looked at, only what they print tells that they live.
+            Prospect.WORK: patience if PROC.is_dir() else 4 * patience,
+        }
+        self._signs: tuple[object, ...] | None = None
+        self._since = monotonic()
+        # Most of what one waits for is over before that.
+        self._next_look = self._since + 10 * TICK
+
+    def gives_up(self, prospect: Prospect, look: Callable[[], tuple[object, ...]]) -> bool:
+        """Whether it has been too quiet for too long. Looks now and then."""
+        now = monotonic()
+        if now < self._next_look:
+            return False
+        self._next_look = now + LOOK
+        signs = look()
+        if signs != self._signs:
+            self._signs = signs
+            self._since = now
+            return False
+        return now - self._since >= self._limits[prospect]
+
+
+def _jobs_at_work(engine: Engine) -> bool:
+    """Whether there are jobs that may go on by themselves.
+
+    Those in the queue of a pool wait for others; but a pool of a plugin's own may be waiting for
+    anything.
+    """
+    return any(
+        run.job.state is not JobState.WAITING_FOR_CONFIRMATION
+        for run in engine.service(Cache).runs()
+    )
+
+
+def _log_sizes(engine: Engine) -> int:
+    size = 0
+    for run in engine.service(Cache).runs():
+        with suppress(OSError):
+            size += run.job.log_path.stat().st_size
+    return size
