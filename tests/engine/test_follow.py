@@ -8,17 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pycurrent.engine.follow import (
-    Watch,
-    follow,
-    read_for_matching,
-    tail,
-    watch_anywhere,
-    watch_file,
-    watch_inotify,
-)
+from pycurrent.engine.follow import follow, read_for_matching, tail, watch_file
+from pycurrent.engine.watch import FileWatcher, InotifyWatcher, WatchfilesWatcher
 
-WATCHES = pytest.mark.parametrize("watch", [watch_file, watch_inotify, watch_anywhere])
+WATCHERS = pytest.mark.parametrize("make", [InotifyWatcher, WatchfilesWatcher])
 
 
 @pytest.fixture
@@ -73,11 +66,11 @@ async def test_a_log_that_is_not_there_can_not_be_followed(tmp_path: Path) -> No
         await anext(follow(tmp_path / "none", ended=lambda: True, changed=changed))
 
 
-@WATCHES
-async def test_a_growing_file_is_followed(path: Path, watch: Callable[[Path], Watch]) -> None:
+@WATCHERS
+async def test_a_growing_file_is_followed(path: Path, make: Callable[[], FileWatcher]) -> None:
     """Whatever tells of changes here, all bytes arrive in order, and then comes the end."""
     got = b""
-    async with asyncio.timeout(20), watch(path) as changed:
+    async with asyncio.timeout(20), watch_file(path, make=make) as changed:
         _append(path, b"0 ")
         async for block in follow(path, ended=lambda: b"5" in path.read_bytes(), changed=changed):
             got += block
@@ -90,15 +83,17 @@ async def test_a_growing_file_is_followed(path: Path, watch: Callable[[Path], Wa
 
 async def test_inotify_tells_of_a_change_made_before_it_is_asked(path: Path) -> None:
     """A change between reading and waiting wakes the reader: it does not wait for a recheck."""
-    async with asyncio.timeout(20), watch_inotify(path, recheck=3600) as changed:
+    async with asyncio.timeout(20), watch_file(path, recheck=3600, make=InotifyWatcher) as changed:
         _append(path, b"x")
         await changed()
 
 
-@WATCHES
-async def test_a_watch_returns_without_a_change(path: Path, watch: Callable[..., Watch]) -> None:
+@WATCHERS
+async def test_a_watch_returns_without_a_change(
+    path: Path, make: Callable[[], FileWatcher]
+) -> None:
     """The end of a job is no change of its log: the reader is told to look from time to time."""
-    async with asyncio.timeout(20), watch(path, recheck=0.01) as changed:
+    async with asyncio.timeout(20), watch_file(path, recheck=0.01, make=make) as changed:
         await changed()
         await changed()
 

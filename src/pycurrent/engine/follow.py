@@ -6,11 +6,12 @@ All of it works on the file alone, so it serves another process than the one tha
 import asyncio
 import codecs
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from pycurrent.engine.watch import FileWatcher, Notice, file_watcher
 
 _BLOCK = 64 * 1024
 _RECHECK = 0.25
@@ -45,66 +46,30 @@ async def follow(
         os.close(file)
 
 
-Watch = AbstractAsyncContextManager[Callable[[], Awaitable[None]]]
-"""What it gives is the `changed` of `follow`."""
-
-
-def watch_file(path: Path, *, recheck: float = _RECHECK) -> Watch:
-    """Tells of changes of a file, by what this system has for that.
+@asynccontextmanager
+async def watch_file(
+    path: Path, *, recheck: float = _RECHECK, make: Callable[[], FileWatcher] = file_watcher
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Gives the `changed` of `follow`: it tells of changes of a file, by what this system has.
 
     At the latest after `recheck` seconds there is said to be one: some file systems don't tell
-    of changes, and none tells of the end of a job.
+    of changes, and none tells of the end of a job. Raises OSError if the system refuses to
+    watch.
     """
-    watch = watch_inotify if sys.platform == "linux" else watch_anywhere
-    return watch(path, recheck=recheck)
+    told = asyncio.Event()
 
+    async def changed() -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(recheck):
+                await told.wait()
+        told.clear()
 
-@asynccontextmanager
-async def watch_inotify(
-    path: Path, *, recheck: float = _RECHECK
-) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """`watch_file` on Linux. Raises OSError if there is no such file or no watch left."""
-    from asyncinotify import Inotify, Mask
-
-    with Inotify() as inotify:
-        inotify.add_watch(path, Mask.MODIFY | Mask.CLOSE_WRITE | Mask.DELETE_SELF)
-
-        async def changed() -> None:
-            try:
-                async with asyncio.timeout(recheck):
-                    await inotify.get()
-            except TimeoutError:
-                pass
-
-        yield changed
-
-
-@asynccontextmanager
-async def watch_anywhere(
-    path: Path, *, recheck: float = _RECHECK
-) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """`watch_file` where there is no inotify."""
-    from watchfiles import awatch
-
-    stop = asyncio.Event()
-    milliseconds = max(1, round(recheck * 1000))
-    changes = awatch(
-        path,
-        stop_event=stop,
-        debounce=50,
-        step=10,
-        rust_timeout=milliseconds,
-        yield_on_timeout=True,
-    )
-    async with aclosing(changes):
-
-        async def changed() -> None:
-            await anext(changes)
-
-        try:
+    watcher = make()
+    try:
+        async with watcher.watch(lambda: [path], told.set, notice=Notice.WRITTEN):
             yield changed
-        finally:
-            stop.set()
+    finally:
+        watcher.close()
 
 
 def tail(path: Path, lines: int, *, limit: int = 1 << 20) -> bytes:

@@ -1,0 +1,51 @@
+"""Inputs that are read from files."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, TypeVar
+
+from pycurrent.engine.monitor import Monitor
+from pycurrent.engine.watch import FileWatcher, Paths, file_watcher, watch_paths
+
+if TYPE_CHECKING:
+    from pycurrent.engine.engine import Engine
+
+T = TypeVar("T")
+
+
+def engine_files(engine: Engine) -> FileWatcher:
+    """The watcher that all of an engine's inputs share: a service of the engine."""
+    watcher = file_watcher()
+
+    async def close() -> None:
+        watcher.close()
+
+    engine.on_close(close)
+    return watcher
+
+
+class FileMonitor(Monitor[T]):
+    """Watches an input that is read from files.
+
+    `read` gives the value now, and is called again whenever one of `paths()` has changed; they
+    need not exist. See `FileWatcher.watch` for what counts as a change.
+    """
+
+    def __init__(
+        self,
+        *,
+        read: Callable[[], T | Awaitable[T]],
+        paths: Paths,
+        describe: Callable[[], str] = lambda: "files",
+    ) -> None:
+        super().__init__(
+            read=read, watch=lambda refresh: watch_paths(paths, refresh), describe=describe
+        )
+        self.paths = paths
+
+    def watching(
+        self, engine: Engine, refresh: Callable[[], None]
+    ) -> AbstractAsyncContextManager[object]:
+        return engine.service(engine_files).watch(self.paths, refresh)
