@@ -63,6 +63,7 @@ class JobLog:
         self._on_error = on_error
         self._error: OSError | None = None
         self._file: int | None = _create(path)
+        self._parked = False  # the file is there, but not open
         self._last = _NEWLINE  # the last byte in the file; an empty one needs no new line
         self._secrets: Secrets | None = None
         self._adding = threading.Lock()  # of its own: `secret` must not wait for the disk
@@ -98,6 +99,12 @@ class JobLog:
         with self._adding:
             self._secrets = new if self._secrets is None else self._secrets | new
 
+    def masked(self, text: str) -> str:
+        """The text as the log would hold it, for what is told elsewhere."""
+        if self._secrets is None:
+            return text
+        return masked(encode(text), self._secrets).decode(errors="surrogateescape")
+
     async def pump(self, fd: int) -> None:
         """Copies all that comes out of a pipe, byte for byte; returns at the pipe's end.
 
@@ -112,7 +119,7 @@ class JobLog:
         ended: asyncio.Future[None] = loop.create_future()
         pipe = PipeReader(fd)
         self._pipes.add(pipe)
-        if self._file is None:
+        if self._file is None and not self._parked:
             pipe.stop()
 
         def copy() -> None:
@@ -128,6 +135,16 @@ class JobLog:
             raise
         await ended
 
+    def park(self) -> None:
+        """Lets go of the file until there is more to write: thousands of jobs may wait, and the
+        descriptors of a process are few. Does nothing while a pump runs, or after `close`.
+        """
+        with self._turn:
+            self._store_waiting()
+            if self._file is not None and not self._pipes:
+                os.close(self._file)
+                self._file, self._parked = None, True
+
     def close(self) -> None:
         """Writes what was held back, stops pumps that still run, closes the file.
 
@@ -139,6 +156,7 @@ class JobLog:
             if self._secrets is not None:
                 self._store(self._written.flush(self._secrets))
             file, self._file = self._file, None
+            self._parked = False
             if file is not None:
                 self._attempt(partial(os.close, file))
         for pipe in tuple(self._pipes):
@@ -214,9 +232,15 @@ class JobLog:
         return before + (b"" if last == _NEWLINE else b"\n") + masked(data, secrets)
 
     def _store(self, data: bytes | memoryview) -> None:
+        if data and self._parked:
+            self._attempt(self._reopen)
         if data and self._file is not None and self._error is None:
             self._attempt(partial(_write_all, self._file, data))
             self._last = data[-1]
+
+    def _reopen(self) -> None:
+        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        self._parked = False
 
     def _attempt(self, act: Callable[[], None]) -> None:
         try:
