@@ -139,6 +139,16 @@ def test_items_with_a_key_need_not_be_hashable() -> None:
     steps.stop()
 
 
+@pytest.mark.xfail(reason="says: TypeError: unhashable type: 'list'")
+@pytest.mark.parametrize("items", [[[1]], [[1], [2]], [{}], [1, [1]]])
+def test_items_without_a_key_must_be_hashable(items: list[Any]) -> None:
+    """The failure says what to do."""
+    output = evaluate(constant(items).list_map(lambda item: item))
+    assert isinstance(output, Failed)
+    assert "hashable" in output.message
+    assert "key=" in output.message
+
+
 def test_two_different_items_with_one_key_are_a_failure() -> None:
     """It names the key and both items, and ends when the list is right again."""
     var = Var("branches", [Branch("main", "1"), Branch("main", "2")])
