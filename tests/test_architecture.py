@@ -33,8 +33,9 @@ MAY_USE = {
     "web": {"service", *CORE, "errors"},
     "cli": {"service", *CORE, "errors"},
     "testing": {*CORE, "errors"},
-    # The package itself: `pycurrent/__init__.py` and `py.typed`.
+    # The package itself, and what `python -m pycurrent` runs.
     "": {*CORE, "cli", "errors"},
+    "__main__": {"cli"},
 }
 """The rooms, and for each the others that it may import."""
 
