@@ -1,0 +1,143 @@
+"""Checks that the author of a plugin runs on an operation of their own.
+
+    async def test_frob_keeps_the_rules(tmp_path):
+        await check_builder(Frob(), "a", value="frobbed", state_dir=tmp_path)
+
+They run the operation for real, several times, each in a state directory of its own. A rule that
+is broken is an `AssertionError`, which says what was seen and how to mend it. The rules:
+
+- keys, values and outcomes can be stored: the text is the same each time, and what is read back
+  from it is equal; different keys have different texts;
+- the description is a line;
+- `job.start` is awaited once, and no command is run before;
+- the outcome that was made is known after a restart, and not made again;
+- fields of the operation (its context) are no part of the key;
+- a job that is cancelled while it runs ends soon;
+- no job leaves a process or a temporary file behind, whichever way it ends;
+- a failure says why.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pycurrent.cache import Builder, CachedWork, Operation, Publisher, Wanted
+from pycurrent.term import Current
+from pycurrent.term.shape import Component
+from pycurrent.testing.rules import Case, broken, codec_of
+from pycurrent.testing.stability import check_round_trip, check_texts, check_title, check_types
+from pycurrent.testing.trial import check_cancel, check_failure, check_restart, check_run
+
+K = TypeVar("K")
+V = TypeVar("V")
+O = TypeVar("O")  # noqa: E741
+
+TIMEOUT = 30.0
+"""Seconds for each run of the operation, and for its end after it was cancelled."""
+
+
+async def check_builder(
+    builder: Builder[K, V] | Callable[..., Current[V]],
+    key: K,
+    *,
+    state_dir: Path | str,
+    value: V | None = None,
+    others: Sequence[K] = (),
+    failing: K | None = None,
+    other_context: Builder[K, V] | None = None,
+    timeout: float = TIMEOUT,
+) -> None:
+    """Check a builder, or a function that `@builder` has made; see the module for the rules.
+
+    It must succeed for `key`, with `value` if that is given, also when it is run again. `others`
+    are more keys, which are only stored and described; `failing` is one for which it fails.
+    `other_context` is the same builder with other fields; if there is none, a copy is used. The
+    key of a function with several parameters is a tuple of them. All is done in new folders in
+    `state_dir`, which stay. While it runs it has processes and temporary files of this process
+    marked, so run one check at a time.
+
+    Raises AssertionError for the first rule that is broken.
+    """
+    rest = None if failing is None else Case(failing, None)
+    asked = _Asked(Case(key, None), value, [Case(other, None) for other in others], rest)
+    await _check(_subject(builder, key), asked, other_context, Path(state_dir), timeout)
+
+
+async def check_operation(
+    operation: Publisher[K, V, O] | Operation[K, V, O],
+    key: K,
+    value: V,
+    *,
+    state_dir: Path | str,
+    outcome: O | None = None,
+    others: Sequence[tuple[K, V]] = (),
+    failing: tuple[K, V] | None = None,
+    other_context: Publisher[K, V, O] | Operation[K, V, O] | None = None,
+    timeout: float = TIMEOUT,
+) -> None:
+    """Check a publisher or a general operation, as `check_builder` checks a builder.
+
+    Where that takes a key, this takes a pair of a key and a value.
+    """
+    rest = None if failing is None else Case(*failing)
+    asked = _Asked(Case(key, value), outcome, [Case(*other) for other in others], rest)
+    await _check(operation, asked, other_context, Path(state_dir), timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the author has to say."""
+
+    case: Case
+    expected: Any
+    others: Sequence[Case]
+    failing: Case | None
+
+    def cases(self) -> list[Case]:
+        return [self.case, *self.others, *([] if self.failing is None else [self.failing])]
+
+
+async def _check(
+    work: CachedWork, asked: _Asked, other: CachedWork | None, folder: Path, timeout: float
+) -> None:
+    spec = check_types(work)
+    check_texts(work, asked.cases())
+    for case in asked.cases():
+        check_title(work, case)
+    folder.mkdir(parents=True, exist_ok=True)
+    place = Path(tempfile.mkdtemp(prefix="check-", dir=folder))
+    case, keys = asked.case, codec_of(work, work.types()[0], "key")
+    text = keys.encode(case.key)
+    outcome = await check_run(work, case, place / "run", timeout)
+    if keys.encode(case.key) != text:
+        broken(work, "the key stays as it is", f"the run made it {case.key!r}", "Copy it first.")
+    if asked.expected is not None and outcome.value != asked.expected:
+        broken(
+            work,
+            "it gives what the test expects",
+            f"that is {asked.expected!r}, and it gave {outcome.value!r}",
+            "Mend either of them.",
+        )
+    check_round_trip(work, spec.outcome, outcome.value, "outcome")
+    await check_restart(work, case, outcome, other, place / "run")
+    (place / "cancel").mkdir()
+    await check_cancel(work, case, place / "cancel", timeout)
+    if asked.failing is not None:
+        await check_failure(work, asked.failing, place / "failing", timeout)
+
+
+def _subject(builder: object, key: Any) -> CachedWork:
+    """The builder; one that `@builder` has hidden in a function is known to what that gives."""
+    if isinstance(builder, CachedWork):
+        return builder
+    if callable(builder):
+        term = builder(*key) if isinstance(key, tuple) else builder(key)
+        if isinstance(term, Current) and isinstance(term.shape, Component):
+            primitive = term.shape.fn()
+            if isinstance(primitive, Wanted):
+                return primitive.work
+    raise TypeError(f"{builder!r} is no Builder, and no function that @builder has made")

@@ -1,0 +1,45 @@
+"""What operations are asked for under check, and what is said of a rule that is broken."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from pycurrent.cache import Builder, CachedWork, Codec, Operation, Publisher, codec_for
+from pycurrent.term import Primitive
+
+STORABLE = (
+    "Use None, numbers, strings, bytes, paths, times, enumerations, tuples, lists, dictionaries "
+    "and frozen dataclasses of these, or give the type `to_json` and `from_json`."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A key, and the value that it is to be set to; None for builders."""
+
+    key: Any
+    value: Any
+
+    def wanted(self, work: CachedWork) -> Primitive[Any]:
+        """As a component of the plugin's author would ask for it."""
+        match work:
+            case Builder():
+                return work.get(self.key)
+            case Publisher():
+                return work.set(self.key, self.value)
+            case Operation():
+                return work.apply(self.key, self.value)
+            case _:
+                raise TypeError(f"{work!r} is no Builder, Publisher or Operation")
+
+
+def broken(work: CachedWork, rule: str, seen: str, mend: str) -> NoReturn:
+    """Raise what tells the author: the rule, what was seen, and how to mend it."""
+    raise AssertionError(f"operation {work.id!r} breaks a rule: {rule}; {seen}. {mend}")
+
+
+def codec_of(work: CachedWork, type: object, what: str) -> Codec[Any]:
+    """The codec that the cache uses for a type of the operation. Raises `UnstableType`."""
+    return codec_for(type, what=what, scope=vars(sys.modules[work.__class__.__module__]))

@@ -1,0 +1,259 @@
+"""Rules of what an operation does, checked by running it in a harness.
+
+Each job has to be approved, at whatever level. So it is seen where `job.start` is awaited; and
+where nothing is to be made nothing can be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pycurrent.cache import CachedWork, Handle
+from pycurrent.engine import Config, JobState, Level
+from pycurrent.term import Active, Activity, Current, Failed, Ok, Output, Primitive, all, component
+from pycurrent.testing.harness import Harness
+from pycurrent.testing.rules import STORABLE, Case, broken
+from pycurrent.testing.surroundings import Surroundings, surroundings
+
+AT_WORK = 0.25
+"""Seconds after which a job that runs, and has started no command, is taken to be in the midst
+of its work."""
+
+TO_GO = 1.0
+"""Seconds that processes have to go once the job has ended."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A job under check."""
+
+    work: CachedWork
+    harness: Harness
+    handle: Handle
+    around: Surroundings
+    timeout: float
+
+    @property
+    def has_ended(self) -> bool:
+        return self.handle.job is None
+
+    def log(self) -> str:
+        return self.harness.engine.state.job_path(self.handle.id).read_text(errors="replace")
+
+    async def until(self, condition: Callable[[], object], timeout: float | None = None) -> None:
+        """Wait until the condition holds or the job has ended, or for so long."""
+        with suppress(TimeoutError):
+            await self.harness.until(
+                lambda: self.has_ended or condition(),
+                timeout=self.timeout if timeout is None else timeout,
+            )
+
+    async def end(self) -> Output[Any]:
+        """Approve it, and wait for its end."""
+        self.handle.approve()
+        await self.until(lambda: False)
+        if not self.has_ended:
+            broken(
+                self.work,
+                f"it ends within {self.timeout} s",
+                f"it still runs, and its log is:\n{self.log()}",
+                "Mend it, or give the check a longer `timeout`.",
+            )
+        return self.handle.outcome
+
+    async def check_nothing_left(self, when: str) -> None:
+        with suppress(TimeoutError):
+            await self.harness.until(lambda: not self.around.processes(), timeout=TO_GO)
+        if processes := self.around.processes():
+            broken(
+                self.work,
+                f"no process is left {when}",
+                f"there is {'; '.join(processes)}",
+                "Run commands by `job.exec`, which ends all that they have started; end other "
+                "processes in `job.on_cancel`.",
+            )
+        if folders := self.around.folders():
+            broken(
+                self.work,
+                f"no temporary file is left {when}",
+                f"there is {', '.join(folders)}",
+                "Use `async with job.tempdir() as folder`.",
+            )
+
+
+@asynccontextmanager
+async def _running(
+    work: CachedWork, case: Case, state_dir: Path, timeout: float
+) -> AsyncIterator[_Run]:
+    """The job of a case, at a point where it has to be approved, or has ended."""
+    primitive = case.wanted(work)
+
+    def pipeline() -> Current[Any]:
+        return component("check", lambda: primitive)
+
+    config = Config(confirm=Level.HARMLESS)
+    temporary = state_dir.with_name(f"{state_dir.name}-tmp")
+    with surroundings(temporary, state_dir) as around:
+        async with Harness(pipeline, state_dir=state_dir, config=config) as harness:
+            await harness.settle()
+            if not harness.jobs:
+                broken(work, "it can be asked for", f"that gives {harness.output!r}", "See `get`.")
+            handle = next(iter(harness.jobs.values()))
+            yield _Run(work, harness, handle, around, timeout)
+
+
+def _check_start(run: _Run) -> None:
+    rule = "`job.start` is awaited before the work"
+    mend = "Begin with `await job.start(level=...)`, which waits for approval and resources."
+    match run.handle.outcome:
+        case Active(Activity.WAITING_FOR_CONFIRMATION) if "Exec: " not in run.log():
+            return
+        case Active(Activity.WAITING_FOR_CONFIRMATION):
+            broken(run.work, rule, f"a command was run before it:\n{run.log()}", mend)
+        case Active():
+            broken(run.work, rule, "it is busy with something else", mend)
+        case Failed(message):
+            broken(run.work, rule, f"it failed before: {message}", mend)
+        case Ok():
+            broken(run.work, rule, "it did not wait for it", mend)
+
+
+async def check_run(work: CachedWork, case: Case, state_dir: Path, timeout: float) -> Ok[Any]:
+    """It starts as it should, succeeds, and leaves nothing behind; gives its outcome."""
+    async with _running(work, case, state_dir, timeout) as run:
+        _check_start(run)
+        outcome = await run.end()
+        await run.check_nothing_left("when it has ended")
+        if not isinstance(outcome, Ok):
+            _explain(run, outcome.message if isinstance(outcome, Failed) else repr(outcome))
+        return outcome
+
+
+def _explain(run: _Run, message: str) -> NoReturn:
+    if "was started twice" in message:
+        broken(run.work, "`job.start` is awaited once", message, "Remove all calls but one.")
+    if message.startswith("outcome of operation"):
+        broken(run.work, "its outcome can be stored", message, STORABLE)
+    broken(
+        run.work,
+        "it succeeds for the key that the test gives",
+        f"it failed: {message}",
+        f"Give it what it needs, or another key. Its log is:\n{run.log()}",
+    )
+
+
+async def check_restart(
+    work: CachedWork, case: Case, outcome: Ok[Any], other: CachedWork | None, state_dir: Path
+) -> None:
+    """What was made is known in the same state directory, and whatever the context is."""
+    asked = {"same": work, "other": copy.copy(work) if other is None else other}
+    wanted = {name: case.wanted(work) for name, work in asked.items()}
+    seen: dict[str, Output[Any]] = {}
+
+    def pipeline() -> Current[None]:
+        return all({name: _kept(name, primitive, seen) for name, primitive in wanted.items()})
+
+    config = Config(confirm=Level.HARMLESS)
+    async with Harness(pipeline, state_dir=state_dir, config=config) as h:
+        await h.settle()
+    if not isinstance(seen["same"], Ok):
+        broken(
+            work,
+            "what is known is not made again after a restart",
+            f"it is {seen['same']!r}",
+            "The key must hold nothing that differs from run to run: times, random names, "
+            "temporary paths.",
+        )
+    if seen["same"] != outcome:
+        broken(
+            work,
+            "after a restart the outcome is what it was",
+            f"it was {outcome!r} and is {seen['same']!r}",
+            "Store all of it, and compare by what is stored.",
+        )
+    if seen["other"] != outcome:
+        broken(
+            work,
+            "the context is no part of the key",
+            f"asked for the same key with other fields it is {seen['other']!r}",
+            "Credentials, pools and settings belong into fields, and only there.",
+        )
+
+
+def _kept(name: str, primitive: Primitive[Any], seen: dict[str, Output[Any]]) -> Current[Any]:
+    """The current of a primitive, its last output kept in `seen`."""
+
+    def keep(output: Output[Any]) -> Output[Any]:
+        seen[name] = output
+        return output
+
+    return component(name, lambda: primitive.map_output(keep))
+
+
+async def check_cancel(work: CachedWork, case: Case, state_dir: Path, timeout: float) -> None:
+    """It ends when it is cancelled: as soon as it runs, and in the midst of its work."""
+    for place, at_work in (("early", 0.0), ("late", AT_WORK)):
+        async with _running(work, case, state_dir / place, timeout) as run:
+            _check_start(run)
+            run.handle.approve()
+            await run.until(
+                lambda: run.handle.job is not None and run.handle.job.state is JobState.RUNNING
+            )
+            await run.until(lambda: run.harness.engine.processes.running, at_work)
+            run.handle.cancel("check_builder looks how it ends")
+            await run.until(lambda: False)
+            if not run.has_ended:
+                await _stuck(run)
+            await run.check_nothing_left("when it is cancelled")
+
+
+async def _stuck(run: _Run) -> NoReturn:
+    log = run.log()
+    # The engine waits for the end of its jobs: try all that there is to bring it about.
+    for task in asyncio.all_tasks():
+        if task.get_name() == run.handle.id:
+            for _ in range(100):
+                task.cancel()
+                await asyncio.sleep(0)
+    broken(
+        run.work,
+        "a job that is cancelled ends soon",
+        f"{run.timeout} s later it is still at work, and its log is:\n{log}",
+        "Don't catch CancelledError without raising it again.",
+    )
+
+
+async def check_failure(work: CachedWork, case: Case, state_dir: Path, timeout: float) -> None:
+    """It fails, even before it starts, and says why."""
+    async with _running(work, case, state_dir, timeout) as run:
+        outcome = await run.end()
+        await run.check_nothing_left("when it has failed")
+    match outcome:
+        case Failed(message) if _says_why(message):
+            pass
+        case Failed(message):
+            broken(
+                work,
+                "a failure says why",
+                f"for {case.key!r} it says {message!r}",
+                'Raise `Failure("what is wrong, and with what")`.',
+            )
+        case _:
+            broken(
+                work,
+                "it fails for the key that the test gives as `failing`",
+                f"for {case.key!r} it is {outcome!r}",
+                "Give another key, or none.",
+            )
+
+
+def _says_why(message: str) -> bool:
+    """More than the type of an exception that was raised without a text."""
+    words = message.split()
+    return len(words) > 1 or (bool(words) and not words[0].endswith(("Error", "Exception")))
