@@ -1,1 +1,45 @@
-"""Fixtures for tests of pipelines."""
+"""Fixtures for tests of pipelines, for whichever plugin runs coroutines as tests.
+
+pytest loads this in each project of an environment, so everything else is imported by the
+fixtures, when they are used. They are plain ones: what has to be awaited is left to the test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pycurrent.testing import HarnessFactory, VirtualClock
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Path:
+    """A state directory for the engines of this test; not made yet."""
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def virtual_clock() -> VirtualClock:
+    """A clock that only moves when it is told to, to give to an `Engine`. A harness has its own."""
+    from pycurrent.testing import VirtualClock
+
+    return VirtualClock()
+
+
+@pytest.fixture
+def harness(state_dir: Path, request: pytest.FixtureRequest) -> Iterator[HarnessFactory]:
+    """A function that makes a `Harness` of a pipeline: enter it with `async with`.
+
+    All use `state_dir`, unless they are given another one. It is an error to leave one open, or
+    a process running, at the end of the test.
+    """
+    from pycurrent.testing import HarnessFactory
+
+    factory = HarnessFactory(state_dir)
+    yield factory
+    if left := factory.leftovers(request.node.nodeid):
+        pytest.fail("\n".join(left), pytrace=False)
