@@ -17,7 +17,19 @@ from pycurrent.term.current import (
     pair,
     seq,
 )
-from pycurrent.term.live import Live, evaluate
+from pycurrent.term.dot import dot_of
+from pycurrent.term.draw import graph_of
+from pycurrent.term.graph_data import (
+    Edge,
+    EdgeKind,
+    Fold,
+    Graph,
+    GraphNode,
+    Group,
+    GroupKind,
+    NodeKind,
+)
+from pycurrent.term.live import Live, build_pipeline, evaluate
 from pycurrent.term.output import Active, Activity, Failed, Failure, Ok, Output, failed_by
 from pycurrent.term.primitive import Fixed, Metadata, NoEngine, Primitive, Runtime, Subscription
 from pycurrent.term.state import State, Stats, state_of
@@ -27,12 +39,20 @@ __all__ = [
     "Active",
     "Activity",
     "Current",
+    "Edge",
+    "EdgeKind",
     "Failed",
     "Failure",
     "Fixed",
+    "Fold",
+    "Graph",
+    "GraphNode",
+    "Group",
+    "GroupKind",
     "Live",
     "Metadata",
     "NoEngine",
+    "NodeKind",
     "Ok",
     "Output",
     "Primitive",
@@ -44,14 +64,17 @@ __all__ = [
     "active",
     "all",
     "bind",
+    "build_pipeline",
     "collapse_list",
     "component",
     "constant",
     "context",
+    "dot_of",
     "evaluate",
     "fail",
     "failed_by",
     "from_output",
+    "graph_of",
     "map",
     "metadata",
     "option_seq",

@@ -1,0 +1,117 @@
+"""A diagram as Graphviz text, in OCurrent's colours and conventions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pycurrent.term.graph_data import Edge, EdgeKind, Graph, GraphNode, Group, GroupKind, NodeKind
+from pycurrent.term.output import Activity
+from pycurrent.term.state import State
+
+COLOURS = {
+    State.OK: "#90ee90",
+    State.FAILED: "#ff4500",
+    State.RUNNING: "#ffa500",
+    State.READY: "#ffff00",
+    State.WAITING_FOR_CONFIRMATION: "#4975ff",
+    State.BLOCKED: "#d3d3d3",
+}
+
+UPDATE_COLOURS = {
+    Activity.RUNNING: COLOURS[State.RUNNING],
+    Activity.READY: COLOURS[State.READY],
+    Activity.WAITING_FOR_CONFIRMATION: COLOURS[State.WAITING_FOR_CONFIRMATION],
+}
+
+_MARKS = {
+    State.OK: " &#x2714;",
+    State.FAILED: " &#x2717;",
+    State.RUNNING: " &#x2026;",
+    State.READY: " &#x2026;",
+    State.WAITING_FOR_CONFIRMATION: " &#x2026;",
+    State.BLOCKED: "",
+}
+
+_SHAPES = {
+    NodeKind.GATE: ',shape="circle",width="0.3"',
+    NodeKind.JUNCTION: ',shape="point"',
+}
+
+# Control characters and lone surrogates can't be in the pictures that are made from the text.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_SPECIAL = re.compile(r'["\\\n]|&(?=#?\w+;)')
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "&": "&amp;"}
+
+
+def dot_of(graph: Graph) -> str:
+    """The text for Graphviz. The same diagram always gives the same text."""
+    lines = [
+        "digraph pipeline {",
+        "  rankdir=LR",
+        '  node [shape="box",fontname="ui-system,sans-serif"]',
+        '  graph [fontname="ui-system,sans-serif"]',
+    ]
+    lines.extend(_nodes(graph))
+    # Not inside the clusters: an edge would draw its ends into them.
+    lines.extend(_edge(edge) for edge in graph.edges)
+    lines.append("}\n")
+    return "\n".join(lines)
+
+
+def quoted(text: str) -> str:
+    """A text as Graphviz reads it: no escape sequence or character entity in it has a meaning."""
+    text = _UNPRINTABLE.sub("\ufffd", text.replace("\r\n", "\n"))
+    return f'"{_SPECIAL.sub(lambda match: _ESCAPES[match[0]], text)}"'
+
+
+def _nodes(graph: Graph) -> Iterator[str]:
+    """The nodes, each group's within it. Groups may be nested deeply, so without recursion."""
+    members: dict[str | None, list[GraphNode | Group]] = {None: []}
+    for group in graph.groups:
+        members[group.id] = []
+    for node in graph.nodes:
+        members[node.group].append(node)
+    for group in graph.groups:
+        members[group.parent].append(group)
+    open_groups = [iter(members[None])]
+    while open_groups:
+        for member in open_groups[-1]:
+            if isinstance(member, GraphNode):
+                yield _node(member)
+            else:
+                yield _opening(member)
+                open_groups.append(iter(members[member.id]))
+                break
+        else:
+            open_groups.pop()
+            if open_groups:
+                yield "  }"
+
+
+def _opening(group: Group) -> str:
+    style = '; style="dotted"' if group.kind is GroupKind.OPTION else ""
+    return f"  subgraph {group.id} {{label={quoted(group.label)}{style}"
+
+
+def _node(node: GraphNode) -> str:
+    label = quoted(node.label)
+    shape = _SHAPES.get(node.kind, "")
+    if node.state is None:
+        return f"  {node.id} [label={label}{shape}]"
+    colour = fill = COLOURS[node.state]
+    if node.update is not None:
+        fill = f"{UPDATE_COLOURS[node.update]}:{colour}"
+    if node.job_id is not None:
+        label = f'{label[:-1]}{_MARKS[node.state]}"'
+    link = "" if node.link is None else f',URL={quoted(node.link)},target="_top"'
+    tooltip = "" if node.failure is None else f",tooltip={quoted(node.failure)}"
+    return (
+        f'  {node.id} [label={label},color="{colour}",fillcolor="{fill}",style="filled"'
+        f"{shape}{link}{tooltip}]"
+    )
+
+
+def _edge(edge: Edge) -> str:
+    style = ' [style="dashed"]' if edge.kind is EdgeKind.CONTROL else ""
+    return f"  {edge.source} -> {edge.target}{style}"

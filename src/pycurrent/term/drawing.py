@@ -1,0 +1,89 @@
+"""A diagram that is being drawn, box by box."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from pycurrent.term.graph_data import (
+    Edge,
+    EdgeKind,
+    Fold,
+    Graph,
+    GraphNode,
+    Group,
+    GroupKind,
+    NodeKind,
+)
+from pycurrent.term.status import Status
+from pycurrent.term.wiring import Wiring
+
+
+@dataclass(slots=True)
+class Drawing:
+    """What has been drawn so far."""
+
+    job_link: Callable[[str], str | None]
+    fold_link: Callable[[str, str], str | None]
+    wiring: Wiring = field(default_factory=Wiring)
+    nodes: list[GraphNode] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+    # The ids of the boxes, and the groups that the bundles were made in, by their vertices.
+    ids: dict[int, str] = field(default_factory=dict)
+    bundled_in: dict[int, str | None] = field(default_factory=dict)
+
+    def box(
+        self, vertex: int, kind: NodeKind, label: str, status: Status, group: str | None
+    ) -> None:
+        id = self.ids[vertex] = f"n{len(self.nodes)}"
+        job_id = status.job_id
+        link = None if job_id is None else self.job_link(job_id)
+        node = GraphNode(
+            id, kind, label, status.state, group, status.update, job_id, link, status.failure
+        )
+        self.nodes.append(node)
+
+    def fold(self, vertex: int, fold: Fold, status: Status, group: str | None) -> None:
+        id = self.ids[vertex] = f"n{len(self.nodes)}"
+        link = self.fold_link(fold.key, fold.value)
+        node = GraphNode(
+            id,
+            NodeKind.FOLD,
+            "+",
+            status.state,
+            group,
+            link=link,
+            failure=status.failure,
+            fold=fold,
+        )
+        self.nodes.append(node)
+
+    def group(self, kind: GroupKind, label: str | None, parent: str | None) -> str:
+        id = f"cluster_{len(self.groups)}"
+        self.groups.append(Group(id, kind, label or "", parent))
+        return id
+
+    def bundle(self, members: Iterable[int], group: str | None) -> int:
+        vertex = self.wiring.bundle(members)
+        if vertex not in self.ids:
+            self.bundled_in.setdefault(vertex, group)
+        return vertex
+
+    def graph(self) -> Graph:
+        wires = self.wiring.wires()
+        ids = self.ids
+        for vertex in wires.points:
+            id = ids[vertex] = f"n{len(self.nodes)}"
+            group = self.bundled_in[vertex]
+            self.nodes.append(GraphNode(id, NodeKind.JUNCTION, "", None, group))
+        edges = [
+            Edge(ids[source], ids[target])
+            for target, sources in enumerate(wires.sources)
+            if target not in wires.dashed
+            for source in sources
+        ]
+        for target, dashed in wires.dashed.items():
+            for source in wires.sources[target]:
+                kind = EdgeKind.CONTROL if source in dashed else EdgeKind.VALUE
+                edges.append(Edge(ids[source], ids[target], kind))
+        return Graph(tuple(self.nodes), tuple(edges), tuple(self.groups))

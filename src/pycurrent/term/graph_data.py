@@ -1,0 +1,106 @@
+"""The diagram of a pipeline as data: what is drawn, without saying how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from pycurrent.term.output import Activity
+from pycurrent.term.state import State
+
+MAX_FAILURE = 4096
+"""The characters of a failure's message that a node carries."""
+
+
+class NodeKind(Enum):
+    """What a node of the diagram stands for."""
+
+    COMPONENT = "component"
+    BIND = "bind"
+    """A decision that has a name: with the components, the stages that `Stats` counts."""
+    UNNAMED_BIND = "unnamed bind"
+    """Drawn only until the decision has been made."""
+    GATE = "gate"
+    STATE = "state"
+    CATCH = "catch"
+    ITEM = "item"
+    """An item of a list, or the one that stands for each while there are none."""
+    CONSTANT = "constant"
+    INPUT = "input"
+    """A constant that is not known, and never will be."""
+    FUNCTION = "function"
+    """A function that failed; otherwise functions are not drawn."""
+    FOLD = "fold"
+    """A part of the pipeline, folded."""
+    JUNCTION = "junction"
+    """Only a point, where the edges from many boxes to many others meet."""
+
+
+class EdgeKind(Enum):
+    """What goes along an edge."""
+
+    VALUE = "value"
+    CONTROL = "control"
+    """Only leave to go on: the edge that opens a gate."""
+
+
+class GroupKind(Enum):
+    """What a group of nodes is the inside of."""
+
+    LIST = "list"
+    OPTION = "option"
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """What a viewer sets to unfold a part of the diagram."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class GraphNode:
+    """One box of the diagram."""
+
+    id: str
+    kind: NodeKind
+    label: str
+    state: State | None
+    """None for a junction."""
+    group: str | None = None
+    update: Activity | None = None
+    """What is being done to replace the result that is still reported."""
+    job_id: str | None = None
+    link: str | None = None
+    failure: str | None = None
+    """Why it failed, where it is failed itself: at most `MAX_FAILURE` characters."""
+    fold: Fold | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The target waits for the source."""
+
+    source: str
+    target: str
+    kind: EdgeKind = EdgeKind.VALUE
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A box around nodes and other groups."""
+
+    id: str
+    kind: GroupKind
+    label: str
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A diagram. Nodes come after those that they wait for, groups after those around them."""
+
+    nodes: tuple[GraphNode, ...]
+    edges: tuple[Edge, ...]
+    groups: tuple[Group, ...]
