@@ -1,0 +1,17 @@
+"""Git repositories as inputs, and checkouts of their commits."""
+
+from pycurrent.plugins.git.checkout import with_checkout
+from pycurrent.plugins.git.commit import Branch, Commit, CommitId, Detached, Head
+from pycurrent.plugins.git.environment import outside_repositories
+from pycurrent.plugins.git.local import Local
+
+__all__ = [
+    "Branch",
+    "Commit",
+    "CommitId",
+    "Detached",
+    "Head",
+    "Local",
+    "outside_repositories",
+    "with_checkout",
+]

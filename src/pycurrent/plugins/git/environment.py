@@ -1,0 +1,74 @@
+"""Git commands that work on the repository they are given, and on no other.
+
+A program that git starts, a hook for one, finds the repository in its environment: every git
+command would use that one, whatever folder it runs in. An engine may be such a program.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+CHOOSE_A_REPOSITORY = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_CONFIG",
+        "GIT_CONFIG_COUNT",
+        "GIT_CONFIG_PARAMETERS",
+        "GIT_DIR",
+        "GIT_GRAFT_FILE",
+        "GIT_IMPLICIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_INTERNAL_SUPER_PREFIX",
+        "GIT_NAMESPACE",
+        "GIT_NO_REPLACE_OBJECTS",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_SHALLOW_FILE",
+        "GIT_WORK_TREE",
+    }
+)
+"""What `git rev-parse --local-env-vars` names, and the namespace."""
+
+# Nobody is there to answer.
+NEVER_ASK: Mapping[str, str] = MappingProxyType({"GIT_TERMINAL_PROMPT": "0"})
+
+
+def outside_repositories(
+    argv: Sequence[str], env: Mapping[str, str] = MappingProxyType({})
+) -> list[str]:
+    """The command, so that it is run without what chooses a repository in the engine's own
+    environment, but with all of `env`, which is to be given to `job.exec` with it.
+    """
+    chosen = sorted((CHOOSE_A_REPOSITORY & os.environ.keys()) - env.keys())
+    unset = [word for name in chosen for word in ("-u", name)]
+    return ["env", *unset, *argv] if chosen else list(argv)
+
+
+def git_now(*args: str) -> subprocess.CompletedProcess[str]:
+    """Run a git command that only reads, which takes some milliseconds. Blocks.
+
+    Raises FileNotFoundError if there is no git.
+    """
+    environ = {name: value for name, value in os.environ.items() if name not in CHOOSE_A_REPOSITORY}
+    return subprocess.run(
+        ["git", *args],
+        env={**environ, **NEVER_ASK},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        encoding="utf-8",
+        errors="surrogateescape",
+    )
+
+
+def has_commit(repository: Path, hash: str) -> bool:
+    """Whether the commit is there. Blocks for some milliseconds."""
+    # The work tree that a submodule's repository says it has may be gone.
+    places = (f"--git-dir={repository}", f"--work-tree={repository}")
+    return not git_now(*places, "cat-file", "-e", f"{hash}^{{commit}}").returncode
