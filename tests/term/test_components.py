@@ -27,6 +27,7 @@ from pycurrent.term import (
     metadata,
     pair,
 )
+from pycurrent.term.label import Unknown
 from pycurrent.term.shape import Component
 
 from .steps import Calls, Steps, Tap
@@ -250,7 +251,7 @@ class Commit:
 def label_of(current: Current[Any], *values: Any) -> str:
     shape = current.shape
     assert isinstance(shape, Component)
-    return shape.label.show(values or None)
+    return shape.label.show(values or [Unknown()] * len(shape.sources))
 
 
 def build(commit: Commit, tag: str = "latest") -> Primitive[None]:

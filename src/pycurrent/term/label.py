@@ -10,8 +10,8 @@ UNKNOWN = "…"
 """Stands for what is not known yet."""
 
 
-class _Unknown:
-    """Formats as `UNKNOWN`, and so does all that can be got from it."""
+class Unknown:
+    """A value that is not known yet, shown as `UNKNOWN`, as is all that can be got from it."""
 
     def __format__(self, spec: str) -> str:
         return UNKNOWN
@@ -21,10 +21,10 @@ class _Unknown:
 
     __repr__ = __str__
 
-    def __getattr__(self, name: str) -> _Unknown:
+    def __getattr__(self, name: str) -> Unknown:
         return self
 
-    def __getitem__(self, index: object) -> _Unknown:
+    def __getitem__(self, index: object) -> Unknown:
         return self
 
 
@@ -39,14 +39,13 @@ class Label:
     parameters: Mapping[str, Any] | None = None
     slots: Mapping[str, int] | None = None
 
-    def show(self, values: Sequence[Any | None] | None) -> str:
-        """The label, where `values` are those of the inputs, None while they are not known."""
+    def show(self, values: Sequence[Any]) -> str:
+        """The label, where `values` are those of the inputs, `Unknown()` for what is not known."""
         if self.parameters is None:
             return self.text
         parameters = dict(self.parameters)
         for name, place in (self.slots or {}).items():
-            value = None if values is None else values[place]
-            parameters[name] = _Unknown() if value is None else value
+            parameters[name] = values[place]
         try:
             return self.text.format_map(parameters)
         except Exception:

@@ -58,9 +58,7 @@ class Live(Graph):
                 stack.pop()
                 continue
             waiting = len(stack)
-            for source in term.shape.inputs():
-                if source not in nodes:
-                    stack.append(source)
+            stack += [source for source in term.shape.inputs() if source not in nodes]
             if len(stack) > waiting + 1:
                 # What is written first is made first, and so it is started first.
                 stack[waiting:] = reversed(stack[waiting:])

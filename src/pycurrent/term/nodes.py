@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pycurrent.incr import Absent, Each, Gather, Graph, Node, Switch, combine, plain
-from pycurrent.term.output import READY, Active, Failed, Ok, failed_by
+from pycurrent.term.output import READY, Active, Failed, Ok, Output, failed_by
 from pycurrent.term.primitive import Metadata, NoEngine, Primitive, Subscription
 from pycurrent.term.state import State, state_of
 
@@ -286,7 +286,7 @@ class Stage(Node):
             self._show(State.BLOCKED, None)
             return self.publish(None, absent)
         try:
-            self._follow([plain(source.value) for source in self.sources])
+            output, metadata = self._follow([plain(source.value) for source in self.sources])
         except NoEngine:
             self._unsubscribe()
             self._show(State.READY, None)
@@ -296,19 +296,22 @@ class Stage(Node):
             failure = failed_by(error)
             self._show(State.FAILED, None)
             return self.lack(failure)
-        assert self.subscription is not None
-        output, metadata = self.subscription.read()
         changed = self.settle(graph, output.value) if isinstance(output, Ok) else self.lack(output)
         self._show(state_of(self.absent), metadata)
         return changed
 
-    def _follow(self, values: list[Any]) -> None:
-        """Subscribe anew if an input has changed. The old subscription ends after that, so
+    def _follow(self, values: list[Any]) -> tuple[Output[Any], Metadata | None]:
+        """What the primitive for these values amounts to."""
+        seen = self.seen
+        if seen is None or any(a is not b for a, b in zip(seen, values, strict=True)):
+            self._subscribe(values)
+        assert self.subscription is not None
+        return self.subscription.read()
+
+    def _subscribe(self, values: list[Any]) -> None:
+        """Subscribe anew, as an input has changed. The old subscription ends after that, so
         that what both use stays in use.
         """
-        seen = self.seen
-        if seen is not None and all(a is b for a, b in zip(seen, values, strict=True)):
-            return
         primitive = self.fn(*values)
         if not isinstance(primitive, Primitive):
             raise TypeError(

@@ -10,6 +10,7 @@ from pycurrent.incr import UNSET, Absent, Bind, Item, Map1, Node, combine, plain
 from pycurrent.incr import Sequence as SequenceNode
 from pycurrent.term.current import Current
 from pycurrent.term.graph_data import MAX_FAILURE
+from pycurrent.term.label import Unknown
 from pycurrent.term.live import Live
 from pycurrent.term.nodes import Decision, FailedTogether, Listing, Stage
 from pycurrent.term.output import Active, Activity, Failed, Ok, Output
@@ -70,10 +71,11 @@ class Statuses:
         return self._alone or term in self._nodes
 
     def values(self, terms: Sequence[Current[Any]]) -> list[Any]:
-        """Their values, None for what is not known."""
+        """Their values, `Unknown()` for what is not known."""
         nodes = [self._nodes.get(term) for term in terms]
         return [
-            None if node is None or node.absent is not None else plain(node.value) for node in nodes
+            Unknown() if node is None or node.absent is not None else plain(node.value)
+            for node in nodes
         ]
 
     def of_component(self, term: Current[Any]) -> Status:
