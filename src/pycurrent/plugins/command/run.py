@@ -1,0 +1,60 @@
+"""Run a command for its effect: a build, a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from pycurrent.cache import Builder
+from pycurrent.engine import AnyPool, Job, Level
+from pycurrent.plugins.command.invocation import (
+    Invocation,
+    Terms,
+    Timeout,
+    Variables,
+    Words,
+    on_currents,
+)
+from pycurrent.plugins.git import Commit
+from pycurrent.term import Current
+
+
+@dataclass(frozen=True, slots=True)
+class Run(Builder[Invocation, None]):
+    """Runs a command in a checkout. The key is the invocation; the fields are only context."""
+
+    id: ClassVar[str] = "command-run"
+    auto_cancel: ClassVar[bool] = True
+
+    repository: Path
+    terms: Terms
+
+    def describe(self, key: Invocation) -> str:
+        return str(key)
+
+    async def build(self, job: Job, key: Invocation) -> None:
+        async with self.terms.checkout(job, self.repository, key) as folder:
+            await job.exec(key.command, cwd=folder, env=key.env, show=key.shown)
+
+
+def run(
+    commit: Commit | Current[Commit],
+    argv: Words,
+    *,
+    env: Variables = None,
+    timeout: Timeout = None,
+    pool: AnyPool | None = None,
+    level: Level = Level.AVERAGE,
+    label: str | None = None,
+) -> Current[None]:
+    """Run a command in a clean checkout of the commit; it succeeds if its exit status is 0.
+
+    It is run once for a commit, argv and `env`, which adds to the engine's environment and is
+    recorded, so that it is no place for secrets. It is cancelled after `timeout` (in seconds,
+    if a number), and when nobody needs it any more. By default the label is the command.
+    """
+    terms = Terms(timeout, pool, level)
+    return on_currents(
+        lambda repository, key: Run(repository, terms).get(key), commit, argv, env, label
+    )

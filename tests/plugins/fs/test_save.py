@@ -1,0 +1,123 @@
+"""Files that follow the pipeline."""
+
+import os
+import stat
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pycurrent.plugins import fs
+from pycurrent.plugins.fs.save import write_if_different
+from pycurrent.term import Current, Failed, Ok, Var, all
+from pycurrent.testing import Harness
+
+
+async def test_a_file_follows_what_it_is_to_contain(tmp_path: Path) -> None:
+    """Text or bytes; the folder is made if it is missing."""
+    path = tmp_path / "new" / "folder" / "page.html"
+    contents: Var[str | bytes] = Var("contents", "grün\n")
+    async with Harness(lambda: fs.save(path, contents.get()), state_dir=tmp_path / "state") as h:
+        await h.settle()
+        assert h.output == Ok(None)
+        assert path.read_bytes() == "grün\n".encode()
+        contents.set(b"\xff\0")
+        await h.settle()
+        assert path.read_bytes() == b"\xff\0"
+        assert list(path.parent.iterdir()) == [path]
+        assert f"save {path}" in h.dot()
+
+
+async def test_a_file_that_is_right_already_is_not_touched(tmp_path: Path) -> None:
+    """Who watches it is not woken for nothing."""
+    path = tmp_path / "page"
+    path.write_text("same")
+    os.utime(path, ns=(1, 1))
+    inode = path.stat().st_ino
+    async with Harness(lambda: fs.save(path, "same"), state_dir=tmp_path / "state") as h:
+        await h.settle()
+        assert h.output == Ok(None)
+        assert "no change" in h.log("save")
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == (1, inode)
+
+
+async def test_two_contents_for_one_file_are_an_error(tmp_path: Path) -> None:
+    """However the path is written."""
+    path = tmp_path / "page"
+
+    def pipeline() -> Current[None]:
+        return all([fs.save(path, "one"), fs.save(str(path), "two")])
+
+    async with Harness(pipeline, state_dir=tmp_path / "state") as h:
+        await h.settle()
+        assert isinstance(h.output, Failed)
+        assert "one" in h.output.message
+        assert "two" in h.output.message
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o755, 0o444])
+def test_the_permissions_of_the_file_stay(tmp_path: Path, mode: int) -> None:
+    """A script stays executable, a secret secret."""
+    path = tmp_path / "file"
+    path.write_text("old")
+    path.chmod(mode)
+    assert write_if_different(path, b"new")
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("new", mode)
+
+
+def test_a_new_file_gets_the_permissions_of_new_files(tmp_path: Path) -> None:
+    """Not those of temporary ones, which only their owner may read."""
+    (tmp_path / "other").touch()
+    write_if_different(tmp_path / "file", b"new")
+    assert (tmp_path / "file").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_readers_see_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+    """Who has it open goes on to read the old one: it is replaced, not written over."""
+    path = tmp_path / "file"
+    path.write_text("old")
+    with path.open() as reader:
+        write_if_different(path, b"new")
+        assert reader.read() == "old"
+    assert path.read_text() == "new"
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    """What it leads to is replaced, or made."""
+    (tmp_path / "link").symlink_to(tmp_path / "folder" / "file")
+    for data in (b"one", b"two"):
+        assert write_if_different(tmp_path / "link", data)
+        assert (tmp_path / "folder" / "file").read_bytes() == data
+    assert (tmp_path / "link").is_symlink()
+
+
+async def test_what_can_not_be_saved_is_said_in_a_line(tmp_path: Path) -> None:
+    """And nothing is left beside: the path is a folder, or leads through a file."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    for path, why in (
+        (tmp_path / "folder", "Is a directory"),
+        (tmp_path / "file" / "x", "Not a directory"),
+        (tmp_path / "folder" / ("x" * 300), "File name too long"),
+    ):
+        pipeline = partial(fs.save, path, "x")
+        async with Harness(pipeline, state_dir=tmp_path / "state") as h:
+            await h.settle()
+            assert h.output == Failed(f"can't save {path}: {why}")
+    assert list((tmp_path / "folder").iterdir()) == []
+
+
+@settings(max_examples=30, deadline=None)  # each writes to the disk
+@given(st.lists(st.binary(max_size=3), max_size=5))
+def test_the_last_contents_are_in_the_file(
+    tmp_path_factory: pytest.TempPathFactory, versions: list[bytes]
+) -> None:
+    """It is written exactly when the contents differ from those before."""
+    path = tmp_path_factory.mktemp("fs") / "file"
+    before = None
+    for data in versions:
+        assert write_if_different(path, data) == (data != before)
+        assert path.read_bytes() == data
+        before = data
