@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pycurrent.cache.operation import CachedWork
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 class Cache:
@@ -64,9 +67,13 @@ class Cache:
         self, user: object, wanted: Wanted[Any], changed: Callable[[], None]
     ) -> tuple[Instance, Want]:
         """Somebody needs a result, until they `leave` the instance."""
-        spec = self.spec(type(wanted.work))
-        want = Want(wanted.work, spec.target(wanted.value), wanted.schedule, changed)
-        instance = self.instance(spec, spec.key(wanted.key))
+        work = wanted.work
+        spec = self.spec(type(work))
+        key, target = spec.key(wanted.key), spec.target(wanted.value)
+        # All that a plugin's own code may refuse comes first: it leaves nothing behind, then.
+        title = work.title(wanted.key, wanted.value)
+        want = Want(work, target, title, wanted.schedule, changed)
+        instance = self.instance(spec, key)
         instance.join(user, want)
         return instance, want
 
@@ -153,13 +160,19 @@ class Cache:
         if not rules.list():
             return None
         with self.engine.busy():
-            return await asyncio.to_thread(rules.analyse_file, log)
+            try:
+                return await asyncio.to_thread(rules.analyse_file, log)
+            except OSError as error:
+                _log.warning("the log rules can't read %s: %s", log, error.strerror)
+                return None
 
     async def aclose(self) -> None:
         """Cancel what runs. Its work is run again by the next engine that needs it."""
         for instance in list(self._making):
-            if instance.run is not None:
-                instance.abandon(instance.run, Abandoned.STOPPING)
+            run = instance.run
+            # What a person has cancelled is to stay so.
+            if run is not None and run.job.cancelled is None:
+                instance.abandon(run, Abandoned.STOPPING)
         self._launch()
         while self._tasks:
             await asyncio.wait(self._tasks)

@@ -27,8 +27,9 @@ When a run finishes:
 - failed, and another target is wanted: recorded in the history, but dropped; Unknown.
 
 A rebuild moves Known to Unknown, and so does the expiry of a schedule; but then the outcome is
-*latched*: still reported while the next run is at work. An operation that is `latched` keeps its
-outcome in the same way when its target changes.
+*latched*: still reported, to those who want the target that it is for, while the next run is at
+work. An operation that is `latched` keeps its outcome in the same way when its target changes,
+and then everybody sees it.
 
 Two users that want different targets are in conflict: both are told, and nothing is started.
 """
@@ -62,17 +63,19 @@ _log = logging.getLogger(__name__)
 class Want:
     """What one user wants."""
 
-    __slots__ = ("changed", "schedule", "target", "work")
+    __slots__ = ("changed", "schedule", "target", "title", "work")
 
     def __init__(
         self,
         work: CachedWork,
         target: Target,
+        title: str,
         schedule: Schedule | None,
         changed: Callable[[], None],
     ) -> None:
         self.work = work
         self.target = target
+        self.title = title
         self.schedule = schedule
         self.changed = changed
 
@@ -128,10 +131,17 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """One job of an instance, as people see it: the job handle of the engine."""
+    """One job of an instance, as people see it: the job handle of the engine.
+
+    May be kept: it acts on whatever instance the key has, when the first one is forgotten.
+    """
 
     id: str
-    instance: Instance
+    first: Instance
+
+    @property
+    def instance(self) -> Instance:
+        return self.first.successor
 
     @property
     def op(self) -> str:
@@ -163,8 +173,13 @@ class Handle:
                 return Active(Activity.READY)
 
     def rebuild(self) -> str:
-        """Run it again; gives the id of the new job. While it runs it changes nothing."""
-        return self.instance.rebuild()
+        """Run it again; gives the id of the new job. While it runs it changes nothing.
+
+        What can't be started now, since nobody needs it or because of a conflict, is run once
+        it can be; then it is the id of the last job that is returned.
+        """
+        self.instance.rebuild()
+        return self.instance.job_id or self.id
 
     def cancel(self, reason: str) -> None:
         """Cancel it, if it runs. Its outcome is a failure, which stays until a rebuild."""
@@ -207,24 +222,37 @@ class Instance:
         self._expiry: Timer | None = None
         self._expiry_at: datetime | None = None
 
+    @property
+    def successor(self) -> Instance:
+        """The instance of this key now: another one, if this was forgotten and is known again."""
+        return self.cache.instances.get((self.spec.id, self.key.digest), self)
+
     def load(self, record: BuildRecord | None, *, sure: bool) -> None:
-        """Start from the last recorded result. Not `sure`: a later run began and left none."""
+        """Start from the last recorded result. Not `sure`: a later run began and left none, so
+        what the key is set to is not known; but its last outcome may still be latched.
+        """
         if record is None:
             return
         self.build = record.build + 1
-        if record.rebuild or not sure:
+        if record.rebuild or not (sure or self.spec.latched):
             return
+        result = self._read(record)
+        if result is not None:
+            self.state = Known(result) if sure else Unknown(result)
+            self.job_id = record.job_id
+
+    def _read(self, record: BuildRecord) -> Result | None:
+        """The result that was recorded; None if it can't be read any more."""
         outcome: Ok[Any] | Failed
         if record.ok:
             try:
                 outcome = Ok(self.spec.outcome.decode(record.outcome))
             except UnreadableValue as error:
                 _log.warning("%s %s is made again: %s", self.spec.id, self.key.text, error)
-                return
+                return None
         else:
             outcome = Failed(record.outcome)
-        self.state = Known(Result(outcome, record.value_digest, record.finished))
-        self.job_id = record.job_id
+        return Result(outcome, record.value_digest, record.finished)
 
     # Users
 
@@ -232,13 +260,14 @@ class Instance:
         """Somebody needs it. Within a step, so nothing is started before `settle`."""
         self.users[user] = want
         if not self.description:
-            self.description = want.work.title(self.key.value, want.target.value)
+            self.description = want.title
         if self.job_id is not None and len(self.users) == 1:
             self.cache.engine.use_job(Handle(self.job_id, self))
-        if want.valid_for is not None and isinstance(self.state, Known):
-            self._expire_by(self.state.result.finished + want.valid_for)
-        if not isinstance(self.state, Known) or self.state.result.target != want.target.digest:
-            self.cache.touch(self)
+        match self.state:
+            case Known(result) if result.target == want.target.digest and want.schedule is None:
+                pass
+            case _:
+                self.cache.touch(self)
 
     def leave(self, user: object) -> None:
         """Somebody no longer needs it."""
@@ -262,8 +291,7 @@ class Instance:
         match self.state:
             case Known(result) if result.target == want.target.digest:
                 return result.outcome, Metadata(job_id)
-            case Known(result):
-                latched = result if self.spec.latched else None
+            case Known(latched):
                 activity = Activity.READY
             case Making(run, latched):
                 activity = run.job.activity
@@ -271,9 +299,13 @@ class Instance:
                 activity = Activity.READY
             case _:
                 assert_never(self.state)
-        if latched is not None:
+        if latched is not None and self._stands_in(latched, want.target):
             return latched.outcome, Metadata(job_id, update=activity)
         return Active(activity), None if job_id is None else Metadata(job_id)
+
+    def _stands_in(self, latched: Result, target: Target) -> bool:
+        """Whether an outcome is reported while the target is being made."""
+        return self.spec.latched or latched.target == target.digest
 
     def notify(self) -> None:
         for want in self.users.values():
@@ -306,13 +338,12 @@ class Instance:
         if self.spec.has_value:
             self._check_conflict()
         if self.conflict is not None:
+            self._cancel_expiry()
             return
         match self.state:
             case Known(result) if result.target == desired.target.digest:
                 self._set_expiry(result)
-            case Known(result):
-                self.start(desired, result if self.spec.latched else None)
-            case Unknown(latched):
+            case Known(latched) | Unknown(latched):
                 self.start(desired, latched)
             case Making(run) if run.target.digest != desired.target.digest:
                 if self.spec.auto_cancel:
@@ -322,6 +353,7 @@ class Instance:
 
     def _settle_unneeded(self) -> None:
         self._cancel_expiry()
+        self.conflict = None
         match self.state:
             case Making(run):
                 if self.spec.auto_cancel:
@@ -335,12 +367,15 @@ class Instance:
         engine = cache.engine
         now = engine.clock.now()
         self._cancel_expiry()
-        self.description = want.work.title(self.key.value, want.target.value)
+        self.description = want.title
+        if latched is not None and not self._stands_in(latched, want.target):
+            latched = None
         try:
             job_id, log = self._open_log(now)
         except OSError as error:
             failure = Failed(f"the log can't be made: {error.strerror}")
             self.state = Known(Result(failure, want.target.digest, now))
+            cache.touch(self)
             self.notify()
             return
         job = Job(
@@ -435,43 +470,39 @@ class Instance:
             run.job.id, finished=now, ok=isinstance(result, Ok), outcome=text
         )
         self.build += 1
-        desired = self.desired
-        stale = desired is not None and desired.target.digest != run.target.digest
+        targets = [want.target.digest for want in self.users.values()]
+        stale = bool(targets) and run.target.digest not in targets
         if stale and isinstance(result, Failed):
             return Unknown(latched)
         return Known(Result(result, run.target.digest, now))
 
     # Making it again
 
-    def rebuild(self) -> str:
-        """Make it again, if it isn't being made; gives the id of the job that does.
-
-        What nobody needs any more is made once it is needed again.
+    def rebuild(self) -> None:
+        """Make it again, if it isn't being made: at once, unless nobody needs it or those who
+        do are in conflict.
         """
-        if not isinstance(self.state, Making):
-            self.cache.engine.store.set_rebuild(self.spec.id, self.key.digest)
-            desired = self.desired
-            if desired is not None:
-                self.start(desired, None)
-        assert self.job_id is not None
-        return self.job_id
+        if isinstance(self.state, Making):
+            return
+        self.cache.engine.store.set_rebuild(self.spec.id, self.key.digest)
+        self.state = Unknown()
+        desired = self.desired
+        if desired is not None and self.conflict is None:
+            self.start(desired, None)
+        else:
+            self._cancel_expiry()
 
     def _set_expiry(self, result: Result) -> None:
         """Have the outcome expire when the shortest schedule says so."""
         limits = [want.valid_for for want in self.users.values() if want.valid_for is not None]
         when = result.finished + min(limits) if limits else None
-        if when != self._expiry_at:
-            self._cancel_expiry()
-            if when is not None:
-                self._expire_by(when)
-
-    def _expire_by(self, when: datetime) -> None:
-        """Have the outcome expire then, or sooner."""
+        if when == self._expiry_at:
+            return
+        self._cancel_expiry()
         clock = self.cache.engine.clock
-        if when <= clock.now():
+        if when is not None and when <= clock.now():
             self.expire()
-        elif self._expiry_at is None or when < self._expiry_at:
-            self._cancel_expiry()
+        elif when is not None:
             self._expiry_at = when
             self._expiry = clock.call_at(when, self.expire)
 

@@ -140,10 +140,11 @@ class Engine:
             await self._exit.aclose()
             raise
         self._open = True
-        self._start_auto_release()
-        self._root = build_pipeline(self._pipeline)
-        self._observer = self._live.observe(self._live.expand(self._root))
-        self._step()
+        try:
+            self._begin()
+        except BaseException:
+            await self.aclose()
+            raise
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -186,6 +187,12 @@ class Engine:
         self._exit.push_async_callback(self.processes.aclose)
         self.host = JobHost(self.clock, self.config, self.processes, self.state.tmp)
         self.log_rules = LogRules(self.store)
+
+    def _begin(self) -> None:
+        self._start_auto_release()
+        self._root = build_pipeline(self._pipeline)
+        self._observer = self._live.observe(self._live.expand(self._root))
+        self._step()
 
     def _start_auto_release(self) -> None:
         after = self.config.auto_release
@@ -344,7 +351,11 @@ class Engine:
         changed = tuple(self._live.take_changed())
         step = Step(self._steps, perf_counter() - started, self._output, changed)
         for listener in list(self._listeners):
-            listener(step)
+            try:
+                listener(step)
+            except Exception:
+                # Who looks on can't stop what is looked at.
+                _log.exception("a listener of the engine failed")
 
     def _commit(self) -> None:
         """Write what is to be recorded; what can't be written is kept, and tried again."""

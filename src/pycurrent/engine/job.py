@@ -8,7 +8,7 @@ It skips those in which there is nothing to wait for, and it can end in any of t
 as READY before it is confirmed to need confirmation, and while it is queued.
 
 `run` owns the job: it runs the operation's function and whatever way that ends, cancelled
-included, it gives back the resources, ends the processes, runs the hooks and closes the log,
+included, it ends the processes, runs the hooks, gives back the resources and closes the log,
 in this order, before the outcome is known to anybody.
 """
 
@@ -21,7 +21,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -105,8 +105,11 @@ class Job:
         self._changed = changed
         self._approved = False
         self._may_start: asyncio.Future[None] | None = None
-        self._hooks: list[Hook] = []
+        self._hooks: list[Hook] | None = []
+        """Those that have not been run; None once they have: later ones are run at once."""
         self._hook_tasks: list[asyncio.Future[Any]] = []
+        self._commands: dict[Process, _Command] = {}
+        """What runs now."""
         self._resources: AsyncExitStack | None = None
         self._timer: Timer | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -237,8 +240,8 @@ class Job:
         It is called once, at once if that has happened. It may be async; the job's end waits
         for it. What it raises is logged.
         """
-        if self.cancelled is not None or self.state is JobState.ENDED:
-            self._call(hook, self.cancelled or "the job has ended")
+        if self._hooks is None:
+            self._call(hook, self._why_over)
         else:
             self._hooks.append(hook)
 
@@ -250,14 +253,24 @@ class Job:
             return
         self.cancelled = reason
         self.log(f"Cancelling: {reason}")
-        self._run_hooks(reason)
+        self._run_hooks()
+        self._end_commands()
         if self._task is not None:
             self._task.cancel()
 
-    def _run_hooks(self, reason: str) -> None:
-        hooks, self._hooks = self._hooks, []
-        for hook in reversed(hooks):
-            self._call(hook, reason)
+    @property
+    def _why_over(self) -> str:
+        return self.cancelled or "the job has ended"
+
+    def _run_hooks(self) -> None:
+        hooks, self._hooks = self._hooks, None
+        for hook in reversed(hooks or ()):
+            self._call(hook, self._why_over)
+
+    def _end_commands(self) -> None:
+        for process, command in self._commands.items():
+            if command.cancellable:
+                process.cancel()
 
     def _call(self, hook: Hook, reason: str) -> None:
         try:
@@ -308,12 +321,14 @@ class Job:
 
     async def _logged(self, command: _Command, *, stdout: int | None) -> None:
         """Run a command; what it writes goes to the log, but what it writes to `stdout`."""
+        if self._hooks is None and self.cancelled is None:
+            raise PycurrentError(f"job {self.id} has ended: it can't run {command.shown}")
         self.log(f"Exec: {command.shown}")
         reader, writer = os.pipe()
         pumping = asyncio.ensure_future(self._log.pump(reader))
         try:
             process = await self._begin(command, writer if stdout is None else stdout, writer)
-            status = await _end(process, cancellable=command.cancellable)
+            status = await self._end(process, command)
         finally:
             await _regardless(pumping)
         if status:
@@ -333,6 +348,22 @@ class Job:
                 )
         finally:
             os.close(stderr)
+
+    async def _end(self, process: Process, command: _Command) -> int:
+        """Wait for a command, to its very end if cancelled."""
+        self._commands[process] = command
+        if self._hooks is None:
+            # Cancelled while it was being started, by a task that is not the job's own.
+            self._end_commands()
+        try:
+            return await process.wait()
+        except asyncio.CancelledError:
+            if command.cancellable:
+                process.cancel()
+            await _regardless(process.wait())
+            raise
+        finally:
+            del self._commands[process]
 
     @asynccontextmanager
     async def tempdir(self, prefix: str = "") -> AsyncIterator[Path]:
@@ -354,7 +385,8 @@ class Job:
 
         `explain(log)` gives a better message for a failure, or None.
         """
-        self._task = asyncio.current_task()
+        task = self._task = asyncio.current_task()
+        assert task is not None
         outcome: Ok[T] | Failed
         try:
             if self.cancelled is not None:
@@ -365,9 +397,11 @@ class Job:
         except asyncio.CancelledError:
             outcome = Failed("Cancelled")
             self.cancelled = self.cancelled or "its work was cancelled"
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             outcome = failed_by(error)
         self._task = None
+        if task.cancelling():
+            await _take_cancellation(task)
         return await self._finish(outcome, explain)
 
     async def _finish(
@@ -375,34 +409,66 @@ class Job:
     ) -> Ok[T] | Failed:
         if self._timer is not None:
             self._timer.cancel()
-        if self._hooks:
-            self._run_hooks(self.cancelled or "the job has ended")
-        for task in self._hook_tasks:
-            await self._end_hook(task)
+        if self._commands:
+            await self._outlive_commands()
+        if self._hooks is not None:
+            self._run_hooks()
+        await self._end_hooks()
         if self._resources is not None:
-            await _regardless(self._resources.aclose())
+            await self._give_back(self._resources)
+            await self._end_hooks()
         if self.cancelled is not None:
             outcome = Failed("Cancelled")
-        elif self._log.error is not None:
-            outcome = Failed(f"the log can't be written: {self._log.error.strerror}")
-        match outcome:
-            case Ok():
-                self.log("Job succeeded")
-            case Failed(message):
-                if outcome.traceback is not None:
-                    self.write(outcome.traceback)
-                self.log(f"Job failed: {message}")
-        self._log.close()
-        if isinstance(outcome, Failed) and self.cancelled is None:
+        outcome = self._close_log(outcome)
+        if isinstance(outcome, Failed) and self.cancelled is None and self._log.error is None:
             outcome = Failed(await explain(self._log.path) or outcome.message)
         self.state = JobState.ENDED
         return outcome
 
-    async def _end_hook(self, task: asyncio.Future[Any]) -> None:
+    async def _outlive_commands(self) -> None:
+        """End what the work has left running."""
+        self._end_commands()
+        for process in list(self._commands):
+            with suppress(PycurrentError):
+                await _regardless(process.wait())
+
+    async def _end_hooks(self) -> None:
+        """Wait for the hooks that are async."""
+        while self._hook_tasks:
+            task = self._hook_tasks.pop(0)
+            try:
+                await _regardless(task)
+            except Exception as error:
+                self.log(f"A cancel hook failed: {failed_by(error).message}")
+            except asyncio.CancelledError:
+                if not task.cancelled():
+                    raise
+                self.log("A cancel hook was cancelled")
+
+    async def _give_back(self, resources: AsyncExitStack) -> None:
+        """Give back what the job holds. That this fails is not the work's failure."""
         try:
-            await _regardless(task)
+            await _regardless(resources.aclose())
         except Exception as error:
-            self.log(f"A cancel hook failed: {failed_by(error).message}")
+            pool = "a pool" if self.pool is None else f"pool {self.pool.label}"
+            self.log(f"A resource of {pool} can't be given back: {failed_by(error).message}")
+
+    def _close_log(self, outcome: Ok[T] | Failed) -> Ok[T] | Failed:
+        """Say how it ended; a log that is not whole is a failure, too."""
+        match outcome:
+            case Ok():
+                self.log("Job succeeded")
+            case Failed(message):
+                # The message leaves the log, which would have masked what is secret.
+                masked = self._log.masked(message)
+                if outcome.traceback is not None:
+                    self.write(outcome.traceback)
+                self.log(f"Job failed: {message}")
+                outcome = Failed(masked, traceback=outcome.traceback)
+        self._log.close()
+        if self._log.error is not None and self.cancelled is None:
+            return Failed(f"the log can't be written: {self._log.error.strerror}")
+        return outcome
 
 
 class _Command:
@@ -433,21 +499,19 @@ class _Command:
         """What the command reads: a file, so that nobody has to feed it."""
         if self._stdin is None:
             return Path(os.devnull).open("rb")
-        file = tempfile.TemporaryFile(dir=tmp)
-        file.write(self._stdin)
-        file.seek(0)
+        with ExitStack() as closing:
+            file = closing.enter_context(tempfile.TemporaryFile(dir=tmp))
+            file.write(self._stdin)
+            file.seek(0)
+            closing.pop_all()
         return file
 
 
-async def _end(process: Process, *, cancellable: bool) -> int:
-    """Wait for a command, to its very end if cancelled."""
-    try:
-        return await process.wait()
-    except asyncio.CancelledError:
-        if cancellable:
-            process.cancel()
-        await _regardless(process.wait())
-        raise
+async def _take_cancellation(task: asyncio.Task[Any]) -> None:
+    """Have a cancellation come now that the work did not wait for: not in the midst of the end."""
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
+    task.uncancel()
 
 
 def _not_started() -> NoReturn:
@@ -482,11 +546,19 @@ async def _regardless(awaitable: Awaitable[T]) -> T:
 
 
 def _remove_tree(path: Path) -> None:
-    def allow(function: Callable[[str], object], name: str, _: object) -> None:
-        """Tools make folders that can't be written, module caches for one."""
-        with suppress(OSError):
-            Path(name).parent.chmod(0o700)
-            Path(name).chmod(0o700)
-            function(name)
+    shutil.rmtree(path, ignore_errors=True)
+    if path.exists():
+        # Tools make folders that can't be written, module caches for one.
+        _make_writable(path)
+        shutil.rmtree(path, ignore_errors=True)
 
-    shutil.rmtree(path, onerror=allow)
+
+def _make_writable(path: Path) -> None:
+    """Folders only, and never through a link: what is in them need not be ours."""
+    folders = [path]
+    while folders:
+        folder = folders.pop()
+        with suppress(OSError):
+            folder.chmod(0o700)
+            with os.scandir(folder) as entries:
+                folders += [Path(entry) for entry in entries if entry.is_dir(follow_symlinks=False)]

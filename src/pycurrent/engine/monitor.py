@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from pycurrent.engine.engine import Engine
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 RETRY = timedelta(seconds=30)
 """How long after the watch itself has failed it is tried again."""
@@ -71,7 +74,10 @@ class Monitor(Generic[T]):
 class Watcher(Generic[T]):
     """A monitor that is watched now."""
 
-    def __init__(self, engine: Engine, monitor: Monitor[T]) -> None:
+    def __init__(
+        self, engine: Engine, monitor: Monitor[T], *, after: asyncio.Task[None] | None
+    ) -> None:
+        """Watches once the last watch of the monitor, `after`, has ended."""
         self.output: Output[T] = Active(Activity.RUNNING)
         self.users: dict[object, Callable[[], None]] = {}
         self._engine = engine
@@ -79,16 +85,26 @@ class Watcher(Generic[T]):
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._stale = asyncio.Event()
-        self.task = self._loop.create_task(self._run(), name=f"monitor {monitor.describe()}")
+        self.task = self._loop.create_task(self._run(after), name=f"monitor {monitor.describe()}")
 
-    async def _run(self) -> None:
+    async def _run(self, after: asyncio.Task[None] | None) -> None:
+        if after is not None:
+            await asyncio.wait([after])
+        task = asyncio.current_task()
+        assert task is not None
         while True:
             try:
                 async with self._monitor.watch(self._refresh):
                     await self._follow()
             except Exception as error:
+                if task.cancelling():
+                    _log.warning("%s: the end of the watch failed: %s", self._monitor, error)
+                    return
                 self._show(failed_by(error))
                 await self._engine.clock.sleep(RETRY)
+            else:
+                # Only a watch that hides the cancellation gets here.
+                return
 
     async def _follow(self) -> None:
         while True:
@@ -124,7 +140,7 @@ class Monitors:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._watched: dict[Monitor[Any], Watcher[Any]] = {}
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending: dict[Monitor[Any], asyncio.Task[None]] = {}
         self._unneeded: set[Monitor[Any]] = set()
         engine.on_close(self.aclose)
         engine.after_step(self._unwatch)
@@ -132,7 +148,8 @@ class Monitors:
     def watcher(self, monitor: Monitor[Any]) -> Watcher[Any]:
         watcher = self._watched.get(monitor)
         if watcher is None:
-            watcher = self._watched[monitor] = Watcher(self._engine, monitor)
+            last = self._ending.get(monitor)
+            watcher = self._watched[monitor] = Watcher(self._engine, monitor, after=last)
         return watcher
 
     def leave(self, monitor: Monitor[Any], user: object) -> None:
@@ -149,19 +166,29 @@ class Monitors:
         unneeded, self._unneeded = self._unneeded, set()
         for monitor in unneeded:
             if not self._watched[monitor].users:
-                self._end(self._watched.pop(monitor))
+                self._end(monitor, self._watched.pop(monitor))
 
-    def _end(self, watcher: Watcher[Any]) -> None:
-        self._ending.add(watcher.task)
-        watcher.task.add_done_callback(self._ending.discard)
-        watcher.task.cancel()
+    def _end(self, monitor: Monitor[Any], watcher: Watcher[Any]) -> None:
+        task = watcher.task
+        last, self._ending[monitor] = self._ending.get(monitor), task
+
+        def ended(_: object) -> None:
+            if self._ending.get(monitor) is task:
+                del self._ending[monitor]
+
+        task.add_done_callback(ended)
+        if last is None or last.done():
+            task.cancel()
+        else:
+            # It has not begun to watch: it waits for the last one, and then has nothing to do.
+            last.add_done_callback(lambda _: task.cancel())
 
     async def aclose(self) -> None:
-        for watcher in self._watched.values():
-            self._end(watcher)
+        for monitor, watcher in self._watched.items():
+            self._end(monitor, watcher)
         self._watched.clear()
-        if self._ending:
-            await asyncio.wait(list(self._ending))
+        while self._ending:
+            await asyncio.wait(list(self._ending.values()))
 
 
 class _Monitored(Primitive[T]):

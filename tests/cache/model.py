@@ -1,0 +1,213 @@
+"""What an instance should do, told as simply as possible: one key, one operation, some users.
+
+The model knows no steps, no jobs and no database: after each thing that happens it says at once
+where everything will have come to rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pycurrent.engine import Priority
+from pycurrent.term import Active, Activity, Failed, Ok, Output
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What one user wants."""
+
+    value: str
+    valid_for: timedelta | None
+
+
+@dataclass
+class Record:
+    """A build in the history; without an outcome it was interrupted."""
+
+    build: int
+    target: str | None
+    outcome: Output[str] | None
+    finished: datetime
+    rebuild: bool = False
+
+
+@dataclass
+class Memory:
+    """The outcome that is reported; one that is not fresh only stands in for the next."""
+
+    target: str | None
+    outcome: Output[str]
+    finished: datetime
+    fresh: bool = True
+
+
+@dataclass
+class Running:
+    target: str | None
+    priority: Priority
+    abandoned: bool = False
+    cancelled: bool = False
+
+
+@dataclass
+class Model:
+    has_value: bool
+    auto_cancel: bool
+    latched: bool
+    now: datetime
+    wishes: list[Wish | None]
+    stubborn: bool = False
+    started: int = 0
+    run: Running | None = None
+    memory: Memory | None = None
+    loaded: bool = False
+    records: list[Record] = field(default_factory=list)
+    unsettled: bool = False
+    """Whether a run has left no result since the last one that did."""
+
+    # What can be seen
+
+    @property
+    def wanted(self) -> list[Wish]:
+        return [wish for wish in self.wishes if wish is not None]
+
+    def target(self, wish: Wish) -> str | None:
+        return wish.value if self.has_value else None
+
+    @property
+    def conflict(self) -> Sequence[str]:
+        """The values that are wanted at once, if there is more than one."""
+        values = {wish.value for wish in self.wanted}
+        return sorted(values) if self.has_value and len(values) > 1 else ()
+
+    def output(self, wish: Wish) -> Output[str]:
+        memory, target = self.memory, self.target(wish)
+        if self.run is None:
+            assert memory is not None
+            assert memory.fresh
+            return memory.outcome
+        if memory is not None and (self.latched or memory.target == target):
+            return memory.outcome
+        return Active(Activity.RUNNING)
+
+    @property
+    def last(self) -> Record | None:
+        """The last result."""
+        return next((record for record in reversed(self.records) if record.outcome), None)
+
+    @property
+    def next_build(self) -> int:
+        return 0 if self.last is None else self.last.build + 1
+
+    # What can happen
+
+    def end(self, outcome: Ok[str] | Failed) -> None:
+        """The run ends."""
+        run, self.run = self.run, None
+        assert run is not None
+        if run.abandoned:
+            self.unsettled = True
+            self._go_stale()
+        else:
+            result = Failed("Cancelled") if run.cancelled else outcome
+            self._record(run, result)
+            stale = self.wanted and run.target not in map(self.target, self.wanted)
+            if stale and isinstance(result, Failed):
+                self._go_stale()
+            else:
+                self.memory = Memory(run.target, result, self.now)
+        self.settle()
+
+    def cancel(self) -> None:
+        """Somebody cancels the run."""
+        assert self.run is not None
+        if not (self.run.abandoned or self.run.cancelled):
+            self.run.cancelled = True
+            if not self.stubborn:
+                self.end(Failed("Cancelled"))
+
+    def rebuild(self) -> None:
+        if self.run is None:
+            if self.last is not None:
+                self.last.rebuild = True
+            self.memory = None
+            self.settle()
+
+    def restart(self, *, killed: bool) -> None:
+        """The engine stops, and another one takes over."""
+        if self.run is not None:
+            if self.run.cancelled and not self.run.abandoned and not killed:
+                self._record(self.run, Failed("Cancelled"))
+            else:
+                self.unsettled = True
+                if killed or not self.run.abandoned:
+                    # A run that was abandoned and could end leaves no trace.
+                    self.records.append(Record(self.next_build, self.run.target, None, self.now))
+        self._forget()
+        self.settle()
+
+    def settle(self) -> None:
+        """What follows from what is wanted now."""
+        if not self.wanted:
+            if self.run is None:
+                self._forget()
+            elif self.auto_cancel:
+                self._abandon()
+            return
+        if not self.loaded:
+            self._load()
+        if self.conflict:
+            return
+        target = self.target(self.wanted[0])
+        if self.run is not None:
+            if self.run.target != target and self.auto_cancel:
+                self._abandon()
+        elif not self._is_known(target):
+            self._start(target)
+
+    # How it comes about
+
+    def _record(self, run: Running, result: Ok[str] | Failed) -> None:
+        self.records.append(Record(self.next_build, run.target, result, self.now))
+        self.unsettled = False
+
+    def _is_known(self, target: str | None) -> bool:
+        memory = self.memory
+        if memory is None or not memory.fresh or memory.target != target:
+            return False
+        limits = [wish.valid_for for wish in self.wanted if wish.valid_for is not None]
+        return not limits or self.now < memory.finished + min(limits)
+
+    def _start(self, target: str | None) -> None:
+        if self.memory is not None and not (self.latched or self.memory.target == target):
+            self.memory = None
+        self._go_stale()
+        self.run = Running(target, Priority.HIGH if self.memory is None else Priority.LOW)
+        self.started += 1
+
+    def _abandon(self) -> None:
+        assert self.run is not None
+        again = self.run.abandoned or self.run.cancelled
+        self.run.abandoned = True
+        if not self.stubborn and not again:
+            self.end(Failed("Cancelled"))
+
+    def _go_stale(self) -> None:
+        if self.memory is not None:
+            self.memory.fresh = False
+
+    def _forget(self) -> None:
+        self.run = None
+        self.memory = None
+        self.loaded = False
+
+    def _load(self) -> None:
+        self.loaded = True
+        last = self.last
+        if last is None or last.rebuild or last.outcome is None:
+            return
+        sure = not self.has_value or not self.unsettled
+        if sure or self.latched:
+            self.memory = Memory(last.target, last.outcome, last.finished, fresh=sure)

@@ -1,0 +1,259 @@
+"""The states of an instance: whatever happens, in whatever order, it does what the model says.
+
+The machine drives real engines, real jobs and a real database; only the clock is a test's, and
+the runs end when the machine says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from pycurrent.cache import Builder, Cache, CachedWork, Schedule
+from pycurrent.cache.instance import Making
+from pycurrent.term import Current, Failed, Ok, Primitive, Var, component, constant, pair
+from pycurrent.testing import Harness
+from pycurrent.testing.clock import START
+from pycurrent.testing.idle import drain
+
+from .model import Model, Wish
+from .workshop import KINDS, PUBLISHERS, Workshop, want
+
+KEY = "k"
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+SHORT, LONG = timedelta(seconds=3), timedelta(seconds=5)
+
+wishes = st.sampled_from(
+    [Wish("a", None), Wish("a", SHORT), Wish("a", LONG), Wish("b", None), Wish("b", SHORT), None]
+)
+
+
+class Instances(RuleBasedStateMachine):
+    """One operation with one key, two users, and engines that come and go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.folder = Path(tempfile.mkdtemp(prefix="pycurrent-test-", dir=IN_MEMORY))
+        self.engines = 0
+        self.results = 0
+
+    @initialize(kind=st.sampled_from([*KINDS, *PUBLISHERS]), first=wishes, second=wishes)
+    def begin(self, kind: type[CachedWork], first: Wish | None, second: Wish | None) -> None:
+        self.shop = Workshop()
+        self.op: CachedWork = kind(self.shop)  # type: ignore[call-arg]
+        self.vars = [Var("first", first), Var("second", second)]
+        self.model = Model(
+            has_value=not issubclass(kind, Builder),
+            auto_cancel=kind.auto_cancel,
+            latched=kind.latched,
+            now=START,
+            wishes=[first, second],
+        )
+        self.harness = self.open(self.folder / "0")
+        self.model.settle()
+
+    # What can happen
+
+    @rule(wish=wishes, user=st.integers(0, 1))
+    def change_a_wish(self, wish: Wish | None, user: int) -> None:
+        self.wish({user: wish})
+
+    @rule(wish=wishes, other=wishes)
+    def change_both_wishes(self, wish: Wish | None, other: Wish | None) -> None:
+        """In one step: what one user gives up another may take over."""
+        self.wish({0: wish, 1: other})
+
+    def wish(self, new: dict[int, Wish | None]) -> None:
+        def change() -> None:
+            for user, wish in new.items():
+                self.vars[user].set(Ok(wish))
+
+        self.run(change)
+        for user, wish in new.items():
+            self.model.wishes[user] = wish
+        self.model.settle()
+
+    @precondition(lambda self: self.model.run is not None)
+    @rule()
+    def succeed(self) -> None:
+        self.results += 1
+        self.run(partial(self.shop.work.succeed, f"result {self.results}"))
+        self.model.end(Ok(f"result {self.results}"))
+
+    @precondition(lambda self: self.model.run is not None)
+    @rule()
+    def fail(self) -> None:
+        self.results += 1
+        self.run(partial(self.shop.work.fail, f"failure {self.results}"))
+        self.model.end(Failed(f"failure {self.results}"))
+
+    @precondition(lambda self: self.harness.jobs)
+    @rule()
+    def cancel(self) -> None:
+        for handle in list(self.harness.jobs.values()):
+            self.run(partial(handle.cancel, "enough"))
+        if self.model.run is not None:
+            self.model.cancel()
+
+    @precondition(lambda self: self.harness.jobs)
+    @rule()
+    def rebuild(self) -> None:
+        for handle in list(self.harness.jobs.values()):
+            self.run(handle.rebuild)
+        self.model.rebuild()
+
+    @rule(stubborn=st.booleans())
+    def ignore_cancellations(self, stubborn: bool) -> None:
+        """Whether runs go on for a while after they were cancelled."""
+        self.shop.stubborn = self.model.stubborn = stubborn
+
+    @rule(seconds=st.sampled_from([1, 2, 4]))
+    def let_time_pass(self, seconds: int) -> None:
+        self.run(lambda: self.harness.clock.move(timedelta(seconds=seconds)))
+        self.model.now += timedelta(seconds=seconds)
+        self.model.settle()
+
+    @rule(killed=st.booleans())
+    def restart(self, killed: bool) -> None:
+        """Killed, the engine leaves the state directory as it is at this moment."""
+        old = self.harness.engine.state.path
+        new = self.folder / str(self.engines)
+        if killed:
+            shutil.copytree(old, new)
+        self.close()
+        if not killed:
+            old.rename(new)
+        self.shop.stubborn = self.model.stubborn
+        self.harness = self.open(new)
+        self.model.restart(killed=killed)
+
+    # What always holds
+
+    @invariant()
+    def it_does_what_the_model_says(self) -> None:
+        if self.engines == 0:
+            return
+        self.check_instances()
+        assert self.harness.output == Ok(tuple(map(self.expected, self.model.wishes)))
+        assert len(self.shop.begun) == self.model.started
+        assert [work.value for work in self.shop.at_work] == (
+            [self.model.run.target] if self.model.run is not None else []
+        )
+        if self.model.run is not None:
+            assert self.shop.work.job.priority is self.model.run.priority
+        self.check_history()
+
+    def check_instances(self) -> None:
+        cache = self.harness.engine.service(Cache)
+        for instance in cache.instances.values():
+            instance.check()
+        making = [i for i in cache.instances.values() if isinstance(i.state, Making)]
+        assert len(making) == len(list(cache.runs()))
+        assert bool(cache.instances) == bool(self.model.wanted or self.model.run)
+
+    def expected(self, wish: Wish | None) -> Any:
+        if wish is None:
+            return Ok("off")
+        if self.model.conflict:
+            one, other = self.model.conflict
+            return Failed(f'{self.op.id} {KEY} is set to two values at once: "{one}" and "{other}"')
+        return self.model.output(wish)
+
+    def check_history(self) -> None:
+        history = [(b.build, b.value, b.ok, b.outcome) for b in self.harness.history()]
+        expected: list[tuple[Any, ...]] = []
+        for record in self.model.records:
+            value = None if record.target is None else f'"{record.target}"'
+            match record.outcome:
+                case Ok(text):
+                    expected.append((record.build, value, True, text))
+                case Failed(text):
+                    expected.append((record.build, value, False, text))
+                case _:
+                    expected.append((record.build, value, None, None))
+        assert history == expected
+        results = [build for build, _, ok, _ in history if ok is not None]
+        assert results == list(range(len(results)))
+
+    # The engines
+
+    def pipeline(self) -> Current[Any]:
+        """One user is built anew with each wish, the other gets it as its input."""
+        first, second = self.vars
+
+        def primitive(wish: Wish | None) -> Primitive[Any]:
+            if wish is None:
+                return Primitive.constant("off")
+            schedule = None if wish.valid_for is None else Schedule(wish.valid_for)
+            return want(self.op, KEY, wish.value, schedule)
+
+        def build(wish: Wish | None) -> Current[Any]:
+            return constant("off") if wish is None else component("1", lambda: primitive(wish))
+
+        return pair(
+            first.get().bind(build).state(), component("2", primitive, second.get()).state()
+        )
+
+    def open(self, folder: Path) -> Harness:
+        self.engines += 1
+        harness = Harness(self.pipeline, state_dir=folder, start=self.model.now)
+        self.runner.run(harness.__aenter__())
+        self.runner.run(drain())
+        return harness
+
+    def run(self, action: Callable[[], object]) -> None:
+        """Do something on the loop, and let everything follow that follows from it."""
+
+        async def on_the_loop() -> None:
+            action()
+            await drain()
+            self.harness.engine.raise_if_crashed()
+
+        self.runner.run(on_the_loop())
+
+    def close(self) -> None:
+        async def close() -> None:
+            self.shop.close()
+            await self.harness.__aexit__(None, None, None)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+        self.runner.run(close())
+
+    def teardown(self) -> None:
+        if self.engines:
+            self.close()
+        self.runner.close()
+        shutil.rmtree(self.folder)
+
+
+def test_an_instance_does_what_the_model_says() -> None:
+    """Any sequence of what users, runs, time, people and restarts can do."""
+    run_state_machine_as_test(
+        Instances,
+        settings=settings(
+            max_examples=150,
+            stateful_step_count=40,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
