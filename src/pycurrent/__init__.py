@@ -4,6 +4,7 @@
 """
 
 from pycurrent.cache import Builder, Operation, Publisher, Schedule, builder
+from pycurrent.cli.main import main
 from pycurrent.engine import (
     CommandFailed,
     Config,
@@ -79,6 +80,7 @@ __all__ = [
     "context",
     "fail",
     "from_output",
+    "main",
     "map",
     "metadata",
     "option_seq",

@@ -105,6 +105,19 @@ class StateDir:
                 os.ftruncate(lock, 0)
             os.close(lock)
 
+    @property
+    def is_in_use(self) -> bool:
+        """Whether an engine holds the directory, by what it has written about itself.
+
+        The lock is not touched: to try it would keep an engine out that comes just then. So an
+        engine that was killed is taken to live on if another process has got its number.
+        """
+        try:
+            holder = _Holder.from_json((self.path / "lock").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return holder is not None and holder.is_alive
+
     def __enter__(self) -> Self:
         return self
 
@@ -144,6 +157,16 @@ class _Holder:
     def this_process(cls) -> Self:
         since = datetime.now(UTC).isoformat(timespec="seconds")
         return cls(os.getpid(), " ".join(sys.orig_argv), since)
+
+    @property
+    def is_alive(self) -> bool:
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
 
     def to_json(self) -> str:
         return json.dumps({"pid": self.pid, "command": self.command, "since": self.since})

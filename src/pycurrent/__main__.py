@@ -1,0 +1,6 @@
+"""`python -m pycurrent`: the command line."""
+
+from pycurrent.cli.app import run
+
+if __name__ == "__main__":
+    run()

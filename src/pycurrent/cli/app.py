@@ -1,0 +1,75 @@
+"""The command `pycurrent`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+from cyclopts import App, Parameter
+
+from pycurrent.cli.end import end_with
+
+Rest = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
+
+
+def run(tokens: Sequence[str] | None = None) -> NoReturn:
+    """Do what the command line says, and end the process with its exit status."""
+    given = list(sys.argv[1:] if tokens is None else tokens)
+    end_with("pycurrent", lambda: call(make_app(), given))
+
+
+def call(app: App, tokens: Sequence[str]) -> int:
+    """The exit status of a command. Raises `CycloptsError` and what the command raises."""
+    status = app(list(tokens), exit_on_error=False, print_error=False)
+    return status if isinstance(status, int) else 0
+
+
+def version() -> str:
+    """The version that is installed."""
+    from importlib.metadata import version
+
+    return f"pycurrent {version('pycurrent')}"
+
+
+def make_app() -> App:
+    app = App(
+        name="pycurrent",
+        help="Keep things up to date: run pipelines, and look at what they have done.",
+        version=version,
+        help_format="plaintext",
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    # Their options are those of the pipeline too, so they read the command line themselves.
+    app.command(_run, name="run", help_flags=(), version_flags=())
+    app.command(_graph, name="graph", help_flags=(), version_flags=())
+    add_readers(app)
+    return app
+
+
+def add_readers(app: App) -> None:
+    """The commands on what is on disk. Each is imported when it is called."""
+    app.command(
+        "pycurrent.cli.history:history", name="history", help="List the jobs that have been run."
+    )
+    app.command("pycurrent.cli.log:log", name="log", help="Show the log of a job.")
+    app.command(
+        "pycurrent.cli.collect:collect",
+        name="gc",
+        help="Remove logs and history that are old, and no longer needed.",
+    )
+
+
+def _run(*tokens: Rest) -> int:
+    """Keep a pipeline up to date until stopped."""
+    from pycurrent.cli.pipelines import RUN
+
+    return RUN.on_file(tokens)
+
+
+def _graph(*tokens: Rest) -> int:
+    """Draw a pipeline, without running it, as Graphviz text."""
+    from pycurrent.cli.pipelines import GRAPH
+
+    return GRAPH.on_file(tokens)

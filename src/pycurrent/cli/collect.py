@@ -1,0 +1,71 @@
+"""`pycurrent gc`: removes what is old."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pycurrent.cli.options import DEFAULT_STATE_DIR, DurationOption, StateDirOption
+from pycurrent.cli.status import Exit
+from pycurrent.cli.text import plural, size
+from pycurrent.store import GcMode, GcReport, StateDir, collect_garbage
+
+_SAY_AFTER = 2.0
+"""Seconds after which it says how far it is, and between two times."""
+
+
+def collect(
+    *,
+    older_than: Annotated[
+        DurationOption,
+        Parameter(help="Remove what ended longer ago: 90d, 12h, 1d12h, 4w ..."),
+    ],
+    dry_run: Annotated[
+        bool, Parameter(negative="", help="Only say what would be removed.")
+    ] = False,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> int:
+    """Remove logs and history that are old, and no longer needed. An engine may be running.
+
+    The last result of each key is kept, with its log, and so are jobs that have not ended.
+    """
+    mode = GcMode.DRY_RUN if dry_run else GcMode.DELETE
+    report = collect_garbage(
+        StateDir.read(state_dir),
+        older_than=older_than,
+        now=datetime.now(UTC),
+        mode=mode,
+        progress=Progress(),
+    )
+    sys.stdout.write(_said(report))
+    for failure in report.failures:
+        sys.stderr.write(f"pycurrent: can't be removed: {failure}\n")
+    return Exit.FAILED if report.failures else Exit.OK
+
+
+class Progress:
+    """Says on stderr how far it is, if it takes long."""
+
+    def __init__(self) -> None:
+        self._last = monotonic()
+
+    def __call__(self, done: int) -> None:
+        if monotonic() - self._last >= _SAY_AFTER:
+            self._last = monotonic()
+            sys.stderr.write(f"{done:,} jobs and logs so far\n")
+
+
+def _said(report: GcReport) -> str:
+    """What was done, in a line; what would be done, each thing in a line before that."""
+    parts = [plural(len(report.jobs), "job"), plural(len(report.logs), "log")]
+    parts.append(plural(len(report.folders), "folder"))
+    total = f"{', '.join(parts)}; {size(report.log_bytes)}"
+    if report.mode is GcMode.DELETE:
+        return f"removed {total}\n"
+    things = [*(f"job {job_id}" for job_id in report.jobs)]
+    things += [str(path) for path in (*report.logs, *report.folders)]
+    return "".join([f"would remove {thing}\n" for thing in [*things, f"in all: {total}"]])

@@ -1,0 +1,53 @@
+"""How a command ends: its exit status, and what is said of an error."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from cyclopts import CycloptsError
+
+from pycurrent.cli.status import SIGNALLED, Exit
+from pycurrent.errors import PycurrentError, UsageError
+
+
+def end_with(program: str, command: Callable[[], int]) -> NoReturn:
+    """Run a command, and end the process with its status.
+
+    A mistake of the user is one line on stderr; what is a bug keeps its traceback.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal can't show is no reason to end.
+        getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
+    sys.exit(status_of(program, command))
+
+
+def status_of(program: str, command: Callable[[], int]) -> int:
+    """The status of a command, with what there is to say of an error on stderr."""
+    try:
+        status = command()
+        sys.stdout.flush()
+        return status
+    except CycloptsError as error:
+        error.verbose = False  # It would tell of our functions.
+        return _complain(program, f"{str(error).rstrip('.')}; see --help", Exit.USAGE)
+    except UsageError as error:
+        sys.stderr.write(getattr(error, "frames", ""))
+        return _complain(program, str(error), Exit.USAGE)
+    except PycurrentError as error:
+        return _complain(program, str(error), Exit.FAILED)
+    except KeyboardInterrupt:
+        return SIGNALLED + signal.SIGINT
+    except BrokenPipeError:
+        # Whoever read it has seen enough. What is left in the buffer must not be written again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SIGNALLED + signal.SIGPIPE
+
+
+def _complain(program: str, message: str, status: Exit) -> int:
+    line = " ".join(message.split())
+    sys.stderr.write(f"{program}: {line}\n")
+    return status

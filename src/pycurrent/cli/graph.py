@@ -1,0 +1,33 @@
+"""`pycurrent graph`: draws a pipeline without running it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from pycurrent.cli.options import GraphOptions
+from pycurrent.cli.pipeline_command import Call
+from pycurrent.errors import UsageError
+from pycurrent.term.dot import dot_of
+from pycurrent.term.draw import Unfold, graph_of
+
+
+def draw_pipeline(call: Call, options: GraphOptions) -> int:
+    """Write its diagram to stdout."""
+    graph = graph_of(call.term, None, unfold=_unfold(options.unfold), job_link=lambda job_id: None)
+    sys.stdout.write(dot_of(graph))
+    return 0
+
+
+def _unfold(folds: Iterable[str]) -> Unfold:
+    opened: dict[str, list[str]] = {}
+    for fold in folds:
+        if fold == "all":
+            return "all"
+        key, equals, value = fold.partition("=")
+        if not equals:
+            raise UsageError(
+                f"--unfold takes KEY=VALUE, as the folds are named, or all; not {fold!r}"
+            )
+        opened.setdefault(key, []).append(value)
+    return opened

@@ -1,0 +1,52 @@
+"""`pycurrent history`: lists the jobs that have been run."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+
+from pycurrent.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from pycurrent.cli.text import duration, local_time, one_line
+from pycurrent.errors import UsageError
+from pycurrent.service import HistoryEntry, Records
+
+
+def history(
+    *,
+    op: Annotated[str | None, Parameter(help="Only jobs of this operation.")] = None,
+    ok: Annotated[bool, Parameter(negative="", help="Only jobs that succeeded.")] = False,
+    failed: Annotated[bool, Parameter(negative="", help="Only jobs that failed.")] = False,
+    text: Annotated[
+        str | None, Parameter(help="Only jobs with this in their key, value or result.")
+    ] = None,
+    date: Annotated[
+        str | None,
+        Parameter(metavar="DATE", help="Only jobs of this day (in UTC): 2026-11-22, or 2026-11."),
+    ] = None,
+    limit: Annotated[
+        int, Parameter(validator=validators.Number(gte=1), help="How many at most.")
+    ] = 20,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> int:
+    """List the jobs that have been run, the newest first: when, how, how long, which, and why."""
+    if ok and failed:
+        raise UsageError("no job has both succeeded and failed: use one of --ok and --failed")
+    outcome = True if ok else False if failed else None
+    with Records.open(state_dir) as records:
+        entries = records.history(op=op, ok=outcome, text=text, prefix=date, limit=limit)
+        if not entries and op is not None and op not in records.operations():
+            known = ", ".join(records.operations()) or "none"
+            raise UsageError(f"there are no jobs of an operation {op!r}; those that have: {known}")
+    sys.stdout.write("".join([f"{line_of(entry)}\n" for entry in entries]))
+    return 0
+
+
+def line_of(entry: HistoryEntry) -> str:
+    """An entry in a line: the job's id comes before what may be long."""
+    when = local_time(entry.ended or entry.created)
+    took = "" if entry.took is None else duration(entry.took)
+    what = one_line(f"{entry.op} {entry.key}")
+    why = "" if entry.failure is None else f": {one_line(entry.failure)}"
+    return f"{when}  {entry.ending.value:<11}  {took:>12}  {entry.job_id}  {what}{why}"

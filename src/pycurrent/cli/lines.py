@@ -1,0 +1,77 @@
+"""A run as lines: one for each change of a stage that somebody may want to know of."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import IO, Self
+
+from pycurrent.cli.text import duration, local_time, one_line, title, waits
+from pycurrent.service import EngineView, StageChange, StageView
+from pycurrent.term import State
+
+
+class Lines:
+    """Writes lines with the time, as steps bring changes. A `Screen`."""
+
+    def __init__(self, view: EngineView, stream: IO[str], *, log_command: str) -> None:
+        self._stream = stream
+        self._log_command = log_command
+        view.listen(self._changed)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        pass
+
+    def say(self, text: str) -> None:
+        self._write([text])
+
+    def restore(self) -> None:
+        pass
+
+    def _changed(self, changes: tuple[StageChange, ...]) -> None:
+        lines = (line_of(change, self._log_command) for change in changes)
+        self._write([line for line in lines if line is not None])
+
+    def _write(self, lines: list[str]) -> None:
+        if lines:
+            now = local_time(datetime.now(UTC))
+            self._stream.write("".join([f"{now} {line}\n" for line in lines]))
+            self._stream.flush()
+
+
+def line_of(change: StageChange, log_command: str) -> str | None:
+    """What to say about a change; None for nothing.
+
+    That something can start, or waits for its input, is nothing to say. Of what has no job, a
+    monitor for one, only failures are told, and their end.
+    """
+    stage = change.stage
+    if stage.state is State.FAILED and stage.update is None:
+        return _line("failed", stage, f": {_message(stage, log_command)}")
+    if stage.job_id is None:
+        return _line("ok", stage) if _has_healed(change) else None
+    match stage.kind:
+        case State.RUNNING if change.before is not State.RUNNING:
+            return _line("running", stage)
+        case State.WAITING_FOR_CONFIRMATION if change.before is not stage.kind:
+            return _line("waiting", stage, "" if stage.wait is None else f" {waits(stage.wait)}")
+        case State.OK if change.before is not None:
+            took = "" if change.took is None else f" in {duration(change.took)}"
+            return _line("ok", stage, took)
+        case _:
+            return None
+
+
+def _has_healed(change: StageChange) -> bool:
+    return change.before is State.FAILED and change.stage.state is State.OK
+
+
+def _message(stage: StageView, log_command: str) -> str:
+    failure = "" if stage.failure is None else one_line(stage.failure.message)
+    return failure if stage.job_id is None else f"{failure} (log: {log_command} {stage.job_id})"
+
+
+def _line(word: str, stage: StageView, rest: str = "") -> str:
+    return f"{word:<8} {title(stage)}{rest}"

@@ -1,0 +1,194 @@
+"""Finding the function that makes a pipeline, and calling it.
+
+A mistake in a pipeline is its author's to mend, so what is said is where it is: the frames of
+the author's own code, without those of what has called it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pycurrent.cli.text import one_line
+from pycurrent.errors import UsageError
+from pycurrent.term import Current
+
+Pipeline = Callable[..., Current[Any]]
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_RETURNS_CURRENT = re.compile(r"(?:\w+\.)*Current(?:\[.*\])?", re.DOTALL)
+
+
+class BrokenPipeline(UsageError):
+    """The code of a pipeline raises. `frames` is where, as text."""
+
+    def __init__(self, message: str, frames: str) -> None:
+        super().__init__(message)
+        self.frames = frames
+
+
+def load(target: str) -> Pipeline:
+    """The function that `FILE` or `FILE:FUNCTION` names. Raises `UsageError`."""
+    path, name = _split(target)
+    module = _import(path)
+    if name is None:
+        return _only_pipeline(module, path)
+    function = getattr(module, name, None)
+    if not callable(function):
+        what = "has no" if function is None else "has something else than a"
+        raise UsageError(f"{path} {what} function {name!r}: {_known(module)}")
+    return function  # type: ignore[no-any-return]
+
+
+def build(pipeline: Pipeline, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Current[Any]:
+    """The term of a pipeline. Raises `UsageError`: what it raises itself too."""
+    name = getattr(pipeline, "__qualname__", repr(pipeline))
+    try:
+        term: object = pipeline(*args, **kwargs)
+    except UsageError:
+        raise
+    except Exception as error:
+        raise _broken(error, name) from error
+    if inspect.iscoroutine(term):
+        term.close()
+        raise UsageError(f"{_where(pipeline)}: {name} must be a plain function, without async")
+    if not isinstance(term, Current):
+        raise UsageError(
+            f"{_where(pipeline)}: {name} returned {one_line(repr(term))[:100]}"
+            f" ({type(term).__name__}), which is no current: return one, such as"
+            " current.all([...])"
+        )
+    return term
+
+
+def _split(target: str) -> tuple[Path, str | None]:
+    file, colon, name = target.rpartition(":")
+    if colon and name.isidentifier() and not Path(target).exists():
+        return Path(file), name
+    return Path(target), None
+
+
+def _import(path: Path) -> ModuleType:
+    if not path.is_file():
+        what = "it is a directory" if path.is_dir() else "there is no such file"
+        raise UsageError(f"no pipeline in {path}: {what}; give the path of a Python file")
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        # As for a script: what stands beside it can be imported.
+        sys.path.insert(0, folder)
+    name = path.stem if path.stem not in sys.modules else f"{path.stem}__pipeline"
+    loader = SourceFileLoader(name, str(path.resolve()))
+    spec = importlib.util.spec_from_file_location(name, path.resolve(), loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    # Where annotations are looked up, and what imports of it by other files get.
+    sys.modules[name] = module
+    try:
+        loader.exec_module(module)
+    except UsageError:
+        raise
+    except Exception as error:
+        raise _broken(error, str(path)) from error
+    return module
+
+
+def _only_pipeline(module: ModuleType, path: Path) -> Pipeline:
+    candidates = _candidates(module)
+    if callable(getattr(module, "pipeline", None)):
+        return module.pipeline  # type: ignore[no-any-return]
+    match candidates:
+        case [name]:
+            return getattr(module, name)  # type: ignore[no-any-return]
+        case []:
+            raise UsageError(
+                f"no pipeline in {path}: name a function `pipeline`, or annotate the one that"
+                " makes it with `-> Current[...]`, or say which: FILE:FUNCTION"
+            )
+        case _:
+            raise UsageError(
+                f"several functions in {path} return a current ({', '.join(candidates)}): name"
+                f" one `pipeline`, or say which: {path}:{candidates[-1]}"
+            )
+
+
+def _candidates(module: ModuleType) -> list[str]:
+    """The functions that return a current and can be called without having one."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if inspect.isfunction(value)
+        and value.__module__ == module.__name__
+        and not name.startswith("_")
+        and not inspect.iscoroutinefunction(value)
+        and _makes_pipeline(value)
+    ]
+
+
+def _makes_pipeline(function: Callable[..., Any]) -> bool:
+    # By the text, as a name that is only imported for the type checker can't be evaluated. What
+    # a decorator has wrapped has the annotations of the inside, which don't count.
+    if hasattr(function, "__wrapped__"):
+        return False
+    signature = inspect.signature(function)
+    takes_current = any(
+        _is_current(parameter.annotation) for parameter in signature.parameters.values()
+    )
+    return _is_current(signature.return_annotation) and not takes_current
+
+
+def _is_current(annotation: object) -> bool:
+    if isinstance(annotation, str):
+        return _RETURNS_CURRENT.fullmatch(annotation.strip()) is not None
+    return annotation is Current or getattr(annotation, "__origin__", None) is Current
+
+
+def _known(module: ModuleType) -> str:
+    names = _candidates(module)
+    if not names:
+        return "no function in it is annotated to return a Current"
+    return f"those that return a current are {', '.join(names)}"
+
+
+def _where(function: Callable[..., Any]) -> str:
+    code = getattr(function, "__code__", None)
+    return "the pipeline" if code is None else f"{_near(code.co_filename)}:{code.co_firstlineno}"
+
+
+def _broken(error: Exception, name: str) -> BrokenPipeline:
+    """What an exception in somebody's code says, and where."""
+    kind = type(error).__name__
+    text = one_line(str(error.msg if isinstance(error, SyntaxError) else error))
+    what = f"{kind}: {text}" if text else kind
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not _is_ours(Path(frame.filename))
+    ]
+    if isinstance(error, SyntaxError) and error.filename:
+        where = f"{_near(error.filename)}:{error.lineno}"
+        shown = "".join(traceback.format_exception_only(error)[:-1])
+    elif frames:
+        where = f"{_near(frames[-1].filename)}:{frames[-1].lineno}"
+        shown = "".join(traceback.format_list(frames))
+    else:
+        where, shown = name, ""
+    return BrokenPipeline(f"{where}: {what}", shown)
+
+
+def _is_ours(file: Path) -> bool:
+    return file.is_relative_to(_PACKAGE) or str(file).startswith("<frozen importlib")
+
+
+def _near(file: str) -> str:
+    """The file as seen from here, if it is below."""
+    path = Path(file)
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else file

@@ -1,0 +1,57 @@
+"""`pycurrent log`: shows the log of a job."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pycurrent.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from pycurrent.engine.follow import follow, watch_file
+from pycurrent.errors import PycurrentError
+from pycurrent.service import Records
+
+
+def log(
+    job: Annotated[
+        str,
+        Parameter(
+            help="The job's id, the beginning or the end of it, or `last` for the newest job."
+        ),
+    ],
+    /,
+    *,
+    follow: Annotated[
+        bool,
+        Parameter(alias="-f", negative="", help="Show what is added, until the job has ended."),
+    ] = False,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> int:
+    """Show the log of a job, byte for byte, while an engine runs or not."""
+    with Records.open(state_dir) as records:
+        job_id = records.find_job(job)
+        path = records.log_path(job_id)
+        try:
+            if follow:
+                asyncio.run(_follow(records, job_id, path))
+            else:
+                with path.open("rb") as file:
+                    shutil.copyfileobj(file, sys.stdout.buffer)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise PycurrentError(f"the log {path} can't be read: {error.strerror}") from error
+    return 0
+
+
+async def _follow(records: Records, job_id: str, path: Path) -> None:
+    out = sys.stdout.buffer
+    async with watch_file(path) as changed:
+        ended = lambda: not records.is_running(job_id)  # noqa: E731
+        async for block in follow(path, ended=ended, changed=changed):
+            out.write(block)
+            out.flush()

@@ -1,0 +1,27 @@
+"""The command line of a pipeline script: what `pycurrent.main` is.
+
+Every script imports this together with pycurrent, and most never need it: so the command line
+itself, and the libraries under it, are imported only when `main` is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from pycurrent.term import Current
+
+
+def main(pipeline: Callable[..., Current[Any]]) -> NoReturn:
+    """Be the command line of a script, and end the process with its exit status.
+
+    By default it runs the pipeline, as `pycurrent run` would: the parameters of the function
+    are options, beside those of `run`. `graph`, `history`, `log` and `gc` are commands.
+
+        if __name__ == "__main__":
+            current.main(pipeline)
+    """
+    from pycurrent.cli.script import run_script
+
+    run_script(pipeline)

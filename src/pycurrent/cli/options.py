@@ -1,0 +1,110 @@
+"""The options of the commands. What is said here is what `--help` shows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter, Token
+
+from pycurrent.engine import Config, Level
+from pycurrent.errors import UsageError
+
+DEFAULT_STATE_DIR = Path(".pycurrent")
+STATE_DIR_VARIABLE = "PYCURRENT_STATE_DIR"
+
+StateDirOption = Annotated[
+    Path,
+    Parameter(
+        name="--state-dir",
+        env_var=STATE_DIR_VARIABLE,
+        help="The folder with the history, the logs and all else that is kept on disk.",
+    ),
+]
+
+
+def _seconds(_: object, tokens: Sequence[Token]) -> timedelta:
+    """A number of seconds: what `--confirm-auto-release` takes."""
+    text = tokens[0].value
+    try:
+        time = timedelta(seconds=float(text))
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is no number of seconds.") from None
+    if time < timedelta(0):
+        raise ValueError(f"{text} seconds are less than none.")
+    return time
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+")
+
+
+def _duration(_: object, tokens: Sequence[Token]) -> timedelta:
+    """A time with its units: what `--older-than` takes."""
+    text = tokens[0].value
+    if not _DURATION.fullmatch(text):
+        raise ValueError(f"{text!r} is no time such as 90d, 12h or 1d12h.")
+    parts = re.findall(r"([\d.]+)([smhdw])", text)
+    try:
+        return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    except OverflowError:
+        raise ValueError(f"{text} is too long.") from None
+
+
+DurationOption = Annotated[timedelta, Parameter(metavar="TIME", converter=_duration, n_tokens=1)]
+"""A time such as 90d, 12h or 1d12h: weeks, days, hours, minutes, seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a pipeline is run."""
+
+    once: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Run until nothing more can happen, and exit with 0 if all is ok, 1 if something"
+            " failed, 2 if what was asked for can't be done, 3 if something waits for"
+            " confirmation.",
+        ),
+    ] = False
+    confirm: Annotated[
+        Level | None,
+        Parameter(
+            metavar="LEVEL", help="Have jobs at this level, or above it, wait for confirmation."
+        ),
+    ] = None
+    confirm_auto_release: Annotated[
+        timedelta | None,
+        Parameter(
+            metavar="SECONDS",
+            converter=_seconds,
+            n_tokens=1,
+            help="After so long, have nothing wait for confirmation any more.",
+        ),
+    ] = None
+    state_dir: StateDirOption = DEFAULT_STATE_DIR
+
+    def config(self) -> Config:
+        """Raises `UsageError` where the options make no sense together."""
+        if self.confirm_auto_release is not None and self.confirm is None:
+            raise UsageError("--confirm-auto-release needs --confirm LEVEL")
+        return Config(confirm=self.confirm, auto_release=self.confirm_auto_release)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphOptions:
+    """How a pipeline is drawn."""
+
+    unfold: Annotated[
+        tuple[str, ...],
+        Parameter(
+            metavar="KEY=VALUE",
+            negative="",
+            help="Show what is inside a fold; `all` shows it all.",
+        ),
+    ] = ()

@@ -1,0 +1,16 @@
+"""The commands on a pipeline."""
+
+from __future__ import annotations
+
+from pycurrent.cli.graph import draw_pipeline
+from pycurrent.cli.options import GraphOptions, RunOptions
+from pycurrent.cli.pipeline_command import PipelineCommand
+from pycurrent.cli.run import run_pipeline
+
+RUN = PipelineCommand("run", "Keep a pipeline up to date until stopped.", RunOptions, run_pipeline)
+GRAPH = PipelineCommand(
+    "graph",
+    "Draw a pipeline, without running it, as Graphviz text.",
+    GraphOptions,
+    draw_pipeline,
+)

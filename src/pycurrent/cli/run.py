@@ -1,0 +1,62 @@
+"""`pycurrent run`: keeps a pipeline up to date."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+
+from pycurrent.cli.options import RunOptions
+from pycurrent.cli.pipeline_command import Call
+from pycurrent.cli.screen import screen_for
+from pycurrent.cli.status import SIGNALLED, earned
+from pycurrent.cli.stop import stop_requests
+from pycurrent.cli.summary import LISTED, Summary, log_command
+from pycurrent.cli.text import plural
+from pycurrent.engine import Engine
+from pycurrent.service import EngineView, Overview
+
+
+def run_pipeline(call: Call, options: RunOptions) -> int:
+    """Run it, once or until told to stop. Gives the exit status."""
+    began = monotonic()
+    logs = log_command(options.state_dir)
+    end = asyncio.run(_run(call, options, logs))
+    if isinstance(end, signal.Signals):
+        return SIGNALLED + end
+    status = earned(end)
+    took = timedelta(seconds=monotonic() - began)
+    sys.stdout.write(Summary(end, status, took, logs).text())
+    return status
+
+
+async def _run(call: Call, options: RunOptions, logs: str) -> Overview | signal.Signals:
+    """What there is when nothing more can happen, or the signal that came before."""
+    engine = Engine(lambda: call.term, state_dir=options.state_dir, config=options.config())
+    view = EngineView(engine)
+    screen = screen_for(view, sys.stdout, name=call.name, log_command=logs)
+    with stop_requests(screen.restore) as request:
+        async with screen, engine:
+            ends = [engine.failed(), request.wait()]
+            await _first(*ends, *([engine.settled()] if options.once else []))
+            engine.raise_if_crashed()
+            overview = view.overview(limit=LISTED)
+            if request.signal is not None:
+                jobs = plural(overview.jobs, "job")
+                screen.say(f"stopping: {jobs} to cancel; once more, and it ends at once")
+    return overview if request.signal is None else request.signal
+
+
+async def _first(*coroutines: Coroutine[Any, Any, object]) -> None:
+    """Wait for the first of these to end, and cancel the others."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

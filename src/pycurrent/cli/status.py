@@ -1,0 +1,44 @@
+"""The exit statuses, and which one a run has earned."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from pycurrent.service import Overview
+from pycurrent.term import Active, Failed, Ok
+
+
+class Exit(IntEnum):
+    """What the command line says to the shell.
+
+    A process that was told to end by a signal says 128 and the signal's number, as shells do:
+    130 after SIGINT, 143 after SIGTERM.
+    """
+
+    OK = 0
+    FAILED = 1
+    """Something failed, or can't be known."""
+    USAGE = 2
+    """What was asked for can't be done as asked."""
+    UNCONFIRMED = 3
+    """Something waits for confirmation that nobody can give."""
+
+
+SIGNALLED = 128
+
+
+def earned(overview: Overview) -> Exit:
+    """The status of a run in which nothing more can happen.
+
+    A failure counts if the pipeline's result is one: what its author has caught is no failure
+    of the whole.
+    """
+    match overview.result:
+        case Failed():
+            return Exit.FAILED
+        case _ if overview.of_interest.waiting_for_confirmation:
+            return Exit.UNCONFIRMED
+        case Ok():
+            return Exit.OK
+        case Active():
+            return Exit.FAILED

@@ -1,0 +1,84 @@
+"""What is said at the end of a run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from pycurrent.cli.options import DEFAULT_STATE_DIR, STATE_DIR_VARIABLE
+from pycurrent.cli.status import Exit
+from pycurrent.cli.text import counts, duration, one_line, title, waits
+from pycurrent.service import Overview, StageView
+from pycurrent.term import Failed, State
+
+LISTED = 20
+"""How many stages it names at most."""
+
+_WORDS = {
+    Exit.OK: "ok",
+    Exit.FAILED: "failed",
+    Exit.UNCONFIRMED: "waiting for confirmation",
+}
+
+
+def log_command(state_dir: Path) -> str:
+    """How the log of a job is shown, but for the job's id."""
+    default = Path(os.environ.get(STATE_DIR_VARIABLE, DEFAULT_STATE_DIR))
+    where = "" if state_dir == default else f" --state-dir {shlex.quote(str(state_dir))}"
+    return f"pycurrent log{where}"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The end of a run in which nothing more could happen."""
+
+    overview: Overview
+    status: Exit
+    took: timedelta
+    log_command: str
+
+    def text(self) -> str:
+        """The lines, the result in the first one."""
+        return "".join([f"{line}\n" for line in self._lines()])
+
+    def _lines(self) -> Iterator[str]:
+        overview, result = self.overview, self.overview.result
+        word = _WORDS[self.status]
+        if self.status is Exit.FAILED and not isinstance(result, Failed):
+            word = "unfinished"
+        yield f"{word}: {counts(overview.counts)} ({duration(self.took)})"
+        told = [stage for stage in overview.stages if _is_told(stage)]
+        for stage in told:
+            yield from self._stage(stage)
+        left = overview.of_interest.failed + overview.of_interest.waiting_for_confirmation
+        if left > len(told):
+            yield f"  ... and {left - len(told)} more"
+        if isinstance(result, Failed) and not overview.of_interest.failed:
+            yield f"  {one_line(result.message)}"
+            yield from _frames(result)
+        if word == "unfinished":
+            yield "  the result is not known, and nothing goes on that would bring it"
+
+    def _stage(self, stage: StageView) -> Iterator[str]:
+        if stage.failure is not None:
+            yield f"  {title(stage)}: {one_line(stage.failure.message)}"
+        else:
+            yield f"  {title(stage)} waits {'' if stage.wait is None else waits(stage.wait)}"
+        if stage.job_id is not None:
+            yield f"    {self.log_command} {stage.job_id}"
+        elif stage.failure is not None:
+            yield from _frames(stage.failure)
+
+
+def _is_told(stage: StageView) -> bool:
+    return stage.kind in {State.FAILED, State.WAITING_FOR_CONFIRMATION}
+
+
+def _frames(failure: Failed) -> Iterator[str]:
+    """Where an exception came from in somebody's code; that of a job is in its log."""
+    for line in (failure.traceback or "").splitlines():
+        yield f"    {line}"

@@ -1,0 +1,87 @@
+"""How things are put into words on a terminal."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from pycurrent.service import ForConfirmation, InQueue, StageView, Wait
+from pycurrent.term import Stats
+
+_NAMES = (
+    ("failed", "failed"),
+    ("running", "running"),
+    ("waiting_for_confirmation", "waiting for confirmation"),
+    ("ready", "ready"),
+    ("ok", "ok"),
+    ("blocked", "blocked"),
+)
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks, and without what a terminal would take for a command."""
+    words = " ".join(text.split())
+    if words.isprintable():
+        return words
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in words)
+
+
+def duration(time: timedelta) -> str:
+    """As a person says it: `1.2 s`, `2 min 05 s`, `3 h 07 min`, `4 d 02 h`."""
+    seconds = max(0.0, time.total_seconds())
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(int(minutes), 60)
+    if hours < 1:
+        return f"{minutes} min {seconds:02.0f} s"
+    days, hours = divmod(hours, 24)
+    if days < 1:
+        return f"{hours} h {minutes:02} min"
+    return f"{days} d {hours:02} h"
+
+
+def local_time(time: datetime) -> str:
+    """The time as the clock on the wall shows it."""
+    return f"{time.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def title(stage: StageView) -> str:
+    """The label, and what its job says it does where that is something else."""
+    label = one_line(stage.label)
+    description = one_line(stage.description or "")
+    return label if description in {"", label} else f"{label} ({description})"
+
+
+def waits(wait: Wait) -> str:
+    """What for."""
+    match wait:
+        case ForConfirmation(level):
+            return f"for confirmation (its level is {level})"
+        case InQueue(pool, None):
+            return f"for a resource of pool {one_line(pool)}"
+        case InQueue(pool, place):
+            return f"for a resource of pool {one_line(pool)} (place {place} in the queue)"
+
+
+def counts(stats: Stats) -> str:
+    """How many stages are in each state, the most important first."""
+    parts = [f"{n} {name}" for field, name in _NAMES if (n := getattr(stats, field))]
+    return ", ".join(parts) or "no stages"
+
+
+def plural(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def size(count: int) -> str:
+    """A number of bytes."""
+    if count < 1000:
+        return plural(count, "byte")
+    amount = float(count)
+    for unit in ("kB", "MB", "GB"):
+        amount /= 1000
+        if amount < 999.5:
+            return f"{amount:.1f} {unit}"
+    return f"{amount / 1000:.1f} TB"

@@ -1,0 +1,172 @@
+"""What is on disk: read from any process, whether an engine runs or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Self
+
+from pycurrent.errors import UsageError
+from pycurrent.store import DatabaseReader, JobRecord, JobState, StateDir
+
+_LISTED = 5
+"""How many jobs a message names at most."""
+
+
+class Ending(Enum):
+    """How a job ended, if it did."""
+
+    OK = "ok"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    """Its engine was stopped or killed before it had ended."""
+    DISCARDED = "discarded"
+    """It was cancelled, as nobody wanted its result any more."""
+    RUNNING = "running"
+    """It has not ended; or its engine was killed, and none has been started since."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """A job that was recorded."""
+
+    job_id: str
+    op: str
+    key: str
+    build: int
+    """0, 1, 2 ... for each operation and key."""
+    level: str | None
+    ending: Ending
+    failure: str | None
+    """Why it failed."""
+    created: datetime
+    started: datetime | None
+    ended: datetime | None
+    rebuild: bool
+    """Somebody has asked for it to be made again."""
+
+    @property
+    def took(self) -> timedelta | None:
+        """How long its work took."""
+        if self.started is None or self.ended is None:
+            return None
+        return self.ended - self.started
+
+
+class Records:
+    """The history and the logs in a state directory. Belongs to the thread that opened it."""
+
+    def __init__(self, state: StateDir, database: DatabaseReader) -> None:
+        self._state = state
+        self._database = database
+
+    @classmethod
+    @contextmanager
+    def open(cls, state_dir: Path) -> Iterator[Self]:
+        """Raises `StateDirError`, or another `StoreError`, if there is nothing to be read."""
+        state = StateDir.read(state_dir)
+        database = DatabaseReader.open(state.database)
+        try:
+            yield cls(state, database)
+        finally:
+            database.close()
+
+    def history(
+        self,
+        *,
+        op: str | None = None,
+        ok: bool | None = None,
+        text: str | None = None,
+        prefix: str | None = None,
+        limit: int,
+    ) -> list[HistoryEntry]:
+        """The jobs that have ended, the newest first; the filters are those of the database."""
+        records = self._database.history(op, ok=ok, text=text, prefix=prefix, limit=limit)
+        return [_entry(record) for record in records]
+
+    def operations(self) -> list[str]:
+        """The ids of the operations that have results, sorted."""
+        return self._database.ops()
+
+    def find_job(self, text: str) -> str:
+        """The id of the job that is meant: an id, the beginning or the end of one, or `last`.
+
+        Looks at the logs that there are. Raises `UsageError` if it is none, or several.
+        """
+        if text == "last":
+            newest = self._database.history(states=frozenset(JobState), limit=1)
+            if not newest:
+                raise UsageError(f"no job has been run with the state directory {self._state.path}")
+            return newest[0].job_id
+        if self._state.job_path(text).is_file():
+            return text
+        return self._only(text, self._matching(text))
+
+    def _matching(self, text: str) -> list[str]:
+        """The ids that begin or end like this, the oldest first."""
+        ids = (
+            f"{log.parent.name}/{log.stem}" for log in sorted(self._state.jobs.glob("*-*-*/*.log"))
+        )
+        return [id for id in ids if id.startswith(text) or id.endswith(text)]
+
+    def _only(self, text: str, matching: list[str]) -> str:
+        match matching:
+            case [job_id]:
+                return job_id
+            case []:
+                raise UsageError(
+                    f"no job in {self._state.path} has an id that begins or ends with {text!r}:"
+                    " `pycurrent history` lists them"
+                )
+            case _:
+                named = ", ".join(matching[-_LISTED:])
+                raise UsageError(
+                    f"{len(matching)} jobs have an id that begins or ends with {text!r}: name one"
+                    f" of them, such as {named}"
+                )
+
+    def log_path(self, job_id: str) -> Path:
+        """The log of a job. Raises `UsageError` if there is none."""
+        path = self._state.job_path(job_id)
+        if not path.is_file():
+            raise UsageError(f"there is no log of job {job_id} in {self._state.path} any more")
+        return path
+
+    def is_running(self, job_id: str) -> bool:
+        """Whether the job has not ended, and its engine has not been killed."""
+        record = self._database.job(job_id)
+        unended = record is not None and record.state is JobState.RUNNING
+        return unended and self._state.is_in_use
+
+
+def _entry(record: JobRecord) -> HistoryEntry:
+    ending = _ending(record)
+    return HistoryEntry(
+        job_id=record.job_id,
+        op=record.op,
+        key=record.key,
+        build=record.build,
+        level=record.level,
+        ending=ending,
+        failure=record.outcome if ending is Ending.FAILED else None,
+        created=record.ready,
+        started=record.running,
+        ended=record.finished,
+        rebuild=record.rebuild,
+    )
+
+
+def _ending(record: JobRecord) -> Ending:
+    match record.state:
+        case JobState.FINISHED:
+            return Ending.OK if record.ok else Ending.FAILED
+        case JobState.INTERRUPTED:
+            return Ending.INTERRUPTED
+        case JobState.DISCARDED:
+            return Ending.DISCARDED
+        case JobState.RUNNING:
+            return Ending.RUNNING

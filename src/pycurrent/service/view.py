@@ -1,0 +1,251 @@
+"""What is seen of an engine that runs in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from heapq import nsmallest
+
+from pycurrent.cache import Cache, Handle
+from pycurrent.engine import Engine, Job, JobState, Pool, Step
+from pycurrent.incr import Node
+from pycurrent.service.views import (
+    KIND_OF_UPDATE,
+    ForConfirmation,
+    InQueue,
+    JobView,
+    Overview,
+    StageChange,
+    StageView,
+    Wait,
+)
+from pycurrent.term import Activity, Current, Failed, State, Stats
+from pycurrent.term.nodes import Decision, Stage
+from pycurrent.term.shape import BindShape, Component
+from pycurrent.term.status import Statuses
+
+_QUIET = frozenset({State.OK, State.BLOCKED})
+
+ORDER = (State.FAILED, State.RUNNING, State.WAITING_FOR_CONFIRMATION, State.READY)
+"""The kinds of stages that are of interest, that of most interest first."""
+
+Changes = Callable[[tuple[StageChange, ...]], None]
+
+
+class _Entry:
+    """A stage of interest, as it was after the last step that changed it."""
+
+    __slots__ = ("job", "node", "since", "state", "update")
+
+    def __init__(self, node: Stage | Decision, now: datetime) -> None:
+        self.node = node
+        self.state = State.BLOCKED
+        self.update: Activity | None = None
+        self.since = now
+        self.job: Job | None = None
+
+    @property
+    def kind(self) -> State:
+        """What it is of interest for: an update behind a good result counts as that."""
+        if self.update is not None and self.state is State.OK:
+            return KIND_OF_UPDATE[self.update]
+        return self.state
+
+    @property
+    def starts(self) -> datetime:
+        started = None if self.job is None else self.job.started
+        return self.since if started is None else started
+
+
+class EngineView:
+    """Follows the steps of an engine, for those who look on.
+
+    Of interest is a stage that is neither ok nor blocked, or that is being updated. Only these
+    are kept account of, by what each step says has changed: the cost of a step is that of its
+    changes, however large the pipeline is. To be made before the engine starts, or it misses
+    what has changed till then. Belongs to the thread of the engine.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._entries: dict[Node, _Entry] = {}
+        self._listeners: dict[Changes, None] = {}
+        engine.listen(self._stepped)
+
+    def listen(self, listener: Changes) -> None:
+        """Have `listener` told after each step what has changed, be it nothing."""
+        self._listeners[listener] = None
+
+    def overview(self, limit: int) -> Overview:
+        """The whole, with the `limit` stages that are of most interest."""
+        kinds: dict[State, list[_Entry]] = {kind: [] for kind in ORDER}
+        for entry in self._living():
+            kinds[entry.kind].append(entry)
+        engine = self._engine
+        shares = share([len(kinds[kind]) for kind in ORDER], limit)
+        shown = (
+            entry
+            for kind, size in zip(ORDER, shares, strict=True)
+            for entry in _foremost(kind, kinds[kind], size)
+        )
+        return Overview(
+            result=engine.output,
+            counts=engine.stats,
+            stages=tuple([self._show(entry) for entry in shown]),
+            of_interest=Stats(
+                failed=len(kinds[State.FAILED]),
+                running=len(kinds[State.RUNNING]),
+                waiting_for_confirmation=len(kinds[State.WAITING_FOR_CONFIRMATION]),
+                ready=len(kinds[State.READY]),
+            ),
+            jobs=sum(1 for _ in engine.service(Cache).runs()),
+            confirm=engine.config.confirm,
+        )
+
+    def failures(self) -> Iterator[Failed]:
+        """Of each stage that has failed, why."""
+        for entry in self._living():
+            if entry.state is State.FAILED and isinstance(entry.node.absent, Failed):
+                yield entry.node.absent
+
+    def _living(self) -> Iterator[_Entry]:
+        """The stages of interest. Steps don't tell of those that were released: they go here."""
+        released = [node for node in self._entries if node.users is None]
+        for node in released:
+            del self._entries[node]
+        return iter(self._entries.values())
+
+    # Steps
+
+    def _stepped(self, step: Step) -> None:
+        now = self._engine.clock.now()
+        changes = tuple(self._changes(step.changed, now))
+        for listener in list(self._listeners):
+            listener(changes)
+
+    def _changes(self, changed: Iterable[Node], now: datetime) -> Iterator[StageChange]:
+        for node in changed:
+            assert isinstance(node, Stage | Decision)
+            entry = self._entries.get(node)
+            state, update = node.state, _update(node)
+            if state is None or (entry is None and state in _QUIET and update is None):
+                continue
+            if entry is None:
+                entry = _Entry(node, now)
+                before = None
+            else:
+                before = entry.kind
+            yield self._change(entry, before, state, update, now)
+
+    def _change(
+        self,
+        entry: _Entry,
+        before: State | None,
+        state: State,
+        update: Activity | None,
+        now: datetime,
+    ) -> StageChange:
+        if state is not entry.state or (entry.update is None) is not (update is None):
+            entry.since = now
+        entry.state, entry.update = state, update
+        handle = self._handle(entry.node)
+        last, entry.job = entry.job, None if handle is None else handle.job
+        took = None
+        if last is not None and last is not entry.job and last.started is not None:
+            took = now - last.started
+        if state in _QUIET and update is None:
+            self._entries.pop(entry.node, None)
+        else:
+            self._entries[entry.node] = entry
+        return StageChange(before, self._show(entry), took)
+
+    def _handle(self, node: Stage | Decision) -> Handle | None:
+        """The job of a stage."""
+        job_id = _job_id(node)
+        handle = None if job_id is None else self._engine.jobs.get(job_id)
+        return handle if isinstance(handle, Handle) else None
+
+    # Showing
+
+    def _show(self, entry: _Entry) -> StageView:
+        node, job, handle = entry.node, entry.job, self._handle(entry.node)
+        absent = node.absent if entry.state is State.FAILED else None
+        return StageView(
+            label=self._label(node),
+            state=entry.state,
+            update=entry.update,
+            since=entry.starts,
+            job_id=_job_id(node),
+            description=None if handle is None else handle.description,
+            job=None if job is None or job.state is JobState.ENDED else show_job(job),
+            failure=absent if isinstance(absent, Failed) else None,
+        )
+
+    def _label(self, node: Stage | Decision) -> str:
+        """As in the diagram."""
+        owner = node.owner if isinstance(node, Stage) else node.inside and node.inside.owner
+        match owner.shape if isinstance(owner, Current) else None:
+            case Component(label=label, sources=sources):
+                return label.show(Statuses(self._engine.live).values(sources))
+            case BindShape(name=str() as name):
+                return name
+            case shape:
+                raise AssertionError(f"no stage is made by {shape!r}")
+
+
+def show_job(job: Job) -> JobView:
+    """A job that has not ended."""
+    return JobView(
+        id=job.id,
+        op=job.op,
+        description=job.description,
+        state=job.state,
+        created=job.created,
+        started=job.started,
+        wait=_wait(job),
+    )
+
+
+def _wait(job: Job) -> Wait | None:
+    match job.state:
+        case JobState.WAITING_FOR_CONFIRMATION:
+            assert job.level is not None
+            return ForConfirmation(job.level)
+        case JobState.QUEUED:
+            assert job.pool is not None
+            place = job.pool.place(job) if isinstance(job.pool, Pool) else None
+            return InQueue(job.pool.label, place)
+        case _:
+            return None
+
+
+def _update(node: Stage | Decision) -> Activity | None:
+    if isinstance(node, Decision) or node.metadata is None:
+        return None
+    return node.metadata.update
+
+
+def _job_id(node: Stage | Decision) -> str | None:
+    if isinstance(node, Decision) or node.metadata is None:
+        return None
+    return node.metadata.job_id
+
+
+def _foremost(kind: State, entries: list[_Entry], size: int) -> list[_Entry]:
+    """The latest failures, but of everything else what has been so for longest."""
+    if kind is State.FAILED:
+        return nsmallest(size, entries, key=lambda entry: -entry.starts.timestamp())
+    return nsmallest(size, entries, key=lambda entry: entry.starts)
+
+
+def share(wanted: list[int], limit: int) -> list[int]:
+    """Share out `limit` places: to each an equal part, if it wants that many, and what is left
+    to the first ones.
+    """
+    kinds = sum(1 for number in wanted if number)
+    if not kinds:
+        return [0] * len(wanted)
+    shares = [min(number, limit // kinds) for number in wanted]
+    for index, number in enumerate(wanted):
+        shares[index] += min(number - shares[index], limit - sum(shares))
+    return shares

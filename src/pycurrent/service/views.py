@@ -1,0 +1,109 @@
+"""What is seen of a running engine, as values: they don't change when the engine goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+from pycurrent.engine import JobState, Level
+from pycurrent.term import Activity, Failed, Output, State, Stats
+
+
+@dataclass(frozen=True, slots=True)
+class ForConfirmation:
+    """A job waits for a person to confirm it."""
+
+    level: Level
+
+
+@dataclass(frozen=True, slots=True)
+class InQueue:
+    """A job waits for a resource of a pool.
+
+    `place` is 1 for the next one; None where the pool does not tell.
+    """
+
+    pool: str
+    place: int | None
+
+
+KIND_OF_UPDATE = {
+    Activity.READY: State.READY,
+    Activity.RUNNING: State.RUNNING,
+    Activity.WAITING_FOR_CONFIRMATION: State.WAITING_FOR_CONFIRMATION,
+}
+
+Wait: TypeAlias = ForConfirmation | InQueue
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job that has not ended."""
+
+    id: str
+    op: str
+    description: str
+    state: JobState
+    created: datetime
+    started: datetime | None
+    """When its work began."""
+    wait: Wait | None
+
+
+@dataclass(frozen=True, slots=True)
+class StageView:
+    """A component or a named bind."""
+
+    label: str
+    state: State
+    update: Activity | None
+    """What is being done to replace the result that is still reported."""
+    since: datetime
+    """When it got into this state, or began to be updated; for a job that runs, its start."""
+    job_id: str | None
+    """The job that its result is from, or will be."""
+    description: str | None
+    """What that job does, in its operation's words."""
+    job: JobView | None
+    """That job, until it has ended."""
+    failure: Failed | None
+
+    @property
+    def kind(self) -> State:
+        """What it is of interest for: an update behind a good result counts as the update."""
+        if self.update is not None and self.state is State.OK:
+            return KIND_OF_UPDATE[self.update]
+        return self.state
+
+    @property
+    def wait(self) -> Wait | None:
+        """What it waits for, if that is known."""
+        return None if self.job is None else self.job.wait
+
+
+@dataclass(frozen=True, slots=True)
+class StageChange:
+    """What a step has done to a stage that is, or was, of interest: see `EngineView`."""
+
+    before: State | None
+    """What it was of interest for; None: it was of none."""
+    stage: StageView
+    took: timedelta | None
+    """How long its job's work took, if that has ended with this step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The pipeline as a whole."""
+
+    result: Output[Any]
+    counts: Stats
+    stages: tuple[StageView, ...]
+    """Those of most interest, as many as were asked for; each kind together."""
+    of_interest: Stats
+    """How many of each kind there are of interest: `stages` may show fewer."""
+    jobs: int
+    """How many jobs have not ended, those that nobody needs any more included."""
+    confirm: Level | None
+    """Jobs at this level or above wait for confirmation."""

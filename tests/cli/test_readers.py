@@ -1,0 +1,195 @@
+"""`pycurrent history`, `log`, `gc`, `graph`: what is on disk, and what is drawn."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from .commands import FROBS, NAPS, Command, Start, Write
+
+JOB_ID = re.compile(r"\d{4}-\d\d-\d\d/\d{6}-[\w.-]+-[0-9a-f]{6}")
+
+
+@pytest.fixture
+def frobbed(pipeline_file: Write, pycurrent: Command) -> dict[str, str]:
+    """The ids of three jobs that were run, by their key: `bad` has failed."""
+    pipeline_file(FROBS)
+    pycurrent("run", "ci.py", "--once", "--keys", "a", "bad")
+    pycurrent("run", "ci.py", "--once", "--keys", "c")
+    ids = {}
+    for line in pycurrent("history").out.splitlines():
+        match = JOB_ID.search(line)
+        assert match is not None
+        ids[line[match.end() :].split()[1].rstrip(":")] = match[0]
+    return ids
+
+
+def test_history_lists_jobs_the_newest_first(frobbed: dict[str, str], pycurrent: Command) -> None:
+    """When, how it ended, how long it took, its id, what it was, and why it failed."""
+    lines = pycurrent("history").out.splitlines()
+    what = [re.sub(r"^\S+ \S+ +(\w+) +\S+ s +\S+ +", r"\1 ", line) for line in lines]
+    assert what[0] == "ok frob c"
+    assert sorted(what[1:]) == ["failed frob bad: no good", "ok frob a"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "keys"),
+    [
+        (["--failed"], ["bad"]),
+        (["--ok"], ["c", "a"]),
+        (["--op", "frob", "--limit", "1"], ["c"]),
+        (["--text", "no goo"], ["bad"]),
+        (["--date", "20"], ["c", "bad", "a"]),
+        (["--date", "1999"], []),
+    ],
+)
+def test_history_filters(
+    filters: list[str], keys: list[str], frobbed: dict[str, str], pycurrent: Command
+) -> None:
+    """Filters go together."""
+    ended = pycurrent("history", *filters)
+    assert ended.status == 0
+    found = JOB_ID.findall(ended.out)
+    assert sorted(found) == sorted(frobbed[key] for key in keys)
+
+
+def test_history_of_an_unknown_operation(frobbed: dict[str, str], pycurrent: Command) -> None:
+    """It says which there are."""
+    ended = pycurrent("history", "--op", "fro")
+    assert ended.status == 2
+    assert ended.err.endswith("those that have: frob\n")
+
+
+def test_a_log_is_found_by_id_beginning_end_or_as_the_last(
+    frobbed: dict[str, str], pycurrent: Command
+) -> None:
+    """The whole id, or as much of it as names one job."""
+    job_id = frobbed["bad"]
+    for name in (job_id, job_id[-6:], job_id.partition("/")[2]):
+        ended = pycurrent("log", name)
+        assert (ended.status, ended.err) == (0, "")
+        assert "frobbing bad\n" in ended.out
+    assert "frobbing c\n" in pycurrent("log", "last").out
+    assert "frobbing c\n" in pycurrent("log", "last", "--follow").out
+
+
+@pytest.mark.parametrize(
+    ("job", "said"),
+    [
+        ("20", "3 jobs have an id that begins or ends with '20': name one of them, such as 20"),
+        ("nonsense", "has an id that begins or ends with 'nonsense': `pycurrent history` lists"),
+        ("../../ci", "'../../ci' is no job id"),
+    ],
+)
+def test_a_log_that_is_not_found(
+    job: str, said: str, frobbed: dict[str, str], pycurrent: Command
+) -> None:
+    """It says which jobs it could be."""
+    ended = pycurrent("log", job)
+    assert (ended.status, ended.out) == (2, "")
+    assert said in ended.err
+
+
+def test_a_log_is_followed_until_its_job_ends(
+    pipeline_file: Write, child: Start, folder: Path
+) -> None:
+    """From another process, while the engine runs."""
+    os.mkfifo(folder / "fifo")
+    pipeline_file(NAPS.replace("fifo", str(folder / "fifo")))
+    run = child("-m", "pycurrent", "run", "ci.py", "--once")
+    run.await_line("running  nap")
+    log = child("-m", "pycurrent", "log", "last", "-f")
+    log.await_line("napping")
+    (folder / "fifo").write_text("wake up\n")
+    assert log.end().out.endswith("Job succeeded\n")
+    assert run.end().status == 0
+
+
+def test_following_the_log_of_a_killed_engine_ends(
+    pipeline_file: Write, child: Start, folder: Path
+) -> None:
+    """Though its job is recorded as running until another engine comes."""
+    os.mkfifo(folder / "fifo")
+    pipeline_file(NAPS.replace("fifo", str(folder / "fifo")))
+    run = child("-m", "pycurrent", "run", "ci.py")
+    run.await_line("running  nap")
+    log = child("-m", "pycurrent", "log", "last", "-f")
+    log.await_line("napping")
+    run.process.kill()
+    run.end()
+    assert log.end().status == 0
+
+
+def test_a_reader_who_has_seen_enough(frobbed: dict[str, str], child: Start, folder: Path) -> None:
+    """`pycurrent log ... | head`: nothing is said of the broken pipe."""
+    log = folder / ".pycurrent/job" / f"{frobbed['a']}.log"
+    log.write_bytes(b"line\n" * 200_000)
+    reader = child("-m", "pycurrent", "log", frobbed["a"])
+    assert reader.process.stdout is not None
+    reader.process.stdout.readline()
+    reader.process.stdout.close()
+    assert reader.process.wait(timeout=20) == 141
+    assert reader.process.stderr is not None
+    assert reader.process.stderr.read() == ""
+
+
+def test_gc_says_what_it_would_remove(
+    frobbed: dict[str, str], pycurrent: Command, folder: Path
+) -> None:
+    """Each thing, and then how much in all; the last results of their keys are kept."""
+    stray = folder / ".pycurrent/job/2020-01-01/000000-frob-abcdef.log"
+    stray.parent.mkdir()
+    stray.write_text("old")
+    os.utime(stray, (0, 0))
+    ended = pycurrent("gc", "--older-than", "1d12h", "--dry-run")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.splitlines() == [
+        f"would remove {stray}",
+        f"would remove {stray.parent}",
+        "would remove in all: 0 jobs, 1 log, 1 folder; 3 bytes",
+    ]
+    assert stray.exists()
+    done = pycurrent("gc", "--older-than", "1d12h")
+    assert done.out == "removed 0 jobs, 1 log, 1 folder; 3 bytes\n"
+    assert not stray.parent.exists()
+    assert pycurrent("log", frobbed["a"]).status == 0
+
+
+def test_graph_draws_without_running(
+    pipeline_file: Write, pycurrent: Command, folder: Path
+) -> None:
+    """Graphviz text, of the pipeline that the options ask for; nothing is made on disk."""
+    pipeline_file(FROBS)
+    ended = pycurrent("graph", "ci.py", "--keys", "x")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.startswith("digraph pipeline {")
+    assert 'label="frob x"' in ended.out
+    assert not (folder / ".pycurrent").exists()
+
+
+FOLDED = (
+    FROBS
+    + """
+    def folded() -> Current[str]:
+        source = frob("source")
+        return frob(source).collapse(key="part", value="one", input=source)
+"""
+)
+
+
+@pytest.mark.parametrize(("unfold", "boxes"), [([], 2), (["part=one"], 2), (["part=two"], 2)])
+def test_graph_unfolds(
+    unfold: list[str], boxes: int, pipeline_file: Write, pycurrent: Command
+) -> None:
+    """Only the fold that is named."""
+    pipeline_file(FOLDED)
+    options = [word for fold in unfold for word in ("--unfold", fold)]
+    drawn = pycurrent("graph", "ci.py:folded", *options).out
+    assert ('label="+"' in drawn) is (unfold != ["part=one"])
+
+
+def test_graph_unfolds_all(pipeline_file: Write, pycurrent: Command) -> None:
+    """`all` opens every fold."""
+    pipeline_file(FOLDED)
+    assert 'label="+"' not in pycurrent("graph", "ci.py:folded", "--unfold", "all").out

@@ -1,0 +1,56 @@
+"""`pycurrent.main`: the command line of a script, and the commands as processes."""
+
+import re
+
+from .commands import FROBS, Start, Write
+
+SCRIPT = (
+    FROBS
+    + """
+    if __name__ == "__main__":
+        current.main(pipeline)
+"""
+)
+
+
+def test_a_script_runs_its_pipeline(pipeline_file: Write, child: Start) -> None:
+    """Its parameters are options, beside those of `run`."""
+    pipeline_file(SCRIPT)
+    ended = child("ci.py", "--once", "--keys", "x", "bad").end()
+    assert ended.status == 1
+    assert "ok       frob x" in ended.out
+    assert "\nfailed: 1 failed, 1 ok (" in ended.out
+
+
+def test_a_script_has_the_other_commands(pipeline_file: Write, child: Start) -> None:
+    """`graph` with the pipeline's options; `history` and the others on what it has done."""
+    pipeline_file(SCRIPT)
+    assert 'label="frob x"' in child("ci.py", "graph", "--keys", "x").end().out
+    ended = child("ci.py", "history").end()
+    assert ended.status == 2
+    assert ended.err.startswith("ci.py: there is no state directory ")
+
+
+def test_the_module_is_the_command(child: Start) -> None:
+    """`python -m pycurrent --version`."""
+    ended = child("-m", "pycurrent", "--version").end()
+    assert ended.status == 0
+    assert re.fullmatch(r"pycurrent \d+\.\d+\S*\n", ended.out)
+
+
+def test_help_imports_nothing_but_what_it_shows(child: Start) -> None:
+    """The commands are listed without being imported."""
+    code = (
+        "import sys; from pycurrent.cli.app import call, make_app; call(make_app(), ['--help']);"
+        "print([m for m in ('rich.live', 'pycurrent.cli.run') if m in sys.modules])"
+    )
+    ended = child("-c", code).end()
+    for command in ("run", "graph", "history", "log", "gc"):
+        assert f" {command} " in ended.out
+    assert ended.out.splitlines()[-1] == "[]"
+
+
+def test_a_pipeline_without_a_command_line_costs_none(child: Start) -> None:
+    """`import pycurrent` imports neither the command line nor what that is built on."""
+    code = "import sys, pycurrent; print(*{m.split('.')[0] for m in sys.modules})"
+    assert not set(child("-c", code).end().out.split()) & {"cyclopts", "rich", "attr"}
