@@ -44,10 +44,9 @@ def builder(
         raise UsageError(f"builder {id!r}: pool and timeout need a level; or call job.start")
 
     def decorate(fn: Callable[..., Awaitable[V]]) -> Callable[..., Current[V]]:
-        signature = inspect.signature(fn, eval_str=True)
+        signature = _signature(id, fn)
         parameters = list(signature.parameters.values())[1:]
         names = [parameter.name for parameter in parameters]
-        _check(id, signature)
 
         async def build(self: Any, job: Job, key: Any) -> V:
             if level is not None:
@@ -97,7 +96,11 @@ def _type(annotation: Any) -> object:
     return annotation
 
 
-def _check(id: str, signature: inspect.Signature) -> None:
+def _signature(id: str, fn: Callable[..., object]) -> inspect.Signature:
+    """The function's parameters and their types. Raises `UsageError`."""
+    if not inspect.iscoroutinefunction(inspect.unwrap(fn)):
+        raise UsageError(f"builder {id!r} must be an async function (async def)")
+    signature = inspect.signature(fn)
     kinds = {parameter.kind for parameter in signature.parameters.values()}
     if not signature.parameters or kinds & {
         inspect.Parameter.VAR_POSITIONAL,
@@ -105,3 +108,22 @@ def _check(id: str, signature: inspect.Signature) -> None:
         inspect.Parameter.KEYWORD_ONLY,
     }:
         raise UsageError(f"builder {id!r} must be a function of (job, key ...), without * or **")
+    scope = getattr(inspect.unwrap(fn), "__globals__", {})
+
+    def evaluated(annotation: Any) -> Any:
+        if not isinstance(annotation, str):
+            return annotation
+        try:
+            # The function's own source, as `inspect.signature` would evaluate it.
+            return eval(annotation, scope)  # noqa: S307
+        except Exception as error:
+            raise UsageError(
+                f"builder {id!r}: the type {annotation} is not known: {error}"
+            ) from None
+
+    # The job's type is of no interest, and often imported for type checkers only.
+    job, *keys = signature.parameters.values()
+    return signature.replace(
+        parameters=[job, *(key.replace(annotation=evaluated(key.annotation)) for key in keys)],
+        return_annotation=evaluated(signature.return_annotation),
+    )

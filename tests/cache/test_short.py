@@ -1,0 +1,201 @@
+"""The short form of a builder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pycurrent.cache import Schedule, builder
+from pycurrent.engine import Config, Job, JobState, Level, Pool
+from pycurrent.errors import UsageError
+from pycurrent.term import Active, Activity, Current, Failed, Ok, Var, constant, pair
+from pycurrent.testing import Harness
+
+from .workshop import SECOND, OpenEngine
+
+
+@dataclass(frozen=True)
+class Place:
+    name: str
+
+
+async def test_a_function_of_job_and_key_becomes_one_of_currents(engine: OpenEngine) -> None:
+    """The arguments may be currents or plain values, by position or by name."""
+
+    @builder("add", level=Level.HARMLESS)
+    async def add(job: Job, left: int, right: int = 10) -> int:
+        job.log("adding")
+        return left + right
+
+    number = Var("number", 1)
+
+    def pipeline() -> Current[Any]:
+        return pair(add(number.get(), right=constant(2)), add(5))
+
+    async with engine(pipeline) as h:
+        await h.settle()
+        assert h.output == Ok((3, 15))
+        assert sorted(job.description for job in h.jobs.values()) == ["add 1 2", "add 5 10"]
+        assert "adding" in h.log("add 1 2")
+        number.set(4)
+        await h.settle()
+        assert h.output == Ok((6, 15))
+        assert len(h.history("add")) == 3
+
+
+async def test_a_builder_without_a_key_is_made_once(engine: OpenEngine) -> None:
+    """Its key is empty."""
+
+    @builder("fetch", level=Level.HARMLESS)
+    async def fetch(job: Job) -> str:
+        return "fetched"
+
+    async with engine(lambda: pair(fetch(), fetch())) as h:
+        await h.settle()
+        assert h.output == Ok(("fetched", "fetched"))
+        assert [(b.key, b.build) for b in h.history()] == [("[]", 0)]
+
+
+async def test_keys_and_values_have_the_annotated_types(engine: OpenEngine) -> None:
+    """They come back as they were, also from another engine."""
+
+    @builder("visit", level=Level.HARMLESS)
+    async def visit(job: Job, place: Place, times: tuple[int, ...]) -> list[Place]:
+        return [place for _ in times]
+
+    for _ in range(2):
+        async with engine(lambda: visit(Place("here"), (1, 2))) as h:
+            await h.settle()
+            assert h.output == Ok([Place("here"), Place("here")])
+            assert len(h.history()) == 1
+
+
+async def test_without_annotations_plain_values_are_fine_and_others_are_refused(
+    engine: OpenEngine,
+) -> None:
+    """A value that has no stable form is the component's failure."""
+
+    @builder("plain", level=Level.HARMLESS)
+    async def plain(job, key):  # type: ignore[no-untyped-def]
+        return key * 2
+
+    def pipeline() -> Current[Any]:
+        return pair(plain(21).state(), plain(Place("here")).state())
+
+    async with engine(pipeline) as h:
+        await h.settle()
+        assert isinstance(h.output, Ok)
+        good, bad = h.output.value
+        assert good == Ok(42)
+        assert isinstance(bad, Failed)
+        assert "plain" in bad.message
+
+
+async def test_with_a_level_the_job_is_started_first(engine: OpenEngine, tmp_path: Any) -> None:
+    """At that level, in that pool, with that timeout."""
+    pool = Pool("few", 1)
+    seen: list[Any] = []
+
+    @builder("push", level=Level.DANGEROUS, pool=pool, timeout=timedelta(seconds=3))
+    async def push(job: Job, key: str) -> str:
+        seen.append((job.state, job.level, job.pool))
+        return key
+
+    config = Config(confirm=Level.AVERAGE)
+    async with Harness(lambda: push("a"), state_dir=tmp_path, config=config) as h:
+        await h.settle()
+        assert h.output == Active(Activity.WAITING_FOR_CONFIRMATION)
+        assert seen == []
+        h.find("push a").approve()
+        await h.settle()
+        assert seen == [(JobState.RUNNING, Level.DANGEROUS, pool)]
+        assert h.output == Ok("a")
+
+
+async def test_without_a_level_the_function_starts_the_job_itself(engine: OpenEngine) -> None:
+    """One that does not is told so."""
+
+    @builder("lazy")
+    async def lazy(job: Job, start: bool) -> str:
+        if start:
+            await job.start(level=Level.HARMLESS)
+        return "done"
+
+    async with engine(lambda: pair(lazy(True).state(), lazy(False).state())) as h:
+        await h.settle()
+        assert isinstance(h.output, Ok)
+        started, not_started = h.output.value
+        assert started == Ok("done")
+        assert "job.start" in not_started.message
+
+
+async def test_the_label_shows_the_parameters(engine: OpenEngine) -> None:
+    """All of them, or what the label says."""
+
+    @builder("one", level=Level.HARMLESS)
+    async def one(job: Job, a: str, b: str) -> str:
+        return a
+
+    @builder("two", level=Level.HARMLESS, label="just {b}")
+    async def two(job: Job, a: str, b: str) -> str:
+        return a
+
+    async with engine(lambda: pair(one("x", "y"), two("x", "y"))) as h:
+        assert "one x y" in h.dot()
+        assert "just y" in h.dot()
+
+
+async def test_schedule_and_auto_cancel_are_passed_on(engine: OpenEngine) -> None:
+    """As with a class."""
+    runs: list[str] = []
+
+    @builder("daily", level=Level.HARMLESS, schedule=Schedule(SECOND), auto_cancel=True)
+    async def daily(job: Job, key: str) -> str:
+        runs.append(key)
+        return key
+
+    async with engine(lambda: daily("a")) as h:
+        await h.settle()
+        await h.advance(SECOND)
+        assert runs == ["a", "a"]
+        assert daily.__name__ == "daily"
+
+
+def test_what_cant_be_a_builder_is_refused_where_it_is_written() -> None:
+    """The message names the builder and says what to do."""
+    with pytest.raises(UsageError, match=r"'x'.*pool and timeout need a level"):
+        builder("x", pool=Pool("p", 1))
+    with pytest.raises(UsageError, match=r"'x'.*job, key"):
+
+        @builder("x")
+        async def nothing() -> str:
+            return ""
+
+    with pytest.raises(UsageError, match=r"'x'.*without \*"):
+
+        @builder("x")
+        async def many(job: Job, *keys: str) -> str:
+            return ""
+
+    with pytest.raises(UsageError, match=r"'x'.*async"):
+
+        @builder("x")  # type: ignore[arg-type]
+        def plain(job: Job, key: str) -> str:
+            return ""
+
+    with pytest.raises(UsageError, match=r"'x'.*Missing"):
+
+        @builder("x")
+        async def unknown(job: Job, key: Missing) -> str:  # type: ignore[name-defined]  # noqa: F821
+            return ""
+
+
+def test_the_type_of_the_job_need_not_be_there_at_run_time() -> None:
+    """It may be imported for type checkers only."""
+
+    @builder("x")
+    async def fine(job: OnlyForTypeCheckers, key: str) -> str:  # type: ignore[name-defined]  # noqa: F821
+        return ""
