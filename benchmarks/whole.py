@@ -1,0 +1,136 @@
+"""Whole commands, the start of the process included: ours, and those of others on equal work.
+
+The work is in `tasks/`: 1,000 small files, of each another one is made. All tools keep what they
+have done; ours keeps a log and a history of each task besides.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from benchmarks.figures import SMALL, Benchmark, Figure, NotMeasured, Samples, python_peer
+from benchmarks.places import Place, scratch
+
+TASKS = Path(__file__).parent / "tasks"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool, what it is told, and the file that tells it what to do."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...]
+    file: str
+
+    def run(self, folder: Path) -> float:
+        """Seconds that the whole command takes."""
+        command = [sys.executable, "-m", self.module, *self.arguments]
+        # Without PYTHONPATH and the like, which would be ours.
+        before = perf_counter()
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        took = perf_counter() - before
+        if result.returncode:
+            raise NotMeasured(f"{self.name} exits with {result.returncode}: {result.stderr[-300:]}")
+        return took
+
+
+OURS = Tool("pycurrent", "pycurrent", ("run", "--once", "pipeline.py"), "pipeline.py")
+DOIT = Tool("doit", "doit", ("run", "-n", "2", "-P", "thread"), "dodo.py")
+SCONS = Tool("scons", "SCons", ("-Q", "-j2"), "SConstruct")
+TOOLS = (OURS, DOIT, SCONS)
+
+
+def whole(n: int) -> Samples:
+    """A first run, one in which there is nothing to do, and one with a file changed."""
+    samples: Samples = {}
+    with scratch(Place.MEMORY) as place:
+        for tool in TOOLS:
+            if importlib.util.find_spec(tool.module) is None:
+                continue
+            folder = place / tool.name
+            (folder / "in").mkdir(parents=True)
+            for number in range(n):
+                (folder / "in" / f"{number:05}").write_text(f"some text {number}\n")
+            shutil.copy(TASKS / tool.file, folder)
+            samples[f"first-{tool.name}"] = tool.run(folder)
+            samples[f"nothing-{tool.name}"] = tool.run(folder)
+            changed = f"{n // 2:05}"
+            (folder / "in" / changed).write_text("changed\n")
+            samples[f"changed-{tool.name}"] = tool.run(folder)
+            made = (folder / "out" / changed).read_text()
+            assert made == "CHANGED\n", f"{tool.name} has made {made!r}"
+    return samples
+
+
+def start(n: int) -> Samples:
+    """Importing, and asking for help."""
+    script = "from time import perf_counter as t; a = t(); import pycurrent; print(t() - a)"
+    found = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    tool = Tool("pycurrent", "pycurrent", ("--help",), "")
+    return {"import": float(found.stdout), "help": tool.run(Path(os.sep))}
+
+
+RUNS = (
+    ("first", "first run", {"doit": 0.53, "luigi": 8.3, "redun": 10, "snakemake": 43}),
+    ("nothing", "nothing to do", {"doit": 0.32, "luigi": 0.23, "redun": 6.5, "snakemake": 1.4}),
+    ("changed", "one changed", {"doit": 0.38, "luigi": 0.41, "redun": 7.8, "snakemake": 2.9}),
+)
+
+BENCHMARKS = (
+    Benchmark(
+        "whole",
+        whole,
+        tuple(
+            Figure(
+                f"{run}-{tool.name}",
+                f"1,000 cached tasks, {title}: pycurrent run --once"
+                if tool is OURS
+                else f"  {tool.name}, in this run",
+                "s",
+                peers=tuple(python_peer(name, {SMALL: seconds}) for name, seconds in others.items())
+                if tool is OURS
+                else (),
+                ahead_of=f"{run}-{DOIT.name}" if tool is OURS else None,
+            )
+            for run, title, others in RUNS
+            for tool in TOOLS
+        ),
+        sizes=(SMALL,),
+        runs={SMALL: 3},
+    ),
+    Benchmark(
+        "start",
+        start,
+        (
+            Figure(
+                "import",
+                "import pycurrent",
+                "s",
+                {1: 0.15},
+                peers=tuple(
+                    python_peer(name, {1: seconds})
+                    for name, seconds in {
+                        "doit": 0.081,
+                        "luigi": 0.15,
+                        "Dagster": 0.96,
+                        "redun": 1.082,
+                        "Prefect": 1.168,
+                    }.items()
+                ),
+            ),
+            Figure("help", "pycurrent --help", "s", {1: 0.35}),
+        ),
+        sizes=(1,),
+        runs={1: 7},
+    ),
+)
