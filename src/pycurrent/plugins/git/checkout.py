@@ -17,12 +17,15 @@ from pathlib import Path
 
 from pycurrent.engine import CommandFailed, Job
 from pycurrent.plugins.git.commit import Commit
-from pycurrent.plugins.git.environment import NEVER_ASK, has_commit, outside_repositories
-from pycurrent.plugins.git.submodules import check_out_submodules
+from pycurrent.plugins.git.environment import (
+    GIT,
+    NEVER_ASK,
+    has_commit,
+    outside_repositories,
+    shared_clone,
+)
+from pycurrent.plugins.git.submodules import Checkout, check_out_submodules
 from pycurrent.term import Failure
-
-# The user's hooks are for the user's own checkouts.
-GIT = ("git", "-c", "advice.detachedHead=false", "-c", "core.hooksPath=/dev/null")
 
 
 @asynccontextmanager
@@ -30,36 +33,46 @@ async def with_checkout(job: Job, commit: Commit) -> AsyncIterator[Path]:
     """A folder with the files of the commit and its submodules, for the block.
 
     It is a repository of its own, with HEAD detached, the branches of the original under
-    `refs/remotes/origin`, and its tags. Raises Failure if the commit is gone, and
-    CommandFailed.
+    `refs/remotes/origin`, and its tags. Raises Failure if the commit, or one of its
+    submodules, can't be had.
     """
     async with job.tempdir("checkout-") as tmp:
         folder = tmp / commit.name
-        job.log(f"Checking out {commit}. To get the same by hand: {_by_hand(commit)}")
         await _check_out(job, commit, folder)
-        await check_out_submodules(job, commit.repository, folder)
+        job.log(f"Checked out {commit}. To get the same by hand: {_by_hand(commit, folder)}")
+        await _check_out_submodules(job, commit, folder)
         yield folder
 
 
 async def _check_out(job: Job, commit: Commit, folder: Path) -> None:
-    clone = [
-        *GIT,
-        *("clone", "--quiet", "--shared", "--no-checkout", "--template="),
-        *("--", str(commit.repository), str(folder)),
-    ]
     check_out = [*GIT, "-C", str(folder), "checkout", "--detach", commit.hash]
+    # By one command, as each costs a job more than what git has to do here.
+    both = f"{shlex.join(shared_clone(commit.repository, folder))} && {shlex.join(check_out)}"
     try:
-        await job.exec(outside_repositories(clone), env=NEVER_ASK, show=clone)
-        await job.exec(outside_repositories(check_out), env=NEVER_ASK, show=check_out)
-    except CommandFailed:
+        await job.exec(outside_repositories(["sh", "-c", both]), env=NEVER_ASK, show=both)
+    except CommandFailed as error:
         if not await asyncio.to_thread(has_commit, commit.repository, commit.hash):
             raise Failure(f"there is no commit {commit.hash} in {commit.repository}") from None
-        raise
+        raise _failure(f"can't check out {commit}", error) from None
 
 
-def _by_hand(commit: Commit) -> str:
+async def _check_out_submodules(job: Job, commit: Commit, folder: Path) -> None:
+    try:
+        await check_out_submodules(job, commit.repository, Checkout(folder, folder / ".git"))
+    except CommandFailed as error:
+        raise _failure(f"can't get the submodules of {commit}", error) from None
+
+
+def _failure(what: str, error: CommandFailed) -> Failure:
+    return Failure(f"{what}: git exited with status {error.status}, the log says why")
+
+
+def _by_hand(commit: Commit, folder: Path) -> str:
     name = shlex.quote(commit.name)
-    return (
-        f"git clone {shlex.quote(str(commit.repository))} {name}"
-        f" && git -C {name} checkout --detach {commit.hash}"
-    )
+    steps = [
+        f"git clone {shlex.quote(str(commit.repository))} {name}",
+        f"git -C {name} checkout --detach {commit.hash}",
+    ]
+    if (folder / ".gitmodules").exists():
+        steps.append(f"git -C {name} submodule update --init --recursive")
+    return " && ".join(steps)

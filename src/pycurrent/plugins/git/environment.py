@@ -50,6 +50,19 @@ def outside_repositories(
     return ["env", *unset, *argv] if chosen else list(argv)
 
 
+# The user's hooks are for the user's own checkouts.
+GIT = ("git", "-c", "advice.detachedHead=false", "-c", "core.hooksPath=/dev/null")
+
+
+def shared_clone(repository: Path, folder: Path) -> list[str]:
+    """The command that makes a clone without files, which shares the repository's objects."""
+    return [
+        *GIT,
+        *("clone", "--quiet", "--shared", "--no-checkout", "--template="),
+        *("--", str(repository), str(folder)),
+    ]
+
+
 def git_now(*args: str) -> subprocess.CompletedProcess[str]:
     """Run a git command that only reads, which takes some milliseconds. Blocks.
 

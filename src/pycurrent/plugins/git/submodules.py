@@ -1,19 +1,27 @@
 """Submodules of a checkout, from the copies that the repository has of them where it can be.
 
-`git submodule update` does the work; it is told to take those which the repository has at the
-commits that are wanted from there, objects shared. Only for these, whose place we know, may it
-clone from a path: a submodule's own address is an outsider's word.
+`git submodule update` does the work. For a submodule that the repository has at the commit that
+is wanted it finds a clone made already, which shares the objects of that copy; so it fetches
+nothing, and is not allowed more than usual: a submodule's own address is an outsider's word.
 """
 
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pycurrent.engine import Job
-from pycurrent.plugins.git.environment import NEVER_ASK, git_now, has_commit, outside_repositories
+from pycurrent.plugins.git.environment import (
+    GIT,
+    NEVER_ASK,
+    git_now,
+    has_commit,
+    outside_repositories,
+    shared_clone,
+)
 
 GIT_LINK = "160000"
 
@@ -27,47 +35,69 @@ class Submodule:
     hash: str
 
 
-async def check_out_submodules(job: Job, repository: Path, checkout: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """Files of a commit, and where the clone that they belong to is kept."""
+
+    folder: Path
+    git_dir: Path
+
+    def clone_of(self, submodule: Submodule) -> Path:
+        """Where git looks for a submodule's clone."""
+        return self.git_dir / "modules" / submodule.name
+
+
+async def check_out_submodules(job: Job, repository: Path, checkout: Checkout) -> None:
     """Fill in the submodules of a checkout of a commit of the repository, and theirs.
 
     Raises CommandFailed if one can't be had.
     """
-    if not (checkout / ".gitmodules").exists():
+    if not (checkout.folder / ".gitmodules").exists():
         return
     submodules = await asyncio.to_thread(_submodules, checkout)
     copies = await asyncio.to_thread(_copies, repository, submodules)
-    here = {submodule: copies[submodule] for submodule in submodules if submodule in copies}
-    await _update(
-        job,
-        checkout,
-        list(here),
-        {
-            "protocol.file.allow": "always",
-            "submodule.alternateLocation": "superproject",
-            "submodule.alternateErrorStrategy": "info",
-            **{f"submodule.{one.name}.url": str(copy) for one, copy in here.items()},
-        },
-    )
-    for submodule, copy in here.items():
-        await check_out_submodules(job, copy, checkout / submodule.path)
-    elsewhere = [submodule for submodule in submodules if submodule not in copies]
-    addresses = await asyncio.to_thread(_addresses, repository, elsewhere)
-    await _update(job, checkout, elsewhere, addresses, "--recursive")
+    await _take(job, checkout, copies)
+    for submodule, copy in copies.items():
+        inner = Checkout(checkout.folder / submodule.path, checkout.clone_of(submodule))
+        await check_out_submodules(job, copy, inner)
+    await _fetch(job, repository, checkout, [one for one in submodules if one not in copies])
 
 
-async def _update(
-    job: Job,
-    checkout: Path,
-    submodules: list[Submodule],
-    settings: Mapping[str, str],
-    *options: str,
+async def _take(job: Job, checkout: Checkout, copies: Mapping[Submodule, Path]) -> None:
+    """Check out submodules from copies that have their commits."""
+    steps = []
+    for submodule, copy in copies.items():
+        # Made elsewhere and moved to where git looks for it, so that it is git that follows
+        # the submodule's path.
+        made = checkout.git_dir / "new-submodule"
+        place = checkout.clone_of(submodule)
+        steps += [
+            shared_clone(copy, made),
+            ["mkdir", "-p", str(place.parent)],
+            ["mv", str(made / ".git"), str(place)],
+            ["rmdir", str(made)],
+        ]
+    if steps:
+        steps.append(_update(checkout, list(copies), "--no-fetch"))
+        line = " && ".join(map(shlex.join, steps))
+        await job.exec(outside_repositories(["sh", "-c", line]), env=NEVER_ASK, show=line)
+
+
+async def _fetch(
+    job: Job, repository: Path, checkout: Checkout, submodules: list[Submodule]
 ) -> None:
+    """Get submodules, and theirs, from where the repository's user would."""
     if not submodules:
         return
-    paths = [submodule.path for submodule in submodules]
-    command = ["git", "-C", str(checkout), "submodule", "update", "--init", *options, "--", *paths]
-    env = {**NEVER_ASK, **_as_environment(settings)}
+    command = _update(checkout, submodules, "--recursive")
+    addresses = await asyncio.to_thread(_addresses, repository, submodules)
+    env = {**NEVER_ASK, **_as_environment(addresses)}
     await job.exec(outside_repositories(command, env), env=env, show=command)
+
+
+def _update(checkout: Checkout, submodules: list[Submodule], option: str) -> list[str]:
+    paths = [submodule.path for submodule in submodules]
+    return [*GIT, "-C", str(checkout.folder), "submodule", "update", "--init", option, "--", *paths]
 
 
 def _as_environment(settings: Mapping[str, str]) -> dict[str, str]:
@@ -79,11 +109,11 @@ def _as_environment(settings: Mapping[str, str]) -> dict[str, str]:
     return env
 
 
-def _submodules(checkout: Path) -> list[Submodule]:
+def _submodules(checkout: Checkout) -> list[Submodule]:
     names = {
         path: name.removeprefix("submodule.").removesuffix(".path")
         for name, path in _settings(
-            f"--git-dir={checkout / '.git'}",
+            f"--git-dir={checkout.git_dir}",
             *("config", "--blob=HEAD:.gitmodules", "-z"),
             *("--get-regexp", r"^submodule\..*\.path$"),
         )
@@ -91,7 +121,7 @@ def _submodules(checkout: Path) -> list[Submodule]:
     if not names:
         return []
     listed = git_now(
-        *("--literal-pathspecs", "-C", str(checkout)),
+        *("--literal-pathspecs", "-C", str(checkout.folder)),
         *("ls-files", "--stage", "-z", "--", *names),
     )
     found = []
@@ -115,7 +145,8 @@ def _copies(repository: Path, submodules: list[Submodule]) -> dict[Submodule, Pa
 
 def _places(repository: Path, name: str) -> Iterator[Path]:
     """Where a copy may be: each linked work tree has its own."""
-    if ".." in PurePosixPath(name).parts:
+    inside = PurePosixPath(name)
+    if inside.is_absolute() or ".." in inside.parts:
         return
     for modules in (repository / "modules", *repository.glob("worktrees/*/modules")):
         if (modules / name / "HEAD").is_file():
