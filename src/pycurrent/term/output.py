@@ -113,15 +113,18 @@ WAITING_FOR_CONFIRMATION = Active(Activity.WAITING_FOR_CONFIRMATION)
 
 
 def failed_by(error: BaseException) -> Failed:
-    """The failure that an exception amounts to: a `Failure` its message, others with the type."""
+    """The failure that an exception amounts to.
+
+    Our own exceptions say in their message all that there is to say; others may be faults of
+    the code, and come with their type and a traceback.
+    """
     match error:
         case Failure() | Duplicate() | Cycle():
-            message = str(error)
+            return Failed(str(error))
         case PycurrentError() if str(error):
-            message = str(error)
+            return Failed(str(error))
         case _:
-            message = describe_exception(error)
-    return Failed(message, traceback=relevant_traceback(error))
+            return Failed(describe_exception(error), traceback=relevant_traceback(error))
 
 
 def describe_exception(error: BaseException) -> str:
