@@ -18,7 +18,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from pycurrent.term import (
     Active,
@@ -52,6 +52,31 @@ class Monitor(Generic[T]):
     changed. `describe()` is how it is called.
     """
 
+    # The first two are what T can be told from; the third is for subclasses.
+    @overload
+    def __init__(
+        self,
+        *,
+        read: Callable[[], Awaitable[T]],
+        watch: Callable[[Callable[[], None]], AbstractAsyncContextManager[object]],
+        describe: Callable[[], str] = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        read: Callable[[], T],
+        watch: Callable[[Callable[[], None]], AbstractAsyncContextManager[object]],
+        describe: Callable[[], str] = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        read: Callable[[], T | Awaitable[T]],
+        watch: Callable[[Callable[[], None]], AbstractAsyncContextManager[object]],
+        describe: Callable[[], str] = ...,
+    ) -> None: ...
     def __init__(
         self,
         *,

@@ -1,0 +1,293 @@
+"""Monitors: what is watched, when, and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pycurrent.engine import Monitor
+from pycurrent.engine.monitor import RETRY
+from pycurrent.term import (
+    Active,
+    Activity,
+    Current,
+    Failed,
+    Failure,
+    Ok,
+    Stats,
+    Var,
+    component,
+    constant,
+    pair,
+)
+from pycurrent.testing import Harness
+
+RUNNING = Active(Activity.RUNNING)
+
+
+class Input:
+    """Something outside that changes."""
+
+    def __init__(self, value: str = "first") -> None:
+        self.value: str | Exception = value
+        self.events: list[str] = []
+        self.refresh: Callable[[], None] = lambda: None
+        self.watch_error: Exception | None = None
+        self.gate: asyncio.Event | None = None
+        self.reading = asyncio.Event()
+        self.monitor = Monitor(read=self.read, watch=self.watch, describe=lambda: "input")
+
+    async def read(self) -> str:
+        self.events.append("read")
+        self.reading.set()
+        if self.gate is not None:
+            await self.gate.wait()
+        if isinstance(self.value, Exception):
+            raise self.value
+        return self.value
+
+    @asynccontextmanager
+    async def watch(self, refresh: Callable[[], None]) -> AsyncIterator[None]:
+        self.events.append("watch")
+        if self.watch_error is not None:
+            raise self.watch_error
+        self.refresh = refresh
+        try:
+            yield
+        finally:
+            self.events.append("unwatch")
+
+    def take(self) -> list[str]:
+        events, self.events = self.events, []
+        return events
+
+    def get(self) -> Current[str]:
+        return component("input", self.monitor.get)
+
+
+async def test_it_is_watched_before_it_is_read_and_read_after_each_refresh(tmp_path: Path) -> None:
+    """So no change is missed; and unwatched when the engine ends."""
+    source = Input()
+    async with Harness(source.get, state_dir=tmp_path) as h:
+        assert (h.output, h.stats) == (RUNNING, Stats(running=1))
+        await h.settle()
+        assert (h.output, source.take()) == (Ok("first"), ["watch", "read"])
+        source.value = "second"
+        await h.settle()
+        assert h.output == Ok("first")
+        source.refresh()
+        await h.settle()
+        assert (h.output, source.take()) == (Ok("second"), ["read"])
+    assert source.take() == ["unwatch"]
+
+
+async def test_refreshes_during_a_read_make_one_more_read(tmp_path: Path) -> None:
+    """However many there are."""
+    source = Input()
+    source.gate = asyncio.Event()
+    async with Harness(source.get, state_dir=tmp_path) as h:
+        await source.reading.wait()
+        for _ in range(3):
+            source.refresh()
+        source.gate.set()
+        await h.settle()
+        assert source.take() == ["watch", "read", "read"]
+        for _ in range(3):
+            source.refresh()
+        await h.settle()
+        assert source.take() == ["read"]
+
+
+async def test_a_read_that_fails_is_the_failure_until_the_next_refresh(tmp_path: Path) -> None:
+    """The watch goes on."""
+    source = Input()
+    source.value = Failure("no network")
+    async with Harness(source.get, state_dir=tmp_path) as h:
+        await h.settle()
+        assert (h.output, h.stats) == (Failed("no network"), Stats(failed=1))
+        source.value = ValueError("odd")
+        source.refresh()
+        await h.settle()
+        assert h.output == Failed("ValueError: odd")
+        source.value = "back"
+        source.refresh()
+        await h.settle()
+        assert h.output == Ok("back")
+        assert source.take() == ["watch", "read", "read", "read"]
+
+
+async def test_a_watch_that_fails_is_shown_and_tried_again_after_a_while(tmp_path: Path) -> None:
+    """On the engine's clock."""
+    source = Input()
+    source.watch_error = Failure("too many watches")
+    async with Harness(source.get, state_dir=tmp_path) as h:
+        await h.settle()
+        assert h.output == Failed("too many watches")
+        await h.advance(RETRY - timedelta(seconds=1))
+        assert source.take() == ["watch"]
+        source.watch_error = None
+        await h.advance(timedelta(seconds=1))
+        assert (h.output, source.take()) == (Ok("first"), ["watch", "read"])
+
+
+async def test_an_equal_value_changes_nothing(tmp_path: Path) -> None:
+    """What depends on it is not computed again."""
+    source = Input()
+    calls: list[str] = []
+    async with Harness(lambda: source.get().map(calls.append), state_dir=tmp_path) as h:
+        await h.settle()
+        source.refresh()
+        await h.settle()
+        assert calls == ["first"]
+
+
+async def test_a_monitor_may_be_synchronous(tmp_path: Path) -> None:
+    """Its `read`, that is."""
+
+    @asynccontextmanager
+    async def watch(refresh: Callable[[], None]) -> AsyncIterator[None]:
+        yield
+
+    monitor = Monitor(read=lambda: 7, watch=watch)
+    async with Harness(lambda: component("m", monitor.get), state_dir=tmp_path) as h:
+        await h.settle()
+        assert h.output == Ok(7)
+
+
+async def test_it_is_released_when_nobody_needs_it_and_watched_again(tmp_path: Path) -> None:
+    """The last value is not taken for the new one."""
+    source = Input()
+    needed = Var("needed", True)
+
+    def pipeline() -> Current[str]:
+        return needed.get().bind(lambda yes: source.get() if yes else constant("none"))
+
+    async with Harness(pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+        needed.set(False)
+        await h.settle()
+        assert (h.output, source.take()) == (Ok("none"), ["watch", "read", "unwatch"])
+        source.refresh()
+        source.value = "second"
+        needed.set(True)
+        await h.settle()
+        assert (h.output, source.take()) == (Ok("second"), ["watch", "read"])
+
+
+async def test_a_new_watch_begins_when_the_old_one_has_ended(tmp_path: Path) -> None:
+    """However long that takes: a port or a lock can be held by one of them only."""
+    source = Input()
+    needed = Var("needed", True)
+    let_go = asyncio.Event()
+    held: list[str] = []
+
+    @asynccontextmanager
+    async def watch(refresh: Callable[[], None]) -> AsyncIterator[None]:
+        assert not held
+        held.append("port")
+        try:
+            yield
+        finally:
+            await let_go.wait()
+            held.pop()
+
+    monitor = Monitor(read=source.read, watch=watch)
+
+    def pipeline() -> Current[str]:
+        return needed.get().bind(
+            lambda yes: component("m", monitor.get) if yes else constant("none")
+        )
+
+    async with Harness(pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+        for value in (False, True, False, True):
+            needed.set(value)
+            for _ in range(10):
+                await asyncio.sleep(0)
+        assert held == ["port"]
+        let_go.set()
+        await h.settle()
+        assert (h.output, held) == (Ok("first"), ["port"])
+    assert held == []
+
+
+async def test_what_goes_and_comes_in_one_step_is_not_released(tmp_path: Path) -> None:
+    """One user takes it over from another."""
+    source = Input()
+    which = Var("which", 0)
+
+    def pipeline() -> Current[Any]:
+        return which.get().bind(lambda n: pair(constant(n), source.get()))
+
+    async with Harness(pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+        which.set(1)
+        await h.settle()
+        assert (h.output, source.take()) == (Ok((1, "first")), ["watch", "read"])
+
+
+async def test_two_components_share_one_watch(tmp_path: Path) -> None:
+    """Of the same monitor."""
+    source = Input()
+    async with Harness(lambda: pair(source.get(), source.get()), state_dir=tmp_path) as h:
+        await h.settle()
+        assert (h.output, source.take()) == (Ok(("first", "first")), ["watch", "read"])
+
+
+async def test_two_engines_watch_for_themselves(tmp_path: Path) -> None:
+    """One that ends leaves the other one's watch alone."""
+    source = Input()
+    async with Harness(source.get, state_dir=tmp_path / "1") as one:
+        await one.settle()
+        async with Harness(source.get, state_dir=tmp_path / "2") as two:
+            await two.settle()
+            assert (one.output, two.output) == (Ok("first"), Ok("first"))
+            assert source.take() == ["watch", "read"] * 2
+        assert source.take() == ["unwatch"]
+
+
+async def test_a_refresh_may_come_from_a_thread_and_after_the_end(tmp_path: Path) -> None:
+    """Then it does nothing."""
+    source = Input()
+    async with Harness(source.get, state_dir=tmp_path) as h:
+        await h.settle()
+        source.value = "second"
+        await asyncio.to_thread(source.refresh)
+        await h.settle()
+        assert h.output == Ok("second")
+    thread = threading.Thread(target=source.refresh)
+    thread.start()
+    thread.join()
+    source.refresh()
+
+
+@pytest.mark.parametrize("how", ["raises", "hides"])
+async def test_a_watch_that_resists_its_end_ends(
+    tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether it turns the cancellation into an error, or hides it."""
+    source = Input()
+
+    class Watch:
+        async def __aenter__(self) -> None:
+            source.events.append("watch")
+
+        async def __aexit__(self, *error: object) -> bool:
+            source.events.append("unwatch")
+            if how == "raises":
+                raise OSError("already gone")
+            return True
+
+    monitor = Monitor(read=source.read, watch=lambda refresh: Watch(), describe=lambda: "odd")
+    async with Harness(lambda: component("m", monitor.get), state_dir=tmp_path) as h:
+        await h.settle()
+    assert source.take() == ["watch", "read", "unwatch"]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert ("already gone" in caplog.text) == (how == "raises")

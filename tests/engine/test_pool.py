@@ -1,0 +1,265 @@
+"""Pools: who is served, and in which order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pycurrent.cache import Schedule
+from pycurrent.engine import Config, Job, Level, Pool, Priority
+from pycurrent.errors import UsageError
+from pycurrent.term import Current, Failed, Failure, Ok, Stats, Var, all, constant
+from pycurrent.testing import Harness
+
+from .doing import Gate, do, start
+
+SECOND = timedelta(seconds=1)
+
+
+async def test_as_many_jobs_run_as_the_pool_has_resources(tmp_path: Path) -> None:
+    """The others are ready, and follow in the order in which they came."""
+    pool = Pool("builders", 2)
+    gate = Gate(pool=pool)
+    keys = ["a", "b", "c", "d", "e"]
+    async with Harness(lambda: all([do(gate, k) for k in keys]), state_dir=tmp_path) as h:
+        await h.settle()
+        assert h.stats == Stats(running=2, ready=3)
+        assert "Waiting for a resource of pool builders" in h.log("do c")
+        assert [job.description for job in pool.waiting] == ["do c", "do d", "do e"]
+        while gate.jobs:
+            assert len(gate.jobs) <= pool.capacity
+            gate.let_through(gate.jobs[0])
+            await h.settle()
+        assert gate.begun == [f"do {k}" for k in keys]
+        assert (h.stats, pool.used) == (Stats(ok=5), 0)
+
+
+async def test_a_first_result_comes_before_a_refresh(tmp_path: Path) -> None:
+    """Behind a result that is still reported there is time."""
+    pool = Pool("p", 1)
+    gate = Gate(pool=pool)
+    more = Var("more", False)
+
+    def pipeline() -> Current[Any]:
+        old = [do(gate, key, Schedule(SECOND)) for key in ("old1", "old2")]
+        new = more.get().bind(
+            lambda yes: all([do(gate, "new1"), do(gate, "new2")]) if yes else constant(None)
+        )
+        return all([*old, new])
+
+    async with Harness(pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+        for _ in range(2):
+            gate.let_through()
+            await h.settle()
+        gate.begun.clear()
+        await h.advance(SECOND)
+        assert [job.priority for job in pool.waiting] == [Priority.LOW]
+        more.set(True)
+        await h.settle()
+        assert [job.description for job in pool.waiting] == ["do new1", "do new2", "do old2"]
+        for _ in range(4):
+            gate.let_through()
+            await h.settle()
+        assert gate.begun == ["do old1", "do new1", "do new2", "do old2"]
+
+
+async def test_a_cancelled_job_leaves_the_queue(tmp_path: Path) -> None:
+    """The next one takes its turn, and nothing is lost from the pool."""
+    pool = Pool("p", 1)
+    gate = Gate(pool=pool)
+    keys = ["a", "b", "c"]
+    pipe = lambda: all([do(gate, k).state() for k in keys])  # noqa: E731
+    async with Harness(pipe, state_dir=tmp_path) as h:
+        await h.settle()
+        h.find("do b").cancel("not needed")
+        await h.settle()
+        assert [job.description for job in pool.waiting] == ["do c"]
+        gate.let_through()
+        await h.settle()
+        assert gate.begun == ["do a", "do c"]
+        gate.let_through()
+        await h.settle()
+        assert (pool.used, pool.waiting) == (0, [])
+
+
+async def test_a_job_cancelled_as_its_turn_comes_hands_it_on(tmp_path: Path) -> None:
+    """Between the moment in which the resource is given to it and the one in which it knows."""
+    pool = Pool("p", 1)
+    gate = Gate(pool=pool)
+    go = asyncio.Event()
+
+    async def first(job: Job) -> None:
+        await start(job)
+        async with job.use_pool(pool):
+            await go.wait()
+            next_one = pool.waiting[0]
+        assert next_one not in pool.waiting
+        next_one.cancel("just now")
+
+    def pipeline() -> Current[Any]:
+        return all([do(first, "a"), do(gate, "b").state(), do(gate, "c")])
+
+    async with Harness(pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+        go.set()
+        await h.settle()
+        assert gate.begun == ["do c"]
+        gate.let_through()
+        await h.settle()
+        assert (pool.used, h.stats) == (0, Stats(ok=2, failed=1))
+
+
+async def test_a_job_waits_for_confirmation_before_it_takes_a_resource(tmp_path: Path) -> None:
+    """Else it would keep others from running."""
+    pool = Pool("p", 1)
+    careful, quick = Gate(Level.DANGEROUS, pool=pool), Gate(pool=pool)
+    async with Harness(
+        lambda: all([do(careful, "careful"), do(quick, "quick")]),
+        state_dir=tmp_path,
+        config=Config(confirm=Level.DANGEROUS),
+    ) as h:
+        await h.settle()
+        assert quick.begun == ["do quick"]
+        h.find("do careful").approve()
+        await h.settle()
+        assert h.stats == Stats(running=1, ready=1)
+
+
+async def test_a_job_can_hold_more_resources_for_a_while(tmp_path: Path) -> None:
+    """`use_pool` waits for one, and gives it back at the end of the block."""
+    pool = Pool("disk", 1)
+    inside: list[str] = []
+    go = asyncio.Event()
+
+    async def work(job: Job) -> None:
+        await start(job)
+        async with job.use_pool(pool):
+            inside.append(job.description)
+            await go.wait()
+        async with job.use_pool(pool):
+            inside.append("again")
+
+    async with Harness(lambda: all([do(work, "a"), do(work, "b")]), state_dir=tmp_path) as h:
+        await h.settle()
+        assert inside == ["do a"]
+        assert "Waiting for a resource of pool disk" in h.log("do b")
+        go.set()
+        await h.settle()
+        assert sorted(inside) == ["again", "again", "do a", "do b"]
+        assert (h.stats, pool.used) == (Stats(ok=2), 0)
+
+
+async def test_a_failure_in_the_block_gives_the_resource_back(tmp_path: Path) -> None:
+    """And so does a cancellation."""
+    pool = Pool("disk", 1)
+
+    async def fails(job: Job) -> None:
+        await start(job)
+        async with job.use_pool(pool):
+            raise Failure("no")
+
+    async def hangs(job: Job) -> None:
+        await start(job)
+        async with job.use_pool(pool):
+            await asyncio.Event().wait()
+
+    pipe = lambda: all([do(fails, "a").state(), do(hangs, "b").state()])  # noqa: E731
+    async with Harness(pipe, state_dir=tmp_path) as h:
+        await h.settle()
+        assert pool.used == 1
+        h.find("do b").cancel("enough")
+        await h.settle()
+        assert pool.used == 0
+
+
+async def test_a_custom_pool_gets_and_gives_back_its_resources(tmp_path: Path) -> None:
+    """It is given the job; the job is ready until it has the resource."""
+    events: list[str] = []
+    go = asyncio.Event()
+
+    @asynccontextmanager
+    async def worker(job: Job) -> AsyncIterator[None]:
+        events.append(f"asked by {job.description}, {job.priority.value}")
+        await go.wait()
+        try:
+            yield
+        finally:
+            events.append("given back")
+
+    gate = Gate(pool=Pool.of("workers", worker))
+    async with Harness(lambda: do(gate), state_dir=tmp_path) as h:
+        await h.settle()
+        assert h.stats == Stats(ready=1)
+        assert "Waiting for a resource of pool workers" in h.log("do a")
+        go.set()
+        await h.settle()
+        assert h.stats == Stats(running=1)
+        gate.let_through()
+        await h.settle()
+        assert events == ["asked by do a, high", "given back"]
+
+
+async def test_a_custom_pool_that_has_none_fails_the_job(tmp_path: Path) -> None:
+    """With its reason."""
+
+    class NoWorker:
+        async def __aenter__(self) -> None:
+            raise Failure("no worker is left")
+
+        async def __aexit__(self, *error: object) -> None:
+            raise AssertionError
+
+    gate = Gate(pool=Pool.of("workers", lambda job: NoWorker()))
+    async with Harness(lambda: do(gate), state_dir=tmp_path) as h:
+        await h.settle()
+        assert h.output == Failed("no worker is left")
+
+
+async def test_a_job_cancelled_while_a_custom_pool_looks_for_a_resource(tmp_path: Path) -> None:
+    """The pool is told by the cancellation, and can tidy up."""
+    tidied: list[str] = []
+
+    @asynccontextmanager
+    async def worker(job: Job) -> AsyncIterator[None]:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            tidied.append(job.description)
+        yield
+
+    gate = Gate(pool=Pool.of("workers", worker))
+    async with Harness(lambda: do(gate), state_dir=tmp_path) as h:
+        await h.settle()
+        h.find("do a").cancel("enough")
+        await h.settle()
+        assert (h.output, tidied, gate.begun) == (Failed("Cancelled"), ["do a"], [])
+
+
+async def test_one_pool_serves_two_engines(tmp_path: Path) -> None:
+    """A pool belongs to whoever made it."""
+    pool = Pool("p", 1)
+    gate = Gate(pool=pool)
+    async with (
+        Harness(lambda: do(gate, "1"), state_dir=tmp_path / "1") as one,
+        Harness(lambda: do(gate, "2"), state_dir=tmp_path / "2") as two,
+    ):
+        await one.settle()
+        await two.settle()
+        assert (one.stats, two.stats) == (Stats(running=1), Stats(ready=1))
+        gate.let_through()
+        await one.settle()
+        await two.settle()
+        assert (one.output, two.stats) == (Ok("done"), Stats(running=1))
+
+
+def test_a_pool_without_resources_is_refused() -> None:
+    """Nothing could ever run."""
+    with pytest.raises(UsageError, match=r"'none'.*1 or more, not 0"):
+        Pool("none", 0)
