@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # The locked versions; tests run against exactly these.
 LOCK := requirements.lock
 
-.PHONY: help setup test lint demo bench lock clean
+.PHONY: help setup test lint demo pictures bench lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,19 @@ lint: $(STAMP)  ## ruff and mypy, strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# A clone with an identity of its own, so that anybody can commit to it.
+demo/repo:
+	git clone --quiet --config user.name=demo --config user.email=demo@localhost . $@
+
+demo: $(STAMP) | demo/repo  ## keep a clone of this repository tested (ONCE=1: once)
+	@echo "Commit something in ./demo/repo: git -C demo/repo commit --allow-empty -m Try"
+	@echo "It is tested at once, and only it. Open ./demo/out/index.html to see; stop with Ctrl-C."
+	@PATH="$(abspath $(BIN)):$$PATH" python examples/local_ci.py \
+		--repo demo/repo --out demo/out --state-dir demo/state $(if $(ONCE),--once)
+
+pictures: $(STAMP)  ## draw the pictures of the documentation (needs Graphviz)
+	PATH="$(abspath $(BIN)):$$PATH" python docs/pictures/draw.py
 
 lock:  ## write the locked versions anew (names and versions only)
 	rm -rf $(VENV)-lock

@@ -1,0 +1,97 @@
+"""Versions x commands: every check with every Python.
+
+    python examples/build_matrix.py --once
+    python examples/build_matrix.py --pythons python3.12 "python3.13 -X dev"
+
+Each version has a base that its checks share: what the interpreter says it is, to the last
+digit. It is asked again after a day. If the answer is the same then, no check is run again; if
+the interpreter was replaced, the checks are, and only with that one.
+
+What is checked is taken to stay as it is: for what changes see `local_ci.py`.
+"""
+
+import os
+import shlex
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import ClassVar
+
+import pycurrent as current
+from pycurrent import Builder, Current, Job, Level, Pool, Primitive, Schedule, builder, component
+
+DAILY = Schedule(valid_for=timedelta(days=1))
+THIS = shlex.quote(sys.executable)
+CHECKS = ("-m compileall -q .", "-W error -c 'import pycurrent.testing'", "-m pydoc pycurrent")
+
+
+@dataclass(frozen=True)
+class Base:
+    """An interpreter, and what it said it is when it was last asked."""
+
+    python: str
+    version: str
+
+
+@builder("python-base", level=Level.MOSTLY_HARMLESS, schedule=DAILY, label="base")
+async def base(job: Job, python: str) -> Base:
+    """What an interpreter is: found out once for all its checks."""
+    version = await job.check_output([*shlex.split(python), "-VV"])
+    return Base(python, version.strip())
+
+
+@dataclass(frozen=True)
+class Check(Builder[tuple[Base, str], None]):
+    """Runs a check with an interpreter. The two are the key; the fields are only the context."""
+
+    id: ClassVar[str] = "python-check"
+    auto_cancel: ClassVar[bool] = True
+
+    folder: Path
+    pool: Pool
+
+    async def build(self, job: Job, key: tuple[Base, str]) -> None:
+        base, words = key
+        await job.start(level=Level.AVERAGE, pool=self.pool, timeout=timedelta(minutes=10))
+        async with job.tempdir("pycache") as cache:
+            await job.exec(
+                [*shlex.split(base.python), *shlex.split(words)],
+                cwd=self.folder,
+                env={"PYTHONPYCACHEPREFIX": str(cache)},
+            )
+
+    def describe(self, key: tuple[Base, str]) -> str:
+        base, words = key
+        return f"{base.python} {words}"
+
+
+def matrix(
+    pythons: tuple[str, ...] = (THIS, f"{THIS} -O", f"{THIS} -X dev"),
+    checks: tuple[str, ...] = CHECKS,
+    folder: Path = Path(current.__file__).parent,
+    jobs: int = os.cpu_count() or 1,
+) -> Current[None]:
+    """Run every check with every Python.
+
+    Args:
+        pythons: interpreters with their options, as in a shell
+        checks: what they are given to do, as in a shell
+        folder: where they do it
+        jobs: how many run at once
+    """
+    runner = Check(folder.absolute(), Pool("cpu", jobs))
+
+    @component("check")
+    def check(base: Base, words: str) -> Primitive[None]:
+        return runner.get((base, words))
+
+    def check_all(python: Current[str]) -> Current[None]:
+        found = base(python)
+        return current.constant(checks).list_iter(lambda words: check(found, words), label="checks")
+
+    return current.constant(pythons).list_iter(check_all, label="pythons")
+
+
+if __name__ == "__main__":
+    current.main(matrix)
