@@ -1,0 +1,94 @@
+"""The reference has every public name, command and option."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import pycurrent
+import pycurrent.testing
+from pycurrent import Current, Job
+from pycurrent.plugins import command, fs, git
+from pycurrent.testing import pytest_plugin
+
+REFERENCE = (Path(__file__).resolve().parents[2] / "docs" / "reference.md").read_text()
+
+
+def documented(name: str) -> bool:
+    """Whether the name, which may follow a point, stands in code of the page."""
+    return re.search(rf"`[^`]*(?<![\w-]){re.escape(name)}(?![\w-])[^`]*`", REFERENCE) is not None
+
+
+@pytest.mark.parametrize("name", sorted({*pycurrent.__all__, *pycurrent.testing.__all__}))
+def test_public_name(name: str) -> None:
+    """Each name that can be imported from pycurrent and pycurrent.testing is there."""
+    assert documented(name)
+
+
+@pytest.mark.parametrize("plugin", [command, fs, git], ids=lambda plugin: plugin.__name__)
+def test_plugin(plugin: ModuleType) -> None:
+    """Each name of a plugin is there, behind the plugin's."""
+    short = plugin.__name__.rpartition(".")[2]
+    assert [name for name in plugin.__all__ if not documented(f"{short}.{name}")] == []
+
+
+@pytest.mark.parametrize("of", [Current, git.Local])
+def test_methods(of: type) -> None:
+    """Each public method is there."""
+    methods = [name for name, value in vars(of).items() if callable(value) and name[0] != "_"]
+    assert [name for name in methods if not documented(f".{name}")] == []
+
+
+def test_methods_of_a_job() -> None:
+    """Each method of a job that operations may call is there."""
+    of_the_engine = {"run", "park"}
+    methods = {name for name, value in vars(Job).items() if callable(value) and name[0] != "_"}
+    assert {name for name in methods - of_the_engine if not documented(f".{name}")} == set()
+
+
+def test_fixtures() -> None:
+    """Each fixture is there."""
+    fixtures = [
+        name
+        for name, value in vars(pytest_plugin).items()
+        if type(value).__name__ == "FixtureFunctionDefinition"
+    ]
+    assert fixtures
+    assert [name for name in fixtures if not documented(name)] == []
+
+
+def options(*words: str) -> set[str]:
+    """The options that the help of a command shows."""
+    shown = subprocess.run(
+        [sys.executable, "-m", "pycurrent", *words, "--help"],
+        env={**os.environ, "COLUMNS": "200"},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", shown)) - {"-h"}
+
+
+@pytest.mark.parametrize("word", ["run", "graph", "history", "log", "gc"])
+def test_command(word: str) -> None:
+    """The command is there, and each of its options."""
+    assert documented(f"pycurrent {word}")
+    assert {option for option in options(word) if not documented(option)} == set()
+
+
+def test_commands() -> None:
+    """There is no other command than those above."""
+    shown = subprocess.run(
+        [sys.executable, "-m", "pycurrent", "--help"], check=True, capture_output=True, text=True
+    ).stdout
+    assert set(re.findall(r"^│ ([a-z]+) ", shown, re.MULTILINE)) == {
+        "run",
+        "graph",
+        "history",
+        "log",
+        "gc",
+    }
