@@ -484,7 +484,7 @@ class _Command:
         cancellable: bool,
         show: str | Sequence[str] | None,
     ) -> None:
-        if isinstance(argv, str) or not argv:
+        if isinstance(argv, str) or not argv or not all(map(_is_word, argv)):
             raise Failure(f"a command is a list of its words, not {argv!r}")
         self.argv = [os.fspath(word) for word in argv]
         self.cwd = None if cwd is None else Path(cwd)
@@ -505,6 +505,10 @@ class _Command:
             file.seek(0)
             closing.pop_all()
         return file
+
+
+def _is_word(word: object) -> bool:
+    return isinstance(word, str | os.PathLike)
 
 
 async def _take_cancellation(task: asyncio.Task[Any]) -> None:

@@ -1,0 +1,493 @@
+"""What jobs run: commands, their output, their folders, and the disks they fill."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pycurrent.engine import CommandFailed, Config, Job, Level
+from pycurrent.engine.job import _remove_tree
+from pycurrent.errors import PycurrentError
+from pycurrent.term import Active, Activity, Failed, Ok
+from pycurrent.testing import Harness
+
+from .doing import Function, do, start
+
+CANCELLED = Failed("Cancelled")
+
+
+def one(folder: Path, fn: Function, config: Config | None = None) -> Harness:
+    return Harness(lambda: do(fn), state_dir=folder, config=config)
+
+
+async def ended(folder: Path, fn: Function) -> tuple[object, str]:
+    """The outcome and the log of a job that ends by itself."""
+    async with one(folder, fn) as h:
+        await h.settle()
+        return h.output, h.log("do a")
+
+
+@pytest.fixture
+def mark() -> str:
+    """What the environment of the processes of a test contains."""
+    return uuid.uuid4().hex
+
+
+def marked(mark: str) -> list[int]:
+    """The living processes with the mark in their environment."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal() and int(folder.name) != os.getpid():
+            try:
+                if mark.encode() in (folder / "environ").read_bytes():
+                    found.append(int(folder.name))
+            except OSError:
+                continue
+    return found
+
+
+# What a command gets, and what it gives
+
+
+async def test_the_output_of_a_command_is_in_the_log(tmp_path: Path) -> None:
+    """After the command itself, as one would type it; both streams, and in order."""
+
+    async def work(job: Job) -> None:
+        await start(job)
+        await job.exec(["sh", "-c", "echo one; echo two >&2; printf three"])
+        job.log("after")
+
+    output, log = await ended(tmp_path, work)
+    assert output == Ok("done")
+    stamp = "2026-01-01 00:00.00: "
+    assert f"{stamp}Exec: sh -c 'echo one; echo two >&2; printf three'\none\ntwo\nthree\n" in log
+    assert log.endswith(f"three\n{stamp}after\n{stamp}Job succeeded\n")
+
+
+async def test_a_command_has_its_folder_environment_and_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`env` adds to the engine's; without `stdin` there is nothing to read."""
+    monkeypatch.setenv("OF_THE_ENGINE", "yes")
+    (tmp_path / "sub").mkdir()
+
+    async def work(job: Job) -> str:
+        await start(job)
+        script = "pwd; echo $OF_THE_ENGINE $MORE; cat"
+        args = {"cwd": tmp_path / "sub", "env": {"MORE": "more"}}
+        outputs = [
+            await job.check_output(["sh", "-c", script], stdin=stdin, **args)  # type: ignore[arg-type]
+            for stdin in ("text é", b"bytes", None)
+        ]
+        return "|".join(outputs)
+
+    output, _ = await ended(tmp_path / "state", work)
+    begin = f"{tmp_path / 'sub'}\nyes more\n"
+    assert output == Ok(f"{begin}text é|{begin}bytes|{begin}")
+
+
+async def test_check_output_gives_stdout_and_logs_stderr(tmp_path: Path) -> None:
+    """What is no UTF-8 is shown as such."""
+
+    async def work(job: Job) -> str:
+        await start(job)
+        return await job.check_output(["sh", "-c", r"printf 'out\377'; echo err >&2"])
+
+    output, log = await ended(tmp_path, work)
+    assert output == Ok("out\ufffd")
+    assert "\nerr\n" in log
+    assert "\nout" not in log
+
+
+async def test_a_command_that_fails_says_which_and_how(tmp_path: Path) -> None:
+    """By status or by signal; its exception carries both."""
+    caught: list[CommandFailed] = []
+
+    async def work(job: Job) -> None:
+        await start(job)
+        try:
+            await job.exec(["sh", "-c", "kill -9 $$"])
+        except CommandFailed as error:
+            caught.append(error)
+        await job.exec(["sh", "-c", "exit 3"])
+
+    output, log = await ended(tmp_path, work)
+    assert output == Failed("sh -c 'exit 3' exited with status 3")
+    assert "Job failed: sh -c 'exit 3' exited with status 3" in log
+    assert str(caught[0]) == "sh -c 'kill -9 $$' was killed by signal 9"
+    assert (caught[0].status, caught[0].command) == (-9, "sh -c 'kill -9 $$'")
+
+
+async def test_a_command_is_shown_as_one_wishes(tmp_path: Path) -> None:
+    """In the log and in the failure; as a text, or as words."""
+
+    async def work(job: Job) -> None:
+        await start(job)
+        await job.exec(["true", "token-1"], show="true <token>")
+        await job.exec(["false", "token-2"], show=["false", "a b"])
+
+    output, log = await ended(tmp_path, work)
+    assert output == Failed("false 'a b' exited with status 1")
+    assert "Exec: true <token>\n" in log
+    assert "token-" not in log
+
+
+async def test_a_command_that_cant_be_started_says_why(tmp_path: Path) -> None:
+    """No such command, no such folder."""
+
+    async def missing(job: Job) -> None:
+        await start(job)
+        await job.exec(["there-is-no-such-command", "x"])
+
+    output, log = await ended(tmp_path / "1", missing)
+    assert output == Failed(
+        "can't start 'there-is-no-such-command': there is no such command on the PATH"
+    )
+    assert "Exec: there-is-no-such-command x" in log
+
+    async def nowhere(job: Job) -> None:
+        await start(job)
+        await job.exec(["true"], cwd=tmp_path / "nowhere")
+
+    output, _ = await ended(tmp_path / "2", nowhere)
+    assert isinstance(output, Failed)
+    assert "its working directory" in output.message
+    assert "nowhere" in output.message
+
+
+@pytest.mark.parametrize("argv", ["ls -l", [], [""], ["echo", 7], ["echo", "a\0b"]])
+async def test_a_command_that_is_none_is_refused(tmp_path: Path, argv: list[str]) -> None:
+    """A string is no list of words."""
+
+    async def work(job: Job) -> None:
+        await start(job)
+        await job.exec(argv)
+
+    output, _ = await ended(tmp_path, work)
+    assert isinstance(output, Failed)
+    assert output.message.startswith(("a command is a list of its words, not", "can't start"))
+
+
+async def test_a_huge_output_is_in_the_log_as_a_whole(tmp_path: Path) -> None:
+    """While the loop goes on."""
+    size = 20 << 20
+
+    async def work(job: Job) -> None:
+        await start(job)
+        await job.exec(["head", "-c", str(size), "/dev/zero"])
+
+    async with one(tmp_path, work) as h:
+        await h.settle()
+        assert h.output == Ok("done")
+        log = h.engine.state.job_path(h.find("do a").id).read_bytes()
+        assert log.count(b"\0") == size
+
+
+async def test_secrets_are_masked_in_what_commands_print(tmp_path: Path) -> None:
+    """In the command as it is shown, too; what `check_output` gives is not changed."""
+
+    async def work(job: Job) -> str:
+        await start(job)
+        token = job.secret("s3cr3t-token")
+        await job.exec(["echo", token])
+        given = await job.check_output(["sh", "-c", f"echo {token}; echo {token} >&2"])
+        assert given == f"{token}\n"
+        await job.exec(["sh", "-c", f"exit 1; {token}"])
+        return ""
+
+    output, log = await ended(tmp_path, work)
+    assert "s3cr3t" not in log
+    assert log.count("\n****\n") == 2
+    assert output == Failed("sh -c 'exit 1; ****' exited with status 1")
+
+
+# Cancelling
+
+
+async def test_a_cancelled_command_leaves_no_process(tmp_path: Path, mark: str) -> None:
+    """Not even those that have left its session."""
+    begun = asyncio.Event()
+
+    async def work(job: Job) -> None:
+        await start(job)
+        async with job.tempdir() as folder:
+            script = "setsid sleep 1000 & (sleep 1000 &) ; touch begun; sleep 1000"
+            running = asyncio.ensure_future(
+                job.exec(["sh", "-c", script], cwd=folder, env={"MARK": mark})
+            )
+            await asyncio.to_thread(_wait_for, folder / "begun")
+            begun.set()
+            await running
+
+    async with one(tmp_path, work) as h:
+        await begun.wait()
+        assert len(marked(mark)) >= 3
+        h.find("do a").cancel("enough")
+        await h.settle()
+        assert h.output == CANCELLED
+        assert marked(mark) == []
+        assert list(h.engine.state.tmp.iterdir()) == []
+
+
+def _wait_for(path: Path) -> None:
+    """Blocks until a command has made the file."""
+    subprocess.run(["sh", "-c", 'until [ -e "$1" ]; do sleep 0.005; done', "sh", path], check=True)
+
+
+async def test_a_command_that_is_not_cancellable_ends_by_itself(tmp_path: Path) -> None:
+    """Then the job is cancelled."""
+    begun = asyncio.Event()
+
+    async def work(job: Job) -> None:
+        await start(job)
+        (tmp_path / "go").unlink(missing_ok=True)
+        os.mkfifo(tmp_path / "go")
+        running = asyncio.ensure_future(
+            job.exec(
+                ["sh", "-c", "echo begun > begun; cat go; echo to the end"],
+                cwd=tmp_path,
+                cancellable=False,
+            )
+        )
+        await asyncio.to_thread(_wait_for, tmp_path / "begun")
+        begun.set()
+        await running
+
+    async with one(tmp_path / "state", work) as h:
+        await begun.wait()
+        h.find("do a").cancel("enough")
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert h.output == Active(Activity.RUNNING)
+        await asyncio.to_thread((tmp_path / "go").write_text, "gone\n")
+        await h.settle()
+        assert h.output == CANCELLED
+        assert "gone\nto the end\n" in h.log("do a")
+
+
+async def test_a_command_that_the_work_has_left_running_ends_with_the_job(
+    tmp_path: Path, mark: str
+) -> None:
+    """And none can be started later."""
+    strays: list[asyncio.Future[None]] = []
+    jobs: list[Job] = []
+
+    async def work(job: Job) -> None:
+        await start(job)
+        jobs.append(job)
+        command = ["sh", "-c", f"touch {tmp_path}/begun; sleep 1000"]
+        strays.append(asyncio.ensure_future(job.exec(command, env={"MARK": mark})))
+        await asyncio.to_thread(_wait_for, tmp_path / "begun")
+
+    async with one(tmp_path / "state", work) as h:
+        await h.settle()
+        assert h.output == Ok("done")
+        assert marked(mark) == []
+        with pytest.raises(CommandFailed, match="killed by signal 15"):
+            await strays[0]
+        with pytest.raises(PycurrentError, match="has ended: it can't run true"):
+            await jobs[0].exec(["true"])
+
+
+async def test_cancelling_reaches_a_command_that_is_shielded(tmp_path: Path, mark: str) -> None:
+    """A cancelled job ends its processes itself."""
+    begun = asyncio.Event()
+
+    async def work(job: Job) -> None:
+        await start(job)
+        command = ["sh", "-c", f"touch {tmp_path}/begun; sleep 1000"]
+        running = asyncio.ensure_future(job.exec(command, env={"MARK": mark}))
+        await asyncio.to_thread(_wait_for, tmp_path / "begun")
+        begun.set()
+        try:
+            await asyncio.shield(running)
+        finally:
+            with pytest.raises(CommandFailed):
+                await running
+
+    async with one(tmp_path / "state", work) as h:
+        await begun.wait()
+        h.find("do a").cancel("enough")
+        await h.settle()
+        assert (h.output, marked(mark)) == (CANCELLED, [])
+
+
+async def test_a_timeout_ends_a_command(tmp_path: Path, mark: str) -> None:
+    """With everything it has started."""
+    begun = asyncio.Event()
+
+    async def work(job: Job) -> None:
+        await job.start(level=Level.HARMLESS, timeout=timedelta(minutes=1))
+        command = ["sh", "-c", f"touch {tmp_path}/begun; sleep 1000"]
+        running = asyncio.ensure_future(job.exec(command, env={"MARK": mark}))
+        await asyncio.to_thread(_wait_for, tmp_path / "begun")
+        begun.set()
+        await running
+
+    async with one(tmp_path / "state", work) as h:
+        await begun.wait()
+        await h.advance(timedelta(minutes=1))
+        assert (h.output, marked(mark)) == (CANCELLED, [])
+        assert "it ran for longer than 0:01:00" in h.log("do a")
+
+
+# Folders
+
+
+async def test_a_tempdir_is_removed_with_all_that_is_in_it(tmp_path: Path) -> None:
+    """Also when the block fails."""
+    folders: list[Path] = []
+
+    async def work(job: Job) -> None:
+        await start(job)
+        async with job.tempdir("build-") as folder:
+            folders.append(folder)
+            (folder / "deep").mkdir()
+            (folder / "deep" / "file").touch()
+            (folder / "deep").chmod(0o500)
+            raise ValueError
+
+    await ended(tmp_path, work)
+    assert not folders[0].exists()
+
+
+def test_folders_that_cant_be_written_are_removed_and_links_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a user who may not write everything, as root may."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").touch()
+    outside.chmod(0o500)
+    tree = tmp_path / "tree"
+    for name in ("unwritable", "unreadable/deep"):
+        (tree / name).mkdir(parents=True)
+        (tree / name / "file").touch()
+        (tree / name / "link").symlink_to(outside)
+    (tree / "unwritable").chmod(0o500)
+    (tree / "unreadable").chmod(0)
+    monkeypatch.chdir(tmp_path)
+    with ordinary_user(tmp_path):
+        _remove_tree(Path("tree"))
+    assert not tree.exists()
+    assert (outside / "kept").exists()
+    assert outside.stat().st_mode & 0o777 == 0o500
+
+
+@contextmanager
+def ordinary_user(folder: Path) -> Iterator[None]:
+    """Whoever runs the test is no superuser in the block, and owns the folder."""
+    if os.geteuid() != 0:
+        yield
+        return
+    for path in [folder, *folder.rglob("*")]:
+        os.chown(path, 65534, 65534, follow_symlinks=False)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+# Full disks
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of 2 MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "pycurrent-test", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("needs the right to mount")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(ballast: Path) -> None:
+    """Leave no room on the disk."""
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+
+
+async def test_a_log_that_cant_be_written_fails_the_job_and_not_the_engine(small: Path) -> None:
+    """With the cause; once there is room again, things go on, and nothing is lost."""
+    jobs = small / "job"
+
+    async def work(job: Job) -> None:
+        await start(job)
+        await job.exec(["head", "-c", str(4 << 20), "/dev/zero"])
+
+    async with one(small, work) as h:
+        await h.settle()
+        assert h.output == Failed("the log can't be written: No space left on device")
+        again = h.find("do a")
+        for log in jobs.rglob("*.log"):
+            log.unlink()
+        await h.advance(timedelta(seconds=5))
+        (build,) = h.history()
+        assert build.outcome == "the log can't be written: No space left on device"
+        again.rebuild()
+        await h.settle()
+        assert h.output == Failed("the log can't be written: No space left on device")
+
+
+async def test_what_a_full_disk_does_not_take_is_written_once_it_does(small: Path) -> None:
+    """The database keeps in memory what it can't write."""
+    ballast = small / "ballast"
+    filled = asyncio.Event()
+    go = asyncio.Event()
+
+    async def work(job: Job) -> None:
+        await start(job)
+        filled.set()
+        await go.wait()
+
+    async with one(small, work) as h:
+        await filled.wait()
+        await h.settle()
+        fill(ballast)
+        go.set()
+        await h.settle()
+        # Its last line found no room any more, or a rest of some page.
+        assert isinstance(h.output, Ok | Failed)
+        ballast.unlink()
+        await h.advance(timedelta(seconds=5))
+        assert len(h.history()) == 1
+    async with one(small, work) as h:
+        assert isinstance(h.output, Ok | Failed)
+        assert [b.build for b in h.history()] == [0]
+
+
+async def test_a_log_that_cant_be_made_fails_the_component(tmp_path: Path) -> None:
+    """It can be tried again."""
+
+    async def work(job: Job) -> None:
+        await start(job)
+
+    state = tmp_path / "state"
+    async with one(state, work) as h:
+        await h.settle()
+    (state / "job").rename(tmp_path / "kept")
+    (state / "job").mkdir()
+    async with one(state, work) as h:
+        assert h.output == Ok("done")
+        (state / "job").rmdir()
+        (state / "job").touch()
+        h.find("do a").rebuild()
+        await h.settle()
+        assert isinstance(h.output, Failed)
+        assert "the log can't be made" in h.output.message
+        (state / "job").unlink()
+        h.find("do a").rebuild()
+        await h.settle()
+        assert h.output == Ok("done")
