@@ -123,6 +123,27 @@ def test_what_a_plugin_refuses(pipeline_file: Write, pycurrent: Command) -> None
     )
 
 
+@pytest.mark.parametrize("key", ["object()", "float('nan')"])
+def test_an_unstable_key(key: str, pipeline_file: Write, pycurrent: Command) -> None:
+    """It is the component's failure, and the run is no good: what else there is has been run."""
+    pipeline_file(
+        FROBS
+        + f"""
+    @builder("unstable", level=Level.HARMLESS)
+    async def unstable(job: Job, key: {"object" if "object" in key else "float"}) -> None:
+        ...
+
+    def both() -> Current[None]:
+        return current.all([unstable({key}), frob("a")])
+    """
+    )
+    ended = pycurrent("run", "ci.py:both", "--once")
+    assert ended.status == 2
+    assert "\n" not in ended.err.strip("\n")
+    assert "key of operation 'unstable'" in ended.err
+    assert [line[:15] for line in ended.lines if line.startswith("ok")] == ["ok       frob a"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

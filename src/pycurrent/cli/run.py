@@ -18,7 +18,9 @@ from pycurrent.cli.stop import stop_requests
 from pycurrent.cli.summary import LISTED, Summary, log_command
 from pycurrent.cli.text import plural
 from pycurrent.engine import Engine
+from pycurrent.errors import UsageError
 from pycurrent.service import EngineView, Overview
+from pycurrent.term import Misused
 
 
 def run_pipeline(call: Call, options: RunOptions) -> int:
@@ -45,6 +47,9 @@ async def _run(call: Call, options: RunOptions, logs: str) -> Overview | signal.
             await _first(*ends, *([engine.settled()] if options.once else []))
             engine.raise_if_crashed()
             overview = view.overview(limit=LISTED)
+            misuse = next((f for f in view.failures() if isinstance(f, Misused)), None)
+            if options.once and misuse is not None:
+                raise UsageError(misuse.message)
             if request.signal is not None:
                 jobs = plural(overview.jobs, "job")
                 screen.say(f"stopping: {jobs} to cancel; once more, and it ends at once")

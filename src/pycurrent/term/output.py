@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
-from pycurrent.errors import PycurrentError
+from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.incr import Absent, Cycle, Duplicate
 
 T_co = TypeVar("T_co", covariant=True)
@@ -89,6 +89,15 @@ class Failed(Absent):
         return (_failed, (self.message, self.traceback))
 
 
+class Misused(Failed):
+    """It was asked for in a way that can't be: a `UsageError`, the author's to mend.
+
+    Equal to any failure with the message, and no longer told apart once it was recorded.
+    """
+
+    __slots__ = ()
+
+
 def _failed(message: str, traceback: str | None) -> Failed:
     """A failure that was pickled or copied."""
     return Failed(message, traceback=traceback)
@@ -121,6 +130,8 @@ def failed_by(error: BaseException) -> Failed:
     match error:
         case Failure() | Duplicate() | Cycle():
             return Failed(str(error))
+        case UsageError() if str(error):
+            return Misused(str(error))
         case PycurrentError() if str(error):
             return Failed(str(error))
         case _:
