@@ -184,3 +184,11 @@ def test_no_block_is_left_out(page: Path) -> None:
             place, module = Path(name[1]).parts[0], Path(name[1]).stem
             uses = [place, f"import {module}", f"from {module}"]
             assert any(use in text for text in later for use in uses), f"{name[1]} is not used"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links(page: Path) -> None:
+    """What a page links to in the repository is there."""
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())
+    files = [target for target in targets if "://" not in target]
+    assert [file for file in files if not (page.parent / file).exists()] == []
