@@ -33,7 +33,6 @@ MAY_USE = {
     "web": {"service", *CORE, "errors"},
     "cli": {"service", *CORE, "errors"},
     "testing": {*CORE, "errors"},
-    "__main__": {"cli"},
     # The package itself, and what `python -m pycurrent` runs.
     "": {*CORE, "cli", "errors"},
     "__main__": {"cli"},
