@@ -1,0 +1,117 @@
+"""An engine that is killed at any moment loses nothing and leaves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from pycurrent.engine import Engine
+from pycurrent.store import StateDirLocked
+from pycurrent.term import Ok, constant
+from pycurrent.testing import Harness
+
+from . import killable
+
+pytestmark = pytest.mark.timeout(30)
+
+
+@asynccontextmanager
+async def engine_at(moment: str, folder: Path, mark: str) -> AsyncIterator[subprocess.Popen[bytes]]:
+    """A process with an engine that has come to the moment, and goes no further."""
+    fifo = folder / "fifo"
+    os.mkfifo(fifo)
+    process = subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, killable.__file__, str(folder / "state"), moment, str(fifo)],
+        env={**os.environ, "MARK": mark},
+    )
+    try:
+        await asyncio.to_thread(fifo.read_bytes)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def marked(mark: str) -> list[int]:
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            try:
+                if mark.encode() in (folder / "environ").read_bytes():
+                    found.append(int(folder.name))
+            except OSError:
+                continue
+    return found
+
+
+async def gone(mark: str) -> None:
+    """Returns once no process with the mark lives; their supervisors see to that."""
+    for pid in marked(mark):
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(descriptor, ended.set)
+        await ended.wait()
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("moment", killable.MOMENTS)
+async def test_what_was_recorded_is_known_and_the_rest_is_done_again(
+    tmp_path: Path, moment: str
+) -> None:
+    """The interrupted job is in the history with its log, and its processes are gone."""
+    mark = uuid.uuid4().hex
+    async with engine_at(moment, tmp_path, mark) as process:
+        assert len(marked(mark)) >= (4 if moment == "running" else 1)
+        process.kill()
+        process.wait()
+    await gone(mark)
+    assert marked(mark) == []
+
+    ran: list[str] = []
+    async with Harness(
+        lambda: killable.pipeline(ran.append, None, moment), state_dir=tmp_path / "state"
+    ) as h:
+        await h.settle()
+        assert h.output == Ok("worked")
+        history = [(b.op, b.build, b.ok) for b in h.history()]
+        if moment == "recorded":
+            assert ran == []
+            assert history == [("known", 0, True), ("work", 0, True)]
+            return
+        assert ran == ["created", "started", "returned"], "what is known is not made again"
+        assert history == [("known", 0, True), ("work", 0, None), ("work", 0, True)]
+        interrupted = h.history("work")[0]
+        log = h.engine.state.job_path(interrupted.job_id).read_text()
+        assert "New job: work w" in log
+        assert ("output" in log) == (moment == "running")
+        assert (interrupted.running is not None) == (moment in ("running",))
+
+
+async def test_a_state_directory_that_is_in_use_is_refused_with_the_holders_pid(
+    tmp_path: Path,
+) -> None:
+    """Until the holder has ended, however that came."""
+    state = tmp_path / "state"
+    async with engine_at("started", tmp_path, "") as process:
+        with pytest.raises(StateDirLocked, match=f"{process.pid}") as refused:
+            async with Engine(lambda: constant(1), state_dir=state):
+                pass
+        assert refused.value.pid == process.pid
+        process.kill()
+        process.wait()
+    async with Engine(lambda: constant(1), state_dir=state) as engine:
+        assert engine.output == Ok(1)
