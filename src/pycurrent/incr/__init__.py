@@ -3,10 +3,11 @@
 Synchronous, standard library only. `Graph` holds the nodes and brings them up to date.
 """
 
-from pycurrent.incr.each import Duplicate, Each, Item
+from pycurrent.incr.each import Duplicate, Each, Item, Unhashable
 from pycurrent.incr.gather import FANOUT, Gather, Sequence
-from pycurrent.incr.graph import GAP, Cycle, Graph
-from pycurrent.incr.node import UNSET, Absent, Eq, Node, Observer
+from pycurrent.incr.graph import Graph
+from pycurrent.incr.heights import GAP, Cycle
+from pycurrent.incr.node import UNSET, Absent, Dynamic, Eq, Node, Observer
 from pycurrent.incr.nodes import Bind, Const, Input, Map1, MapN, Switch, combine
 from pycurrent.incr.rope import Rope, plain
 from pycurrent.incr.scope import Scope
@@ -20,6 +21,7 @@ __all__ = [
     "Const",
     "Cycle",
     "Duplicate",
+    "Dynamic",
     "Each",
     "Eq",
     "Gather",
@@ -34,6 +36,7 @@ __all__ = [
     "Scope",
     "Sequence",
     "Switch",
+    "Unhashable",
     "combine",
     "plain",
 ]

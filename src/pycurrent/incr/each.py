@@ -25,7 +25,6 @@ class Item(Input):
         self.key = key
         self.item = item
         self.scope = Scope(each)
-        self.scope.roots.append(self)
         self.count = 0
         self.output: Node = self
 
@@ -41,12 +40,24 @@ class Duplicate(ValueError):
         super().__init__(f"two different items have the key {key!r}: {one!r} and {other!r}")
 
 
+class Unhashable(TypeError):
+    """What items are told apart by can't be looked up."""
+
+    def __init__(self, key: object, *, is_item: bool) -> None:
+        super().__init__(
+            f"an item that is not hashable needs a key= to tell it from others: {key!r}"
+            if is_item
+            else f"the key of an item is not hashable: {key!r}"
+        )
+
+
 class Each(Node):
     """Follows a list: an item that stays keeps its part of the graph, untouched.
 
     Items are told apart by `key` (by themselves, if None). `build(item)` makes the part of a
     new one in `item.scope` and returns its outcome; what it raises is the outcome of that item.
-    The outcomes, in the order of the list, are in `sequence`. Equal items share one part.
+    The outcomes, in the order of the list, are in `sequence`, which is its only user. Equal items
+    share one part.
 
     A change costs the items between the first and the last that differ, and a comparison of
     the rest.
@@ -85,11 +96,15 @@ class Each(Node):
                 absent = graph.fault(error)
                 if absent == self.absent:
                     absent = self.absent
+            finally:
+                graph.discard_unused()
         if absent is not None:
             self._clear(graph)
         return self.publish(bool(self.order), absent)
 
     def _clear(self, graph: Graph) -> None:
+        for item in self.items.values():
+            item.scope.close()
         self.items = {}
         self.order = []
         self.sequence.fill(graph, [])
@@ -106,38 +121,67 @@ class Each(Node):
         keys = self._keys(middle)
         if not gone and not keys:
             return
+        items = self._take_all(graph, gone, zip(keys, middle, strict=True))
+        self.sequence.splice(graph, start, start + len(gone), [item.output for item in items])
+        self.order = new
+        self._leave(gone)
+
+    def _take_all(
+        self, graph: Graph, gone: list[Hashable], wanted: Iterable[tuple[Hashable, Any]]
+    ) -> list[Item]:
+        """The items for what is wanted instead of what is gone; all or, on an exception, none."""
+        taken: list[Item] = []
+        changed: dict[Item, Any] = {}
         for key in gone:
             self.items[key].count -= 1
-        members: list[Node] = []
         try:
-            for key, item in zip(keys, middle, strict=True):
-                members.append(self._take(graph, key, item).output)
-        except Exception:
-            for member in members:
-                graph.discard(member)
+            for key, value in wanted:
+                item = self._take(graph, key, value, changed)
+                item.count += 1
+                taken.append(item)
+        except BaseException:
+            for item in taken:
+                item.count -= 1
+            for key in gone:
+                self.items[key].count += 1
+            self._leave([key for key, item in self.items.items() if not item.count])
             raise
-        self.sequence.splice(graph, start, start + len(gone), members)
-        for key in gone:
-            if key in self.items and not self.items[key].count:
-                del self.items[key]
-        self.order = new
+        for item, value in changed.items():
+            item.replace(graph, value)
+        return taken
 
     def _keys(self, items: list[Any]) -> list[Hashable]:
         return items if self.key is None else [self.key(item) for item in items]
 
-    def _take(self, graph: Graph, key: Hashable, value: Any) -> Item:
-        item = self.items.get(key)
+    def _leave(self, keys: list[Hashable]) -> None:
+        """Forget the items of these keys, unless they are still in use."""
+        for key in keys:
+            item = self.items.get(key)
+            if item is not None and not item.count:
+                item.scope.close()
+                del self.items[key]
+
+    def _take(self, graph: Graph, key: Hashable, value: Any, changed: dict[Item, Any]) -> Item:
+        """The item of a key, a new one if need be; enters in `changed` what it is to become."""
+        try:
+            item = self.items.get(key)
+        except TypeError as error:
+            raise Unhashable(key, is_item=self.key is None) from error
         if item is None:
-            item = self.items[key] = Item(self, key, value)
-            graph.add(item, item.scope)
-            try:
-                item.output = self.build(item)
-            except Exception as error:
-                item.output = Input(None, graph.fault(error))
-                graph.add(item.output, item.scope)
-        elif item.item is not value and item.item != value:
+            return self._make(graph, key, value)
+        old = changed.get(item, item.item)
+        if old is not value and old != value:
             if item.count:
-                raise Duplicate(key, item.item, value)
-            item.replace(graph, value)
-        item.count += 1
+                raise Duplicate(key, old, value)
+            changed[item] = value
+        return item
+
+    def _make(self, graph: Graph, key: Hashable, value: Any) -> Item:
+        item = self.items[key] = Item(self, key, value)
+        graph.add(item, item.scope)
+        try:
+            item.output = self.build(item)
+        except Exception as error:
+            item.output = Input(None, graph.fault(error))
+            graph.add(item.output, item.scope)
         return item

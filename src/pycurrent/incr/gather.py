@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from collections.abc import Sequence as AbstractSequence
 from typing import Any
 
-from pycurrent.incr.graph import GAP, Graph
-from pycurrent.incr.node import Absent, Node
+from pycurrent.incr.graph import Graph
+from pycurrent.incr.heights import Cycle
+from pycurrent.incr.node import Absent, Dynamic, Node
 from pycurrent.incr.nodes import combine
 from pycurrent.incr.rope import Rope, plain
 
@@ -22,7 +23,7 @@ FANOUT = 32
 """Children of a tree node when it is made: 16 to 64 measure alike."""
 
 
-class Gather(Node):
+class Gather(Dynamic):
     """A node of the tree: the values of its children, or why there are none."""
 
     __slots__ = ("children", "collect", "depth", "size")
@@ -56,20 +57,21 @@ class Gather(Node):
         return Gather(children, self.depth, size, self.collect)
 
 
-class Sequence(Node):
+class Sequence(Dynamic):
     """The members of a list as one node: their values as a rope, or None where nobody collects.
 
     With a `head`, the members are known only while that has a value.
     """
 
-    __slots__ = ("collect", "head", "root", "slack")
+    __slots__ = ("collect", "head", "root", "shown")
 
     def __init__(self, *, collect: bool, head: Node | None = None) -> None:
         super().__init__()
         self.collect = collect
         self.head = head
         self.root: Gather | None = None
-        self.slack = GAP
+        # The root of the value.
+        self.shown: Gather | None = None
 
     def inputs(self) -> Iterable[Node]:
         return [node for node in (self.head, self.root) if node is not None]
@@ -81,7 +83,12 @@ class Sequence(Node):
         if absent is not None or not self.collect:
             return self.publish(None, absent)
         chunks: list[Any] = [] if self.root is None else self.root.value
-        self.value = Rope(chunks, 0 if self.root is None else self.root.depth)
+        value = Rope(chunks, 0 if self.root is None else self.root.depth)
+        shown, self.shown = self.shown, self.root
+        if shown is not self.root:
+            # The tree was made anew, which takes as long as comparing all the values does.
+            return self.settle(graph, value)
+        self.value = value
         self.absent = None
         return True
 
@@ -102,7 +109,10 @@ class Sequence(Node):
         self._replace_root(graph, level[0] if level else None)
 
     def splice(self, graph: Graph, start: int, stop: int, members: list[Node]) -> None:
-        """Replace the members from `start` up to `stop`: O(log n) for each of them."""
+        """Replace the members from `start` up to `stop`: O(log n) for each of them.
+
+        Raises `Cycle`, and changes nothing, if one of them needs the sequence.
+        """
         size = 0 if self.root is None else self.root.size
         if (stop - start + len(members)) * 8 > size:
             everything = self.members()
@@ -133,7 +143,7 @@ class Sequence(Node):
             return
         assert root is None or isinstance(root, Gather)
         if root is not None:
-            graph.attach(root, self, slack=self.slack)
+            graph.attach(root, self)
         self.root = root
         if old is not None:
             graph.unlink(old, self)
@@ -163,10 +173,17 @@ class Sequence(Node):
     def _insert(self, graph: Graph, index: int, members: list[Node]) -> None:
         leaf, place = self._find(index, after=True)
         present = set(leaf.children)
+        attached: list[Node] = []
+        try:
+            for member in dict.fromkeys(members):
+                if member not in present:
+                    graph.attach(member, leaf)
+                    attached.append(member)
+        except Cycle:
+            for member in attached:
+                graph.unlink(member, leaf)
+            raise
         leaf.children[place:place] = members
-        for member in dict.fromkeys(members):
-            if member not in present:
-                graph.attach(member, leaf, slack=GAP)
         self._resize(graph, leaf, len(members))
         self._split(graph, leaf)
 
@@ -196,7 +213,7 @@ class Sequence(Node):
             place = parent.children.index(node) + 1
             parent.children[place:place] = siblings
             for sibling in siblings:
-                graph.attach(sibling, parent, slack=GAP)
+                graph.attach(sibling, parent)
             graph.push(parent)
             node = parent
 

@@ -7,9 +7,6 @@ and pulling afterwards costs what is *reachable* from a change, even where it is
 once; time stamps in a total order (as in current_incr) need no raising of heights but an
 order-maintenance structure that is slow in Python.
 
-Heights have gaps (`GAP`), and each raise of a dynamic node doubles its reserve, so that deep
-nests and long rows of binds cost O(n log n) rather than O(n²).
-
 A node that loses its last user within a step becomes *dormant*: it is no longer computed, and
 neither is what only it needs. If somebody needs it again in the same step it goes on as if
 nothing had been, and is computed only if an input changed meanwhile. At the end of the step
@@ -21,18 +18,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heappop, heappush
 
-from pycurrent.incr.node import UNSET, Absent, Node, Observer
+from pycurrent.incr.heights import Cycle, raise_above, rooms
+from pycurrent.incr.node import UNSET, Absent, Dynamic, Node, Observer
 from pycurrent.incr.scope import Scope
-
-GAP = 64
-"""How much room a dynamic node leaves below itself for what it will make."""
-
-
-class Cycle(ValueError):
-    """A part of the graph that was made by a node needs that node."""
-
-    def __init__(self) -> None:
-        super().__init__("this part of the pipeline needs its own outcome")
 
 
 class Graph:
@@ -48,20 +36,37 @@ class Graph:
         # What each dormant node saw of its inputs, or None if it was to be computed anyway.
         self._dormant: dict[Node, list[tuple[object, object]] | None] = {}
         self._running = False
+        # Made in this run, and not yet known to be used.
+        self._fresh: list[Node] = []
+        self._rooms = rooms()
+        # Dropped in this run.
+        self._dropped: list[Observer] = []
 
     # The shape
 
     def add(self, node: Node, scope: Scope | None = None, *, gap: int = 0) -> None:
         """Take a new node in; its inputs are in already. It is computed in the next run."""
-        height = -1 if scope is None else scope.owner.height
+        owner = None if scope is None else scope.owner
+        height = -1 if owner is None else owner.height
         ready = True
+        root = owner is not None
         for source in node.inputs():
             self.link(source, node)
             if source.height > height:
                 height = source.height
             if source.absent is UNSET:
                 ready = False
-        node.height = height + 1 + gap
+            if source.home is scope:
+                root = False
+        # By what it has woken it may have been raised already.
+        node.height = max(height + 1 + gap, node.height)
+        node.home = scope
+        if root:
+            scope.enter(node)  # type: ignore[union-attr]
+        if gap and isinstance(node, Dynamic):
+            node.slack = gap * next(self._rooms)
+        if self._running:
+            self._fresh.append(node)
         if ready:
             # Otherwise it is reached through the input that isn't computed yet either.
             self.push(node)
@@ -73,14 +78,19 @@ class Graph:
         return observer
 
     def drop(self, observer: Observer) -> None:
-        """Need it no longer: what nobody else needs is released at once. Twice is fine."""
-        if observer.source.users is not None:
-            self.unlink(observer.source, observer)
+        """Need it no longer: what nobody else needs is released at once, or, if a function or a
+        release hook does this, at the end of the run. Twice is fine.
+        """
+        self._dropped.append(observer)
         if not self._running:
-            self._sweep()
+            self._running = True
+            try:
+                self._finish()
+            finally:
+                self._running = False
 
     def link(self, source: Node, user: Node) -> None:
-        """Make `user` a user of `source`, which it was not."""
+        """Make `user`, which is new, a user of `source`, which it was not."""
         users = source.users
         if users is None:
             source.users = user
@@ -93,48 +103,52 @@ class Graph:
 
     def unlink(self, source: Node, user: Node) -> None:
         """`user` no longer reads `source`; without users that becomes dormant."""
-        users = source.users
-        if type(users) is dict:
-            del users[user]
-            if users:
-                return
-        source.users = None
-        self._retire(source)
+        if _forget(source, user):
+            self._retire(source)
 
     def discard(self, node: Node) -> None:
         """Let go of a node that was made but found no user."""
         if node.users is None and node not in self._dormant:
             self._retire(node)
 
-    def attach(self, source: Node, user: Node, *, slack: int = 0) -> None:
+    def discard_unused(self) -> None:
+        """Let go of all nodes made in this run that have found no user.
+
+        Whatever makes nodes while it is computed calls this when it is done, also when it has
+        failed; so nothing that was made in vain is computed, or stays.
+        """
+        made, self._fresh = self._fresh, []
+        for node in made:
+            if not isinstance(node, Observer):
+                self.discard(node)
+
+    def attach(self, source: Node, user: Dynamic) -> None:
         """Link a user that has been in for a while to one more input, raising it if need be.
 
-        Raises `Cycle`, and changes nothing, if the input needs the user.
+        Raises `Cycle`, and changes nothing, if the input needs the user. It is no cycle if the
+        input was only made in a scope whose owner needs the user: then it is independent of
+        that owner and leaves the scope.
         """
         if source is user:
             raise Cycle
-        if source.height >= user.height:
-            self.lift(user, source.height + 1 + slack, never=source)
+        # Before it has this user, so that a way from there back to the input shows.
+        dormant = source.users is None and source in self._dormant
+        if dormant:
+            self._revive(source)
+        try:
+            self._raise(user, source)
+        except Cycle:
+            if dormant:
+                self._retire(source)
+            raise
         self.link(source, user)
 
-    def lift(self, node: Node, height: int, *, never: Node | None = None) -> None:
-        """Raise `node` to `height`, and all that must be above it, but `never` that one."""
-        stack = [(node, height)]
-        while stack:
-            node, height = stack.pop()
-            if node is never:
-                raise Cycle
-            if node.height >= height:
-                continue
-            node.height = height
-            if node.pending:
-                self._enqueue(node)
-            above = height + 1
-            for user in node.get_users():
-                if user.height < above:
-                    stack.append((user, above))
-            for scope in node.scopes():
-                stack.extend((root, above) for root in scope.roots if root.height < above)
+    def _raise(self, user: Node, source: Node) -> None:
+        """Raise `user`, if need be, above what is to be its input."""
+        if source.height >= user.height:
+            for node in raise_above(user, source):
+                if node.pending:
+                    self._enqueue(node)
 
     # Running
 
@@ -162,28 +176,38 @@ class Graph:
         An exception that is no `Exception` (an interrupt) leaves the graph as it was before
         the node whose function raised it: the next call goes on there.
         """
+        assert not self._running
         heights = self._heights
         self._running = True
         try:
             while heights:
                 height = heappop(heights)
                 self._run_level(height, self._queue[height])
-                del self._queue[height]
+            self._finish()
         finally:
             self._running = False
-        self._sweep()
+            self._fresh.clear()
 
     def _run_level(self, height: int, bucket: list[Node]) -> None:
-        """Compute all of one height. The list may grow meanwhile."""
-        for first in bucket:
-            # It may have been raised, computed already, or put to sleep since it was queued.
-            if first.height != height or not first.pending:
-                continue
-            try:
-                self._run_chain(first, bucket)
-            except BaseException:
-                heappush(self._heights, height)
-                raise
+        """Compute all of one height, which may become more meanwhile; break off when something
+        lower turns up, as what has been woken or made may need it.
+        """
+        heights = self._heights
+        done = 0
+        try:
+            for first in bucket:
+                if heights and heights[0] < height:
+                    break
+                done += 1
+                # It may have been raised, computed already, or put to sleep since it was queued.
+                if first.height == height and first.pending:
+                    self._run_chain(first, bucket)
+        finally:
+            if done == len(bucket):
+                del self._queue[height]
+            else:
+                del bucket[:done]
+                heappush(heights, height)
 
     def _run_chain(self, node: Node, bucket: list[Node]) -> None:
         """Compute `node`, and go on with its user while nothing lower waits.
@@ -208,7 +232,7 @@ class Graph:
                     return
                 node = users  # type: ignore[assignment]
                 node.pending = True
-                if bucket[-1] is not first or (heights and heights[0] < node.height):
+                if bucket[-1] is not first or (heights and heights[0] <= node.height):
                     self._enqueue(node)
                     return
         except BaseException:
@@ -228,14 +252,7 @@ class Graph:
             else:
                 self._dormant[node] = [(i.value, i.absent) for i in inputs]
             node.pending = False
-            for source in inputs:
-                users = source.users
-                if type(users) is dict:
-                    del users[node]
-                    if users:
-                        continue
-                source.users = None
-                stack.append(source)
+            stack.extend(source for source in reversed(inputs) if _forget(source, node))
 
     def _revive(self, node: Node) -> None:
         stack = [node]
@@ -244,29 +261,47 @@ class Graph:
             seen = self._dormant.pop(node)
             inputs = list(node.inputs())
             for source in inputs:
+                # One by one, so that there is an order at any time: heights may be out of date.
+                self._raise(node, source)
                 users = source.users
                 if users is None:
-                    source.users = node
                     if source in self._dormant:
                         stack.append(source)
+                    source.users = node
                 elif type(users) is dict:
                     users[node] = None
                 else:
                     source.users = {users: None, node: None}  # type: ignore[dict-item]
-                if source.height >= node.height:
-                    self.lift(node, source.height + 1)
             if seen is None or any(
                 i.value is not value or i.absent is not absent
                 for i, (value, absent) in zip(inputs, seen, strict=True)
             ):
                 self.push(node)
 
-    def _sweep(self) -> None:
-        while self._dormant:
+    def _finish(self) -> None:
+        """Release what nobody needs any more."""
+        while self._dropped or self._dormant:
+            for observer in self._dropped:
+                if observer in observer.source.get_users():
+                    self.unlink(observer.source, observer)
+            self._dropped = []
             dormant, self._dormant = self._dormant, {}
-            for node in dormant:
-                node.release(self)
-                self.released(node)
+            leaving = iter(dormant)
+            try:
+                for node in leaving:
+                    self._release(node)
+            finally:
+                # Those that are left, where one has raised an exception.
+                self._dormant.update(dict.fromkeys(leaving))
+
+    def _release(self, node: Node) -> None:
+        if node.home is not None:
+            node.home.leave(node)
+            node.home = None
+        try:
+            node.release(self)
+        finally:
+            self.released(node)
 
     def released(self, node: Node) -> None:
         """A node has left the graph; for subclasses that keep account."""
@@ -287,6 +322,8 @@ class Graph:
             seen.add(node)
             assert not node.pending
             assert node.absent is not UNSET
+            owner = None if node.home is None else node.home.owner
+            assert owner is None or owner.height < node.height
             inputs = list(node.inputs())
             assert len(inputs) == len(set(inputs))
             for source in inputs:
@@ -294,6 +331,19 @@ class Graph:
                 assert node in source.get_users()
             for scope in node.scopes():
                 assert all(root.height > node.height for root in scope.roots)
+                assert all(root.users is not None for root in scope.roots)
             stack.extend(inputs)
         for node in seen:
             assert isinstance(node, Observer) or all(user in seen for user in node.get_users())
+
+
+def _forget(source: Node, user: Node) -> bool:
+    """Take a user away; say whether it was the last."""
+    users = source.users
+    if type(users) is dict:
+        del users[user]
+        if len(users) == 1:
+            source.users = next(iter(users))
+        return False
+    source.users = None
+    return True

@@ -7,7 +7,8 @@ that wrapper was half of the time.
 Invariants (checked by `Graph.check`):
 
 - a node is a user of each of its inputs, once, and of nothing else;
-- it is higher than each of its inputs, and than the owner of the scope it was made in;
+- it is higher than each of its inputs, and than the owner of the scope it was made in (unless
+  the owner has come to need it: see `Graph.attach`);
 - between two runs of `Graph.stabilise` no node is pending, and each has at least one user.
 """
 
@@ -51,7 +52,7 @@ class Node:
     anything, as its type is known only to whoever made the node.
     """
 
-    __slots__ = ("absent", "height", "owner", "pending", "users", "value")
+    __slots__ = ("absent", "height", "home", "owner", "pending", "users", "value")
 
     value: Any
     absent: Absent | None
@@ -62,6 +63,8 @@ class Node:
         self.absent = UNSET
         self.height = 0
         self.pending = False
+        # The scope it was made in.
+        self.home: Scope | None = None
         # What it stands for, to whoever made it.
         self.owner = None
         # None, the only user, or all of them in the order in which they came. Most nodes have
@@ -77,7 +80,12 @@ class Node:
         raise NotImplementedError
 
     def release(self, graph: Graph) -> None:
-        """Let go of what is held outside the graph: nobody needs the node. Called once."""
+        """Let go of what is held outside the graph: nobody needs the node.
+
+        Called once; the node is not used again. (An `Input` may be: for it, it is called each
+        time that its last user has left.) It may set inputs and drop observers. What it raises
+        comes out of `stabilise` or `drop`, and the next call of these releases the rest.
+        """
 
     def scopes(self) -> Iterable[Scope]:
         """The scopes whose nodes must stay higher than this one."""
@@ -132,6 +140,17 @@ class Node:
         self.value = None
         self.absent = absent
         return True
+
+
+class Dynamic(Node):
+    """A node that may get other inputs while it is in the graph."""
+
+    __slots__ = ("slack",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        # How much higher than it must be it is raised.
+        self.slack = 0
 
 
 class Observer(Node):

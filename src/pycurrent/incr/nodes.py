@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from pycurrent.incr.graph import GAP, Cycle, Graph
-from pycurrent.incr.node import UNSET, Absent, Eq, Node
+from pycurrent.incr.graph import Graph
+from pycurrent.incr.node import UNSET, Absent, Dynamic, Eq, Node
 from pycurrent.incr.rope import Rope, plain
 from pycurrent.incr.scope import Scope
 
@@ -36,7 +36,10 @@ class Const(Node):
 
 
 class Input(Node):
-    """What is set from outside. `set` before the run that should show it."""
+    """What is set from outside. `set` before the run that should show it.
+
+    It may be used again after its last user has left.
+    """
 
     __slots__ = ("_next",)
 
@@ -52,6 +55,10 @@ class Input(Node):
         value, absent = self._next
         return self.settle(graph, value) if absent is None else self.lack(absent)
 
+    def release(self, graph: Graph) -> None:
+        # Nobody is told of a change now, but whoever comes later must see it.
+        self.value, self.absent = self._next
+
 
 class Map1(Node):
     """A function of one node."""
@@ -64,6 +71,7 @@ class Map1(Node):
         self.absent = UNSET
         self.height = 0
         self.pending = False
+        self.home = None
         self.owner = None
         self.users = None
         self.fn = fn
@@ -151,32 +159,46 @@ class Switch(Node):
     def recompute(self, graph: Graph) -> bool:
         assert self.inside is not None
         absent = combine(self.sources)
-        self.scope = None
         if absent is None:
-            self.scope = Scope(self)
             try:
-                inner = self.build(self.scope, *[plain(source.value) for source in self.sources])
-                self.inside.follow(graph, inner)
+                self._build(graph, self.inside)
             except Exception as error:
                 absent = graph.fault(error)
                 if self.absent == absent:
                     absent = self.absent
         if absent is not None:
+            self._enter(None)
             self.inside.follow(graph, None)
         return self.publish(None, absent)
 
+    def _enter(self, scope: Scope | None) -> None:
+        if self.scope is not None:
+            self.scope.close()
+        self.scope = scope
 
-class Bind(Node):
-    """What a switch leads to."""
+    def _build(self, graph: Graph, inside: Bind) -> None:
+        """Build and follow a new inside; on an exception the old one stays as it is."""
+        scope = Scope(self)
+        try:
+            inner = self.build(scope, *[plain(source.value) for source in self.sources])
+            inside.follow(graph, inner)
+            self._enter(scope)
+        finally:
+            graph.discard_unused()
 
-    __slots__ = ("eq", "inner", "slack", "switch")
+
+class Bind(Dynamic):
+    """What a switch leads to. A switch has no other user."""
+
+    __slots__ = ("eq", "inner", "shown", "switch")
 
     def __init__(self, switch: Switch, eq: Eq | None = None) -> None:
         super().__init__()
         self.switch = switch
         self.eq = eq
         self.inner: Node | None = None
-        self.slack = GAP
+        # Whose outcome it had when it was last computed.
+        self.shown: Node | None = None
         switch.inside = self
 
     def inputs(self) -> Iterable[Node]:
@@ -190,12 +212,7 @@ class Bind(Node):
         if inner is old:
             return
         if inner is not None:
-            try:
-                graph.attach(inner, self, slack=self.slack)
-            except Cycle:
-                graph.discard(inner)
-                raise
-            self.slack += self.slack
+            graph.attach(inner, self)
         self.inner = inner
         if old is not None:
             graph.unlink(old, self)
@@ -203,6 +220,10 @@ class Bind(Node):
 
     def recompute(self, graph: Graph) -> bool:
         source = self.switch if self.inner is None else self.inner
+        shown, self.shown = self.shown, source
         if source.absent is not None:
             return self.publish(None, source.absent)
+        if source is shown and self.eq is None:
+            # Equal values were told apart there, and to compare lists takes their length.
+            return self.publish(source.value, None)
         return self.settle(graph, source.value, self.eq)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,11 +15,34 @@ class Scope:
     They must be higher than the `owner`: when its input and theirs change in the same step,
     it has to undo them before a function that was made for the old input is called with new
     values. Only the `roots` are kept, those that use no other node of the scope; the rest is
-    higher than them anyway.
+    higher than them anyway. `Graph` enters them and takes them out again when they are released.
     """
 
-    __slots__ = ("owner", "roots")
+    __slots__ = ("_roots", "owner")
 
     def __init__(self, owner: Node) -> None:
-        self.owner = owner
-        self.roots: list[Node] = []
+        self.owner: Node | None = owner
+        # In the order in which they came; a dictionary, for they leave one by one.
+        self._roots: dict[Node, None] = {}
+
+    def close(self) -> None:
+        """The owner has undone it. What somebody else still needs of it goes on, and need not
+        be higher than the owner any more. Twice is fine.
+        """
+        self.owner = None
+        self._roots.clear()
+
+    @property
+    def roots(self) -> Iterable[Node]:
+        return list(self._roots)
+
+    def enter(self, node: Node) -> None:
+        self._roots[node] = None
+
+    def leave(self, node: Node) -> None:
+        """Twice is fine."""
+        self._roots.pop(node, None)
+
+    def lower_than(self, height: int) -> list[Node]:
+        """The roots below a height."""
+        return [root for root in self._roots if root.height < height]

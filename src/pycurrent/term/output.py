@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from pycurrent.errors import PycurrentError, UsageError
-from pycurrent.incr import Absent, Cycle, Duplicate
+from pycurrent.incr import Absent, Cycle, Duplicate, Unhashable
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -128,7 +128,7 @@ def failed_by(error: BaseException) -> Failed:
     the code, and come with their type and a traceback.
     """
     match error:
-        case Failure() | Duplicate() | Cycle():
+        case Failure() | Duplicate() | Unhashable() | Cycle():
             return Failed(str(error))
         case UsageError() if str(error):
             return Misused(str(error))

@@ -1,0 +1,111 @@
+"""Raising nodes above what they need.
+
+Heights have gaps. A dynamic node leaves room below itself for what it will make (`GAP`), and
+when it has to be raised nevertheless, it is raised by a few gaps more; every second by more than
+the others, every fourth by still more, and so on (`rooms`). So in deep nests and long rows of
+binds, where each raises all above it, most raises end at one of the next, and they cost
+O(n log n) rather than O(n²).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
+from itertools import chain, count
+
+from pycurrent.incr.node import Dynamic, Node
+
+GAP = 64
+"""How much room a dynamic node leaves below itself for what it will make."""
+
+_MOST = 1 << 16
+
+
+class Cycle(ValueError):
+    """A part of the graph that was made by a node needs that node."""
+
+    def __init__(self) -> None:
+        super().__init__("this part of the pipeline needs its own outcome")
+
+
+def rooms() -> Iterator[int]:
+    """How many gaps each next dynamic node is raised by: 1, 4, 1, 16, 1, 4, 1, 64, ..."""
+    return (min(number & -number, _MOST) ** 2 for number in count(1))
+
+
+def raise_above(user: Node, source: Node) -> Iterable[Node]:
+    """Raise `user` above what is to be its input, and all that must be above it.
+
+    Returns those that were raised. Raises `Cycle`, and changes nothing, if the source needs the
+    user. If it only was made in a scope whose owner needs the user, it leaves the scope.
+    """
+    while True:
+        before: dict[Node, int] = {}
+        reached = _lift(user, source, before)
+        if reached is None:
+            return before
+        for node, height in before.items():
+            node.height = height
+        _leave_scope(_scoped_on_the_way(source, reached))
+
+
+def _lift(user: Node, source: Node, before: dict[Node, int]) -> dict[Node, Node] | None:
+    """Raise the nodes, and enter in `before` how high they were; break off at the source.
+
+    Then this returns from which node each was reached. It goes from the lowest up, so that each
+    node is raised only once: going along the edges takes exponential time where many ways lead
+    from one node to another.
+    """
+    heights = {user: source.height + 1}
+    waiting = [(user.height, 0, user)]
+    reached: dict[Node, Node] = {}
+    order = count(1)
+    while waiting:
+        node = heappop(waiting)[2]
+        if node is source:
+            return reached
+        height = heights.pop(node)
+        if isinstance(node, Dynamic):
+            height += node.slack
+        before.setdefault(node, node.height)
+        node.height = height
+        height += 1
+        for above in _above(node, height):
+            if above not in heights:
+                # Nodes can't be compared; numbers are.
+                heappush(waiting, (above.height, next(order), above))
+                reached[above] = node
+                heights[above] = height
+            elif heights[above] < height:
+                heights[above] = height
+    return None
+
+
+def _above(node: Node, height: int) -> Iterable[Node]:
+    """What must be above the node, but is below the height."""
+    users = [user for user in node.get_users() if user.height < height]
+    return chain(users, *(scope.lower_than(height) for scope in node.scopes()))
+
+
+def _scoped_on_the_way(source: Node, reached: dict[Node, Node]) -> Node:
+    """The last node that must be above the one from which it was reached only as that is the
+    owner of its scope.
+    """
+    node = source
+    while node in reached:
+        below = reached[node]
+        if below not in node.inputs():
+            return node
+        node = below
+    raise Cycle
+
+
+def _leave_scope(root: Node) -> None:
+    """Let a node be lower than the owner of its scope; what uses it there may not be."""
+    scope = root.home
+    assert scope is not None
+    scope.leave(root)
+    root.home = None
+    for user in root.get_users():
+        if user.home is scope:
+            scope.enter(user)
