@@ -413,7 +413,8 @@ class Job:
             await self._outlive_commands()
         if self._hooks is not None:
             self._run_hooks()
-        await self._end_hooks()
+        if self._hook_tasks:
+            await self._end_hooks()
         if self._resources is not None:
             await self._give_back(self._resources)
             await self._end_hooks()
