@@ -12,6 +12,7 @@ from pycurrent.cache.instance import Abandoned, Instance, Run, Want
 from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.spec import Key, Spec
 from pycurrent.engine.engine import Engine
+from pycurrent.engine.job import JobState
 from pycurrent.errors import UsageError
 from pycurrent.term import Metadata, Output, Primitive, Runtime, Subscription
 
@@ -37,6 +38,7 @@ class Cache:
         self._making: dict[Instance, None] = {}
         engine.after_step(self.settle)
         engine.on_close(self.aclose)
+        engine.work.ask(self._goes_on)
 
     def spec(self, cls: type[CachedWork]) -> Spec:
         """The operation of a class. Raises `UsageError` if another one has its id."""
@@ -62,6 +64,15 @@ class Cache:
         for instance in self._making:
             if instance.run is not None:
                 yield instance.run
+
+    def _goes_on(self) -> bool:
+        """Whether some run goes on without help from outside."""
+        # As a rule some job runs; whether one in a queue is stuck takes longer to find out.
+        return (
+            any(run.job.state in _AT_WORK for run in self.runs())
+            or any(not run.job.is_stuck for run in self.runs())
+            or (self.engine.releases_itself and bool(self._making))
+        )
 
     def want(
         self, user: object, wanted: Wanted[Any], changed: Callable[[], None]
@@ -176,6 +187,9 @@ class Cache:
         self._launch()
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+
+_AT_WORK = frozenset({JobState.CREATED, JobState.RUNNING})
 
 
 class Wanted(Primitive[T], Generic[T]):

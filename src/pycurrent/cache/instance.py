@@ -388,6 +388,7 @@ class Instance:
             changed=self._job_changed,
         )
         job.log(f"New job: {self.description}")
+        job.park()
         engine.store.insert_job(
             job_id=job_id,
             op=self.spec.id,

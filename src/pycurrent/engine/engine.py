@@ -31,6 +31,8 @@ from types import MappingProxyType
 from typing import Any, Protocol, Self, TypeVar
 
 from pycurrent.engine.clock import Clock, SystemClock
+from pycurrent.engine.collector import paused_collector
+from pycurrent.engine.idle import Hold, Work
 from pycurrent.engine.job import JobHost
 from pycurrent.engine.level import Config
 from pycurrent.engine.logrules import LogRules
@@ -42,12 +44,14 @@ from pycurrent.term import (
     Active,
     Activity,
     Current,
+    Graph,
     Live,
     Output,
     Stats,
     build_pipeline,
+    dot_of,
+    graph_of,
 )
-from pycurrent.term.graph_data import Graph
 
 T = TypeVar("T")
 
@@ -120,11 +124,12 @@ class Engine:
         self._listeners: dict[Callable[[Step], None], None] = {}
         self._exit = AsyncExitStack()
         self._open = False
-        self._busy = 0
+        self._releases_itself = False
         self._steps = 0
         self._step_due = False
         self._commit_due = False
         self._crash: asyncio.Future[None] | None = None
+        self.work = Work()
 
     # Life
 
@@ -190,17 +195,20 @@ class Engine:
 
     def _begin(self) -> None:
         self._start_auto_release()
-        self._root = build_pipeline(self._pipeline)
-        self._observer = self._live.observe(self._live.expand(self._root))
-        self._step()
+        with paused_collector():
+            self._root = build_pipeline(self._pipeline)
+            self._observer = self._live.observe(self._live.expand(self._root))
+            self._step()
 
     def _start_auto_release(self) -> None:
         after = self.config.auto_release
         if after is not None and self.config.confirm is not None:
+            self._releases_itself = True
             timer = self.clock.call_at(self.clock.now() + after, self._release)
             self._exit.callback(timer.cancel)
 
     def _release(self) -> None:
+        self._releases_itself = False
         self.config.confirm = None
 
     # What it shows
@@ -238,15 +246,31 @@ class Engine:
 
     def graph(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> Graph:
         """The diagram as data. `unfold` maps the keys of folds to the values that are open."""
-        from pycurrent.term.draw import graph_of
-
         return graph_of(self.pipeline, self._live, unfold=unfold)
 
     def dot(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> str:
         """The diagram as Graphviz text."""
-        from pycurrent.term.dot import dot_of
-
         return dot_of(self.graph(unfold=unfold))
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing more happens without help from outside.
+
+        Then no step is due, no monitor reads, and no job goes on: those that are left wait for
+        confirmation, or in a queue behind such a job. Results that will expire, and watches that
+        will be tried again after a failure, don't count; the release of confirmation does.
+        """
+        return not (self._step_due or self._woken or self.work.goes_on)
+
+    @property
+    def releases_itself(self) -> bool:
+        """Whether jobs that wait for confirmation will start by themselves after a time."""
+        return self._releases_itself
+
+    async def settled(self) -> None:
+        """Wait until the engine is idle. It need not stay so."""
+        while not self.idle:
+            await self.work.stirred()
 
     def listen(self, listener: Callable[[Step], None]) -> Callable[[], None]:
         """Have `listener` told of each step, at its end; call what is returned to stop that."""
@@ -274,18 +298,23 @@ class Engine:
         """Have `close` awaited when the engine ends, the last one first."""
         self._exit.push_async_callback(close)
 
+    def hold(self) -> Hold:
+        """What keeps the engine from being idle, while it is taken."""
+        return Hold(self.work)
+
     @contextmanager
     def busy(self) -> Iterator[None]:
         """Something is done that will bring a change by itself: tests wait for it."""
-        self._busy += 1
+        hold = self.hold()
+        hold.take()
         try:
             yield
         finally:
-            self._busy -= 1
+            hold.drop()
 
     @property
     def is_busy(self) -> bool:
-        return self._busy > 0
+        return bool(self.work.holds)
 
     def use_job(self, handle: JobHandle) -> None:
         """The pipeline uses this job from now on."""
@@ -330,7 +359,8 @@ class Engine:
         if not self._open:
             return
         try:
-            self._take_step()
+            with paused_collector():
+                self._take_step()
         except Exception as error:
             self.crash(error)
 
@@ -356,6 +386,7 @@ class Engine:
             except Exception:
                 # Who looks on can't stop what is looked at.
                 _log.exception("a listener of the engine failed")
+        self.work.stir()
 
     def _commit(self) -> None:
         """Write what is to be recorded; what can't be written is kept, and tried again."""

@@ -31,7 +31,7 @@ from typing import IO, Any, NoReturn, TypeVar
 from pycurrent.engine.clock import Clock, Timer
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Config, Level
-from pycurrent.engine.pool import AnyPool, Priority
+from pycurrent.engine.pool import AnyPool, Pool, Priority
 from pycurrent.engine.process import Process, Processes
 from pycurrent.errors import PycurrentError
 from pycurrent.term import Activity, Failed, Failure, Ok, failed_by
@@ -139,6 +139,10 @@ class Job:
         self._log.secret(value)
         return value
 
+    def park(self) -> None:
+        """Hold no descriptor of the log while there is nothing to write."""
+        self._log.park()
+
     # Starting
 
     @property
@@ -151,6 +155,22 @@ class Job:
                 return Activity.RUNNING
             case _:
                 return Activity.READY
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it waits for what does not come without a person: for confirmation, or for
+        the end of other jobs in its pool, which may be stuck themselves.
+        """
+        if self.cancelled is not None:
+            return False
+        match self.state:
+            case JobState.WAITING_FOR_CONFIRMATION:
+                return self._may_start is not None and not self._may_start.done()
+            case JobState.QUEUED:
+                # What a custom pool waits for is not known: it may come at any time.
+                return isinstance(self.pool, Pool) and self.pool.place(self) is not None
+            case _:
+                return False
 
     async def start(
         self,
@@ -222,6 +242,8 @@ class Job:
     def _move(self, state: JobState) -> None:
         if self.state is not state:
             self.state = state
+            if state is not JobState.RUNNING:
+                self.park()
             self._changed(self)
 
     @asynccontextmanager

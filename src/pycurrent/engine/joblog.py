@@ -105,12 +105,6 @@ class JobLog:
             return text
         return masked(encode(text), self._secrets).decode(errors="surrogateescape")
 
-    def masked(self, text: str) -> str:
-        """The text as the log would hold it, for what is told elsewhere."""
-        if self._secrets is None:
-            return text
-        return masked(encode(text), self._secrets).decode(errors="surrogateescape")
-
     async def pump(self, fd: int) -> None:
         """Copies all that comes out of a pipe, byte for byte; returns at the pipe's end.
 

@@ -95,6 +95,12 @@ class Monitor(Generic[T]):
         """The input. It is watched while a component needs it."""
         return _Monitored(self)
 
+    def watching(
+        self, engine: Engine, refresh: Callable[[], None]
+    ) -> AbstractAsyncContextManager[object]:
+        """`watch` in an engine: kinds of monitors that share one of its services override it."""
+        return self.watch(refresh)
+
 
 class Watcher(Generic[T]):
     """A monitor that is watched now."""
@@ -110,6 +116,9 @@ class Watcher(Generic[T]):
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._stale = asyncio.Event()
+        # Taken until a value is shown that was read after the last refresh.
+        self._reading = engine.hold()
+        self._reading.take()
         self.task = self._loop.create_task(self._run(after), name=f"monitor {monitor.describe()}")
 
     async def _run(self, after: asyncio.Task[None] | None) -> None:
@@ -119,12 +128,13 @@ class Watcher(Generic[T]):
         assert task is not None
         while True:
             try:
-                async with self._monitor.watch(self._refresh):
+                async with self._monitor.watching(self._engine, self._refresh):
                     await self._follow()
             except Exception as error:
                 if task.cancelling():
                     _log.warning("%s: the end of the watch failed: %s", self._monitor, error)
                     return
+                self._stale.clear()
                 self._show(failed_by(error))
                 await self._engine.clock.sleep(RETRY)
             else:
@@ -134,8 +144,7 @@ class Watcher(Generic[T]):
     async def _follow(self) -> None:
         while True:
             self._stale.clear()
-            with self._engine.busy():
-                self._show(await self._read())
+            self._show(await self._read())
             await self._stale.wait()
 
     async def _read(self) -> Output[T]:
@@ -149,14 +158,24 @@ class Watcher(Generic[T]):
 
     def _refresh(self) -> None:
         if threading.get_ident() == self._thread:
-            self._stale.set()
+            self._read_again()
         elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._stale.set)
+            self._loop.call_soon_threadsafe(self._read_again)
+
+    def _read_again(self) -> None:
+        self._stale.set()
+        self._reading.take()
+
+    def closed(self, _: object) -> None:
+        """The task has ended."""
+        self._reading.close()
 
     def _show(self, output: Output[T]) -> None:
         self.output = output
         for changed in list(self.users.values()):
             changed()
+        if not self._stale.is_set():
+            self._reading.drop()
 
 
 class Monitors:
@@ -202,6 +221,7 @@ class Monitors:
                 del self._ending[monitor]
 
         task.add_done_callback(ended)
+        task.add_done_callback(watcher.closed)
         if last is None or last.done():
             task.cancel()
         else:

@@ -59,6 +59,13 @@ class Pool:
         """The jobs in the queue, the next one first."""
         return [job for queue in self._queues.values() for job, turn in queue if not turn.done()]
 
+    def place(self, job: Job) -> int | None:
+        """How many jobs are served up to this one; None if it does not wait."""
+        waiting = (
+            queued for queue in self._queues.values() for queued, turn in queue if not turn.done()
+        )
+        return next((place for place, queued in enumerate(waiting, 1) if queued is job), None)
+
     @property
     def free(self) -> bool:
         return self.used < self.capacity

@@ -51,7 +51,11 @@ class Graph:
         ready = True
         root = owner is not None
         for source in node.inputs():
-            self.link(source, node)
+            if source.users is None and not self._dormant:
+                # As `link` does; most nodes are made with inputs that are new, too.
+                source.users = node
+            else:
+                self.link(source, node)
             if source.height > height:
                 height = source.height
             if source.absent is UNSET:

@@ -51,22 +51,25 @@ class Live(Graph):
         found = nodes.get(term)
         if found is not None:
             return found
-        stack = [term]
+        # None stands for the last of those that wait until their inputs are made.
+        stack: list[Current[Any] | None] = [term]
+        waiting: list[Current[Any]] = []
         while stack:
-            term = stack[-1]
-            if term in nodes:
-                stack.pop()
+            next_term = stack.pop()
+            if next_term is None:
+                next_term = waiting.pop()
+            elif next_term in nodes:
                 continue
-            waiting = len(stack)
-            stack += [source for source in term.shape.inputs() if source not in nodes]
-            if len(stack) > waiting + 1:
-                # What is written first is made first, and so it is started first.
-                stack[waiting:] = reversed(stack[waiting:])
-            elif len(stack) == waiting:
-                stack.pop()
-                node = term.shape.node(self, term, scope)
-                node.owner = term
-                nodes[term] = node
+            else:
+                missing = [source for source in next_term.shape.inputs() if source not in nodes]
+                if missing:
+                    waiting.append(next_term)
+                    stack.append(None)
+                    # What is written first is made first, and so it is started first.
+                    stack += reversed(missing)
+                    continue
+            node = nodes[next_term] = next_term.shape.node(self, next_term, scope)
+            node.owner = next_term
         return nodes[term]
 
     def build_inside(

@@ -12,8 +12,7 @@ from typing import Any, Self, cast
 
 from pycurrent.cache import Handle
 from pycurrent.engine import Config, Engine
-from pycurrent.term import Current, Output, Stats
-from pycurrent.term.graph_data import Graph
+from pycurrent.term import Current, Graph, Output, Stats
 from pycurrent.testing.build import Build
 from pycurrent.testing.clock import START, VirtualClock
 from pycurrent.testing.settling import PATIENCE, TICK, Settling

@@ -1,0 +1,7 @@
+"""Docker engines and registries: images are pulled, built, run, pushed and deployed."""
+
+from pycurrent.plugins.docker.auth import Auth
+from pycurrent.plugins.docker.context import DEFAULT, Context
+from pycurrent.plugins.docker.image import Image
+
+__all__ = ["DEFAULT", "Auth", "Context", "Image"]

@@ -1,0 +1,42 @@
+"""Why a command of `docker` has failed, from what it has printed."""
+
+from __future__ import annotations
+
+import re
+
+_NOISE = re.compile(
+    r"""
+    (See|Run)\ '.*--help'.*               # how to get help
+    | (?i:usage:|for\ more\ help|learn\ more|what's\ next).*
+    | -+ | [=>].*                         # the frame that BuildKit draws around a failed step
+    | \d{4}-\d\d-\d\d\ \d\d:\d\d\.\d\d:\ .*       # lines that the job itself has logged
+    """,
+    re.VERBOSE,
+)
+_ERROR = re.compile(r"(?i:error[: ]|error response from daemon)|denied: |.*\bmsg=\"")
+_LOGRUS = re.compile(r'time="[^"]*" level=\w+ msg="(?P<text>.*)"')
+_PREFIXES = re.compile(
+    r"""(
+    (?i:error):\ | Error\ response\ from\ daemon:\ | docker:\ | -\                # the client's
+    | rpc\ error:\ code\ =\ \w+\ desc\ =\ | failed\ to\ create\ LLB\ definition:\ # BuildKit's
+    | failed\ to\ solve(\ with\ frontend\ [\w.]+)?:\ | failed\ to\ receive\ status:\ 
+    )+""",
+    re.VERBOSE,
+)
+_CUT_OFF = re.compile(r"unexpected EOF|: EOF$|connection reset|broken pipe|transport is closing")
+
+
+def cause(said: str) -> str | None:
+    """The line that says why, without what only says that it is an error. None: nothing does."""
+    lines = [line.strip() for line in re.split(r"[\r\n]+", said)]
+    lines = [line for line in lines if line and not _NOISE.fullmatch(line)]
+    if not lines:
+        return None
+    errors = [line for line in lines if _ERROR.match(line)]
+    line = errors[-1] if errors else lines[-1]
+    if found := _LOGRUS.fullmatch(line):
+        line = found["text"].replace('\\"', '"')
+    text = _PREFIXES.sub("", line, count=1) if _PREFIXES.match(line) else line
+    if _CUT_OFF.search(text):
+        return f"the engine has broken off the connection: has it ended? ({text})"
+    return text

@@ -1,0 +1,59 @@
+"""The settings of `docker` for one job: the user's, and a login of the job's own.
+
+`docker login` would write the password into the user's settings, or the user's keychain. So each
+job gets a folder of its own, in which everything leads to the user's but the settings themselves.
+`manifests`, where `docker manifest` keeps drafts and prefers them to the registry, is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+SETTINGS = "config.json"
+_OWN = frozenset({SETTINGS, "manifests"})
+
+
+def users_config(folder: Path | None) -> Path:
+    """The folder of the user's settings, which need not exist."""
+    if folder is not None:
+        return folder.absolute()
+    named = os.environ.get("DOCKER_CONFIG")
+    return Path(named).absolute() if named else Path.home() / ".docker"
+
+
+def make_config(folder: Path, users: Path) -> None:
+    """Fill the folder for a job that uses what the user is allowed to."""
+    if users.is_dir():
+        for entry in users.iterdir():
+            if entry.name not in _OWN:
+                (folder / entry.name).symlink_to(entry)
+    if (users / SETTINGS).exists():
+        _write(folder, _settings(users))
+
+
+def prepare_login(folder: Path, users: Path, server: str) -> None:
+    """Have a login to the server stay in the folder: no helper may keep the password of it."""
+    settings = _settings(users)
+    store = settings.pop("credsStore", None)
+    helpers = dict(settings.get("credHelpers", {}))
+    if store is not None:
+        # The user's other logins are still to be found.
+        helpers = {**dict.fromkeys(settings.get("auths", {}), store), **helpers}
+    helpers.pop(server, None)
+    _write(folder, {**settings, "credHelpers": helpers})
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((folder / SETTINGS).read_text()))
+    except FileNotFoundError:
+        return {}
+
+
+def _write(folder: Path, settings: dict[str, Any]) -> None:
+    descriptor = os.open(folder / SETTINGS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(settings, file)

@@ -1,0 +1,43 @@
+"""What a registry has under a name, found out without pulling it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pycurrent.plugins.docker.image import repository_of
+from pycurrent.plugins.docker.insecure import insecure_option
+from pycurrent.plugins.docker.session import Session
+from pycurrent.term import Failure
+
+
+async def digest_of(docker: Session, name: str, platform: str | None) -> str:
+    """`repository@sha256:...` of the image for a platform, by default the engine's.
+
+    Raises Failure if there is none.
+    """
+    insecure = await insecure_option(docker, name)
+    found = json.loads(await docker.ask("manifest", "inspect", *insecure, "--verbose", name))
+    entries: list[dict[str, Any]] = found if isinstance(found, list) else [found]
+    if platform is None and len(entries) > 1:
+        platform = await _platform_of_engine(docker)
+    for entry in entries:
+        if platform is None or _is_for(entry, platform):
+            return f"{repository_of(name)}@{entry['Descriptor']['digest']}"
+    known = ", ".join(sorted({_platform(entry) for entry in entries}))
+    raise Failure(f"{name} is not there for {platform}, but for {known}")
+
+
+async def _platform_of_engine(docker: Session) -> str:
+    return (await docker.ask("version", "--format", "{{.Server.Os}}/{{.Server.Arch}}")).strip()
+
+
+def _platform(entry: dict[str, Any]) -> str:
+    of = entry["Descriptor"].get("platform") or {}
+    return "/".join(filter(None, (of.get("os"), of.get("architecture"), of.get("variant"))))
+
+
+def _is_for(entry: dict[str, Any], platform: str) -> bool:
+    """Whoever asks for no variant gets any."""
+    mine = _platform(entry)
+    return mine == platform or mine.startswith(f"{platform}/")

@@ -1,0 +1,109 @@
+"""The docker command line, as one job uses it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from pycurrent.engine import CommandFailed, Job
+from pycurrent.plugins.docker.auth import Auth
+from pycurrent.plugins.docker.cause import cause
+from pycurrent.plugins.docker.client import Client
+from pycurrent.plugins.docker.config import make_config, prepare_login, users_config
+from pycurrent.plugins.docker.image import registry_of
+from pycurrent.term import Failure
+
+DOCKER_HUB = "https://index.docker.io/v1/"
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+_QUIET = {"DOCKER_CLI_HINTS": "false", "BUILDKIT_PROGRESS": "plain"}
+_LONGEST_READ = 1 << 16
+"""Bytes at the end of what a command says, in which its last lines are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Commands of `docker` for a job. They raise Failure, which names the cause."""
+
+    client: Client
+    job: Job
+    env: Mapping[str, str]
+
+    async def exec(
+        self,
+        *words: str,
+        program: str = "docker",
+        env: Mapping[str, str] = _NONE,
+        stdin: str | None = None,
+    ) -> str:
+        """Run one, its output going to the log; gives the end of it, as it is there."""
+        start = self._log_size()
+        try:
+            await self.job.exec(
+                self.client.command(program, words), env={**self.env, **env}, stdin=stdin
+            )
+        except CommandFailed as error:
+            raise self._failure(program, words, error, start) from None
+        return self._said(start)
+
+    async def ask(
+        self, *words: str, env: Mapping[str, str] = _NONE, cancellable: bool = True
+    ) -> str:
+        """Run one, and give what it writes to its standard output."""
+        start = self._log_size()
+        try:
+            return await self.job.check_output(
+                self.client.command("docker", words),
+                env={**self.env, **env},
+                cancellable=cancellable,
+            )
+        except CommandFailed as error:
+            raise self._failure("docker", words, error, start) from None
+
+    def _failure(
+        self, program: str, words: tuple[str, ...], error: CommandFailed, start: int
+    ) -> Failure:
+        why = cause(self._said(start)) or f"it has said nothing (exit status {error.status})"
+        return Failure(f"{program} {words[0]}: {why}")
+
+    def _log_size(self) -> int:
+        return self.job.log_path.stat().st_size
+
+    def _said(self, start: int) -> str:
+        """The end of what is in the log from there on, but for the line with the command."""
+        with self.job.log_path.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(start, end - _LONGEST_READ))
+            return log.read().decode(errors="replace")
+
+
+@asynccontextmanager
+async def session(
+    client: Client, job: Job, *, auth: Auth | None = None, name: str = ""
+) -> AsyncIterator[Session]:
+    """A session for the block, logged in to the registry that the name of an image leads to.
+
+    The login is undone at the end of the block, and no other job sees it.
+    """
+    users = users_config(client.config)
+    async with job.tempdir("docker-config-") as folder:
+        await asyncio.to_thread(make_config, folder, users)
+        docker = Session(client, job, {"DOCKER_CONFIG": str(folder), **_QUIET})
+        if auth is not None:
+            server = registry_of(name) or DOCKER_HUB
+            await asyncio.to_thread(prepare_login, folder, users, server)
+            await _login(docker, auth, server)
+        yield docker
+
+
+async def _login(docker: Session, auth: Auth, server: str) -> None:
+    docker.job.secret(auth.password)
+    docker.job.log(f"Logging in to {server} for this job only, in a folder that ends with it")
+    await docker.exec(
+        "login", f"--username={auth.username}", "--password-stdin", server, stdin=auth.password
+    )

@@ -1,0 +1,46 @@
+"""What an image is built from: the build context, and the Dockerfile."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path, PurePath
+
+from pycurrent.engine import Job
+from pycurrent.errors import UsageError
+from pycurrent.plugins.git import Commit, with_checkout
+from pycurrent.term import Failure
+
+Source = Commit | Path | None
+"""A commit, a folder as it is when the build runs, or nothing."""
+
+
+@asynccontextmanager
+async def with_source(job: Job, source: Source, path: PurePath) -> AsyncIterator[Path]:
+    """The folder at a path in the source, for the block."""
+    match source:
+        case Commit():
+            async with with_checkout(job, source) as folder:
+                yield inside(folder, path)
+        case None:
+            async with job.tempdir("empty-") as folder:
+                yield folder
+        case _:
+            yield inside(source, path)
+
+
+def inside(folder: Path, path: PurePath) -> Path:
+    """What is at the path in the folder. Raises Failure if a link leads out of the folder."""
+    whole = folder.resolve()
+    found = (whole / path).resolve()
+    if not found.is_relative_to(whole):
+        raise Failure(f"{path} leads out of the build context, to {found}")
+    return found
+
+
+def checked_path(path: PurePath | str) -> PurePath:
+    """A path within a folder. Raises UsageError."""
+    pure = PurePath(path)
+    if pure.is_absolute() or ".." in pure.parts:
+        raise UsageError(f"{str(path)!r} must be a path within the build context")
+    return pure
