@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Options of the benchmarks: "--only chain list", "--quick".
+BENCH ?=
 # The locked versions; tests run against exactly these.
 LOCK := requirements.lock
 
@@ -39,6 +41,9 @@ demo: $(STAMP) | demo/repo  ## keep a clone of this repository tested (ONCE=1: o
 
 pictures: $(STAMP)  ## draw the pictures of the documentation (needs Graphviz)
 	PATH="$(abspath $(BIN)):$$PATH" python docs/pictures/draw.py
+
+bench: $(STAMP)  ## measure, beside others; prints a table, writes bench.json
+	$(BIN)/python -m benchmarks.run $(BENCH)
 
 lock:  ## write the locked versions anew (names and versions only)
 	rm -rf $(VENV)-lock

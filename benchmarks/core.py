@@ -13,7 +13,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any, TypeVar
 
-from benchmarks.figures import LARGE, MIDDLE, Benchmark, Figure, Samples, ocurrent
+from benchmarks.figures import LARGE, MIDDLE, SMALL, Benchmark, Figure, Samples, ocurrent
 
 from pycurrent import (
     Active,
@@ -231,6 +231,7 @@ BENCHMARKS = (
                 "chain-memory", "  peak memory of the process", "MB", peers=(ocurrent(11, 25, 140),)
             ),
         ),
+        runs={SMALL: 7, MIDDLE: 5, LARGE: 5},
     ),
     Benchmark(
         "all",

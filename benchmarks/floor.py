@@ -95,12 +95,13 @@ BENCHMARKS = (
             for place in Place
         ),
         sizes=(MIDDLE,),
+        runs={MIDDLE: 2},
     ),
     Benchmark(
         "lookups",
         lookups,
         (Figure("floor-lookup", "floor: look-ups of known results", "/s", better=Better.HIGHER),),
         sizes=(SMALL, MIDDLE, LARGE),
-        runs={LARGE: 1},
+        runs={SMALL: 3, MIDDLE: 3, LARGE: 1},
     ),
 )
