@@ -348,7 +348,7 @@ BENCHMARKS = (
         kills,
         (
             Figure(
-                "killed-seen", "killed (-9) in the midst of n builds, 4 times: results shown", ""
+                "killed-told", "killed (-9) in the midst of n builds, 4 times: results told", ""
             ),
             Figure("killed-lost", "  told results that were lost", "", {SMALL: 0}),
             Figure("killed-again", "  known results that were built again", "", {SMALL: 0}),
