@@ -59,9 +59,9 @@ def met(row: Row, rows: Rows) -> bool | None:
 def table(rows: Rows) -> Table:
     sizes = sorted({size for row in rows.values() for size in row.samples} - {1})
     shown = Table(title="pycurrent", title_justify="left", box=None, header_style="bold")
-    shown.add_column("figure")
+    shown.add_column("figure", no_wrap=True)
     for size in sizes:
-        shown.add_column(f"{size:,}", justify="right")
+        shown.add_column(f"{size:,}", justify="right", no_wrap=True)
     shown.add_column("unit")
     for title in ("growth", "to reach"):
         shown.add_column(title, justify="right")

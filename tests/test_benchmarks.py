@@ -1,6 +1,7 @@
 """The benchmarks: that they run, not how fast."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ def test_a_quick_run_measures_each_figure(tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "benchmarks.run", "--quick", "--json", file, "--only", *names],
         cwd=ROOT,
+        env={**os.environ, "COLUMNS": "230"},
         capture_output=True,
         text=True,
         check=False,
