@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pycurrent.engine import CommandFailed, Config, Job, Level
-from pycurrent.engine.job import _remove_tree
+from pycurrent.engine.scratch import remove_tree
 from pycurrent.errors import PycurrentError
 from pycurrent.term import Active, Activity, Failed, Ok
 from pycurrent.testing import Harness
@@ -376,7 +376,7 @@ def test_folders_that_cant_be_written_are_removed_and_links_not_followed(
     (tree / "unreadable").chmod(0)
     monkeypatch.chdir(tmp_path)
     with ordinary_user(tmp_path):
-        _remove_tree(Path("tree"))
+        remove_tree(Path("tree"))
     assert not tree.exists()
     assert (outside / "kept").exists()
     assert outside.stat().st_mode & 0o777 == 0o500

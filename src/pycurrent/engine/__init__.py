@@ -1,8 +1,9 @@
 """The engine: steps, jobs, pools, processes, monitors, log rules."""
 
 from pycurrent.engine.clock import Clock, SystemClock, Timer
+from pycurrent.engine.command import CommandFailed
 from pycurrent.engine.engine import Engine, JobHandle, Step
-from pycurrent.engine.job import CommandFailed, Job, JobHost, JobState
+from pycurrent.engine.job import Job, JobHost, JobState
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Config, Level
 from pycurrent.engine.logrules import LogRule, LogRules

@@ -15,29 +15,28 @@ in this order, before the outcome is known to anybody.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
-import shlex
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import IO, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pycurrent.engine.clock import Clock, Timer
+from pycurrent.engine.command import Command, Commands
+from pycurrent.engine.hooks import Hook, Hooks
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Config, Level
 from pycurrent.engine.pool import AnyPool, Pool, Priority
-from pycurrent.engine.process import Process, Processes
+from pycurrent.engine.process import Processes
+from pycurrent.engine.scratch import scratch_folder
+from pycurrent.engine.tasks import regardless, take_cancellation
 from pycurrent.errors import PycurrentError
-from pycurrent.term import Activity, Failed, Failure, Ok, failed_by
+from pycurrent.term import Activity, Failed, Ok, failed_by
 
 T = TypeVar("T")
-Hook = Callable[[str], object] | Callable[[], object]
 
 
 class JobState(Enum):
@@ -48,16 +47,6 @@ class JobState(Enum):
     QUEUED = "queued"
     RUNNING = "running"
     ENDED = "ended"
-
-
-class CommandFailed(PycurrentError):
-    """A command ended with another status than 0."""
-
-    def __init__(self, command: str, status: int) -> None:
-        how = f"exited with status {status}" if status >= 0 else f"was killed by signal {-status}"
-        super().__init__(f"{command} {how}")
-        self.command = command
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +94,8 @@ class Job:
         self._changed = changed
         self._approved = False
         self._may_start: asyncio.Future[None] | None = None
-        self._hooks: list[Hook] | None = []
-        """Those that have not been run; None once they have: later ones are run at once."""
-        self._hook_tasks: list[asyncio.Future[Any]] = []
-        self._commands: dict[Process, _Command] = {}
-        """What runs now."""
+        self._hooks = Hooks(log.line)
+        self._commands = Commands(host.processes, log, host.tmp)
         self._resources: AsyncExitStack | None = None
         self._timer: Timer | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -262,10 +248,7 @@ class Job:
         It is called once, at once if that has happened. It may be async; the job's end waits
         for it. What it raises is logged.
         """
-        if self._hooks is None:
-            self._call(hook, self._why_over)
-        else:
-            self._hooks.append(hook)
+        self._hooks.add(hook)
 
     def cancel(self, reason: str) -> None:
         """Run the hooks, end the processes and cancel the work. Twice, or after the end, does
@@ -275,32 +258,10 @@ class Job:
             return
         self.cancelled = reason
         self.log(f"Cancelling: {reason}")
-        self._run_hooks()
-        self._end_commands()
+        self._hooks.run(reason)
+        self._commands.end()
         if self._task is not None:
             self._task.cancel()
-
-    @property
-    def _why_over(self) -> str:
-        return self.cancelled or "the job has ended"
-
-    def _run_hooks(self) -> None:
-        hooks, self._hooks = self._hooks, None
-        for hook in reversed(hooks or ()):
-            self._call(hook, self._why_over)
-
-    def _end_commands(self) -> None:
-        for process, command in self._commands.items():
-            if command.cancellable:
-                process.cancel()
-
-    def _call(self, hook: Hook, reason: str) -> None:
-        try:
-            result = hook(*([reason] if _takes_argument(hook) else []))
-            if inspect.isawaitable(result):
-                self._hook_tasks.append(asyncio.ensure_future(result))
-        except Exception as error:
-            self.log(f"A cancel hook failed: {failed_by(error).message}")
 
     # Commands
 
@@ -321,8 +282,9 @@ class Job:
         started (SIGTERM, and after a while SIGKILL); one that is not `cancellable` ends by
         itself first.
         """
-        command = _Command(argv, cwd, env, stdin, cancellable=cancellable, show=show)
-        await self._logged(command, stdout=None)
+        command = Command(argv, cwd, env, stdin, cancellable=cancellable, show=show)
+        self._check_not_ended(command)
+        await self._commands.run(command)
 
     async def check_output(
         self,
@@ -335,66 +297,18 @@ class Job:
         show: str | Sequence[str] | None = None,
     ) -> str:
         """As `exec`, but give what the command writes to its standard output, as UTF-8."""
-        command = _Command(argv, cwd, env, stdin, cancellable=cancellable, show=show)
-        with tempfile.TemporaryFile(dir=self._host.tmp) as output:
-            await self._logged(command, stdout=output.fileno())
-            output.seek(0)
-            return output.read().decode(errors="replace")
+        command = Command(argv, cwd, env, stdin, cancellable=cancellable, show=show)
+        self._check_not_ended(command)
+        return await self._commands.output_of(command)
 
-    async def _logged(self, command: _Command, *, stdout: int | None) -> None:
-        """Run a command; what it writes goes to the log, but what it writes to `stdout`."""
-        if self._hooks is None and self.cancelled is None:
+    def _check_not_ended(self, command: Command) -> None:
+        # A job that was cancelled may clean up, by commands that are not cancellable.
+        if self._hooks.have_run and self.cancelled is None:
             raise PycurrentError(f"job {self.id} has ended: it can't run {command.shown}")
-        self.log(f"Exec: {command.shown}")
-        reader, writer = os.pipe()
-        pumping = asyncio.ensure_future(self._log.pump(reader))
-        try:
-            process = await self._begin(command, writer if stdout is None else stdout, writer)
-            status = await self._end(process, command)
-        finally:
-            await _regardless(pumping)
-        if status:
-            raise CommandFailed(command.shown, status)
 
-    async def _begin(self, command: _Command, stdout: int, stderr: int) -> Process:
-        """Start a command, which gets the pipe `stderr` for itself."""
-        try:
-            with command.open_stdin(self._host.tmp) as stdin:
-                return await self._host.processes.start(
-                    command.argv,
-                    cwd=command.cwd,
-                    env=command.env,
-                    stdin=stdin.fileno(),
-                    stdout=stdout,
-                    stderr=stderr,
-                )
-        finally:
-            os.close(stderr)
-
-    async def _end(self, process: Process, command: _Command) -> int:
-        """Wait for a command, to its very end if cancelled."""
-        self._commands[process] = command
-        if self._hooks is None:
-            # Cancelled while it was being started, by a task that is not the job's own.
-            self._end_commands()
-        try:
-            return await process.wait()
-        except asyncio.CancelledError:
-            if command.cancellable:
-                process.cancel()
-            await _regardless(process.wait())
-            raise
-        finally:
-            del self._commands[process]
-
-    @asynccontextmanager
-    async def tempdir(self, prefix: str = "") -> AsyncIterator[Path]:
+    def tempdir(self, prefix: str = "") -> AbstractAsyncContextManager[Path]:
         """A temporary folder, removed with all that is in it at the end of the block."""
-        path = Path(tempfile.mkdtemp(prefix=prefix, dir=self._host.tmp))
-        try:
-            yield path
-        finally:
-            await _regardless(asyncio.to_thread(_remove_tree, path))
+        return scratch_folder(self._host.tmp, prefix)
 
     # The whole
 
@@ -423,7 +337,7 @@ class Job:
             outcome = failed_by(error)
         self._task = None
         if task.cancelling():
-            await _take_cancellation(task)
+            await take_cancellation(task)
         return await self._finish(outcome, explain)
 
     async def _finish(
@@ -431,15 +345,12 @@ class Job:
     ) -> Ok[T] | Failed:
         if self._timer is not None:
             self._timer.cancel()
-        if self._commands:
-            await self._outlive_commands()
-        if self._hooks is not None:
-            self._run_hooks()
-        if self._hook_tasks:
-            await self._end_hooks()
+        await self._commands.outlive()
+        self._hooks.run(self.cancelled or "the job has ended")
+        await self._hooks.ended()
         if self._resources is not None:
             await self._give_back(self._resources)
-            await self._end_hooks()
+            await self._hooks.ended()
         if self.cancelled is not None:
             outcome = Failed("Cancelled")
         outcome = self._close_log(outcome)
@@ -448,30 +359,10 @@ class Job:
         self.state = JobState.ENDED
         return outcome
 
-    async def _outlive_commands(self) -> None:
-        """End what the work has left running."""
-        self._end_commands()
-        for process in list(self._commands):
-            with suppress(PycurrentError):
-                await _regardless(process.wait())
-
-    async def _end_hooks(self) -> None:
-        """Wait for the hooks that are async."""
-        while self._hook_tasks:
-            task = self._hook_tasks.pop(0)
-            try:
-                await _regardless(task)
-            except Exception as error:
-                self.log(f"A cancel hook failed: {failed_by(error).message}")
-            except asyncio.CancelledError:
-                if not task.cancelled():
-                    raise
-                self.log("A cancel hook was cancelled")
-
     async def _give_back(self, resources: AsyncExitStack) -> None:
         """Give back what the job holds. That this fails is not the work's failure."""
         try:
-            await _regardless(resources.aclose())
+            await regardless(resources.aclose())
         except Exception as error:
             pool = "a pool" if self.pool is None else f"pool {self.pool.label}"
             self.log(f"A resource of {pool} can't be given back: {failed_by(error).message}")
@@ -494,98 +385,5 @@ class Job:
         return outcome
 
 
-class _Command:
-    """A command, how it is run, and how it is shown."""
-
-    def __init__(
-        self,
-        argv: Sequence[str | os.PathLike[str]],
-        cwd: Path | str | None,
-        env: Mapping[str, str] | None,
-        stdin: str | bytes | None,
-        *,
-        cancellable: bool,
-        show: str | Sequence[str] | None,
-    ) -> None:
-        if isinstance(argv, str) or not argv or not all(map(_is_word, argv)):
-            raise Failure(f"a command is a list of its words, not {argv!r}")
-        self.argv = [os.fspath(word) for word in argv]
-        self.cwd = None if cwd is None else Path(cwd)
-        self.env = None if env is None else {**os.environ, **env}
-        self.cancellable = cancellable
-        self.shown = (
-            show if isinstance(show, str) else shlex.join(self.argv if show is None else show)
-        )
-        self._stdin = stdin.encode() if isinstance(stdin, str) else stdin
-
-    def open_stdin(self, tmp: Path) -> IO[bytes]:
-        """What the command reads: a file, so that nobody has to feed it."""
-        if self._stdin is None:
-            return Path(os.devnull).open("rb")
-        with ExitStack() as closing:
-            file = closing.enter_context(tempfile.TemporaryFile(dir=tmp))
-            file.write(self._stdin)
-            file.seek(0)
-            closing.pop_all()
-        return file
-
-
-def _is_word(word: object) -> bool:
-    return isinstance(word, str | os.PathLike)
-
-
-async def _take_cancellation(task: asyncio.Task[Any]) -> None:
-    """Have a cancellation come now that the work did not wait for: not in the midst of the end."""
-    with suppress(asyncio.CancelledError):
-        await asyncio.sleep(0)
-    task.uncancel()
-
-
 def _not_started() -> NoReturn:
     raise PycurrentError("the operation succeeded without having called job.start")
-
-
-def _takes_argument(hook: Callable[..., object]) -> bool:
-    try:
-        inspect.signature(hook).bind("")
-    except TypeError:
-        return False
-    except ValueError:
-        # A function of C that tells nothing about itself.
-        return True
-    return True
-
-
-async def _regardless(awaitable: Awaitable[T]) -> T:
-    """Wait to the end even if cancelled meanwhile: then the cancellation follows."""
-    task = asyncio.ensure_future(awaitable)
-    cancelled = False
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            cancelled = True
-    if cancelled:
-        with suppress(Exception):
-            task.result()
-        raise asyncio.CancelledError
-    return task.result()
-
-
-def _remove_tree(path: Path) -> None:
-    shutil.rmtree(path, ignore_errors=True)
-    if path.exists():
-        # Tools make folders that can't be written, module caches for one.
-        _make_writable(path)
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _make_writable(path: Path) -> None:
-    """Folders only, and never through a link: what is in them need not be ours."""
-    folders = [path]
-    while folders:
-        folder = folders.pop()
-        with suppress(OSError):
-            folder.chmod(0o700)
-            with os.scandir(folder) as entries:
-                folders += [Path(entry) for entry in entries if entry.is_dir(follow_symlinks=False)]
