@@ -128,6 +128,8 @@ class Engine:
         self._steps = 0
         self._step_due = False
         self._commit_due = False
+        # What was last said of commits that fail: once is enough.
+        self._commit_failure: str | None = None
         self._crash: asyncio.Future[None] | None = None
         self.work = Work()
 
@@ -392,8 +394,11 @@ class Engine:
         """Write what is to be recorded; what can't be written is kept, and tried again."""
         try:
             self.store.commit()
+            self._commit_failure = None
         except StoreError as error:
-            _log.error("%s", error)
+            if str(error) != self._commit_failure:
+                self._commit_failure = str(error)
+                _log.error("%s", error)
             if not self._commit_due:
                 self._commit_due = True
                 self.clock.call_at(self.clock.now() + RETRY_COMMIT, self._commit_again)

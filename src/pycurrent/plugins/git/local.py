@@ -11,7 +11,7 @@ from pycurrent.engine.file_monitor import FileMonitor
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.commit import Commit, Head, checked_ref
 from pycurrent.plugins.git.repository import NoCommit, Repository
-from pycurrent.term import Current, Failure, component
+from pycurrent.term import Current, component
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class Local:
         For programs that want to refuse, rather than wait, when there is none: raises
         UsageError if there is no such ref, or no commit yet.
         """
-        return _found(self._repository.commit(checked_ref(ref)), UsageError)
+        return _found(self._repository.commit(checked_ref(ref)))
 
     def _commit(self, ref: str) -> FileMonitor[Commit]:
         if ref not in self._commits:
@@ -67,7 +67,7 @@ class Local:
 
     def _monitor(self, ref: str, look: Callable[[], T | NoCommit]) -> FileMonitor[T]:
         async def read() -> T:
-            return _found(await asyncio.to_thread(look), Failure)
+            return _found(await asyncio.to_thread(look))
 
         return FileMonitor(
             read=read,
@@ -76,7 +76,8 @@ class Local:
         )
 
 
-def _found(result: T | NoCommit, refusal: type[Exception]) -> T:
+def _found(result: T | NoCommit) -> T:
+    """What was looked for. Raises UsageError: a run that is to end has nothing to wait for."""
     if isinstance(result, NoCommit):
-        raise refusal(result.reason)
+        raise UsageError(result.reason)
     return result
