@@ -273,6 +273,21 @@ async def test_a_command_that_is_not_cancellable_ends_by_itself(tmp_path: Path) 
         assert "gone\nto the end\n" in h.log("do a")
 
 
+async def test_a_command_that_is_not_cancellable_ends_by_itself_from_the_very_start(
+    tmp_path: Path,
+) -> None:
+    """It may be at work before anybody has heard that it has been started."""
+
+    async def work(job: Job) -> None:
+        await start(job)
+        asyncio.get_running_loop().call_soon(job.cancel, "too early")
+        await job.exec(["echo", "to the end"], cancellable=False)
+
+    output, log = await ended(tmp_path, work)
+    assert output == CANCELLED
+    assert "Cancelling: too early\nto the end\n" in log.replace("2026-01-01 00:00.00: ", "")
+
+
 async def test_a_command_that_the_work_has_left_running_ends_with_the_job(
     tmp_path: Path, mark: str
 ) -> None:

@@ -119,13 +119,30 @@ class Commands:
         self._log.line(f"Exec: {command.shown}")
         reader, writer = os.pipe()
         pumping = asyncio.ensure_future(self._log.pump(reader))
+        running = self._status(command, writer if stdout is None else stdout, writer)
         try:
-            process = await self._begin(command, writer if stdout is None else stdout, writer)
-            status = await self._wait(process, command)
+            # All of it, as one that is being started may be at work before that is known.
+            status = await (running if command.cancellable else regardless(running))
         finally:
             await regardless(pumping)
         if status:
             raise CommandFailed(command.shown, status)
+
+    async def _status(self, command: Command, stdout: int, stderr: int) -> int:
+        """Run a command, to its very end even if cancelled, and give its status."""
+        process = await self._begin(command, stdout, stderr)
+        self._running[process] = command
+        if self._ending and command.cancellable:
+            # Told to end while it was being started, by a task that is not the job's own.
+            process.cancel()
+        try:
+            return await process.wait()
+        except asyncio.CancelledError:
+            process.cancel()
+            await regardless(process.wait())
+            raise
+        finally:
+            del self._running[process]
 
     async def _begin(self, command: Command, stdout: int, stderr: int) -> Process:
         """Start a command, which gets the pipe `stderr` for itself."""
@@ -141,19 +158,3 @@ class Commands:
                 )
         finally:
             os.close(stderr)
-
-    async def _wait(self, process: Process, command: Command) -> int:
-        """Wait for a command, to its very end if cancelled."""
-        self._running[process] = command
-        if self._ending and command.cancellable:
-            # Told to end while it was being started, by a task that is not the job's own.
-            process.cancel()
-        try:
-            return await process.wait()
-        except asyncio.CancelledError:
-            if command.cancellable:
-                process.cancel()
-            await regardless(process.wait())
-            raise
-        finally:
-            del self._running[process]
