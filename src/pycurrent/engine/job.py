@@ -26,6 +26,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pycurrent.engine.clock import Clock, Timer
 from pycurrent.engine.command import Command, Commands
+from pycurrent.engine.confirmation import Confirmation
 from pycurrent.engine.hooks import Hook, Hooks
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Config, Level
@@ -92,8 +93,7 @@ class Job:
         self._host = host
         self._log = log
         self._changed = changed
-        self._approved = False
-        self._may_start: asyncio.Future[None] | None = None
+        self._confirmation = Confirmation(host.config)
         self._hooks = Hooks(log.line)
         self._commands = Commands(host.processes, log, host.tmp)
         self._resources: AsyncExitStack | None = None
@@ -151,7 +151,7 @@ class Job:
             return False
         match self.state:
             case JobState.WAITING_FOR_CONFIRMATION:
-                return self._may_start is not None and not self._may_start.done()
+                return self._confirmation.is_awaited
             case JobState.QUEUED:
                 # What a custom pool waits for is not known: it may come at any time.
                 return isinstance(self.pool, Pool) and self.pool.place(self) is not None
@@ -175,8 +175,8 @@ class Job:
             raise PycurrentError(f"job {self.id} was started twice: call job.start once")
         self.level = level
         self.pool = pool
-        if not self._allowed():
-            await self._confirmation()
+        if not self._confirmation.is_given(level):
+            await self._confirm(level)
         if pool is not None:
             await self._take(pool)
         self.started = self._host.clock.now()
@@ -189,30 +189,14 @@ class Job:
 
     def approve(self) -> None:
         """Let it start although its level asks for confirmation. Twice, or later, is fine."""
-        if not self._approved and self.state is not JobState.ENDED:
-            self._approved = True
-            self._reconsider()
+        if self.state is not JobState.ENDED:
+            self._confirmation.approve()
 
-    def _allowed(self) -> bool:
-        assert self.level is not None
-        return self._approved or self._host.config.allows(self.level)
-
-    async def _confirmation(self) -> None:
-        self.log(f"Waiting for confirmation: the level is {self.level}")
-        self._may_start = asyncio.get_running_loop().create_future()
-        self._host.config.listen(self._reconsider)
+    async def _confirm(self, level: Level) -> None:
+        self.log(f"Waiting for confirmation: the level is {level}")
         self._move(JobState.WAITING_FOR_CONFIRMATION)
-        try:
-            await self._may_start
-        finally:
-            self._host.config.forget(self._reconsider)
-            self._may_start = None
+        await self._confirmation.wait(level)
         self.log("Confirmed")
-
-    def _reconsider(self) -> None:
-        waiter = self._may_start
-        if waiter is not None and not waiter.done() and self._allowed():
-            waiter.set_result(None)
 
     async def _take(self, pool: AnyPool) -> None:
         if not pool.free:
