@@ -72,9 +72,11 @@ def builder(
         operation: Builder[Any, V] = type(fn.__name__, (Builder,), namespace)()
 
         def get(*args: Any, **kwargs: Any) -> Primitive[V]:
-            bound = key_signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            values = tuple(bound.arguments.values())
+            values = args
+            if kwargs or len(args) != len(names):
+                bound = key_signature.bind(*args, **kwargs)
+                bound.apply_defaults()
+                values = tuple(bound.arguments.values())
             return operation.get(values[0] if len(values) == 1 else values, schedule=schedule)
 
         key_signature = signature.replace(parameters=parameters)

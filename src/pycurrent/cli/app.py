@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from typing import Annotated, NoReturn
@@ -16,6 +17,8 @@ Rest = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
 def run(tokens: Sequence[str] | None = None) -> NoReturn:
     """Do what the command line says, and end the process with its exit status."""
     given = list(sys.argv[1:] if tokens is None else tokens)
+    # Until a pipeline has been built: most of what is made before that stays.
+    gc.disable()
     end_with("pycurrent", lambda: call(make_app(), given))
 
 

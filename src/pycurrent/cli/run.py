@@ -18,6 +18,7 @@ from pycurrent.cli.stop import stop_requests
 from pycurrent.cli.summary import LISTED, Summary, log_command
 from pycurrent.cli.text import plural
 from pycurrent.engine import Engine
+from pycurrent.engine.collector import keep_all_that_is
 from pycurrent.errors import UsageError
 from pycurrent.service import EngineView, Overview
 from pycurrent.term import Misused
@@ -43,6 +44,7 @@ async def _run(call: Call, options: RunOptions, logs: str) -> Overview | signal.
     screen = screen_for(view, sys.stdout, name=call.name, log_command=logs)
     with stop_requests(screen.restore) as request:
         async with screen, engine:
+            keep_all_that_is()
             ends = [engine.failed(), request.wait()]
             await _first(*ends, *([engine.settled()] if options.once else []))
             engine.raise_if_crashed()

@@ -24,3 +24,13 @@ def paused_collector() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def keep_all_that_is() -> None:
+    """Have the collector leave alone, for good, what there is now.
+
+    For a process of ours whose pipeline has just been built: it stays, and looking through
+    100,000 items takes half a second each time.
+    """
+    gc.freeze()
+    gc.enable()

@@ -35,7 +35,7 @@ class Command:
         self,
         argv: Sequence[str | os.PathLike[str]],
         cwd: Path | str | None,
-        env: Mapping[str, str] | None,
+        env: Mapping[str, str | None] | None,
         stdin: str | bytes | None,
         *,
         cancellable: bool,
@@ -46,7 +46,7 @@ class Command:
             raise Failure(f"a command is a list of its words, not {argv!r}")
         self.argv = [os.fspath(word) for word in argv]
         self.cwd = None if cwd is None else Path(cwd)
-        self.env = None if env is None else {**os.environ, **env}
+        self.env = None if env is None else _environment(env)
         self.cancellable = cancellable
         self.shown = (
             show if isinstance(show, str) else shlex.join(self.argv if show is None else show)
@@ -63,6 +63,12 @@ class Command:
             file.seek(0)
             closing.pop_all()
         return file
+
+
+def _environment(changes: Mapping[str, str | None]) -> dict[str, str]:
+    """The engine's own, changed."""
+    changed = {**os.environ, **changes}
+    return {name: value for name, value in changed.items() if value is not None}
 
 
 def _is_word(word: object) -> bool:

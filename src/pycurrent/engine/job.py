@@ -254,17 +254,17 @@ class Job:
         argv: Sequence[str | os.PathLike[str]],
         *,
         cwd: Path | str | None = None,
-        env: Mapping[str, str] | None = None,
+        env: Mapping[str, str | None] | None = None,
         stdin: str | bytes | None = None,
         cancellable: bool = True,
         show: str | Sequence[str] | None = None,
     ) -> None:
         """Run a command, its output going to the log. Raises `CommandFailed`.
 
-        `env` adds to the engine's environment. `show` is how the command is printed, where it
-        holds a secret. When the job is cancelled the command is ended with all that it has
-        started (SIGTERM, and after a while SIGKILL); one that is not `cancellable` ends by
-        itself first.
+        `env` adds to the engine's environment; a variable that it maps to None is removed from
+        it. `show` is how the command is printed, where it holds a secret. When the job is
+        cancelled the command is ended with all that it has started (SIGTERM, and after a while
+        SIGKILL); one that is not `cancellable` ends by itself first.
         """
         command = Command(argv, cwd, env, stdin, cancellable=cancellable, show=show)
         self._check_not_ended(command)
@@ -275,7 +275,7 @@ class Job:
         argv: Sequence[str | os.PathLike[str]],
         *,
         cwd: Path | str | None = None,
-        env: Mapping[str, str] | None = None,
+        env: Mapping[str, str | None] | None = None,
         stdin: str | bytes | None = None,
         cancellable: bool = True,
         show: str | Sequence[str] | None = None,
