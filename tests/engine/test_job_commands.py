@@ -94,6 +94,26 @@ async def test_a_command_has_its_folder_environment_and_input(
     assert output == Ok(f"{begin}text é|{begin}bytes|{begin}")
 
 
+async def test_a_variable_that_is_none_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From what the command has of the engine's environment; it need not be there."""
+    monkeypatch.setenv("REMOVED", "yes")
+    monkeypatch.setenv("KEPT", "kept")
+    env = {"REMOVED": None, "NEVER_SET": None, "EMPTY": ""}
+
+    async def work(job: Job) -> str:
+        await start(job)
+        script = "echo ${REMOVED-none} ${NEVER_SET-none} ${KEPT-none} ${EMPTY-none}."
+        await job.exec(["sh", "-c", script], env=env)
+        return await job.check_output(["sh", "-c", script], env=env)
+
+    output, log = await ended(tmp_path, work)
+    assert output == Ok("none none kept .\n")
+    assert "\nnone none kept .\n" in log
+    assert os.environ["REMOVED"] == "yes"
+
+
 async def test_check_output_gives_stdout_and_logs_stderr(tmp_path: Path) -> None:
     """What is no UTF-8 is shown as such."""
 

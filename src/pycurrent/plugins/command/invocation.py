@@ -34,13 +34,9 @@ class Invocation:
         return f"{shlex.join(self.argv)} @{self.commit[:10]}"
 
     @property
-    def command(self) -> list[str]:
-        """The command, which finds no other repository than the one that it is run in."""
-        return outside_repositories(self.argv, self.env)
-
-    @property
-    def shown(self) -> str:
-        return shlex.join(self.argv)
+    def environment(self) -> dict[str, str | None]:
+        """In which the command finds no other repository than the one that it is run in."""
+        return outside_repositories(self.env)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class Output(Builder[Invocation, str]):
 
     async def build(self, job: Job, key: Invocation) -> str:
         async with self.terms.checkout(job, self.repository, key) as folder:
-            return await job.check_output(key.command, cwd=folder, env=key.env, show=key.shown)
+            return await job.check_output(key.argv, cwd=folder, env=key.environment)
 
 
 def output(

@@ -35,7 +35,7 @@ class Run(Builder[Invocation, None]):
 
     async def build(self, job: Job, key: Invocation) -> None:
         async with self.terms.checkout(job, self.repository, key) as folder:
-            await job.exec(key.command, cwd=folder, env=key.env, show=key.shown)
+            await job.exec(key.argv, cwd=folder, env=key.environment)
 
 
 def run(

@@ -49,7 +49,7 @@ async def _check_out(job: Job, commit: Commit, folder: Path) -> None:
     # By one command, as each costs a job more than what git has to do here.
     both = f"{shlex.join(shared_clone(commit.repository, folder))} && {shlex.join(check_out)}"
     try:
-        await job.exec(outside_repositories(["sh", "-c", both]), env=NEVER_ASK, show=both)
+        await job.exec(["sh", "-c", both], env=outside_repositories(NEVER_ASK), show=both)
     except CommandFailed as error:
         if not await asyncio.to_thread(has_commit, commit.repository, commit.hash):
             raise Failure(f"there is no commit {commit.hash} in {commit.repository}") from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -39,15 +39,11 @@ CHOOSE_A_REPOSITORY = frozenset(
 NEVER_ASK: Mapping[str, str] = MappingProxyType({"GIT_TERMINAL_PROMPT": "0"})
 
 
-def outside_repositories(
-    argv: Sequence[str], env: Mapping[str, str] = MappingProxyType({})
-) -> list[str]:
-    """The command, so that it is run without what chooses a repository in the engine's own
-    environment, but with all of `env`, which is to be given to `job.exec` with it.
+def outside_repositories(env: Mapping[str, str] = MappingProxyType({})) -> dict[str, str | None]:
+    """The `env` of a command of a job: with all of this one, but otherwise without what chooses a
+    repository in the engine's own environment.
     """
-    chosen = sorted((CHOOSE_A_REPOSITORY & os.environ.keys()) - env.keys())
-    unset = [word for name in chosen for word in ("-u", name)]
-    return ["env", *unset, *argv] if chosen else list(argv)
+    return {**dict.fromkeys(CHOOSE_A_REPOSITORY), **env}
 
 
 # The user's hooks are for the user's own checkouts.

@@ -80,7 +80,7 @@ async def _take(job: Job, checkout: Checkout, copies: Mapping[Submodule, Path]) 
     if steps:
         steps.append(_update(checkout, list(copies), "--no-fetch"))
         line = " && ".join(map(shlex.join, steps))
-        await job.exec(outside_repositories(["sh", "-c", line]), env=NEVER_ASK, show=line)
+        await job.exec(["sh", "-c", line], env=outside_repositories(NEVER_ASK), show=line)
 
 
 async def _fetch(
@@ -91,8 +91,8 @@ async def _fetch(
         return
     command = _update(checkout, submodules, "--recursive")
     addresses = await asyncio.to_thread(_addresses, repository, submodules)
-    env = {**NEVER_ASK, **_as_environment(addresses)}
-    await job.exec(outside_repositories(command, env), env=env, show=command)
+    env = outside_repositories({**NEVER_ASK, **_as_environment(addresses)})
+    await job.exec(command, env=env)
 
 
 def _update(checkout: Checkout, submodules: list[Submodule], option: str) -> list[str]:
