@@ -3,6 +3,7 @@
 from pycurrent.engine.clock import Clock, SystemClock, Timer
 from pycurrent.engine.command import CommandFailed
 from pycurrent.engine.engine import Engine, JobHandle, Step
+from pycurrent.engine.file_monitor import FileMonitor
 from pycurrent.engine.job import Job, JobHost, JobState
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Config, Level
@@ -10,6 +11,7 @@ from pycurrent.engine.logrules import LogRule, LogRules
 from pycurrent.engine.monitor import Monitor
 from pycurrent.engine.pool import AnyPool, Pool, Priority
 from pycurrent.engine.process import CommandNotStarted, Processes, SupervisorLost
+from pycurrent.engine.watch import watch_paths
 
 __all__ = [
     "AnyPool",
@@ -18,6 +20,7 @@ __all__ = [
     "CommandNotStarted",
     "Config",
     "Engine",
+    "FileMonitor",
     "Job",
     "JobHandle",
     "JobHost",
@@ -34,4 +37,5 @@ __all__ = [
     "SupervisorLost",
     "SystemClock",
     "Timer",
+    "watch_paths",
 ]

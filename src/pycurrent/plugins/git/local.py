@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from pycurrent.engine.file_monitor import FileMonitor
+from pycurrent.engine import FileMonitor
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.commit import Commit, Head, checked_ref
 from pycurrent.plugins.git.repository import NoCommit, Repository
