@@ -12,14 +12,9 @@ from watchfiles import Change
 
 from pycurrent.engine import Engine
 from pycurrent.engine.file_monitor import FileMonitor, engine_files
-from pycurrent.engine.watch import (
-    FileWatcher,
-    InotifyWatcher,
-    Notice,
-    WatchfilesWatcher,
-    _Surroundings,
-    watch_paths,
-)
+from pycurrent.engine.watch import FileWatcher, Notice, watch_paths
+from pycurrent.engine.watch_inotify import InotifyWatcher
+from pycurrent.engine.watch_portable import WatchfilesWatcher, _Surroundings
 from pycurrent.errors import PycurrentError
 from pycurrent.term import Current, Ok, component, seq
 
