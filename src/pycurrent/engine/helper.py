@@ -1,0 +1,98 @@
+"""The engine's side of the resident helper, the process that supervisors are forked from.
+
+What the helper does is told in `supervisor.py`, the script that it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from pycurrent.engine import supervisor
+
+
+class Helper:
+    """The resident helper process, and the control socket to it."""
+
+    def __init__(self) -> None:
+        """Starts the process; does not wait for it to be up. Raises OSError."""
+        self._loop = asyncio.get_running_loop()
+        self._control, theirs = socket.socketpair()
+        if sys.platform == "linux":
+            # The smallest there is, room for a few messages: descriptors in flight count against
+            # a limit, too. Other systems may take the number at its word.
+            self._control.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+        self._control.setblocking(False)
+        with contextlib.ExitStack() as cleanup:
+            cleanup.callback(theirs.close)
+            engine = -1
+            # Not Linux, or a sandbox: then the sockets alone tell of the engine's death.
+            with contextlib.suppress(AttributeError, OSError):
+                engine = os.pidfd_open(os.getpid())
+                cleanup.callback(os.close, engine)
+            try:
+                self._process = _launch_helper(theirs.fileno(), engine)
+            except BaseException:
+                self._control.close()
+                raise
+        self.gone: asyncio.Future[None] = self._loop.create_future()
+        self._writable: asyncio.Future[None] | None = None
+        self._loop.add_reader(self._control, self._receive)
+
+    async def send(self, descriptors: Sequence[int]) -> None:
+        """Hands one command over; one call at a time.
+
+        Raises BrokenPipeError or ConnectionResetError if the helper has gone, another OSError if
+        the descriptors can't be sent. If it returns the helper may still die before it looks.
+        """
+        while not self.gone.done():
+            try:
+                socket.send_fds(self._control, [b"\0"], descriptors)
+            except BlockingIOError:
+                self._writable = self._loop.create_future()
+                self._loop.add_writer(self._control, self._wake)
+                await self._writable
+            else:
+                return
+        raise BrokenPipeError
+
+    async def aclose(self) -> None:
+        """Lets the process end, and reaps it. Twice does nothing more."""
+        if not self.gone.done():
+            with contextlib.suppress(OSError):
+                self._control.shutdown(socket.SHUT_WR)
+            await asyncio.shield(self.gone)
+
+    def _wake(self) -> None:
+        self._loop.remove_writer(self._control)
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+
+    def _receive(self) -> None:
+        """The helper says nothing: this is the end of the socket, and so of the process."""
+        self._wake()
+        self._loop.remove_reader(self._control)
+        self._control.close()
+        self._process.wait()  # its descriptors are closed: it is a moment from being a zombie
+        self.gone.set_result(None)
+
+
+def _launch_helper(control: int, engine: int) -> subprocess.Popen[bytes]:
+    kept = [descriptor for descriptor in (control, engine) if descriptor >= 0]
+    # The helper's own environment can be read by others with the same user id, and lives long:
+    # only what an interpreter may need to find its libraries.
+    environ = {name: value for name, value in os.environ.items() if "LIBRARY_PATH" in name}
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-E", supervisor.__file__, str(control), str(engine)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environ,
+        pass_fds=kept,
+        start_new_session=True,
+    )

@@ -1,0 +1,166 @@
+"""The engine's end of the socket to the supervisor of one command.
+
+States of a line::
+
+    handed over   the helper has been given the other end; the request is being sent
+    adopted       a supervisor has it
+    running       the command has been started
+    closed        the last report has come, or the socket has ended without one
+
+A line that closes while *handed over* was dropped by a dying helper: nothing has run. One that
+closes without a last report later on has lost its supervisor (killed, out of memory): whether and
+how the command ended is not known, which is an ending of its own. Ending a command is shutting
+down our direction of its line; it is the same for the supervisor as the engine's death, so there
+is one way out, and it is used all the time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+from pycurrent.engine.supervisor import REPORT, Report, Stage
+
+
+@dataclass(frozen=True)
+class Started:
+    """The command runs."""
+
+    pid: int
+
+
+@dataclass(frozen=True)
+class NotStarted:
+    """The supervisor could not start it: nothing has run."""
+
+    stage: Stage
+    number: int  # errno
+
+
+@dataclass(frozen=True)
+class NotAdopted:
+    """The helper died before a supervisor had the command: nothing has run."""
+
+
+@dataclass(frozen=True)
+class Exited:
+    """Nothing of the command is left."""
+
+    status: int  # as in `subprocess`
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The supervisor was killed."""
+
+
+Beginning = Started | NotStarted | NotAdopted | Lost
+"""What becomes of starting a command."""
+Ending = Exited | Lost
+"""What becomes of a started one."""
+
+
+class _Phase(enum.Enum):
+    HANDED_OVER = enum.auto()
+    ADOPTED = enum.auto()
+    RUNNING = enum.auto()
+    CLOSED = enum.auto()
+
+
+class Line:
+    """The engine's end of the socket to one command's supervisor."""
+
+    def __init__(self, sock: socket.socket, request: bytes, on_close: Callable[[Line], None]):
+        """Takes over the socket, and begins to send the request."""
+        self._loop = asyncio.get_running_loop()
+        self._sock = sock
+        self._on_close = on_close
+        self._phase = _Phase.HANDED_OVER
+        self._received = b""
+        self._unsent = memoryview(request)
+        self.beginning: asyncio.Future[Beginning] = self._loop.create_future()
+        self.ending: asyncio.Future[Ending] = self._loop.create_future()
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+        sock.setblocking(False)
+        self._loop.add_reader(sock, self._receive)
+        self._send()
+
+    def end(self) -> None:
+        """Asks for the end of the command and of all that came of it. Twice is as good as once."""
+        if self._phase is _Phase.CLOSED:
+            return
+        self._loop.remove_writer(self._sock)
+        # The supervisor may have gone just now: the reader tells.
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+
+    def _send(self) -> None:
+        try:
+            sent = self._sock.send(self._unsent)
+        except BlockingIOError:
+            sent = 0
+        except OSError:  # the supervisor, or the helper, has gone: the reader tells
+            sent = len(self._unsent)
+        self._unsent = self._unsent[sent:]
+        if self._unsent:
+            self._loop.add_writer(self._sock, self._send)
+        else:
+            self._loop.remove_writer(self._sock)
+
+    def _receive(self) -> None:
+        try:
+            received = self._sock.recv(4096)
+        except BlockingIOError:
+            return
+        except OSError:  # a reset: it was killed with our request unread
+            received = b""
+        self._received += received
+        while len(self._received) >= REPORT.size and self._phase is not _Phase.CLOSED:
+            report, first, second = REPORT.unpack_from(self._received)
+            self._received = self._received[REPORT.size :]
+            self._heard(Report(report), first, second)
+        if not received and self._phase is not _Phase.CLOSED:
+            self._ended_early()
+
+    def _heard(self, report: Report, first: int, second: int) -> None:
+        match report:
+            case Report.ADOPTED:
+                self._phase = _Phase.ADOPTED
+            case Report.STARTED:
+                self._phase = _Phase.RUNNING
+                self.beginning.set_result(Started(first))
+            case Report.NOT_STARTED:
+                self.beginning.set_result(NotStarted(Stage(first), second))
+                self._close()
+            case Report.EXITED:
+                self.ending.set_result(Exited(first))
+                self._close()
+            case _:
+                assert_never(report)
+
+    def _ended_early(self) -> None:
+        match self._phase:
+            case _Phase.HANDED_OVER:
+                self.beginning.set_result(NotAdopted())
+            case _Phase.ADOPTED:
+                self.beginning.set_result(Lost())
+            case _Phase.RUNNING:
+                self.ending.set_result(Lost())
+            case _Phase.CLOSED:
+                raise AssertionError("a closed line has no reader")
+            case _:
+                assert_never(self._phase)
+        self._close()
+
+    def _close(self) -> None:
+        self._phase = _Phase.CLOSED
+        self._loop.remove_reader(self._sock)
+        self._loop.remove_writer(self._sock)
+        self._sock.close()
+        self.closed.set_result(None)
+        self._on_close(self)
