@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 )
 
 from pycurrent.cache import Builder, Cache, CachedWork, Schedule
-from pycurrent.cache.instance import Making
+from pycurrent.cache.states import Making
 from pycurrent.term import Current, Failed, Ok, Primitive, Var, component, constant, pair
 from pycurrent.testing import Harness
 from pycurrent.testing.clock import START

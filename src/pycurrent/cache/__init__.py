@@ -9,7 +9,8 @@ from pycurrent.cache.codec import (
     codec_for,
     digest,
 )
-from pycurrent.cache.instance import Handle, Instance
+from pycurrent.cache.handle import Handle
+from pycurrent.cache.instance import Instance
 from pycurrent.cache.operation import Builder, CachedWork, Operation, Publisher
 from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.short import builder

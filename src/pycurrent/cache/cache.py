@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pycurrent.cache.instance import Abandoned, Instance, Run, Want
+from pycurrent.cache.instance import Instance
 from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.spec import Key, Spec
+from pycurrent.cache.states import Abandoned, Run, Want
 from pycurrent.engine.engine import Engine
 from pycurrent.engine.job import JobState
 from pycurrent.errors import UsageError

@@ -37,14 +37,13 @@ Two users that want different targets are in conflict: both are told, and nothin
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import Enum
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, assert_never
 
 from pycurrent.cache.codec import UnreadableValue
+from pycurrent.cache.handle import Handle
 from pycurrent.cache.spec import Key, Spec, Target
+from pycurrent.cache.states import Abandoned, Known, Making, Result, Run, State, Unknown, Want
 from pycurrent.engine.clock import Timer
 from pycurrent.engine.job import Job
 from pycurrent.engine.joblog import JobLog
@@ -54,142 +53,8 @@ from pycurrent.term import Active, Activity, Failed, Metadata, Ok, Output
 
 if TYPE_CHECKING:
     from pycurrent.cache.cache import Cache
-    from pycurrent.cache.operation import CachedWork
-    from pycurrent.cache.schedule import Schedule
 
 _log = logging.getLogger(__name__)
-
-
-class Want:
-    """What one user wants."""
-
-    __slots__ = ("changed", "schedule", "target", "title", "work")
-
-    def __init__(
-        self,
-        work: CachedWork,
-        target: Target,
-        title: str,
-        schedule: Schedule | None,
-        changed: Callable[[], None],
-    ) -> None:
-        self.work = work
-        self.target = target
-        self.title = title
-        self.schedule = schedule
-        self.changed = changed
-
-    @property
-    def valid_for(self) -> timedelta | None:
-        return None if self.schedule is None else self.schedule.valid_for
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The outcome of a run that was recorded."""
-
-    outcome: Ok[Any] | Failed
-    target: str | None
-    """The digest of the target that was set."""
-    finished: datetime
-
-
-class Abandoned(Enum):
-    """Why the result of a run does not count."""
-
-    UNWANTED = "no longer needed"
-    STOPPING = "the engine is stopping"
-
-
-class Run:
-    """One run of the operation."""
-
-    __slots__ = ("abandoned", "job", "target", "work")
-
-    def __init__(self, job: Job, work: CachedWork, target: Target) -> None:
-        self.job = job
-        self.work = work
-        self.target = target
-        self.abandoned: Abandoned | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    latched: Result | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Making:
-    run: Run
-    latched: Result | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    result: Result
-
-
-@dataclass(frozen=True, slots=True)
-class Handle:
-    """One job of an instance, as people see it: the job handle of the engine.
-
-    May be kept: it acts on whatever instance the key has, when the first one is forgotten.
-    """
-
-    id: str
-    first: Instance
-
-    @property
-    def instance(self) -> Instance:
-        return self.first.successor
-
-    @property
-    def op(self) -> str:
-        return self.instance.spec.id
-
-    @property
-    def key(self) -> str:
-        return self.instance.key.text
-
-    @property
-    def description(self) -> str:
-        return self.instance.description
-
-    @property
-    def job(self) -> Job | None:
-        """The job itself, until it has ended."""
-        run = self.instance.run
-        return run.job if run is not None and run.job.id == self.id else None
-
-    @property
-    def outcome(self) -> Output[Any]:
-        """What it amounts to by itself, whatever is reported meanwhile."""
-        match self.instance.state:
-            case Known(result):
-                return result.outcome
-            case Making(run):
-                return Active(run.job.activity)
-            case Unknown():
-                return Active(Activity.READY)
-
-    def rebuild(self) -> str:
-        """Run it again; gives the id of the new job. While it runs it changes nothing.
-
-        What can't be started now, since nobody needs it or because of a conflict, is run once
-        it can be; then it is the id of the last job that is returned.
-        """
-        self.instance.rebuild()
-        return self.instance.job_id or self.id
-
-    def cancel(self, reason: str) -> None:
-        """Cancel it, if it runs. Its outcome is a failure, which stays until a rebuild."""
-        if self.job is not None:
-            self.job.cancel(reason)
-
-    def approve(self) -> None:
-        """Let it start although its level asks for confirmation. Later it does nothing."""
-        if self.job is not None:
-            self.job.approve()
 
 
 class Instance:
@@ -214,7 +79,7 @@ class Instance:
         self.spec = spec
         self.key = key
         self.users: dict[object, Want] = {}
-        self.state: Unknown | Making | Known = Unknown()
+        self.state: State = Unknown()
         self.build = 0
         self.job_id: str | None = None
         self.description = ""

@@ -1,0 +1,100 @@
+"""What an instance is made of: what is wanted of it, and what is known.
+
+How it goes from one state to another is told in `instance.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from pycurrent.cache.spec import Target
+from pycurrent.engine.job import Job
+from pycurrent.term import Failed, Ok
+
+if TYPE_CHECKING:
+    from pycurrent.cache.operation import CachedWork
+    from pycurrent.cache.schedule import Schedule
+
+
+class Want:
+    """What one user wants."""
+
+    __slots__ = ("changed", "schedule", "target", "title", "work")
+
+    def __init__(
+        self,
+        work: CachedWork,
+        target: Target,
+        title: str,
+        schedule: Schedule | None,
+        changed: Callable[[], None],
+    ) -> None:
+        self.work = work
+        self.target = target
+        self.title = title
+        self.schedule = schedule
+        self.changed = changed
+
+    @property
+    def valid_for(self) -> timedelta | None:
+        return None if self.schedule is None else self.schedule.valid_for
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of a run that was recorded."""
+
+    outcome: Ok[Any] | Failed
+    target: str | None
+    """The digest of the target that was set."""
+    finished: datetime
+
+
+class Abandoned(Enum):
+    """Why the result of a run does not count."""
+
+    UNWANTED = "no longer needed"
+    STOPPING = "the engine is stopping"
+
+
+class Run:
+    """One run of the operation."""
+
+    __slots__ = ("abandoned", "job", "target", "work")
+
+    def __init__(self, job: Job, work: CachedWork, target: Target) -> None:
+        self.job = job
+        self.work = work
+        self.target = target
+        self.abandoned: Abandoned | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nothing is known, or what is known must be made again."""
+
+    latched: Result | None = None
+    """The last outcome, as long as it may be reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """A run is at work."""
+
+    run: Run
+    latched: Result | None = None
+    """The last outcome, as long as it may be reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The last run has an outcome."""
+
+    result: Result
+
+
+State = Unknown | Making | Known
