@@ -40,13 +40,22 @@ import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, assert_never
 
-from pycurrent.cache.codec import UnreadableValue
 from pycurrent.cache.handle import Handle
+from pycurrent.cache.job import new_job
 from pycurrent.cache.spec import Key, Spec, Target
-from pycurrent.cache.states import Abandoned, Known, Making, Result, Run, State, Unknown, Want
-from pycurrent.engine.clock import Timer
+from pycurrent.cache.states import (
+    Abandoned,
+    Expiry,
+    Known,
+    Making,
+    Result,
+    Run,
+    State,
+    Unknown,
+    Want,
+    recorded,
+)
 from pycurrent.engine.job import Job
-from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.pool import Priority
 from pycurrent.store import BuildRecord
 from pycurrent.term import Active, Activity, Failed, Metadata, Ok, Output
@@ -62,7 +71,6 @@ class Instance:
 
     __slots__ = (
         "_expiry",
-        "_expiry_at",
         "build",
         "cache",
         "conflict",
@@ -84,8 +92,7 @@ class Instance:
         self.job_id: str | None = None
         self.description = ""
         self.conflict: Failed | None = None
-        self._expiry: Timer | None = None
-        self._expiry_at: datetime | None = None
+        self._expiry: Expiry | None = None
 
     @property
     def successor(self) -> Instance:
@@ -101,23 +108,10 @@ class Instance:
         self.build = record.build + 1
         if record.rebuild or not (sure or self.spec.latched):
             return
-        result = self._read(record)
+        result = recorded(self.spec, record)
         if result is not None:
             self.state = Known(result) if sure else Unknown(result)
             self.job_id = record.job_id
-
-    def _read(self, record: BuildRecord) -> Result | None:
-        """The result that was recorded; None if it can't be read any more."""
-        outcome: Ok[Any] | Failed
-        if record.ok:
-            try:
-                outcome = Ok(self.spec.outcome.decode(record.outcome))
-            except UnreadableValue as error:
-                _log.warning("%s %s is made again: %s", self.spec.id, self.key.text, error)
-                return None
-        else:
-            outcome = Failed(record.outcome)
-        return Result(outcome, record.value_digest, record.finished)
 
     # Users
 
@@ -228,56 +222,47 @@ class Instance:
 
     def start(self, want: Want, latched: Result | None) -> None:
         """Begin a run. It is recorded with the step, and its first line runs after that."""
-        cache = self.cache
-        engine = cache.engine
-        now = engine.clock.now()
         self._cancel_expiry()
         self.description = want.title
         if latched is not None and not self._stands_in(latched, want.target):
             latched = None
         try:
-            job_id, log = self._open_log(now)
+            job = new_job(
+                self.cache.engine,
+                op=self.spec.id,
+                description=self.description,
+                priority=Priority.HIGH if latched is None else Priority.LOW,
+                changed=self._job_changed,
+            )
         except OSError as error:
-            failure = Failed(f"the log can't be made: {error.strerror}")
-            self.state = Known(Result(failure, want.target.digest, now))
-            cache.touch(self)
-            self.notify()
+            self._never_begun(want, error)
             return
-        job = Job(
-            engine.host,
-            log,
-            id=job_id,
-            op=self.spec.id,
-            description=self.description,
-            priority=Priority.HIGH if latched is None else Priority.LOW,
-            changed=self._job_changed,
-        )
-        job.log(f"New job: {self.description}")
-        job.park()
-        engine.store.insert_job(
-            job_id=job_id,
+        self._insert_job(job, want.target)
+        self._use_job(job.id)
+        run = Run(job, want.work, want.target)
+        self.state = Making(run, latched)
+        self.cache.launch(self, run)
+        self.notify()
+
+    def _never_begun(self, want: Want, error: OSError) -> None:
+        """There is no run without a log. The failure is not recorded: it is of this moment."""
+        failure = Failed(f"the log can't be made: {error.strerror}")
+        now = self.cache.engine.clock.now()
+        self.state = Known(Result(failure, want.target.digest, now))
+        self.cache.touch(self)
+        self.notify()
+
+    def _insert_job(self, job: Job, target: Target) -> None:
+        self.cache.engine.store.insert_job(
+            job_id=job.id,
             op=self.spec.id,
             key=self.key.text,
             key_digest=self.key.digest,
-            value=want.target.text,
-            value_digest=want.target.digest,
+            value=target.text,
+            value_digest=target.digest,
             build=self.build,
-            ready=now,
+            ready=job.created,
         )
-        self._use_job(job_id)
-        run = Run(job, want.work, want.target)
-        self.state = Making(run, latched)
-        cache.launch(self, run)
-        self.notify()
-
-    def _open_log(self, now: datetime) -> tuple[str, JobLog]:
-        state, clock = self.cache.engine.state, self.cache.engine.clock
-        while True:
-            job_id = state.new_job_id(self.spec.id, now)
-            try:
-                return job_id, JobLog(state.job_path(job_id), now=clock.now)
-            except FileExistsError:
-                continue
 
     def _use_job(self, job_id: str) -> None:
         engine = self.cache.engine
@@ -362,20 +347,18 @@ class Instance:
         """Have the outcome expire when the shortest schedule says so."""
         limits = [want.valid_for for want in self.users.values() if want.valid_for is not None]
         when = result.finished + min(limits) if limits else None
-        if when == self._expiry_at:
+        if when == (None if self._expiry is None else self._expiry.at):
             return
         self._cancel_expiry()
         clock = self.cache.engine.clock
         if when is not None and when <= clock.now():
             self.expire()
         elif when is not None:
-            self._expiry_at = when
-            self._expiry = clock.call_at(when, self.expire)
+            self._expiry = Expiry(when, clock.call_at(when, self.expire))
 
     def _cancel_expiry(self) -> None:
-        self._expiry_at = None
         if self._expiry is not None:
-            self._expiry.cancel()
+            self._expiry.timer.cancel()
             self._expiry = None
 
     def expire(self) -> None:
@@ -402,4 +385,3 @@ class Instance:
             case Unknown():
                 assert self.users
                 assert self.conflict is not None
-        assert (self._expiry is None) == (self._expiry_at is None)

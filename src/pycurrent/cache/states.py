@@ -5,19 +5,25 @@ How it goes from one state to another is told in `instance.py`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from pycurrent.cache.spec import Target
+from pycurrent.cache.codec import UnreadableValue
+from pycurrent.cache.spec import Spec, Target
+from pycurrent.engine.clock import Timer
 from pycurrent.engine.job import Job
+from pycurrent.store import BuildRecord
 from pycurrent.term import Failed, Ok
 
 if TYPE_CHECKING:
     from pycurrent.cache.operation import CachedWork
     from pycurrent.cache.schedule import Schedule
+
+_log = logging.getLogger(__name__)
 
 
 class Want:
@@ -52,6 +58,28 @@ class Result:
     target: str | None
     """The digest of the target that was set."""
     finished: datetime
+
+
+def recorded(spec: Spec, record: BuildRecord) -> Result | None:
+    """The result in a record; None if it can't be read any more, which is logged."""
+    outcome: Ok[Any] | Failed
+    if record.ok:
+        try:
+            outcome = Ok(spec.outcome.decode(record.outcome))
+        except UnreadableValue as error:
+            _log.warning("%s %s is made again: %s", spec.id, record.key, error)
+            return None
+    else:
+        outcome = Failed(record.outcome)
+    return Result(outcome, record.value_digest, record.finished)
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """When a result becomes too old, and what calls then."""
+
+    at: datetime
+    timer: Timer
 
 
 class Abandoned(Enum):

@@ -1,0 +1,47 @@
+"""Making the job of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from pycurrent.engine.engine import Engine
+from pycurrent.engine.job import Job
+from pycurrent.engine.joblog import JobLog
+from pycurrent.engine.pool import Priority
+
+
+def new_job(
+    engine: Engine,
+    *,
+    op: str,
+    description: str,
+    priority: Priority,
+    changed: Callable[[Job], None],
+) -> Job:
+    """A job of the engine with a new log, which says what it is. Nothing of it is recorded yet.
+
+    Raises OSError if the log can't be made.
+    """
+    job_id, log = _new_log(engine, op, engine.clock.now())
+    job = Job(
+        engine.host,
+        log,
+        id=job_id,
+        op=op,
+        description=description,
+        priority=priority,
+        changed=changed,
+    )
+    job.log(f"New job: {description}")
+    job.park()
+    return job
+
+
+def _new_log(engine: Engine, op: str, now: datetime) -> tuple[str, JobLog]:
+    while True:
+        job_id = engine.state.new_job_id(op, now)
+        try:
+            return job_id, JobLog(engine.state.job_path(job_id), now=engine.clock.now)
+        except FileExistsError:
+            continue
