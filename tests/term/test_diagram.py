@@ -27,6 +27,7 @@ from pycurrent.term import (
     metadata,
     pair,
     seq,
+    walk,
 )
 from pycurrent.term.graph_data import GroupKind
 from pycurrent.term.shape import Shape
@@ -572,4 +573,4 @@ def test_every_kind_of_term_can_be_drawn() -> None:
         # A dataclass with slots is made twice, under the same name.
         return below if getattr(shape, "__abstractmethods__", None) else below | {shape.__name__}
 
-    assert concrete(Shape) == {shape.__name__ for shape in draw._VISITS}
+    assert concrete(Shape) == {shape.__name__ for shape in walk.VISITS}
