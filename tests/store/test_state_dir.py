@@ -29,6 +29,25 @@ def test_open_makes_the_folders(tmp_path: Path) -> None:
         assert {p.name for p in state.path.iterdir() if p.is_dir()} == {"job", "db", "git", "tmp"}
 
 
+def test_git_does_not_show_a_directory_that_was_made(tmp_path: Path) -> None:
+    """It may well be made inside the user's repository."""
+    git = ["git", "-C", str(tmp_path)]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    with StateDir.open(tmp_path / "state"), StateDir.open(tmp_path / "a" / "b" / "state"):
+        status = subprocess.run([*git, "status", "--porcelain"], check=True, capture_output=True)
+    assert status.stdout == b""
+
+
+def test_git_shows_what_was_there_before(tmp_path: Path) -> None:
+    """A folder of the user's is not hidden, nor are its own rules changed."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / ".gitignore").write_text("*.o\n")
+    (tmp_path / "none").mkdir()
+    with StateDir.open(tmp_path / "rules") as rules, StateDir.open(tmp_path / "none") as none:
+        assert (rules.path / ".gitignore").read_text() == "*.o\n"
+        assert not (none.path / ".gitignore").exists()
+
+
 def test_open_keeps_what_is_there(tmp_path: Path) -> None:
     """Opening a directory again changes nothing in it."""
     with StateDir.open(tmp_path) as state:

@@ -6,6 +6,7 @@
     tmp/                                                 what lives no longer than a job
     lock                                                 held by the engine that uses it
     version                                              of this layout
+    .gitignore                                           keeps it all out of `git status`
 
 The lock is the kernel's (flock), so it ends with the process that holds it, however that dies.
 What is written in the file only tells others who it is.
@@ -60,7 +61,7 @@ class StateDir:
         """
         path = Path(path).absolute()
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            _make_state_folder(path)
             lock = _take_lock(path)
         except OSError as error:
             raise _unusable(path, error) from error
@@ -188,6 +189,17 @@ class _Holder:
         if len(command) > 100:
             command = f"{command[:99]}…"
         return f"process {self.pid} ({command}, since {self.since})"
+
+
+def _make_state_folder(path: Path) -> None:
+    """Only in a folder that is made here, and so holds nothing else, git is told to look away."""
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    else:
+        (path / ".gitignore").write_text("*\n", encoding="ascii")
 
 
 def _take_lock(path: Path) -> int:
