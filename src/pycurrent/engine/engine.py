@@ -24,7 +24,6 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
 from types import MappingProxyType
@@ -32,6 +31,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from pycurrent.engine.clock import Clock, SystemClock
 from pycurrent.engine.collector import paused_collector
+from pycurrent.engine.commits import Commits
 from pycurrent.engine.idle import Hold, Work
 from pycurrent.engine.job import JobHost
 from pycurrent.engine.level import Config
@@ -39,7 +39,7 @@ from pycurrent.engine.logrules import LogRules
 from pycurrent.engine.process import Processes
 from pycurrent.errors import PycurrentError
 from pycurrent.incr import Node, Observer
-from pycurrent.store import Database, StateDir, StoreError
+from pycurrent.store import Database, StateDir
 from pycurrent.term import (
     Active,
     Activity,
@@ -54,9 +54,6 @@ from pycurrent.term import (
 )
 
 T = TypeVar("T")
-
-RETRY_COMMIT = timedelta(seconds=5)
-"""How long after a commit that failed (the disk is full, say) the next is tried."""
 
 _log = logging.getLogger(__name__)
 
@@ -127,9 +124,6 @@ class Engine:
         self._releases_itself = False
         self._steps = 0
         self._step_due = False
-        self._commit_due = False
-        # What was last said of commits that fail: once is enough.
-        self._commit_failure: str | None = None
         self._crash: asyncio.Future[None] | None = None
         self.work = Work()
 
@@ -187,7 +181,9 @@ class Engine:
 
     def _open_state(self) -> None:
         self.state = self._exit.enter_context(StateDir.open(self._state_path))
-        self.store = self._exit.enter_context(_closing(Database.open(self.state.database)))
+        self.store = Database.open(self.state.database)
+        self._commits = Commits(self.store, self.clock)
+        self._exit.callback(self._commits.close)
         shutil.rmtree(self.state.tmp, ignore_errors=True)
         self.state.tmp.mkdir(exist_ok=True)
         self.processes = Processes()
@@ -369,7 +365,7 @@ class Engine:
     def _take_step(self) -> None:
         started = perf_counter()
         self._steps += 1
-        self._commit()
+        self._commits.commit()
         woken, self._woken = self._woken, {}
         for node in woken:
             if node.users is not None:
@@ -377,7 +373,7 @@ class Engine:
         self._live.stabilise()
         for hook in self._after_step:
             hook()
-        self._commit()
+        self._commits.commit()
         assert self._observer is not None
         self._output = self._live.output(self._observer.source)
         changed = tuple(self._live.take_changed())
@@ -389,33 +385,3 @@ class Engine:
                 # Who looks on can't stop what is looked at.
                 _log.exception("a listener of the engine failed")
         self.work.stir()
-
-    def _commit(self) -> None:
-        """Write what is to be recorded; what can't be written is kept, and tried again."""
-        try:
-            self.store.commit()
-            self._commit_failure = None
-        except StoreError as error:
-            if str(error) != self._commit_failure:
-                self._commit_failure = str(error)
-                _log.error("%s", error)
-            if not self._commit_due:
-                self._commit_due = True
-                self.clock.call_at(self.clock.now() + RETRY_COMMIT, self._commit_again)
-
-    def _commit_again(self) -> None:
-        self._commit_due = False
-        if self._open:
-            self._commit()
-
-
-@contextmanager
-def _closing(store: Database) -> Iterator[Database]:
-    """Close the database at the end; what can't be written then is said, and lost."""
-    try:
-        yield store
-    finally:
-        try:
-            store.close()
-        except StoreError as error:
-            _log.error("%s", error)

@@ -1,6 +1,6 @@
 """The resident helper that starts commands, and the supervisor that stands over each of them.
 
-A program of its own, run as a script by a fresh interpreter (`process.py` does that) and
+A program of its own, run as a script by a fresh interpreter (`helper.py` does that) and
 imported by the engine only for the format of the messages. Standard library only, few imports:
 each command forks it, and what it imports is what a fork has to copy.
 
