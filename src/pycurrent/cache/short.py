@@ -43,49 +43,73 @@ def builder(
     if level is None and (pool is not None or timeout is not None):
         raise UsageError(f"builder {id!r}: pool and timeout need a level; or call job.start")
 
+    async def begin(job: Job) -> None:
+        if level is not None:
+            await job.start(level=level, pool=pool, timeout=timeout)
+
     def decorate(fn: Callable[..., Awaitable[V]]) -> Callable[..., Current[V]]:
         signature = _signature(id, fn)
-        parameters = list(signature.parameters.values())[1:]
-        names = [parameter.name for parameter in parameters]
-
-        async def build(self: Any, job: Job, key: Any) -> V:
-            if level is not None:
-                await job.start(level=level, pool=pool, timeout=timeout)
-            return await fn(job, *_unpack(key, len(names)))
-
-        def describe(self: Any, key: Any) -> str:
-            return " ".join([id, *map(str, _unpack(key, len(names)))])
-
-        types = [_type(parameter.annotation) for parameter in parameters]
-        key_type = types[0] if len(types) == 1 else tuple[tuple(types)]  # type: ignore[misc]
-        value_type = _type(signature.return_annotation)
-        namespace = {
-            "__module__": fn.__module__,
-            "__qualname__": fn.__qualname__,
-            "__doc__": fn.__doc__,
-            "id": id,
-            "auto_cancel": auto_cancel,
-            "build": build,
-            "describe": describe,
-            "types": classmethod(lambda cls: (key_type, None, value_type)),
-        }
-        operation: Builder[Any, V] = type(fn.__name__, (Builder,), namespace)()
-
-        def get(*args: Any, **kwargs: Any) -> Primitive[V]:
-            values = args
-            if kwargs or len(args) != len(names):
-                bound = key_signature.bind(*args, **kwargs)
-                bound.apply_defaults()
-                values = tuple(bound.arguments.values())
-            return operation.get(values[0] if len(values) == 1 else values, schedule=schedule)
-
-        key_signature = signature.replace(parameters=parameters)
+        operation = _operation(id, fn, signature, begin, auto_cancel=auto_cancel)
+        _, *keys = signature.parameters.values()
+        key_signature = signature.replace(parameters=keys)
+        get = _getter(operation, key_signature, schedule)
         functools.update_wrapper(get, fn)
         get.__signature__ = key_signature  # type: ignore[attr-defined]
-        shown = " ".join([id, *(f"{{{name}}}" for name in names)])
+        shown = " ".join([id, *(f"{{{key.name}}}" for key in keys)])
         return component(label or shown)(get)
 
     return decorate
+
+
+def _operation(
+    id: str,
+    fn: Callable[..., Awaitable[V]],
+    signature: inspect.Signature,
+    begin: Callable[[Job], Awaitable[None]],
+    *,
+    auto_cancel: bool,
+) -> Builder[Any, V]:
+    """A builder of a class of its own. One parameter is the key itself, several are its parts."""
+    types = [_type(parameter.annotation) for parameter in signature.parameters.values()][1:]
+    key_type = types[0] if len(types) == 1 else tuple[tuple(types)]  # type: ignore[misc]
+    value_type = _type(signature.return_annotation)
+
+    async def build(self: Any, job: Job, key: Any) -> V:
+        await begin(job)
+        return await fn(job, *_unpack(key, len(types)))
+
+    def describe(self: Any, key: Any) -> str:
+        return " ".join([id, *map(str, _unpack(key, len(types)))])
+
+    namespace = {
+        "__module__": fn.__module__,
+        "__qualname__": fn.__qualname__,
+        "__doc__": fn.__doc__,
+        "id": id,
+        "auto_cancel": auto_cancel,
+        "build": build,
+        "describe": describe,
+        "types": classmethod(lambda cls: (key_type, None, value_type)),
+    }
+    operation: Builder[Any, V] = type(fn.__name__, (Builder,), namespace)()
+    return operation
+
+
+def _getter(
+    operation: Builder[Any, V], signature: inspect.Signature, schedule: Schedule | None
+) -> Callable[..., Primitive[V]]:
+    """The function of this signature that gives the operation's result."""
+    count = len(signature.parameters)
+
+    def get(*args: Any, **kwargs: Any) -> Primitive[V]:
+        values = args
+        if kwargs or len(args) != count:
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            values = tuple(bound.arguments.values())
+        return operation.get(values[0] if count == 1 else values, schedule=schedule)
+
+    return get
 
 
 def _unpack(key: Any, count: int) -> tuple[Any, ...]:
