@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from pycurrent.cache import Builder, Schedule
-from pycurrent.engine import Job, Level
-from pycurrent.term import Current, component
+from pycurrent.engine import Config, Job, Level
+from pycurrent.term import Current, Failed, component
+from pycurrent.testing import Harness
 
 Function = Callable[[Job], Awaitable[str | None]]
+
+CANCELLED = Failed("Cancelled")
 
 
 class Do(Builder[str, str]):
@@ -26,6 +30,18 @@ class Do(Builder[str, str]):
 def do(fn: Function, key: str = "a", schedule: Schedule | None = None) -> Current[str]:
     """A stage that does the work of the function in its job."""
     return component(f"do {key}", lambda: Do(fn).get(key, schedule=schedule))
+
+
+def one(folder: Path, fn: Function, config: Config | None = None) -> Harness:
+    """An engine with one job."""
+    return Harness(lambda: do(fn), state_dir=folder, config=config)
+
+
+async def ended(folder: Path, fn: Function) -> tuple[object, str]:
+    """The outcome and the log of a job that ends by itself."""
+    async with one(folder, fn) as h:
+        await h.settle()
+        return h.output, h.log("do a")
 
 
 class Gate:

@@ -16,26 +16,11 @@ from pycurrent.errors import UsageError
 from pycurrent.term import Active, Activity, Current, Failed, Failure, Ok, Stats, all
 from pycurrent.testing import Harness
 
-from .doing import Function, Gate, do, start
+from .doing import CANCELLED, Gate, do, ended, one, start
 
 SECOND = timedelta(seconds=1)
 RUNNING = Active(Activity.RUNNING)
 WAITING = Active(Activity.WAITING_FOR_CONFIRMATION)
-CANCELLED = Failed("Cancelled")
-
-
-def one(folder: Path, fn: Function, config: Config | None = None) -> Harness:
-    """An engine with one job."""
-    return Harness(lambda: do(fn), state_dir=folder, config=config)
-
-
-async def ended(folder: Path, fn: Function) -> tuple[object, str]:
-    """The outcome and the log of a job that ends by itself."""
-    async with one(folder, fn) as h:
-        await h.settle()
-        return h.output, h.log("do a")
-
-
 # Starting
 
 

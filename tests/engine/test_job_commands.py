@@ -13,45 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from pycurrent.engine import CommandFailed, Config, Job, Level
+from pycurrent.engine import CommandFailed, Job, Level
 from pycurrent.engine.scratch import remove_tree
 from pycurrent.errors import PycurrentError
 from pycurrent.term import Active, Activity, Failed, Ok
-from pycurrent.testing import Harness
 
-from .doing import Function, do, start
-
-CANCELLED = Failed("Cancelled")
-
-
-def one(folder: Path, fn: Function, config: Config | None = None) -> Harness:
-    return Harness(lambda: do(fn), state_dir=folder, config=config)
-
-
-async def ended(folder: Path, fn: Function) -> tuple[object, str]:
-    """The outcome and the log of a job that ends by itself."""
-    async with one(folder, fn) as h:
-        await h.settle()
-        return h.output, h.log("do a")
+from .doing import CANCELLED, ended, one, start
+from .marks import marked
 
 
 @pytest.fixture
 def mark() -> str:
     """What the environment of the processes of a test contains."""
     return uuid.uuid4().hex
-
-
-def marked(mark: str) -> list[int]:
-    """The living processes with the mark in their environment."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal() and int(folder.name) != os.getpid():
-            try:
-                if mark.encode() in (folder / "environ").read_bytes():
-                    found.append(int(folder.name))
-            except OSError:
-                continue
-    return found
 
 
 # What a command gets, and what it gives

@@ -19,6 +19,7 @@ from pycurrent.term import Ok, constant
 from pycurrent.testing import Harness
 
 from . import killable
+from .marks import marked
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -38,18 +39,6 @@ async def engine_at(moment: str, folder: Path, mark: str) -> AsyncIterator[subpr
     finally:
         process.kill()
         process.wait()
-
-
-def marked(mark: str) -> list[int]:
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            try:
-                if mark.encode() in (folder / "environ").read_bytes():
-                    found.append(int(folder.name))
-            except OSError:
-                continue
-    return found
 
 
 async def gone(mark: str) -> None:

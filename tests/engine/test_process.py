@@ -26,6 +26,8 @@ from pycurrent.engine import supervisor
 from pycurrent.engine.process import CommandNotStarted, Process, Processes, SupervisorLost
 from pycurrent.engine.supervisor import REPORT, Report, Request
 
+from .marks import marked
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 # Five processes below the shell: three in a session of their own, a daemon forked twice, one plain.
@@ -113,20 +115,6 @@ async def run(
     processes: Processes, *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> tuple[int, str]:
     return await (await Run.start(processes, *argv, cwd=cwd, env=env)).finish()
-
-
-def marked(mark: str) -> list[int]:
-    """The living processes, this one apart, that have the mark in their environment."""
-    needle = f"PROCESS_TEST={mark}".encode()
-    found = []
-    for directory in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (
-                needle in (directory / "environ").read_bytes()
-                and int(directory.name) != os.getpid()
-            ):
-                found.append(int(directory.name))
-    return found
 
 
 async def until(condition: Callable[[], bool], *, seconds: float = 20.0) -> None:
