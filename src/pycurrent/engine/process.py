@@ -31,6 +31,10 @@ _HAND_OVERS = 3
 """How often a command is handed to a helper that dies before anybody has it."""
 
 _CLOSING = "the engine is being closed"
+_HELPER_DIES = (
+    "the helper that starts commands does not stay alive, see what happens to "
+    f"{sys.executable} {supervisor.__file__}"
+)
 
 
 class CommandNotStarted(PycurrentError):
@@ -126,11 +130,7 @@ class Processes:
                     raise _not_started(argv[0], "the process that was to supervise it was killed")
                 case NotAdopted():
                     pass
-        raise _not_started(
-            argv[0],
-            "the helper that starts commands does not stay alive, see what happens to "
-            f"{sys.executable} {supervisor.__file__}",
-        )
+        raise _not_started(argv[0], _HELPER_DIES)
 
     async def aclose(self) -> None:
         """Ends all commands as `Process.cancel` does, waits for them, and ends the helper.

@@ -10,7 +10,6 @@ from pycurrent.cache import Cache, Handle
 from pycurrent.engine import Engine, Job, JobState, Pool, Step
 from pycurrent.incr import Node
 from pycurrent.service.views import (
-    KIND_OF_UPDATE,
     ForConfirmation,
     InQueue,
     JobView,
@@ -18,6 +17,7 @@ from pycurrent.service.views import (
     StageChange,
     StageView,
     Wait,
+    kind_of,
 )
 from pycurrent.term import Activity, Current, Failed, State, Stats
 from pycurrent.term.nodes import Decision, Stage
@@ -46,10 +46,7 @@ class _Entry:
 
     @property
     def kind(self) -> State:
-        """What it is of interest for: an update behind a good result counts as that."""
-        if self.update is not None and self.state is State.OK:
-            return KIND_OF_UPDATE[self.update]
-        return self.state
+        return kind_of(self.state, self.update)
 
     @property
     def starts(self) -> datetime:

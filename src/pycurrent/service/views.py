@@ -28,13 +28,20 @@ class InQueue:
     place: int | None
 
 
-KIND_OF_UPDATE = {
+Wait: TypeAlias = ForConfirmation | InQueue
+
+_KIND_OF_UPDATE = {
     Activity.READY: State.READY,
     Activity.RUNNING: State.RUNNING,
     Activity.WAITING_FOR_CONFIRMATION: State.WAITING_FOR_CONFIRMATION,
 }
 
-Wait: TypeAlias = ForConfirmation | InQueue
+
+def kind_of(state: State, update: Activity | None) -> State:
+    """What a stage is of interest for: an update behind a good result counts as the update."""
+    if update is not None and state is State.OK:
+        return _KIND_OF_UPDATE[update]
+    return state
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +78,8 @@ class StageView:
 
     @property
     def kind(self) -> State:
-        """What it is of interest for: an update behind a good result counts as the update."""
-        if self.update is not None and self.state is State.OK:
-            return KIND_OF_UPDATE[self.update]
-        return self.state
+        """What it is of interest for: see `kind_of`."""
+        return kind_of(self.state, self.update)
 
     @property
     def wait(self) -> Wait | None:

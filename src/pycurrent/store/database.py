@@ -15,7 +15,6 @@ began and ended between two commits is written once.
 """
 
 import sqlite3
-from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,8 +23,8 @@ from typing import Self
 
 from pycurrent.store.checkpoint import Checkpointer
 from pycurrent.store.errors import StoreError, from_sqlite
-from pycurrent.store.reader import ENDED, DatabaseReader
-from pycurrent.store.records import BuildRecord, JobRecord, JobState, RuleRecord
+from pycurrent.store.reader import DatabaseReader
+from pycurrent.store.records import BuildRecord, JobState, RuleRecord
 from pycurrent.store.rows import JobRow, build_record
 from pycurrent.store.schema import open_for_writing
 
@@ -54,7 +53,9 @@ class Database(DatabaseReader):
     """The database of the engine that holds the state directory.
 
     Belongs to the thread that made it, and never writes before `commit` (log rules and settings
-    excepted, which are written at once). Use it as a context manager, or call `close`.
+    excepted, which are written at once). Who reads jobs, their history or their operations has
+    what is unsaved committed first, if the disk takes it. Use it as a context manager, or call
+    `close`.
     """
 
     def __init__(
@@ -206,43 +207,6 @@ class Database(DatabaseReader):
             raise from_sqlite(self._path, error) from error
         return None if row is None else build_record(op, key_digest, row)
 
-    def job(self, job_id: str) -> JobRecord | None:
-        """One job, in any state; None if there is no such job."""
-        self._commit_if_possible()
-        return super().job(job_id)
-
-    def history(
-        self,
-        op: str | None = None,
-        *,
-        ok: bool | None = None,
-        rebuild: bool | None = None,
-        prefix: str | None = None,
-        key: str | None = None,
-        text: str | None = None,
-        states: Collection[JobState] = ENDED,
-        limit: int = 100,
-        before: str | None = None,
-    ) -> list[JobRecord]:
-        """As in `DatabaseReader`. What is unsaved is committed first, if the disk takes it."""
-        self._commit_if_possible()
-        return super().history(
-            op,
-            ok=ok,
-            rebuild=rebuild,
-            prefix=prefix,
-            key=key,
-            text=text,
-            states=states,
-            limit=limit,
-            before=before,
-        )
-
-    def ops(self) -> list[str]:
-        """The ids of the operations that have results, sorted."""
-        self._commit_if_possible()
-        return super().ops()
-
     # Rules and settings
 
     def add_rule(self, rule: RuleRecord) -> None:
@@ -302,8 +266,8 @@ class Database(DatabaseReader):
             self._unsaved.updated[job_id] = job
         return job
 
-    def _commit_if_possible(self) -> None:
-        """Makes queries see what is unsaved; while it can't be written they show the rest."""
+    def _catch_up(self) -> None:
+        """Commits what is unsaved; while it can't be written, queries show the rest."""
         # The engine's own commit reports what is wrong.
         with suppress(StoreError):
             self.commit()

@@ -54,6 +54,7 @@ class DatabaseReader:
 
     def job(self, job_id: str) -> JobRecord | None:
         """One job, in any state; None if there is no such job."""
+        self._catch_up()
         rows = self._read("job", (job_id,))
         return job_record(rows[0]) if rows else None
 
@@ -76,6 +77,7 @@ class DatabaseReader:
         `text` is found anywhere in the key, value or outcome, in any case (of ASCII letters).
         `before` is a job's id, to get the next page: only jobs created before it are listed.
         """
+        self._catch_up()
         filters = {
             "op": op,
             "ok": ok,
@@ -91,6 +93,7 @@ class DatabaseReader:
 
     def ops(self) -> list[str]:
         """The ids of the operations that have results, sorted."""
+        self._catch_up()
         return [op for (op,) in self._read("ops", ())]
 
     def rules(self) -> list[RuleRecord]:
@@ -101,6 +104,11 @@ class DatabaseReader:
         """What `set_setting` stored under a name; None if nothing."""
         rows = self._read("setting", (name,))
         return str(rows[0][0]) if rows else None
+
+    def _catch_up(self) -> None:
+        """Called before jobs are shown: a writer of the database may have some that are not in
+        the file yet.
+        """
 
     def _read(self, query: str, parameters: tuple[object, ...] | Mapping[str, object]) -> list[Row]:
         try:
