@@ -14,7 +14,6 @@ from pycurrent.term import (
     Var,
     all,
     component,
-    constant,
 )
 from pycurrent.testing.clock import START
 
@@ -27,6 +26,7 @@ from .workshop import (
     Workshop,
     check,
     make,
+    make_while,
 )
 
 
@@ -124,11 +124,7 @@ async def test_what_nobody_needs_can_be_asked_for_again_later(
 ) -> None:
     """A rebuild by a handle that was kept marks it; once it is needed, it is made."""
     wanted = Var("wanted", True)
-
-    def pipeline() -> Current[str]:
-        return wanted.get().bind(lambda yes: make(Make(shop)) if yes else constant("no"))
-
-    async with engine(pipeline) as h:
+    async with engine(make_while(wanted, Make(shop))) as h:
         await h.settle()
         shop.work.succeed()
         await h.settle()
@@ -149,11 +145,7 @@ async def test_a_handle_outlives_the_instance_that_it_came_from(
 ) -> None:
     """Not needed for a while, and then again: the old handle still rebuilds it."""
     wanted = Var("wanted", True)
-
-    def pipeline() -> Current[str]:
-        return wanted.get().bind(lambda yes: make(Make(shop)) if yes else constant("no"))
-
-    async with engine(pipeline) as h:
+    async with engine(make_while(wanted, Make(shop))) as h:
         await h.settle()
         shop.work.succeed()
         await h.settle()
@@ -176,11 +168,7 @@ async def test_invalidate_makes_it_again_if_it_is_needed(
     """At once if it is needed, and otherwise once it is; for an unknown key it does nothing."""
     wanted = Var("wanted", True)
     op = Make(shop)
-
-    def pipeline() -> Current[str]:
-        return wanted.get().bind(lambda yes: make(op) if yes else constant("no"))
-
-    async with engine(pipeline) as h:
+    async with engine(make_while(wanted, op)) as h:
         op.invalidate(h.engine, "unknown")
         await h.settle()
         shop.work.succeed()
@@ -206,11 +194,7 @@ async def test_with_auto_cancel_what_nobody_needs_is_cancelled_and_not_recorded(
     """Wanted again before the old run has ended, it is run anew after that."""
     wanted = Var("wanted", True)
     op = MakeAuto(shop)
-
-    def pipeline() -> Current[str]:
-        return wanted.get().bind(lambda yes: make(op) if yes else constant("unwanted"))
-
-    async with engine(pipeline) as h:
+    async with engine(make_while(wanted, op)) as h:
         await h.settle()
         shop.stubborn = True
         wanted.set(False)
@@ -237,11 +221,7 @@ async def test_without_auto_cancel_what_nobody_needs_runs_on(
 ) -> None:
     """And its result is there when it is needed again."""
     wanted = Var("wanted", True)
-
-    def pipeline() -> Current[str]:
-        return wanted.get().bind(lambda yes: make(Make(shop)) if yes else constant("unwanted"))
-
-    async with engine(pipeline) as h:
+    async with engine(make_while(wanted, Make(shop))) as h:
         await h.settle()
         wanted.set(False)
         await h.settle()

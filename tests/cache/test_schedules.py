@@ -29,6 +29,7 @@ from .workshop import (
     Workshop,
     check,
     make,
+    make_while,
 )
 
 
@@ -127,14 +128,7 @@ async def test_a_failure_expires_too(engine: OpenEngine, shop: Workshop) -> None
 async def test_nothing_expires_that_nobody_needs(engine: OpenEngine, shop: Workshop) -> None:
     """No timer is left, and nothing runs."""
     wanted = Var("wanted", True)
-    schedule = Schedule(5 * SECOND)
-
-    def pipeline() -> Current[str]:
-        return wanted.get().bind(
-            lambda yes: make(Make(shop), schedule=schedule) if yes else constant("")
-        )
-
-    async with engine(pipeline) as h:
+    async with engine(make_while(wanted, Make(shop), Schedule(5 * SECOND))) as h:
         await h.settle()
         shop.work.succeed()
         await h.settle()

@@ -9,7 +9,7 @@ from typing import Any
 
 from pycurrent.cache import Builder, Cache, CachedWork, Operation, Publisher, Schedule
 from pycurrent.engine import Job, Level
-from pycurrent.term import Active, Activity, Current, Failure, Primitive, component
+from pycurrent.term import Active, Activity, Current, Failure, Primitive, Var, component, constant
 from pycurrent.testing import Harness
 
 RUNNING = Active(Activity.RUNNING)
@@ -160,6 +160,17 @@ def want(op: CachedWork, key: str, value: str, schedule: Schedule | None = None)
 
 def make(op: Make, key: str = "a", schedule: Schedule | None = None) -> Current[str]:
     return component(f"make {key}", lambda: op.get(key, schedule=schedule))
+
+
+def make_while(
+    wanted: Var[bool], op: Make, schedule: Schedule | None = None
+) -> Callable[[], Current[str]]:
+    """A pipeline that needs the result as long as it is wanted."""
+
+    def decide(yes: bool) -> Current[str]:
+        return make(op, schedule=schedule) if yes else constant("unwanted")
+
+    return lambda: wanted.get().bind(decide)
 
 
 def put(op: Put | PutLatched, value: Current[str], key: str = "k") -> Current[str]:
