@@ -15,11 +15,13 @@ from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import Image
 from pycurrent.plugins.docker.labels import label_or
 from pycurrent.plugins.docker.limits import Limits, Timeout
-from pycurrent.plugins.docker.secrets import NO_SECRETS, Secrets
+from pycurrent.plugins.docker.secrets import Secrets
 from pycurrent.plugins.docker.session import session
 from pycurrent.plugins.docker.source import Source, checked_path, inside, with_source
 from pycurrent.plugins.git import Commit
 from pycurrent.term import Current, Primitive, component
+
+DOCKERFILE = PurePath("Dockerfile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,31 +63,86 @@ class Build(Builder[BuildKey, Image]):
     source: Source
     secrets: Secrets
     auth: Auth | None
-    registry: str
     limits: Limits
 
     def describe(self, key: BuildKey) -> str:
-        source = "nothing" if self.source is None else self.source
+        source = "without a context" if self.source is None else self.source
         return f"build {source}" if key.path == PurePath() else f"build {source} in {key.path}"
 
     async def build(self, job: Job, key: BuildKey) -> Image:
         await self.limits.start(job)
         async with (
-            session(self.client, job, auth=self.auth, name=self.registry) as docker,
+            session(self.client, job, auth=self.auth) as docker,
             with_source(job, self.source, key.path) as folder,
             job.tempdir("image-") as result,
-            self.secrets.shared(job) as env,
         ):
-            text = key.dockerfile if isinstance(key.dockerfile, str) else None
-            file = "-" if text is not None else str(inside(folder, PurePath(key.dockerfile)))
-            id = result / "id"
+            is_text = isinstance(key.dockerfile, str)
+            file = "-" if is_text else inside(folder, PurePath(key.dockerfile))
             await docker.exec(
                 *key.options(),
-                *self.secrets.build_options(),
+                *self.secrets.for_build(),
                 f"--file={file}",
-                f"--iidfile={id}",
+                f"--iidfile={result / 'id'}",
                 str(folder),
-                stdin=text,
-                env=env,
+                env=self.secrets.told(job),
+                stdin=str(key.dockerfile) if is_text else None,
             )
-            return Image(id.read_text().strip())
+            return Image((result / "id").read_text().strip())
+
+
+def build(
+    client: Client,
+    /,
+    context: Current[Commit] | Commit | Path | None,
+    *,
+    dockerfile: Current[str] | str | PurePath = DOCKERFILE,
+    path: PurePath | str = ".",
+    build_args: Current[Mapping[str, str]] | Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    platform: str | None = None,
+    target: str | None = None,
+    squash: bool = False,
+    buildx: bool = False,
+    pull: bool = False,
+    schedule: Schedule | None = None,
+    auth: Auth | None = None,
+    timeout: Timeout = None,
+    pool: AnyPool | None = None,
+    level: Level = Level.AVERAGE,
+    label: str | None = None,
+) -> Current[Image]:
+    """The image that is built from a commit, a folder, or (None) a Dockerfile alone.
+
+    It is built once for a commit and these options, or as often as the schedule says; what is in
+    a folder is not watched. It has no name, and lasts until somebody prunes it: `tag` it.
+
+    `dockerfile` is the text itself, or (`PurePath`) where it is; `path` is the folder within the
+    context that is to be the context. Build arguments are recorded, and no place for secrets:
+    those of `secrets` are not, and need BuildKit. `pull` looks for newer base images. With
+    `buildx` it is `docker buildx build`, otherwise whatever `docker build` is on this machine.
+    """
+    limits = Limits(level, pool, timeout)
+    work = Secrets(dict(secrets or {}))
+    if context is None and isinstance(dockerfile, PurePath):
+        raise UsageError("without a context the Dockerfile must be given as a text: dockerfile=")
+
+    def on_values(
+        context: Source, dockerfile: str | PurePath, build_args: Mapping[str, str] | None
+    ) -> Primitive[Image]:
+        source = context.absolute() if isinstance(context, Path) else context
+        key = BuildKey(
+            engine=client.engine,
+            source=source.hash if isinstance(source, Commit) else source,
+            path=checked_path(path),
+            dockerfile=dockerfile if isinstance(dockerfile, str) else checked_path(dockerfile),
+            build_args=dict(build_args or {}),
+            platform=platform,
+            target=target,
+            squash=squash,
+            buildx=buildx,
+            pull=pull,
+        )
+        return Build(client, source, work, auth, limits).get(key, schedule=schedule)
+
+    default = "build" if context is None else "build {context}"
+    return component(label_or(label, default))(on_values)(context, dockerfile, build_args)

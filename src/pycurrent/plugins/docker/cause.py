@@ -8,20 +8,19 @@ _NOISE = re.compile(
     r"""
     (See|Run)\ '.*--help'.*               # how to get help
     | (?i:usage:|for\ more\ help|learn\ more|what's\ next).*
+    | time="[^"]*"\ level=warning\ .*
     | -+ | [=>].*                         # the frame that BuildKit draws around a failed step
     | \d{4}-\d\d-\d\d\ \d\d:\d\d\.\d\d:\ .*       # lines that the job itself has logged
     """,
     re.VERBOSE,
 )
-_ERROR = re.compile(r"(?i:error[: ]|error response from daemon)|denied: |.*\bmsg=\"")
+_ERROR = re.compile(r"(?i:error[: ]|error response from daemon)|denied: |time=\"")
 _LOGRUS = re.compile(r'time="[^"]*" level=\w+ msg="(?P<text>.*)"')
 _PREFIXES = re.compile(
-    r"""(
-    (?i:error):\ | Error\ response\ from\ daemon:\ | docker:\ | -\                # the client's
-    | rpc\ error:\ code\ =\ \w+\ desc\ =\ | failed\ to\ create\ LLB\ definition:\ # BuildKit's
-    | failed\ to\ solve(\ with\ frontend\ [\w.]+)?:\ | failed\ to\ receive\ status:\ 
-    )+""",
-    re.VERBOSE,
+    # The client's, then BuildKit's.
+    r"((?i:error): |Error response from daemon: |docker: |- "
+    r"|rpc error: code = \w+ desc = |failed to solve(?: with frontend [\w.]+)?: "
+    r"|failed to create LLB definition: |failed to receive status: )+"
 )
 _CUT_OFF = re.compile(r"unexpected EOF|: EOF$|connection reset|broken pipe|transport is closing")
 
@@ -36,7 +35,8 @@ def cause(said: str) -> str | None:
     line = errors[-1] if errors else lines[-1]
     if found := _LOGRUS.fullmatch(line):
         line = found["text"].replace('\\"', '"')
-    text = _PREFIXES.sub("", line, count=1) if _PREFIXES.match(line) else line
+    prefix = _PREFIXES.match(line)
+    text = line[prefix.end() :] if prefix else line
     if _CUT_OFF.search(text):
         return f"the engine has broken off the connection: has it ended? ({text})"
     return text

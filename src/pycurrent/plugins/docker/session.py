@@ -7,7 +7,6 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
 from pycurrent.engine import CommandFailed, Job
@@ -69,7 +68,8 @@ class Session:
         self, program: str, words: tuple[str, ...], error: CommandFailed, start: int
     ) -> Failure:
         why = cause(self._said(start)) or f"it has said nothing (exit status {error.status})"
-        return Failure(f"{program} {words[0]}: {why}")
+        what = program if words[0].startswith("-") else f"{program} {words[0]}"
+        return Failure(f"{what}: {why}")
 
     def _log_size(self) -> int:
         return self.job.log_path.stat().st_size
@@ -86,7 +86,7 @@ class Session:
 async def session(
     client: Client, job: Job, *, auth: Auth | None = None, name: str = ""
 ) -> AsyncIterator[Session]:
-    """A session for the block, logged in to the registry that the name of an image leads to.
+    """A session for the block, logged in to the registry of `auth`, or of the image's name.
 
     The login is undone at the end of the block, and no other job sees it.
     """
@@ -95,7 +95,7 @@ async def session(
         await asyncio.to_thread(make_config, folder, users)
         docker = Session(client, job, {"DOCKER_CONFIG": str(folder), **_QUIET})
         if auth is not None:
-            server = registry_of(name) or DOCKER_HUB
+            server = auth.registry or registry_of(name) or DOCKER_HUB
             await asyncio.to_thread(prepare_login, folder, users, server)
             await _login(docker, auth, server)
         yield docker

@@ -1,0 +1,39 @@
+"""Build the head of a local repository as an image, and run it.
+
+    python examples/docker_build_local.py --repo ~/project --args "make test"
+
+Each new commit is built by its own Dockerfile, and the image is run once. A commit that comes
+meanwhile stops the build, and the container, of the last one.
+"""
+
+import shlex
+from datetime import timedelta
+from pathlib import Path
+
+import pycurrent as current
+from pycurrent import Current
+from pycurrent.plugins import docker, git
+
+
+def build_local(
+    repo: Path = Path(),
+    args: str = "",
+    dockerfile: Path = Path("Dockerfile"),
+    host: str | None = None,
+) -> Current[None]:
+    """Build the head of a repository, and run the image.
+
+    Args:
+        repo: the repository
+        args: what the image is given to do, as in a shell; by default its own command
+        dockerfile: where the Dockerfile is in the repository
+        host: the address of a Docker engine, or one of Docker's contexts
+    """
+    engine = docker.Context(host)
+    commit = git.Local(repo).head_commit()
+    image = engine.build(commit, dockerfile=dockerfile, timeout=timedelta(minutes=50))
+    return engine.run(image, args=shlex.split(args), timeout=timedelta(minutes=10))
+
+
+if __name__ == "__main__":
+    current.main(build_local)

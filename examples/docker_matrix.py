@@ -1,0 +1,54 @@
+"""One image for each version of a base image, kept up to date.
+
+    python examples/docker_matrix.py --base debian --versions 11 12 --name me/tools
+
+The base images are looked at once a week. When one of them has changed, the image that is built
+on it is built again, tested, and gets its tag; the others stay as they are.
+"""
+
+from datetime import timedelta
+
+import pycurrent as current
+from pycurrent import Current, Pool, Schedule
+from pycurrent.plugins import docker
+
+WEEKLY = Schedule(valid_for=timedelta(days=7))
+
+
+def matrix(
+    base: str = "debian",
+    versions: tuple[str, ...] = ("11", "12"),
+    setup: str = "apt-get update && apt-get install -y --no-install-recommends make",
+    test: str = "make --version",
+    name: str = "tools",
+    jobs: int = 2,
+    host: str | None = None,
+) -> Current[None]:
+    """Build an image on each version of a base image.
+
+    Args:
+        base: the base image, without a tag
+        versions: its tags
+        setup: what is done to it, for a shell
+        test: what has to succeed in the image, for a shell
+        name: how the images are called; the tag is the version
+        jobs: how many are built at once
+        host: the address of a Docker engine, or one of Docker's contexts
+    """
+    engine = docker.Context(host)
+    pool = Pool("builds", jobs)
+
+    def dockerfile(image: docker.Image) -> str:
+        return f"FROM {image}\nRUN {setup}\n"
+
+    def build(version: str) -> Current[None]:
+        start = engine.pull(f"{base}:{version}", schedule=WEEKLY)
+        image = engine.build(None, dockerfile=start.map(dockerfile), pool=pool, label="build")
+        tested = engine.run(image, args=["sh", "-c", test], pool=pool, label="test")
+        return engine.tag(image.gate(on=tested), f"{name}:{version}")
+
+    return current.all({version: build(version) for version in versions})
+
+
+if __name__ == "__main__":
+    current.main(matrix)

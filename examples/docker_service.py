@@ -1,0 +1,50 @@
+"""Keep a service of a swarm at the head of a repository, and its base image fresh.
+
+    python examples/docker_service.py --repo ~/shop --image registry.example.org/shop --service shop
+
+The image is built from each new commit, and once a week on a base image that is new. It is pushed
+to a registry, and the service is updated to exactly what was pushed. An update that the swarm has
+to take back is a failure. With `--confirm dangerous` a person is asked before the push, and before
+the update.
+
+For a registry that asks for a password, set REGISTRY_USER and REGISTRY_PASSWORD.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pycurrent as current
+from pycurrent import Current, Schedule
+from pycurrent.plugins import docker, git
+
+WEEKLY = Schedule(valid_for=timedelta(days=7))
+
+
+def service(
+    image: str,
+    service: str,
+    repo: Path = Path(),
+    branch: str = "main",
+    host: str | None = None,
+) -> Current[None]:
+    """Build, push and deploy the head of a branch.
+
+    Args:
+        image: the name of the image in its registry, without a tag
+        service: the service of the swarm, which is there already
+        repo: the repository
+        branch: the branch that is deployed
+        host: the address of a manager of the swarm, or one of Docker's contexts
+    """
+    user, password = os.environ.get("REGISTRY_USER"), os.environ.get("REGISTRY_PASSWORD")
+    auth = docker.Auth(user, password) if user and password else None
+    swarm = docker.Context(host)
+    commit = git.Local(repo).commit_of_ref(f"refs/heads/{branch}")
+    built = swarm.build(commit, pull=True, schedule=WEEKLY, timeout=timedelta(hours=1))
+    pushed = swarm.push(built, f"{image}:{branch}", auth=auth)
+    return swarm.service(service, pushed, auth=auth, timeout=timedelta(minutes=15))
+
+
+if __name__ == "__main__":
+    current.main(service)

@@ -1,0 +1,72 @@
+"""Run a container for what it prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pycurrent.cache import Builder, Schedule
+from pycurrent.engine import AnyPool, Job, Level
+from pycurrent.plugins.docker.client import Client
+from pycurrent.plugins.docker.container import RunKey, container, ended
+from pycurrent.plugins.docker.image import Image
+from pycurrent.plugins.docker.labels import label_or
+from pycurrent.plugins.docker.limits import Limits, Timeout
+from pycurrent.plugins.docker.secrets import Secrets
+from pycurrent.plugins.docker.session import session
+from pycurrent.plugins.docker.words import Words, shown, words_of
+from pycurrent.term import Current, Failure, Primitive, component, map
+
+
+@dataclass(frozen=True, slots=True)
+class Pread(Builder[RunKey, str]):
+    """Keeps what a container prints."""
+
+    id: ClassVar[str] = "docker-pread"
+    auto_cancel: ClassVar[bool] = True
+
+    client: Client
+    secrets: Secrets
+    limits: Limits
+
+    def describe(self, key: RunKey) -> str:
+        return f"pread {shown(key.args)}"
+
+    async def build(self, job: Job, key: RunKey) -> str:
+        await self.limits.start(job)
+        async with (
+            session(self.client, job) as docker,
+            container(docker, key, self.secrets) as name,
+        ):
+            try:
+                return await docker.ask("start", "--attach", name)
+            except Failure as failure:
+                raise await ended(docker, name) or failure from None
+
+
+def pread(
+    client: Client,
+    /,
+    image: Image | Current[Image],
+    *,
+    args: Words = (),
+    run_args: Words = (),
+    secrets: Mapping[str, str] | None = None,
+    schedule: Schedule | None = None,
+    timeout: Timeout = None,
+    pool: AnyPool | None = None,
+    level: Level = Level.AVERAGE,
+    label: str | None = None,
+) -> Current[str]:
+    """What the image's command writes to its standard output. All else is as with `run`."""
+    work = Pread(client, Secrets(dict(secrets or {})), Limits(level, pool, timeout))
+
+    def on_values(
+        image: Image, args: Sequence[str], run_args: Sequence[str], shown: str
+    ) -> Primitive[str]:
+        key = RunKey(client.engine, image.id, words_of(args), words_of(run_args))
+        return work.get(key, schedule=schedule)
+
+    text = map(shown, args) if isinstance(args, Current) else shown(args)
+    return component(label_or(label, "pread {shown}"))(on_values)(image, args, run_args, text)

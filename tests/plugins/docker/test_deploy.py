@@ -1,0 +1,126 @@
+"""Services of a swarm, and projects of Compose."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pycurrent import Failed, Ok, UsageError, Var
+from pycurrent.plugins import docker
+from pycurrent.testing import Harness
+
+from .conftest import BASE, missing
+from .engine import DockerEngine
+from .parts import has_compose_v1
+from .waiting import over
+
+Start = Callable[..., Harness]
+
+
+async def test_a_service_follows_the_image(
+    context: docker.Context, swarm: DockerEngine, service: str, start: Start
+) -> None:
+    """An update that the swarm has taken back is a failure, which says why."""
+    image = Var("image", "app:2")
+    async with start(lambda: context.service(service, image.get())) as h:
+        await over(h)
+        assert h.output == Ok(None), h.log("service")
+        assert image_of(swarm, service) == "app:2"
+        image.set("app:bad")
+        await h.until(lambda: isinstance(h.output, Failed), timeout=40)
+        assert h.output == Failed(
+            "the update of service web to app:bad is rollback_completed: task: non-zero exit (3)"
+        )
+        assert image_of(swarm, service) == "app:2"
+        image.set("app:1")
+        await h.until(lambda: isinstance(h.output, Ok), timeout=40)
+        assert image_of(swarm, service) == "app:1"
+
+
+async def test_a_service_that_is_not_there_is_named(
+    context: docker.Context, swarm: DockerEngine, start: Start
+) -> None:
+    """It is for a person to create it."""
+    async with start(lambda: context.service("nosuch", "app:1")) as h:
+        await over(h)
+        assert isinstance(h.output, Failed)
+        assert "nosuch" in h.output.message
+        assert "not found" in h.output.message.lower() or "no such" in h.output.message.lower()
+
+
+def image_of(engine: DockerEngine, service: str) -> str:
+    form = "{{.Spec.TaskTemplate.ContainerSpec.Image}}"
+    return engine.docker("service", "inspect", "--format", form, service)
+
+
+def compose_file(command: str, restart: str = "no") -> str:
+    """Without a network, which our engine has no addresses for."""
+    return (
+        "version: '3'\nservices:\n  app:\n"
+        f"    image: {BASE}\n    command: {command}\n    restart: '{restart}'\n"
+        "    network_mode: none\n    stop_grace_period: 0s\n"
+    )
+
+
+@pytest.fixture(params=["v2", "v1"])
+def composing(
+    request: pytest.FixtureRequest, engine: DockerEngine, tmp_path: Path
+) -> docker.Context:
+    """The engine, by a client that has Compose as a plugin, or only the old program."""
+    if request.param == "v2":
+        return docker.Context(engine.host, engine.config)
+    if not has_compose_v1():
+        missing("there is no docker-compose of version 1 for this system")
+    (tmp_path / "settings").mkdir()
+    return docker.Context(engine.host, tmp_path / "settings")
+
+
+async def test_a_project_follows_the_file(
+    composing: docker.Context, engine: DockerEngine, start: Start
+) -> None:
+    """Containers are made anew when what the file says of them changes."""
+    contents = Var("file", compose_file("sleep 7001"))
+    try:
+        async with start(lambda: composing.compose("shop", contents.get())) as h:
+            await over(h)
+            assert h.output == Ok(None)
+            assert engine.processes("7001")
+            contents.set(compose_file("sleep 7002"))
+            await h.until(lambda: len(h.history()) == 2, timeout=40)
+            await h.settle()
+            assert engine.processes("7002")
+            assert not engine.processes("7001")
+    finally:
+        engine.docker("rm", "--force", *engine.containers())
+
+
+async def test_a_broken_compose_file_is_named(context: docker.Context, start: Start) -> None:
+    """With what is wrong about it."""
+    async with start(lambda: context.compose("shop", "services: 3\n")) as h:
+        await over(h)
+        assert isinstance(h.output, Failed)
+        assert "docker compose: " in h.output.message
+        assert "services must be a mapping" in h.output.message
+
+
+async def test_compose_may_wait_for_health(
+    context: docker.Context, engine: DockerEngine, start: Start
+) -> None:
+    """What ends at once has not come up."""
+    contents = compose_file("sh -c 'exit 4'")
+    try:
+        async with start(lambda: context.compose("shop", contents, wait=True)) as h:
+            await over(h)
+            assert isinstance(h.output, Failed)
+            assert "exited (4)" in h.output.message
+    finally:
+        engine.docker("rm", "--force", *engine.containers())
+
+
+async def test_names_of_projects_and_services_are_checked(context: docker.Context) -> None:
+    """Before anything is run."""
+    for name in ("", "-x", "Shop", "a b"):
+        with pytest.raises(UsageError):
+            context.compose(name, "")
+    with pytest.raises(UsageError):
+        context.service("--force", "app:1")

@@ -1,0 +1,110 @@
+"""The examples, each run with a real engine, registry and swarm."""
+
+import importlib.util
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pycurrent import Failed, Ok
+from pycurrent.testing import Harness
+
+from ..repositories import Repo
+from .engine import DockerEngine
+from .registry import Registry
+from .waiting import over
+
+Start = Callable[..., Harness]
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_the_tests(monkeypatch: pytest.MonkeyPatch, engine: DockerEngine) -> None:
+    """Not those of the person who runs them."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(engine.config))
+    monkeypatch.setenv("DOCKER_BUILDKIT", "0")
+
+
+def pipeline(name: str, function: str) -> Callable[..., Any]:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: Callable[..., Any] = getattr(module, function)
+    return found
+
+
+async def test_build_local(engine: DockerEngine, repo: Repo, start: Start) -> None:
+    """The head is built and run, and the next one after a commit."""
+    repo.commit("build", Dockerfile="FROM lab/base:1\nCOPY a.txt /\nCMD grep two /a.txt\n")
+    build_local = pipeline("docker_build_local", "build_local")
+    async with start(partial(build_local, repo=repo.path, host=engine.host)) as h:
+        await over(h)
+        assert h.output == Failed("the command in the container exited with status 1")
+        repo.commit("mend", a_txt="two")
+        await h.until(lambda: isinstance(h.output, Ok), timeout=20)
+
+
+async def test_matrix(engine: DockerEngine, registry: Registry, start: Start) -> None:
+    """A base that changes is built on again; the other is left alone."""
+    base = f"{registry.host}/os"
+    publish(engine, f"{base}:11", "eleven")
+    publish(engine, f"{base}:12", "twelve")
+    matrix = partial(
+        pipeline("docker_matrix", "matrix"),
+        base=base,
+        versions=("11", "12"),
+        setup="cp /name /copy",
+        test="test -s /copy",
+        name="lab/tools",
+        host=engine.host,
+    )
+    async with start(matrix) as h:
+        await over(h)
+        assert h.output == Ok(None)
+        assert engine.docker("run", "--rm", "lab/tools:12", "cat", "/copy") == "twelve"
+        publish(engine, f"{base}:12", "twelve and a bit")
+        await h.advance(timedelta(days=8))
+        await h.until(lambda: len(h.history("docker-tag")) == 3, timeout=20)
+        await h.settle()
+        assert engine.docker("run", "--rm", "lab/tools:12", "cat", "/copy") == "twelve and a bit"
+        assert len(h.history("docker-build")) == 3
+
+
+async def test_service(
+    swarm: DockerEngine, service: str, registry: Registry, repo: Repo, start: Start
+) -> None:
+    """What was pushed runs; and the next commit, too."""
+    publish(swarm, f"{registry.host}/base:1", "base")
+    dockerfile = f"FROM {registry.host}/base:1\nCOPY a.txt /\nCMD exec sleep 8001\n"
+    repo.commit("build", Dockerfile=dockerfile)
+    example = partial(
+        pipeline("docker_service", "service"),
+        image=f"{registry.host}/shop",
+        service=service,
+        repo=repo.path,
+        host=swarm.host,
+    )
+    async with start(example) as h:
+        await over(h)
+        assert h.output == Ok(None)
+        assert swarm.processes("8001")
+        repo.commit("next", Dockerfile=dockerfile.replace("8001", "8002"))
+        await h.until(lambda: len(h.history("docker-service")) == 2, timeout=40)
+        await h.settle()
+        assert h.output == Ok(None)
+        assert swarm.processes("8002")
+        assert not swarm.processes("8001")
+
+
+def publish(engine: DockerEngine, name: str, text: str) -> None:
+    """Push an image with a file that holds the text."""
+    stdin = f"FROM lab/base:1\nRUN echo -n {text} > /name\n".encode()
+    id = engine.docker("build", "--quiet", "-", stdin=stdin)
+    engine.docker("tag", id, name)
+    engine.docker("push", name)
+    engine.docker("image", "rm", name)

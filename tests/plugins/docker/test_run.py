@@ -1,0 +1,246 @@
+"""Containers that are run, and what is left of them: nothing."""
+
+import re
+import shlex
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+import pycurrent as current
+from pycurrent import Failed, Ok, Pool, UsageError, Var
+from pycurrent.engine import Level
+from pycurrent.plugins import docker
+from pycurrent.plugins.docker.client import Client
+from pycurrent.plugins.docker.container import WORK_LABEL, RunKey
+from pycurrent.plugins.docker.limits import Limits
+from pycurrent.plugins.docker.run import Run
+from pycurrent.plugins.docker.secrets import Secrets
+from pycurrent.testing import Harness, check_builder
+
+from .engine import DockerEngine
+from .waiting import over
+
+Start = Callable[..., Harness]
+
+
+async def test_pread_gives_the_standard_output_only(
+    context: docker.Context, base: docker.Image, start: Start
+) -> None:
+    """What goes to standard error is in the log."""
+    args = ["sh", "-c", "echo out; echo err >&2"]
+    async with start(lambda: context.pread(base, args=args)) as h:
+        await over(h)
+        assert h.output == Ok("out\n")
+        assert "\nerr\n" in h.log("pread")
+
+
+async def test_run_takes_options_of_docker_run(
+    context: docker.Context, base: docker.Image, start: Start
+) -> None:
+    """Such as the working directory, or the name of the host."""
+    options = ["--workdir=/bin", "--hostname=box"]
+    async with start(
+        lambda: context.pread(base, args=["sh", "-c", "pwd; hostname"], run_args=options)
+    ) as h:
+        await over(h)
+        assert h.output == Ok("/bin\nbox\n")
+
+
+async def test_a_failing_command_gives_its_status(
+    context: docker.Context, base: docker.Image, start: Start, engine: DockerEngine
+) -> None:
+    """That of the command, not of `docker`; and the container is gone."""
+    async with start(lambda: context.run(base, args=["sh", "-c", "echo no; exit 7"])) as h:
+        await over(h)
+        assert h.output == Failed("the command in the container exited with status 7")
+        assert "\nno\n" in h.log("run")
+    assert engine.containers() == []
+
+
+@pytest.mark.parametrize(
+    ("image", "args", "reason"),
+    [
+        (None, ["nosuch"], "the command in the container exited with status 127: it was not found"),
+        ("sha256:" + "0" * 64, ["true"], r"docker create: .*(No such image|not found).*"),
+    ],
+)
+async def test_failures_name_the_cause(
+    context: docker.Context,
+    base: docker.Image,
+    start: Start,
+    image: str | None,
+    args: list[str],
+    reason: str,
+) -> None:
+    """What the engine has to say, not that a command of `docker` has failed."""
+    asked = base if image is None else docker.Image(image)
+    async with start(lambda: context.run(asked, args=args)) as h:
+        await over(h)
+        assert isinstance(h.output, Failed)
+        assert re.fullmatch(reason, h.output.message, re.DOTALL), h.output.message
+
+
+async def test_an_engine_that_is_not_there_is_named(start: Start, tmp_path: Path) -> None:
+    """With its address."""
+    nowhere = docker.Context(f"unix://{tmp_path}/none.sock")
+    async with start(lambda: nowhere.run(docker.Image("sha256:" + "0" * 64))) as h:
+        await over(h)
+        assert isinstance(h.output, Failed)
+        assert f"unix://{tmp_path}/none.sock" in h.output.message
+
+
+async def test_a_cancelled_run_leaves_nothing(
+    context: docker.Context, base: docker.Image, start: Start, engine: DockerEngine
+) -> None:
+    """Neither the container, stopped or not, nor its processes."""
+    async with start(lambda: context.run(base, args=["sh", "-c", "sleep 4001 & sleep 4001"])) as h:
+        await h.until(lambda: len(engine.processes("4001")) == 2, timeout=20)
+        h.find("run").cancel("enough")
+        await over(h)
+        assert h.output == Failed("Cancelled")
+        assert engine.containers() == []
+        assert engine.processes("4001") == []
+
+
+async def test_a_cancelled_container_may_end_by_itself(
+    context: docker.Context, base: docker.Image, start: Start, engine: DockerEngine
+) -> None:
+    """It is told to, and has some seconds."""
+    script = "trap 'sleep 1; echo bye > /out/said; exit' TERM; while :; do sleep 0.1; done"
+    options = [f"--volume={engine.folder}:/out"]
+    async with start(
+        lambda: context.run(base, args=["sh", "-c", script, "mark"], run_args=options)
+    ) as h:
+        await h.until(lambda: engine.processes("mark"), timeout=20)
+        h.find("run").cancel("enough")
+        await over(h)
+    assert (engine.folder / "said").read_text() == "bye\n"
+    assert engine.containers() == []
+
+
+async def test_what_nobody_needs_is_stopped(
+    context: docker.Context, base: docker.Image, start: Start, engine: DockerEngine
+) -> None:
+    """A new input takes the place of the old one, whose container goes."""
+    seconds = Var("seconds", "4003")
+    script = seconds.get().map(lambda s: ["sh", "-c", f"sleep {s}; echo {s}"])
+    async with start(lambda: context.pread(base, args=script)) as h:
+        await h.until(lambda: engine.processes("4003"), timeout=20)
+        seconds.set("0")
+        await over(h)
+        assert h.output == Ok("0\n")
+        await h.until(lambda: engine.containers() == [], timeout=20)
+
+
+async def test_a_timeout_stops_the_container(
+    context: docker.Context, base: docker.Image, start: Start, engine: DockerEngine
+) -> None:
+    """The log says that it was the time."""
+    async with start(lambda: context.run(base, args=["sleep", "4004"], timeout=3600)) as h:
+        await h.until(lambda: engine.processes("4004"), timeout=20)
+        h.clock.move(timedelta(hours=2))
+        await over(h)
+        assert h.output == Failed("Cancelled")
+        assert "ran for longer than 1:00:00" in h.log("run")
+    assert engine.containers() == []
+
+
+async def test_what_a_killed_engine_of_ours_has_left_is_removed(
+    context: docker.Context, base: docker.Image, start: Start, engine: DockerEngine, tmp_path: Path
+) -> None:
+    """Before the same work is run again, in the same state directory; others' stays."""
+    args = ["sh", "-c", "test ! -e /blocked"]
+
+    async with start(lambda: context.run(base, args=args)) as h:
+        await over(h)
+        h.find("run").rebuild()
+        seen: set[str] = set()
+
+        def has_run_again() -> bool:
+            seen.update(_labels(engine))
+            return bool(seen) and h.find("run").job is None
+
+        await h.until(has_run_again, timeout=20)
+    mine, others = seen.pop(), "0" * 64
+    for label in (mine, others):
+        engine.docker("run", "--detach", f"--label={WORK_LABEL}={label}", base.id, "sleep", "4005")
+    async with start(lambda: context.run(base, args=args)) as h:
+        h.find("run").rebuild()
+        await h.until(lambda: _labels(engine) == [others], timeout=20)
+        await h.settle()
+        assert _labels(engine) == [others]
+    engine.docker("rm", "--force", *engine.containers())
+
+
+async def test_secrets_are_in_the_container_only(
+    context: docker.Context, base: docker.Image, start: Start, tmp_path: Path
+) -> None:
+    """Not in the log, the arguments of a process, or anything else that is kept."""
+    secret = "hush-hush-4711"
+    args = ["sh", "-c", 'echo "$TOKEN" | rev; echo "$TOKEN" >&2']
+    async with start(lambda: context.pread(base, args=args, secrets={"TOKEN": secret})) as h:
+        await over(h)
+        assert h.output == Ok(secret[::-1] + "\n")
+        assert "****" in h.log("pread")
+    for file in tmp_path.rglob("*"):
+        if file.is_file():
+            assert secret.encode() not in file.read_bytes(), file
+
+
+async def test_names_of_secrets_are_checked(context: docker.Context, base: docker.Image) -> None:
+    """Those that `docker` itself obeys are refused."""
+    for name in ("", "A B", "PATH", "DOCKER_HOST", "-x"):
+        with pytest.raises(UsageError, match="a secret can't have the name"):
+            context.run(base, secrets={name: "value"})
+
+
+async def test_a_pool_limits_how_many_run(
+    context: docker.Context, base: docker.Image, start: Start, engine: DockerEngine
+) -> None:
+    """As many containers as the pool has places."""
+    pool = Pool("two", 2)
+    runs = [context.run(base, args=["sleep", "1", f"0.{n}"], pool=pool) for n in range(4)]
+    async with start(lambda: current.all(runs)) as h:
+        most = 0
+
+        def watch() -> bool:
+            nonlocal most
+            most = max(most, len(engine.containers()))
+            return isinstance(h.output, Ok)
+
+        await h.until(watch, timeout=60)
+        assert most == 2
+
+
+async def test_run_keeps_the_rules(
+    context: docker.Context, base: docker.Image, tmp_path: Path
+) -> None:
+    """The checks that all operations pass."""
+    client = Client(context.host, context.config)
+    await check_builder(
+        Run(client, Secrets(), Limits(Level.AVERAGE)),
+        RunKey(client.engine, base.id, ("true",), ()),
+        others=[RunKey(client.engine, base.id, ("true",), ("--init",))],
+        failing=RunKey(client.engine, base.id, ("false",), ()),
+        other_context=Run(client, Secrets({"A": "abc"}), Limits(Level.DANGEROUS)),
+        state_dir=tmp_path,
+    )
+
+
+async def test_the_label_is_the_command(
+    context: docker.Context, base: docker.Image, start: Start
+) -> None:
+    """As in a shell; or what the user says, word for word."""
+    argv = ["sh", "-c", "true 'a b'"]
+    pipeline = [context.run(base, args=argv), context.run(base, label="test {x}")]
+    async with start(lambda: current.all(pipeline)) as h:
+        labels = [node.label for node in h.graph().nodes]
+        assert f"run {shlex.join(argv)}" in labels
+        assert "test {x}" in labels
+
+
+def _labels(engine: DockerEngine) -> list[str]:
+    form = f'{{{{.Label "{WORK_LABEL}"}}}}'
+    return engine.docker("ps", "--all", "--format", form).split()
