@@ -12,7 +12,7 @@ import pytest
 import pycurrent
 import pycurrent.testing
 from pycurrent import Current, Job
-from pycurrent.plugins import command, fs, git
+from pycurrent.plugins import command, docker, fs, git
 from pycurrent.testing import pytest_plugin
 
 REFERENCE = (Path(__file__).resolve().parents[2] / "docs" / "reference.md").read_text()
@@ -29,7 +29,7 @@ def test_public_name(name: str) -> None:
     assert documented(name)
 
 
-@pytest.mark.parametrize("plugin", [command, fs, git], ids=lambda plugin: plugin.__name__)
+@pytest.mark.parametrize("plugin", [command, docker, fs, git], ids=lambda plugin: plugin.__name__)
 def test_plugin(plugin: ModuleType) -> None:
     """Each name of a plugin is there, behind the plugin's."""
     short = plugin.__name__.rpartition(".")[2]
