@@ -12,9 +12,11 @@ OPTIONS: tuple[str | Path, ...] = (
 )
 
 
-def wait_for(lines: Iterator[str], word: str, stage: str) -> None:
-    """Read until a stage is said to have come to a state."""
-    assert any(line.split()[2:4] == [word, stage] for line in lines)
+def wait_for(lines: Iterator[str], *wanted: tuple[str, str]) -> None:
+    """Read until these stages are said to have come to these states, in any order."""
+    missing: set[tuple[str, ...]] = set(wanted)
+    while missing:
+        missing -= {tuple(next(lines).split()[2:4])}
 
 
 def test_it_packs_what_has_passed_and_says_so(project: Repo, tmp_path: Path) -> None:
@@ -53,11 +55,11 @@ def test_a_commit_made_meanwhile_is_tested_alone(project: Repo, tmp_path: Path) 
     """A new commit is picked up while it runs, and each commit is checked once."""
     project.commit("good one", file_txt="good one")
     with running("local_ci.py", *OPTIONS, cwd=tmp_path) as lines:
-        wait_for(lines, "ok", "package")
+        wait_for(lines, ("ok", "package"))
         project.commit("bad two", file_txt="bad two")
-        wait_for(lines, "failed", "good")
+        wait_for(lines, ("failed", "good"), ("ok", "there"))
         project.commit("good three", file_txt="good three")
-        wait_for(lines, "ok", "package")
+        wait_for(lines, ("ok", "package"))
     listed = example("local_ci.py", "history", "--op", "command-run", *OPTIONS[4:6], cwd=tmp_path)
     # Three each of the two checks, and two packages.
     assert len(listed.stdout.splitlines()) == 8
