@@ -156,7 +156,9 @@ class PipelineCommand(Generic[O]):
         return inspect.Parameter(
             _OPTIONS,
             inspect.Parameter.KEYWORD_ONLY,
-            default=None,
+            # Not None: where pydantic has been imported, by a pipeline for example, cyclopts has it
+            # check that the default is of the type.
+            default=self.options(),
             annotation=Annotated[self.options, Parameter(name="*", group=_OF_COMMAND)],
         )
 
