@@ -8,7 +8,7 @@ BENCH ?=
 # The locked versions; tests run against exactly these.
 LOCK := requirements.lock
 
-.PHONY: help setup test lint demo pictures bench lock clean
+.PHONY: help setup test lint demo pictures screenshots bench lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ pictures: $(STAMP)  ## draw the pictures of the documentation (needs Graphviz)
 
 bench: $(STAMP)  ## measure, beside others; prints a table, writes bench.json
 	$(BIN)/python -m benchmarks.run $(BENCH)
+
+screenshots: $(STAMP)  ## take the pictures of the dashboard (needs Chromium and pngquant)
+	$(BIN)/python docs/pictures/screenshots.py
 
 lock:  ## write the locked versions anew (names and versions only)
 	rm -rf $(VENV)-lock
