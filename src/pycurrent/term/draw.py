@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -30,15 +30,17 @@ def graph_of(
     unfold: Unfold = MappingProxyType({}),
     job_link: Callable[[str], str | None] = job_page,
     fold_link: Callable[[str, str], str | None] = lambda key, value: None,
+    name: Callable[[Hashable], str] | None = None,
 ) -> Graph:
     """The diagram of a pipeline, with its states in an engine between two of its steps.
 
     With `live` None it is what can be drawn of a pipeline that does not run: binds as boxes,
     and an example of what would be done for each item of a list. Folds are shown folded, but
     those whose key `unfold` maps to their value, or to a collection that has it. `job_link`
-    and `fold_link` give the links of the boxes.
+    and `fold_link` give the links of the boxes. `name` gives each term the name that the ids of
+    its box and group are made from; without it they are numbered as they are drawn.
     """
-    drawing = Drawing(job_link, fold_link)
+    drawing = Drawing(job_link, fold_link, name)
     Walk(Statuses(live), partial(_is_unfolded, unfold), drawing).run(root)
     return drawing.graph()
 

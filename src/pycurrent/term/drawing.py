@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
 from pycurrent.term.graph_data import (
@@ -25,6 +25,7 @@ class Drawing:
 
     job_link: Callable[[str], str | None]
     fold_link: Callable[[str, str], str | None]
+    name: Callable[[Hashable], str] | None = None
     wiring: Wiring = field(default_factory=Wiring)
     nodes: list[GraphNode] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
@@ -33,9 +34,15 @@ class Drawing:
     bundled_in: dict[int, str | None] = field(default_factory=dict)
 
     def box(
-        self, vertex: int, kind: NodeKind, label: str, status: Status, group: str | None
+        self,
+        vertex: int,
+        kind: NodeKind,
+        label: str,
+        status: Status,
+        group: str | None,
+        owner: Hashable,
     ) -> None:
-        id = self.ids[vertex] = f"n{len(self.nodes)}"
+        id = self._id(vertex, owner, kind)
         job_id = status.job_id
         link = None if job_id is None else self.job_link(job_id)
         node = GraphNode(
@@ -43,8 +50,10 @@ class Drawing:
         )
         self.nodes.append(node)
 
-    def fold(self, vertex: int, fold: Fold, status: Status, group: str | None) -> None:
-        id = self.ids[vertex] = f"n{len(self.nodes)}"
+    def fold(
+        self, vertex: int, fold: Fold, status: Status, group: str | None, owner: Hashable
+    ) -> None:
+        id = self._id(vertex, owner, NodeKind.FOLD)
         link = self.fold_link(fold.key, fold.value)
         node = GraphNode(
             id,
@@ -58,8 +67,20 @@ class Drawing:
         )
         self.nodes.append(node)
 
-    def group(self, kind: GroupKind, label: str | None, parent: str | None) -> str:
-        id = f"cluster_{len(self.groups)}"
+    def _id(self, vertex: int, owner: Hashable, kind: NodeKind) -> str:
+        """The id of a new box. What is drawn for one owner differs in whether it is a function
+        that failed: that is drawn beside the box of a bind.
+        """
+        if self.name is None:
+            id = f"n{len(self.nodes)}"
+        else:
+            id = f"{self.name(owner)}{'f' if kind is NodeKind.FUNCTION else ''}"
+        self.ids[vertex] = id
+        return id
+
+    def group(self, kind: GroupKind, label: str | None, parent: str | None, owner: Hashable) -> str:
+        number = len(self.groups) if self.name is None else self.name(owner)
+        id = f"cluster_{number}"
         self.groups.append(Group(id, kind, label or "", parent))
         return id
 
@@ -72,8 +93,9 @@ class Drawing:
     def graph(self) -> Graph:
         wires = self.wiring.wires()
         ids = self.ids
+        letter = "n" if self.name is None else "junction"
         for vertex in wires.points:
-            id = ids[vertex] = f"n{len(self.nodes)}"
+            id = ids[vertex] = f"{letter}{len(self.nodes)}"
             group = self.bundled_in[vertex]
             self.nodes.append(GraphNode(id, NodeKind.JUNCTION, "", None, group))
         edges = [

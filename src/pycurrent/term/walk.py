@@ -140,7 +140,7 @@ class Walk:
         if term.context is not None:
             inputs = (*inputs, self._context(term, place))
         vertex = self._drawing.wiring.box(inputs, control=control, opaque=opaque)
-        self._drawing.box(vertex, kind, label, status, place.group)
+        self._drawing.box(vertex, kind, label, status, place.group, term)
         return vertex
 
     def _after(self, outcome: int, origin: int, place: _Place) -> int:
@@ -260,7 +260,7 @@ class Walk:
         self._entered.add(term)
         is_option = isinstance(shape, shapes.OptionMap)
         kind = GroupKind.OPTION if is_option else GroupKind.LIST
-        group = self._drawing.group(kind, shape.label, place.group)
+        group = self._drawing.group(kind, shape.label, place.group, term)
         listing = self._statuses.listing(term)
         if listing is None or not listing.order:
             self._example(term, place, group)
@@ -343,7 +343,7 @@ class Walk:
         inputs = (self._vertex(shape.input), self._context(term, place))
         vertex = self._vertices[term] = self._drawing.wiring.box(inputs)
         status = self._statuses.of_fold(term)
-        self._drawing.fold(vertex, Fold(shape.key, shape.value), status, place.group)
+        self._drawing.fold(vertex, Fold(shape.key, shape.value), status, place.group, term)
 
     def _folded(self, term: Term, shape: shapes.Folded, place: _Place) -> None:
         whole = shape.whole.shape
