@@ -1,5 +1,6 @@
 """The state directory and the database of one engine."""
 
+from pycurrent.store.access import AccessDatabase, SessionRecord, TokenRecord
 from pycurrent.store.database import Database
 from pycurrent.store.errors import (
     BadJobId,
@@ -17,6 +18,7 @@ from pycurrent.store.records import BuildRecord, JobRecord, JobState, RuleRecord
 from pycurrent.store.state_dir import StateDir
 
 __all__ = [
+    "AccessDatabase",
     "BadJobId",
     "BuildRecord",
     "Database",
@@ -27,6 +29,7 @@ __all__ = [
     "JobState",
     "NewerVersion",
     "RuleRecord",
+    "SessionRecord",
     "StateDir",
     "StateDirError",
     "StateDirLocked",
@@ -34,5 +37,6 @@ __all__ = [
     "StoreDamaged",
     "StoreError",
     "StoreFull",
+    "TokenRecord",
     "collect_garbage",
 ]

@@ -121,3 +121,52 @@ DELETE FROM job WHERE job_id = ? AND state <> 'running';
 -- name: has_job
 -- Whether there is a job with an id.
 SELECT 1 FROM job WHERE job_id = ?;
+
+-- name: add_session
+-- Let a browser in.
+INSERT INTO web_session (digest, user_id, user_name, created, expires) VALUES (?, ?, ?, ?, ?);
+
+-- name: session
+-- A session that is valid at a time.
+SELECT digest, user_id, user_name, created, expires
+  FROM web_session
+ WHERE digest = ? AND expires > ?;
+
+-- name: extend_session
+-- Let a session last longer.
+UPDATE web_session SET expires = ? WHERE digest = ?;
+
+-- name: end_session
+-- Log a browser out.
+DELETE FROM web_session WHERE digest = ?;
+
+-- name: end_sessions
+-- Log somebody out everywhere.
+DELETE FROM web_session WHERE user_id = ?;
+
+-- name: drop_sessions
+-- Forget the sessions that are over at a time.
+DELETE FROM web_session WHERE expires <= ?;
+
+-- name: add_token
+-- Let a machine in; no row if there is a token of that name.
+INSERT INTO web_token (name, digest, role, created, expires) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (name) DO NOTHING;
+
+-- name: token
+-- A token that is valid at a time.
+SELECT name, role, created, expires, used
+  FROM web_token
+ WHERE digest = ? AND (expires IS NULL OR expires > ?);
+
+-- name: tokens
+-- All tokens, those that are over too.
+SELECT name, role, created, expires, used FROM web_token ORDER BY name;
+
+-- name: use_token
+-- Note the day on which a token was used.
+UPDATE web_token SET used = ? WHERE name = ?;
+
+-- name: remove_token
+-- Let a machine in no more.
+DELETE FROM web_token WHERE name = ?;

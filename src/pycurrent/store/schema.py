@@ -63,8 +63,29 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         raise StateDirError(
             f"there is no database {path}: nothing has been run with this state directory yet"
         )
-    newest = len(migrations())
     connection = _connect_read_only(path)
+    _require_newest(path, connection)
+    return connection
+
+
+def open_existing(path: Path, *, busy_seconds: float) -> sqlite3.Connection:
+    """A connection that writes to the database at `path`, also while an engine does.
+
+    It is not made or migrated. Waits up to `busy_seconds` for a lock, as `open_for_writing`.
+    """
+    open_for_reading(path).close()
+    connection = _connect(path, f"{path.as_uri()}?mode=rw", busy_seconds)
+    try:
+        _prepare(connection)
+    except sqlite3.Error as error:
+        connection.close()
+        raise from_sqlite(path, error) from error
+    return connection
+
+
+def _require_newest(path: Path, connection: sqlite3.Connection) -> None:
+    """Close the connection, and raise, unless the schema is that of this version."""
+    newest = len(migrations())
     try:
         if _check(path, connection, newest=newest) < newest:
             raise StateDirError(
@@ -74,7 +95,6 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     except BaseException:
         connection.close()
         raise
-    return connection
 
 
 def _is_there(path: Path) -> bool:
