@@ -1,6 +1,46 @@
 """What people see of an engine, and of what it has left on disk: one typed view for all faces."""
 
-from pycurrent.service.history import Ending, HistoryEntry, Records
+from pycurrent.service.archive import Archive
+from pycurrent.service.confirmation import Confirmation, ConfirmationLevel
+from pycurrent.service.errors import BadPattern, NoSuchJob, NoSuchRule
+from pycurrent.service.events import (
+    Batch,
+    ConfirmChanged,
+    Event,
+    EventHub,
+    EventId,
+    JobsChanged,
+    NodeState,
+    OverviewChanged,
+    Reset,
+    StatesChanged,
+    StructureChanged,
+)
+from pycurrent.service.history import (
+    Ending,
+    HistoryEntry,
+    HistoryFilter,
+    HistoryPage,
+    Records,
+)
+from pycurrent.service.jobs import (
+    Action,
+    Done,
+    JobDetail,
+    Jobs,
+    Rebuild,
+    Rebuilding,
+    RebuiltOnceNeeded,
+    Refused,
+)
+from pycurrent.service.log_following import LogEnd
+from pycurrent.service.log_index import LogLine, LogWindow
+from pycurrent.service.log_search import LogMatch, LogMatches, LogQuery, Syntax
+from pycurrent.service.logs import LogPart, Logs
+from pycurrent.service.measures import Gauge, Measures, PoolMeasures
+from pycurrent.service.pipeline import Picture, PipelineFeed, Unfold
+from pycurrent.service.rules import Rules, Trial, TriedOn, rules_from_csv, rules_to_csv
+from pycurrent.service.service import Health, Service
 from pycurrent.service.view import EngineView
 from pycurrent.service.views import (
     ForConfirmation,
@@ -13,15 +53,64 @@ from pycurrent.service.views import (
 )
 
 __all__ = [
+    "Action",
+    "Archive",
+    "BadPattern",
+    "Batch",
+    "ConfirmChanged",
+    "Confirmation",
+    "ConfirmationLevel",
+    "Done",
     "Ending",
     "EngineView",
+    "Event",
+    "EventHub",
+    "EventId",
     "ForConfirmation",
+    "Gauge",
+    "Health",
     "HistoryEntry",
+    "HistoryFilter",
+    "HistoryPage",
     "InQueue",
+    "JobDetail",
     "JobView",
+    "Jobs",
+    "JobsChanged",
+    "LogEnd",
+    "LogLine",
+    "LogMatch",
+    "LogMatches",
+    "LogPart",
+    "LogQuery",
+    "LogWindow",
+    "Logs",
+    "Measures",
+    "NoSuchJob",
+    "NoSuchRule",
+    "NodeState",
     "Overview",
+    "OverviewChanged",
+    "Picture",
+    "PipelineFeed",
+    "PoolMeasures",
+    "Rebuild",
+    "Rebuilding",
+    "RebuiltOnceNeeded",
     "Records",
+    "Refused",
+    "Reset",
+    "Rules",
+    "Service",
     "StageChange",
     "StageView",
+    "StatesChanged",
+    "StructureChanged",
+    "Syntax",
+    "Trial",
+    "TriedOn",
+    "Unfold",
     "Wait",
+    "rules_from_csv",
+    "rules_to_csv",
 ]

@@ -31,6 +31,24 @@ class Ending(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """Which jobs to list: all that pass each of these. None lets everything pass."""
+
+    op: str | None = None
+    ok: bool | None = None
+    rebuild: bool | None = None
+    """Whether somebody has asked for it to be made again."""
+    prefix: str | None = None
+    """How the job's id begins: a day, such as 2026-11-22, or a month."""
+    key: str | None = None
+    text: str | None = None
+    """Something in its key, value or result."""
+
+
+EVERYTHING = HistoryFilter()
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryEntry:
     """A job that was recorded."""
 
@@ -55,6 +73,15 @@ class HistoryEntry:
         if self.started is None or self.ended is None:
             return None
         return self.ended - self.started
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Some jobs, the newest first."""
+
+    entries: tuple[HistoryEntry, ...]
+    next: str | None
+    """The job to go on before; None if there are no more."""
 
 
 class Records:
@@ -86,7 +113,29 @@ class Records:
     ) -> list[HistoryEntry]:
         """The jobs that have ended, the newest first; the filters are those of the database."""
         records = self._database.history(op, ok=ok, text=text, prefix=prefix, limit=limit)
-        return [_entry(record) for record in records]
+        return [entry_of(record) for record in records]
+
+    def page(self, wanted: HistoryFilter, *, limit: int, before: str | None = None) -> HistoryPage:
+        """At most `limit` jobs that have ended and pass the filter, the newest first: of those
+        that were created before the job `before`, if it is given.
+        """
+        found = self._database.history(
+            wanted.op,
+            ok=wanted.ok,
+            rebuild=wanted.rebuild,
+            prefix=wanted.prefix,
+            key=wanted.key,
+            text=wanted.text,
+            limit=limit + 1,
+            before=before,
+        )
+        entries = tuple([entry_of(record) for record in found[:limit]])
+        return HistoryPage(entries, entries[-1].job_id if len(found) > limit else None)
+
+    def job(self, job_id: str) -> HistoryEntry | None:
+        """The record of a job, ended or not; None if there is none."""
+        record = self._database.job(job_id)
+        return None if record is None else entry_of(record)
 
     def operations(self) -> list[str]:
         """The ids of the operations that have results, sorted."""
@@ -143,7 +192,8 @@ class Records:
         return unended and self._state.is_in_use
 
 
-def _entry(record: JobRecord) -> HistoryEntry:
+def entry_of(record: JobRecord) -> HistoryEntry:
+    """What people see of a record."""
     ending = _ending(record)
     return HistoryEntry(
         job_id=record.job_id,

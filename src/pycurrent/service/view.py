@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from heapq import nsmallest
+from typing import Any
 
 from pycurrent.cache import Cache, Handle
 from pycurrent.engine import Engine, Job, JobState, Pool, Step
@@ -168,7 +170,7 @@ class EngineView:
         node, job, handle = entry.node, entry.job, self._handle(entry.node)
         absent = node.absent if entry.state is State.FAILED else None
         return StageView(
-            label=self._label(node),
+            label=self.label(node),
             state=entry.state,
             update=entry.update,
             since=entry.starts,
@@ -178,10 +180,10 @@ class EngineView:
             failure=absent if isinstance(absent, Failed) else None,
         )
 
-    def _label(self, node: Stage | Decision) -> str:
+    def label(self, node: Stage | Decision) -> str:
         """As in the diagram."""
-        owner = node.owner if isinstance(node, Stage) else node.inside and node.inside.owner
-        match owner.shape if isinstance(owner, Current) else None:
+        term = term_of(node)
+        match None if term is None else term.shape:
             case Component(label=label, sources=sources):
                 return label.show(Statuses(self._engine.live).values(sources))
             case BindShape(name=str() as name):
@@ -190,8 +192,27 @@ class EngineView:
                 raise AssertionError(f"no stage is made by {shape!r}")
 
 
-def show_job(job: Job) -> JobView:
-    """A job that has not ended."""
+def term_of(node: Stage | Decision) -> Current[Any] | None:
+    """The term that a stage is the node of."""
+    owner = node.owner if isinstance(node, Stage) else node.inside and node.inside.owner
+    return owner if isinstance(owner, Current) else None
+
+
+def show_jobs(jobs: Iterable[Job]) -> Iterator[JobView]:
+    """Many jobs: looks through each queue once, not once for each job in it."""
+    places: dict[Pool, dict[Job, int]] = {}
+    for job in jobs:
+        view = show_job(job, placed=False)
+        pool = job.pool
+        if isinstance(view.wait, InQueue) and isinstance(pool, Pool):
+            if pool not in places:
+                places[pool] = {queued: place for place, queued in enumerate(pool.waiting, 1)}
+            view = replace(view, wait=InQueue(pool.label, places[pool].get(job)))
+        yield view
+
+
+def show_job(job: Job, *, placed: bool = True) -> JobView:
+    """A job that has not ended; not `placed`: without its place in a queue."""
     return JobView(
         id=job.id,
         op=job.op,
@@ -199,18 +220,21 @@ def show_job(job: Job) -> JobView:
         state=job.state,
         created=job.created,
         started=job.started,
-        wait=_wait(job),
+        wait=_wait(job, placed=placed),
+        level=job.level,
+        pool=None if job.pool is None else job.pool.label,
+        cancelled=job.cancelled,
     )
 
 
-def _wait(job: Job) -> Wait | None:
+def _wait(job: Job, *, placed: bool) -> Wait | None:
     match job.state:
         case JobState.WAITING_FOR_CONFIRMATION:
             assert job.level is not None
             return ForConfirmation(job.level)
         case JobState.QUEUED:
             assert job.pool is not None
-            place = job.pool.place(job) if isinstance(job.pool, Pool) else None
+            place = job.pool.place(job) if placed and isinstance(job.pool, Pool) else None
             return InQueue(job.pool.label, place)
         case _:
             return None

@@ -56,6 +56,12 @@ class JobView:
     started: datetime | None
     """When its work began."""
     wait: Wait | None
+    level: Level | None = None
+    """How risky it is; None before it has said so."""
+    pool: str | None = None
+    """The pool of which it holds a resource, or waits for one."""
+    cancelled: str | None = None
+    """Why it was cancelled: it is coming to its end, then."""
 
 
 @dataclass(frozen=True, slots=True)

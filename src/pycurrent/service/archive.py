@@ -1,0 +1,48 @@
+"""The records of an engine that runs, read without stopping it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from pycurrent.service.history import HistoryEntry, HistoryFilter, HistoryPage, Records
+
+T = TypeVar("T")
+
+
+class Archive:
+    """Reads the history in threads: a text that is looked for may be in any of a million jobs.
+
+    Sees what the engine has committed, which it does with each step. All methods raise
+    `StoreError` if the database can't be read.
+    """
+
+    def __init__(self, state_dir: Callable[[], Path]) -> None:
+        """`state_dir()` is asked for once the engine runs."""
+        self._state_dir = state_dir
+
+    async def page(
+        self, wanted: HistoryFilter, *, limit: int, before: str | None = None
+    ) -> HistoryPage:
+        """Jobs that have ended, the newest first: see `Records.page`."""
+        return await self._read(lambda records: records.page(wanted, limit=limit, before=before))
+
+    async def same_work(self, entry: HistoryEntry, *, limit: int) -> tuple[HistoryEntry, ...]:
+        """The jobs of the same operation and key that have ended, the newest first."""
+        wanted = HistoryFilter(op=entry.op, key=entry.key)
+        return (await self.page(wanted, limit=limit)).entries
+
+    async def operations(self) -> list[str]:
+        """The ids of the operations that have results, sorted."""
+        return await self._read(lambda records: records.operations())
+
+    async def _read(self, query: Callable[[Records], T]) -> T:
+        state_dir = self._state_dir()
+
+        def read() -> T:
+            with Records.open(state_dir) as records:
+                return query(records)
+
+        return await asyncio.to_thread(read)

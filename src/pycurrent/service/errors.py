@@ -1,0 +1,24 @@
+"""What can't be had of an engine, or done to it."""
+
+from __future__ import annotations
+
+from pycurrent.errors import PycurrentError, UsageError
+
+
+class NoSuchJob(PycurrentError):
+    """There is neither a record nor a log of the job."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"there is no job {job_id!r}, or not any more")
+        self.job_id = job_id
+
+
+class NoSuchRule(PycurrentError):
+    """No log rule has the pattern."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(f"there is no log rule with the pattern {pattern!r}")
+
+
+class BadPattern(UsageError):
+    """What is looked for can't be looked for."""

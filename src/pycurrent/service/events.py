@@ -1,0 +1,221 @@
+"""What happens in an engine, told to those who follow it over a connection that may break.
+
+Events come in numbered *batches*. The last ones are kept, in a ring of bounded size, so that
+who has lost the connection can go on after the last batch it has seen. Nothing is queued for a
+follower: it is handed the next batch when it has dealt with the last one. One that is so slow
+(or was away for so long) that its next batch has left the ring is told to read everything anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Self, TypeAlias
+
+from pycurrent.engine import Level
+from pycurrent.service.views import JobView
+from pycurrent.term import Activity, State, Stats
+
+KEPT_BATCHES = 10_000
+KEPT_ENTRIES = 200_000
+"""How much is kept: so many batches, with so many states and jobs in them, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """How a box of the diagram is now."""
+
+    state: State
+    update: Activity | None
+    job_id: str | None
+    failure: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatesChanged:
+    """Boxes of the diagram, by their ids, as they are now."""
+
+    nodes: Mapping[str, NodeState]
+
+
+@dataclass(frozen=True, slots=True)
+class StructureChanged:
+    """The diagram has other boxes, labels or edges than before: it is to be read anew."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobsChanged:
+    """Jobs that have not ended, by their ids, as they are now; None for one that has."""
+
+    jobs: Mapping[str, JobView | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmChanged:
+    """Jobs at this level, or above, wait for confirmation from now on."""
+
+    level: Level | None
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewChanged:
+    """The pipeline as a whole is otherwise than before."""
+
+    state: State
+    """Of its result."""
+    failure: str | None
+    counts: Stats
+    jobs: int
+    """How many jobs have not ended."""
+
+
+Event: TypeAlias = StatesChanged | StructureChanged | JobsChanged | ConfirmChanged | OverviewChanged
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What happened at one time."""
+
+    number: int
+    events: tuple[Event, ...]
+
+    @property
+    def weight(self) -> int:
+        """How many states and jobs it holds."""
+        return sum(_weight(event) for event in self.events)
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """What has happened up to this batch can't be told any more: read everything anew."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventId:
+    """Which batch, of which engine. As text `<start of the engine>-<number>`."""
+
+    start: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.start}-{self.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Whatever is no id at all is that of a batch of another engine."""
+        start, _, number = text.rpartition("-")
+        if number.isdecimal() and number.isascii() and len(number) < 16:
+            return cls(start, int(number))
+        return cls("", 0)
+
+
+class EventHub:
+    """Keeps the last batches, and hands them to followers. Belongs to the event loop's thread."""
+
+    def __init__(
+        self, start: str, *, batches: int = KEPT_BATCHES, entries: int = KEPT_ENTRIES
+    ) -> None:
+        """`start` tells this engine from those before and after it."""
+        self._start = start
+        self._most_batches = batches
+        self._most_entries = entries
+        self._batches: dict[int, Batch] = {}
+        self._entries = 0
+        self._last = 0
+        self._news: asyncio.Event | None = None
+        self._followers = 0
+        self._on_follow: list[Callable[[], None]] = []
+        self._closed = False
+
+    @property
+    def last(self) -> EventId:
+        """The id of the last batch: who has read everything now goes on after it."""
+        return EventId(self._start, self._last)
+
+    @property
+    def followers(self) -> int:
+        """How many follow now."""
+        return self._followers
+
+    def id_of(self, batch: Batch | Reset) -> EventId:
+        return EventId(self._start, batch.number)
+
+    def on_follow(self, call: Callable[[], None]) -> None:
+        """Have `call()` called whenever somebody begins to follow."""
+        self._on_follow.append(call)
+
+    def publish(self, *events: Event) -> None:
+        """Tell of what has happened, in one batch. After `close` this does nothing."""
+        if not events or self._closed:
+            return
+        self._last += 1
+        batch = self._batches[self._last] = Batch(self._last, events)
+        self._entries += batch.weight
+        while len(self._batches) > self._most_batches or self._entries > self._most_entries:
+            oldest = next(iter(self._batches))
+            self._entries -= self._batches.pop(oldest).weight
+        self._wake()
+
+    async def follow(self, after: EventId | None = None) -> AsyncGenerator[Batch | Reset, None]:
+        """The batches after this one, or (None) from now on, until `close`.
+
+        None is left out: where some can't be told any more there is a `Reset` in their place.
+        """
+        self._followers += 1
+        try:
+            for call in self._on_follow:
+                call()
+            async with aclosing(self._follow(after)) as batches:
+                async for batch in batches:
+                    yield batch
+        finally:
+            self._followers -= 1
+
+    async def _follow(self, after: EventId | None) -> AsyncGenerator[Batch | Reset, None]:
+        position = self._last if after is None else after.number
+        if after is not None and (after.start != self._start or position > self._last):
+            position = self._last
+            yield Reset(position)
+        while True:
+            while position < self._last:
+                batch = self._batches.get(position + 1)
+                if batch is None:
+                    position = self._last
+                    yield Reset(position)
+                else:
+                    position = batch.number
+                    yield batch
+            if self._closed:
+                return
+            await self._more()
+
+    def close(self) -> None:
+        """End all who follow, once they have seen what there is. Twice is fine."""
+        self._closed = True
+        self._wake()
+
+    async def _more(self) -> None:
+        if self._news is None:
+            self._news = asyncio.Event()
+        await self._news.wait()
+
+    def _wake(self) -> None:
+        news, self._news = self._news, None
+        if news is not None:
+            news.set()
+
+
+def _weight(event: Event) -> int:
+    match event:
+        case StatesChanged(nodes):
+            return len(nodes)
+        case JobsChanged(jobs):
+            return len(jobs)
+        case _:
+            return 1

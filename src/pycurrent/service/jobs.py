@@ -1,0 +1,209 @@
+"""The jobs of a running engine: which there are, what is known of one, and what can be done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from pycurrent.cache import Cache, Handle
+from pycurrent.engine import Engine, Job, JobState
+from pycurrent.service.errors import NoSuchJob
+from pycurrent.service.history import HistoryEntry, entry_of
+from pycurrent.service.view import EngineView, show_job, show_jobs
+from pycurrent.service.views import JobView
+from pycurrent.store import BadJobId
+from pycurrent.term.nodes import Stage
+
+_AT_ONCE = 20
+"""How many jobs are rebuilt before others get a turn."""
+
+
+class Action(Enum):
+    """What can be done about a job."""
+
+    CANCEL = "cancel"
+    START = "start"
+    """Let it start although its level asks for confirmation."""
+    REBUILD = "rebuild"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilding:
+    """The work is done again, by this job."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RebuiltOnceNeeded:
+    """Nobody needs the result now, or it can't be made now: it is made again once it can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It can't be done, and why."""
+
+    why: str
+
+
+Rebuild: TypeAlias = Rebuilding | RebuiltOnceNeeded | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class JobDetail:
+    """All that is known of a job, but its log."""
+
+    entry: HistoryEntry
+    description: str
+    """What it does, in its operation's words; its operation and key once nobody needs it."""
+    active: JobView | None
+    """What it is at, until it has ended."""
+    stages: tuple[str, ...]
+    """The labels of the stages whose result it made, or makes."""
+    actions: frozenset[Action]
+    """What can be done about it now."""
+
+
+class Jobs:
+    """The jobs of an engine. Belongs to the event loop's thread.
+
+    `by` in the commands is who asks, for the log.
+    """
+
+    def __init__(self, engine: Engine, view: EngineView) -> None:
+        self._engine = engine
+        self._view = view
+
+    @property
+    def _cache(self) -> Cache:
+        return self._engine.service(Cache)
+
+    def active(self) -> tuple[JobView, ...]:
+        """Those that have not ended, the oldest first; those that nobody needs any more too."""
+        jobs = sorted((run.job for run in self._cache.runs()), key=lambda job: job.created)
+        return tuple(show_jobs(jobs))
+
+    def is_active(self, job_id: str) -> bool:
+        """Whether it has not ended."""
+        return self._active(job_id) is not None
+
+    def _active(self, job_id: str) -> Job | None:
+        handle = self._engine.jobs.get(job_id)
+        if isinstance(handle, Handle) and handle.job is not None:
+            return handle.job
+        return next((run.job for run in self._cache.runs() if run.job.id == job_id), None)
+
+    def detail(self, job_id: str) -> JobDetail:
+        """Raises `NoSuchJob`."""
+        entry = self._entry(job_id)
+        job = self._active(job_id)
+        handle = self._engine.jobs.get(job_id)
+        if job is not None:
+            description = job.description
+        elif handle is not None and handle.description:
+            description = handle.description
+        else:
+            description = f"{entry.op} {entry.key}".strip()
+        return JobDetail(
+            entry=entry,
+            description=description,
+            active=None if job is None else show_job(job),
+            stages=self._stages(job_id),
+            actions=_actions(job),
+        )
+
+    def _entry(self, job_id: str) -> HistoryEntry:
+        record = self._engine.store.job(job_id)
+        if record is None:
+            raise NoSuchJob(job_id)
+        return entry_of(record)
+
+    def _stages(self, job_id: str) -> tuple[str, ...]:
+        """Looks at all stages: 10,000 take a millisecond."""
+        return tuple(
+            self._view.label(node)
+            for node in self._engine.live.nodes.values()
+            if isinstance(node, Stage)
+            and node.metadata is not None
+            and node.metadata.job_id == job_id
+        )
+
+    # Commands
+
+    def cancel(self, job_id: str, *, by: str) -> Done | Refused:
+        """Cancel a job: it fails, and is not run again by itself. Raises `NoSuchJob`."""
+        job = self._active(job_id)
+        if job is None:
+            return _ended(self._entry(job_id))
+        if job.cancelled is not None:
+            return Refused(f"it was cancelled already: {job.cancelled}")
+        job.cancel(f"cancelled by {by}")
+        return Done()
+
+    def start(self, job_id: str, *, by: str) -> Done | Refused:
+        """Let a job start although its level asks for confirmation. Raises `NoSuchJob`."""
+        job = self._active(job_id)
+        if job is None:
+            return _ended(self._entry(job_id))
+        if job.state is not JobState.WAITING_FOR_CONFIRMATION:
+            return Refused(f"it does not wait for confirmation: it is {job.state.value}")
+        job.log(f"Confirmed by {by}")
+        job.approve()
+        return Done()
+
+    def rebuild(self, job_id: str) -> Rebuild:
+        """Do the work of a job that has ended again. Raises `NoSuchJob`.
+
+        The job need not be the last one for its key.
+        """
+        engine = self._engine
+        record = engine.store.job(job_id)
+        if record is None:
+            raise NoSuchJob(job_id)
+        instance = self._cache.instances.get((record.op, record.key_digest))
+        if instance is not None and instance.run is not None:
+            running = instance.run.job.id
+            what = "it" if running == job_id else f"the same work, job {running},"
+            return Refused(f"{what} has not ended")
+        if instance is None or not instance.users:
+            engine.store.set_rebuild(record.op, record.key_digest)
+            engine.request_step()
+            return RebuiltOnceNeeded()
+        instance.rebuild()
+        return RebuiltOnceNeeded() if instance.run is None else Rebuilding(instance.run.job.id)
+
+    async def rebuild_many(self, job_ids: Iterable[str]) -> dict[str, Rebuild]:
+        """The same for many, in their order. One that is not there is refused."""
+        outcomes: dict[str, Rebuild] = {}
+        for number, job_id in enumerate(dict.fromkeys(job_ids), 1):
+            try:
+                outcomes[job_id] = self.rebuild(job_id)
+            except (NoSuchJob, BadJobId) as error:
+                outcomes[job_id] = Refused(str(error))
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return outcomes
+
+
+def _actions(job: Job | None) -> frozenset[Action]:
+    match job:
+        case None:
+            return frozenset({Action.REBUILD})
+        case Job(cancelled=str()):
+            return frozenset()
+        case Job(state=JobState.WAITING_FOR_CONFIRMATION):
+            return frozenset({Action.START, Action.CANCEL})
+        case Job():
+            return frozenset({Action.CANCEL})
+
+
+def _ended(entry: HistoryEntry) -> Refused:
+    return Refused(f"it has ended: {entry.ending.value}")

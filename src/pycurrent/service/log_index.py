@@ -1,0 +1,213 @@
+"""Where the lines of a log are: windows of a log of millions of lines, without reading it all.
+
+The offset of each 256th line is kept: 4 KB for 100,000 lines. So is the colour that holds there,
+as a log sets a colour once for many lines.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from array import array
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+LINES_PER_ENTRY = 256
+LONGEST_LINE = 16 * 1024
+"""In bytes: of longer lines only so much is shown."""
+LARGEST_WINDOW = 1 << 20
+"""In bytes: a window with long lines has fewer of them than were asked for."""
+
+_BLOCK = 1 << 20
+_LONGEST_STYLE = 256
+_SGR = re.compile(rb"\x1b\[([0-9;:]*)m")
+"""Select Graphic Rendition (ECMA-48, 8.3.117): what sets colours."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line as a terminal would show it when all of it has come."""
+
+    text: str
+    """Without its end; control sequences included."""
+    cut: int
+    """How many bytes of it are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogWindow:
+    """Some lines of a log that may be growing."""
+
+    first: int
+    """The number of the first one: 0 is that at the beginning of the log."""
+    lines: tuple[LogLine, ...]
+    style: str
+    """The control sequences that set the colours in which the first line begins."""
+    total: int
+    """How many lines the log has, one that has not ended included."""
+    complete: int
+    """How many lines have ended: they don't change any more."""
+    size: int
+    """Of the log, in bytes."""
+
+    @property
+    def next(self) -> int:
+        """The line to go on from: the first one that is not here, or may still change."""
+        return min(self.first + len(self.lines), self.complete)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """How far a log has been looked through."""
+
+    size: int = 0
+    complete: int = 0
+    last_line: int = 0
+    """Where the line begins that has not ended."""
+
+    @property
+    def total(self) -> int:
+        return self.complete + (self.last_line < self.size)
+
+
+class LogIndex:
+    """The index of one log. From any thread; to extend it is the work of one at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._extending = threading.Lock()
+        # Replaced as a whole, after what it counts on is in the lists, which only grow.
+        self._known = _Known()
+        self._offsets = array("q", [0])
+        self._styles: dict[int, bytes] = {}
+        self._style = b""
+
+    @property
+    def size(self) -> int:
+        """How many bytes of the log are known."""
+        return self._known.size
+
+    @property
+    def complete(self) -> int:
+        """How many lines have ended, of what is known."""
+        return self._known.complete
+
+    @property
+    def total(self) -> int:
+        """How many lines are known."""
+        return self._known.total
+
+    def extend(self) -> None:
+        """Look through what is new. A million lines take about 0.2 s. Raises OSError."""
+        with self._extending, self.path.open("rb") as file:
+            file.seek(self._known.size)
+            while block := file.read(_BLOCK):
+                self._known = self._scan(block, self._known)
+
+    def _scan(self, block: bytes, known: _Known) -> _Known:
+        base, complete, last_line = known.size, known.complete, known.last_line
+        styled, position = 0, -1
+        while (position := block.find(b"\n", position + 1)) >= 0:
+            complete += 1
+            last_line = base + position + 1
+            if complete % LINES_PER_ENTRY == 0:
+                self._style = style_after(self._style, block[styled:position])
+                styled = position
+                if self._style:
+                    self._styles[len(self._offsets)] = self._style
+                self._offsets.append(last_line)
+        self._style = style_after(self._style, block[styled:])
+        return _Known(base + len(block), complete, last_line)
+
+    def offset(self, line: int) -> tuple[int, int]:
+        """Where to begin to read for a line: an offset, and the number of the line there."""
+        entry = max(0, min(line // LINES_PER_ENTRY, self._known.complete // LINES_PER_ENTRY))
+        return self._offsets[entry], entry * LINES_PER_ENTRY
+
+    def window(self, first: int, count: int) -> LogWindow:
+        """At most `count` lines from `first` on, of what is known. Raises OSError."""
+        known = self._known
+        first = max(0, min(first, known.total))
+        offset, number = self.offset(first)
+        style = self._styles.get(number // LINES_PER_ENTRY, b"")
+        lines: list[LogLine] = []
+        left = LARGEST_WINDOW
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            for _ in range(first - number):
+                style = _skip_line(file, style)
+            for _ in range(min(count, known.total - first)):
+                line = _read_line(file)
+                left -= len(line.text)
+                if left < 0 and lines:
+                    break
+                lines.append(line)
+        return LogWindow(
+            first, tuple(lines), style.decode("ascii"), known.total, known.complete, known.size
+        )
+
+
+def style_after(style: bytes, data: bytes) -> bytes:
+    """The sequences that set the colours after some data, if `style` did before it."""
+    if b"\x1b[" not in data:
+        return style
+    # What comes before the last plain reset makes no difference: skipped fast.
+    reset = max(data.rfind(b"\x1b[0m"), data.rfind(b"\x1b[m"))
+    if reset >= 0:
+        style, data = b"", data[reset + 3 :]
+    for found in _SGR.finditer(data):
+        resets = found[1] in {b"", b"0"} or found[1].startswith(b"0;")
+        if resets or not style.endswith(found[0]):
+            style = found[0] if resets else style + found[0]
+    style = style.removeprefix(b"\x1b[0m").removeprefix(b"\x1b[m")
+    if len(style) > _LONGEST_STYLE:
+        style = style[style.index(b"\x1b", len(style) - _LONGEST_STYLE) :]
+    return style
+
+
+def _skip_line(file: BinaryIO, style: bytes) -> bytes:
+    """The colours that hold after it."""
+    while part := file.readline(_BLOCK):
+        style = style_after(style, part)
+        if part.endswith(b"\n"):
+            break
+    return style
+
+
+def _read_line(file: BinaryIO) -> LogLine:
+    line = file.readline(LONGEST_LINE)
+    cut = 0
+    if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+        line, cut = _read_long_line(file, line)
+    return LogLine(overwritten(line.removesuffix(b"\n")).decode(errors="replace"), cut)
+
+
+def _read_long_line(file: BinaryIO, head: bytes) -> tuple[bytes, int]:
+    """The beginning of a long line, but the end of one that overwrites itself: a progress bar
+    has written all of its life into one line.
+    """
+    length, tail = len(head), head
+    while part := file.readline(_BLOCK):
+        length += len(part)
+        tail = (tail + part)[-LONGEST_LINE:]
+        if part.endswith(b"\n"):
+            length -= 1
+            break
+    start = tail.find(b"\r")
+    overwrites = 0 <= start < len(tail.rstrip(b"\r\n"))
+    shown = tail[start + 1 :].removesuffix(b"\n") if overwrites else head
+    return shown, length - len(shown)
+
+
+def overwritten(line: bytes) -> bytes:
+    r"""What is left to see of a line in which `\r` goes back to its beginning."""
+    line = line.rstrip(b"\r")
+    if b"\r" not in line:
+        return line
+    shown = b""
+    for part in line.split(b"\r"):
+        # With control sequences in it, columns are not bytes: most such parts erase the line.
+        plain = b"\x1b" not in part and b"\x1b" not in shown
+        shown = part + shown[len(part) :] if plain else part or shown
+    return shown

@@ -1,0 +1,126 @@
+"""Figures about an engine, for those who watch over many."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from pycurrent.cache import Cache
+from pycurrent.engine import AnyPool, Engine, JobState, Pool, Step
+from pycurrent.service.view import EngineView
+from pycurrent.service.views import JobView, StageChange
+from pycurrent.term import Stats
+
+
+@dataclass(frozen=True, slots=True)
+class PoolMeasures:
+    """A pool that jobs have used. Capacity and use are None where the pool does not tell."""
+
+    label: str
+    capacity: int | None
+    used: int | None
+    queue: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """How an engine is now."""
+
+    stages: Stats
+    evaluations: int
+    """How often the pipeline was evaluated."""
+    jobs: tuple[tuple[JobState, int], ...]
+    """How many jobs that have not ended are in each state."""
+    pools: tuple[PoolMeasures, ...]
+    cache_items: int
+    """How many results are kept in memory, those included that are being made."""
+    followers: int
+    """How many connections follow the events."""
+
+
+Evaluated = Callable[[float], None]
+Waited = Callable[[str, float], None]
+
+
+class Gauge:
+    """Measures an engine. To be made before the engine starts."""
+
+    def __init__(self, engine: Engine, view: EngineView, followers: Callable[[], int]) -> None:
+        self._engine = engine
+        self._followers = followers
+        self._pools: dict[str, AnyPool] = {}
+        # Since when jobs could have started, if there had been a resource.
+        self._ready: dict[str, datetime] = {}
+        self._evaluated: list[Evaluated] = []
+        self._waited: list[Waited] = []
+        engine.listen(self._stepped)
+        view.listen(self._changed)
+
+    def on_evaluated(self, told: Evaluated) -> None:
+        """Have `told(seconds)` called after each evaluation of the pipeline."""
+        self._evaluated.append(told)
+
+    def on_waited(self, told: Waited) -> None:
+        """Have `told(pool, seconds)` called when a job gets a resource of a pool, with the time
+        that it has waited for it.
+        """
+        self._waited.append(told)
+
+    def read(self) -> Measures:
+        """Looks at all jobs that have not ended."""
+        states: dict[JobState, int] = dict.fromkeys(JobState, 0)
+        queues: Counter[str] = Counter()
+        active: set[str] = set()
+        cache = self._engine.service(Cache)
+        for run in cache.runs():
+            job = run.job
+            active.add(job.id)
+            states[job.state] += 1
+            if job.pool is not None:
+                self._pools[job.pool.label] = job.pool
+                queues[job.pool.label] += job.state is JobState.QUEUED
+        for gone in self._ready.keys() - active:
+            # Nobody needed it any more, so no stage has told of its end.
+            del self._ready[gone]
+        return Measures(
+            stages=self._engine.stats,
+            evaluations=self._engine.steps,
+            jobs=tuple(item for item in states.items() if item[0] is not JobState.ENDED),
+            pools=tuple(
+                _measures(pool, queues[label]) for label, pool in sorted(self._pools.items())
+            ),
+            cache_items=len(cache.instances),
+            followers=self._followers(),
+        )
+
+    def _stepped(self, step: Step) -> None:
+        for told in self._evaluated:
+            told(step.seconds)
+
+    def _changed(self, changes: tuple[StageChange, ...]) -> None:
+        now = self._engine.clock.now()
+        for change in changes:
+            job = change.stage.job
+            match None if job is None else job.state:
+                case JobState.CREATED | JobState.QUEUED if job is not None:
+                    self._ready.setdefault(job.id, now)
+                case JobState.RUNNING if job is not None:
+                    self._tell_wait(job, now)
+                case _ if change.stage.job_id is not None:
+                    # What it waits for is a person, or it has ended.
+                    self._ready.pop(change.stage.job_id, None)
+
+    def _tell_wait(self, job: JobView, now: datetime) -> None:
+        ready = self._ready.pop(job.id, None)
+        if ready is not None and job.pool is not None:
+            seconds = ((job.started or now) - ready).total_seconds()
+            for told in self._waited:
+                told(job.pool, seconds)
+
+
+def _measures(pool: AnyPool, queue: int) -> PoolMeasures:
+    if isinstance(pool, Pool):
+        return PoolMeasures(pool.label, pool.capacity, pool.used, queue)
+    return PoolMeasures(pool.label, None, None, queue)

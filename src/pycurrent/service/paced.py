@@ -1,0 +1,37 @@
+"""Doing something soon after it is asked for, but not too often."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+
+class Paced:
+    """Calls a function of the event loop once for all that has asked for it meanwhile.
+
+    The function gives how many seconds to let pass, at least, before it is called again. The
+    first request is followed at once, from the loop: never within `request`.
+    """
+
+    def __init__(self, act: Callable[[], float]) -> None:
+        self._act = act
+        self._timer: asyncio.TimerHandle | None = None
+        self._not_before = 0.0
+        self._closed = False
+
+    def request(self) -> None:
+        """Have it called, unless that is due already. After `close` this does nothing."""
+        if self._timer is None and not self._closed:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(max(loop.time(), self._not_before), self._run)
+
+    def close(self) -> None:
+        """What is due is dropped. Twice is fine."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _run(self) -> None:
+        self._timer = None
+        self._not_before = asyncio.get_running_loop().time() + self._act()

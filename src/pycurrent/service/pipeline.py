@@ -1,0 +1,288 @@
+"""The diagram of a running pipeline, and what changes in it.
+
+To draw a large pipeline takes longer than a step, so drawings are kept. Two things keep them
+true:
+
+- the stages that a step has changed are told to followers, and put into the drawings, at the
+  pace of `TOLD_EVERY`: this costs as much as has changed;
+- a *survey* draws anew what has been drawn, and tells what differs: boxes that are no stages
+  (gates, folds, items of lists) or are new, labels, edges. It is made while somebody follows,
+  after something has changed, and so seldom that it takes no more than a small part of the
+  time. Whoever asks for a drawing whose structure is known to have changed gets a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from time import perf_counter
+from types import MappingProxyType
+from typing import TypeAlias
+
+from pycurrent.cache import Cache
+from pycurrent.engine import Engine, Step
+from pycurrent.engine.collector import paused_collector
+from pycurrent.service.events import (
+    Event,
+    EventHub,
+    EventId,
+    NodeState,
+    OverviewChanged,
+    StatesChanged,
+    StructureChanged,
+)
+from pycurrent.service.naming import Names
+from pycurrent.service.paced import Paced
+from pycurrent.service.view import term_of
+from pycurrent.term import Graph, GraphNode, Stats, dot_of, graph_of
+from pycurrent.term.draw import job_page
+from pycurrent.term.nodes import Decision, Stage
+from pycurrent.term.status import Status, Statuses, status_of_output
+
+TOLD_EVERY = 0.1
+"""Seconds between two batches of states, at least."""
+PART_OF_TIME = 0.1
+"""How much of the time surveys may take."""
+_TOLD_TWICE = 100
+"""How many batches who has read a picture may be told of that came before that."""
+_DRAWINGS = 8
+"""How many drawings are kept: one for each set of folds that somebody has open."""
+
+Unfold: TypeAlias = Mapping[str, Collection[str]]
+_Folds: TypeAlias = frozenset[tuple[str, str]]
+
+NOTHING_UNFOLDED: Unfold = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """The diagram at one time. The same one, until something has changed."""
+
+    graph: Graph
+    version: int
+    """Changes with the structure."""
+    stats: Stats
+    last_event: EventId
+    """Who follows the events after this one misses nothing that is not in the picture."""
+
+
+class _Drawing:
+    """A drawing that is kept, of these terms. The states of its boxes are kept up to date."""
+
+    def __init__(self, graph: Graph, terms: Collection[Hashable]) -> None:
+        self.terms = terms
+        self.nodes = {node.id: node for node in graph.nodes}
+        self.edges = graph.edges
+        self.groups = graph.groups
+        self._picture: Picture | None = None
+
+    def picture(self, version: int, stats: Stats, last_event: EventId) -> Picture:
+        """The last one, if that is how things still are, and what was told since is not much."""
+        last = self._picture
+        if (
+            last is None
+            or (last.version, last.stats) != (version, stats)
+            or last_event.number - last.last_event.number > _TOLD_TWICE
+        ):
+            graph = Graph(tuple(self.nodes.values()), self.edges, self.groups)
+            last = self._picture = Picture(graph, version, stats, last_event)
+        # What was told since is in the diagram, or not of it: to hear of it does no harm.
+        return last
+
+    def show(self, states: Mapping[str, NodeState]) -> None:
+        for id, state in states.items():
+            node = self.nodes.get(id)
+            if node is not None:
+                self.nodes[id] = _with_state(node, state)
+                self._picture = None
+
+    def has_structure_of(self, other: _Drawing) -> bool:
+        return (
+            self.edges == other.edges
+            and self.groups == other.groups
+            and self.nodes.keys() == other.nodes.keys()
+            and all(_same_box(node, other.nodes[id]) for id, node in self.nodes.items())
+        )
+
+    def states_unlike(self, other: _Drawing) -> Iterator[tuple[str, NodeState]]:
+        """Of the boxes that the other one shows otherwise, or doesn't show."""
+        for id, node in self.nodes.items():
+            state = _state_of(node)
+            old = other.nodes.get(id)
+            if state is not None and (old is None or _state_of(old) != state):
+                yield id, state
+
+
+class PipelineFeed:
+    """Draws the pipeline of an engine, and tells its followers what changes.
+
+    To be made before the engine starts. Belongs to the event loop's thread.
+    """
+
+    def __init__(self, engine: Engine, hub: EventHub) -> None:
+        self._engine = engine
+        self._hub = hub
+        self._names = Names()
+        self._drawings: dict[_Folds, _Drawing] = {}
+        self._changed: dict[Stage | Decision, None] = {}
+        self._version = 0
+        self._stages = 0
+        self._whole: OverviewChanged | None = None
+        # Whether boxes have come or gone, or anything at all has changed, since the last survey.
+        self._other_structure = False
+        self._other = False
+        self._telling = Paced(self._tell)
+        self._surveying = Paced(self._survey)
+        engine.listen(self._stepped)
+        hub.on_follow(self._surveying.request)
+
+    def picture(self, unfold: Unfold = NOTHING_UNFOLDED) -> Picture:
+        """The diagram, with these folds open. Not to be called in the middle of a step."""
+        self._tell()
+        if self._other_structure or (self._other and not self._hub.followers):
+            self._survey_all()
+        folds = _folds(unfold)
+        drawing = self._drawings.pop(folds, None) or self._draw(folds)
+        self._drawings[folds] = drawing
+        if len(self._drawings) > _DRAWINGS:
+            del self._drawings[next(iter(self._drawings))]
+        return drawing.picture(self._version, self._engine.stats, self._hub.last)
+
+    def dot(self, unfold: Unfold = NOTHING_UNFOLDED) -> str:
+        """The diagram as Graphviz text."""
+        return dot_of(self.picture(unfold).graph)
+
+    def close(self) -> None:
+        """Nothing is told any more. Twice is fine."""
+        self._telling.close()
+        self._surveying.close()
+
+    # Telling what steps have changed
+
+    def _stepped(self, step: Step) -> None:
+        for node in step.changed:
+            assert isinstance(node, Stage | Decision)
+            self._changed[node] = None
+        # Nodes change in silence, too: a gate opens, and no stage is another than before.
+        self._other = True
+        self._telling.request()
+
+    def _tell(self) -> float:
+        changed, self._changed = self._changed, {}
+        states = dict(self._states(changed))
+        stages = self._engine.stats.total
+        if stages != self._stages:
+            self._stages = stages
+            self._other_structure = True
+        self._show(states, *self._overview())
+        self._names.tidy(self._in_use)
+        if self._hub.followers:
+            self._surveying.request()
+        return TOLD_EVERY
+
+    def _states(self, changed: Collection[Stage | Decision]) -> Iterator[tuple[str, NodeState]]:
+        statuses = Statuses(self._engine.live)
+        for node in changed:
+            term = term_of(node)
+            if node.users is None or node.state is None or term is None:
+                continue
+            if term not in self._names:
+                self._other_structure = True
+            is_stage = isinstance(node, Stage)
+            status = statuses.of_component(term) if is_stage else statuses.of_decision(term)
+            yield self._names.of(term), _state(status)
+
+    def _overview(self) -> Iterator[OverviewChanged]:
+        """The whole, if it is otherwise than it was told last."""
+        engine = self._engine
+        result = status_of_output(engine.output)
+        jobs = sum(1 for _ in engine.service(Cache).runs())
+        now = OverviewChanged(result.state, result.failure, engine.stats, jobs)
+        if now != self._whole:
+            self._whole = now
+            yield now
+
+    def _show(self, states: Mapping[str, NodeState], *more: Event) -> None:
+        """Put states into the drawings, and tell of them."""
+        if states:
+            for drawing in self._drawings.values():
+                drawing.show(states)
+            more = (StatesChanged(states), *more)
+        self._hub.publish(*more)
+
+    # Drawing
+
+    def _draw(self, folds: _Folds) -> _Drawing:
+        unfold: dict[str, list[str]] = {}
+        for key, value in folds:
+            unfold.setdefault(key, []).append(value)
+        engine, drawn = self._engine, set[Hashable]()
+
+        def name(term: Hashable) -> str:
+            drawn.add(term)
+            return self._names.of(term)
+
+        with paused_collector():
+            graph = graph_of(engine.pipeline, engine.live, unfold=unfold, name=name)
+        return _Drawing(graph, drawn)
+
+    def _survey(self) -> float:
+        if not self._other or not self._hub.followers:
+            return TOLD_EVERY
+        began = perf_counter()
+        self._survey_all()
+        return max(TOLD_EVERY, (perf_counter() - began) / PART_OF_TIME)
+
+    def _survey_all(self) -> None:
+        """Draw anew what has been drawn, and tell what differs."""
+        self._other = self._other_structure = False
+        states: dict[str, NodeState] = {}
+        restructured = False
+        for folds, old in list(self._drawings.items()):
+            new = self._drawings[folds] = self._draw(folds)
+            states.update(new.states_unlike(old))
+            restructured = restructured or not new.has_structure_of(old)
+        if restructured:
+            self._version += 1
+            self._hub.publish(StructureChanged(self._version))
+        self._show(states)
+
+    def _in_use(self) -> Iterator[Hashable]:
+        yield from self._engine.live.nodes
+        for drawing in self._drawings.values():
+            yield from drawing.terms
+
+
+def _folds(unfold: Unfold) -> _Folds:
+    return frozenset((key, value) for key, values in unfold.items() for value in values)
+
+
+def _state(status: Status) -> NodeState:
+    return NodeState(status.state, status.update, status.job_id, status.failure)
+
+
+def _state_of(node: GraphNode) -> NodeState | None:
+    if node.state is None:
+        return None
+    return NodeState(node.state, node.update, node.job_id, node.failure)
+
+
+def _with_state(node: GraphNode, state: NodeState) -> GraphNode:
+    link = None if state.job_id is None else job_page(state.job_id)
+    return replace(
+        node,
+        state=state.state,
+        update=state.update,
+        job_id=state.job_id,
+        failure=state.failure,
+        link=link,
+    )
+
+
+def _same_box(one: GraphNode, other: GraphNode) -> bool:
+    return (one.kind, one.label, one.group, one.fold) == (
+        other.kind,
+        other.label,
+        other.group,
+        other.fold,
+    )

@@ -1,0 +1,184 @@
+"""The log rules of an engine: changing them, and trying one on the logs of recent failures."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+from pycurrent.engine import Engine, LogRule, LogRules
+from pycurrent.errors import UsageError
+from pycurrent.service.archive import Archive
+from pycurrent.service.errors import NoSuchJob, NoSuchRule
+from pycurrent.service.history import HistoryEntry, HistoryFilter
+from pycurrent.service.logs import Logs
+from pycurrent.store import RuleRecord
+
+_LONGEST = 5.0
+"""Seconds that a trial may take, about: then it gives what it has."""
+_LARGEST = 64 << 20
+"""In bytes: larger logs are left out of a trial."""
+_COLUMNS = ("pattern", "report", "score")
+_SCORE = re.compile(r"[+-]?\d{1,9}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class TriedOn:
+    """What a rule says of the log of a job that failed."""
+
+    entry: HistoryEntry
+    report: str | None
+    """None: it does not match."""
+    wins: bool
+    """Whether the report would be the failure's message: no better rule matches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A rule, tried on recent failures."""
+
+    tried: tuple[TriedOn, ...]
+    complete: bool
+    """Whether all logs that were to be looked at have been."""
+
+
+class Rules:
+    """Belongs to the event loop's thread. Rules are written at once, and hold from then on."""
+
+    def __init__(self, engine: Engine, archive: Archive, logs: Logs) -> None:
+        self._engine = engine
+        self._archive = archive
+        self._logs = logs
+
+    @property
+    def _rules(self) -> LogRules:
+        return self._engine.log_rules
+
+    def list(self) -> tuple[LogRule, ...]:
+        """All rules, the best score first."""
+        return tuple(self._rules.list())
+
+    def put(self, rule: LogRule, *, replacing: str | None = None) -> None:
+        """Add a rule, in place of the one with the same pattern, and of the one with `replacing`.
+
+        Raises `UsageError` if the rule is wrong, and `NoSuchRule` if there is none to replace.
+        """
+        if replacing is not None and replacing != rule.pattern:
+            self._must_have(replacing)
+            self._rules.add(rule)
+            self._rules.remove(replacing)
+        else:
+            self._rules.add(rule)
+
+    def put_all(self, rules: Sequence[LogRule]) -> None:
+        """Add many, or none if one of them is wrong: then raises `UsageError`."""
+        for rule in rules:
+            LogRules(_Kept()).add(rule)
+        for rule in rules:
+            self._rules.add(rule)
+
+    def remove(self, pattern: str) -> None:
+        """Raises `NoSuchRule`."""
+        self._must_have(pattern)
+        self._rules.remove(pattern)
+
+    def _must_have(self, pattern: str) -> None:
+        if all(rule.pattern != pattern for rule in self._rules.list()):
+            raise NoSuchRule(pattern)
+
+    async def try_out(self, rule: LogRule, *, limit: int) -> Trial:
+        """What the rule would say of the last `limit` jobs that failed; nothing is stored.
+
+        Raises `UsageError` if the rule is wrong.
+        """
+        only = LogRules(_Kept())
+        only.add(rule)
+        better = LogRules(_Kept(other for other in self.list() if _rank(other) < _rank(rule)))
+        page = await self._archive.page(HistoryFilter(ok=False), limit=limit)
+        logs = [(entry, self._log_of(entry)) for entry in page.entries]
+        return await asyncio.to_thread(_try_out, only, better, logs)
+
+    def _log_of(self, entry: HistoryEntry) -> Path | None:
+        try:
+            path = self._logs.path(entry.job_id)
+            return path if path.stat().st_size <= _LARGEST else None
+        except (NoSuchJob, OSError):
+            return None
+
+
+def _try_out(
+    only: LogRules, better: LogRules, logs: Iterable[tuple[HistoryEntry, Path | None]]
+) -> Trial:
+    tried: list[TriedOn] = []
+    complete = True
+    end = monotonic() + _LONGEST
+    for entry, log in logs:
+        if log is None or monotonic() > end:
+            complete = False
+            continue
+        try:
+            report = only.analyse_file(log)
+            wins = report is not None and better.analyse_file(log) is None
+        except OSError:
+            complete = False
+            continue
+        tried.append(TriedOn(entry, report, wins))
+    return Trial(tuple(tried), complete)
+
+
+def _rank(rule: LogRule) -> tuple[int, str]:
+    """Of two rules that match, that of lower rank counts."""
+    return -rule.score, rule.pattern
+
+
+class _Kept:
+    """Rules that are in no database."""
+
+    def __init__(self, rules: Iterable[LogRule] = ()) -> None:
+        self._rules = [RuleRecord(rule.pattern, rule.report, rule.score) for rule in rules]
+
+    def rules(self) -> Sequence[RuleRecord]:
+        return self._rules
+
+    def add_rule(self, rule: RuleRecord) -> None:
+        pass
+
+    def remove_rule(self, pattern: str) -> bool:
+        return False
+
+
+def rules_to_csv(rules: Iterable[LogRule]) -> str:
+    """The rules as a table, with a head."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(_COLUMNS)
+    writer.writerows((rule.pattern, rule.report, rule.score) for rule in rules)
+    return text.getvalue()
+
+
+def rules_from_csv(text: str) -> tuple[LogRule, ...]:
+    """The rules in such a table. Raises `UsageError`, which says in which line it is wrong."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        return tuple(_read_rules((reader.line_num, row) for row in reader))
+    except csv.Error as error:
+        raise UsageError(f"line {reader.line_num} is no CSV: {error}") from error
+
+
+def _read_rules(rows: Iterable[tuple[int, list[str]]]) -> Iterator[LogRule]:
+    for number, row in rows:
+        if not row or tuple(cell.strip().lower() for cell in row) == _COLUMNS:
+            continue
+        match row:
+            case [pattern, report, score] if _SCORE.fullmatch(score.strip()):
+                yield LogRule(pattern, report, int(score))
+            case _:
+                raise UsageError(
+                    f"line {number} has {row!r}: a rule is pattern,report,score, with a whole"
+                    " number of up to 9 digits as its score"
+                )

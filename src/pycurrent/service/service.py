@@ -1,0 +1,112 @@
+"""The whole of what people see of a running engine, and may do to it."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from enum import Enum
+from pathlib import Path
+
+from pycurrent.engine import Engine
+from pycurrent.service.archive import Archive
+from pycurrent.service.confirmation import ConfirmationLevel
+from pycurrent.service.events import EventHub
+from pycurrent.service.history import HistoryFilter
+from pycurrent.service.jobs import Jobs, Rebuild
+from pycurrent.service.jobs_feed import JobsFeed
+from pycurrent.service.logs import Logs
+from pycurrent.service.measures import Gauge, Measures
+from pycurrent.service.pipeline import PipelineFeed
+from pycurrent.service.rules import Rules
+from pycurrent.service.view import EngineView
+from pycurrent.term import State
+from pycurrent.term.nodes import Stage
+
+
+class Health(Enum):
+    """Whether an engine does what it is there for."""
+
+    STARTING = "starting"
+    READY = "ready"
+    CRASHED = "crashed"
+
+
+class Service:
+    """One typed view of an engine that runs in this process, and the commands on it.
+
+    To be made before the engine starts, or it misses what has happened till then; to be used
+    while the engine runs. Belongs to the thread of the event loop.
+    """
+
+    def __init__(self, engine: Engine, stages: EngineView | None = None) -> None:
+        """`stages` is the view of the engine's stages, if there is one already."""
+        self.engine = engine
+        self.started = engine.clock.now()
+        self.stages = stages or EngineView(engine)
+        self.events = EventHub(f"{self.started.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z")
+        self.pipeline = PipelineFeed(engine, self.events)
+        self.jobs = Jobs(engine, self.stages)
+        self.logs = Logs(lambda: engine.state, self.jobs.is_active)
+        self.archive = Archive(self.state_dir)
+        self.rules = Rules(engine, self.archive, self.logs)
+        self.confirmation = ConfirmationLevel(engine, self.jobs, self.events)
+        self.gauge = Gauge(engine, self.stages, lambda: self.events.followers)
+        self._jobs_feed = JobsFeed(engine, self.jobs, self.events)
+
+    def state_dir(self) -> Path:
+        """The state directory of the engine."""
+        return self.engine.state.path
+
+    @property
+    def health(self) -> Health:
+        if not self.engine.steps:
+            return Health.STARTING
+        try:
+            self.engine.raise_if_crashed()
+        except Exception:
+            return Health.CRASHED
+        return Health.READY
+
+    def measures(self) -> Measures:
+        """Figures about the engine now."""
+        return self.gauge.read()
+
+    async def rebuild_matching(
+        self, wanted: HistoryFilter, *, limit: int
+    ) -> tuple[dict[str, Rebuild], bool]:
+        """Do the work of the jobs that pass the filter again: of each operation and key only that
+        of the newest one. No more than `limit` jobs are looked at; says whether these were all.
+        """
+        page = await self.archive.page(wanted, limit=limit)
+        newest: dict[tuple[str, str], str] = {}
+        for entry in page.entries:
+            newest.setdefault((entry.op, entry.key), entry.job_id)
+        return await self.jobs.rebuild_many(newest.values()), page.next is None
+
+    def state_of(self, label: str) -> State | None:
+        """The state of the stages with this label, the worst if there are several; None: there
+        is no such stage. Looks at all stages.
+        """
+        states = [
+            node.state
+            for node in self.engine.live.nodes.values()
+            if isinstance(node, Stage) and self.stages.label(node) == label
+        ]
+        return min(states, key=_BY_CONCERN.index, default=None)
+
+    def close(self) -> None:
+        """End all who follow events or logs, and follow the engine no more. Twice is fine."""
+        self.events.close()
+        self.logs.close()
+        self.pipeline.close()
+        self.confirmation.close()
+        self._jobs_feed.close()
+
+
+_BY_CONCERN = (
+    State.FAILED,
+    State.WAITING_FOR_CONFIRMATION,
+    State.RUNNING,
+    State.READY,
+    State.BLOCKED,
+    State.OK,
+)

@@ -1,0 +1,150 @@
+"""Windows of logs, by the index of their lines."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pycurrent.service.log_index import (
+    LINES_PER_ENTRY,
+    LONGEST_LINE,
+    LogIndex,
+    overwritten,
+    style_after,
+)
+
+RED, BOLD, RESET = b"\x1b[31m", b"\x1b[1m", b"\x1b[0m"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "job.log"
+
+
+def indexed(path: Path, data: bytes) -> LogIndex:
+    path.write_bytes(data)
+    index = LogIndex(path)
+    index.extend()
+    return index
+
+
+def texts(index: LogIndex, first: int, count: int) -> list[str]:
+    return [line.text for line in index.window(first, count).lines]
+
+
+LINES = st.lists(st.text("ab ü", max_size=5), max_size=40)
+
+
+@given(LINES, st.lists(st.integers(0, 200), max_size=4), st.integers(0, 45), st.integers(1, 45))
+def test_windows_are_what_a_plain_reader_sees(
+    lines: list[str], cuts: list[int], first: int, count: int
+) -> None:
+    """However the log has grown meanwhile: in the middle of lines, and of letters."""
+    data = "\n".join(lines).encode()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "log"
+        path.touch()
+        index = LogIndex(path)
+        for end in [*sorted(min(cut, len(data)) for cut in cuts), len(data)]:
+            path.write_bytes(data[:end])
+            index.extend()
+        window = index.window(first, count)
+    plain = data.decode().split("\n")
+    if plain[-1] == "":
+        plain.pop()
+    first = min(first, len(plain))
+    assert [line.text for line in window.lines] == plain[first : first + count]
+    assert (window.total, window.complete) == (len(plain), data.count(b"\n"))
+    assert window.first == first
+
+
+def test_lines_far_down_are_found_by_the_index(path: Path) -> None:
+    """Without a look at those before the last multiple of 256."""
+    index = indexed(path, b"".join(b"line %d\n" % n for n in range(100_000)))
+    assert index.total == 100_000
+    assert texts(index, 99_998, 10) == ["line 99998", "line 99999"]
+    offset, number = index.offset(70_000)
+    assert 0 <= 70_000 - number < LINES_PER_ENTRY
+    with path.open("rb") as file:
+        file.seek(offset)
+        assert file.readline() == b"line %d\n" % number
+
+
+def test_a_window_begins_in_the_colours_that_hold_there(path: Path) -> None:
+    """They were set far above, once for all lines."""
+    lines = [b"plain\n"] * 300 + [RED + b"first\n"] + [b"red\n"] * 1000 + [RESET + b"plain\n"] * 9
+    index = indexed(path, b"".join(lines))
+    assert [index.window(n, 1).style for n in (300, 301, 800, 1300, 1302)] == [
+        "",
+        "\x1b[31m",
+        "\x1b[31m",
+        "\x1b[31m",
+        "",
+    ]
+
+
+@given(st.lists(st.sampled_from([RED, BOLD, RESET, b"\x1b[m", b"\x1b[0;32m", b"text"])))
+def test_colours_are_those_since_the_last_reset(parts: list[bytes]) -> None:
+    """Whether they are read at once or bit by bit."""
+    whole = style_after(b"", b"".join(parts))
+    bits = b""
+    for part in parts:
+        bits = style_after(bits, part)
+    assert whole == bits
+    assert RESET not in whole
+    assert style_after(whole, RESET) == b""
+
+
+def test_colours_that_never_end_take_no_memory(path: Path) -> None:
+    """Only the last ones are remembered, each whole."""
+    codes = b"".join(b"\x1b[38;5;%dm" % (n % 256) for n in range(10_000))
+    style = style_after(b"", codes)
+    assert len(style) <= 256
+    assert style.startswith(b"\x1b[38;5;")
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (b" 10%\r 55%\r100%", b"100%"),
+        (b"a long line\rab", b"ablong line"),
+        (b"windows\r", b"windows"),
+        (b"a long line\r\x1b[Kab", b"\x1b[Kab"),
+        (b"\r\r\r", b""),
+    ],
+)
+def test_a_progress_bar_shows_its_last_state(line: bytes, shown: bytes) -> None:
+    """As on a terminal: what is longer shows beside what has overwritten it."""
+    assert overwritten(line) == shown
+
+
+def test_a_very_long_line_is_cut(path: Path) -> None:
+    """It says by how much; the lines after it are there."""
+    index = indexed(path, b"before\n" + b"x" * 3_000_000 + b"\nafter\n")
+    window = index.window(0, 10)
+    assert [line.text[:6] for line in window.lines] == ["before", "xxxxxx", "after"]
+    cut = window.lines[1]
+    assert len(cut.text) == LONGEST_LINE
+    assert len(cut.text) + cut.cut == 3_000_000
+
+
+def test_of_a_long_progress_bar_the_end_is_shown(path: Path) -> None:
+    """It has written all of its life into one line."""
+    bar = b"".join(b"\r%3d %% done" % (n // 1000) for n in range(100_001))
+    index = indexed(path, b"before\n" + bar + b"\nafter\n")
+    assert texts(index, 0, 3) == ["before", "100 % done", "after"]
+
+
+def test_a_window_of_long_lines_has_fewer(path: Path) -> None:
+    """It says where to go on."""
+    index = indexed(path, (b"y" * LONGEST_LINE + b"\n") * 200)
+    window = index.window(0, 200)
+    assert 1 <= len(window.lines) < 200
+    assert window.next == len(window.lines)
+
+
+def test_what_is_no_utf8_is_replaced(path: Path) -> None:
+    """A log may hold anything."""
+    assert texts(indexed(path, b"\xff\xfe\x00ok\n"), 0, 1) == ["\ufffd\ufffd\x00ok"]

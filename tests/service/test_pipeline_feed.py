@@ -1,0 +1,158 @@
+"""The diagram of a running pipeline, and what is told of its changes."""
+
+import asyncio
+from pathlib import Path
+
+import pycurrent as current
+from pycurrent import Current, Var
+from pycurrent.service import Batch, OverviewChanged, StatesChanged
+from pycurrent.service.naming import Names
+from pycurrent.term import State, Stats
+
+from .live import Browser, Doors, seen
+
+
+async def test_a_page_that_follows_shows_what_there_is(tmp_path: Path) -> None:
+    """Without loading it again: what runs, what has ended and how."""
+    doors = Doors()
+    async with seen(lambda: current.all([doors.stage("a"), doors.stage("b")]), tmp_path) as s:
+        page = Browser(s.service)
+        assert page.shown == {"door a": "RUNNING", "door b": "RUNNING"}
+        doors.open("a")
+        doors.shut("b")
+        await page.follow_until(lambda page: page.shown["door b"] == "FAILED")
+        await page.follow_until(lambda page: page.shown["door a"] == "OK")
+        assert ("FAILED", "b is shut") in page.states.values()
+
+
+async def test_boxes_that_are_no_stages_change_too(tmp_path: Path) -> None:
+    """A gate opens: no step says so, a survey finds it."""
+    doors = Doors()
+    async with seen(lambda: doors.stage("a").state().gate(on=doors.stage("b")), tmp_path) as s:
+        page = Browser(s.service)
+        assert page.shown[""] == "BLOCKED"
+        doors.open("b")
+        await page.follow_until(lambda page: page.shown[""] == "OK")
+
+
+async def test_new_items_make_a_new_structure(tmp_path: Path) -> None:
+    """The page reads it anew; boxes that stay keep their ids, whatever comes before them."""
+    doors = Doors()
+    keys = Var("keys", ["b"])
+    async with seen(lambda: keys.get().list_map(doors.stage), tmp_path) as s:
+        page = Browser(s.service)
+        (b,) = [id for id, label in page.labels.items() if label == "door b"]
+        keys.set(["a", "b"])
+        await page.follow_until(lambda page: "door a" in page.shown)
+        assert page.labels[b] == "door b"
+        keys.set(["a"])
+        await page.follow_until(lambda page: "door b" not in page.shown)
+
+
+async def test_labels_that_become_known_are_shown(tmp_path: Path) -> None:
+    """The name of a component may be made from what it is given."""
+    doors = Doors()
+    async with seen(lambda: doors.stage(doors.stage("a").map(str.upper)), tmp_path) as s:
+        page = Browser(s.service)
+        assert page.shown == {"door a": "RUNNING", "door …": "BLOCKED"}
+        doors.open("a")
+        await page.follow_until(lambda page: page.shown.get("door THROUGH") == "RUNNING")
+
+
+async def test_who_has_read_the_page_misses_nothing(tmp_path: Path) -> None:
+    """What happens between reading it and following is told, though nobody followed then."""
+    doors = Doors()
+    async with seen(lambda: doors.stage("a"), tmp_path) as s:
+        page = Browser(s.service)
+        doors.open("a")
+        await s.settle()
+        await page.follow_until(lambda page: page.shown["door a"] == "OK")
+
+
+async def test_a_picture_is_up_to_date_though_nobody_follows(tmp_path: Path) -> None:
+    """Also what has changed since the last one was drawn, and nobody was told of."""
+    doors = Doors()
+    gated = lambda: doors.stage("a").gate(on=doors.stage("b"))  # noqa: E731
+    async with seen(gated, tmp_path) as s:
+        assert Browser(s.service).shown[""] == "BLOCKED"
+        doors.open("a")
+        doors.open("b")
+        await s.settle()
+        assert set(Browser(s.service).shown.values()) == {"OK"}
+
+
+async def test_drawings_are_shared(tmp_path: Path) -> None:
+    """While nothing changes all viewers get the same one."""
+    doors = Doors()
+    async with seen(lambda: doors.stage("a"), tmp_path) as s:
+        first = s.service.pipeline.picture()
+        assert s.service.pipeline.picture() is first
+        doors.open("a")
+        await s.settle()
+        assert s.service.pipeline.picture() is not first
+
+
+async def test_folds_are_opened_by_who_looks(tmp_path: Path) -> None:
+    """The boxes have the same ids in both pictures, so both are told of changes."""
+    doors = Doors()
+
+    def pipeline() -> Current[str]:
+        start = current.constant("a")
+        return doors.stage(start).collapse(key="part", value="one", input=start)
+
+    async with seen(pipeline, tmp_path) as s:
+        page = Browser(s.service)
+        assert "door a" not in page.shown
+        opened = s.service.pipeline.picture({"part": ["one"]}).graph
+        (inside,) = [node for node in opened.nodes if node.label == "door a"]
+        doors.open("a")
+        async with asyncio.timeout(10):
+            async for batch in s.service.events.follow(page.last):
+                assert isinstance(batch, Batch)
+                told = [event for event in batch.events if isinstance(event, StatesChanged)]
+                if any(inside.id in event.nodes for event in told):
+                    break
+        await page.follow_until(lambda page: page.shown.get("+") == "OK")
+        opened = s.service.pipeline.picture({"part": ["one"]}).graph
+        assert {node.state for node in opened.nodes if node.id == inside.id} == {State.OK}
+
+
+async def test_jobs_are_told_until_they_end(tmp_path: Path) -> None:
+    """Those that nobody needs any more included."""
+    doors = Doors()
+    keys = Var("keys", ["a", "b"])
+    async with seen(lambda: keys.get().list_map(doors.stage), tmp_path) as s:
+        page = Browser(s.service)
+        a, b = s.job("door a"), s.job("door b")
+        await page.follow_until(lambda page: page.jobs == {a: "running", b: "running"})
+        keys.set(["b"])
+        await s.settle()
+        assert [job.id for job in s.service.jobs.active()] == [a, b]
+        doors.open("a")
+        await page.follow_until(lambda page: page.jobs[a] == "ended")
+
+
+async def test_the_whole_is_told_when_it_has_changed(tmp_path: Path) -> None:
+    """Result, counts and the number of jobs, for what each page shows."""
+    doors = Doors()
+    async with seen(lambda: current.all([doors.stage("a"), doors.stage("b")]), tmp_path) as s:
+        page = Browser(s.service)
+        doors.open("a")
+        await page.follow_until(lambda page: page.whole is not None and page.whole.counts.ok == 1)
+        doors.shut("b")
+        await page.follow_until(lambda page: page.whole is not None and page.whole.jobs == 0)
+        assert page.whole == OverviewChanged(State.FAILED, "b is shut", Stats(ok=1, failed=1), 0)
+
+
+def test_names_are_forgotten_with_their_terms() -> None:
+    """Those in use keep theirs, and none is given twice."""
+    names = Names()
+    kept = [object() for _ in range(10)]
+    before = [names.of(term) for term in kept]
+    for _ in range(100):
+        for _ in range(100):
+            names.of(object())
+        names.tidy(lambda: kept)
+    assert len(names) <= 1100
+    assert [names.of(term) for term in kept] == before
+    assert names.of(object()) not in before

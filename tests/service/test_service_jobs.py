@@ -1,0 +1,216 @@
+"""What can be done about jobs, and what is known of one."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+import pycurrent as current
+from pycurrent import Config, Level, Pool, Var
+from pycurrent.service import (
+    Action,
+    Done,
+    Ending,
+    HistoryFilter,
+    InQueue,
+    NoSuchJob,
+    Rebuilding,
+    RebuiltOnceNeeded,
+    Refused,
+)
+
+from .live import Doors, seen
+
+NO_JOB = "2026-11-22/084703-door-1a2b3c"
+
+
+async def test_a_job_is_cancelled_once(tmp_path: Path) -> None:
+    """Its log says by whom; then it fails, and can be made again."""
+    doors = Doors()
+    async with seen(lambda: doors.stage("a"), tmp_path) as s:
+        job, jobs = s.job("door a"), s.service.jobs
+        assert jobs.detail(job).actions == {Action.CANCEL}
+        assert jobs.cancel(job, by="alice") == Done()
+        assert jobs.cancel(job, by="bob") == Refused("it was cancelled already: cancelled by alice")
+        assert jobs.detail(job).actions == frozenset()
+        await s.settle()
+        assert "cancelled by alice" in s.harness.log("door a")
+        assert jobs.cancel(job, by="bob") == Refused("it has ended: failed")
+        assert jobs.detail(job).actions == {Action.REBUILD}
+
+
+async def test_a_job_that_waits_is_started_early(tmp_path: Path) -> None:
+    """Only one that waits for confirmation."""
+    doors = Doors()
+    config = Config(confirm=Level.AVERAGE)
+    async with seen(lambda: doors.stage("a"), tmp_path, config=config) as s:
+        job, jobs = s.job("door a"), s.service.jobs
+        assert jobs.detail(job).actions == {Action.START, Action.CANCEL}
+        assert jobs.start(job, by="alice") == Done()
+        await s.settle()
+        assert "Confirmed by alice" in s.harness.log("door a")
+        assert jobs.start(job, by="bob") == Refused(
+            "it does not wait for confirmation: it is running"
+        )
+        doors.open("a")
+        await s.settle()
+        assert jobs.start(job, by="bob") == Refused("it has ended: ok")
+
+
+async def test_the_work_of_an_old_job_is_done_again(tmp_path: Path) -> None:
+    """It need not be the last one of its key; nothing is done twice at once."""
+    doors = Doors()
+    async with seen(lambda: doors.stage("a"), tmp_path) as s:
+        first, jobs = s.job("door a"), s.service.jobs
+        assert jobs.rebuild(first) == Refused("it has not ended")
+        for _ in range(2):
+            doors.shut("a")
+            await s.settle()
+            outcome = jobs.rebuild(first)
+            await s.settle()
+            last = s.job("door a")
+            assert outcome == Rebuilding(last)
+            assert jobs.rebuild(first) == Refused(f"the same work, job {last}, has not ended")
+        assert jobs.detail(first).entry.ending is Ending.FAILED
+
+
+async def test_what_nobody_needs_is_rebuilt_once_somebody_does(tmp_path: Path) -> None:
+    """It is remembered until then."""
+    doors = Doors()
+    keys = Var("keys", ["a"])
+    async with seen(lambda: keys.get().list_map(doors.stage), tmp_path) as s:
+        job = s.job("door a")
+        doors.open("a")
+        await s.settle()
+        keys.set([])
+        await s.settle()
+        assert s.service.jobs.rebuild(job) == RebuiltOnceNeeded()
+        await s.settle()
+        assert s.service.jobs.active() == ()
+        keys.set(["a"])
+        await s.settle()
+        assert [active.description for active in s.service.jobs.active()] == ["door a"]
+
+
+async def test_many_are_rebuilt_as_far_as_possible(tmp_path: Path) -> None:
+    """It is said which are, which are not, and why."""
+    doors = Doors()
+    stages = [doors.stage(key) for key in "abc"]
+    async with seen(lambda: current.all(stages), tmp_path) as s:
+        a, b, c = (s.job(f"door {key}") for key in "abc")
+        doors.open("a")
+        doors.shut("b")
+        await s.settle()
+        outcomes = await s.service.jobs.rebuild_many([a, b, a, c, NO_JOB, "../../x"])
+        assert list(outcomes) == [a, b, c, NO_JOB, "../../x"]
+        assert isinstance(outcomes[a], Rebuilding)
+        assert isinstance(outcomes[b], Rebuilding)
+        assert isinstance(outcomes[c], Refused)
+        assert isinstance(outcomes[NO_JOB], Refused)
+        assert isinstance(outcomes["../../x"], Refused)
+
+
+async def test_all_that_match_are_rebuilt(tmp_path: Path) -> None:
+    """Of each key the newest one only."""
+    doors = Doors()
+    stages = [doors.stage(key) for key in "abc"]
+    async with seen(lambda: current.all(stages), tmp_path) as s:
+        doors.open("a")
+        doors.shut("b")
+        doors.shut("c")
+        await s.settle()
+        s.service.jobs.rebuild(s.job("door b"))
+        await s.settle()
+        doors.shut("b")
+        await s.settle()
+        newest = {s.job("door b"), s.job("door c")}
+        outcomes, complete = await s.service.rebuild_matching(HistoryFilter(ok=False), limit=100)
+        assert (set(outcomes), complete) == (newest, True)
+        assert all(isinstance(outcome, Rebuilding) for outcome in outcomes.values())
+
+
+async def test_places_in_a_queue_are_told(tmp_path: Path) -> None:
+    """They move up."""
+    doors = Doors(pool=Pool("machines", 1))
+    stages = [doors.stage(key) for key in "abc"]
+    async with seen(lambda: current.all(stages), tmp_path) as s:
+        waits = [job.wait for job in s.service.jobs.active()]
+        assert waits == [None, InQueue("machines", 1), InQueue("machines", 2)]
+        doors.open("a")
+        await s.settle()
+        assert [job.wait for job in s.service.jobs.active()] == [None, InQueue("machines", 1)]
+
+
+async def test_a_job_says_which_stages_it_is_for(tmp_path: Path) -> None:
+    """Two stages may share one job."""
+    doors = Doors()
+    twice = current.all([doors.stage("a"), doors.stage("a").map(str.upper)])
+    async with seen(lambda: twice, tmp_path) as s:
+        detail = s.service.jobs.detail(s.job("door a"))
+        assert detail.stages == ("door a", "door a")
+        assert detail.description == "door a"
+        assert detail.active is not None
+
+
+@pytest.mark.parametrize("job", [NO_JOB, "../../etc/passwd", "/etc/passwd", "a//b", "x\0y", ""])
+async def test_there_are_only_the_jobs_that_there_are(job: str, tmp_path: Path) -> None:
+    """Ids that lead out of the folder of the logs are those of none."""
+    doors = Doors()
+    async with seen(lambda: doors.stage("a"), tmp_path) as s:
+        for refuse in (
+            lambda: s.service.jobs.detail(job),
+            lambda: s.service.jobs.cancel(job, by="me"),
+            lambda: s.service.jobs.start(job, by="me"),
+            lambda: s.service.jobs.rebuild(job),
+            lambda: s.service.logs.path(job),
+        ):
+            with pytest.raises(NoSuchJob, match=re.escape(repr(job))):
+                refuse()
+
+
+async def test_the_level_shows_what_it_would_start(tmp_path: Path) -> None:
+    """And then starts just that."""
+    quiet, risky = Doors(level=Level.HARMLESS), Doors(level=Level.DANGEROUS)
+    both = current.all([quiet.stage("a"), risky.stage("b")])
+    config = Config(confirm=Level.HARMLESS)
+    async with seen(lambda: both, tmp_path, config=config) as s:
+        level = s.service.confirmation
+        shown = level.show()
+        assert [len(shown.would_start(level)) for level in (*Level, None)] == [
+            0,
+            0,
+            0,
+            0,
+            0,
+            1,
+        ] or (len(shown.waiting) == 2)
+        assert [job.description for job in shown.would_start(Level.DANGEROUS)] == ["door a"]
+        started = level.set(Level.DANGEROUS)
+        assert [job.description for job in started] == ["door a"]
+        await s.settle()
+        assert [job.description for job in level.show().waiting] == ["door b"]
+        level.set(None)
+        await s.settle()
+        assert level.show().waiting == ()
+
+
+async def test_measures_count_jobs_pools_and_waits(tmp_path: Path) -> None:
+    """For those who watch over many engines."""
+    doors = Doors(pool=Pool("machines", 1))
+    stages = [doors.stage(key) for key in "abc"]
+    async with seen(lambda: current.all(stages), tmp_path) as s:
+        waits: list[tuple[str, float]] = []
+        s.service.gauge.on_waited(lambda pool, seconds: waits.append((pool, seconds)))
+        measures = s.service.measures()
+        assert {state.name: number for state, number in measures.jobs if number} == {
+            "RUNNING": 1,
+            "QUEUED": 2,
+        }
+        (pool,) = measures.pools
+        assert (pool.label, pool.capacity, pool.used, pool.queue) == ("machines", 1, 1, 2)
+        assert measures.cache_items == 3
+        await s.harness.advance(timedelta(seconds=7))
+        doors.open("a")
+        await s.settle()
+        assert waits == [("machines", 7.0)]

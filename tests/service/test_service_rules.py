@@ -1,0 +1,125 @@
+"""Log rules: changed, tried, and carried from one engine to another."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pycurrent as current
+from pycurrent import Current, Job, LogRule, UsageError, builder
+from pycurrent.service import HistoryFilter, NoSuchRule, rules_from_csv, rules_to_csv
+
+from .live import seen
+
+OLD = LogRule("disk (full)", "the disk is \\1", 10)
+NEW = LogRule("no space", "no space", 5)
+
+
+@builder("broken")
+async def broken(job: Job, key: str) -> str:
+    job.log(f"{key}: disk full, no space")
+    raise current.Failure("it broke")
+
+
+def pipeline() -> Current[None]:
+    return current.all([broken("a"), broken("b")])
+
+
+async def test_rules_are_added_changed_and_removed(tmp_path: Path) -> None:
+    """A rule takes the place of one with its pattern, and of the one that it is said to."""
+    async with seen(pipeline, tmp_path) as s:
+        rules = s.service.rules
+        rules.put(OLD)
+        rules.put(NEW)
+        assert rules.list() == (OLD, NEW)
+        changed = LogRule("disk (.*),", "disk: \\1", 3)
+        rules.put(changed, replacing=OLD.pattern)
+        assert rules.list() == (NEW, changed)
+        with pytest.raises(NoSuchRule):
+            rules.put(OLD, replacing="nothing")
+        with pytest.raises(UsageError, match=r"uses \\2"):
+            rules.put(LogRule("(a)", "\\2", 1), replacing=NEW.pattern)
+        rules.remove(NEW.pattern)
+        with pytest.raises(NoSuchRule):
+            rules.remove(NEW.pattern)
+        assert rules.list() == (changed,)
+
+
+async def test_a_rule_is_tried_before_it_is_kept(tmp_path: Path) -> None:
+    """On the logs of the last failures; a better rule that matches, too, would win."""
+    async with seen(pipeline, tmp_path) as s:
+        trial = await s.service.rules.try_out(NEW, limit=10)
+        assert [(one.entry.key, one.report, one.wins) for one in trial.tried] == [
+            ("b", "no space", True),
+            ("a", "no space", True),
+        ]
+        s.service.rules.put(LogRule("a: disk", "full", 99))
+        trial = await s.service.rules.try_out(NEW, limit=10)
+        assert [one.wins for one in trial.tried] == [True, False]
+        (tried,) = (await s.service.rules.try_out(LogRule("x", "y", 1), limit=1)).tried
+        assert (tried.report, tried.wins) == (None, False)
+        assert len(s.service.rules.list()) == 1
+
+
+async def test_a_log_that_was_removed_is_not_tried(tmp_path: Path) -> None:
+    """The trial says that it is not complete."""
+    async with seen(pipeline, tmp_path) as s:
+        s.service.logs.path(s.job("broken a")).unlink()
+        trial = await s.service.rules.try_out(NEW, limit=10)
+        assert ([one.entry.key for one in trial.tried], trial.complete) == (["b"], False)
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from('\n\r\t",;'))
+RULES = st.lists(st.builds(LogRule, TEXT, TEXT, st.integers(-999_999_999, 999_999_999)))
+
+
+@given(RULES)
+def test_tables_hold_whatever_rules_do(rules: list[LogRule]) -> None:
+    """Commas, quotes and line breaks included."""
+    read = rules_from_csv(rules_to_csv(rules))
+    assert list(read) == rules
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("a,b,c", "line 1 has"),
+        ("pattern,report,score\na,b,1\na,b", "line 3 has"),
+        ("a,b,1,2", "line 1 has"),
+        ("a,b,9999999999", "line 1 has"),
+        ('a,"b,1', "line 1 is no CSV"),
+    ],
+)
+def test_a_table_that_is_wrong_says_where(table: str, said: str) -> None:
+    """Nothing of it is taken."""
+    with pytest.raises(UsageError, match=said):
+        rules_from_csv(table)
+
+
+async def test_a_table_with_a_wrong_rule_changes_nothing(tmp_path: Path) -> None:
+    """All of it or none."""
+    async with seen(pipeline, tmp_path) as s:
+        with pytest.raises(UsageError, match="missing"):
+            s.service.rules.put_all([OLD, LogRule("(", "x", 1)])
+        assert s.service.rules.list() == ()
+        s.service.rules.put_all([OLD, NEW])
+        assert s.service.rules.list() == (OLD, NEW)
+
+
+async def test_the_history_is_read_page_by_page(tmp_path: Path) -> None:
+    """Each job is on one of them."""
+    stages = [broken(f"k{n:02}") for n in range(7)]
+    async with seen(lambda: current.all(stages), tmp_path) as s:
+        keys: list[str] = []
+        before: str | None = None
+        while True:
+            page = await s.service.archive.page(HistoryFilter(op="broken"), limit=3, before=before)
+            keys += [entry.key for entry in page.entries]
+            before = page.next
+            if before is None:
+                break
+        assert keys == [f"k{n:02}" for n in reversed(range(7))]
+        assert await s.service.archive.operations() == ["broken"]
+        (entry,) = await s.service.archive.same_work(page.entries[0], limit=5)
+        assert entry == page.entries[0]
