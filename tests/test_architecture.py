@@ -31,7 +31,8 @@ MAY_USE = {
     "plugins": {*CORE, "errors"},
     "service": {*CORE, "errors"},
     "web": {"service", *CORE, "errors"},
-    "cli": {"service", *CORE, "errors"},
+    # The command line starts the web.
+    "cli": {"service", "web", *CORE, "errors"},
     "testing": {*CORE, "errors"},
     # The package itself, and what `python -m pycurrent` runs.
     "": {*CORE, "cli", "errors"},

@@ -1,0 +1,43 @@
+"""The confirmation level."""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict, Field
+
+from pycurrent.engine import Level
+from pycurrent.service import Service
+from pycurrent.web.api.models import ConfirmationModel, Model
+from pycurrent.web.api.names import LevelName
+from pycurrent.web.api.routing import FOR_ADMINS, api_router
+from pycurrent.web.context import ServiceOf
+
+router = api_router("confirmation")
+
+
+class NewLevel(Model):
+    """A level to set."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    level: LevelName | None = Field(
+        description="Jobs at this level, or above, wait; null: none do."
+    )
+
+
+@router.get("/confirm")
+async def confirmation(service: ServiceOf) -> ConfirmationModel:
+    """From which level on jobs wait for confirmation, and which ones wait."""
+    return _now(service)
+
+
+@router.put("/confirm", dependencies=FOR_ADMINS)
+async def set_confirmation(service: ServiceOf, new: NewLevel) -> ConfirmationModel:
+    """Change the level. Jobs that are below it go on at once."""
+    service.confirmation.set(new.level)
+    return _now(service)
+
+
+def _now(service: Service) -> ConfirmationModel:
+    now = service.confirmation.show()
+    starts = {level: len(now.would_start(level)) for level in (*Level, None)}
+    return ConfirmationModel.of(now, starts)

@@ -1,0 +1,71 @@
+"""Jobs: those that have not ended, one of them, and what can be done."""
+
+from __future__ import annotations
+
+from pycurrent.service import Done, NoSuchJob, Refused, Service
+from pycurrent.web.api.models import JobDetailModel, JobModel, Model, OutcomeModel
+from pycurrent.web.api.routing import FOR_ADMINS, FOR_BUILDERS, JobId, api_router
+from pycurrent.web.context import Asker, ServiceOf
+from pycurrent.web.problems import may_answer, problem
+
+router = api_router("jobs")
+
+_SAME_WORK = 50
+"""How many earlier jobs of the same key are listed."""
+_ABOUT_ONE = may_answer(404, 409)
+
+
+class JobsModel(Model):
+    """The jobs that have not ended, the oldest first."""
+
+    jobs: list[JobModel]
+    last_event: str
+
+
+@router.get("/jobs")
+async def jobs(service: ServiceOf) -> JobsModel:
+    """What each does, since when, and what it waits for."""
+    active = [JobModel.model_validate(job) for job in service.jobs.active()]
+    return JobsModel(jobs=active, last_event=str(service.events.last))
+
+
+@router.post("/jobs/{day}/{name}/cancel", dependencies=FOR_BUILDERS, responses=_ABOUT_ONE)
+async def cancel(service: ServiceOf, job_id: JobId, asker: Asker) -> OutcomeModel:
+    """Cancel a job. Its failure stays until somebody has it made again."""
+    return _done(job_id, service.jobs.cancel(job_id, by=asker))
+
+
+@router.post("/jobs/{day}/{name}/start", dependencies=FOR_ADMINS, responses=_ABOUT_ONE)
+async def start(service: ServiceOf, job_id: JobId, asker: Asker) -> OutcomeModel:
+    """Let a job start although its level asks for confirmation."""
+    return _done(job_id, service.jobs.start(job_id, by=asker))
+
+
+@router.post("/jobs/{day}/{name}/rebuild", dependencies=FOR_BUILDERS, responses=_ABOUT_ONE)
+async def rebuild(service: ServiceOf, job_id: JobId) -> OutcomeModel:
+    """Do the work of a job that has ended again."""
+    outcome = service.jobs.rebuild(job_id)
+    if isinstance(outcome, Refused):
+        raise problem(409, outcome.why)
+    return OutcomeModel.of_rebuild(job_id, outcome)
+
+
+def _done(job_id: str, outcome: Done | Refused) -> OutcomeModel:
+    if isinstance(outcome, Refused):
+        raise problem(409, outcome.why)
+    return OutcomeModel(job=job_id, outcome="done")
+
+
+@router.get("/jobs/{day}/{name}", responses=may_answer(404))
+async def job(service: ServiceOf, job_id: JobId) -> JobDetailModel:
+    """All that is known of a job, ended or not."""
+    detail = service.jobs.detail(job_id)
+    same_work = await service.archive.same_work(detail.entry, limit=_SAME_WORK)
+    return JobDetailModel.of(detail, _log_size(service, job_id), same_work)
+
+
+def _log_size(service: Service, job_id: str) -> int | None:
+    try:
+        return service.logs.size(job_id)
+    except NoSuchJob:
+        return None

@@ -1,0 +1,145 @@
+"""The logs of jobs: their bytes, their lines, searches, and as they grow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, TypeAlias
+
+from fastapi import Header, Query, Response
+from starlette.responses import StreamingResponse
+
+from pycurrent.service import LogEnd, LogMatches, LogQuery, LogWindow, Service, Syntax
+from pycurrent.web.api.encoding import Encoders, EncodersOf
+from pycurrent.web.api.models import LogMatchesModel, LogWindowModel
+from pycurrent.web.api.routing import JobId, api_router
+from pycurrent.web.context import ServiceOf, SettingsOf
+from pycurrent.web.problems import may_answer, problem
+from pycurrent.web.streams import OPENAPI, EventStream, frame, preamble
+
+router = api_router("logs")
+
+_FARTHEST = 1 << 53
+"""Numbers up to this one are whole in JavaScript, too."""
+_PIECE = 256 * 1024
+_RANGE = re.compile(r"bytes=(\d{1,15})?-(\d{1,15})?", re.ASCII)
+
+Line: TypeAlias = Annotated[int, Query(alias="from", ge=0, le=_FARTHEST)]
+_TEXT = {"content": {"text/plain": {"schema": {"type": "string", "format": "binary"}}}}
+
+
+@router.get(
+    "/jobs/{day}/{name}/log/search", response_model=LogMatchesModel, responses=may_answer(404)
+)
+async def search(
+    service: ServiceOf,
+    job_id: JobId,
+    q: Annotated[str, Query(min_length=1, max_length=1000, description="What to look for.")],
+    syntax: Annotated[
+        Syntax, Query(description="`pattern`: it is a regular expression of RE2.")
+    ] = Syntax.TEXT,
+    first: Annotated[Line, Query(description="The line to begin with.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> LogMatches:
+    """The lines of a log in which something is; the case of letters makes no difference."""
+    return await service.logs.search(job_id, LogQuery(q, syntax, first, limit))
+
+
+@router.get(
+    "/jobs/{day}/{name}/log/stream",
+    response_class=Response,
+    responses={200: OPENAPI, **may_answer(404)},
+)
+async def stream(
+    service: ServiceOf,
+    settings: SettingsOf,
+    encoders: EncodersOf,
+    job_id: JobId,
+    first: Annotated[Line, Query(description="The line to begin with.")] = 0,
+    last_event_id: Annotated[str | None, Header(max_length=20)] = None,
+) -> EventStream:
+    """The lines of a log as they are written.
+
+    `lines` brings a window of lines; the last one may not have ended, and then it comes again.
+    `end` says that the job has ended, and all has been sent. The ids are those of the lines to
+    go on from.
+    """
+    if last_event_id is not None and last_event_id.isascii() and last_event_id.isdecimal():
+        first = int(last_event_id)
+    # Looked for before the answer begins.
+    service.logs.path(job_id)
+    return EventStream(_frames(service, encoders, job_id, first), keep_alive=settings.keep_alive)
+
+
+async def _frames(
+    service: Service, encoders: Encoders, job_id: str, first: int
+) -> AsyncGenerator[bytes, None]:
+    yield preamble(str(first))
+    async with aclosing(service.logs.follow(job_id, first)) as windows:
+        async for window in windows:
+            yield frame("end", "{}") if isinstance(window, LogEnd) else encoders.window(window)
+
+
+@router.get("/jobs/{day}/{name}/lines", response_model=LogWindowModel, responses=may_answer(404))
+async def lines(
+    service: ServiceOf,
+    job_id: JobId,
+    first: Annotated[
+        Annotated[int, Query(ge=0, le=_FARTHEST)] | None,
+        Query(alias="from", description="The first line; without it the last ones are sent."),
+    ] = None,
+    count: Annotated[int, Query(ge=1, le=5000)] = 500,
+) -> LogWindow:
+    """Some lines of a log. Fewer than `count` where they are long, or the log ends."""
+    return await service.logs.window(job_id, first, count)
+
+
+@router.get(
+    "/jobs/{day}/{name}/log",
+    response_class=Response,
+    responses={200: _TEXT, 206: _TEXT, **may_answer(404, 416)},
+)
+async def log(
+    service: ServiceOf,
+    job_id: JobId,
+    offset: Annotated[int, Query(ge=0, le=_FARTHEST, description="In bytes.")] = 0,
+    limit: Annotated[int, Query(ge=0, le=_FARTHEST, description="In bytes.")] = _FARTHEST,
+    range: Annotated[str | None, Header(max_length=100, description="RFC 9110, 14.2.")] = None,
+) -> Response:
+    """A log, or a part of it, byte for byte as far as it has been written."""
+    size = service.logs.size(job_id)
+    asked = None if range is None else _RANGE.fullmatch(range.strip())
+    if asked is None or asked.group(0) == "bytes=-":
+        begin, end = min(offset, size), min(offset + limit, size)
+        return _bytes(service, job_id, begin, end, 200, {})
+    begin, end = _range(asked, size)
+    if begin >= end:
+        refused = problem(416, f"the log has {size} bytes")
+        refused.headers = {"Content-Range": f"bytes */{size}"}
+        raise refused
+    where = {"Content-Range": f"bytes {begin}-{end - 1}/{size}"}
+    return _bytes(service, job_id, begin, end, 206, where)
+
+
+def _range(asked: re.Match[str], size: int) -> tuple[int, int]:
+    first, last = asked.groups()
+    if first is None:
+        return max(0, size - int(last)), size
+    return int(first), size if last is None else min(int(last) + 1, size)
+
+
+def _bytes(
+    service: Service, job_id: str, begin: int, end: int, status: int, headers: dict[str, str]
+) -> Response:
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        offset = begin
+        while offset < end:
+            part = await service.logs.part(job_id, offset, min(_PIECE, end - offset))
+            if not part.data:
+                return
+            offset += len(part.data)
+            yield part.data
+
+    headers = {**headers, "Accept-Ranges": "bytes", "Content-Length": str(end - begin)}
+    return StreamingResponse(pieces(), status, headers, media_type="text/plain")

@@ -1,0 +1,80 @@
+"""The pipeline: the whole, its diagram, and the diagram as text."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from fastapi import Depends, Header, Query, Request, Response
+
+from pycurrent.service import Unfold
+from pycurrent.web.api.encoding import EncodersOf
+from pycurrent.web.api.models import OverviewModel, PictureModel
+from pycurrent.web.api.routing import api_router
+from pycurrent.web.context import ServiceOf
+from pycurrent.web.sendable import sendable
+
+router = api_router("pipeline")
+
+_LARGE = 100_000
+"""In bytes: what is smaller is sent as it is."""
+
+
+async def _unfold(
+    unfold: Annotated[
+        list[Annotated[str, Query(pattern="^[^:]*:", max_length=200)]],
+        Query(description="A fold to open, as `key:value`.", max_length=20),
+    ] = [],  # noqa: B006 - never changed
+) -> Unfold:
+    opened: dict[str, list[str]] = {}
+    for fold in unfold:
+        key, _, value = fold.partition(":")
+        opened.setdefault(key, []).append(value)
+    return opened
+
+
+Unfolded: TypeAlias = Annotated[Unfold, Depends(_unfold)]
+
+
+@router.get("/overview")
+async def overview(
+    service: ServiceOf,
+    limit: Annotated[
+        int, Query(ge=0, le=1000, description="How many stages to show at most.")
+    ] = 50,
+) -> OverviewModel:
+    """Result, counts by state, and the stages of most interest: those that have failed first."""
+    return OverviewModel.of(service.stages.overview(limit), str(service.events.last))
+
+
+@router.get("/pipeline", response_class=Response, responses={200: {"model": PictureModel}})
+async def pipeline(
+    request: Request,
+    service: ServiceOf,
+    encoders: EncodersOf,
+    unfold: Unfolded,
+    accept_encoding: Annotated[str, Header(include_in_schema=False)] = "",
+) -> Response:
+    """The diagram as data. The ids of boxes hold for as long as the engine runs."""
+    picture = service.pipeline.picture(unfold)
+    body = encoders.pictures.plain(picture)
+    headers = {"Vary": "Accept-Encoding"}
+    if len(body) > _LARGE and "gzip" in accept_encoding and not _is_near(request):
+        body = await encoders.pictures.packed(picture)
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def _is_near(request: Request) -> bool:
+    """Whether it came from this machine: to pack it would take longer than to send it."""
+    return request.client is not None and request.client.host in {"127.0.0.1", "::1"}
+
+
+@router.get(
+    "/pipeline.dot",
+    response_class=Response,
+    responses={200: {"content": {"text/vnd.graphviz": {"schema": {"type": "string"}}}}},
+)
+async def pipeline_dot(service: ServiceOf, unfold: Unfolded) -> Response:
+    """The diagram as Graphviz text."""
+    text = sendable(service.pipeline.dot(unfold))
+    return Response(text, media_type="text/vnd.graphviz")

@@ -1,0 +1,43 @@
+"""What the routes of the API have in common."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from fastapi import APIRouter, Depends, Path
+
+from pycurrent.web.auth import Role, require
+from pycurrent.web.problems import may_answer
+
+PREFIX = "/api/v1"
+
+_DAY = r"\d{4}-\d{2}-\d{2}"
+_NAME = r"\d{6}-[A-Za-z0-9._-]{0,64}-[0-9a-f]{6}"
+JOB_ID = f"^{_DAY}/{_NAME}$"
+"""What the ids of jobs look like: none leads out of the folder of the logs."""
+
+
+async def _job_id(
+    day: Annotated[str, Path(pattern=f"^{_DAY}$", description="Of its id: 2026-11-22.")],
+    name: Annotated[
+        str, Path(pattern=f"^{_NAME}$", description="Of its id: 084703-docker-build-1a2b3c.")
+    ],
+) -> str:
+    return f"{day}/{name}"
+
+
+JobId: TypeAlias = Annotated[str, Depends(_job_id)]
+"""In a path it takes two places, as there is a slash in it."""
+
+FOR_BUILDERS = [Depends(require(Role.BUILDER))]
+FOR_ADMINS = [Depends(require(Role.ADMIN))]
+
+
+def api_router(tag: str) -> APIRouter:
+    """Routes below `/api/v1`, which only viewers may use; some of them ask for more."""
+    return APIRouter(
+        prefix=PREFIX,
+        tags=[tag],
+        dependencies=[Depends(require(Role.VIEWER))],
+        responses=may_answer(400, 401, 403, 422, 503),
+    )

@@ -1,0 +1,117 @@
+"""The application that serves a running engine."""
+
+from __future__ import annotations
+
+from functools import cache
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from pycurrent.service import Service
+from pycurrent.web import badges, health, metrics
+from pycurrent.web.api import confirm, events, history, jobs, logs, pipeline, rules
+from pycurrent.web.api.encoding import Encoders
+from pycurrent.web.api.routing import PREFIX
+from pycurrent.web.auth import Site, check_access
+from pycurrent.web.pages import add_files, error_page
+from pycurrent.web.problems import Problem, answer_errors, is_for_machines, render_problem
+from pycurrent.web.protection import protect
+from pycurrent.web.settings import WebSettings
+
+_ROUTERS = (
+    pipeline.router,
+    jobs.router,
+    logs.router,
+    history.router,
+    rules.router,
+    confirm.router,
+    events.router,
+    metrics.router,
+    health.router,
+    badges.router,
+)
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A token, made by `pycurrent token create`. Not needed where anybody may read.",
+}
+
+
+def create_app(service: Service, settings: WebSettings) -> FastAPI:
+    """The application, without what needs the engine's database: see `Website`.
+
+    Made before the engine starts, so that the metrics miss nothing. Raises `UsageError` if the
+    settings can't be.
+    """
+    app = FastAPI(
+        title="pycurrent",
+        summary="Looks at a pipeline that is kept up to date, and acts on it.",
+        version=version("pycurrent"),
+        openapi_url=f"{PREFIX}/openapi.json",
+        # Their pages load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service = service
+    app.state.settings = settings
+    app.state.metrics = metrics.metrics_of(service)
+    app.state.encoders = Encoders(service.events)
+    app.state.site = _site(settings)
+    add_files(app)
+    for router in _ROUTERS:
+        app.include_router(router)
+    answer_errors(app, _render)
+    protect(app, app.state.site, _render)
+    _describe(app)
+    return app
+
+
+def _site(settings: WebSettings) -> Site:
+    access = settings.access
+    site = Site.at(settings.host, public_url=access.public_url, allowed_hosts=access.allowed_hosts)
+    check_access(access, site)
+    return site
+
+
+async def _render(request: Request, error: HTTPException) -> Response:
+    if is_for_machines(request):
+        return render_problem(_with_methods(request, error))
+    return await error_page(request, error)
+
+
+def _with_methods(request: Request, error: HTTPException) -> HTTPException:
+    """A refusal of a method that names all those that the address knows (RFC 9110, 15.5.6).
+
+    Starlette names those of the first route only.
+    """
+    if error.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
+        return error
+    routes = [route for router in _ROUTERS for route in router.routes]
+    methods = {
+        method
+        for route in routes
+        if isinstance(route, Route) and route.path_regex.match(request.url.path)
+        for method in route.methods or ()
+    }
+    return HTTPException(error.status_code, error.detail, {"Allow": ", ".join(sorted(methods))})
+
+
+def _describe(app: FastAPI) -> None:
+    """Add to the OpenAPI document what FastAPI can't know."""
+    generate = app.openapi
+
+    @cache
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        components = document.setdefault("components", {})
+        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        components.setdefault("schemas", {}).update(schema.pop("$defs", {}), Problem=schema)
+        components["securitySchemes"] = {"token": _BEARER}
+        document["security"] = [{}, {"token": []}]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,58 @@
+"""The cookies of the site."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from fastapi import Request, Response
+
+SESSION = "session"
+"""Opens the site to who has logged in."""
+VISITOR = "visitor"
+"""Ties the forms to the browser of who has not."""
+LOGIN = "login"
+"""Ties an attempt to log in elsewhere to the browser that began it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cookies:
+    """How they are named and set, for one address of the site.
+
+    Cookies don't tell ports apart, so the port is in their names: two engines on one machine
+    would log each other out. Behind https the name makes browsers refuse what anybody else has
+    set (`__Host-`).
+    """
+
+    secure: bool
+    port: int | None
+
+    @classmethod
+    def of(cls, request: Request, *, public_url: str | None) -> Cookies:
+        https = request.url.scheme == "https" or (public_url or "").startswith("https://")
+        return cls(https, request.url.port)
+
+    def name(self, kind: str) -> str:
+        prefix = "__Host-" if self.secure else ""
+        suffix = "" if self.port is None else f"-{self.port}"
+        return f"{prefix}pycurrent-{kind}{suffix}"
+
+    def get(self, request: Request, kind: str) -> str | None:
+        return request.cookies.get(self.name(kind)) or None
+
+    def set(
+        self, response: Response, kind: str, value: str, *, last: timedelta | None = None
+    ) -> None:
+        """Until the browser is closed, or for so long."""
+        response.set_cookie(
+            self.name(kind),
+            value,
+            max_age=None if last is None else int(last.total_seconds()),
+            httponly=True,
+            secure=self.secure,
+            # A link from elsewhere finds people logged in; a form from elsewhere does not.
+            samesite="lax",
+        )
+
+    def drop(self, response: Response, kind: str) -> None:
+        response.delete_cookie(self.name(kind), httponly=True, secure=self.secure, samesite="lax")

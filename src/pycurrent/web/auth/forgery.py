@@ -1,0 +1,76 @@
+"""Tells changes that are meant from those that another site's page has had a browser send (CSRF).
+
+A browser adds cookies to what any page sends, and on this machine there may be no need for any.
+So for a request that changes something
+
+1. a bearer token is enough: no other page knows it;
+2. it must not say that it comes from another site (`Origin`, `Sec-Fetch-Site`);
+3. if it carries a cookie of ours, or is a form, it has to bring the token that is in our pages:
+   in the header `X-CSRF-Token`, or the form's field `csrf_token`.
+
+What is neither, a call of the API by a program, is sent by no page that passes 2.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from fastapi import Request
+
+from pycurrent.web.auth.errors import Forged
+from pycurrent.web.auth.keys import is_form_token
+from pycurrent.web.forms import read_form
+
+HEADER = "x-csrf-token"
+FIELD = "csrf_token"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
+"""What a browser sends to other sites without asking them."""
+
+
+def check_origin(request: Request, *, public_url: str | None) -> None:
+    """Raises `Forged` if it says that it comes from another site's page."""
+    site = request.headers.get("sec-fetch-site")
+    if site not in {None, "same-origin", "none"}:
+        raise Forged("this was sent by a page of another site")
+    origin = request.headers.get("origin")
+    if origin is None:
+        return
+    own = {_origin(str(request.url))}
+    if public_url is not None:
+        own.add(_origin(public_url))
+    if origin.lower() not in own:
+        raise Forged(
+            f"this was sent by a page of {origin}, not of {' or '.join(sorted(own))}: if that is"
+            " how this site is reached, say so with --public-url"
+        )
+
+
+async def check_token(request: Request, key: str | None) -> None:
+    """Raises `Forged` unless it brings the token that belongs to `key`, the browser's cookie.
+
+    A program that sends neither a cookie nor a form needs none.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_form = kind in _FORMS
+    if key is None and not is_form:
+        return
+    given = request.headers.get(HEADER)
+    if given is None and is_form:
+        given = (await read_form(request)).get(FIELD)
+    if key is None or given is None or not is_form_token(given, key):
+        raise Forged(
+            "this was not sent from one of our pages, or from one that was open for too long:"
+            " go back, load it again, and try once more"
+        )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if ":" in host:
+        host = f"[{host}]"
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    port = "" if parts.port in {None, default} else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}".lower()

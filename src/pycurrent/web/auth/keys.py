@@ -1,0 +1,38 @@
+"""What opens the site to a browser or a machine: random texts, of which only digests are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+
+TOKEN_PREFIX = "pyc_"  # noqa: S105 - it is public
+"""How the token of a machine begins: scanners for leaked secrets find it by that."""
+
+
+def new_key() -> str:
+    """256 random bits: fit for a cookie, a header and a command line."""
+    return secrets.token_urlsafe(32)
+
+
+def new_token() -> str:
+    return TOKEN_PREFIX + new_key()
+
+
+def digest_of(key: str) -> str:
+    """What is stored of it. Nothing slower is needed: there is nothing to guess from."""
+    return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
+
+
+def form_token(key: str) -> str:
+    """What a page has to send back to show that it is ours.
+
+    Made from the cookie, which other sites can't read and our own scripts neither: so it is not
+    stored anywhere, and ends with the cookie.
+    """
+    return hmac.new(key.encode(), b"form", hashlib.sha256).hexdigest()
+
+
+def is_form_token(given: str, key: str) -> bool:
+    """In a time that tells nothing."""
+    return hmac.compare_digest(given.encode(), form_token(key).encode())

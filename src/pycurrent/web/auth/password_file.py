@@ -1,0 +1,163 @@
+"""A login provider for a single machine: users and their passwords in a file.
+
+    # name:role:hash of the password
+    alice:admin:scrypt$32768$8$3$...$...
+
+`pycurrent user` writes it; so may you. It is read again when it has changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pycurrent.errors import UsageError
+from pycurrent.web.auth.passwords import LONGEST, PasswordHash
+from pycurrent.web.auth.providers import LoginRefused
+from pycurrent.web.auth.roles import Role, User
+
+PASSWORD_FILE = "users"  # noqa: S105 - the name of a file
+"""In the state directory."""
+
+SHORTEST = 8
+"""In characters."""
+
+_PROVIDER = "local"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+_AT_ONCE = 2
+_HEADING = "# name:role:hash of the password; see `pycurrent user --help`\n"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalUser:
+    """A line of the file."""
+
+    name: str
+    role: Role
+    password: PasswordHash
+
+    @property
+    def user(self) -> User:
+        return User(user_id(self.name), self.name, self.role)
+
+
+def user_id(name: str) -> str:
+    """That of the user of this name."""
+    return f"{_PROVIDER}:{name}"
+
+
+def check_name(name: str) -> str:
+    """The name. Raises `UsageError` if nobody can have it."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} is no name for a user or token: use up to 64 letters, digits and . _ @ -,"
+            " beginning with a letter or digit"
+        )
+    return name
+
+
+def check_password(password: str) -> str:
+    """The password. Raises `UsageError` if it is too short or too long."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise UsageError(f"a password has from {SHORTEST} to {LONGEST} characters")
+    return password
+
+
+class PasswordFile:
+    """The users in a file. A `PasswordLogin`; nobody can log in while the file is not there.
+
+    A line that can't be understood is logged, and lets nobody in.
+    """
+
+    id = _PROVIDER
+    title = "Password"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read_at: tuple[int, int, int] | None = None
+        self._users: Mapping[str, LocalUser] = {}
+        # Each takes 32 MiB, and a core.
+        self._hashing = asyncio.Semaphore(_AT_ONCE)
+
+    @property
+    def is_ready(self) -> bool:
+        return bool(self.users())
+
+    def known(self, user: User) -> User | None:
+        found = self.users().get(user.id.removeprefix(f"{_PROVIDER}:"))
+        return None if found is None else found.user
+
+    async def check(self, name: str, password: str) -> User | LoginRefused:
+        found = self.users().get(name)
+        hashed = PasswordHash.nobodys() if found is None else found.password
+        async with self._hashing:
+            fits = await asyncio.to_thread(hashed.fits, password)
+        if found is None or not fits:
+            return LoginRefused("wrong name or password")
+        return found.user
+
+    def users(self) -> Mapping[str, LocalUser]:
+        """By name, as the file is now."""
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            self._read_at, self._users = None, {}
+            return self._users
+        version = (status.st_mtime_ns, status.st_size, status.st_ino)
+        if version != self._read_at:
+            self._users = {user.name: user for user in self._read()}
+            self._read_at = version
+        return self._users
+
+    def _read(self) -> list[LocalUser]:
+        try:
+            lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError as error:
+            _log.error("the users in %s can't be read: %s", self._path, error.strerror)
+            return []
+        found = []
+        for number, line in enumerate(lines, start=1):
+            if not line.strip() or line.startswith("#"):
+                continue
+            try:
+                name, role, password = line.strip().split(":")
+                found.append(LocalUser(name, Role(role), PasswordHash.parse(password)))
+            except ValueError:
+                # Not the line itself: it may hold a password.
+                _log.error("line %d of %s is no user", number, self._path)
+        return found
+
+    def put(self, user: LocalUser) -> None:
+        """Adds somebody, in place of who had the name. What is no user in the file is dropped."""
+        self._write({**self.users(), check_name(user.name): user})
+
+    def remove(self, name: str) -> bool:
+        """False if there is nobody of that name."""
+        users = dict(self.users())
+        if users.pop(name, None) is None:
+            return False
+        self._write(users)
+        return True
+
+    def _write(self, users: Mapping[str, LocalUser]) -> None:
+        """Never seen half-written, and for the owner's eyes only."""
+        lines = [f"{user.name}:{user.role.value}:{user.password}\n" for user in users.values()]
+        folder = self._path.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{self._path.name}-", dir=folder)
+        new = Path(name)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write("".join([_HEADING, *sorted(lines)]))
+            new.replace(self._path)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise

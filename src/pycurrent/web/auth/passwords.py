@@ -1,0 +1,71 @@
+"""Passwords, hashed by scrypt with the parameters that OWASP recommends."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+from dataclasses import dataclass
+from typing import Self
+
+_N = 2**15
+_R = 8
+_P = 3
+_SALT_BYTES = 16
+_KEY_BYTES = 32
+# Twice what scrypt asks for with these parameters: 128 * N * r bytes.
+_MEMORY = 2 * 128 * _N * _R
+
+LONGEST = 1024
+"""In characters: what is longer is no password."""
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordHash:
+    """What is kept of a password. Its text is `scrypt$N$r$p$salt$key`."""
+
+    n: int
+    r: int
+    p: int
+    salt: bytes
+    key: bytes
+
+    @classmethod
+    def of(cls, password: str) -> Self:
+        """Takes a tenth of a second, and 32 MiB."""
+        salt = os.urandom(_SALT_BYTES)
+        return cls(_N, _R, _P, salt, _derive(password, salt, _N, _R, _P, _KEY_BYTES))
+
+    @classmethod
+    def nobodys(cls) -> Self:
+        """One that no password has: to be compared with for as long as a real one."""
+        return cls(_N, _R, _P, bytes(_SALT_BYTES), bytes(_KEY_BYTES))
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError if it is none, or one that would take too much memory."""
+        kind, n, r, p, salt, key = text.split("$")
+        if kind != "scrypt" or not 128 * int(n) * int(r) <= _MEMORY:
+            raise ValueError("unknown kind of password hash")
+        return cls(int(n), int(r), int(p), _from_base64(salt), _from_base64(key))
+
+    def __str__(self) -> str:
+        salt, key = (base64.b64encode(data).decode() for data in (self.salt, self.key))
+        return f"scrypt${self.n}${self.r}${self.p}${salt}${key}"
+
+    def fits(self, password: str) -> bool:
+        """As slow as `of`: call it in a thread."""
+        if len(password) > LONGEST:
+            return False
+        derived = _derive(password, self.salt, self.n, self.r, self.p, len(self.key))
+        return hmac.compare_digest(derived, self.key)
+
+
+def _derive(password: str, salt: bytes, n: int, r: int, p: int, size: int) -> bytes:
+    data = password.encode(errors="surrogatepass")
+    return hashlib.scrypt(data, salt=salt, n=n, r=r, p=p, maxmem=_MEMORY, dklen=size)
+
+
+def _from_base64(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)

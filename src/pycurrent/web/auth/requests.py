@@ -1,0 +1,54 @@
+"""Who sent a request, and whether they may: what the routes depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeAlias
+
+from fastapi import Depends, Request
+
+from pycurrent.web.auth.access import Access, Caller
+from pycurrent.web.auth.roles import Role, User
+
+
+def access_of(request: Request) -> Access:
+    """The rules of the application that serves the request."""
+    access: Access = request.app.state.access
+    return access
+
+
+def caller_of(request: Request) -> Caller:
+    """Who sent it. Found out once. Raises `NotLoggedIn` for a token that is not valid."""
+    caller: Caller | None = getattr(request.state, "caller", None)
+    if caller is None:
+        caller = request.state.caller = access_of(request).caller(request)
+    return caller
+
+
+async def current_user(request: Request) -> User | None:
+    return caller_of(request).user
+
+
+CurrentUser: TypeAlias = Annotated[User | None, Depends(current_user)]
+"""A route's parameter: who asks; None is somebody who has not logged in."""
+
+
+def require(role: Role) -> Callable[[Request], Awaitable[User | None]]:
+    """A dependency, for `Depends`: only who has the role gets further.
+
+    Gives the user, for the log. What changes something is checked to be meant, too: to have been
+    sent by our own page, or by a program (see `pycurrent.web.auth.forgery`). Raises
+    `NotLoggedIn`, `NotAllowed` or `Forged`, which are HTTP errors.
+    """
+
+    async def required(request: Request) -> User | None:
+        caller = caller_of(request)
+        await access_of(request).check(request, caller, role)
+        return caller.user
+
+    return required
+
+
+async def meant(request: Request) -> None:
+    """A dependency, of what anybody may change for themselves. Raises `Forged`."""
+    await access_of(request).check_meant(request, caller_of(request))

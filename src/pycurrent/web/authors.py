@@ -1,0 +1,70 @@
+"""What a pipeline's author can add to the site."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from markupsafe import Markup
+
+from pycurrent.errors import UsageError
+from pycurrent.web.auth import Role, User
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Somebody looks at a page of the author's."""
+
+    user: User | None
+    query: Mapping[str, str]
+    """What stands behind the `?` of the address."""
+
+
+Content: TypeAlias = Markup | str
+"""What a page shows: HTML as `markupsafe.Markup`; a plain text is shown as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorPage:
+    """A page of the author's, at `/page/<name>`, within the frame of the site.
+
+    `content` is called for each visit, on the event loop. Raises `UsageError` for a name that is
+    no part of an address.
+    """
+
+    name: str
+    title: str
+    content: Callable[[Visit], Content | Awaitable[Content]]
+    role: Role = Role.VIEWER
+    """Who may see it."""
+
+    def __post_init__(self) -> None:
+        if not _SLUG.fullmatch(self.name):
+            raise UsageError(
+                f"{self.name!r} can't be the name of a page: use lower-case letters, digits and -"
+            )
+
+    @property
+    def href(self) -> str:
+        return f"/page/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorLink:
+    """An entry of the navigation that leads elsewhere."""
+
+    title: str
+    href: str
+    """Raises `UsageError` unless it is a path, or an address of the web."""
+    role: Role = Role.VIEWER
+
+    def __post_init__(self) -> None:
+        if not self.href.startswith(("/", "https://", "http://")):
+            raise UsageError(f"{self.href!r} is no address for the navigation")
+
+
+AuthorEntry: TypeAlias = AuthorPage | AuthorLink

@@ -1,0 +1,91 @@
+"""Badges: small pictures for a README, which say how the whole or a component is."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from pycurrent.term import State
+from pycurrent.term.status import status_of_output
+from pycurrent.web.api.names import name_of
+from pycurrent.web.auth import Role, require
+from pycurrent.web.context import ServiceOf
+from pycurrent.web.problems import may_answer, problem
+from pycurrent.web.sendable import sendable
+
+_SVG = {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}
+
+router = APIRouter(
+    tags=["badges"],
+    dependencies=[Depends(require(Role.VIEWER))],
+    responses=may_answer(400, 401, 403, 422),
+)
+
+_COLOURS = {
+    State.OK: "#2e7d32",
+    State.FAILED: "#c62828",
+    State.RUNNING: "#b35900",
+    State.READY: "#7a6a00",
+    State.WAITING_FOR_CONFIRMATION: "#1f4fbf",
+    State.BLOCKED: "#5c5c5c",
+}
+"""On each of them white is readable (WCAG 2.2, 1.4.3: 4.5 to 1)."""
+_LONGEST = 60
+_LETTER = 7.0
+"""How wide a letter is, about, in pixels: the text is fitted into its box."""
+
+Title = Annotated[str | None, Query(max_length=_LONGEST, description="What it says on the left.")]
+
+
+@router.get("/badge.svg", response_class=Response, responses={200: _SVG})
+async def badge(service: ServiceOf, title: Title = None) -> Response:
+    """How the pipeline as a whole is."""
+    return _answer(title or "pipeline", status_of_output(service.engine.output).state)
+
+
+@router.get(
+    "/badge/{label:path}.svg", response_class=Response, responses={200: _SVG, **may_answer(404)}
+)
+async def component_badge(
+    service: ServiceOf,
+    label: Annotated[str, Path(max_length=1000, description="The component's, as in the diagram.")],
+    title: Title = None,
+) -> Response:
+    """How a component is: the worst of them, if there are several with this label."""
+    state = service.state_of(label)
+    if state is None:
+        raise problem(404, f"no component has the label {label!r}")
+    return _answer(title or label, state)
+
+
+def _answer(title: str, state: State) -> Response:
+    return Response(
+        badge_of(title, state),
+        media_type="image/svg+xml",
+        # Whoever shows it is to ask each time, also those who show it in place of others.
+        headers={"Cache-Control": "no-cache, max-age=0"},
+    )
+
+
+def badge_of(title: str, state: State) -> str:
+    """The picture."""
+    title = sendable(title)
+    if len(title) > _LONGEST:
+        title = f"{title[: _LONGEST - 1]}…"
+    # Control characters can't be in XML at all.
+    left = escape("".join(letter if letter.isprintable() else "\ufffd" for letter in title))
+    right = name_of(state).replace("-", " ")
+    a, b = len(title) * _LETTER + 12, len(right) * _LETTER + 12
+    width = a + b
+    fit = 'lengthAdjust="spacingAndGlyphs" textLength'
+    return f"""<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="20" \
+role="img" aria-label="{left}: {right}"><title>{left}: {right}</title>\
+<rect width="{width:g}" height="20" rx="3" fill="#404040"/>\
+<path d="M{a:g} 0h{b - 3:g}a3 3 0 0 1 3 3v14a3 3 0 0 1-3 3H{a:g}z" fill="{_COLOURS[state]}"/>\
+<g fill="#fff" text-anchor="middle" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">\
+<text x="{a / 2:g}" y="14" {fit}="{a - 12:g}">{left}</text>\
+<text x="{a + b / 2:g}" y="14" {fit}="{b - 12:g}">{right}</text>\
+</g></svg>
+"""

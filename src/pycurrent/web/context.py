@@ -1,0 +1,31 @@
+"""What the routes work on."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from fastapi import Depends, Request
+
+from pycurrent.service import Service
+from pycurrent.web.auth import CurrentUser
+from pycurrent.web.settings import WebSettings
+
+
+async def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+async def _settings(request: Request) -> WebSettings:
+    settings: WebSettings = request.app.state.settings
+    return settings
+
+
+async def _asker(user: CurrentUser) -> str:
+    return "somebody at the dashboard" if user is None else user.name
+
+
+ServiceOf: TypeAlias = Annotated[Service, Depends(_service)]
+SettingsOf: TypeAlias = Annotated[WebSettings, Depends(_settings)]
+Asker: TypeAlias = Annotated[str, Depends(_asker)]
+"""Who asks, as the logs of jobs name them."""

@@ -1,0 +1,126 @@
+"""Figures for Prometheus, named as its conventions ask (prometheus.io/docs/practices/naming)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fastapi import APIRouter, Depends, Request, Response
+from prometheus_client import (
+    CollectorRegistry,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+
+from pycurrent.service import Measures, Service
+from pycurrent.term import Stats
+from pycurrent.web.api.names import name_of
+from pycurrent.web.auth import Role, require
+from pycurrent.web.problems import may_answer
+from pycurrent.web.sendable import sendable
+
+router = APIRouter(tags=["metrics"], dependencies=[Depends(require(Role.MONITOR))])
+
+_EVALUATIONS = (0.0001, 0.001, 0.01, 0.05, 0.1, 0.5, 1, 5)
+_WAITS = (0.1, 1, 10, 60, 300, 900, 3600, 4 * 3600)
+"""The limits of the buckets, in seconds."""
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        **may_answer(400, 401, 403),
+    },
+)
+async def metrics(request: Request) -> Response:
+    """Figures about the engine and its process, in the text format of Prometheus."""
+    registry: CollectorRegistry = request.app.state.metrics
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def metrics_of(service: Service) -> CollectorRegistry:
+    """The figures of one engine. To be made before it starts, or they miss what was before."""
+    registry = CollectorRegistry()
+    registry.register(_Now(service))
+    evaluations = Histogram(
+        "pycurrent_evaluation_seconds",
+        "How long the evaluations of the pipeline took.",
+        buckets=_EVALUATIONS,
+        registry=registry,
+    )
+    waits = Histogram(
+        "pycurrent_pool_wait_seconds",
+        "How long jobs waited in the queue of a pool.",
+        ["pool"],
+        buckets=_WAITS,
+        registry=registry,
+    )
+    service.gauge.on_evaluated(evaluations.observe)
+    service.gauge.on_waited(lambda pool, seconds: waits.labels(sendable(pool)).observe(seconds))
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return registry
+
+
+class _Now(Collector):
+    """What the engine is like when somebody asks."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing is measured to find out what there is to measure."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        measures = self._service.measures()
+        yield _stages(measures.stages)
+        yield CounterMetricFamily(
+            "pycurrent_evaluations",
+            "Evaluations of the pipeline since the engine started.",
+            measures.evaluations,
+        )
+        jobs = _gauge("pycurrent_jobs", "Jobs that have not ended, by their state.", "state")
+        for state, number in measures.jobs:
+            jobs.add_metric([name_of(state)], number)
+        yield jobs
+        yield from _pools(measures)
+        yield GaugeMetricFamily(
+            "pycurrent_cache_items",
+            "Results that are kept in memory, or are being made.",
+            measures.cache_items,
+        )
+        yield GaugeMetricFamily(
+            "pycurrent_event_followers",
+            "Connections that follow the live events.",
+            measures.followers,
+        )
+
+
+def _stages(stats: Stats) -> Metric:
+    stages = _gauge("pycurrent_stages", "Stages of the pipeline, by their state.", "state")
+    for field in stats.__slots__:
+        stages.add_metric([field.replace("_", "-")], getattr(stats, field))
+    return stages
+
+
+def _pools(measures: Measures) -> Iterator[Metric]:
+    queues = _gauge("pycurrent_pool_queue_length", "Jobs that wait for a resource.", "pool")
+    used = _gauge("pycurrent_pool_used", "Resources that are in use.", "pool")
+    capacity = _gauge("pycurrent_pool_capacity", "Resources that there are.", "pool")
+    for pool in measures.pools:
+        queues.add_metric([sendable(pool.label)], pool.queue)
+        if pool.used is not None and pool.capacity is not None:
+            used.add_metric([sendable(pool.label)], pool.used)
+            capacity.add_metric([sendable(pool.label)], pool.capacity)
+    yield from (queues, used, capacity)
+
+
+def _gauge(name: str, help: str, label: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, help, labels=[label])

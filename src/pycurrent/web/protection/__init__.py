@@ -1,0 +1,19 @@
+"""What stands between the network and the site."""
+
+from pycurrent.web.protection.bodies import LimitedBodies
+from pycurrent.web.protection.bugs import BugsAnswered
+from pycurrent.web.protection.connections import PatientProtocol
+from pycurrent.web.protection.headers import SecurityHeaders
+from pycurrent.web.protection.hosts import OwnHostsOnly
+from pycurrent.web.protection.protect import protect
+from pycurrent.web.protection.render import Render
+
+__all__ = [
+    "BugsAnswered",
+    "LimitedBodies",
+    "OwnHostsOnly",
+    "PatientProtocol",
+    "Render",
+    "SecurityHeaders",
+    "protect",
+]

@@ -1,0 +1,74 @@
+"""Limits what is taken from who sends a request."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pycurrent.web.protection.render import Render
+
+LARGEST_BODY = 1 << 20
+"""In bytes."""
+
+PATIENCE = timedelta(seconds=20)
+"""How long a sender may be silent in the middle of a body."""
+
+
+class LimitedBodies:
+    """Answers 413 to a body that is too large, at its announcement where there is one, and 408
+    to one that does not get on.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        render: Render,
+        *,
+        largest: int = LARGEST_BODY,
+        patience: timedelta = PATIENCE,
+    ) -> None:
+        self._app = app
+        self._render = render
+        self._largest = largest
+        self._patience = patience
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        announced = request.headers.get("content-length", "")
+        if announced.isdecimal() and int(announced) > self._largest:
+            answer = await self._render(request, self._too_large())
+            await answer(scope, receive, send)
+            return
+        await self._app(scope, self._limited(receive), send)
+
+    def _limited(self, receive: Receive) -> Receive:
+        received = 0
+        whole = False
+
+        async def receive_limited() -> Message:
+            nonlocal received, whole
+            if whole:
+                # What is waited for now is that the client goes away: as long as it takes.
+                return await receive()
+            try:
+                async with asyncio.timeout(self._patience.total_seconds()):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, "the rest of the request did not come") from None
+            whole = not message.get("more_body", False)
+            received += len(message.get("body", b""))
+            if received > self._largest:
+                raise self._too_large()
+            return message
+
+        return receive_limited
+
+    def _too_large(self) -> HTTPException:
+        return HTTPException(413, f"the request is larger than {self._largest:,} bytes")

@@ -1,0 +1,52 @@
+"""Answers where our own code has failed."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pycurrent.web.protection.render import Render
+
+_log = logging.getLogger(__name__)
+
+
+class BugsAnswered:
+    """Logs an exception that nobody has expected, and answers 500 without its details.
+
+    An answer that has begun is cut off, so that nobody takes it for whole.
+    """
+
+    def __init__(self, app: ASGIApp, render: Render) -> None:
+        self._app = app
+        self._render = render
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noted)
+        except ClientDisconnect:
+            # Nobody is left to be answered.
+            return
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            request = Request(scope, receive)
+            answer = await self._render(request, _shown(error, request))
+            await answer(scope, receive, send)
+
+
+def _shown(error: Exception, request: Request) -> HTTPException:
+    if isinstance(error, HTTPException):
+        # From a middleware, outside of where the application answers them.
+        return error
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return HTTPException(500, "this failed: the log of the engine says why")

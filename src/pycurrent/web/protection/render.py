@@ -1,0 +1,13 @@
+"""How errors become answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+Render: TypeAlias = Callable[[Request, HTTPException], Awaitable[Response]]
+"""Makes a page or a problem of an error. Must not fail, whoever asks for whatever."""

@@ -1,0 +1,158 @@
+"""Serving a running engine over HTTP, in its own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+from fastapi import FastAPI
+
+from pycurrent.errors import UsageError
+from pycurrent.service import Service
+from pycurrent.store import AccessDatabase
+from pycurrent.web.app import create_app
+from pycurrent.web.auth import Access
+from pycurrent.web.pages import add_pages
+from pycurrent.web.protection import PatientProtocol
+from pycurrent.web.settings import WebSettings
+
+_BACKLOG = 2048
+_LARGEST_HEAD = 64 * 1024
+"""In bytes: the address and the headers of a request. Addresses may have filters in them."""
+_PATIENCE = 3
+"""Seconds that answers may still take when the server ends: streams end by themselves."""
+
+
+@contextmanager
+def listening(settings: WebSettings) -> Iterator[socket.socket]:
+    """Take the port, before anything runs that would have to be stopped again.
+
+    Connections wait until they are served. Raises `UsageError` if it can't be had.
+    """
+    with _listen(settings.host, settings.port) as listener:
+        yield listener
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (OSError, UnicodeError, OverflowError) as error:
+        raise UsageError(f"--host {host}: there is no such address") from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        # Connections of the last run may not have ended quite: that is no reason to wait.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise UsageError(_why_not(host, port, error)) from error
+    return listener
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return (
+                f"port {port} of {host} is taken: stop what uses it, or take another one with"
+                " --port, or serve no pages with --no-web"
+            )
+        case errno.EACCES:
+            return f"port {port} takes the rights of an administrator: use one above 1023"
+        case errno.EADDRNOTAVAIL:
+            return f"--host {host} is no address of this machine"
+        case _:
+            return f"can't listen at {host}, port {port}: {os.strerror(error.errno or 0)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a site is served."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, listener: socket.socket) -> Address:
+        host, port = listener.getsockname()[:2]
+        return cls(host, port)
+
+    @property
+    def url(self) -> str:
+        """How to reach it from this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+class Website:
+    """The pages and the API of one engine. Made before the engine starts; opened once.
+
+    Raises `UsageError` if the settings can't be.
+    """
+
+    def __init__(self, service: Service, settings: WebSettings) -> None:
+        self.service = service
+        self.settings = settings
+        self.app: FastAPI = create_app(service, settings)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[FastAPI]:
+        """The application, able to answer, within the block: while the engine runs."""
+        engine = self.service.engine
+        with AccessDatabase.open(engine.state) as database:
+            self.app.state.access = Access(
+                self.settings.access, database, engine.clock, self.app.state.site
+            )
+            add_pages(self.app, self.service, self.settings.pages, name=self.settings.name)
+            try:
+                yield self.app
+            finally:
+                self.service.close()
+
+    @asynccontextmanager
+    async def serving(self, listener: socket.socket) -> AsyncIterator[Address]:
+        """Serve it within the block.
+
+        At its end streams are ended, so that their clients come back later, and what is being
+        answered is given a few seconds.
+        """
+        async with self.open() as app:
+            server = _Server(_config(app))
+            task = asyncio.create_task(server.serve([listener]), name="web server")
+            try:
+                yield Address.of(listener)
+            finally:
+                self.service.close()
+                server.should_exit = True
+                await task
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the command line."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _config(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=PatientProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        h11_max_incomplete_event_size=_LARGEST_HEAD,
+        timeout_graceful_shutdown=_PATIENCE,
+    )

@@ -1,0 +1,467 @@
+"""The HTTP API: what it shows, does and refuses."""
+
+import json
+import re
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+import pycurrent as current
+from pycurrent import Config, Level, Pool
+from pycurrent.term import State
+from pycurrent.web.api.encoding import encode_picture
+from pycurrent.web.api.models import PictureModel
+from pycurrent.web.badges import badge_of
+
+from .api import NO_JOB, Tasks, api_of
+
+
+def all_of(tasks: Tasks, *keys: str) -> current.Current[None]:
+    return current.all([tasks.stage(key) for key in keys])
+
+
+async def test_the_overview_shows_what_is_of_interest(tmp_path: Path) -> None:
+    """Failures first; of a result that is ok only that it is."""
+    tasks = Tasks()
+    async with api_of(lambda: all_of(tasks, "quick", "slow", "bad"), tmp_path) as api:
+        overview = await api.get("/overview")
+        assert overview["result"] == {"state": "failed", "failure": "bad: <b>no good</b>"}
+        assert overview["counts"] | {"ok": 1, "running": 1, "failed": 1} == overview["counts"]
+        assert [(s["label"], s["state"]) for s in overview["stages"]] == [
+            ("task bad", "failed"),
+            ("task slow", "running"),
+        ]
+        assert (await api.get("/overview", limit=1))["stages"] == overview["stages"][:1]
+
+
+async def test_the_pipeline_is_a_graph(tmp_path: Path) -> None:
+    """As data and as text; each edge between boxes that there are."""
+    tasks = Tasks()
+    async with api_of(lambda: tasks.stage("quick").gate(on=tasks.stage("bad")), tmp_path) as api:
+        graph = await api.get("/pipeline")
+        nodes = {node["id"]: node for node in graph["nodes"]}
+        assert {node["label"]: node["state"] for node in nodes.values()} == {
+            "task quick": "ok",
+            "task bad": "failed",
+            "": "blocked",
+        }
+        assert {edge["kind"] for edge in graph["edges"]} == {"value", "control"}
+        assert {edge[end] for edge in graph["edges"] for end in ("source", "target")} == set(nodes)
+        dot = (await api.client.get("/api/v1/pipeline.dot")).text
+        assert dot.startswith("digraph pipeline {")
+        assert all(id in dot for id in nodes)
+
+
+async def test_folds_are_opened_by_the_address(tmp_path: Path) -> None:
+    """Values may have colons in them."""
+    tasks = Tasks()
+
+    def pipeline() -> current.Current[str]:
+        start = current.constant(1)
+        inside = tasks.stage("quick")
+        return inside.collapse(key="part", value="a:b", input=start)
+
+    async with api_of(pipeline, tmp_path) as api:
+        folded = await api.get("/pipeline")
+        assert [node["fold"] for node in folded["nodes"]] == [{"key": "part", "value": "a:b"}]
+        opened = await api.get("/pipeline", unfold="part:a:b")
+        assert [node["label"] for node in opened["nodes"]] == ["task quick"]
+        assert (await api.call("GET", "/pipeline?unfold=part"))[0] == 422
+
+
+async def test_a_large_diagram_is_compressed_when_asked_for(tmp_path: Path) -> None:
+    """It says the same."""
+    tasks = Tasks()
+    keys = [f"quick {n}" for n in range(1000)]
+    async with api_of(lambda: all_of(tasks, *keys), tmp_path, client="203.0.113.7") as api:
+        plain = await api.client.get("/api/v1/pipeline", headers={"Accept-Encoding": "identity"})
+        packed = await api.client.get("/api/v1/pipeline", headers={"Accept-Encoding": "gzip"})
+        assert "Content-Encoding" not in plain.headers
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert int(packed.headers["Content-Length"]) < len(plain.content) / 4
+        assert packed.json() == plain.json()
+
+
+async def test_the_fast_way_to_write_a_diagram_is_the_true_one(tmp_path: Path) -> None:
+    """The document describes a model: what is sent is what that would write."""
+    tasks = Tasks()
+
+    def pipeline() -> current.Current[object]:
+        start = current.constant("quick é")
+        inside = current.constant(["bad", "slow"]).list_map(tasks.each)
+        folded = tasks.each(start).collapse(key="k", value="ü", input=start)
+        return current.pair(inside, folded.gate(on=tasks.stage("x \udce9").state()))
+
+    async with api_of(pipeline, tmp_path) as api:
+        picture = api.service.pipeline.picture()
+        slow = PictureModel.of(picture).model_dump(mode="json", exclude_none=True)
+        assert json.loads(encode_picture(picture)) == slow
+        assert {node["kind"] for node in slow["nodes"]} >= {"item", "fold", "gate", "state"}
+
+
+async def test_jobs_say_what_they_wait_for(tmp_path: Path) -> None:
+    """A person, or a resource and at which place."""
+    tasks, risky = Tasks(pool=Pool("machines", 1)), Tasks(level=Level.DANGEROUS)
+    config = Config(confirm=Level.DANGEROUS)
+    pipeline = lambda: current.all([all_of(tasks, "a", "b"), risky.stage("c")])  # noqa: E731
+    async with api_of(pipeline, tmp_path, config=config) as api:
+        jobs = (await api.get("/jobs"))["jobs"]
+        assert {job["description"]: (job["state"], job["wait"]) for job in jobs} == {
+            "task a": ("running", None),
+            "task b": ("queued", {"reason": "queue", "pool": "machines", "place": 1}),
+            "task c": (
+                "waiting-for-confirmation",
+                {"reason": "confirmation", "level": "dangerous"},
+            ),
+        }
+
+
+async def test_a_job_is_shown_with_its_past(tmp_path: Path) -> None:
+    """Times, result, level, who needs it, what can be done, and earlier jobs of its key."""
+    tasks = Tasks()
+    async with api_of(lambda: tasks.stage("a"), tmp_path) as api:
+        first = api.job("task a")
+        running = await api.get(f"/jobs/{first}")
+        assert running["active"]["state"] == "running"
+        assert (running["actions"], running["entry"]["ending"]) == (["cancel"], "running")
+        await api.harness.advance(timedelta(seconds=7))
+        tasks.end("a")
+        await api.harness.settle()
+        ended = await api.get(f"/jobs/{first}")
+        assert (ended["active"], ended["actions"], ended["stages"]) == (
+            None,
+            ["rebuild"],
+            ["task a"],
+        )
+        assert (ended["entry"]["took"], ended["entry"]["level"]) == (7.0, "average")
+        assert ended["log_size"] == len(api.harness.log("task a"))
+        status, outcome = await api.call("POST", f"/jobs/{first}/rebuild")
+        assert (status, outcome["outcome"]) == (200, "done")
+        await api.harness.settle()
+        tasks.end("a")
+        await api.harness.settle()
+        again = await api.get(f"/jobs/{outcome['new_job']}")
+        assert [entry["build"] for entry in again["same_work"]] == [1, 0]
+
+
+async def test_commands_that_can_not_be_done_are_conflicts(tmp_path: Path) -> None:
+    """The problem says why."""
+    tasks = Tasks()
+    async with api_of(lambda: all_of(tasks, "quick", "slow"), tmp_path) as api:
+        quick, slow = api.job("task quick"), api.job("task slow")
+        for job, command, why in [
+            (quick, "cancel", "it has ended: ok"),
+            (quick, "start", "it has ended: ok"),
+            (slow, "start", "it does not wait for confirmation: it is running"),
+            (slow, "rebuild", "it has not ended"),
+        ]:
+            status, answer = await api.call("POST", f"/jobs/{job}/{command}")
+            assert (status, answer["detail"]) == (409, why)
+        assert (await api.call("POST", f"/jobs/{slow}/cancel"))[0] == 200
+        await api.harness.settle()
+        assert "cancelled by somebody at the dashboard" in api.harness.log("task slow")
+
+
+async def test_many_are_rebuilt_by_ids_or_by_a_filter(tmp_path: Path) -> None:
+    """It is said of each what has become of it."""
+    tasks = Tasks()
+    async with api_of(lambda: all_of(tasks, "quick", "bad", "slow"), tmp_path) as api:
+        ids = [api.job(f"task {key}") for key in ("quick", "slow")]
+        status, answer = await api.call("POST", "/rebuild", {"ids": [*ids, NO_JOB]})
+        assert (status, answer["complete"]) == (200, True)
+        assert [one["outcome"] for one in answer["outcomes"]] == ["done", "refused", "refused"]
+        assert answer["outcomes"][2]["why"] == f"there is no job '{NO_JOB}', or not any more"
+        await api.harness.settle()
+        status, answer = await api.call("POST", "/rebuild", {"filter": {"ok": False}})
+        (one,) = answer["outcomes"]
+        assert (one["outcome"], one["new_job"]) == ("done", api.job("task bad"))
+        wrong: list[object] = [
+            {},
+            {"ids": ["../x"]},
+            {"ids": [], "filter": {}},
+            {"filter": {"no": 1}},
+            3,
+        ]
+        for body in wrong:
+            assert (await api.call("POST", "/rebuild", body))[0] == 422
+
+
+async def test_the_history_is_filtered_and_paged(tmp_path: Path) -> None:
+    """Each job is on one page."""
+    tasks = Tasks()
+    keys = [f"quick {n}" for n in range(5)]
+    async with api_of(lambda: all_of(tasks, *keys, "bad"), tmp_path) as api:
+        page = await api.get("/history", limit=4)
+        rest = await api.get("/history", limit=4, before=page["next"])
+        seen = [entry["key"] for entry in page["entries"] + rest["entries"]]
+        assert (sorted(seen), rest["next"]) == (["bad", *keys], None)
+        failed = (await api.get("/history", ok=False))["entries"]
+        assert [(entry["key"], entry["failure"]) for entry in failed] == [
+            ("bad", "bad: <b>no good</b>")
+        ]
+        assert len((await api.get("/history", text="quick", prefix="2026-01"))["entries"]) == 5
+        assert (await api.get("/history", op="nothing"))["entries"] == []
+        assert (await api.get("/ops")) == {"ops": ["task"]}
+
+
+async def test_log_rules_are_kept_and_tried(tmp_path: Path) -> None:
+    """Added, changed, tried, removed; and carried over as a table."""
+    tasks = Tasks()
+    rule = {"pattern": "doing (.*)", "report": "was \\1", "score": 5}
+    async with api_of(lambda: tasks.stage("bad"), tmp_path) as api:
+        status, trial = await api.call("POST", "/rules/try", rule)
+        assert [(one["report"], one["wins"]) for one in trial["tried"]] == [
+            ("was bad <script>alert(1)</script>", True)
+        ]
+        assert (await api.get("/rules")) == {"rules": []}
+        assert (await api.call("PUT", "/rules", rule)) == (200, {"rules": [rule]})
+        new = {**rule, "pattern": "new"}
+        status, rules = await api.call("PUT", "/rules", {**new, "replacing": rule["pattern"]})
+        assert (status, rules) == (422, rules), "there is no group in it"
+        new["report"] = "new"
+        await api.call("PUT", "/rules", {**new, "replacing": rule["pattern"]})
+        table = (await api.client.get("/api/v1/rules.csv")).text
+        assert table == "pattern,report,score\r\nnew,new,5\r\n"
+        assert (await api.call("DELETE", "/rules?pattern=new")) == (200, {"rules": []})
+        assert (await api.call("DELETE", "/rules?pattern=new"))[0] == 404
+        headers = {"Content-Type": "text/csv"}
+        answer = await api.client.put("/api/v1/rules.csv", content=table, headers=headers)
+        assert answer.json() == {"rules": [new]}
+        answer = await api.client.put("/api/v1/rules.csv", content=b"\xff", headers=headers)
+        assert answer.status_code == 422
+
+
+async def test_the_confirmation_level_is_changed(tmp_path: Path) -> None:
+    """Each choice says how many jobs it would start."""
+    tasks = Tasks()
+    async with api_of(
+        lambda: tasks.stage("slow"), tmp_path, config=Config(confirm=Level.HARMLESS)
+    ) as api:
+        confirm = await api.get("/confirm")
+        assert (confirm["level"], len(confirm["waiting"])) == ("harmless", 1)
+        assert [(one["level"], one["starts"]) for one in confirm["choices"]] == [
+            ("harmless", 0),
+            ("mostly-harmless", 0),
+            ("average", 0),
+            ("above-average", 1),
+            ("dangerous", 1),
+            (None, 1),
+        ]
+        status, confirm = await api.call("PUT", "/confirm", {"level": "dangerous"})
+        await api.harness.settle()
+        assert (status, (await api.get("/confirm"))["waiting"]) == (200, [])
+        assert (await api.call("PUT", "/confirm", {"level": "terrible"}))[0] == 422
+        assert (await api.call("PUT", "/confirm", {"level": None}))[1]["level"] is None
+
+
+LOG_TRICKS = [
+    "../../../etc/passwd",
+    "..%2f..%2f..%2fetc%2fpasswd",
+    "%2e%2e/%2e%2e/etc/passwd",
+    "2026-11-22/../../../db/pycurrent.db",
+    "2026-11-22/%2e%2e%2f%2e%2e%2fusers",
+    "2026-11-22/084703-..%2f..%2fx-1a2b3c",
+    "//etc/passwd",
+    "2026-11-22/084703-x-1a2b3c%00",
+    "2026-11-22/084703-x-1a2b3c%0a",
+    NO_JOB,
+]
+
+
+@pytest.mark.parametrize("trick", LOG_TRICKS)
+@pytest.mark.parametrize("what", ["", "/log", "/lines", "/log/search?q=root", "/log/stream"])
+async def test_there_is_no_way_out_of_the_folder_of_the_logs(
+    trick: str, what: str, tmp_path: Path
+) -> None:
+    """Whatever an id looks like, and however it is written."""
+    (tmp_path / "job" / "2026-11-22").mkdir(parents=True)
+    (tmp_path / "users.log").write_text("secret")
+    tasks = Tasks()
+    async with api_of(lambda: tasks.stage("quick"), tmp_path) as api:
+        answer = await api.client.get(f"/api/v1/jobs/{trick}{what}")
+        assert answer.status_code in {404, 422}
+        assert "secret" not in answer.text
+
+
+async def test_errors_are_problems(tmp_path: Path) -> None:
+    """As RFC 9457 has them, for what is not there, not allowed, or not as it should be."""
+    tasks = Tasks()
+    async with api_of(lambda: tasks.stage("quick"), tmp_path) as api:
+        for method, path, status in [
+            ("GET", "/nothing", 404),
+            ("DELETE", "/jobs", 405),
+            ("GET", f"/jobs/{NO_JOB}", 404),
+            ("GET", f"/jobs/{NO_JOB}/cancel", 405),
+            ("GET", "/overview?limit=many", 422),
+            ("GET", "/history?before=x", 422),
+        ]:
+            found, problem = await api.call(method, path)
+            assert (found, problem["title"] != "") == (status, True)
+        _, problem = await api.call("GET", "/overview?limit=many")
+        assert [error["where"] for error in problem["errors"]] == ["query.limit"]
+
+
+async def test_only_who_may_is_let_in(tmp_path: Path) -> None:
+    """A change that another site's page has had sent is refused, as is a wrong token."""
+    tasks = Tasks()
+    async with api_of(lambda: tasks.stage("slow"), tmp_path) as api:
+        job = api.job("task slow")
+        foreign = {"Origin": "https://evil.example"}
+        answer = await api.client.post(f"/api/v1/jobs/{job}/cancel", headers=foreign)
+        assert answer.status_code == 403
+        wrong = {"Authorization": "Bearer nonsense"}
+        answer = await api.client.get("/api/v1/overview", headers=wrong)
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+        assert (await api.get("/jobs"))["jobs"][0]["cancelled"] is None
+
+
+async def test_logs_come_in_parts(tmp_path: Path) -> None:
+    """As bytes, by offset or by the ranges of HTTP; or as lines."""
+    tasks = Tasks()
+    async with api_of(lambda: tasks.stage("slow"), tmp_path) as api:
+        job = tasks.jobs["slow"]
+        job.write("".join([f"line {n}\n" for n in range(1000)]))
+        path, text = f"/api/v1/jobs/{job.id}/log", api.harness.log("task slow")
+        whole = await api.client.get(path)
+        assert (whole.text, whole.headers["content-type"]) == (text, "text/plain; charset=utf-8")
+        part = await api.client.get(path, params={"offset": 10, "limit": 20})
+        assert (part.status_code, part.text) == (200, text[10:30])
+        for asked, found in [
+            ("bytes=0-4", text[:5]),
+            ("bytes=-5", text[-5:]),
+            (f"bytes={len(text) - 3}-", text[-3:]),
+            ("bytes=5-99999999", text[5:]),
+        ]:
+            part = await api.client.get(path, headers={"Range": asked})
+            assert (part.status_code, part.text) == (206, found)
+            assert part.headers["Content-Range"].endswith(f"/{len(text)}")
+        beyond = await api.client.get(path, headers={"Range": "bytes=99999999-"})
+        assert (beyond.status_code, beyond.headers["Content-Range"]) == (
+            416,
+            f"bytes */{len(text)}",
+        )
+        assert (await api.client.get(path, headers={"Range": "lines=1-2"})).text == text
+        window = await api.get(f"/jobs/{job.id}/lines", count=2)
+        assert [line["text"] for line in window["lines"]] == ["line 998", "line 999"]
+        window = await api.get(f"/jobs/{job.id}/lines", **{"from": window["first"], "count": 1})
+        assert [line["text"] for line in window["lines"]] == ["line 998"]
+        found = await api.get(f"/jobs/{job.id}/log/search", q="LINE 99", limit=2)
+        assert [match["line"]["text"] for match in found["matches"]] == ["line 99", "line 990"]
+        query = {"q": "(", "syntax": "pattern"}
+        answer = await api.client.get(f"/api/v1/jobs/{job.id}/log/search", params=query)
+        assert answer.status_code == 422
+
+
+async def test_texts_that_are_no_unicode_are_sent(tmp_path: Path) -> None:
+    """A key may have come from the name of a file."""
+
+    @current.builder("odd")
+    async def odd(job: current.Job, key: str) -> str:
+        raise current.Failure(f"{key} \ud800")
+
+    async with api_of(lambda: odd("caf\udce9"), tmp_path) as api:
+        for path in ("/overview", "/pipeline"):
+            assert "caf\ufffd" in str(await api.get(path))
+        # The store has spelt it out.
+        assert "caf\\udce9" in (await api.get("/history"))["entries"][0]["key"]
+        job = next(iter(api.harness.jobs))
+        assert "caf\ufffd" in str(await api.get(f"/jobs/{job}"))
+        assert (await api.client.get("/api/v1/pipeline.dot")).status_code == 200
+        assert (await api.client.get("/metrics")).status_code == 200
+
+
+async def test_metrics_follow_the_conventions(tmp_path: Path) -> None:
+    """They can be read, have units, and count what there is."""
+    tasks = Tasks(pool=Pool("machines", 1))
+    async with api_of(lambda: all_of(tasks, "a", "b", "c"), tmp_path) as api:
+        await api.harness.advance(timedelta(seconds=20))
+        tasks.end("a")
+        await api.harness.settle()
+        text = (await api.client.get("/metrics")).text
+        families = {family.name: family for family in text_string_to_metric_families(text)}
+        values = {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in families.values()
+            for sample in family.samples
+        }
+        assert values["pycurrent_stages", "ok"] == 1
+        assert values["pycurrent_stages", "waiting-for-confirmation"] == 0
+        assert values["pycurrent_jobs", "running"] == 1
+        assert values["pycurrent_jobs", "queued"] == 1
+        assert values["pycurrent_pool_queue_length", "machines"] == 1
+        assert values["pycurrent_pool_used", "machines"] == 1
+        assert values["pycurrent_pool_capacity", "machines"] == 1
+        assert values["pycurrent_pool_wait_seconds_sum", "machines"] == 20
+        assert values["pycurrent_pool_wait_seconds_count", "machines"] == 2
+        assert values["pycurrent_cache_items",] == 3
+        assert values["pycurrent_evaluation_seconds_count",] == api.harness.engine.steps
+        assert values["pycurrent_evaluations_total",] == api.harness.engine.steps
+        ours = [name for name in families if name.startswith("pycurrent")]
+        assert all(re.fullmatch(r"[a-z_]+", name) and families[name].documentation for name in ours)
+
+
+async def test_two_engines_have_their_own_metrics(tmp_path: Path) -> None:
+    """There is no registry of the process."""
+    one, other = Tasks(), Tasks()
+    async with (
+        api_of(lambda: one.stage("quick"), tmp_path / "one") as a,
+        api_of(lambda: all_of(other, "quick", "slow"), tmp_path / "other") as b,
+    ):
+        running = 'pycurrent_stages{state="running"} '
+        assert f"{running}0.0" in (await a.client.get("/metrics")).text
+        assert f"{running}1.0" in (await b.client.get("/metrics")).text
+
+
+async def test_health_needs_no_rights(tmp_path: Path) -> None:
+    """Whatever watches the process has no token; a crash of the engine is not ready."""
+    tasks = Tasks()
+    with pytest.raises(RuntimeError, match="a bug"):  # noqa: PT012 - at the harness's end
+        async with api_of(lambda: tasks.stage("quick"), tmp_path) as api:
+            for path in ("/healthz", "/readyz"):
+                assert (await api.client.get(path)).json() == {"status": "ok"}
+            api.harness.engine.crash(RuntimeError("a bug"))
+            assert (await api.client.get("/healthz")).status_code == 200
+            assert (await api.client.get("/readyz")).status_code == 503
+
+
+async def test_badges_show_the_whole_and_components(tmp_path: Path) -> None:
+    """Of several with one label, the worst."""
+    tasks = Tasks()
+    async with api_of(lambda: all_of(tasks, "quick", "bad"), tmp_path) as api:
+        for path, said in [
+            ("/badge.svg", "pipeline: failed"),
+            ("/badge.svg?title=my <ci>", "my <ci>: failed"),
+            ("/badge/task quick.svg", "task quick: ok"),
+            ("/badge/task bad.svg", "task bad: failed"),
+        ]:
+            answer = await api.client.get(path)
+            assert answer.headers["content-type"] == "image/svg+xml"
+            assert ElementTree.fromstring(answer.content).attrib["aria-label"] == said
+        answer = await api.client.get("/badge/nothing.svg")
+        assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "title", ['"><script>', "\x00\x1f", "x" * 500, "", "ü \u202e \ud800"], ids=ascii
+)
+def test_a_badge_can_have_any_title(title: str) -> None:
+    """It is a well-formed picture whatever a label holds."""
+    svg = badge_of(title, State.WAITING_FOR_CONFIRMATION)
+    assert "waiting for confirmation" in ElementTree.fromstring(svg).attrib["aria-label"]
+
+
+def test_the_core_imports_none_of_it() -> None:
+    """`import pycurrent` is for every script; neither it nor a look at history needs the web."""
+    code = (
+        "import sys, pycurrent, pycurrent.cli.app, pycurrent.cli.pipelines, pycurrent.cli.history\n"
+        "names = {'fastapi', 'uvicorn', 'pydantic', 'starlette', 'jinja2', 'prometheus_client'}\n"
+        "print(sorted(names & set(sys.modules)), 'pycurrent.web' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[] False\n"

@@ -1,0 +1,289 @@
+"""Live events and growing logs over real connections."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+import pycurrent as current
+from pycurrent import Level, Var
+from pycurrent.web.settings import WebSettings
+
+from .api import NO_JOB, Tasks, until
+from .sites import RunningSite, running_site
+
+FOLLOWERS = 200
+PATIENCE = 20.0
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An event as a browser gets it."""
+
+    event: str
+    data: Any
+    id: str | None
+
+
+class Stream:
+    """A connection to a stream of events."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self.answer = answer
+        self.last_id: str | None = None
+        self.comments = 0
+
+    async def events(self) -> AsyncIterator[Sent]:
+        """As HTML's event streams are to be read."""
+        fields: dict[str, str] = {}
+        async for line in self.answer.aiter_lines():
+            if line.startswith(":"):
+                self.comments += 1
+            elif line:
+                name, _, value = line.partition(":")
+                fields[name] = value.removeprefix(" ")
+            else:
+                self.last_id = fields.get("id", self.last_id)
+                if "data" in fields:
+                    event = fields.get("event", "message")
+                    yield Sent(event, json.loads(fields["data"]), self.last_id)
+                fields = {}
+
+
+@asynccontextmanager
+async def stream(
+    site: RunningSite, path: str, *, after: str | None = None
+) -> AsyncIterator[Stream]:
+    """Connect as an EventSource does, which has seen the event `after`."""
+    headers = {} if after is None else {"Last-Event-ID": after}
+    async with (
+        httpx.AsyncClient(timeout=PATIENCE, verify=False) as client,
+        client.stream("GET", f"{site.url}/api/v1{path}", headers=headers) as answer,
+    ):
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield Stream(answer)
+
+
+async def get(site: RunningSite, path: str) -> Any:
+    async with httpx.AsyncClient(timeout=PATIENCE, verify=False) as client:
+        return (await client.get(f"{site.url}/api/v1{path}")).json()
+
+
+async def follow_states(site: RunningSite, after: str, wanted: dict[str, str]) -> list[Sent]:
+    """The events up to the one with which boxes are in these states."""
+    sent: list[Sent] = []
+    states: dict[str, str] = {}
+    async with asyncio.timeout(PATIENCE), stream(site, f"/events?after={after}") as connection:
+        async for event in connection.events():
+            sent.append(event)
+            if event.event == "states":
+                states.update({id: node["state"] for id, node in event.data.items()})
+            if states.items() >= wanted.items():
+                return sent
+    raise AssertionError(f"the stream ended with {states}")
+
+
+async def test_a_change_is_told(tmp_path: Path) -> None:
+    """To who has read the diagram and follows from there on."""
+    tasks = Tasks()
+    async with running_site(lambda: tasks.stage("a"), tmp_path) as site:
+        graph = await get(site, "/pipeline")
+        (node,) = graph["nodes"]
+        wanted = {node["id"]: "ok"}
+        following = asyncio.create_task(follow_states(site, graph["last_event"], wanted))
+        await tasks.begun("a")
+        tasks.end("a")
+        await following
+
+
+async def test_who_reconnects_sees_all_that_has_happened(tmp_path: Path) -> None:
+    """The connection breaks again and again while a hundred boxes change: no state is missed."""
+    tasks = Tasks()
+    keys = [f"t{n}" for n in range(100)]
+    pipeline = lambda: current.all([tasks.stage(key) for key in keys])  # noqa: E731
+    async with running_site(pipeline, tmp_path) as site:
+        await tasks.begun(keys[-1])
+        graph = await get(site, "/pipeline")
+        states = {node["id"]: node["state"] for node in graph["nodes"]}
+        after, resets, ended = graph["last_event"], 0, iter(keys)
+        while set(states.values()) != {"ok"}:
+            for key in islice(ended, 7):
+                tasks.end(key)
+            async with stream(site, "/events", after=after) as connection:
+                async with asyncio.timeout(PATIENCE):
+                    async for event in connection.events():
+                        resets += event.event == "reset"
+                        if event.event == "states":
+                            states |= {id: node["state"] for id, node in event.data.items()}
+                        if connection.last_id != after:
+                            break
+                assert connection.last_id is not None
+                after = connection.last_id
+        assert resets == 0
+
+
+async def test_who_was_away_for_too_long_is_told_to_read_anew(tmp_path: Path) -> None:
+    """So is who comes from another engine, at the same address."""
+    tasks = Tasks()
+    async with running_site(lambda: tasks.stage("a"), tmp_path) as site:
+        for after in ("20200101T000000.000000Z-17", "nonsense"):
+            async with stream(site, "/events", after=after) as connection:
+                first = await anext(aiter(connection.events()))
+                assert (first.event, first.data) == ("reset", {})
+                assert first.id is not None
+                assert first.id.startswith(f"{site.service.events.last.start}-")
+
+
+async def test_a_new_stream_can_be_resumed_before_its_first_event(tmp_path: Path) -> None:
+    """The browser knows an id from the beginning on."""
+    tasks = Tasks()
+    async with running_site(lambda: tasks.stage("a"), tmp_path) as site:
+        await tasks.begun("a")
+        async with stream(site, "/events") as connection:
+            begun = await anext(connection.answer.aiter_text())
+        assert f"id: {site.service.events.last.start}-" in begun
+
+
+async def test_structure_jobs_and_level_are_told(tmp_path: Path) -> None:
+    """Each as an event of its own."""
+    tasks = Tasks()
+    keys = Var("keys", ["a"])
+    async with running_site(lambda: keys.get().list_map(tasks.each), tmp_path) as site:
+        await tasks.begun("a")
+        graph = await get(site, "/pipeline")
+        told: dict[str, Any] = {}
+        jobs: set[str] = set()
+        async with (
+            asyncio.timeout(PATIENCE),
+            stream(site, f"/events?after={graph['last_event']}") as connection,
+        ):
+            keys.set(["a", "b"])
+            site.engine.config.confirm = Level.DANGEROUS
+            async for event in connection.events():
+                told[event.event] = event.data
+                if event.event == "jobs":
+                    jobs |= {job["description"] for job in event.data.values()}
+                if told.keys() >= {"structure", "confirm"} and len(jobs) == 2:
+                    break
+        assert told["confirm"] == {"level": "dangerous"}
+        assert told["structure"]["version"] > graph["version"]
+        assert jobs == {"task a", "task b"}
+
+
+async def test_silence_is_filled(tmp_path: Path) -> None:
+    """So that nobody in between takes the connection for dead; and nothing is lost by it."""
+    tasks = Tasks()
+    settings = WebSettings(port=0, keep_alive=0.01)
+    async with running_site(lambda: tasks.stage("a"), tmp_path, settings=settings) as site:
+        await tasks.begun("a")
+        async with asyncio.timeout(PATIENCE), stream(site, "/events") as connection:
+            reading = asyncio.create_task(states_of(connection))
+            await until(lambda: connection.comments > 3)
+            tasks.end("a")
+            assert "ok" in await reading
+
+
+async def states_of(connection: Stream) -> set[str]:
+    """Those that the first event of states has after a silence."""
+    async for event in connection.events():
+        if event.event == "states" and connection.comments > 3:
+            return {node["state"] for node in event.data.values()}
+    return set()
+
+
+async def test_streams_end_with_the_server(tmp_path: Path) -> None:
+    """At once: clients come back to the next one."""
+    tasks = Tasks()
+    async with asyncio.timeout(PATIENCE):
+        async with running_site(lambda: tasks.stage("a"), tmp_path) as site:
+            job = (await tasks.begun("a")).id
+            connections = [
+                asyncio.create_task(read_to_end(site, path))
+                for path in ["/events", f"/jobs/{job}/log/stream"] * 3
+            ]
+            await until(lambda: site.service.events.followers == 3)
+        ended = await asyncio.gather(*connections)
+    assert "end" not in {event for events in ended for event in events}
+
+
+async def read_to_end(site: RunningSite, path: str) -> list[str]:
+    async with stream(site, path) as connection:
+        return [event.event async for event in connection.events()]
+
+
+async def test_who_goes_away_is_forgotten(tmp_path: Path) -> None:
+    """A cut connection leaves nothing behind."""
+    tasks = Tasks()
+    async with running_site(lambda: tasks.stage("a"), tmp_path) as site:
+        job = (await tasks.begun("a")).id
+        async with stream(site, "/events"), stream(site, f"/jobs/{job}/log/stream") as log:
+            await anext(aiter(log.events()))
+            assert site.service.events.followers == 1
+            assert site.service.logs._shared
+        await until(lambda: not site.service.events.followers and not site.service.logs._shared)
+
+
+class Page:
+    """What a page shows of a log."""
+
+    def __init__(self) -> None:
+        self.lines: dict[int, str] = {}
+
+    async def follow(self, site: RunningSite, path: str, client: httpx.AsyncClient) -> None:
+        """To the end, with a break of the connection in the middle of it."""
+        after = None
+        for breaks in (True, False):
+            headers: dict[str, str] = {} if after is None else {"Last-Event-ID": after}
+            async with client.stream("GET", f"{site.url}/api/v1{path}", headers=headers) as answer:
+                connection = Stream(answer)
+                async for event in connection.events():
+                    if event.event == "end":
+                        return
+                    self._show(event)
+                    if breaks and len(self.lines) > 300:
+                        break
+                after = connection.last_id
+
+    def _show(self, event: Sent) -> None:
+        for number, line in enumerate(event.data["lines"], event.data["first"]):
+            self.lines[number] = line["text"]
+
+    @property
+    def text(self) -> str:
+        return "".join([f"{line}\n" for line in self.lines.values()])
+
+
+async def test_many_viewers_of_a_growing_log_lose_nothing(tmp_path: Path) -> None:
+    """Not even when their connections break."""
+    tasks = Tasks()
+    pages = [Page() for _ in range(FOLLOWERS)]
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    async with (
+        running_site(lambda: tasks.stage("a"), tmp_path) as site,
+        httpx.AsyncClient(timeout=60, limits=limits) as client,
+    ):
+        job = await tasks.begun("a")
+        path = f"/jobs/{job.id}/log/stream"
+        viewers = [asyncio.create_task(page.follow(site, path, client)) for page in pages]
+        for burst in range(10):
+            job.write("".join([f"burst {burst} line {n}\n" for n in range(100)]))
+            await asyncio.sleep(0.05)
+        tasks.end("a")
+        await asyncio.gather(*viewers)
+        text = site.service.logs.path(job.id).read_text()
+        assert [page.text == text for page in pages] == [True] * FOLLOWERS
+
+
+async def test_a_log_that_is_not_there_is_no_stream(tmp_path: Path) -> None:
+    """It is a problem like any other."""
+    tasks = Tasks()
+    async with running_site(lambda: tasks.stage("a"), tmp_path) as site:
+        answer = await get(site, f"/jobs/{NO_JOB}/log/stream")
+        assert answer["status"] == 404

@@ -1,0 +1,371 @@
+"""Who is let in, and what they may do."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from pycurrent.errors import UsageError
+from pycurrent.web.auth import (
+    AccessSettings,
+    LocalUser,
+    LoginRefused,
+    PasswordFile,
+    RedirectLogin,
+    Role,
+    User,
+    check_access,
+    granted,
+)
+from pycurrent.web.auth import Site as Address
+from pycurrent.web.settings import WebSettings
+
+from .visits import HASH, PASSWORD, Site, access, open_site
+
+
+@pytest_asyncio.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    """On this machine only, and without any user."""
+    async with open_site(tmp_path) as opened:
+        yield opened
+
+
+# On this machine
+
+
+async def test_where_nobody_can_log_in_this_machine_may_do_all(site: Site) -> None:
+    """The first run needs no set-up."""
+    visitor = site.visitor()
+    assert (await visitor.get("/")).status_code == 200
+    page = await visitor.post_and_follow("/confirm", level="none")
+    assert "1 job may start now" in page.text
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"])
+async def test_what_a_proxy_passes_on_does_not_come_from_this_machine(
+    site: Site, header: str
+) -> None:
+    """Others may be behind it."""
+    response = await site.client().get("/jobs", headers={header: "203.0.113.7"})
+    assert response.status_code == 403
+
+
+async def test_once_there_is_a_user_everybody_has_to_log_in(site: Site) -> None:
+    """At once, without a restart: pages lead there, the API says how."""
+    client = site.client()
+    assert (await client.get("/jobs")).status_code == 200
+    site.add_user("alice", Role.ADMIN)
+    page = await client.get("/jobs?x=1")
+    assert (page.status_code, page.headers["location"]) == (303, "/login?next=%2Fjobs%3Fx%3D1")
+    answer = await client.get("/api/v1/overview")
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+# Beyond this machine
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "ci.example.org"])
+def test_a_site_that_others_reach_needs_a_way_to_log_in(host: str) -> None:
+    """Or the word of who runs it that anybody may look."""
+    reachable = Address.at(host, public_url=None, allowed_hosts=())
+    with pytest.raises(UsageError, match="--allow-anonymous"):
+        check_access(AccessSettings(), reachable)
+    check_access(AccessSettings(allow_anonymous=Role.VIEWER), reachable)
+
+
+def test_a_public_address_makes_a_site_one_that_others_reach() -> None:
+    """A proxy leads there, though it listens on this machine only."""
+    behind = Address.at("127.0.0.1", public_url="https://ci.example.org", allowed_hosts=())
+    with pytest.raises(UsageError, match="nobody could log in"):
+        check_access(AccessSettings(), behind)
+
+
+async def test_by_default_nobody_may_do_anything_from_elsewhere(tmp_path: Path) -> None:
+    """Not even look."""
+    users = PasswordFile(tmp_path / "users")
+    users.put(LocalUser("alice", Role.ADMIN, HASH))
+    settings = WebSettings(host="0.0.0.0", access=AccessSettings(providers=(users,)))
+    async with open_site(tmp_path, settings=settings) as site:
+        client = site.client("http://192.0.2.1:8080")
+        for path in ("/", "/jobs", "/history", "/rules"):
+            assert (await client.get(path)).status_code == 303
+        for path in ("/api/v1/overview", "/metrics"):
+            assert (await client.get(path)).status_code == 401
+
+
+async def test_anybody_may_do_what_the_option_says_and_no_more(tmp_path: Path) -> None:
+    """--allow-anonymous viewer."""
+    settings = WebSettings(host="0.0.0.0", access=AccessSettings(allow_anonymous=Role.VIEWER))
+    async with open_site(tmp_path, settings=settings) as site:
+        visitor = site.visitor("http://192.0.2.1:8080")
+        assert (await visitor.get("/jobs")).status_code == 200
+        job = site.job("reply bad")
+        assert (await visitor.post(f"/job/{job}/rebuild")).status_code == 403
+        assert (await visitor.get("/metrics")).status_code == 403
+
+
+# Logging in and out
+
+
+async def test_who_logs_in_gets_where_they_wanted_to_go(site: Site) -> None:
+    """With a cookie that scripts can't read, and that other sites' forms don't bring."""
+    site.add_user("alice", Role.ADMIN)
+    visitor = site.visitor()
+    await visitor.get("/login?next=/jobs")
+    response = await visitor.post("/login/local", name="alice", password=PASSWORD, next="/jobs")
+    assert response.headers["location"] == "/jobs"
+    cookie = next(
+        text
+        for text in response.headers.get_list("set-cookie")
+        if text.startswith("pycurrent-session-8080=") and "Max-Age=0" not in text
+    )
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert "Secure" not in cookie
+    page = await visitor.get("/jobs")
+    assert "local:alice" in page.text
+
+
+async def test_behind_https_cookies_are_for_https_only(tmp_path: Path) -> None:
+    """By a name that keeps anybody else from setting them."""
+    settings = WebSettings(access=access(tmp_path, public_url="https://ci.example.org"))
+    PasswordFile(tmp_path / "users").put(LocalUser("alice", Role.ADMIN, HASH))
+    async with open_site(tmp_path, settings=settings) as site:
+        visitor = site.visitor("https://ci.example.org")
+        response = await visitor.log_in("alice")
+        cookies = [
+            text for text in response.headers.get_list("set-cookie") if "Max-Age=0" not in text
+        ]
+        assert all(text.startswith("__Host-pycurrent-") and "Secure" in text for text in cookies)
+        assert (await visitor.get("/jobs")).status_code == 200
+
+
+async def test_a_wrong_password_and_a_wrong_name_are_told_alike(site: Site) -> None:
+    """Nobody learns who is known."""
+    site.add_user("alice", Role.ADMIN)
+    pages = [await site.visitor().log_in(*who) for who in (("alice", "wrong"), ("bob", PASSWORD))]
+    assert [page.status_code for page in pages] == [403, 403]
+    assert all("wrong name or password" in page.text for page in pages)
+    assert all(PASSWORD not in page.text for page in pages)
+
+
+async def test_logging_out_ends_the_session_on_the_server(site: Site) -> None:
+    """A copy of the cookie is worth nothing then."""
+    site.add_user("alice", Role.ADMIN)
+    visitor = site.visitor()
+    await visitor.log_in("alice")
+    copied = dict(visitor.client.cookies)
+    page = await visitor.post_and_follow("/logout")
+    assert "You are logged out" in page.text
+    thief = site.client(cookies=copied)
+    assert (await thief.get("/jobs")).status_code == 303
+
+
+async def test_logging_in_ends_the_session_that_the_browser_had(site: Site) -> None:
+    """Nobody can prepare a browser with a session that somebody else then uses."""
+    site.add_user("alice", Role.ADMIN)
+    visitor = site.visitor()
+    await visitor.log_in("alice")
+    before = dict(visitor.client.cookies)
+    await visitor.log_in("alice")
+    assert dict(visitor.client.cookies) != before
+    assert (await site.client(cookies=before).get("/jobs")).status_code == 303
+
+
+async def test_a_session_that_is_not_used_ends(site: Site) -> None:
+    """After a week; use prolongs it, but not beyond a month."""
+    site.add_user("alice", Role.ADMIN)
+    visitor, idle = site.visitor(), site.visitor()
+    await visitor.log_in("alice")
+    await idle.log_in("alice")
+    for _ in range(5):
+        await site.harness.advance(timedelta(days=5))
+        assert (await visitor.get("/jobs")).status_code == 200
+    assert (await idle.get("/jobs")).status_code == 303
+    await site.harness.advance(timedelta(days=5))
+    assert (await visitor.get("/jobs")).status_code == 303
+
+
+async def test_a_user_who_was_removed_is_out_at_once(site: Site) -> None:
+    """Sessions don't outlive the user; another role holds from the next request on."""
+    site.add_user("alice", Role.ADMIN)
+    site.add_user("bob", Role.ADMIN)
+    alice, bob = site.visitor(), site.visitor()
+    await alice.log_in("alice")
+    await bob.log_in("bob")
+    site.users().remove("alice")
+    site.add_user("bob", Role.VIEWER)
+    assert (await alice.get("/jobs")).status_code == 303
+    await bob.get("/jobs")
+    assert (await bob.post("/confirm", level="none")).status_code == 403
+
+
+async def test_guessing_passwords_gets_slow(site: Site) -> None:
+    """After some failures even the right one has to wait; the wait is told, and ends."""
+    site.add_user("alice", Role.ADMIN)
+    visitor = site.visitor()
+    for _ in range(5):
+        assert (await visitor.log_in("alice", "wrong")).status_code == 403
+    refused = await visitor.log_in("alice")
+    assert refused.status_code == 429
+    await site.harness.advance(timedelta(seconds=int(refused.headers["retry-after"])))
+    assert (await visitor.log_in("alice")).status_code == 303
+    assert (await visitor.log_in("alice")).status_code == 303
+
+
+# Roles
+
+
+async def status(visitor_role: Role, site: Site, request: str) -> int:
+    """What somebody with this role is answered."""
+    name = visitor_role.value
+    site.add_user(name, visitor_role)
+    visitor = site.visitor()
+    await visitor.log_in(name)
+    method, path = request.split(" ", 1)
+    if method == "GET":
+        return (await visitor.get(path)).status_code
+    job = site.job("reply bad")
+    return (await visitor.post(path.replace("JOB", job), level="none")).status_code
+
+
+MAY = {
+    "GET /jobs": {Role.VIEWER, Role.BUILDER, Role.ADMIN},
+    "GET /api/v1/overview": {Role.VIEWER, Role.BUILDER, Role.ADMIN},
+    "GET /metrics": {Role.MONITOR, Role.ADMIN},
+    "POST /job/JOB/rebuild": {Role.BUILDER, Role.ADMIN},
+    "POST /job/JOB/cancel": {Role.BUILDER, Role.ADMIN},
+    "POST /jobs/cancel": {Role.BUILDER, Role.ADMIN},
+    "POST /history/rebuild": {Role.BUILDER, Role.ADMIN},
+    "POST /job/JOB/start": {Role.ADMIN},
+    "POST /jobs/start": {Role.ADMIN},
+    "POST /rules/remove": {Role.ADMIN},
+    "POST /confirm": {Role.ADMIN},
+}
+
+
+@pytest.mark.parametrize("request_line", MAY)
+async def test_each_role_may_do_what_is_its_own(site: Site, request_line: str) -> None:
+    """And nothing else."""
+    allowed = {role for role in Role if await status(role, site, request_line) != 403}
+    assert allowed == MAY[request_line]
+
+
+async def test_the_authors_function_decides_on_people(tmp_path: Path) -> None:
+    """Whatever role they were given on the machine; and on who has not logged in, as None."""
+
+    def has_role(user: User | None, role: Role) -> bool:
+        return role is Role.VIEWER or (user is not None and user.id == "local:bob")
+
+    settings = WebSettings(access=access(tmp_path, has_role=has_role))
+    async with open_site(tmp_path, settings=settings) as site:
+        site.add_user("alice", Role.ADMIN)
+        site.add_user("bob", Role.VIEWER)
+        nobody, alice, bob = site.visitor(), site.visitor(), site.visitor()
+        await alice.log_in("alice")
+        await bob.log_in("bob")
+        job = site.job("reply bad")
+        answers = []
+        for visitor in (nobody, alice, bob):
+            assert (await visitor.get("/jobs")).status_code == 200
+            answers.append((await visitor.post(f"/job/{job}/cancel")).status_code)
+        assert answers == [401, 403, 303]
+
+
+def test_what_was_granted_includes_less() -> None:
+    """A builder sees; an admin is everything; nobody is nothing."""
+    builder = User("local:bob", "bob", Role.BUILDER)
+    assert [role for role in Role if granted(builder, role)] == [Role.VIEWER, Role.BUILDER]
+    assert not any(granted(None, role) for role in Role)
+    assert not any(granted(User("github:eve", "eve"), role) for role in Role)
+
+
+async def test_pages_offer_only_what_the_visitor_may_do(site: Site) -> None:
+    """A viewer sees no buttons that would be refused."""
+    site.add_user("eve", Role.VIEWER)
+    visitor = site.visitor()
+    await visitor.log_in("eve")
+    for path in ("/jobs", "/history", "/rules", f"/job/{site.job('reply bad')}"):
+        page = await visitor.get(path)
+        assert page.status_code == 200
+        for word in ("Cancel", "Rebuild", "Start now", "Save", "Remove", "Import"):
+            assert f">{word}<" not in page.text, (path, word)
+
+
+# Logging in elsewhere
+
+
+class Elsewhere:
+    """A login provider on another site, as GitHub is one."""
+
+    id = "forge"
+    title = "The Forge"
+    is_ready = True
+
+    def known(self, user: User) -> User | None:
+        return user
+
+    def address(self, *, state: str, callback: str) -> str:
+        return f"https://forge.example.org/authorize?state={state}&back={callback}"
+
+    async def finish(
+        self, query: Mapping[str, str], *, state: str, callback: str
+    ) -> User | LoginRefused:
+        if query.get("code") != "right":
+            return LoginRefused("the forge does not know you")
+        return User("forge:carol", "Carol")
+
+
+def everybody_who_is_known(user: User | None, role: Role) -> bool:
+    return user is not None
+
+
+@pytest_asyncio.fixture
+async def forge(tmp_path: Path) -> AsyncIterator[Site]:
+    """A site at which people log in elsewhere."""
+    provider: RedirectLogin = Elsewhere()
+    settings = WebSettings(
+        access=AccessSettings(providers=(provider,), has_role=everybody_who_is_known)
+    )
+    async with open_site(tmp_path, settings=settings) as opened:
+        yield opened
+
+
+async def begin(client: httpx.AsyncClient) -> str:
+    """The state with which the browser is sent to the other site."""
+    response = await client.get("/login/forge/begin?next=/history")
+    assert response.headers["location"].startswith("https://forge.example.org/")
+    return httpx.URL(response.headers["location"]).params["state"]
+
+
+async def test_people_log_in_on_another_site_and_come_back(forge: Site) -> None:
+    """To where they wanted to go."""
+    client = forge.client()
+    assert "Log in with The Forge" in (await client.get("/login")).text
+    state = await begin(client)
+    back = await client.get(f"/login/forge/callback?code=right&state={state}")
+    assert back.headers["location"] == "/history"
+    assert "forge:carol" in (await client.get("/history")).text
+
+
+async def test_a_login_that_another_browser_began_is_refused(forge: Site) -> None:
+    """Or somebody could be logged in as somebody else without noticing."""
+    state = await begin(forge.client())
+    victim = forge.client()
+    assert (await victim.get(f"/login/forge/callback?code=right&state={state}")).status_code == 400
+    await begin(victim)
+    assert (await victim.get(f"/login/forge/callback?code=right&state={state}")).status_code == 400
+    assert (await victim.get("/login/forge/callback?code=right&state=")).status_code == 400
+
+
+async def test_whom_the_other_site_refuses_is_told_so(forge: Site) -> None:
+    """And not let in."""
+    client = forge.client()
+    state = await begin(client)
+    page = await client.get(f"/login/forge/callback?code=wrong&state={state}")
+    assert (page.status_code, "the forge does not know you" in page.text) == (403, True)
+    assert (await client.get("/history")).status_code == 303
