@@ -1,0 +1,33 @@
+"""Puts the pages into an application."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import FastAPI
+
+from pycurrent.service import Service
+from pycurrent.web.authors import AuthorEntry
+from pycurrent.web.pages.history import add_history_pages
+from pycurrent.web.pages.job import add_job_pages
+from pycurrent.web.pages.jobs import add_jobs_pages
+from pycurrent.web.pages.login import add_login_pages
+from pycurrent.web.pages.pages import Pages
+from pycurrent.web.pages.pipeline import add_pipeline_page
+from pycurrent.web.pages.rules import add_rules_pages
+from pycurrent.web.pages.site import add_site_pages
+from pycurrent.web.pages.static import files_of
+
+
+def add_pages(
+    app: FastAPI, service: Service, extra: Sequence[AuthorEntry] = (), *, name: str = "pycurrent"
+) -> None:
+    """Have the application show the pages, and what its author has added."""
+    app.state.pages = Pages(service, files_of(app), name=name, extra=extra)
+    add_pipeline_page(app)
+    add_jobs_pages(app)
+    add_job_pages(app)
+    add_history_pages(app)
+    add_rules_pages(app)
+    add_login_pages(app)
+    add_site_pages(app)

@@ -1,0 +1,32 @@
+"""What is shown when something can't be."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import Request
+from fastapi.responses import RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from pycurrent.web.auth import NotLoggedIn
+from pycurrent.web.pages.login import login_path
+from pycurrent.web.pages.pages import pages_of
+
+
+async def error_page(request: Request, error: HTTPException) -> Response:
+    """The page for an error; for who has to log in, the way there."""
+    by_browser = request.method == "GET" and "authorization" not in request.headers
+    if isinstance(error, NotLoggedIn) and by_browser:
+        path = f"{request.url.path}?{request.url.query}".rstrip("?")
+        return RedirectResponse(login_path(path), status_code=303)
+    response = pages_of(request).render(
+        request,
+        "error.html",
+        status=error.status_code,
+        code=error.status_code,
+        title=HTTPStatus(error.status_code).phrase,
+        detail="" if error.detail == HTTPStatus(error.status_code).phrase else error.detail,
+        may_help_to_log_in=isinstance(error, NotLoggedIn),
+    )
+    response.headers.update(error.headers or {})
+    return response

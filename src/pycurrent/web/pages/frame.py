@@ -1,0 +1,164 @@
+"""What is around each page: who looks, the navigation, and how the pipeline is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import Request
+
+from pycurrent.engine import Level
+from pycurrent.service import Service
+from pycurrent.term import Active, Failed, Ok
+from pycurrent.web.auth import Access, Caller, Role, User
+from pycurrent.web.authors import AuthorEntry
+from pycurrent.web.pages import look
+from pycurrent.web.pages.look import Look
+from pycurrent.web.pages.notes import PARAMETER, Note
+from pycurrent.web.pages.words import confirm_text
+
+THEME_COOKIE = "pycurrent-theme"
+THEMES = ("light", "dark")
+
+_NAVIGATION = (("/", "Pipeline"), ("/jobs", "Jobs"), ("/history", "History"), ("/rules", "Rules"))
+
+
+@dataclass(frozen=True, slots=True)
+class NavEntry:
+    """A page that can be gone to."""
+
+    href: str
+    title: str
+    is_here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What templates know of the page and who looks at it."""
+
+    name: str
+    address: str
+    """Path and query, to come back to."""
+    form_token: str
+    theme: str | None
+    user: User | None
+    can_log_in: bool
+    nav: tuple[NavEntry, ...]
+    note: Note | None
+
+    @property
+    def other_theme(self) -> str:
+        return "light" if self.theme == "dark" else "dark"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many stages are in a state."""
+
+    key: str
+    look: Look
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class LevelChoice:
+    """A confirmation level that can be set, and how many jobs would start then."""
+
+    value: str
+    text: str
+    is_set: bool
+    starts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """How the pipeline is."""
+
+    result: Look
+    result_text: str
+    counts: tuple[Count, ...]
+    jobs: int
+    confirm_text: str
+    waiting: int
+    choices: tuple[LevelChoice, ...]
+    may_confirm: bool
+    roles: tuple[str, ...]
+    """What who looks may do, for scripts: the server decides."""
+
+
+def make_page(
+    request: Request,
+    access: Access,
+    caller: Caller,
+    *,
+    name: str,
+    note: Note | None,
+    extra: Sequence[AuthorEntry],
+) -> Page:
+    theme = request.cookies.get(THEME_COOKIE)
+    return Page(
+        name=name,
+        address=_address(request),
+        form_token=access.form_token(request, caller),
+        theme=theme if theme in THEMES else None,
+        user=caller.user,
+        can_log_in=access.can_log_in,
+        nav=tuple(_navigation(request, access, caller, extra)),
+        note=note,
+    )
+
+
+def _navigation(
+    request: Request, access: Access, caller: Caller, extra: Sequence[AuthorEntry]
+) -> Iterator[NavEntry]:
+    here = request.url.path
+    for href, title in _NAVIGATION:
+        is_job = href == "/jobs" and here.startswith("/job/")
+        yield NavEntry(href, title, here == href or is_job)
+    for entry in extra:
+        if access.allows(request, caller.user, entry.role):
+            yield NavEntry(entry.href, entry.title, here == entry.href)
+
+
+def _address(request: Request) -> str:
+    """Without the note, which has been shown; and of a page, not of a form that was sent."""
+    if request.method != "GET":
+        return "/"
+    query = parse_qsl(request.url.query, keep_blank_values=True)
+    kept = urlencode([(name, value) for name, value in query if name != PARAMETER])
+    return f"{request.url.path}?{kept}" if kept else request.url.path
+
+
+def make_header(request: Request, access: Access, caller: Caller, service: Service) -> Header:
+    overview = service.stages.overview(limit=0)
+    confirmation = service.confirmation.show()
+    choices = [
+        LevelChoice(
+            value="none" if level is None else str(level),
+            text=f"for {confirm_text(level)}",
+            is_set=level == confirmation.level,
+            starts=len(confirmation.would_start(level)),
+        )
+        for level in (None, *reversed(Level))
+    ]
+    match overview.result:
+        case Failed(message):
+            result_text = message.partition("\n")[0]
+        case Ok() | Active():
+            result_text = ""
+    return Header(
+        result=look.of_output(overview.result),
+        result_text=result_text[:300],
+        counts=tuple(
+            Count(state.name.lower(), look.OF_STATE[state], getattr(overview.counts, name))
+            for state in look.ORDER
+            if (name := state.name.lower())
+        ),
+        jobs=overview.jobs,
+        confirm_text=confirm_text(confirmation.level),
+        waiting=len(confirmation.waiting),
+        choices=tuple(choices),
+        may_confirm=access.allows(request, caller.user, Role.ADMIN),
+        roles=tuple(role.value for role in Role if access.allows(request, caller.user, role)),
+    )

@@ -1,0 +1,126 @@
+"""The page of the jobs that have ended: filters, and rebuilding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from pycurrent.service import HistoryFilter, Rebuild, Refused
+from pycurrent.web.auth import Role
+from pycurrent.web.context import ServiceOf
+from pycurrent.web.forms import Form, read_form
+from pycurrent.web.pages import look, routing
+from pycurrent.web.pages.jobs import outcome_note
+from pycurrent.web.pages.notes import Note
+from pycurrent.web.pages.pages import pages_of
+
+PER_PAGE = 50
+MOST_REBUILT = 10_000
+"""By one click."""
+_TRUTH = {"true": True, "false": False}
+_FIELDS = ("op", "ok", "rebuild", "prefix", "key", "text")
+
+
+def add_history_pages(app: FastAPI) -> None:
+    routing.page(app, "/history", _history, Role.VIEWER)
+    routing.action(app, "/history/rebuild", _rebuild, Role.BUILDER)
+    routing.action(app, "/history/rebuild-matching", _rebuild_matching, Role.BUILDER)
+    routing.page(app, "/history/rebuild-matching", _ask, Role.BUILDER)
+
+
+def filter_of(query: Mapping[str, str]) -> HistoryFilter:
+    """The filter in an address: as in the API. What is empty, or no truth value, is not there."""
+
+    def text(name: str) -> str | None:
+        return query.get(name, "").strip() or None
+
+    return HistoryFilter(
+        op=text("op"),
+        ok=_TRUTH.get(query.get("ok", "")),
+        rebuild=_TRUTH.get(query.get("rebuild", "")),
+        prefix=text("prefix"),
+        key=text("key"),
+        text=text("text"),
+    )
+
+
+def query_of(wanted: HistoryFilter) -> str:
+    """The address's part for a filter; empty for all jobs."""
+    values = {name: getattr(wanted, name) for name in _FIELDS}
+    return urlencode({name: _text(value) for name, value in values.items() if value is not None})
+
+
+def _text(value: str | bool) -> str:
+    return value if isinstance(value, str) else str(value).lower()
+
+
+async def _history(request: Request, service: ServiceOf) -> Response:
+    wanted = filter_of(request.query_params)
+    before = request.query_params.get("before") or None
+    found = await service.archive.page(wanted, limit=PER_PAGE, before=before)
+    query = query_of(wanted)
+    older = None if found.next is None else _join(query, urlencode({"before": found.next}))
+    pages = pages_of(request)
+    return pages.render(
+        request,
+        "history.html",
+        wanted=wanted,
+        rows=[(entry, look.OF_ENDING[entry.ending]) for entry in found.entries],
+        operations=await service.archive.operations(),
+        query=query,
+        newest=None if before is None else f"/history?{query}".rstrip("?"),
+        older=None if older is None else f"/history?{older}",
+        may_rebuild=pages.may(request, Role.BUILDER),
+    )
+
+
+def _join(*parts: str) -> str:
+    return "&".join(part for part in parts if part)
+
+
+async def _rebuild(request: Request, service: ServiceOf) -> Response:
+    form = await read_form(request)
+    outcomes = await service.jobs.rebuild_many(form.all("job"))
+    return pages_of(request).go(_address(form), _note(outcomes))
+
+
+async def _ask(request: Request, service: ServiceOf) -> Response:
+    """Before all that match are rebuilt: how many are they?"""
+    wanted = filter_of(request.query_params)
+    found = await service.archive.page(wanted, limit=MOST_REBUILT)
+    return pages_of(request).render(
+        request,
+        "rebuild_matching.html",
+        wanted=wanted,
+        jobs=len(found.entries),
+        works=len({(entry.op, entry.key) for entry in found.entries}),
+        has_more=found.next is not None,
+        query=query_of(wanted),
+    )
+
+
+async def _rebuild_matching(request: Request, service: ServiceOf) -> Response:
+    form = await read_form(request)
+    wanted = filter_of({name: form.text(name) for name in _FIELDS})
+    if form.get("sure") is None:
+        raise HTTPException(400, "it was not said that this is meant")
+    outcomes, _ = await service.rebuild_matching(wanted, limit=MOST_REBUILT)
+    return pages_of(request).go(_address(form), _note(outcomes))
+
+
+def _address(form: Form) -> str:
+    """The page with the filter that the form was sent with."""
+    query = query_of(filter_of({name: form.text(name) for name in _FIELDS}))
+    return f"/history?{query}".rstrip("?")
+
+
+def _note(outcomes: Mapping[str, Rebuild]) -> Note:
+    refused = [
+        f"{job_id}: {outcome.why}"
+        for job_id, outcome in outcomes.items()
+        if isinstance(outcome, Refused)
+    ]
+    return outcome_note(len(outcomes) - len(refused), refused, "to be rebuilt")

@@ -1,0 +1,121 @@
+"""The page of a job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request, Response
+
+from pycurrent.service import (
+    Action,
+    Done,
+    JobDetail,
+    LogWindow,
+    NoSuchJob,
+    Rebuilding,
+    RebuiltOnceNeeded,
+    Refused,
+    Service,
+)
+from pycurrent.web.auth import Role
+from pycurrent.web.context import Asker, ServiceOf
+from pycurrent.web.pages import look, routing
+from pycurrent.web.pages.look import Look
+from pycurrent.web.pages.notes import Note
+from pycurrent.web.pages.pages import pages_of
+from pycurrent.web.pages.trend import trend_of
+from pycurrent.web.pages.words import path, plain
+
+LINES = 200
+"""Of the end of a log, on a page without a script."""
+_RUNS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class LogEnd:
+    """The last lines of a log."""
+
+    text: str
+    first: int
+    """The number of the first one, from 1 on."""
+    total: int
+    size: int
+
+
+def add_job_pages(app: FastAPI) -> None:
+    routing.action(app, "/job/{job_id:path}/cancel", _cancel, Role.BUILDER)
+    routing.action(app, "/job/{job_id:path}/rebuild", _rebuild, Role.BUILDER)
+    routing.action(app, "/job/{job_id:path}/start", _start, Role.ADMIN)
+    routing.page(app, "/job/{job_id:path}", _job, Role.VIEWER)
+
+
+async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
+    detail = service.jobs.detail(job_id)
+    runs = await service.archive.same_work(detail.entry, limit=_RUNS)
+    pages = pages_of(request)
+    return pages.render(
+        request,
+        "job.html",
+        job=detail,
+        id=job_id,
+        look=look_of(detail),
+        runs=[(run, look.OF_ENDING[run.ending]) for run in runs],
+        trend=trend_of(runs),
+        log=await _log_end(service, job_id),
+        now=service.engine.clock.now(),
+        may_cancel=Action.CANCEL in detail.actions and pages.may(request, Role.BUILDER),
+        may_rebuild=Action.REBUILD in detail.actions and pages.may(request, Role.BUILDER),
+        may_start=Action.START in detail.actions and pages.may(request, Role.ADMIN),
+    )
+
+
+def look_of(detail: JobDetail) -> Look:
+    """How the job is, or how it ended."""
+    if detail.active is not None:
+        return look.of_job(detail.active)
+    return look.OF_ENDING[detail.entry.ending]
+
+
+async def _log_end(service: Service, job_id: str) -> LogEnd | None:
+    """None if there is no log any more."""
+    try:
+        window: LogWindow = await service.logs.window(job_id, None, LINES)
+    except NoSuchJob:
+        return None
+    text = "\n".join(
+        plain(line.text) + (f" … {line.cut:,} bytes more" if line.cut else "")
+        for line in window.lines
+    )
+    return LogEnd(text, window.first + 1, window.total, window.size)
+
+
+async def _cancel(request: Request, job_id: str, service: ServiceOf, asker: Asker) -> Response:
+    done = service.jobs.cancel(job_id, by=asker)
+    return _back(request, job_id, _note(done, "It is being cancelled."))
+
+
+async def _start(request: Request, job_id: str, service: ServiceOf, asker: Asker) -> Response:
+    return _back(request, job_id, _note(service.jobs.start(job_id, by=asker), "It may start now."))
+
+
+async def _rebuild(request: Request, job_id: str, service: ServiceOf) -> Response:
+    match service.jobs.rebuild(job_id):
+        case Rebuilding(new):
+            return _back(request, new, Note("The work is being done again, by this job."))
+        case RebuiltOnceNeeded():
+            note = Note("The work is done again once somebody needs it.")
+            return _back(request, job_id, note)
+        case Refused() as refused:
+            return _back(request, job_id, _note(refused, ""))
+
+
+def _note(outcome: Done | Refused, done: str) -> Note:
+    match outcome:
+        case Done():
+            return Note(done)
+        case Refused(why):
+            return Note(f"That can't be done: {why}", is_good=False)
+
+
+def _back(request: Request, job_id: str, note: Note) -> Response:
+    return pages_of(request).go(f"/job/{path(job_id)}", note)

@@ -1,0 +1,88 @@
+"""The page of the jobs that have not ended, and what can be done about many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from fastapi import FastAPI, Request, Response
+
+from pycurrent.errors import PycurrentError
+from pycurrent.service import Action, Done, Refused
+from pycurrent.web.auth import Role
+from pycurrent.web.context import Asker, ServiceOf
+from pycurrent.web.forms import read_form
+from pycurrent.web.pages import look, routing
+from pycurrent.web.pages.notes import Note
+from pycurrent.web.pages.pages import pages_of
+from pycurrent.web.pages.words import plural
+
+SHOWN = 1000
+"""How many jobs are listed at most: the rest are counted."""
+
+
+def add_jobs_pages(app: FastAPI) -> None:
+    routing.page(app, "/jobs", _jobs, Role.VIEWER)
+    routing.action(app, "/jobs/cancel", _cancel, Role.BUILDER)
+    routing.action(app, "/jobs/start", _start, Role.ADMIN)
+
+
+async def _jobs(request: Request, service: ServiceOf) -> Response:
+    jobs = service.jobs.active()
+    pages = pages_of(request)
+    return pages.render(
+        request,
+        "jobs.html",
+        rows=[(job, look.of_job(job)) for job in jobs[:SHOWN]],
+        total=len(jobs),
+        now=service.engine.clock.now(),
+        may_cancel=pages.may(request, Role.BUILDER),
+        may_start=pages.may(request, Role.ADMIN),
+    )
+
+
+async def _cancel(request: Request, service: ServiceOf, asker: Asker) -> Response:
+    form = await read_form(request)
+    note = act_on(form.all("job"), Action.CANCEL, lambda job: service.jobs.cancel(job, by=asker))
+    return pages_of(request).go("/jobs", note)
+
+
+async def _start(request: Request, service: ServiceOf, asker: Asker) -> Response:
+    form = await read_form(request)
+    note = act_on(form.all("job"), Action.START, lambda job: service.jobs.start(job, by=asker))
+    return pages_of(request).go("/jobs", note)
+
+
+_DONE = {Action.CANCEL: "cancelled", Action.START: "confirmed"}
+_DETAILS = 10
+"""How many refusals are told of."""
+
+
+def act_on(jobs: Iterable[str], what: Action, act: Callable[[str], Done | Refused]) -> Note:
+    """Do it to each job, and say what has become of it."""
+    done, refused = 0, list[str]()
+    for job_id in dict.fromkeys(jobs):
+        match _tried(job_id, act):
+            case Done():
+                done += 1
+            case Refused(why):
+                refused.append(f"{job_id}: {why}")
+    return outcome_note(done, refused, _DONE[what])
+
+
+def outcome_note(done: int, refused: list[str], did: str) -> Note:
+    """`did` is what was to be done, in the past tense."""
+    if not done and not refused:
+        return Note("No job was selected.", is_good=False)
+    parts = [f"{plural(done, 'job')} {did}"] if done else []
+    parts += [f"{plural(len(refused), 'job')} not"] if refused else []
+    details = refused[:_DETAILS]
+    if len(refused) > _DETAILS:
+        details.append(f"and {len(refused) - _DETAILS} more")
+    return Note(", ".join(parts) + (":" if refused else "."), tuple(details), not refused)
+
+
+def _tried(job_id: str, act: Callable[[str], Done | Refused]) -> Done | Refused:
+    try:
+        return act(job_id)
+    except PycurrentError as error:
+        return Refused(str(error))

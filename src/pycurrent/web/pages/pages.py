@@ -1,0 +1,112 @@
+"""Makes pages of templates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pycurrent.service import Service
+from pycurrent.web.auth import Caller, NotLoggedIn, Role, Via, access_of, caller_of
+from pycurrent.web.authors import AuthorEntry, AuthorPage
+from pycurrent.web.pages import words
+from pycurrent.web.pages.frame import make_header, make_page
+from pycurrent.web.pages.modules import Modules
+from pycurrent.web.pages.notes import PARAMETER, Note, Notes
+from pycurrent.web.pages.static import Files
+
+_TEMPLATES = Path(__file__).parents[1] / "templates"
+
+
+class Pages:
+    """The pages of one site."""
+
+    def __init__(
+        self,
+        service: Service,
+        files: Files,
+        *,
+        name: str = "pycurrent",
+        extra: Sequence[AuthorEntry] = (),
+    ) -> None:
+        self.service = service
+        self.extra = tuple(extra)
+        self._name = name
+        self._notes = Notes()
+        self._templates = _environment(files)
+
+    @property
+    def author_pages(self) -> dict[str, AuthorPage]:
+        """By name."""
+        return {entry.name: entry for entry in self.extra if isinstance(entry, AuthorPage)}
+
+    def may(self, request: Request, role: Role) -> bool:
+        """Whether who asks has the role."""
+        return access_of(request).allows(request, caller_of(request).user, role)
+
+    def render(
+        self, request: Request, template: str, *, status: int = 200, **content: Any
+    ) -> Response:
+        """A page for who asks. How the pipeline is, is shown only to who may see it."""
+        caller = _known_caller(request)
+        access = access_of(request)
+        page = make_page(
+            request,
+            access,
+            caller,
+            name=self._name,
+            note=self._notes.take(request.query_params.get(PARAMETER)),
+            extra=self.extra,
+        )
+        sees = access.allows(request, caller.user, Role.VIEWER)
+        header = make_header(request, access, caller, self.service) if sees else None
+        text = self._templates.get_template(template).render(page=page, header=header, **content)
+        # Text of jobs may hold what is no Unicode.
+        response = HTMLResponse(text.encode(errors="replace"), status_code=status)
+        access.set_visitor(request, response)
+        return response
+
+    def go(self, path: str, note: Note | None = None) -> Response:
+        """Send the browser on, after a form, to a page that says what has become of it."""
+        if note is not None:
+            query = urlencode({PARAMETER: self._notes.leave(note)})
+            path = f"{path}{'&' if '?' in path else '?'}{query}"
+        return RedirectResponse(path, status_code=303)
+
+
+def pages_of(request: Request) -> Pages:
+    """Those of the application that serves the request."""
+    pages: Pages = request.app.state.pages
+    return pages
+
+
+def _known_caller(request: Request) -> Caller:
+    """Who asks; nobody, if that can't be said: an error page is shown to anybody."""
+    try:
+        return caller_of(request)
+    except NotLoggedIn:
+        return Caller(None, Via.NOTHING, None)
+
+
+def _environment(files: Files) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["duration"] = words.duration
+    environment.filters["local_time"] = words.local_time
+    environment.filters["path"] = words.path
+    environment.filters["plain"] = words.plain
+    environment.filters["waits"] = words.waits
+    environment.globals["plural"] = words.plural
+    environment.globals["modules_of"] = Modules(files).needed_by
+    environment.globals["static"] = files.address
+    return environment

@@ -1,0 +1,141 @@
+"""The page of the pipeline, as far as it needs no script: a table of its stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from fastapi import FastAPI, Request, Response
+
+from pycurrent.term import Graph, GraphNode, NodeKind, State
+from pycurrent.web.auth import Role
+from pycurrent.web.context import ServiceOf
+from pycurrent.web.pages import look, routing
+from pycurrent.web.pages.look import Look
+from pycurrent.web.pages.pages import pages_of
+
+PER_PAGE = 100
+_STAGES = frozenset({NodeKind.COMPONENT, NodeKind.BIND, NodeKind.FOLD})
+_STATES = {state.name.lower(): state for state in State}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A stage, or a folded part of the pipeline."""
+
+    node: GraphNode
+    look: Look
+    update: Look | None
+    where: str
+    """The lists it is in, from the outside."""
+    unfold: str | None
+    """What to put into the address to see what is inside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which stages to list: what stands in the address."""
+
+    state: State | None
+    text: str
+    unfold: tuple[str, ...]
+    page: int
+
+    @classmethod
+    def of(cls, request: Request) -> Wanted:
+        query = request.query_params
+        page = query.get("page", "")
+        return cls(
+            state=_STATES.get(query.get("state", "")),
+            text=query.get("text", "").strip(),
+            unfold=tuple(query.getlist("unfold")),
+            page=int(page) if page.isdecimal() and page.isascii() and len(page) < 7 else 1,
+        )
+
+    @property
+    def state_key(self) -> str:
+        return "" if self.state is None else self.state.name.lower()
+
+    def folds(self) -> dict[str, list[str]]:
+        """Each `key:value` opens a fold."""
+        folds: dict[str, list[str]] = {}
+        for fold in self.unfold:
+            key, _, value = fold.partition(":")
+            folds.setdefault(key, []).append(value)
+        return folds
+
+    def query(self, *, page: int = 1) -> str:
+        parts = [("state", self.state_key), ("text", self.text)]
+        parts += [("unfold", fold) for fold in self.unfold]
+        parts += [("page", str(page) if page > 1 else "")]
+        return urlencode([(name, value) for name, value in parts if value])
+
+
+def add_pipeline_page(app: FastAPI) -> None:
+    routing.page(app, "/", _pipeline, Role.VIEWER)
+
+
+async def _pipeline(request: Request, service: ServiceOf) -> Response:
+    wanted = Wanted.of(request)
+    graph = service.pipeline.picture(wanted.folds()).graph
+    nodes = sorted(_matching(graph, wanted), key=_concern)
+    first = (max(1, wanted.page) - 1) * PER_PAGE
+    shown = nodes[first : first + PER_PAGE]
+    return pages_of(request).render(
+        request,
+        "pipeline.html",
+        rows=_rows(graph, shown),
+        first=first + 1,
+        total=len(nodes),
+        wanted=wanted,
+        states=[(state.name.lower(), look.OF_STATE[state].word) for state in look.ORDER],
+        newer=f"/?{wanted.query(page=wanted.page - 1)}" if first > 0 else None,
+        older=f"/?{wanted.query(page=wanted.page + 1)}" if first + PER_PAGE < len(nodes) else None,
+    )
+
+
+def _matching(graph: Graph, wanted: Wanted) -> Iterator[GraphNode]:
+    text = wanted.text.casefold()
+    for node in graph.nodes:
+        if node.kind not in _STAGES or node.state is None:
+            continue
+        if wanted.state is not None and node.state is not wanted.state:
+            continue
+        if (
+            text
+            and text not in node.label.casefold()
+            and text not in (node.failure or "").casefold()
+        ):
+            continue
+        yield node
+
+
+def _concern(node: GraphNode) -> int:
+    assert node.state is not None
+    return look.ORDER.index(node.state)
+
+
+def _rows(graph: Graph, nodes: Sequence[GraphNode]) -> list[Row]:
+    parents = {group.id: (group.label, group.parent) for group in graph.groups}
+    return [_row(node, _where(node.group, parents)) for node in nodes]
+
+
+def _row(node: GraphNode, where: str) -> Row:
+    assert node.state is not None
+    return Row(
+        node=node,
+        look=look.OF_STATE[node.state],
+        update=None if node.update is None else look.OF_ACTIVITY[node.update],
+        where=where,
+        unfold=None if node.fold is None else f"{node.fold.key}:{node.fold.value}",
+    )
+
+
+def _where(group: str | None, parents: Mapping[str, tuple[str | None, str | None]]) -> str:
+    labels = []
+    while group is not None:
+        label, group = parents[group]
+        if label:
+            labels.append(label)
+    return " \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} ".join(reversed(labels))

@@ -1,0 +1,62 @@
+"""What each page offers: the confirmation level, the colours; and the author's own pages."""
+
+from __future__ import annotations
+
+import inspect
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from pycurrent.engine import Level
+from pycurrent.web.auth import NotAllowed, Role, caller_of
+from pycurrent.web.authors import Visit
+from pycurrent.web.context import ServiceOf
+from pycurrent.web.forms import read_form
+from pycurrent.web.pages import routing
+from pycurrent.web.pages.frame import THEME_COOKIE, THEMES
+from pycurrent.web.pages.notes import Note
+from pycurrent.web.pages.pages import pages_of
+from pycurrent.web.pages.words import confirm_text, own_path, plural
+
+_YEAR = 365 * 24 * 3600
+
+
+def add_site_pages(app: FastAPI) -> None:
+    routing.action(app, "/confirm", _confirm, Role.ADMIN)
+    routing.open_action(app, "/theme", _theme)
+    routing.page(app, "/page/{name}", _author_page, Role.VIEWER)
+
+
+async def _confirm(request: Request, service: ServiceOf) -> Response:
+    form = await read_form(request)
+    text = form.text("level")
+    level = None if text == "none" else Level.parse(text)
+    started = service.confirmation.set(level)
+    went_on = f" {plural(len(started), 'job')} may start now." if started else ""
+    note = Note(f"From now on, jobs wait for confirmation for {confirm_text(level)}.{went_on}")
+    return pages_of(request).go(own_path(form.get("back")), note)
+
+
+async def _theme(request: Request) -> Response:
+    form = await read_form(request)
+    theme = form.text("theme")
+    if theme not in THEMES:
+        raise HTTPException(422, f"there is no theme {theme!r}")
+    response = pages_of(request).go(own_path(form.get("back")))
+    # For scripts, too: it is no secret.
+    response.set_cookie(THEME_COOKIE, theme, max_age=_YEAR, samesite="lax")
+    return response
+
+
+async def _author_page(request: Request, name: str) -> Response:
+    pages = pages_of(request)
+    page = pages.author_pages.get(name)
+    if page is None:
+        raise HTTPException(404, f"there is no page {name!r}")
+    user = caller_of(request).user
+    if not pages.may(request, page.role):
+        raise NotAllowed(user, page.role)
+    content = page.content(Visit(user, dict(request.query_params)))
+    if inspect.isawaitable(content):
+        content = await content
+    return pages.render(request, "author.html", title=page.title, content=content)

@@ -1,0 +1,91 @@
+"""The files of the site: styles, scripts, pictures.
+
+A page of the pipeline takes some forty of them, so they are answered from memory, before anything
+else looks at the request. Their addresses hold a digest of them all: a browser keeps them for
+good, and asks for others when the site has been given others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+from collections.abc import Iterator
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+FOLDER = Path(__file__).parents[1] / "static"
+ADDRESS = "/static"
+"""Where they are served."""
+
+_FOR_GOOD = "public, max-age=31536000, immutable"
+_ASK_AGAIN = "no-cache"
+
+
+class Files:
+    """The files of a folder, read once: they don't change while an engine runs.
+
+    As an application it answers `VERSION/PATH`, for good, and `PATH`, to be asked for again.
+    """
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self._contents = dict(_read(folder))
+        self.version = _digest(*(part for file in self._contents.items() for part in file))
+        self.address = f"{ADDRESS}/{self.version}"
+        """Of the files, as pages have it."""
+
+    def get(self, path: str) -> bytes | None:
+        """What is in a file, by its path below the folder; None if there is no such file."""
+        return self._contents.get(path)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        if request.method not in {"GET", "HEAD"}:
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+        await self._answer(request)(scope, receive, send)
+
+    def _answer(self, request: Request) -> Response:
+        path = request.scope["path"].removeprefix(f"{ADDRESS}/")
+        own = path.removeprefix(f"{self.version}/")
+        content = self._contents.get(own)
+        if content is None:
+            raise HTTPException(404)
+        tag = f'"{_digest(content)}"'
+        kept = _ASK_AGAIN if own == path else _FOR_GOOD
+        headers = {"Cache-Control": kept, "ETag": tag}
+        if tag in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        return Response(content, headers=headers, media_type=mimetypes.guess_type(own)[0])
+
+
+def add_files(app: FastAPI) -> None:
+    """Have the application answer with the files. Before its other routes: they take longer to
+    look at.
+    """
+    app.state.files = files = Files()
+    app.mount(ADDRESS, files)
+
+
+def files_of(app: FastAPI) -> Files:
+    """The files that the application answers with."""
+    files: Files = app.state.files
+    return files
+
+
+def _read(folder: Path) -> Iterator[tuple[str, bytes]]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            yield path.relative_to(folder).as_posix(), path.read_bytes()
+
+
+def _digest(*parts: str | bytes) -> str:
+    found = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        found.update(b"%d:" % len(data))
+        found.update(data)
+    return found.hexdigest()[:16]

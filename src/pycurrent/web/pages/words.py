@@ -1,0 +1,93 @@
+"""How things are put into words on a page."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from urllib.parse import quote, urlsplit
+
+from pycurrent.engine import Level
+from pycurrent.service import ForConfirmation, InQueue, Wait
+
+_CONTROL = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # sequences that set colours and move the cursor (ECMA-48)
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # titles and links
+    r"|\x1b[ -/]*[0-~]?"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
+"""What a terminal would obey, but for tabs and ends of lines."""
+
+
+def duration(time: timedelta | None) -> str:
+    """As a person says it: `1.2 s`, `2 min 05 s`, `3 h 07 min`, `4 d 02 h`; a dash for None."""
+    if time is None:
+        return "\N{EN DASH}"
+    seconds = max(0.0, time.total_seconds())
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(int(minutes), 60)
+    if hours < 1:
+        return f"{minutes} min {seconds:02.0f} s"
+    days, hours = divmod(hours, 24)
+    if days < 1:
+        return f"{hours} h {minutes:02} min"
+    return f"{days} d {hours:02} h"
+
+
+def local_time(time: datetime) -> str:
+    """As the clock beside the machine shows it. A script may show it as the reader's does."""
+    return f"{time.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def waits(wait: Wait) -> str:
+    """What for."""
+    match wait:
+        case ForConfirmation(level):
+            return f"confirmation (its level is {level})"
+        case InQueue(pool, None):
+            return f"pool {pool}"
+        case InQueue(pool, place):
+            return f"pool {pool}, place {place} in the queue"
+
+
+def confirm_text(level: Level | None) -> str:
+    """From which level on jobs wait."""
+    match level:
+        case None:
+            return "nothing"
+        case Level.HARMLESS:
+            return "everything"
+        case Level.DANGEROUS:
+            return "dangerous"
+        case _:
+            return f"{level} and above"
+
+
+def plural(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def plain(text: str) -> str:
+    """A text without what a terminal would obey."""
+    return _CONTROL.sub("", text)
+
+
+def path(text: str) -> str:
+    """As a part of an address, with its slashes."""
+    return quote(text, safe="/")
+
+
+def own_path(text: str | None, *, otherwise: str = "/") -> str:
+    """An address that a form has brought, if it is a path of this site: nobody is sent elsewhere
+    by a link that somebody else has made.
+    """
+    if not text or not text.startswith("/") or not text.isprintable() or "\\" in text:
+        return otherwise
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return otherwise
+    return otherwise if parts.scheme or parts.netloc or text.startswith("//") else text

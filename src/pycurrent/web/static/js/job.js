@@ -1,0 +1,32 @@
+// The page of a job: its log, and all else as the server shows it, anew whenever the job is at
+// something else.
+
+import { openLog } from "./log.js";
+import { live } from "./live.js";
+import { refresh } from "./parts.js";
+
+/** Have the page brought up to date when the job with this id changes. */
+function follow(id) {
+  let refreshing = false;
+  let again = false;
+  const update = async () => {
+    again = true;
+    if (refreshing) return;
+    refreshing = true;
+    while (again) {
+      again = false;
+      await refresh();
+    }
+    refreshing = false;
+  };
+  live.on("jobs", (jobs) => id in jobs && update());
+  live.on("reset", update);
+  // What has happened between the making of the page and the first event.
+  live.on("open", update);
+}
+
+const section = document.querySelector("[data-log]");
+if (section) {
+  openLog(section);
+  if (section.dataset.active === "true") follow(section.dataset.job);
+}

@@ -1,0 +1,163 @@
+// The jobs that have not ended, live: rows come, change and go. What is ticked stays ticked, and
+// what is done about jobs is sent as without scripts, but in place.
+
+import { get } from "./api.js";
+import { element } from "./dom.js";
+import { live } from "./live.js";
+import { grouped } from "./numbers.js";
+import { state } from "./signs.js";
+import { duration } from "./site.js";
+
+const SHOWN = 1000; // rows; the server shows as many
+const LOOKS = {
+  created: ["ready", "starting"],
+  "waiting-for-confirmation": ["waiting", "to confirm"],
+  queued: ["ready", "queued"],
+  running: ["running", "running"],
+};
+
+class Jobs {
+  constructor(body) {
+    this.body = body;
+    this.form = body.closest("form");
+    this.template = document.querySelector("[data-job-row]").content.querySelector("tr");
+    this.may = new Set((document.body.dataset.may ?? "").split(" "));
+    this.jobs = new Map(); // the oldest first
+    this.rows = new Map([...body.rows].map((row) => [row.dataset.job, row]));
+    this.frame = 0;
+    this.changed = new Set();
+    live.keep("jobs", {
+      read: () => get("/jobs"),
+      replace: ({ jobs }) => {
+        this.jobs = new Map(jobs.map((job) => [job.id, job]));
+        this.request([...this.jobs.keys(), ...this.rows.keys()]);
+      },
+      apply: (jobs) => {
+        const entries = Object.entries(jobs);
+        entries.sort(([, a], [, b]) => (a?.created ?? "").localeCompare(b?.created ?? ""));
+        for (const [id, job] of entries) {
+          if (job === null) this.jobs.delete(id);
+          else this.jobs.set(id, job);
+        }
+        this.request(Object.keys(jobs));
+      },
+    });
+  }
+
+  /** Show what has become of these jobs, with the next frame. */
+  request(ids) {
+    for (const id of ids) this.changed.add(id);
+    this.frame ||= requestAnimationFrame(() => this.show());
+  }
+
+  show() {
+    this.frame = 0;
+    for (const id of this.changed) {
+      const row = this.rows.get(id);
+      const job = this.jobs.get(id);
+      if (row === undefined) continue;
+      if (job === undefined) this.remove(id, row);
+      else this.fill(row, job);
+    }
+    this.changed.clear();
+    this.showMore();
+    this.showTotal();
+    this.form.dispatchEvent(new Event("change"));
+  }
+
+  remove(id, row) {
+    // Who was in the row goes on in the next one.
+    if (row.contains(document.activeElement)) {
+      const next = row.nextElementSibling ?? row.previousElementSibling;
+      next?.querySelector("a, button, input")?.focus();
+    }
+    row.remove();
+    this.rows.delete(id);
+  }
+
+  /** Rows for jobs that have none, as long as there is room. */
+  showMore() {
+    if (this.rows.size >= Math.min(SHOWN, this.jobs.size)) return;
+    for (const [id, job] of this.jobs) {
+      if (this.rows.size >= SHOWN) return;
+      if (this.rows.has(id)) continue;
+      const row = this.template.cloneNode(true);
+      row.dataset.job = id;
+      this.fill(row, job);
+      this.body.append(row);
+      this.rows.set(id, row);
+    }
+  }
+
+  showTotal() {
+    const count = this.jobs.size;
+    const what = count === 1 ? "1 job that has" : `${grouped(count)} jobs that have`;
+    document.querySelector("[data-jobs-total]").textContent = `${what} not ended`;
+    this.form.hidden = count === 0;
+    document.querySelector("[data-empty]").hidden = count !== 0;
+    const more = this.form.querySelector("[data-jobs-more]");
+    if (more) {
+      more.hidden = count <= SHOWN;
+      more.textContent = `${grouped(count - SHOWN)} more are not shown`;
+    }
+  }
+
+  // A row
+
+  fill(row, job) {
+    const cell = (name) => row.querySelector(`[data-cell="${name}"]`);
+    const tick = cell("tick")?.querySelector("input");
+    if (tick) {
+      tick.value = job.id;
+      tick.setAttribute("aria-label", `Select ${job.description}`);
+    }
+    const [sign, word] = job.cancelled === null ? LOOKS[job.state] : ["failed", "cancelling"];
+    cell("state").replaceChildren(state(sign, word));
+    this.fillJob(cell("job"), job);
+    cell("level").textContent = job.level ?? "";
+    const since = cell("since");
+    since.dataset.since = job.started ?? job.created;
+    since.textContent = duration((Date.now() - Date.parse(since.dataset.since)) / 1000);
+    cell("wait").textContent = waits(job);
+    this.fillActions(cell("actions"), job);
+  }
+
+  fillJob(cell, job) {
+    const link = cell.querySelector("a");
+    if (link?.textContent === job.description) return; // it may have the focus
+    cell.replaceChildren(
+      element("a", { href: path(job.id) }, job.description),
+      element("span", { class: "why mono" }, job.id),
+    );
+  }
+
+  fillActions(cell, job) {
+    const wanted = [];
+    const waiting = job.cancelled === null && job.state === "waiting-for-confirmation";
+    if (waiting && this.may.has("admin")) wanted.push(["start", "Start now", "small"]);
+    if (job.cancelled === null && this.may.has("builder")) {
+      wanted.push(["cancel", "Cancel", "small danger"]);
+    }
+    const shown = [...cell.querySelectorAll("button")].map((one) => one.textContent);
+    if (shown.join() === wanted.map(([, text]) => text).join()) return;
+    const buttons = wanted.map(([act, text, look]) =>
+      element("button", { class: look, formaction: `${path(job.id)}/${act}` }, text),
+    );
+    cell.replaceChildren(element("div", { class: "row-actions" }, ...buttons));
+  }
+}
+
+function path(id) {
+  return `/job/${id.split("/").map(encodeURIComponent).join("/")}`;
+}
+
+function waits({ cancelled, wait }) {
+  if (cancelled !== null) return `its end: ${cancelled}`;
+  if (wait === null) return "";
+  if (wait.reason === "confirmation") return `confirmation (its level is ${wait.level})`;
+  const place = wait.place === null ? "" : `, place ${wait.place} in the queue`;
+  return `pool ${wait.pool}${place}`;
+}
+
+const body = document.querySelector("[data-jobs]");
+if (body) new Jobs(body);

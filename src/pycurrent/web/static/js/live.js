@@ -1,0 +1,107 @@
+// What happens in the engine, as it happens: one stream of events for all of a page.
+//
+// A browser keeps at most six connections to one host, in all of its tabs together. So a page
+// that nobody sees lets go of its stream, and goes on after the last event it has seen, without a
+// gap, once it is looked at again.
+
+import { address } from "./api.js";
+
+const NAMES = ["states", "structure", "jobs", "confirm", "overview", "reset"];
+const OPEN = "open"; // ours: the stream has begun, or begun again
+const RETRY = 2000; // milliseconds, after an answer that was no stream
+
+class Live {
+  constructor() {
+    this.listeners = new Map([...NAMES, OPEN].map((name) => [name, new Set()]));
+    this.source = null;
+    this.last = null;
+    this.wanted = false;
+    this.followed = false;
+    this.timer = 0;
+    document.addEventListener("visibilitychange", () => this.attend());
+    // A page that is kept for "back" is as good as hidden.
+    window.addEventListener("pagehide", () => this.close());
+    window.addEventListener("pageshow", () => this.attend());
+  }
+
+  /** Have `listener(data)` called for events of this name, and `open` when the stream begins. */
+  on(name, listener) {
+    this.listeners.get(name).add(listener);
+    if (name === OPEN && this.source?.readyState === EventSource.OPEN) listener({});
+    return this;
+  }
+
+  /** Begin, after the event with this id; the first one who asks says from where. */
+  start(after = null) {
+    if (this.wanted) return;
+    this.wanted = true;
+    this.last = after;
+    this.attend();
+  }
+
+  /**
+   * Keep something up to date by the events of a name: `replace(data)` with what `read()` gives,
+   * at first and after each gap, and `apply(change)` for each event since.
+   */
+  keep(name, { read, replace, apply }) {
+    let pending = null; // what has come while it is read: it may be newer than that, or not
+    const begin = async () => {
+      pending = [];
+      const data = await read().catch(() => null);
+      if (data !== null) replace(data);
+      const late = pending ?? [];
+      pending = null;
+      late.forEach(apply);
+    };
+    this.on(name, (change) => {
+      if (pending !== null) pending.push(change);
+      else apply(change);
+    });
+    this.on("reset", begin);
+    begin();
+  }
+
+  attend() {
+    if (document.hidden || !this.wanted) this.close();
+    else if (this.source === null) this.open();
+  }
+
+  open() {
+    clearTimeout(this.timer);
+    // Without an id to go on from, what has happened since the stream was closed is not known.
+    if (this.followed && this.last === null) this.tell("reset", {});
+    this.followed = true;
+    const source = (this.source = new EventSource(address("/events", { after: this.last })));
+    for (const name of NAMES) {
+      source.addEventListener(name, (event) => {
+        // Of the events that come together only the last one has an id of its own.
+        if (event.lastEventId) this.last = event.lastEventId;
+        this.tell(name, JSON.parse(event.data));
+      });
+    }
+    source.addEventListener("open", () => {
+      document.documentElement.removeAttribute("data-offline");
+      this.tell(OPEN, {});
+    });
+    source.addEventListener("error", () => {
+      document.documentElement.setAttribute("data-offline", "");
+      // A cut connection is made anew by the browser; after an error as the answer it is not.
+      if (source.readyState === EventSource.CLOSED && this.source === source) {
+        this.close();
+        this.timer = setTimeout(() => this.attend(), RETRY);
+      }
+    });
+  }
+
+  close() {
+    clearTimeout(this.timer);
+    this.source?.close();
+    this.source = null;
+  }
+
+  tell(name, data) {
+    for (const listener of this.listeners.get(name)) listener(data);
+  }
+}
+
+export const live = new Live();

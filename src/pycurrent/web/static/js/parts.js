@@ -1,0 +1,75 @@
+// Brings parts of a page up to date from the page as the server shows it now, so that what is
+// live looks exactly as without scripts: elements with `data-part="NAME"` are swapped whole.
+//
+// Forms with `data-in-place` are sent without leaving the page. What has come of them is in the
+// answer, a page as well.
+
+/** Fetch this page, and swap its parts. Errors leave them as they are. */
+export async function refresh() {
+  const response = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
+  if (response?.ok) swap(await parsed(response), { notice: false });
+}
+
+/** Swap the parts that are in `page` too. Without `notice`, what was said stays. */
+export function swap(page, { notice = true } = {}) {
+  for (const old of document.querySelectorAll("[data-part]")) {
+    const name = old.dataset.part;
+    if (name === "notice" && !notice) continue;
+    const fresh = page.querySelector(`[data-part="${CSS.escape(name)}"]`);
+    if (fresh && !fresh.isEqualNode(old)) replace(old, document.importNode(fresh, true));
+  }
+}
+
+function replace(old, fresh) {
+  const focused = old.contains(document.activeElement) ? selectorOf(document.activeElement) : null;
+  old.replaceWith(fresh);
+  if (focused) fresh.querySelector(focused)?.focus();
+  fresh.dispatchEvent(new CustomEvent("part:fresh", { bubbles: true }));
+}
+
+function selectorOf(element) {
+  const name = element.getAttribute("name");
+  const which = name ? `[name="${CSS.escape(name)}"]` : "";
+  const value = element.getAttribute("value");
+  return `${element.localName}${which}${value ? `[value="${CSS.escape(value)}"]` : ""}`;
+}
+
+async function parsed(response) {
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+async function send(form, submitter) {
+  const data = new URLSearchParams(new FormData(form, submitter));
+  const url = submitter?.hasAttribute("formaction") ? submitter.formAction : form.action;
+  const buttons = [...form.elements].filter((one) => one.localName === "button" && !one.disabled);
+  for (const button of buttons) button.disabled = true;
+  try {
+    const response = await fetch(url, { method: "POST", body: data, credentials: "same-origin" });
+    const page = await parsed(response);
+    swap(page);
+    form.dispatchEvent(new CustomEvent("form:sent", { bubbles: true }));
+    if (!response.ok) complain(page.querySelector("main")?.textContent);
+  } catch {
+    complain("the engine can't be reached");
+  } finally {
+    for (const button of buttons) button.disabled = false;
+  }
+}
+
+/** Say that something was not done. */
+export function complain(text) {
+  const place = document.querySelector('[data-part="notice"]');
+  if (!place) return;
+  const box = document.createElement("div");
+  box.className = "notice bad";
+  box.setAttribute("role", "alert");
+  box.textContent = (text ?? "").replace(/\s+/g, " ").trim();
+  place.replaceChildren(box);
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("form[data-in-place]")) return;
+  event.preventDefault();
+  send(form, event.submitter);
+});

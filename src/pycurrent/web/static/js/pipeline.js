@@ -1,0 +1,278 @@
+// The pipeline: a diagram, tables and failures, three views of the same thing, which is kept up
+// to date by events. What has been chosen stands in the address.
+
+import { Problem, address as apiAddress } from "./api.js";
+import { element } from "./dom.js";
+import "./header.js";
+import { live } from "./live.js";
+import { Address, readAddress } from "./pipeline/address.js";
+import { Card } from "./pipeline/card.js";
+import { Diagram, MOST_SHOWN } from "./pipeline/diagram.js";
+import { Failures } from "./pipeline/failures.js";
+import { Folds } from "./pipeline/folds.js";
+import { FAILED, rankOf, signs } from "./pipeline/states.js";
+import { Table } from "./pipeline/table.js";
+import { Toolbar } from "./pipeline/toolbar.js";
+import { Tree } from "./pipeline/tree.js";
+
+const PACE = 300; // milliseconds between two readings of the structure, at least
+const RETRY = 3000;
+
+class Page {
+  constructor(place) {
+    const chosen = readAddress();
+    this.view = chosen.view;
+    this.text = chosen.text;
+    this.rank = chosen.rank;
+    this.sort = chosen.sort;
+    this.unfolded = new Set(chosen.unfolded);
+    this.rowsToggled = new Set(chosen.rows);
+    this.folds = new Folds(chosen.opened, chosen.shut);
+    this.zoomAsked = chosen.zoom;
+    this.mayBuild = (document.body.dataset.may ?? "").split(" ").includes("builder");
+    this.address = new Address(() => this.chosen());
+    this.tree = null;
+    this.pending = null;
+    this.place = place;
+    place.append(signs());
+    this.card = new Card();
+    this.diagram = new Diagram(this);
+    this.table = new Table(this);
+    this.failures = new Failures(this);
+    this.views = { diagram: this.diagram, table: this.table, failures: this.failures };
+    this.toolbar = new Toolbar(this);
+    this.note = element("div", { class: "pipeline-note", role: "status", "aria-live": "polite" });
+    const views = Object.values(this.views).map((view) => view.element);
+    place.append(this.toolbar.element, this.note, ...views, this.card.element);
+    this.listen();
+  }
+
+  chosen() {
+    const { view, text, rank, sort } = this;
+    return {
+      view,
+      text,
+      rank,
+      sort,
+      opened: [...this.folds.opened],
+      shut: [...this.folds.shut],
+      unfolded: [...this.unfolded],
+      zoom: this.diagram.zoom.text,
+      rows: [...this.rowsToggled],
+    };
+  }
+
+  changed() {
+    this.address.changed();
+  }
+
+  // Reading
+
+  /** Read the picture, and show it. What happens meanwhile is put on top of it. */
+  async load() {
+    this.pending = [];
+    this.isStale = false;
+    const began = performance.now();
+    try {
+      const picture = await this.read();
+      const late = this.pending;
+      this.show(new Tree(picture));
+      for (const states of late) this.patch(states);
+      live.start(picture.last_event);
+      this.failed = false;
+    } catch (error) {
+      this.isStale = true;
+      this.failed = true;
+      if (!(error instanceof Problem)) throw error;
+      this.say(`The pipeline can't be read: ${error.message}`);
+    } finally {
+      this.pending = null;
+      // A large pipeline that is rebuilt all the time leaves time for something else.
+      const pause = this.failed ? RETRY : Math.max(PACE, 2 * (performance.now() - began));
+      setTimeout(() => {
+        this.isLoading = false;
+        if (this.isStale) this.reload();
+      }, pause);
+    }
+  }
+
+  async read() {
+    const query = new URLSearchParams([...this.unfolded].map((fold) => ["unfold", fold]));
+    const url = `${apiAddress("/pipeline")}${this.unfolded.size > 0 ? `?${query}` : ""}`;
+    const response = await fetch(url).catch(() => {
+      throw new Problem(0, "Not reachable", "the engine can't be reached");
+    });
+    if (!response.ok) throw new Problem(response.status, response.statusText);
+    return response.json();
+  }
+
+  reload() {
+    this.isStale = true;
+    if (this.isLoading) return;
+    this.isLoading = true;
+    this.load();
+  }
+
+  show(tree) {
+    this.tree = tree;
+    this.folds.reckon(tree);
+    this.place.dataset.version = tree.version;
+    if (this.failed) this.say("");
+    this.draw();
+  }
+
+  patch(states) {
+    const boxes = this.tree.show(states);
+    if (boxes.length === 0) return;
+    this.views[this.view].patch(boxes);
+    this.card.patch(boxes);
+    this.refresh();
+  }
+
+  listen() {
+    live.on("states", (states) => {
+      this.pending?.push(states);
+      if (this.tree !== null) this.patch(states);
+    });
+    live.on("structure", () => this.reload());
+    live.on("reset", () => this.reload());
+    window.addEventListener("resize", () => this.fill());
+    document.addEventListener("click", (event) => this.pickFromHeader(event));
+    this.fill();
+  }
+
+  /** The views take what room the window has below them. */
+  fill() {
+    const top = this.toolbar.element.getBoundingClientRect().bottom + scrollY;
+    this.place.style.setProperty("--room", `${Math.max(320, innerHeight - top - 30)}px`);
+  }
+
+  // Showing
+
+  /** Draw the view that is looked at; the others when they are. */
+  draw() {
+    for (const [name, view] of Object.entries(this.views)) {
+      view.element.hidden = name !== this.view;
+      if (name === this.view) view.draw(this.tree);
+    }
+    this.refresh();
+  }
+
+  refresh() {
+    const found = this.isFiltering ? this.found().length : null;
+    const { counts } = this.tree.root;
+    this.toolbar.refresh({
+      found,
+      failures: counts[FAILED],
+      tooLarge: this.tree.boxes.size > MOST_SHOWN,
+    });
+  }
+
+  say(text) {
+    this.note.textContent = text;
+  }
+
+  // Looking for something
+
+  get isFiltering() {
+    return this.text !== "" || this.rank >= 0;
+  }
+
+  /** Whether a box is looked for. `row` is what its row is called, where it is in one. */
+  matches(box, { row = "", anyState = false } = {}) {
+    if (this.rank >= 0 && !anyState && box.rank !== this.rank && box.update !== this.rank) return false;
+    if (this.text === "") return this.rank < 0 || box.isStage || anyState;
+    const said = `${box.label}\n${box.rowLabel ?? ""}\n${row}\n${box.fold?.value ?? ""}\n${box.failure ?? ""}`;
+    return said.toLowerCase().includes(this.text.toLowerCase());
+  }
+
+  found() {
+    return [...this.tree.boxes.values()].filter((box) => box.kind !== "junction" && this.matches(box));
+  }
+
+  look(text) {
+    this.text = text.trim();
+    this.filter();
+  }
+
+  pick(rank) {
+    this.rank = rank;
+    this.filter();
+  }
+
+  filter() {
+    this.last = null;
+    if (this.tree !== null) {
+      this.views[this.view].filter();
+      this.refresh();
+    }
+    this.changed();
+  }
+
+  /** Go to the next one that matches, or else that has failed. */
+  next(step) {
+    const among = this.isFiltering ? this.found() : [...this.tree.boxes.values()].filter(({ rank }) => rank === FAILED);
+    if (among.length === 0 || this.view === "failures") return;
+    const index = among.indexOf(this.last) + (this.last == null && step < 0 ? 0 : step);
+    this.last = among.at(((index % among.length) + among.length) % among.length);
+    this.views[this.view].reveal(this.last);
+  }
+
+  pickFromHeader(event) {
+    const link = event.target.closest?.('a[href^="/?state="]');
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+    event.preventDefault();
+    const rank = rankOf(new URL(link.href).searchParams.get("state"));
+    this.pick(rank === this.rank ? -1 : rank);
+  }
+
+  // What is chosen
+
+  choose(view) {
+    if (view === this.view) return;
+    this.view = view;
+    this.card.hide();
+    if (this.tree !== null) this.draw();
+    this.changed();
+  }
+
+  unfold(box) {
+    this.unfolded.add(`${box.fold.key}:${box.fold.value}`);
+    this.changed();
+    this.reload();
+  }
+
+  openAll() {
+    this.folds.openAll();
+    this.redraw();
+  }
+
+  closeAll() {
+    this.folds.closeAll();
+    this.redraw();
+  }
+
+  reset() {
+    this.folds.reset();
+    if (this.unfolded.size > 0) {
+      this.unfolded.clear();
+      this.reload();
+    }
+    this.redraw();
+  }
+
+  redraw() {
+    this.diagram.draw(this.tree, null);
+    this.diagram.zoom.fit();
+    this.changed();
+  }
+
+  fit() {
+    this.diagram.zoom.fit({ whole: true });
+    this.changed();
+  }
+}
+
+const place = document.querySelector("[data-pipeline]");
+document.querySelector("main").classList.add("wide");
+new Page(place).reload();

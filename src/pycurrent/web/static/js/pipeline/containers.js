@@ -1,0 +1,85 @@
+// What the diagram consists of: boxes, and containers of boxes and containers.
+
+import { rankOf } from "./states.js";
+
+const STAGES = new Set(["component", "bind", "fold"]);
+
+export class Box {
+  constructor(node) {
+    this.id = node.id;
+    this.kind = node.kind;
+    this.label = node.label;
+    this.fold = node.fold ?? null;
+    this.parent = null;
+    /** What is drawn in its place: the container of what is done for it, if it is an item. */
+    this.standIn = null;
+    this.ins = [];
+    this.outs = [];
+    this.isStage = STAGES.has(node.kind);
+    this.show(node);
+  }
+
+  /** Take over what is known of it now. Says whether its state, by rank, is another. */
+  show(node) {
+    const rank = node.state == null ? -1 : rankOf(node.state);
+    const changed = rank !== this.rank;
+    this.rank = rank;
+    this.update = node.update == null ? -1 : rankOf(node.update);
+    this.jobId = node.job_id ?? null;
+    this.failure = node.failure ?? null;
+    return changed;
+  }
+
+  get isContainer() {
+    return false;
+  }
+
+  /** What it is called where it is shown. */
+  get title() {
+    if (this.kind === "fold") return `${this.fold.key}: ${this.fold.value}`;
+    return this.label || this.kind;
+  }
+}
+
+export class Container {
+  constructor(kind, label) {
+    this.kind = kind;
+    this.label = label;
+    this.parent = null;
+    this.children = [];
+    this.path = "";
+    this.depth = 0;
+    /** The box of the item itself, whose inside this is. */
+    this.item = null;
+    /** Edges between children: pairs of them, each once, and whether it is for control only. */
+    this.edges = [];
+    this.counts = [0, 0, 0, 0, 0, 0];
+  }
+
+  get isContainer() {
+    return true;
+  }
+
+  get title() {
+    return this.label || { list: "list", option: "option", item: "item", root: "pipeline" }[this.kind];
+  }
+
+  get total() {
+    return this.counts.reduce((sum, number) => sum + number, 0);
+  }
+}
+
+/** Make a part the last child of a container. */
+export function put(child, parent) {
+  child.parent = parent;
+  parent.children.push(child);
+}
+
+/** What is around a box or container, from the outside, without the whole. */
+export function placeOf(part) {
+  const place = [];
+  for (let here = part.parent; here !== null && here.parent !== null; here = here.parent) {
+    if (here.kind !== "stack") place.unshift(here);
+  }
+  return place;
+}

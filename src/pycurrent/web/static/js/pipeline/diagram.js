@@ -1,0 +1,305 @@
+// The diagram: drawn anew when its structure or its folds have changed, and otherwise only
+// painted anew where something has.
+
+import { element } from "../dom.js";
+import { Layouts } from "./layout.js";
+import { Ruler, Scene } from "./scene.js";
+import { BoxShape, ClosedShape, FrameShape, lineOf } from "./shapes.js";
+import { HEAD } from "./sizes.js";
+import { svg } from "./states.js";
+import { neighbour } from "./walk.js";
+import { Zoom } from "./zoom.js";
+
+const FONT = "13px ";
+const MOST_SPINNING = 60;
+const MOST_FLASHING = 100; // of one batch
+export const MOST_SHOWN = 4000; // boxes, more than a browser draws without a pause
+
+export class Diagram {
+  /** `page` has: folds, changed(), unfold(box), matches(box), card. */
+  constructor(page) {
+    this.page = page;
+    this.layouts = new Layouts();
+    this.shapes = new Map();
+    this.ruler = new Ruler(FONT + getComputedStyle(document.body).fontFamily);
+    this.layers = ["frames", "lines", "boxes"].map((name) => svg("g", { class: name }));
+    this.drawing = svg("svg", { class: "drawing", role: "group", "aria-label": "Diagram" }, ...this.layers);
+    this.area = element("div", { class: "canvas" }, this.drawing);
+    this.element = this.area;
+    this.zoom = new Zoom(this.area, this.drawing, () => page.changed());
+    this.current = null;
+    this.isFresh = true;
+    this.listen();
+  }
+
+  // Drawing
+
+  /** Show this tree, as its folds are. What `anchor` is keeps its place on the screen. */
+  draw(tree, anchor = this.current) {
+    const before = this.scene?.areas.get(this.shapeOf(anchor)?.part);
+    this.tree = tree;
+    this.scene = new Scene(tree, this.page.folds, this.layouts, this.ruler);
+    this.update();
+    this.zoom.resize(this.scene.w, this.scene.h);
+    this.lookAgain();
+    if (this.isFresh && this.area.clientWidth > 0) {
+      this.isFresh = false;
+      const asked = this.page.zoomAsked;
+      if (asked === null || !this.zoom.restore(asked)) this.zoom.fit();
+    } else if (before !== undefined) {
+      this.keep(before, this.scene.areas.get(this.shapeOf(anchor)?.part));
+    }
+    this.filter();
+  }
+
+  /** Scroll by as much as the anchor has moved. */
+  keep(before, after) {
+    if (after === undefined) return;
+    this.area.scrollLeft += (after.x - before.x) * this.zoom.scale;
+    this.area.scrollTop += (after.y - before.y) * this.zoom.scale;
+  }
+
+  update() {
+    const { scene } = this;
+    const old = this.shapes;
+    this.shapes = new Map();
+    const [frames, lines, boxes] = this.layers;
+    const draw = (parts, Shape) =>
+      parts.map((part) => {
+        const area = scene.areas.get(part);
+        const key = keyOf(part);
+        let shape = old.get(key);
+        if (shape instanceof Shape) {
+          shape.part = part;
+          (shape.head ?? shape.element).shown = part;
+          shape.resize(area, this.ruler);
+          shape.refresh();
+        } else {
+          shape = new Shape(part, area, this.ruler);
+        }
+        this.shapes.set(key, shape);
+        return shape.element;
+      });
+    const focused = document.activeElement?.shown;
+    frames.replaceChildren(...draw(scene.frames, FrameShape));
+    boxes.replaceChildren(...draw(scene.closed, ClosedShape), ...draw(scene.boxes, BoxShape));
+    this.drawLines(lines);
+    this.calm();
+    this.choose(this.shapeOf(this.current)?.part ?? scene.boxes[0] ?? scene.closed[0]);
+    if (focused && this.shapeOf(focused) && document.activeElement === document.body) this.focus(focused);
+  }
+
+  drawLines(layer) {
+    this.joined = new Map();
+    const elements = this.scene.lines.map((line) => {
+      const element = lineOf(line);
+      for (const end of [line.edge.from, line.edge.to]) {
+        const others = this.joined.get(end);
+        if (others === undefined) this.joined.set(end, [element]);
+        else others.push(element);
+      }
+      return element;
+    });
+    layer.replaceChildren(...elements);
+  }
+
+  /** Too much that turns is no help, and costs time. */
+  calm() {
+    const running = this.tree.root.counts[2];
+    this.drawing.classList.toggle("calm", running > MOST_SPINNING);
+  }
+
+  /** Paint what these boxes are now, and the containers around them. */
+  patch(boxes) {
+    if (this.scene === undefined) return;
+    const touched = new Set();
+    for (const box of boxes) {
+      const shape = this.shapes.get(keyOf(box));
+      if (shape !== undefined) {
+        shape.refresh();
+        if (boxes.length <= MOST_FLASHING) flash(shape.element);
+      }
+      for (let place = box.parent; place !== null; place = place.parent) touched.add(place);
+    }
+    for (const container of touched) this.shapes.get(keyOf(container))?.refresh();
+    this.calm();
+    this.filter();
+  }
+
+  // Looking for something
+
+  /** Dim what is not looked for, and say where it is. */
+  filter() {
+    const { page, drawing } = this;
+    drawing.classList.toggle("filtered", page.isFiltering);
+    if (!page.isFiltering) return;
+    const found = new Set();
+    for (const box of this.tree.boxes.values()) {
+      if (!page.matches(box)) continue;
+      for (let place = box.standIn ?? box; place !== null; place = place.parent) found.add(place);
+    }
+    for (const shape of this.shapes.values()) {
+      (shape.head ?? shape.element).classList.toggle("found", found.has(shape.part));
+    }
+  }
+
+  /** Open what is around a box, and bring it into view. */
+  reveal(box) {
+    const part = box.standIn ?? box;
+    if (this.page.folds.reveal(part)) {
+      this.draw(this.tree);
+      this.page.changed();
+    }
+    this.choose(part);
+    this.zoom.show(this.scene.areas.get(part));
+    this.focus(part);
+  }
+
+  // Who is chosen
+
+  shapeOf(part) {
+    return part ? this.shapes.get(keyOf(part)) : undefined;
+  }
+
+  target(part) {
+    const shape = this.shapeOf(part);
+    return shape?.head ?? shape?.element;
+  }
+
+  /** The one that the tabulator leads to. */
+  choose(part) {
+    this.target(this.current)?.setAttribute("tabindex", -1);
+    this.current = part ?? null;
+    this.target(part)?.setAttribute("tabindex", 0);
+  }
+
+  focus(part) {
+    this.target(part)?.focus({ preventScroll: true });
+  }
+
+  // What people do
+
+  listen() {
+    const { area } = this;
+    area.addEventListener("click", (event) => this.click(event));
+    area.addEventListener("keydown", (event) => this.key(event));
+    area.addEventListener("focusin", (event) => this.look(event.target.closest("[tabindex]")?.shown, true));
+    area.addEventListener("focusout", () => this.look(undefined));
+    area.addEventListener("pointermove", (event) => {
+      if (event.pointerType !== "touch") this.look(this.under(event), false);
+    });
+    area.addEventListener("pointerleave", () => this.look(undefined));
+  }
+
+  click(event) {
+    const part = partAt(event.target);
+    if (part === undefined) return;
+    const inside = this.under(event);
+    if (inside !== part) this.reveal(inside);
+    else if (part.isContainer) this.toggle(part);
+    else if (part.kind === "fold") this.page.unfold(part);
+  }
+
+  /** What is looked at may be another part by now, of the same name, or gone. */
+  lookAgain() {
+    const shape = this.looked === undefined ? undefined : this.shapeOf(this.looked);
+    const { part: shown } = this.page.card;
+    this.looked = shape?.part;
+    if (shape === undefined) this.page.card.hide();
+    else if (shown !== null) this.page.card.open(shape.part, this.target(shape.part));
+  }
+
+  /** The part under a pointer: in a closed container that of the square that is. */
+  under(event) {
+    const part = partAt(event.target);
+    return (part?.isContainer && this.shapeOf(part)?.partUnder?.(event)) || part;
+  }
+
+  toggle(container) {
+    this.page.folds.toggle(container);
+    this.draw(this.tree, container);
+    this.choose(container);
+    this.focus(container);
+    this.page.changed();
+  }
+
+  look(part, isFocused) {
+    if (part === this.looked) return;
+    for (const line of this.joined?.get(this.looked) ?? []) line.classList.remove("hot");
+    this.looked = part;
+    if (part === undefined) {
+      this.page.card.hide();
+      return;
+    }
+    for (const line of this.joined.get(part) ?? []) line.classList.add("hot");
+    if (isFocused) this.choose(part);
+    const anchor = this.target(part) ?? this.target(part.parent);
+    this.page.card.show(part, anchor, { soon: isFocused });
+  }
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { key } = event;
+    const part = this.current;
+    const handled = key.startsWith("Arrow")
+      ? () => this.walk(key.slice(5).toLowerCase())
+      : this.shortcut(key) ?? (key === " " || key === "Enter" ? this.activation(part) : null);
+    if (handled === null) return;
+    event.preventDefault();
+    handled();
+  }
+
+  shortcut(key) {
+    if (key === "+" || key === "=") return () => this.zoom.larger();
+    if (key === "-") return () => this.zoom.smaller();
+    if (key === "Home") return () => this.go(ends(this.scene)[0]);
+    if (key === "End") return () => this.go(ends(this.scene)[1]);
+    return key === "0" ? () => this.zoom.fit() : null;
+  }
+
+  /** What the keys that press a button do; links follow by themselves. */
+  activation(part) {
+    if (part?.isContainer) return () => this.toggle(part);
+    if (part?.kind === "fold") return () => this.page.unfold(part);
+    return null;
+  }
+
+  walk(direction) {
+    const parts = [...this.scene.boxes, ...this.scene.closed, ...this.scene.frames];
+    const next = neighbour(this.scene.areas, parts, this.current, direction, this.scene.plans);
+    if (next !== null) this.go(next);
+  }
+
+  go(part) {
+    this.choose(part);
+    this.zoom.show(headOf(part, this.scene));
+    this.focus(part);
+  }
+}
+
+function keyOf(part) {
+  return part.isContainer ? part.path : part.id;
+}
+
+function partAt(target) {
+  return target.closest(".box, .closed, .head")?.shown;
+}
+
+/** The parts that are furthest to the left and to the right, and there the uppermost and the lowest. */
+function ends({ areas, boxes, closed }) {
+  const place = (part) => areas.get(part);
+  const order = (one, other) => place(one).x - place(other).x || place(one).y - place(other).y;
+  const parts = [...boxes, ...closed].filter(({ kind }) => kind !== "junction").sort(order);
+  return [parts[0], parts.at(-1)];
+}
+
+/** Where the part of a frame is that can be chosen. */
+function headOf(part, scene) {
+  const area = scene.areas.get(part);
+  return scene.plans.has(part) ? { ...area, h: HEAD } : area;
+}
+
+/** Have the eye see that something has changed. Two names in turn begin the animation anew. */
+function flash(element) {
+  element.dataset.fresh = element.dataset.fresh === "a" ? "b" : "a";
+}

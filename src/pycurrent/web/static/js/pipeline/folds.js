@@ -1,0 +1,104 @@
+// Which containers are open.
+//
+// By default as many as can be shown without crowding the page, from the outside in. That depends
+// on the structure only, so nothing opens or closes because a state has changed. What somebody
+// has opened or closed counts above that, and stands in the address.
+
+/** Boxes that are shown without having been asked for. */
+export const BUDGET = 150;
+
+const ALL = "*";
+
+export class Folds {
+  /** `opened` and `shut` are paths of containers; `*` stands for all that neither one names. */
+  constructor(opened = [], shut = []) {
+    this.opened = new Set(opened);
+    this.shut = new Set(shut);
+    this.byDefault = new Set();
+  }
+
+  /** Decide what is open by default in this tree. */
+  reckon(tree) {
+    this.byDefault = defaults(tree.root);
+  }
+
+  isOpen(container) {
+    const { path } = container;
+    if (container.parent === null || this.opened.has(path)) return true;
+    if (this.shut.has(path) || this.shut.has(ALL)) return false;
+    return this.opened.has(ALL) || this.byDefault.has(container);
+  }
+
+  open(container) {
+    this.shut.delete(container.path);
+    if (!this.isOpen(container)) this.opened.add(container.path);
+  }
+
+  close(container) {
+    this.opened.delete(container.path);
+    if (this.isOpen(container)) this.shut.add(container.path);
+  }
+
+  toggle(container) {
+    if (this.isOpen(container)) this.close(container);
+    else this.open(container);
+  }
+
+  /** Open all that is around this part. Says whether something was closed. */
+  reveal(part) {
+    let changed = false;
+    for (let here = part.parent; here !== null; here = here.parent) {
+      if (this.isOpen(here)) continue;
+      this.open(here);
+      changed = true;
+    }
+    return changed;
+  }
+
+  openAll() {
+    this.reset();
+    this.opened.add(ALL);
+  }
+
+  closeAll() {
+    this.reset();
+    this.shut.add(ALL);
+  }
+
+  /** As it is by default. */
+  reset() {
+    this.opened.clear();
+    this.shut.clear();
+  }
+}
+
+function defaults(root) {
+  const open = new Set();
+  let shown = weightOf(root);
+  let level = [root];
+  while (level.length > 0) {
+    const next = [];
+    for (const choice of level.flatMap(choices)) {
+      // In place of each one stand its children.
+      const cost = choice.reduce((sum, container) => sum + weightOf(container) - 1, 0);
+      if (shown + cost > BUDGET) continue;
+      shown += cost;
+      for (const container of choice) open.add(container);
+      next.push(...choice);
+    }
+    level = next;
+  }
+  return open;
+}
+
+/** The containers in this one: each by itself, but items all or none. */
+function choices(container) {
+  const containers = container.children.filter((child) => child.isContainer);
+  const items = containers.filter((child) => child.kind === "item");
+  const others = containers.filter((child) => child.kind !== "item").map((child) => [child]);
+  return items.length > 0 ? [...others, items] : others;
+}
+
+function weightOf(container) {
+  return container.children.filter((child) => child.kind !== "junction").length;
+}

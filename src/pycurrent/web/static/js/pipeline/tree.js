@@ -1,0 +1,159 @@
+// The diagram as a tree of containers, made of the graph that the server sends.
+//
+// A *box* is one node of the graph. A *container* holds boxes and other containers: the whole
+// diagram, a list, what a list does for one *item*, an option, or a *stack* of many alike parts
+// that stand beside each other. The server says which boxes are in which list; what belongs to
+// which item follows from the edges.
+//
+// Each container has a *path*, made of labels, by which an address can name it: it is the same
+// after a restart. A container knows how many of its stages are in each state.
+
+import { Box, Container, put } from "./containers.js";
+import { findItems } from "./items.js";
+import { findStacks } from "./stacks.js";
+
+/** The tree of a picture that the server has sent. */
+export class Tree {
+  constructor(picture) {
+    this.version = picture.version;
+    this.boxes = new Map();
+    this.root = new Container("root", "");
+    const groups = this.readGroups(picture);
+    this.readBoxes(picture, groups);
+    const edges = this.readEdges(picture);
+    findItems(groups, edges);
+    flatten(this.root);
+    findStacks(this.root, edges);
+    this.name();
+    lift(edges);
+    this.count();
+  }
+
+  readGroups(picture) {
+    const groups = new Map([[null, this.root]]);
+    for (const { id, kind, label, parent } of picture.groups) {
+      const group = new Container(kind, label);
+      put(group, groups.get(parent ?? null));
+      group.depth = group.parent.depth + 1;
+      groups.set(id, group);
+    }
+    return groups;
+  }
+
+  readBoxes(picture, groups) {
+    for (const node of picture.nodes) {
+      const box = new Box(node);
+      this.boxes.set(node.id, box);
+      put(box, groups.get(node.group ?? null));
+    }
+  }
+
+  readEdges(picture) {
+    const edges = [];
+    for (const { source, target, kind } of picture.edges) {
+      const from = this.boxes.get(source);
+      const to = this.boxes.get(target);
+      from.outs.push(to);
+      to.ins.push(from);
+      edges.push({ from, to, control: kind === "control" });
+    }
+    return edges;
+  }
+
+  /** Give each container its path and depth. */
+  name() {
+    this.containers = new Map();
+    const open = [this.root];
+    while (open.length > 0) {
+      const container = open.pop();
+      this.containers.set(container.path, container);
+      const taken = new Map();
+      for (const child of container.children) {
+        if (!child.isContainer) continue;
+        const name = encodeURIComponent(child.title).replaceAll("%20", "+");
+        const number = (taken.get(name) ?? 0) + 1;
+        taken.set(name, number);
+        child.path = `${container.path}/${name}${number > 1 ? `~${number}` : ""}`;
+        child.depth = container.depth + 1;
+        open.push(child);
+      }
+    }
+  }
+
+  count() {
+    for (const box of this.boxes.values()) {
+      if (box.isStage && box.rank >= 0) this.add(box, box.rank, 1);
+    }
+  }
+
+  add(box, rank, number) {
+    for (let place = box.parent; place !== null; place = place.parent) place.counts[rank] += number;
+  }
+
+  /** Take over states, by the ids of boxes. Gives the boxes that are shown otherwise now. */
+  show(states) {
+    const changed = [];
+    for (const id in states) {
+      const box = this.boxes.get(id);
+      if (box === undefined) continue;
+      const before = box.rank;
+      if (box.show(states[id]) && box.isStage) {
+        if (before >= 0) this.add(box, before, -1);
+        if (box.rank >= 0) this.add(box, box.rank, 1);
+      }
+      changed.push(box);
+    }
+    return changed;
+  }
+}
+
+/** An item that has one box only needs no container around it. */
+function flatten(container) {
+  const open = [container];
+  while (open.length > 0) {
+    const parent = open.pop();
+    parent.children = parent.children.map((child) => {
+      if (!child.isContainer) return child;
+      const [only] = child.children;
+      if (child.kind === "item" && child.children.length === 1 && !only.isContainer) {
+        only.parent = parent;
+        only.rowLabel = child.label;
+        only.item = child.item;
+        child.item.standIn = only;
+        return only;
+      }
+      open.push(child);
+      return child;
+    });
+  }
+}
+
+function depthOf(part) {
+  return part.isContainer ? part.depth : part.parent.depth + 1;
+}
+
+/** Hand each edge to the container in which its ends are apart. */
+function lift(edges) {
+  const known = new Map();
+  for (const { from, to, control } of edges) {
+    let one = from.standIn ?? from;
+    let other = to.standIn ?? to;
+    while (depthOf(one) > depthOf(other)) one = one.parent;
+    while (depthOf(other) > depthOf(one)) other = other.parent;
+    if (one === other) continue;
+    while (one.parent !== other.parent) {
+      one = one.parent;
+      other = other.parent;
+    }
+    let targets = known.get(one);
+    if (targets === undefined) known.set(one, (targets = new Map()));
+    const edge = targets.get(other);
+    if (edge === undefined) {
+      const lifted = { from: one, to: other, control };
+      targets.set(other, lifted);
+      one.parent.edges.push(lifted);
+    } else if (!control) {
+      edge.control = false;
+    }
+  }
+}

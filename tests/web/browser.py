@@ -1,0 +1,174 @@
+"""A real Chromium for tests, and tabs of it that say what went wrong in them.
+
+Playwright's own browsers can't be had everywhere, so it drives Debian's. The browser is started
+once for all tests of a worker, and each tab begins with nothing: no cookies, nothing kept.
+"""
+
+import asyncio
+import fcntl
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
+
+from . import unplugged
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # Frames are painted although nobody looks.
+    "--disable-renderer-backgrounding",
+    "--disable-backgrounding-occluded-windows",
+)
+_INSTALL = (
+    "apt-get",
+    "-o",
+    "DPkg::Lock::Timeout=300",
+    "install",
+    "-y",
+    "--no-install-recommends",
+    "chromium",
+)
+
+
+def require_chromium() -> Path:
+    """The browser's program. It is installed where that can be done; where not the test is
+    skipped, but fails in CI, where nobody would see that it was.
+    """
+    found = _find()
+    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        found = _install()
+    if found is not None:
+        return found
+    reason = "there is no Chromium: install Debian's package `chromium`"
+    if os.environ.get("CI"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def _find() -> Path | None:
+    path = shutil.which("chromium")
+    return None if path is None else Path(path)
+
+
+def _install() -> Path | None:
+    """Once, however many workers want it."""
+    with (Path(tempfile.gettempdir()) / "pycurrent-install-chromium").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _find() is None:
+            subprocess.run(_INSTALL, check=False, stdout=subprocess.DEVNULL)
+    return _find()
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """Runs the browser, without a window."""
+    program = require_chromium()
+    with tempfile.TemporaryDirectory() as folder:
+        start = _starting(program, Path(folder))
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(
+                executable_path=start, args=FLAGS, headless=True, chromium_sandbox=False
+            )
+            try:
+                yield browser
+            finally:
+                await browser.close()
+
+
+def _starting(program: Path, folder: Path) -> Path:
+    """A script that runs the browser unplugged."""
+    script = folder / "chromium"
+    command = shlex.join([sys.executable, unplugged.__file__, str(program)])
+    script.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    script.chmod(0o700)
+    return script
+
+
+class Faults:
+    """What went wrong in tabs: errors of scripts, refusals by the security policy, requests to
+    other sites. A test that means to see one takes it away with `expect`.
+    """
+
+    def __init__(self) -> None:
+        self._found: list[str] = []
+        # Sites end before tabs do, which then lose their streams.
+        self._expected = ["net::ERR_CONNECTION_", "net::ERR_INCOMPLETE_CHUNKED", "net::ERR_EMPTY_"]
+
+    def watch(self, page: Page) -> None:
+        page.on("pageerror", lambda error: self._found.append(f"{error}"))
+        page.on("console", self._console)
+        page.on("request", self._request)
+
+    def expect(self, text: str) -> None:
+        """A fault with this in it is none: the console tells of answers such as `403`, too."""
+        self._expected.append(text)
+
+    def check(self) -> None:
+        """Raises AssertionError if something went wrong."""
+        left = [fault for fault in self._found if not any(text in fault for text in self._expected)]
+        if left:
+            raise AssertionError("\n".join(["something went wrong in a tab:", *left]))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self._found.append(f"{message.type}: {message.text}")
+
+    def _request(self, request: Request) -> None:
+        local = ("http://127.0.0.1:", "http://localhost:", "data:", "blob:", "about:")
+        if not request.url.startswith(local):
+            self._found.append(f"request to {request.url}")
+
+
+class Tabs:
+    """Opens tabs, each with a profile of its own, and closes them at the end of the test."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.faults = Faults()
+        self._browser = browser
+        self._open: list[Page] = []
+
+    async def open(
+        self,
+        *,
+        width: int = 1280,
+        height: int = 800,
+        dark: bool = False,
+        javascript: bool = True,
+    ) -> Page:
+        """A new tab, of somebody who has not been here before."""
+        context = await self._browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=javascript,
+            reduced_motion="reduce",
+        )
+        page = await context.new_page()
+        # What waits longer than this on a machine of any speed will not come.
+        page.set_default_timeout(15_000)
+        self.faults.watch(page)
+        self._open.append(page)
+        return page
+
+    async def close(self) -> None:
+        """Raises AssertionError if something went wrong in one of them."""
+        await asyncio.gather(*(page.context.close() for page in self._open))
+        self.faults.check()
+
+
+async def texts(page: Page, selector: str) -> Sequence[str]:
+    """What stands in each of the elements, without the space around it."""
+    return [text.strip() for text in await page.locator(selector).all_inner_texts()]
