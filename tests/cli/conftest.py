@@ -18,6 +18,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The working directory of a test; what pipeline files import is forgotten after it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PYCURRENT_STATE_DIR", raising=False)
+    monkeypatch.setenv("PYCURRENT_PORT", "0")
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(sys, "path", [*sys.path])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .commands import FROBS, Command, Write
+from .commands import FROBS, Command, Start, Write
 
 DEPLOY = """
     import pycurrent as current
@@ -300,3 +300,16 @@ def test_control_characters_do_not_reach_the_terminal(
         def pipeline(): return current.fail("red: \x1b[31m\nsecond\tline")
     """)
     assert "  red: \ufffd[31m second line\n" in pycurrent("run", "ci.py", "--once").out
+
+
+def test_a_pipeline_may_use_pydantic(pipeline_file: Write, child: Start) -> None:
+    """The command line's library behaves otherwise once that is there."""
+    pipeline_file(
+        """
+        import pydantic
+        import pycurrent as current
+        def pipeline(*, number: int = 1): return current.constant(number)
+        """
+    )
+    assert child("-m", "pycurrent", "run", "ci.py", "--once").end().status == 0
+    assert child("-m", "pycurrent", "graph", "ci.py").end().out.startswith("digraph")

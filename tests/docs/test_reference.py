@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +15,9 @@ import pycurrent.testing
 from pycurrent import Current, Job
 from pycurrent.plugins import command, docker, fs, git
 from pycurrent.testing import pytest_plugin
+from pycurrent.web.auth import AccessSettings, Role, User
+from pycurrent.web.authors import AuthorLink, AuthorPage, Visit
+from pycurrent.web.settings import WebSettings
 
 REFERENCE = (Path(__file__).resolve().parents[2] / "docs" / "reference.md").read_text()
 
@@ -73,22 +77,53 @@ def options(*words: str) -> set[str]:
     return set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", shown)) - {"-h"}
 
 
-@pytest.mark.parametrize("word", ["run", "graph", "history", "log", "gc"])
-def test_command(word: str) -> None:
+COMMANDS = {
+    "": {"run", "graph", "history", "log", "gc", "user", "token", "client"},
+    "user": {"add", "remove", "list"},
+    "token": {"create", "revoke", "list"},
+    "client": {
+        "overview",
+        "jobs",
+        "status",
+        "log",
+        "start",
+        "cancel",
+        "rebuild",
+        "rebuild-all",
+        "query",
+        "ops",
+        "confirm",
+        "dot",
+    },
+}
+"""Those of each group; the groups are commands, too."""
+
+
+@pytest.mark.parametrize(
+    ("group", "word"),
+    [(group, word) for group, words in COMMANDS.items() for word in sorted(words)],
+)
+def test_command(group: str, word: str) -> None:
     """The command is there, and each of its options."""
-    assert documented(f"pycurrent {word}")
-    assert {option for option in options(word) if not documented(option)} == set()
+    assert documented(word if group else f"pycurrent {word}")
+    assert {name for name in options(*group.split(), word) if not documented(name)} == set()
 
 
-def test_commands() -> None:
+@pytest.mark.parametrize("group", COMMANDS)
+def test_commands(group: str) -> None:
     """There is no other command than those above."""
     shown = subprocess.run(
-        [sys.executable, "-m", "pycurrent", "--help"], check=True, capture_output=True, text=True
+        [sys.executable, "-m", "pycurrent", *group.split(), "--help"],
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
-    assert set(re.findall(r"^│ ([a-z]+) ", shown, re.MULTILINE)) == {
-        "run",
-        "graph",
-        "history",
-        "log",
-        "gc",
-    }
+    assert set(re.findall(r"^│ ([a-z][a-z-]*) ", shown, re.MULTILINE)) == COMMANDS[group]
+
+
+def test_the_settings_of_the_dashboard() -> None:
+    """Each setting is there, and each name that they are written with."""
+    settings = {field.name for of in (WebSettings, AccessSettings) for field in fields(of)}
+    assert {name for name in settings if not documented(name)} == set()
+    names = {WebSettings, AccessSettings, AuthorPage, AuthorLink, Visit, Role, User}
+    assert {of.__name__ for of in names if not documented(of.__name__)} == set()

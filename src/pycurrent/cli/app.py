@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 
 from cyclopts import App, Parameter
 
+from pycurrent.cli.client.app import make_client_app
 from pycurrent.cli.end import end_with
 
 Rest = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
@@ -62,6 +63,31 @@ def add_readers(app: App) -> None:
         name="gc",
         help="Remove logs and history that are old, and no longer needed.",
     )
+    app.command(make_client_app(), name="client")
+    add_access(app)
+
+
+def add_access(app: App) -> None:
+    """The commands on who is let in to the dashboard."""
+    users = App(
+        name="user",
+        help="Let people log in to the dashboard, by a password.",
+        help_format="plaintext",
+    )
+    place = "pycurrent.cli.access"
+    users.command(f"{place}:add_user", name="add", help="Add a user, or change one.")
+    users.command(f"{place}:remove_user", name="remove", help="Remove a user.")
+    users.command(f"{place}:list_users", name="list", help="List the users.")
+    app.command(users)
+    tokens = App(
+        name="token",
+        help="Let programs use the API of the dashboard, by tokens.",
+        help_format="plaintext",
+    )
+    tokens.command(f"{place}:create_token", name="create", help="Make a token, and print it.")
+    tokens.command(f"{place}:list_tokens", name="list", help="List the tokens.")
+    tokens.command(f"{place}:revoke_token", name="revoke", help="Make a token invalid.")
+    app.command(tokens)
 
 
 def _run(*tokens: Rest) -> int:

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from cyclopts import CycloptsError
 
-from pycurrent.cli.status import SIGNALLED, Exit
+from pycurrent.cli.status import SIGNALLED, CommandError, Exit
 from pycurrent.errors import PycurrentError, UsageError
 
 
@@ -37,6 +37,8 @@ def status_of(program: str, command: Callable[[], int]) -> int:
     except UsageError as error:
         sys.stderr.write(getattr(error, "frames", ""))
         return _complain(program, str(error), Exit.USAGE)
+    except CommandError as error:
+        return _complain(program, str(error), error.status)
     except PycurrentError as error:
         return _complain(program, str(error), Exit.FAILED)
     except KeyboardInterrupt:
@@ -47,7 +49,7 @@ def status_of(program: str, command: Callable[[], int]) -> int:
         return SIGNALLED + signal.SIGPIPE
 
 
-def _complain(program: str, message: str, status: Exit) -> int:
+def _complain(program: str, message: str, status: int) -> int:
     line = " ".join(message.split())
     sys.stderr.write(f"{program}: {line}\n")
     return status

@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from pycurrent.term import Current
+    from pycurrent.web.settings import WebSettings
 
 
-def main(pipeline: Callable[..., Current[Any]]) -> NoReturn:
+def main(
+    pipeline: Callable[..., Current[Any]], *, site: Callable[[], WebSettings] | None = None
+) -> NoReturn:
     """Be the command line of a script, and end the process with its exit status.
 
     By default it runs the pipeline, as `pycurrent run` would: the parameters of the function
     are options, beside those of `run`. `graph`, `history`, `log` and `gc` are commands.
+    `site()` says who may do what on its pages, and what they show besides; options of the
+    command line, such as `--port`, count more.
 
         if __name__ == "__main__":
             current.main(pipeline)
     """
     from pycurrent.cli.script import run_script
 
-    run_script(pipeline)
+    run_script(pipeline, site)

@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from cyclopts import Parameter, Token
+from cyclopts import Group, Parameter, Token, validators
 
 from pycurrent.engine import Config, Level
 from pycurrent.errors import UsageError
 
 DEFAULT_STATE_DIR = Path(".pycurrent")
 STATE_DIR_VARIABLE = "PYCURRENT_STATE_DIR"
+
+_OF_SITE = Group("Options of the site", sort_key=3)
 
 StateDirOption = Annotated[
     Path,
@@ -88,6 +90,59 @@ class RunOptions:
         ),
     ] = None
     state_dir: StateDirOption = DEFAULT_STATE_DIR
+    web: Annotated[
+        bool | None,
+        Parameter(
+            help="Serve the pages and the API. By default they are, but not with --once.",
+        ),
+    ] = None
+    host: Annotated[
+        str,
+        Parameter(
+            env_var="PYCURRENT_HOST",
+            group=_OF_SITE,
+            help="The address to listen at. The default can be reached from this machine only.",
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        Parameter(
+            env_var="PYCURRENT_PORT",
+            group=_OF_SITE,
+            validator=validators.Number(gte=0, lte=65535),
+            help="The port to listen at; 0 for any that is free.",
+        ),
+    ] = 8080
+    public_url: Annotated[
+        str | None,
+        Parameter(
+            metavar="URL",
+            group=_OF_SITE,
+            help="How the site is reached from elsewhere, such as https://ci.example.org.",
+        ),
+    ] = None
+    allow_host: Annotated[
+        tuple[str, ...],
+        Parameter(
+            metavar="NAME",
+            negative="",
+            group=_OF_SITE,
+            help="One more name by which the site is reached.",
+        ),
+    ] = ()
+    allow_anonymous: Annotated[
+        Literal["viewer", "builder", "monitor", "admin"] | None,
+        Parameter(
+            metavar="ROLE",
+            group=_OF_SITE,
+            help="What anybody who reaches the site may do without logging in.",
+        ),
+    ] = None
+
+    @property
+    def serves(self) -> bool:
+        """Whether there are pages."""
+        return not self.once if self.web is None else self.web
 
     def config(self) -> Config:
         """Raises `UsageError` where the options make no sense together."""

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from types import SimpleNamespace
-from typing import Annotated, Any, Generic, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeAlias, TypeVar, get_type_hints
 
 from cyclopts import App, Group, Parameter, default_name_transform
 
@@ -18,7 +18,12 @@ from pycurrent.cli.load import Pipeline, build, load
 from pycurrent.errors import UsageError
 from pycurrent.term import Current
 
+if TYPE_CHECKING:
+    from pycurrent.web.settings import WebSettings
+
 O = TypeVar("O")  # noqa: E741
+SiteOf: TypeAlias = "Callable[[], WebSettings]"
+"""Called only where there are pages: most commands never import them."""
 
 _FILE = "_file"
 _OPTIONS = "_options"
@@ -32,6 +37,8 @@ class Call:
 
     name: str
     term: Current[Any]
+    site: SiteOf | None = None
+    """What its author says about the pages."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +61,11 @@ class PipelineCommand(Generic[O]):
         merged = self._merge(load(target), target, takes_file=True)
         return _run(self._app(program, f"{program} {target}", merged), tokens)
 
-    def of_script(self, pipeline: Pipeline, script: str) -> Callable[..., int]:
+    def of_script(
+        self, pipeline: Pipeline, script: str, site: SiteOf | None = None
+    ) -> Callable[..., int]:
         """The command of a script that has the pipeline."""
-        return self._merge(pipeline, script, takes_file=False)
+        return self._merge(pipeline, script, takes_file=False, site=site)
 
     def _target(self, tokens: Sequence[str]) -> str | None:
         """The first argument that belongs to no option of the command. Only those may come
@@ -107,7 +116,9 @@ class PipelineCommand(Generic[O]):
         without.__doc__ = self.help
         return without
 
-    def _merge(self, pipeline: Pipeline, where: str, *, takes_file: bool) -> Callable[..., int]:
+    def _merge(
+        self, pipeline: Pipeline, where: str, *, takes_file: bool, site: SiteOf | None = None
+    ) -> Callable[..., int]:
         """A function with the parameters of both: builds the pipeline, and acts."""
         parameters = self._parameters(pipeline, where)
         merged = inspect.Signature(
@@ -117,9 +128,10 @@ class PipelineCommand(Generic[O]):
         def command(*args: Any, **kwargs: Any) -> int:
             bound = merged.bind(*args, **kwargs)
             bound.arguments.pop(_FILE, None)
-            options = bound.arguments.pop(_OPTIONS, None) or self.options()
+            options = bound.arguments.pop(_OPTIONS, self.options())
             given = inspect.BoundArguments(own, bound.arguments)
-            return self.act(Call(where, build(pipeline, given.args, given.kwargs)), options)
+            term = build(pipeline, given.args, given.kwargs)
+            return self.act(Call(where, term, site), options)
 
         own = inspect.signature(pipeline)
         command.__signature__ = merged  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ from typing import Any
 from pycurrent.cli.options import RunOptions
 from pycurrent.cli.pipeline_command import Call
 from pycurrent.cli.screen import screen_for
+from pycurrent.cli.site import prepared_site
 from pycurrent.cli.status import SIGNALLED, earned
 from pycurrent.cli.stop import stop_requests
 from pycurrent.cli.summary import LISTED, Summary, log_command
@@ -42,9 +43,14 @@ async def _run(call: Call, options: RunOptions, logs: str) -> Overview | signal.
     engine = Engine(lambda: call.term, state_dir=options.state_dir, config=options.config())
     view = EngineView(engine)
     screen = screen_for(view, sys.stdout, name=call.name, log_command=logs)
-    with stop_requests(screen.restore) as request:
-        async with screen, engine:
+    with (
+        prepared_site(engine, view, options, call.site) as serving,
+        stop_requests(screen.restore) as request,
+    ):
+        async with screen, engine, serving as url:
             keep_all_that_is()
+            if url is not None:
+                screen.say(f"serving {url}")
             ends = [engine.failed(), request.wait()]
             await _first(*ends, *([engine.settled()] if options.once else []))
             engine.raise_if_crashed()

@@ -11,20 +11,21 @@ from cyclopts import App
 from pycurrent.cli.app import add_readers, call
 from pycurrent.cli.end import end_with
 from pycurrent.cli.load import Pipeline
+from pycurrent.cli.pipeline_command import SiteOf
 from pycurrent.cli.pipelines import GRAPH, RUN
 
 
-def run_script(pipeline: Pipeline) -> NoReturn:
+def run_script(pipeline: Pipeline, site: SiteOf | None = None) -> NoReturn:
     """Do what the command line says, and end the process with its exit status."""
     name = Path(sys.argv[0]).name
-    end_with(name, lambda: call(make_script_app(pipeline, name), sys.argv[1:]))
+    end_with(name, lambda: call(make_script_app(pipeline, name, site), sys.argv[1:]))
 
 
-def make_script_app(pipeline: Pipeline, name: str) -> App:
+def make_script_app(pipeline: Pipeline, name: str, site: SiteOf | None = None) -> App:
     """`run` is what it does by default."""
     app = App(
         name=name,
-        default_command=RUN.of_script(pipeline, name),
+        default_command=RUN.of_script(pipeline, name, site),
         version_flags=(),
         help_format="plaintext",
         result_action="return_value",

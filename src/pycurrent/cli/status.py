@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import ClassVar
 
+from pycurrent.errors import PycurrentError
 from pycurrent.service import Overview
 from pycurrent.term import Active, Failed, Ok
 
@@ -25,6 +27,12 @@ class Exit(IntEnum):
 
 
 SIGNALLED = 128
+
+
+class CommandError(PycurrentError):
+    """A command can't go on. Each kind says by which status the process ends."""
+
+    status: ClassVar[IntEnum] = Exit.FAILED
 
 
 def earned(overview: Overview) -> Exit:

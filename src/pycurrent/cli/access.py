@@ -1,0 +1,130 @@
+"""`pycurrent user` and `pycurrent token`: who is let in to the dashboard and its API."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pycurrent.cli.options import DEFAULT_STATE_DIR, DurationOption, StateDirOption
+from pycurrent.cli.text import local_time
+from pycurrent.errors import UsageError
+from pycurrent.store import AccessDatabase, TokenRecord
+from pycurrent.web.auth import PASSWORD_FILE, LocalUser, PasswordFile, PasswordHash, Role
+from pycurrent.web.auth.keys import digest_of, new_token
+from pycurrent.web.auth.password_file import check_name, check_password, user_id
+
+RoleOption = Annotated[
+    Role,
+    Parameter(
+        help="viewer sees everything; builder cancels and rebuilds, too; admin does it all;"
+        " monitor sees nothing but the metrics."
+    ),
+]
+
+
+def add_user(
+    name: str,
+    /,
+    *,
+    role: RoleOption = Role.ADMIN,
+    password_stdin: Annotated[
+        bool, Parameter(negative="", help="Read the password from stdin, up to the end of a line.")
+    ] = False,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> int:
+    """Add a user, or give one another password and role, and end their sessions.
+
+    Asks for the password. Once there is a user, nobody gets in without logging in.
+    """
+    check_name(name)
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else _ask()
+    user = LocalUser(name, role, PasswordHash.of(check_password(password)))
+    with AccessDatabase.open_or_make(state_dir) as database:
+        PasswordFile(state_dir / PASSWORD_FILE).put(user)
+        database.end_sessions(user_id(name))
+    return 0
+
+
+def remove_user(name: str, /, *, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> int:
+    """Remove a user, and end their sessions."""
+    users = PasswordFile(state_dir / PASSWORD_FILE)
+    if not users.remove(name):
+        known = ", ".join(sorted(users.users())) or "none"
+        raise UsageError(f"there is no user {name!r}; those there are: {known}")
+    with AccessDatabase.open_or_make(state_dir) as database:
+        database.end_sessions(user_id(name))
+    return 0
+
+
+def list_users(*, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> int:
+    """List the users and their roles."""
+    users = PasswordFile(state_dir / PASSWORD_FILE).users()
+    lines = [f"{user.name}  {user.role.value}\n" for user in users.values()]
+    sys.stdout.write("".join(sorted(lines)))
+    return 0
+
+
+def create_token(
+    name: str,
+    /,
+    *,
+    role: RoleOption,
+    expires_in: Annotated[
+        DurationOption | None, Parameter(help="Not valid any more after 90d, 12h, 4w ...")
+    ] = None,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> int:
+    """Make a token, and print it: it can't be shown again, as only its hash is stored."""
+    token, now = new_token(), datetime.now(UTC)
+    try:
+        expires = None if expires_in is None else now + expires_in
+    except OverflowError:
+        expires = None
+    record = TokenRecord(check_name(name), role.value, now, expires, None)
+    with AccessDatabase.open_or_make(state_dir) as database:
+        if not database.add_token(record, digest_of(token)):
+            raise UsageError(
+                f"there is a token {name!r} already: give this one another name, or revoke that"
+            )
+    sys.stdout.write(f"{token}\n")
+    return 0
+
+
+def list_tokens(*, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> int:
+    """List the tokens: name, role, when they were made and last used, and when they expire."""
+    with AccessDatabase.open_or_make(state_dir) as database:
+        tokens = database.tokens()
+    sys.stdout.write("".join([f"{_line(token)}\n" for token in tokens]))
+    return 0
+
+
+def revoke_token(name: str, /, *, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> int:
+    """Make a token invalid, at once and for good."""
+    with AccessDatabase.open_or_make(state_dir) as database:
+        if not database.remove_token(name):
+            known = ", ".join(token.name for token in database.tokens()) or "none"
+            raise UsageError(f"there is no token {name!r}; those there are: {known}")
+    return 0
+
+
+def _ask() -> str:
+    """The password, typed twice."""
+    try:
+        password = getpass.getpass("Password: ")
+        again = getpass.getpass("Once more: ")
+    except EOFError:
+        raise UsageError("no password was given: type it, or use --password-stdin") from None
+    if password != again:
+        raise UsageError("the two passwords differ")
+    return password
+
+
+def _line(token: TokenRecord) -> str:
+    used = "never used" if token.used is None else f"last used {token.used:%Y-%m-%d}"
+    expires = "" if token.expires is None else f"  expires {local_time(token.expires)}"
+    made = f"made {local_time(token.created)}"
+    return f"{token.name}  {token.role}  {made}  {used}{expires}"

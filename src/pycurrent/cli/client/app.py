@@ -1,0 +1,140 @@
+"""The commands of `pycurrent client`, and the options that all of them have."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+URL_VARIABLE = "PYCURRENT_URL"
+TOKEN_VARIABLE = "PYCURRENT_TOKEN"  # noqa: S105 - a name
+
+HELP = "Look at a running engine, and steer it, from this machine or another one."
+
+_PLACE = "pycurrent.cli.client"
+_COMMANDS = {
+    "overview": (
+        "pipeline:overview",
+        "Show how the pipeline is, and the stages that have failed or are at work.\n\n"
+        "Ends with 0 if it is ok, 1 if it has failed, 5 if that is not known yet.",
+    ),
+    "jobs": (
+        "jobs:jobs",
+        "List the jobs that have not ended, the oldest first: how they are, for how long, which.",
+    ),
+    "status": (
+        "jobs:status",
+        "Show what is known of a job.\n\n"
+        "Ends with 0 if it has succeeded, 1 if it has failed or was cut short, 5 if it has not"
+        " ended.",
+    ),
+    "log": (
+        "log:log",
+        "Show the log of a job, byte for byte; with --json each line as an object in a line.\n\n"
+        "With --follow it ends as `status` does.",
+    ),
+    "start": (
+        "jobs:start",
+        "Let jobs start although they wait for confirmation.\n\n"
+        "Ends with 4 if one of them does not wait for it.",
+    ),
+    "cancel": (
+        "jobs:cancel",
+        "Cancel jobs: they fail, and are not run again by themselves.\n\n"
+        "Ends with 4 if one of them has ended already.",
+    ),
+    "rebuild": (
+        "jobs:rebuild",
+        "Do the work of jobs that have ended again. Says by which jobs.\n\n"
+        "Ends with 4 if one of them has not ended.",
+    ),
+    "rebuild-all": (
+        "history:rebuild_all",
+        "Do the work of all jobs that match again, of those with one key the last. Says which.\n\n"
+        "Ends with 4 if one of them can't be.",
+    ),
+    "query": (
+        "history:query",
+        "List the jobs that have ended, the newest first: when, how, how long, which, and why.",
+    ),
+    "ops": ("history:ops", "List the operations that have results."),
+    "confirm": (
+        "pipeline:confirm",
+        "Show or set the level from which on jobs wait for confirmation, and which ones do.",
+    ),
+    "dot": (
+        "pipeline:dot",
+        "Draw the pipeline as it is now, as Graphviz text; with --json, as nodes and edges.",
+    ),
+}
+"""Each is imported when it is called, so what it does is said here."""
+
+_Rest = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
+
+
+def make_client_app() -> App:
+    """To be a command of another one."""
+    commands = App(name="client", help=HELP, help_format="plaintext", version_flags=())
+    for name, (where, what) in _COMMANDS.items():
+        commands.command(f"{_PLACE}.{where}", name=name, help=what)
+
+    def client(
+        *tokens: _Rest,
+        url: Annotated[
+            str, Parameter(env_var=URL_VARIABLE, help="Where the engine serves its pages.")
+        ] = DEFAULT_URL,
+        token_file: Annotated[
+            Path | None,
+            Parameter(help=f"A file with a token; without it, ${TOKEN_VARIABLE} may hold one."),
+        ] = None,
+        json: Annotated[
+            bool, Parameter(negative="", help="Write what the API answers, as JSON.")
+        ] = False,
+    ) -> int:
+        from pycurrent.cli.client.remote import Remote
+        from pycurrent.cli.client.session import Form, Session
+
+        command, bound, own = commands.parse_args(tokens, exit_on_error=False, print_error=False)
+        session = Session(Remote(url, _token(token_file)), Form.JSON if json else Form.TEXT)
+        status = command(*bound.args, **bound.kwargs, **dict.fromkeys(own, session))
+        return status if isinstance(status, int) else 0  # after --help it is none
+
+    client.__doc__ = _describe()
+    meta = commands.meta
+    meta.default(client)
+    meta.help_format = "plaintext"
+    return meta
+
+
+def _describe() -> str:
+    """What `--help` shows."""
+    return (
+        f"{HELP}\n\nEnds with 0 if it was done and what was looked at is well, 1 if that has"
+        " failed, 2 if it was asked wrongly (there is no such job, for one), 3 if the engine"
+        " can't be reached, 4 if it was refused (not allowed, or it can't be done now), 5 if the"
+        " end is not known yet."
+    )
+
+
+def _token(file: Path | None) -> str | None:
+    """What to show to the engine. Raises `UsageError` if it can't be had."""
+    from pycurrent.errors import UsageError
+
+    if file is None:
+        token, where = os.environ.get(TOKEN_VARIABLE, "").strip(), f"${TOKEN_VARIABLE}"
+        if not token:
+            return None
+    else:
+        where = str(file)
+        try:
+            token = file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is no text"
+            raise UsageError(f"the token in {file} can't be read: {why}") from error
+    if not re.fullmatch(r"[!-~]+", token):
+        raise UsageError(f"{where} does not hold a token: `pycurrent token create` makes one")
+    return token

@@ -1,0 +1,50 @@
+"""Which job is meant."""
+
+from __future__ import annotations
+
+import re
+
+from pycurrent.cli.client.answers import HistoryPage, Jobs
+from pycurrent.cli.client.remote import Remote
+from pycurrent.errors import UsageError
+
+_WHOLE = re.compile(r"\d{4}-\d{2}-\d{2}/\d{6}-[A-Za-z0-9._-]*-[0-9a-f]{6}")
+_RECENT = 1000
+_LISTED = 5
+
+
+def find_job(remote: Remote, text: str) -> str:
+    """The id of a job: given whole, by its beginning or end, or as `last`, the newest one.
+
+    Looks among the jobs that have not ended and the last thousand that have. Raises `UsageError`
+    if it is none of them, or could be several.
+    """
+    if _WHOLE.fullmatch(text):
+        return text
+    active: Jobs = remote.get("/jobs")
+    ended: HistoryPage = remote.get("/history", limit=_RECENT)
+    known = sorted({job["id"] for job in active["jobs"]} | {job["id"] for job in ended["entries"]})
+    if text == "last":
+        if not known:
+            raise UsageError(f"the engine at {remote.url} has run no job yet")
+        return _newest(active, ended)
+    matching = [id for id in known if id.startswith(text) or id.endswith(text)]
+    match matching:
+        case [job_id]:
+            return job_id
+        case []:
+            raise UsageError(
+                f"no recent job has an id that begins or ends with {text!r}:"
+                " `pycurrent client query` and `jobs` list them"
+            )
+        case _:
+            named = ", ".join(matching[-_LISTED:])
+            raise UsageError(
+                f"{len(matching)} jobs have an id that begins or ends with {text!r}: name one of"
+                f" them, such as {named}"
+            )
+
+
+def _newest(active: Jobs, ended: HistoryPage) -> str:
+    created = [(job["created"], job["id"]) for job in (*active["jobs"], *ended["entries"])]
+    return max(created)[1]

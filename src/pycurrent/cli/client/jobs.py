@@ -1,0 +1,118 @@
+"""Jobs: those that have not ended, one of them, and what can be done about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pycurrent.cli.client.answers import JobDetail, Jobs, Outcome, Outcomes
+from pycurrent.cli.client.find import find_job
+from pycurrent.cli.client.remote import job_path
+from pycurrent.cli.client.session import Given, Session
+from pycurrent.cli.client.status import CantBeDone, ClientExit
+from pycurrent.cli.client.words import job_line, moment, outcome_line, waits
+from pycurrent.cli.text import duration, one_line
+
+JobText = Annotated[
+    str,
+    Parameter(help="The job's id, the beginning or the end of it, or `last` for the newest job."),
+]
+JobTexts = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="JOB",
+        negative="",
+        help="The ids of jobs, their beginnings or ends, or `last` for the newest job.",
+    ),
+]
+
+
+def jobs(*, session: Given) -> int:
+    """`pycurrent client jobs`."""
+    answer: Jobs = session.remote.get("/jobs")
+    session.say(answer, [job_line(job) for job in answer["jobs"]])
+    return ClientExit.OK
+
+
+def status(job: JobText, /, *, session: Given) -> int:
+    """`pycurrent client status`."""
+    answer: JobDetail = session.remote.get(job_path(find_job(session.remote, job)))
+    session.say(answer, _facts(answer))
+    return status_of(answer)
+
+
+def status_of(job: JobDetail) -> ClientExit:
+    """The exit status that tells of a job."""
+    match job["entry"]["ending"]:
+        case "ok":
+            return ClientExit.OK
+        case "running":
+            return ClientExit.UNKNOWN
+        case _:
+            return ClientExit.FAILED
+
+
+def _facts(answer: JobDetail) -> Iterator[str]:
+    entry, active = answer["entry"], answer["active"]
+    state = entry["ending"] if active is None else active["state"].replace("-", " ")
+    facts: list[tuple[str, str | None]] = [
+        ("job", answer["id"]),
+        ("what", answer["description"]),
+        ("state", state),
+        ("cancelled", None if active is None else active["cancelled"]),
+        ("waits", None if active is None or active["wait"] is None else waits(active["wait"])),
+        ("failure", entry["failure"]),
+        ("operation", entry["op"]),
+        ("key", entry["key"]),
+        ("build", str(entry["build"])),
+        ("level", entry["level"]),
+        ("created", moment(entry["created"])),
+        ("started", None if entry["started"] is None else moment(entry["started"])),
+        ("ended", None if entry["ended"] is None else moment(entry["ended"])),
+        ("took", None if entry["took"] is None else duration(timedelta(seconds=entry["took"]))),
+        ("needed by", ", ".join(answer["stages"]) or None),
+    ]
+    for name, value in facts:
+        if value is not None:
+            yield f"{name + ':':<11} {one_line(value)}"
+
+
+def start(jobs: JobTexts, /, *, session: Given) -> int:
+    """`pycurrent client start`."""
+    return _each(session, jobs, "start", "may start")
+
+
+def cancel(jobs: JobTexts, /, *, session: Given) -> int:
+    """`pycurrent client cancel`."""
+    return _each(session, jobs, "cancel", "is cancelled")
+
+
+def _each(session: Session, texts: Sequence[str], act: str, done: str) -> int:
+    outcomes = [_one(session, find_job(session.remote, text), act) for text in texts]
+    return tell(session, {"outcomes": outcomes, "complete": True}, done)
+
+
+def _one(session: Session, job_id: str, act: str) -> Outcome:
+    try:
+        answer: Outcome = session.remote.post(job_path(job_id, f"/{act}"))
+    except CantBeDone as refusal:
+        return {"job": job_id, "outcome": "refused", "new_job": None, "why": str(refusal)}
+    return answer
+
+
+def rebuild(jobs: JobTexts, /, *, session: Given) -> int:
+    """`pycurrent client rebuild`."""
+    ids = [find_job(session.remote, text) for text in jobs]
+    answer: Outcomes = session.remote.post("/rebuild", {"ids": ids})
+    return tell(session, answer, "is rebuilt")
+
+
+def tell(session: Session, answer: Outcomes, done: str) -> int:
+    """Say what has become of a command on jobs."""
+    outcomes = answer["outcomes"]
+    session.say(answer, [outcome_line(outcome, done) for outcome in outcomes])
+    refused = any(outcome["outcome"] == "refused" for outcome in outcomes)
+    return ClientExit.REFUSED if refused else ClientExit.OK

@@ -1,0 +1,137 @@
+"""The log of a job, as it is or as it grows."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from time import sleep
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pycurrent.cli.client.answers import JobDetail, Line, Window
+from pycurrent.cli.client.find import find_job
+from pycurrent.cli.client.jobs import JobText, status_of
+from pycurrent.cli.client.remote import Remote, job_path
+from pycurrent.cli.client.session import Form, Given
+from pycurrent.cli.client.status import ClientExit, Unreachable
+
+_WINDOW = 1000
+_ATTEMPTS = 10
+"""How often a stream that broke off is taken up again."""
+_BETWEEN = 1.0
+"""Seconds between two attempts."""
+
+
+def log(
+    job: JobText,
+    /,
+    *,
+    follow: Annotated[
+        bool,
+        Parameter(alias="-f", negative="", help="Show what is added, until the job has ended."),
+    ] = False,
+    session: Given,
+) -> int:
+    """`pycurrent client log`."""
+    remote = session.remote
+    job_id = find_job(remote, job)
+    writer = _Lines(remote, job_id) if session.form is Form.JSON else _Bytes(remote, job_id)
+    writer.write()
+    if not follow:
+        writer.end()
+        return ClientExit.OK
+    _follow(writer)
+    detail: JobDetail = remote.get(job_path(job_id))
+    return status_of(detail)
+
+
+class _Bytes:
+    """Writes a log as it is."""
+
+    def __init__(self, remote: Remote, job_id: str) -> None:
+        self.remote = remote
+        self.job_id = job_id
+        self._offset = 0
+
+    def write(self) -> None:
+        """What has been added since the last time."""
+        out = sys.stdout.buffer
+        for piece in self.remote.text(job_path(self.job_id, "/log"), offset=self._offset):
+            out.write(piece)
+            self._offset += len(piece)
+        out.flush()
+
+    def end(self) -> None:
+        """Nothing is left to be written."""
+
+
+class _Lines:
+    """Writes the lines of a log as JSON, each once it has ended."""
+
+    def __init__(self, remote: Remote, job_id: str) -> None:
+        self.remote = remote
+        self.job_id = job_id
+        self._next = 0
+        self._open: Line | None = None
+        """The last line, which has not ended."""
+
+    def write(self) -> None:
+        """The lines that have ended since the last time."""
+        for window in self._windows():
+            ended = window["complete"] - window["first"]
+            for line in window["lines"][:ended]:
+                self._say(line)
+            rest = window["lines"][ended:]
+            self._open = rest[0] if rest else None
+        sys.stdout.flush()
+
+    def _windows(self) -> Iterator[Window]:
+        while True:
+            path = job_path(self.job_id, "/lines")
+            window: Window = self.remote.get(path, from_=self._next, count=_WINDOW)
+            yield window
+            if not window["lines"] or self._next >= window["complete"]:
+                return
+
+    def _say(self, line: Line) -> None:
+        self._next += 1
+        found = {"number": self._next, **line}
+        sys.stdout.write(f"{json.dumps(found, ensure_ascii=False)}\n")
+
+    def end(self) -> None:
+        """Write the last line too: nothing will be added to it."""
+        if self._open is not None:
+            self._say(self._open)
+        self._open = None
+
+
+def _follow(writer: _Bytes | _Lines) -> None:
+    """Write what is added until the job has ended. What was missed while the connection was
+    broken is written once there is one again. Raises `Unreachable` if there is none.
+    """
+    attempts = 0
+    while True:
+        try:
+            for has_ended in _growth(writer):
+                attempts = 0
+                writer.write()
+                if has_ended:
+                    writer.end()
+                    return
+            raise Unreachable(f"the engine at {writer.remote.url} has ended the stream")
+        except Unreachable:
+            attempts += 1
+            if attempts > _ATTEMPTS:
+                raise
+            sleep(_BETWEEN)
+
+
+def _growth(writer: _Bytes | _Lines) -> Iterator[bool]:
+    """Each time that the log may have grown, whether the job has ended."""
+    remote, job_id = writer.remote, writer.job_id
+    # The lines that come are not read here, so those that are there need not come.
+    last: Window = remote.get(job_path(job_id, "/lines"), count=1)
+    for event in remote.events(job_path(job_id, "/log/stream"), from_=last["complete"]):
+        yield event is not None and event.name == "end"

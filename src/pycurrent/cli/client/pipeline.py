@@ -1,0 +1,102 @@
+"""The whole: how it is, its diagram, and what it asks to be confirmed."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+
+from pycurrent.cli.client.answers import Confirmation, Overview
+from pycurrent.cli.client.session import Form, Given
+from pycurrent.cli.client.status import ClientExit
+from pycurrent.cli.client.words import job_line, stage_lines
+from pycurrent.cli.text import counts, one_line, plural
+from pycurrent.errors import UsageError
+from pycurrent.term import Stats
+
+
+def overview(
+    *,
+    limit: Annotated[
+        int,
+        Parameter(validator=validators.Number(gte=0, lte=1000), help="How many stages at most."),
+    ] = 20,
+    session: Given,
+) -> int:
+    """`pycurrent client overview`."""
+    answer: Overview = session.remote.get("/overview", limit=limit)
+    session.say(answer, _overview_lines(answer))
+    return _STATUS.get(answer["result"]["state"], ClientExit.UNKNOWN)
+
+
+_STATUS = {"ok": ClientExit.OK, "failed": ClientExit.FAILED}
+
+
+def _overview_lines(answer: Overview) -> list[str]:
+    result = answer["result"]
+    why = "" if result["failure"] is None else f": {one_line(result['failure'])}"
+    lines = [f"{result['state']}{why}", counts(Stats(**answer["counts"]))]
+    lines += [line for stage in answer["stages"] for line in stage_lines(stage)]
+    left = sum(answer["of_interest"].values()) - len(answer["stages"])
+    return [*lines, f"  ... and {left} more"] if left > 0 else lines
+
+
+def dot(
+    *,
+    unfold: Annotated[
+        tuple[str, ...],
+        Parameter(metavar="KEY=VALUE", negative="", help="Show what is inside a fold."),
+    ] = (),
+    session: Given,
+) -> int:
+    """`pycurrent client dot`."""
+    folds = [_fold(text) for text in unfold]
+    if session.form is Form.JSON:
+        session.say(session.remote.get("/pipeline", unfold=folds), ())
+    else:
+        for piece in session.remote.text("/pipeline.dot", unfold=folds):
+            sys.stdout.buffer.write(piece)
+    return ClientExit.OK
+
+
+def _fold(text: str) -> str:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"--unfold takes KEY=VALUE, as the folds are named; not {text!r}")
+    return f"{key}:{value}"
+
+
+def confirm(
+    level: Annotated[
+        str | None,
+        Parameter(
+            help="From now on have jobs at this level, or above it, wait for confirmation:"
+            " harmless, mostly-harmless, average, above-average or dangerous; none for no jobs."
+        ),
+    ] = None,
+    /,
+    *,
+    session: Given,
+) -> int:
+    """`pycurrent client confirm`."""
+    answer: Confirmation
+    if level is None:
+        answer = session.remote.get("/confirm")
+        session.say(answer, _confirmation_lines(answer))
+    else:
+        wanted = None if level == "none" else level
+        answer = session.remote.put("/confirm", {"level": wanted})
+        session.say(answer, [answer["level"] or "none"])
+    return ClientExit.OK
+
+
+def _confirmation_lines(answer: Confirmation) -> list[str]:
+    lines = [answer["level"] or "none"]
+    lines += [job_line(job) for job in answer["waiting"]]
+    starts = [
+        f"{choice['level'] or 'none'} would start {plural(choice['starts'], 'job')}"
+        for choice in answer["choices"]
+        if choice["starts"]
+    ]
+    return lines + starts

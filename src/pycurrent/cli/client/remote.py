@@ -1,0 +1,236 @@
+"""An engine that is reached over HTTP.
+
+By the standard library's client: an HTTP library that does more would take longer to be imported
+than most requests take. It uses no proxy, and follows no redirects, which could carry the token
+somewhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import Any, TypeAlias
+from urllib.parse import quote, urlencode, urlsplit
+
+from pycurrent.cli.client.status import CantBeDone, NotAllowed, Unreachable
+from pycurrent.cli.text import one_line
+from pycurrent.errors import UsageError
+
+PREFIX = "/api/v1"
+PATIENCE = 60.0
+"""Seconds without a word from the engine after which it is given up. Streams are never silent for
+so long.
+"""
+
+_CONNECTIONS = {"http": HTTPConnection, "https": HTTPSConnection}
+_PIECE = 1 << 16
+
+Value: TypeAlias = str | int | bool | Sequence[str] | None
+Query: TypeAlias = Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    """One of a stream: HTML Living Standard, 9.2."""
+
+    name: str
+    data: str
+    id: str
+    """Where to go on after it."""
+
+
+class Remote:
+    """The API of one engine. Raises `CommandError` where that does not do what it is asked for,
+    and `UsageError` where it says that it was asked wrongly.
+    """
+
+    def __init__(self, url: str, token: str | None) -> None:
+        """Raises `UsageError` if `url` is no address. Nothing is sent yet."""
+        self._host = _host_of(url)
+        self._make = _CONNECTIONS[urlsplit(url).scheme]
+        self._token = token
+        self.url = url.rstrip("/")
+
+    # What the API answers has a type of its own for each path: the caller says which.
+
+    def get(self, path: str, **query: Value) -> Any:
+        """What there is at a path."""
+        return self._json("GET", path, query)
+
+    def post(self, path: str, body: object = None) -> Any:
+        """Have something done."""
+        return self._json("POST", path, body={} if body is None else body)
+
+    def put(self, path: str, body: object) -> Any:
+        return self._json("PUT", path, body=body)
+
+    def text(self, path: str, **query: Value) -> Iterator[bytes]:
+        """Something that is no JSON, in pieces."""
+        with self._answer("GET", path, query) as response:
+            while piece := self._read(response):
+                yield piece
+
+    def events(self, path: str, **query: Value) -> Iterator[ServerEvent | None]:
+        """A stream of events; before them None, once it has begun.
+
+        Ends when the engine ends it, and raises `Unreachable` when it breaks off.
+        """
+        with self._answer("GET", path, query) as response:
+            if response.headers.get_content_type() != "text/event-stream":
+                raise self._no_engine()
+            yield None
+            yield from self._parsed(response)
+
+    # Sending
+
+    def _json(self, method: str, path: str, query: Query = {}, body: object = None) -> Any:  # noqa: B006
+        with self._answer(method, path, query, body) as response:
+            if response.headers.get_content_type() != "application/json":
+                raise self._no_engine()
+            with self._reached():
+                return json.load(response)
+
+    @contextmanager
+    def _answer(
+        self, method: str, path: str, query: Query, body: object = None
+    ) -> Iterator[HTTPResponse]:
+        """A good answer, with its body still to be read. Others are raised."""
+        # Each on a connection of its own: one that was idle may be closed by the time it is used.
+        connection = self._make(self._host, timeout=PATIENCE)
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            with self._reached():
+                target = f"{PREFIX}{path}{_query_text(query)}"
+                connection.request(method, target, data, self._headers(data is not None))
+                response = connection.getresponse()
+            if response.status != 200:
+                self._refuse(response)
+            yield response
+        finally:
+            connection.close()
+
+    def _headers(self, has_body: bool) -> dict[str, str]:
+        headers = {"User-Agent": "pycurrent-client", "Connection": "close"}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
+        if has_body:
+            headers["Content-Type"] = "application/json"
+        return headers
+
+    # Reading
+
+    def _read(self, response: HTTPResponse) -> bytes:
+        with self._reached():
+            return response.read1(_PIECE)
+
+    def _parsed(self, response: HTTPResponse) -> Iterator[ServerEvent]:
+        name, data, last = "message", list[str](), ""
+        while True:
+            with self._reached():
+                line = response.readline()
+            if not line:
+                return
+            field, _, value = line.decode().rstrip("\r\n").partition(":")
+            value = value.removeprefix(" ")
+            match field:
+                case "event":
+                    name = value
+                case "data":
+                    data.append(value)
+                case "id":
+                    last = value
+                case "" if not value and line.strip() == b"":
+                    if data:
+                        yield ServerEvent(name, "\n".join(data), last)
+                    name, data = "message", []
+
+    # What goes wrong
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except TimeoutError as error:
+            raise Unreachable(f"no answer from {self.url} within {PATIENCE:.0f} s") from error
+        except ConnectionRefusedError as error:
+            raise Unreachable(
+                f"no engine runs at {self.url}: start one with `pycurrent run`, or say where it"
+                " is with --url"
+            ) from error
+        except socket.gaierror as error:
+            raise Unreachable(f"{self.url} is not known: {error.strerror}") from error
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise Unreachable(f"{self.url} can't be reached: {why}") from error
+        except (HTTPException, ValueError) as error:
+            raise self._no_engine() from error
+
+    def _no_engine(self) -> Unreachable:
+        return Unreachable(f"what answers at {self.url} is no pycurrent engine")
+
+    def _refuse(self, response: HTTPResponse) -> None:
+        """Raises what the status says."""
+        why = self._why(response)
+        match response.status:
+            case 401:
+                hint = "give a valid token by --token-file or $PYCURRENT_TOKEN"
+                raise NotAllowed(f"{why} ({hint})")
+            case 403 | 429:
+                raise NotAllowed(why)
+            case 409:
+                raise CantBeDone(why)
+            case 400 | 404 | 413 | 422:
+                raise UsageError(why)
+            case 301 | 302 | 303 | 307 | 308:
+                where = response.headers.get("Location", "elsewhere")
+                raise Unreachable(f"{self.url} leads to {one_line(where)}: give that as --url")
+            case status:
+                raise Unreachable(f"{self.url} can't answer ({status}): {why}")
+
+    def _why(self, response: HTTPResponse) -> str:
+        """What the engine says (RFC 9457)."""
+        with self._reached():
+            body = response.read(_PIECE)
+        try:
+            problem = json.loads(body)
+            return one_line(str(problem.get("detail") or problem["title"]))
+        except (ValueError, KeyError, AttributeError):
+            return response.reason or "no reason was given"
+
+
+def job_path(job_id: str, rest: str = "") -> str:
+    """The path of a job in the API."""
+    return f"/jobs/{quote(job_id, safe='/')}{rest}"
+
+
+def _host_of(url: str) -> str:
+    """The host, with the port if there is one. Raises `UsageError`."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    named = parts.hostname is not None and re.fullmatch(r"[\w.:%-]+", parts.hostname)
+    if parts.scheme not in _CONNECTIONS or not named or parts.path.strip("/"):
+        raise UsageError(
+            f"{one_line(url)!r} is no address of an engine: it looks like http://127.0.0.1:8080"
+        )
+    assert parts.hostname is not None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return host if port is None else f"{host}:{port}"
+
+
+def _query_text(query: Query) -> str:
+    """Names may end with `_`, as `from_` does: the API's `from` is a word of the language."""
+    given = {
+        name.rstrip("_"): str(value).lower() if isinstance(value, bool) else value
+        for name, value in query.items()
+        if value is not None
+    }
+    text = urlencode(given, doseq=True)
+    return f"?{text}" if text else ""

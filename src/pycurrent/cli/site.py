@@ -1,0 +1,70 @@
+"""The pages and the API of a run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pycurrent.cli.options import RunOptions
+from pycurrent.cli.pipeline_command import SiteOf
+from pycurrent.engine import Engine
+from pycurrent.service import EngineView, Service
+
+if TYPE_CHECKING:
+    from pycurrent.web.settings import WebSettings
+
+
+@contextmanager
+def prepared_site(
+    engine: Engine, view: EngineView, options: RunOptions, site: SiteOf | None
+) -> Iterator[AbstractAsyncContextManager[str | None]]:
+    """Make the site ready to be served, and take its port, before anything runs.
+
+    Gives what serves it, within its block: with its address, or None if there is to be none.
+    Raises `UsageError` if it can't be served as asked.
+    """
+    if not options.serves:
+        yield nullcontext()
+        return
+    # Only here, as it takes a while to import.
+    from pycurrent.web.server import Website, listening
+
+    settings = _settings(options, site)
+    website = Website(Service(engine, view), settings)
+    with listening(settings) as listener:
+
+        @asynccontextmanager
+        async def serving() -> AsyncIterator[str | None]:
+            async with website.serving(listener) as address:
+                yield settings.access.public_url or address.url
+
+        yield serving()
+
+
+def _settings(options: RunOptions, site: SiteOf | None) -> WebSettings:
+    """What the author says, and what the command line says, which counts more."""
+    from pycurrent.web.auth import PASSWORD_FILE, PasswordFile, Role
+    from pycurrent.web.settings import WebSettings
+
+    settings = WebSettings() if site is None else site()
+    access = settings.access
+    anonymous = options.allow_anonymous
+    return replace(
+        settings,
+        host=options.host,
+        port=options.port,
+        access=replace(
+            access,
+            allow_anonymous=access.allow_anonymous if anonymous is None else Role(anonymous),
+            public_url=options.public_url or access.public_url,
+            allowed_hosts=(*access.allowed_hosts, *options.allow_host),
+            providers=(PasswordFile(options.state_dir / PASSWORD_FILE), *access.providers),
+        ),
+    )

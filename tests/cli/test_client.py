@@ -1,0 +1,391 @@
+"""The client, against an engine that is served in this process."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import pycurrent as current
+from pycurrent import Config, Current, Failure, Job, Level, builder
+from pycurrent.cli.app import call, make_app
+from pycurrent.cli.client.status import ClientExit
+from pycurrent.cli.end import status_of
+from pycurrent.store import AccessDatabase, TokenRecord
+from pycurrent.web.auth import AccessSettings, Role
+from pycurrent.web.auth.keys import digest_of, new_token
+from pycurrent.web.settings import WebSettings
+
+from ..web.sites import RunningSite, running_site
+from .commands import Ended, Start
+
+
+class Frobs:
+    """A pipeline of four jobs: one succeeds, one fails, one waits for `go`, one for a person."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.started = asyncio.Event()
+
+    def pipeline(self) -> Current[None]:
+        @builder("frob", level=Level.AVERAGE)
+        async def frob(job: Job, key: str) -> str:
+            job.write(f"frobbing {key} é\n")
+            if key == "bad":
+                raise Failure("no good")
+            if key == "slow":
+                self.started.set()
+                await self.go.wait()
+                job.write("done at last")
+            return key
+
+        @builder("push", level=Level.DANGEROUS)
+        async def push(job: Job, key: str) -> str:
+            return key
+
+        return current.all([frob("good"), frob("bad"), frob("slow"), push("tag")])
+
+
+class Client:
+    """Calls the command line in another thread, as the engine has this one."""
+
+    def __init__(self, site: RunningSite, capture: pytest.CaptureFixture[bytes]) -> None:
+        self.site = site
+        self._capture = capture
+
+    async def __call__(self, *arguments: str, url: str | None = None) -> Ended:
+        tokens = ["client", "--url", url or self.site.url, *arguments]
+        self._capture.readouterr()
+        status = await asyncio.to_thread(status_of, "pycurrent", lambda: call(make_app(), tokens))
+        captured = self._capture.readouterr()
+        return Ended(status, captured.out.decode(), captured.err.decode())
+
+    def job(self, description: str) -> str:
+        """The id of a job of the pipeline."""
+        for job_id, job in self.site.engine.jobs.items():
+            if job.description == description:
+                return job_id
+        raise AssertionError(f"no job {description!r}")
+
+
+async def _until(site: RunningSite, condition: Callable[[], bool]) -> None:
+    """Wait for a step of the engine after which it holds."""
+    stepped = asyncio.Event()
+    site.engine.listen(lambda step: stepped.set())
+    while not condition():
+        stepped.clear()
+        await stepped.wait()
+
+
+@pytest.fixture
+def frobs() -> Frobs:
+    return Frobs()
+
+
+@pytest.fixture
+async def client(
+    frobs: Frobs, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> AsyncIterator[Client]:
+    """The client of an engine where all that can happen has: `slow` runs, `tag` waits."""
+    config = Config(confirm=Level.DANGEROUS)
+    async with running_site(frobs.pipeline, tmp_path / "state", config=config) as site:
+        await _until(site, lambda: _is_quiet(site))
+        yield Client(site, capsysbinary)
+
+
+def _is_quiet(site: RunningSite) -> bool:
+    stats = site.engine.stats
+    at_work = (stats.running, stats.waiting_for_confirmation, stats.ready)
+    return at_work == (1, 1, 0) and stats.failed == 1
+
+
+async def test_overview_says_why_the_pipeline_has_failed_and_ends_with_1(client: Client) -> None:
+    """A script sees by the exit status that something failed, and a person what."""
+    ended = await client("overview")
+    assert ended.status == ClientExit.FAILED
+    assert ended.out.startswith("failed: no good\n1 failed, 1 running, 1 waiting")
+    assert f"failed   frob bad: no good\n           {client.job('frob bad')}" in ended.out
+
+
+async def test_overview_of_what_is_not_known_yet_ends_with_5(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """A pipeline that is at work has neither succeeded nor failed."""
+    pipeline = lambda: current.active(current.Activity.RUNNING)  # noqa: E731
+    async with running_site(pipeline, tmp_path / "state") as site:
+        ended = await Client(site, capsysbinary)("overview")
+    assert (ended.status, ended.out.splitlines()[0]) == (ClientExit.UNKNOWN, "running")
+
+
+async def test_jobs_says_what_each_waits_for(client: Client) -> None:
+    """Those that have not ended are listed, with what they wait for."""
+    ended = await client("jobs")
+    assert ended.status == ClientExit.OK
+    slow, tag = ended.out.splitlines()
+    assert slow.startswith("running")
+    assert client.job("frob slow") in slow
+    assert tag.endswith("push tag waits for confirmation (its level is dangerous)")
+
+
+async def test_json_is_what_the_api_answers(client: Client) -> None:
+    """With --json, before or after the command, the answer is passed on."""
+    before = json.loads((await client("--json", "jobs")).out)
+    after = json.loads((await client("jobs", "--json")).out)
+    assert [job["id"] for job in before["jobs"]] == [job["id"] for job in after["jobs"]]
+    assert before["jobs"][1]["wait"] == {"reason": "confirmation", "level": "dangerous"}
+
+
+@pytest.mark.parametrize(
+    ("description", "status", "state"),
+    [
+        ("frob good", ClientExit.OK, "ok"),
+        ("frob bad", ClientExit.FAILED, "failed"),
+        ("frob slow", ClientExit.UNKNOWN, "running"),
+    ],
+)
+async def test_status_ends_as_its_job_did(
+    client: Client, description: str, status: ClientExit, state: str
+) -> None:
+    """0 for one that succeeded, 1 for one that failed, 5 for one that has not ended."""
+    ended = await client("status", client.job(description))
+    assert ended.status == status
+    assert f"state:      {state}\n" in ended.out
+
+
+async def test_a_job_can_be_named_by_an_end_of_its_id(client: Client) -> None:
+    """The random part is enough, and `last` is the newest one."""
+    bad = client.job("frob bad")
+    assert bad in (await client("status", bad[-6:])).out
+    assert (await client("status", "last")).out.startswith(f"job:        {client.job('push tag')}")
+
+
+async def test_a_name_of_no_job_or_of_several_is_a_mistake(client: Client) -> None:
+    """What it could be is said in a line."""
+    none = await client("status", "zzz")
+    assert (none.status, none.out) == (ClientExit.USAGE, "")
+    assert none.err.startswith("pycurrent: no recent job has an id that begins or ends with 'zzz'")
+    several = await client("status", "20")
+    assert several.status == ClientExit.USAGE
+    assert several.err.startswith("pycurrent: 4 jobs have an id that begins or ends with '20'")
+    gone = await client("status", "2001-01-01/000000-frob-123abc")
+    assert gone.status == ClientExit.USAGE
+    assert len(gone.err.splitlines()) == 1
+
+
+async def test_log_is_byte_for_byte_what_the_job_wrote(client: Client) -> None:
+    """It is the same as the file."""
+    job_id = client.job("frob bad")
+    ended = await client("log", job_id)
+    assert ended.status == ClientExit.OK
+    assert ended.out == client.site.service.logs.path(job_id).read_text()
+
+
+async def test_log_as_json_has_a_line_for_each_line(client: Client) -> None:
+    """Each with its number."""
+    ended = await client("log", client.job("frob bad"), "--json")
+    lines = [json.loads(line) for line in ended.out.splitlines()]
+    assert [line["number"] for line in lines] == list(range(1, len(lines) + 1))
+    assert any(line["text"] == "frobbing bad é" for line in lines)
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+async def test_a_followed_log_ends_with_its_job_and_misses_nothing(
+    client: Client, frobs: Frobs, child: Start, form: tuple[str, ...]
+) -> None:
+    """What is added while it is followed is shown, the last line without an end too."""
+    job_id, url = client.job("frob slow"), client.site.url
+    process = child("-m", "pycurrent", "client", "--url", url, "log", "-f", job_id, *form)
+    seen = await asyncio.to_thread(process.await_line, "frobbing slow")
+    frobs.go.set()
+    ended = await asyncio.to_thread(process.end)
+    assert (ended.status, ended.err) == (ClientExit.OK, "")
+    _, marker, written = (
+        client.site.service.logs.path(job_id).read_text().partition("frobbing slow")
+    )
+    if form:
+        shown = [json.loads(line)["text"] for line in [seen, *ended.out.splitlines()]]
+        assert shown == f"{marker}{written}".splitlines()
+    else:
+        assert seen + ended.out == f"{marker}{written}"
+
+
+async def test_following_a_job_that_fails_ends_with_1(client: Client) -> None:
+    """A script that follows the log knows how it ended."""
+    assert (await client("log", "-f", client.job("frob bad"))).status == ClientExit.FAILED
+
+
+async def test_start_lets_a_job_go_on_that_waits(client: Client) -> None:
+    """Its approval is on record, and one that does not wait is refused."""
+    job_id = client.job("push tag")
+    started = await client("start", job_id)
+    assert (started.status, started.out) == (ClientExit.OK, f"{job_id}  may start\n")
+    await _until(client.site, lambda: not client.site.service.jobs.is_active(job_id))
+    again = await client("start", job_id)
+    assert again.status == ClientExit.REFUSED
+    assert again.out == f"{job_id}  refused: it has ended: ok\n"
+
+
+async def test_cancel_ends_a_job_and_goes_on_after_a_refusal(client: Client) -> None:
+    """One of two has ended: the other one is cancelled all the same, and the status tells."""
+    bad, slow = client.job("frob bad"), client.job("frob slow")
+    ended = await client("cancel", bad, slow)
+    assert ended.status == ClientExit.REFUSED
+    assert ended.out.splitlines() == [
+        f"{bad}  refused: it has ended: failed",
+        f"{slow}  is cancelled",
+    ]
+    await _until(client.site, lambda: not client.site.service.jobs.is_active(slow))
+    assert "failure:    Cancelled" in (await client("status", slow)).out
+
+
+async def test_rebuild_says_by_which_job(client: Client) -> None:
+    """The new one has the next number."""
+    bad = client.job("frob bad")
+    ended = await client("rebuild", bad, "--json")
+    (outcome,) = json.loads(ended.out)["outcomes"]
+    assert (ended.status, outcome["job"], outcome["outcome"]) == (0, bad, "done")
+    await _until(client.site, lambda: not client.site.service.jobs.is_active(outcome["new_job"]))
+    assert "build:      1\n" in (await client("status", outcome["new_job"])).out
+
+
+async def test_rebuild_all_takes_what_matches(client: Client) -> None:
+    """Only failures here; without saying which none are."""
+    which = await client("rebuild-all")
+    assert which.status == ClientExit.USAGE
+    bad = client.job("frob bad")
+    ended = await client("rebuild-all", "--failed")
+    assert ended.status == ClientExit.OK
+    assert [line.split("  ")[0] for line in ended.out.splitlines()] == [bad]
+
+
+async def test_query_lists_what_passes_the_filters(client: Client) -> None:
+    """The newest first, with what to go on with."""
+    failed = await client("query", "--failed")
+    (line,) = failed.out.splitlines()
+    assert line.endswith(f"{client.job('frob bad')}  frob bad: no good")
+    first = await client("query", "--limit", "1")
+    (newest,) = [job for job in client.site.engine.jobs if job in first.out]
+    assert first.err == f"there are more: --before {newest}\n"
+    rest = await client("query", "--before", newest)
+    assert len(rest.out.splitlines()) == 1
+    both = await client("query", "--ok", "--failed")
+    assert both.status == ClientExit.USAGE
+
+
+async def test_ops_lists_the_operations(client: Client) -> None:
+    """Those with results."""
+    assert (await client("ops")).out == "frob\n"
+
+
+async def test_confirm_shows_and_sets_the_level(client: Client) -> None:
+    """With `none` nothing waits any more."""
+    shown = await client("confirm")
+    assert shown.out.startswith("dangerous\n")
+    assert shown.out.endswith("none would start 1 job\n")
+    tag = client.job("push tag")
+    assert (await client("confirm", "none")).out == "none\n"
+    assert client.site.engine.config.confirm is None
+    await _until(client.site, lambda: not client.site.service.jobs.is_active(tag))
+    wrong = await client("confirm", "risky")
+    assert wrong.status == ClientExit.USAGE
+    assert "'harmless'" in wrong.err
+
+
+async def test_dot_draws_the_pipeline(client: Client) -> None:
+    """As text, or as data."""
+    assert (await client("dot")).out.startswith("digraph")
+    nodes = json.loads((await client("dot", "--json")).out)["nodes"]
+    assert "frob bad" in [node["label"] for node in nodes]
+
+
+async def test_nobody_there_is_said_in_a_line(client: Client) -> None:
+    """With what to do, and an exit status of its own."""
+    ended = await client("jobs", url="http://127.0.0.1:1")
+    assert ended.status == ClientExit.UNREACHABLE
+    assert ended.err == (
+        "pycurrent: no engine runs at http://127.0.0.1:1: start one with `pycurrent run`, or say"
+        " where it is with --url\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://host", "host:8080", "http://", "http://h/path", "http://h:x"]
+)
+async def test_what_is_no_address_is_a_mistake(client: Client, url: str) -> None:
+    """Nothing is sent."""
+    ended = await client("jobs", url=url)
+    assert ended.status == ClientExit.USAGE
+    assert ended.err == (
+        f"pycurrent: {url!r} is no address of an engine: it looks like http://127.0.0.1:8080\n"
+    )
+
+
+async def test_what_is_no_engine_is_told_from_one(client: Client) -> None:
+    """Something else that answers at the address is not taken for one."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        ended = await client("jobs", url=url)
+    assert ended.status == ClientExit.UNREACHABLE
+    assert ended.err == f"pycurrent: what answers at {url} is no pycurrent engine\n"
+
+
+async def test_a_token_opens_what_its_role_may(
+    frobs: Frobs,
+    tmp_path: Path,
+    capsysbinary: pytest.CaptureFixture[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where people have to log in, a builder's token cancels, but does not confirm."""
+    settings = WebSettings(port=0, access=AccessSettings(has_role=lambda user, role: False))
+    async with AsyncExitStack() as stack:
+        site = await stack.enter_async_context(
+            running_site(frobs.pipeline, tmp_path / "state", settings=settings)
+        )
+        await frobs.started.wait()
+        client = Client(site, capsysbinary)
+        refused = await client("jobs")
+        assert refused.status == ClientExit.REFUSED
+        monkeypatch.setenv("PYCURRENT_TOKEN", "pyc_wrong")
+        wrong = await client("jobs")
+        assert wrong.status == ClientExit.REFUSED
+        assert "give a valid token by --token-file or $PYCURRENT_TOKEN" in wrong.err
+
+        (tmp_path / "token").write_text(f"{_token(site, Role.BUILDER)}\n")
+        file = ("--token-file", str(tmp_path / "token"))
+        assert (await client(*file, "jobs")).status == ClientExit.OK
+        assert (await client(*file, "cancel", client.job("frob slow"))).status == ClientExit.OK
+        level = await client(*file, "confirm", "none")
+        assert level.status == ClientExit.REFUSED
+        assert level.err == (
+            "pycurrent: this takes the role admin, which token:bot does not have\n"
+        )
+
+
+def _token(site: RunningSite, role: Role) -> str:
+    token = new_token()
+    with AccessDatabase.open(site.engine.state) as database:
+        record = TokenRecord("bot", role.value, datetime.now(UTC), None, None)
+        assert database.add_token(record, digest_of(token))
+    return token
+
+
+async def test_a_file_without_a_token_is_a_mistake(client: Client, tmp_path: Path) -> None:
+    """Before anything is sent."""
+    missing = await client("--token-file", str(tmp_path / "none"), "jobs")
+    assert missing.status == ClientExit.USAGE
+    assert "can't be read: No such file or directory" in missing.err
+    (tmp_path / "text").write_text("two words")
+    text = await client("--token-file", str(tmp_path / "text"), "jobs")
+    assert text.status == ClientExit.USAGE
+    assert "does not hold a token" in text.err
