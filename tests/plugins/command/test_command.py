@@ -14,11 +14,6 @@ from pycurrent.testing import Harness
 from ..repositories import Repo
 
 
-@pytest.fixture
-def commit(repo: Repo) -> git.Commit:
-    return git.Local(repo.path).check()
-
-
 async def test_a_command_runs_in_a_checkout_of_the_commit(
     commit: git.Commit, tmp_path: Path
 ) -> None:

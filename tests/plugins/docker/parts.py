@@ -4,16 +4,17 @@ Where it is missing, root gets it from the system's own packages. Nothing of it 
 and nothing is taken from elsewhere.
 """
 
-import fcntl
 import os
 import platform
 import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+from ..debian import FOLDER, MissingPart, apt, install, one_at_a_time, release, run
+
+__all__ = ["MissingPart", "find_parts", "has_compose_v1"]
 
 PROGRAMS = {
     "docker": "docker.io",
@@ -33,33 +34,26 @@ PLUGIN_FOLDERS = [
 NEXT_RELEASE = {"bookworm": "trixie"}
 
 
-class MissingPart(Exception):
-    """The tests can't run here, and why."""
-
-
 def find_parts() -> Path:
     """Have all there is to have; gives a folder with the plugins. Raises MissingPart."""
     if platform.system() != "Linux" or os.geteuid() != 0:
         raise MissingPart("an engine for tests is started by root on Linux only")
-    with _one_at_a_time():
-        missing = {package for name, package in PROGRAMS.items() if shutil.which(name) is None}
-        if missing:
-            _apt("update", "-qq")
-            _apt("install", "-y", "--no-install-recommends", *sorted(missing))
+    with one_at_a_time():
+        install(PROGRAMS)
         return _plugins()
 
 
 def has_compose_v1() -> bool:
     """Whether there is the old program; it is got where it can be."""
-    with _one_at_a_time():
-        if shutil.which("docker-compose") is None and _release() == "bookworm":
-            _apt("install", "-y", "--no-install-recommends", "docker-compose")
+    with one_at_a_time():
+        if shutil.which("docker-compose") is None and release() == "bookworm":
+            apt("install", "-y", "--no-install-recommends", "docker-compose")
     found = shutil.which("docker-compose")
     return found is not None and " 1." in _output(found, "--version")
 
 
 def _plugins() -> Path:
-    folder = Path.home() / ".cache" / "pycurrent-tests" / "docker-cli-plugins"
+    folder = FOLDER / "docker-cli-plugins"
     folder.mkdir(parents=True, exist_ok=True)
     known = [*PLUGIN_FOLDERS, folder]
     missing = {
@@ -76,17 +70,17 @@ def _download(packages: list[str], folder: Path) -> None:
     """Unpack the plugins of some packages, without installing them."""
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
-        options = _sources_of_next_release(place) if _release() in NEXT_RELEASE else []
-        _apt(*options, "update", "-qq")
-        _apt(*options, "download", *packages, cwd=place)
+        options = _sources_of_next_release(place) if release() in NEXT_RELEASE else []
+        apt(*options, "update", "-qq")
+        apt(*options, "download", *packages, cwd=place)
         for package in place.glob("*.deb"):
-            _run("dpkg", "-x", str(package), str(place / "unpacked"))
+            run("dpkg", "-x", str(package), str(place / "unpacked"))
         for plugin in place.glob("unpacked/usr/*/docker/cli-plugins/*"):
             shutil.copy(plugin, folder)
 
 
 def _sources_of_next_release(place: Path) -> list[str]:
-    release = _release()
+    ours = release()
     parts = place / "parts"
     parts.mkdir()
     (place / "lists/partial").mkdir(parents=True)
@@ -100,44 +94,13 @@ def _sources_of_next_release(place: Path) -> list[str]:
     ]
     for file in files:
         text = file.read_text()
-        if re.search(rf"\b{release}\b", text) and "debian" in text:
-            (parts / file.name).write_text(text.replace(release, NEXT_RELEASE[release]))
+        if re.search(rf"\b{ours}\b", text) and "debian" in text:
+            (parts / file.name).write_text(text.replace(ours, NEXT_RELEASE[ours]))
     return [
         *("-o", "Dir::Etc::SourceList=/dev/null", "-o", f"Dir::Etc::SourceParts={parts}"),
         *("-o", f"Dir::State::Lists={place / 'lists'}", "-o", f"Dir::Cache={place / 'cache'}"),
     ]
 
 
-def _release() -> str:
-    return platform.freedesktop_os_release().get("VERSION_CODENAME", "")
-
-
-def _apt(*words: str, cwd: Path | None = None) -> None:
-    _run("apt-get", "-o", "DPkg::Lock::Timeout=300", *words, cwd=cwd)
-
-
-def _run(*argv: str, cwd: Path | None = None) -> None:
-    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    try:
-        done = subprocess.run(
-            argv, cwd=cwd, env=environ, capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        raise MissingPart(f"there is no {argv[0]} to get what is missing") from None
-    if done.returncode:
-        last = (done.stderr.strip() or "no reason given").splitlines()[-1]
-        raise MissingPart(f"{' '.join(argv)}: {last}")
-
-
 def _output(*argv: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Test sessions, and the workers of one, wait for each other."""
-    folder = Path.home() / ".cache" / "pycurrent-tests"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "parts.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -2,5 +2,6 @@
 
 from pycurrent.plugins.command.output import output
 from pycurrent.plugins.command.run import run
+from pycurrent.plugins.command.sandbox import Sandbox
 
-__all__ = ["output", "run"]
+__all__ = ["Sandbox", "output", "run"]

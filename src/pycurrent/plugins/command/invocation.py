@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 from pycurrent.engine import AnyPool, Job, Level
 from pycurrent.errors import UsageError
+from pycurrent.plugins.command.bubblewrap import Bubblewrap, environment
+from pycurrent.plugins.command.sandbox import Sandbox
 from pycurrent.plugins.git import Commit, outside_repositories, with_checkout
 from pycurrent.term import Current, Primitive, component, map
 
@@ -29,14 +31,36 @@ class Invocation:
     commit: str
     argv: tuple[str, ...]
     env: dict[str, str] = field(default_factory=dict)
+    sandbox: Sandbox | None = None
 
     def __str__(self) -> str:
         return f"{shlex.join(self.argv)} @{self.commit[:10]}"
 
-    @property
-    def environment(self) -> dict[str, str | None]:
-        """In which the command finds no other repository than the one that it is run in."""
-        return outside_repositories(self.env)
+    def to_json(self) -> object:
+        """As it is in keys: those without a sandbox are as they were before there were any."""
+        parts: dict[str, object] = {
+            "commit": self.commit,
+            "argv": list(self.argv),
+            "env": self.env,
+        }
+        if self.sandbox is not None:
+            parts["sandbox"] = self.sandbox.to_json()
+        return parts
+
+    @classmethod
+    def from_json(cls, data: Any) -> Self:
+        sandbox = Sandbox.from_json(data["sandbox"]) if "sandbox" in data else None
+        return cls(data["commit"], tuple(data["argv"]), data["env"], sandbox)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A command, as a job can run it."""
+
+    argv: Sequence[str]
+    folder: Path
+    env: Mapping[str, str | None]
+    shown: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +72,32 @@ class Terms:
     level: Level
 
     @asynccontextmanager
-    async def checkout(
+    async def prepared(
         self, job: Job, repository: Path, invocation: Invocation
-    ) -> AsyncIterator[Path]:
-        """Start the job, and give it a checkout of the commit for the block."""
+    ) -> AsyncIterator[Prepared]:
+        """Start the job, and give it the command in a checkout of the commit, for the block."""
+        # Nobody is asked to confirm, or has to wait for, what can't be run anyhow.
+        bubblewrap = None if invocation.sandbox is None else Bubblewrap.find()
         await job.start(level=self.level, pool=self.pool, timeout=self.timeout)
-        async with with_checkout(job, Commit(repository, invocation.commit)) as folder:
-            yield folder
+        async with (
+            with_checkout(job, Commit(repository, invocation.commit)) as folder,
+            _command(job, invocation, bubblewrap, folder) as prepared,
+        ):
+            yield prepared
+
+
+@asynccontextmanager
+async def _command(
+    job: Job, invocation: Invocation, bubblewrap: Bubblewrap | None, folder: Path
+) -> AsyncIterator[Prepared]:
+    argv, env, sandbox = invocation.argv, invocation.env, invocation.sandbox
+    shown = shlex.join(argv)
+    if sandbox is None or bubblewrap is None:
+        # In which it finds no other repository than the one that it is run in.
+        yield Prepared(argv, folder, outside_repositories(env), shown)
+        return
+    async with bubblewrap.wrapped(job, sandbox, folder, argv) as wrapped:
+        yield Prepared(wrapped, folder, environment(env), shown)
 
 
 Words = Sequence[str] | Current[Sequence[str]]
@@ -66,6 +109,7 @@ def on_currents(
     commit: Commit | Current[Commit],
     argv: Words,
     env: Variables,
+    sandbox: Sandbox | None,
     label: str | None,
 ) -> Current[T]:
     """The component of an invocation whose parts may be currents or plain values."""
@@ -73,7 +117,8 @@ def on_currents(
     def on_values(
         commit: Commit, argv: Sequence[str], env: Mapping[str, str] | None, shown: str
     ) -> Primitive[T]:
-        return primitive(commit.repository, Invocation(commit.hash, _words(argv), dict(env or {})))
+        key = Invocation(commit.hash, _words(argv), dict(env or {}), sandbox)
+        return primitive(commit.repository, key)
 
     text = "{shown}" if label is None else label.replace("{", "{{").replace("}", "}}")
     shown = map(_joined, argv) if isinstance(argv, Current) else _joined(argv)

@@ -16,6 +16,7 @@ from pycurrent.plugins.command.invocation import (
     Words,
     on_currents,
 )
+from pycurrent.plugins.command.sandbox import Sandbox
 from pycurrent.plugins.git import Commit
 from pycurrent.term import Current
 
@@ -34,8 +35,10 @@ class Output(Builder[Invocation, str]):
         return f"output of {key}"
 
     async def build(self, job: Job, key: Invocation) -> str:
-        async with self.terms.checkout(job, self.repository, key) as folder:
-            return await job.check_output(key.argv, cwd=folder, env=key.environment)
+        async with self.terms.prepared(job, self.repository, key) as command:
+            return await job.check_output(
+                command.argv, cwd=command.folder, env=command.env, show=command.shown
+            )
 
 
 def output(
@@ -43,6 +46,7 @@ def output(
     argv: Words,
     *,
     env: Variables = None,
+    sandbox: Sandbox | None = None,
     timeout: Timeout = None,
     pool: AnyPool | None = None,
     level: Level = Level.AVERAGE,
@@ -54,5 +58,10 @@ def output(
     """
     terms = Terms(timeout, pool, level)
     return on_currents(
-        lambda repository, key: Output(repository, terms).get(key), commit, argv, env, label
+        lambda repository, key: Output(repository, terms).get(key),
+        commit,
+        argv,
+        env,
+        sandbox,
+        label,
     )

@@ -16,6 +16,7 @@ from pycurrent.plugins.command.invocation import (
     Words,
     on_currents,
 )
+from pycurrent.plugins.command.sandbox import Sandbox
 from pycurrent.plugins.git import Commit
 from pycurrent.term import Current
 
@@ -34,8 +35,8 @@ class Run(Builder[Invocation, None]):
         return str(key)
 
     async def build(self, job: Job, key: Invocation) -> None:
-        async with self.terms.checkout(job, self.repository, key) as folder:
-            await job.exec(key.argv, cwd=folder, env=key.environment)
+        async with self.terms.prepared(job, self.repository, key) as command:
+            await job.exec(command.argv, cwd=command.folder, env=command.env, show=command.shown)
 
 
 def run(
@@ -43,6 +44,7 @@ def run(
     argv: Words,
     *,
     env: Variables = None,
+    sandbox: Sandbox | None = None,
     timeout: Timeout = None,
     pool: AnyPool | None = None,
     level: Level = Level.AVERAGE,
@@ -53,8 +55,11 @@ def run(
     It is run once for a commit, argv and `env`, which adds to the engine's environment and is
     recorded, so that it is no place for secrets. It is cancelled after `timeout` (in seconds,
     if a number), and when nobody needs it any more. By default the label is the command.
+
+    With a `sandbox` it sees and changes only what that allows, and its environment is `env` and
+    a few basics. That needs Linux, and the package bubblewrap.
     """
     terms = Terms(timeout, pool, level)
     return on_currents(
-        lambda repository, key: Run(repository, terms).get(key), commit, argv, env, label
+        lambda repository, key: Run(repository, terms).get(key), commit, argv, env, sandbox, label
     )

@@ -1,0 +1,159 @@
+"""Commands in a sandbox, which `bwrap` of the package bubblewrap makes.
+
+The command is in namespaces of its own (users, processes, network, host name, ...) and in a file
+system that is put together for it:
+
+    /usr, /bin, /lib ...      the machine's, read-only
+    /etc                      what programs need of it, read-only: no keys, no passwords
+    /proc, /dev               new ones, with its own processes and without devices
+    /tmp, /var/tmp, its HOME  new and empty, on the disk of the engine, gone when it ends
+    the checkout              at its own path, writable
+    the repository's objects  which the checkout shares, at their own path, read-only
+
+and what the `Sandbox` names. All else is not there. When `bwrap` ends, whichever way, the kernel
+kills all that is in its namespace of processes: nothing can outlive a job, and what is cancelled
+has no time to say goodbye.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import shutil
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from pycurrent.engine import CommandFailed, Job
+from pycurrent.plugins.command.objects import shared_objects
+from pycurrent.plugins.command.sandbox import Sandbox
+from pycurrent.term import Failure
+
+HOME = Path("/home/sandbox")
+BASICS: Mapping[str, str] = MappingProxyType(
+    {
+        "HOME": str(HOME),
+        "LANG": "C.UTF-8",
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    }
+)
+"""The environment of each command: the engine's is not for it, and would differ from place to
+place."""
+
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+# Not the whole of it: there are keys in it, and a command of root's may read what root may.
+_SETTINGS = (
+    *("alternatives", "java*", "perl", "python3*", "fonts"),
+    *("ld.so.cache", "ld.so.conf", "ld.so.conf.d"),
+    *("passwd", "group", "nsswitch.conf"),
+    *("hosts", "host.conf", "resolv.conf", "gai.conf", "services", "protocols"),
+    *("ssl/certs", "ssl/openssl.cnf", "ca-certificates", "pki/tls/certs", "pki/ca-trust"),
+    *("crypto-policies", "localtime", "timezone", "mime.types", "magic"),
+    *("os-release", "debian_version", "lsb-release"),
+)
+_LONGEST_READ = 1 << 14
+"""Bytes at the end of the log in which the last line is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bubblewrap:
+    """The program, found by `find`."""
+
+    program: str
+
+    @classmethod
+    def find(cls) -> Bubblewrap:
+        """Raises Failure if there is none."""
+        program = shutil.which("bwrap")
+        if program is None:
+            raise Failure("the sandbox needs bwrap, which is not on the PATH: install bubblewrap")
+        return cls(os.path.abspath(program))  # noqa: PTH100 - may be a link by another name
+
+    @asynccontextmanager
+    async def wrapped(
+        self, job: Job, sandbox: Sandbox, checkout: Path, argv: tuple[str, ...]
+    ) -> AsyncIterator[list[str]]:
+        """The command as it is run in the sandbox, for the block, within which it is run.
+
+        What the block raises if `bwrap` has failed becomes a Failure that says why.
+        """
+        async with job.tempdir("sandbox-") as scratch:
+            options = await asyncio.to_thread(
+                lambda: [*_options(sandbox), *_places(sandbox, checkout, scratch)]
+            )
+            wrapping = [self.program, *options, "--chdir", str(checkout), "--"]
+            job.log(f"In a sandbox, by: {shlex.join(wrapping)} ...")
+            try:
+                yield [*wrapping, *argv]
+            except CommandFailed as error:
+                failure = await asyncio.to_thread(_failure, job.log_path, argv[0])
+                raise (failure if error.status == 1 and failure else error) from None
+
+
+def environment(env: Mapping[str, str]) -> dict[str, str | None]:
+    """What replaces the engine's own environment by the basics and these."""
+    return {**dict.fromkeys(os.environ), **BASICS, **env}
+
+
+def _options(sandbox: Sandbox) -> Iterator[str]:
+    yield from ("--unshare-all", "--unshare-user", "--new-session", "--die-with-parent")
+    # A name that can be looked up everywhere, and that is the same everywhere.
+    yield from ("--hostname", "localhost")
+    if sandbox.network:
+        yield "--share-net"
+
+
+def _places(sandbox: Sandbox, checkout: Path, scratch: Path) -> Iterator[str]:
+    """The file system; what is mounted later may be within what was before. Blocks."""
+    yield from _system()
+    yield from ("--proc", "/proc", "--dev", "/dev")
+    for place, mode in ((Path("/tmp"), 0o1777), (HOME, 0o700)):  # noqa: S108 - its own
+        own = scratch / place.name
+        own.mkdir()
+        own.chmod(mode)
+        yield from ("--bind", str(own), str(place))
+    yield from ("--symlink", "/tmp", "/var/tmp")  # noqa: S108
+    named = [(path, "--ro-bind") for path in sandbox.read_only]
+    named += [(path, "--bind") for path in sandbox.writable]
+    for path, option in sorted(named):
+        yield from (option, str(path), str(path))
+    yield from ("--bind", str(checkout), str(checkout))
+    for path in shared_objects(checkout / ".git"):
+        yield from ("--ro-bind", str(path), str(path))
+    yield from ("--remount-ro", "/")
+
+
+def _system() -> Iterator[str]:
+    for name in _SYSTEM:
+        path = Path(name)
+        if path.is_symlink():
+            yield from ("--symlink", str(path.readlink()), name)
+        elif path.exists():
+            yield from ("--ro-bind", name, name)
+    etc = Path("/etc")
+    for pattern in _SETTINGS:
+        for path in sorted(etc.glob(pattern)):
+            if path.exists():  # it may be a link to nowhere
+                yield from ("--ro-bind", str(path), str(path))
+
+
+def _failure(log: Path, program: str) -> Failure | None:
+    """What `bwrap` says of itself; None if it was not `bwrap` that has failed."""
+    with log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _LONGEST_READ))
+        lines = file.read().decode(errors="replace").splitlines()
+    said = lines[-1] if lines else ""
+    if not said.startswith("bwrap: "):
+        return None
+    why = said.removeprefix("bwrap: ")
+    not_run = f"execvp {program}: "
+    if not why.startswith(not_run):
+        return Failure(f"the sandbox can't be made: {why}")
+    why = why.removeprefix(not_run)
+    return Failure(
+        f"can't run {program} in the sandbox, which has the system's programs, the checkout, and "
+        f"what its read_only names: {why}"
+    )
