@@ -9,8 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pycurrent.cache.codec import codec_for
+from pycurrent.errors import UsageError
 from pycurrent.plugins import fs
-from pycurrent.plugins.fs.save import write_if_different
+from pycurrent.plugins.fs.file import Digest
+from pycurrent.plugins.fs.save import Value
+from pycurrent.plugins.fs.write import Change, write_if_different
 from pycurrent.term import Current, Failed, Ok, Var, all
 from pycurrent.testing import Harness
 
@@ -63,14 +67,14 @@ def test_the_permissions_of_the_file_stay(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "file"
     path.write_text("old")
     path.chmod(mode)
-    assert write_if_different(path, b"new")
+    assert write_if_different(path, fs.File(b"new")) is Change.CONTENTS
     assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("new", mode)
 
 
 def test_a_new_file_gets_the_permissions_of_new_files(tmp_path: Path) -> None:
     """Not those of temporary ones, which only their owner may read."""
     (tmp_path / "other").touch()
-    write_if_different(tmp_path / "file", b"new")
+    write_if_different(tmp_path / "file", fs.File(b"new"))
     assert (tmp_path / "file").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
@@ -79,7 +83,7 @@ def test_readers_see_the_old_file_or_the_new_one(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
     with path.open() as reader:
-        write_if_different(path, b"new")
+        write_if_different(path, fs.File(b"new"))
         assert reader.read() == "old"
     assert path.read_text() == "new"
 
@@ -88,9 +92,58 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     """What it leads to is replaced, or made."""
     (tmp_path / "link").symlink_to(tmp_path / "folder" / "file")
     for data in (b"one", b"two"):
-        assert write_if_different(tmp_path / "link", data)
+        assert write_if_different(tmp_path / "link", fs.File(data)) is Change.CONTENTS
         assert (tmp_path / "folder" / "file").read_bytes() == data
     assert (tmp_path / "link").is_symlink()
+
+
+async def test_a_mode_follows_too(tmp_path: Path) -> None:
+    """Whether it is all that changes or not; the file is the same one if it is."""
+    path = tmp_path / "script"
+    text = Var("text", "one")
+    for mode in (0o755, 0o600):
+
+        def pipeline(mode: int = mode) -> Current[None]:
+            return fs.save(path, text.get(), mode=mode)
+
+        inode = path.stat().st_ino if path.exists() else None
+        async with Harness(pipeline, state_dir=tmp_path / "state") as h:
+            await h.settle()
+            assert h.output == Ok(None)
+            assert stat.S_IMODE(path.stat().st_mode) == mode
+            assert inode in {None, path.stat().st_ino}
+    assert "has the mode 600 now" in h.log("save")
+    write_if_different(path, fs.File("two", 0o640))
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("two", 0o640)
+
+
+@pytest.mark.parametrize("mode", [755, 644, 0o4755, 0o200, -1])
+def test_what_is_no_mode_is_refused(tmp_path: Path, mode: int) -> None:
+    """A decimal number that was meant to be octal above all."""
+    with pytest.raises(UsageError, match="octal"):
+        fs.save(tmp_path / "file", "x", mode=mode)
+
+
+def test_small_contents_are_recorded_and_large_ones_by_their_digest() -> None:
+    """Those that were recorded as they are before there were digests still are."""
+    codec = codec_for(Value, what="value")
+    assert codec.encode("x") == '"x"'
+    assert codec.encode(b"x") == '{"$bytes":"eA=="}'
+    digest = Digest.of(fs.File("x" * 100_000, 0o600))
+    assert len(codec.encode(digest)) < 150
+    assert codec.decode(codec.encode(digest)) == digest
+
+
+async def test_large_contents_are_saved_and_known(tmp_path: Path) -> None:
+    """Not in the database, but after a restart."""
+    for _ in range(2):
+        async with Harness(
+            lambda: fs.save(tmp_path / "file", "large" * 100_000), state_dir=tmp_path / "state"
+        ) as h:
+            await h.settle()
+            assert h.output == Ok(None)
+            assert len(h.history("fs-save")) == 1
+    assert (tmp_path / "file").stat().st_size == 500_000
 
 
 async def test_what_can_not_be_saved_is_said_in_a_line(tmp_path: Path) -> None:
@@ -118,6 +171,7 @@ def test_the_last_contents_are_in_the_file(
     path = tmp_path_factory.mktemp("fs") / "file"
     before = None
     for data in versions:
-        assert write_if_different(path, data) == (data != before)
+        change = write_if_different(path, fs.File(data))
+        assert change is (Change.NONE if data == before else Change.CONTENTS)
         assert path.read_bytes() == data
         before = data

@@ -1,22 +1,25 @@
-"""Keep a file's contents what a current says."""
+"""Keep a file what a current says."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
-from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
 from pycurrent.cache import Publisher
 from pycurrent.engine import Job, Level
+from pycurrent.engine.tasks import regardless
+from pycurrent.plugins.fs.file import Contents, Digest, File
+from pycurrent.plugins.fs.write import Change, write_if_different
 from pycurrent.term import Current, Failure, Primitive, component
 
-Contents = str | bytes
+LONGEST_RECORDED = 4096
+"""Characters, or bytes. Of what is longer, or has a mode, only the digest is recorded."""
+
+Value = str | bytes | Digest
 
 
-class Save(Publisher[Path, Contents, None]):
+class Save(Publisher[Path, Value, None]):
     """Sets the file at a path to some contents."""
 
     id: ClassVar[str] = "fs-save"
@@ -24,79 +27,51 @@ class Save(Publisher[Path, Contents, None]):
     def __init__(self, level: Level) -> None:
         self.level = level
 
-    def describe(self, key: Path, value: Contents) -> str:
+    def describe(self, key: Path, value: Value) -> str:
         return f"save {key}"
 
-    async def publish(self, job: Job, key: Path, value: Contents) -> None:
+    async def publish(self, job: Job, key: Path, value: Value) -> None:
         await job.start(level=self.level)
-        data = value.encode() if isinstance(value, str) else value
+        file = value.file if isinstance(value, Digest) else File(value)
         try:
-            written = await asyncio.to_thread(write_if_different, key, data)
+            # To its end even if cancelled: the next one may follow at once.
+            change = await regardless(asyncio.to_thread(write_if_different, key, file))
         except OSError as error:
             raise Failure(f"can't save {key}: {error.strerror or error}") from None
-        job.log(f"{key}: wrote {len(data)} bytes" if written else f"{key}: no change")
+        match change:
+            case Change.CONTENTS:
+                job.log(f"{key}: wrote {len(file.data)} bytes")
+            case Change.MODE:
+                job.log(f"{key}: has the mode {file.mode:o} now")
+            case Change.NONE:
+                job.log(f"{key}: no change")
 
 
 def save(
     path: Path | str | Current[Path],
     contents: Contents | Current[Contents] | Current[str] | Current[bytes],
     *,
+    mode: int | None = None,
     level: Level = Level.AVERAGE,
     label: str | None = None,
 ) -> Current[None]:
     """Save the contents to the file, text as UTF-8, each time that they change.
 
     It is written as a whole or not at all, and only if it differs; its folder is made if it is
-    missing. A relative path is taken from the working directory. What others do to the file
+    missing. `mode` (0o755, say) is what its permissions are to be; without one a file keeps those
+    that it has. A relative path is taken from the working directory. What others do to the file
     later is not noticed.
     """
+    File(b"", mode)  # refused here if it is none
 
     def on_values(path: Path | str, contents: Contents) -> Primitive[None]:
-        return Save(level).set(Path(path).absolute(), contents)
+        return Save(level).set(Path(path).absolute(), _value(contents, mode))
 
     text = "save {path}" if label is None else label.replace("{", "{{").replace("}", "}}")
     return component(text)(on_values)(path, contents)
 
 
-def write_if_different(path: Path, data: bytes) -> bool:
-    """Whether the file had to be written. A link stays one, and leads to the new contents.
-
-    Raises OSError. Killed midway it leaves the file as it was, and maybe a hidden one beside.
-    """
-    path = path.resolve()
-    try:
-        if path.read_bytes() == data:
-            return False
-        mode = path.stat().st_mode & 0o7777
-    except FileNotFoundError:
-        mode = None
-        path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
-    try:
-        _write(new, data, mode)
-        new.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            new.unlink()
-        raise
-    _sync_folder(path.parent)
-    return True
-
-
-def _write(path: Path, data: bytes, mode: int | None) -> None:
-    """Write a new file, to the disk. Without a mode it gets that of any new file."""
-    with path.open("xb") as file:
-        if mode is not None:
-            os.fchmod(file.fileno(), mode)
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    # Otherwise the rename itself may be lost with the machine's power.
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _value(contents: Contents, mode: int | None) -> Value:
+    if mode is None and len(contents) <= LONGEST_RECORDED:
+        return contents
+    return Digest.of(File(contents, mode))

@@ -1,0 +1,56 @@
+"""What a file is to be."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from pycurrent.errors import UsageError
+
+Contents = str | bytes
+
+_PERMISSIONS = 0o777
+_READ = 0o400
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Contents, text as UTF-8, and permissions such as 0o755.
+
+    Without a `mode` a file that is there keeps its permissions, and a new one gets those of any
+    new file. Raises UsageError for a mode that is none, or by which the owner can't read.
+    """
+
+    contents: Contents
+    mode: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode is None:
+            return
+        if self.mode & ~_PERMISSIONS or not self.mode & _READ:
+            raise UsageError(
+                f"{self.mode:#o} is no mode of a file that its owner can read: "
+                "write an octal number like 0o644"
+            )
+
+    @property
+    def data(self) -> bytes:
+        """What is in the file."""
+        return self.contents.encode() if isinstance(self.contents, str) else self.contents
+
+
+NOTHING = File(b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """A file as it is recorded: what it is known by, and not what is in it."""
+
+    mode: int | None
+    size: int
+    sha256: str
+    file: File = field(default=NOTHING, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, file: File) -> Digest:
+        return cls(file.mode, len(file.data), hashlib.sha256(file.data).hexdigest(), file)

@@ -1,0 +1,250 @@
+"""A folder on the disk that is brought from one tree to the next.
+
+The next tree is made beside the folder, with hard links to the files that stay as they are, and
+then takes its place at once. So whoever opens a path in the folder finds the whole old tree or the
+whole new one. Writing file by file into the folder was the alternative: it would leave the
+folder itself the same, for those who have mounted it or stand in it, but show them a mix.
+
+Beside `site` there is `.site.pycurrent`, which nobody else may open::
+
+    names.json    the files in `site` that are ours; before `site` changes, the new ones, too
+    new           the tree that is being made
+    old           the tree that was replaced, while it is being removed
+    kept-...      what was in `site` and was not ours, where somebody has asked to take it over
+
+Nothing is ever removed but files by these names. Killed at any moment, it leaves the old tree or
+the new one in place, and what is left beside is cleared away by the next time.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pycurrent.plugins.fs.exchange import exchange
+from pycurrent.plugins.fs.file import File
+from pycurrent.plugins.fs.tree import Tree
+from pycurrent.plugins.fs.write import sync_folder, write_new
+from pycurrent.term import Failure
+
+_NAMED = 5
+"""How many files a message names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What had to be done."""
+
+    written: int
+    removed: int
+    unchanged: int
+    kept: Path | None
+    """Where what was not ours is now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is in a folder, by the paths within it. A link is a file, wherever it leads."""
+
+    files: frozenset[str]
+    folders: frozenset[str]
+
+    @classmethod
+    def in_(cls, folder: Path) -> Found:
+        """Nothing, if the folder is missing. Raises OSError."""
+        files, folders = set(), set()
+        waiting = [""] if os.path.lexists(folder) else []
+        while waiting:
+            within = waiting.pop()
+            with os.scandir(folder / within) as entries:
+                for entry in entries:
+                    name = f"{within}/{entry.name}" if within else entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.add(name)
+                        waiting.append(name)
+                    else:
+                        files.add(name)
+        return cls(frozenset(files), frozenset(folders))
+
+
+class KeptFolder:
+    """One folder. Its methods block, and raise OSError, and Failure where that says more."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+        if not self._folder.name or self._folder.is_mount():
+            raise Failure(f"{folder} can't be replaced, as it is mounted: name a folder within it")
+        self._beside = self._folder.with_name(f".{self._folder.name}.pycurrent")
+        self._new = self._beside / "new"
+        self._old = self._beside / "old"
+        self._names = self._beside / "names.json"
+
+    def bring_to(self, tree: Tree, *, take_over: bool) -> Done:
+        """Have exactly the files of the tree in the folder.
+
+        Raises Failure if there are others which were not put there by this: unless they are to
+        be taken over, when they are moved away.
+        """
+        with suppress(FileNotFoundError):
+            self._folder.stat()  # or it says what is wrong with the path
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(self._folder.parent):
+            self._heal()
+            ours = self._read_names()
+            found = Found.in_(self._folder)
+            same = {name for name in tree.files if name in found.files and self._has(tree, name)}
+            foreign = found.files - ours - same
+            if foreign and not take_over:
+                raise Failure(_not_ours(self._folder, foreign))
+            names = frozenset(tree.files)
+            if self._folder.exists() and found == Found(names, tree.folders) and same == names:
+                if ours != names:
+                    self._write_names(names)
+                return Done(0, 0, len(names), None)
+            # What is taken over stays somebody's, though it has a name that is ours from now on.
+            passing = (ours | names) - foreign
+            self._write_names(passing)
+            self._make(tree, same)
+            self._put_in_place()
+            kept = self._discard(self._old, passing)
+            self._write_names(names)
+        removed = len(found.files - foreign - names)
+        return Done(len(names) - len(same), removed, len(same), kept)
+
+    def _has(self, tree: Tree, name: str) -> bool:
+        """Whether the file is as it is to be already."""
+        file, path = tree.files[name], self._folder / name
+        status = path.lstat()
+        return (
+            stat.S_ISREG(status.st_mode)
+            and file.mode in {None, stat.S_IMODE(status.st_mode)}
+            and status.st_size == len(file.data)
+            and path.read_bytes() == file.data
+        )
+
+    def _make(self, tree: Tree, same: set[str]) -> None:
+        """Make the tree beside the folder, or nothing."""
+        try:
+            self._new.mkdir()
+            for name in sorted(tree.folders):
+                (self._new / name).mkdir()
+            for name, file in tree.files.items():
+                if name not in same or not self._link(name):
+                    self._write(name, file)
+            for name in tree.folders:
+                sync_folder(self._new / name)
+            if self._folder.exists():
+                self._new.chmod(stat.S_IMODE(self._folder.stat().st_mode))
+            sync_folder(self._new)
+        except BaseException:
+            with suppress(OSError):
+                self._discard(self._new, frozenset(tree.files))
+            raise
+
+    def _write(self, name: str, file: File) -> None:
+        mode = file.mode
+        if mode is None:
+            with suppress(OSError):
+                status = (self._folder / name).lstat()
+                mode = stat.S_IMODE(status.st_mode) if stat.S_ISREG(status.st_mode) else None
+        write_new(self._new / name, file.data, mode)
+
+    def _link(self, name: str) -> bool:
+        """Whether that is possible: not all file systems, and not all users, can."""
+        try:
+            (self._new / name).hardlink_to(self._folder / name)
+        except OSError:
+            return False
+        return True
+
+    def _put_in_place(self) -> None:
+        try:
+            if not self._folder.exists():
+                self._new.rename(self._folder)
+            elif exchange(self._new, self._folder):
+                self._new.rename(self._old)
+            else:
+                self._folder.rename(self._old)
+                self._new.rename(self._folder)
+        except OSError as error:
+            if error.errno == errno.EBUSY:
+                raise Failure(f"{self._folder} is in use as a mount: name a folder in it") from None
+            raise
+        sync_folder(self._folder.parent)
+
+    def _heal(self) -> None:
+        """Finish what was interrupted, or undo it."""
+        if self._old.exists() and not self._folder.exists():
+            self._old.rename(self._folder)
+        for left in (self._new, self._old):
+            self._discard(left, self._read_names())
+
+    def _discard(self, tree: Path, ours: frozenset[str]) -> Path | None:
+        """Remove what is ours of a tree beside; where the rest is then, if there is any."""
+        if not tree.exists():
+            return None
+        found = Found.in_(tree)
+        for name in found.files & ours:
+            (tree / name).unlink()
+        # What is in a folder comes after it: the longest first.
+        for name in sorted(found.folders, reverse=True):
+            _remove_if_empty(tree / name)
+        _remove_if_empty(tree)
+        if not tree.exists():
+            return None
+        kept = self._beside / f"kept-{secrets.token_hex(4)}"
+        return tree.rename(kept)
+
+    def _read_names(self) -> frozenset[str]:
+        try:
+            return frozenset(json.loads(self._names.read_text()))
+        except FileNotFoundError:
+            return frozenset()
+        except ValueError:
+            raise Failure(
+                f"{self._names} can't be read: remove it, and what is beside it"
+            ) from None
+
+    def _write_names(self, names: frozenset[str]) -> None:
+        self._beside.mkdir(mode=0o700, exist_ok=True)
+        new = self._names.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        write_new(new, json.dumps(sorted(names)).encode(), None)
+        new.replace(self._names)
+        sync_folder(self._beside)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+
+
+def _not_ours(folder: Path, names: frozenset[str]) -> str:
+    some = sorted(names)[:_NAMED]
+    more = f", and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return (
+        f"{folder} has files that were not saved there by this: {', '.join(some)}{more}: move them "
+        "away, name another folder, or take_over=True"
+    )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Engines that have folders here wait for each other."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

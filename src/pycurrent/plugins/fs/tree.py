@@ -1,0 +1,72 @@
+"""Files with names, as they are to be in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from pycurrent.plugins.fs.file import Contents, Digest, File
+from pycurrent.term import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What a folder is to contain. Recorded are how many files and bytes, and a digest of all."""
+
+    count: int
+    size: int
+    sha256: str
+    files: Mapping[str, File] = field(default_factory=dict, compare=False, repr=False)
+    """By their paths within the folder."""
+
+    @classmethod
+    def of(cls, contents: Mapping[str, Contents | File]) -> Tree:
+        """Raises Failure for a path that does not stay within, or that is file and folder."""
+        files = {
+            name: file if isinstance(file, File) else File(file)
+            for name, file in sorted(contents.items())
+        }
+        for name in files:
+            _check(name)
+        for name in files:
+            for folder in _above(name):
+                if folder in files:
+                    raise Failure(f"{folder} can't be a file, and a folder that has {name}")
+        all_files = hashlib.sha256()
+        size = 0
+        for name, file in files.items():
+            digest = Digest.of(file)
+            size += digest.size
+            all_files.update(json.dumps([name, digest.mode, digest.sha256]).encode())
+        return cls(len(files), size, all_files.hexdigest(), files)
+
+    def __str__(self) -> str:
+        return f"{self.count} files, {self.size} bytes"
+
+    @property
+    def folders(self) -> frozenset[str]:
+        """Those that the files are in."""
+        return frozenset(folder for name in self.files for folder in _above(name))
+
+
+def _above(name: str) -> Iterator[str]:
+    for folder in PurePosixPath(name).parents:
+        if folder.name:
+            yield str(folder)
+
+
+def _check(name: str) -> None:
+    is_within = not {"", ".", ".."} & set(name.split("/")) and "\0" not in name
+    if not is_within or not _can_be_stored(name):
+        raise Failure(f"{name!r} can't be the path of a file within a folder")
+
+
+def _can_be_stored(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
