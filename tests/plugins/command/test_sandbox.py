@@ -5,6 +5,7 @@ import shlex
 import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -133,6 +134,14 @@ async def test_folders_can_be_added(sh: Shell, tmp_path: Path) -> None:
     sandbox = Sandbox(read_only=(tools,), writable=(cache,))
     assert await result(sh(line, sandbox), tmp_path) == Ok("tool\n")
     assert (cache / "entry").read_text() == "x\n"
+
+
+@pytest.mark.parametrize("place", ["/var/tmp", "/dev/shm"])
+async def test_the_checkout_may_be_anywhere(commit: git.Commit, place: str) -> None:
+    """Within what the sandbox has of its own, too."""
+    with tempfile.TemporaryDirectory(dir=place) as state:
+        current = command.output(commit, ["cat", "a.txt"], sandbox=Sandbox())
+        assert await result(current, Path(state)) == Ok("one")
 
 
 async def test_git_works_inside(

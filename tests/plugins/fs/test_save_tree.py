@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pycurrent.engine import Level
 from pycurrent.plugins import fs
-from pycurrent.plugins.fs import kept
+from pycurrent.plugins.fs.exchange import exchange
 from pycurrent.plugins.fs.kept import Done, KeptFolder
 from pycurrent.plugins.fs.save_tree import Files, SaveTree
 from pycurrent.plugins.fs.tree import Tree
@@ -153,7 +153,7 @@ async def test_a_folder_with_files_of_others_is_refused(tmp_path: Path) -> None:
         assert h.output == Failed(
             f"{folder} has files that were not saved there by this: letter-0, letter-1, letter-2, "
             "letter-3, letter-4, and 2 more: move them away, name another folder, or "
-            "take_over=True"
+            "take_over=True; then rebuild"
         )
     assert set(files_in(folder).values()) == {"dear"}
     assert {path.name for path in tmp_path.iterdir()} == {"home", "s"}
@@ -227,11 +227,12 @@ def test_a_link_to_the_folder_stays_one(tmp_path: Path) -> None:
 async def test_what_can_not_be_a_folder_is_said_in_a_line(tmp_path: Path) -> None:
     """It is a file, or leads through one; or all of the machine."""
     (tmp_path / "file").touch()
+    mounted = "it is mounted, or comes with the image of a container: name a folder within it"
     for path, why in (
         (tmp_path / "file", f"can't save {tmp_path}/file: Not a directory"),
         (tmp_path / "file" / "x", f"can't save {tmp_path}/file/x: Not a directory"),
-        (Path("/"), "/ can't be replaced, as it is mounted: name a folder within it"),
-        (Path("/proc"), "/proc can't be replaced, as it is mounted: name a folder within it"),
+        (Path("/"), f"/ can't be replaced: {mounted}"),
+        (Path("/proc"), f"/proc can't be replaced: {mounted}"),
     ):
         pipeline = partial(fs.save_tree, path, {"page": "x"})
         async with Harness(pipeline, state_dir=tmp_path / "s") as h:
@@ -249,20 +250,33 @@ def test_a_tree_that_can_not_be_written_changes_nothing(tmp_path: Path) -> None:
     assert beside(folder) == {"names.json"}
 
 
-def test_without_exchange_the_old_folder_is_moved_away_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_exchange_the_old_folder_is_moved_away_first(tmp_path: Path) -> None:
     """As on file systems that know no better; interrupted in between, the next run heals it."""
     folder = tmp_path / "site"
     keep(folder, {"page": "one"})
-    monkeypatch.setattr(kept, "exchange", lambda one, other: False)
-    keep(folder, {"page": "two"})
+    slow = KeptFolder(folder, lambda one, other: False)
+    slow.bring_to(Tree.of({"page": "two"}), take_over=False)
     assert files_in(folder) == {"page": "two"}
     folder.rename(tmp_path / ".site.pycurrent" / "old")
     (tmp_path / ".site.pycurrent" / "new").mkdir()
     (tmp_path / ".site.pycurrent" / "new" / "page").write_text("half")
     assert keep(folder, {"page": "two"}) == Done(0, 0, 1, None)
     assert beside(folder) == {"names.json"}
+
+
+def test_a_file_that_somebody_adds_at_the_last_moment_is_kept(tmp_path: Path) -> None:
+    """The folder was looked through already: it is beside, and not removed."""
+    folder = tmp_path / "site"
+    keep(folder, {"page": "one"})
+
+    def late(one: Path, other: Path) -> bool:
+        (folder / "notes").write_text("dear")
+        return exchange(one, other)
+
+    done = KeptFolder(folder, late).bring_to(Tree.of({"page": "two"}), take_over=False)
+    assert files_in(folder) == {"page": "two"}
+    assert done.kept is not None
+    assert files_in(done.kept) == {"notes": "dear"}
 
 
 def test_a_reader_sees_one_tree_or_the_other(tmp_path: Path) -> None:

@@ -32,10 +32,10 @@ from pycurrent.plugins.command.objects import shared_objects
 from pycurrent.plugins.command.sandbox import Sandbox
 from pycurrent.term import Failure
 
-HOME = Path("/home/sandbox")
+HOME = "/home/sandbox"
 BASICS: Mapping[str, str] = MappingProxyType(
     {
-        "HOME": str(HOME),
+        "HOME": HOME,
         "LANG": "C.UTF-8",
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     }
@@ -43,6 +43,8 @@ BASICS: Mapping[str, str] = MappingProxyType(
 """The environment of each command: the engine's is not for it, and would differ from place to
 place."""
 
+# Folders of its own, and where they are.
+_OWN = (("tmp", 0o1777, ("/tmp", "/var/tmp")), ("home", 0o700, (HOME,)))  # noqa: S108
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 # Not the whole of it: there are keys in it, and a command of root's may read what root may.
 _SETTINGS = (
@@ -110,12 +112,12 @@ def _places(sandbox: Sandbox, checkout: Path, scratch: Path) -> Iterator[str]:
     """The file system; what is mounted later may be within what was before. Blocks."""
     yield from _system()
     yield from ("--proc", "/proc", "--dev", "/dev")
-    for place, mode in ((Path("/tmp"), 0o1777), (HOME, 0o700)):  # noqa: S108 - its own
-        own = scratch / place.name
+    for name, mode, places in _OWN:
+        own = scratch / name
         own.mkdir()
         own.chmod(mode)
-        yield from ("--bind", str(own), str(place))
-    yield from ("--symlink", "/tmp", "/var/tmp")  # noqa: S108
+        for place in places:
+            yield from ("--bind", str(own), place)
     named = [(path, "--ro-bind") for path in sandbox.read_only]
     named += [(path, "--bind") for path in sandbox.writable]
     for path, option in sorted(named):

@@ -24,7 +24,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,10 @@ from pycurrent.plugins.fs.tree import Tree
 from pycurrent.plugins.fs.write import sync_folder, write_new
 from pycurrent.term import Failure
 
+Exchange = Callable[[Path, Path], bool]
+
+_CAN_NOT_MOVE = {errno.EBUSY, errno.EXDEV}
+_MOUNTED = "it is mounted, or comes with the image of a container: name a folder within it"
 _NAMED = 5
 """How many files a message names."""
 
@@ -78,10 +82,11 @@ class Found:
 class KeptFolder:
     """One folder. Its methods block, and raise OSError, and Failure where that says more."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, exchange: Exchange = exchange) -> None:
+        self._exchange = exchange
         self._folder = folder.resolve()
         if not self._folder.name or self._folder.is_mount():
-            raise Failure(f"{folder} can't be replaced, as it is mounted: name a folder within it")
+            raise Failure(f"{folder} can't be replaced: {_MOUNTED}")
         self._beside = self._folder.with_name(f".{self._folder.name}.pycurrent")
         self._new = self._beside / "new"
         self._old = self._beside / "old"
@@ -169,14 +174,14 @@ class KeptFolder:
         try:
             if not self._folder.exists():
                 self._new.rename(self._folder)
-            elif exchange(self._new, self._folder):
+            elif self._exchange(self._new, self._folder):
                 self._new.rename(self._old)
             else:
                 self._folder.rename(self._old)
                 self._new.rename(self._folder)
         except OSError as error:
-            if error.errno == errno.EBUSY:
-                raise Failure(f"{self._folder} is in use as a mount: name a folder in it") from None
+            if error.errno in _CAN_NOT_MOVE:
+                raise Failure(f"{self._folder} can't be replaced: {_MOUNTED}") from None
             raise
         sync_folder(self._folder.parent)
 
@@ -235,7 +240,7 @@ def _not_ours(folder: Path, names: frozenset[str]) -> str:
     more = f", and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return (
         f"{folder} has files that were not saved there by this: {', '.join(some)}{more}: move them "
-        "away, name another folder, or take_over=True"
+        "away, name another folder, or take_over=True; then rebuild"
     )
 
 
