@@ -1,5 +1,6 @@
 """Folders that follow the pipeline."""
 
+import errno
 import signal
 import stat
 import subprocess
@@ -261,6 +262,20 @@ def test_without_exchange_the_old_folder_is_moved_away_first(tmp_path: Path) -> 
     (tmp_path / ".site.pycurrent" / "new").mkdir()
     (tmp_path / ".site.pycurrent" / "new" / "page").write_text("half")
     assert keep(folder, {"page": "two"}) == Done(0, 0, 1, None)
+    assert beside(folder) == {"names.json"}
+
+
+def test_a_folder_that_can_not_be_moved_stays(tmp_path: Path) -> None:
+    """As one that comes with the image of a container: nothing is left beside."""
+    folder = tmp_path / "site"
+    keep(folder, {"page": "one"})
+
+    def refused(one: Path, other: Path) -> bool:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    with pytest.raises(Failure, match="comes with the image of a container"):
+        KeptFolder(folder, refused).bring_to(Tree.of({"page": "two"}), take_over=False)
+    assert files_in(folder) == {"page": "one"}
     assert beside(folder) == {"names.json"}
 
 

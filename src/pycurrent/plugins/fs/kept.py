@@ -102,8 +102,8 @@ class KeptFolder:
             self._folder.stat()  # or it says what is wrong with the path
         self._folder.parent.mkdir(parents=True, exist_ok=True)
         with _alone(self._folder.parent):
-            self._heal()
             ours = self._read_names()
+            self._heal(ours)
             found = Found.in_(self._folder)
             same = {name for name in tree.files if name in found.files and self._has(tree, name)}
             foreign = found.files - ours - same
@@ -117,8 +117,13 @@ class KeptFolder:
             # What is taken over stays somebody's, though it has a name that is ours from now on.
             passing = (ours | names) - foreign
             self._write_names(passing)
-            self._make(tree, same)
-            self._put_in_place()
+            try:
+                self._make(tree, same)
+                self._put_in_place()
+            except BaseException:
+                with suppress(OSError):
+                    self._heal(passing)
+                raise
             kept = self._discard(self._old, passing)
             self._write_names(names)
         removed = len(found.files - foreign - names)
@@ -136,23 +141,17 @@ class KeptFolder:
         )
 
     def _make(self, tree: Tree, same: set[str]) -> None:
-        """Make the tree beside the folder, or nothing."""
-        try:
-            self._new.mkdir()
-            for name in sorted(tree.folders):
-                (self._new / name).mkdir()
-            for name, file in tree.files.items():
-                if name not in same or not self._link(name):
-                    self._write(name, file)
-            for name in tree.folders:
-                sync_folder(self._new / name)
-            if self._folder.exists():
-                self._new.chmod(stat.S_IMODE(self._folder.stat().st_mode))
-            sync_folder(self._new)
-        except BaseException:
-            with suppress(OSError):
-                self._discard(self._new, frozenset(tree.files))
-            raise
+        """Make the tree beside the folder."""
+        self._new.mkdir()
+        for name in sorted(tree.folders):
+            (self._new / name).mkdir()
+        for name, file in tree.files.items():
+            if name not in same or not self._link(name):
+                self._write(name, file)
+        if self._folder.exists():
+            self._new.chmod(stat.S_IMODE(self._folder.stat().st_mode))
+        for made in (*tree.folders, "."):
+            sync_folder(self._new / made)
 
     def _write(self, name: str, file: File) -> None:
         mode = file.mode
@@ -185,12 +184,12 @@ class KeptFolder:
             raise
         sync_folder(self._folder.parent)
 
-    def _heal(self) -> None:
-        """Finish what was interrupted, or undo it."""
+    def _heal(self, ours: frozenset[str]) -> None:
+        """Clear away what was interrupted, or has failed, with one of the trees in place."""
         if self._old.exists() and not self._folder.exists():
             self._old.rename(self._folder)
         for left in (self._new, self._old):
-            self._discard(left, self._read_names())
+            self._discard(left, ours)
 
     def _discard(self, tree: Path, ours: frozenset[str]) -> Path | None:
         """Remove what is ours of a tree beside; where the rest is then, if there is any."""
@@ -199,7 +198,7 @@ class KeptFolder:
         found = Found.in_(tree)
         for name in found.files & ours:
             (tree / name).unlink()
-        # What is in a folder comes after it: the longest first.
+        # What is in a folder comes after it in this order, so it is removed before.
         for name in sorted(found.folders, reverse=True):
             _remove_if_empty(tree / name)
         _remove_if_empty(tree)
