@@ -1,0 +1,9 @@
+"""Slack: messages that are posted, or edited in place, as the pipeline goes on."""
+
+from pycurrent.plugins.slack.channel import Channel, Webhook
+from pycurrent.plugins.slack.line import Posted
+from pycurrent.plugins.slack.message import Message, escape
+from pycurrent.plugins.slack.post import post
+from pycurrent.plugins.slack.update import update
+
+__all__ = ["Channel", "Message", "Posted", "Webhook", "escape", "post", "update"]

@@ -1,0 +1,45 @@
+"""Why Slack has refused a message, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_TOKEN = "the bot's token is not valid, or no longer"  # noqa: S105
+_WEBHOOK = "there is no such webhook, or it was revoked"
+
+HINTS: Mapping[str, str] = MappingProxyType(
+    {
+        "account_inactive": _TOKEN,
+        "action_prohibited": "the workspace does not allow it",
+        "channel_is_archived": "the channel is archived",
+        "channel_not_found": "there is no such channel, or the bot can't see it: invite it",
+        "ek_access_denied": "the workspace does not allow it",
+        "invalid_auth": _TOKEN,
+        "invalid_payload": "Slack can't read the message: look at its blocks",
+        "invalid_token": _WEBHOOK,
+        "is_archived": "the channel is archived",
+        "missing_scope": "the bot's token needs the scope chat:write",
+        "msg_too_long": "the message is too long",
+        "no_active_hooks": _WEBHOOK,
+        "no_service": _WEBHOOK,
+        "no_service_id": _WEBHOOK,
+        "no_team": _WEBHOOK,
+        "no_text": "the message is empty",
+        "not_authed": _TOKEN,
+        "not_in_channel": "the bot is not in the channel: invite it",
+        "restricted_action": "the workspace does not allow it",
+        "team_disabled": "the workspace is disabled",
+        "token_expired": _TOKEN,
+        "token_revoked": _TOKEN,
+    }
+)
+"""Slack's words for errors, and what they mean to who has written a pipeline."""
+
+GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+"""The message to be edited was deleted, is another bot's, or may not be edited any longer."""
+
+
+def explained(code: str, details: str) -> str:
+    """Slack's word, with what it means, and what Slack has to say beside."""
+    return ": ".join(filter(None, [code, HINTS.get(code), details]))
