@@ -7,10 +7,9 @@ import os
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-import aiohttp
-
 from pycurrent.engine import Clock, Job
 from pycurrent.plugins.slack.requests import REQUEST_SECONDS, Answer
+from pycurrent.plugins.slack.sdk import aiohttp
 from pycurrent.term import Failure
 
 ATTEMPTS = 5

@@ -7,17 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pycurrent.errors import UsageError
 from pycurrent.plugins.slack.channel import Channel, Webhook
-
-try:
-    from slack_sdk.errors import SlackApiError
-    from slack_sdk.web.async_client import AsyncWebClient
-    from slack_sdk.webhook.async_client import AsyncWebhookClient
-except ModuleNotFoundError as error:
-    raise UsageError(
-        f'messages to Slack need {error.name}, which is missing: pip install "pycurrent[slack]"'
-    ) from error
+from pycurrent.plugins.slack.sdk import AsyncWebClient, AsyncWebhookClient, SlackApiError
 
 REQUEST_SECONDS = 30
 """How long Slack may take for an answer."""
