@@ -1,0 +1,93 @@
+"""How a client of OpenSSH has ended, from what it has written to its log.
+
+Its status alone doesn't tell: 255 may be that of the command, or stand for any trouble of ssh.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_STATUS = re.compile(r"^debug1: Exit status (\d+)\s*$", re.MULTILINE)
+_BY_SIGNAL = "rtype exit-signal"
+_BEGUN = "debug1: Sending command: "
+_NOISE = re.compile(
+    r"""
+    debug\d: .*
+    | @+ | @\ .*                                       # the frame around a warning
+    | Authenticated\ to .* | Authenticated\ using .*
+    | Transferred: .* | Bytes\ per\ second: .*
+    """,
+    re.VERBOSE,
+)
+_CHANGED = "REMOTE HOST IDENTIFICATION HAS CHANGED"
+_REVOKED = "REVOKED HOST KEY DETECTED"
+_UNKNOWN = re.compile(
+    r"No (?P<type>\S+) host key is known for (?P<name>\S+) and you have requested"
+)
+_DENIED = re.compile(r"(?:\S+: )?Permission denied \((?P<ways>.*)\)\.?")
+_REFUSED = "Host key verification failed."
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The command has ended, with a status."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """What runs the command over there was killed by a signal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The connection has ended before the command has."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotConnected:
+    """Nothing was run."""
+
+    reason: str
+
+
+Ending = Finished | Killed | Lost | NotConnected
+
+
+def ending(log: str, said: str) -> Ending:
+    """`said` is the last line that came from elsewhere: from a host in between, say."""
+    if found := _STATUS.search(log):
+        return Finished(int(found[1]))
+    if _BY_SIGNAL in log:
+        return Killed()
+    lines = [line.strip() for line in log.splitlines()]
+    lines = [line for line in lines if line and not _NOISE.fullmatch(line)]
+    last = (lines[-1] if lines else said or "ssh has said nothing").removeprefix("ssh: ")
+    if _BEGUN in log:
+        return Lost(last if lines else "it was broken off")
+    return NotConnected(_why_not(log, last, said))
+
+
+def _why_not(log: str, last: str, said: str) -> str:
+    if _CHANGED in log:
+        return (
+            "its host key has changed: somebody may be in between; if it is right, put the new "
+            "one into known_hosts"
+        )
+    if _REVOKED in log:
+        return "its host key was revoked"
+    if found := _UNKNOWN.search(log):
+        return (
+            f"its host key is not known: put the {found['type']} key of {found['name']} into "
+            "known_hosts"
+        )
+    if found := _DENIED.search(last):
+        return f"permission denied ({found['ways']}): is the key the right one, and the user?"
+    if said and ("UNKNOWN port" in last or last == _REFUSED):
+        # Nothing is known of the host itself: it was the way to it.
+        return f"{last} ({said})"
+    return last

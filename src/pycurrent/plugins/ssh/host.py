@@ -1,0 +1,111 @@
+"""Where commands are run, and how one gets there."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pycurrent.errors import UsageError
+
+_NAME = re.compile(r"[A-Za-z0-9_:\[][A-Za-z0-9_.:%\]-]*", re.ASCII)
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+$-]*", re.ASCII)
+_UNFIT = re.compile(r'["\x00-\x1f\x7f]')
+
+_ALIVE_SECONDS = 15
+_ALIVE_TIMES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A machine: its address, or a name of the user's `~/.ssh/config`, which holds for the rest.
+
+    `identity` is the file of the private key, the only one that is tried; `known_hosts` the file
+    with the host's own key, by default the user's and the system's; `config` stands in for the
+    user's. A host that doesn't answer for `connect_timeout` seconds can't be reached. Raises
+    UsageError for what can't be one of these, so names may come from outside.
+    """
+
+    name: str
+    user: str | None = None
+    port: int | None = None
+    identity: Path | None = None
+    known_hosts: Path | None = None
+    config: Path | None = None
+    connect_timeout: int = 15
+    forward_agent: bool = False
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise UsageError(f"{self.name!r} can't be the name of a host")
+        if self.user is not None and not _USER.fullmatch(self.user):
+            raise UsageError(f"{self.user!r} can't be the name of a user")
+        if self.port is not None and not 0 < self.port < 1 << 16:
+            raise UsageError(f"{self.port} can't be a port: they are from 1 to 65535")
+        if self.connect_timeout < 1:
+            raise UsageError(f"a host needs time to answer, not {self.connect_timeout} s")
+        for path in self.files:
+            if _UNFIT.search(str(path)):
+                raise UsageError(f"the path {str(path)!r} can't be given to ssh")
+
+    def __str__(self) -> str:
+        """As people write it, and as keys name it."""
+        user = "" if self.user is None else f"{self.user}@"
+        name = f"[{self.name}]" if self.port is not None and ":" in self.name else self.name
+        return f"{user}{name}" if self.port is None else f"{user}{name}:{self.port}"
+
+    @property
+    def files(self) -> list[Path]:
+        """Those that have to be there."""
+        files = (self.identity, self.known_hosts, self.config)
+        return [path for path in files if path is not None]
+
+    @property
+    def shown(self) -> list[str]:
+        """The words by which a person gets there."""
+        port = [] if self.port is None else ["-p", str(self.port)]
+        user = [] if self.user is None else ["-l", self.user]
+        return ["ssh", *port, *user, "--", self.name]
+
+    def client(self, log: Path) -> list[str]:
+        """The words of a client that asks nobody, and writes what it has to say to the log.
+
+        What is given here goes before what the user's settings say. The connection is of its own,
+        as one that is shared would outlive the client.
+        """
+        program, *place = self.shown
+        return [
+            *(program, "-T", "-x", "-A" if self.forward_agent else "-a", "-E", str(log)),
+            *([] if self.config is None else ["-F", str(self.config.absolute())]),
+            *(f"-o{name}={value}" for name, value in self._options().items()),
+            *place,
+        ]
+
+    def _options(self) -> dict[str, str]:
+        options = {
+            "BatchMode": "yes",
+            "StrictHostKeyChecking": "yes",
+            "UpdateHostKeys": "no",
+            "ConnectTimeout": str(self.connect_timeout),
+            "ServerAliveInterval": str(_ALIVE_SECONDS),
+            "ServerAliveCountMax": str(_ALIVE_TIMES),
+            "ControlMaster": "no",
+            "ControlPath": "none",
+            "ClearAllForwardings": "yes",
+            "PermitLocalCommand": "no",
+            "RemoteCommand": "none",
+            # Tells how the command has ended, which the status alone doesn't.
+            "LogLevel": "DEBUG1",
+        }
+        if self.identity is not None:
+            options |= {"IdentityFile": _quoted(self.identity), "IdentitiesOnly": "yes"}
+        if self.known_hosts is not None:
+            options["UserKnownHostsFile"] = _quoted(self.known_hosts)
+            options["GlobalKnownHostsFile"] = "/dev/null"
+        return options
+
+
+def _quoted(path: Path) -> str:
+    """As a value of one word, in which a % stands for itself."""
+    text = str(path.absolute()).replace("%", "%%")
+    return f'"{text}"'

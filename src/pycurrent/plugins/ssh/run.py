@@ -1,0 +1,74 @@
+"""Run a command on a host for its effect, when it has become another one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pycurrent.cache import Publisher, Schedule
+from pycurrent.engine import AnyPool, Job, Level
+from pycurrent.errors import UsageError
+from pycurrent.plugins.ssh.host import Host
+from pycurrent.plugins.ssh.labels import label_or
+from pycurrent.plugins.ssh.limits import Limits, Timeout
+from pycurrent.plugins.ssh.remote import Input, Invocation, Remote, Words, invocation
+from pycurrent.term import Current, Primitive, component
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What commands are for, on a host. A later one takes the place of the one before."""
+
+    host: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run(Publisher[Purpose, Invocation, None]):
+    """Runs a command on a host."""
+
+    id: ClassVar[str] = "ssh-run"
+
+    remote: Remote
+    limits: Limits
+
+    def describe(self, key: Purpose, value: Invocation) -> str:
+        return f"{key.host} {key.key}: {value}"
+
+    async def publish(self, job: Job, key: Purpose, value: Invocation) -> None:
+        await self.limits.start(job)
+        await self.remote.run(job, value, job.exec)
+
+
+def run(
+    host: Host | Current[Host],
+    argv: Words,
+    *,
+    key: str | Current[str],
+    stdin: Input | Current[str] | Current[bytes] = None,
+    secret: str | None = None,
+    schedule: Schedule | None = None,
+    timeout: Timeout = None,
+    pool: AnyPool | None = None,
+    level: Level = Level.DANGEROUS,
+    label: str | None = None,
+) -> Current[None]:
+    """Run the command on the host, and again each time that its arguments or its input change.
+
+    It succeeds if it exits with 0. `key` says what it is for: the last command for each is known,
+    also after a restart. If it changes while it runs, the new one is run after the old one. With
+    a `schedule` it is run again when that says so. Arguments and `stdin` are recorded; a `secret`
+    is not: it is what the command reads instead of `stdin`, and a new one runs nothing anew.
+    """
+    limits = Limits(level, pool, timeout)
+    if secret is not None and stdin is not None:
+        raise UsageError("a command reads its stdin or its secret, not both")
+
+    def on_values(
+        host: Host, argv: Sequence[str], key: str, stdin: str | bytes | None
+    ) -> Primitive[None]:
+        work = Run(Remote(host, secret), limits)
+        return work.set(Purpose(str(host), key), invocation(argv, stdin), schedule=schedule)
+
+    return component(label_or(label, "{host} {key}"))(on_values)(host, argv, key, stdin)
