@@ -30,6 +30,7 @@ _NOBODY_ASKS: Mapping[str, str | None] = MappingProxyType(
     {"SSH_ASKPASS": None, "SSH_ASKPASS_REQUIRE": "never"}
 )
 _SIGNALLED = 128
+_LAST_SIGNAL = 64
 _LONGEST_READ = 1 << 16
 """Bytes at the end of what a command says, in which its last line is looked for."""
 _OURS = re.compile(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d\.\d\d: .*|{NAME}: .*")
@@ -133,7 +134,7 @@ def _meaning(status: int) -> str:
             return "it can't be executed there"
         case 127:
             return "there is no such command there"
-        case _ if status > _SIGNALLED:
+        case _ if _SIGNALLED < status <= _SIGNALLED + _LAST_SIGNAL:
             return f"it was ended by signal {status - _SIGNALLED}"
         case _:
             return "it has said nothing"
