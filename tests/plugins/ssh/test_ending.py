@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,7 @@ async def test_a_running_command_is_ended_before_it_is_run_anew(
         await h.until(said.exists, timeout=20)
         word.set("two")
         for name in ("one", "two"):
-            await h.until(lambda name=name: _opened(tmp_path / name), timeout=20)
+            await h.until(partial(_opened, tmp_path / name), timeout=20)
         await h.until(lambda: "two ends" in said.read_text(), timeout=20)
         await over(h)
         assert h.output == Ok(None)
