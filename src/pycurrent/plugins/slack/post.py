@@ -15,7 +15,7 @@ from pycurrent.plugins.slack.line import Line
 from pycurrent.plugins.slack.message import Message, message_of
 from pycurrent.term import Current, Primitive, component
 
-Text = str | Message | Current[str] | Current[Message]
+Text = str | Message | Current[str | Message]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pycurrent.errors import UsageError
 
-_NAME = re.compile(r"[A-Za-z0-9_:\[][A-Za-z0-9_.:%\]-]*", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:%-]*", re.ASCII)
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+$-]*", re.ASCII)
 _UNFIT = re.compile(r'["\x00-\x1f\x7f]')
 
@@ -37,7 +37,8 @@ class Host:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise UsageError(f"{self.name!r} can't be the name of a host")
+            hint = ": give the user as user=" if "@" in self.name else ""
+            raise UsageError(f"{self.name!r} can't be the name of a host{hint}")
         if self.user is not None and not _USER.fullmatch(self.user):
             raise UsageError(f"{self.user!r} can't be the name of a user")
         if self.port is not None and not 0 < self.port < 1 << 16:

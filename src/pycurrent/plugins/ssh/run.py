@@ -46,7 +46,7 @@ def run(
     argv: Words,
     *,
     key: str | Current[str],
-    stdin: Input | Current[str] | Current[bytes] = None,
+    stdin: Input | Current[Input] = None,
     secret: str | None = None,
     schedule: Schedule | None = None,
     timeout: Timeout = None,
@@ -65,9 +65,7 @@ def run(
     if secret is not None and stdin is not None:
         raise UsageError("a command reads its stdin or its secret, not both")
 
-    def on_values(
-        host: Host, argv: Sequence[str], key: str, stdin: str | bytes | None
-    ) -> Primitive[None]:
+    def on_values(host: Host, argv: Sequence[str], key: str, stdin: Input) -> Primitive[None]:
         work = Run(Remote(host, secret), limits)
         return work.set(Purpose(str(host), key), invocation(argv, stdin), schedule=schedule)
 
