@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -40,8 +40,31 @@ def break_connections(server: Sshd) -> None:
 
 def sessions(server: Sshd) -> list[int]:
     """The processes of the server itself that serve connections."""
+    return [pid for pid in _below(server_pid(server)) if _name(pid).startswith("sshd")]
+
+
+def server_pid(server: Sshd) -> int:
+    """The process that waits for connections."""
     assert server._process is not None
-    return [pid for pid in _below(server._process.pid) if _name(pid).startswith("sshd")]
+    return server._process.pid
+
+
+def clients(port: int | None) -> list[int]:
+    """The clients that are, or want to be, connected to a port."""
+    return [pid for pid, words in _commands() if words[:1] == ["ssh"] and str(port) in words]
+
+
+@contextmanager
+def held_up(*pids: int) -> Iterator[None]:
+    """Have processes stand still."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def _name(pid: int) -> str:

@@ -18,7 +18,7 @@ from pycurrent.plugins.ssh.lifeline import THERE, sent
 from pycurrent.testing import Harness
 
 from ..sshd import Sshd
-from .processes import seconds, sessions, sleeping
+from .processes import clients, held_up, seconds, server_pid, sessions, sleeping
 from .waiting import over
 
 Start = Callable[..., Harness]
@@ -116,6 +116,22 @@ async def test_an_output_that_nobody_needs_is_not_waited_for(host: ssh.Host, sta
         await h.until(lambda: not sleeping(first), timeout=20)
 
 
+async def test_nothing_is_begun_after_a_cancel(
+    own_server: Sshd, to: Callable[..., ssh.Host], start: Start, tmp_path: Path
+) -> None:
+    """Not even if the connection comes about while the client is being ended."""
+    host, file = to(own_server), tmp_path / "begun"
+    with held_up(server_pid(own_server)):
+        async with start(lambda: ssh.run(host, ["touch", str(file)], key="try")) as h:
+            await h.until(lambda: clients(host.port), timeout=20)
+            h.find("try").cancel("enough")
+            os.kill(server_pid(own_server), signal.SIGCONT)
+            await over(h)
+            assert h.output == Failed("Cancelled")
+            await h.until(lambda: not sessions(own_server), timeout=20)
+    assert not file.exists()
+
+
 PIPELINE = """
 import asyncio, sys
 from pathlib import Path
@@ -153,15 +169,11 @@ async def test_a_host_that_hangs_does_not_hold_up_a_cancel(
     host, number = to(own_server), seconds()
     async with start(lambda: ssh.run(host, ["sleep", number], key="try")) as h:
         await h.until(lambda: sleeping(number), timeout=20)
-        stopped = sessions(own_server)
-        for pid in stopped:
-            os.kill(pid, signal.SIGSTOP)
-        h.find("try").cancel("enough")
-        await over(h)
-        assert h.output == Failed("Cancelled")
-        assert sleeping(number) != []
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
+        with held_up(*sessions(own_server)):
+            h.find("try").cancel("enough")
+            await over(h)
+            assert h.output == Failed("Cancelled")
+            assert sleeping(number) != []
         await h.until(lambda: not sleeping(number), timeout=20)
 
 

@@ -68,21 +68,22 @@ class Host:
         user = [] if self.user is None else ["-l", self.user]
         return ["ssh", *port, *user, "--", self.name]
 
-    def client(self, log: Path) -> list[str]:
+    def client(self, log: Path, when_connected: str) -> list[str]:
         """The words of a client that asks nobody, and writes what it has to say to the log.
 
-        What is given here goes before what the user's settings say. The connection is of its own,
-        as one that is shared would outlive the client.
+        It runs a command here once it is connected. What is given here goes before what the
+        user's settings say. The connection is of its own, as one that is shared would outlive
+        the client.
         """
         program, *place = self.shown
         return [
             *(program, "-T", "-x", "-A" if self.forward_agent else "-a", "-E", str(log)),
             *([] if self.config is None else ["-F", str(self.config.absolute())]),
-            *(f"-o{name}={value}" for name, value in self._options().items()),
+            *(f"-o{name}={value}" for name, value in self._options(when_connected).items()),
             *place,
         ]
 
-    def _options(self) -> dict[str, str]:
+    def _options(self, when_connected: str) -> dict[str, str]:
         options = {
             "BatchMode": "yes",
             "StrictHostKeyChecking": "yes",
@@ -93,7 +94,8 @@ class Host:
             "ControlMaster": "no",
             "ControlPath": "none",
             "ClearAllForwardings": "yes",
-            "PermitLocalCommand": "no",
+            "PermitLocalCommand": "yes",
+            "LocalCommand": when_connected.replace("%", "%%"),
             "RemoteCommand": "none",
             # Tells how the command has ended, which the status alone doesn't.
             "LogLevel": "DEBUG1",

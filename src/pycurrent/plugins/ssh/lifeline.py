@@ -25,6 +25,8 @@ as it may in a terminal.
 Here the client's input is a named pipe. A feeder fills it with what is sent, and holds it open;
 it is what a cancel ends, or the death of the engine. The client itself doesn't heed TERM, so that
 it is still there to tell when all has gone over there; one that doesn't return in time is killed.
+Nothing is sent before there is a connection: it would arrive, and be begun, although the feeder
+has been ended meanwhile.
 """
 
 from __future__ import annotations
@@ -90,19 +92,29 @@ NAME = "pycurrent-ssh"
 THERE = f"exec /bin/sh -c '{_THERE}' {NAME}"
 """What the host is told to run, whatever the command is."""
 
-_HERE = """
-mkfifo "$1" && exec 3<&0 || exit
-{ cat; exec sleep 2147483647; } <&3 >"$1" 2>/dev/null &
-pipe=$1
+_LINE, _GATE = "lifeline", "gate"
+
+_HERE = f"""
+mkfifo "$1/{_LINE}" "$1/{_GATE}" && exec 3<&0 || exit
+{{ read -r line <"$1/{_GATE}"; cat; exec sleep 2147483647; }} <&3 >"$1/{_LINE}" 2>/dev/null &
+folder=$1
 shift
 trap "" TERM
-exec "$@" <"$pipe" 3<&-
+exec "$@" <"$folder/{_LINE}" 3<&-
 """
 
 
-def here(client: Sequence[str], pipe: Path) -> list[str]:
-    """A command that runs a client with a lifeline: from its input, and by a pipe of that name."""
-    return ["/bin/sh", "-c", _HERE, NAME, str(pipe), *client]
+def here(client: Sequence[str], folder: Path) -> list[str]:
+    """A command that runs a client whose lifeline carries what the command reads.
+
+    The pipes are made in the folder.
+    """
+    return ["/bin/sh", "-c", _HERE, NAME, str(folder), *client]
+
+
+def when_connected(folder: Path) -> str:
+    """What the client has to run once it is connected, so that something is sent at all."""
+    return f"echo > {shlex.quote(str(folder / _GATE))}"
 
 
 def sent(argv: Sequence[str], stdin: bytes) -> bytes:

@@ -17,7 +17,7 @@ from pycurrent.engine import CommandFailed, Job
 from pycurrent.errors import UsageError
 from pycurrent.plugins.ssh.ending import Finished, Killed, Lost, NotConnected, ending
 from pycurrent.plugins.ssh.host import Host
-from pycurrent.plugins.ssh.lifeline import NAME, THERE, here, sent
+from pycurrent.plugins.ssh.lifeline import NAME, THERE, here, sent, when_connected
 from pycurrent.term import Current, Failure
 
 T_co = TypeVar("T_co", covariant=True)
@@ -91,10 +91,10 @@ class Remote:
         await asyncio.to_thread(_check, self.host)
         async with job.tempdir("ssh-") as folder:
             log, start = folder / "log", job.log_path.stat().st_size
-            client = [*self.host.client(log), THERE]
+            client = [*self.host.client(log, when_connected(folder)), THERE]
             try:
                 return await run(
-                    here(client, folder / "lifeline"),
+                    here(client, folder),
                     env=_NOBODY_ASKS,
                     stdin=sent(command.argv, self._input(job, command)),
                     show=[*self.host.shown, shlex.join(command.argv)],
