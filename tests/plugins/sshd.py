@@ -54,7 +54,7 @@ class Sshd:
     ) -> None:
         self.folder = folder
         self.host = HOST
-        self.port = _free_port()
+        self.port = free_port()
         self.user = getpass.getuser()
         self.log = folder / "sshd.log"
         self._environment = dict(environment)
@@ -190,7 +190,8 @@ def _public(key: Path) -> str:
     return " ".join(Path(f"{key}.pub").read_text().split()[:2])
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
