@@ -13,7 +13,7 @@ import pytest
 import pycurrent
 import pycurrent.testing
 from pycurrent import Current, Job
-from pycurrent.plugins import command, docker, fs, git
+from pycurrent.plugins import command, docker, fs, git, slack, ssh
 from pycurrent.testing import pytest_plugin
 from pycurrent.web.auth import AccessSettings, Role, User
 from pycurrent.web.authors import AuthorLink, AuthorPage, Visit
@@ -33,7 +33,10 @@ def test_public_name(name: str) -> None:
     assert documented(name)
 
 
-@pytest.mark.parametrize("plugin", [command, docker, fs, git], ids=lambda plugin: plugin.__name__)
+PLUGINS = (command, docker, fs, git, slack, ssh)
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.__name__)
 def test_plugin(plugin: ModuleType) -> None:
     """Each name of a plugin is there, behind the plugin's."""
     short = plugin.__name__.rpartition(".")[2]
