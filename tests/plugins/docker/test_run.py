@@ -14,9 +14,9 @@ from pycurrent.engine import Level
 from pycurrent.plugins import docker
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.container import WORK_LABEL, RunKey
-from pycurrent.plugins.docker.limits import Limits
 from pycurrent.plugins.docker.run import Run
 from pycurrent.plugins.docker.secrets import Secrets
+from pycurrent.plugins.limits import Limits
 from pycurrent.testing import Harness, check_builder
 
 from .engine import DockerEngine

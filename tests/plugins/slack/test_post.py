@@ -9,7 +9,7 @@ import pycurrent as current
 from pycurrent import Active, Activity, Failed, Level, Ok, Output, Pool, UsageError, Var
 from pycurrent.engine import SystemClock
 from pycurrent.plugins import slack
-from pycurrent.plugins.slack.limits import Limits
+from pycurrent.plugins.limits import Limits
 from pycurrent.plugins.slack.post import Post, Topic
 from pycurrent.testing import Harness, check_operation
 

@@ -9,7 +9,7 @@ import pytest
 from pycurrent import Active, Failed, Level, Ok, UsageError, Var
 from pycurrent.engine import SystemClock
 from pycurrent.plugins import slack
-from pycurrent.plugins.slack.limits import Limits
+from pycurrent.plugins.limits import Limits
 from pycurrent.plugins.slack.post import Topic
 from pycurrent.plugins.slack.update import Update
 from pycurrent.testing import Harness, check_operation

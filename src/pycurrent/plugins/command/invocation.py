@@ -6,20 +6,19 @@ import shlex
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from pycurrent.engine import AnyPool, Job, Level
+from pycurrent.engine import Job
 from pycurrent.errors import UsageError
 from pycurrent.plugins.command.bubblewrap import Bubblewrap, environment
 from pycurrent.plugins.command.sandbox import Sandbox
 from pycurrent.plugins.git import Commit, outside_repositories, with_checkout
+from pycurrent.plugins.labels import label_or
+from pycurrent.plugins.limits import Limits
 from pycurrent.term import Current, Primitive, component, map
 
 T = TypeVar("T")
-
-Timeout = timedelta | float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +62,19 @@ class Prepared:
     shown: str
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """On what terms commands are run."""
-
-    timeout: Timeout
-    pool: AnyPool | None
-    level: Level
-
-    @asynccontextmanager
-    async def prepared(
-        self, job: Job, repository: Path, invocation: Invocation
-    ) -> AsyncIterator[Prepared]:
-        """Start the job, and give it the command in a checkout of the commit, for the block."""
-        # Nobody is asked to confirm, or has to wait for, what can't be run anyhow.
-        bubblewrap = None if invocation.sandbox is None else Bubblewrap.find()
-        await job.start(level=self.level, pool=self.pool, timeout=self.timeout)
-        async with (
-            with_checkout(job, Commit(repository, invocation.commit)) as folder,
-            _command(job, invocation, bubblewrap, folder) as prepared,
-        ):
-            yield prepared
+@asynccontextmanager
+async def prepared(
+    job: Job, limits: Limits, repository: Path, invocation: Invocation
+) -> AsyncIterator[Prepared]:
+    """Start the job, and give it the command in a checkout of the commit, for the block."""
+    # Nobody is asked to confirm, or has to wait for, what can't be run anyhow.
+    bubblewrap = None if invocation.sandbox is None else Bubblewrap.find()
+    await limits.start(job)
+    async with (
+        with_checkout(job, Commit(repository, invocation.commit)) as folder,
+        _command(job, invocation, bubblewrap, folder) as prepared,
+    ):
+        yield prepared
 
 
 @asynccontextmanager
@@ -120,9 +111,8 @@ def on_currents(
         key = Invocation(commit.hash, _words(argv), dict(env or {}), sandbox)
         return primitive(commit.repository, key)
 
-    text = "{shown}" if label is None else label.replace("{", "{{").replace("}", "}}")
     shown = map(_joined, argv) if isinstance(argv, Current) else _joined(argv)
-    return component(text)(on_values)(commit, argv, env, shown)
+    return component(label_or(label, "{shown}"))(on_values)(commit, argv, env, shown)
 
 
 def _joined(argv: Sequence[str]) -> str:

@@ -10,14 +10,14 @@ from pycurrent.cache import Builder
 from pycurrent.engine import AnyPool, Job, Level
 from pycurrent.plugins.command.invocation import (
     Invocation,
-    Terms,
-    Timeout,
     Variables,
     Words,
     on_currents,
+    prepared,
 )
 from pycurrent.plugins.command.sandbox import Sandbox
 from pycurrent.plugins.git import Commit
+from pycurrent.plugins.limits import Limits, Timeout
 from pycurrent.term import Current
 
 
@@ -29,13 +29,13 @@ class Output(Builder[Invocation, str]):
     auto_cancel: ClassVar[bool] = True
 
     repository: Path
-    terms: Terms
+    limits: Limits
 
     def describe(self, key: Invocation) -> str:
         return f"output of {key}"
 
     async def build(self, job: Job, key: Invocation) -> str:
-        async with self.terms.prepared(job, self.repository, key) as command:
+        async with prepared(job, self.limits, self.repository, key) as command:
             return await job.check_output(
                 command.argv, cwd=command.folder, env=command.env, show=command.shown
             )
@@ -56,9 +56,9 @@ def output(
 
     All else is as with `run`.
     """
-    terms = Terms(timeout, pool, level)
+    limits = Limits(level, pool, timeout)
     return on_currents(
-        lambda repository, key: Output(repository, terms).get(key),
+        lambda repository, key: Output(repository, limits).get(key),
         commit,
         argv,
         env,

@@ -10,14 +10,14 @@ from pycurrent.cache import Builder
 from pycurrent.engine import AnyPool, Job, Level
 from pycurrent.plugins.command.invocation import (
     Invocation,
-    Terms,
-    Timeout,
     Variables,
     Words,
     on_currents,
+    prepared,
 )
 from pycurrent.plugins.command.sandbox import Sandbox
 from pycurrent.plugins.git import Commit
+from pycurrent.plugins.limits import Limits, Timeout
 from pycurrent.term import Current
 
 
@@ -29,13 +29,13 @@ class Run(Builder[Invocation, None]):
     auto_cancel: ClassVar[bool] = True
 
     repository: Path
-    terms: Terms
+    limits: Limits
 
     def describe(self, key: Invocation) -> str:
         return str(key)
 
     async def build(self, job: Job, key: Invocation) -> None:
-        async with self.terms.prepared(job, self.repository, key) as command:
+        async with prepared(job, self.limits, self.repository, key) as command:
             await job.exec(command.argv, cwd=command.folder, env=command.env, show=command.shown)
 
 
@@ -59,7 +59,7 @@ def run(
     With a `sandbox` it sees and changes only what that allows, and its environment is `env` and
     a few basics. That needs Linux, and the package bubblewrap.
     """
-    terms = Terms(timeout, pool, level)
+    limits = Limits(level, pool, timeout)
     return on_currents(
-        lambda repository, key: Run(repository, terms).get(key), commit, argv, env, sandbox, label
+        lambda repository, key: Run(repository, limits).get(key), commit, argv, env, sandbox, label
     )

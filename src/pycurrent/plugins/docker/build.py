@@ -13,12 +13,12 @@ from pycurrent.errors import UsageError
 from pycurrent.plugins.docker.auth import Auth
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import Image
-from pycurrent.plugins.docker.labels import label_or
-from pycurrent.plugins.docker.limits import Limits, Timeout
 from pycurrent.plugins.docker.secrets import Secrets
 from pycurrent.plugins.docker.session import session
 from pycurrent.plugins.docker.source import Source, checked_path, inside, with_source
 from pycurrent.plugins.git import Commit
+from pycurrent.plugins.labels import label_or
+from pycurrent.plugins.limits import Limits, Timeout
 from pycurrent.term import Current, Primitive, component
 
 DOCKERFILE = PurePath("Dockerfile")

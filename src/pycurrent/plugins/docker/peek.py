@@ -10,10 +10,10 @@ from pycurrent.engine import AnyPool, Job, Level
 from pycurrent.plugins.docker.auth import Auth
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import checked_name
-from pycurrent.plugins.docker.labels import label_or
-from pycurrent.plugins.docker.limits import Limits, Timeout
 from pycurrent.plugins.docker.manifest import digest_of
 from pycurrent.plugins.docker.session import session
+from pycurrent.plugins.labels import label_or
+from pycurrent.plugins.limits import Limits, Timeout
 from pycurrent.term import Current, Primitive, component
 
 

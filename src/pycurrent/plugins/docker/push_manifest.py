@@ -14,9 +14,9 @@ from pycurrent.plugins.docker.auth import Auth
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import DIGEST, checked_name, repository_of
 from pycurrent.plugins.docker.insecure import insecure_option
-from pycurrent.plugins.docker.labels import label_or
-from pycurrent.plugins.docker.limits import Limits, Timeout
 from pycurrent.plugins.docker.session import session
+from pycurrent.plugins.labels import label_or
+from pycurrent.plugins.limits import Limits, Timeout
 from pycurrent.term import Current, Primitive, component, seq
 
 

@@ -11,11 +11,11 @@ from pycurrent.engine import AnyPool, Job, Level
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.container import RunKey, container, ended
 from pycurrent.plugins.docker.image import Image
-from pycurrent.plugins.docker.labels import label_or
-from pycurrent.plugins.docker.limits import Limits, Timeout
 from pycurrent.plugins.docker.secrets import Secrets
 from pycurrent.plugins.docker.session import session
 from pycurrent.plugins.docker.words import Words, shown, words_of
+from pycurrent.plugins.labels import label_or
+from pycurrent.plugins.limits import Limits, Timeout
 from pycurrent.term import Current, Failure, Primitive, component, map
 
 

@@ -12,9 +12,9 @@ from pycurrent.errors import UsageError
 from pycurrent.plugins.docker.auth import Auth
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import Image, checked_name
-from pycurrent.plugins.docker.labels import label_or
-from pycurrent.plugins.docker.limits import Limits, Timeout
 from pycurrent.plugins.docker.session import Session, session
+from pycurrent.plugins.labels import label_or
+from pycurrent.plugins.limits import Limits, Timeout
 from pycurrent.term import Current, Failure, Primitive, component
 
 _FINE = frozenset({None, "completed"})

@@ -9,9 +9,9 @@ from pycurrent.cache import Publisher
 from pycurrent.engine import Job, Level
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import Image, checked_name
-from pycurrent.plugins.docker.labels import label_or
-from pycurrent.plugins.docker.limits import Limits
 from pycurrent.plugins.docker.session import session
+from pycurrent.plugins.labels import label_or
+from pycurrent.plugins.limits import Limits
 from pycurrent.term import Current, Primitive, component
 
 

@@ -11,6 +11,7 @@ from pycurrent.engine import Job, Level
 from pycurrent.engine.tasks import regardless
 from pycurrent.plugins.fs.file import Contents, Digest, File
 from pycurrent.plugins.fs.write import Change, write_if_different
+from pycurrent.plugins.labels import label_or
 from pycurrent.term import Current, Failure, Primitive, component
 
 LONGEST_RECORDED = 4096
@@ -67,8 +68,7 @@ def save(
     def on_values(path: Path | str, contents: Contents) -> Primitive[None]:
         return Save(level).set(Path(path).absolute(), _value(contents, mode))
 
-    text = "save {path}" if label is None else label.replace("{", "{{").replace("}", "}}")
-    return component(text)(on_values)(path, contents)
+    return component(label_or(label, "save {path}"))(on_values)(path, contents)
 
 
 def _value(contents: Contents, mode: int | None) -> Value:

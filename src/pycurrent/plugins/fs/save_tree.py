@@ -14,6 +14,7 @@ from pycurrent.engine.tasks import regardless
 from pycurrent.plugins.fs.file import Contents, File
 from pycurrent.plugins.fs.kept import Done, KeptFolder
 from pycurrent.plugins.fs.tree import Tree
+from pycurrent.plugins.labels import label_or
 from pycurrent.term import Current, Failure, Primitive, component
 
 Files = Mapping[str, Contents | File]
@@ -68,8 +69,7 @@ def save_tree(
     def on_values(folder: Path | str, files: Files) -> Primitive[None]:
         return SaveTree(level, take_over).set(Path(folder).absolute(), Tree.of(files))
 
-    text = "save {folder}" if label is None else label.replace("{", "{{").replace("}", "}}")
-    return component(text)(on_values)(folder, files)
+    return component(label_or(label, "save {folder}"))(on_values)(folder, files)
 
 
 def _log(job: Job, folder: Path, done: Done) -> None:

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from pycurrent.cache import Publisher
 from pycurrent.engine import AnyPool, Clock, Job, Level
+from pycurrent.plugins.labels import label_or
+from pycurrent.plugins.limits import Limits, Timeout
 from pycurrent.plugins.slack.binding import Within
 from pycurrent.plugins.slack.channel import Channel, Webhook
-from pycurrent.plugins.slack.labels import label_or
-from pycurrent.plugins.slack.limits import Limits, Timeout
 from pycurrent.plugins.slack.line import Line
 from pycurrent.plugins.slack.message import Message, message_of
 from pycurrent.term import Current, Primitive, component

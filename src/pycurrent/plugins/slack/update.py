@@ -9,11 +9,11 @@ from typing import ClassVar
 from pycurrent.cache import Cache, Publisher, UnreadableValue
 from pycurrent.engine import AnyPool, Clock, Job, Level
 from pycurrent.errors import UsageError
+from pycurrent.plugins.labels import label_or
+from pycurrent.plugins.limits import Limits, Timeout
 from pycurrent.plugins.slack.binding import Within
 from pycurrent.plugins.slack.cause import GONE
 from pycurrent.plugins.slack.channel import Channel
-from pycurrent.plugins.slack.labels import label_or
-from pycurrent.plugins.slack.limits import Limits, Timeout
 from pycurrent.plugins.slack.line import Line, Posted, Refused
 from pycurrent.plugins.slack.message import Message, message_of
 from pycurrent.plugins.slack.post import Text, Topic

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from pycurrent.cache import Builder, Schedule
 from pycurrent.engine import AnyPool, Job, Level
+from pycurrent.plugins.labels import label_or
+from pycurrent.plugins.limits import Limits, Timeout
 from pycurrent.plugins.ssh.host import Host
-from pycurrent.plugins.ssh.labels import label_or
-from pycurrent.plugins.ssh.limits import Limits, Timeout
 from pycurrent.plugins.ssh.remote import Invocation, Remote, Words, invocation
 from pycurrent.term import Current, Primitive, component, map
 

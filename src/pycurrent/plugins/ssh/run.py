@@ -9,9 +9,9 @@ from typing import ClassVar
 from pycurrent.cache import Publisher, Schedule
 from pycurrent.engine import AnyPool, Job, Level
 from pycurrent.errors import UsageError
+from pycurrent.plugins.labels import label_or
+from pycurrent.plugins.limits import Limits, Timeout
 from pycurrent.plugins.ssh.host import Host
-from pycurrent.plugins.ssh.labels import label_or
-from pycurrent.plugins.ssh.limits import Limits, Timeout
 from pycurrent.plugins.ssh.remote import Input, Invocation, Remote, Words, invocation
 from pycurrent.term import Current, Primitive, component
 

@@ -1,4 +1,4 @@
-"""On what terms a message may be sent."""
+"""On what terms an operation may be run: what the functions of plugins take."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ Timeout = timedelta | float | None
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How risky it is, how many may be sent at once, and for how long: in seconds, if a number."""
+    """How risky it is, how many may run at once, and for how long: in seconds, if a number."""
 
     level: Level
     pool: AnyPool | None = None
     timeout: Timeout = None
 
     async def start(self, job: Job) -> None:
+        """Wait until the job may begin: see `Job.start`."""
         await job.start(level=self.level, pool=self.pool, timeout=self.timeout)

@@ -1,4 +1,4 @@
-"""The labels of this plugin's components."""
+"""The labels of components: what the functions of plugins take."""
 
 from __future__ import annotations
 
