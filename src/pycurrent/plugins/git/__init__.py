@@ -1,8 +1,11 @@
-"""Git repositories as inputs, and checkouts of their commits."""
+"""Git repositories, here and elsewhere, as inputs; and checkouts of their commits."""
 
 from pycurrent.plugins.git.checkout import with_checkout
+from pycurrent.plugins.git.clone import clone
 from pycurrent.plugins.git.commit import Branch, Commit, CommitId, Detached, Head
+from pycurrent.plugins.git.credentials import SshKey, Token
 from pycurrent.plugins.git.environment import outside_repositories
+from pycurrent.plugins.git.fetch import fetch
 from pycurrent.plugins.git.local import Local
 
 __all__ = [
@@ -12,6 +15,10 @@ __all__ = [
     "Detached",
     "Head",
     "Local",
+    "SshKey",
+    "Token",
+    "clone",
+    "fetch",
     "outside_repositories",
     "with_checkout",
 ]

@@ -15,15 +15,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from pycurrent.engine import CommandFailed, Job
+from pycurrent.engine import Job
+from pycurrent.plugins.git.by_hand import from_elsewhere, from_here
+from pycurrent.plugins.git.cause import Cause, Kind
 from pycurrent.plugins.git.commit import Commit
-from pycurrent.plugins.git.environment import (
-    GIT,
-    NEVER_ASK,
-    has_commit,
-    outside_repositories,
-    shared_clone,
-)
+from pycurrent.plugins.git.copy import Copy
+from pycurrent.plugins.git.environment import ENGLISH, GIT, has_commit
+from pycurrent.plugins.git.said import GitFailed, run_git
+from pycurrent.plugins.git.sharing import shared_clone
 from pycurrent.plugins.git.submodules import Checkout, check_out_submodules
 from pycurrent.term import Failure
 
@@ -47,32 +46,33 @@ async def with_checkout(job: Job, commit: Commit) -> AsyncIterator[Path]:
 async def _check_out(job: Job, commit: Commit, folder: Path) -> None:
     check_out = [*GIT, "-C", str(folder), "checkout", "--detach", commit.hash]
     # By one command, as each costs a job more than what git has to do here.
-    both = f"{shlex.join(shared_clone(commit.repository, folder))} && {shlex.join(check_out)}"
+    both = f"{shared_clone(commit.repository, folder)} && {shlex.join(check_out)}"
     try:
-        await job.exec(["sh", "-c", both], env=outside_repositories(NEVER_ASK), show=both)
-    except CommandFailed as error:
+        await run_git(job, ["sh", "-c", both], ENGLISH, show=both)
+    except GitFailed as failed:
         if not await asyncio.to_thread(has_commit, commit.repository, commit.hash):
             raise Failure(f"there is no commit {commit.hash} in {commit.repository}") from None
-        raise _failure(f"can't check out {commit}", error) from None
+        raise _failure(f"can't check out {commit}", commit.repository, failed.cause) from None
 
 
 async def _check_out_submodules(job: Job, commit: Commit, folder: Path) -> None:
     try:
         await check_out_submodules(job, commit.repository, Checkout(folder, folder / ".git"))
-    except CommandFailed as error:
-        raise _failure(f"can't get the submodules of {commit}", error) from None
+    except GitFailed as failed:
+        raise Failure(f"can't get the submodules of {commit}: {failed.cause.text}") from None
 
 
-def _failure(what: str, error: CommandFailed) -> Failure:
-    return Failure(f"{what}: git exited with status {error.status}, the log says why")
+def _failure(what: str, repository: Path, cause: Cause) -> Failure:
+    copy = Copy.around(repository)
+    if copy is None or cause.kind is not Kind.DAMAGED:
+        return Failure(f"{what}: {cause.text}")
+    copy.mark_damaged(cause.text)
+    return Failure(f"{what}: {cause.text}; it is made anew when the job that fetched it is rebuilt")
 
 
 def _by_hand(commit: Commit, folder: Path) -> str:
-    name = shlex.quote(commit.name)
-    steps = [
-        f"git clone {shlex.quote(str(commit.repository))} {name}",
-        f"git -C {name} checkout --detach {commit.hash}",
-    ]
-    if (folder / ".gitmodules").exists():
-        steps.append(f"git -C {name} submodule update --init --recursive")
-    return " && ".join(steps)
+    copy = Copy.around(commit.repository)
+    if copy is not None:
+        return from_elsewhere(copy.address, commit.hash)
+    has_submodules = (folder / ".gitmodules").exists()
+    return from_here(str(commit.repository), commit.name, commit.hash, recurse=has_submodules)

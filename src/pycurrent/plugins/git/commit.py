@@ -78,9 +78,10 @@ class Commit:
 
     @property
     def name(self) -> str:
-        """What people call the repository: the name of its folder."""
+        """What people call the repository: the name of its folder, without a `.git`."""
         folder = self.repository
-        return (folder.parent if folder.name == ".git" else folder).name or "repository"
+        name = (folder.parent if folder.name == ".git" else folder).name
+        return name.removesuffix(".git") or "repository"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,9 @@ CHOOSE_A_REPOSITORY = frozenset(
 # Nobody is there to answer.
 NEVER_ASK: Mapping[str, str] = MappingProxyType({"GIT_TERMINAL_PROMPT": "0"})
 
+# What it says is read.
+ENGLISH: Mapping[str, str] = MappingProxyType({**NEVER_ASK, "LC_ALL": "C.UTF-8"})
+
 
 def outside_repositories(env: Mapping[str, str] = MappingProxyType({})) -> dict[str, str | None]:
     """The `env` of a command of a job: with all of this one, but otherwise without what chooses a
@@ -48,15 +51,6 @@ def outside_repositories(env: Mapping[str, str] = MappingProxyType({})) -> dict[
 
 # The user's hooks are for the user's own checkouts.
 GIT = ("git", "-c", "advice.detachedHead=false", "-c", "core.hooksPath=/dev/null")
-
-
-def shared_clone(repository: Path, folder: Path) -> list[str]:
-    """The command that makes a clone without files, which shares the repository's objects."""
-    return [
-        *GIT,
-        *("clone", "--quiet", "--shared", "--no-checkout", "--template="),
-        *("--", str(repository), str(folder)),
-    ]
 
 
 def git_now(*args: str) -> subprocess.CompletedProcess[str]:

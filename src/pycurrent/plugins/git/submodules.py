@@ -10,29 +10,18 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pycurrent.engine import Job
-from pycurrent.plugins.git.environment import (
-    GIT,
-    NEVER_ASK,
-    git_now,
-    has_commit,
-    outside_repositories,
-    shared_clone,
-)
-
-GIT_LINK = "160000"
-
-
-@dataclass(frozen=True, slots=True)
-class Submodule:
-    """One that a commit has."""
-
-    name: str
-    path: str
-    hash: str
+from pycurrent.errors import UsageError
+from pycurrent.plugins.git.copy import Copy
+from pycurrent.plugins.git.environment import ENGLISH, GIT, has_commit
+from pycurrent.plugins.git.gitmodules import Submodule, settings, submodules_of
+from pycurrent.plugins.git.said import run_git
+from pycurrent.plugins.git.sharing import shared_clone
+from pycurrent.term import Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +39,11 @@ class Checkout:
 async def check_out_submodules(job: Job, repository: Path, checkout: Checkout) -> None:
     """Fill in the submodules of a checkout of a commit of the repository, and theirs.
 
-    Raises CommandFailed if one can't be had.
+    Raises GitFailed, or Failure, if one can't be had.
     """
     if not (checkout.folder / ".gitmodules").exists():
         return
-    submodules = await asyncio.to_thread(_submodules, checkout)
+    submodules = await asyncio.to_thread(submodules_of, checkout.git_dir, "HEAD")
     copies = await asyncio.to_thread(_copies, repository, submodules)
     await _take(job, checkout, copies)
     for submodule, copy in copies.items():
@@ -73,14 +62,14 @@ async def _take(job: Job, checkout: Checkout, copies: Mapping[Submodule, Path]) 
         place = checkout.clone_of(submodule)
         steps += [
             shared_clone(copy, made),
-            ["mkdir", "-p", str(place.parent)],
-            ["mv", str(made / ".git"), str(place)],
-            ["rmdir", str(made)],
+            shlex.join(["mkdir", "-p", str(place.parent)]),
+            shlex.join(["mv", str(made / ".git"), str(place)]),
+            shlex.join(["rmdir", str(made)]),
         ]
     if steps:
-        steps.append(_update(checkout, list(copies), "--no-fetch"))
-        line = " && ".join(map(shlex.join, steps))
-        await job.exec(["sh", "-c", line], env=outside_repositories(NEVER_ASK), show=line)
+        steps.append(shlex.join(_update(checkout, list(copies), "--no-fetch")))
+        line = " && ".join(steps)
+        await run_git(job, ["sh", "-c", line], ENGLISH, show=line)
 
 
 async def _fetch(
@@ -89,10 +78,13 @@ async def _fetch(
     """Get submodules, and theirs, from where the repository's user would."""
     if not submodules:
         return
+    if Copy.around(repository) is not None:
+        # Its address is an outsider's word, and who may fetch from there is not known here.
+        paths = ", ".join(submodule.path for submodule in submodules)
+        raise Failure(f"our copies don't have submodule {paths}: rebuild the job that fetched it")
     command = _update(checkout, submodules, "--recursive")
     addresses = await asyncio.to_thread(_addresses, repository, submodules)
-    env = outside_repositories({**NEVER_ASK, **_as_environment(addresses)})
-    await job.exec(command, env=env)
+    await run_git(job, command, {**ENGLISH, **_as_environment(addresses)})
 
 
 def _update(checkout: Checkout, submodules: list[Submodule], option: str) -> list[str]:
@@ -109,60 +101,36 @@ def _as_environment(settings: Mapping[str, str]) -> dict[str, str]:
     return env
 
 
-def _submodules(checkout: Checkout) -> list[Submodule]:
-    names = {
-        path: name.removeprefix("submodule.").removesuffix(".path")
-        for name, path in _settings(
-            f"--git-dir={checkout.git_dir}",
-            *("config", "--blob=HEAD:.gitmodules", "-z"),
-            *("--get-regexp", r"^submodule\..*\.path$"),
-        )
-    }
-    if not names:
-        return []
-    listed = git_now(
-        *("--literal-pathspecs", "-C", str(checkout.folder)),
-        *("ls-files", "--stage", "-z", "--", *names),
-    )
-    found = []
-    for line in listed.stdout.split("\0")[:-1]:
-        about, path = line.split("\t", 1)
-        mode, hash, _ = about.split(" ")
-        if mode == GIT_LINK and path in names:
-            found.append(Submodule(names[path], path, hash))
-    return found
-
-
 def _copies(repository: Path, submodules: list[Submodule]) -> dict[Submodule, Path]:
     """Where the repository has the commit of a submodule itself."""
     return {
         submodule: copy
         for submodule in submodules
-        for copy in _places(repository, submodule.name)
+        for copy in _places(repository, submodule)
         if has_commit(copy, submodule.hash)
     }
 
 
-def _places(repository: Path, name: str) -> Iterator[Path]:
-    """Where a copy may be: each linked work tree has its own."""
-    inside = PurePosixPath(name)
+def _places(repository: Path, submodule: Submodule) -> Iterator[Path]:
+    """Where a copy may be: each linked work tree has its own, and so has our git folder."""
+    ours = Copy.around(repository)
+    if ours is not None:
+        with suppress(UsageError):
+            yield ours.of_submodule(submodule.url).repository
+        return
+    inside = PurePosixPath(submodule.name)
     if inside.is_absolute() or ".." in inside.parts:
         return
     for modules in (repository / "modules", *repository.glob("worktrees/*/modules")):
-        if (modules / name / "HEAD").is_file():
-            yield modules / name
+        if (modules / inside / "HEAD").is_file():
+            yield modules / inside
 
 
 def _addresses(repository: Path, submodules: list[Submodule]) -> dict[str, str]:
     """Settings that the user has made of where the submodules are, and relative to what."""
     wanted = {f"submodule.{submodule.name}.url" for submodule in submodules}
     wanted.add("remote.origin.url")
-    settings = _settings(
+    known = settings(
         f"--git-dir={repository}", "config", "-z", "--get-regexp", r"^(submodule|remote)\..*\.url$"
     )
-    return {name: value for name, value in settings if name in wanted}
-
-
-def _settings(*command: str) -> list[tuple[str, str]]:
-    entries = git_now(*command).stdout.split("\0")[:-1]
-    return [(name, value) for name, _, value in (entry.partition("\n") for entry in entries)]
+    return {name: value for name, value in known if name in wanted}

@@ -1,0 +1,141 @@
+"""Addresses of repositories: which there can be, and the folder for the copy of each.
+
+An address may come from outside: from a service's event, or from the `.gitmodules` of somebody's
+commit. So what it can be is listed here, and all else is refused, before git sees any of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Self
+
+from pycurrent.errors import UsageError
+
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/]*)(?P<path>.*)")
+_SCP = re.compile(r"(?P<authority>[^/:\[\]]+|[^/:]*\[[0-9A-Fa-f:.]+\]):(?P<path>.+)")
+_HOST = re.compile(r"(?!-)[A-Za-z0-9._-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
+_USER = re.compile(r"(?!-)[A-Za-z0-9._~%+-]+")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+_LONGEST_READABLE = 80
+# Not short: who writes a `.gitmodules` can try many addresses to hit the folder of another.
+_DIGITS = 20
+
+
+class Transport(Enum):
+    """How git gets at a repository; the value is what git calls it."""
+
+    HTTPS = "https"
+    HTTP = "http"
+    SSH = "ssh"
+    GIT = "git"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The address of a repository, and its parts.
+
+    `prefix` is all that comes before the path; `host` has the port, and is empty for a file.
+    """
+
+    transport: Transport
+    prefix: str
+    user: str | None
+    host: str
+    path: str
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Takes URLs, what scp takes (`git@host:path`), and absolute paths. Raises UsageError."""
+        if re.search(r"[\x00-\x1f\x7f]", text) or text.startswith("-"):
+            raise UsageError(f"{text!r} can't be the address of a repository")
+        if text.startswith("/"):
+            return cls(Transport.FILE, "", None, "", text)
+        if found := _URL.fullmatch(text):
+            transport = _transport(found["scheme"])
+            prefix = f"{found['scheme']}://{found['authority']}"
+        elif found := _SCP.fullmatch(text):
+            transport, prefix = Transport.SSH, f"{found['authority']}:"
+        else:
+            raise UsageError(
+                f"{text!r} is not the address of a repository: write a URL, or an absolute path"
+            )
+        user, host = _user_and_host(found["authority"], transport)
+        if not found["path"].strip("/") or found["path"].startswith(("-", ":")):
+            raise UsageError(f"{text!r} is not the address of a repository: it has no path")
+        return cls(transport, prefix, user, host, found["path"])
+
+    def __str__(self) -> str:
+        return self.prefix + self.path
+
+    @property
+    def origin(self) -> tuple[Transport, str]:
+        """What has to be the same for credentials to be given."""
+        return self.transport, self.host
+
+    @property
+    def name(self) -> str:
+        """What people call the repository, as a file name."""
+        parts = [part for part in self.path.split("/") if part not in {"", ".git"}]
+        last = _UNSAFE.sub("-", parts[-1] if parts else "").removesuffix(".git").lstrip(".-")
+        return last[:_LONGEST_READABLE] or "repository"
+
+    @property
+    def folder_name(self) -> str:
+        """A name for a folder that no other address has; readable for the most part."""
+        text = f"{self.host}/{self.path}".rstrip("/").removesuffix(".git")
+        readable = _UNSAFE.sub("-", text).strip(".-")[-_LONGEST_READABLE:].lstrip(".-")
+        return f"{readable}-{hashlib.sha256(str(self).encode()).hexdigest()[:_DIGITS]}"
+
+    def resolve(self, url: str) -> Address:
+        """The address that a `.gitmodules` of this repository names.
+
+        A relative one (`./x`, `../x`) is relative to the repository's own. Files of this machine
+        are nothing that others may name. Raises UsageError.
+        """
+        relative = re.fullmatch(r"(\.\.?)(/.*)?", url) is not None
+        address = Address.of(self._joined(url) if relative else url)
+        if address.transport is Transport.FILE:
+            raise UsageError(f"{url!r} is on this machine, where a commit can't send us")
+        return address
+
+    def _joined(self, url: str) -> str:
+        root = "/" if self.path.startswith("/") else ""
+        parts = [part for part in self.path.split("/") if part]
+        for part in url.split("/"):
+            if part == "..":
+                if not parts:
+                    raise UsageError(f"{url!r} leads out of {self.host or '/'}")
+                parts.pop()
+            elif part not in {"", "."}:
+                parts.append(part)
+        return f"{self.prefix}{root}{'/'.join(parts)}"
+
+
+def _transport(scheme: str) -> Transport:
+    try:
+        return Transport(scheme)
+    except ValueError:
+        known = ", ".join(transport.value for transport in Transport)
+        raise UsageError(
+            f"a repository can't be had by {scheme}://: it has to be one of {known}"
+        ) from None
+
+
+def _user_and_host(authority: str, transport: Transport) -> tuple[str | None, str]:
+    before, at, host = authority.rpartition("@")
+    if ":" in before:
+        # Not shown, since it is one.
+        raise UsageError(
+            f"the address of a repository at {host} must not hold a password: it would be "
+            "recorded; give it as token="
+        )
+    if transport is Transport.FILE and not authority:
+        return None, ""
+    if not _HOST.fullmatch(host) or (at and not _USER.fullmatch(before)):
+        raise UsageError(f"{authority!r} can't be the host of a repository")
+    return before or None, host

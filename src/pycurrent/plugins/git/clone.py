@@ -1,0 +1,89 @@
+"""The head of a repository elsewhere, looked at again and again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pycurrent.cache import Builder, Schedule
+from pycurrent.engine import AnyPool, Job, Level
+from pycurrent.plugins.git.address import Address
+from pycurrent.plugins.git.by_hand import from_elsewhere
+from pycurrent.plugins.git.commit import Commit, checked_ref
+from pycurrent.plugins.git.copies import Copies, InCopy
+from pycurrent.plugins.git.copy import Copy
+from pycurrent.plugins.git.credentials import Access, SshKey, Token, token_of
+from pycurrent.plugins.git.fetch import checked_depth
+from pycurrent.plugins.git.limits import Limits, Timeout, label_or
+from pycurrent.plugins.git.remote import HeadOf, Remote
+from pycurrent.term import Current, Primitive, component
+
+
+@dataclass(frozen=True, slots=True)
+class CloneKey:
+    """What is looked at."""
+
+    repository: str
+    gref: str
+    depth: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.repository} {self.gref}"
+
+
+@dataclass(frozen=True, slots=True)
+class Clone(Builder[CloneKey, str]):
+    """Makes, or updates, the copy of a repository; gives the hash of the head."""
+
+    id: ClassVar[str] = "git-clone"
+    auto_cancel: ClassVar[bool] = True
+
+    copies: Copies
+    access: Access
+    limits: Limits
+
+    def describe(self, key: CloneKey) -> str:
+        return f"clone {key}"
+
+    async def build(self, job: Job, key: CloneKey) -> str:
+        await self.limits.start(job)
+        copy = Copy(self.copies.root, Address.of(key.repository), key.depth)
+        hash = await Remote(job, self.copies, self.access).bring(copy, HeadOf(key.gref))
+        job.log(f"{key} is {hash}. To get the same by hand: {from_elsewhere(copy.address, hash)}")
+        return hash
+
+
+def clone(
+    repo: str | Current[str],
+    *,
+    gref: str | Current[str] = "HEAD",
+    schedule: Schedule | None = None,
+    depth: int | None = None,
+    token: Token | str | None = None,
+    ssh_key: SshKey | None = None,
+    timeout: Timeout = None,
+    pool: AnyPool | None = None,
+    level: Level = Level.MOSTLY_HARMLESS,
+    label: str | None = None,
+) -> Current[Commit]:
+    """The commit at the head of a repository elsewhere, with its submodules, in our copy of it.
+
+    It is looked at once, or again as often as the schedule says; the same head changes nothing.
+    `gref` is the full name of a ref, by default what the repository has checked out itself: its
+    main branch. For the rest see `fetch`.
+    """
+    limits = Limits(level, pool, timeout)
+    checked = token_of(token)
+    checked_depth(depth)
+
+    def on_values(repo: str, gref: str) -> Primitive[Commit]:
+        address = Address.of(repo)
+        access = Access(address, checked, ssh_key)
+        return InCopy(
+            lambda copies: Copy(copies.root, address, depth),
+            lambda copies: Clone(copies, access, limits),
+            CloneKey(repo, checked_ref(gref), depth),
+            schedule,
+        )
+
+    return component(label_or(label, "clone {repo}"))(on_values)(repo, gref)

@@ -1,0 +1,98 @@
+"""Have a commit of a repository elsewhere on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pycurrent.cache import Builder
+from pycurrent.engine import AnyPool, Job, Level
+from pycurrent.errors import UsageError
+from pycurrent.plugins.git.address import Address
+from pycurrent.plugins.git.by_hand import from_elsewhere
+from pycurrent.plugins.git.commit import Commit, CommitId
+from pycurrent.plugins.git.copies import Copies, InCopy
+from pycurrent.plugins.git.copy import Copy
+from pycurrent.plugins.git.credentials import Access, SshKey, Token, token_of
+from pycurrent.plugins.git.limits import Limits, Timeout, label_or
+from pycurrent.plugins.git.remote import Exactly, Remote
+from pycurrent.term import Current, Primitive, component
+
+
+@dataclass(frozen=True, slots=True)
+class FetchKey:
+    """What is fetched. On which ref it was seen only helps to find it."""
+
+    repository: str
+    hash: str
+    depth: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.repository} {self.hash[:10]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch(Builder[FetchKey, str]):
+    """Brings a commit to the copy of its repository; gives its hash.
+
+    It goes on when nobody needs it any more: the next commit needs most of the same, and would
+    begin anew with each push.
+    """
+
+    id: ClassVar[str] = "git-fetch"
+
+    copies: Copies
+    seen_on: str
+    access: Access
+    limits: Limits
+
+    def describe(self, key: FetchKey) -> str:
+        return f"fetch {key}"
+
+    async def build(self, job: Job, key: FetchKey) -> str:
+        await self.limits.start(job)
+        copy = Copy(self.copies.root, Address.of(key.repository), key.depth)
+        remote = Remote(job, self.copies, self.access)
+        hash = await remote.bring(copy, Exactly(key.hash, self.seen_on))
+        job.log(f"To get the same by hand: {from_elsewhere(copy.address, hash)}")
+        return hash
+
+
+def fetch(
+    commit_id: CommitId | Current[CommitId],
+    *,
+    depth: int | None = None,
+    token: Token | str | None = None,
+    ssh_key: SshKey | None = None,
+    timeout: Timeout = None,
+    pool: AnyPool | None = None,
+    level: Level = Level.MOSTLY_HARMLESS,
+    label: str | None = None,
+) -> Current[Commit]:
+    """The commit, with its submodules, in our copy of the repository.
+
+    It is fetched once. One that a force push has removed is got by its hash, if the server gives
+    it. With `depth` there are only so many of the last commits, and no other branches and tags.
+    Credentials are for the repository's own host, and never for that of a submodule elsewhere.
+    """
+    limits = Limits(level, pool, timeout)
+    checked = token_of(token)
+    checked_depth(depth)
+
+    def on_values(commit_id: CommitId) -> Primitive[Commit]:
+        address = Address.of(commit_id.repository)
+        access = Access(address, checked, ssh_key)
+        return InCopy(
+            lambda copies: Copy(copies.root, address, depth),
+            lambda copies: Fetch(copies, commit_id.ref, access, limits),
+            FetchKey(commit_id.repository, commit_id.hash, depth),
+        )
+
+    return component(label_or(label, "fetch {commit_id}"))(on_values)(commit_id)
+
+
+def checked_depth(depth: int | None) -> int | None:
+    """Raises UsageError for what is no number of commits."""
+    if depth is not None and depth < 1:
+        raise UsageError(f"depth must be 1 or more commits, not {depth}")
+    return depth

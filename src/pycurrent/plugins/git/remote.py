@@ -1,0 +1,172 @@
+"""Bringing a commit, and its submodules, to our copies."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import assert_never
+
+from pycurrent.engine import Job
+from pycurrent.engine.tasks import regardless
+from pycurrent.errors import UsageError
+from pycurrent.plugins.git.cause import Cause, Kind
+from pycurrent.plugins.git.copies import Copies
+from pycurrent.plugins.git.copy import KEEP, Copy
+from pycurrent.plugins.git.credentials import Access, Settings
+from pycurrent.plugins.git.environment import GIT
+from pycurrent.plugins.git.gitmodules import Submodule, submodules_of
+from pycurrent.plugins.git.said import GitFailed, run_git
+from pycurrent.term import Failure
+
+_FOUND = "refs/pycurrent/found"
+# So that checkouts know their branches and tags.
+_ALL = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+_STALLED = ("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=300")
+
+
+@dataclass(frozen=True, slots=True)
+class HeadOf:
+    """The commit that a ref has over there now."""
+
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exactly:
+    """One commit, and a ref on which it was seen."""
+
+    hash: str
+    seen_on: str
+
+
+Wanted = HeadOf | Exactly
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """The way of a job to the repositories that it may get at."""
+
+    job: Job
+    copies: Copies
+    access: Access
+
+    async def bring(self, copy: Copy, wanted: Wanted) -> str:
+        """Have a commit, and its submodules, in our copies; gives its hash. Raises Failure."""
+        try:
+            hash = await self._bring(copy, wanted)
+        except GitFailed as failed:
+            raise Failure(f"{copy.address}: {failed.cause.text}") from None
+        for submodule in await asyncio.to_thread(submodules_of, copy.repository, hash):
+            try:
+                await self.bring(_copy_of(copy, submodule), Exactly(submodule.hash, "HEAD"))
+            except Failure as failure:
+                raise Failure(f"submodule {submodule.path}: {failure}") from None
+        return hash
+
+    async def _bring(self, copy: Copy, wanted: Wanted) -> str:
+        async with self.copies.hold(self.job, copy):
+            if isinstance(wanted, Exactly) and await asyncio.to_thread(copy.holds, wanted.hash):
+                self.job.log(f"{copy.address}: commit {wanted.hash} is here already")
+                return wanted.hash
+            async with self.access.settings(self.job, copy.address) as settings:
+                return await Fetching(self.job, settings).bring(copy, wanted)
+
+
+def _copy_of(copy: Copy, submodule: Submodule) -> Copy:
+    try:
+        return copy.of_submodule(submodule.url)
+    except UsageError as error:
+        raise Failure(str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """Fetching to one copy, which nobody else is at work in. Raises GitFailed."""
+
+    job: Job
+    settings: Settings
+
+    async def bring(self, copy: Copy, wanted: Wanted) -> str:
+        """Have a commit in the copy, which is made where it is not, or damaged, and tidied."""
+        if (copy.repository / "HEAD").exists() and not copy.is_sound:
+            return await self._make_anew(copy, wanted, "a checkout has found it damaged")
+        try:
+            try:
+                hash = await self._get(copy, wanted)
+            except GitFailed as failed:
+                if failed.cause.kind is not Kind.LOCKED:
+                    raise
+                self.job.log(f"Removing what a killed git has left: {failed.cause.text}")
+                await regardless(asyncio.to_thread(copy.tidy))
+                hash = await self._get(copy, wanted)
+        except GitFailed as failed:
+            if failed.cause.kind is not Kind.DAMAGED:
+                raise
+            return await self._make_anew(copy, wanted, failed.cause.text)
+        if copy.needs_repack:
+            # Nothing is lost by that, and those who read meanwhile look again.
+            await self._git(copy, "repack", "--quiet", "-d", "-l", "--geometric=2")
+            await self._git(copy, "pack-refs", "--all")
+        return hash
+
+    async def _get(self, copy: Copy, wanted: Wanted) -> str:
+        format = "sha256" if isinstance(wanted, Exactly) and len(wanted.hash) == 64 else "sha1"
+        await regardless(asyncio.to_thread(copy.make, format))
+        match wanted:
+            case HeadOf(ref):
+                await self._fetch(copy, f"+{ref}:{_FOUND}")
+                hash = await asyncio.to_thread(copy.commit_of, _FOUND)
+                if hash is None:
+                    raise GitFailed(Cause(Kind.OTHER, f"{ref} does not lead to a commit"))
+            case Exactly(hash, seen_on):
+                await self._get_exactly(copy, hash, seen_on)
+            case _:
+                assert_never(wanted)
+        await asyncio.to_thread(copy.keep, hash)
+        return hash
+
+    async def _get_exactly(self, copy: Copy, hash: str, seen_on: str) -> None:
+        try:
+            await self._fetch(copy, f"+{hash}:{KEEP}{hash}")
+            return
+        except GitFailed as failed:
+            if failed.cause.kind is not Kind.NO_COMMIT:
+                raise
+        self.job.log(f"The server does not give {hash} by its hash: looking on {seen_on}")
+        try:
+            await self._fetch(copy, f"+{seen_on}:{_FOUND}")
+        except GitFailed as no_ref:
+            if no_ref.cause.kind is not Kind.NO_REF:
+                raise
+        if not await asyncio.to_thread(copy.has, hash):
+            why = f"there is no commit {hash} any more on {seen_on}, or it can't be had"
+            raise GitFailed(Cause(Kind.NO_COMMIT, why))
+
+    async def _make_anew(self, copy: Copy, wanted: Wanted, why: str) -> str:
+        """Take a new copy, with all that the old one was to keep, and then the old one's place."""
+        self.job.log(f"The copy {copy.repository} is made anew: {why}")
+        kept = await asyncio.to_thread(copy.kept)
+        await regardless(asyncio.to_thread(copy.tidy))
+        new = copy.anew()
+        hash = await self._get(new, wanted)
+        for other in kept:
+            try:
+                if not await asyncio.to_thread(new.has, other):
+                    await self._get_exactly(new, other, "HEAD")
+                await asyncio.to_thread(new.keep, other)
+            except GitFailed as failed:
+                self.job.log(f"Commit {other} of the damaged copy is lost: {failed.cause.text}")
+        await regardless(asyncio.to_thread(copy.replace_by, new))
+        return hash
+
+    async def _fetch(self, copy: Copy, refspec: str) -> None:
+        if copy.depth is None:
+            how = ["--prune", "--", str(copy.address), *_ALL, refspec]
+        else:
+            how = ["--no-tags", f"--depth={copy.depth}", "--", str(copy.address), refspec]
+        always = ("--quiet", "--no-recurse-submodules", "--no-write-fetch-head")
+        await self._git(copy, "fetch", *always, *how)
+
+    async def _git(self, copy: Copy, *words: str) -> None:
+        command = [*GIT, *_STALLED, *self.settings.options, f"--git-dir={copy.repository}", *words]
+        await run_git(self.job, command, self.settings.env)

@@ -1,0 +1,44 @@
+"""Running git for a job, and reading what it has said where it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+
+from pycurrent.engine import CommandFailed, Job
+from pycurrent.plugins.git.cause import Cause, Kind, cause
+from pycurrent.plugins.git.environment import outside_repositories
+
+_LONGEST_READ = 1 << 16
+"""Bytes at the end of what git says, in which the cause of a failure is looked for."""
+
+
+class GitFailed(Exception):
+    """A command of git has failed."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause.text)
+        self.cause = cause
+
+
+async def run_git(
+    job: Job, command: Sequence[str], env: Mapping[str, str], *, show: str | None = None
+) -> None:
+    """Run a command that may use no other repository than it names. Raises GitFailed."""
+    start = job.log_path.stat().st_size
+    try:
+        await job.exec(command, env=outside_repositories(env), show=show)
+    except CommandFailed as error:
+        said = await asyncio.to_thread(_said, job, start)
+        silent = Cause(Kind.OTHER, f"git exited with status {error.status}, and says nothing")
+        raise GitFailed(cause(said) or silent) from None
+
+
+def _said(job: Job, start: int) -> str:
+    """The end of what is in the log from there on, but for the line with the command."""
+    with job.log_path.open("rb") as log:
+        end = log.seek(0, os.SEEK_END)
+        log.seek(max(start, end - _LONGEST_READ))
+        text = log.read().decode(errors="replace")
+    return text.partition("\n")[2] if end - start <= _LONGEST_READ else text

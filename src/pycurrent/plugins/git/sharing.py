@@ -1,0 +1,29 @@
+"""Clones without files, which share the objects of the repository."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from pycurrent.plugins.git.copy import Copy
+from pycurrent.plugins.git.environment import GIT
+
+
+def shared_clone(repository: Path, folder: Path) -> str:
+    """The command of a shell that makes one in a new folder."""
+    copy = Copy.around(repository)
+    if copy is None or copy.depth is None:
+        command = ["clone", "--quiet", "--shared", "--no-checkout", "--template="]
+        return shlex.join([*GIT, *command, "--", str(repository), str(folder)])
+    # Git does not share the objects of one without its history: it would copy them all. What
+    # the copy has as the beginning of the history now, it never loses.
+    git_dir = folder / ".git"
+    steps = [
+        [*GIT, "init", "--quiet", "--template=", "--", str(folder)],
+        ["mkdir", "-p", str(git_dir / "objects" / "info")],
+    ]
+    if (repository / "shallow").exists():
+        steps.append(["cp", str(repository / "shallow"), str(git_dir / "shallow")])
+    alternates = git_dir / "objects" / "info" / "alternates"
+    share = f"echo {shlex.quote(str(repository / 'objects'))} > {shlex.quote(str(alternates))}"
+    return " && ".join([*map(shlex.join, steps), share])

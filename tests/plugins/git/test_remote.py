@@ -1,0 +1,309 @@
+"""Repositories elsewhere: their heads, and their commits, in copies of ours."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from pycurrent.cache import Schedule, builder
+from pycurrent.engine import Job, Level
+from pycurrent.plugins import git
+from pycurrent.term import Current, Failed, Ok, Var, seq
+from pycurrent.testing import Harness, check_builder
+
+from ..gitserver import GitServer
+from ..repositories import Repo
+from .conftest import push, serve
+
+Start = Callable[..., Harness]
+
+
+@builder("list-files", level=Level.HARMLESS)
+async def files(job: Job, commit: git.Commit) -> str:
+    """The text files of a checkout of the commit, with their contents."""
+    async with git.with_checkout(job, commit) as folder:
+        return " ".join(
+            f"{path.relative_to(folder)}={path.read_text()}"
+            for path in sorted(folder.rglob("*.txt"))
+            if ".git" not in path.parts
+        )
+
+
+@builder("count-commits", level=Level.HARMLESS)
+async def history(job: Job, commit: git.Commit) -> str:
+    """How long the history is, and which tags there are."""
+    async with git.with_checkout(job, commit) as folder:
+        count = await job.check_output(["git", "rev-list", "--count", "HEAD"], cwd=folder)
+        tags = await job.check_output(["git", "tag"], cwd=folder)
+        assert list(folder.glob(".git/objects/pack/*")) == []
+        return f"{count.strip()} {tags.strip()}".strip()
+
+
+def hash_of(harness: Harness) -> str:
+    assert isinstance(harness.output, Ok), harness.output
+    return str(harness.output.value.hash)
+
+
+def commit_id(served: GitServer, hash: str, ref: str = "refs/heads/main") -> git.CommitId:
+    return git.CommitId(served.url("team/shop.git"), ref, hash)
+
+
+def copy_of(tmp_path: Path) -> Path:
+    """The one copy that there is."""
+    (copy,) = (tmp_path / "state" / "git").glob("*/shop.git")
+    return copy
+
+
+# Heads
+
+
+async def test_a_clone_is_the_head_of_the_main_branch(
+    upstream: Repo, served: GitServer, start: Start
+) -> None:
+    """And its files can be checked out."""
+    url = served.url("team/shop.git")
+    async with start(lambda: files(git.clone(url))) as harness:
+        await harness.settle()
+        assert harness.output == Ok("a.txt=one")
+
+
+async def test_a_clone_of_another_ref(upstream: Repo, served: GitServer, start: Start) -> None:
+    """A tag leads to its commit, and other refs than branches are got, too."""
+    url = served.url("team/shop.git")
+    head = upstream.git("rev-parse", "HEAD")
+    upstream.git("tag", "--annotate", "--message=release", "v1")
+    push(upstream, "refs/tags/v1", "HEAD:refs/pull/7/head")
+    upstream.commit("second")
+    push(upstream)
+
+    def pipeline() -> Current[list[git.Commit]]:
+        refs = ["refs/tags/v1", "refs/pull/7/head"]
+        return seq([git.clone(url, gref=ref) for ref in refs])
+
+    async with start(pipeline) as harness:
+        await harness.settle()
+        assert isinstance(harness.output, Ok)
+        assert [commit.hash for commit in harness.output.value] == [head, head]
+
+
+async def test_a_schedule_finds_a_new_head(upstream: Repo, served: GitServer, start: Start) -> None:
+    """Not before it expires."""
+    url = served.url("team/shop.git")
+    hourly = Schedule(valid_for=timedelta(hours=1))
+    async with start(lambda: git.clone(url, schedule=hourly)) as harness:
+        await harness.settle()
+        first = hash_of(harness)
+        second = upstream.commit("second")
+        push(upstream)
+        await harness.advance(timedelta(minutes=59))
+        assert hash_of(harness) == first
+        await harness.advance(timedelta(minutes=2))
+        assert hash_of(harness) == second
+
+
+async def test_what_is_cloned_is_known_after_a_restart(
+    upstream: Repo, served: GitServer, start: Start
+) -> None:
+    """No request is made for it; but it is got again if its copy is gone."""
+    url = served.url("team/shop.git")
+    async with start(lambda: git.clone(url)) as harness:
+        await harness.settle()
+        commit = harness.output
+    served.requests.clear()
+    async with start(lambda: git.clone(url)) as harness:
+        await harness.settle()
+        assert harness.output == commit
+        assert served.requests == []
+        copy = hash_of(harness) and commit.value.repository  # type: ignore[union-attr]
+    copy.rename(copy.with_name("gone"))
+    async with start(lambda: files(git.clone(url))) as harness:
+        await harness.settle()
+        assert harness.output == Ok("a.txt=one")
+
+
+async def test_without_the_history(upstream: Repo, served: GitServer, start: Start) -> None:
+    """A checkout of the last commits shares their objects, as any other does."""
+    upstream.git("tag", "v1")
+    for number in range(4):
+        upstream.commit(str(number))
+    push(upstream, "HEAD:refs/heads/main", "refs/tags/v1")
+    url = served.url("team/shop.git")
+
+    def pipeline() -> Current[list[str]]:
+        depths = [None, 1, 3]
+        return seq([history(git.clone(url, depth=depth)) for depth in depths])
+
+    async with start(pipeline) as harness:
+        await harness.settle()
+        assert harness.output == Ok(["5 v1", "1", "3"])
+
+
+# Commits
+
+
+async def test_a_commit_is_fetched_once(upstream: Repo, served: GitServer, start: Start) -> None:
+    """One that is here already is not asked for again."""
+    hash = upstream.git("rev-parse", "HEAD")
+    async with start(lambda: git.fetch(commit_id(served, hash))) as harness:
+        await harness.settle()
+        assert hash_of(harness) == hash
+        served.requests.clear()
+        harness.find("fetch").rebuild()
+        await harness.settle()
+        assert "is here already" in harness.log("fetch")
+        assert served.requests == []
+
+
+async def test_a_commit_that_a_force_push_has_removed(
+    upstream: Repo, served: GitServer, start: Start
+) -> None:
+    """It is got by its hash, as long as the server has it."""
+    lost = upstream.commit("lost", a_txt="lost")
+    push(upstream)
+    upstream.git("reset", "--quiet", "--hard", "HEAD~")
+    upstream.commit("other", a_txt="other")
+    push(upstream)
+    async with start(lambda: files(git.fetch(commit_id(served, lost)))) as harness:
+        await harness.settle()
+        assert harness.output == Ok("a.txt=lost")
+
+
+async def test_a_commit_that_the_server_has_removed(
+    upstream: Repo, served: GitServer, start: Start
+) -> None:
+    """The failure says so; one that we had stays."""
+    lost = upstream.commit("lost", a_txt="lost")
+    push(upstream)
+    other = upstream.commit("other")
+    hash = Var("hash", lost)
+
+    def pipeline() -> Current[str]:
+        return files(git.fetch(hash.get().map(lambda hash: commit_id(served, hash))))
+
+    async with start(pipeline) as harness:
+        await harness.settle()
+        upstream.git("reset", "--quiet", "--hard", "HEAD~2")
+        push(upstream)
+        shop = Repo(served.root / "team" / "shop.git")
+        shop.git("gc", "--quiet", "--prune=now")
+        hash.set(other)
+        await harness.settle()
+        assert harness.output == Failed(
+            f"{served.url('team/shop.git')}: there is no commit {other} any more on "
+            "refs/heads/main, or it can't be had by its hash"
+        )
+        hash.set(lost)
+        await harness.settle()
+        harness.find("list-files").rebuild()
+        await harness.settle()
+        assert harness.output == Ok("a.txt=lost")
+
+
+async def test_a_copy_loses_nothing_to_a_collection_by_hand(
+    upstream: Repo, served: GitServer, start: Start, tmp_path: Path
+) -> None:
+    """What was rewritten is kept there by a ref."""
+    lost = upstream.commit("lost", a_txt="lost")
+    push(upstream)
+    url = served.url("team/shop.git")
+
+    def pipeline() -> Current[str]:
+        return files(git.clone(url, schedule=Schedule(valid_for=timedelta(hours=1))))
+
+    async with start(pipeline) as harness:
+        await harness.settle()
+        upstream.git("reset", "--quiet", "--hard", "HEAD~")
+        push(upstream)
+        await harness.advance(timedelta(hours=2))
+        assert harness.output == Ok("a.txt=one")
+        Repo(copy_of(tmp_path)).git("gc", "--quiet", "--prune=now")
+    async with start(lambda: files(git.fetch(commit_id(served, lost)))) as harness:
+        served.requests.clear()
+        await harness.settle()
+        assert harness.output == Ok("a.txt=lost")
+        assert served.requests == []
+
+
+async def test_one_fetch_at_a_time_in_a_copy(
+    upstream: Repo, served: GitServer, start: Start
+) -> None:
+    """The second waits, and says so."""
+    first, second = upstream.git("rev-parse", "HEAD"), upstream.commit("second")
+    push(upstream)
+    served.stall()
+
+    def pipeline() -> Current[list[git.Commit]]:
+        return seq([git.fetch(commit_id(served, hash)) for hash in (first, second)])
+
+    async with start(pipeline) as harness:
+        await asyncio.to_thread(served.stalled.acquire)
+        await harness.until(
+            lambda: any(
+                "Waiting for a resource of pool copy of" in harness.log(job.description)
+                for job in harness.jobs.values()
+            )
+        )
+        served.go_on()
+        await harness.settle()
+        assert isinstance(harness.output, Ok)
+        assert served.busiest == 1
+
+
+async def test_the_log_says_how_to_get_the_same_by_hand(
+    upstream: Repo, served: GitServer, start: Start, tmp_path: Path
+) -> None:
+    """Whoever may read the repository gets the commit, even if it is on no branch any more."""
+    lost = upstream.commit("lost", a_txt="lost")
+    push(upstream)
+    async with start(lambda: files(git.fetch(commit_id(served, lost)))) as harness:
+        await harness.settle()
+        logs = [harness.log("fetch"), harness.log("list-files")]
+    upstream.git("reset", "--quiet", "--hard", "HEAD~")
+    push(upstream)
+    for number, log in enumerate(logs):
+        (line,) = (line for line in log.splitlines() if "by hand: " in line)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        shell = await asyncio.create_subprocess_shell(
+            line.split("by hand: ")[1], cwd=folder, stderr=asyncio.subprocess.DEVNULL
+        )
+        assert await shell.wait() == 0
+        assert (folder / "shop" / "a.txt").read_text() == "lost"
+
+
+# Submodules
+
+
+async def test_submodules_come_with_the_commit(
+    upstream: Repo, served: GitServer, start: Start, tmp_path: Path
+) -> None:
+    """Theirs, too; relative addresses are relative to the repository's own. A checkout needs no
+    server.
+    """
+    inner = serve(Repo.init(tmp_path / "inner"), served, "inner.git")
+    inner.commit("inner", inner_txt="inner")
+    push(inner)
+    outer = serve(Repo.init(tmp_path / "outer"), served, "team/outer.git")
+    add_submodule(outer, "../../inner.git", inner, "in")
+    outer.commit("outer", outer_txt="outer")
+    push(outer)
+    add_submodule(upstream, "../outer.git", outer, "lib")
+    upstream.commit("with submodules")
+    push(upstream)
+
+    async with start(lambda: files(git.clone(served.url("team/shop.git")))) as harness:
+        await harness.settle()
+        assert harness.output == Ok("a.txt=one lib/in/inner.txt=inner lib/outer.txt=outer")
+        served.requests.clear()
+        harness.find("list-files").rebuild()
+        await harness.settle()
+        assert served.requests == []
+
+
+def add_submodule(repo: Repo, url: str, other: Repo, path: str) -> None:
+    """Without looking at the address."""
+    hash = other.git("rev-parse", "HEAD")
+    repo.git("config", "--file", ".gitmodules", f"submodule.{path}.path", path)
+    repo.git("config", "--file", ".gitmodules", f"submodule.{path}.url", url)
+    repo.git("update-index", "--add", "--cacheinfo", f"160000,{hash},{path}")
+    (repo.path / path).mkdir(exist_ok=True)
