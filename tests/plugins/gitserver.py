@@ -5,7 +5,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -148,10 +148,8 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
             for name, value in {**headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
             self.end_headers()
-            try:
+            with suppress(OSError):  # Nobody may wait for it any more.
                 self.wfile.write(content)
-            except OSError:
-                pass  # Nobody waits for it any more.
 
         def _body(self) -> bytes:
             if self.headers.get("Transfer-Encoding") != "chunked":

@@ -29,15 +29,16 @@ def served(tmp_path: Path) -> Iterator[GitServer]:
 @pytest.fixture
 def upstream(repo: Repo, served: GitServer) -> Repo:
     """A work tree whose repository is served as team/shop.git, with one commit on main."""
-    return serve(repo, served, "team/shop.git")
+    serve(repo, served, "team/shop.git")
+    push(repo)
+    return repo
 
 
 def serve(repo: Repo, server: GitServer, path: str) -> Repo:
-    """Have the server have a repository; `push` brings it there."""
+    """Have the server have a place for a repository; `push` brings it there."""
     place = server.root / path
     Repo.init(place, "--bare")
     repo.git("remote", "add", "served", place)
-    push(repo)
     return repo
 
 

@@ -9,7 +9,7 @@ from pycurrent.cache import Schedule, builder
 from pycurrent.engine import Job, Level
 from pycurrent.plugins import git
 from pycurrent.term import Current, Failed, Ok, Var, seq
-from pycurrent.testing import Harness, check_builder
+from pycurrent.testing import Harness
 
 from ..gitserver import GitServer
 from ..repositories import Repo
@@ -102,7 +102,7 @@ async def test_a_schedule_finds_a_new_head(upstream: Repo, served: GitServer, st
 
 
 async def test_what_is_cloned_is_known_after_a_restart(
-    upstream: Repo, served: GitServer, start: Start
+    upstream: Repo, served: GitServer, start: Start, tmp_path: Path
 ) -> None:
     """No request is made for it; but it is got again if its copy is gone."""
     url = served.url("team/shop.git")
@@ -114,7 +114,7 @@ async def test_what_is_cloned_is_known_after_a_restart(
         await harness.settle()
         assert harness.output == commit
         assert served.requests == []
-        copy = hash_of(harness) and commit.value.repository  # type: ignore[union-attr]
+    copy = copy_of(tmp_path)
     copy.rename(copy.with_name("gone"))
     async with start(lambda: files(git.clone(url))) as harness:
         await harness.settle()
@@ -178,7 +178,7 @@ async def test_a_commit_that_the_server_has_removed(
     hash = Var("hash", lost)
 
     def pipeline() -> Current[str]:
-        return files(git.fetch(hash.get().map(lambda hash: commit_id(served, hash))))
+        return files(git.fetch(hash.get().map(lambda wanted: commit_id(served, wanted))))
 
     async with start(pipeline) as harness:
         await harness.settle()
@@ -190,7 +190,7 @@ async def test_a_commit_that_the_server_has_removed(
         await harness.settle()
         assert harness.output == Failed(
             f"{served.url('team/shop.git')}: there is no commit {other} any more on "
-            "refs/heads/main, or it can't be had by its hash"
+            "refs/heads/main, and it can't be had by its hash"
         )
         hash.set(lost)
         await harness.settle()

@@ -139,7 +139,9 @@ class Fetching:
             if no_ref.cause.kind is not Kind.NO_REF:
                 raise
         if not await asyncio.to_thread(copy.has, hash):
-            why = f"there is no commit {hash} any more on {seen_on}, or it can't be had"
+            why = (
+                f"there is no commit {hash} any more on {seen_on}, and it can't be had by its hash"
+            )
             raise GitFailed(Cause(Kind.NO_COMMIT, why))
 
     async def _make_anew(self, copy: Copy, wanted: Wanted, why: str) -> str:
