@@ -162,7 +162,7 @@ def over_ssh(upstream: Repo, served: GitServer, sshd: Sshd) -> str:
 @pytest.fixture
 def key(sshd: Sshd, tmp_path: Path) -> git.SshKey:
     """A key that the server takes, at a path that is not easily quoted, and its own key."""
-    folder = tmp_path / 'it\'s a 100% "key"'
+    folder = tmp_path / "it's 100% a key"
     folder.mkdir()
     key = git.SshKey(new_key(folder / "id"), tmp_path / "known hosts")
     sshd.authorize(key.path)

@@ -50,9 +50,7 @@ async def _check_out(job: Job, commit: Commit, folder: Path) -> None:
     try:
         await run_git(job, ["sh", "-c", both], ENGLISH, show=both)
     except GitFailed as failed:
-        if not await asyncio.to_thread(has_commit, commit.repository, commit.hash):
-            raise Failure(f"there is no commit {commit.hash} in {commit.repository}") from None
-        raise _failure(f"can't check out {commit}", commit.repository, failed.cause) from None
+        raise await asyncio.to_thread(_failure, commit, failed.cause) from None
 
 
 async def _check_out_submodules(job: Job, commit: Commit, folder: Path) -> None:
@@ -62,12 +60,17 @@ async def _check_out_submodules(job: Job, commit: Commit, folder: Path) -> None:
         raise Failure(f"can't get the submodules of {commit}: {failed.cause.text}") from None
 
 
-def _failure(what: str, repository: Path, cause: Cause) -> Failure:
-    copy = Copy.around(repository)
-    if copy is None or cause.kind is not Kind.DAMAGED:
-        return Failure(f"{what}: {cause.text}")
-    copy.mark_damaged(cause.text)
-    return Failure(f"{what}: {cause.text}; it is made anew when the job that fetched it is rebuilt")
+def _failure(commit: Commit, cause: Cause) -> Failure:
+    """Why the commit can't be checked out. A copy of ours that is damaged gets to know it."""
+    what = f"can't check out {commit}: {cause.text}"
+    if not has_commit(commit.repository, commit.hash):
+        what = f"there is no commit {commit.hash} in {commit.repository}"
+    copy = Copy.around(commit.repository)
+    if copy is None:
+        return Failure(what)
+    if cause.kind is Kind.DAMAGED:
+        copy.mark_damaged(cause.text)
+    return Failure(f"{what}: rebuild the job that fetched it")
 
 
 def _by_hand(commit: Commit, folder: Path) -> str:

@@ -58,12 +58,12 @@ class SshKey:
 
     def command(self) -> str:
         """The command of ssh that uses it and no other. Raises Failure if there is none."""
-        options = ["-i", _literal(_existing(self.path)), "-o", "IdentitiesOnly=yes"]
+        options = ["-o", f"IdentityFile={_quoted(self.path)}", "-o", "IdentitiesOnly=yes"]
         # A connection that is open already may be somebody else's.
         options += ["-o", "IdentityAgent=none", "-o", "ControlPath=none"]
         if self.known_hosts is not None:
-            known = _literal(_existing(self.known_hosts))
-            options += ["-o", f'UserKnownHostsFile="{known}"', "-o", "GlobalKnownHostsFile=none"]
+            known = _quoted(self.known_hosts)
+            options += ["-o", f"UserKnownHostsFile={known}", "-o", "GlobalKnownHostsFile=none"]
         return shlex.join([*_SSH, *options])
 
 
@@ -136,12 +136,11 @@ def _write(file: Path, text: str) -> None:
         opened.write(text)
 
 
-def _existing(path: Path) -> Path:
+def _quoted(path: Path) -> str:
+    """As ssh takes it in an option: what comes after a per cent sign is replaced."""
+    text = str(path.absolute())
+    if '"' in text or "\\" in text or "${" in text:
+        raise Failure(f"ssh can't use a file at {text!r}: give it a simpler path")
     if not path.is_file():
-        raise Failure(f"there is no file {path}, which ssh is to use")
-    return path.absolute()
-
-
-def _literal(path: Path) -> str:
-    """As ssh takes it: it replaces what comes after a per cent sign."""
-    return str(path).replace("%", "%%")
+        raise Failure(f"there is no file {text}, which ssh is to use")
+    return f'"{text.replace("%", "%%")}"'
