@@ -1,6 +1,8 @@
 """Servers with repositories that others push to."""
 
 import os
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,7 +14,7 @@ from pycurrent.testing import Harness
 
 from ..gitserver import GitServer
 from ..repositories import Repo
-from ..sshd import MissingPart, Sshd, find_sshd
+from ..sshd import MissingPart, Sshd, find_sshd, free_port
 
 
 @pytest.fixture
@@ -45,6 +47,29 @@ def serve(repo: Repo, server: GitServer, path: str) -> Repo:
 def push(repo: Repo, *refs: str) -> None:
     """As somebody does who may rewrite history."""
     repo.git("push", "--quiet", "--force", "served", *(refs or ("HEAD:refs/heads/main",)))
+
+
+@pytest.fixture
+def by_daemon(upstream: Repo, served: GitServer, tmp_path: Path) -> Iterator[str]:
+    """The address of the repository by `git daemon`."""
+    log, port = tmp_path / "daemon.log", free_port()
+    options = ("--reuseaddr", "--listen=127.0.0.1", f"--port={port}", "--verbose", "--export-all")
+    # Not by way of `git`, which would not pass on the end.
+    program = Path(upstream.git("--exec-path"), "git-daemon")
+    with log.open("wb") as file:
+        daemon = subprocess.Popen(
+            [program, *options, f"--base-path={served.root}"], stdout=file, stderr=file
+        )
+    try:
+        deadline = time.monotonic() + 10
+        while b"Ready" not in log.read_bytes():
+            assert daemon.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, "the daemon does not come up"
+            time.sleep(0.02)
+        yield f"git://127.0.0.1:{port}/team/shop.git"
+    finally:
+        daemon.terminate()
+        daemon.wait()
 
 
 @pytest.fixture

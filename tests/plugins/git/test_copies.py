@@ -374,6 +374,7 @@ def test_addresses_of_submodules(base: str, url: str, result: str) -> None:
         ("ssh://127.0.0.1:1/x.git", "nothing answers at 127.0.0.1:1 (Connection refused)"),
         ("http://no-such-host.invalid/x.git", "no such host: no-such-host.invalid"),
         ("ssh://no-such-host.invalid/x.git", "no such host: no-such-host.invalid"),
+        ("file:///nowhere/x.git", "there is no such repository, or it is hidden from you"),
         ("/nowhere/x.git", "there is no such repository, or it is hidden from you"),
     ],
 )
@@ -421,5 +422,12 @@ async def test_repositories_of_this_machine(repo: Repo, start: Start, tmp_path: 
         await harness.settle()
         assert harness.output == Ok("a.txt=one")
     async with start(lambda: files(git.clone(f"file://{repo.path}"))) as harness:
+        await harness.settle()
+        assert harness.output == Ok("a.txt=one")
+
+
+async def test_a_repository_by_git_daemon(by_daemon: str, start: Start) -> None:
+    """By git's own protocol."""
+    async with start(lambda: files(git.clone(by_daemon))) as harness:
         await harness.settle()
         assert harness.output == Ok("a.txt=one")

@@ -8,8 +8,14 @@ from pathlib import Path
 from pycurrent.cache import Schedule, builder
 from pycurrent.engine import Job, Level
 from pycurrent.plugins import git
+from pycurrent.plugins.git.address import Address
+from pycurrent.plugins.git.clone import Clone, CloneKey
+from pycurrent.plugins.git.copies import Copies
+from pycurrent.plugins.git.credentials import Access
+from pycurrent.plugins.git.fetch import Fetch, FetchKey
+from pycurrent.plugins.git.limits import Limits
 from pycurrent.term import Current, Failed, Ok, Var, seq
-from pycurrent.testing import Harness
+from pycurrent.testing import Harness, check_builder
 
 from ..gitserver import GitServer
 from ..repositories import Repo
@@ -307,3 +313,40 @@ def add_submodule(repo: Repo, url: str, other: Repo, path: str) -> None:
     repo.git("config", "--file", ".gitmodules", f"submodule.{path}.url", url)
     repo.git("update-index", "--add", "--cacheinfo", f"160000,{hash},{path}")
     (repo.path / path).mkdir(exist_ok=True)
+
+
+# The operations themselves
+
+
+async def test_fetch_keeps_the_rules(upstream: Repo, served: GitServer, tmp_path: Path) -> None:
+    """Of all operations: it can be stored, cancelled, run again; credentials are no key."""
+    url, hash = served.url("team/shop.git"), upstream.git("rev-parse", "HEAD")
+    home = Address.of(url)
+    limits = Limits(Level.HARMLESS)
+    copies = Copies(tmp_path / "git")
+    await check_builder(
+        Fetch(copies, "refs/heads/main", Access(home), limits),
+        FetchKey(url, hash),
+        value=hash,
+        others=[FetchKey(url, hash, depth=1), FetchKey(f"{url}/x", hash)],
+        failing=FetchKey(url, "1" * 40),
+        other_context=Fetch(copies, "HEAD", Access(home, git.Token("other")), limits),
+        state_dir=tmp_path,
+    )
+
+
+async def test_clone_keeps_the_rules(upstream: Repo, served: GitServer, tmp_path: Path) -> None:
+    """As fetch does."""
+    url, hash = served.url("team/shop.git"), upstream.git("rev-parse", "HEAD")
+    home = Address.of(url)
+    limits = Limits(Level.HARMLESS)
+    copies = Copies(tmp_path / "git")
+    await check_builder(
+        Clone(copies, Access(home), limits),
+        CloneKey(url, "HEAD"),
+        value=hash,
+        others=[CloneKey(url, "HEAD", depth=1), CloneKey(url, "refs/heads/main")],
+        failing=CloneKey(url, "refs/heads/none"),
+        other_context=Clone(copies, Access(home, git.Token("other")), limits),
+        state_dir=tmp_path,
+    )

@@ -125,6 +125,8 @@ _CUT_OFF = _pattern(
     r"unexpected\ disconnect | early\ eof | hung\ up | connection\ (?:reset|timed\ out|closed)"
     r" | broken\ pipe | transfer\ closed | too\ slow | timed\ out | empty\ reply"
 )
+# Said by the server, or of the line to it.
+_THEIRS = re.compile(r"remote:|(?:fatal: )?remote error|Corrupted MAC")
 _PREFIX = re.compile(r"(?:fatal|error|ssh): *")
 
 
@@ -136,7 +138,7 @@ def cause(said: str) -> Cause | None:
             return Cause(kind, text.format(*groups))
     lines = [line.strip() for line in re.split(r"[\r\n]+", said) if line.strip()]
     # What the server says of itself is nothing about our copy.
-    ours = [line for line in lines if not line.startswith("remote:")]
+    ours = [line for line in lines if not _THEIRS.match(line)]
     if damage := next(filter(_DAMAGE.search, ours), None):
         return Cause(Kind.DAMAGED, f"the copy is damaged ({_PREFIX.sub('', damage)})")
     if any(map(_CUT_OFF.search, lines)):

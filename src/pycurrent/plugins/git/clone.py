@@ -86,4 +86,5 @@ def clone(
             schedule,
         )
 
-    return component(label_or(label, "clone {repo}"))(on_values)(repo, gref)
+    default = "clone {repo}" if gref == "HEAD" else "clone {repo} {gref}"
+    return component(label_or(label, default))(on_values)(repo, gref)
