@@ -24,8 +24,8 @@ class GitServer:
     """Serves the repositories below a folder on a free port of this machine.
 
     What tests may set: `token`, that is asked for; `redirect`, which gives the place of a path
-    elsewhere; `reject`, the paths that get a 500. What they may look at: `requests`,
-    `authorizations`, `busiest`, how many were served at once.
+    elsewhere. What they may look at: `requests`, `authorizations`, and `busiest`, how many were
+    served at once.
     """
 
     def __init__(self, root: Path) -> None:
@@ -108,10 +108,10 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
             server.requests.append(f"{self.command} {self.path}")
             elsewhere = server.redirect(self.path)
             authorization = self.headers.get("Authorization")
-            if elsewhere is not None:
-                self._answer(302, {"Location": elsewhere})
-            elif not server.lets_in(authorization):
+            if not server.lets_in(authorization):
                 self._answer(401, {"WWW-Authenticate": 'Basic realm="tests"'})
+            elif elsewhere is not None:
+                self._answer(302, {"Location": elsewhere})
             else:
                 with server.serving():
                     self._backend()

@@ -106,15 +106,18 @@ def _processes_with(text: str) -> int:
     return count
 
 
+@pytest.mark.parametrize(("asks_first", "why"), [(False, PASSWORDLESS), (True, REFUSED)])
 async def test_a_token_does_not_follow_a_redirect(
-    private: str, served: GitServer, elsewhere: GitServer, start: Start
+    private: str, served: GitServer, elsewhere: GitServer, start: Start, asks_first: bool, why: str
 ) -> None:
-    """Neither before the server has asked for it, nor after."""
-    served.redirect = elsewhere.url
+    """Neither if the server has not asked for it itself, nor if it has."""
+    served.token = TOKEN if asks_first else None
+    served.redirect = lambda path: elsewhere.url(path.lstrip("/"))
     elsewhere.token = "of its own"
     async with start(lambda: git.clone(private, token=TOKEN)) as harness:
         await harness.settle()
-        assert harness.output == Failed(f"{private}: {PASSWORDLESS}")
+        assert harness.output == Failed(f"{private}: {why}")
+    assert bool(served.authorizations) == asks_first
     assert elsewhere.requests
     assert elsewhere.authorizations == []
 

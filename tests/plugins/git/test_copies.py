@@ -13,7 +13,8 @@ from pycurrent.cache import Schedule
 from pycurrent.errors import UsageError
 from pycurrent.plugins import git
 from pycurrent.plugins.git.address import Address
-from pycurrent.term import Failed, Ok
+from pycurrent.plugins.git.cause import Kind, cause
+from pycurrent.term import Current, Failed, Ok, Var, constant, seq
 from pycurrent.testing import Harness
 
 from ..gitserver import GitServer
@@ -193,6 +194,26 @@ async def test_what_many_fetches_have_brought_is_packed_together(
     assert len(list((copy.path / "objects" / "pack").glob("*.pack"))) < 10
     copy.git("fsck", "--strict")
     assert copy.git("show", f"{lost}:a.txt") == "lost"
+
+
+async def test_a_copy_that_is_gone_is_got_again_when_somebody_comes_to_need_it(
+    upstream: Repo, served: GitServer, start: Start, tmp_path: Path
+) -> None:
+    """Also while others have the result."""
+    wanted = commit_id(served, upstream.git("rev-parse", "HEAD"))
+    second = Var("second", False)
+
+    def pipeline() -> Current[list[object]]:
+        more = second.get().bind(lambda on: files(git.fetch(wanted)) if on else constant("off"))
+        return seq([git.fetch(wanted).map(lambda commit: commit.name), more])
+
+    async with start(pipeline) as harness:
+        await harness.settle()
+        assert harness.output == Ok(["shop", "off"])
+        copy_of(tmp_path).rename(tmp_path / "gone")
+        second.set(True)
+        await harness.settle()
+        assert harness.output == Ok(["shop", "a.txt=one"])
 
 
 # Submodules
@@ -431,3 +452,54 @@ async def test_a_repository_by_git_daemon(by_daemon: str, start: Start) -> None:
     async with start(lambda: files(git.clone(by_daemon))) as harness:
         await harness.settle()
         assert harness.output == Ok("a.txt=one")
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "text"),
+    [
+        (
+            "fatal: could not open '/x/objects/pack/tmp_pack_7t' for reading: "
+            "No such file or directory\nfatal: fetch-pack: invalid index-pack output\n",
+            Kind.DISTURBED,
+            "somebody has removed objects/pack/tmp_pack_7t, which was being fetched",
+        ),
+        (
+            "fatal: write error: No space left on device\nfatal: fetch-pack: invalid index-pack "
+            "output\n",
+            Kind.OTHER,
+            "no space is left on the disk",
+        ),
+        (
+            "error: Server does not allow request for unadvertised object 1234\n",
+            Kind.NO_COMMIT,
+            "the server does not give the commit",
+        ),
+        (
+            "remote: fatal: bad object 1234\nfatal: early EOF\n",
+            Kind.OTHER,
+            "the connection broke off",
+        ),
+        (
+            "error: object file /x/objects/12/34 is empty\nfatal: bad object HEAD\n",
+            Kind.DAMAGED,
+            "the copy is damaged (object file /x/objects/12/34 is empty)",
+        ),
+        ("warning: odd\nfatal: something new\n", Kind.OTHER, "something new"),
+        (
+            "fatal: unable to access 'https://h/x/': SSL certificate problem: self-signed "
+            "certificate\n",
+            Kind.OTHER,
+            "the certificate of the host is not valid (self-signed certificate)",
+        ),
+    ],
+)
+def test_causes(said: str, kind: Kind, text: str) -> None:
+    """As git says them."""
+    found = cause(said)
+    assert found is not None
+    assert (found.kind, found.text) == (kind, text)
+
+
+def test_nothing_said_is_no_cause() -> None:
+    """A git that was killed, say."""
+    assert cause("\n") is None

@@ -11,6 +11,7 @@ class Kind(Enum):
     """What is to be done about it."""
 
     LOCKED = "a git command that was killed has left a lock"
+    DISTURBED = "somebody has collected garbage meanwhile"
     DAMAGED = "our copy is damaged"
     NO_REF = "the repository has no such ref"
     NO_COMMIT = "the server does not give the commit by its hash"
@@ -40,6 +41,11 @@ _CAUSES = [
         _pattern(r"unable\ to\ create\ '(.*\.lock)':\ file\ exists"),
         Kind.LOCKED,
         "{0} is in the way",
+    ),
+    (
+        _pattern(r"(objects/\S*tmp_\w+)'?.*:?\ no\ such\ file\ or\ directory"),
+        Kind.DISTURBED,
+        "somebody has removed {0}, which was being fetched",
     ),
     (
         _pattern(r"could\ not\ resolve\ host(?:name)?:?\ ([^\s:]+) | unable\ to\ look\ up\ (\S+)"),
@@ -92,9 +98,9 @@ _CAUSES = [
         "there is no such repository, or it is hidden from you",
     ),
     (
-        _pattern(r"certificate\ verification\ failed | ssl\ certificate\ problem:\ (.*)"),
+        _pattern(r"ssl\ certificate\ problem:\ (.*) | (server\ certificate\ verification.*)"),
         Kind.OTHER,
-        "the certificate of the host is not valid",
+        "the certificate of the host is not valid ({0})",
     ),
     (
         _pattern(r"transport\ '(\w+)'\ not\ allowed | protocol\ \"?(\w+)\"?\ (?:not|disabled)"),

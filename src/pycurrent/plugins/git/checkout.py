@@ -18,10 +18,10 @@ from pathlib import Path
 from pycurrent.engine import Job
 from pycurrent.plugins.git.by_hand import from_elsewhere, from_here
 from pycurrent.plugins.git.cause import Cause, Kind
+from pycurrent.plugins.git.command import GitFailed, run_git
 from pycurrent.plugins.git.commit import Commit
 from pycurrent.plugins.git.copy import Copy
 from pycurrent.plugins.git.environment import ENGLISH, GIT, has_commit
-from pycurrent.plugins.git.said import GitFailed, run_git
 from pycurrent.plugins.git.sharing import shared_clone
 from pycurrent.plugins.git.submodules import Checkout, check_out_submodules
 from pycurrent.term import Failure

@@ -39,6 +39,7 @@ _SETTINGS = {
     "fetch.unpackLimit": "1",
     "fetch.writeCommitGraph": "false",
 }
+_INIT = ("init", "--quiet", "--bare", "--template=", "--initial-branch=main")
 # What a git command that was killed leaves behind.
 _LEFTOVERS = ("*.lock", "refs/**/*.lock", "objects/info/*.lock", "objects/**/tmp_*")
 
@@ -159,7 +160,6 @@ class Copy:
             for file in self.repository.glob(pattern):
                 file.unlink(missing_ok=True)
 
-    @property
     def needs_repack(self) -> bool:
         """Whether there are so many packs that they make git slow."""
         packs = (self.repository / "objects" / "pack").glob("*.pack")
@@ -168,7 +168,7 @@ class Copy:
 
 def _init(folder: Path, object_format: str, settings: Mapping[str, str]) -> None:
     commands = [
-        ["init", "--quiet", "--bare", "--template=", f"--object-format={object_format}"],
+        [*_INIT, f"--object-format={object_format}"],
         *(["config", name, value] for name, value in settings.items()),
     ]
     for command in commands:

@@ -68,6 +68,14 @@ class SshKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Settings:
+    """Options for `git`, and its environment."""
+
+    options: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
     """What one has to show to whom: `home` is the repository that the credentials are for."""
 
@@ -93,14 +101,6 @@ class Access:
             helper = f"store --file={shlex.quote(str(file))}"
             options = ("-c", "credential.helper=", "-c", f"credential.helper={helper}")
             yield Settings(options, env)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Options for `git`, and its environment."""
-
-    options: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def token_of(token: Token | str | None) -> Token | None:

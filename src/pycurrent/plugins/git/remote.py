@@ -10,12 +10,12 @@ from pycurrent.engine import Job
 from pycurrent.engine.tasks import regardless
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.cause import Cause, Kind
+from pycurrent.plugins.git.command import GitFailed, run_git
 from pycurrent.plugins.git.copies import Copies
 from pycurrent.plugins.git.copy import KEEP, Copy
 from pycurrent.plugins.git.credentials import Access, Settings
 from pycurrent.plugins.git.environment import GIT
 from pycurrent.plugins.git.gitmodules import Submodule, submodules_of
-from pycurrent.plugins.git.said import GitFailed, run_git
 from pycurrent.term import Failure
 
 _FOUND = "refs/pycurrent/found"
@@ -91,23 +91,37 @@ class Fetching:
         if (copy.repository / "HEAD").exists() and not copy.is_sound:
             return await self._make_anew(copy, wanted, "a checkout has found it damaged")
         try:
-            try:
-                hash = await self._get(copy, wanted)
-            except GitFailed as failed:
-                if failed.cause.kind is not Kind.LOCKED:
-                    raise
-                self.job.log(f"Removing what a killed git has left: {failed.cause.text}")
-                await regardless(asyncio.to_thread(copy.tidy))
-                hash = await self._get(copy, wanted)
+            hash = await self._get_patiently(copy, wanted)
         except GitFailed as failed:
             if failed.cause.kind is not Kind.DAMAGED:
                 raise
             return await self._make_anew(copy, wanted, failed.cause.text)
-        if copy.needs_repack:
-            # Nothing is lost by that, and those who read meanwhile look again.
+        if await asyncio.to_thread(copy.needs_repack):
+            await self._repack(copy)
+        return hash
+
+    async def _get_patiently(self, copy: Copy, wanted: Wanted) -> str:
+        """As `_get`, but once more where that may help."""
+        try:
+            return await self._get(copy, wanted)
+        except GitFailed as failed:
+            match failed.cause.kind:
+                case Kind.LOCKED:
+                    self.job.log(f"A killed git has left a lock: {failed.cause.text}")
+                    await regardless(asyncio.to_thread(copy.tidy))
+                case Kind.DISTURBED:
+                    self.job.log(f"Once more, since {failed.cause.text}")
+                case _:
+                    raise
+        return await self._get(copy, wanted)
+
+    async def _repack(self, copy: Copy) -> None:
+        """Join packs. Nothing is lost by that, and who reads one meanwhile finds the new one."""
+        try:
             await self._git(copy, "repack", "--quiet", "-d", "-l", "--geometric=2")
             await self._git(copy, "pack-refs", "--all")
-        return hash
+        except GitFailed as failed:
+            self.job.log(f"The packs are left as they are: {failed.cause.text}")
 
     async def _get(self, copy: Copy, wanted: Wanted) -> str:
         format = "sha256" if isinstance(wanted, Exactly) and len(wanted.hash) == 64 else "sha1"

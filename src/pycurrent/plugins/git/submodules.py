@@ -16,10 +16,10 @@ from pathlib import Path, PurePosixPath
 
 from pycurrent.engine import Job
 from pycurrent.errors import UsageError
+from pycurrent.plugins.git.command import run_git
 from pycurrent.plugins.git.copy import Copy
 from pycurrent.plugins.git.environment import ENGLISH, GIT, has_commit
 from pycurrent.plugins.git.gitmodules import Submodule, settings, submodules_of
-from pycurrent.plugins.git.said import run_git
 from pycurrent.plugins.git.sharing import shared_clone
 from pycurrent.term import Failure
 
