@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from pycurrent.cache import Schedule, builder
 from pycurrent.engine import Job, Level
 from pycurrent.plugins import git
@@ -174,6 +176,30 @@ async def test_a_commit_that_a_force_push_has_removed(
         assert harness.output == Ok("a.txt=lost")
 
 
+async def test_a_server_that_gives_nothing_by_its_hash(
+    upstream: Repo, served: GitServer, start: Start, tmp_path: Path
+) -> None:
+    """As old ones do: the commit is looked for on the ref on which it was seen."""
+    config = tmp_path / "config"
+    config.write_text("[protocol]\n\tversion = 0\n")
+    hash = upstream.commit("proposed", a_txt="proposed")
+    push(upstream, "HEAD:refs/pull/7/head")
+    upstream.commit("later")
+    push(upstream, "HEAD:refs/pull/7/head")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_CONFIG_GLOBAL", str(config))
+        wanted = commit_id(served, hash, "refs/pull/7/head")
+        async with start(lambda: files(git.fetch(wanted))) as harness:
+            await harness.settle()
+            assert harness.output == Ok("a.txt=proposed")
+            assert "does not give" in harness.log("fetch")
+        gone = commit_id(served, "1" * 40, "refs/pull/8/head")
+        async with start(lambda: files(git.fetch(gone))) as harness:
+            await harness.settle()
+            assert isinstance(harness.output, Failed)
+            assert "any more on refs/pull/8/head" in harness.output.message
+
+
 async def test_a_commit_that_the_server_has_removed(
     upstream: Repo, served: GitServer, start: Start
 ) -> None:
@@ -283,8 +309,8 @@ async def test_the_log_says_how_to_get_the_same_by_hand(
 async def test_submodules_come_with_the_commit(
     upstream: Repo, served: GitServer, start: Start, tmp_path: Path
 ) -> None:
-    """Theirs, too; relative addresses are relative to the repository's own. A checkout needs no
-    server.
+    """Theirs, too, with the history or without; relative addresses are relative to the
+    repository's own. A checkout needs no server.
     """
     inner = serve(Repo.init(tmp_path / "inner"), served, "inner.git")
     inner.commit("inner", inner_txt="inner")
@@ -297,13 +323,30 @@ async def test_submodules_come_with_the_commit(
     upstream.commit("with submodules")
     push(upstream)
 
-    async with start(lambda: files(git.clone(served.url("team/shop.git")))) as harness:
-        await harness.settle()
-        assert harness.output == Ok("a.txt=one lib/in/inner.txt=inner lib/outer.txt=outer")
-        served.requests.clear()
-        harness.find("list-files").rebuild()
-        await harness.settle()
-        assert served.requests == []
+    everything = "a.txt=one lib/in/inner.txt=inner lib/outer.txt=outer"
+    url = served.url("team/shop.git")
+    for number, depth in enumerate((None, 1)):
+        state = tmp_path / str(number)
+        async with Harness(lambda: files(git.clone(url, depth=depth)), state_dir=state) as harness:  # noqa: B023
+            await harness.settle()
+            assert harness.output == Ok(everything)
+            served.requests.clear()
+            harness.find("list-files").rebuild()
+            await harness.settle()
+            assert harness.output == Ok(everything)
+            assert served.requests == []
+            (inner_copy,) = (state / "git").glob("*/inner.git")
+            inner_copy.rename(tmp_path / f"gone {number}")
+            harness.find("list-files").rebuild()
+            await harness.settle()
+            assert harness.output == Failed(
+                "our copies don't have submodule in: rebuild the job that fetched it"
+            )
+            harness.find("clone").rebuild()
+            await harness.settle()
+            harness.find("list-files").rebuild()
+            await harness.settle()
+            assert harness.output == Ok(everything)
 
 
 def add_submodule(repo: Repo, url: str, other: Repo, path: str) -> None:

@@ -7,6 +7,7 @@ the user are left out then: they would keep the token.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -19,7 +20,7 @@ from urllib.parse import quote
 from pycurrent.engine import Job
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.address import Address, Transport
-from pycurrent.plugins.git.environment import ENGLISH
+from pycurrent.plugins.git.environment import ENGLISH, git_now
 from pycurrent.term import Failure
 
 _BY_HTTP = (Transport.HTTPS, Transport.HTTP)
@@ -90,7 +91,7 @@ class Access:
         env = _environment(address)
         if self.ssh_key is not None and is_home:
             env["GIT_SSH_COMMAND"] = self.ssh_key.command()
-        elif not {"GIT_SSH", "GIT_SSH_COMMAND"} & os.environ.keys():
+        elif address.transport is Transport.SSH and not await asyncio.to_thread(_user_chose_ssh):
             env["GIT_SSH_COMMAND"] = shlex.join(_SSH)
         if self.token is None or not is_home or address.transport not in _BY_HTTP:
             yield Settings((), env)
@@ -101,6 +102,12 @@ class Access:
             helper = f"store --file={shlex.quote(str(file))}"
             options = ("-c", "credential.helper=", "-c", f"credential.helper={helper}")
             yield Settings(options, env)
+
+
+def _user_chose_ssh() -> bool:
+    if {"GIT_SSH", "GIT_SSH_COMMAND"} & os.environ.keys():
+        return True
+    return not git_now("config", "--get", "core.sshCommand").returncode
 
 
 def token_of(token: Token | str | None) -> Token | None:
