@@ -94,6 +94,21 @@ async def test_a_clone_of_another_ref(upstream: Repo, served: GitServer, start: 
         assert [commit.hash for commit in harness.output.value] == [head, head]
 
 
+async def test_a_repository_with_longer_hashes(start: Start, tmp_path: Path) -> None:
+    """Which is only found out when it answers; for a commit it is known."""
+    repo = Repo.init(tmp_path / "shop", "--object-format=sha256")
+    hash = repo.commit("first", a_txt="long")
+    commit_id = git.CommitId(str(repo.path), "refs/heads/main", hash)
+
+    def pipeline() -> Current[list[str]]:
+        cloned = git.clone(str(repo.path), gref="refs/heads/main")
+        return seq([files(cloned), files(git.fetch(commit_id, depth=1))])
+
+    async with start(pipeline) as harness:
+        await harness.settle()
+        assert harness.output == Ok(["a.txt=long", "a.txt=long"])
+
+
 async def test_a_schedule_finds_a_new_head(upstream: Repo, served: GitServer, start: Start) -> None:
     """Not before it expires."""
     url = served.url("team/shop.git")

@@ -13,6 +13,7 @@ class Kind(Enum):
     LOCKED = "a git command that was killed has left a lock"
     DISTURBED = "somebody has collected garbage meanwhile"
     DAMAGED = "our copy is damaged"
+    SHA256 = "the repository has other hashes than we have thought"
     NO_REF = "the repository has no such ref"
     NO_COMMIT = "the server does not give the commit by its hash"
     OTHER = "nothing that we could do"
@@ -111,6 +112,11 @@ _CAUSES = [
         _pattern(r"not\ our\ ref | unadvertised\ object"),
         Kind.NO_COMMIT,
         "the server does not give the commit",
+    ),
+    (
+        _pattern(r"mismatched\ algorithms"),
+        Kind.SHA256,
+        "its hashes are of another kind than those of our copy",
     ),
     (_pattern(r"couldn't\ find\ remote\ ref\ (\S+)"), Kind.NO_REF, "it has no ref {0}"),
 ]

@@ -81,6 +81,12 @@ class Copy:
         return (self.repository / "HEAD").exists() and not self._mark.exists()
 
     @property
+    def object_format(self) -> str:
+        """The kind of hashes that it has."""
+        config = (self.repository / "config").read_text(errors="replace")
+        return "sha256" if "objectformat = sha256" in config else "sha1"
+
+    @property
     def _mark(self) -> Path:
         return self.container / "damaged"
 
@@ -135,8 +141,13 @@ class Copy:
             # What is there without a HEAD is no repository.
             shutil.rmtree(self.repository, ignore_errors=True)
             new.rename(self.repository)
+            self._mark.unlink(missing_ok=True)
         except OSError as error:
             raise Failure(f"can't make {self.repository}: {error.strerror}") from None
+
+    def remove(self) -> None:
+        """Remove one that has nothing to keep."""
+        shutil.rmtree(self.repository, ignore_errors=True)
 
     def anew(self) -> Copy:
         """Another copy, to take the place of this one."""

@@ -181,7 +181,14 @@ class Fetching:
         else:
             how = ["--no-tags", f"--depth={copy.depth}", "--", str(copy.address), refspec]
         always = ("--quiet", "--no-recurse-submodules", "--no-write-fetch-head")
-        await self._git(copy, "fetch", *always, *how)
+        try:
+            await self._git(copy, "fetch", *always, *how)
+        except GitFailed as failed:
+            if failed.cause.kind is not Kind.SHA256 or copy.kept():
+                raise
+            await regardless(asyncio.to_thread(copy.remove))
+            await regardless(asyncio.to_thread(copy.make, "sha256"))
+            await self._git(copy, "fetch", *always, *how)
 
     async def _git(self, copy: Copy, *words: str) -> None:
         command = [*GIT, *_STALLED, *self.settings.options, f"--git-dir={copy.repository}", *words]

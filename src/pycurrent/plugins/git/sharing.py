@@ -18,8 +18,9 @@ def shared_clone(repository: Path, folder: Path) -> str:
     # Git does not share the objects of one without its history: it would copy them all. What
     # the copy has as the beginning of the history now, it never loses.
     git_dir = folder / ".git"
+    init = ("init", "--quiet", "--template=")
     steps = [
-        [*GIT, "init", "--quiet", "--template=", "--", str(folder)],
+        [*GIT, *init, f"--object-format={copy.object_format}", "--", str(folder)],
         ["mkdir", "-p", str(git_dir / "objects" / "info")],
     ]
     if (repository / "shallow").exists():
