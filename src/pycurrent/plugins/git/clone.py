@@ -14,8 +14,9 @@ from pycurrent.plugins.git.copies import Copies, InCopy
 from pycurrent.plugins.git.copy import Copy
 from pycurrent.plugins.git.credentials import Access, SshKey, Token, token_of
 from pycurrent.plugins.git.fetch import checked_depth
-from pycurrent.plugins.git.limits import Limits, Timeout, label_or
 from pycurrent.plugins.git.remote import HeadOf, Remote
+from pycurrent.plugins.labels import label_or
+from pycurrent.plugins.limits import Limits, Timeout
 from pycurrent.term import Current, Primitive, component
 
 
