@@ -1,18 +1,20 @@
 """The examples, each run with a real engine, registry and swarm."""
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from pycurrent import Failed, Ok
+from pycurrent import Config, Failed, Level, Ok
 from pycurrent.testing import Harness
 
 from ..repositories import Repo
+from ..slack.slack import TOKEN, Slack
 from .engine import DockerEngine
 from .registry import Registry
 from .waiting import over
@@ -26,6 +28,17 @@ def _settings_of_the_tests(monkeypatch: pytest.MonkeyPatch, engine: DockerEngine
     """Not those of the person who runs them."""
     monkeypatch.setenv("DOCKER_CONFIG", str(engine.config))
     monkeypatch.setenv("DOCKER_BUILDKIT", "0")
+
+
+@pytest_asyncio.fixture
+async def chat(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Slack]:
+    """A workspace with the channel #builds, which the settings lead to."""
+    server = Slack()
+    await server.start()
+    monkeypatch.setenv("SLACK_API", server.api)
+    monkeypatch.setenv("SLACK_TOKEN", TOKEN)
+    yield server
+    await server.stop()
 
 
 def pipeline(name: str, function: str) -> Callable[..., Any]:
@@ -99,6 +112,58 @@ async def test_service(
         assert h.output == Ok(None)
         assert swarm.processes("8002")
         assert not swarm.processes("8001")
+
+
+async def test_deploy(
+    swarm: DockerEngine,
+    service: str,
+    registry: Registry,
+    repo: Repo,
+    chat: Slack,
+    start: Start,
+    tmp_path: Path,
+) -> None:
+    """A commit that passes is deployed once that is confirmed; an older one goes back at once."""
+    publish(swarm, f"{registry.host}/base:1", "base")
+    program = f"FROM {registry.host}/base:1\nCOPY a.txt /\nCMD exec sleep 900$(cat /a.txt)\n"
+    first = repo.commit("first", Dockerfile=program, a_txt="1")
+    pin = tmp_path / "pin.txt"
+    example = partial(
+        pipeline("deploy", "deploy"),
+        repo=repo.path.as_uri(),
+        image=f"{registry.host}/shop",
+        service=service,
+        test="grep -v bad /a.txt",
+        pin=pin,
+        host=swarm.host,
+        channel="#builds",
+    )
+    async with start(example, config=Config(confirm=Level.DANGEROUS)) as h:
+
+        async def deploys(commit: str, number: str) -> None:
+            await h.until(lambda: any("raised_hand" in text for text in chat.texts), timeout=40)
+            assert f"`{commit[:10]}`" in chat.texts[0]
+            h.find(f"service {service}").approve()
+            await h.until(lambda: any("rocket" in text for text in chat.texts), timeout=40)
+            assert f"`{commit[:10]}`" in chat.texts[0]
+            assert swarm.processes(f"900{number}")
+
+        await deploys(first, "1")
+        bad = repo.commit("bad", a_txt="bad")
+        await h.advance(timedelta(minutes=6))
+        await h.until(lambda: any(":x:" in text for text in chat.texts), timeout=40)
+        assert chat.texts == [
+            f":x: {service} is not `{bad[:10]}`: the command in the container exited with status 1"
+        ]
+        assert swarm.processes("9001")
+        second = repo.commit("second", a_txt="2")
+        await h.advance(timedelta(minutes=6))
+        await deploys(second, "2")
+        builds = len(h.history("docker-build"))
+        pin.write_text(f"{first}\n")
+        await deploys(first, "1")
+        assert not swarm.processes("9002")
+        assert len(h.history("docker-build")) == builds
 
 
 def publish(engine: DockerEngine, name: str, text: str) -> None:

@@ -1,0 +1,135 @@
+r"""Deploy what has passed its tests, once somebody agrees, and tell Slack.
+
+    python examples/deploy.py --repo https://git.example.org/shop.git --test ./test.sh \
+        --image registry.example.org/shop --service shop --confirm dangerous
+
+The head of a branch is looked at every five minutes. An image of it is built, its tests are run in
+that, and if they pass it is pushed. The service of a swarm is updated to exactly what was pushed
+when somebody has confirmed it: on the dashboard, or by `pycurrent client start`.
+
+To roll back, write the hash of an older commit into the file `pin.txt`: as long as it is there,
+that commit is what is to be deployed. What is known of it already is not done again.
+
+    git rev-parse HEAD~1 > pin.txt
+
+With a bot's token in SLACK_TOKEN and `--channel "#shop"` one message there tells how far it is.
+For a registry that asks for a password set REGISTRY_USER and REGISTRY_PASSWORD, and GIT_TOKEN for
+a repository that asks for a token.
+"""
+
+import os
+import shlex
+from datetime import timedelta
+from pathlib import Path
+from typing import assert_never
+
+import pycurrent as current
+from pycurrent import (
+    Active,
+    Activity,
+    Current,
+    Failed,
+    FileMonitor,
+    Level,
+    Ok,
+    Output,
+    Schedule,
+    component,
+)
+from pycurrent.plugins import docker, git, slack
+
+EVERY_FIVE_MINUTES = Schedule(valid_for=timedelta(minutes=5))
+
+
+def deploy(
+    repo: str,
+    image: str,
+    service: str,
+    test: str = "./test.sh",
+    branch: str = "main",
+    pin: Path = Path("pin.txt"),
+    host: str | None = None,
+    channel: str | None = None,
+) -> Current[None]:
+    """Build, test, push and deploy a branch, or the commit that a file names.
+
+    Args:
+        repo: the address of the repository
+        image: the name of the image in its registry, without a tag
+        service: the service of the swarm, which is there already
+        test: the command in the image that tests it, as in a shell
+        branch: the branch that is deployed
+        pin: the file with the hash of the commit to deploy instead, if it is there
+        host: the address of a manager of the swarm, or one of Docker's contexts
+        channel: where to tell of it, in Slack
+    """
+    swarm, auth = docker.Context(host), registry()
+    commit = wanted(repo, f"refs/heads/{branch}", pin.absolute())
+    built = swarm.build(commit, timeout=timedelta(hours=1), label="build")
+    tested = swarm.run(built, args=shlex.split(test), timeout=timedelta(hours=1), label="test")
+    tag = commit.map(lambda commit: f"{image}:{commit.hash[:12]}")
+    # Who is asked before the update need not be asked before that.
+    pushed = swarm.push(
+        built.gate(on=tested), tag, auth=auth, level=Level.ABOVE_AVERAGE, label="push"
+    )
+    deployed = swarm.service(service, pushed, auth=auth, label=f"deploy {service}")
+    if channel is None:
+        return deployed
+    text = current.map(
+        lambda commit, deployed: news(service, commit, deployed),
+        commit.state(hidden=True),
+        deployed.state(hidden=True),
+    )
+    told = slack.update(chat(channel), text, key=f"deploy {service}", label="tell")
+    return current.all({"deploy": deployed, "slack": told.ignore()})
+
+
+def wanted(repo: str, ref: str, pin: Path) -> Current[git.Commit]:
+    """The commit that is pinned, or else the head."""
+    token = os.environ.get("GIT_TOKEN")
+
+    def choose(pinned: str | None) -> Current[git.Commit]:
+        if pinned is None:
+            return git.clone(repo, gref=ref, schedule=EVERY_FIVE_MINUTES, token=token)
+        return git.fetch(git.CommitId(repo, ref, pinned), token=token)
+
+    def read() -> str | None:
+        try:
+            return pin.read_text().strip() or None
+        except FileNotFoundError:
+            return None
+
+    file = FileMonitor(read=read, paths=lambda: [pin], describe=lambda: f"{pin}")
+    return component(f"{pin.name}", file.get).bind(choose, name="commit")
+
+
+def news(service: str, commit: Output[git.Commit], deployed: Output[None]) -> str:
+    """What Slack says."""
+    name = f"`{commit.value.hash[:10]}`" if isinstance(commit, Ok) else "the next commit"
+    match deployed:
+        case Ok():
+            return f":rocket: {service} is {name}"
+        case Failed(why):
+            return f":x: {service} is not {name}: {slack.escape(why)}"
+        case Active(Activity.WAITING_FOR_CONFIRMATION):
+            return f":raised_hand: {service} would be {name}, when somebody confirms it"
+        case Active():
+            return f":hourglass: {name} is on its way to {service}"
+        case never:
+            assert_never(never)
+
+
+def registry() -> docker.Auth | None:
+    """The account to push with."""
+    user, password = os.environ.get("REGISTRY_USER"), os.environ.get("REGISTRY_PASSWORD")
+    return docker.Auth(user, password) if user and password else None
+
+
+def chat(channel: str) -> slack.Channel:
+    """The channel, as the bot sees it."""
+    api = os.environ.get("SLACK_API", "https://slack.com/api/")
+    return slack.Channel(channel, os.environ.get("SLACK_TOKEN", ""), api)
+
+
+if __name__ == "__main__":
+    current.main(deploy)
