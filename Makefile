@@ -35,7 +35,7 @@ demo/repo:
 
 demo: $(STAMP) | demo/repo  ## keep a clone of this repository tested (ONCE=1: once)
 	@echo "Commit something in ./demo/repo: git -C demo/repo commit --allow-empty -m Try"
-	@echo "It is tested at once, and only it. Open ./demo/out/index.html to see; stop with Ctrl-C."
+	@echo "It is tested at once, and only it. Open http://127.0.0.1:8080 to see; stop with Ctrl-C."
 	@PATH="$(abspath $(BIN)):$$PATH" python examples/local_ci.py \
 		--repo demo/repo --out demo/out --state-dir demo/state $(if $(ONCE),--once)
 
