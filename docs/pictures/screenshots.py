@@ -28,8 +28,8 @@ from pycurrent import (
     builder,
 )
 from pycurrent.service import HistoryFilter, Rebuilding, Service
+from pycurrent.web import WebSettings
 from pycurrent.web.server import Website, listening
-from pycurrent.web.settings import WebSettings
 
 PICTURES = Path(__file__).resolve().parent
 WIDTH, HEIGHT = 1240, 760

@@ -15,9 +15,9 @@ from pycurrent.cli.app import call, make_app
 from pycurrent.cli.client.status import ClientExit
 from pycurrent.cli.end import status_of
 from pycurrent.store import AccessDatabase, TokenRecord
-from pycurrent.web.auth import AccessSettings, Role
-from pycurrent.web.auth.keys import digest_of, new_token
-from pycurrent.web.settings import WebSettings
+from pycurrent.web.settings import AccessSettings, WebSettings
+from pycurrent.web.users import Role
+from pycurrent.web.users.keys import digest_of, new_token
 
 from ..web.sites import RunningSite, running_site
 from .commands import Ended, Start

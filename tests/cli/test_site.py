@@ -141,8 +141,7 @@ def test_the_author_says_who_may_do_what(pipeline_file: Write, child: Start) -> 
         NAPS
         + """
     def site():
-        from pycurrent.web.auth import AccessSettings, Role
-        from pycurrent.web.settings import WebSettings
+        from pycurrent.web import AccessSettings, Role, WebSettings
         return WebSettings(access=AccessSettings(has_role=lambda user, role: role is Role.MONITOR))
 
     if __name__ == "__main__":

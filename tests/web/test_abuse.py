@@ -19,12 +19,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 import pycurrent as current
-from pycurrent.web.auth import Role
 from pycurrent.web.auth import Site as Address
 from pycurrent.web.authors import AuthorPage
 from pycurrent.web.protection import BugsAnswered, LimitedBodies, PatientProtocol
 from pycurrent.web.protection.bodies import LARGEST_BODY
 from pycurrent.web.settings import WebSettings
+from pycurrent.web.users import Role
 
 from .sites import running_site
 from .visits import FORM, NASTY, Reply, Site, Visitor, access, open_site, pipeline

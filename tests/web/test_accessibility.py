@@ -11,8 +11,8 @@ import pytest_asyncio
 
 import pycurrent as current
 from pycurrent import Builder, Current, Job, Level
-from pycurrent.web.auth import PASSWORD_FILE, LocalUser, PasswordFile, Role
 from pycurrent.web.settings import WebSettings
+from pycurrent.web.users import PASSWORD_FILE, LocalUser, PasswordFile, Role
 
 from .api import until
 from .axe import require_axe, violations

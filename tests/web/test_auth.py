@@ -9,19 +9,18 @@ import pytest
 import pytest_asyncio
 
 from pycurrent.errors import UsageError
-from pycurrent.web.auth import (
-    AccessSettings,
+from pycurrent.web.auth import Site as Address
+from pycurrent.web.auth import check_access
+from pycurrent.web.settings import AccessSettings, WebSettings
+from pycurrent.web.users import (
     LocalUser,
     LoginRefused,
     PasswordFile,
     RedirectLogin,
     Role,
     User,
-    check_access,
     granted,
 )
-from pycurrent.web.auth import Site as Address
-from pycurrent.web.settings import WebSettings
 
 from .visits import HASH, PASSWORD, Site, access, open_site
 

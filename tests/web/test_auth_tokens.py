@@ -12,8 +12,8 @@ import pytest_asyncio
 from pycurrent.cli.app import call, make_app
 from pycurrent.errors import UsageError
 from pycurrent.store import StateDir
-from pycurrent.web.auth import PASSWORD_FILE, PasswordFile, PasswordHash, Role, User
 from pycurrent.web.settings import WebSettings
+from pycurrent.web.users import PASSWORD_FILE, PasswordFile, PasswordHash, Role, User
 
 from .visits import PASSWORD, Site, access, open_site
 

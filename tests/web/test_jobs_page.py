@@ -10,8 +10,8 @@ import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
 from pycurrent import Config, Level
-from pycurrent.web.auth import PASSWORD_FILE, LocalUser, PasswordFile, Role
 from pycurrent.web.settings import WebSettings
+from pycurrent.web.users import PASSWORD_FILE, LocalUser, PasswordFile, Role
 
 from .browser import Tabs, texts
 from .sites import ANY_PORT, RunningSite, running_site

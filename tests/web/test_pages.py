@@ -14,13 +14,13 @@ from pycurrent.engine import Level
 from pycurrent.errors import UsageError
 from pycurrent.service import Ending, HistoryEntry
 from pycurrent.term import Current, Var
-from pycurrent.web.auth import Role
 from pycurrent.web.authors import AuthorLink, AuthorPage, Visit
 from pycurrent.web.pages.modules import Modules
 from pycurrent.web.pages.static import Files
 from pycurrent.web.pages.trend import HEIGHT, trend_of
 from pycurrent.web.pages.words import duration, own_path, plain
 from pycurrent.web.settings import WebSettings
+from pycurrent.web.users import Role
 
 from .visits import Reply, Site, Visitor, access, open_site, reply, text_of
 

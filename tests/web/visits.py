@@ -17,16 +17,9 @@ from pycurrent.service import Service
 from pycurrent.store import AccessDatabase
 from pycurrent.term import Current
 from pycurrent.testing import Harness
-from pycurrent.web.auth import (
-    PASSWORD_FILE,
-    AccessSettings,
-    LocalUser,
-    PasswordFile,
-    PasswordHash,
-    Role,
-)
 from pycurrent.web.server import Website
-from pycurrent.web.settings import WebSettings
+from pycurrent.web.settings import AccessSettings, WebSettings
+from pycurrent.web.users import PASSWORD_FILE, LocalUser, PasswordFile, PasswordHash, Role
 
 PASSWORD = "correct horse"
 HASH = PasswordHash.of(PASSWORD)

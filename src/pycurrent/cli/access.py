@@ -13,9 +13,9 @@ from pycurrent.cli.options import DEFAULT_STATE_DIR, DurationOption, StateDirOpt
 from pycurrent.cli.text import local_time
 from pycurrent.errors import UsageError
 from pycurrent.store import AccessDatabase, TokenRecord
-from pycurrent.web.auth import PASSWORD_FILE, LocalUser, PasswordFile, PasswordHash, Role
-from pycurrent.web.auth.keys import digest_of, new_token
-from pycurrent.web.auth.password_file import check_name, check_password, user_id
+from pycurrent.web.users import PASSWORD_FILE, LocalUser, PasswordFile, PasswordHash, Role
+from pycurrent.web.users.keys import digest_of, new_token
+from pycurrent.web.users.password_file import check_name, check_password, user_id
 
 RoleOption = Annotated[
     Role,

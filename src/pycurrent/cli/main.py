@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from pycurrent.term import Current
-    from pycurrent.web.settings import WebSettings
+    from pycurrent.web import WebSettings
 
 
 def main(

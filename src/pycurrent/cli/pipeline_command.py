@@ -19,7 +19,7 @@ from pycurrent.errors import UsageError
 from pycurrent.term import Current
 
 if TYPE_CHECKING:
-    from pycurrent.web.settings import WebSettings
+    from pycurrent.web import WebSettings
 
 O = TypeVar("O")  # noqa: E741
 SiteOf: TypeAlias = "Callable[[], WebSettings]"

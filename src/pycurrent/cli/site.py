@@ -18,7 +18,7 @@ from pycurrent.engine import Engine
 from pycurrent.service import EngineView, Service
 
 if TYPE_CHECKING:
-    from pycurrent.web.settings import WebSettings
+    from pycurrent.web import WebSettings
 
 
 @contextmanager
@@ -50,8 +50,8 @@ def prepared_site(
 
 def _settings(options: RunOptions, site: SiteOf | None) -> WebSettings:
     """What the author says, and what the command line says, which counts more."""
-    from pycurrent.web.auth import PASSWORD_FILE, PasswordFile, Role
-    from pycurrent.web.settings import WebSettings
+    from pycurrent.web import WebSettings
+    from pycurrent.web.users import PASSWORD_FILE, PasswordFile, Role
 
     settings = WebSettings() if site is None else site()
     access = settings.access

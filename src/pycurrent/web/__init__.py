@@ -1,1 +1,37 @@
-"""The dashboard and the HTTP API."""
+"""The dashboard and the HTTP API: what a pipeline's author says about them.
+
+Importing it imports no web framework: a script names its `site` here whatever it is run for.
+"""
+
+from pycurrent.web.authors import AuthorEntry, AuthorLink, AuthorPage, Content, Visit
+from pycurrent.web.settings import AccessSettings, WebSettings
+from pycurrent.web.users import (
+    HasRole,
+    LoginProvider,
+    LoginRefused,
+    Origin,
+    PasswordFile,
+    PasswordLogin,
+    RedirectLogin,
+    Role,
+    User,
+)
+
+__all__ = [
+    "AccessSettings",
+    "AuthorEntry",
+    "AuthorLink",
+    "AuthorPage",
+    "Content",
+    "HasRole",
+    "LoginProvider",
+    "LoginRefused",
+    "Origin",
+    "PasswordFile",
+    "PasswordLogin",
+    "RedirectLogin",
+    "Role",
+    "User",
+    "Visit",
+    "WebSettings",
+]

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from markupsafe import Markup
 
 from pycurrent.errors import UsageError
-from pycurrent.web.auth import Role, User
+from pycurrent.web.users import Role, User
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
 

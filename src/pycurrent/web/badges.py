@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from pycurrent.term import State
 from pycurrent.term.status import status_of_output
 from pycurrent.web.api.names import name_of
-from pycurrent.web.auth import Role, require
+from pycurrent.web.auth import require
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.problems import may_answer, problem
 from pycurrent.web.sendable import sendable
+from pycurrent.web.users import Role
 
 _SVG = {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}
 

@@ -19,9 +19,10 @@ from prometheus_client.registry import Collector
 from pycurrent.service import Measures, Service
 from pycurrent.term import Stats
 from pycurrent.web.api.names import name_of
-from pycurrent.web.auth import Role, require
+from pycurrent.web.auth import require
 from pycurrent.web.problems import may_answer
 from pycurrent.web.sendable import sendable
+from pycurrent.web.users import Role
 
 router = APIRouter(tags=["metrics"], dependencies=[Depends(require(Role.MONITOR))])
 

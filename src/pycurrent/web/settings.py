@@ -4,11 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pycurrent.web.auth import AccessSettings
 from pycurrent.web.authors import AuthorEntry
+from pycurrent.web.users import HasRole, LoginProvider, Role
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessSettings:
+    """What the pipeline's author, and who runs it, have decided."""
+
+    has_role: HasRole | None = None
+    """Decides on people. None: the role that they were given on this machine; and where nobody
+    can log in, and only this machine can reach the site, everybody may do everything.
+    """
+    allow_anonymous: Role | None = None
+    """What anybody may do, without having logged in, whatever else is decided."""
+    public_url: str | None = None
+    """How the site is reached from elsewhere: `https://ci.example.org`, without a path."""
+    allowed_hosts: tuple[str, ...] = ()
+    """More names that it is reached by."""
+    providers: tuple[LoginProvider, ...] = ()
+    """How people log in."""
+
+    @property
+    def ready_providers(self) -> tuple[LoginProvider, ...]:
+        """Those by which somebody could log in now."""
+        return tuple(provider for provider in self.providers if provider.is_ready)
 
 
 @dataclass(frozen=True, kw_only=True)

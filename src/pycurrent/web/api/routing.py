@@ -6,8 +6,9 @@ from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Depends, Path
 
-from pycurrent.web.auth import Role, require
+from pycurrent.web.auth import require
 from pycurrent.web.problems import may_answer
+from pycurrent.web.users import Role
 
 PREFIX = "/api/v1"
 

@@ -14,38 +14,16 @@ from pycurrent.store import AccessDatabase
 from pycurrent.web.auth.cookies import SESSION, VISITOR, Cookies
 from pycurrent.web.auth.errors import NotAllowed, NotLoggedIn
 from pycurrent.web.auth.forgery import SAFE_METHODS, check_origin, check_token
-from pycurrent.web.auth.keys import digest_of, form_token, new_key
-from pycurrent.web.auth.providers import LoginProvider
-from pycurrent.web.auth.roles import HasRole, Origin, Role, User, granted
 from pycurrent.web.auth.sessions import LONGEST, Sessions
 from pycurrent.web.auth.site import Reach, Site
 from pycurrent.web.auth.throttle import Throttle
+from pycurrent.web.settings import AccessSettings
+from pycurrent.web.users.keys import digest_of, form_token, new_key
+from pycurrent.web.users.providers import LoginProvider
+from pycurrent.web.users.roles import Origin, Role, User, granted
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 """Headers by which a proxy says that it passes on what another machine asks."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AccessSettings:
-    """What the pipeline's author, and who runs it, have decided."""
-
-    has_role: HasRole | None = None
-    """Decides on people. None: the role that they were given on this machine; and where nobody
-    can log in, and only this machine can reach the site, everybody may do everything.
-    """
-    allow_anonymous: Role | None = None
-    """What anybody may do, without having logged in, whatever else is decided."""
-    public_url: str | None = None
-    """How the site is reached from elsewhere: `https://ci.example.org`, without a path."""
-    allowed_hosts: tuple[str, ...] = ()
-    """More names that it is reached by."""
-    providers: tuple[LoginProvider, ...] = ()
-    """How people log in."""
-
-    @property
-    def ready_providers(self) -> tuple[LoginProvider, ...]:
-        """Those by which somebody could log in now."""
-        return tuple(provider for provider in self.providers if provider.is_ready)
 
 
 class Via(Enum):

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from fastapi import Request
 
 from pycurrent.web.auth.errors import Forged
-from pycurrent.web.auth.keys import is_form_token
 from pycurrent.web.forms import read_form
+from pycurrent.web.users.keys import is_form_token
 
 HEADER = "x-csrf-token"
 FIELD = "csrf_token"

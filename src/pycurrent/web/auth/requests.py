@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 from fastapi import Depends, Request
 
 from pycurrent.web.auth.access import Access, Caller
-from pycurrent.web.auth.roles import Role, User
+from pycurrent.web.users.roles import Role, User
 
 
 def access_of(request: Request) -> Access:

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from pycurrent.engine import Clock
 from pycurrent.store import AccessDatabase, SessionRecord
-from pycurrent.web.auth.keys import digest_of, new_key
-from pycurrent.web.auth.roles import User
+from pycurrent.web.users.keys import digest_of, new_key
+from pycurrent.web.users.roles import User
 
 IDLE = timedelta(days=7)
 """How long a session lasts that is not used."""

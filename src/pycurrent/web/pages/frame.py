@@ -11,12 +11,13 @@ from fastapi import Request
 from pycurrent.engine import Level
 from pycurrent.service import Service
 from pycurrent.term import Active, Failed, Ok
-from pycurrent.web.auth import Access, Caller, Role, User
+from pycurrent.web.auth import Access, Caller
 from pycurrent.web.authors import AuthorEntry
 from pycurrent.web.pages import look
 from pycurrent.web.pages.look import Look
 from pycurrent.web.pages.notes import PARAMETER, Note
 from pycurrent.web.pages.words import confirm_text
+from pycurrent.web.users import Role, User
 
 THEME_COOKIE = "pycurrent-theme"
 THEMES = ("light", "dark")

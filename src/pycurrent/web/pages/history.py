@@ -9,13 +9,13 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from pycurrent.service import HistoryFilter, Rebuild, Refused
-from pycurrent.web.auth import Role
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.forms import Form, read_form
 from pycurrent.web.pages import look, routing
 from pycurrent.web.pages.jobs import outcome_note
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
+from pycurrent.web.users import Role
 
 PER_PAGE = 50
 MOST_REBUILT = 10_000

@@ -17,7 +17,6 @@ from pycurrent.service import (
     Refused,
     Service,
 )
-from pycurrent.web.auth import Role
 from pycurrent.web.context import Asker, ServiceOf
 from pycurrent.web.pages import look, routing
 from pycurrent.web.pages.look import Look
@@ -25,6 +24,7 @@ from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.pages.trend import trend_of
 from pycurrent.web.pages.words import path, plain
+from pycurrent.web.users import Role
 
 LINES = 200
 """Of the end of a log, on a page without a script."""

@@ -9,22 +9,15 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
-from pycurrent.web.auth import (
-    Access,
-    LoginRefused,
-    PasswordLogin,
-    RedirectLogin,
-    TooManyAttempts,
-    User,
-    access_of,
-)
+from pycurrent.web.auth import Access, TooManyAttempts, access_of
 from pycurrent.web.auth.cookies import LOGIN
-from pycurrent.web.auth.keys import new_key
 from pycurrent.web.forms import read_form
 from pycurrent.web.pages import routing
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.pages.words import own_path
+from pycurrent.web.users import LoginRefused, PasswordLogin, RedirectLogin, User
+from pycurrent.web.users.keys import new_key
 
 
 def add_login_pages(app: FastAPI) -> None:

@@ -12,13 +12,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pycurrent.service import Service
-from pycurrent.web.auth import Caller, NotLoggedIn, Role, Via, access_of, caller_of
+from pycurrent.web.auth import Caller, NotLoggedIn, Via, access_of, caller_of
 from pycurrent.web.authors import AuthorEntry, AuthorPage
 from pycurrent.web.pages import words
 from pycurrent.web.pages.frame import make_header, make_page
 from pycurrent.web.pages.modules import Modules
 from pycurrent.web.pages.notes import PARAMETER, Note, Notes
 from pycurrent.web.pages.static import Files
+from pycurrent.web.users import Role
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 

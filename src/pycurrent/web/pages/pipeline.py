@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 from fastapi import FastAPI, Request, Response
 
 from pycurrent.term import Graph, GraphNode, NodeKind, State
-from pycurrent.web.auth import Role
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.pages import look, routing
 from pycurrent.web.pages.look import Look
 from pycurrent.web.pages.pages import pages_of
+from pycurrent.web.users import Role
 
 PER_PAGE = 100
 _STAGES = frozenset({NodeKind.COMPONENT, NodeKind.BIND, NodeKind.FOLD})

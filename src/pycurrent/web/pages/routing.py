@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 from fastapi import Depends, FastAPI, Response
 
-from pycurrent.web.auth import Role, meant, require
+from pycurrent.web.auth import meant, require
+from pycurrent.web.users import Role
 
 Endpoint: TypeAlias = Callable[..., Awaitable[Response]]
 

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from pycurrent.engine import Level
-from pycurrent.web.auth import NotAllowed, Role, caller_of
+from pycurrent.web.auth import NotAllowed, caller_of
 from pycurrent.web.authors import Visit
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.forms import read_form
@@ -17,6 +17,7 @@ from pycurrent.web.pages.frame import THEME_COOKIE, THEMES
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.pages.words import confirm_text, own_path, plural
+from pycurrent.web.users import Role
 
 _YEAR = 365 * 24 * 3600
 

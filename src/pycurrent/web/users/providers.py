@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from pycurrent.web.auth.roles import User
+from pycurrent.web.users.roles import User
 
 
 @dataclass(frozen=True, slots=True)
