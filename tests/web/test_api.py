@@ -406,6 +406,17 @@ async def test_metrics_follow_the_conventions(tmp_path: Path) -> None:
         assert all(re.fullmatch(r"[a-z_]+", name) and families[name].documentation for name in ours)
 
 
+async def test_metrics_count_the_ends_of_jobs(tmp_path: Path) -> None:
+    """By result, each of which is there from the beginning, so that a rate of it is right."""
+    tasks = Tasks()
+    async with api_of(lambda: all_of(tasks, "quick", "quick 2", "bad", "slow"), tmp_path) as api:
+        api.service.jobs.cancel(api.job("task slow"), by="alice")
+        await api.harness.settle()
+        text = (await api.client.get("/metrics")).text
+        ended = dict(re.findall(r'^pycurrent_jobs_ended_total{result="(\w+)"} (.*)$', text, re.M))
+        assert ended == {"ok": "2.0", "failed": "1.0", "cancelled": "1.0", "interrupted": "0.0"}
+
+
 async def test_two_engines_have_their_own_metrics(tmp_path: Path) -> None:
     """There is no registry of the process."""
     one, other = Tasks(), Tasks()

@@ -15,6 +15,7 @@ from pycurrent.cache.operation import Builder, CachedWork, Operation, Publisher
 from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.short import builder
 from pycurrent.cache.spec import Spec
+from pycurrent.cache.states import JobEnd
 
 __all__ = [
     "Builder",
@@ -23,6 +24,7 @@ __all__ = [
     "Codec",
     "Handle",
     "Instance",
+    "JobEnd",
     "Operation",
     "Publisher",
     "Schedule",

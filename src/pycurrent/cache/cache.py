@@ -6,14 +6,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.spec import Key, Spec
-from pycurrent.cache.states import Abandoned, Run, Want
+from pycurrent.cache.states import Abandoned, JobEnd, Run, Want
 from pycurrent.engine.engine import Engine
-from pycurrent.engine.job import JobState
+from pycurrent.engine.job import Job, JobState
 from pycurrent.errors import UsageError
 from pycurrent.term import Metadata, Output, Primitive, Runtime, Subscription
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pycurrent.cache.operation import CachedWork
 
 T = TypeVar("T")
+JobEnded: TypeAlias = "Callable[[Job, JobEnd], None]"
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Cache:
         self._to_launch: list[tuple[Instance, Run]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._making: dict[Instance, None] = {}
+        self._told_of_ends: list[JobEnded] = []
         engine.after_step(self.settle)
         engine.on_close(self.aclose)
         engine.work.ask(self._goes_on)
@@ -65,6 +67,10 @@ class Cache:
         for instance in self._making:
             if instance.run is not None:
                 yield instance.run
+
+    def on_ended(self, told: JobEnded) -> None:
+        """Have `told(job, end)` called for each job that ends, once its result is recorded."""
+        self._told_of_ends.append(told)
 
     def _goes_on(self) -> bool:
         """Whether some run goes on without help from outside."""
@@ -165,6 +171,15 @@ class Cache:
         outcome = await job.run(work, self._explain)
         del self._making[instance]
         instance.finish(run, outcome)
+        self._tell_end(job, JobEnd.of(run, outcome))
+
+    def _tell_end(self, job: Job, end: JobEnd) -> None:
+        for told in self._told_of_ends:
+            try:
+                told(job, end)
+            except Exception:
+                # Who looks on can't stop what is looked at.
+                _log.exception("%r failed to be told of the end of job %s", told, job.id)
 
     async def _explain(self, log: Path) -> str | None:
         """What the log rules say of a failure."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from pycurrent.cache.codec import UnreadableValue
 from pycurrent.cache.spec import Spec, Target
@@ -99,6 +99,32 @@ class Run:
         self.work = work
         self.target = target
         self.abandoned: Abandoned | None = None
+
+
+class JobEnd(Enum):
+    """What came of a run."""
+
+    OK = "ok"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    """By a person or a time limit, or as nobody needed it any more."""
+    INTERRUPTED = "interrupted"
+    """The engine is stopping: the next one does the work again."""
+
+    @classmethod
+    def of(cls, run: Run, outcome: Ok[Any] | Failed) -> JobEnd:
+        """A value that was made in spite of a cancellation by a person counts."""
+        match run.abandoned, outcome:
+            case Abandoned.UNWANTED, _:
+                return cls.CANCELLED
+            case Abandoned.STOPPING, _:
+                return cls.INTERRUPTED
+            case None, Ok():
+                return cls.OK
+            case None, Failed():
+                return cls.FAILED if run.job.cancelled is None else cls.CANCELLED
+            case unreachable:
+                assert_never(unreachable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from pycurrent.cache import Cache
-from pycurrent.engine import AnyPool, Engine, JobState, Pool, Step
+from pycurrent.cache import Cache, JobEnd
+from pycurrent.engine import AnyPool, Engine, Job, JobState, Pool, Step
 from pycurrent.service.view import EngineView
 from pycurrent.service.views import JobView, StageChange
 from pycurrent.term import Stats
@@ -33,6 +33,8 @@ class Measures:
     """How often the pipeline was evaluated."""
     jobs: tuple[tuple[JobState, int], ...]
     """How many jobs that have not ended are in each state."""
+    ended: tuple[tuple[JobEnd, int], ...]
+    """How many jobs have ended in each way since the engine started."""
     pools: tuple[PoolMeasures, ...]
     cache_items: int
     """How many results are kept in memory, those included that are being made."""
@@ -55,6 +57,8 @@ class Gauge:
         self._ready: dict[str, datetime] = {}
         self._evaluated: list[Evaluated] = []
         self._waited: list[Waited] = []
+        self._ended: Counter[JobEnd] = Counter()
+        self._begun = engine.listen(self._begin)
         engine.listen(self._stepped)
         view.listen(self._changed)
 
@@ -88,12 +92,22 @@ class Gauge:
             stages=self._engine.stats,
             evaluations=self._engine.steps,
             jobs=tuple(item for item in states.items() if item[0] is not JobState.ENDED),
+            ended=tuple((end, self._ended[end]) for end in JobEnd),
             pools=tuple(
                 _measures(pool, queues[label]) for label, pool in sorted(self._pools.items())
             ),
             cache_items=len(cache.instances),
             followers=self._followers(),
         )
+
+    def _begin(self, step: Step) -> None:
+        # The cache is made while the engine is open, as it ends before what it uses; and no job
+        # begins before the end of the first step.
+        self._begun()
+        self._engine.service(Cache).on_ended(self._count_end)
+
+    def _count_end(self, job: Job, end: JobEnd) -> None:
+        self._ended[end] += 1
 
     def _stepped(self, step: Step) -> None:
         for told in self._evaluated:

@@ -91,6 +91,14 @@ class _Now(Collector):
         for state, number in measures.jobs:
             jobs.add_metric([name_of(state)], number)
         yield jobs
+        ended = CounterMetricFamily(
+            "pycurrent_jobs_ended",
+            "Jobs that have ended since the engine started, by their result.",
+            labels=["result"],
+        )
+        for end, number in measures.ended:
+            ended.add_metric([name_of(end)], number)
+        yield ended
         yield from _pools(measures)
         yield GaugeMetricFamily(
             "pycurrent_cache_items",

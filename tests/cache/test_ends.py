@@ -1,0 +1,106 @@
+"""Who watches over jobs is told how each of them ends."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from pycurrent.cache import Cache, JobEnd
+from pycurrent.engine import Job
+from pycurrent.term import Current, Ok, Var, all
+from pycurrent.testing import Harness
+
+from .workshop import Make, MakeAuto, OpenEngine, Workshop, make, make_while
+
+
+def told_by(h: Harness) -> list[JobEnd]:
+    """The ends of the jobs that end from now on."""
+    ends: list[JobEnd] = []
+    h.engine.service(Cache).on_ended(lambda job, end: ends.append(end))
+    return ends
+
+
+async def test_each_end_is_told_once(engine: OpenEngine, shop: Workshop) -> None:
+    """A value, a failure, and a cancellation by somebody, which is a failure in the history."""
+
+    def pipeline() -> Current[object]:
+        return all([make(Make(shop), key) for key in "abc"])
+
+    async with engine(pipeline) as h:
+        await h.settle()
+        ends = told_by(h)
+        shop.of("a").succeed()
+        shop.of("b").fail()
+        h.find("make c").cancel("by hand")
+        await h.settle()
+        assert sorted(end.value for end in ends) == ["cancelled", "failed", "ok"]
+
+
+async def test_the_result_is_recorded_when_the_end_is_told(
+    engine: OpenEngine, shop: Workshop
+) -> None:
+    """So that who is told can look it up."""
+    async with engine(lambda: make(Make(shop))) as h:
+        await h.settle()
+        seen: list[tuple[str, str]] = []
+
+        def told(job: Job, end: JobEnd) -> None:
+            (instance,) = h.engine.service(Cache).instances.values()
+            record = h.engine.store.lookup("make", instance.key.digest)
+            seen.append((job.id, record.outcome if record else ""))
+
+        h.engine.service(Cache).on_ended(told)
+        job = shop.work.job
+        shop.work.succeed("done")
+        await h.settle()
+        assert seen == [(job.id, '"done"')]
+
+
+async def test_what_nobody_needs_is_told_as_cancelled(engine: OpenEngine, shop: Workshop) -> None:
+    """Also where its work had been done before it took note of that."""
+    wanted = Var("wanted", True)
+    async with engine(make_while(wanted, MakeAuto(shop))) as h:
+        await h.settle()
+        ends = told_by(h)
+        shop.stubborn = True
+        wanted.set(False)
+        await h.settle()
+        assert ends == []
+        shop.work.succeed()
+        await h.settle()
+        assert ends == [JobEnd.CANCELLED]
+
+
+async def test_what_the_end_of_the_engine_stops_is_told_as_interrupted(
+    engine: OpenEngine, shop: Workshop
+) -> None:
+    """It has no result; one that a person cancelled before that has."""
+
+    def pipeline() -> Current[object]:
+        return all([make(Make(shop), key) for key in "ab"])
+
+    async with engine(pipeline) as h:
+        await h.settle()
+        ends = told_by(h)
+        h.find("make a").cancel("by hand")
+    assert sorted(end.value for end in ends) == ["cancelled", "interrupted"]
+
+
+async def test_who_is_told_can_not_break_the_cache(
+    engine: OpenEngine, shop: Workshop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it raises is logged; others are told, and the result counts."""
+
+    def broken(job: Job, end: JobEnd) -> None:
+        raise RuntimeError("a bug")
+
+    async with engine(lambda: make(Make(shop))) as h:
+        await h.settle()
+        h.engine.service(Cache).on_ended(broken)
+        ends = told_by(h)
+        shop.work.succeed("done")
+        with caplog.at_level(logging.ERROR):
+            await h.settle()
+        assert (h.output, ends) == (Ok("done"), [JobEnd.OK])
+        assert "failed to be told of the end of job" in caplog.text
