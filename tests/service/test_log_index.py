@@ -130,6 +130,52 @@ def test_a_very_long_line_is_cut(path: Path) -> None:
     assert len(cut.text) + cut.cut == 3_000_000
 
 
+L = LONGEST_LINE
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\r", b"\r\r\n"])
+@pytest.mark.parametrize("length", [L - 2, L - 1, L, L + 1, L + 2, 2 * L, 100 * L])
+def test_what_is_left_out_of_a_line_is_counted_without_its_end(
+    path: Path, length: int, end: bytes
+) -> None:
+    """Whatever that is, and wherever the line is cut; the next line follows."""
+    data = b"before\n" + b"x" * length + end
+    lines = indexed(path, data).window(1, 2).lines
+    assert [(len(line.text), line.cut) for line in lines] == [(min(length, L), max(length - L, 0))]
+    if end.endswith(b"\n"):
+        assert texts(indexed(path, data + b"after\n"), 1, 3)[1:] == ["after"]
+
+
+@pytest.mark.parametrize(
+    ("line", "shown", "cut"),
+    [
+        (b"\rstep" * L + b"\rend!", "end!", 0),
+        (b"step\r" * L, "step", 0),
+        (b"step\r" * L + b"\r\n", "step", 0),
+        (b"a" * 20 + b"\r" + b"b" * (L - 22) + b"\r", "b" * (L - 22), 0),
+        (b"a" * 20 + b"\r" + b"b" * L, "b" * L, 0),
+        (b"a" * 20 + b"\r" + b"b" * (L + 1), "b" * L, 1),
+        (b"a" * (L - 1) + b"\r" + b"b" * (L + 5) + b"\r\n", "b" * L, 5),
+        (b"a" * 9 * L + b"\rb\r" + b"c" * 3 * L + b"\n", "c" * L, 2 * L),
+    ],
+    ids=range(8),
+)
+def test_what_a_long_line_has_overwritten_is_not_left_out(
+    path: Path, line: bytes, shown: str, cut: int
+) -> None:
+    """As nobody would see it on a terminal: what stands there last is shown, and counted."""
+    (found,) = indexed(path, line).window(0, 2).lines
+    assert (found.text, found.cut) == (shown, cut)
+
+
+def test_a_long_line_is_not_cut_within_a_letter(path: Path) -> None:
+    """The letter is left out, and all of its bytes are counted."""
+    line = "x" + "ü" * L
+    (found,) = indexed(path, line.encode()).window(0, 1).lines
+    assert found.text == line[: L // 2]
+    assert found.cut == len(line.encode()) - (L - 1)
+
+
 def test_of_a_long_progress_bar_the_end_is_shown(path: Path) -> None:
     """It has written all of its life into one line."""
     bar = b"".join(b"\r%3d %% done" % (n // 1000) for n in range(100_001))

@@ -6,6 +6,7 @@ as a log sets a colour once for many lines.
 
 from __future__ import annotations
 
+import codecs
 import re
 import threading
 from array import array
@@ -32,7 +33,9 @@ class LogLine:
     text: str
     """Without its end; control sequences included."""
     cut: int
-    """How many bytes of it are left out."""
+    """How many bytes of it are left out. Those are not that it has overwritten itself, nor its
+    end.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,20 +187,45 @@ def _read_line(file: BinaryIO) -> LogLine:
 
 
 def _read_long_line(file: BinaryIO, head: bytes) -> tuple[bytes, int]:
-    """The beginning of a long line, but the end of one that overwrites itself: a progress bar
-    has written all of its life into one line.
+    """The beginning of a long line, and how many bytes follow it; of one that overwrites itself
+    the end: a progress bar has written all of its life into one line.
     """
-    length, tail = len(head), head
+    begin = file.tell() - len(head)
+    size, tail, last = len(head), head, 0
     while part := file.readline(_BLOCK):
-        length += len(part)
-        tail = (tail + part)[-LONGEST_LINE:]
+        seen = tail + part
+        passed, tail = seen[:-LONGEST_LINE], seen[-LONGEST_LINE:]
+        if back := passed.rfind(b"\r") + 1:
+            last = size + len(part) - len(seen) + back
+        size += len(part)
         if part.endswith(b"\n"):
-            length -= 1
             break
-    start = tail.find(b"\r")
-    overwrites = 0 <= start < len(tail.rstrip(b"\r\n"))
-    shown = tail[start + 1 :].removesuffix(b"\n") if overwrites else head
-    return shown, length - len(shown)
+    end = tail.rstrip(b"\r\n")
+    size -= len(tail) - len(end)
+    if (back := end.find(b"\r") + 1) > 0:
+        return end[back:], 0
+    if last > 0:
+        # What has overwritten the line is itself too long to be shown.
+        head = _read_at(file, begin + last)
+    shown = _whole_letters(head[: size - last])
+    return shown, size - last - len(shown)
+
+
+def _read_at(file: BinaryIO, offset: int) -> bytes:
+    """As much as is shown of a line, from somewhere else than where the file is read."""
+    here = file.tell()
+    file.seek(offset)
+    data = file.read(LONGEST_LINE)
+    file.seek(here)
+    return data
+
+
+def _whole_letters(data: bytes) -> bytes:
+    """Without the first bytes of a letter that it ends with."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    decoder.decode(data)
+    begun, _ = decoder.getstate()
+    return data.removesuffix(begun)
 
 
 def overwritten(line: bytes) -> bytes:
