@@ -1,0 +1,38 @@
+"""What the API sends: the values of the service, as JSON.
+
+Each model is read from the service's dataclass, from attributes of the same names: what is said
+here is only what differs.
+"""
+
+from pycurrent.web.api.models.confirmation import ConfirmationModel
+from pycurrent.web.api.models.jobs import (
+    HistoryPageModel,
+    JobDetailModel,
+    JobModel,
+    OutcomeModel,
+    OutcomesModel,
+)
+from pycurrent.web.api.models.logs import LogMatchesModel, LogWindowModel
+from pycurrent.web.api.models.model import Model, Whole
+from pycurrent.web.api.models.picture import NodeStateModel, PictureModel
+from pycurrent.web.api.models.pipeline import OverviewModel
+from pycurrent.web.api.models.rules import RuleModel, RulesModel, TrialModel
+
+__all__ = [
+    "ConfirmationModel",
+    "HistoryPageModel",
+    "JobDetailModel",
+    "JobModel",
+    "LogMatchesModel",
+    "LogWindowModel",
+    "Model",
+    "NodeStateModel",
+    "OutcomeModel",
+    "OutcomesModel",
+    "OverviewModel",
+    "PictureModel",
+    "RuleModel",
+    "RulesModel",
+    "TrialModel",
+    "Whole",
+]

@@ -1,0 +1,131 @@
+"""Jobs, at work and recorded, and what became of commands on them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import Field
+
+from pycurrent.service import (
+    HistoryEntry,
+    JobDetail,
+    Rebuild,
+    Rebuilding,
+    RebuiltOnceNeeded,
+    Refused,
+)
+from pycurrent.web.api.models.model import Model, Seconds, Text
+from pycurrent.web.api.names import ActionName, EndingName, JobStateName, LevelName
+
+
+class ForConfirmationModel(Model):
+    """It waits for a person to confirm it."""
+
+    reason: Literal["confirmation"] = "confirmation"
+    level: LevelName
+
+
+class InQueueModel(Model):
+    """It waits for a resource of a pool."""
+
+    reason: Literal["queue"] = "queue"
+    pool: Text
+    place: int | None = Field(description="1 for the next one; null where it is not known.")
+
+
+class JobModel(Model):
+    """A job that has not ended."""
+
+    id: str
+    op: Text
+    description: Text
+    state: JobStateName
+    created: datetime
+    started: datetime | None = Field(description="When its work began.")
+    wait: ForConfirmationModel | InQueueModel | None
+    level: LevelName | None
+    pool: Text | None = Field(description="Of which it holds a resource, or waits for one.")
+    cancelled: Text | None = Field(description="Why it was cancelled, if it was.")
+
+
+class EntryModel(Model):
+    """A job that was recorded."""
+
+    id: str = Field(validation_alias="job_id")
+    op: Text
+    key: Text
+    build: int = Field(description="0, 1, 2 ... for each operation and key.")
+    level: str | None
+    ending: EndingName
+    failure: Text | None
+    created: datetime
+    started: datetime | None
+    ended: datetime | None
+    took: Seconds | None = Field(description="Seconds that its work took.")
+    rebuild: bool = Field(description="Somebody has asked for it to be made again.")
+
+
+class HistoryPageModel(Model):
+    """Jobs, the newest first."""
+
+    entries: list[EntryModel]
+    next: str | None = Field(description="What to give as `before` for the next page.")
+
+
+class JobDetailModel(Model):
+    """All that is known of a job."""
+
+    id: str
+    description: Text
+    entry: EntryModel
+    active: JobModel | None = Field(description="What it is at, until it has ended.")
+    stages: list[Text] = Field(description="The labels of the stages that it is for.")
+    actions: list[ActionName] = Field(description="What can be done about it now.")
+    log_size: int | None = Field(description="In bytes; null if the log was removed.")
+    same_work: list[EntryModel] = Field(
+        description="Jobs of the same operation and key that have ended, the newest first."
+    )
+
+    @classmethod
+    def of(
+        cls, detail: JobDetail, log_size: int | None, same_work: tuple[HistoryEntry, ...]
+    ) -> Self:
+        return cls(
+            id=detail.entry.job_id,
+            description=detail.description,
+            entry=EntryModel.model_validate(detail.entry),
+            active=None if detail.active is None else JobModel.model_validate(detail.active),
+            stages=list(detail.stages),
+            actions=sorted(detail.actions, key=lambda action: action.value),
+            log_size=log_size,
+            same_work=[EntryModel.model_validate(entry) for entry in same_work],
+        )
+
+
+class OutcomeModel(Model):
+    """What has become of a command on one job."""
+
+    job: str = Field(description="The job that it was about.")
+    outcome: Literal["done", "once-needed", "refused"] = Field(
+        description="`once-needed`: it is made again as soon as somebody needs it."
+    )
+    new_job: str | None = Field(default=None, description="The job that does the work again.")
+    why: Text | None = Field(default=None, description="Why it was refused.")
+
+    @classmethod
+    def of_rebuild(cls, job_id: str, outcome: Rebuild) -> Self:
+        match outcome:
+            case Rebuilding(new_job):
+                return cls(job=job_id, outcome="done", new_job=new_job)
+            case RebuiltOnceNeeded():
+                return cls(job=job_id, outcome="once-needed")
+            case Refused(why):
+                return cls(job=job_id, outcome="refused", why=why)
+
+
+class OutcomesModel(Model):
+    """What has become of a command on many jobs."""
+
+    outcomes: list[OutcomeModel]
+    complete: bool = Field(description="False: more jobs match, and nothing was done about them.")

@@ -1,0 +1,94 @@
+"""The diagram of the pipeline, as data."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import ConfigDict, Field
+
+from pycurrent.service import Picture
+from pycurrent.web.api.models.model import Model, Text
+from pycurrent.web.api.models.pipeline import StatsModel
+from pycurrent.web.api.names import (
+    ActivityName,
+    EdgeKindName,
+    GroupKindName,
+    NodeKindName,
+    StateName,
+)
+
+
+class FoldModel(Model):
+    """What to unfold it by: `?unfold=key:value`."""
+
+    key: Text
+    value: Text
+
+
+class NodeModel(Model):
+    """A box of the diagram. What does not apply is left out."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    id: str
+    kind: NodeKindName
+    label: Text
+    state: StateName | None = Field(default=None, description="A junction has none.")
+    group: str | None = None
+    update: ActivityName | None = None
+    job_id: str | None = None
+    failure: Text | None = None
+    fold: FoldModel | None = None
+
+
+class EdgeModel(Model):
+    """The target waits for the source."""
+
+    source: str
+    target: str
+    kind: EdgeKindName
+
+
+class GroupModel(Model):
+    """A box around nodes and other groups."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    id: str
+    kind: GroupKindName
+    label: Text
+    parent: str | None = None
+
+
+class PictureModel(Model):
+    """The diagram."""
+
+    version: int = Field(description="Changes with the structure.")
+    last_event: str = Field(description="What to give as `after` to the events.")
+    stats: StatsModel
+    nodes: list[NodeModel] = Field(description="Each after those that it waits for.")
+    edges: list[EdgeModel]
+    groups: list[GroupModel] = Field(description="Each after those around it.")
+
+    @classmethod
+    def of(cls, picture: Picture) -> Self:
+        graph = picture.graph
+        return cls.model_validate(
+            {
+                "version": picture.version,
+                "last_event": str(picture.last_event),
+                "stats": picture.stats,
+                "nodes": graph.nodes,
+                "edges": graph.edges,
+                "groups": graph.groups,
+            }
+        )
+
+
+class NodeStateModel(Model):
+    """How a box of the diagram is now."""
+
+    state: StateName
+    update: ActivityName | None
+    job_id: str | None
+    failure: Text | None

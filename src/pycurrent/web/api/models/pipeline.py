@@ -1,0 +1,91 @@
+"""The pipeline as a whole."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import Field
+
+from pycurrent.service import Overview
+from pycurrent.term import Failed
+from pycurrent.term.status import status_of_output
+from pycurrent.web.api.models.jobs import JobModel
+from pycurrent.web.api.models.model import Model, Text
+from pycurrent.web.api.names import ActivityName, LevelName, StateName
+
+
+class StatsModel(Model):
+    """How many stages are in each state."""
+
+    ok: int
+    waiting_for_confirmation: int
+    ready: int
+    running: int
+    failed: int
+    blocked: int
+
+
+class ResultModel(Model):
+    """What the pipeline amounts to."""
+
+    state: StateName
+    failure: Text | None
+
+
+class StageModel(Model):
+    """A component or a named bind."""
+
+    label: Text
+    state: StateName
+    update: ActivityName | None = Field(
+        description="What is being done to replace the result that is still reported."
+    )
+    since: datetime
+    job_id: str | None
+    description: Text | None
+    job: JobModel | None
+    failure: Text | None
+
+
+class OverviewModel(Model):
+    """The pipeline as a whole."""
+
+    result: ResultModel
+    counts: StatsModel
+    of_interest: StatsModel = Field(
+        description="How many stages are neither ok nor blocked, or are being updated."
+    )
+    stages: list[StageModel] = Field(description="Those of most interest.")
+    jobs: int = Field(description="How many jobs have not ended.")
+    confirm: LevelName | None
+    last_event: str
+
+    @classmethod
+    def of(cls, overview: Overview, last_event: str) -> Self:
+        status = status_of_output(overview.result)
+        return cls(
+            result=ResultModel(state=status.state, failure=status.failure),
+            counts=StatsModel.model_validate(overview.counts),
+            of_interest=StatsModel.model_validate(overview.of_interest),
+            stages=[
+                StageModel(
+                    label=stage.label,
+                    state=stage.state,
+                    update=stage.update,
+                    since=stage.since,
+                    job_id=stage.job_id,
+                    description=stage.description,
+                    job=None if stage.job is None else JobModel.model_validate(stage.job),
+                    failure=_message(stage.failure),
+                )
+                for stage in overview.stages
+            ],
+            jobs=overview.jobs,
+            confirm=overview.confirm,
+            last_event=last_event,
+        )
+
+
+def _message(failure: Failed | None) -> str | None:
+    return None if failure is None else failure.message

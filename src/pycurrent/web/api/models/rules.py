@@ -1,0 +1,41 @@
+"""Log rules, and what they say of failures."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pycurrent.web.api.models.jobs import EntryModel
+from pycurrent.web.api.models.model import Model, Text, Whole
+
+
+class RuleModel(Model):
+    """Where `pattern` matches, `report` may say what is wrong."""
+
+    pattern: str = Field(max_length=2000, description="A regular expression of RE2.")
+    report: str = Field(
+        max_length=2000, description="What it says, with \\1 for the pattern's first group."
+    )
+    score: Whole = Field(
+        ge=-999_999_999, le=999_999_999, description="Of the rules that match, the highest counts."
+    )
+
+
+class RulesModel(Model):
+    """All rules, the best score first."""
+
+    rules: list[RuleModel]
+
+
+class TriedOnModel(Model):
+    """What a rule says of the log of a job that failed."""
+
+    entry: EntryModel
+    report: Text | None = Field(description="null: it does not match.")
+    wins: bool = Field(description="Whether that would be the failure's message.")
+
+
+class TrialModel(Model):
+    """A rule, tried on recent failures."""
+
+    tried: list[TriedOnModel]
+    complete: bool = Field(description="Whether all logs have been looked at.")
