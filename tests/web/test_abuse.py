@@ -71,6 +71,7 @@ OPEN = {
     "/login",
     "/login/x/begin",
     "/login/x/callback",
+    "/favicon.ico",
     "/healthz",
     "/readyz",
     "/theme",

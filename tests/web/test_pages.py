@@ -117,6 +117,13 @@ async def test_a_page_names_all_scripts_that_it_needs(site: Site, visitor: Visit
             assert "immutable" in script.headers["cache-control"], address
 
 
+async def test_browsers_find_the_icon_by_themselves(visitor: Visitor) -> None:
+    """A raw log is no page that could say where it is."""
+    sent = await visitor.client.get("/favicon.ico")
+    icon = await visitor.client.get(sent.headers["location"])
+    assert icon.headers["content-type"] == "image/svg+xml"
+
+
 async def test_files_are_kept_as_long_as_they_are_the_same(visitor: Visitor) -> None:
     """For good by the address that pages have; by the plain one it is asked whether they are."""
     plain = await visitor.client.get("/static/js/site.js")

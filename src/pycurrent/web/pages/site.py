@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
 from pycurrent.engine import Level
@@ -16,6 +17,7 @@ from pycurrent.web.pages import routing
 from pycurrent.web.pages.frame import THEME_COOKIE, THEMES
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
+from pycurrent.web.pages.static import files_of
 from pycurrent.web.pages.words import confirm_text, own_path, plural
 from pycurrent.web.users import Role
 
@@ -26,6 +28,12 @@ def add_site_pages(app: FastAPI) -> None:
     routing.action(app, "/confirm", _confirm, Role.ADMIN)
     routing.open_action(app, "/theme", _theme)
     routing.page(app, "/page/{name}", _author_page, Role.VIEWER)
+    routing.open_page(app, "/favicon.ico", _icon)
+
+
+async def _icon(request: Request) -> Response:
+    """Where a browser looks for it by itself: beside a raw log, which is no page that says."""
+    return RedirectResponse(f"{files_of(request.app).address}/icon.svg")
 
 
 async def _confirm(request: Request, service: ServiceOf) -> Response:
