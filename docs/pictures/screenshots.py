@@ -2,12 +2,14 @@
 
 A small pipeline is run for real, and looked at with Chromium at a moment that has something of
 everything: a stage that has failed, jobs that run, one that waits for confirmation. Each page is
-taken in light and in dark. Needs Debian's packages `chromium` and `pngquant`.
+taken in light and in dark; with names of pages, `screenshots.py login`, only those are. Needs
+Debian's packages `chromium` and `pngquant`.
 """
 
 import asyncio
 import subprocess
-from collections.abc import Awaitable, Callable, Mapping
+import sys
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -28,8 +30,9 @@ from pycurrent import (
     builder,
 )
 from pycurrent.service import HistoryFilter, Rebuilding, Service
-from pycurrent.web import WebSettings
+from pycurrent.web import AccessSettings, PasswordFile, Role, WebSettings
 from pycurrent.web.server import Website, listening
+from pycurrent.web.users import PASSWORD_FILE, LocalUser, PasswordHash
 
 PICTURES = Path(__file__).resolve().parent
 WIDTH, HEIGHT = 1240, 760
@@ -170,6 +173,11 @@ async def confirm(page: Page) -> None:
     await page.locator("[data-live=confirm] summary").click()
 
 
+async def login(page: Page) -> None:
+    await page.goto("/login")
+    await page.get_by_label("Name").fill("ada")
+
+
 PAGES: Mapping[str, Callable[[Page], Awaitable[None]]] = MappingProxyType(
     {
         "diagram": diagram,
@@ -181,24 +189,28 @@ PAGES: Mapping[str, Callable[[Page], Awaitable[None]]] = MappingProxyType(
         "history": history,
         "rules": rules,
         "confirm": confirm,
+        "login": login,
     }
 )
 
 WHOLE = frozenset({"failed-job"})
 """Those that are taken down to their end."""
 
+GUARDED = frozenset({"login"})
+"""Those that are there once there is a user, when all others are no more."""
 
-async def shoot(browser: Browser, url: str, scheme: str) -> None:
-    """Take each page in the colours, `light` or `dark`."""
+
+async def shoot(browser: Browser, url: str, scheme: str, names: Collection[str]) -> None:
+    """Take the pages in the colours, `light` or `dark`."""
     context = await browser.new_context(
         base_url=url,
         viewport={"width": WIDTH, "height": HEIGHT},
         color_scheme="dark" if scheme == "dark" else "light",
         reduced_motion="reduce",
     )
-    for name, visit in PAGES.items():
+    for name in names:
         page = await context.new_page()
-        await visit(page)
+        await PAGES[name](page)
         # What a page brings in while it is looked at has arrived: fonts are the system's.
         await page.evaluate(
             "new Promise(done => requestAnimationFrame(() => setTimeout(done, 300)))"
@@ -235,11 +247,16 @@ async def rebuild(engine: Engine, service: Service) -> None:
             raise AssertionError(refused)
 
 
-async def main() -> None:
+async def main(names: Collection[str]) -> None:
+    """Take the pages with these names; all, if there are none."""
+    if unknown := set(names) - PAGES.keys():
+        raise SystemExit(f"no such page: {', '.join(unknown)}; those there are: {', '.join(PAGES)}")
+    wanted = [name for name in PAGES if not names or name in names]
     with TemporaryDirectory() as scratch:
         engine = Engine(shop, state_dir=Path(scratch), config=Config(confirm=Level.DANGEROUS))
         service = Service(engine)
-        settings = WebSettings(port=0, name="shop")
+        users = PasswordFile(Path(scratch) / PASSWORD_FILE)
+        settings = WebSettings(port=0, name="shop", access=AccessSettings(providers=(users,)))
         with listening(settings) as listener:
             async with (
                 engine,
@@ -250,10 +267,14 @@ async def main() -> None:
                 browser = await playwright.chromium.launch(
                     executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
                 )
-                for scheme in ("light", "dark"):
-                    await shoot(browser, address.url, scheme)
+                for guarded in (False, True):
+                    if guarded:
+                        users.put(LocalUser("ada", Role.ADMIN, PasswordHash.of("correct horse")))
+                    part = [name for name in wanted if (name in GUARDED) is guarded]
+                    for scheme in ("light", "dark"):
+                        await shoot(browser, address.url, scheme, part)
                 await browser.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(sys.argv[1:]))
