@@ -96,6 +96,25 @@ async def test_jobs_come_and_go_without_reloading(
     assert (await texts(page, "tr[data-job] th a"))[-1] == "write a"
 
 
+async def test_jobs_of_an_engine_that_has_gone_are_said_to_be_past(
+    page: Page, writers: Writers, tmp_path: Path
+) -> None:
+    """In the head of each page; it goes on by itself with the engine that comes after."""
+    note = page.locator("[data-offline-note]")
+    async with running_site(writers.pipeline, tmp_path / "state") as site:
+        await page.goto(f"{site.url}/jobs")
+        await expect(page.locator("tr[data-job]")).to_have_count(5)
+        await expect(note).to_be_hidden()
+        port = int(site.url.rsplit(":", 1)[1])
+    await expect(note).to_have_text(re.compile("^Not connected: this is how it was"))
+    later = Writers(("new",))
+    settings = WebSettings(port=port)
+    async with running_site(later.pipeline, tmp_path / "state", settings=settings):
+        await expect(row(page, "new")).to_be_visible()
+        await expect(page.locator("tr[data-job]")).to_have_count(1)
+        await expect(note).to_be_hidden()
+
+
 async def test_what_is_ticked_stays_ticked_while_rows_change(
     page: Page, site: RunningSite, writers: Writers
 ) -> None:

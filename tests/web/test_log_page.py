@@ -18,6 +18,8 @@ from .writers import Writers, job_of
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MANY = 20_000
+WHOLE = 0.95
+"""How much of a line is in view when all of it is, up to a part of a pixel."""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -90,6 +92,25 @@ async def test_a_log_is_shown_as_it_grows(
     await expect(page.locator("h1 + .badge")).to_have_text("ok")
     await expect(page.locator(".log-status")).not_to_contain_text("live")
     await expect(page.get_by_role("button", name="Rebuild")).to_be_visible()
+
+
+async def test_the_last_line_is_in_the_window_whatever_stands_above(
+    tabs: Tabs, site: RunningSite, job: Job, writers: Writers
+) -> None:
+    """A small one, with a note of what was done, and with the reason of a failure."""
+    page = await tabs.open(width=1240, height=760)
+    job.write(many(200))
+    await show(page, site)
+    await expect(line(page, "line 200")).to_be_in_viewport(ratio=WHOLE)
+    writers.end("a", "\n".join(["it", "is", "all", "wrong"]))
+    await expect(page.get_by_label("Why it failed")).to_be_visible()
+    last = page.locator(".log-line").filter(has_text="Job failed").last
+    await expect(last).to_be_in_viewport(ratio=WHOLE)
+    await page.get_by_role("button", name="Rebuild").click()
+    await expect(page.locator("[data-part=notice]")).not_to_be_empty()
+    again = await writers.job("a")
+    again.write(many(200))
+    await expect(line(page, "line 200")).to_be_in_viewport(ratio=WHOLE)
 
 
 async def test_who_reads_back_is_not_taken_to_the_end(
@@ -254,6 +275,18 @@ async def test_colours_hold_until_they_are_reset(page: Page, site: RunningSite, 
     await expect(page.locator(".a-underline")).to_have_text("curly")
 
 
+async def test_text_on_a_background_of_its_own_can_be_read(
+    tabs: Tabs, site: RunningSite, job: Job
+) -> None:
+    """In light and dark: where a job gives no foreground, it is black or white."""
+    job.write(b"\x1b[48;2;0;80;0mon dark\x1b[0m \x1b[48;5;231mon light\x1b[0m\n")
+    for dark in (False, True):
+        page = await tabs.open(dark=dark)
+        await show(page, site)
+        for text, colour in (("on dark", "rgb(255, 255, 255)"), ("on light", "rgb(0, 0, 0)")):
+            await expect(page.get_by_text(text, exact=True)).to_have_css("color", colour)
+
+
 async def test_what_a_job_prints_does_nothing(page: Page, site: RunningSite, job: Job) -> None:
     """Markup is shown as it is; what a terminal would obey is left out."""
     job.write(b"<script>alert(1)</script><img src=x onerror=alert(2)>\n")
@@ -290,6 +323,9 @@ async def test_a_line_of_a_megabyte_is_shown_in_part(
     left = page.get_by_role("link", name="bytes of this line are not shown")
     await expect(left).to_have_attribute("href", f"/api/v1/jobs/{job.id}/log")
     await expect(left).to_have_text(re.compile("^… 983,61. bytes of this line are not shown$"))
+    await expect(left).to_be_in_viewport()
+    await page.get_by_role("checkbox", name="Wrap").uncheck()
+    await expect(left).to_be_in_viewport()
 
 
 async def test_long_lines_are_wrapped_or_not_as_one_likes(

@@ -13,6 +13,14 @@ live.on("overview", ({ result, counts, jobs }) => {
   if (active !== null) active.textContent = jobs;
 });
 
+live.on("open", () => showConnection(""));
+live.on("lost", () => showConnection("Not connected: this is how it was. Trying again …"));
+
+function showConnection(text) {
+  const place = document.querySelector("[data-offline-note]");
+  if (place !== null && place.textContent !== text) place.textContent = text;
+}
+
 /** `counts` by the names of states, `waiting_for_confirmation` among them. */
 export function showCounts(counts) {
   for (const item of document.querySelectorAll('[data-live="counts"] [data-state]')) {

@@ -8,11 +8,12 @@ import { address } from "./api.js";
 
 const NAMES = ["states", "structure", "jobs", "confirm", "overview", "reset"];
 const OPEN = "open"; // ours: the stream has begun, or begun again
+const LOST = "lost"; // ours: it has ended, and is tried again
 const RETRY = 2000; // milliseconds, after an answer that was no stream
 
 class Live {
   constructor() {
-    this.listeners = new Map([...NAMES, OPEN].map((name) => [name, new Set()]));
+    this.listeners = new Map([...NAMES, OPEN, LOST].map((name) => [name, new Set()]));
     this.source = null;
     this.last = null;
     this.wanted = false;
@@ -24,7 +25,10 @@ class Live {
     window.addEventListener("pageshow", () => this.attend());
   }
 
-  /** Have `listener(data)` called for events of this name, and `open` when the stream begins. */
+  /**
+   * Have `listener(data)` called for events of this name; `open` when the stream begins, `lost`
+   * each time that it does not.
+   */
   on(name, listener) {
     this.listeners.get(name).add(listener);
     if (name === OPEN && this.source?.readyState === EventSource.OPEN) listener({});
@@ -80,11 +84,10 @@ class Live {
       });
     }
     source.addEventListener("open", () => {
-      document.documentElement.removeAttribute("data-offline");
       this.tell(OPEN, {});
     });
     source.addEventListener("error", () => {
-      document.documentElement.setAttribute("data-offline", "");
+      this.tell(LOST, {});
       // A cut connection is made anew by the browser; after an error as the answer it is not.
       if (source.readyState === EventSource.CLOSED && this.source === source) {
         this.close();

@@ -54,9 +54,17 @@ class Log {
     this.listen();
   }
 
+  /** Have the log end where the window does, whatever stands above it: notes come and go. */
+  fit() {
+    const top = this.scroller.getBoundingClientRect().top + window.scrollY;
+    this.scroller.style.setProperty("--top", `${Math.round(top)}px`);
+  }
+
   show() {
     this.section.querySelector("pre.log")?.replaceWith(this.bar, this.scroller);
     this.section.querySelector("[data-log-size]")?.remove(); // of what was there without us
+    this.fit();
+    new ResizeObserver(() => this.fit()).observe(document.body);
     this.showSettings();
     this.showStatus();
     if (this.marks.first === null) this.view.goToEnd();

@@ -131,10 +131,18 @@ export function styled(text, look) {
     if (fg === null) span.classList.add("a-inverse-fg");
     if (bg === null) span.classList.add("a-inverse-bg");
   }
+  // A background of any colour may come without a foreground, which is ours: dark, or light.
+  if (fg === null && typeof bg === "string") fg = readable(bg);
   paint(span, "fg", "color", fg);
   paint(span, "bg", "backgroundColor", bg);
   span.append(text);
   return span;
+}
+
+/** Black or white, whichever is seen on a colour (its luma: ITU-R BT.601). */
+function readable(colour) {
+  const [red, green, blue] = colour.match(/\d+/g).map(Number);
+  return 0.299 * red + 0.587 * green + 0.114 * blue < 128 ? "white" : "black";
 }
 
 function paint(span, kind, property, colour) {
