@@ -73,6 +73,7 @@ async def test_the_work_of_an_old_job_is_done_again(tmp_path: Path) -> None:
             assert outcome == Rebuilding(last)
             assert jobs.rebuild(first) == Refused(f"the same work, job {last}, has not ended")
         assert jobs.detail(first).entry.ending is Ending.FAILED
+        assert (jobs.detail(first).newer, jobs.detail(last).newer) == (last, None)
 
 
 async def test_what_nobody_needs_is_rebuilt_once_somebody_does(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
 from pycurrent.engine import Job
+from pycurrent.web import WebSettings
 
 from .browser import Tabs, texts
 from .sites import RunningSite, running_site
@@ -402,6 +403,27 @@ async def test_cancelling_is_seen_at_once(page: Page, site: RunningSite, job: Jo
     await expect(page.locator("[data-part=notice]")).to_contain_text("It is being cancelled")
     await expect(page.locator(".log-text").get_by_text("cancelled by")).to_be_visible()
     await expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+
+
+async def test_the_job_of_an_engine_that_was_killed_leads_to_the_one_that_does_its_work(
+    page: Page, writers: Writers, tmp_path: Path
+) -> None:
+    """The page is left open meanwhile: it says what has become of the job by itself."""
+    async with running_site(writers.pipeline, tmp_path / "state") as site:
+        old = await writers.job("a")
+        old.write("half of it\n")
+        await show(page, site)
+        await expect(line(page, "half of it")).to_be_in_viewport()
+        port = int(site.url.rsplit(":", 1)[1])
+    later = Writers(("a",))
+    settings = WebSettings(port=port)
+    async with running_site(later.pipeline, tmp_path / "state", settings=settings):
+        await later.job("a")
+        await expect(page.locator("h1 + .badge")).to_have_text("interrupted")
+        await expect(line(page, "half of it")).to_be_in_viewport()
+        await page.get_by_role("link", name="a newer job").click()
+        await expect(page.locator("h1 + .badge")).to_have_text("running")
+        assert old.id not in page.url
 
 
 async def test_rebuilding_leads_to_the_new_job(

@@ -14,7 +14,7 @@ from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.history import HistoryEntry, entry_of
 from pycurrent.service.view import EngineView, show_job, show_jobs
 from pycurrent.service.views import JobView
-from pycurrent.store import BadJobId
+from pycurrent.store import BadJobId, JobRecord
 from pycurrent.term.nodes import Stage
 
 _AT_ONCE = 20
@@ -68,6 +68,8 @@ class JobDetail:
     """What it is at, until it has ended."""
     stages: tuple[str, ...]
     """The labels of the stages whose result it made, or makes."""
+    newer: str | None
+    """The job of the same operation and key whose result counts now, if it is another one."""
     actions: frozenset[Action]
     """What can be done about it now."""
 
@@ -103,7 +105,8 @@ class Jobs:
 
     def detail(self, job_id: str) -> JobDetail:
         """Raises `NoSuchJob`."""
-        entry = self._entry(job_id)
+        record = self._record(job_id)
+        entry = entry_of(record)
         job = self._active(job_id)
         handle = self._engine.jobs.get(job_id)
         if job is not None:
@@ -117,14 +120,23 @@ class Jobs:
             description=description,
             active=None if job is None else show_job(job),
             stages=self._stages(job_id),
+            newer=self._newer(record),
             actions=_actions(job),
         )
 
     def _entry(self, job_id: str) -> HistoryEntry:
+        return entry_of(self._record(job_id))
+
+    def _record(self, job_id: str) -> JobRecord:
         record = self._engine.store.job(job_id)
         if record is None:
             raise NoSuchJob(job_id)
-        return entry_of(record)
+        return record
+
+    def _newer(self, record: JobRecord) -> str | None:
+        instance = self._cache.instances.get((record.op, record.key_digest))
+        found = None if instance is None else instance.job_id
+        return None if found == record.job_id else found
 
     def _stages(self, job_id: str) -> tuple[str, ...]:
         """Looks at all stages: 10,000 take a millisecond."""
