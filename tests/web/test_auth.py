@@ -114,7 +114,8 @@ async def test_who_logs_in_gets_where_they_wanted_to_go(site: Site) -> None:
     """With a cookie that scripts can't read, and that other sites' forms don't bring."""
     site.add_user("alice", Role.ADMIN)
     visitor = site.visitor()
-    await visitor.get("/login?next=/jobs")
+    page = await visitor.get("/login?next=/jobs")
+    assert 'href="/login' not in page.text, "a way to where one is"
     response = await visitor.post("/login/local", name="alice", password=PASSWORD, next="/jobs")
     assert response.headers["location"] == "/jobs"
     cookie = next(
