@@ -57,6 +57,40 @@ def test_a_run_is_served_until_it_ends(
     assert run.end().status == 128 + signal.SIGTERM
 
 
+AUTHORED = """
+    from pycurrent.web import WebSettings
+
+    def site() -> WebSettings:
+        return WebSettings(name="the shop", port=%d)
+"""
+
+
+@pytest.mark.parametrize("arguments", [["-m", "pycurrent", "run", "ci.py"], ["ci.py"]])
+def test_the_author_says_how_the_site_is(
+    arguments: list[str], pipeline_file: Write, child: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file's function `site` is asked as a script's is; where it listens, too."""
+    monkeypatch.delenv("PYCURRENT_PORT")
+    with taken_port() as port:
+        pass
+    main = HANGS.replace("main(pipeline)", "main(pipeline, site=site)")
+    pipeline_file(main.replace("    if __name__", AUTHORED % port + "\n    if __name__"))
+    run = child(*arguments)
+    assert url_of(run) == f"http://127.0.0.1:{port}"
+    assert "<title>the shop</title>" in get(f"http://127.0.0.1:{port}/")
+    run.send(signal.SIGTERM)
+    run.end()
+
+
+def test_something_else_called_site_is_none(pipeline_file: Write, child: Start) -> None:
+    """Only a function that says it returns WebSettings is asked."""
+    pipeline_file(NAPS + "\n    def site(name: str) -> str:\n        return name\n")
+    run = child("-m", "pycurrent", "run", "ci.py")
+    assert url_of(run)
+    run.send(signal.SIGTERM)
+    run.end()
+
+
 def test_open_streams_do_not_hold_up_the_end(pipeline_file: Write, child: Start) -> None:
     """They are ended, and their clients come back to the next run."""
     pipeline_file(NAPS)

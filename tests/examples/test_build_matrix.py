@@ -38,7 +38,7 @@ async def test_only_a_base_that_has_changed_is_checked_again(tmp_path: Path) -> 
         (tmp_path / name).chmod(0o755)
         (tmp_path / f"{name}.version").write_text("1")
     pipeline = partial(
-        load(f"{EXAMPLES / 'build_matrix.py'}:matrix"),
+        load(f"{EXAMPLES / 'build_matrix.py'}:matrix").pipeline,
         pythons=(str(tmp_path / "a"), str(tmp_path / "b")),
         checks=("one", "two", "three"),
         folder=tmp_path,

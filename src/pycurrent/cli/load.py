@@ -12,16 +12,22 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pycurrent.cli.text import one_line
 from pycurrent.errors import UsageError
 from pycurrent.term import Current
 
+if TYPE_CHECKING:
+    from pycurrent.web import WebSettings
+
 Pipeline = Callable[..., Current[Any]]
+SiteOf: TypeAlias = "Callable[[], WebSettings]"
+"""Called only where there are pages: most commands never import them."""
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _RETURNS_CURRENT = re.compile(r"(?:\w+\.)*Current(?:\[.*\])?", re.DOTALL)
@@ -35,17 +41,38 @@ class BrokenPipeline(UsageError):
         self.frames = frames
 
 
-def load(target: str) -> Pipeline:
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a file has: the function of its pipeline, and of its pages if it says how they are."""
+
+    pipeline: Pipeline
+    site: SiteOf | None
+
+
+def load(target: str) -> Loaded:
     """The function that `FILE` or `FILE:FUNCTION` names. Raises `UsageError`."""
     path, name = _split(target)
     module = _import(path)
-    if name is None:
-        return _only_pipeline(module, path)
+    pipeline = _only_pipeline(module, path) if name is None else _named(module, path, name)
+    return Loaded(pipeline, _site(module))
+
+
+def _named(module: ModuleType, path: Path, name: str) -> Pipeline:
     function = getattr(module, name, None)
     if not callable(function):
         what = "has no" if function is None else "has something else than a"
         raise UsageError(f"{path} {what} function {name!r}: {_known(module)}")
     return function  # type: ignore[no-any-return]
+
+
+def _site(module: ModuleType) -> SiteOf | None:
+    """Many things may be called so: only one that says what it returns is meant."""
+    function = getattr(module, "site", None)
+    if not inspect.isfunction(function):
+        return None
+    returned = inspect.signature(function).return_annotation
+    name = returned if isinstance(returned, str) else getattr(returned, "__name__", "")
+    return function if name.strip().rpartition(".")[2] == "WebSettings" else None
 
 
 def build(pipeline: Pipeline, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Current[Any]:

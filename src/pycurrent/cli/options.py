@@ -97,22 +97,24 @@ class RunOptions:
         ),
     ] = None
     host: Annotated[
-        str,
+        str | None,
         Parameter(
             env_var="PYCURRENT_HOST",
             group=_OF_SITE,
-            help="The address to listen at. The default can be reached from this machine only.",
+            help="The address to listen at: 127.0.0.1, which only this machine can reach, unless"
+            " the pipeline says otherwise.",
         ),
-    ] = "127.0.0.1"
+    ] = None
     port: Annotated[
-        int,
+        int | None,
         Parameter(
             env_var="PYCURRENT_PORT",
             group=_OF_SITE,
             validator=validators.Number(gte=0, lte=65535),
-            help="The port to listen at; 0 for any that is free.",
+            help="The port to listen at: 8080, unless the pipeline says otherwise; 0 for any"
+            " that is free.",
         ),
-    ] = 8080
+    ] = None
     public_url: Annotated[
         str | None,
         Parameter(

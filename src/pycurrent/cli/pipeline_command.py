@@ -10,20 +10,15 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeAlias, TypeVar, get_type_hints
+from typing import Annotated, Any, Generic, TypeVar, get_type_hints
 
 from cyclopts import App, Group, Parameter, default_name_transform
 
-from pycurrent.cli.load import Pipeline, build, load
+from pycurrent.cli.load import Pipeline, SiteOf, build, load
 from pycurrent.errors import UsageError
 from pycurrent.term import Current
 
-if TYPE_CHECKING:
-    from pycurrent.web import WebSettings
-
 O = TypeVar("O")  # noqa: E741
-SiteOf: TypeAlias = "Callable[[], WebSettings]"
-"""Called only where there are pages: most commands never import them."""
 
 _FILE = "_file"
 _OPTIONS = "_options"
@@ -58,7 +53,8 @@ class PipelineCommand(Generic[O]):
         if target is None:
             # Nothing but a request for help, or a mistake: either way it ends here.
             return _run(self._app(program, f"{program} FILE[:FUNCTION]", self._without), tokens)
-        merged = self._merge(load(target), target, takes_file=True)
+        found = load(target)
+        merged = self._merge(found.pipeline, target, takes_file=True, site=found.site)
         return _run(self._app(program, f"{program} {target}", merged), tokens)
 
     def of_script(

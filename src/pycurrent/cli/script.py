@@ -10,8 +10,7 @@ from cyclopts import App
 
 from pycurrent.cli.app import add_readers, call
 from pycurrent.cli.end import end_with
-from pycurrent.cli.load import Pipeline
-from pycurrent.cli.pipeline_command import SiteOf
+from pycurrent.cli.load import Pipeline, SiteOf
 from pycurrent.cli.pipelines import GRAPH, RUN
 
 

@@ -12,8 +12,8 @@ from contextlib import (
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pycurrent.cli.load import SiteOf
 from pycurrent.cli.options import RunOptions
-from pycurrent.cli.pipeline_command import SiteOf
 from pycurrent.engine import Engine
 from pycurrent.service import EngineView, Service
 
@@ -58,8 +58,8 @@ def _settings(options: RunOptions, site: SiteOf | None) -> WebSettings:
     anonymous = options.allow_anonymous
     return replace(
         settings,
-        host=options.host,
-        port=options.port,
+        host=settings.host if options.host is None else options.host,
+        port=settings.port if options.port is None else options.port,
         access=replace(
             access,
             allow_anonymous=access.allow_anonymous if anonymous is None else Role(anonymous),
