@@ -1,31 +1,10 @@
 """How things are put into words."""
 
-from datetime import timedelta
-
 import pytest
 
 from pycurrent.cli.options import RunOptions
-from pycurrent.cli.text import counts, duration, one_line, size
+from pycurrent.cli.text import counts, one_line, size
 from pycurrent.term import Stats
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (-1, "0.0 s"),
-        (0, "0.0 s"),
-        (1.26, "1.3 s"),
-        (9.97, "10 s"),
-        (59.7, "1 min 00 s"),
-        (125, "2 min 05 s"),
-        (3599.6, "1 h 00 min"),
-        (11220, "3 h 07 min"),
-        (4 * 86400 + 2 * 3600, "4 d 02 h"),
-    ],
-)
-def test_durations_have_two_units(seconds: float, text: str) -> None:
-    """As long as it takes to read."""
-    assert duration(timedelta(seconds=seconds)) == text
 
 
 @pytest.mark.parametrize(

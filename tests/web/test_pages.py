@@ -18,7 +18,7 @@ from pycurrent.web.authors import AuthorLink, AuthorPage, Visit
 from pycurrent.web.pages.modules import Modules
 from pycurrent.web.pages.static import Files
 from pycurrent.web.pages.trend import HEIGHT, trend_of
-from pycurrent.web.pages.words import duration, own_path, plain
+from pycurrent.web.pages.words import own_path, plain
 from pycurrent.web.settings import WebSettings
 from pycurrent.web.users import Role
 
@@ -420,22 +420,6 @@ def test_what_can_be_no_page_or_link_is_refused() -> None:
 
 
 # Words
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0.0 s"),
-        (9.94, "9.9 s"),
-        (12.4, "12 s"),
-        (125, "2 min 05 s"),
-        (11220, "3 h 07 min"),
-        (352800, "4 d 02 h"),
-    ],
-)
-def test_durations_are_as_people_say_them(seconds: float, text: str) -> None:
-    """With two units at most."""
-    assert duration(timedelta(seconds=seconds)) == text
 
 
 def test_plain_text_has_nothing_that_a_terminal_obeys() -> None:

@@ -10,8 +10,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pycurrent.cli.options import DEFAULT_STATE_DIR, DurationOption, StateDirOption
-from pycurrent.cli.text import local_time
 from pycurrent.errors import UsageError
+from pycurrent.service.words import local_time
 from pycurrent.store import AccessDatabase, TokenRecord
 from pycurrent.web.users import PASSWORD_FILE, LocalUser, PasswordFile, PasswordHash, Role
 from pycurrent.web.users.keys import digest_of, new_token

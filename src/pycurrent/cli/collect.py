@@ -11,7 +11,8 @@ from cyclopts import Parameter
 
 from pycurrent.cli.options import DEFAULT_STATE_DIR, DurationOption, StateDirOption
 from pycurrent.cli.status import Exit
-from pycurrent.cli.text import plural, size
+from pycurrent.cli.text import size
+from pycurrent.service.words import plural
 from pycurrent.store import GcMode, GcReport, StateDir, collect_garbage
 
 _SAY_AFTER = 2.0

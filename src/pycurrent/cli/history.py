@@ -8,9 +8,10 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 
 from pycurrent.cli.options import DEFAULT_STATE_DIR, StateDirOption
-from pycurrent.cli.text import duration, local_time, one_line
+from pycurrent.cli.text import one_line
 from pycurrent.errors import UsageError
 from pycurrent.service import HistoryEntry, Records
+from pycurrent.service.words import duration, local_time
 
 
 def history(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import IO, Self
 
-from pycurrent.cli.text import duration, local_time, one_line, title, waits
+from pycurrent.cli.text import one_line, title, waits
 from pycurrent.service import EngineView, StageChange, StageView
+from pycurrent.service.words import duration, local_time
 from pycurrent.term import State
 
 

@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from pycurrent.cli.text import counts, duration, one_line, title, waits
+from pycurrent.cli.text import counts, one_line, title, waits
 from pycurrent.service import EngineView, Overview, StageChange, StageView
+from pycurrent.service.words import duration
 from pycurrent.term import Failed, State, Stats
 
 SHORTEST = 0.25

@@ -17,11 +17,11 @@ from pycurrent.cli.site import prepared_site
 from pycurrent.cli.status import SIGNALLED, earned
 from pycurrent.cli.stop import stop_requests
 from pycurrent.cli.summary import LISTED, Summary, log_command
-from pycurrent.cli.text import plural
 from pycurrent.engine import Engine
 from pycurrent.engine.collector import keep_all_that_is
 from pycurrent.errors import UsageError
 from pycurrent.service import EngineView, Overview
+from pycurrent.service.words import plural
 from pycurrent.term import Misused
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from pycurrent.cli.options import DEFAULT_STATE_DIR, STATE_DIR_VARIABLE
 from pycurrent.cli.status import Exit
-from pycurrent.cli.text import counts, duration, one_line, title, waits
+from pycurrent.cli.text import counts, one_line, title, waits
 from pycurrent.service import Overview, StageView
+from pycurrent.service.words import duration
 from pycurrent.term import Failed, State
 
 LISTED = 20

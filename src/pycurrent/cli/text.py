@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
 from pycurrent.service import ForConfirmation, InQueue, StageView, Wait
+from pycurrent.service.words import plural
 from pycurrent.term import Stats
 
 _NAMES = (
@@ -23,28 +22,6 @@ def one_line(text: str) -> str:
     if words.isprintable():
         return words
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in words)
-
-
-def duration(time: timedelta) -> str:
-    """As a person says it: `1.2 s`, `2 min 05 s`, `3 h 07 min`, `4 d 02 h`."""
-    seconds = max(0.0, time.total_seconds())
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    if minutes < 1:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(int(minutes), 60)
-    if hours < 1:
-        return f"{minutes} min {seconds:02.0f} s"
-    days, hours = divmod(hours, 24)
-    if days < 1:
-        return f"{hours} h {minutes:02} min"
-    return f"{days} d {hours:02} h"
-
-
-def local_time(time: datetime) -> str:
-    """The time as the clock on the wall shows it."""
-    return f"{time.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def title(stage: StageView) -> str:
@@ -69,10 +46,6 @@ def counts(stats: Stats) -> str:
     """How many stages are in each state, the most important first."""
     parts = [f"{n} {name}" for field, name in _NAMES if (n := getattr(stats, field))]
     return ", ".join(parts) or "no stages"
-
-
-def plural(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def size(count: int) -> str:

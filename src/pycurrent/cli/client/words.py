@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from pycurrent.cli.client.answers import Entry, Job, Outcome, Stage, Wait
-from pycurrent.cli.text import duration, local_time, one_line
+from pycurrent.cli.text import one_line
+from pycurrent.service.words import duration, local_time
 
 
 def moment(text: str) -> str:

@@ -8,12 +8,12 @@ from fastapi import FastAPI, Request, Response
 
 from pycurrent.errors import PycurrentError
 from pycurrent.service import Action, Done, Refused
+from pycurrent.service.words import plural
 from pycurrent.web.context import Asker, ServiceOf
 from pycurrent.web.forms import read_form
 from pycurrent.web.pages import look, routing
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
-from pycurrent.web.pages.words import plural
 from pycurrent.web.users import Role
 
 SHOWN = 1000

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pycurrent.service import Service
+from pycurrent.service.words import local_time, plural
 from pycurrent.web.auth import Caller, NotLoggedIn, Via, access_of, caller_of
 from pycurrent.web.authors import AuthorEntry, AuthorPage
 from pycurrent.web.pages import words
@@ -102,12 +103,12 @@ def _environment(files: Files) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["duration"] = words.duration
-    environment.filters["local_time"] = words.local_time
+    environment.filters["duration"] = words.duration_or_dash
+    environment.filters["local_time"] = local_time
     environment.filters["path"] = words.path
     environment.filters["plain"] = words.plain
     environment.filters["waits"] = words.waits
-    environment.globals["plural"] = words.plural
+    environment.globals["plural"] = plural
     environment.globals["modules_of"] = Modules(files).needed_by
     environment.globals["static"] = files.address
     return environment

@@ -10,12 +10,12 @@ from fastapi import FastAPI, Request, Response
 from pycurrent.engine import LogRule
 from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.service import Service, Trial, rules_from_csv, rules_to_csv
+from pycurrent.service.words import plural
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.forms import Form, read_form
 from pycurrent.web.pages import routing
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
-from pycurrent.web.pages.words import plural
 from pycurrent.web.users import Role
 
 TRIED_ON = 50

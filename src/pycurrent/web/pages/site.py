@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
 from pycurrent.engine import Level
+from pycurrent.service.words import plural
 from pycurrent.web.auth import NotAllowed, caller_of
 from pycurrent.web.authors import Visit
 from pycurrent.web.context import ServiceOf
@@ -18,7 +19,7 @@ from pycurrent.web.pages.frame import THEME_COOKIE, THEMES
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.pages.static import files_of
-from pycurrent.web.pages.words import confirm_text, own_path, plural
+from pycurrent.web.pages.words import confirm_text, own_path
 from pycurrent.web.users import Role
 
 _YEAR = 365 * 24 * 3600

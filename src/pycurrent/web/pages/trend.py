@@ -8,8 +8,8 @@ from datetime import timedelta
 from statistics import median
 
 from pycurrent.service import HistoryEntry
+from pycurrent.service.words import duration
 from pycurrent.web.pages.look import OF_ENDING
-from pycurrent.web.pages.words import duration
 
 WIDTH = 400
 HEIGHT = 60

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 from urllib.parse import quote, urlsplit
 
 from pycurrent.engine import Level
 from pycurrent.service import ForConfirmation, InQueue, Wait
+from pycurrent.service.words import duration
 
 _CONTROL = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # sequences that set colours and move the cursor (ECMA-48)
@@ -18,28 +19,9 @@ _CONTROL = re.compile(
 """What a terminal would obey, but for tabs and ends of lines."""
 
 
-def duration(time: timedelta | None) -> str:
-    """As a person says it: `1.2 s`, `2 min 05 s`, `3 h 07 min`, `4 d 02 h`; a dash for None."""
-    if time is None:
-        return "\N{EN DASH}"
-    seconds = max(0.0, time.total_seconds())
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    if minutes < 1:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(int(minutes), 60)
-    if hours < 1:
-        return f"{minutes} min {seconds:02.0f} s"
-    days, hours = divmod(hours, 24)
-    if days < 1:
-        return f"{hours} h {minutes:02} min"
-    return f"{days} d {hours:02} h"
-
-
-def local_time(time: datetime) -> str:
-    """As the clock beside the machine shows it. A script may show it as the reader's does."""
-    return f"{time.astimezone():%Y-%m-%d %H:%M:%S}"
+def duration_or_dash(time: timedelta | None) -> str:
+    """A dash for None."""
+    return "\N{EN DASH}" if time is None else duration(time)
 
 
 def waits(wait: Wait) -> str:
@@ -64,10 +46,6 @@ def confirm_text(level: Level | None) -> str:
             return "dangerous"
         case _:
             return f"{level} and above"
-
-
-def plural(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def plain(text: str) -> str:

@@ -1,0 +1,32 @@
+"""Words that are the same wherever people read them: in pages, and on a terminal."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+
+def duration(time: timedelta) -> str:
+    """As a person says it: `1.2 s`, `2 min 05 s`, `3 h 07 min`, `4 d 02 h`."""
+    seconds = max(0.0, time.total_seconds())
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(int(minutes), 60)
+    if hours < 1:
+        return f"{minutes} min {seconds:02.0f} s"
+    days, hours = divmod(hours, 24)
+    if days < 1:
+        return f"{hours} h {minutes:02} min"
+    return f"{days} d {hours:02} h"
+
+
+def local_time(time: datetime) -> str:
+    """As the clock beside the machine shows it."""
+    return f"{time.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def plural(number: int, what: str) -> str:
+    """How many: `1 job`, `2,000 jobs`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
