@@ -72,6 +72,24 @@ def test_lines_far_down_are_found_by_the_index(path: Path) -> None:
         assert file.readline() == b"line %d\n" % number
 
 
+@given(st.lists(st.integers(0, 12_000), max_size=6))
+def test_the_index_is_the_same_however_a_log_has_grown(cuts: list[int]) -> None:
+    """By whole entries, by less than one, and by parts of lines."""
+    data = b"".join(b"%d\n" % n for n in range(2000)) + b"no end"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "log"
+        path.touch()
+        index = LogIndex(path)
+        for end in [*sorted(min(cut, len(data)) for cut in cuts), len(data)]:
+            path.write_bytes(data[:end])
+            index.extend()
+    entries = range(0, 2001, LINES_PER_ENTRY)
+    assert [index.offset(line) for line in entries] == [
+        (data.index(b"\n%d\n" % line) + 1 if line else 0, line) for line in entries
+    ]
+    assert (index.total, index.complete) == (2001, 2000)
+
+
 def test_a_window_begins_in_the_colours_that_hold_there(path: Path) -> None:
     """They were set far above, once for all lines."""
     lines = [b"plain\n"] * 300 + [RED + b"first\n"] + [b"red\n"] * 1000 + [RESET + b"plain\n"] * 9
