@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import core, engine, floor, web, whole
+from benchmarks import core, engine, floor, many, web, whole
 from benchmarks.figures import RUNS, Benchmark, NotMeasured, Samples
 from benchmarks.rows import Row, Rows, report, table
 from rich.console import Console
@@ -30,6 +30,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *engine.BENCHMARKS,
     *whole.BENCHMARKS,
     *web.BENCHMARKS,
+    *many.BENCHMARKS,
 )
 QUICK = 50
 """The size with `--quick`: only to see that all still runs."""

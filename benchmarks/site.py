@@ -1,0 +1,43 @@
+"""An engine with its site, as `pycurrent run` has it, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pycurrent import Current, Engine
+from pycurrent.service import Service
+from pycurrent.web import WebSettings
+from pycurrent.web.server import Address, Website, listening
+
+LINE = b"%07d compiling module %d of 1000000, as ever\n"
+"""What jobs write."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running engine with its site."""
+
+    engine: Engine
+    service: Service
+    address: Address
+
+
+@asynccontextmanager
+async def serving(pipeline: Callable[[], Current[Any]], state_dir: Path) -> AsyncIterator[Site]:
+    engine = Engine(pipeline, state_dir=state_dir)
+    service, settings = Service(engine), WebSettings(port=0)
+    with listening(settings) as listener:
+        async with engine, Website(service, settings).serving(listener) as address:
+            yield Site(engine, service, address)
+
+
+async def lines_of(site: Site, job_id: str | None) -> int:
+    """Lines of a log, counted without the index that the site keeps."""
+    assert job_id is not None
+    data = await asyncio.to_thread(site.service.logs.path(job_id).read_bytes)
+    return data.count(b"\n") + (not data.endswith(b"\n"))
