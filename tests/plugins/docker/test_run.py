@@ -1,8 +1,12 @@
 """Containers that are run, and what is left of them: nothing."""
 
+import asyncio
 import re
 import shlex
+import sys
+from asyncio.subprocess import DEVNULL
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,14 +17,15 @@ from pycurrent import Failed, Ok, Pool, UsageError, Var
 from pycurrent.engine import Level
 from pycurrent.plugins import docker
 from pycurrent.plugins.docker.client import Client
-from pycurrent.plugins.docker.container import WORK_LABEL, RunKey
+from pycurrent.plugins.docker.container import FOLDER_LABEL, STATE_LABEL, RunKey
 from pycurrent.plugins.docker.run import Run
 from pycurrent.plugins.docker.secrets import Secrets
 from pycurrent.plugins.limits import Limits
 from pycurrent.testing import Harness, check_builder
 
+from .conftest import BASE
 from .engine import DockerEngine
-from .waiting import over
+from .waiting import over, until
 
 Start = Callable[..., Harness]
 
@@ -147,31 +152,76 @@ async def test_a_timeout_stops_the_container(
     assert engine.containers() == []
 
 
-async def test_what_a_killed_engine_of_ours_has_left_is_removed(
+async def test_what_other_jobs_have_left_is_removed(
     context: docker.Context, base: docker.Image, start: Start, engine: DockerEngine, tmp_path: Path
 ) -> None:
-    """Before the same work is run again, in the same state directory; others' stays."""
-    args = ["sh", "-c", "test ! -e /blocked"]
-
-    async with start(lambda: context.run(base, args=args)) as h:
+    """When something is run in the same state directory; what others are at work on stays."""
+    here = Var("script", "sleep 40005")
+    script = here.get().map(lambda text: ["sh", "-c", text])
+    async with start(lambda: context.run(base, args=script)) as h:
+        await h.until(lambda: engine.processes("40005"), timeout=20)
+        [state] = labels(engine)
+        for name, mine, folder in (
+            ("left", state, tmp_path / "gone"),
+            ("at-work", state, tmp_path),
+            ("others", "0" * 64, tmp_path / "gone"),
+        ):
+            engine.docker(
+                *("run", "--detach", f"--name={name}", f"--label={STATE_LABEL}={mine}"),
+                *(f"--label={FOLDER_LABEL}={folder}", base.id, "sleep", "4005"),
+            )
+        here.set("true")
         await over(h)
-        h.find("run").rebuild()
-        seen: set[str] = set()
-
-        def has_run_again() -> bool:
-            seen.update(_labels(engine))
-            return bool(seen) and h.find("run").job is None
-
-        await h.until(has_run_again, timeout=20)
-    mine, others = seen.pop(), "0" * 64
-    for label in (mine, others):
-        engine.docker("run", "--detach", f"--label={WORK_LABEL}={label}", base.id, "sleep", "4005")
-    async with start(lambda: context.run(base, args=args)) as h:
-        h.find("run").rebuild()
-        await h.until(lambda: _labels(engine) == [others], timeout=20)
-        await h.settle()
-        assert _labels(engine) == [others]
+        assert h.output == Ok(None)
+        await h.until(lambda: len(engine.containers()) == 2, timeout=20)
+        assert sorted(engine.containers()) == ["at-work", "others"]
     engine.docker("rm", "--force", *engine.containers())
+
+
+async def test_an_engine_that_dies_in_a_run_is_named(
+    new_engine: Callable[[], AbstractContextManager[DockerEngine]], start: Start
+) -> None:
+    """The message says so; and what it has left is gone after the next run of whatever it be."""
+    with new_engine() as engine:
+        context = docker.Context(engine.host, engine.config)
+        base = docker.Image(engine.docker("image", "inspect", "--format", "{{.Id}}", BASE))
+        args = Var("args", ["sleep", "4006"])
+        async with start(lambda: context.run(base, args=args.get())) as h:
+            await h.until(lambda: engine.processes("4006"), timeout=20)
+            engine.kill()
+            await over(h)
+            assert isinstance(h.output, Failed)
+            assert h.output.message.startswith("docker start: the engine has broken off")
+            assert "The container may still be there" in h.log("run")
+            engine.start()
+            assert len(engine.containers()) == 1
+            args.set(["true"])
+            await h.until(lambda: isinstance(h.output, Ok), timeout=30)
+            assert engine.containers() == []
+
+
+@pytest.mark.parametrize("script", ["sleep 4007", "yes"], ids=["silent", "chatty"])
+async def test_a_container_ends_with_our_engine(
+    base: docker.Image, engine: DockerEngine, tmp_path: Path, script: str
+) -> None:
+    """With SIGKILL, which leaves it no time to do anything."""
+    (tmp_path / "pipeline.py").write_text(
+        "from pathlib import Path\n"
+        "from pycurrent import Current\n"
+        "from pycurrent.plugins import docker\n"
+        "def pipeline() -> Current[None]:\n"
+        f"    engine = docker.Context({engine.host!r}, Path({str(engine.config)!r}))\n"
+        f"    return engine.run(docker.Image({base.id!r}), args=['sh', '-c', {script!r}, 'mark'])\n"
+    )
+    command = (sys.executable, "-m", "pycurrent", "run", "pipeline.py", "--no-web")
+    ours = await asyncio.create_subprocess_exec(
+        *command, cwd=tmp_path, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
+    )
+    await until(lambda: engine.processes("mark"))
+    ours.kill()
+    await ours.wait()
+    await until(lambda: not engine.containers())
+    assert engine.processes("mark") == []
 
 
 async def test_secrets_are_in_the_container_only(
@@ -241,6 +291,6 @@ async def test_the_label_is_the_command(
         assert "test {x}" in labels
 
 
-def _labels(engine: DockerEngine) -> list[str]:
-    form = f'{{{{.Label "{WORK_LABEL}"}}}}'
+def labels(engine: DockerEngine) -> list[str]:
+    form = f'{{{{.Label "{STATE_LABEL}"}}}}'
     return engine.docker("ps", "--all", "--format", form).split()

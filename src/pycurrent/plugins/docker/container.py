@@ -1,20 +1,24 @@
 """A container that lives no longer than the job that made it.
 
 The container is made, then started: so there is no moment at which one that nobody knows of may
-come into being. It is stopped when the job is cancelled, for which it has some seconds, and removed
-whichever way the job ends. What an engine of ours that was killed has left bears a label that tells
-the operation, the key and the state directory: it is removed before the same work is run again.
+come into being. What starts it stops and removes it when it is told to end: when the job is
+cancelled, and when our engine dies. The job removes it whichever way it ends.
+
+That fails where the engine of the container is gone at that moment. So a container bears labels
+that name the state directory and the job's temporary folder: one whose folder is no more is what
+nobody waits for, and is removed before the next one of the same state directory is made.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from pycurrent.engine import Job
@@ -22,11 +26,25 @@ from pycurrent.plugins.docker.secrets import Secrets
 from pycurrent.plugins.docker.session import Session
 from pycurrent.term import Failure
 
-WORK_LABEL = "pycurrent.work"
+STATE_LABEL = "pycurrent.state"
 JOB_LABEL = "pycurrent.job"
+FOLDER_LABEL = "pycurrent.folder"
 
-GRACE = 5
-"""Seconds between TERM and KILL for what runs in a container."""
+GRACE = 4
+"""Seconds between TERM and KILL for what runs in a container.
+
+Less than what commands of a job have: so there is time for the container to be removed.
+"""
+
+_START = """\
+end() {{ {stop}; {remove}; exit 143; }} >/dev/null 2>&1
+trap end TERM
+"$@" & wait $! && exit
+status=$?
+# It may be that our engine has died, and nobody reads the output: TERM is about to come.
+sleep 0.1
+exit $status
+"""
 
 _MEANINGS = {126: ": it can't be executed", 127: ": it was not found", 137: ": it was killed"}
 """What shells, and the init process of containers, mean by a status."""
@@ -41,34 +59,65 @@ class RunKey:
     args: tuple[str, ...]
     run_args: tuple[str, ...]
 
-    def of_job(self, job: Job) -> str:
-        """Tells this work from all others of all engines, those of other state directories too."""
-        jobs = job.log_path.parents[len(PurePath(job.id).parts) - 1]
-        parts = [socket.gethostname(), str(jobs), job.op, self.image, self.args, self.run_args]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
 
 @asynccontextmanager
-async def container(docker: Session, key: RunKey, secrets: Secrets) -> AsyncIterator[str]:
-    """The name of a container that has been made but not started, for the block."""
-    job, work = docker.job, key.of_job(docker.job)
-    name = f"pycurrent-{PurePath(job.id).name}"
-    await _remove(docker, await _left_behind(docker, work))
+async def container(docker: Session, key: RunKey, secrets: Secrets) -> AsyncIterator[Container]:
+    """A container that has been made but not started, for the block."""
+    job = docker.job
+    made = Container(docker, f"pycurrent-{PurePath(job.id).name}")
+    await _remove_what_was_left(docker)
     try:
         await docker.ask(
             *("create", "--init", "--pull=never", *key.run_args, *secrets.for_run()),
-            *("--rm=false", f"--name={name}"),
-            *(f"--label={WORK_LABEL}={work}", f"--label={JOB_LABEL}={job.id}"),
-            *(key.image, *key.args),
+            *("--rm=false", f"--name={made.name}"),
+            *(f"--label={STATE_LABEL}={state_of(job)}", f"--label={JOB_LABEL}={job.id}"),
+            *(f"--label={FOLDER_LABEL}={docker.folder}", key.image, *key.args),
             env=secrets.told(job),
             cancellable=False,
         )
-        yield name
+        yield made
     finally:
-        await _clean_up(docker, work)
+        await _clean_up(docker)
 
 
-async def ended(docker: Session, name: str) -> Failure | None:
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One that has been made. Its methods raise Failure, which says why its command has failed."""
+
+    docker: Session
+    name: str
+
+    async def run(self) -> None:
+        """Start it, and wait until it ends. What it writes goes to the log."""
+        try:
+            await self.docker.exec("start", "--attach", self.name, through=self._guard())
+        except Failure as failure:
+            raise await self._why(failure) from None
+
+    async def read(self) -> str:
+        """As `run`, but give what it writes to its standard output."""
+        try:
+            return await self.docker.ask("start", "--attach", self.name, through=self._guard())
+        except Failure as failure:
+            raise await self._why(failure) from None
+
+    def _guard(self) -> list[str]:
+        """What runs the command that starts it."""
+        command = self.docker.client.command
+        stop = command("docker", ["stop", "-t", str(GRACE), self.name])
+        remove = command("docker", ["rm", "--force", "--volumes", self.name])
+        script = _START.format(stop=shlex.join(stop), remove=shlex.join(remove))
+        return ["sh", "-c", script, "sh"]
+
+    async def _why(self, failure: Failure) -> Failure:
+        """The status of `docker start` may be its own or that of the command."""
+        try:
+            return await _ended(self.docker, self.name) or failure
+        except Failure:
+            return failure  # that the engine is gone is what it says itself
+
+
+async def _ended(docker: Session, name: str) -> Failure | None:
     """Why a container that has ended has failed; None if it has not."""
     state: dict[str, Any] = json.loads(
         await docker.ask("container", "inspect", "--format", "{{json .State}}", name)
@@ -86,10 +135,23 @@ async def ended(docker: Session, name: str) -> Failure | None:
     return Failure(f"the command in the container exited with status {status}{meaning}")
 
 
-async def _left_behind(docker: Session, work: str) -> Sequence[str]:
-    label = f"label={WORK_LABEL}={work}"
-    found = await docker.ask("ps", "--all", "--quiet", "--filter", label, cancellable=False)
-    return found.split()
+def state_of(job: Job) -> str:
+    """Tells the state directory of a job from all others, those of other machines too."""
+    jobs = job.log_path.parents[len(PurePath(job.id).parts) - 1]
+    return hashlib.sha256(f"{socket.gethostname()}:{jobs.resolve()}".encode()).hexdigest()
+
+
+async def _remove_what_was_left(docker: Session) -> None:
+    """Containers of jobs that have ended without having been able to remove them."""
+    form = f'{{{{.ID}}}} {{{{.Label "{FOLDER_LABEL}"}}}}'
+    mine = f"label={STATE_LABEL}={state_of(docker.job)}"
+    listed = await docker.ask("ps", "--all", "--filter", mine, "--format", form, cancellable=False)
+    pairs = [line.split(" ", 1) for line in listed.splitlines()]
+    try:
+        await _remove(docker, [id for id, folder in pairs if not Path(folder).exists()])
+    except Failure as failure:
+        # Another job may be about to do the same.
+        docker.job.log(f"What was left of other jobs may still be there: {failure}")
 
 
 async def _remove(docker: Session, containers: Sequence[str]) -> None:
@@ -97,12 +159,11 @@ async def _remove(docker: Session, containers: Sequence[str]) -> None:
         await docker.ask("rm", "--force", "--volumes", *containers, cancellable=False)
 
 
-async def _clean_up(docker: Session, work: str) -> None:
+async def _clean_up(docker: Session) -> None:
     """That it fails is not the failure of the work, and is not to hide that."""
+    mine = f"label={JOB_LABEL}={docker.job.id}"
     try:
-        left = await _left_behind(docker, work)
-        if left and docker.job.cancelled is not None:
-            await docker.ask("stop", "-t", str(GRACE), *left, cancellable=False)
-        await _remove(docker, left)
+        found = await docker.ask("ps", "--all", "--quiet", "--filter", mine, cancellable=False)
+        await _remove(docker, found.split())
     except Failure as failure:
         docker.job.log(f"The container may still be there: {failure}")

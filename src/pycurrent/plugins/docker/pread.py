@@ -9,14 +9,14 @@ from typing import ClassVar
 from pycurrent.cache import Builder, Schedule
 from pycurrent.engine import AnyPool, Job, Level
 from pycurrent.plugins.docker.client import Client
-from pycurrent.plugins.docker.container import RunKey, container, ended
+from pycurrent.plugins.docker.container import RunKey, container
 from pycurrent.plugins.docker.image import Image
 from pycurrent.plugins.docker.secrets import Secrets
 from pycurrent.plugins.docker.session import session
 from pycurrent.plugins.docker.words import Words, shown, words_of
 from pycurrent.plugins.labels import label_or
 from pycurrent.plugins.limits import Limits, Timeout
-from pycurrent.term import Current, Failure, Primitive, component, map
+from pycurrent.term import Current, Primitive, component, map
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,9 @@ class Pread(Builder[RunKey, str]):
         await self.limits.start(job)
         async with (
             session(self.client, job) as docker,
-            container(docker, key, self.secrets) as name,
+            container(docker, key, self.secrets) as made,
         ):
-            try:
-                return await docker.ask("start", "--attach", name)
-            except Failure as failure:
-                raise await ended(docker, name) or failure from None
+            return await made.read()
 
 
 def pread(

@@ -9,14 +9,14 @@ from typing import ClassVar
 from pycurrent.cache import Builder, Schedule
 from pycurrent.engine import AnyPool, Job, Level
 from pycurrent.plugins.docker.client import Client
-from pycurrent.plugins.docker.container import RunKey, container, ended
+from pycurrent.plugins.docker.container import RunKey, container
 from pycurrent.plugins.docker.image import Image
 from pycurrent.plugins.docker.secrets import Secrets
 from pycurrent.plugins.docker.session import session
 from pycurrent.plugins.docker.words import Words, shown, words_of
 from pycurrent.plugins.labels import label_or
 from pycurrent.plugins.limits import Limits, Timeout
-from pycurrent.term import Current, Failure, Primitive, component, map
+from pycurrent.term import Current, Primitive, component, map
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,9 @@ class Run(Builder[RunKey, None]):
         await self.limits.start(job)
         async with (
             session(self.client, job) as docker,
-            container(docker, key, self.secrets) as name,
+            container(docker, key, self.secrets) as made,
         ):
-            try:
-                await docker.exec("start", "--attach", name)
-            except Failure as failure:
-                # The status of `docker start` may be its own or that of the command.
-                raise await ended(docker, name) or failure from None
+            await made.run()
 
 
 def run(
@@ -64,7 +60,7 @@ def run(
 
     `run_args` are options of `docker run`. All are recorded: what is secret goes into `secrets`,
     environment variables that are not. Cancelled, when nobody needs it any more or after
-    `timeout`, it has five seconds to end. Nothing is left of it in any case: what is to stay has
+    `timeout`, it has four seconds to end. Nothing is left of it in any case: what is to stay has
     to go into a volume with a name.
     """
     work = Run(client, Secrets(dict(secrets or {})), Limits(level, pool, timeout))

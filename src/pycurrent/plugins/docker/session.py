@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 from pycurrent.engine import CommandFailed, Job
@@ -31,7 +32,8 @@ class Session:
 
     client: Client
     job: Job
-    env: Mapping[str, str]
+    folder: Path
+    """With the settings for `docker`: it is there as long as the session is."""
 
     async def exec(
         self,
@@ -39,30 +41,43 @@ class Session:
         program: str = "docker",
         env: Mapping[str, str] = _NONE,
         stdin: str | None = None,
+        through: Sequence[str] = (),
     ) -> str:
-        """Run one, its output going to the log; gives the end of it, as it is there."""
-        start = self._log_size()
+        """Run one, its output going to the log; gives the end of it, as it is there.
+
+        `through` is a command that runs the one whose words follow its own.
+        """
+        start, command = self._log_size(), self.client.command(program, words)
         try:
             await self.job.exec(
-                self.client.command(program, words), env={**self.env, **env}, stdin=stdin
+                [*through, *command], env={**self._env, **env}, stdin=stdin, show=command
             )
         except CommandFailed as error:
             raise self._failure(program, words, error, start) from None
         return self._said(start)
 
     async def ask(
-        self, *words: str, env: Mapping[str, str] = _NONE, cancellable: bool = True
+        self,
+        *words: str,
+        env: Mapping[str, str] = _NONE,
+        cancellable: bool = True,
+        through: Sequence[str] = (),
     ) -> str:
         """Run one, and give what it writes to its standard output."""
-        start = self._log_size()
+        start, command = self._log_size(), self.client.command("docker", words)
         try:
             return await self.job.check_output(
-                self.client.command("docker", words),
-                env={**self.env, **env},
+                [*through, *command],
+                env={**self._env, **env},
                 cancellable=cancellable,
+                show=command,
             )
         except CommandFailed as error:
             raise self._failure("docker", words, error, start) from None
+
+    @property
+    def _env(self) -> dict[str, str]:
+        return {"DOCKER_CONFIG": str(self.folder), **_QUIET}
 
     def _failure(
         self, program: str, words: tuple[str, ...], error: CommandFailed, start: int
@@ -93,7 +108,7 @@ async def session(
     users = users_config(client.config)
     async with job.tempdir("docker-config-") as folder:
         await asyncio.to_thread(make_config, folder, users)
-        docker = Session(client, job, {"DOCKER_CONFIG": str(folder), **_QUIET})
+        docker = Session(client, job, folder)
         if auth is not None:
             server = auth.registry or registry_of(name) or DOCKER_HUB
             await asyncio.to_thread(prepare_login, folder, users, server)
