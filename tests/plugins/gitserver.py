@@ -41,6 +41,7 @@ class GitServer:
         self._lock = threading.Lock()
         self._go_on = threading.Event()
         self._go_on.set()
+        self._withheld: int | None = None
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
@@ -55,9 +56,23 @@ class GitServer:
         """From here on packs are not sent, but for their first bytes."""
         self._go_on.clear()
 
+    def stall_near_end(self, withheld: int) -> None:
+        """From here on so many bytes at the end of a pack are not sent."""
+        self._withheld = withheld
+        self._go_on.clear()
+
     def go_on(self) -> None:
         """Send what waits, and all that follows."""
         self._go_on.set()
+
+    @property
+    def sends_some(self) -> bool:
+        """Whether it sends the beginning of a pack before it waits."""
+        return self._withheld is not None
+
+    def beginning(self, content: bytes) -> int:
+        """How many bytes of a pack that is."""
+        return max(0, len(content) - (self._withheld or 0))
 
     def wait_here(self) -> None:
         if not self._go_on.is_set():
@@ -124,8 +139,9 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
 
         def _backend(self) -> None:
             body = self._body()
-            # The fetching itself; what comes before only lists the refs.
-            if b"command=fetch" in body or b"want " in body:
+            # What comes before only lists the refs.
+            is_fetch = b"command=fetch" in body or b"want " in body
+            if is_fetch and not server.sends_some:
                 server.wait_here()
             parts = urlsplit(self.path)
             environ = {
@@ -148,8 +164,12 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
             for name, value in {**headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
             self.end_headers()
+            first = server.beginning(content) if is_fetch else len(content)
             with suppress(OSError):  # Nobody may wait for it any more.
-                self.wfile.write(content)
+                self.wfile.write(content[:first])
+                if first < len(content):
+                    server.wait_here()
+                self.wfile.write(content[first:])
 
         def _body(self) -> bytes:
             if self.headers.get("Transfer-Encoding") != "chunked":

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from pycurrent.plugins.git.progress import is_progress
+
 
 class Kind(Enum):
     """What is to be done about it."""
@@ -149,6 +151,7 @@ def cause(said: str) -> Cause | None:
             groups = [group.strip() for group in found.groups() if group is not None]
             return Cause(kind, text.format(*groups))
     lines = [line.strip() for line in re.split(r"[\r\n]+", said) if line.strip()]
+    lines = [line for line in lines if not is_progress(line)]
     # What the server says of itself is nothing about our copy.
     ours = [line for line in lines if not _THEIRS.match(line)]
     if damage := next(filter(_DAMAGE.search, ours), None):

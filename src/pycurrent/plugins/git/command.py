@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 from pycurrent.engine import CommandFailed, Job
 from pycurrent.plugins.git.cause import Cause, Kind, cause
 from pycurrent.plugins.git.environment import outside_repositories
+from pycurrent.plugins.git.progress import exec_with_progress
 
 _LONGEST_READ = 1 << 16
 """Bytes at the end of what git says, in which the cause of a failure is looked for."""
@@ -26,9 +27,18 @@ async def run_git(
     job: Job, command: Sequence[str], env: Mapping[str, str], *, show: str | None = None
 ) -> None:
     """Run a command that may use no other repository than it names. Raises GitFailed."""
+    await _checked(job, job.exec(command, env=outside_repositories(env), show=show))
+
+
+async def run_git_with_progress(job: Job, command: Sequence[str], env: Mapping[str, str]) -> None:
+    """As `run_git`, for one with --progress: that is in the log only if it takes long."""
+    await _checked(job, exec_with_progress(job, command, outside_repositories(env)))
+
+
+async def _checked(job: Job, running: Awaitable[None]) -> None:
     start = job.log_path.stat().st_size
     try:
-        await job.exec(command, env=outside_repositories(env), show=show)
+        await running
     except CommandFailed as error:
         said = await asyncio.to_thread(_said, job, start)
         silent = Cause(Kind.OTHER, f"git exited with status {error.status}, and says nothing")

@@ -10,7 +10,7 @@ from pycurrent.engine import Job
 from pycurrent.engine.tasks import regardless
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.cause import Cause, Kind
-from pycurrent.plugins.git.command import GitFailed, run_git
+from pycurrent.plugins.git.command import GitFailed, run_git, run_git_with_progress
 from pycurrent.plugins.git.copies import Copies
 from pycurrent.plugins.git.copy import KEEP, Copy
 from pycurrent.plugins.git.credentials import Access, Settings
@@ -180,16 +180,23 @@ class Fetching:
             how = ["--prune", "--", str(copy.address), *_ALL, refspec]
         else:
             how = ["--no-tags", f"--depth={copy.depth}", "--", str(copy.address), refspec]
-        always = ("--quiet", "--no-recurse-submodules", "--no-write-fetch-head")
+        always = ("--progress", "--no-recurse-submodules", "--no-write-fetch-head")
         try:
-            await self._git(copy, "fetch", *always, *how)
+            await self._fetch_now(copy, *always, *how)
         except GitFailed as failed:
             if failed.cause.kind is not Kind.SHA256 or copy.kept():
                 raise
             await regardless(asyncio.to_thread(copy.remove))
             await regardless(asyncio.to_thread(copy.make, "sha256"))
-            await self._git(copy, "fetch", *always, *how)
+            await self._fetch_now(copy, *always, *how)
+
+    async def _fetch_now(self, copy: Copy, *words: str) -> None:
+        await run_git_with_progress(
+            self.job, self._command(copy, "fetch", *words), self.settings.env
+        )
 
     async def _git(self, copy: Copy, *words: str) -> None:
-        command = [*GIT, *_STALLED, *self.settings.options, f"--git-dir={copy.repository}", *words]
-        await run_git(self.job, command, self.settings.env)
+        await run_git(self.job, self._command(copy, *words), self.settings.env)
+
+    def _command(self, copy: Copy, *words: str) -> list[str]:
+        return [*GIT, *_STALLED, *self.settings.options, f"--git-dir={copy.repository}", *words]

@@ -1,0 +1,109 @@
+"""What git tells of its progress: worth knowing where it takes long, and noise where it does not.
+
+Git has no setting for that. So what it says goes through a pipe with a name, and for the first
+seconds it is held back. If git has ended by then, the log gets all but the progress.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pycurrent.engine import Job
+
+PATIENCE = 2.0
+"""Seconds after which progress is worth knowing."""
+
+_CHUNK = 1 << 16
+# Each is on a line of its own, or takes the place of the one before.
+_PIECE = re.compile(rb"[^\r\n]*[\r\n]")
+_PROGRESS = re.compile(
+    rb"(?:remote: )?(?:\w+ing \w+(?: \w+)*: +\d.*|Total \d+ \(delta .*)\s*", re.IGNORECASE
+)
+# A table of the refs, of which there may be thousands. Those that were refused are another matter.
+_REFS = re.compile(rb"From \S+\s*| [ +*=t-] .* -> .*\s*")
+
+
+async def exec_with_progress(
+    job: Job, command: Sequence[str], env: Mapping[str, str | None]
+) -> None:
+    """Run a git command that writes its progress to its standard error. Raises CommandFailed."""
+    async with job.tempdir("said-") as folder:
+        pipe = folder / "pipe"
+        with _relayed(job, pipe):
+            # The pipe is opened by a shell, as a job's commands all write to its log.
+            through = ("sh", "-c", 'exec "$@" 2> "$0"', str(pipe))
+            await job.exec([*through, *command], env=env, show=shlex.join(command))
+
+
+def is_progress(line: str) -> bool:
+    """Whether a line tells nothing but how far git is."""
+    return _PROGRESS.fullmatch(line.encode()) is not None
+
+
+@contextmanager
+def _relayed(job: Job, pipe: Path) -> Iterator[None]:
+    """Have what is written to a new pipe go to the log, at the end of the block at the latest."""
+    os.mkfifo(pipe, 0o600)
+    descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    relay, loop = _Relay(job), asyncio.get_running_loop()
+
+    def read() -> bool:
+        """Take what there is; False once there is nothing, now or for good."""
+        try:
+            data = os.read(descriptor, _CHUNK)
+        except BlockingIOError:
+            return False
+        if not data:
+            loop.remove_reader(descriptor)
+        relay.take(data)
+        return bool(data)
+
+    loop.add_reader(descriptor, read)
+    timer = loop.call_later(PATIENCE, relay.tell_all)
+    try:
+        yield
+    finally:
+        timer.cancel()
+        loop.remove_reader(descriptor)
+        while read():
+            pass
+        os.close(descriptor)
+        relay.end()
+
+
+class _Relay:
+    """Keeps progress until it is asked for."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._rest = b""  # the beginning of a piece
+        self._held: list[bytes] | None = []  # None: nothing is held back any more
+
+    def take(self, data: bytes) -> None:
+        *pieces, self._rest = _split(self._rest + data)
+        pieces = [piece for piece in pieces if not _REFS.fullmatch(piece)]
+        if self._held is None:
+            self._job.write(b"".join(pieces))
+        else:
+            self._held += pieces
+
+    def tell_all(self) -> None:
+        """From here on it takes long."""
+        held, self._held = self._held or [], None
+        self._job.write(b"".join(held))
+
+    def end(self) -> None:
+        held = [piece for piece in self._held or [] if not _PROGRESS.fullmatch(piece)]
+        self._job.write(b"".join([*held, self._rest]))
+
+
+def _split(data: bytes) -> list[bytes]:
+    """Whole pieces, and what comes after the last of them."""
+    pieces = _PIECE.findall(data)
+    return [*pieces, data[sum(map(len, pieces)) :]]
