@@ -25,17 +25,22 @@ class MissingPart(Exception):
 
 def have(programs: Mapping[str, str]) -> None:
     """Have these programs, named with the packages that they are in. Raises MissingPart."""
-    if platform.system() != "Linux":
-        raise MissingPart(f"{', '.join(programs)}: on Linux only")
     with one_at_a_time():
         install(programs)
 
 
+def path_of(program: str) -> str | None:
+    """Where it is. A user's PATH need not have what is for administrators."""
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+
 def install(programs: Mapping[str, str]) -> None:
     """Install what is missing of them; within `one_at_a_time`. Raises MissingPart."""
-    missing = {name: package for name, package in programs.items() if shutil.which(name) is None}
+    missing = {name: package for name, package in programs.items() if path_of(name) is None}
     if not missing:
         return
+    if platform.system() != "Linux":
+        raise MissingPart(f"there is no {', '.join(missing)}: it can be installed on Linux only")
     if os.geteuid() != 0:
         raise MissingPart(
             f"there is no {', '.join(missing)}: only root can install "
@@ -43,6 +48,8 @@ def install(programs: Mapping[str, str]) -> None:
         )
     apt("update", "-qq")
     apt("install", "-y", "--no-install-recommends", *sorted(set(missing.values())))
+    if still := [name for name in missing if path_of(name) is None]:
+        raise MissingPart(f"the packages were installed, but there is no {', '.join(still)}")
 
 
 def release() -> str:

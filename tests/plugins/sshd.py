@@ -4,18 +4,20 @@
 is installed where it is missing and root can; otherwise `MissingPart` says why not.
 """
 
-import fcntl
 import getpass
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
+
+from .debian import MissingPart, have, path_of
+
+__all__ = ["HOST", "MissingPart", "Sshd", "find_sshd", "free_port", "new_key"]
 
 HOST = "127.0.0.1"
 
@@ -33,10 +35,6 @@ MaxStartups 100
 LogLevel VERBOSE
 Subsystem sftp internal-sftp
 """
-
-
-class MissingPart(Exception):
-    """The tests can't run here, and why."""
 
 
 class Sshd:
@@ -150,40 +148,10 @@ def new_key(path: Path) -> Path:
 
 def find_sshd() -> str:
     """The path of the server (it wants to be called by that). Raises MissingPart."""
-    with _one_at_a_time():
-        if (found := _installed()) is not None:
-            return found
-        if os.geteuid() != 0 or shutil.which("apt-get") is None:
-            raise MissingPart("there is no sshd: install openssh-server")
-        _apt("update", "-qq")
-        _apt("install", "-y", "--no-install-recommends", "openssh-server")
-        if (found := _installed()) is None:
-            raise MissingPart("openssh-server was installed, but there is no sshd")
-        return found
-
-
-def _installed() -> str | None:
-    # A user's PATH need not have what is for administrators.
-    return shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-
-
-def _apt(*words: str) -> None:
-    command = ["apt-get", "-o", "DPkg::Lock::Timeout=300", *words]
-    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.strip() or "no reason given").splitlines()[-1]
-        raise MissingPart(f"{' '.join(command)}: {last}")
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Test sessions, and the workers of one, wait for each other."""
-    folder = Path.home() / ".cache" / "pycurrent-tests"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "parts.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    have({"sshd": "openssh-server"})
+    found = path_of("sshd")
+    assert found is not None
+    return found
 
 
 def _public(key: Path) -> str:

@@ -5,12 +5,11 @@ with the reason; but with CI or PYCURRENT_REQUIRE_ALL in the environment they fa
 """
 
 import fcntl
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
@@ -18,19 +17,13 @@ from pycurrent.plugins import docker
 from pycurrent.term import Current
 from pycurrent.testing import Harness
 
+from ..debian import MissingPart, missing
 from .engine import DockerEngine
-from .parts import MissingPart, find_parts
+from .parts import find_parts
 from .registry import Registry
 
 BASE = "lab/base:1"
 MONITOR = ("--update-monitor=1s", "--rollback-monitor=1s", "--stop-grace-period=1s")
-
-
-def missing(reason: str) -> NoReturn:
-    """There is no way to run the test."""
-    if os.environ.get("CI") or os.environ.get("PYCURRENT_REQUIRE_ALL"):
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

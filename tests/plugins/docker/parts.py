@@ -14,8 +14,6 @@ from pathlib import Path
 
 from ..debian import FOLDER, MissingPart, apt, install, one_at_a_time, release, run
 
-__all__ = ["MissingPart", "find_parts", "has_compose_v1"]
-
 PROGRAMS = {
     "docker": "docker.io",
     "dockerd": "docker.io",

@@ -9,7 +9,8 @@ from pycurrent import Failed, Ok, UsageError, Var
 from pycurrent.plugins import docker
 from pycurrent.testing import Harness
 
-from .conftest import BASE, missing
+from ..debian import missing
+from .conftest import BASE
 from .engine import DockerEngine
 from .parts import has_compose_v1
 from .waiting import over

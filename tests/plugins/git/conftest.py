@@ -1,20 +1,20 @@
 """Servers with repositories that others push to."""
 
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
 from pycurrent.term import Current
 from pycurrent.testing import Harness
 
+from ..debian import MissingPart, missing
 from ..gitserver import GitServer
 from ..repositories import Repo
-from ..sshd import MissingPart, Sshd, find_sshd, free_port
+from ..sshd import Sshd, find_sshd, free_port
 
 
 @pytest.fixture
@@ -78,19 +78,13 @@ def sshd(tmp_path: Path) -> Iterator[Sshd]:
     try:
         find_sshd()
     except MissingPart as why:
-        _missing(str(why))
+        missing(str(why))
     server = Sshd(tmp_path / "sshd")
     try:
         server.start()
         yield server
     finally:
         server.stop()
-
-
-def _missing(reason: str) -> NoReturn:
-    if os.environ.get("CI") or os.environ.get("PYCURRENT_REQUIRE_ALL"):
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
 
 
 @pytest.fixture
