@@ -74,23 +74,30 @@ def engine(
 @pytest.fixture(scope="session")
 def registry(plugins: Path) -> Iterator[Registry]:
     """A registry that everybody may use."""
-    yield from _registry(asks_for_password=False)
+    with folder_on_disk("pcr-") as folder:
+        yield from _running(Registry(folder))
 
 
 @pytest.fixture(scope="session")
 def closed_registry(plugins: Path) -> Iterator[Registry]:
     """A registry that asks for a password."""
-    yield from _registry(asks_for_password=True)
-
-
-def _registry(*, asks_for_password: bool) -> Iterator[Registry]:
     with folder_on_disk("pcr-") as folder:
-        registry = Registry(folder, asks_for_password=asks_for_password)
-        try:
-            registry.start()
-            yield registry
-        finally:
-            registry.stop()
+        yield from _running(Registry(folder, asks_for_password=True))
+
+
+@pytest.fixture
+def read_only_registry(plugins: Path) -> Iterator[Registry]:
+    """A registry that takes nothing."""
+    with folder_on_disk("pcr-") as folder:
+        yield from _running(Registry(folder, read_only=True))
+
+
+def _running(registry: Registry) -> Iterator[Registry]:
+    try:
+        registry.start()
+        yield registry
+    finally:
+        registry.stop()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +18,23 @@ LAYER = 100_000
 CONFIG = """\
 version: 0.1
 log: {{level: warn}}
-storage: {{filesystem: {{rootdirectory: {folder}/data}}}}
 http: {{addr: "127.0.0.1:{port}"}}
+storage:
+  filesystem: {{rootdirectory: {folder}/data}}
 """
+READ_ONLY = "  maintenance: {{readonly: {{enabled: true}}}}\n"
 AUTH = "auth: {{htpasswd: {{realm: tests, path: {folder}/htpasswd}}}}\n"
 
 
 class Registry:
     """A registry that keeps to a folder, on a free port of this machine."""
 
-    def __init__(self, folder: Path, *, asks_for_password: bool) -> None:
+    def __init__(
+        self, folder: Path, *, asks_for_password: bool = False, read_only: bool = False
+    ) -> None:
         self.folder = folder
         self.host = f"127.0.0.1:{_free_port()}"
-        config = CONFIG + (AUTH if asks_for_password else "")
+        config = CONFIG + (READ_ONLY if read_only else "") + (AUTH if asks_for_password else "")
         port = self.host.rpartition(":")[2]
         (folder / "config.yml").write_text(config.format(folder=folder, port=port))
         users = subprocess.check_output(["htpasswd", "-Bbn", USER, PASSWORD])
@@ -72,43 +76,30 @@ def _free_port() -> int:
 
 @dataclass
 class Stalled:
-    """A registry that sends a layer so slowly that it takes for ever.
+    """A registry that sends, or takes, a layer so slowly that it takes for ever.
 
-    It does send: an engine notices that nobody waits for a pull when it has progress to tell.
+    It does: an engine notices that nobody waits for a pull when it has progress to tell.
     """
 
     host: str = ""
     waiting: int = 0
-    """How many requests for layers wait."""
+    """How many layers are on their way."""
+    received: int = 0
+    """Bytes of layers that have come, of those that are pushed."""
+
+
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def stalling(behind: Registry) -> AsyncIterator[Stalled]:
-    """What a registry has, but for its layers."""
-    stalled = Stalled()
+async def _serving(answer: Answer) -> AsyncIterator[str]:
+    """Where each connection gets one answer."""
     serving: set[asyncio.Task[None]] = set()
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
-            head = await reader.readexactly(1)
-            if not head.isalpha():
-                return  # TLS, which the engine tries first
-            head += await reader.readuntil(b"\r\n\r\n")
-            text = await _forward(head, behind.host)
-            if len(text) < LAYER:
-                # It tells where to go on.
-                writer.write(text.replace(behind.host.encode(), stalled.host.encode()))
-                await writer.drain()
-                return
-            stalled.waiting += 1
-            try:
-                await _trickle(reader, writer)
-            finally:
-                stalled.waiting -= 1
 
     async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await answer(reader, writer)
+            with suppress(OSError, asyncio.IncompleteReadError):
+                await answer(reader, writer)
         finally:
             writer.close()
             with suppress(OSError):
@@ -120,14 +111,69 @@ async def stalling(behind: Registry) -> AsyncIterator[Stalled]:
         task.add_done_callback(serving.discard)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    stalled.host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
-        yield stalled
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         for task in serving:
             task.cancel()
         await asyncio.gather(*serving, return_exceptions=True)
+
+
+async def _head(reader: asyncio.StreamReader) -> bytes:
+    """Of the request. Raises IncompleteReadError if it is TLS, which the engine tries first."""
+    first = await reader.readexactly(1)
+    if not first.isalpha():
+        raise asyncio.IncompleteReadError(first, None)
+    return first + await reader.readuntil(b"\r\n\r\n")
+
+
+@asynccontextmanager
+async def stalling(behind: Registry) -> AsyncIterator[Stalled]:
+    """What a registry has, but for its layers."""
+    stalled = Stalled()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        text = await _forward(await _head(reader), behind.host)
+        if len(text) < LAYER:
+            # It tells where to go on.
+            writer.write(text.replace(behind.host.encode(), stalled.host.encode()))
+            await writer.drain()
+            return
+        stalled.waiting += 1
+        try:
+            await _trickle(reader, writer)
+        finally:
+            stalled.waiting -= 1
+
+    async with _serving(answer) as stalled.host:
+        yield stalled
+
+
+@asynccontextmanager
+async def taking_slowly() -> AsyncIterator[Stalled]:
+    """An empty registry, which takes what is pushed so slowly that it takes for ever."""
+    slow = Stalled()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await _head(reader)
+        if not head.startswith(b"PATCH "):
+            status = {b"POST": "202 Accepted", b"HEAD": "404 Not Found"}.get(head[:4], "200 OK")
+            where = f"Location: http://{slow.host}/v2/x/blobs/uploads/1\r\n"
+            known = "Docker-Upload-UUID: 1\r\nRange: 0-0\r\nContent-Length: 0\r\n"
+            writer.write(f"HTTP/1.1 {status}\r\n{where}{known}Connection: close\r\n\r\n".encode())
+            await writer.drain()
+            return
+        slow.waiting += 1
+        try:
+            while data := await reader.read(1 << 16):
+                slow.received += len(data)
+                await asyncio.sleep(0.01)
+        finally:
+            slow.waiting -= 1
+
+    async with _serving(answer) as slow.host:
+        yield slow
 
 
 async def _trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -92,8 +92,9 @@ async def test_an_image_can_be_built_on_another(
         ("FROM lab/base:1\nRUN echo oh no; exit 9\n", r"docker \w+: .*echo oh no; exit 9.*: 9"),
         ("FROM lab/base:1\nNONSENSE\n", r"docker \w+: .*unknown instruction: NONSENSE"),
         ("FROM lab/base:1\nCOPY missing /x\n", r"docker \w+: .*missing.*"),
+        ("FROM lab/base:1\nRUN echo > /dev/full\n", r".*: 1 \(no space left on device\)"),
     ],
-    ids=["step", "syntax", "file"],
+    ids=["step", "syntax", "file", "disk"],
 )
 async def test_failures_name_the_cause(
     context: docker.Context,
@@ -125,6 +126,13 @@ async def test_a_cancelled_build_is_stopped_in_the_engine(
         assert h.output == Failed("Cancelled")
         await h.until(lambda: not engine.processes(mark), timeout=20)
         await h.until(lambda: not engine.containers(), timeout=20)
+
+
+async def test_builds_are_told_apart(context: docker.Context, start: Start) -> None:
+    """Without a context, by what they begin with."""
+    text = "# syntax\nfrom --platform=linux/amd64 nosuch/base:1 AS first\nFROM first\n"
+    async with start(lambda: context.build(None, dockerfile=text)) as h:
+        assert h.find("build").description == "build on nosuch/base:1"
 
 
 async def test_secrets_are_in_a_step_only(

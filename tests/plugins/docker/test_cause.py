@@ -15,7 +15,21 @@ SAID = {
         "No such image: x."
     ),
     "The push refers to repository [r/a]\n51ef: Preparing\nno basic auth credentials\n": (
-        "no basic auth credentials"
+        "no basic auth credentials (the registry asks for a password: give auth)"
+    ),
+    "f13f: Retrying in 1 second\nreceived unexpected HTTP status: 500 Internal Server Error\n": (
+        "received unexpected HTTP status: 500 Internal Server Error "
+        "(the registry has failed: see its own log)"
+    ),
+    "Error response from daemon: denied\n": (
+        "denied (the registry does not allow it: does the user of auth have the right?)"
+    ),
+    "dd: error writing '/x': No space left on device\n"
+    "The command '/bin/sh -c dd' returned a non-zero code: 1\n": (
+        "The command '/bin/sh -c dd' returned a non-zero code: 1 (no space left on device)"
+    ),
+    "Error response from daemon: write /x: no space left on device\n": (
+        "write /x: no space left on device"
     ),
     "#5 ERROR: exit code: 9\n------\n > [2/2] RUN x:\n0.193 bad\n------\nERROR: failed to solve: "
     "executor failed running [/bin/sh -c x]: exit code: 9\n": (

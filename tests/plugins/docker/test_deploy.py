@@ -118,6 +118,23 @@ async def test_compose_may_wait_for_health(
         engine.docker("rm", "--force", *engine.containers())
 
 
+async def test_a_cancelled_project_is_named_with_what_stays(
+    context: docker.Context, engine: DockerEngine, start: Start
+) -> None:
+    """Nothing more is done, and the log says how to end what has been."""
+    never = "    healthcheck: {test: ['CMD', 'false'], start_period: 1000s}\n"
+    contents = compose_file("sleep 7003") + never
+    try:
+        async with start(lambda: context.compose("shop", contents, wait=True)) as h:
+            await h.until(lambda: engine.processes("7003"), timeout=20)
+            h.find("compose").cancel("enough")
+            await over(h)
+            assert h.output == Failed("Cancelled")
+            assert "To end it: docker compose -p shop down" in h.log("compose")
+    finally:
+        engine.docker("rm", "--force", *engine.containers())
+
+
 async def test_names_of_projects_and_services_are_checked(context: docker.Context) -> None:
     """Before anything is run."""
     for name in ("", "-x", "Shop", "a b"):

@@ -17,7 +17,7 @@ from pycurrent.plugins import docker
 from pycurrent.testing import Harness
 
 from .engine import DockerEngine
-from .registry import LAYER, PASSWORD, USER, Registry, stalling
+from .registry import LAYER, PASSWORD, USER, Registry, stalling, taking_slowly
 from .waiting import over
 
 Start = Callable[..., Harness]
@@ -181,6 +181,41 @@ async def test_failures_to_pull_name_the_cause(
         await over(h)
         assert isinstance(h.output, Failed)
         assert re.match(reason, h.output.message), h.output.message
+
+
+async def test_a_registry_that_refuses_is_named(
+    context: docker.Context,
+    base: docker.Image,
+    closed_registry: Registry,
+    read_only_registry: Registry,
+    start: Start,
+) -> None:
+    """With what there is to do about it."""
+    for registry, reason in (
+        (closed_registry, "the registry asks for a password: give auth"),
+        (read_only_registry, "the registry is read-only"),
+    ):
+        name = f"{registry.host}/refused:1"
+        async with start(lambda name=name: context.push(base, name)) as h:
+            await over(h)
+            assert isinstance(h.output, Failed)
+            assert h.output.message.endswith(f" ({reason})")
+
+
+async def test_a_cancelled_push_is_stopped_in_the_engine(
+    context: docker.Context, engine: DockerEngine, registry: Registry, start: Start
+) -> None:
+    """The engine breaks off the upload."""
+    async with taking_slowly() as slow:
+        name = f"{slow.host}/long:1"
+        id = engine.docker("import", "-", name, stdin=tar_of("file", Random(2).randbytes(10**7)))
+        async with start(lambda: context.push(docker.Image(id), name)) as h:
+            await h.until(lambda: slow.waiting, timeout=20)
+            h.find("push").cancel("enough")
+            await over(h)
+            assert h.output == Failed("Cancelled")
+            await h.until(lambda: slow.waiting == 0, timeout=20)
+            assert slow.received < 10**7
 
 
 async def test_a_cancelled_pull_is_stopped_in_the_engine(

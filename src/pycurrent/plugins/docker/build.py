@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -22,6 +23,7 @@ from pycurrent.plugins.limits import Limits, Timeout
 from pycurrent.term import Current, Primitive, component
 
 DOCKERFILE = PurePath("Dockerfile")
+_FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Build(Builder[BuildKey, Image]):
     limits: Limits
 
     def describe(self, key: BuildKey) -> str:
-        source = "without a context" if self.source is None else self.source
+        source = _first_base(key) if self.source is None else self.source
         return f"build {source}" if key.path == PurePath() else f"build {source} in {key.path}"
 
     async def build(self, job: Job, key: BuildKey) -> Image:
@@ -88,6 +90,12 @@ class Build(Builder[BuildKey, Image]):
                 stdin=str(key.dockerfile) if is_text else None,
             )
             return Image((result / "id").read_text().strip())
+
+
+def _first_base(key: BuildKey) -> str:
+    """For people: what tells one Dockerfile without a context from the others."""
+    found = _FROM.search(str(key.dockerfile))
+    return "without a context" if found is None else f"on {found[1]}"
 
 
 def build(

@@ -23,6 +23,17 @@ _PREFIXES = re.compile(
     r"|failed to create LLB definition: |failed to receive status: )+"
 )
 _CUT_OFF = re.compile(r"unexpected EOF|: EOF$|connection reset|broken pipe|transport is closing")
+_FULL = re.compile(r"no space left on device", re.IGNORECASE)
+# What people can do about what registries say in so few words.
+_HINTS = [
+    (re.compile(r"no basic auth credentials"), "the registry asks for a password: give auth"),
+    (
+        re.compile(r"^denied\b"),
+        "the registry does not allow it: does the user of auth have the right?",
+    ),
+    (re.compile(r"operation is unsupported|HTTP 405 response"), "the registry is read-only"),
+    (re.compile(r"unexpected HTTP status: 5"), "the registry has failed: see its own log"),
+]
 
 
 def cause(said: str) -> str | None:
@@ -39,4 +50,8 @@ def cause(said: str) -> str | None:
     text = line[prefix.end() :] if prefix else line
     if _CUT_OFF.search(text):
         return f"the engine has broken off the connection: has it ended? ({text})"
-    return text
+    if _FULL.search(said) and not _FULL.search(text):
+        # A step of a build has said that, and the engine only that the step has failed.
+        return f"{text} (no space left on device)"
+    hints = [hint for pattern, hint in _HINTS if pattern.search(text)]
+    return f"{text} ({hints[0]})" if hints else text

@@ -45,6 +45,7 @@ class Compose(Publisher[ComposeKey, str, None]):
 
     async def publish(self, job: Job, key: ComposeKey, value: str) -> None:
         await self.limits.start(job)
+        job.on_cancel(lambda: _say_it_stays(job, key.project))
         async with session(self.client, job, auth=self.auth) as docker:
             up = ("-p", key.project, "-f", "-", "up", "--detach", "--remove-orphans")
             if await _has_plugin(docker):
@@ -67,6 +68,11 @@ async def _has_plugin(docker: Session) -> bool:
     return True
 
 
+def _say_it_stays(job: Job, project: str) -> None:
+    if job.cancelled is not None:
+        job.log(f"What has been started stays. To end it: docker compose -p {project} down")
+
+
 def compose(
     client: Client,
     /,
@@ -84,8 +90,8 @@ def compose(
 
     Containers are made anew where something about them has changed, and removed where they are
     no longer in the file. The contents are recorded, and no place for secrets. With `wait` it
-    succeeds once all services are running and healthy. Relative paths in the file don't work.
-    `auth` says which `registry` it is for.
+    succeeds once all services are running and healthy. Cancelled it does no more, but what it has
+    started stays. Relative paths in the file don't work. `auth` says which `registry` it is for.
     """
     work = Compose(client, auth, wait, Limits(level, pool, timeout))
     if not _PROJECT.fullmatch(project):
