@@ -21,6 +21,10 @@ SAID = {
         "received unexpected HTTP status: 500 Internal Server Error "
         "(the registry has failed: see its own log)"
     ),
+    'Failed to initialize: unable to resolve docker endpoint: context "x": context not found: open '
+    "/c/contexts/meta/1/meta.json: no such file or directory\n": (
+        'there is no context "x": see docker context ls'
+    ),
     "Error response from daemon: denied\n": (
         "denied (the registry does not allow it: does the user of auth have the right?)"
     ),

@@ -258,17 +258,17 @@ async def test_engines_stand_side_by_side(
         other.docker("context", "create", "second", f"--docker=host={other.host}")
         second = docker.Context("second", other.config)
         image = make_image(other, "only there")
-        seen = {
-            "here": context.run(image, args=["true"]).state(),
-            "there": second.run(image, args=["true"]).state(),
-        }
-        async with start(lambda: current.seq(list(seen.values()))) as h:
-            await h.until(lambda: len(h.history()) == 2, timeout=20)
+        nowhere = docker.Context("third", other.config)
+        engines = (context, second, nowhere)
+        runs = [engine.run(image, args=["true"]).state() for engine in engines]
+        async with start(lambda: current.seq(runs)) as h:
+            await h.until(lambda: len(h.history()) == 3, timeout=20)
             await h.settle()
             assert isinstance(h.output, Ok)
-            here, there = h.output.value
+            here, there, none = h.output.value
             assert isinstance(here, Failed)
             assert there == Ok(None)
+            assert none == Failed('docker ps: there is no context "third": see docker context ls')
 
 
 def tar_of(name: str, data: bytes) -> bytes:

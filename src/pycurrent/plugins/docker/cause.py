@@ -20,8 +20,10 @@ _PREFIXES = re.compile(
     # The client's, then BuildKit's.
     r"((?i:error): |Error response from daemon: |docker: |- "
     r"|rpc error: code = \w+ desc = |failed to solve(?: with frontend [\w.]+)?: "
-    r"|failed to create LLB definition: |failed to receive status: )+"
+    r"|failed to create LLB definition: |failed to receive status: "
+    r"|Failed to initialize: |unable to resolve docker endpoint: )+"
 )
+_NO_CONTEXT = re.compile(r"(context \".*\"): context not found: open .*")
 _CUT_OFF = re.compile(r"unexpected EOF|: EOF$|connection reset|broken pipe|transport is closing")
 _FULL = re.compile(r"no space left on device", re.IGNORECASE)
 # What people can do about what registries say in so few words.
@@ -50,6 +52,8 @@ def cause(said: str) -> str | None:
     text = line[prefix.end() :] if prefix else line
     if _CUT_OFF.search(text):
         return f"the engine has broken off the connection: has it ended? ({text})"
+    if found := _NO_CONTEXT.fullmatch(text):
+        return f"there is no {found[1]}: see docker context ls"
     if _FULL.search(said) and not _FULL.search(text):
         # A step of a build has said that, and the engine only that the step has failed.
         return f"{text} (no space left on device)"
