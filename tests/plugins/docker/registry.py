@@ -151,6 +151,17 @@ async def stalling(behind: Registry) -> AsyncIterator[Stalled]:
 
 
 @asynccontextmanager
+async def breaking_off() -> AsyncIterator[str]:
+    """Where a registry is said to be that ends each connection without an answer."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _head(reader)
+
+    async with _serving(answer) as host:
+        yield host
+
+
+@asynccontextmanager
 async def taking_slowly() -> AsyncIterator[Stalled]:
     """An empty registry, which takes what is pushed so slowly that it takes for ever."""
     slow = Stalled()

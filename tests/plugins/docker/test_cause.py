@@ -50,6 +50,17 @@ SAID = {
     "server: EOF\n": (
         "the engine has broken off the connection: has it ended? (error reading from server: EOF)"
     ),
+    'Error response from daemon: Get "http://r:1/v2/": EOF\n': (
+        'the server has broken off the connection (Get "http://r:1/v2/": EOF)'
+    ),
+    "write tcp 127.0.0.1:4->127.0.0.1:5: write: connection reset by peer\n": (
+        "the server has broken off the connection "
+        "(write tcp 127.0.0.1:4->127.0.0.1:5: write: connection reset by peer)"
+    ),
+    'error during connect: Get "http://docker.example.com/v1.50/info": EOF\n': (
+        "the engine has broken off the connection: has it ended? "
+        '(error during connect: Get "http://docker.example.com/v1.50/info": EOF)'
+    ),
     'time="2026-11-22T09:56:54Z" level=error msg="error waiting for \\"x\\""\n': (
         'error waiting for "x"'
     ),

@@ -17,7 +17,7 @@ from pycurrent.plugins import docker
 from pycurrent.testing import Harness
 
 from .engine import DockerEngine
-from .registry import LAYER, PASSWORD, USER, Registry, stalling, taking_slowly
+from .registry import LAYER, PASSWORD, USER, Registry, breaking_off, stalling, taking_slowly
 from .waiting import over
 
 Start = Callable[..., Harness]
@@ -200,6 +200,28 @@ async def test_a_registry_that_refuses_is_named(
             await over(h)
             assert isinstance(h.output, Failed)
             assert h.output.message.endswith(f" ({reason})")
+
+
+async def test_a_registry_that_breaks_off_is_not_taken_for_the_engine(
+    context: docker.Context, base: docker.Image, start: Start
+) -> None:
+    """Whoever is asked for images by it."""
+    async with breaking_off() as host:
+        name = f"{host}/x:1"
+        asked: list[current.Current[object]] = [
+            context.push(base, f"{host}/pushed:1").map(str),
+            context.pull(name).map(str),
+            context.build(None, dockerfile=f"FROM {name}\n").map(str),
+            context.build(None, dockerfile=f"FROM {name}\n", buildx=True).map(str),
+        ]
+        async with start(lambda: current.seq([one.state() for one in asked])) as h:
+            await h.until(lambda: len(h.history()) == len(asked), timeout=30)
+            await h.settle()
+            assert isinstance(h.output, Ok)
+            for failed in h.output.value:
+                assert isinstance(failed, Failed)
+                assert "the server has broken off the connection" in failed.message
+                assert host in failed.message
 
 
 async def test_a_cancelled_push_is_stopped_in_the_engine(

@@ -24,7 +24,13 @@ _PREFIXES = re.compile(
     r"|Failed to initialize: |unable to resolve docker endpoint: )+"
 )
 _NO_CONTEXT = re.compile(r"(context \".*\"): context not found: open .*")
-_CUT_OFF = re.compile(r"unexpected EOF|: EOF$|connection reset|broken pipe|transport is closing")
+_CUT_OFF = re.compile(
+    r"unexpected EOF|: EOF$|connection reset|broken pipe|transport is closing"
+    r"|use of closed network connection"
+)
+# Whose connection it was: the client's to the engine has no address, or is named like this.
+_TO_ENGINE = re.compile(r"error during connect: ")
+_ELSEWHERE = re.compile(r"https?://|\btcp ")
 _FULL = re.compile(r"no space left on device", re.IGNORECASE)
 # What people can do about what registries say in so few words.
 _HINTS = [
@@ -51,6 +57,8 @@ def cause(said: str) -> str | None:
     prefix = _PREFIXES.match(line)
     text = line[prefix.end() :] if prefix else line
     if _CUT_OFF.search(text):
+        if _ELSEWHERE.search(text) and not _TO_ENGINE.search(text):
+            return f"the server has broken off the connection ({text})"
         return f"the engine has broken off the connection: has it ended? ({text})"
     if found := _NO_CONTEXT.fullmatch(text):
         return f"there is no {found[1]}: see docker context ls"
