@@ -14,7 +14,8 @@ from pycurrent.testing import Harness
 
 from ..repositories import Repo
 from .engine import DockerEngine
-from .waiting import over
+from .killing import kill_at_work
+from .waiting import over, until
 
 Start = Callable[..., Harness]
 
@@ -126,6 +127,18 @@ async def test_a_cancelled_build_is_stopped_in_the_engine(
         assert h.output == Failed("Cancelled")
         await h.until(lambda: not engine.processes(mark), timeout=20)
         await h.until(lambda: not engine.containers(), timeout=20)
+
+
+@BUILDERS
+async def test_a_build_ends_with_our_engine(
+    engine: DockerEngine, tmp_path: Path, buildx: bool
+) -> None:
+    """No process of it goes on, and no container is left."""
+    mark = f"501{buildx:d}"
+    text = f"FROM lab/base:1\nRUN sleep {mark}\n"
+    work = f"build(None, dockerfile={text!r}, buildx={buildx})"
+    await kill_at_work(tmp_path, engine, work, mark)
+    await until(lambda: not engine.processes(mark) and not engine.containers())
 
 
 async def test_builds_are_told_apart(context: docker.Context, start: Start) -> None:

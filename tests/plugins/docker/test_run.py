@@ -1,10 +1,7 @@
 """Containers that are run, and what is left of them: nothing."""
 
-import asyncio
 import re
 import shlex
-import sys
-from asyncio.subprocess import DEVNULL
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -25,6 +22,7 @@ from pycurrent.testing import Harness, check_builder
 
 from .conftest import BASE
 from .engine import DockerEngine
+from .killing import kill_at_work
 from .waiting import over, until
 
 Start = Callable[..., Harness]
@@ -204,22 +202,9 @@ async def test_an_engine_that_dies_in_a_run_is_named(
 async def test_a_container_ends_with_our_engine(
     base: docker.Image, engine: DockerEngine, tmp_path: Path, script: str
 ) -> None:
-    """With SIGKILL, which leaves it no time to do anything."""
-    (tmp_path / "pipeline.py").write_text(
-        "from pathlib import Path\n"
-        "from pycurrent import Current\n"
-        "from pycurrent.plugins import docker\n"
-        "def pipeline() -> Current[None]:\n"
-        f"    engine = docker.Context({engine.host!r}, Path({str(engine.config)!r}))\n"
-        f"    return engine.run(docker.Image({base.id!r}), args=['sh', '-c', {script!r}, 'mark'])\n"
-    )
-    command = (sys.executable, "-m", "pycurrent", "run", "pipeline.py", "--no-web")
-    ours = await asyncio.create_subprocess_exec(
-        *command, cwd=tmp_path, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
-    )
-    await until(lambda: engine.processes("mark"))
-    ours.kill()
-    await ours.wait()
+    """Whatever it is about, also when it writes to where nobody reads any more."""
+    work = f"run(docker.Image({base.id!r}), args=['sh', '-c', {script!r}, 'mark'])"
+    await kill_at_work(tmp_path, engine, work, "mark")
     await until(lambda: not engine.containers())
     assert engine.processes("mark") == []
 
