@@ -4,10 +4,9 @@ Where there can be none the tests are skipped, with the reason; but with CI or P
 in the environment they fail.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
@@ -15,14 +14,8 @@ from pycurrent.plugins.ssh import Host
 from pycurrent.term import Current
 from pycurrent.testing import Harness
 
-from ..sshd import MissingPart, Sshd, find_sshd, new_key
-
-
-def missing(reason: str) -> NoReturn:
-    """There is no way to run the test."""
-    if os.environ.get("CI") or os.environ.get("PYCURRENT_REQUIRE_ALL"):
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+from ..debian import MissingPart, missing
+from ..sshd import Sshd, find_sshd, new_key
 
 
 @pytest.fixture(scope="session")
