@@ -37,12 +37,13 @@ Less than what commands of a job have: so there is time for the container to be 
 """
 
 _START = """\
-end() {{ {stop}; {remove}; exit 143; }} >/dev/null 2>&1
-trap end TERM
+end() {{ {stop}; {remove}; }} >/dev/null 2>&1
+trap 'end; exit 143' TERM
 "$@" & wait $! && exit
 status=$?
-# It may be that our engine has died, and nobody reads the output: TERM is about to come.
-sleep 0.1
+# It has failed, or it can't be attached to any more: nobody reads the output of an engine that has
+# died, and the TERM that follows may come later.
+if [ "$({running} 2>/dev/null)" = true ]; then end; fi
 exit $status
 """
 
@@ -106,7 +107,11 @@ class Container:
         command = self.docker.client.command
         stop = command("docker", ["stop", "-t", str(GRACE), self.name])
         remove = command("docker", ["rm", "--force", "--volumes", self.name])
-        script = _START.format(stop=shlex.join(stop), remove=shlex.join(remove))
+        state = ["container", "inspect", "--format", "{{.State.Running}}", self.name]
+        running = command("docker", state)
+        script = _START.format(
+            stop=shlex.join(stop), remove=shlex.join(remove), running=shlex.join(running)
+        )
         return ["sh", "-c", script, "sh"]
 
     async def _why(self, failure: Failure) -> Failure:
