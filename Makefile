@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SITE := $(VENV)/.site
+STATIC := src/pycurrent/web/static
 # Options of the benchmarks: "--only chain list", "--quick".
 BENCH ?=
 # The locked versions; tests run against exactly these.
@@ -19,9 +21,14 @@ $(STAMP): pyproject.toml $(LOCK)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c $(LOCK) --group dev --group bench -e .
 	touch $@
 
-setup: $(STAMP)  ## make the virtual environment with all that is needed
+# What the pages load is joined when the package is installed: again, when it has been changed.
+$(SITE): $(STAMP) hatch_build.py package-lock.json $(wildcard $(STATIC)/css/*.css $(STATIC)/js/*.js $(STATIC)/js/*/*.js)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
 
-test: $(STAMP)  ## run all tests
+setup: $(SITE)  ## make the virtual environment with all that is needed
+
+test: $(SITE)  ## run all tests
 	$(BIN)/pytest -n 2 --dist worksteal
 
 lint: $(STAMP)  ## ruff and mypy, strict

@@ -1,12 +1,14 @@
-"""Puts the modules of others that the pages load into the package, when it is built or installed.
+"""Puts what the pages load besides their sources into the package, when it is built or installed.
 
-They come from npm, at the versions and with the digests of package-lock.json; no script of theirs
-is run. A source distribution carries them, so that what is built from it needs neither npm nor a
-network.
+That is modules of others, and the bundle: all that a page loads, joined to a few files by esbuild
+(see `pycurrent.web.pages.sources`). Both come of npm, at the versions and with the digests of
+package-lock.json; no script of theirs is run. A source distribution carries the result, so that
+what is built from it needs neither npm nor a network.
 """
 
 import hashlib
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -18,7 +20,9 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-VENDOR = "src/pycurrent/web/static/vendor"
+STATIC = "src/pycurrent/web/static"
+VENDOR = f"{STATIC}/vendor"
+SOURCES = "src/pycurrent/web/pages/sources.py"
 MODULES: Mapping[str, str] = MappingProxyType(
     {
         "dagre.js": "@dagrejs/dagre/dist/dagre.esm.js",
@@ -55,10 +59,15 @@ class BrowserModules(BuildHookInterface):  # type: ignore[type-arg]
                 shutil.copy(self._root / name, folder)
             self._npm(Path(folder))
             self._take(Path(folder) / "node_modules")
+            self._bundle(Path(folder) / "node_modules")
 
     @property
     def _root(self) -> Path:
         return Path(self.root)
+
+    @property
+    def _static(self) -> Path:
+        return self._root / STATIC
 
     @property
     def _vendor(self) -> Path:
@@ -72,10 +81,25 @@ class BrowserModules(BuildHookInterface):  # type: ignore[type-arg]
 
     def _is_done(self) -> bool:
         stamp = self._vendor / _STAMP
-        return stamp.is_file() and stamp.read_text() == self._digest()
+        has_modules = stamp.is_file() and stamp.read_text() == self._digest()
+        return has_modules and self._is_bundled()
+
+    def _is_bundled(self) -> bool:
+        files = self._sources["read_files"](self._static)
+        state: str = self._sources["state_of"](files)
+        stamp: bytes | None = files.get(self._sources["STAMP"])
+        return stamp == state.encode()
+
+    @property
+    def _sources(self) -> dict[str, Any]:
+        """What the package itself knows of its sources: its other modules can't be run yet."""
+        return runpy.run_path(str(self._root / SOURCES))
 
     def _npm(self, folder: Path) -> None:
-        command = [*_npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        options = ("--ignore-scripts", "--no-audit", "--no-fund")
+        self._run("npm", [*_npm_command(), "ci", *options], folder)
+
+    def _run(self, name: str, command: list[str], folder: Path) -> None:
         try:
             done = subprocess.run(
                 command,
@@ -90,14 +114,14 @@ class BrowserModules(BuildHookInterface):  # type: ignore[type-arg]
                 errors="replace",
             )
         except subprocess.TimeoutExpired:
-            self._fail(f"npm took longer than {_PATIENCE} s")
+            self._fail(f"{name} took longer than {_PATIENCE} s")
         except OSError as error:
-            self._fail(f"npm can't be started: {error}")
+            self._fail(f"{name} can't be started: {error}")
         else:
             if done.returncode != 0:
                 lines = [line for line in done.stdout.splitlines() if "    at " not in line]
                 said = "\n".join(lines[:_MOST_LINES])
-                self._fail(f"npm ci ended with status {done.returncode}:\n{said}")
+                self._fail(f"{name} ended with status {done.returncode}:\n{said}")
 
     def _take(self, modules: Path) -> None:
         """The stamp comes last: what was broken off is done again."""
@@ -109,6 +133,22 @@ class BrowserModules(BuildHookInterface):  # type: ignore[type-arg]
                 self._fail(f"there is no {source} in what npm has brought")
             shutil.copyfile(path, self._vendor / name)
         (self._vendor / _STAMP).write_text(self._digest())
+
+    def _bundle(self, modules: Path) -> None:
+        """Without a bundle, where there is no esbuild for this machine, pages load more files."""
+        program = next(modules.glob("@esbuild/*/bin/esbuild"), None)
+        if program is None:
+            self.app.display_warning("There is no esbuild for this machine: pages load slower.")
+            return
+        sources, static = self._sources, self._static
+        folder = static / sources["BUNDLE"]
+        shutil.rmtree(folder, ignore_errors=True)
+        options = ("--bundle", "--splitting", "--format=esm", "--minify", "--log-level=warning")
+        places = (f"--outbase={static}", f"--outdir={folder}")
+        entries = [str(static / entry) for entry in sources["ENTRIES"]]
+        self._run("esbuild", [str(program), *entries, *options, *places], static)
+        state = sources["state_of"](sources["read_files"](static))
+        (static / sources["STAMP"]).write_text(state)
 
     def _fail(self, why: str) -> None:
         self.app.abort(

@@ -425,7 +425,7 @@ async def test_a_job_id_leads_nowhere_else(site: Site, id: str) -> None:
 async def test_files_of_the_site_are_those_in_its_folder(site: Site, path: str) -> None:
     """And no others."""
     assert (await site.client().get(f"/static/{path}")).status_code == 404
-    assert (await site.client().get("/static/css/frame.css")).status_code == 200
+    assert (await site.client().get("/static/css/site.css")).status_code == 200
 
 
 # Text that is no text
@@ -466,7 +466,7 @@ async def test_every_answer_tells_the_browser_to_be_careful(locked: Site) -> Non
     answers = [
         await client.get("/login"),
         await client.get("/jobs"),
-        await client.get("/static/css/frame.css"),
+        await client.get("/static/css/site.css"),
         await client.get("/nothing"),
         await client.get("/api/v1/overview"),
         await client.get("/login", headers={"Host": "evil.example"}),

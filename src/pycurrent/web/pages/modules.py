@@ -12,7 +12,7 @@ from posixpath import normpath
 
 from pycurrent.web.pages.static import Files
 
-_IMPORT = re.compile(r'^(?:import|export)\b[^;"]*"(\.{1,2}/[^"]+)"', re.MULTILINE)
+_IMPORT = re.compile(r'(?:^|;)(?:import|export)\b[^;"]*"(\.{1,2}/[^"]+)"', re.MULTILINE)
 
 
 class Modules:

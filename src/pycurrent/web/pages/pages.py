@@ -109,6 +109,8 @@ def _environment(files: Files) -> Environment:
     environment.filters["plain"] = words.plain
     environment.filters["waits"] = words.waits
     environment.globals["plural"] = plural
-    environment.globals["modules_of"] = Modules(files).needed_by
+    modules = Modules(files)
+    environment.globals["modules_of"] = lambda path: modules.needed_by(files.current(path))
+    environment.globals["address_of"] = lambda path: f"{files.address}/{files.current(path)}"
     environment.globals["static"] = files.address
     return environment

@@ -1,15 +1,13 @@
 """The files of the site: styles, scripts, pictures.
 
-A page of the pipeline takes some forty of them, so they are answered from memory, before anything
-else looks at the request. Their addresses hold a digest of them all: a browser keeps them for
-good, and asks for others when the site has been given others.
+They are answered from memory, before anything else looks at the request. Their addresses hold a
+digest of them all: a browser keeps them for good, and asks for others when the site has been given
+others.
 """
 
 from __future__ import annotations
 
-import hashlib
 import mimetypes
-from collections.abc import Iterator
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -17,6 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from pycurrent.web.pages.sources import BUNDLE, ENTRIES, STAMP, digest, read_files, state_of
 
 FOLDER = Path(__file__).parents[1] / "static"
 ADDRESS = "/static"
@@ -33,14 +33,19 @@ class Files:
     """
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        self._contents = dict(_read(folder))
-        self.version = _digest(*(part for file in self._contents.items() for part in file))
+        self._contents = read_files(folder)
+        self._is_bundled = self._contents.get(STAMP) == state_of(self._contents).encode()
+        self.version = digest(*(part for file in self._contents.items() for part in file))[:16]
         self.address = f"{ADDRESS}/{self.version}"
         """Of the files, as pages have it."""
 
     def get(self, path: str) -> bytes | None:
         """What is in a file, by its path below the folder; None if there is no such file."""
         return self._contents.get(path)
+
+    def current(self, path: str) -> str:
+        """The path of a script or style, or of the file in the bundle that stands for it."""
+        return f"{BUNDLE}/{path}" if self._is_bundled and path in ENTRIES else path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -54,7 +59,7 @@ class Files:
         content = self._contents.get(own)
         if content is None:
             raise HTTPException(404)
-        tag = f'"{_digest(content)}"'
+        tag = f'"{digest(content)[:16]}"'
         kept = _ASK_AGAIN if own == path else _FOR_GOOD
         headers = {"Cache-Control": kept, "ETag": tag}
         if tag in request.headers.get("if-none-match", ""):
@@ -74,18 +79,3 @@ def files_of(app: FastAPI) -> Files:
     """The files that the application answers with."""
     files: Files = app.state.files
     return files
-
-
-def _read(folder: Path) -> Iterator[tuple[str, bytes]]:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            yield path.relative_to(folder).as_posix(), path.read_bytes()
-
-
-def _digest(*parts: str | bytes) -> str:
-    found = hashlib.sha256()
-    for part in parts:
-        data = part.encode() if isinstance(part, str) else part
-        found.update(b"%d:" % len(data))
-        found.update(data)
-    return found.hexdigest()[:16]
