@@ -22,7 +22,10 @@ export async function openLog(section) {
     await new Promise((resolve) => setTimeout(resolve, RETRY));
     await fetchFirst(lines, marks);
   }
-  if (lines.error !== null) return; // what the server has shown stays
+  if (lines.error !== null) {
+    section.querySelector("pre.log")?.classList.add("is-all");
+    return;
+  }
   const log = new Log(section, lines, marks, started ? Date.parse(started) : null);
   log.show();
   if (active === "true") lines.follow();

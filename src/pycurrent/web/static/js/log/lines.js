@@ -5,7 +5,7 @@ import { address, get, jobPath } from "../api.js";
 import { PLAIN, lookAfter } from "./colours.js";
 import { Times } from "./times.js";
 
-export const WINDOW = 500;
+export const WINDOW = 500; // as the page of a job asks for in advance
 const KEPT = 60; // windows, about 30,000 lines: what lies farther away is fetched again
 export const RETRY = 2000; // milliseconds after which what could not be fetched is asked for again
 const CATCH_UP = 1000; // milliseconds in which the stream tells what was written already
