@@ -31,10 +31,10 @@ export async function openLog(section) {
   if (active === "true") lines.follow();
 }
 
-/** What is looked at first: the lines that the address names, or the end. */
+/** The end, which the page has asked for in advance, and the lines that the address names. */
 async function fetchFirst(lines, marks) {
-  if (marks.first === null) await lines.fetchEnd();
-  else await lines.fetchAround(marks.first);
+  const named = marks.first === null ? [] : [lines.fetchAround(marks.first)];
+  await Promise.all([lines.fetchEnd(), ...named]);
 }
 
 class Log {
