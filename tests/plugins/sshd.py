@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
-from .debian import MissingPart, have, path_of
+from ..debian import MissingPart, have, path_of
 
 __all__ = ["HOST", "MissingPart", "Sshd", "find_sshd", "free_port", "new_key"]
 

@@ -5,20 +5,16 @@ once for all tests of a worker, and each tab begins with nothing: no cookies, no
 """
 
 import asyncio
-import fcntl
-import os
 import shlex
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
 
+from ..debian import MissingPart, have, missing, path_of
 from . import unplugged
 
 FLAGS = (
@@ -33,44 +29,19 @@ FLAGS = (
     "--disable-renderer-backgrounding",
     "--disable-backgrounding-occluded-windows",
 )
-_INSTALL = (
-    "apt-get",
-    "-o",
-    "DPkg::Lock::Timeout=300",
-    "install",
-    "-y",
-    "--no-install-recommends",
-    "chromium",
-)
 
 
 def require_chromium() -> Path:
-    """The browser's program. It is installed where that can be done; where not the test is
-    skipped, but fails in CI, where nobody would see that it was.
+    """The browser's program, installed where it is missing and that can be done; where not the
+    test is skipped, but fails in CI, where nobody would see that it was.
     """
-    found = _find()
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        found = _install()
-    if found is not None:
-        return found
-    reason = "there is no Chromium: install Debian's package `chromium`"
-    if os.environ.get("CI"):
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
-
-
-def _find() -> Path | None:
-    path = shutil.which("chromium")
-    return None if path is None else Path(path)
-
-
-def _install() -> Path | None:
-    """Once, however many workers want it."""
-    with (Path(tempfile.gettempdir()) / "pycurrent-install-chromium").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if _find() is None:
-            subprocess.run(_INSTALL, check=False, stdout=subprocess.DEVNULL)
-    return _find()
+    try:
+        have({"chromium": "chromium"})
+    except MissingPart as why:
+        missing(str(why))
+    found = path_of("chromium")
+    assert found is not None
+    return Path(found)
 
 
 @asynccontextmanager

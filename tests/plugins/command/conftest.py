@@ -4,7 +4,7 @@ import pytest
 
 from pycurrent.plugins import git
 
-from ..debian import MissingPart, have, missing
+from ...debian import MissingPart, have, missing
 from ..repositories import Repo
 
 

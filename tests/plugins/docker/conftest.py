@@ -17,7 +17,7 @@ from pycurrent.plugins import docker
 from pycurrent.term import Current
 from pycurrent.testing import Harness
 
-from ..debian import MissingPart, missing
+from ...debian import MissingPart, missing
 from .engine import DockerEngine
 from .parts import find_parts
 from .registry import Registry

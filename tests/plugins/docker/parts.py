@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from ..debian import FOLDER, MissingPart, apt, install, one_at_a_time, release, run
+from ...debian import FOLDER, MissingPart, apt, install, one_at_a_time, release, run
 
 PROGRAMS = {
     "docker": "docker.io",

@@ -9,7 +9,7 @@ from pycurrent import Failed, Ok, UsageError, Var
 from pycurrent.plugins import docker
 from pycurrent.testing import Harness
 
-from ..debian import missing
+from ...debian import missing
 from .conftest import BASE
 from .engine import DockerEngine
 from .parts import has_compose_v1

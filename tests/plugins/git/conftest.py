@@ -11,7 +11,7 @@ import pytest
 from pycurrent.term import Current
 from pycurrent.testing import Harness
 
-from ..debian import MissingPart, missing
+from ...debian import MissingPart, missing
 from ..gitserver import GitServer
 from ..repositories import Repo
 from ..sshd import Sshd, find_sshd, free_port

@@ -14,7 +14,7 @@ from pycurrent.plugins.ssh import Host
 from pycurrent.term import Current
 from pycurrent.testing import Harness
 
-from ..debian import MissingPart, missing
+from ...debian import MissingPart, missing
 from ..sshd import Sshd, find_sshd, new_key
 
 
