@@ -226,7 +226,7 @@ async def shoot(browser: Browser, url: str, scheme: str, names: Collection[str])
 def compress(file: Path) -> None:
     """A picture of a page has few colours: a palette makes it a third as large."""
     options = ["--force", "--strip", "--speed", "1", "--output", str(file)]
-    subprocess.run(["pngquant", "128", *options, str(file)], check=True)
+    subprocess.run(["pngquant", "256", *options, str(file)], check=True)
 
 
 async def prepare(engine: Engine, service: Service) -> None:
