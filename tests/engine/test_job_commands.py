@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -229,6 +230,30 @@ async def test_a_cancelled_command_leaves_no_process(tmp_path: Path, mark: str) 
         assert h.output == CANCELLED
         assert marked(mark) == []
         assert list(h.engine.state.tmp.iterdir()) == []
+
+
+async def test_a_command_may_have_another_grace(tmp_path: Path, mark: str) -> None:
+    """Between SIGTERM, which this one does not heed, and SIGKILL: less than it has by default."""
+    begun = asyncio.Event()
+
+    async def work(job: Job) -> None:
+        await start(job)
+        async with job.tempdir() as folder:
+            script = "trap '' TERM; touch begun; sleep 1000 & wait; wait"
+            command = job.exec(["sh", "-c", script], cwd=folder, env={"MARK": mark}, grace=0.2)
+            running = asyncio.ensure_future(command)
+            await asyncio.to_thread(_wait_for, folder / "begun")
+            begun.set()
+            await running
+
+    async with one(tmp_path, work) as h:
+        await begun.wait()
+        told = time.monotonic()
+        h.find("do a").cancel("enough")
+        await h.settle()
+        assert h.output == CANCELLED
+        assert 0.2 <= time.monotonic() - told < 4.5
+        assert marked(mark) == []
 
 
 def _wait_for(path: Path) -> None:

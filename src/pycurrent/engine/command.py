@@ -39,6 +39,7 @@ class Command:
         stdin: str | bytes | None,
         *,
         cancellable: bool,
+        grace: float | None,
         show: str | Sequence[str] | None,
     ) -> None:
         """As for `Job.exec`. Raises `Failure` for what is no list of words."""
@@ -48,6 +49,7 @@ class Command:
         self.cwd = None if cwd is None else Path(cwd)
         self.env = None if env is None else _environment(env)
         self.cancellable = cancellable
+        self.grace = grace
         self.shown = (
             show if isinstance(show, str) else shlex.join(self.argv if show is None else show)
         )
@@ -161,6 +163,7 @@ class Commands:
                     stdin=stdin.fileno(),
                     stdout=stdout,
                     stderr=stderr,
+                    grace=command.grace,
                 )
         finally:
             os.close(stderr)

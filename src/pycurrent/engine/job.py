@@ -257,16 +257,18 @@ class Job:
         env: Mapping[str, str | None] | None = None,
         stdin: str | bytes | None = None,
         cancellable: bool = True,
+        grace: float | None = None,
         show: str | Sequence[str] | None = None,
     ) -> None:
         """Run a command, its output going to the log. Raises `CommandFailed`.
 
         `env` adds to the engine's environment; a variable that it maps to None is removed from
         it. `show` is how the command is printed, where it holds a secret. When the job is
-        cancelled the command is ended with all that it has started (SIGTERM, and after a while
-        SIGKILL); one that is not `cancellable` ends by itself first.
+        cancelled, or the engine dies, the command is ended with all that it has started: SIGTERM,
+        and `grace` seconds later (by default 5) SIGKILL. One that is not `cancellable` ends by
+        itself first.
         """
-        command = Command(argv, cwd, env, stdin, cancellable=cancellable, show=show)
+        command = Command(argv, cwd, env, stdin, cancellable=cancellable, grace=grace, show=show)
         self._check_not_ended(command)
         await self._commands.run(command)
 
@@ -278,10 +280,11 @@ class Job:
         env: Mapping[str, str | None] | None = None,
         stdin: str | bytes | None = None,
         cancellable: bool = True,
+        grace: float | None = None,
         show: str | Sequence[str] | None = None,
     ) -> str:
         """As `exec`, but give what the command writes to its standard output, as UTF-8."""
-        command = Command(argv, cwd, env, stdin, cancellable=cancellable, show=show)
+        command = Command(argv, cwd, env, stdin, cancellable=cancellable, grace=grace, show=show)
         self._check_not_ended(command)
         return await self._commands.output_of(command)
 

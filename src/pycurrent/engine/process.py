@@ -103,8 +103,11 @@ class Processes:
         stdin: int,
         stdout: int,
         stderr: int,
+        grace: float | None = None,
     ) -> Process:
         """Starts a command; returns once it has been executed.
+
+        `grace` stands in for that of all of them.
 
         The descriptors are duplicated: the caller keeps its own, and closes them. The command
         has no others. `cwd` and `env` None are the engine's own at this moment. The command is
@@ -114,7 +117,7 @@ class Processes:
         Raises `CommandNotStarted`, after `aclose` too. If cancelled, it ends what it has started
         before it gives way.
         """
-        request = _encode(argv, cwd, env, self._grace)
+        request = _encode(argv, cwd, env, self._grace if grace is None else grace)
         for _ in range(_HAND_OVERS):
             line = await self._hand_over(argv[0], request, (stdin, stdout, stderr))
             if line is None:
