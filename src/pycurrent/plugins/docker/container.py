@@ -31,10 +31,10 @@ JOB_LABEL = "pycurrent.job"
 FOLDER_LABEL = "pycurrent.folder"
 
 GRACE = 4
-"""Seconds between TERM and KILL for what runs in a container.
+"""Seconds between TERM and KILL for what runs in a container."""
 
-Less than what commands of a job have: so there is time for the container to be removed.
-"""
+_REMOVED_WITHIN = 20.0
+"""Seconds that what ends a container has for that and for its removal, on a busy machine."""
 
 _START = """\
 end() {{ {stop}; {remove}; }} >/dev/null 2>&1
@@ -91,16 +91,20 @@ class Container:
     async def run(self) -> None:
         """Start it, and wait until it ends. What it writes goes to the log."""
         try:
-            await self.docker.exec("start", "--attach", self.name, through=self._guard())
+            await self.docker.exec(*self._start, through=self._guard(), grace=_REMOVED_WITHIN)
         except Failure as failure:
             raise await self._why(failure) from None
 
     async def read(self) -> str:
         """As `run`, but give what it writes to its standard output."""
         try:
-            return await self.docker.ask("start", "--attach", self.name, through=self._guard())
+            return await self.docker.ask(*self._start, through=self._guard(), grace=_REMOVED_WITHIN)
         except Failure as failure:
             raise await self._why(failure) from None
+
+    @property
+    def _start(self) -> tuple[str, ...]:
+        return ("start", "--attach", self.name)
 
     def _guard(self) -> list[str]:
         """What runs the command that starts it."""

@@ -42,15 +42,21 @@ class Session:
         env: Mapping[str, str] = _NONE,
         stdin: str | None = None,
         through: Sequence[str] = (),
+        grace: float | None = None,
     ) -> str:
         """Run one, its output going to the log; gives the end of it, as it is there.
 
-        `through` is a command that runs the one whose words follow its own.
+        `through` is a command that runs the one whose words follow its own. For `grace` see
+        `Job.exec`.
         """
         start, command = self._log_size(), self.client.command(program, words)
         try:
             await self.job.exec(
-                [*through, *command], env={**self._env, **env}, stdin=stdin, show=command
+                [*through, *command],
+                env={**self._env, **env},
+                stdin=stdin,
+                grace=grace,
+                show=command,
             )
         except CommandFailed as error:
             raise self._failure(program, words, error, start) from None
@@ -62,6 +68,7 @@ class Session:
         env: Mapping[str, str] = _NONE,
         cancellable: bool = True,
         through: Sequence[str] = (),
+        grace: float | None = None,
     ) -> str:
         """Run one, and give what it writes to its standard output."""
         start, command = self._log_size(), self.client.command("docker", words)
@@ -70,6 +77,7 @@ class Session:
                 [*through, *command],
                 env={**self._env, **env},
                 cancellable=cancellable,
+                grace=grace,
                 show=command,
             )
         except CommandFailed as error:
