@@ -96,7 +96,8 @@ async def test_a_job_is_cancelled_and_rebuilt_by_forms(
     """Each leads to a page that shows what has become of it."""
     cancelled = f"{site.url}/job/{job_of(site, 'a')}"
     await plain.goto(cancelled)
-    await plain.get_by_role("button", name="Cancel").click()
+    async with plain.expect_navigation():
+        await plain.get_by_role("button", name="Cancel").click()
     await until(site, lambda: site.engine.stats.failed == 2)
     await plain.reload()
     await expect(plain.locator("h1 + .badge")).to_have_text("failed")
