@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
 CHANGES = 11
+VISITORS = 5
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-renderer-backgrounding", "--no-first-run")
 
@@ -124,10 +125,8 @@ async def _views(size: int) -> Samples:
             gc.collect()
             url = site.address.url
             first = await first_view(page, url, "[data-version] :is(.box, .closed)")
-            async with opened(browser) as other:
-                again = await first_view(other, url, "[data-version] :is(.box, .closed)")
-            async with opened(browser) as other:
-                empty = await first_view(other, f"{url}/healthz", "pre")
+            again = await _others(browser, url, "[data-version] :is(.box, .closed)")
+            empty = await _others(browser, f"{url}/healthz", "pre")
             changes = [await _change(page, watched, number) for number in range(CHANGES)]
     return {
         "view-first": first,
@@ -136,6 +135,15 @@ async def _views(size: int) -> Samples:
         "change": median(changes),
         "change-slowest": max(changes),
     }
+
+
+async def _others(browser: Browser, url: str, wanted: str) -> float:
+    """The median first view of some who have not been here before."""
+    took = []
+    for _ in range(VISITORS):
+        async with opened(browser) as page:
+            took.append(await first_view(page, url, wanted))
+    return median(took)
 
 
 async def _change(page: Page, watched: Var[int], number: int) -> float:
@@ -184,11 +192,9 @@ async def _long_log(lines: int) -> Samples:
                 await lines_of(site, node.job_id),
             )
             wanted = f'.log-line[data-line="{total}"]:not(.is-loading)'
-            took = []
-            for _ in range(2):
-                async with opened(browser) as page:
-                    took.append(await first_view(page, shown, wanted))
-    return {"log-first": took[0], "log": took[1]}
+            async with opened(browser) as page:
+                first = await first_view(page, shown, wanted)
+            return {"log-first": first, "log": await _others(browser, shown, wanted)}
 
 
 LARGEST = 9_997
@@ -199,7 +205,7 @@ BENCHMARKS = (
         views,
         (
             Figure("view-first", "the pipeline is painted in a browser, first view", "ms"),
-            Figure("view", "  of a second browser", "ms", {LARGEST: 500}),
+            Figure("view", "  of others after it, the median", "ms", {LARGEST: 500}),
             Figure("view-empty", "  of a page with one word, for comparison", "ms"),
             Figure("change", "  a stage changes -> it is painted", "ms", {LARGEST: 200}),
             Figure("change-slowest", "  the slowest of 11 such", "ms"),
@@ -212,7 +218,7 @@ BENCHMARKS = (
         long_log,
         (
             Figure("log-first", "the end of a log of n lines is painted, first view", "ms"),
-            Figure("log", "  second view", "ms", {1_000_000: 300}),
+            Figure("log", "  of others after it, the median", "ms", {1_000_000: 300}),
         ),
         sizes=(1_000_000,),
         runs={1_000_000: 1},
