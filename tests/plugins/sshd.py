@@ -15,9 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
-from ..debian import MissingPart, have, path_of
+from ..debian import have, path_of
 
-__all__ = ["HOST", "MissingPart", "Sshd", "find_sshd", "free_port", "new_key"]
+__all__ = ["HOST", "Sshd", "find_sshd", "free_port", "new_key"]
 
 HOST = "127.0.0.1"
 

@@ -25,12 +25,6 @@ export function duration(seconds) {
   return `${whole} s`;
 }
 
-/** What a change has to bring to be taken for ours: headers for `fetch`. */
-export function changeHeaders() {
-  const token = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
-  return { "X-CSRF-Token": token };
-}
-
 /** Times that go on: the text of each element with `data-since`, once a second. */
 function tick() {
   for (const element of document.querySelectorAll("[data-since]")) {
