@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pycurrent.engine import Clock, SystemClock
+from pycurrent.engine import Clock, Moment, SystemClock
 from pycurrent.testing import VirtualClock
 
 MOMENT = timedelta(milliseconds=5)
@@ -113,3 +113,62 @@ def test_a_virtual_clock_does_not_go_back() -> None:
     clock = VirtualClock()
     with pytest.raises(ValueError, match="forward"):
         clock.move(-MOMENT)
+
+
+async def test_a_delay_passes_whatever_the_date_is_set_to() -> None:
+    """Forward, back: neither calls it sooner or later."""
+    clock = VirtualClock()
+    called: list[str] = []
+    clock.call_later(2 * MOMENT, lambda: called.append("delay"))
+    clock.call_later(timedelta(seconds=-1), lambda: called.append("due"))
+    clock.call_at(clock.now() + timedelta(hours=1), lambda: called.append("date"))
+    clock.set(clock.now() + timedelta(hours=2))
+    await asyncio.sleep(0)
+    assert called == ["due", "date"]
+    clock.set(clock.now() - timedelta(days=2))
+    clock.move(2 * MOMENT)
+    await asyncio.sleep(0)
+    assert called == ["due", "date", "delay"]
+
+
+async def test_delays_of_the_system_clock_do_not_ask_for_the_date() -> None:
+    """Nor does a sleep."""
+
+    class Broken(SystemClock):
+        def now(self) -> datetime:
+            raise AssertionError("nobody asks")
+
+    clock = Broken()
+    called = asyncio.Event()
+    clock.call_later(MOMENT, called.set)
+    await asyncio.wait_for(called.wait(), 5)
+    await asyncio.wait_for(clock.sleep(MOMENT), 5)
+
+
+async def test_many_dates_that_are_cancelled_leave_nothing() -> None:
+    """And one timer of the loop is enough for those that are left."""
+    clock = SystemClock()
+    far = clock.now() + timedelta(days=1)
+    timers = [clock.call_at(far, lambda: None) for _ in range(1000)]
+    for timer in timers:
+        timer.cancel()
+    (dates,) = clock._dates.values()
+    assert len(dates._agenda._entries) <= 201
+    called = asyncio.Event()
+    clock.call_at(clock.now() + MOMENT, called.set)
+    await asyncio.wait_for(called.wait(), 5)
+
+
+def test_the_date_of_a_moment_follows_the_clock() -> None:
+    """So the time between two of them, and from one until now, is what has passed."""
+    clock = VirtualClock()
+    first = Moment(clock)
+    date = first.date
+    clock.move(timedelta(minutes=5))
+    assert (first.date, first.age) == (date, timedelta(minutes=5))
+    clock.set(clock.now() + timedelta(hours=1))
+    clock.move(timedelta(minutes=5))
+    second = Moment(clock)
+    clock.set(clock.now() - timedelta(days=400))
+    assert second.date - first.date == timedelta(minutes=10)
+    assert clock.now() - first.date == first.age == timedelta(minutes=10)

@@ -442,6 +442,50 @@ async def test_the_timer_of_a_timeout_ends_with_the_job(tmp_path: Path) -> None:
         assert h.clock.next_timer is None
 
 
+@pytest.mark.parametrize("jump", [timedelta(hours=1), -timedelta(days=400)])
+async def test_setting_the_clock_neither_ends_a_job_nor_makes_it_longer(
+    tmp_path: Path, jump: timedelta
+) -> None:
+    """Its timeout comes when it would have come, and its record says how long it took."""
+    gate = Gate(timeout=10 * SECOND)
+
+    def pipeline() -> Current[Any]:
+        return all([do(gate, "a").state(), do(gate, "b").state()])
+
+    async with Harness(pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+        await h.advance(3 * SECOND)
+        h.clock.set(h.clock.now() + jump)
+        await h.advance(6 * SECOND)
+        assert h.stats.running == 2
+        gate.let_through(next(job for job in gate.jobs if job.description == "do a"))
+        await h.settle()
+        await h.advance(SECOND)
+        assert h.stats.running == 0
+        took = {
+            build.key: build.finished - build.running
+            for build in h.history()
+            if build.finished is not None and build.running is not None
+        }
+        assert took == {"a": 9 * SECOND, "b": 10 * SECOND}
+
+
+async def test_confirmation_is_released_in_time_whatever_the_clock_is_set_to(
+    tmp_path: Path,
+) -> None:
+    """After so long, neither sooner nor later."""
+    gate = Gate(Level.DANGEROUS)
+    config = Config(confirm=Level.HARMLESS, auto_release=10 * SECOND)
+    async with one(tmp_path, gate, config) as h:
+        await h.settle()
+        h.clock.set(h.clock.now() + timedelta(days=1))
+        await h.settle()
+        assert h.output == WAITING
+        h.clock.set(h.clock.now() - timedelta(days=2))
+        await h.advance(10 * SECOND)
+        assert h.output == RUNNING
+
+
 # What a failure says
 
 

@@ -296,7 +296,7 @@ class Instance:
             case None:
                 self.state = self._record(run, outcome, now, latched)
             case Abandoned.UNWANTED:
-                engine.store.discard_job(run.job.id, finished=now)
+                engine.store.discard_job(run.job.id, finished=now, running=run.job.started)
                 self.state = Unknown(latched)
             case Abandoned.STOPPING:
                 engine.store.interrupt_job(run.job.id)
@@ -318,7 +318,11 @@ class Instance:
             case Failed(message):
                 result, text = outcome, message
         self.cache.engine.store.finish_job(
-            run.job.id, finished=now, ok=isinstance(result, Ok), outcome=text
+            run.job.id,
+            finished=now,
+            ok=isinstance(result, Ok),
+            outcome=text,
+            running=run.job.started,
         )
         self.build += 1
         targets = [want.target.digest for want in self.users.values()]

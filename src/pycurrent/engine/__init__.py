@@ -1,6 +1,6 @@
 """The engine: steps, jobs, pools, processes, monitors, log rules."""
 
-from pycurrent.engine.clock import Clock, SystemClock, Timer
+from pycurrent.engine.clock import Clock, Moment, SystemClock, Timer
 from pycurrent.engine.command import CommandFailed
 from pycurrent.engine.engine import Engine, JobHandle, Step
 from pycurrent.engine.file_monitor import FileMonitor
@@ -29,6 +29,7 @@ __all__ = [
     "Level",
     "LogRule",
     "LogRules",
+    "Moment",
     "Monitor",
     "Pool",
     "Priority",

@@ -1,12 +1,23 @@
-"""Time, as the engine sees it: the system's, or one that a test moves."""
+"""Time, as the engine sees it: the system's, or one that a test moves.
+
+There are two times. *Dates* can be set: by hand, or when the machine asks a time server. They are
+for records, and for what is to happen at a date. *Lengths* (timeouts, pauses, how long something
+took) are measured on a monotonic clock, which nobody sets; it stands still while a laptop sleeps.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
+from weakref import WeakKeyDictionary
+
+WhenT = TypeVar("WhenT", datetime, timedelta)
 
 
 class Timer(Protocol):
@@ -21,11 +32,22 @@ class Clock(ABC):
 
     @abstractmethod
     def now(self) -> datetime:
-        """The time now, aware, in UTC."""
+        """The date now, aware, in UTC. It can jump, in both directions."""
+
+    @abstractmethod
+    def monotonic(self) -> float:
+        """Seconds since some moment: for differences only. They never jump, nor go back."""
 
     @abstractmethod
     def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
-        """Call back on the loop's thread at `when`, or soon if that has passed."""
+        """Call back on the loop's thread at a date, or soon if that has passed.
+
+        If the date is set meanwhile, what falls due by that is called within a minute.
+        """
+
+    @abstractmethod
+    def call_later(self, delay: timedelta, callback: Callable[[], None]) -> Timer:
+        """Call back on the loop's thread after a delay, or soon if that is not positive."""
 
     async def sleep(self, duration: timedelta) -> None:
         """Wait for so long."""
@@ -35,45 +57,160 @@ class Clock(ABC):
             if not woken.done():
                 woken.set_result(None)
 
-        timer = self.call_at(self.now() + duration, wake)
+        timer = self.call_later(duration, wake)
         try:
             await woken
         finally:
             timer.cancel()
 
 
+class Moment:
+    """A moment that has passed, the one at which this is made.
+
+    Its date follows the clock when that is set. So the time between two such dates is what really
+    passed, and so is the time from one until now.
+    """
+
+    __slots__ = ("_clock", "_date", "at")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._date = clock.now()
+        self.at = clock.monotonic()
+        """On the monotonic clock: what moments are sorted by."""
+
+    @property
+    def age(self) -> timedelta:
+        """How long ago it was."""
+        return timedelta(seconds=self._clock.monotonic() - self.at)
+
+    @property
+    def date(self) -> datetime:
+        """As the clock counts now. It does not change as long as nobody sets the clock."""
+        gone = self._clock.now() - self.age - self._date
+        # Less is inexact timing, or a time server that nudges the clock.
+        if abs(gone) > _SET:
+            self._date += gone
+        return self._date
+
+
+_SET = timedelta(seconds=1)
+
+
+class Agenda(Generic[WhenT]):
+    """Calls that are to come, the earliest first. Cancelled ones don't pile up."""
+
+    __slots__ = ("_cancelled", "_entries", "_order")
+
+    def __init__(self, order: itertools.count[int] | None = None) -> None:
+        """Agendas with the same `order` can tell whose call was asked for first."""
+        self._order = itertools.count() if order is None else order
+        self._entries: list[tuple[WhenT, int, Entry]] = []
+        self._cancelled = 0
+
+    def add(self, when: WhenT, callback: Callable[[], None]) -> Entry:
+        entry = Entry(callback, self._lost)
+        heapq.heappush(self._entries, (when, next(self._order), entry))
+        return entry
+
+    @property
+    def next(self) -> tuple[WhenT, int] | None:
+        """When the next call is due, and its place in the order in which they were asked for."""
+        while self._entries and self._entries[0][2].cancelled:
+            heapq.heappop(self._entries)
+            self._cancelled -= 1
+        return self._entries[0][:2] if self._entries else None
+
+    def fire_next(self) -> None:
+        """Have the next one, which `next` has told of, called soon on the running loop."""
+        heapq.heappop(self._entries)[2].fire()
+
+    def _lost(self) -> None:
+        self._cancelled += 1
+        if self._cancelled > max(100, len(self._entries) // 2):
+            self._entries = [entry for entry in self._entries if not entry[2].cancelled]
+            heapq.heapify(self._entries)
+            self._cancelled = 0
+
+
+class Entry:
+    """A call on an agenda: a `Timer`."""
+
+    __slots__ = ("_callback", "_handle", "_lost", "cancelled")
+
+    def __init__(self, callback: Callable[[], None], lost: Callable[[], None]) -> None:
+        self._callback = callback
+        self._lost = lost
+        self._handle: asyncio.Handle | None = None
+        self.cancelled = False
+
+    def fire(self) -> None:
+        """Call back soon, on the loop that is running."""
+        self._handle = asyncio.get_running_loop().call_soon(self._callback)
+
+    def cancel(self) -> None:
+        """It does not come. Twice, or after it came, is fine."""
+        if self._handle is not None:
+            self._handle.cancel()
+        elif not self.cancelled:
+            self.cancelled = True
+            self._lost()
+
+
 class SystemClock(Clock):
     """The time of the machine."""
 
-    # A laptop may sleep meanwhile, and the loop's own clock with it: look at the time again.
-    _LONGEST = timedelta(minutes=5)
+    _LONGEST = timedelta(minutes=1)
+    """How often dates are looked at: the clock may have been set, a laptop may have slept."""
+
+    def __init__(self) -> None:
+        self._dates: WeakKeyDictionary[asyncio.AbstractEventLoop, _Dates] = WeakKeyDictionary()
 
     def now(self) -> datetime:
         return datetime.now(UTC)
 
+    def monotonic(self) -> float:
+        return time.monotonic()
+
     def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
-        return _SystemTimer(self, when, callback, self._LONGEST)
+        loop = asyncio.get_running_loop()
+        dates = self._dates.get(loop)
+        if dates is None:
+            dates = self._dates[loop] = _Dates(self, self._LONGEST)
+        return dates.add(when, callback)
+
+    def call_later(self, delay: timedelta, callback: Callable[[], None]) -> Timer:
+        loop = asyncio.get_running_loop()
+        return loop.call_later(max(0.0, delay.total_seconds()), callback)
 
 
-class _SystemTimer:
-    def __init__(
-        self, clock: Clock, when: datetime, callback: Callable[[], None], longest: timedelta
-    ) -> None:
+class _Dates:
+    """The dates that are waited for on one loop, with one timer of it for all of them."""
+
+    def __init__(self, clock: Clock, longest: timedelta) -> None:
         self._clock = clock
-        self._when = when
-        self._callback = callback
         self._longest = longest
-        self._handle: asyncio.Handle | None = None
-        self._set()
+        self._agenda: Agenda[datetime] = Agenda()
+        self._look: asyncio.TimerHandle | None = None
+        self._until: datetime | None = None
+        """The date for which the next look is set."""
 
-    def _set(self) -> None:
-        remaining = self._when - self._clock.now()
-        if remaining <= timedelta(0):
-            self._handle = asyncio.get_running_loop().call_soon(self._callback)
-        else:
-            seconds = min(remaining, self._longest).total_seconds()
-            self._handle = asyncio.get_running_loop().call_later(seconds, self._set)
+    def add(self, when: datetime, callback: Callable[[], None]) -> Timer:
+        entry = self._agenda.add(when, callback)
+        if self._until is None or when < self._until:
+            self._look_again()
+        return entry
 
-    def cancel(self) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
+    def _look_again(self) -> None:
+        """Call what is due, and set the timer for what is next."""
+        if self._look is not None:
+            self._look.cancel()
+        self._look = self._until = None
+        now = self._clock.now()
+        while (due := self._agenda.next) is not None and due[0] <= now:
+            self._agenda.fire_next()
+        if due is not None:
+            wait = min(due[0] - now, self._longest)
+            self._until = due[0]
+            loop = asyncio.get_running_loop()
+            self._look = loop.call_later(wait.total_seconds(), self._look_again)

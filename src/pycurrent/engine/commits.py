@@ -36,7 +36,7 @@ class Commits:
                 self._failure = str(error)
                 _log.error("%s", error)
             if self._retry is None:
-                self._retry = self._clock.call_at(self._clock.now() + RETRY, self._again)
+                self._retry = self._clock.call_later(RETRY, self._again)
 
     def close(self) -> None:
         """Close the database; what can't be written now is said, and lost."""

@@ -202,7 +202,7 @@ class Engine:
         after = self.config.auto_release
         if after is not None and self.config.confirm is not None:
             self._releases_itself = True
-            timer = self.clock.call_at(self.clock.now() + after, self._release)
+            timer = self.clock.call_later(after, self._release)
             self._exit.callback(timer.cancel)
 
     def _release(self) -> None:

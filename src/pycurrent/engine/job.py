@@ -24,7 +24,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from pycurrent.engine.clock import Clock, Timer
+from pycurrent.engine.clock import Clock, Moment, Timer
 from pycurrent.engine.command import Command, Commands
 from pycurrent.engine.confirmation import Confirmation
 from pycurrent.engine.hooks import Hook, Hooks
@@ -84,11 +84,10 @@ class Job:
         self.priority = priority
         self.level: Level | None = None
         self.pool: AnyPool | None = None
-        self.created: datetime = host.clock.now()
-        self.started: datetime | None = None
-        """When the work began."""
         self.cancelled: str | None = None
         """Why it was cancelled."""
+        self.begun: Moment | None = None
+        """When the work began."""
         self.state = JobState.CREATED
         self._host = host
         self._log = log
@@ -97,11 +96,24 @@ class Job:
         self._hooks = Hooks(log.line)
         self._commands = Commands(host.processes, log, host.tmp)
         self._resources: AsyncExitStack | None = None
+        self._created = Moment(host.clock)
         self._timer: Timer | None = None
         self._task: asyncio.Task[Any] | None = None
 
     def __repr__(self) -> str:
         return f"<Job {self.id} {self.state.value}>"
+
+    @property
+    def created(self) -> datetime:
+        """When it was wanted. As `started`, it follows the clock if that is set meanwhile, so
+        that what has passed since then is right.
+        """
+        return self._created.date
+
+    @property
+    def started(self) -> datetime | None:
+        """When the work began."""
+        return None if self.begun is None else self.begun.date
 
     # The log
 
@@ -179,12 +191,12 @@ class Job:
             await self._confirm(level)
         if pool is not None:
             await self._take(pool)
-        self.started = self._host.clock.now()
+        self.begun = Moment(self._host.clock)
         self._move(JobState.RUNNING)
         if timeout is not None:
             limit = timeout if isinstance(timeout, timedelta) else timedelta(seconds=timeout)
-            self._timer = self._host.clock.call_at(
-                self.started + limit, lambda: self.cancel(f"it ran for longer than {limit}")
+            self._timer = self._host.clock.call_later(
+                limit, lambda: self.cancel(f"it ran for longer than {limit}")
             )
 
     def approve(self) -> None:

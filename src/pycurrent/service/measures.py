@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from pycurrent.cache import Cache, JobEnd
 from pycurrent.engine import AnyPool, Engine, Job, JobState, Pool, Step
@@ -54,7 +53,7 @@ class Gauge:
         self._followers = followers
         self._pools: dict[str, AnyPool] = {}
         # Since when jobs could have started, if there had been a resource.
-        self._ready: dict[str, datetime] = {}
+        self._ready: dict[str, float] = {}
         self._evaluated: list[Evaluated] = []
         self._waited: list[Waited] = []
         self._ended: Counter[JobEnd] = Counter()
@@ -114,7 +113,7 @@ class Gauge:
             told(step.seconds)
 
     def _changed(self, changes: tuple[StageChange, ...]) -> None:
-        now = self._engine.clock.now()
+        now = self._engine.clock.monotonic()
         for change in changes:
             job = change.stage.job
             match None if job is None else job.state:
@@ -126,12 +125,11 @@ class Gauge:
                     # What it waits for is a person, or it has ended.
                     self._ready.pop(change.stage.job_id, None)
 
-    def _tell_wait(self, job: JobView, now: datetime) -> None:
+    def _tell_wait(self, job: JobView, now: float) -> None:
         ready = self._ready.pop(job.id, None)
         if ready is not None and job.pool is not None:
-            seconds = ((job.started or now) - ready).total_seconds()
             for told in self._waited:
-                told(job.pool, seconds)
+                told(job.pool, now - ready)
 
 
 def _measures(pool: AnyPool, queue: int) -> PoolMeasures:

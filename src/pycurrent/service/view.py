@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
 from heapq import nsmallest
 from typing import Any
 
 from pycurrent.cache import Cache, Handle
-from pycurrent.engine import Engine, Job, JobState, Pool, Step
+from pycurrent.engine import Engine, Job, JobState, Moment, Pool, Step
 from pycurrent.incr import Node
 from pycurrent.service.views import (
     ForConfirmation,
@@ -39,7 +38,7 @@ class _Entry:
 
     __slots__ = ("job", "node", "since", "state", "update")
 
-    def __init__(self, node: Stage | Decision, now: datetime) -> None:
+    def __init__(self, node: Stage | Decision, now: Moment) -> None:
         self.node = node
         self.state = State.BLOCKED
         self.update: Activity | None = None
@@ -51,9 +50,9 @@ class _Entry:
         return kind_of(self.state, self.update)
 
     @property
-    def starts(self) -> datetime:
-        started = None if self.job is None else self.job.started
-        return self.since if started is None else started
+    def starts(self) -> Moment:
+        begun = None if self.job is None else self.job.begun
+        return self.since if begun is None else begun
 
 
 class EngineView:
@@ -117,12 +116,12 @@ class EngineView:
     # Steps
 
     def _stepped(self, step: Step) -> None:
-        now = self._engine.clock.now()
+        now = Moment(self._engine.clock)
         changes = tuple(self._changes(step.changed, now))
         for listener in list(self._listeners):
             listener(changes)
 
-    def _changes(self, changed: Iterable[Node], now: datetime) -> Iterator[StageChange]:
+    def _changes(self, changed: Iterable[Node], now: Moment) -> Iterator[StageChange]:
         for node in changed:
             assert isinstance(node, Stage | Decision)
             entry = self._entries.get(node)
@@ -142,7 +141,7 @@ class EngineView:
         before: State | None,
         state: State,
         update: Activity | None,
-        now: datetime,
+        now: Moment,
     ) -> StageChange:
         if state is not entry.state or (entry.update is None) is not (update is None):
             entry.since = now
@@ -150,8 +149,8 @@ class EngineView:
         handle = self._handle(entry.node)
         last, entry.job = entry.job, None if handle is None else handle.job
         took = None
-        if last is not None and last is not entry.job and last.started is not None:
-            took = now - last.started
+        if last is not None and last is not entry.job and last.begun is not None:
+            took = last.begun.age
         if state in _QUIET and update is None:
             self._entries.pop(entry.node, None)
         else:
@@ -173,7 +172,7 @@ class EngineView:
             label=self.label(node),
             state=entry.state,
             update=entry.update,
-            since=entry.starts,
+            since=entry.starts.date,
             job_id=_job_id(node),
             description=None if handle is None else handle.description,
             job=None if job is None or job.state is JobState.ENDED else show_job(job),
@@ -255,8 +254,8 @@ def _job_id(node: Stage | Decision) -> str | None:
 def _foremost(kind: State, entries: list[_Entry], size: int) -> list[_Entry]:
     """The latest failures, but of everything else what has been so for longest."""
     if kind is State.FAILED:
-        return nsmallest(size, entries, key=lambda entry: -entry.starts.timestamp())
-    return nsmallest(size, entries, key=lambda entry: entry.starts)
+        return nsmallest(size, entries, key=lambda entry: -entry.starts.at)
+    return nsmallest(size, entries, key=lambda entry: entry.starts.at)
 
 
 def share(wanted: list[int], limit: int) -> list[int]:

@@ -136,28 +136,45 @@ class Database(DatabaseReader):
         job.running = running
         job.level = level
 
-    def finish_job(self, job_id: str, *, finished: datetime, ok: bool, outcome: str) -> BuildRecord:
+    def finish_job(
+        self,
+        job_id: str,
+        *,
+        finished: datetime,
+        ok: bool,
+        outcome: str,
+        running: datetime | None = None,
+    ) -> BuildRecord:
         """Records the result of a job: from now on it is the one that `lookup` finds.
+
+        `running`, if given, is when its work started by the clock that tells `finished`: it may
+        have been set since `start_job`.
 
         Raises ValueError if the job has ended, or was not inserted.
         """
         job = self._changing(job_id)
         del self._running[job_id]
         job.state = JobState.FINISHED
+        job.running = running or job.running
         job.finished = finished
         job.ok = ok
         job.outcome = outcome
         result = self._unsaved.results[job.op, job.key_digest] = job.result()
         return result
 
-    def discard_job(self, job_id: str, *, finished: datetime) -> None:
+    def discard_job(
+        self, job_id: str, *, finished: datetime, running: datetime | None = None
+    ) -> None:
         """Records that a job has ended without a result: it was cancelled as nobody wanted it.
+
+        `running` as for `finish_job`.
 
         Raises ValueError if the job has ended, or was not inserted.
         """
         job = self._changing(job_id)
         del self._running[job_id]
         job.state = JobState.DISCARDED
+        job.running = running or job.running
         job.finished = finished
 
     def interrupt_job(self, job_id: str) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import heapq
 import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from pycurrent.engine import Clock
+from pycurrent.engine import Clock, Timer
+from pycurrent.engine.clock import Agenda
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """When tests begin, unless they say otherwise."""
@@ -17,32 +16,40 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 class VirtualClock(Clock):
     """A clock for tests: time stands still between calls of `move`.
 
-    Made anywhere; moved, and asked for calls that are due at once, on an event loop's thread.
+    Made anywhere; moved, set, and asked for calls that are due at once, on an event loop's thread.
     A `start` without a time zone is in UTC, on each machine.
     """
 
     def __init__(self, start: datetime = START) -> None:
-        self._now = start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)
-        self._order = itertools.count()
-        self._timers: list[tuple[datetime, int, VirtualTimer]] = []
+        self._elapsed = timedelta()
+        """Since it was made, on the monotonic clock."""
+        self._zero = start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)
+        """The date at which nothing had elapsed."""
+        order = itertools.count()
+        self._dates: Agenda[datetime] = Agenda(order)
+        self._delays: Agenda[timedelta] = Agenda(order)
 
     def now(self) -> datetime:
-        return self._now
+        return self._zero + self._elapsed
 
-    def call_at(self, when: datetime, callback: Callable[[], None]) -> VirtualTimer:
-        timer = VirtualTimer(callback)
-        if when <= self._now:
-            timer.fire()
-        else:
-            heapq.heappush(self._timers, (when, next(self._order), timer))
+    def monotonic(self) -> float:
+        return self._elapsed.total_seconds()
+
+    def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
+        timer = self._dates.add(when, callback)
+        self._fire()
+        return timer
+
+    def call_later(self, delay: timedelta, callback: Callable[[], None]) -> Timer:
+        timer = self._delays.add(self._elapsed + delay, callback)
+        self._fire()
         return timer
 
     @property
     def next_timer(self) -> datetime | None:
         """When the next call is due; None if nobody waits for a time."""
-        while self._timers and self._timers[0][2].cancelled:
-            heapq.heappop(self._timers)
-        return self._timers[0][0] if self._timers else None
+        due = self._next()
+        return None if due is None else self._zero + due[0]
 
     def move(self, duration: timedelta) -> None:
         """Jump ahead, in one go. What falls due on the way is called soon, the earliest first,
@@ -52,25 +59,29 @@ class VirtualClock(Clock):
         """
         if duration < timedelta(0):
             raise ValueError(f"time goes forward only, not by {duration}")
-        self._now += duration
-        while (due := self.next_timer) is not None and due <= self._now:
-            heapq.heappop(self._timers)[2].fire()
+        self._elapsed += duration
+        self._fire()
 
+    def set(self, date: datetime) -> None:
+        """Set the date, forward or back, as an administrator or a time server does.
 
-class VirtualTimer:
-    """A call that is to come on a virtual clock."""
+        No time passes: only what waits for a date is called, if that has come.
+        """
+        self._zero += date - self.now()
+        self._fire()
 
-    def __init__(self, callback: Callable[[], None]) -> None:
-        self._callback = callback
-        self._handle: asyncio.Handle | None = None
-        self.cancelled = False
+    def _next(self) -> tuple[timedelta, int, Agenda[datetime] | Agenda[timedelta]] | None:
+        """The call that is due next: what has elapsed then, its place in the order, and where
+        it stands.
+        """
+        date, delay = self._dates.next, self._delays.next
+        calls: list[tuple[timedelta, int, Agenda[datetime] | Agenda[timedelta]]] = []
+        if date is not None:
+            calls.append((date[0] - self._zero, date[1], self._dates))
+        if delay is not None:
+            calls.append((*delay, self._delays))
+        return min(calls, key=lambda call: call[:2], default=None)
 
-    def fire(self) -> None:
-        """Call back soon, on the loop that is running."""
-        self._handle = asyncio.get_running_loop().call_soon(self._callback)
-
-    def cancel(self) -> None:
-        """It does not come. Twice, or after it came, is fine."""
-        self.cancelled = True
-        if self._handle is not None:
-            self._handle.cancel()
+    def _fire(self) -> None:
+        while (due := self._next()) is not None and due[0] <= self._elapsed:
+            due[2].fire_next()

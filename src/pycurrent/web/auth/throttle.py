@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from pycurrent.engine import Clock
 from pycurrent.web.auth.errors import TooManyAttempts
@@ -24,7 +24,7 @@ _KEPT = 10_000
 @dataclass(frozen=True, slots=True)
 class _Failures:
     count: int
-    last: datetime
+    last: float
 
     @property
     def wait(self) -> timedelta:
@@ -47,7 +47,7 @@ class Throttle:
 
     def attempt(self, *keys: str) -> None:
         """Somebody tries. Raises `TooManyAttempts` if they have to wait; that counts nothing."""
-        now = self._clock.now()
+        now = self._clock.monotonic()
         waits = [self._wait(key, now) for key in keys]
         if (wait := max(waits)) > timedelta(0):
             raise TooManyAttempts(wait)
@@ -64,10 +64,10 @@ class Throttle:
         for key in keys:
             self._failures.pop(key, None)
 
-    def _wait(self, key: str, now: datetime) -> timedelta:
+    def _wait(self, key: str, now: float) -> timedelta:
         known = self._known(key, now)
-        return timedelta(0) if known is None else known.last + known.wait - now
+        return timedelta(0) if known is None else known.wait - timedelta(seconds=now - known.last)
 
-    def _known(self, key: str, now: datetime) -> _Failures | None:
+    def _known(self, key: str, now: float) -> _Failures | None:
         known = self._failures.get(key)
-        return None if known is None or now - known.last > FORGOTTEN else known
+        return None if known is None or now - known.last > FORGOTTEN.total_seconds() else known
