@@ -102,6 +102,74 @@ async def test_check_output_gives_stdout_and_logs_stderr(tmp_path: Path) -> None
     assert "\nout" not in log
 
 
+@pytest.mark.parametrize("ending", ["exit 1", "kill -9 $$"])
+async def test_what_a_command_that_fails_was_run_for_is_in_the_log(
+    tmp_path: Path, ending: str
+) -> None:
+    """Its standard output, after its standard error, masked; an exception says where it begins."""
+    caught: list[CommandFailed] = []
+
+    async def work(job: Job) -> str:
+        await start(job)
+        token = job.secret("s3cr3t-token")
+        try:
+            return await job.check_output(
+                ["sh", "-c", f"echo 12 passed, 3 failed; echo {token}; echo why >&2; {ending}"]
+            )
+        except CommandFailed as error:
+            caught.append(error)
+            raise
+
+    async with one(tmp_path, work) as h:
+        await h.settle()
+        assert isinstance(h.output, Failed)
+        log = h.log("do a")
+        shown = "\nwhy\n2026-01-01 00:00.00: Its standard output:\n12 passed, 3 failed\n****\n"
+        assert shown in log
+        at = caught[0].stdout_at
+        assert at is not None
+        before = h.engine.state.job_path(h.find("do a").id).read_bytes()[:at]
+        assert before.endswith(b"\nwhy\n")
+
+
+async def test_only_the_end_of_a_long_output_is_kept(tmp_path: Path) -> None:
+    """From the beginning of a line on, and without half of a secret: it is masked before."""
+
+    async def work(job: Job) -> str:
+        await start(job)
+        job.secret("s3cr3t-token")
+        # The secret is so long and often there that any cut is within one.
+        return await job.check_output(["sh", "-c", "yes s3cr3t-token | head -n 200000; exit 1"])
+
+    output, log = await ended(tmp_path, work)
+    assert isinstance(output, Failed)
+    assert "s3cr" not in log
+    assert "-token\n" not in log
+    assert len(log) < 66 << 10
+    assert "Its standard output, the last 65535 bytes:\n****\n****\n" in log
+
+
+async def test_what_a_cancelled_command_was_run_for_is_in_the_log(tmp_path: Path) -> None:
+    """As far as it came: a timeout is often told by what was printed last."""
+    begun = asyncio.Event()
+
+    async def work(job: Job) -> str:
+        await start(job)
+        async with job.tempdir() as folder:
+            running = asyncio.ensure_future(
+                job.check_output(["sh", "-c", "echo 1 of 3; touch begun; sleep 1000"], cwd=folder)
+            )
+            await asyncio.to_thread(_wait_for, folder / "begun")
+            begun.set()
+            return await running
+
+    async with one(tmp_path, work) as h:
+        await begun.wait()
+        h.find("do a").cancel("enough")
+        await h.settle()
+        assert "Its standard output:\n1 of 3\n" in h.log("do a")
+
+
 async def test_a_command_that_fails_says_which_and_how(tmp_path: Path) -> None:
     """By status or by signal; its exception carries both."""
     caught: list[CommandFailed] = []

@@ -12,10 +12,18 @@ from pathlib import Path
 from typing import IO
 
 from pycurrent.engine.joblog import JobLog
+from pycurrent.engine.masking import encode
 from pycurrent.engine.process import Process, Processes
 from pycurrent.engine.tasks import regardless
 from pycurrent.errors import PycurrentError
 from pycurrent.term import Failure
+
+_KEPT = 64 << 10
+"""How many bytes of the output of a command that was run for it are logged if it fails."""
+_MASKED_WITH = 1 << 20
+"""How many bytes are looked at for secrets then. Of more, the first `_KEPT` are left out, as they
+may begin with the second half of a secret.
+"""
 
 
 class CommandFailed(PycurrentError):
@@ -26,6 +34,10 @@ class CommandFailed(PycurrentError):
         super().__init__(f"{command} {how}")
         self.command = command
         self.status = status
+        self.stdout_at: int | None = None
+        """Where in the log its standard output begins, if that was asked for: it follows all that
+        was logged before, its standard error too.
+        """
 
 
 class Command:
@@ -99,11 +111,39 @@ class Commands:
         await self._logged(command, stdout=None)
 
     async def output_of(self, command: Command) -> str:
-        """As `run`, but give what the command writes to its standard output, as UTF-8."""
+        """As `run`, but give what the command writes to its standard output, as UTF-8.
+
+        If it fails, or is cancelled, the end of that is in the log.
+        """
         with tempfile.TemporaryFile(dir=self._tmp) as output:
-            await self._logged(command, stdout=output.fileno())
+            try:
+                await self._logged(command, stdout=output.fileno())
+            except BaseException as failed:
+                if isinstance(failed, CommandFailed):
+                    failed.stdout_at = self._log.path.stat().st_size
+                self._log_end_of(output)
+                raise
             output.seek(0)
             return output.read().decode(errors="replace")
+
+    def _log_end_of(self, output: IO[bytes]) -> None:
+        """Put what a command has written for its caller into the log: who looks for what went
+        wrong has nothing else.
+        """
+        size = output.seek(0, os.SEEK_END)
+        if not size:
+            return
+        output.seek(max(0, size - _MASKED_WITH))
+        # Cut after it is masked: half a secret would not be known as one.
+        text = encode(self._log.masked(output.read().decode(errors="surrogateescape")))
+        whole = text if size <= _MASKED_WITH else text[_KEPT:]
+        kept = whole[-_KEPT:]
+        if len(kept) < len(text):
+            kept = kept[kept.find(b"\n") + 1 :]
+            self._log.line(f"Its standard output, the last {len(kept)} bytes:")
+        else:
+            self._log.line("Its standard output:")
+        self._log.write(kept)
 
     def end(self) -> None:
         """End those that are cancellable, and from here on each of them as soon as it runs.

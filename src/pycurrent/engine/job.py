@@ -295,7 +295,11 @@ class Job:
         grace: float | None = None,
         show: str | Sequence[str] | None = None,
     ) -> str:
-        """As `exec`, but give what the command writes to its standard output, as UTF-8."""
+        """As `exec`, but give what the command writes to its standard output, as UTF-8.
+
+        That is not in the log, unless the command fails or is cancelled: then its end is, 64 KiB
+        at most. Log what is worth it.
+        """
         command = Command(argv, cwd, env, stdin, cancellable=cancellable, grace=grace, show=show)
         self._check_not_ended(command)
         return await self._commands.output_of(command)

@@ -63,6 +63,19 @@ async def test_a_failure_names_the_command_and_its_status(
         assert "\noh no\n" in h.log("sh")
 
 
+async def test_what_a_command_that_fails_has_printed_is_in_its_log(
+    commit: git.Commit, tmp_path: Path
+) -> None:
+    """Also where it was run for its output."""
+
+    def pipeline() -> Current[str]:
+        return command.output(commit, ["sh", "-c", "echo 3 failed; exit 1"])
+
+    async with Harness(pipeline, state_dir=tmp_path / "state") as h:
+        await h.settle()
+        assert "\n3 failed\n" in h.log("output of")
+
+
 async def test_what_a_command_prints_to_its_standard_output_is_the_value(
     commit: git.Commit, tmp_path: Path
 ) -> None:

@@ -113,6 +113,23 @@ async def test_a_changed_input_runs_the_command_again(
     assert file.read_text() == "onetwo"
 
 
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [("", "3 failed"), ("echo no such thing >&2;", "no such thing")],
+)
+async def test_what_a_command_that_fails_has_printed_is_in_its_log(
+    host: ssh.Host, start: Start, said: str, why: str
+) -> None:
+    """Where it was run for its output; the reason is the last line of its standard error, if it
+    has any.
+    """
+    argv = ["sh", "-c", f"echo 3 failed; {said} exit 1"]
+    async with start(lambda: ssh.output(host, argv)) as h:
+        await h.settle()
+        assert h.output == Failed(f"sh on {host} exited with status 1: {why}")
+        assert "\n3 failed\n" in h.log("output of")
+
+
 async def test_output_is_the_standard_output_only(host: ssh.Host, start: Start) -> None:
     """What goes to standard error is in the log, and so is a command line to try it by hand."""
     argv = ["sh", "-c", "echo out; echo err >&2"]

@@ -90,19 +90,25 @@ class Session:
     def _failure(
         self, program: str, words: tuple[str, ...], error: CommandFailed, start: int
     ) -> Failure:
-        why = cause(self._said(start)) or f"it has said nothing (exit status {error.status})"
+        why = (
+            # What is for the caller comes last in the log, and is seldom the reason.
+            cause(self._said(start, error.stdout_at))
+            or cause(self._said(start))
+            or f"it has said nothing (exit status {error.status})"
+        )
         what = program if words[0].startswith("-") else f"{program} {words[0]}"
         return Failure(f"{what}: {why}")
 
     def _log_size(self) -> int:
         return self.job.log_path.stat().st_size
 
-    def _said(self, start: int) -> str:
-        """The end of what is in the log from there on, but for the line with the command."""
+    def _said(self, start: int, end: int | None = None) -> str:
+        """The end of what is in the log from there on, or up to `end`."""
         with self.job.log_path.open("rb") as log:
-            end = log.seek(0, os.SEEK_END)
-            log.seek(max(start, end - _LONGEST_READ))
-            return log.read().decode(errors="replace")
+            if end is None:
+                end = log.seek(0, os.SEEK_END)
+            begin = log.seek(max(start, end - _LONGEST_READ))
+            return log.read(max(0, end - begin)).decode(errors="replace")
 
 
 @asynccontextmanager

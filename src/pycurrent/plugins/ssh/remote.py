@@ -100,7 +100,7 @@ class Remote:
                     show=[*self.host.shown, shlex.join(command.argv)],
                 )
             except CommandFailed as failed:
-                said = _last_line(job.log_path, start)
+                said = _last_line(job.log_path, start, failed.stdout_at)
                 written = log.read_text(errors="replace") if log.exists() else ""
                 why = self._why(command, written, said)
                 raise Failure(why or f"{self.host}: {failed}") from None
@@ -148,13 +148,18 @@ def _check(host: Host) -> None:
             raise Failure(f"{file}, which {host} is reached by, is not there or can't be read")
 
 
-def _last_line(log: Path, start: int) -> str:
-    """The last line from there on that the job has not logged itself."""
-    with log.open("rb") as file:
-        end = file.seek(0, os.SEEK_END)
-        file.seek(max(start, end - _LONGEST_READ))
-        lines = file.read().decode(errors="replace").splitlines()
-    return next((line.strip() for line in reversed(lines) if _tells(line)), "")
+def _last_line(log: Path, start: int, stdout_at: int | None) -> str:
+    """The last line from there on that the job has not logged itself: of the standard error, if
+    it has any.
+    """
+    whole = log.stat().st_size
+    for end in (stdout_at or whole, whole):
+        with log.open("rb") as file:
+            begin = file.seek(max(start, end - _LONGEST_READ))
+            lines = file.read(end - begin).decode(errors="replace").splitlines()
+        if telling := [line.strip() for line in lines if _tells(line)]:
+            return telling[-1]
+    return ""
 
 
 def _tells(line: str) -> bool:
