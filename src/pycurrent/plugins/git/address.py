@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Self
+from urllib.parse import unquote
 
 from pycurrent.errors import UsageError
 
@@ -51,7 +52,8 @@ class Address:
     @classmethod
     def of(cls, text: str) -> Self:
         """Takes URLs, what scp takes (`git@host:path`), and absolute paths. Raises UsageError."""
-        if re.search(r"[\x00-\x1f\x7f]", text) or text.startswith("-"):
+        # Also what stands for a control character: git takes it for that.
+        if re.search(r"[\x00-\x1f\x7f]", unquote(text)) or text.startswith("-"):
             raise UsageError(f"{text!r} can't be the address of a repository")
         if text.startswith("/"):
             return cls(Transport.FILE, "", None, "", text)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pycurrent.errors import UsageError
+from pycurrent.plugins.git.address import Address
 
 _HASH = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
@@ -48,8 +49,7 @@ class CommitId:
     hash: str
 
     def __post_init__(self) -> None:
-        if not self.repository or self.repository.startswith("-"):
-            raise UsageError(f"{self.repository!r} is not the address of a repository")
+        Address.of(self.repository)
         checked_ref(self.ref)
         _check_hash(self.hash)
 

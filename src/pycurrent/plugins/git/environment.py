@@ -49,18 +49,24 @@ def outside_repositories(env: Mapping[str, str] = MappingProxyType({})) -> dict[
     return {**dict.fromkeys(CHOOSE_A_REPOSITORY), **env}
 
 
-# The user's hooks are for the user's own checkouts.
-GIT = ("git", "-c", "advice.detachedHead=false", "-c", "core.hooksPath=/dev/null")
+GIT = (
+    *("git", "-c", "advice.detachedHead=false"),
+    # The user's hooks are for the user's own checkouts.
+    *("-c", "core.hooksPath=/dev/null"),
+    # What other systems take for `.git` is refused: a folder may be theirs, mounted here.
+    *("-c", "core.protectNTFS=true", "-c", "core.protectHFS=true"),
+)
+"""The beginning of commands that change something: outsiders have no say in them, nor hooks."""
 
 
 def git_now(*args: str) -> subprocess.CompletedProcess[str]:
-    """Run a git command that only reads, which takes some milliseconds. Blocks.
+    """Run a git command that takes some milliseconds. Blocks.
 
     Raises FileNotFoundError if there is no git.
     """
     environ = {name: value for name, value in os.environ.items() if name not in CHOOSE_A_REPOSITORY}
     return subprocess.run(
-        ["git", *args],
+        [*GIT, *args],
         env={**environ, **NEVER_ASK},
         stdin=subprocess.DEVNULL,
         capture_output=True,

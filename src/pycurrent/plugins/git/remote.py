@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 from typing import assert_never
 
 from pycurrent.engine import Job
@@ -15,7 +16,12 @@ from pycurrent.plugins.git.copies import Copies
 from pycurrent.plugins.git.copy import KEEP, Copy
 from pycurrent.plugins.git.credentials import Access, Settings
 from pycurrent.plugins.git.environment import GIT
-from pycurrent.plugins.git.gitmodules import Submodule, submodules_of
+from pycurrent.plugins.git.gitmodules import (
+    MOST_NESTED,
+    Submodule,
+    submodules_of,
+    too_nested,
+)
 from pycurrent.term import Failure
 
 _FOUND = "refs/pycurrent/found"
@@ -52,16 +58,26 @@ class Remote:
 
     async def bring(self, copy: Copy, wanted: Wanted) -> str:
         """Have a commit, and its submodules, in our copies; gives its hash. Raises Failure."""
-        try:
-            hash = await self._bring(copy, wanted)
-        except GitFailed as failed:
-            raise Failure(f"{copy.address}: {failed.cause.text}") from None
+        hash = await self._bring(copy, wanted)
+        await self._bring_submodules(copy, hash, set(), 0)
+        return hash
+
+    async def _bring_submodules(
+        self, copy: Copy, hash: str, brought: set[tuple[Path, str]], depth: int
+    ) -> None:
+        """Those of a commit, and theirs; but for what was brought before, which may be much."""
         for submodule in await asyncio.to_thread(submodules_of, copy.repository, hash):
             try:
-                await self.bring(_copy_of(copy, submodule), Exactly(submodule.hash, "HEAD"))
+                if depth >= MOST_NESTED:
+                    raise too_nested()
+                theirs = _copy_of(copy, submodule)
+                if (theirs.repository, submodule.hash) in brought:
+                    continue
+                brought.add((theirs.repository, submodule.hash))
+                await self._bring(theirs, Exactly(submodule.hash, "HEAD"))
+                await self._bring_submodules(theirs, submodule.hash, brought, depth + 1)
             except Failure as failure:
                 raise Failure(f"submodule {submodule.path}: {failure}") from None
-        return hash
 
     async def _bring(self, copy: Copy, wanted: Wanted) -> str:
         async with self.copies.hold(self.job, copy):
@@ -69,7 +85,10 @@ class Remote:
                 self.job.log(f"{copy.address}: commit {wanted.hash} is here already")
                 return wanted.hash
             async with self.access.settings(self.job, copy.address) as settings:
-                return await Fetching(self.job, settings).bring(copy, wanted)
+                try:
+                    return await Fetching(self.job, settings).bring(copy, wanted)
+                except GitFailed as failed:
+                    raise Failure(f"{copy.address}: {failed.cause.text}") from None
 
 
 def _copy_of(copy: Copy, submodule: Submodule) -> Copy:

@@ -12,14 +12,20 @@ import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pycurrent.engine import Job
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.command import run_git
 from pycurrent.plugins.git.copy import Copy
 from pycurrent.plugins.git.environment import ENGLISH, GIT, has_commit
-from pycurrent.plugins.git.gitmodules import Submodule, settings, submodules_of
+from pycurrent.plugins.git.gitmodules import (
+    MOST_NESTED,
+    Submodule,
+    settings,
+    submodules_of,
+    too_nested,
+)
 from pycurrent.plugins.git.sharing import shared_clone
 from pycurrent.term import Failure
 
@@ -30,10 +36,15 @@ class Checkout:
 
     folder: Path
     git_dir: Path
+    depth: int = 0
+    """Of how many others it is a submodule."""
 
-    def clone_of(self, submodule: Submodule) -> Path:
-        """Where git looks for a submodule's clone."""
-        return self.git_dir / "modules" / submodule.name
+    def below(self, submodule: Submodule) -> Checkout:
+        """The checkout of a submodule. Raises Failure if its path leads through a link."""
+        folder = self.folder / submodule.path
+        if folder.resolve() != self.folder.resolve() / submodule.path:
+            raise Failure(f"submodule {submodule.path} would be behind a symbolic link")
+        return Checkout(folder, submodule.clone_in(self.git_dir), self.depth + 1)
 
 
 async def check_out_submodules(job: Job, repository: Path, checkout: Checkout) -> None:
@@ -43,12 +54,13 @@ async def check_out_submodules(job: Job, repository: Path, checkout: Checkout) -
     """
     if not (checkout.folder / ".gitmodules").exists():
         return
+    if checkout.depth >= MOST_NESTED:
+        raise too_nested()
     submodules = await asyncio.to_thread(submodules_of, checkout.git_dir, "HEAD")
     copies = await asyncio.to_thread(_copies, repository, submodules)
     await _take(job, checkout, copies)
     for submodule, copy in copies.items():
-        inner = Checkout(checkout.folder / submodule.path, checkout.clone_of(submodule))
-        await check_out_submodules(job, copy, inner)
+        await check_out_submodules(job, copy, checkout.below(submodule))
     await _fetch(job, repository, checkout, [one for one in submodules if one not in copies])
 
 
@@ -59,7 +71,7 @@ async def _take(job: Job, checkout: Checkout, copies: Mapping[Submodule, Path]) 
         # Made elsewhere and moved to where git looks for it, so that it is git that follows
         # the submodule's path.
         made = checkout.git_dir / "new-submodule"
-        place = checkout.clone_of(submodule)
+        place = checkout.below(submodule).git_dir
         steps += [
             shared_clone(copy, made),
             shlex.join(["mkdir", "-p", str(place.parent)]),
@@ -67,7 +79,9 @@ async def _take(job: Job, checkout: Checkout, copies: Mapping[Submodule, Path]) 
             shlex.join(["rmdir", str(made)]),
         ]
     if steps:
-        steps.append(shlex.join(_update(checkout, list(copies), "--no-fetch")))
+        # One that git would have to get after all is not what was found here.
+        update = shlex.join(_update(checkout, list(copies), "--no-fetch"))
+        steps.append(f"GIT_ALLOW_PROTOCOL=none {update}")
         line = " && ".join(steps)
         await run_git(job, ["sh", "-c", line], ENGLISH, show=line)
 
@@ -89,7 +103,9 @@ async def _fetch(
 
 def _update(checkout: Checkout, submodules: list[Submodule], option: str) -> list[str]:
     paths = [submodule.path for submodule in submodules]
-    return [*GIT, "-C", str(checkout.folder), "submodule", "update", "--init", option, "--", *paths]
+    # Not patterns: a path is one, whatever it looks like.
+    git = [*GIT, "--literal-pathspecs", "-C", str(checkout.folder)]
+    return [*git, "submodule", "update", "--init", option, "--", *paths]
 
 
 def _as_environment(settings: Mapping[str, str]) -> dict[str, str]:
@@ -118,12 +134,10 @@ def _places(repository: Path, submodule: Submodule) -> Iterator[Path]:
         with suppress(UsageError):
             yield ours.of_submodule(submodule.url).repository
         return
-    inside = PurePosixPath(submodule.name)
-    if inside.is_absolute() or ".." in inside.parts:
-        return
-    for modules in (repository / "modules", *repository.glob("worktrees/*/modules")):
-        if (modules / inside / "HEAD").is_file():
-            yield modules / inside
+    for git_dir in (repository, *repository.glob("worktrees/*")):
+        clone = submodule.clone_in(git_dir)
+        if (clone / "HEAD").is_file():
+            yield clone
 
 
 def _addresses(repository: Path, submodules: list[Submodule]) -> dict[str, str]:
