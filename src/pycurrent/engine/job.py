@@ -27,6 +27,7 @@ from typing import Any, NoReturn, TypeVar
 from pycurrent.engine.clock import Clock, Moment, Timer
 from pycurrent.engine.command import Command, Commands
 from pycurrent.engine.confirmation import Confirmation
+from pycurrent.engine.forgotten import Calls, to_be_awaited, to_be_entered
 from pycurrent.engine.hooks import Hook, Hooks
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Config, Level
@@ -94,6 +95,7 @@ class Job:
         self._changed = changed
         self._confirmation = Confirmation(host.config)
         self._hooks = Hooks(log.line)
+        self._calls = Calls(log.line)
         self._commands = Commands(host.processes, log, host.tmp)
         self._resources: AsyncExitStack | None = None
         self._created = Moment(host.clock)
@@ -170,6 +172,7 @@ class Job:
             case _:
                 return False
 
+    @to_be_awaited
     async def start(
         self,
         *,
@@ -228,6 +231,7 @@ class Job:
                 self.park()
             self._changed(self)
 
+    @to_be_entered
     @asynccontextmanager
     async def use_pool(self, pool: AnyPool) -> AsyncIterator[None]:
         """Hold one more resource for the block, of another pool than the one of `start`."""
@@ -261,6 +265,7 @@ class Job:
 
     # Commands
 
+    @to_be_awaited
     async def exec(
         self,
         argv: Sequence[str | os.PathLike[str]],
@@ -284,6 +289,7 @@ class Job:
         self._check_not_ended(command)
         await self._commands.run(command)
 
+    @to_be_awaited
     async def check_output(
         self,
         argv: Sequence[str | os.PathLike[str]],
@@ -309,6 +315,7 @@ class Job:
         if self._hooks.have_run and self.cancelled is None:
             raise PycurrentError(f"job {self.id} has ended: it can't run {command.shown}")
 
+    @to_be_entered
     def tempdir(self, prefix: str = "") -> AbstractAsyncContextManager[Path]:
         """A temporary folder, removed with all that is in it at the end of the block."""
         return scratch_folder(self._host.tmp, prefix)
@@ -330,7 +337,7 @@ class Job:
         try:
             if self.cancelled is not None:
                 raise asyncio.CancelledError
-            outcome = Ok(await work())
+            outcome = Ok(await self._calls.checked(work()))
             if self.started is None:
                 _not_started()
         except asyncio.CancelledError:
@@ -356,6 +363,7 @@ class Job:
             await self._hooks.ended()
         if self.cancelled is not None:
             outcome = Failed("Cancelled")
+        await self._calls.tell()
         outcome = self._close_log(outcome)
         if isinstance(outcome, Failed) and self.cancelled is None and self._log.error is None:
             outcome = Failed(await explain(self._log.path) or outcome.message)

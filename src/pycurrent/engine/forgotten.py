@@ -1,0 +1,162 @@
+"""Calls that an author forgot to await: they have done nothing, and must not look as if they had.
+
+Python says so at most in a warning on the standard error, long after. So the methods of a job
+that have to be awaited are *noted*, and whoever runs the job's work asks for those that were made
+and never begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import shlex
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
+
+from pycurrent.errors import PycurrentError
+from pycurrent.term import Failure, failed_by
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_LONGEST = 100
+
+
+class Block(AbstractAsyncContextManager[T, bool | None]):
+    """A context manager that knows whether it was entered."""
+
+    def __init__(self, call: str, manager: AbstractAsyncContextManager[T, bool | None]) -> None:
+        self.is_entered = False
+        self._call = call
+        self._manager = manager
+
+    async def __aenter__(self) -> T:
+        self.is_entered = True
+        return await self._manager.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return await self._manager.__aexit__(kind, error, traceback)
+
+    def __await__(self) -> NoReturn:
+        self.is_entered = True
+        raise PycurrentError(f"{self._call} can't be awaited: write `async with {self._call}`")
+
+
+class Calls:
+    """The calls of one job that have to be awaited, or entered."""
+
+    __slots__ = ("_calls", "_log")
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._log = log
+        self._calls: list[tuple[str, Coroutine[Any, Any, Any] | Block[Any]]] = []
+
+    def note(self, call: str, made: Coroutine[Any, Any, Any] | Block[Any]) -> None:
+        # Those that have begun are of no interest any more; a job may make thousands.
+        self._calls = [(text, other) for text, other in self._calls if not _has_begun(other)]
+        self._calls.append((call, made))
+
+    async def checked(self, work: Awaitable[T]) -> T:
+        """What the work gives. Raises PycurrentError if it forgot to await a call.
+
+        That is in the log if the work fails for another reason; an exception that is none of
+        ours may well be its consequence, and is the second thing to be told.
+        """
+        try:
+            done = await work
+        except (Failure, PycurrentError):
+            await self.tell()
+            raise
+        except Exception as error:
+            if forgotten := await self._take():
+                raise PycurrentError(f"{forgotten}; {failed_by(error).message}") from error
+            raise
+        if forgotten := await self._take():
+            raise PycurrentError(forgotten)
+        return done
+
+    async def tell(self) -> None:
+        """Log what was forgotten, where something else counts more."""
+        if forgotten := await self._take():
+            self._log(forgotten)
+
+    async def _take(self) -> str:
+        """What was forgotten, as a sentence; nothing, if nothing was."""
+        if not all(_has_begun(call) for _, call in self._calls):
+            # The first step of a task that was made of a call comes now.
+            await asyncio.sleep(0)
+        calls, self._calls = self._calls, []
+        told: list[str] = []
+        for text, call in calls:
+            if _has_begun(call):
+                continue
+            if isinstance(call, Block):
+                told.append(f"{text} was never entered: write `async with {text}`")
+            else:
+                call.close()
+                told.append(f"{text} was never awaited: write `await {text}`")
+        return "; ".join(told)
+
+
+class _Noting(Protocol):
+    @property
+    def _calls(self) -> Calls: ...
+
+
+S = TypeVar("S", bound=_Noting)
+
+
+def to_be_awaited(
+    method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """An async method of a job whose calls are noted."""
+
+    @functools.wraps(method)
+    def noted(self: S, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
+        made = method(self, *args, **kwargs)
+        self._calls.note(_text(method.__name__, args, kwargs.get("show")), made)
+        return made
+
+    return noted
+
+
+def to_be_entered(
+    method: Callable[Concatenate[S, P], AbstractAsyncContextManager[T, bool | None]],
+) -> Callable[Concatenate[S, P], AbstractAsyncContextManager[T, bool | None]]:
+    """A method of a job that gives a context manager, whose calls are noted."""
+
+    @functools.wraps(method)
+    def noted(
+        self: S, /, *args: P.args, **kwargs: P.kwargs
+    ) -> AbstractAsyncContextManager[T, bool | None]:
+        call = _text(method.__name__, args, None)
+        made = Block(call, method(self, *args, **kwargs))
+        self._calls.note(call, made)
+        return made
+
+    return noted
+
+
+def _has_begun(call: Coroutine[Any, Any, Any] | Block[Any]) -> bool:
+    if isinstance(call, Block):
+        return call.is_entered
+    return inspect.getcoroutinestate(call) != inspect.CORO_CREATED
+
+
+def _text(name: str, args: Sequence[object], show: object) -> str:
+    """The call, as its author may have written it: with the command as it is to be shown."""
+    command = args[0] if args and show is None else show
+    if isinstance(command, list | tuple):
+        command = shlex.join(map(str, command))
+    inside = repr(command) if isinstance(command, str) and command else "..."
+    if len(inside) > _LONGEST:
+        inside = f"{inside[:_LONGEST]}..."
+    return f"job.{name}({inside})"
