@@ -67,7 +67,7 @@ def test_the_permissions_of_the_file_stay(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "file"
     path.write_text("old")
     path.chmod(mode)
-    assert write_if_different(path, fs.File(b"new")) is Change.CONTENTS
+    assert write_if_different(path, fs.File(b"new")).change is Change.CONTENTS
     assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("new", mode)
 
 
@@ -92,7 +92,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     """What it leads to is replaced, or made."""
     (tmp_path / "link").symlink_to(tmp_path / "folder" / "file")
     for data in (b"one", b"two"):
-        assert write_if_different(tmp_path / "link", fs.File(data)) is Change.CONTENTS
+        assert write_if_different(tmp_path / "link", fs.File(data)).change is Change.CONTENTS
         assert (tmp_path / "folder" / "file").read_bytes() == data
     assert (tmp_path / "link").is_symlink()
 
@@ -171,7 +171,7 @@ def test_the_last_contents_are_in_the_file(
     path = tmp_path_factory.mktemp("fs") / "file"
     before = None
     for data in versions:
-        change = write_if_different(path, fs.File(data))
+        change = write_if_different(path, fs.File(data)).change
         assert change is (Change.NONE if data == before else Change.CONTENTS)
         assert path.read_bytes() == data
         before = data

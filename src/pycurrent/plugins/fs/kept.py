@@ -29,15 +29,22 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pycurrent.plugins.fs.attributes import Attributes
 from pycurrent.plugins.fs.exchange import exchange
 from pycurrent.plugins.fs.file import File
 from pycurrent.plugins.fs.tree import Tree
-from pycurrent.plugins.fs.write import sync_folder, write_new
+from pycurrent.plugins.fs.write import (
+    CAN_NOT_MOVE,
+    has_contents,
+    hidden,
+    real,
+    sync_folder,
+    write_new,
+)
 from pycurrent.term import Failure
 
 Exchange = Callable[[Path, Path], bool]
 
-_CAN_NOT_MOVE = {errno.EBUSY, errno.EXDEV}
 _MOUNTED = "it is mounted, or comes with the image of a container: name a folder within it"
 _NAMED = 5
 """How many files a message names."""
@@ -84,10 +91,10 @@ class KeptFolder:
 
     def __init__(self, folder: Path, exchange: Exchange = exchange) -> None:
         self._exchange = exchange
-        self._folder = folder.resolve()
+        self._folder = real(folder)
         if not self._folder.name or self._folder.is_mount():
             raise Failure(f"{folder} can't be replaced: {_MOUNTED}")
-        self._beside = self._folder.with_name(f".{self._folder.name}.pycurrent")
+        self._beside = self._folder.with_name(hidden(self._folder.name, ".pycurrent"))
         self._new = self._beside / "new"
         self._old = self._beside / "old"
         self._names = self._beside / "names.json"
@@ -136,8 +143,7 @@ class KeptFolder:
         return (
             stat.S_ISREG(status.st_mode)
             and file.mode in {None, stat.S_IMODE(status.st_mode)}
-            and status.st_size == len(file.data)
-            and path.read_bytes() == file.data
+            and has_contents(path, file.data)
         )
 
     def _make(self, tree: Tree, same: set[str]) -> None:
@@ -148,18 +154,19 @@ class KeptFolder:
         for name, file in tree.files.items():
             if name not in same or not self._link(name):
                 self._write(name, file)
-        if self._folder.exists():
-            self._new.chmod(stat.S_IMODE(self._folder.stat().st_mode))
         for made in (*tree.folders, "."):
-            sync_folder(self._new / made)
+            sync_folder(self._new / made, self._attributes(made, stat.S_ISDIR))
 
     def _write(self, name: str, file: File) -> None:
-        mode = file.mode
-        if mode is None:
-            with suppress(OSError):
-                status = (self._folder / name).lstat()
-                mode = stat.S_IMODE(status.st_mode) if stat.S_ISREG(status.st_mode) else None
-        write_new(self._new / name, file.data, mode)
+        write_new(self._new / name, file.data, file.mode, self._attributes(name, stat.S_ISREG))
+
+    def _attributes(self, name: str, is_such: Callable[[int], bool]) -> Attributes | None:
+        """Those of what there is by that name, if it is such a thing."""
+        try:
+            path = self._folder / name
+            return Attributes.of(path) if is_such(path.lstat().st_mode) else None
+        except OSError:
+            return None
 
     def _link(self, name: str) -> bool:
         """Whether that is possible: not all file systems, and not all users, can."""
@@ -179,7 +186,7 @@ class KeptFolder:
                 self._folder.rename(self._old)
                 self._new.rename(self._folder)
         except OSError as error:
-            if error.errno in _CAN_NOT_MOVE:
+            if error.errno in CAN_NOT_MOVE:
                 raise Failure(f"{self._folder} can't be replaced: {_MOUNTED}") from None
             raise
         sync_folder(self._folder.parent)

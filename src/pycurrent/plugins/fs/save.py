@@ -36,10 +36,12 @@ class Save(Publisher[Path, Value, None]):
         file = value.file if isinstance(value, Digest) else File(value)
         try:
             # To its end even if cancelled: the next one may follow at once.
-            change = await regardless(asyncio.to_thread(write_if_different, key, file))
+            written = await regardless(asyncio.to_thread(write_if_different, key, file))
         except OSError as error:
             raise Failure(f"can't save {key}: {error.strerror or error}") from None
-        match change:
+        if written.lost:
+            job.log(f"{key}: the new file can't have the old one's {', '.join(written.lost)}")
+        match written.change:
             case Change.CONTENTS:
                 job.log(f"{key}: wrote {len(file.data)} bytes")
             case Change.MODE:
@@ -60,8 +62,9 @@ def save(
 
     It is written as a whole or not at all, and only if it differs; its folder is made if it is
     missing. `mode` (0o755, say) is what its permissions are to be; without one a file keeps those
-    that it has. A relative path is taken from the working directory. What others do to the file
-    later is not noticed.
+    that it has. It keeps its owner, its group and its extended attributes, as far as the engine's
+    user may give them. What is no regular file is refused. A relative path is taken from the
+    working directory. What others do to the file later is not noticed.
     """
     File(b"", mode)  # refused here if it is none
 

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import secrets
 import stat
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from pycurrent.plugins.fs.attributes import Attributes
 from pycurrent.plugins.fs.file import File
+from pycurrent.term import Failure
+
+CAN_NOT_MOVE = frozenset({errno.EBUSY, errno.EXDEV})
+"""What it says of a place that is mounted by itself, or belongs to a layer of a container."""
+
+_CHUNK = 1 << 20
+_LONGEST_NAME = 255  # in bytes
+_READABLE = 200
+_KINDS = {
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+}
 
 
 class Change(Enum):
@@ -20,31 +38,93 @@ class Change(Enum):
     CONTENTS = "wrote it"
 
 
-def write_if_different(path: Path, file: File) -> Change:
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was done, and what the new file could not have of the old one, such as its owner."""
+
+    change: Change
+    lost: tuple[str, ...] = ()
+
+
+def write_if_different(path: Path, file: File) -> Written:
     """Have a path lead to this file. A link stays one, and leads to the new contents.
 
-    Raises OSError. Killed midway it leaves the file as it was, and maybe a hidden one beside.
+    All but the contents stays as it was: owner, group, access lists, and without a mode of the
+    file's own the permissions. Raises OSError, and Failure where that says more: what is there and
+    is no regular file is left alone. Killed midway it leaves the file as it was, and maybe a hidden
+    one beside.
     """
-    path = path.resolve()
-    mode = file.mode
-    try:
-        has_contents = path.read_bytes() == file.data
-        had = stat.S_IMODE(path.stat().st_mode)
-        mode = had if mode is None else mode
-        if has_contents:
-            return _change_mode(path, had, mode)
-    except FileNotFoundError:
+    path = real(path)
+    old = _look(path)
+    if old is None:
         path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
+    elif has_contents(path, file.data):
+        return Written(_change_mode(path, old.mode, old.mode if file.mode is None else file.mode))
+    new = path.with_name(hidden(path.name, f".{secrets.token_hex(4)}"))
     try:
-        write_new(new, file.data, mode)
-        new.replace(path)
+        lost = write_new(new, file.data, file.mode, old)
+        _replace(path, new)
     except BaseException:
         with suppress(OSError):
             new.unlink()
         raise
     sync_folder(path.parent)
-    return Change.CONTENTS
+    return Written(Change.CONTENTS, tuple(lost))
+
+
+def real(path: Path) -> Path:
+    """Where a path leads to. Raises OSError."""
+    try:
+        return path.resolve()
+    except RuntimeError:  # Python's, before 3.13
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
+
+
+def hidden(name: str, end: str) -> str:
+    """The name of a hidden file for one of this name; another one for each, also for long ones."""
+    whole = f".{name}{end}"
+    if len(os.fsencode(whole)) <= _LONGEST_NAME:
+        return whole
+    data = os.fsencode(name)
+    readable = data[:_READABLE].decode(errors="ignore")
+    return f".{readable}-{hashlib.sha256(data).hexdigest()[:16]}{end}"
+
+
+def has_contents(path: Path, data: bytes) -> bool:
+    """Whether a regular file has these. No more is read than there is to compare."""
+    if path.stat().st_size != len(data):
+        return False
+    with path.open("rb") as file:
+        for start in range(0, len(data), _CHUNK):
+            if file.read(_CHUNK) != data[start : start + _CHUNK]:
+                return False
+        return not file.read(1)
+
+
+def _look(path: Path) -> Attributes | None:
+    """What is there, if there is anything. Raises Failure for what is no file to be replaced."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+        raise Failure(f"can't save {path}: it is {kind}, not a file")
+    return Attributes.of(path)
+
+
+def _replace(path: Path, new: Path) -> None:
+    try:
+        new.replace(path)
+    except OSError as error:
+        if error.errno in CAN_NOT_MOVE:
+            raise Failure(
+                f"can't save {path}: it is mounted by itself, so it can't be replaced: mount the "
+                "folder that it is in"
+            ) from None
+        raise
 
 
 def _change_mode(path: Path, had: int, wanted: int) -> Change:
@@ -54,24 +134,36 @@ def _change_mode(path: Path, had: int, wanted: int) -> Change:
     return Change.MODE
 
 
-def write_new(path: Path, data: bytes, mode: int | None) -> None:
-    """Write a new file, to the disk. Without a mode it gets that of any new file.
+def write_new(
+    path: Path, data: bytes, mode: int | None, like: Attributes | None = None
+) -> list[str]:
+    """Write a new file, to the disk; gives what it could not have of what it is to be like.
 
-    Nobody else can open it before it has its mode.
+    Without a mode, or one to be like, it gets the mode of any new file. Nobody else can open it
+    before it has its mode.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else 0)
+    is_usual = mode is None and like is None
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    descriptor = os.open(path, flags, 0o666 if is_usual else 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        if mode is not None:
-            os.fchmod(descriptor, mode)
         file.write(data)
         file.flush()
+        lost = [] if like is None else like.give_to(descriptor, mode)
+        if like is None and mode is not None:
+            os.fchmod(descriptor, mode)
         os.fsync(descriptor)
+    return lost
 
 
-def sync_folder(folder: Path) -> None:
-    """Otherwise what was renamed, or made, in it may be lost with the machine's power."""
+def sync_folder(folder: Path, like: Attributes | None = None) -> None:
+    """Otherwise what was renamed, or made, in it may be lost with the machine's power.
+
+    A new one gets what it is to be like, as far as that is possible.
+    """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
+        if like is not None:
+            like.give_to(descriptor)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
