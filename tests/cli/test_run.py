@@ -1,8 +1,15 @@
 """`pycurrent run`: what it runs, says and gives as exit status."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
+from pycurrent.cli.status import Exit, earned
+from pycurrent.cli.summary import Summary
+from pycurrent.service import Overview, StageView
+from pycurrent.term import Active, Activity, Failed, Ok, State, Stats
 
 from .commands import FROBS, Command, Start, Write
 
@@ -313,3 +320,59 @@ def test_a_pipeline_may_use_pydantic(pipeline_file: Write, child: Start) -> None
     )
     assert child("-m", "pycurrent", "run", "ci.py", "--once").end().status == 0
     assert child("-m", "pycurrent", "graph", "ci.py").end().out.startswith("digraph")
+
+
+def test_once_waits_for_what_the_machine_has_failed(
+    pipeline_file: Write, pycurrent: Command
+) -> None:
+    """A shortage passes; what was interrupted by it is done again, and counts as ok."""
+    pipeline_file(
+        DEPLOY
+        + """
+    import errno, os
+
+    @builder("hungry", level=Level.AVERAGE)
+    async def hungry(job: Job) -> str:
+        if not os.path.exists("room"):
+            os.mkdir("room")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return "done"
+
+    def pipeline(): return hungry()
+    """
+    )
+    ended = pycurrent("run", "ci.py", "--once")
+    assert (ended.status, ended.out.splitlines()[-1][:9]) == (0, "ok: 1 ok ")
+
+
+def test_once_ends_with_4_when_the_machine_has_nothing_left() -> None:
+    """What has failed for good counts more; and it is said what is tried again, and why."""
+    stage = StageView(
+        "build",
+        State.READY,
+        update=None,
+        since=datetime.now(UTC),
+        job_id="2026-01-01/1-x",
+        description=None,
+        job=None,
+        failure=None,
+        note="tried again at 00:00:32 UTC: no room",
+    )
+    overview = Overview(
+        result=Active(Activity.READY),
+        counts=Stats(ready=1),
+        stages=(stage,),
+        of_interest=Stats(ready=1),
+        jobs=0,
+        confirm=None,
+        pauses=1,
+    )
+    assert earned(overview) is Exit.MACHINE
+    assert earned(replace(overview, result=Ok(None))) is Exit.MACHINE
+    assert earned(replace(overview, result=Failed("why"))) is Exit.FAILED
+    text = Summary(overview, Exit.MACHINE, timedelta(seconds=31), "pycurrent log").text()
+    assert text.splitlines()[:2] == [
+        "unfinished: 1 ready (31 s)",
+        "  build: tried again at 00:00:32 UTC: no room",
+    ]
+    assert "the machine has run out of something" in text

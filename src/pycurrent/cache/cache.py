@@ -38,6 +38,8 @@ class Cache:
         self._to_launch: list[tuple[Instance, Run]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._making: dict[Instance, None] = {}
+        self.pausing: dict[Instance, None] = {}
+        """Those that the machine has failed, and that are tried again after a pause."""
         self._told_of_ends: list[JobEnded] = []
         engine.after_step(self.settle)
         engine.on_close(self.aclose)
@@ -79,6 +81,7 @@ class Cache:
             any(run.job.state in _AT_WORK for run in self.runs())
             or any(not run.job.is_stuck for run in self.runs())
             or (self.engine.releases_itself and bool(self._making))
+            or any(instance.is_hopeful for instance in self.pausing)
         )
 
     def want(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pycurrent.cache.states import Known, Making, Unknown
+from pycurrent.cache.states import Known, Making, Pausing, Unknown
 from pycurrent.engine.job import Job
 from pycurrent.term import Active, Activity, Output
 
@@ -53,7 +53,7 @@ class Handle:
                 return result.outcome
             case Making(run):
                 return Active(run.job.activity)
-            case Unknown():
+            case Unknown() | Pausing():
                 return Active(Activity.READY)
 
     def rebuild(self) -> str:

@@ -1,11 +1,15 @@
 """What the engine knows of one operation for one key.
 
 Users (the components that need it) each *want* the key to be at a target: a value, for
-publishers, or nothing but to be made, for builders. The instance is in one of three states:
+publishers, or nothing but to be made, for builders. The instance is in one of four states:
 
     Unknown ──start──► Making ──finish──► Known
+       ▲                 │
+       └──── Pausing ◄───┘
 
 - Unknown: nothing is known, or what is known must be made again.
+- Pausing: the machine has failed the last run (no descriptor, space, memory or process was left),
+  which says nothing about the work. It is run again after a pause, which gets longer each time.
 - Making: a run is at work on a target. The only way out is the end of that run, however
   much one would like it to end sooner; it may have been told that it is *abandoned*.
 - Known: the last run has an outcome, a value or a failure, for a target.
@@ -16,6 +20,7 @@ the only place where runs are started or abandoned:
 | state   | nobody wants it             | the target is wanted | another target is wanted        |
 |---------|-----------------------------|----------------------|---------------------------------|
 | Unknown | forgotten                   | start                | start                           |
+| Pausing | forgotten                   | nothing              | nothing                         |
 | Known   | forgotten                   | nothing              | start                           |
 | Making  | abandon, with `auto_cancel` | nothing              | abandon, with `auto_cancel`     |
 
@@ -23,6 +28,9 @@ When a run finishes:
 
 - abandoned: its result is not recorded; Unknown.
 - succeeded: recorded; Known.
+- failed by a shortage of the machine: recorded as interrupted; Pausing.
+- failed by something of the machine that is missing: recorded as interrupted; Known, until it is
+  forgotten, as the next engine, or a rebuild, is to try again.
 - failed, and its target is still wanted or nobody wants any: recorded; Known.
 - failed, and another target is wanted: recorded in the history, but dropped; Unknown.
 
@@ -48,20 +56,28 @@ from pycurrent.cache.states import (
     Expiry,
     Known,
     Making,
+    Pausing,
     Result,
     Run,
     State,
     Unknown,
     Want,
+    pause_before,
     recorded,
 )
 from pycurrent.engine.job import Job
+from pycurrent.engine.machine import Blame, blame
 from pycurrent.engine.pool import Priority
 from pycurrent.store import BuildRecord
 from pycurrent.term import Active, Activity, Failed, Metadata, Ok, Output
 
 if TYPE_CHECKING:
     from pycurrent.cache.cache import Cache
+
+MOST_ATTEMPTS = 6
+"""How often work that the machine fails is tried while somebody waits for the end of the run: in
+half a minute.
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -142,9 +158,17 @@ class Instance:
     def run(self) -> Run | None:
         return self.state.run if isinstance(self.state, Making) else None
 
+    @property
+    def is_hopeful(self) -> bool:
+        """Whether it pauses, and the machine has not failed it so often that nothing is left to
+        hope for: then it is still tried again, but nobody waits for that.
+        """
+        return isinstance(self.state, Pausing) and self.state.attempt <= MOST_ATTEMPTS
+
     def report(self, want: Want) -> tuple[Output[Any], Metadata | None]:
         """What a user sees."""
         job_id = self.job_id
+        note: str | None = None
         if self.conflict is not None:
             return self.conflict, Metadata(job_id)
         match self.state:
@@ -154,13 +178,16 @@ class Instance:
                 activity = Activity.READY
             case Making(run, latched):
                 activity = run.job.activity
+            case Pausing(latched=latched):
+                activity, note = Activity.READY, self.state.note
             case Unknown(latched):
                 activity = Activity.READY
             case _:
                 assert_never(self.state)
         if latched is not None and self._stands_in(latched, want.target):
-            return latched.outcome, Metadata(job_id, update=activity)
-        return Active(activity), None if job_id is None else Metadata(job_id)
+            return latched.outcome, Metadata(job_id, update=activity, note=note)
+        bare = job_id is None and note is None
+        return Active(activity), None if bare else Metadata(job_id, note=note)
 
     def _stands_in(self, latched: Result, target: Target) -> bool:
         """Whether an outcome is reported while the target is being made."""
@@ -202,8 +229,12 @@ class Instance:
         match self.state:
             case Known(result) if result.target == desired.target.digest:
                 self._set_expiry(result)
-            case Known(latched) | Unknown(latched):
+            case Known(latched):
                 self.start(desired, latched)
+            case Unknown(latched, attempt):
+                self.start(desired, latched, attempt)
+            case Pausing():
+                pass
             case Making(run) if run.target.digest != desired.target.digest:
                 if self.spec.auto_cancel:
                     self.abandon(run, Abandoned.UNWANTED)
@@ -218,9 +249,10 @@ class Instance:
                 if self.spec.auto_cancel:
                     self.abandon(run, Abandoned.UNWANTED)
             case _:
+                self._end_pause()
                 self.cache.forget(self)
 
-    def start(self, want: Want, latched: Result | None) -> None:
+    def start(self, want: Want, latched: Result | None, attempt: int = 1) -> None:
         """Begin a run. It is recorded with the step, and its first line runs after that."""
         self._cancel_expiry()
         self.description = want.title
@@ -235,22 +267,49 @@ class Instance:
                 changed=self._job_changed,
             )
         except OSError as error:
-            self._never_begun(want, error)
+            self._never_begun(want, error, latched, attempt)
             return
         self._insert_job(job, want.target)
         self._use_job(job.id)
-        run = Run(job, want.work, want.target)
+        run = Run(job, want.work, want.target, attempt)
         self.state = Making(run, latched)
         self.cache.launch(self, run)
         self.notify()
 
-    def _never_begun(self, want: Want, error: OSError) -> None:
+    def _never_begun(
+        self, want: Want, error: OSError, latched: Result | None, attempt: int
+    ) -> None:
         """There is no run without a log. The failure is not recorded: it is of this moment."""
         failure = Failed(f"the log can't be made: {error.strerror}")
-        now = self.cache.engine.clock.now()
-        self.state = Known(Result(failure, want.target.digest, now))
-        self.cache.touch(self)
+        if blame(error) is Blame.SHORTAGE:
+            self._pause(failure.message, latched, attempt + 1)
+        else:
+            now = self.cache.engine.clock.now()
+            self.state = Known(Result(failure, want.target.digest, now))
+            self.cache.touch(self)
         self.notify()
+
+    def _pause(self, reason: str, latched: Result | None, attempt: int) -> None:
+        """Wait before the next run, as the machine has failed the last one."""
+        clock = self.cache.engine.clock
+        pause = pause_before(attempt)
+        timer = clock.call_later(pause, self._pause_over)
+        self.state = Pausing(clock.now() + pause, timer, reason, latched, attempt)
+        self.cache.pausing[self] = None
+        _log.warning("%s %s is %s", self.spec.id, self.key.text, self.state.note)
+
+    def _pause_over(self) -> None:
+        if isinstance(self.state, Pausing):
+            latched, attempt = self.state.latched, self.state.attempt
+            self._end_pause()
+            self.state = Unknown(latched, attempt)
+            self.cache.touch(self)
+
+    def _end_pause(self) -> None:
+        """It is not waited any longer, if it was."""
+        if isinstance(self.state, Pausing):
+            self.state.timer.cancel()
+            del self.cache.pausing[self]
 
     def _insert_job(self, job: Job, target: Target) -> None:
         self.cache.engine.store.insert_job(
@@ -293,6 +352,12 @@ class Instance:
         now = engine.clock.now()
         latched = self.state.latched
         match run.abandoned:
+            case None if isinstance(outcome, Failed) and run.job.blame is not Blame.WORK:
+                engine.store.interrupt_job(run.job.id)
+                if run.job.blame is Blame.SHORTAGE:
+                    self._pause(outcome.message, latched, run.attempt + 1)
+                else:
+                    self.state = Known(Result(outcome, run.target.digest, now))
             case None:
                 self.state = self._record(run, outcome, now, latched)
             case Abandoned.UNWANTED:
@@ -340,6 +405,7 @@ class Instance:
         if isinstance(self.state, Making):
             return
         self.cache.engine.store.set_rebuild(self.spec.id, self.key.digest)
+        self._end_pause()
         self.state = Unknown()
         desired = self.desired
         if desired is not None and self.conflict is None:
@@ -386,6 +452,10 @@ class Instance:
                 assert self.conflict is not None or all(
                     want.target.digest == result.target for want in self.users.values()
                 )
+            case Pausing():
+                assert self.users
+                assert self in self.cache.pausing
+                assert self._expiry is None
             case Unknown():
                 assert self.users
                 assert self.conflict is not None

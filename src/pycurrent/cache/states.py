@@ -16,6 +16,7 @@ from pycurrent.cache.codec import UnreadableValue
 from pycurrent.cache.spec import Spec, Target
 from pycurrent.engine.clock import Timer
 from pycurrent.engine.job import Job
+from pycurrent.engine.machine import Blame
 from pycurrent.store import BuildRecord
 from pycurrent.term import Failed, Ok
 
@@ -92,12 +93,13 @@ class Abandoned(Enum):
 class Run:
     """One run of the operation."""
 
-    __slots__ = ("abandoned", "job", "target", "work")
+    __slots__ = ("abandoned", "attempt", "job", "target", "work")
 
-    def __init__(self, job: Job, work: CachedWork, target: Target) -> None:
+    def __init__(self, job: Job, work: CachedWork, target: Target, attempt: int) -> None:
         self.job = job
         self.work = work
         self.target = target
+        self.attempt = attempt
         self.abandoned: Abandoned | None = None
 
 
@@ -109,7 +111,7 @@ class JobEnd(Enum):
     CANCELLED = "cancelled"
     """By a person or a time limit, or as nobody needed it any more."""
     INTERRUPTED = "interrupted"
-    """The engine is stopping: the next one does the work again."""
+    """The work is done again: the engine is stopping, or the machine has run out of something."""
 
     @classmethod
     def of(cls, run: Run, outcome: Ok[Any] | Failed) -> JobEnd:
@@ -121,6 +123,8 @@ class JobEnd(Enum):
                 return cls.INTERRUPTED
             case None, Ok():
                 return cls.OK
+            case None, Failed() if run.job.blame is Blame.SHORTAGE:
+                return cls.INTERRUPTED
             case None, Failed():
                 return cls.FAILED if run.job.cancelled is None else cls.CANCELLED
             case unreachable:
@@ -133,6 +137,24 @@ class Unknown:
 
     latched: Result | None = None
     """The last outcome, as long as it may be reported."""
+    attempt: int = 1
+    """The number of the next run, of those that the machine has failed and this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pausing:
+    """The machine has failed the last run; the next one begins at `until`."""
+
+    until: datetime
+    timer: Timer
+    reason: str
+    latched: Result | None
+    attempt: int
+    """The number of the next run."""
+
+    @property
+    def note(self) -> str:
+        return f"tried again at {self.until:%H:%M:%S} UTC: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +173,11 @@ class Known:
     result: Result
 
 
-State = Unknown | Making | Known
+State = Unknown | Pausing | Making | Known
+
+_LONGEST_PAUSE = timedelta(minutes=5)
+
+
+def pause_before(attempt: int) -> timedelta:
+    """How long is waited before a run of this number: a second, then twice as long each time."""
+    return min(timedelta(seconds=2 ** min(attempt - 2, 20)), _LONGEST_PAUSE)

@@ -148,6 +148,8 @@ def _detail(stage: StageView, now: datetime) -> str:
     if stage.failure is not None:
         again = "" if stage.update is None else f" (again: {stage.update.value})"
         return f"{one_line(stage.failure.message)}{again}"
+    if stage.note is not None:
+        return one_line(stage.note)
     if stage.wait is not None:
         return f"{waits(stage.wait)}, {since}"
     return since

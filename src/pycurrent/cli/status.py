@@ -24,6 +24,8 @@ class Exit(IntEnum):
     """What was asked for can't be done as asked."""
     UNCONFIRMED = 3
     """Something waits for confirmation that nobody can give."""
+    MACHINE = 4
+    """The machine has run out of something, and what needs it was tried in vain."""
 
 
 SIGNALLED = 128
@@ -44,6 +46,8 @@ def earned(overview: Overview) -> Exit:
     match overview.result:
         case Failed():
             return Exit.FAILED
+        case _ if overview.pauses:
+            return Exit.MACHINE
         case _ if overview.of_interest.waiting_for_confirmation:
             return Exit.UNCONFIRMED
         case Ok():

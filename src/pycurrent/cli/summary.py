@@ -23,6 +23,7 @@ _WORDS = {
     Exit.OK: "ok",
     Exit.FAILED: "failed",
     Exit.UNCONFIRMED: "waiting for confirmation",
+    Exit.MACHINE: "unfinished",
 }
 
 
@@ -61,12 +62,16 @@ class Summary:
         if isinstance(result, Failed) and not overview.of_interest.failed:
             yield f"  {one_line(result.message)}"
             yield from _frames(result)
-        if word == "unfinished":
+        if self.status is Exit.MACHINE:
+            yield "  the machine has run out of something, and more attempts were in vain"
+        elif word == "unfinished":
             yield "  the result is not known, and nothing goes on that would bring it"
 
     def _stage(self, stage: StageView) -> Iterator[str]:
         if stage.failure is not None:
             yield f"  {title(stage)}: {one_line(stage.failure.message)}"
+        elif stage.note is not None:
+            yield f"  {title(stage)}: {one_line(stage.note)}"
         else:
             yield f"  {title(stage)} waits {'' if stage.wait is None else waits(stage.wait)}"
         if stage.job_id is not None:
@@ -76,7 +81,7 @@ class Summary:
 
 
 def _is_told(stage: StageView) -> bool:
-    return stage.kind in {State.FAILED, State.WAITING_FOR_CONFIRMATION}
+    return stage.kind in {State.FAILED, State.WAITING_FOR_CONFIRMATION} or stage.note is not None
 
 
 def _frames(failure: Failed) -> Iterator[str]:

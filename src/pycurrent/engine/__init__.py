@@ -8,6 +8,7 @@ from pycurrent.engine.job import Job, JobHost, JobState
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Config, Level
 from pycurrent.engine.logrules import LogRule, LogRules
+from pycurrent.engine.machine import Blame
 from pycurrent.engine.monitor import Monitor
 from pycurrent.engine.pool import AnyPool, Pool, Priority
 from pycurrent.engine.process import CommandNotStarted, Processes, SupervisorLost
@@ -15,6 +16,7 @@ from pycurrent.engine.watch import watch_paths
 
 __all__ = [
     "AnyPool",
+    "Blame",
     "Clock",
     "CommandFailed",
     "CommandNotStarted",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from pycurrent.engine.joblog import JobLog
+from pycurrent.engine.machine import Blame
 from pycurrent.engine.masking import encode
 from pycurrent.engine.process import Process, Processes
 from pycurrent.engine.tasks import regardless
@@ -28,6 +29,9 @@ may begin with the second half of a secret.
 
 class CommandFailed(PycurrentError):
     """A command ended with another status than 0."""
+
+    # Whatever was tried before: this one has run.
+    blame = Blame.WORK
 
     def __init__(self, command: str, status: int) -> None:
         how = f"exited with status {status}" if status >= 0 else f"was killed by signal {-status}"

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
 from pycurrent.engine.clock import Clock, Moment, Timer
@@ -31,6 +32,7 @@ from pycurrent.engine.forgotten import Calls, to_be_awaited, to_be_entered
 from pycurrent.engine.hooks import Hook, Hooks
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Config, Level
+from pycurrent.engine.machine import Blame, blame
 from pycurrent.engine.pool import AnyPool, Pool, Priority
 from pycurrent.engine.process import Processes
 from pycurrent.engine.scratch import scratch_folder
@@ -89,6 +91,8 @@ class Job:
         """Why it was cancelled."""
         self.begun: Moment | None = None
         """When the work began."""
+        self.blame = Blame.WORK
+        """Whose fault it is, if it has failed."""
         self.state = JobState.CREATED
         self._host = host
         self._log = log
@@ -345,6 +349,7 @@ class Job:
             self.cancelled = self.cancelled or "its work was cancelled"
         except (Exception, SystemExit) as error:
             outcome = failed_by(error)
+            self.blame = blame(error)
         self._task = None
         if task.cancelling():
             await take_cancellation(task)
@@ -363,9 +368,10 @@ class Job:
             await self._hooks.ended()
         if self.cancelled is not None:
             outcome = Failed("Cancelled")
+            self.blame = Blame.WORK
         await self._calls.tell()
         outcome = self._close_log(outcome)
-        if isinstance(outcome, Failed) and self.cancelled is None and self._log.error is None:
+        if isinstance(outcome, Failed) and self.cancelled is None and self.blame is Blame.WORK:
             outcome = Failed(await explain(self._log.path) or outcome.message)
         self.state = JobState.ENDED
         return outcome
@@ -388,12 +394,23 @@ class Job:
                 masked = self._log.masked(message)
                 if outcome.traceback is not None:
                     self.write(outcome.traceback)
-                self.log(f"Job failed: {message}")
+                self.log(f"Job failed: {message}{_AFTERWARDS[self.blame]}")
                 outcome = Failed(masked, traceback=outcome.traceback)
         self._log.close()
         if self._log.error is not None and self.cancelled is None:
+            self.blame = max(Blame.BROKEN, blame(self._log.error))
             return Failed(f"the log can't be written: {self._log.error.strerror}")
         return outcome
+
+
+_AFTERWARDS = MappingProxyType(
+    {
+        Blame.WORK: "",
+        Blame.BROKEN: " (not recorded as a result: it is run again after a restart, or a rebuild)",
+        Blame.SHORTAGE: " (this is not its work's fault: it is run again after a pause)",
+    }
+)
+"""What the log says after the message of a failure."""
 
 
 def _not_started() -> NoReturn:

@@ -24,6 +24,7 @@ from typing import assert_never
 from pycurrent.engine import supervisor
 from pycurrent.engine.helper import Helper
 from pycurrent.engine.line import Beginning, Exited, Line, Lost, NotAdopted, NotStarted, Started
+from pycurrent.engine.machine import Blame, blame
 from pycurrent.engine.supervisor import Request, Stage
 from pycurrent.errors import PycurrentError
 
@@ -38,11 +39,22 @@ _HELPER_DIES = (
 
 
 class CommandNotStarted(PycurrentError):
-    """A command could not be started; nothing of it has run."""
+    """A command could not be started; nothing of it has run.
+
+    As a rule that is no result of the work: something of the machine is missing (`BROKEN`), or
+    has run out (`SHORTAGE`). Only a command that no machine could run is the work's fault.
+    """
+
+    def __init__(self, message: str, blame: Blame = Blame.BROKEN) -> None:
+        super().__init__(message)
+        self.blame = blame
 
 
 class SupervisorLost(PycurrentError):
     """A command's supervisor was killed; whether and how the command ended is not known."""
+
+    # The kernel does so when it runs out of memory; nothing that a command does by itself.
+    blame = Blame.SHORTAGE
 
 
 class Process:
@@ -126,14 +138,16 @@ class Processes:
                 case Started(pid):
                     return Process(pid, argv[0], line)
                 case NotStarted(stage, number):
-                    raise _not_started(argv[0], _explain(argv[0], cwd, stage, number))
+                    why = _explain(argv[0], cwd, stage, number)
+                    raise _not_started(argv[0], why, _blame(stage, number))
                 case Lost() if self._closed:
                     raise _not_started(argv[0], _CLOSING)
                 case Lost():
-                    raise _not_started(argv[0], "the process that was to supervise it was killed")
+                    why = "the process that was to supervise it was killed"
+                    raise _not_started(argv[0], why, Blame.SHORTAGE)
                 case NotAdopted():
                     pass
-        raise _not_started(argv[0], _HELPER_DIES)
+        raise _not_started(argv[0], _HELPER_DIES, Blame.SHORTAGE)
 
     async def aclose(self) -> None:
         """Ends all commands as `Process.cancel` does, waits for them, and ends the helper.
@@ -163,7 +177,7 @@ class Processes:
                     self._helper = Helper()
                 ours, theirs = socket.socketpair()
             except OSError as error:
-                raise _not_started(command, _reason(error.errno)) from error
+                raise _not_started(command, _reason(error.errno), Blame.SHORTAGE) from error
             try:
                 await self._helper.send((theirs.fileno(), *stdio))
             except (BrokenPipeError, ConnectionResetError):
@@ -172,7 +186,7 @@ class Processes:
                 return None
             except OSError as error:
                 ours.close()
-                raise _not_started(command, _reason(error.errno)) from error
+                raise _not_started(command, _reason(error.errno), Blame.SHORTAGE) from error
             except BaseException:
                 ours.close()
                 raise
@@ -198,12 +212,16 @@ def _encode(
 ) -> bytes:
     """The request to the supervisor. Raises CommandNotStarted for what no command can have."""
     if not argv or not argv[0]:
-        raise CommandNotStarted("can't start a command without a name: give it as argv[0]")
+        raise CommandNotStarted(
+            "can't start a command without a name: give it as argv[0]", Blame.WORK
+        )
     environ = os.environ if env is None else env
     if any("\0" in word for word in (*argv, str(cwd), *environ, *environ.values())):
-        raise _not_started(argv[0], "an argument, a variable or the directory contains NUL")
+        why = "an argument, a variable or the directory contains NUL"
+        raise _not_started(argv[0], why, Blame.WORK)
     if any(not name or "=" in name for name in environ):
-        raise _not_started(argv[0], "the name of a variable is empty or contains '='")
+        why = "the name of a variable is empty or contains '='"
+        raise _not_started(argv[0], why, Blame.WORK)
     try:
         directory = Path.cwd() / (cwd or "")
     except FileNotFoundError:
@@ -216,9 +234,18 @@ def _encode(
     ).encode()
 
 
-def _not_started(command: str, why: str) -> CommandNotStarted:
+def _not_started(command: str, why: str, blame: Blame = Blame.BROKEN) -> CommandNotStarted:
     """Only the name of the command is told: its arguments may be secret."""
-    return CommandNotStarted(f"can't start {command!r}: {why}")
+    return CommandNotStarted(f"can't start {command!r}: {why}", blame)
+
+
+def _blame(stage: Stage, number: int) -> Blame:
+    """Whose fault it is that `stage` failed with the errno `number`."""
+    if stage is Stage.FORK:
+        return Blame.SHORTAGE
+    if number == errno.E2BIG:
+        return Blame.WORK
+    return max(Blame.BROKEN, blame(OSError(number, "")))
 
 
 def _explain(command: str, cwd: Path | None, stage: Stage, number: int) -> str:

@@ -98,6 +98,7 @@ class EngineView:
             ),
             jobs=sum(1 for _ in engine.service(Cache).runs()),
             confirm=engine.config.confirm,
+            pauses=len(engine.service(Cache).pausing),
         )
 
     def failures(self) -> Iterator[Failed]:
@@ -177,6 +178,9 @@ class EngineView:
             description=None if handle is None else handle.description,
             job=None if job is None or job.state is JobState.ENDED else show_job(job),
             failure=absent if isinstance(absent, Failed) else None,
+            note=None
+            if isinstance(node, Decision) or node.metadata is None
+            else node.metadata.note,
         )
 
     def label(self, node: Stage | Decision) -> str:

@@ -81,6 +81,8 @@ class StageView:
     job: JobView | None
     """That job, until it has ended."""
     failure: Failed | None
+    note: str | None = None
+    """What there is to say besides: why it is waited, for one."""
 
     @property
     def kind(self) -> State:
@@ -118,3 +120,5 @@ class Overview:
     """How many jobs have not ended, those that nobody needs any more included."""
     confirm: Level | None
     """Jobs at this level or above wait for confirmation."""
+    pauses: int = 0
+    """How much work the machine has failed, and is tried again after a pause."""

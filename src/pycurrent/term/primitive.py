@@ -18,11 +18,13 @@ U = TypeVar("U")
 class Metadata:
     """What is known about an output besides its value.
 
-    `update` says what is being done to replace an output that is still reported.
+    `update` says what is being done to replace an output that is still reported, and `note`
+    what there is to say besides: why it is waited, for one.
     """
 
     job_id: str | None = None
     update: Activity | None = None
+    note: str | None = None
 
 
 class Runtime(Protocol):

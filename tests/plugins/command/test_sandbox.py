@@ -326,3 +326,15 @@ def test_what_a_sandbox_can_not_have_is_refused_where_it_is_written(path: Path) 
         Sandbox(read_only=(path,))
     with pytest.raises(UsageError, match="both"):
         Sandbox(read_only=(Path("/a"),), writable=(Path("/a"),))
+
+
+async def test_a_sandbox_that_cant_be_made_is_tried_again(sh: Shell, tmp_path: Path) -> None:
+    """By the next engine, as soon as the folder is there that was missing."""
+    folder = tmp_path / "cache"
+    current = sh("echo made", Sandbox(read_only=(folder,)))
+    for expected in (False, True):
+        async with Harness(lambda: current, state_dir=tmp_path / "state") as h:
+            await h.settle()
+            assert isinstance(h.output, Ok) is expected, h.output
+            assert [b.ok for b in h.history()][-1] == (True if expected else None)
+        folder.mkdir(exist_ok=True)

@@ -27,10 +27,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from pycurrent.engine import CommandFailed, Job
+from pycurrent.engine import CommandFailed, CommandNotStarted, Job
 from pycurrent.plugins.command.objects import shared_objects
 from pycurrent.plugins.command.sandbox import Sandbox
-from pycurrent.term import Failure
 
 HOME = "/home/sandbox"
 BASICS: Mapping[str, str] = MappingProxyType(
@@ -68,10 +67,12 @@ class Bubblewrap:
 
     @classmethod
     def find(cls) -> Bubblewrap:
-        """Raises Failure if there is none."""
+        """Raises CommandNotStarted if there is none."""
         program = shutil.which("bwrap")
         if program is None:
-            raise Failure("the sandbox needs bwrap, which is not on the PATH: install bubblewrap")
+            raise CommandNotStarted(
+                "the sandbox needs bwrap, which is not on the PATH: install bubblewrap"
+            )
         return cls(os.path.abspath(program))  # noqa: PTH100 - may be a link by another name
 
     @asynccontextmanager
@@ -80,7 +81,7 @@ class Bubblewrap:
     ) -> AsyncIterator[list[str]]:
         """The command as it is run in the sandbox, for the block, within which it is run.
 
-        What the block raises if `bwrap` has failed becomes a Failure that says why.
+        What the block raises if `bwrap` has failed becomes a CommandNotStarted that says why.
         """
         async with job.tempdir("sandbox-") as scratch:
             options = await asyncio.to_thread(
@@ -142,7 +143,7 @@ def _system() -> Iterator[str]:
                 yield from ("--ro-bind", str(path), str(path))
 
 
-def _failure(log: Path, program: str) -> Failure | None:
+def _failure(log: Path, program: str) -> CommandNotStarted | None:
     """What `bwrap` says of itself; None if it was not `bwrap` that has failed."""
     with log.open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - _LONGEST_READ))
@@ -153,9 +154,9 @@ def _failure(log: Path, program: str) -> Failure | None:
     why = said.removeprefix("bwrap: ")
     not_run = f"execvp {program}: "
     if not why.startswith(not_run):
-        return Failure(f"the sandbox can't be made: {why}")
+        return CommandNotStarted(f"the sandbox can't be made: {why}")
     why = why.removeprefix(not_run)
-    return Failure(
+    return CommandNotStarted(
         f"can't run {program} in the sandbox, which has the system's programs, the checkout, and "
         f"what its read_only names: {why}"
     )
