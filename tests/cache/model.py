@@ -111,7 +111,7 @@ class Model:
             self.unsettled = True
             self._go_stale()
         else:
-            result = Failed("Cancelled") if run.cancelled else outcome
+            result = Failed("Cancelled: enough") if run.cancelled else outcome
             self._record(run, result)
             stale = self.wanted and run.target not in map(self.target, self.wanted)
             if stale and isinstance(result, Failed):
@@ -126,7 +126,7 @@ class Model:
         if not (self.run.abandoned or self.run.cancelled):
             self.run.cancelled = True
             if not self.stubborn:
-                self.end(Failed("Cancelled"))
+                self.end(Failed("Cancelled: enough"))
 
     def rebuild(self) -> None:
         if self.run is None:
@@ -139,7 +139,7 @@ class Model:
         """The engine stops, and another one takes over."""
         if self.run is not None:
             if self.run.cancelled and not self.run.abandoned and not killed:
-                self._record(self.run, Failed("Cancelled"))
+                self._record(self.run, Failed("Cancelled: enough"))
             else:
                 self.unsettled = True
                 if killed or not self.run.abandoned:
@@ -192,7 +192,7 @@ class Model:
         again = self.run.abandoned or self.run.cancelled
         self.run.abandoned = True
         if not self.stubborn and not again:
-            self.end(Failed("Cancelled"))
+            self.end(Failed("Cancelled: enough"))
 
     def _go_stale(self) -> None:
         if self.memory is not None:

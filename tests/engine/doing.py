@@ -14,7 +14,10 @@ from pycurrent.testing import Harness
 
 Function = Callable[[Job], Awaitable[str | None]]
 
-CANCELLED = Failed("Cancelled")
+
+def cancelled(reason: str) -> Failed:
+    """The outcome of a job that was cancelled."""
+    return Failed(f"Cancelled: {reason}")
 
 
 class Do(Builder[str, str]):

@@ -358,7 +358,7 @@ async def test_what_a_person_has_cancelled_stays_cancelled_at_the_end(tmp_path: 
         h.find("do a").cancel("enough")
     async with Harness(lambda: do(slow_to_end), state_dir=tmp_path) as h:
         await h.settle()
-        assert (h.output, len(gate.begun)) == (Failed("Cancelled"), 1)
+        assert (h.output, len(gate.begun)) == (Failed("Cancelled: enough"), 1)
 
 
 async def test_a_variable_set_while_the_engine_ends_does_no_harm(tmp_path: Path) -> None:

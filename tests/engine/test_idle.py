@@ -115,7 +115,7 @@ async def test_a_job_that_is_cancelled_while_it_waits_is_waited_for(tmp_path: Pa
         job.cancel("never mind")
         assert not engine.idle
         await settled(engine)
-        assert engine.output == current.Failed("Cancelled")
+        assert engine.output == current.Failed("Cancelled: never mind")
 
 
 async def test_a_release_that_will_come_is_waited_for(tmp_path: Path) -> None:

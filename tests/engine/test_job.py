@@ -16,7 +16,7 @@ from pycurrent.errors import UsageError
 from pycurrent.term import Active, Activity, Current, Failed, Failure, Ok, Stats, all
 from pycurrent.testing import Harness
 
-from .doing import CANCELLED, Gate, do, ended, one, start
+from .doing import Gate, cancelled, do, ended, one, start
 
 SECOND = timedelta(seconds=1)
 RUNNING = Active(Activity.RUNNING)
@@ -104,6 +104,61 @@ async def test_leaving_the_interpreter_is_only_the_jobs_failure(tmp_path: Path) 
 
     output, _ = await ended(tmp_path, work)
     assert output == Failed("SystemExit: 3")
+
+
+class Panic(BaseException):
+    """As extensions raise them."""
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (SystemExit(3), "SystemExit: 3"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (GeneratorExit(), "GeneratorExit"),
+        (Panic("odd"), "Panic: odd"),
+        (BaseExceptionGroup("two", [Panic("odd")]), None),
+        (asyncio.CancelledError(), "its work was cancelled"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("where", ["before the start", "at work", "in a thread", "in its pool"])
+async def test_whatever_the_work_raises_is_only_the_jobs_failure(
+    tmp_path: Path, error: BaseException, message: str | None, where: str
+) -> None:
+    """It is recorded as such, and known after a restart; the engine goes on."""
+    if where == "in a thread" and isinstance(error, GeneratorExit):
+        pytest.skip("Python closes whatever awaits the thread")
+
+    @asynccontextmanager
+    async def acquire(job: Job) -> AsyncIterator[None]:
+        _raise(error)
+        yield
+
+    async def work(job: Job) -> None:
+        if where == "before the start":
+            raise error
+        if where == "in its pool":
+            await job.start(level=Level.HARMLESS, pool=Pool.of("p", acquire))
+        await start(job)
+        if where == "in a thread":
+            await asyncio.to_thread(_raise, error)
+        raise error
+
+    def pipeline() -> Current[Any]:
+        return all([do(work, "a").catch(), do(start, "b")])
+
+    for _ in range(2):
+        async with Harness(pipeline, state_dir=tmp_path) as h:
+            await h.settle()
+            assert h.stats == Stats(ok=1, failed=1)
+            (build,) = [build for build in h.history() if build.key == "a"]
+            assert build.ok is False
+            assert message is None or build.outcome == message
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 # Confirmation
@@ -205,6 +260,22 @@ async def test_confirmation_is_released_after_a_while(tmp_path: Path) -> None:
 # Cancelling
 
 
+async def test_a_resource_that_leaves_the_interpreter_ends_nothing(tmp_path: Path) -> None:
+    """It is logged, as any fault at its return."""
+
+    @asynccontextmanager
+    async def acquire(job: Job) -> AsyncIterator[None]:
+        yield
+        raise SystemExit(3)
+
+    async def work(job: Job) -> None:
+        await job.start(level=Level.HARMLESS, pool=Pool.of("workers", acquire))
+
+    output, log = await ended(tmp_path, work)
+    assert output == Ok("done")
+    assert "A resource of pool workers can't be given back: SystemExit: 3" in log
+
+
 async def test_the_hooks_run_once_the_last_one_first(tmp_path: Path) -> None:
     """Sync ones and async ones, with the reason or without; a later one runs at once."""
     called: list[str] = []
@@ -235,13 +306,13 @@ async def test_the_hooks_run_once_the_last_one_first(tmp_path: Path) -> None:
         h.find("do a").cancel("again")
         await h.settle()
         assert called == ["enough", "without", "late enough", "slow without", "slow enough"]
-        assert h.output == CANCELLED
+        assert h.output == cancelled("enough")
         assert "Cancelling: enough" in h.log("do a")
         assert "again" not in h.log("do a")
         jobs[0].on_cancel(lambda reason: called.append(f"after the end {reason}"))
         assert called[-1] == "after the end enough"
         jobs[0].cancel("too late")
-        assert h.output == CANCELLED
+        assert h.output == cancelled("enough")
 
 
 async def test_the_hooks_run_at_the_normal_end_too(tmp_path: Path) -> None:
@@ -287,7 +358,7 @@ async def test_a_hook_that_fails_is_logged_and_changes_nothing(tmp_path: Path) -
     assert (output, called) == (Ok("done"), ["good"])
     assert "A cancel hook failed: bad hook" in log
     assert "A cancel hook failed: worse hook" in log
-    assert "A cancel hook was cancelled" in log
+    assert "A cancel hook failed: it was cancelled" in log
 
 
 async def test_a_job_that_is_created_can_be_cancelled(tmp_path: Path) -> None:
@@ -300,8 +371,8 @@ async def test_a_job_that_is_created_can_be_cancelled(tmp_path: Path) -> None:
     async with one(tmp_path, work) as h:
         h.find("do a").cancel("never mind")
         await h.settle()
-        assert (h.output, ran) == (CANCELLED, [])
-        assert [(b.ok, b.outcome) for b in h.history()] == [(False, "Cancelled")]
+        assert (h.output, ran) == (cancelled("never mind"), [])
+        assert [(b.ok, b.outcome) for b in h.history()] == [(False, "Cancelled: never mind")]
 
 
 async def test_a_job_that_waits_for_confirmation_can_be_cancelled(tmp_path: Path) -> None:
@@ -313,7 +384,7 @@ async def test_a_job_that_waits_for_confirmation_can_be_cancelled(tmp_path: Path
         await h.settle()
         h.engine.config.confirm = None
         await h.settle()
-        assert (h.output, gate.begun) == (CANCELLED, [])
+        assert (h.output, gate.begun) == (cancelled("no"), [])
 
 
 async def test_a_job_that_runs_can_be_cancelled_in_everything_it_holds(tmp_path: Path) -> None:
@@ -337,7 +408,7 @@ async def test_a_job_that_runs_can_be_cancelled_in_everything_it_holds(tmp_path:
         await h.settle()
         assert (first.used, second.used) == (0, 0)
         assert not folders[0].exists()
-        assert h.output == CANCELLED
+        assert h.output == cancelled("enough")
 
 
 async def test_work_that_goes_on_after_a_cancellation_is_cancelled_anyway(tmp_path: Path) -> None:
@@ -359,7 +430,7 @@ async def test_work_that_goes_on_after_a_cancellation_is_cancelled_anyway(tmp_pa
         assert h.output == RUNNING
         go.set()
         await h.settle()
-        assert h.output == CANCELLED
+        assert h.output == cancelled("enough")
 
 
 async def test_work_can_cancel_its_own_job(tmp_path: Path) -> None:
@@ -378,11 +449,11 @@ async def test_work_can_cancel_its_own_job(tmp_path: Path) -> None:
 
     async with one(tmp_path, work) as h:
         await h.settle()
-        assert (h.output, called, pool.used) == (CANCELLED, ["I give up"], 0)
+        assert (h.output, called, pool.used) == (cancelled("I give up"), ["I give up"], 0)
         assert "Cancelling: I give up" in h.log("do a")
 
 
-async def test_work_that_cancels_itself_is_cancelled(tmp_path: Path) -> None:
+async def test_a_cancellation_that_nobody_asked_for_is_a_failure(tmp_path: Path) -> None:
     """As by a scope of another library."""
 
     async def work(job: Job) -> None:
@@ -390,7 +461,7 @@ async def test_work_that_cancels_itself_is_cancelled(tmp_path: Path) -> None:
         raise asyncio.CancelledError
 
     output, _ = await ended(tmp_path, work)
-    assert output == CANCELLED
+    assert output == Failed("its work was cancelled")
 
 
 async def test_a_job_can_be_cancelled_while_it_ends(tmp_path: Path) -> None:
@@ -410,7 +481,7 @@ async def test_a_job_can_be_cancelled_while_it_ends(tmp_path: Path) -> None:
         h.find("do a").cancel("late")
         go.set()
         await h.settle()
-        assert h.output == CANCELLED
+        assert h.output == cancelled("late")
 
 
 # Timeouts
@@ -426,8 +497,9 @@ async def test_a_timeout_cancels(tmp_path: Path) -> None:
         await h.advance(9 * SECOND)
         assert h.output == RUNNING
         await h.advance(SECOND)
-        assert h.output == CANCELLED
-        assert "Cancelling: it ran for longer than 0:00:10" in h.log("do a")
+        assert h.output == Failed("Timed out after 10 s")
+        assert h.history()[0].outcome == "Timed out after 10 s"
+        assert "Timed out after 10 s: cancelling" in h.log("do a")
 
 
 async def test_the_timer_of_a_timeout_ends_with_the_job(tmp_path: Path) -> None:
@@ -514,7 +586,7 @@ async def test_the_best_log_rule_gives_the_failures_message(tmp_path: Path) -> N
         h.find("do c").cancel("x")
         await h.settle()
         outcomes = {build.key: build.outcome for build in h.history()}
-        assert outcomes == {"a": "broken disk: sda1", "b": "done", "c": "Cancelled"}
+        assert outcomes == {"a": "broken disk: sda1", "b": "done", "c": "Cancelled: x"}
         assert "Job failed: exit 1" in h.log("do a")
 
 

@@ -239,7 +239,7 @@ async def test_a_job_cancelled_while_a_custom_pool_looks_for_a_resource(tmp_path
         await h.settle()
         h.find("do a").cancel("enough")
         await h.settle()
-        assert (h.output, tidied, gate.begun) == (Failed("Cancelled"), ["do a"], [])
+        assert (h.output, tidied, gate.begun) == (Failed("Cancelled: enough"), ["do a"], [])
 
 
 async def test_one_pool_serves_two_engines(tmp_path: Path) -> None:

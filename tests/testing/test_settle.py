@@ -239,7 +239,7 @@ async def test_a_command_that_sleeps_is_waited_for_with_patience(tmp_path: Path)
         assert h.output == RUNNING
         h.find("do a").cancel("enough")
         await h.settle()
-        assert h.output == Failed("Cancelled")
+        assert h.output == Failed("Cancelled: enough")
 
 
 async def test_a_command_at_work_is_waited_for_beyond_patience(tmp_path: Path) -> None:

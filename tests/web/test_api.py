@@ -164,7 +164,7 @@ async def test_commands_that_can_not_be_done_are_conflicts(tmp_path: Path) -> No
             assert (status, answer["detail"]) == (409, why)
         assert (await api.call("POST", f"/jobs/{slow}/cancel"))[0] == 200
         await api.harness.settle()
-        assert "cancelled by somebody at the dashboard" in api.harness.log("task slow")
+        assert "Cancelling: by somebody at the dashboard" in api.harness.log("task slow")
 
 
 async def test_many_are_rebuilt_by_ids_or_by_a_filter(tmp_path: Path) -> None:
@@ -413,8 +413,16 @@ async def test_metrics_count_the_ends_of_jobs(tmp_path: Path) -> None:
         api.service.jobs.cancel(api.job("task slow"), by="alice")
         await api.harness.settle()
         text = (await api.client.get("/metrics")).text
-        ended = dict(re.findall(r'^pycurrent_jobs_ended_total{result="(\w+)"} (.*)$', text, re.M))
-        assert ended == {"ok": "2.0", "failed": "1.0", "cancelled": "1.0", "interrupted": "0.0"}
+        ended = dict(
+            re.findall(r'^pycurrent_jobs_ended_total{result="([\w-]+)"} (.*)$', text, re.M)
+        )
+        assert ended == {
+            "ok": "2.0",
+            "failed": "1.0",
+            "cancelled": "1.0",
+            "timed-out": "0.0",
+            "interrupted": "0.0",
+        }
 
 
 async def test_two_engines_have_their_own_metrics(tmp_path: Path) -> None:

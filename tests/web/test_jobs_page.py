@@ -267,7 +267,7 @@ async def test_a_builder_cancels_but_does_not_confirm(tabs: Tabs, guarded: Runni
     job_id = job_of(guarded, "a")
     await row(page, "a").get_by_role("button", name="Cancel").click()
     await expect(row(page, "a")).to_have_count(0)
-    assert "cancelled by bob" in guarded.service.logs.path(job_id).read_text()
+    assert "Cancelling: by bob" in guarded.service.logs.path(job_id).read_text()
 
 
 async def test_an_admin_and_a_viewer_see_the_same_change(tabs: Tabs, guarded: RunningSite) -> None:

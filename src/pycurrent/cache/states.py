@@ -17,6 +17,7 @@ from pycurrent.cache.spec import Spec, Target
 from pycurrent.engine.clock import Timer
 from pycurrent.engine.job import Job
 from pycurrent.engine.machine import Blame
+from pycurrent.engine.stopped import Cancelled, TimedOut
 from pycurrent.store import BuildRecord
 from pycurrent.term import Failed, Ok
 
@@ -109,7 +110,9 @@ class JobEnd(Enum):
     OK = "ok"
     FAILED = "failed"
     CANCELLED = "cancelled"
-    """By a person or a time limit, or as nobody needed it any more."""
+    """By a person, or as nobody needed it any more."""
+    TIMED_OUT = "timed out"
+    """It ran for longer than its timeout allows."""
     INTERRUPTED = "interrupted"
     """The work is done again: the engine is stopping, or the machine has run out of something."""
 
@@ -126,7 +129,13 @@ class JobEnd(Enum):
             case None, Failed() if run.job.blame is Blame.SHORTAGE:
                 return cls.INTERRUPTED
             case None, Failed():
-                return cls.FAILED if run.job.cancelled is None else cls.CANCELLED
+                match run.job.stopped:
+                    case None:
+                        return cls.FAILED
+                    case Cancelled():
+                        return cls.CANCELLED
+                    case TimedOut():
+                        return cls.TIMED_OUT
             case unreachable:
                 assert_never(unreachable)
 

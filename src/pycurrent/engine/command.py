@@ -65,6 +65,8 @@ class Command:
         self.cwd = None if cwd is None else Path(cwd)
         self.env = None if env is None else _environment(env)
         self.cancellable = cancellable
+        self.of_hook = False
+        """Whether a cancel hook runs it: then the end of the work is not its end."""
         self.grace = grace
         self.shown = (
             show if isinstance(show, str) else shlex.join(self.argv if show is None else show)
@@ -150,17 +152,16 @@ class Commands:
         self._log.write(kept)
 
     def end(self) -> None:
-        """End those that are cancellable, and from here on each of them as soon as it runs.
-
-        Twice does nothing more.
+        """End those of the work that are cancellable, and from here on each of them as soon as it
+        runs. Twice does nothing more.
         """
         self._ending = True
         for process, command in self._running.items():
-            if command.cancellable:
+            if command.cancellable and not command.of_hook:
                 process.cancel()
 
     async def outlive(self) -> None:
-        """End what runs, and wait until it has ended, even if cancelled."""
+        """End what the work runs, and wait until all has ended, even if cancelled."""
         self.end()
         for process in list(self._running):
             with suppress(PycurrentError):
@@ -184,7 +185,7 @@ class Commands:
         """Run a command, to its very end even if cancelled, and give its status."""
         process = await self._begin(command, stdout, stderr)
         self._running[process] = command
-        if self._ending and command.cancellable:
+        if self._ending and command.cancellable and not command.of_hook:
             # Told to end while it was being started, by a task that is not the job's own.
             process.cancel()
         try:

@@ -36,9 +36,10 @@ from pycurrent.engine.machine import Blame, blame
 from pycurrent.engine.pool import AnyPool, Pool, Priority
 from pycurrent.engine.process import Processes
 from pycurrent.engine.scratch import scratch_folder
-from pycurrent.engine.tasks import regardless, take_cancellation
+from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut
+from pycurrent.engine.tasks import failure_by, regardless, take_cancellation
 from pycurrent.errors import PycurrentError
-from pycurrent.term import Activity, Failed, Ok, failed_by
+from pycurrent.term import Activity, Failed, Ok
 
 T = TypeVar("T")
 
@@ -87,8 +88,8 @@ class Job:
         self.priority = priority
         self.level: Level | None = None
         self.pool: AnyPool | None = None
-        self.cancelled: str | None = None
-        """Why it was cancelled."""
+        self.stopped: Stopped | None = None
+        """Why it was told to end, if it was: it then ends as soon as it can."""
         self.begun: Moment | None = None
         """When the work began."""
         self.blame = Blame.WORK
@@ -98,7 +99,7 @@ class Job:
         self._log = log
         self._changed = changed
         self._confirmation = Confirmation(host.config)
-        self._hooks = Hooks(log.line)
+        self._hooks = Hooks(log.line, host.clock)
         self._calls = Calls(log.line)
         self._commands = Commands(host.processes, log, host.tmp)
         self._resources: AsyncExitStack | None = None
@@ -120,6 +121,11 @@ class Job:
     def started(self) -> datetime | None:
         """When the work began."""
         return None if self.begun is None else self.begun.date
+
+    @property
+    def cancelled(self) -> str | None:
+        """Why it was cancelled, or that it timed out; None if it was neither."""
+        return None if self.stopped is None else self.stopped.reason
 
     # The log
 
@@ -165,7 +171,7 @@ class Job:
         """Whether it waits for what does not come without a person: for confirmation, or for
         the end of other jobs in its pool, which may be stuck themselves.
         """
-        if self.cancelled is not None:
+        if self.stopped is not None:
             return False
         match self.state:
             case JobState.WAITING_FOR_CONFIRMATION:
@@ -188,7 +194,7 @@ class Job:
 
         Waits for confirmation at the level, then for a resource of the pool, which the job
         holds until it ends. A job that runs for longer than `timeout` (in seconds, if a
-        number) is cancelled.
+        number) is cancelled, and fails with "Timed out after 45 s".
         """
         if self.level is not None or self.state is not JobState.CREATED:
             raise PycurrentError(f"job {self.id} was started twice: call job.start once")
@@ -202,9 +208,7 @@ class Job:
         self._move(JobState.RUNNING)
         if timeout is not None:
             limit = timeout if isinstance(timeout, timedelta) else timedelta(seconds=timeout)
-            self._timer = self._host.clock.call_later(
-                limit, lambda: self.cancel(f"it ran for longer than {limit}")
-            )
+            self._timer = self._host.clock.call_later(limit, lambda: self._stop(TimedOut(limit)))
 
     def approve(self) -> None:
         """Let it start although its level asks for confirmation. Twice, or later, is fine."""
@@ -246,23 +250,28 @@ class Job:
 
     # Cancelling
 
-    def on_cancel(self, hook: Hook) -> None:
+    def on_cancel(self, hook: Hook) -> Callable[[], None]:
         """Have `hook(reason)` (or `hook()`) called when the job is cancelled or ends.
 
-        It is called once, at once if that has happened. It may be async; the job's end waits
-        for it. What it raises is logged.
+        The hooks are called once, the last one first, and each when the one before has ended; one
+        that is added after that at once. A hook may be async, and may run commands; the job's end
+        waits for it, for up to five minutes. What it raises is logged. Call what is returned to
+        take the hook back.
         """
-        self._hooks.add(hook)
+        return self._hooks.add(hook)
 
     def cancel(self, reason: str) -> None:
         """Run the hooks, end the processes and cancel the work. Twice, or after the end, does
-        nothing. The outcome is `Failed("Cancelled")`, and the reason is in the log.
+        nothing. The outcome is `Failed("Cancelled: REASON")`.
         """
-        if self.cancelled is not None or self.state is JobState.ENDED:
+        self._stop(Cancelled(reason))
+
+    def _stop(self, why: Stopped) -> None:
+        if self.stopped is not None or self.state is JobState.ENDED:
             return
-        self.cancelled = reason
-        self.log(f"Cancelling: {reason}")
-        self._hooks.run(reason)
+        self.stopped = why
+        self.log(str(why))
+        self._hooks.run(why.reason)
         self._commands.end()
         if self._task is not None:
             self._task.cancel()
@@ -287,10 +296,10 @@ class Job:
         it. `show` is how the command is printed, where it holds a secret. When the job is
         cancelled, or the engine dies, the command is ended with all that it has started: SIGTERM,
         and `grace` seconds later (by default 5) SIGKILL. One that is not `cancellable` ends by
-        itself first.
+        itself first, and so does one that a cancel hook runs.
         """
         command = Command(argv, cwd, env, stdin, cancellable=cancellable, grace=grace, show=show)
-        self._check_not_ended(command)
+        self._prepare(command)
         await self._commands.run(command)
 
     @to_be_awaited
@@ -311,12 +320,14 @@ class Job:
         at most. Log what is worth it.
         """
         command = Command(argv, cwd, env, stdin, cancellable=cancellable, grace=grace, show=show)
-        self._check_not_ended(command)
+        self._prepare(command)
         return await self._commands.output_of(command)
 
-    def _check_not_ended(self, command: Command) -> None:
+    def _prepare(self, command: Command) -> None:
+        command.of_hook = self._hooks.run_here
         # A job that was cancelled may clean up, by commands that are not cancellable.
-        if self._hooks.have_run and self.cancelled is None:
+        ending = self._hooks.have_run and self.stopped is None and not command.of_hook
+        if ending or self.state is JobState.ENDED:
             raise PycurrentError(f"job {self.id} has ended: it can't run {command.shown}")
 
     @to_be_entered
@@ -339,21 +350,28 @@ class Job:
         assert task is not None
         outcome: Ok[T] | Failed
         try:
-            if self.cancelled is not None:
+            if self.stopped is not None:
                 raise asyncio.CancelledError
             outcome = Ok(await self._calls.checked(work()))
-            if self.started is None:
+            if self.begun is None:
                 _not_started()
-        except asyncio.CancelledError:
-            outcome = Failed("Cancelled")
-            self.cancelled = self.cancelled or "its work was cancelled"
-        except (Exception, SystemExit) as error:
-            outcome = failed_by(error)
+        except BaseException as error:
+            outcome = self._failure(error, task)
             self.blame = blame(error)
         self._task = None
         if task.cancelling():
             await take_cancellation(task)
         return await self._finish(outcome, explain)
+
+    def _failure(self, error: BaseException, task: asyncio.Task[Any]) -> Failed:
+        """What an exception of the work amounts to, whatever its class."""
+        if isinstance(error, asyncio.CancelledError):
+            if self.stopped is None and task.cancelling():
+                # Not by us: the event loop ends.
+                self.stopped = Cancelled("its task was cancelled")
+            if self.stopped is not None:
+                return self.stopped.outcome
+        return failure_by(error, "its work")
 
     async def _finish(
         self, outcome: Ok[T] | Failed, explain: Callable[[Path], Awaitable[str | None]]
@@ -363,15 +381,16 @@ class Job:
         await self._commands.outlive()
         self._hooks.run(self.cancelled or "the job has ended")
         await self._hooks.ended()
+        await self._commands.outlive()
         if self._resources is not None:
             await self._give_back(self._resources)
             await self._hooks.ended()
-        if self.cancelled is not None:
-            outcome = Failed("Cancelled")
+        if self.stopped is not None:
+            outcome = self.stopped.outcome
             self.blame = Blame.WORK
         await self._calls.tell()
         outcome = self._close_log(outcome)
-        if isinstance(outcome, Failed) and self.cancelled is None and self.blame is Blame.WORK:
+        if isinstance(outcome, Failed) and self.stopped is None and self.blame is Blame.WORK:
             outcome = Failed(await explain(self._log.path) or outcome.message)
         self.state = JobState.ENDED
         return outcome
@@ -380,9 +399,10 @@ class Job:
         """Give back what the job holds. That this fails is not the work's failure."""
         try:
             await regardless(resources.aclose())
-        except Exception as error:
+        except BaseException as error:
             pool = "a pool" if self.pool is None else f"pool {self.pool.label}"
-            self.log(f"A resource of {pool} can't be given back: {failed_by(error).message}")
+            why = failure_by(error, "that").message
+            self.log(f"A resource of {pool} can't be given back: {why}")
 
     def _close_log(self, outcome: Ok[T] | Failed) -> Ok[T] | Failed:
         """Say how it ended; a log that is not whole is a failure, too."""
@@ -397,7 +417,7 @@ class Job:
                 self.log(f"Job failed: {message}{_AFTERWARDS[self.blame]}")
                 outcome = Failed(masked, traceback=outcome.traceback)
         self._log.close()
-        if self._log.error is not None and self.cancelled is None:
+        if self._log.error is not None and self.stopped is None:
             self.blame = max(Blame.BROKEN, blame(self._log.error))
             return Failed(f"the log can't be written: {self._log.error.strerror}")
         return outcome

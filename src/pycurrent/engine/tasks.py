@@ -1,4 +1,4 @@
-"""Waiting for what must come to its end, whoever is cancelled meanwhile."""
+"""Waiting for what must come to its end, and taking what authors' code raises for their failure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any, TypeVar
+
+from pycurrent.term import Failed, failed_by
 
 T = TypeVar("T")
 
@@ -15,7 +17,7 @@ async def regardless(awaitable: Awaitable[T]) -> T:
 
     What the awaitable gives or raises is lost then.
     """
-    task = asyncio.ensure_future(awaitable)
+    task = asyncio.ensure_future(_kept(awaitable))
     cancelled = False
     while not task.done():
         try:
@@ -26,7 +28,24 @@ async def regardless(awaitable: Awaitable[T]) -> T:
         with suppress(Exception):
             task.result()
         raise asyncio.CancelledError
-    return task.result()
+    result = task.result()
+    if isinstance(result, _Left):
+        raise result.error
+    return result
+
+
+class _Left:
+    """What would end the event loop, if a task ended with it."""
+
+    def __init__(self, error: SystemExit | KeyboardInterrupt) -> None:
+        self.error = error
+
+
+async def _kept(awaitable: Awaitable[T]) -> T | _Left:
+    try:
+        return await awaitable
+    except (SystemExit, KeyboardInterrupt) as error:
+        return _Left(error)
 
 
 async def take_cancellation(task: asyncio.Task[Any]) -> None:
@@ -35,4 +54,38 @@ async def take_cancellation(task: asyncio.Task[Any]) -> None:
     """
     with suppress(asyncio.CancelledError):
         await asyncio.sleep(0)
-    task.uncancel()
+    while task.cancelling():
+        task.uncancel()
+
+
+def failure_by(error: BaseException, what: str) -> Failed:
+    """The failure that an exception of an author's code amounts to, whatever its class.
+
+    Raised again is what was not the code's own doing: a cancellation of the current task, or its
+    end with that of the loop.
+    """
+    if isinstance(error, asyncio.CancelledError) and _current_task_is_cancelled():
+        raise error
+    if isinstance(error, GeneratorExit) and not _in_a_task():
+        raise error
+    return failure_of(error, what)
+
+
+def failure_of(error: BaseException, what: str) -> Failed:
+    """As `failure_by`, where the code was just called: all that it raises is its own doing."""
+    if isinstance(error, asyncio.CancelledError):
+        return Failed(f"{what} was cancelled", traceback=failed_by(error).traceback)
+    return failed_by(error)
+
+
+def _current_task_is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _in_a_task() -> bool:
+    """Whether a task is at work: a coroutine can also be closed by the garbage collector."""
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False

@@ -157,7 +157,7 @@ class Jobs:
             return _ended(self._entry(job_id))
         if job.cancelled is not None:
             return Refused(f"it was cancelled already: {job.cancelled}")
-        job.cancel(f"cancelled by {by}")
+        job.cancel(f"by {by}")
         return Done()
 
     def start(self, job_id: str, *, by: str) -> Done | Refused:

@@ -247,7 +247,7 @@ async def test_cancelling_ends_all_that_is_inside(commit: git.Commit, tmp_path: 
         await h.until(lambda: h.jobs and len(processes(mark)) >= 4)
         h.find("sh").cancel("enough")
         await h.settle()
-        assert h.output == Failed("Cancelled")
+        assert h.output == Failed("Cancelled: enough")
         assert processes(mark) == []
 
 

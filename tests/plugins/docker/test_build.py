@@ -124,7 +124,7 @@ async def test_a_cancelled_build_is_stopped_in_the_engine(
         await h.until(lambda: engine.processes(mark), timeout=20)
         h.find("build").cancel("enough")
         await over(h)
-        assert h.output == Failed("Cancelled")
+        assert h.output == Failed("Cancelled: enough")
         await h.until(lambda: not engine.processes(mark), timeout=20)
         await h.until(lambda: not engine.containers(), timeout=20)
 

@@ -129,7 +129,7 @@ async def test_a_cancelled_project_is_named_with_what_stays(
             await h.until(lambda: engine.processes("7003"), timeout=20)
             h.find("compose").cancel("enough")
             await over(h)
-            assert h.output == Failed("Cancelled")
+            assert h.output == Failed("Cancelled: enough")
             assert "To end it: docker compose -p shop down" in h.log("compose")
     finally:
         engine.docker("rm", "--force", *engine.containers())

@@ -235,7 +235,7 @@ async def test_a_cancelled_push_is_stopped_in_the_engine(
             await h.until(lambda: slow.waiting, timeout=20)
             h.find("push").cancel("enough")
             await over(h)
-            assert h.output == Failed("Cancelled")
+            assert h.output == Failed("Cancelled: enough")
             await h.until(lambda: slow.waiting == 0, timeout=20)
             assert slow.received < 10**7
 
@@ -255,7 +255,7 @@ async def test_a_cancelled_pull_is_stopped_in_the_engine(
         await h.until(lambda: stalled.waiting, timeout=20)
         h.find("pull").cancel("enough")
         await over(h)
-        assert h.output == Failed("Cancelled")
+        assert h.output == Failed("Cancelled: enough")
         await h.until(lambda: stalled.waiting == 0, timeout=20)
     assert id not in engine.images()
 

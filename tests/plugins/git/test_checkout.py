@@ -320,5 +320,5 @@ async def test_a_cancelled_checkout_is_removed(repo: Repo, tmp_path: Path) -> No
         await harness.until(lambda: harness.jobs and "Exec: sleep" in harness.log("use-checkout"))
         harness.find("use-checkout").cancel("enough")
         await harness.settle()
-        assert harness.output == Failed("Cancelled")
+        assert harness.output == Failed("Cancelled: enough")
         assert list(harness.engine.state.tmp.iterdir()) == []

@@ -135,7 +135,7 @@ async def test_a_cancelled_fetch_ends_and_leaves_the_copy_usable(
         await asyncio.to_thread(served.stalled.acquire)
         harness.find("fetch").cancel("enough")
         await harness.settle()
-        assert harness.output == Failed("Cancelled")
+        assert harness.output == Failed("Cancelled: enough")
         served.go_on()
         harness.find("fetch").rebuild()
         await harness.settle()

@@ -278,7 +278,7 @@ async def test_a_cancelled_post_waits_no_longer(
         await h.until(lambda: h.clock.next_timer is not None)
         h.find("post").cancel("enough")
         await over(h)
-        assert h.output == Failed("Cancelled")
+        assert h.output == Failed("Cancelled: enough")
         assert h.clock.next_timer is None
     assert server.texts == []
 
@@ -290,7 +290,7 @@ async def test_a_timeout_ends_the_waiting(
     server.replies = [limited(3600)]
     async with start(lambda: slack.post(channel, "hello", key="build", timeout=60)) as h:
         assert await over_in_time(h) == [60]
-        assert h.output == Failed("Cancelled")
+        assert h.output == Failed("Timed out after 1 min")
 
 
 async def test_level_pool_and_label_are_the_users(
