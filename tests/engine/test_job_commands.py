@@ -272,6 +272,55 @@ async def test_secrets_are_masked_in_what_commands_print(tmp_path: Path) -> None
     assert output == Failed("sh -c 'exit 1; ****' exited with status 1")
 
 
+async def test_what_a_command_leaves_behind_is_ended_and_named(tmp_path: Path) -> None:
+    """Daemons of build tools, say; what ended by itself is not."""
+
+    async def work(job: Job) -> None:
+        await start(job)
+        script = """
+        sleep 1000 & first=$!
+        setsid sleep 1000 &
+        until [ "$(cat /proc/$first/comm /proc/$!/comm)" = "sleep\nsleep" ]; do :; done
+        """
+        await job.exec(["sh", "-c", script])
+        await job.exec(["sh", "-c", "sleep 0.01 & wait"])
+
+    output, log = await ended(tmp_path, work)
+    assert output == Ok("done")
+    assert ": Ended 2 processes that it left behind: sleep, sleep\n" in log
+    assert log.count("left behind") == 1
+
+
+@pytest.mark.parametrize("holder", [["sleep", "1000"], ["yes"]])
+async def test_a_pipe_that_somebody_else_holds_does_not_keep_the_job(
+    tmp_path: Path, holder: list[str]
+) -> None:
+    """A process that the command has lost, silent or not: what the command wrote is in the log."""
+    holding: list[subprocess.Popen[bytes]] = []
+
+    async def work(job: Job) -> None:
+        await start(job)
+        async with job.tempdir() as folder:
+            script = "echo $$ > new; mv new pid; while [ ! -e go ]; do sleep 0.01; done; echo last"
+            running = asyncio.ensure_future(job.exec(["sh", "-c", script], cwd=folder))
+            await asyncio.to_thread(_wait_for, folder / "pid")
+            pid = (folder / "pid").read_text().strip()
+            with Path(f"/proc/{pid}/fd/1").open("wb", buffering=0) as pipe:
+                holding.append(subprocess.Popen(holder, stdout=pipe))  # noqa: ASYNC220
+            (folder / "go").touch()
+            await running
+
+    try:
+        output, log = await ended(tmp_path, work)
+    finally:
+        for process in holding:
+            process.kill()
+            process.wait()
+    assert output == Ok("done")
+    assert "last\n" in log
+    assert "Its output is held open by a process that it did not start, or lost\n" in log
+
+
 # Cancelling
 
 

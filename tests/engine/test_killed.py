@@ -7,18 +7,18 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from pycurrent.engine import Engine
 from pycurrent.store import StateDirLocked
-from pycurrent.term import Ok, constant
+from pycurrent.term import Failed, Ok, constant
 from pycurrent.testing import Harness
 
-from . import killable
+from . import killable, lingering
 from .marks import marked
 
 pytestmark = pytest.mark.timeout(30)
@@ -104,3 +104,77 @@ async def test_a_state_directory_that_is_in_use_is_refused_with_the_holders_pid(
         process.wait()
     async with Engine(lambda: constant(1), state_dir=state) as engine:
         assert engine.output == Ok(1)
+
+
+@asynccontextmanager
+async def lingering_after(folder: Path) -> AsyncIterator[None]:
+    """An engine was killed, and a command of it is still tidying up: see `lingering.py`."""
+    for name in ("begun", "go"):
+        os.mkfifo(folder / name)
+    process = subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, lingering.__file__, str(folder / "state"), str(folder)]
+    )
+    try:
+        await asyncio.to_thread((folder / "begun").read_bytes)
+    finally:
+        process.kill()
+        process.wait()
+    try:
+        yield
+    finally:
+        # Whatever happened, it ends: it may have done so already.
+        with suppress(OSError):
+            os.close(os.open(folder / "go", os.O_WRONLY | os.O_NONBLOCK))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Looks until it holds: what a log says tells nobody."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs subreapers")
+@pytest.mark.parametrize("locking", [False, True])
+async def test_work_waits_for_the_end_of_what_a_killed_engine_was_doing(
+    tmp_path: Path, locking: bool
+) -> None:
+    """The same work, and other work that needs what it has locked; all else is done at once. What
+    ends may print as much as it likes, and keeps its temporary folder.
+    """
+    async with (
+        lingering_after(tmp_path),
+        Harness(
+            lambda: lingering.pipeline(tmp_path, locking=locking), state_dir=tmp_path / "state"
+        ) as h,
+    ):
+        name = "locking" if locking else "linger"
+        await until(lambda: "Waiting for" in h.log(name))
+        await until(lambda: h.stats.ok == 1)
+        assert (tmp_path / "marks").read_text() == "first\n"
+        assert h.stats.running == (1 if locking else 0)
+        assert h.stats.ready == (0 if locking else 1)
+        kept = list((tmp_path / "state" / "tmp").glob("*/*/kept"))
+        assert len(kept) == 1
+        await asyncio.to_thread((tmp_path / "go").write_bytes, b"")
+        await h.settle()
+        second = "locking" if locking else "second"
+        assert (tmp_path / "marks").read_text() == f"first\nfirst ended\n{second}\n"
+        assert isinstance(h.output, Ok)
+        await until(lambda: not kept[0].exists())
+        if not locking:
+            interrupted = h.history("linger")[0].job_id
+            assert f"Waiting for the end of job {interrupted}: " in h.log("linger")
+    assert list((tmp_path / "state" / "run").glob("*/*")) == []
+
+
+async def test_work_that_waits_for_a_killed_engine_can_be_cancelled(tmp_path: Path) -> None:
+    """It has not begun."""
+    async with (
+        lingering_after(tmp_path),
+        Harness(lambda: lingering.pipeline(tmp_path), state_dir=tmp_path / "state") as h,
+    ):
+        await until(lambda: "Waiting for" in h.log("linger"))
+        h.find("linger").cancel("enough")
+        await h.settle()
+        assert isinstance(h.output, Failed)
+        assert h.output.message.startswith("Cancelled")

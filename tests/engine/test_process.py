@@ -24,7 +24,7 @@ import pytest
 
 from pycurrent.engine import supervisor
 from pycurrent.engine.process import CommandNotStarted, Process, Processes, SupervisorLost
-from pycurrent.engine.supervisor import REPORT, Report, Request
+from pycurrent.engine.supervisor import CONTROL, REPORT, Report, Request
 
 from .marks import marked
 
@@ -625,7 +625,7 @@ def test_where_there_are_no_subreapers_the_process_group_is_ended(mark: str, nul
     line, far = socket.socketpair()
     reader, writer = os.pipe()
     with control, line, os.fdopen(reader, "rb") as output:
-        socket.send_fds(control, [b"\0"], [far.fileno(), null, writer, null])
+        socket.send_fds(control, [CONTROL.pack(0, 0)], [far.fileno(), null, writer, null])
         far.close()
         os.close(writer)
         argv = [b"sh", b"-c", b"trap '' TERM; sh -c 'echo ready; sleep 1000' & exit 5"]

@@ -26,7 +26,8 @@ with StateDir.open(sys.argv[1]):
 def test_open_makes_the_folders(tmp_path: Path) -> None:
     """Opening a directory that is not there makes it, its parents and its folders."""
     with StateDir.open(tmp_path / "a" / "state") as state:
-        assert {p.name for p in state.path.iterdir() if p.is_dir()} == {"job", "db", "git", "tmp"}
+        folders = {p.name for p in state.path.iterdir() if p.is_dir()}
+        assert folders == {"job", "db", "git", "run", "tmp"}
 
 
 def test_git_does_not_show_a_directory_that_was_made(tmp_path: Path) -> None:

@@ -167,6 +167,7 @@ class Cache:
         spec, job = instance.spec, run.job
 
         async def work() -> tuple[Any, str]:
+            await self.engine.leftovers.end_of(spec.id, instance.key.digest, job.log)
             value = await run.work.work(job, instance.key.value, run.target.value)
             # Within the job, so that a value that can't be stored is seen in its log.
             return value, spec.outcome.encode(value)

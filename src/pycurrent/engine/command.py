@@ -6,14 +6,16 @@ import asyncio
 import os
 import shlex
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from pycurrent.engine.joblog import JobLog
+from pycurrent.engine.leftovers import JobLock, locked_file
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.masking import encode
+from pycurrent.engine.pipe import PipeReader
 from pycurrent.engine.process import Process, Processes
 from pycurrent.engine.tasks import regardless
 from pycurrent.errors import PycurrentError
@@ -98,13 +100,16 @@ def _is_word(word: object) -> bool:
 class Commands:
     """The commands that one job runs now."""
 
-    __slots__ = ("_ending", "_log", "_processes", "_running", "_tmp")
+    __slots__ = ("_ending", "_lock", "_locks", "_log", "_processes", "_running", "_tmp")
 
-    def __init__(self, processes: Processes, log: JobLog, tmp: Path) -> None:
+    def __init__(self, processes: Processes, log: JobLog, tmp: Path, lock: JobLock) -> None:
         """`tmp`: where what they read, and what they give, is put."""
         self._processes = processes
         self._log = log
         self._tmp = tmp
+        self._lock = lock
+        self._locks: list[int] = []
+        """Of files that the job has locked: its commands share them."""
         self._running: dict[Process, Command] = {}
         self._ending = False
 
@@ -167,48 +172,81 @@ class Commands:
             with suppress(PycurrentError):
                 await regardless(process.wait())
 
+    def close(self) -> None:
+        """None is run any more. Twice does nothing more."""
+        self._lock.release()
+
+    @asynccontextmanager
+    async def locking(self, path: Path, what: str) -> AsyncIterator[None]:
+        """Hold the lock of a file, and have each command that begins in the block hold it."""
+
+        def waiting() -> None:
+            self._log.line(f"Waiting for {what}: a command of an engine that was killed has it")
+
+        async with locked_file(path, waiting) as file:
+            self._locks.append(file)
+            try:
+                yield
+            finally:
+                self._locks.remove(file)
+
     async def _logged(self, command: Command, *, stdout: int | None) -> None:
         """Run a command; what it writes goes to the log, but what it writes to `stdout`."""
         self._log.line(f"Exec: {command.shown}")
-        reader, writer = os.pipe()
-        pumping = asyncio.ensure_future(self._log.pump(reader))
-        running = self._status(command, writer if stdout is None else stdout, writer)
+        with ExitStack() as closing:
+            reader, writer = os.pipe()
+            closing.callback(os.close, writer)
+            pipe = PipeReader(reader)
+            # One of its own, as the pump closes the other when it likes.
+            abandoned = os.dup(reader)
+            closing.callback(os.close, abandoned)
+            pumping = asyncio.ensure_future(self._log.pump(pipe))
+            descriptors = (writer if stdout is None else stdout, writer, abandoned)
+            running = self._status(command, descriptors, closing.pop_all())
         try:
             # All of it, as one that is being started may be at work before that is known.
             status = await (running if command.cancellable else regardless(running))
         finally:
+            # All that it has written is there by now.
+            pipe.finish()
             await regardless(pumping)
+        if pipe.is_cut_off:
+            self._log.line("Its output is held open by a process that it did not start, or lost")
         if status:
             raise CommandFailed(command.shown, status)
 
-    async def _status(self, command: Command, stdout: int, stderr: int) -> int:
+    async def _status(
+        self, command: Command, descriptors: tuple[int, int, int], closing: ExitStack
+    ) -> int:
         """Run a command, to its very end even if cancelled, and give its status."""
-        process = await self._begin(command, stdout, stderr)
+        with closing:
+            process = await self._begin(command, *descriptors)
         self._running[process] = command
         if self._ending and command.cancellable and not command.of_hook:
             # Told to end while it was being started, by a task that is not the job's own.
             process.cancel()
         try:
-            return await process.wait()
+            status = await process.wait()
         except asyncio.CancelledError:
             process.cancel()
             await regardless(process.wait())
             raise
         finally:
             del self._running[process]
+        if process.left_behind is not None:
+            self._log.line(f"Ended {process.left_behind}")
+        return status
 
-    async def _begin(self, command: Command, stdout: int, stderr: int) -> Process:
-        """Start a command, which gets the pipe `stderr` for itself."""
-        try:
-            with command.open_stdin(self._tmp) as stdin:
-                return await self._processes.start(
-                    command.argv,
-                    cwd=command.cwd,
-                    env=command.env,
-                    stdin=stdin.fileno(),
-                    stdout=stdout,
-                    stderr=stderr,
-                    grace=command.grace,
-                )
-        finally:
-            os.close(stderr)
+    async def _begin(self, command: Command, stdout: int, stderr: int, reader: int) -> Process:
+        with command.open_stdin(self._tmp) as stdin:
+            return await self._processes.start(
+                command.argv,
+                cwd=command.cwd,
+                env=command.env,
+                stdin=stdin.fileno(),
+                stdout=stdout,
+                stderr=stderr,
+                grace=command.grace,
+                pipes=[reader],
+                locks=[self._lock.take(), *self._locks],
+            )

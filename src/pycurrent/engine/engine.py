@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
@@ -34,6 +33,7 @@ from pycurrent.engine.collector import paused_collector
 from pycurrent.engine.commits import Commits
 from pycurrent.engine.idle import Hold, Work
 from pycurrent.engine.job import JobHost
+from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
 from pycurrent.engine.level import Config
 from pycurrent.engine.logrules import LogRules
 from pycurrent.engine.process import Processes
@@ -184,11 +184,16 @@ class Engine:
         self.store = Database.open(self.state.database)
         self._commits = Commits(self.store, self.clock)
         self._exit.callback(self._commits.close)
-        shutil.rmtree(self.state.tmp, ignore_errors=True)
-        self.state.tmp.mkdir(exist_ok=True)
+        self.leftovers = Leftovers.look(self.state, self.store)
+        self._exit.callback(self.leftovers.close)
+        self._tidying = self._loop.create_task(
+            remove_leftover_folders(self.leftovers, self.state.left_tmp())
+        )
+        self._exit.callback(self._tidying.cancel)
         self.processes = Processes()
         self._exit.push_async_callback(self.processes.aclose)
-        self.host = JobHost(self.clock, self.config, self.processes, self.state.tmp)
+        state = self.state
+        self.host = JobHost(self.clock, self.config, self.processes, state.tmp, state.runs)
         self.log_rules = LogRules(self.store)
 
     def _begin(self) -> None:

@@ -44,7 +44,7 @@ class Helper:
         self._writable: asyncio.Future[None] | None = None
         self._loop.add_reader(self._control, self._receive)
 
-    async def send(self, descriptors: Sequence[int]) -> None:
+    async def send(self, message: bytes, descriptors: Sequence[int]) -> None:
         """Hands one command over; one call at a time.
 
         Raises BrokenPipeError or ConnectionResetError if the helper has gone, another OSError if
@@ -52,7 +52,7 @@ class Helper:
         """
         while not self.gone.done():
             try:
-                socket.send_fds(self._control, [b"\0"], descriptors)
+                socket.send_fds(self._control, [message], descriptors)
             except BlockingIOError:
                 self._writable = self._loop.create_future()
                 self._loop.add_writer(self._control, self._wake)

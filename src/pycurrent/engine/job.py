@@ -31,6 +31,7 @@ from pycurrent.engine.confirmation import Confirmation
 from pycurrent.engine.forgotten import Calls, to_be_awaited, to_be_entered
 from pycurrent.engine.hooks import Hook, Hooks
 from pycurrent.engine.joblog import JobLog
+from pycurrent.engine.leftovers import JobLock
 from pycurrent.engine.level import Config, Level
 from pycurrent.engine.machine import Blame, blame
 from pycurrent.engine.pool import AnyPool, Pool, Priority
@@ -63,6 +64,8 @@ class JobHost:
     processes: Processes
     tmp: Path
     """Where temporary folders are made."""
+    runs: Path
+    """Where the locks of jobs are."""
 
 
 class Job:
@@ -101,7 +104,7 @@ class Job:
         self._confirmation = Confirmation(host.config)
         self._hooks = Hooks(log.line, host.clock)
         self._calls = Calls(log.line)
-        self._commands = Commands(host.processes, log, host.tmp)
+        self._commands = Commands(host.processes, log, host.tmp, JobLock(host.runs, id))
         self._resources: AsyncExitStack | None = None
         self._created = Moment(host.clock)
         self._timer: Timer | None = None
@@ -335,6 +338,14 @@ class Job:
         """A temporary folder, removed with all that is in it at the end of the block."""
         return scratch_folder(self._host.tmp, prefix)
 
+    def locking(self, path: Path, what: str) -> AbstractAsyncContextManager[None]:
+        """Hold the lock of a file for the block, as long as any command lives that began in it.
+
+        For what must not be touched while a command is at work in it, whose engine may have been
+        killed: then this waits, and the log says for `what`.
+        """
+        return self._commands.locking(path, what)
+
     # The whole
 
     async def run(
@@ -389,6 +400,7 @@ class Job:
             outcome = self.stopped.outcome
             self.blame = Blame.WORK
         await self._calls.tell()
+        self._commands.close()
         outcome = self._close_log(outcome)
         if isinstance(outcome, Failed) and self.stopped is None and self.blame is Blame.WORK:
             outcome = Failed(await explain(self._log.path) or outcome.message)

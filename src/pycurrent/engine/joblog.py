@@ -105,19 +105,20 @@ class JobLog:
             return text
         return masked(encode(text), self._secrets).decode(errors="surrogateescape")
 
-    async def pump(self, fd: int) -> None:
+    async def pump(self, fd: int | PipeReader) -> None:
         """Copies all that comes out of a pipe, byte for byte; returns at the pipe's end.
 
-        Owns `fd` from the call on and closes it. A thread of its own does the work, and goes on
-        to the pipe's end if the caller is cancelled. Once the file can't be written any more it
-        still drains the pipe, so that the command doesn't hang. `close` makes it let go of the
-        pipe at once, so a command that still writes then gets EPIPE.
+        Owns `fd` from the call on and closes it; a `PipeReader` lets the caller end it sooner. A
+        thread of its own does the work, and goes on to the pipe's end if the caller is cancelled.
+        Once the file can't be written any more it still drains the pipe, so that the command
+        doesn't hang. `close` makes it let go of the pipe at once, so a command that still writes
+        then gets EPIPE.
 
         Raises OSError if the pipe can't be read.
         """
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
-        pipe = PipeReader(fd)
+        pipe = PipeReader(fd) if isinstance(fd, int) else fd
         self._pipes.add(pipe)
         if self._file is None and not self._parked:
             pipe.stop()

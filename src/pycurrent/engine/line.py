@@ -55,6 +55,20 @@ class Exited:
 
 
 @dataclass(frozen=True)
+class LeftBehind:
+    """Processes that lived on when the command had exited by itself, and were ended then."""
+
+    count: int
+    names: tuple[str, ...]
+    """Of the first few."""
+
+    def __str__(self) -> str:
+        processes = "a process" if self.count == 1 else f"{self.count} processes"
+        more = ", ..." if self.count > len(self.names) else ""
+        return f"{processes} that it left behind: {', '.join(self.names)}{more}"
+
+
+@dataclass(frozen=True)
 class Lost:
     """The supervisor was killed."""
 
@@ -82,6 +96,7 @@ class Line:
         self._on_close = on_close
         self._phase = _Phase.HANDED_OVER
         self._received = b""
+        self.left_behind: LeftBehind | None = None
         self._unsent = memoryview(request)
         self.beginning: asyncio.Future[Beginning] = self._loop.create_future()
         self.ending: asyncio.Future[Ending] = self._loop.create_future()
@@ -122,12 +137,15 @@ class Line:
         self._received += received
         while len(self._received) >= REPORT.size and self._phase is not _Phase.CLOSED:
             report, first, second = REPORT.unpack_from(self._received)
-            self._received = self._received[REPORT.size :]
-            self._heard(Report(report), first, second)
+            end = REPORT.size + (second if report == Report.LEFT_BEHIND else 0)
+            if len(self._received) < end:
+                break
+            more, self._received = self._received[REPORT.size : end], self._received[end:]
+            self._heard(Report(report), first, second, more)
         if not received and self._phase is not _Phase.CLOSED:
             self._ended_early()
 
-    def _heard(self, report: Report, first: int, second: int) -> None:
+    def _heard(self, report: Report, first: int, second: int, more: bytes) -> None:
         match report:
             case Report.ADOPTED:
                 self._phase = _Phase.ADOPTED
@@ -137,6 +155,9 @@ class Line:
             case Report.NOT_STARTED:
                 self.beginning.set_result(NotStarted(Stage(first), second))
                 self._close()
+            case Report.LEFT_BEHIND:
+                names = tuple(name.decode(errors="replace") for name in more.split(b"\0"))
+                self.left_behind = LeftBehind(first, names)
             case Report.EXITED:
                 self.ending.set_result(Exited(first))
                 self._close()

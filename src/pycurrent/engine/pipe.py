@@ -15,6 +15,9 @@ Measured: three times the throughput of a pipe's default 64 KiB, and 1 MiB adds 
 kernel gives a user no more than 64 MiB for all pipes.
 """
 
+_MOST_HELD = 1 << 20
+"""More than this a pipe does not hold, unless the system's limits were raised."""
+
 
 class PipeReader:
     """Owns the reading end of a pipe. All methods but `chunks` may be called from any thread."""
@@ -33,9 +36,12 @@ class PipeReader:
         self._guard = threading.Lock()  # a descriptor must not be used once it is closed
         self._stopped = False
         self._closed = False
+        self._finishing = False
+        self.is_cut_off = False
+        """Whether `chunks` ended, as told by `finish`, while somebody still held the pipe open."""
 
     def chunks(self) -> Iterator[memoryview]:
-        """What comes, as it comes, until the end of the pipe or `stop`.
+        """What comes, as it comes, until the end of the pipe, `finish` or `stop`.
 
         A chunk is a view of a buffer that the next one overwrites. To be called once, by the one
         thread that later calls `close`. Raises OSError if the pipe can't be read.
@@ -45,15 +51,34 @@ class PipeReader:
         ready = select.poll()
         ready.register(self._fd, select.POLLIN)
         ready.register(self._woken, select.POLLIN)
+        left = _MOST_HELD
         while not self._stopped:
+            finishing = self._finishing
             try:
                 count = os.readv(self._fd, [buffer])
             except BlockingIOError:
+                if finishing:
+                    self.is_cut_off = True
+                    return
                 ready.poll()
                 continue
             if not count:
                 return
             yield view[:count]
+            left -= count if finishing else 0
+            if left <= 0:
+                self.is_cut_off = True
+                return
+
+    def finish(self) -> None:
+        """Has `chunks` end with what is in the pipe now, whoever still holds it open.
+
+        Twice, or after `close`, does nothing.
+        """
+        with self._guard:
+            if not self._finishing and not self._closed:
+                self._finishing = True
+                os.write(self._wake, b"!")
 
     def stop(self) -> None:
         """Ends `chunks`, also while it waits for data. Twice, or after `close`, does nothing."""

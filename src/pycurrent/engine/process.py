@@ -23,9 +23,18 @@ from typing import assert_never
 
 from pycurrent.engine import supervisor
 from pycurrent.engine.helper import Helper
-from pycurrent.engine.line import Beginning, Exited, Line, Lost, NotAdopted, NotStarted, Started
+from pycurrent.engine.line import (
+    Beginning,
+    Exited,
+    LeftBehind,
+    Line,
+    Lost,
+    NotAdopted,
+    NotStarted,
+    Started,
+)
 from pycurrent.engine.machine import Blame, blame
-from pycurrent.engine.supervisor import Request, Stage
+from pycurrent.engine.supervisor import CONTROL, Request, Stage
 from pycurrent.errors import PycurrentError
 
 _HAND_OVERS = 3
@@ -82,6 +91,11 @@ class Process:
                     "that supervised it was killed; run it again"
                 )
 
+    @property
+    def left_behind(self) -> LeftBehind | None:
+        """What lived on when the command had exited by itself, and was ended. After `wait`."""
+        return self._line.left_behind
+
     def cancel(self) -> None:
         """TERM to everything the command started, KILL to what is left after the grace period.
 
@@ -116,10 +130,14 @@ class Processes:
         stdout: int,
         stderr: int,
         grace: float | None = None,
+        pipes: Sequence[int] = (),
+        locks: Sequence[int] = (),
     ) -> Process:
         """Starts a command; returns once it has been executed.
 
-        `grace` stands in for that of all of them.
+        `grace` stands in for that of all of them. `pipes` are the other ends of its `stdout` and
+        `stderr`: they are drained if this process dies. `locks` are kept open as long as anything
+        of the command lives.
 
         The descriptors are duplicated: the caller keeps its own, and closes them. The command
         has no others. `cwd` and `env` None are the engine's own at this moment. The command is
@@ -130,8 +148,10 @@ class Processes:
         before it gives way.
         """
         request = _encode(argv, cwd, env, self._grace if grace is None else grace)
+        descriptors = (stdin, stdout, stderr, *pipes, *locks)
+        message = CONTROL.pack(len(pipes), len(locks))
         for _ in range(_HAND_OVERS):
-            line = await self._hand_over(argv[0], request, (stdin, stdout, stderr))
+            line = await self._hand_over(argv[0], request, message, descriptors)
             if line is None:
                 continue
             match await _begin(line):
@@ -166,7 +186,7 @@ class Processes:
                 await self._helper.aclose()
 
     async def _hand_over(
-        self, command: str, request: bytes, stdio: tuple[int, int, int]
+        self, command: str, request: bytes, message: bytes, descriptors: Sequence[int]
     ) -> Line | None:
         """A line to the supervisor that the helper will fork; None if the helper has gone."""
         async with self._handing_over:
@@ -179,7 +199,7 @@ class Processes:
             except OSError as error:
                 raise _not_started(command, _reason(error.errno), Blame.SHORTAGE) from error
             try:
-                await self._helper.send((theirs.fileno(), *stdio))
+                await self._helper.send(message, (theirs.fileno(), *descriptors))
             except (BrokenPipeError, ConnectionResetError):
                 ours.close()
                 await asyncio.shield(self._helper.gone)

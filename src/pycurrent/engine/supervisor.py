@@ -8,8 +8,9 @@ Three kinds of processes, each the parent of the next::
 
     engine ── helper ── supervisor (one a command) ── command ── whatever the command starts
 
-**Helper.** Holds one end of the *control* socket. Each message on it is one byte with four
-descriptors: the command's *line* and its stdin, stdout, stderr. The helper forks a supervisor
+**Helper.** Holds one end of the *control* socket. Each message on it comes with descriptors: the
+command's *line* and its stdin, stdout, stderr; then the *pipes* that the engine reads what it
+prints from, and *locks*, whose numbers are the message's two bytes. The helper forks a supervisor
 for it, closes its own copies and forgets them, so that no two supervisors share a line. It never
 reads what is on a line: arguments and environments, which may carry secrets, do not pass through
 it. It reaps supervisors; what a dead supervisor leaves behind falls to it (it is a subreaper),
@@ -31,6 +32,11 @@ watches a pidfd of the engine. A supervisor is a child subreaper: a process belo
 its parent becomes its child, whatever sessions and double forks were between, so "no children
 left" means "nothing of this command is left". Helper and supervisors ignore TERM, INT and HUP:
 they live as long as what they guard.
+
+A supervisor holds the locks until it is gone, so that the next engine can tell that something of
+the command still lives. It does nothing with the pipes while the engine lives. When that has died
+it reads them in its place, and drops what comes: a command that tidies up, and prints what it
+does, is neither killed by a broken pipe nor stopped by a full one.
 
 Who gets TERM: everything that is in the tree when the ending begins, parents first (a shell must
 not see its command fail and go on to the next). What is started later, say by a shell's `trap`,
@@ -70,6 +76,9 @@ the grace period of a cancel is not shorter."""
 _TICK = 0.05
 """Seconds between two looks at a tree that is being ended: not each change in it is signalled."""
 
+_MOST_NAMES = 8
+"""Of those that were left behind, how many are named."""
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -88,6 +97,9 @@ class Report(enum.IntEnum):
     """stage, errno; the last report"""
     EXITED = 4
     """exit status as in `subprocess`, 0; the last report: nothing of the command is left"""
+    LEFT_BEHIND = 5
+    """How many processes the command had left when it exited by itself, and the length of what
+    follows: their names, separated by NUL."""
 
 
 class Stage(enum.IntEnum):
@@ -107,8 +119,12 @@ REQUEST = struct.Struct("!QId")
 """Length of what follows, number of arguments, grace in seconds. There follow, separated by NUL
 (which none of them can contain): working directory, arguments, NAME=value pairs."""
 
-CONTROL_DESCRIPTORS = 4
-"""A control message carries the line, stdin, stdout, stderr."""
+CONTROL = struct.Struct("!BB")
+"""A control message: how many pipes, and how many locks, follow on the line, stdin, stdout, stderr
+among its descriptors."""
+
+MOST_DESCRIPTORS = 16
+"""That a control message may carry."""
 
 
 class Request:
@@ -174,6 +190,17 @@ def children_of(pid: int) -> list[int]:
         ):
             children += map(int, listing.read().split())
     return children
+
+
+def name_of(pid: int) -> bytes:
+    """What a process is called by the system; nothing if it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            _, _, rest = file.read().partition(b"(")
+    except OSError:
+        return b""
+    name, _, state = rest.rpartition(b") ")
+    return b"" if state[:1] in b"ZX" else name
 
 
 class Subtree:
@@ -262,9 +289,12 @@ def _poll_on(*descriptors: int) -> select.poll:
 class Supervisor:
     """Stands over one command: starts it, waits for it, ends all that came of it."""
 
-    def __init__(self, line: socket.socket, engine: int, prctl: Prctl | None) -> None:
+    def __init__(
+        self, line: socket.socket, pipes: list[int], engine: int, prctl: Prctl | None
+    ) -> None:
         """`engine`: a pidfd of the engine, -1 if there is none."""
         self._line = line
+        self._pipes = pipes
         self._engine = engine
         self._prctl = prctl
         self._children = Children()
@@ -285,14 +315,24 @@ class Supervisor:
             return
         self._report(Report.STARTED, main)
         status = self._await_exit(main)
-        grace = request.grace if status is None else min(request.grace, LEFTOVER_GRACE)
-        ended = self._end(Subtree() if self._prctl is not None else Group(main), grace)
+        tree = Subtree() if self._prctl is not None else Group(main)
+        grace = request.grace
+        if status is not None:
+            grace = min(grace, LEFTOVER_GRACE)
+            self._report_left_behind(tree)
+        ended = self._end(tree, grace)
         self._report(Report.EXITED, ended[main] if status is None else status)
 
-    def _report(self, report: Report, first: int = 0, second: int = 0) -> None:
+    def _report(self, report: Report, first: int = 0, second: int = 0, more: bytes = b"") -> None:
         # Nobody listens when the engine has died, and the work goes on all the same.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._line.sendall(REPORT.pack(report, first, second))
+            self._line.sendall(REPORT.pack(report, first, second) + more)
+
+    def _report_left_behind(self, tree: Subtree | Group) -> None:
+        names = [name for pid in tree.members() if (name := name_of(pid))]
+        if names:
+            text = b"\0".join(names[:_MOST_NAMES])
+            self._report(Report.LEFT_BEHIND, len(names), len(text), text)
 
     def _start(self, request: Request, stdio: list[int]) -> int | None:
         """Forks and waits for exec. The pid, or None if it failed, which is then reported."""
@@ -357,6 +397,7 @@ class Supervisor:
         deadline = time.monotonic() + grace
         told: set[int] = set()
         poll = _poll_on(self._children.wakeup)
+        abandoned: list[int] = []
         statuses, any_left = self._children.reap()
         while any_left or tree.members():
             remaining = deadline - time.monotonic()
@@ -369,10 +410,31 @@ class Supervisor:
             else:
                 _send_signals(tree.members(), signal.SIGKILL)
                 remaining = _TICK
-            poll.poll(min(remaining, _TICK) * 1000)
+            if not abandoned and self._pipes and self._engine_has_died():
+                abandoned, self._pipes = self._pipes, []
+                for pipe in abandoned:
+                    os.set_blocking(pipe, False)
+                    poll.register(pipe, select.POLLIN)
+            for descriptor, _ in poll.poll(min(remaining, _TICK) * 1000):
+                if descriptor in abandoned and not _drop(descriptor):
+                    poll.unregister(descriptor)
             ended, any_left = self._children.reap()
             statuses |= ended
         return statuses
+
+    def _engine_has_died(self) -> bool:
+        poll = _poll_on(self._engine)
+        # Told whatever is asked for, when the other end is closed and not only shut for writing.
+        poll.register(self._line, 0)
+        return bool(poll.poll(0))
+
+
+def _drop(pipe: int) -> bool:
+    """Reads what is in a pipe. False at its end."""
+    try:
+        return bool(os.read(pipe, 1 << 18))
+    except BlockingIOError:
+        return True
 
 
 class MissingInterpreterError(OSError):
@@ -435,23 +497,25 @@ class Helper:
 
     def _take_command(self) -> bool:
         """Forks a supervisor for one control message. False at end of file."""
-        space = socket.CMSG_SPACE(CONTROL_DESCRIPTORS * struct.calcsize("i"))
+        space = socket.CMSG_SPACE(MOST_DESCRIPTORS * struct.calcsize("i"))
         flags = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
         try:
-            message, ancillary, _, _ = self._control.recvmsg(1, space, flags)
+            message, ancillary, _, _ = self._control.recvmsg(CONTROL.size, space, flags)
         except ConnectionResetError:
             return False
         descriptors = [
             number for _, _, data in ancillary for (number,) in struct.iter_unpack("i", data)
         ]
-        # Fewer, when this process has run out of descriptors: the engine sees its line end.
-        if len(descriptors) == CONTROL_DESCRIPTORS:
-            self._fork_supervisor(descriptors)
+        if message:
+            pipes, locks = CONTROL.unpack(message)
+            # Fewer, when this process has run out of descriptors: the engine sees its line end.
+            if len(descriptors) == 4 + pipes + locks:
+                self._fork_supervisor(descriptors, pipes)
         for descriptor in descriptors:
             os.close(descriptor)
         return bool(message)
 
-    def _fork_supervisor(self, descriptors: list[int]) -> None:
+    def _fork_supervisor(self, descriptors: list[int], pipes: int) -> None:
         try:
             pid = os.fork()
         except OSError as error:
@@ -466,8 +530,11 @@ class Helper:
         try:
             self._control.close()
             self._children.close()
-            line, *stdio = descriptors
-            Supervisor(socket.socket(fileno=line), self._engine, self._prctl).run(stdio)
+            line, stdio, rest = descriptors[0], descriptors[1:4], descriptors[4:]
+            # The locks stay open until this process ends, and need nothing else.
+            Supervisor(socket.socket(fileno=line), rest[:pipes], self._engine, self._prctl).run(
+                stdio
+            )
             status = 0
         finally:
             # Not a return: this is a fork of the helper, and must not go on as one.

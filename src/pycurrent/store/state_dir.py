@@ -3,7 +3,8 @@
     job/YYYY-MM-DD/HHMMSS-<operation id>-<random>.log    the logs
     db/pycurrent.db                                      the database
     git/                                                 clones
-    tmp/                                                 what lives no longer than a job
+    run/<job id>/lock                                    held by what runs the job's commands
+    tmp/<engine>/                                        what lives no longer than a job
     lock                                                 held by the engine that uses it
     version                                              of this layout
     .gitignore                                           keeps it all out of `git status`
@@ -18,6 +19,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +29,7 @@ from typing import Self
 from pycurrent.store.errors import BadJobId, NewerVersion, StateDirError, StateDirLocked
 
 _VERSION = 1
-_FOLDERS = ("job", "db", "git", "tmp")
+_FOLDERS = ("job", "db", "git", "run", "tmp")
 
 # What an operation's id keeps in a file name.
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
@@ -47,7 +49,9 @@ class StateDir:
         self.path = path
         self.jobs = path / "job"
         self.git = path / "git"
+        self.runs = path / "run"
         self.tmp = path / "tmp"
+        """What is temporary: of the engine that uses the directory, in a folder of its own."""
         self.database = path / "db" / "pycurrent.db"
         self._lock = lock
         self._random = int.from_bytes(os.urandom(3), "big")
@@ -70,12 +74,14 @@ class StateDir:
             for name in _FOLDERS:
                 _make_folder(path / name)
             _write_version(path)
+            state = cls(path, lock)
+            state.tmp = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=path / "tmp"))
         except BaseException as error:
             os.close(lock)
             if isinstance(error, OSError):
                 raise _unusable(path, error) from error
             raise
-        return cls(path, lock)
+        return state
 
     @classmethod
     def read(cls, path: Path | str) -> Self:
@@ -101,6 +107,8 @@ class StateDir:
         """Lets another engine in. Closing twice does nothing."""
         if self._lock is not None:
             lock, self._lock = self._lock, None
+            with suppress(OSError):
+                self.tmp.rmdir()
             # The file stays: if it were removed, two could hold locks on two files of its name.
             with suppress(OSError):
                 os.ftruncate(lock, 0)
@@ -124,6 +132,10 @@ class StateDir:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def left_tmp(self) -> list[Path]:
+        """What is temporary and of earlier engines, whose commands may still be at work there."""
+        return [entry for entry in (self.path / "tmp").iterdir() if entry != self.tmp]
 
     def job_path(self, job_id: str) -> Path:
         """The log file of a job. Raises `BadJobId` for an id that leads out of `job/`."""

@@ -31,9 +31,14 @@ class Copies:
 
     @asynccontextmanager
     async def hold(self, job: Job, copy: Copy) -> AsyncIterator[None]:
-        """Be the only one that changes the copy, for the block."""
+        """Be the only one that changes the copy, for the block. Raises OSError."""
         turn = self._turns.setdefault(copy.container, Pool(f"copy of {copy.address}", 1))
-        async with job.use_pool(turn):
+        await asyncio.to_thread(copy.container.mkdir, parents=True, exist_ok=True)
+        async with (
+            job.use_pool(turn),
+            # What a killed engine was doing there may still be ending.
+            job.locking(copy.container / "lock", f"the copy of {copy.address}"),
+        ):
             if copy.container not in self._tidy:
                 await regardless(asyncio.to_thread(copy.tidy))
             self._tidy.discard(copy.container)

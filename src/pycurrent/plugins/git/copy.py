@@ -3,6 +3,7 @@
     git/<readable address>-<digest>/copy.json      the address, and how much of the history
     git/<readable address>-<digest>/<name>.git/    the copy, a bare repository
     git/<readable address>-<digest>/damaged        there if a checkout has found it to be
+    git/<readable address>-<digest>/lock           held by what changes the copy
 
 Nothing is ever removed from a copy: what the other side has rewritten stays, each commit that
 was asked for under `refs/pycurrent/keep/`, so that a checkout that shares its objects, or a

@@ -1,0 +1,174 @@
+"""What is still at work of an engine that was killed, and who has to wait for that.
+
+The commands of a killed engine are ended by their supervisors, which takes as long as a command
+has to tidy up: seconds, or what its `grace` says. The next engine may well be there before. So
+each job that runs commands has a *lock*, a file in `run/<job id>/` that is locked (flock) through
+one open file which the engine shares with the supervisors of the job's commands. The kernel lets
+go of it when the last of them is gone, however that comes.
+
+An engine looks at the start whose locks are still held. Work that such a job was doing, the same
+operation for the same key, is not begun before that lock is free; all else is begun at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+from pycurrent.engine.scratch import remove_tree
+from pycurrent.store import Database, StateDir
+
+_LOOK = 0.05
+"""Seconds between two looks at a lock: the kernel tells nobody that it is free."""
+
+
+class JobLock:
+    """The lock of one job, which is taken when the job runs its first command."""
+
+    __slots__ = ("_file", "_path")
+
+    def __init__(self, runs: Path, job_id: str) -> None:
+        self._path = runs / job_id / "lock"
+        self._file: int | None = None
+
+    def take(self) -> int:
+        """The open file that holds the lock, to be handed to supervisors. Raises OSError."""
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = _open(self._path)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return self._file
+
+    def release(self) -> None:
+        """Let go of it: no command of the job is left. Twice does nothing more."""
+        if self._file is not None:
+            file, self._file = self._file, None
+            _remove(self._path)
+            os.close(file)
+
+
+class Leftover:
+    """A job of a killed engine of which something still lived when this one began."""
+
+    def __init__(self, job_id: str, work: tuple[str, str] | None, path: Path, file: int) -> None:
+        """`work`: the id of the operation and the digest of the key, if they are known."""
+        self.job_id = job_id
+        self.work = work
+        self._path = path
+        self._file: int | None = file
+
+    @property
+    def has_ended(self) -> bool:
+        if self._file is None:
+            return True
+        if not _try_lock(self._file):
+            return False
+        _remove(self._path)
+        self.close()
+        return True
+
+    async def end(self) -> None:
+        """Wait for it."""
+        while not self.has_ended:  # noqa: ASYNC110 - of another process: there is no event
+            await asyncio.sleep(_LOOK)
+
+    def close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+class Leftovers:
+    """Those that an engine met at its start."""
+
+    def __init__(self, found: list[Leftover]) -> None:
+        self._found = found
+
+    @classmethod
+    def look(cls, state: StateDir, store: Database) -> Self:
+        """Finds them. Removes the locks that nobody holds any more."""
+        found: list[Leftover] = []
+        for path in sorted(state.runs.glob("*/*/lock")):
+            with suppress(OSError):
+                file = _open(path)
+                if _try_lock(file):
+                    _remove(path)
+                    os.close(file)
+                    continue
+                job_id = str(path.parent.relative_to(state.runs))
+                record = store.job(job_id)
+                work = None if record is None else (record.op, record.key_digest)
+                found.append(Leftover(job_id, work, path, file))
+        return cls(found)
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    async def end_of(self, op: str, key_digest: str, log: Callable[[str], None]) -> None:
+        """Wait for what is left of earlier runs of the same work; said in the `log`."""
+        for leftover in [found for found in self._found if found.work == (op, key_digest)]:
+            if not leftover.has_ended:
+                log(
+                    f"Waiting for the end of job {leftover.job_id}: its engine was killed, and its"
+                    " commands are still ending"
+                )
+                await leftover.end()
+                log("It has ended")
+
+    async def all_ended(self) -> None:
+        """Wait for the end of all of them."""
+        for leftover in self._found:
+            await leftover.end()
+
+    def close(self) -> None:
+        """Look no further. Twice is fine."""
+        for leftover in self._found:
+            leftover.close()
+
+
+async def remove_leftover_folders(leftovers: Leftovers, folders: list[Path]) -> None:
+    """Remove the temporary folders of earlier engines, once nobody is at work in them."""
+    await leftovers.all_ended()
+    for folder in folders:
+        await asyncio.to_thread(remove_tree, folder)
+
+
+@asynccontextmanager
+async def locked_file(path: Path, waiting: Callable[[], None]) -> AsyncIterator[int]:
+    """Hold the lock of a file for the block; gives the open file, to be handed to supervisors.
+
+    `waiting` is called if somebody else has it. Raises OSError if it can't be made.
+    """
+    file = _open(path)
+    try:
+        if not _try_lock(file):
+            waiting()
+            while not _try_lock(file):  # noqa: ASYNC110
+                await asyncio.sleep(_LOOK)
+        yield file
+    finally:
+        os.close(file)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _try_lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _remove(path: Path) -> None:
+    """The file and the folder of a lock that is held here."""
+    with suppress(OSError):
+        path.unlink()
+        path.parent.rmdir()
