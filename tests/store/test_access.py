@@ -1,6 +1,8 @@
 """The sessions and tokens in the database."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -97,11 +99,8 @@ def test_tokens_are_made_while_an_engine_writes(tmp_path: Path) -> None:
 def test_an_older_database_is_brought_up_to_date_unless_an_engine_has_it(tmp_path: Path) -> None:
     """Only who holds the lock changes the schema."""
     with StateDir.open(tmp_path) as state:
-        connection = open_for_writing(state.database, busy_seconds=1)
-        connection.executescript(
-            "DROP TABLE web_session; DROP TABLE web_token; PRAGMA user_version = 1;"
-        )
-        connection.close()
+        with closing(sqlite3.connect(state.database)) as connection:
+            connection.executescript(f"{migrations()[0]}; PRAGMA user_version = 1;")
         with pytest.raises(StateDirLocked):
             AccessDatabase.open_or_make(tmp_path)
     with pytest.raises(StateDirError, match="older"):

@@ -69,7 +69,7 @@ from pycurrent.engine.job import Job
 from pycurrent.engine.machine import Blame, blame
 from pycurrent.engine.pool import Priority
 from pycurrent.store import BuildRecord
-from pycurrent.term import Active, Activity, Failed, Metadata, Ok, Output
+from pycurrent.term import Active, Activity, Failed, FailureKind, Metadata, Ok, Output
 
 if TYPE_CHECKING:
     from pycurrent.cache.cache import Cache
@@ -280,7 +280,7 @@ class Instance:
         self, want: Want, error: OSError, latched: Result | None, attempt: int
     ) -> None:
         """There is no run without a log. The failure is not recorded: it is of this moment."""
-        failure = Failed(f"the log can't be made: {error.strerror}")
+        failure = Failed(f"the log can't be made: {error.strerror}", kind=FailureKind.INFRA)
         if blame(error) is Blame.SHORTAGE:
             self._pause(failure.message, latched, attempt + 1)
         else:
@@ -377,17 +377,20 @@ class Instance:
         latched: Result | None,
     ) -> Unknown | Known:
         result: Ok[Any] | Failed
+        kind: str | None = None
         match outcome:
             case Ok((value, text)):
                 result = Ok(value)
             case Failed(message):
                 result, text = outcome, message
+                kind = None if outcome.kind is FailureKind.REAL else outcome.kind.value
         self.cache.engine.store.finish_job(
             run.job.id,
             finished=now,
             ok=isinstance(result, Ok),
             outcome=text,
             running=run.job.started,
+            kind=kind,
         )
         self.build += 1
         targets = [want.target.digest for want in self.users.values()]

@@ -19,7 +19,7 @@ from pycurrent.engine.job import Job
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.stopped import Cancelled, TimedOut
 from pycurrent.store import BuildRecord
-from pycurrent.term import Failed, Ok
+from pycurrent.term import Failed, FailureKind, Ok
 
 if TYPE_CHECKING:
     from pycurrent.cache.operation import CachedWork
@@ -72,7 +72,8 @@ def recorded(spec: Spec, record: BuildRecord) -> Result | None:
             _log.warning("%s %s is made again: %s", spec.id, record.key, error)
             return None
     else:
-        outcome = Failed(record.outcome)
+        kind = FailureKind.REAL if record.kind is None else FailureKind(record.kind)
+        outcome = Failed(record.outcome, kind=kind)
     return Result(outcome, record.value_digest, record.finished)
 
 

@@ -33,14 +33,14 @@ from pycurrent.engine.hooks import Hook, Hooks
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.leftovers import JobLock
 from pycurrent.engine.level import Config, Level
-from pycurrent.engine.machine import Blame, blame
+from pycurrent.engine.machine import Blame, attributed, blame
 from pycurrent.engine.pool import AnyPool, Pool, Priority
 from pycurrent.engine.process import Processes
 from pycurrent.engine.scratch import scratch_folder
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut
 from pycurrent.engine.tasks import failure_by, regardless, take_cancellation
 from pycurrent.errors import PycurrentError
-from pycurrent.term import Activity, Failed, Ok
+from pycurrent.term import Activity, Failed, FailureKind, Ok
 
 T = TypeVar("T")
 
@@ -367,8 +367,8 @@ class Job:
             if self.begun is None:
                 _not_started()
         except BaseException as error:
-            outcome = self._failure(error, task)
             self.blame = blame(error)
+            outcome = attributed(self._failure(error, task), self.blame)
         self._task = None
         if task.cancelling():
             await take_cancellation(task)
@@ -403,7 +403,8 @@ class Job:
         self._commands.close()
         outcome = self._close_log(outcome)
         if isinstance(outcome, Failed) and self.stopped is None and self.blame is Blame.WORK:
-            outcome = Failed(await explain(self._log.path) or outcome.message)
+            message = await explain(self._log.path) or outcome.message
+            outcome = Failed(message, kind=outcome.kind)
         self.state = JobState.ENDED
         return outcome
 
@@ -427,11 +428,12 @@ class Job:
                 if outcome.traceback is not None:
                     self.write(outcome.traceback)
                 self.log(f"Job failed: {message}{_AFTERWARDS[self.blame]}")
-                outcome = Failed(masked, traceback=outcome.traceback)
+                outcome = Failed(masked, kind=outcome.kind, traceback=outcome.traceback)
         self._log.close()
         if self._log.error is not None and self.stopped is None:
             self.blame = max(Blame.BROKEN, blame(self._log.error))
-            return Failed(f"the log can't be written: {self._log.error.strerror}")
+            why = f"the log can't be written: {self._log.error.strerror}"
+            return Failed(why, kind=FailureKind.INFRA)
         return outcome
 
 

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from enum import IntEnum
 from types import TracebackType
 
+from pycurrent.term import Failed, FailureKind
+
 _SHORTAGES = frozenset(
     {
         errno.EMFILE,
@@ -46,6 +48,13 @@ def blame(error: BaseException) -> Blame:
     An exception may have an attribute `blame`; then it is the last one that is looked at.
     """
     return max(map(_own_blame, _chain(error)), default=Blame.WORK)
+
+
+def attributed(failed: Failed, blame: Blame) -> Failed:
+    """The failure, of kind INFRA if the machine is to blame for what was taken for the work's."""
+    if failed.kind is FailureKind.REAL and blame is not Blame.WORK:
+        return Failed(failed.message, kind=FailureKind.INFRA, traceback=failed.traceback)
+    return failed
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -20,6 +20,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from pycurrent.engine.machine import attributed, blame
 from pycurrent.term import (
     Active,
     Activity,
@@ -135,7 +136,7 @@ class Watcher(Generic[T]):
                     _log.warning("%s: the end of the watch failed: %s", self._monitor, error)
                     return
                 self._stale.clear()
-                self._show(failed_by(error))
+                self._show(attributed(failed_by(error), blame(error)))
                 await self._engine.clock.sleep(RETRY)
             else:
                 # Only a watch that hides the cancellation gets here.
@@ -154,7 +155,7 @@ class Watcher(Generic[T]):
                 value = await value
             return Ok(value)
         except Exception as error:
-            return failed_by(error)
+            return attributed(failed_by(error), blame(error))
 
     def _refresh(self) -> None:
         if threading.get_ident() == self._thread:

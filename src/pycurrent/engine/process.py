@@ -36,6 +36,7 @@ from pycurrent.engine.line import (
 from pycurrent.engine.machine import Blame, blame
 from pycurrent.engine.supervisor import CONTROL, Request, Stage
 from pycurrent.errors import PycurrentError
+from pycurrent.term import FailureKind
 
 _HAND_OVERS = 3
 """How often a command is handed to a helper that dies before anybody has it."""
@@ -57,6 +58,7 @@ class CommandNotStarted(PycurrentError):
     def __init__(self, message: str, blame: Blame = Blame.BROKEN) -> None:
         super().__init__(message)
         self.blame = blame
+        self.kind = FailureKind.REAL if blame is Blame.WORK else FailureKind.INFRA
 
 
 class SupervisorLost(PycurrentError):
@@ -64,6 +66,7 @@ class SupervisorLost(PycurrentError):
 
     # The kernel does so when it runs out of memory; nothing that a command does by itself.
     blame = Blame.SHORTAGE
+    kind = FailureKind.INFRA
 
 
 class Process:

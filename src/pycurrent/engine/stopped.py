@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pycurrent.term import Failed
+from pycurrent.term import Failed, FailureKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Cancelled:
 
     @property
     def outcome(self) -> Failed:
-        return Failed(f"Cancelled: {self.reason}")
+        return Failed(f"Cancelled: {self.reason}", kind=FailureKind.CANCELLED)
 
     def __str__(self) -> str:
         """As the log tells it, when it happens."""
@@ -35,7 +35,7 @@ class TimedOut:
 
     @property
     def outcome(self) -> Failed:
-        return Failed(f"Timed out after {in_words(self.limit)}")
+        return Failed(f"Timed out after {in_words(self.limit)}", kind=FailureKind.TIMEOUT)
 
     def __str__(self) -> str:
         return f"Timed out after {in_words(self.limit)}: cancelling"

@@ -144,9 +144,11 @@ class Database(DatabaseReader):
         ok: bool,
         outcome: str,
         running: datetime | None = None,
+        kind: str | None = None,
     ) -> BuildRecord:
         """Records the result of a job: from now on it is the one that `lookup` finds.
 
+        `kind` is that of a failure which is not the work's own: infra, timeout or cancelled.
         `running`, if given, is when its work started by the clock that tells `finished`: it may
         have been set since `start_job`.
 
@@ -159,6 +161,7 @@ class Database(DatabaseReader):
         job.finished = finished
         job.ok = ok
         job.outcome = outcome
+        job.kind = kind
         result = self._unsaved.results[job.op, job.key_digest] = job.result()
         return result
 

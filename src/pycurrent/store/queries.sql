@@ -4,16 +4,17 @@
 -- Write a job for the first time. The second part is for a commit that is done again, because
 -- it was not seen to succeed. A job that has ended is never written over.
 INSERT INTO job (op, key, key_digest, value, value_digest, build, ready, labels, reason,
-                 level, state, running, finished, ok, outcome, job_id)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                 level, state, running, finished, ok, outcome, kind, job_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (job_id) DO UPDATE
    SET level = excluded.level, state = excluded.state, running = excluded.running,
-       finished = excluded.finished, ok = excluded.ok, outcome = excluded.outcome
+       finished = excluded.finished, ok = excluded.ok, outcome = excluded.outcome,
+       kind = excluded.kind
  WHERE job.state = 'running';
 
 -- name: update_job
 -- Write what has changed in a job since it was inserted.
-UPDATE job SET level = ?, state = ?, running = ?, finished = ?, ok = ?, outcome = ?
+UPDATE job SET level = ?, state = ?, running = ?, finished = ?, ok = ?, outcome = ?, kind = ?
  WHERE job_id = ?;
 
 -- name: set_rebuild
@@ -23,7 +24,7 @@ UPDATE job SET rebuild = 1 WHERE job_id = ?;
 -- name: lookup
 -- The last result of one key of an operation.
 SELECT job_id, key, value, value_digest, build, level,
-       ready, running, finished, ok, outcome, rebuild
+       ready, running, finished, ok, outcome, rebuild, kind
   FROM job
  WHERE op = ? AND key_digest = ? AND state = 'finished'
  ORDER BY build DESC, seq DESC
@@ -39,14 +40,14 @@ SELECT 1 FROM job
 -- name: job
 -- One job by its id.
 SELECT job_id, op, key, key_digest, value, value_digest, build, level, state,
-       ready, running, finished, ok, outcome, labels, reason, rebuild
+       ready, running, finished, ok, outcome, labels, reason, rebuild, kind
   FROM job
  WHERE job_id = ?;
 
 -- name: history
 -- Jobs, the newest first. A filter that is NULL lets everything pass.
 SELECT job_id, op, key, key_digest, value, value_digest, build, level, state,
-       ready, running, finished, ok, outcome, labels, reason, rebuild
+       ready, running, finished, ok, outcome, labels, reason, rebuild, kind
   FROM job
  WHERE (:before IS NULL OR seq < (SELECT seq FROM job WHERE job_id = :before))
    AND instr(:states, state) > 0

@@ -26,7 +26,8 @@ class JobRecord:
     `ready`, `running` and `finished` are when it was created, when its work started (None: not
     yet, or never) and when it ended (None: not yet, or interrupted); all aware, in UTC.
     `ok` and `outcome` are the result, set exactly when `state` is FINISHED: the JSON of what was
-    made, or the failure's message. `rebuild` tells that somebody asked to have it made again.
+    made, or the failure's message; its `kind` is None if it is the work's own. `rebuild` tells that
+    somebody asked to have it made again.
     """
 
     job_id: str
@@ -46,6 +47,7 @@ class JobRecord:
     labels: str | None
     reason: str | None
     rebuild: bool = False
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class BuildRecord:
     ok: bool
     outcome: str
     rebuild: bool = False
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ class JobRow:
     finished: datetime | None = None
     ok: bool | None = None
     outcome: str | None = None
+    kind: str | None = None
 
     def inserted(self) -> tuple[object, ...]:
         """The parameters of the query `insert_job`."""
@@ -58,6 +59,7 @@ class JobRow:
             None if finished is None else time_text(finished),
             self.ok,
             None if outcome is None else storable(outcome),
+            self.kind,
             self.job_id,
         )
 
@@ -80,6 +82,7 @@ class JobRow:
             self.finished,
             self.ok,
             self.outcome,
+            kind=self.kind,
         )
 
 
@@ -110,7 +113,7 @@ Row = Sequence[Any]
 def job_record(row: Row) -> JobRecord:
     """The record in a row of the queries `job` and `history`."""
     (job_id, op, key, key_digest, value, value_digest, build, level, state) = row[:9]
-    (ready, running, finished, ok, outcome, labels, reason, rebuild) = row[9:]
+    (ready, running, finished, ok, outcome, labels, reason, rebuild, kind) = row[9:]
     return JobRecord(
         job_id,
         op,
@@ -129,13 +132,14 @@ def job_record(row: Row) -> JobRecord:
         labels,
         reason,
         bool(rebuild),
+        kind,
     )
 
 
 def build_record(op: str, key_digest: str, row: Row) -> BuildRecord:
     """The record in a row of the query `lookup`, which found it by `op` and `key_digest`."""
     (job_id, key, value, value_digest, build, level, ready, running, finished) = row[:9]
-    (ok, outcome, rebuild) = row[9:]
+    (ok, outcome, rebuild, kind) = row[9:]
     return BuildRecord(
         job_id,
         op,
@@ -151,4 +155,5 @@ def build_record(op: str, key_digest: str, row: Row) -> BuildRecord:
         bool(ok),
         outcome,
         bool(rebuild),
+        kind,
     )

@@ -30,7 +30,17 @@ from pycurrent.term.graph_data import (
     NodeKind,
 )
 from pycurrent.term.live import Live, build_pipeline, evaluate
-from pycurrent.term.output import Active, Activity, Failed, Failure, Misused, Ok, Output, failed_by
+from pycurrent.term.output import (
+    Active,
+    Activity,
+    Failed,
+    Failure,
+    FailureKind,
+    Misused,
+    Ok,
+    Output,
+    failed_by,
+)
 from pycurrent.term.primitive import Fixed, Metadata, NoEngine, Primitive, Runtime, Subscription
 from pycurrent.term.state import State, Stats, state_of
 from pycurrent.term.var import Var
@@ -43,6 +53,7 @@ __all__ = [
     "EdgeKind",
     "Failed",
     "Failure",
+    "FailureKind",
     "Fixed",
     "Fold",
     "Graph",

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pycurrent.incr import Absent, Each, Gather, Graph, Node, Switch, combine, plain
-from pycurrent.term.output import READY, Active, Failed, Ok, Output, failed_by
+from pycurrent.term.output import READY, Active, Failed, FailureKind, Ok, Output, failed_by
 from pycurrent.term.primitive import Metadata, NoEngine, Primitive, Subscription
 from pycurrent.term.state import State, state_of
 
@@ -69,7 +69,8 @@ class ErrorMapped(_OfOne):
             return False
         self.seen = absent
         try:
-            return self.lack(Failed(self.fn(absent.message), traceback=absent.traceback))
+            message = self.fn(absent.message)
+            return self.lack(Failed(message, kind=absent.kind, traceback=absent.traceback))
         except Exception as error:
             return self.fault(graph, error)
 
@@ -144,7 +145,19 @@ class FailedTogether(Failed):
             object.__setattr__(self, "_message", self._in_words())
         return self._message
 
+    @property
+    def kind(self) -> FailureKind:
+        """That of all of them, if they agree; else it is a real failure."""
+        kinds = {failure.kind for _, failure in self._pairs()}
+        return kinds.pop() if len(kinds) == 1 else FailureKind.REAL
+
     def _in_words(self) -> str:
+        pairs = self._pairs()
+        labels = ", ".join(label for label, _ in pairs)
+        reasons = {failure.message for _, failure in pairs}
+        return f"{labels} failed: {reasons.pop()}" if len(reasons) == 1 else f"{labels} failed"
+
+    def _pairs(self) -> list[tuple[str, Failed]]:
         pairs: list[tuple[str, Failed]] = []
         stack: list[Any] = [self]
         while stack:
@@ -153,9 +166,7 @@ class FailedTogether(Failed):
                 stack.extend(reversed(part.parts))
             else:
                 pairs.append(part)
-        labels = ", ".join(label for label, _ in pairs)
-        reasons = {failure.message for _, failure in pairs}
-        return f"{labels} failed: {reasons.pop()}" if len(reasons) == 1 else f"{labels} failed"
+        return pairs
 
 
 class LabelledGather(Gather):

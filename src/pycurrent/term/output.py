@@ -26,8 +26,28 @@ class Activity(Enum):
     WAITING_FOR_CONFIRMATION = "waiting for confirmation"
 
 
+class FailureKind(Enum):
+    """Whose failure it is."""
+
+    REAL = "real"
+    """The work's own."""
+    INFRA = "infra"
+    """That of something which the work only uses: the network, a registry, a machine."""
+    TIMEOUT = "timeout"
+    """It took too long."""
+    CANCELLED = "cancelled"
+    """Somebody has stopped it."""
+
+
+REAL = FailureKind.REAL
+
+
 class Failure(PycurrentError):
-    """Raise it to make a current fail with just this message."""
+    """Raise it to make a current fail with just this message, and of this kind."""
+
+    def __init__(self, message: str = "", *, kind: FailureKind = REAL) -> None:
+        super().__init__(message)
+        self.kind: FailureKind = kind
 
 
 @dataclass(frozen=True)
@@ -50,23 +70,36 @@ class Ok(Generic[T_co]):
 class Failed(Absent):
     """It can't be had, and `message` says why. A value: equal messages are equal failures.
 
-    `traceback` is where the exception came from, if it was one; it is not compared.
+    `traceback` is where the exception came from, if it was one, and `kind` whose failure it is;
+    they are not compared.
     """
 
-    __slots__ = ("_message", "traceback")
+    __slots__ = ("_kind", "_message", "traceback")
     __match_args__ = ("message",)
     rank: ClassVar[int] = 2
 
+    _kind: FailureKind
     _message: str
     traceback: str | None
 
-    def __init__(self, message: str, *, traceback: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: FailureKind = REAL,
+        traceback: str | None = None,
+    ) -> None:
+        object.__setattr__(self, "_kind", kind)
         object.__setattr__(self, "_message", message)
         object.__setattr__(self, "traceback", traceback)
 
     @property
     def message(self) -> str:
         return self._message
+
+    @property
+    def kind(self) -> FailureKind:
+        return self._kind
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable")
@@ -86,7 +119,7 @@ class Failed(Absent):
         return f"Failed({self.message!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_failed, (self.message, self.traceback))
+        return (_failed, (self.message, self.kind, self.traceback))
 
 
 class Misused(Failed):
@@ -98,9 +131,9 @@ class Misused(Failed):
     __slots__ = ()
 
 
-def _failed(message: str, traceback: str | None) -> Failed:
+def _failed(message: str, kind: FailureKind, traceback: str | None) -> Failed:
     """A failure that was pickled or copied."""
-    return Failed(message, traceback=traceback)
+    return Failed(message, kind=kind, traceback=traceback)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +158,19 @@ def failed_by(error: BaseException) -> Failed:
     """The failure that an exception amounts to.
 
     Our own exceptions say in their message all that there is to say; others may be faults of
-    the code, and come with their type and a traceback.
+    the code, and come with their type and a traceback. One of ours may say by an attribute `kind`
+    whose failure it is.
     """
     match error:
-        case Failure() | Duplicate() | Unhashable() | Cycle():
+        case Failure(kind=kind):
+            return Failed(str(error), kind=kind)
+        case Duplicate() | Unhashable() | Cycle():
             return Failed(str(error))
         case UsageError() if str(error):
             return Misused(str(error))
         case PycurrentError() if str(error):
-            return Failed(str(error))
+            known = getattr(error, "kind", None)
+            return Failed(str(error), kind=known if isinstance(known, FailureKind) else REAL)
         case _:
             return Failed(describe_exception(error), traceback=relevant_traceback(error))
 

@@ -1,0 +1,102 @@
+"""Whose failure it is lasts as long as the failure."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+
+from pycurrent.engine import CommandFailed, CommandNotStarted, Job, Level, Monitor
+from pycurrent.term import Current, Failed, Failure, FailureKind, component
+from pycurrent.testing import Harness
+
+from .workshop import SECOND, Make, OpenEngine, Workshop, make
+
+KINDS = [
+    (Failure("502", kind=FailureKind.INFRA), FailureKind.INFRA),
+    (Failure("slow", kind=FailureKind.TIMEOUT), FailureKind.TIMEOUT),
+    (Failure("bad"), FailureKind.REAL),
+    (CommandFailed("make", 2), FailureKind.REAL),
+    (ValueError("bad"), FailureKind.REAL),
+]
+
+
+def kind_of(h: Harness) -> FailureKind:
+    assert isinstance(h.output, Failed)
+    return h.output.kind
+
+
+@pytest.mark.parametrize(("error", "kind"), KINDS)
+async def test_the_kind_of_a_failure_survives_a_restart(
+    engine: OpenEngine, shop: Workshop, error: Exception, kind: FailureKind
+) -> None:
+    """It is recorded with the result."""
+    async with engine(lambda: make(Make(shop))) as h:
+        await h.settle()
+        shop.work.ending.set_exception(error)
+        await h.settle()
+        assert kind_of(h) is kind
+    async with engine(lambda: make(Make(shop))) as h:
+        assert kind_of(h) is kind
+        assert len(shop.begun) == 1
+
+
+async def test_what_a_person_cancels_is_cancelled(engine: OpenEngine, shop: Workshop) -> None:
+    """After a restart, too."""
+    async with engine(lambda: make(Make(shop))) as h:
+        await h.settle()
+        h.find("make a").cancel("enough")
+        await h.settle()
+        assert kind_of(h) is FailureKind.CANCELLED
+    async with engine(lambda: make(Make(shop))) as h:
+        assert kind_of(h) is FailureKind.CANCELLED
+
+
+async def test_what_the_machine_cant_start_is_no_failure_of_the_work(
+    engine: OpenEngine, shop: Workshop
+) -> None:
+    """It is the infrastructure's."""
+    async with engine(lambda: make(Make(shop))) as h:
+        await h.settle()
+        shop.work.ending.set_exception(CommandNotStarted("can't start 'pip'"))
+        await h.settle()
+        assert kind_of(h) is FailureKind.INFRA
+
+
+@pytest.mark.parametrize(("error", "kind"), [*KINDS, (MemoryError(), FailureKind.INFRA)])
+async def test_a_monitor_passes_the_kind_on(
+    engine: OpenEngine, error: Exception, kind: FailureKind
+) -> None:
+    """That of what its `read` raises."""
+
+    async def read() -> str:
+        raise error
+
+    def pipeline() -> Current[Any]:
+        monitor = Monitor(read=read, watch=lambda refresh: nullcontext(), describe=lambda: "it")
+        return component("it", monitor.get)
+
+    async with engine(pipeline) as h:
+        await h.settle()
+        assert kind_of(h) is kind
+
+
+class Slow(Make):
+    id = "slow"
+
+    async def build(self, job: Job, key: str) -> str:
+        await job.start(level=Level.AVERAGE, timeout=1)
+        await asyncio.Event().wait()
+        return "done"
+
+
+async def test_what_takes_too_long_has_timed_out(engine: OpenEngine, shop: Workshop) -> None:
+    """It is neither wrong nor cancelled."""
+    async with engine(lambda: make(Slow(shop))) as h:
+        await h.settle()
+        await h.advance(SECOND)
+        assert kind_of(h) is FailureKind.TIMEOUT
+    async with engine(lambda: make(Slow(shop))) as h:
+        assert kind_of(h) is FailureKind.TIMEOUT
