@@ -42,7 +42,7 @@ demo/repo:
 
 demo: $(STAMP) | demo/repo  ## keep a clone of this repository tested (ONCE=1: once)
 	@echo "Commit something in ./demo/repo: git -C demo/repo commit --allow-empty -m Try"
-	@echo "It is tested at once, and only it. Open http://127.0.0.1:8080 to see; stop with Ctrl-C."
+	@echo "It is tested at once, and only it. Open the address that is printed below to see; stop with Ctrl-C."
 	@PATH="$(abspath $(BIN)):$$PATH" python examples/local_ci.py \
 		--repo demo/repo --out demo/out --state-dir demo/state $(if $(ONCE),--once)
 
@@ -53,7 +53,7 @@ bench: $(STAMP)  ## measure, beside others; prints a table, writes bench.json
 	$(BIN)/python -m benchmarks.run $(BENCH)
 
 screenshots: $(STAMP)  ## take the pictures of the dashboard (needs Chromium and pngquant)
-	$(BIN)/python docs/pictures/screenshots.py
+	LOGNAME=ada $(BIN)/python docs/pictures/screenshots.py
 
 lock:  ## write the locked versions anew (names and versions only)
 	rm -rf $(VENV)-lock

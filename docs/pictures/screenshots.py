@@ -31,7 +31,7 @@ from pycurrent import (
 )
 from pycurrent.service import HistoryFilter, Rebuilding, Service
 from pycurrent.web import AccessSettings, PasswordFile, Role, WebSettings
-from pycurrent.web.server import Website, listening
+from pycurrent.web.server import Address, Website, listening
 from pycurrent.web.users import PASSWORD_FILE, LocalUser, PasswordHash
 
 PICTURES = Path(__file__).resolve().parent
@@ -200,14 +200,17 @@ GUARDED = frozenset({"login"})
 """Those that are there once there is a user, when all others are no more."""
 
 
-async def shoot(browser: Browser, url: str, scheme: str, names: Collection[str]) -> None:
+async def shoot(browser: Browser, address: Address, scheme: str, names: Collection[str]) -> None:
     """Take the pages in the colours, `light` or `dark`."""
     context = await browser.new_context(
-        base_url=url,
+        base_url=address.url,
         viewport={"width": WIDTH, "height": HEIGHT},
         color_scheme="dark" if scheme == "dark" else "light",
         reduced_motion="reduce",
     )
+    entrance = await context.new_page()
+    await entrance.goto(address.way_in)
+    await entrance.close()
     for name in names:
         page = await context.new_page()
         await PAGES[name](page)
@@ -272,7 +275,7 @@ async def main(names: Collection[str]) -> None:
                         users.put(LocalUser("ada", Role.ADMIN, PasswordHash.of("correct horse")))
                     part = [name for name in wanted if (name in GUARDED) is guarded]
                     for scheme in ("light", "dark"):
-                        await shoot(browser, address.url, scheme, part)
+                        await shoot(browser, address, scheme, part)
                 await browser.close()
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 
 import pycurrent as current
@@ -16,7 +18,7 @@ from pycurrent.cli.client.status import ClientExit
 from pycurrent.cli.end import status_of
 from pycurrent.store import AccessDatabase, TokenRecord
 from pycurrent.web.settings import AccessSettings, WebSettings
-from pycurrent.web.users import Role
+from pycurrent.web.users import LocalUser, PasswordFile, PasswordHash, Role
 from pycurrent.web.users.keys import digest_of, new_token
 
 from ..web.sites import RunningSite, running_site
@@ -57,7 +59,10 @@ class Client:
         self._capture = capture
 
     async def __call__(self, *arguments: str, url: str | None = None) -> Ended:
-        tokens = ["client", "--url", url or self.site.url, *arguments]
+        return await self.without_url("--url", url or self.site.url, *arguments)
+
+    async def without_url(self, *arguments: str) -> Ended:
+        tokens = ["client", *arguments]
         self._capture.readouterr()
         status = await asyncio.to_thread(status_of, "pycurrent", lambda: call(make_app(), tokens))
         captured = self._capture.readouterr()
@@ -347,7 +352,9 @@ async def test_a_token_opens_what_its_role_may(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where people have to log in, a builder's token cancels, but does not confirm."""
-    settings = WebSettings(port=0, access=AccessSettings(has_role=lambda user, role: False))
+    users = PasswordFile(tmp_path / "users")
+    users.put(LocalUser("ada", Role.ADMIN, PasswordHash.nobodys()))
+    settings = WebSettings(port=0, access=AccessSettings(providers=(users,)))
     async with AsyncExitStack() as stack:
         site = await stack.enter_async_context(
             running_site(frobs.pipeline, tmp_path / "state", settings=settings)
@@ -389,3 +396,80 @@ async def test_a_file_without_a_token_is_a_mistake(client: Client, tmp_path: Pat
     text = await client("--token-file", str(tmp_path / "text"), "jobs")
     assert text.status == ClientExit.USAGE
     assert "does not hold a token" in text.err
+
+
+@pytest.fixture
+async def at_home(
+    frobs: Frobs, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> AsyncIterator[Client]:
+    """The client of an engine that only who runs it may look at."""
+    settings = WebSettings(port=0)
+    async with running_site(frobs.pipeline, tmp_path / "state", settings=settings) as site:
+        await frobs.started.wait()
+        yield Client(site, capsysbinary)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> tuple[str, str]:
+    """The option by which the client is told of the state directory."""
+    return "--state-dir", str(tmp_path / "state")
+
+
+async def test_who_runs_the_engine_needs_no_token_to_be_given(
+    at_home: Client, state: tuple[str, str]
+) -> None:
+    """It is found in the state directory, and so is the address; `localhost` is the same place."""
+    where = httpx.URL(at_home.site.url)
+    for url in (at_home.site.url, f"http://localhost:{where.port}", f"{at_home.site.url}/"):
+        assert (await at_home(*state, "jobs", url=url)).status == ClientExit.OK
+    found = await at_home.without_url(*state, "confirm", "none")
+    assert found.status == ClientExit.OK
+    shown = await at_home.without_url(*state, "address")
+    assert re.fullmatch(rf"{at_home.site.url}/\?token=pyc_\S+\n", shown.out)
+    async with httpx.AsyncClient(follow_redirects=True) as browser:
+        page = await browser.get(shown.out.strip())
+        assert (page.status_code, page.url.query) == (200, b"")
+
+
+async def test_the_token_of_an_engine_is_shown_to_no_other(
+    at_home: Client, state: tuple[str, str], tmp_path: Path
+) -> None:
+    """Whoever listens at another port of this machine gets nothing."""
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1") as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await at_home(*state, "jobs", url=url)
+        # The engine was killed, and somebody else has got its port.
+        stale = tmp_path / "stale"
+        stale.mkdir()
+        (stale / "version").write_text("1\n")
+        (stale / "token").write_text((tmp_path / "state" / "token").read_text())
+        (stale / "address").write_text(f"{url}\n")
+        await at_home("--state-dir", str(stale), "jobs", url=url)
+    assert len(asked) == 2
+    assert all(b"uthorization" not in head for head in asked)
+
+
+async def test_who_does_not_run_the_engine_is_told_how_to_get_in(
+    at_home: Client, state: tuple[str, str], tmp_path: Path
+) -> None:
+    """From another folder, say, or as another user, who can't read the token."""
+    refused = await at_home("jobs")
+    assert refused.status == ClientExit.REFUSED
+    assert "or say by --state-dir which state directory" in refused.err
+    token = tmp_path / "state" / "token"
+    token.unlink()
+    token.mkdir()
+    unreadable = await at_home(*state, "jobs")
+    assert unreadable.status == ClientExit.REFUSED
+    assert "run this as the user who runs the engine" in unreadable.err
+    assert (await at_home.without_url(*state, "address")).status == ClientExit.REFUSED
+    nowhere = await at_home.without_url("--state-dir", str(tmp_path / "none"), "address")
+    assert nowhere.status == ClientExit.UNREACHABLE
+    assert "start one with `pycurrent run`" in nowhere.err

@@ -7,6 +7,8 @@ import socket
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from http.client import HTTPResponse
 from urllib.error import HTTPError
 
 import pytest
@@ -22,16 +24,28 @@ HANGS = (
 )
 
 
-def url_of(run: Child) -> str:
-    found = re.search(r"serving (http://\S+)", run.await_line("serving "))
+@dataclass(frozen=True)
+class Served:
+    """A site, and what lets its owner in."""
+
+    url: str
+    token: str
+
+    def open(self, path: str) -> HTTPResponse:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        request = urllib.request.Request(f"{self.url}{path}", headers=headers)
+        answer: HTTPResponse = urllib.request.urlopen(request, timeout=20)
+        return answer
+
+    def get(self, path: str) -> str:
+        with self.open(path) as answer:
+            return answer.read().decode()
+
+
+def served_by(run: Child) -> Served:
+    found = re.search(r"serving (http://\S+)/\?token=(\S+)", run.await_line("serving "))
     assert found
-    return found[1]
-
-
-def get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=20) as answer:
-        text: str = answer.read().decode()
-        return text
+    return Served(found[1], found[2])
 
 
 @contextmanager
@@ -49,10 +63,12 @@ def test_a_run_is_served_until_it_ends(
     """To this machine, where it says; a script's own command line does the same."""
     pipeline_file(HANGS)
     run = child(*arguments)
-    url = url_of(run)
-    assert url.startswith("http://127.0.0.1:")
-    assert json.loads(get(f"{url}/api/v1/overview"))["counts"]["ok"] == 0
-    assert get(f"{url}/healthz") == '{"status":"ok"}'
+    site = served_by(run)
+    assert site.url.startswith("http://127.0.0.1:")
+    assert json.loads(site.get("/api/v1/overview"))["counts"]["ok"] == 0
+    assert replace(site, token="").get("/healthz") == '{"status":"ok"}'
+    with pytest.raises(HTTPError, match="401"):
+        replace(site, token="").get("/api/v1/overview")
     run.send(signal.SIGTERM)
     assert run.end().status == 128 + signal.SIGTERM
 
@@ -76,8 +92,9 @@ def test_the_author_says_how_the_site_is(
     main = HANGS.replace("main(pipeline)", "main(pipeline, site=site)")
     pipeline_file(main.replace("    if __name__", AUTHORED % port + "\n    if __name__"))
     run = child(*arguments)
-    assert url_of(run) == f"http://127.0.0.1:{port}"
-    assert "<title>the shop</title>" in get(f"http://127.0.0.1:{port}/")
+    site = served_by(run)
+    assert site.url == f"http://127.0.0.1:{port}"
+    assert "<title>the shop</title>" in site.get("/")
     run.send(signal.SIGTERM)
     run.end()
 
@@ -86,7 +103,7 @@ def test_something_else_called_site_is_none(pipeline_file: Write, child: Start) 
     """Only a function that says it returns WebSettings is asked."""
     pipeline_file(NAPS + "\n    def site(name: str) -> str:\n        return name\n")
     run = child("-m", "pycurrent", "run", "ci.py")
-    assert url_of(run)
+    assert served_by(run)
     run.send(signal.SIGTERM)
     run.end()
 
@@ -95,8 +112,7 @@ def test_open_streams_do_not_hold_up_the_end(pipeline_file: Write, child: Start)
     """They are ended, and their clients come back to the next run."""
     pipeline_file(NAPS)
     run = child("-m", "pycurrent", "run", "ci.py")
-    url = url_of(run)
-    with urllib.request.urlopen(f"{url}/api/v1/events", timeout=20) as stream:
+    with served_by(run).open("/api/v1/events") as stream:
         assert stream.readline().startswith(b"id: ")
         run.send(signal.SIGINT)
         rest = stream.read()
@@ -182,7 +198,7 @@ def test_the_author_says_who_may_do_what(pipeline_file: Write, child: Start) -> 
         current.main(pipeline, site=site)
     """
     )
-    url = url_of(child("ci.py"))
-    assert "pycurrent_stages" in get(f"{url}/metrics")
-    with pytest.raises(HTTPError, match="403"):
-        get(f"{url}/api/v1/overview")
+    stranger = replace(served_by(child("ci.py")), token="")
+    assert "pycurrent_stages" in stranger.get("/metrics")
+    with pytest.raises(HTTPError, match="401"):
+        stranger.get("/api/v1/overview")

@@ -86,6 +86,7 @@ COMMANDS = {
     "user": {"add", "remove", "list"},
     "token": {"create", "revoke", "list"},
     "client": {
+        "address",
         "overview",
         "jobs",
         "status",

@@ -96,12 +96,16 @@ async def api_of(
     settings: WebSettings | None = None,
     client: str = "127.0.0.1",
 ) -> AsyncIterator[Api]:
-    """Run a pipeline until there is nothing more to do, and then look on, from this address."""
+    """Run a pipeline until there is nothing more to do, and then look on, as who runs it, from
+    this address.
+    """
     harness = Harness(pipeline, state_dir=state_dir, config=config)
     service = Service(harness.engine)
     website = Website(service, settings or WebSettings())
     async with harness, website.open() as app:
         await harness.settle()
         transport = httpx.ASGITransport(app, client=(client, 12345))
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        headers = {"Authorization": f"Bearer {app.state.access.owner.token}"}
+        base = "http://localhost"
+        async with httpx.AsyncClient(transport=transport, base_url=base, headers=headers) as http:
             yield Api(harness, service, http)

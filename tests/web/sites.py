@@ -10,9 +10,12 @@ from pycurrent.engine import Config, Engine
 from pycurrent.service import Service
 from pycurrent.term import Current
 from pycurrent.web.server import Website, listening
-from pycurrent.web.settings import WebSettings
+from pycurrent.web.settings import AccessSettings, WebSettings
+from pycurrent.web.users import Role
 
-ANY_PORT = WebSettings(port=0)
+FOR_ALL = AccessSettings(allow_anonymous=Role.ADMIN)
+"""Whoever gets there may do everything: what is tested is not who is let in."""
+ANY_PORT = WebSettings(port=0, access=FOR_ALL)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ EVIL = "https://evil.example"
 
 @pytest_asyncio.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    """On this machine, where everybody may do everything."""
+    """On this machine, where nobody has set up a login."""
     async with open_site(tmp_path) as opened:
         yield opened
 
@@ -131,13 +131,14 @@ async def test_no_change_is_taken_from_a_form_of_another_site(site: Site) -> Non
 async def test_what_a_browser_says_comes_from_elsewhere_is_refused(
     site: Site, headers: dict[str, str]
 ) -> None:
-    """Another port is elsewhere; so for the API, which needs no cookie on this machine."""
+    """Another port is elsewhere; so for the API, even with the proof that a form needs."""
     visitor = site.visitor()
     await visitor.get("/")
+    proven = {"X-CSRF-Token": visitor.token, **headers}
     form = await visitor.client.post(
         "/confirm", data={"csrf_token": visitor.token, "level": "none"}, headers=headers
     )
-    api = await site.client().put("/api/v1/confirm", json={"level": None}, headers=headers)
+    api = await visitor.client.put("/api/v1/confirm", json={"level": None}, headers=proven)
     assert [form.status_code, api.status_code] == [403, 403]
     assert site.harness.engine.config.confirm is not None
 
@@ -160,9 +161,9 @@ async def test_the_token_of_another_browser_is_refused(site: Site) -> None:
     await other.get("/")
     other.token = one.token
     assert (await other.post("/confirm", level="none")).status_code == 403
-    nobody = site.client()
+    nobody = site.stranger()
     data = {"csrf_token": one.token, "level": "none"}
-    assert (await nobody.post("/confirm", data=data)).status_code == 403
+    assert (await nobody.post("/confirm", data=data)).status_code == 401
 
 
 async def test_the_api_asks_a_browser_that_is_logged_in_for_the_token(locked: Site) -> None:
@@ -176,8 +177,8 @@ async def test_the_api_asks_a_browser_that_is_logged_in_for_the_token(locked: Si
     assert good.status_code == 200
 
 
-async def test_a_program_needs_no_token_on_this_machine(site: Site) -> None:
-    """It sends neither a cookie nor a form."""
+async def test_a_program_needs_no_proof_beside_its_token(site: Site) -> None:
+    """No page of another site knows it."""
     assert (await site.client().put("/api/v1/confirm", json={"level": None})).status_code == 200
 
 

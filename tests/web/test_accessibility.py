@@ -90,7 +90,7 @@ def path_of(site: RunningSite, view: View) -> str:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(tmp_path: Path) -> AsyncIterator[RunningSite]:
-    settings = WebSettings(port=0, access=access(tmp_path))
+    settings = WebSettings(port=0, access=access(tmp_path, allow_anonymous=Role.ADMIN))
     config = confirm_dangerous()
     async with running_site(pipeline, tmp_path, settings=settings, config=config) as running:
         await until(lambda: running.engine.stats.failed and running.engine.stats.running)

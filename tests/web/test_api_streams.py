@@ -16,7 +16,7 @@ from pycurrent import Level, Var
 from pycurrent.web.settings import WebSettings
 
 from .api import NO_JOB, Tasks, until
-from .sites import RunningSite, running_site
+from .sites import FOR_ALL, RunningSite, running_site
 
 FOLLOWERS = 200
 PATIENCE = 20.0
@@ -180,7 +180,7 @@ async def test_structure_jobs_and_level_are_told(tmp_path: Path) -> None:
 async def test_silence_is_filled(tmp_path: Path) -> None:
     """So that nobody in between takes the connection for dead; and nothing is lost by it."""
     tasks = Tasks()
-    settings = WebSettings(port=0, keep_alive=0.01)
+    settings = WebSettings(port=0, keep_alive=0.01, access=FOR_ALL)
     async with running_site(lambda: tasks.stage("a"), tmp_path, settings=settings) as site:
         await tasks.begun("a")
         async with asyncio.timeout(PATIENCE), stream(site, "/events") as connection:

@@ -35,26 +35,9 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 # On this machine
 
 
-async def test_where_nobody_can_log_in_this_machine_may_do_all(site: Site) -> None:
-    """The first run needs no set-up."""
-    visitor = site.visitor()
-    assert (await visitor.get("/")).status_code == 200
-    page = await visitor.post_and_follow("/confirm", level="none")
-    assert "1 job may start now" in page.text
-
-
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"])
-async def test_what_a_proxy_passes_on_does_not_come_from_this_machine(
-    site: Site, header: str
-) -> None:
-    """Others may be behind it."""
-    response = await site.client().get("/jobs", headers={header: "203.0.113.7"})
-    assert response.status_code == 403
-
-
 async def test_once_there_is_a_user_everybody_has_to_log_in(site: Site) -> None:
     """At once, without a restart: pages lead there, the API says how."""
-    client = site.client()
+    client = site.visitor().client
     assert (await client.get("/jobs")).status_code == 200
     site.add_user("alice", Role.ADMIN)
     page = await client.get("/jobs?x=1")
@@ -121,7 +104,7 @@ async def test_who_logs_in_gets_where_they_wanted_to_go(site: Site) -> None:
     cookie = next(
         text
         for text in response.headers.get_list("set-cookie")
-        if text.startswith("pycurrent-session-8080=") and "Max-Age=0" not in text
+        if text.startswith("pycurrent-session-") and "Max-Age=0" not in text
     )
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
@@ -369,3 +352,34 @@ async def test_whom_the_other_site_refuses_is_told_so(forge: Site) -> None:
     page = await client.get(f"/login/forge/callback?code=wrong&state={state}")
     assert (page.status_code, "the forge does not know you" in page.text) == (403, True)
     assert (await client.get("/history")).status_code == 303
+
+
+# What is open to anybody
+
+
+async def test_badges_are_shown_by_any_site(tmp_path: Path) -> None:
+    """To anybody if it was said; in a picture, a frame or by a script: not so the pages."""
+    settings = WebSettings(access=access(tmp_path, open_badges=True))
+    async with open_site(tmp_path, settings=settings) as site:
+        client = site.stranger(headers={"Origin": "https://forge.example", "Referer": "https://x"})
+        for path in ("/badge.svg", "/badge/reply%20good.svg?title=x"):
+            badge = await client.get(path)
+            assert (badge.status_code, badge.headers["content-type"]) == (200, "image/svg+xml")
+            assert badge.headers["cross-origin-resource-policy"] == "cross-origin"
+            assert badge.headers["access-control-allow-origin"] == "*"
+            assert "x-frame-options" not in badge.headers
+            assert "frame-ancestors" not in badge.headers["content-security-policy"]
+        for path in ("/", "/api/v1/overview", "/metrics"):
+            answer = await client.get(path)
+            assert answer.status_code == 401
+            assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+            assert answer.headers["x-frame-options"] == "DENY"
+
+
+async def test_metrics_are_open_if_it_was_said(tmp_path: Path) -> None:
+    """And nothing else with them."""
+    settings = WebSettings(access=access(tmp_path, open_metrics=True))
+    async with open_site(tmp_path, settings=settings) as site:
+        assert (await site.stranger().get("/metrics")).status_code == 200
+        for path in ("/", "/badge.svg", "/api/v1/overview"):
+            assert (await site.stranger().get(path)).status_code == 401

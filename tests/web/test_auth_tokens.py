@@ -95,19 +95,53 @@ async def test_a_token_has_its_own_role_whatever_the_author_decides(
 
 
 @pytest.mark.parametrize(
-    "value",
-    ["Bearer pyc_forged", "Bearer", "Basic YWxpY2U6cGFzcw==", "Bearer " + "x" * 8000, "\xe4 \xfc"],
+    "value", ["Bearer pyc_forged", "bearer  pyc_x", "Bearer", "BEARER ", "Bearer pyc_" + "x" * 8000]
 )
 async def test_a_forged_token_is_refused_also_where_none_is_needed(
     tmp_path: Path, value: str
 ) -> None:
     """Taking it for nobody's would hide the mistake of who sent it."""
-    async with open_site(tmp_path) as site:
+    settings = WebSettings(access=access(tmp_path, allow_anonymous=Role.ADMIN))
+    async with open_site(tmp_path, settings=settings) as site:
         for path in ("/api/v1/overview", "/jobs"):
-            answer = await site.client().get(
-                path, headers={b"Authorization": value.encode("latin1")}
-            )
+            answer = await site.stranger().get(path, headers={"Authorization": value})
             assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Basic YWxpY2U6cGFzcw==",
+        'Digest username="x", response="0"',
+        "Negotiate YII=",
+        "Bearer eyJhbGciOiJIUzI1NiJ9.e30.x",
+        "\xe4 \xfc",
+        "",
+    ],
+)
+async def test_what_a_proxy_asks_for_itself_says_nothing_here(site: Site, value: str) -> None:
+    """It hands on its own password or token: who is logged in stays so, and nobody else gets in."""
+    headers = {b"Authorization": value.encode("latin1")}
+    visitor = site.visitor(headers=headers)
+    assert (await visitor.get("/jobs")).status_code == 303
+    assert (await site.client().get("/api/v1/overview", headers=headers)).status_code == 401
+    await visitor.log_in("alice")
+    assert (await visitor.get("/jobs")).status_code == 200
+    change = await visitor.client.put("/api/v1/confirm", json={"level": None})
+    assert change.status_code == 403, "a cookie alone changes nothing"
+    assert (await visitor.post("/confirm", level="none")).status_code == 303
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+async def test_the_scheme_of_a_token_is_written_in_any_case(
+    site: Site, scheme: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """RFC 7235, 2.1; also beside what a proxy has asked for."""
+    token = create(site.state_dir, capsys, "bot", "--role", "viewer")
+    own = (b"Authorization", f"{scheme} {token}".encode())
+    for headers in ([own], [(b"Authorization", b"Basic x"), own]):
+        answer = await site.stranger().get("/api/v1/overview", headers=headers)
+        assert answer.status_code == 200
 
 
 async def test_what_opens_the_site_is_not_stored(
@@ -117,7 +151,7 @@ async def test_what_opens_the_site_is_not_stored(
     token = create(site.state_dir, capsys, "bot", "--role", "viewer")
     visitor = site.visitor()
     await visitor.log_in("alice")
-    cookie = visitor.client.cookies["pycurrent-session-8080"]
+    cookie = visitor.client.cookies[f"pycurrent-session-{site.access.owner.engine_id}"]
     stored = b"".join(file.read_bytes() for file in site.state_dir.rglob("*") if file.is_file())
     for secret in (token, cookie, PASSWORD):
         assert secret.encode() not in stored

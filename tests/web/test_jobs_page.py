@@ -14,7 +14,7 @@ from pycurrent.web.settings import WebSettings
 from pycurrent.web.users import PASSWORD_FILE, LocalUser, PasswordFile, Role
 
 from .browser import Tabs, texts
-from .sites import ANY_PORT, RunningSite, running_site
+from .sites import ANY_PORT, FOR_ALL, RunningSite, running_site
 from .visits import HASH, PASSWORD, access
 from .writers import Writers, job_of, until
 
@@ -108,7 +108,7 @@ async def test_jobs_of_an_engine_that_has_gone_are_said_to_be_past(
         port = int(site.url.rsplit(":", 1)[1])
     await expect(note).to_have_text(re.compile("^Not connected: this is how it was"))
     later = Writers(("new",))
-    settings = WebSettings(port=port)
+    settings = WebSettings(port=port, access=FOR_ALL)
     async with running_site(later.pipeline, tmp_path / "state", settings=settings):
         await expect(row(page, "new")).to_be_visible()
         await expect(page.locator("tr[data-job]")).to_have_count(1)

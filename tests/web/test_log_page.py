@@ -13,7 +13,7 @@ from pycurrent.engine import Job
 from pycurrent.web import WebSettings
 
 from .browser import Tabs, texts
-from .sites import RunningSite, running_site
+from .sites import FOR_ALL, RunningSite, running_site
 from .writers import Writers, job_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -416,7 +416,7 @@ async def test_the_job_of_an_engine_that_was_killed_leads_to_the_one_that_does_i
         await expect(line(page, "half of it")).to_be_in_viewport()
         port = int(site.url.rsplit(":", 1)[1])
     later = Writers(("a",))
-    settings = WebSettings(port=port)
+    settings = WebSettings(port=port, access=FOR_ALL)
     async with running_site(later.pipeline, tmp_path / "state", settings=settings):
         await later.job("a")
         await expect(page.locator("h1 + .badge")).to_have_text("interrupted")

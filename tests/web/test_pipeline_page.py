@@ -15,7 +15,7 @@ from pycurrent import Current, Failed, Primitive, Var
 from pycurrent.web.settings import WebSettings
 
 from .browser import Tabs
-from .sites import RunningSite, running_site
+from .sites import FOR_ALL, RunningSite, running_site
 from .writers import Write, Writers, job_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -226,7 +226,8 @@ async def test_a_new_engine_is_shown_when_the_old_one_has_gone(
     note = page.locator("[data-offline-note]")
     await expect(note).to_have_text(re.compile("^Not connected"))
     branches.names.set(["other"])
-    async with running_site(branches.pipeline, tmp_path / "state", settings=WebSettings(port=port)):
+    settings = WebSettings(port=port, access=FOR_ALL)
+    async with running_site(branches.pipeline, tmp_path / "state", settings=settings):
         await expect(head(page, "other")).to_be_visible()
         await expect(note).to_be_hidden()
 

@@ -18,6 +18,7 @@ from pycurrent.service import Service
 from pycurrent.store import AccessDatabase
 from pycurrent.term import Current
 from pycurrent.testing import Harness
+from pycurrent.web.auth import Access
 from pycurrent.web.server import Website
 from pycurrent.web.settings import AccessSettings, WebSettings
 from pycurrent.web.users import PASSWORD_FILE, LocalUser, PasswordFile, PasswordHash, Role
@@ -27,6 +28,7 @@ _KEY = hashlib.scrypt(PASSWORD.encode(), salt=b"salt", n=16, r=8, p=1)
 HASH = PasswordHash(16, 8, 1, b"salt", _KEY)
 """A hash says how it was made: this one is checked fast, as those of real passwords are not."""
 
+HERE = "http://127.0.0.1:8080"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 NASTY = "<script>alert(1)</script>"
 
@@ -100,12 +102,36 @@ class Site:
     app: FastAPI
     state_dir: Path
 
-    def client(self, base_url: str = "http://127.0.0.1:8080", **options: Any) -> httpx.AsyncClient:
+    @property
+    def access(self) -> Access:
+        access: Access = self.app.state.access
+        return access
+
+    @property
+    def token(self) -> str:
+        """Of who runs the engine."""
+        assert self.access.owner.token is not None
+        return self.access.owner.token
+
+    def stranger(self, base_url: str = HERE, **options: Any) -> httpx.AsyncClient:
+        """A browser or program that brings nothing."""
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url=base_url, **options)
 
-    def visitor(self, base_url: str = "http://127.0.0.1:8080", **options: Any) -> Visitor:
-        return Visitor(self.client(base_url, **options))
+    def client(self, base_url: str = HERE, **options: Any) -> httpx.AsyncClient:
+        """A program of who runs the engine; where people have to log in, nobody's."""
+        if self.access.is_at_home:
+            headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
+            options["headers"] = headers
+        return self.stranger(base_url, **options)
+
+    def visitor(self, base_url: str = HERE, **options: Any) -> Visitor:
+        """The browser of who runs the engine; where people have to log in, nobody's."""
+        client = self.stranger(base_url, **options)
+        if self.access.is_at_home:
+            name = f"pycurrent-session-{self.access.owner.engine_id}"
+            client.cookies.set(name, self.access.sessions.begin(self.access.owner.user))
+        return Visitor(client)
 
     def job(self, description: str) -> str:
         """The id of a job."""

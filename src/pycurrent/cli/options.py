@@ -141,6 +141,19 @@ class RunOptions:
         ),
     ] = None
 
+    open_badges: Annotated[
+        bool,
+        Parameter(
+            negative="", group=_OF_SITE, help="Let anybody see the badges without logging in."
+        ),
+    ] = False
+    open_metrics: Annotated[
+        bool,
+        Parameter(
+            negative="", group=_OF_SITE, help="Let anybody see the metrics without logging in."
+        ),
+    ] = False
+
     @property
     def serves(self) -> bool:
         """Whether there are pages."""

@@ -35,6 +35,7 @@ def prepared_site(
         return
     # Only here, as it takes a while to import.
     from pycurrent.web.server import Website, listening
+    from pycurrent.web.users.owner import address_with
 
     settings = _settings(options, site)
     website = Website(Service(engine, view), settings)
@@ -43,7 +44,8 @@ def prepared_site(
         @asynccontextmanager
         async def serving() -> AsyncIterator[str | None]:
             async with website.serving(listener) as address:
-                yield settings.access.public_url or address.url
+                public = settings.access.public_url
+                yield address.way_in if public is None else address_with(address.token, public)
 
         yield serving()
 
@@ -63,6 +65,8 @@ def _settings(options: RunOptions, site: SiteOf | None) -> WebSettings:
         access=replace(
             access,
             allow_anonymous=access.allow_anonymous if anonymous is None else Role(anonymous),
+            open_badges=access.open_badges or options.open_badges,
+            open_metrics=access.open_metrics or options.open_metrics,
             public_url=options.public_url or access.public_url,
             allowed_hosts=(*access.allowed_hosts, *options.allow_host),
             providers=(PasswordFile(options.state_dir / PASSWORD_FILE), *access.providers),

@@ -10,9 +10,10 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from pycurrent.term import State
 from pycurrent.term.status import status_of_output
 from pycurrent.web.api.names import name_of
-from pycurrent.web.auth import require
+from pycurrent.web.auth import require_unless
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.problems import may_answer, problem
+from pycurrent.web.protection import EMBEDDED
 from pycurrent.web.sendable import sendable
 from pycurrent.web.users import Role
 
@@ -20,7 +21,7 @@ _SVG = {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}
 
 router = APIRouter(
     tags=["badges"],
-    dependencies=[Depends(require(Role.VIEWER))],
+    dependencies=[Depends(require_unless(Role.VIEWER, lambda access: access.open_badges))],
     responses=may_answer(400, 401, 403, 422),
 )
 
@@ -66,7 +67,7 @@ def _answer(title: str, state: State) -> Response:
         badge_of(title, state),
         media_type="image/svg+xml",
         # Whoever shows it is to ask each time, also those who show it in place of others.
-        headers={"Cache-Control": "no-cache, max-age=0"},
+        headers={"Cache-Control": "no-cache, max-age=0", **EMBEDDED},
     )
 
 

@@ -19,12 +19,15 @@ from prometheus_client.registry import Collector
 from pycurrent.service import Measures, Service
 from pycurrent.term import Stats
 from pycurrent.web.api.names import name_of
-from pycurrent.web.auth import require
+from pycurrent.web.auth import require_unless
 from pycurrent.web.problems import may_answer
 from pycurrent.web.sendable import sendable
 from pycurrent.web.users import Role
 
-router = APIRouter(tags=["metrics"], dependencies=[Depends(require(Role.MONITOR))])
+router = APIRouter(
+    tags=["metrics"],
+    dependencies=[Depends(require_unless(Role.MONITOR, lambda access: access.open_metrics))],
+)
 
 _EVALUATIONS = (0.0001, 0.001, 0.01, 0.05, 0.1, 0.5, 1, 5)
 _WAITS = (0.1, 1, 10, 60, 300, 900, 3600, 4 * 3600)

@@ -21,6 +21,7 @@ from pycurrent.web.auth import Access
 from pycurrent.web.pages import add_pages
 from pycurrent.web.protection import PatientProtocol
 from pycurrent.web.settings import WebSettings
+from pycurrent.web.users.owner import Owner, address_with, told_address
 
 _BACKLOG = 2048
 _LARGEST_HEAD = 64 * 1024
@@ -80,17 +81,24 @@ class Address:
 
     host: str
     port: int
+    token: str | None = None
+    """Of who runs the engine, where that lets them in."""
 
     @classmethod
-    def of(cls, listener: socket.socket) -> Address:
+    def of(cls, listener: socket.socket, token: str | None = None) -> Address:
         host, port = listener.getsockname()[:2]
-        return cls(host, port)
+        return cls(host, port, token)
 
     @property
     def url(self) -> str:
         """How to reach it from this machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def way_in(self) -> str:
+        """The same, so that it lets a browser in."""
+        return address_with(self.token, self.url)
 
 
 class Website:
@@ -109,9 +117,9 @@ class Website:
         """The application, able to answer, within the block: while the engine runs."""
         engine = self.service.engine
         with AccessDatabase.open(engine.state) as database:
-            self.app.state.access = Access(
-                self.settings.access, database, engine.clock, self.app.state.site
-            )
+            owner, site = Owner.of(engine.state.path), self.app.state.site
+            access = Access(self.settings.access, database, engine.clock, site, owner)
+            self.app.state.access = access
             add_pages(self.app, self.service, self.settings.pages, name=self.settings.name)
             try:
                 yield self.app
@@ -126,10 +134,13 @@ class Website:
         answered is given a few seconds.
         """
         async with self.open() as app:
+            access: Access = app.state.access
+            address = Address.of(listener, access.owner.token if access.is_at_home else None)
             server = _Server(_config(app))
             task = asyncio.create_task(server.serve([listener]), name="web server")
             try:
-                yield Address.of(listener)
+                with told_address(self.service.engine.state.path, address.url):
+                    yield address
             finally:
                 self.service.close()
                 server.should_exit = True

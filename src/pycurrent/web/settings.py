@@ -16,11 +16,15 @@ class AccessSettings:
     """What the pipeline's author, and who runs it, have decided."""
 
     has_role: HasRole | None = None
-    """Decides on people. None: the role that they were given on this machine; and where nobody
-    can log in, and only this machine can reach the site, everybody may do everything.
+    """Decides on people who log in, and on those who have not, as None. Without it the role that
+    they were given on this machine counts. Tokens, and who runs the engine, are not asked about.
     """
     allow_anonymous: Role | None = None
     """What anybody may do, without having logged in, whatever else is decided."""
+    open_badges: bool = False
+    """Whether anybody may see the badges, for pages of other sites."""
+    open_metrics: bool = False
+    """Whether anybody may see the metrics, for what collects them."""
     public_url: str | None = None
     """How the site is reached from elsewhere: `https://ci.example.org`, without a path."""
     allowed_hosts: tuple[str, ...] = ()

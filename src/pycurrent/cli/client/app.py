@@ -9,6 +9,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from pycurrent.cli.options import DEFAULT_STATE_DIR, StateDirOption
+
 DEFAULT_URL = "http://127.0.0.1:8080"
 URL_VARIABLE = "PYCURRENT_URL"
 TOKEN_VARIABLE = "PYCURRENT_TOKEN"  # noqa: S105 - a name
@@ -17,6 +19,11 @@ HELP = "Look at a running engine, and steer it, from this machine or another one
 
 _PLACE = "pycurrent.cli.client"
 _COMMANDS = {
+    "address": (
+        "address:address",
+        "Print the address of the engine that uses the state directory, with the token that lets"
+        " a browser in.",
+    ),
     "overview": (
         "pipeline:overview",
         "Show how the pipeline is, and the stages that have failed or are at work.\n\n"
@@ -85,21 +92,35 @@ def make_client_app() -> App:
     def client(
         *tokens: _Rest,
         url: Annotated[
-            str, Parameter(env_var=URL_VARIABLE, help="Where the engine serves its pages.")
-        ] = DEFAULT_URL,
+            str | None,
+            Parameter(
+                env_var=URL_VARIABLE,
+                help="Where the engine serves its pages: by default where that of the state"
+                f" directory does, or {DEFAULT_URL}.",
+            ),
+        ] = None,
+        state_dir: StateDirOption = DEFAULT_STATE_DIR,
         token_file: Annotated[
             Path | None,
-            Parameter(help=f"A file with a token; without it, ${TOKEN_VARIABLE} may hold one."),
+            Parameter(
+                help=f"A file with a token; without it, ${TOKEN_VARIABLE} may hold one. An engine"
+                " on this machine that nobody else can reach takes the one in its state directory."
+            ),
         ] = None,
         json: Annotated[
             bool, Parameter(negative="", help="Write what the API answers, as JSON.")
         ] = False,
     ) -> int:
+        from pycurrent.cli.client.nearby import Nearby
         from pycurrent.cli.client.remote import Remote
         from pycurrent.cli.client.session import Form, Session
 
         command, bound, own = commands.parse_args(tokens, exit_on_error=False, print_error=False)
-        session = Session(Remote(url, _token(token_file)), Form.JSON if json else Form.TEXT)
+        nearby = Nearby.of(state_dir)
+        where = url or nearby.url or DEFAULT_URL
+        token = _token(token_file) or nearby.token_for(where)
+        remote = Remote(where, token, why_no_token=nearby.why_no_token)
+        session = Session(remote, nearby, Form.JSON if json else Form.TEXT)
         status = command(*bound.args, **bound.kwargs, **dict.fromkeys(own, session))
         return status if isinstance(status, int) else 0  # after --help it is none
 

@@ -49,11 +49,12 @@ class Remote:
     and `UsageError` where it says that it was asked wrongly.
     """
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(self, url: str, token: str | None, *, why_no_token: str | None = None) -> None:
         """Raises `UsageError` if `url` is no address. Nothing is sent yet."""
         self._host = _host_of(url)
         self._make = _CONNECTIONS[urlsplit(url).scheme]
         self._token = token
+        self._why_no_token = why_no_token
         self.url = url.rstrip("/")
 
     # What the API answers has a type of its own for each path: the caller says which.
@@ -178,8 +179,7 @@ class Remote:
         why = self._why(response)
         match response.status:
             case 401:
-                hint = "give a valid token by --token-file or $PYCURRENT_TOKEN"
-                raise NotAllowed(f"{why} ({hint})")
+                raise NotAllowed(f"{why} ({self._how_to_get_in()})")
             case 403 | 429:
                 raise NotAllowed(why)
             case 409:
@@ -191,6 +191,14 @@ class Remote:
                 raise Unreachable(f"{self.url} leads to {one_line(where)}: give that as --url")
             case status:
                 raise Unreachable(f"{self.url} can't answer ({status}): {why}")
+
+    def _how_to_get_in(self) -> str:
+        if self._token is not None:
+            return "give a valid token by --token-file or $PYCURRENT_TOKEN"
+        return self._why_no_token or (
+            "give a token by --token-file or $PYCURRENT_TOKEN, or say by --state-dir which state"
+            " directory of this machine the engine uses"
+        )
 
     def _why(self, response: HTTPResponse) -> str:
         """What the engine says (RFC 9457)."""

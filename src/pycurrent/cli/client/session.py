@@ -11,6 +11,7 @@ from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
 
+from pycurrent.cli.client.nearby import Nearby
 from pycurrent.cli.client.remote import Remote
 
 
@@ -26,6 +27,7 @@ class Session:
     """One call of the client."""
 
     remote: Remote
+    nearby: Nearby
     form: Form
 
     def say(self, answer: object, lines: Iterable[str]) -> None:

@@ -1,14 +1,24 @@
 """Who sent a request, and whether they may do what it asks."""
 
 from pycurrent.web.auth.access import Access, Caller, Via, check_access
+from pycurrent.web.auth.bearer import token_of
+from pycurrent.web.auth.entrance import Entrance
 from pycurrent.web.auth.errors import Forged, NotAllowed, NotLoggedIn, TooManyAttempts
-from pycurrent.web.auth.requests import CurrentUser, access_of, caller_of, meant, require
+from pycurrent.web.auth.requests import (
+    CurrentUser,
+    access_of,
+    caller_of,
+    meant,
+    require,
+    require_unless,
+)
 from pycurrent.web.auth.site import Reach, Site
 
 __all__ = [
     "Access",
     "Caller",
     "CurrentUser",
+    "Entrance",
     "Forged",
     "NotAllowed",
     "NotLoggedIn",
@@ -21,4 +31,6 @@ __all__ = [
     "check_access",
     "meant",
     "require",
+    "require_unless",
+    "token_of",
 ]

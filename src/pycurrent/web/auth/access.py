@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from pycurrent.engine import Clock
 from pycurrent.errors import UsageError
 from pycurrent.store import AccessDatabase
+from pycurrent.web.auth.bearer import token_of
 from pycurrent.web.auth.cookies import SESSION, VISITOR, Cookies
 from pycurrent.web.auth.errors import NotAllowed, NotLoggedIn
 from pycurrent.web.auth.forgery import SAFE_METHODS, check_origin, check_token
@@ -19,11 +20,19 @@ from pycurrent.web.auth.site import Reach, Site
 from pycurrent.web.auth.throttle import Throttle
 from pycurrent.web.settings import AccessSettings
 from pycurrent.web.users.keys import digest_of, form_token, new_key
-from pycurrent.web.users.providers import LoginProvider
+from pycurrent.web.users.owner import PROVIDER as OWNER
+from pycurrent.web.users.owner import Owner
+from pycurrent.web.users.providers import LoginProvider, is_set_up
 from pycurrent.web.users.roles import Origin, Role, User, granted
 
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-"""Headers by which a proxy says that it passes on what another machine asks."""
+_KNOCK = (
+    "open the address that `pycurrent run` has printed, or let `pycurrent client address` print it"
+    " again: it holds the token that lets you in"
+)
+_DAMAGED = (
+    "the file `token` in the state directory is damaged or can't be read: stop the engine, remove"
+    " the file, and start it again"
+)
 
 
 class Via(Enum):
@@ -64,9 +73,15 @@ class Access:
     """
 
     def __init__(
-        self, settings: AccessSettings, database: AccessDatabase, clock: Clock, site: Site
+        self,
+        settings: AccessSettings,
+        database: AccessDatabase,
+        clock: Clock,
+        site: Site,
+        owner: Owner,
     ) -> None:
         check_access(settings, site)
+        self.owner = owner
         self.settings = settings
         self.site = site
         self.throttle = Throttle(clock)
@@ -80,18 +95,33 @@ class Access:
         return self.settings.ready_providers
 
     @property
-    def can_log_in(self) -> bool:
-        return bool(self.providers)
+    def is_at_home(self) -> bool:
+        """Whether the owner of the state directory is let in by its token: only this machine can
+        reach the site, and no other way to log in was ever set up.
+        """
+        return self.site.reach is Reach.HERE and not self.has_login
+
+    @property
+    def has_login(self) -> bool:
+        """Whether people have to log in, even if nobody can now."""
+        return any(is_set_up(provider) for provider in self.settings.providers)
+
+    @property
+    def way_in(self) -> str:
+        """What somebody can do who is not known: a sentence's end."""
+        if not self.is_at_home:
+            return "log in"
+        return _KNOCK if self.owner.token is not None else _DAMAGED
 
     # Who asks
 
     def caller(self, request: Request) -> Caller:
-        """Raises `NotLoggedIn` for a token that is not valid: to take it for nobody's would only
-        put off the surprise.
+        """Raises `NotLoggedIn` for a token that is not valid: treating it as anonymous would only
+        delay the error.
         """
-        authorization = request.headers.get("authorization")
-        if authorization is not None:
-            return Caller(self._bearer(authorization), Via.BEARER, None)
+        token = token_of(request)
+        if token is not None:
+            return Caller(self._bearer(token), Via.BEARER, None)
         cookies = self.cookies(request)
         session = cookies.get(request, SESSION)
         if session is not None:
@@ -100,12 +130,11 @@ class Access:
                 return Caller(user, Via.COOKIE, session)
         return Caller(None, Via.NOTHING, cookies.get(request, VISITOR))
 
-    def _bearer(self, authorization: str) -> User:
-        scheme, _, token = authorization.partition(" ")
+    def _bearer(self, token: str) -> User | None:
+        if self.owner.is_token(token):
+            return self.owner.user if self.is_at_home else None
         now = self._clock.now()
-        found = None
-        if scheme.lower() == "bearer":
-            found = self._database.token(digest_of(token.strip()), now)
+        found = self._database.token(digest_of(token), now)
         if found is None:
             raise NotLoggedIn("the token is not valid: it is wrong, has expired, or was revoked")
         if _is_new_day(found.used, now):
@@ -117,6 +146,8 @@ class Access:
         if user is None:
             return None
         place = user.id.partition(":")[0]
+        if place == OWNER:
+            return self.owner.user if self.is_at_home else None
         for provider in self.settings.providers:
             if provider.id == place:
                 return provider.known(user)
@@ -127,31 +158,25 @@ class Access:
     def allows(self, request: Request, user: User | None, role: Role) -> bool:
         """Whether who sent the request has the role.
 
-        A token has the role that it was made with, no more and no less: the author's function is
-        asked about people.
+        A token has the role that it was made with, no more and no less, and who runs the engine
+        may do everything: the author's function is asked about people who log in.
         """
         anybody = self.settings.allow_anonymous
         if anybody is not None and role in anybody.included:
             return True
-        if user is not None and user.origin is Origin.TOKEN:
+        if user is not None and user.origin is not Origin.LOGIN:
             return granted(user, role)
         if self.settings.has_role is not None:
             return self.settings.has_role(user, role)
-        return granted(user, role) or self._is_at_home(request)
-
-    def _is_at_home(self, request: Request) -> bool:
-        """Whether it can only come from this machine, where nobody has set up a login."""
-        if self.site.reach is not Reach.HERE or self.can_log_in:
-            return False
-        return not any(header in request.headers for header in _FORWARDED)
+        return granted(user, role)
 
     async def check(self, request: Request, caller: Caller, role: Role) -> None:
         """Raises `NotLoggedIn`, `NotAllowed` or `Forged` unless the caller has the role and, if
         the request changes something, means it.
         """
         if not self.allows(request, caller.user, role):
-            if caller.user is None and self.can_log_in:
-                raise NotLoggedIn(f"this takes the role {role.value}: log in")
+            if caller.user is None and (self.is_at_home or self.has_login):
+                raise NotLoggedIn(f"this takes the role {role.value}: {self.way_in}")
             raise NotAllowed(caller.user, role)
         await self.check_meant(request, caller)
 
@@ -165,7 +190,9 @@ class Access:
     # Browsers
 
     def cookies(self, request: Request) -> Cookies:
-        return Cookies.of(request, public_url=self.settings.public_url)
+        return Cookies.of(
+            request, public_url=self.settings.public_url, engine_id=self.owner.engine_id
+        )
 
     def form_token(self, request: Request, caller: Caller) -> str:
         """What the forms of a page for this browser have to bring. `set_visitor` the answer."""

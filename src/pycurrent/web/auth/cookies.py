@@ -17,25 +17,24 @@ LOGIN = "login"
 
 @dataclass(frozen=True, slots=True)
 class Cookies:
-    """How they are named and set, for one address of the site.
+    """How they are named and set, for one engine.
 
-    Cookies don't tell ports apart, so the port is in their names: two engines on one machine
+    Cookies don't tell ports apart, so which engine it is is in their names: two on one machine
     would log each other out. Behind https the name makes browsers refuse what anybody else has
     set (`__Host-`).
     """
 
     secure: bool
-    port: int | None
+    engine_id: str
 
     @classmethod
-    def of(cls, request: Request, *, public_url: str | None) -> Cookies:
+    def of(cls, request: Request, *, public_url: str | None, engine_id: str) -> Cookies:
         https = request.url.scheme == "https" or (public_url or "").startswith("https://")
-        return cls(https, request.url.port)
+        return cls(https, engine_id)
 
     def name(self, kind: str) -> str:
         prefix = "__Host-" if self.secure else ""
-        suffix = "" if self.port is None else f"-{self.port}"
-        return f"{prefix}pycurrent-{kind}{suffix}"
+        return f"{prefix}pycurrent-{kind}-{self.engine_id}"
 
     def get(self, request: Request, kind: str) -> str | None:
         return request.cookies.get(self.name(kind)) or None

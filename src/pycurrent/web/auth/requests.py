@@ -8,6 +8,7 @@ from typing import Annotated, TypeAlias
 from fastapi import Depends, Request
 
 from pycurrent.web.auth.access import Access, Caller
+from pycurrent.web.settings import AccessSettings
 from pycurrent.web.users.roles import Role, User
 
 
@@ -29,11 +30,13 @@ async def current_user(request: Request) -> User | None:
     return caller_of(request).user
 
 
+Required: TypeAlias = Callable[[Request], Awaitable[User | None]]
+
 CurrentUser: TypeAlias = Annotated[User | None, Depends(current_user)]
 """A route's parameter: who asks; None is somebody who has not logged in."""
 
 
-def require(role: Role) -> Callable[[Request], Awaitable[User | None]]:
+def require(role: Role) -> Required:
     """A dependency, for `Depends`: only who has the role gets further.
 
     Gives the user, for the log. What changes something is checked to be meant, too: to have been
@@ -45,6 +48,18 @@ def require(role: Role) -> Callable[[Request], Awaitable[User | None]]:
         caller = caller_of(request)
         await access_of(request).check(request, caller, role)
         return caller.user
+
+    return required
+
+
+def require_unless(role: Role, is_open: Callable[[AccessSettings], bool]) -> Required:
+    """The same, unless the settings say that anybody may."""
+    check = require(role)
+
+    async def required(request: Request) -> User | None:
+        if is_open(access_of(request).settings):
+            return None
+        return await check(request)
 
     return required
 

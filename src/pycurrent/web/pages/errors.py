@@ -8,15 +8,16 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from pycurrent.web.auth import NotLoggedIn
+from pycurrent.web.auth import NotLoggedIn, access_of, token_of
 from pycurrent.web.pages.login import login_path
 from pycurrent.web.pages.pages import pages_of
 
 
 async def error_page(request: Request, error: HTTPException) -> Response:
     """The page for an error; for who has to log in, the way there."""
-    by_browser = request.method == "GET" and "authorization" not in request.headers
-    if isinstance(error, NotLoggedIn) and by_browser:
+    by_browser = request.method == "GET" and token_of(request) is None
+    must_log_in = isinstance(error, NotLoggedIn) and not access_of(request).is_at_home
+    if must_log_in and by_browser:
         path = f"{request.url.path}?{request.url.query}".rstrip("?")
         return RedirectResponse(login_path(path), status_code=303)
     response = pages_of(request).render(
@@ -26,7 +27,7 @@ async def error_page(request: Request, error: HTTPException) -> Response:
         code=error.status_code,
         title=HTTPStatus(error.status_code).phrase,
         detail="" if error.detail == HTTPStatus(error.status_code).phrase else error.detail,
-        may_help_to_log_in=isinstance(error, NotLoggedIn),
+        may_help_to_log_in=must_log_in,
     )
     response.headers.update(error.headers or {})
     return response

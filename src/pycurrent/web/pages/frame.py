@@ -104,7 +104,7 @@ def make_page(
         form_token=access.form_token(request, caller),
         theme=theme if theme in THEMES else None,
         user=caller.user,
-        can_log_in=access.can_log_in,
+        can_log_in=access.has_login,
         nav=tuple(_navigation(request, access, caller, extra)),
         note=note,
     )

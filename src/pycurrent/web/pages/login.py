@@ -35,7 +35,8 @@ async def _login(request: Request) -> Response:
 def _show(
     request: Request, *, next: str, name: str = "", wrong: str | None = None, status: int = 200
 ) -> Response:
-    providers = access_of(request).providers
+    access = access_of(request)
+    providers = access.providers
     return pages_of(request).render(
         request,
         "login.html",
@@ -45,6 +46,7 @@ def _show(
         next=next,
         name=name,
         wrong=wrong,
+        way_in=access.way_in if access.is_at_home else None,
     )
 
 

@@ -3,12 +3,13 @@
 from pycurrent.web.protection.bodies import LimitedBodies
 from pycurrent.web.protection.bugs import BugsAnswered
 from pycurrent.web.protection.connections import PatientProtocol
-from pycurrent.web.protection.headers import SecurityHeaders
+from pycurrent.web.protection.headers import EMBEDDED, SecurityHeaders
 from pycurrent.web.protection.hosts import OwnHostsOnly
 from pycurrent.web.protection.protect import protect
 from pycurrent.web.protection.render import Render
 
 __all__ = [
+    "EMBEDDED",
     "BugsAnswered",
     "LimitedBodies",
     "OwnHostsOnly",

@@ -29,6 +29,18 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+_RESOURCE_POLICY = "Cross-Origin-Resource-Policy"
+
+EMBEDDED = {
+    _RESOURCE_POLICY: "cross-origin",
+    "Access-Control-Allow-Origin": "*",
+    "Content-Security-Policy": "default-src 'none'",
+}
+"""What an answer says that the pages of all sites may show: as a picture, in a frame, by a script.
+It has nothing for who is logged in only: cookies don't come with such requests.
+"""
+
+_AGAINST_FRAMES = frozenset({"X-Frame-Options", "Cross-Origin-Opener-Policy"})
 
 
 class SecurityHeaders:
@@ -44,8 +56,10 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                is_embedded = headers.get(_RESOURCE_POLICY) == "cross-origin"
                 for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
+                    if not (is_embedded and name in _AGAINST_FRAMES):
+                        headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 

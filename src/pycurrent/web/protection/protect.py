@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from pycurrent.web.auth import Site
+from pycurrent.web.auth import Entrance, Site
 from pycurrent.web.protection.bodies import LimitedBodies
 from pycurrent.web.protection.bugs import BugsAnswered
 from pycurrent.web.protection.headers import SecurityHeaders
@@ -15,6 +15,7 @@ from pycurrent.web.protection.render import Render
 def protect(app: FastAPI, site: Site, render: Render) -> None:
     """Have nothing reach the application that should not. Once, before it answers."""
     # From the inside out: the headers are on whatever is answered.
+    app.add_middleware(Entrance)
     app.add_middleware(LimitedBodies, render=render)
     app.add_middleware(OwnHostsOnly, site=site, render=render)
     app.add_middleware(BugsAnswered, render=render)

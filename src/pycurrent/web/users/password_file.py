@@ -4,6 +4,10 @@
     alice:admin:scrypt$32768$8$3$...$...
 
 `pycurrent user` writes it; so may you. It is read again when it has changed.
+
+Once there has been such a file, people have to log in, whatever becomes of it: one that is empty,
+cut off, unreadable or gone lets nobody in, never everybody. A mark beside it says that it was
+there; to go back, stop the engine and remove both.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +29,9 @@ from pycurrent.web.users.roles import Role, User
 
 PASSWORD_FILE = "users"  # noqa: S105 - the name of a file
 """In the state directory."""
+
+_MARK_SUFFIX = ".set-up"
+"""What the name of the mark has besides that of the file."""
 
 SHORTEST = 8
 """In characters."""
@@ -74,7 +82,8 @@ def check_password(password: str) -> str:
 class PasswordFile:
     """The users in a file. A `PasswordLogin`; nobody can log in while the file is not there.
 
-    A line that can't be understood is logged, and lets nobody in.
+    A line that can't be understood is logged, and lets nobody in. Where there has been a file, it
+    stays a way to log in: see the module.
     """
 
     id = _PROVIDER
@@ -82,6 +91,9 @@ class PasswordFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._mark = path.with_name(f"{path.name}{_MARK_SUFFIX}")
+        self._was_there = False
+        self._can_be_looked_at = True
         self._read_at: tuple[int, int, int] | None = None
         self._users: Mapping[str, LocalUser] = {}
         # Each takes 32 MiB, and a core.
@@ -90,6 +102,13 @@ class PasswordFile:
     @property
     def is_ready(self) -> bool:
         return bool(self.users())
+
+    @property
+    def is_set_up(self) -> bool:
+        if not self._was_there and (_may_exist(self._path) or _may_exist(self._mark)):
+            self._was_there = True
+            self._leave_mark()
+        return self._was_there
 
     def known(self, user: User) -> User | None:
         found = self.users().get(user.id.removeprefix(f"{_PROVIDER}:"))
@@ -111,6 +130,13 @@ class PasswordFile:
         except FileNotFoundError:
             self._read_at, self._users = None, {}
             return self._users
+        except OSError as error:
+            if self._can_be_looked_at:
+                self._say_unreadable(error)
+            self._can_be_looked_at = False
+            self._read_at, self._users = None, {}
+            return self._users
+        self._can_be_looked_at = True
         version = (status.st_mtime_ns, status.st_size, status.st_ino)
         if version != self._read_at:
             self._users = {user.name: user for user in self._read()}
@@ -121,7 +147,7 @@ class PasswordFile:
         try:
             lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError as error:
-            _log.error("the users in %s can't be read: %s", self._path, error.strerror)
+            self._say_unreadable(error)
             return []
         found = []
         for number, line in enumerate(lines, start=1):
@@ -129,11 +155,19 @@ class PasswordFile:
                 continue
             try:
                 name, role, password = line.strip().split(":")
-                found.append(LocalUser(name, Role(role), PasswordHash.parse(password)))
-            except ValueError:
+                hashed = PasswordHash.parse(password)
+                found.append(LocalUser(check_name(name), Role(role), hashed))
+            except (ValueError, UsageError):
                 # Not the line itself: it may hold a password.
                 _log.error("line %d of %s is no user", number, self._path)
         return found
+
+    def _say_unreadable(self, error: OSError) -> None:
+        _log.error(
+            "the users in %s can't be read, so none of them can log in: %s",
+            self._path,
+            error.strerror,
+        )
 
     def put(self, user: LocalUser) -> None:
         """Adds somebody, in place of who had the name. What is no user in the file is dropped."""
@@ -157,7 +191,24 @@ class PasswordFile:
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write("".join([_HEADING, *sorted(lines)]))
+            self._leave_mark()
             new.replace(self._path)
         except BaseException:
             new.unlink(missing_ok=True)
             raise
+
+    def _leave_mark(self) -> None:
+        """Where that can't be done, the file itself has to say that it was there."""
+        with suppress(OSError):
+            self._mark.touch(mode=0o600)
+
+
+def _may_exist(path: Path) -> bool:
+    """Whether there is something, or it can't be told."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True

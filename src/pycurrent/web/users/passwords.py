@@ -12,6 +12,7 @@ from typing import Self
 _N = 2**15
 _R = 8
 _P = 3
+_LARGEST_P = 16
 _SALT_BYTES = 16
 _KEY_BYTES = 32
 # Twice what scrypt asks for with these parameters: 128 * N * r bytes.
@@ -46,9 +47,25 @@ class PasswordHash:
     def parse(cls, text: str) -> Self:
         """Raises ValueError if it is none, or one that would take too much memory."""
         kind, n, r, p, salt, key = text.split("$")
-        if kind != "scrypt" or not 128 * int(n) * int(r) <= _MEMORY:
+        hashed = cls(int(n), int(r), int(p), _from_base64(salt), _from_base64(key))
+        if kind != "scrypt" or not hashed._can_be:
             raise ValueError("unknown kind of password hash")
-        return cls(int(n), int(r), int(p), _from_base64(salt), _from_base64(key))
+        return hashed
+
+    @property
+    def _can_be(self) -> bool:
+        """Whether scrypt takes it, in reasonable time. A key that was cut off would fit many
+        passwords.
+        """
+        return (
+            self.n > 1
+            and self.n.bit_count() == 1
+            and self.r > 0
+            and 128 * self.n * self.r <= _MEMORY
+            and 0 < self.p <= _LARGEST_P
+            and len(self.salt) > 0
+            and len(self.key) >= _KEY_BYTES
+        )
 
     def __str__(self) -> str:
         salt, key = (base64.b64encode(data).decode() for data in (self.salt, self.key))

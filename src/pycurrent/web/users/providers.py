@@ -64,3 +64,21 @@ class RedirectLogin(_Provider, Protocol):
 
 
 LoginProvider: TypeAlias = PasswordLogin | RedirectLogin
+
+
+@runtime_checkable
+class SetUpLater(Protocol):
+    """A provider that is there whether anybody wants to log in by it or not, as the password file
+    is. One that does not say so was set up by who gave it to the site.
+    """
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether people have to log in. Once true, it stays so, whoever can: it is asked for on
+        each request of somebody who has not.
+        """
+
+
+def is_set_up(provider: LoginProvider) -> bool:
+    """Whether people have to log in because of this provider, even if nobody can now."""
+    return provider.is_set_up if isinstance(provider, SetUpLater) else True

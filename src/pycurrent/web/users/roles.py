@@ -42,6 +42,8 @@ class Origin(Enum):
 
     LOGIN = "login"
     """A person, told by a login provider."""
+    OWNER = "owner"
+    """Who runs the engine, told by the token in its state directory."""
     TOKEN = "token"  # noqa: S105 - the name of a kind
     """A machine, by a token that was made on the command line."""
 

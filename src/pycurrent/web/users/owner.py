@@ -1,0 +1,158 @@
+"""Who runs the engine: known by a token that is kept in the state directory.
+
+Where only this machine can reach the site and no login was set up, the address that the engine
+prints holds the token, as Jupyter's does. A browser gets a session for it, and the command line
+finds it in the state directory. So whoever can read the state directory is let in, and nobody else
+is: not what a proxy passes on, nor a job in a sandbox, nor another user of this machine.
+
+    token      the token, for its owner's eyes only; made once
+    address    where the engine is served, while it is
+
+A token that is damaged or can't be read lets nobody in. To have another one, stop the engine and
+remove the file.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import hmac
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlencode
+
+from pycurrent.web.users.keys import TOKEN_PREFIX, digest_of, new_key, new_token
+from pycurrent.web.users.roles import Origin, Role, User
+
+TOKEN_FILE = "token"  # noqa: S105 - the name of a file
+ADDRESS_FILE = "address"
+"""In the state directory."""
+
+PARAMETER = "token"
+"""Of the printed address."""
+
+PROVIDER = "owner"
+"""What the id of the owner begins with."""
+
+_TOKEN = re.compile(rf"{TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who runs the engine, and how they are told from others."""
+
+    user: User
+    token: str | None
+    """None: it is damaged, so nobody is let in by it."""
+    engine_id: str
+    """Tells this state directory from others, in the names of cookies."""
+    key: bytes
+    """For what only this engine can sign, now and after a restart."""
+
+    @classmethod
+    def of(cls, state_dir: Path) -> Self:
+        """That of a state directory, with a token made where there is none. Never fails."""
+        file = state_dir / TOKEN_FILE
+        try:
+            token = read_token(file) or _make(file)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            _log.error(
+                "nobody is let in by the token in %s: %s; to have another one, stop the engine"
+                " and remove the file",
+                file,
+                why,
+            )
+            token = None
+        key = digest_of(f"key of {token or new_key()}")
+        name = _login_name()
+        user = User(f"{PROVIDER}:{name}", name, Role.ADMIN, Origin.OWNER)
+        return cls(user, token, digest_of(f"engine of {token or file}")[:8], key.encode())
+
+    def is_token(self, given: str) -> bool:
+        """In a time that tells nothing."""
+        return self.token is not None and hmac.compare_digest(
+            given.encode(errors="replace"), self.token.encode()
+        )
+
+    def sign(self, *parts: str) -> str:
+        """What only this engine can make of them."""
+        text = "\0".join(parts).encode(errors="replace")
+        return hmac.new(self.key, text, hashlib.sha256).hexdigest()
+
+
+def read_token(file: Path) -> str | None:
+    """The token in a file; None if there is no file. Raises OSError if it can't be read, and
+    ValueError if it is damaged.
+    """
+    try:
+        text = file.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return None
+    if not _TOKEN.fullmatch(text):
+        raise ValueError("it is damaged")
+    return text
+
+
+def address_with(token: str | None, url: str) -> str:
+    """The address that lets a browser in."""
+    return url if token is None else f"{url.rstrip('/')}/?{urlencode({PARAMETER: token})}"
+
+
+@contextmanager
+def told_address(state_dir: Path, url: str) -> Iterator[None]:
+    """Have the command line find the engine at this address, within the block."""
+    file = state_dir / ADDRESS_FILE
+    with suppress(OSError):
+        _write(file, f"{url}\n").replace(file)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+
+
+def read_address(state_dir: Path) -> str | None:
+    """Where the engine of a state directory was served last, if it has not ended well since."""
+    try:
+        return (state_dir / ADDRESS_FILE).read_text(encoding="ascii").strip() or None
+    except (OSError, ValueError):
+        return None
+
+
+def _make(file: Path) -> str:
+    """A new token, in the file. By the engine that holds the state directory: there is no other."""
+    token = new_token()
+    _write(file, f"{token}\n").replace(file)
+    return token
+
+
+def _write(file: Path, text: str) -> Path:
+    """A new file beside it with this text, for the owner's eyes only."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as opened:
+            opened.write(text)
+            opened.flush()
+            os.fsync(opened.fileno())
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return Path(name)
+
+
+def _login_name() -> str:
+    """What the system calls who runs this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return str(os.getuid())
