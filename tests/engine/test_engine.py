@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import os
 import threading
@@ -15,7 +16,7 @@ import pytest
 
 from pycurrent.engine import Config, Engine, Job, Level, Monitor, Pool, Step
 from pycurrent.errors import PycurrentError
-from pycurrent.store import StateDirLocked
+from pycurrent.store import StateDir, StateDirLocked
 from pycurrent.term import (
     Active,
     Activity,
@@ -414,3 +415,16 @@ async def test_a_service_is_made_once_and_closed_at_the_end(tmp_path: Path) -> N
         assert engine.service(Service) is engine.service(Service)
         engine.service(Other)
     assert events == ["Other", "Service"]
+
+
+async def test_an_engine_whose_lock_is_taken_by_another_stops(tmp_path: Path) -> None:
+    """It could not tell what is recorded from what the other one records."""
+    value = Var("value", 1)
+    async with Engine(value.get, state_dir=tmp_path / "state") as engine:
+        # As where a directory can't be locked, and the file was deleted.
+        fcntl.flock(engine.state.locks[0], fcntl.LOCK_UN)
+        (tmp_path / "state" / "lock").unlink()
+        with StateDir.open(tmp_path / "state"):
+            value.set(2)
+            with pytest.raises(StateDirLocked):
+                await engine.failed()

@@ -1,7 +1,9 @@
 """The state directory: its layout, its lock, and what is said about one that can't be used."""
 
+import fcntl
 import os
 import re
+import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -111,6 +113,59 @@ def test_a_lock_whose_holder_is_not_known(tmp_path: Path) -> None:
         with pytest.raises(StateDirLocked, match="in use by another process: stop it") as caught:
             StateDir.open(tmp_path)
     assert caught.value.pid is None
+
+
+@pytest.mark.parametrize("deed", ["deleted", "replaced", "emptied"])
+def test_a_lock_that_is_deleted_keeps_others_out(tmp_path: Path, deed: str) -> None:
+    """By whoever meant to help: the directory itself is locked, too. The holder puts it back."""
+    state = tmp_path / "state"
+    lock = state / "lock"
+    with StateDir.open(state) as held:
+        if deed == "emptied":
+            for entry in state.iterdir():
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        else:
+            lock.unlink()
+        if deed == "replaced":
+            lock.write_text("")
+        with pytest.raises(StateDirLocked, match="is in use by another process"):
+            StateDir.open(state)
+        held.keep_lock()
+        assert held.is_in_use
+        with pytest.raises(StateDirLocked, match="is in use by this process"):
+            StateDir.open(state)
+    with StateDir.open(state):
+        pass
+
+
+def test_where_a_directory_cant_be_locked_the_holder_of_a_lost_lock_is_told(
+    tmp_path: Path,
+) -> None:
+    """As on NFS: the file was deleted, and another engine has come."""
+    with StateDir.open(tmp_path / "state") as first:
+        fcntl.flock(first.locks[0], fcntl.LOCK_UN)
+        (tmp_path / "state" / "lock").unlink()
+        with (
+            StateDir.open(tmp_path / "state"),
+            pytest.raises(StateDirLocked, match="is in use by this process"),
+        ):
+            first.keep_lock()
+
+
+def test_a_lock_is_kept_where_the_directory_is_gone(tmp_path: Path) -> None:
+    """There is nothing left to lock; what is wrong is told by who needs the directory."""
+    with StateDir.open(tmp_path / "state") as held:
+        shutil.rmtree(tmp_path / "state")
+        held.keep_lock()
+
+
+def test_a_directory_that_was_moved_stays_locked(tmp_path: Path) -> None:
+    """The lock goes with it."""
+    with StateDir.open(tmp_path / "state") as held:
+        (tmp_path / "state").rename(tmp_path / "moved")
+        with pytest.raises(StateDirLocked):
+            StateDir.open(tmp_path / "moved")
+        held.keep_lock()
 
 
 def test_commands_do_not_inherit_the_lock(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from typing import Any, Protocol, Self, TypeVar
 from pycurrent.engine.clock import Clock, SystemClock
 from pycurrent.engine.collector import paused_collector
 from pycurrent.engine.commits import Commits
+from pycurrent.engine.forks import Forks
 from pycurrent.engine.idle import Hold, Work
 from pycurrent.engine.job import JobHost
 from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
@@ -181,6 +182,9 @@ class Engine:
 
     def _open_state(self) -> None:
         self.state = self._exit.enter_context(StateDir.open(self._state_path))
+        self.forks = Forks()
+        self.forks.keep_out(lambda: self.state.locks)
+        self._exit.callback(self.forks.close)
         self.store = Database.open(self.state.database)
         self._commits = Commits(self.store, self.clock)
         self._exit.callback(self._commits.close)
@@ -369,6 +373,7 @@ class Engine:
 
     def _take_step(self) -> None:
         started = perf_counter()
+        self.state.keep_lock()
         self._steps += 1
         self._commits.commit()
         woken, self._woken = self._woken, {}

@@ -9,24 +9,20 @@
     version                                              of this layout
     .gitignore                                           keeps it all out of `git status`
 
-The lock is the kernel's (flock), so it ends with the process that holds it, however that dies.
-What is written in the file only tells others who it is.
+How the lock works is told in `lock.py`.
 """
 
 import errno
-import fcntl
-import json
 import os
 import re
-import sys
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from pycurrent.store.errors import BadJobId, NewerVersion, StateDirError, StateDirLocked
+from pycurrent.store.errors import BadJobId, NewerVersion, StateDirError
+from pycurrent.store.lock import Holder, StateLock
 
 _VERSION = 1
 _FOLDERS = ("job", "db", "git", "run", "tmp")
@@ -45,7 +41,7 @@ class StateDir:
     Paths are absolute: a change of the working directory changes nothing.
     """
 
-    def __init__(self, path: Path, lock: int | None) -> None:
+    def __init__(self, path: Path, lock: StateLock | None) -> None:
         self.path = path
         self.jobs = path / "job"
         self.git = path / "git"
@@ -66,7 +62,7 @@ class StateDir:
         path = Path(path).absolute()
         try:
             _make_state_folder(path)
-            lock = _take_lock(path)
+            lock = StateLock.take(path)
         except OSError as error:
             raise _unusable(path, error) from error
         try:
@@ -77,7 +73,7 @@ class StateDir:
             state = cls(path, lock)
             state.tmp = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=path / "tmp"))
         except BaseException as error:
-            os.close(lock)
+            lock.release()
             if isinstance(error, OSError):
                 raise _unusable(path, error) from error
             raise
@@ -106,13 +102,23 @@ class StateDir:
     def close(self) -> None:
         """Lets another engine in. Closing twice does nothing."""
         if self._lock is not None:
-            lock, self._lock = self._lock, None
             with suppress(OSError):
                 self.tmp.rmdir()
-            # The file stays: if it were removed, two could hold locks on two files of its name.
-            with suppress(OSError):
-                os.ftruncate(lock, 0)
-            os.close(lock)
+            self._lock.release()
+            self._lock = None
+
+    @property
+    def locks(self) -> tuple[int, ...]:
+        """The open files that hold the lock: no fork of this process may keep one."""
+        return () if self._lock is None else self._lock.files
+
+    def keep_lock(self) -> None:
+        """Put the lock back where somebody has removed it. Costs one look at the file.
+
+        Raises `StateDirLocked` if another engine has taken it since.
+        """
+        if self._lock is not None:
+            self._lock.keep()
 
     @property
     def is_in_use(self) -> bool:
@@ -121,10 +127,7 @@ class StateDir:
         The lock is not touched: to try it would keep an engine out that comes just then. So an
         engine that was killed is taken to live on if another process has got its number.
         """
-        try:
-            holder = _Holder.from_json((self.path / "lock").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return False
+        holder = Holder.told_by(self.path)
         return holder is not None and holder.is_alive
 
     def __enter__(self) -> Self:
@@ -158,51 +161,6 @@ class StateDir:
         return f"{time:%Y-%m-%d/%H%M%S}-{op}-{self._random:06x}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Holder:
-    """The process that holds a lock, as the lock file tells."""
-
-    pid: int
-    command: str
-    since: str
-
-    @classmethod
-    def this_process(cls) -> Self:
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(os.getpid(), " ".join(sys.orig_argv), since)
-
-    @property
-    def is_alive(self) -> bool:
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
-
-    def to_json(self) -> str:
-        return json.dumps({"pid": self.pid, "command": self.command, "since": self.since})
-
-    @classmethod
-    def from_json(cls, text: str) -> Self | None:
-        """None where the holder has not written it yet, or something else did."""
-        try:
-            fields = json.loads(text)
-            return cls(int(fields["pid"]), str(fields["command"]), str(fields["since"]))
-        except (ValueError, KeyError, TypeError):
-            return None
-
-    def __str__(self) -> str:
-        if self.pid == os.getpid():
-            return "this process"
-        # One line, and not too long, whatever the command's arguments hold.
-        command = " ".join(self.command.split())
-        if len(command) > 100:
-            command = f"{command[:99]}…"
-        return f"process {self.pid} ({command}, since {self.since})"
-
-
 def _make_state_folder(path: Path) -> None:
     """Only in a folder that is made here, and so holds nothing else, git is told to look away."""
     try:
@@ -212,27 +170,6 @@ def _make_state_folder(path: Path) -> None:
             raise
     else:
         (path / ".gitignore").write_text("*\n", encoding="ascii")
-
-
-def _take_lock(path: Path) -> int:
-    """A descriptor that holds the lock of the state directory; not inherited by commands."""
-    lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{_Holder.this_process().to_json()}\n".encode(), 0)
-    except BlockingIOError:
-        holder = _Holder.from_json(os.pread(lock, 1 << 16, 0).decode(errors="replace"))
-        os.close(lock)
-        raise StateDirLocked(
-            f"state directory {path} is in use by {holder or 'another process'}: "
-            "stop it, or use another --state-dir",
-            None if holder is None else holder.pid,
-        ) from None
-    except BaseException:
-        os.close(lock)
-        raise
-    return lock
 
 
 def _check_version(path: Path) -> None:

@@ -136,6 +136,7 @@ class Website:
         async with self.open() as app:
             access: Access = app.state.access
             address = Address.of(listener, access.owner.token if access.is_at_home else None)
+            self.service.engine.forks.keep_out(lambda: [listener.fileno()])
             server = _Server(_config(app))
             task = asyncio.create_task(server.serve([listener]), name="web server")
             try:
