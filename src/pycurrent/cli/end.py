@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from cyclopts import CycloptsError
@@ -41,12 +42,30 @@ def status_of(program: str, command: Callable[[], int]) -> int:
         return _complain(program, str(error), error.status)
     except PycurrentError as error:
         return _complain(program, str(error), Exit.FAILED)
+    except FileNotFoundError as error:
+        if error.filename is not None or _has_folder():
+            raise
+        return _complain(
+            program,
+            "the current directory does not exist any more: go to one that does, or give absolute"
+            " paths",
+            Exit.USAGE,
+        )
     except KeyboardInterrupt:
         return SIGNALLED + signal.SIGINT
     except BrokenPipeError:
         # Whoever read it has seen enough. What is left in the buffer must not be written again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return SIGNALLED + signal.SIGPIPE
+
+
+def _has_folder() -> bool:
+    """Whether the current directory is there."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _complain(program: str, message: str, status: int) -> int:

@@ -217,5 +217,8 @@ def _is_ours(file: Path) -> bool:
 def _near(file: str) -> str:
     """The file as seen from here, if it is below."""
     path = Path(file)
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # it was removed
+        return file
     return str(path.relative_to(here)) if path.is_relative_to(here) else file

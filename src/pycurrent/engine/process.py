@@ -245,16 +245,26 @@ def _encode(
     if any(not name or "=" in name for name in environ):
         why = "the name of a variable is empty or contains '='"
         raise _not_started(argv[0], why, Blame.WORK)
-    try:
-        directory = Path.cwd() / (cwd or "")
-    except FileNotFoundError:
-        raise _not_started(argv[0], "the current directory does not exist any more") from None
     return Request(
-        os.fsencode(directory),
+        os.fsencode(_directory(argv[0], cwd)),
         [os.fsencode(word) for word in argv],
         {os.fsencode(name): os.fsencode(value) for name, value in environ.items()},
         grace,
     ).encode()
+
+
+def _directory(command: str, cwd: Path | None) -> Path:
+    """Where a command is to run. Where the engine is now does not matter for an absolute path."""
+    if cwd is not None and cwd.is_absolute():
+        return cwd
+    try:
+        return Path.cwd() / (cwd or "")
+    except FileNotFoundError:
+        why = (
+            "the current directory, where the engine was started, does not exist any more: give"
+            " the command an absolute cwd=, or start the engine elsewhere"
+        )
+        raise _not_started(command, why) from None
 
 
 def _not_started(command: str, why: str, blame: Blame = Blame.BROKEN) -> CommandNotStarted:

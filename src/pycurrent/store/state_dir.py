@@ -59,7 +59,7 @@ class StateDir:
         Raises `StateDirLocked` if an engine holds it, this process's too; `NewerVersion`; or
         another `StateDirError`.
         """
-        path = Path(path).absolute()
+        path = _absolute(path)
         try:
             _make_state_folder(path)
             lock = StateLock.take(path)
@@ -85,7 +85,7 @@ class StateDir:
 
         Raises `StateDirError` if it is not there, or is no state directory.
         """
-        path = Path(path).absolute()
+        path = _absolute(path)
         if not path.is_dir():
             raise StateDirError(
                 f"there is no state directory {path}: run a pipeline first, or say where it is "
@@ -159,6 +159,16 @@ class StateDir:
         op = _UNSAFE.sub("_", op_id[:_LONGEST_OP])
         time = now if now.tzinfo is UTC else _utc(now)
         return f"{time:%Y-%m-%d/%H%M%S}-{op}-{self._random:06x}"
+
+
+def _absolute(path: Path | str) -> Path:
+    try:
+        return Path(path).absolute()
+    except FileNotFoundError:
+        raise StateDirError(
+            f"state directory {path} can't be found, as the current directory does not exist any"
+            " more: go to one that does, or give an absolute path as --state-dir"
+        ) from None
 
 
 def _make_state_folder(path: Path) -> None:
