@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 
-from pycurrent.engine import Monitor
-from pycurrent.engine.monitor import RETRY
+from pycurrent.engine import FileMonitor, Monitor
+from pycurrent.engine.watcher import HEEDS_WITHIN, MANY, RETRY, SLOWER
 from pycurrent.term import (
     Active,
     Activity,
@@ -291,3 +292,199 @@ async def test_a_watch_that_resists_its_end_ends(
     assert source.take() == ["watch", "read", "unwatch"]
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert ("already gone" in caplog.text) == (how == "raises")
+
+
+class Watched:
+    """A monitor that is needed as long as a variable says so, and what its watch does."""
+
+    def __init__(self, leave: Callable[[], Awaitable[object]]) -> None:
+        self.events: list[str] = []
+        self.needed = Var("needed", True)
+        self._leave = leave
+        self.monitor: Monitor[int] = Monitor(read=lambda: 1, watch=self._watch, describe="the lamp")
+
+    @asynccontextmanager
+    async def _watch(self, refresh: Callable[[], None]) -> AsyncIterator[None]:
+        yield
+        # A plain yield: what stands here is run only if the watch is left normally.
+        self.events.append("leaving")
+        await self._leave()
+        self.events.append("left")
+
+    def pipeline(self) -> Current[int]:
+        return self.needed.get().bind(
+            lambda yes: component("m", self.monitor.get) if yes else constant(0)
+        )
+
+
+@pytest.mark.parametrize("how", ["not needed", "the engine ends"])
+async def test_a_watch_is_left_normally(tmp_path: Path, how: str) -> None:
+    """What stands after its `yield` runs, and `settle` waits for it, as it does for commands."""
+    watched = Watched(lambda: asyncio.to_thread(lambda: None))
+    async with Harness(watched.pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+        if how == "not needed":
+            watched.needed.set(False)
+            await h.settle()
+            assert watched.events == ["leaving", "left"]
+    assert watched.events == ["leaving", "left"]
+
+
+async def test_a_class_that_watches_is_left_without_an_error(tmp_path: Path) -> None:
+    """Its `__aexit__` gets None three times, also while a read is under way, which is cancelled."""
+    got: list[tuple[object, ...]] = []
+    reads: list[str] = []
+
+    class Watch:
+        async def __aenter__(self) -> None:
+            pass
+
+        async def __aexit__(self, *error: object) -> None:
+            got.append(error)
+
+    async def read() -> int:
+        reads.append("begun")
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            reads.append("cancelled")
+            raise
+        return 1
+
+    monitor: Monitor[int] = Monitor(read=read, watch=lambda refresh: Watch())
+    async with Harness(lambda: component("m", monitor.get), state_dir=tmp_path) as h:
+        await h.settle()
+    assert (got, reads) == ([(None, None, None)], ["begun", "cancelled"])
+
+
+@pytest.mark.parametrize("resists", [False, True])
+async def test_a_watch_that_hangs_when_it_is_left_is_cancelled(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, resists: bool
+) -> None:
+    """After a while; one that does not heed that is left alone. Both are said, by name."""
+    go = asyncio.Event()
+
+    async def leave() -> None:
+        while not go.is_set():
+            try:
+                await go.wait()
+            except asyncio.CancelledError:
+                if not resists:
+                    raise
+
+    watched = Watched(leave)
+    async with Harness(watched.pipeline, state_dir=tmp_path) as h:
+        h.engine.stop_grace = 0.05
+        await h.settle()
+        began = monotonic()
+    assert monotonic() - began < HEEDS_WITHIN + 3
+    assert "<Monitor the lamp> does not leave its watch: it is cancelled" in caplog.text
+    assert ("<Monitor the lamp> does not end its watch: it is left alone" in caplog.text) == resists
+    go.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+class Panic(BaseException):
+    """As extensions raise them."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [SystemExit(3), KeyboardInterrupt(), Panic("odd"), asyncio.CancelledError(), GeneratorExit()],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("where", ["read", "async read", "watch", "enter", "exit", "describe"])
+async def test_whatever_a_monitor_raises_is_its_failure(
+    tmp_path: Path, error: BaseException, where: str
+) -> None:
+    """The engine goes on, and the monitor is read and watched again."""
+    bad = [True]
+
+    def fail(here: str) -> None:
+        if where == here and bad[0]:
+            raise error
+
+    async def read_later() -> int:
+        await asyncio.sleep(0)
+        fail("async read")
+        return 1
+
+    def read() -> int:
+        fail("read")
+        return 1
+
+    class Watch:
+        async def __aenter__(self) -> None:
+            fail("enter")
+
+        async def __aexit__(self, *error: object) -> None:
+            fail("exit")
+
+    def watch(refresh: Callable[[], None]) -> Watch:
+        fail("watch")
+        refreshes.append(refresh)
+        return Watch()
+
+    def describe() -> str:
+        fail("describe")
+        return "odd"
+
+    refreshes: list[Callable[[], None]] = []
+    monitor: Monitor[int] = Monitor(
+        read=read_later if where == "async read" else read, watch=watch, describe=describe
+    )
+    async with Harness(lambda: component("m", monitor.get), state_dir=tmp_path) as h:
+        await h.settle()
+        fails = where not in ("exit", "describe")
+        assert isinstance(h.output, Failed) == fails
+        bad[0] = where == "exit"
+        if refreshes:
+            refreshes[0]()
+        await h.advance(RETRY)
+        assert h.output == Ok(1)
+
+
+async def test_a_monitor_is_described_by_a_text_or_a_function(tmp_path: Path) -> None:
+    """A monitor of files, too."""
+    for describe in ("the lamp", lambda: "the lamp"):
+        source = Input()
+        assert "the lamp" in repr(Monitor(read=source.read, watch=source.watch, describe=describe))
+        files: FileMonitor[int] = FileMonitor(
+            read=lambda: 1, paths=lambda: [tmp_path], describe=describe
+        )
+        assert "the lamp" in repr(files)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+async def test_a_read_that_refreshes_itself_holds_up_nobody(
+    tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a few in a row it is read once a second, which is said once."""
+    refresh: list[Callable[[], None]] = []
+    reads = [0]
+
+    @asynccontextmanager
+    async def watch(told: Callable[[], None]) -> AsyncIterator[None]:
+        refresh.append(told)
+        yield
+
+    def read() -> int:
+        reads[0] += 1
+        refresh[0]()
+        return reads[0]
+
+    async def read_later() -> int:
+        await asyncio.sleep(0)
+        return read()
+
+    monitor: Monitor[int] = Monitor(
+        read=read if kind == "sync" else read_later, watch=watch, describe="odd"
+    )
+    async with Harness(lambda: component("m", monitor.get), state_dir=tmp_path) as h:
+        await h.settle()
+        assert (reads[0], h.output) == (MANY, Ok(MANY))
+        await h.advance(SLOWER)
+        await h.advance(SLOWER)
+        assert reads[0] == MANY + 2
+    assert caplog.text.count("does its read call refresh, or change what is watched?") == 1

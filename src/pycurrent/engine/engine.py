@@ -109,6 +109,10 @@ class Engine:
     ) -> None:
         self.config = config or Config()
         self.clock = clock or SystemClock()
+        self.stop_grace = 10.0
+        """Seconds, by the clock on the wall, that what is to end may take before it is told to
+        again: jobs when the engine is closed, and watches that nobody needs any more.
+        """
         self._pipeline = pipeline
         self._state_path = Path(state_dir)
         self._live = Live(self, self._requested)

@@ -30,7 +30,9 @@ class FileMonitor(Monitor[T]):
     """Watches an input that is read from files.
 
     `read` gives the value now, and is called again whenever one of `paths()` has changed; they
-    need not exist. See `FileWatcher.watch` for what counts as a change.
+    need not exist. A file changes when it is made, written, replaced or removed, or its
+    permissions change; a folder also when that happens to one of its entries, but not further
+    down: give the folders below it, too, if they matter.
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class FileMonitor(Monitor[T]):
         *,
         read: Callable[[], T | Awaitable[T]],
         paths: Paths,
-        describe: Callable[[], str] = lambda: "files",
+        describe: str | Callable[[], str] = "files",
     ) -> None:
         super().__init__(
             read=read, watch=lambda refresh: watch_paths(paths, refresh), describe=describe

@@ -5,43 +5,25 @@ While some component needs a monitor, one task of the engine watches it:
     watch ──► read ──► show ──► wait for a refresh ──► read ...
 
 It watches before it reads, so that no change is missed, and refreshes that come during a read
-make one more read after it. When nobody needs it any more the task is cancelled, and the watch
-ends. Components that use the same `Monitor` object share one task.
+make one more read after it. Components that use the same `Monitor` object share one task. How it
+watches, and how it ends, is told in `watcher.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-import logging
-import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from pycurrent.engine.machine import attributed, blame
-from pycurrent.term import (
-    Active,
-    Activity,
-    Metadata,
-    Ok,
-    Output,
-    Primitive,
-    Runtime,
-    Subscription,
-    failed_by,
-)
+from pycurrent.engine.tasks import failure_of
+from pycurrent.engine.watcher import Leaving, Watcher
+from pycurrent.term import Metadata, Output, Primitive, Runtime, Subscription
 
 if TYPE_CHECKING:
     from pycurrent.engine.engine import Engine
 
 T = TypeVar("T")
-
-_log = logging.getLogger(__name__)
-
-RETRY = timedelta(seconds=30)
-"""How long after the watch itself has failed it is tried again."""
 
 
 class Monitor(Generic[T]):
@@ -50,7 +32,10 @@ class Monitor(Generic[T]):
     `read()`, async or not, gives the value now; what it raises is the failure of the input
     until the next refresh. One that isn't async must not block. `watch(refresh)` is an async
     context manager that calls `refresh()`, from any thread, whenever the value may have
-    changed. `describe()` is how it is called.
+    changed. It is left normally when nobody needs the input any more: what stands after its
+    `yield` runs, and is waited for, for ten seconds. What it raises is the failure of the input,
+    too, and it is entered again after half a minute. `describe` is how it is called, a text or
+    what gives one.
     """
 
     # The first two are what T can be told from; the third is for subclasses.
@@ -60,7 +45,7 @@ class Monitor(Generic[T]):
         *,
         read: Callable[[], Awaitable[T]],
         watch: Callable[[Callable[[], None]], AbstractAsyncContextManager[object]],
-        describe: Callable[[], str] = ...,
+        describe: str | Callable[[], str] = ...,
     ) -> None: ...
     @overload
     def __init__(
@@ -68,7 +53,7 @@ class Monitor(Generic[T]):
         *,
         read: Callable[[], T],
         watch: Callable[[Callable[[], None]], AbstractAsyncContextManager[object]],
-        describe: Callable[[], str] = ...,
+        describe: str | Callable[[], str] = ...,
     ) -> None: ...
     @overload
     def __init__(
@@ -76,21 +61,24 @@ class Monitor(Generic[T]):
         *,
         read: Callable[[], T | Awaitable[T]],
         watch: Callable[[Callable[[], None]], AbstractAsyncContextManager[object]],
-        describe: Callable[[], str] = ...,
+        describe: str | Callable[[], str] = ...,
     ) -> None: ...
     def __init__(
         self,
         *,
         read: Callable[[], T | Awaitable[T]],
         watch: Callable[[Callable[[], None]], AbstractAsyncContextManager[object]],
-        describe: Callable[[], str] = lambda: "monitor",
+        describe: str | Callable[[], str] = "monitor",
     ) -> None:
         self.read = read
         self.watch = watch
-        self.describe = describe
+        self.describe = _given(describe) if isinstance(describe, str) else describe
 
     def __repr__(self) -> str:
-        return f"<Monitor {self.describe()}>"
+        try:
+            return f"<Monitor {self.describe()}>"
+        except BaseException as error:
+            return f"<Monitor that can't be described: {failure_of(error, 'that').message}>"
 
     def get(self) -> Primitive[T]:
         """The input. It is watched while a component needs it."""
@@ -103,80 +91,8 @@ class Monitor(Generic[T]):
         return self.watch(refresh)
 
 
-class Watcher(Generic[T]):
-    """A monitor that is watched now."""
-
-    def __init__(
-        self, engine: Engine, monitor: Monitor[T], *, after: asyncio.Task[None] | None
-    ) -> None:
-        """Watches once the last watch of the monitor, `after`, has ended."""
-        self.output: Output[T] = Active(Activity.RUNNING)
-        self.users: dict[object, Callable[[], None]] = {}
-        self._engine = engine
-        self._monitor = monitor
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
-        self._stale = asyncio.Event()
-        # Taken until a value is shown that was read after the last refresh.
-        self._reading = engine.hold()
-        self._reading.take()
-        self.task = self._loop.create_task(self._run(after), name=f"monitor {monitor.describe()}")
-
-    async def _run(self, after: asyncio.Task[None] | None) -> None:
-        if after is not None:
-            await asyncio.wait([after])
-        task = asyncio.current_task()
-        assert task is not None
-        while True:
-            try:
-                async with self._monitor.watching(self._engine, self._refresh):
-                    await self._follow()
-            except Exception as error:
-                if task.cancelling():
-                    _log.warning("%s: the end of the watch failed: %s", self._monitor, error)
-                    return
-                self._stale.clear()
-                self._show(attributed(failed_by(error), blame(error)))
-                await self._engine.clock.sleep(RETRY)
-            else:
-                # Only a watch that hides the cancellation gets here.
-                return
-
-    async def _follow(self) -> None:
-        while True:
-            self._stale.clear()
-            self._show(await self._read())
-            await self._stale.wait()
-
-    async def _read(self) -> Output[T]:
-        try:
-            value = self._monitor.read()
-            if inspect.isawaitable(value):
-                value = await value
-            return Ok(value)
-        except Exception as error:
-            return attributed(failed_by(error), blame(error))
-
-    def _refresh(self) -> None:
-        if threading.get_ident() == self._thread:
-            self._read_again()
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._read_again)
-
-    def _read_again(self) -> None:
-        self._stale.set()
-        self._reading.take()
-
-    def closed(self, _: object) -> None:
-        """The task has ended."""
-        self._reading.close()
-
-    def _show(self, output: Output[T]) -> None:
-        self.output = output
-        for changed in list(self.users.values()):
-            changed()
-        if not self._stale.is_set():
-            self._reading.drop()
+def _given(text: str) -> Callable[[], str]:
+    return lambda: text
 
 
 class Monitors:
@@ -185,7 +101,8 @@ class Monitors:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._watched: dict[Monitor[Any], Watcher[Any]] = {}
-        self._ending: dict[Monitor[Any], asyncio.Task[None]] = {}
+        self._ending: dict[Monitor[Any], asyncio.Future[None]] = {}
+        """Done when the last watch of a monitor has ended, or is waited for no longer."""
         self._unneeded: set[Monitor[Any]] = set()
         engine.on_close(self.aclose)
         engine.after_step(self._unwatch)
@@ -214,26 +131,20 @@ class Monitors:
                 self._end(monitor, self._watched.pop(monitor))
 
     def _end(self, monitor: Monitor[Any], watcher: Watcher[Any]) -> None:
-        task = watcher.task
-        last, self._ending[monitor] = self._ending.get(monitor), task
+        leaving = Leaving(watcher, self._engine.stop_grace)
+        ended = self._ending[monitor] = leaving.ended
 
-        def ended(_: object) -> None:
-            if self._ending.get(monitor) is task:
+        def forget(_: object) -> None:
+            if self._ending.get(monitor) is ended:
                 del self._ending[monitor]
 
-        task.add_done_callback(ended)
-        task.add_done_callback(watcher.closed)
-        if last is None or last.done():
-            task.cancel()
-        else:
-            # It has not begun to watch: it waits for the last one, and then has nothing to do.
-            last.add_done_callback(lambda _: task.cancel())
+        ended.add_done_callback(forget)
 
     async def aclose(self) -> None:
         for monitor, watcher in self._watched.items():
             self._end(monitor, watcher)
         self._watched.clear()
-        while self._ending:
+        if self._ending:
             await asyncio.wait(list(self._ending.values()))
 
 

@@ -1,0 +1,214 @@
+"""A monitor that is watched: one task, from when somebody needs it until it has been left.
+
+    waits for the last watch of the monitor ──► enters ──► follows ──► leaves ──► ended
+                                                  ▲           │
+                                                  └── pauses ◄┘ it has failed
+
+While it follows, it reads, shows the value, and waits for a refresh. When it is *released* it does
+so no longer: it leaves the watch normally, so that what its author wrote after a `yield` runs. In
+any other state there is nothing to leave, and it is cancelled, unless it waits for the last watch:
+the next one must not begin before that has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pycurrent.engine.machine import attributed, blame
+from pycurrent.engine.tasks import failure_by
+from pycurrent.term import Active, Activity, Ok, Output
+
+if TYPE_CHECKING:
+    from pycurrent.engine.engine import Engine
+    from pycurrent.engine.monitor import Monitor
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+RETRY = timedelta(seconds=30)
+"""How long after the watch itself has failed it is tried again."""
+
+MANY = 10
+"""Reads in a row during which the value may have changed, after which one takes it slower."""
+
+SLOWER = timedelta(seconds=1)
+
+HEEDS_WITHIN = 5.0
+"""Seconds that a watch has to end once it is cancelled."""
+
+
+class Watcher(Generic[T]):
+    """A monitor that is watched now."""
+
+    def __init__(
+        self, engine: Engine, monitor: Monitor[T], *, after: asyncio.Future[None] | None
+    ) -> None:
+        """Watches once the last watch of the monitor has ended, as `after` tells."""
+        self.output: Output[T] = Active(Activity.RUNNING)
+        self.users: dict[object, Callable[[], None]] = {}
+        self._engine = engine
+        self._monitor = monitor
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._stale = asyncio.Event()
+        self._released: asyncio.Future[None] = self._loop.create_future()
+        self._may_be_cancelled = False
+        """Whether there is nothing to leave, and nobody to wait for."""
+        # Taken until a value is shown that was read after the last refresh.
+        self._reading = engine.hold()
+        self._reading.take()
+        self.task = self._loop.create_task(self._run(after), name=f"{monitor!r}")
+
+    def release(self) -> None:
+        """Nobody needs it any more: leave the watch. The engine is not idle before it is left.
+
+        Twice does nothing more.
+        """
+        if not self._released.done():
+            self._released.set_result(None)
+            self._reading.take()
+            self._stale.set()
+            if self._may_be_cancelled:
+                self.task.cancel()
+
+    def close(self) -> None:
+        """It has ended, or is waited for no longer."""
+        self._reading.close()
+
+    def __repr__(self) -> str:
+        return repr(self._monitor)
+
+    # The task
+
+    async def _run(self, after: asyncio.Future[None] | None) -> None:
+        if after is not None:
+            await asyncio.wait([after])
+        while not self._released.done():
+            self._may_be_cancelled = True
+            try:
+                await self._watch()
+            except BaseException as error:
+                failure = attributed(failure_by(error, "its watch"), blame(error))
+                if self._released.done():
+                    _log.warning("%r: the end of the watch failed: %s", self._monitor, failure)
+                    return
+                self._stale.clear()
+                self._show(failure)
+                self._may_be_cancelled = True
+                await self._engine.clock.sleep(RETRY)
+
+    async def _watch(self) -> None:
+        async with self._monitor.watching(self._engine, self._refresh):
+            self._may_be_cancelled = False
+            await self._follow()
+
+    async def _follow(self) -> None:
+        """Read and show until released."""
+        in_a_row = 0
+        while not self._released.done():
+            self._stale.clear()
+            output = await self._read()
+            if self._released.done() or output is None:
+                return
+            self._show(output)
+            in_a_row = in_a_row + 1 if self._stale.is_set() else 0
+            if in_a_row >= MANY:
+                await self._take_it_slower(first=in_a_row == MANY)
+            # Others have their turn, even if it is refreshed all the time.
+            await asyncio.sleep(0)
+            await self._stale.wait()
+
+    async def _take_it_slower(self, *, first: bool) -> None:
+        if first:
+            _log.warning(
+                "%r is refreshed whenever it is read, so it is read once a second: does its read"
+                " call refresh, or change what is watched?",
+                self._monitor,
+            )
+        pause = asyncio.ensure_future(self._engine.clock.sleep(SLOWER))
+        try:
+            await asyncio.wait([pause, self._released], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pause.cancel()
+
+    async def _read(self) -> Output[T] | None:
+        """What the input is now; None if it was released meanwhile."""
+        try:
+            value = self._monitor.read()
+            if inspect.isawaitable(value):
+                reading = asyncio.ensure_future(self._awaited(value))
+                await self._unless_released(reading)
+                return None if reading.cancelled() else reading.result()
+            return Ok(value)
+        except BaseException as error:
+            return attributed(failure_by(error, "its read"), blame(error))
+
+    async def _awaited(self, value: Awaitable[T]) -> Output[T]:
+        try:
+            return Ok(await value)
+        except BaseException as error:
+            return attributed(failure_by(error, "its read"), blame(error))
+
+    async def _unless_released(self, reading: asyncio.Task[Output[T]]) -> None:
+        """Wait for a read; once released, cancel it, and wait for it all the same."""
+        awaited: list[asyncio.Future[Any]] = [reading, self._released]
+        try:
+            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                reading.cancel()
+                await asyncio.wait([reading])
+        finally:
+            reading.cancel()
+
+    def _refresh(self) -> None:
+        if threading.get_ident() == self._thread:
+            self._read_again()
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._read_again)
+
+    def _read_again(self) -> None:
+        self._stale.set()
+        self._reading.take()
+
+    def _show(self, output: Output[T]) -> None:
+        self.output = output
+        for changed in list(self.users.values()):
+            changed()
+        if not self._stale.is_set():
+            self._reading.drop()
+
+
+class Leaving:
+    """The end of a watch: one that takes too long is cancelled, and then left alone."""
+
+    def __init__(self, watcher: Watcher[Any], grace: float) -> None:
+        """Releases it; `grace`: seconds before it is cancelled."""
+        self._watcher = watcher
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        """Done when it has ended, or is waited for no longer."""
+        self._timer = self._loop.call_later(grace, self._cancel)
+        watcher.task.add_done_callback(self._end)
+        watcher.release()
+
+    def _cancel(self) -> None:
+        _log.warning("%r does not leave its watch: it is cancelled", self._watcher)
+        self._watcher.task.cancel()
+        self._timer = self._loop.call_later(HEEDS_WITHIN, self._give_up)
+
+    def _give_up(self) -> None:
+        _log.error("%r does not end its watch: it is left alone", self._watcher)
+        self._end(self._watcher.task)
+
+    def _end(self, _: object) -> None:
+        self._timer.cancel()
+        self._watcher.close()
+        if not self.ended.done():
+            self.ended.set_result(None)
