@@ -14,9 +14,9 @@ from typing import IO
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.leftovers import JobLock, locked_file
 from pycurrent.engine.machine import Blame
-from pycurrent.engine.masking import encode
 from pycurrent.engine.pipe import PipeReader
 from pycurrent.engine.process import Process, Processes
+from pycurrent.engine.spellings import encode
 from pycurrent.engine.tasks import regardless
 from pycurrent.errors import PycurrentError
 from pycurrent.term import Failure

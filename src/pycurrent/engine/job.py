@@ -401,6 +401,7 @@ class Job:
             self.blame = Blame.WORK
         await self._calls.tell()
         self._commands.close()
+        await self._log.learn()
         outcome = self._close_log(outcome)
         if isinstance(outcome, Failed) and self.stopped is None and self.blame is Blame.WORK:
             message = await explain(self._log.path) or outcome.message
@@ -419,16 +420,20 @@ class Job:
 
     def _close_log(self, outcome: Ok[T] | Failed) -> Ok[T] | Failed:
         """Say how it ended; a log that is not whole is a failure, too."""
+        self._log.end_text()
         match outcome:
             case Ok():
                 self.log("Job succeeded")
             case Failed(message):
                 # The message leaves the log, which would have masked what is secret.
                 masked = self._log.masked(message)
-                if outcome.traceback is not None:
-                    self.write(outcome.traceback)
+                trace = outcome.traceback
+                if trace is not None:
+                    trace = self._log.masked(trace)
+                    self.write(trace)
+                    self._log.end_text()
                 self.log(f"Job failed: {message}{_AFTERWARDS[self.blame]}")
-                outcome = Failed(masked, kind=outcome.kind, traceback=outcome.traceback)
+                outcome = Failed(masked, kind=outcome.kind, traceback=trace)
         self._log.close()
         if self._log.error is not None and self.stopped is None:
             self.blame = max(Blame.BROKEN, blame(self._log.error))

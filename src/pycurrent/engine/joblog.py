@@ -8,7 +8,7 @@ in its pipe, and then the command waits), and who fills the queue faster than it
 Order: what one thread gives, and what one pump copies, is written in that order. Between them the
 unit is one call or one chunk of a pipe. What may be the beginning of a secret is held back by the
 stream it came in (a pump, or all calls of `write`), so nothing can get between its two halves and
-unmask it.
+unmask it: a line that comes meanwhile is written before it.
 """
 
 import asyncio
@@ -21,8 +21,9 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from pycurrent.engine.masking import MaskedStream, Secrets, encode, masked
+from pycurrent.engine.masking import MaskedStream, Secrets, masked
 from pycurrent.engine.pipe import PipeReader
+from pycurrent.engine.spellings import checked, encode
 
 _NEWLINE = ord("\n")
 
@@ -30,9 +31,21 @@ _NEWLINE = ord("\n")
 _MANY = 256
 _BIG = 4096
 
+_LONG = 4 * 1024 * 1024
+"""An output for which it pays to make masking faster."""
+
+_FEW_SECRETS = 20
+"""As many as can be added by the way: that takes a millisecond."""
+
 
 class _OwnLine(bytes):
     """Bytes that begin on a line of their own, whatever was written before."""
+
+    __slots__ = ()
+
+
+class _End(bytes):
+    """No bytes: what was written before is a text of its own."""
 
     __slots__ = ()
 
@@ -66,7 +79,9 @@ class JobLog:
         self._parked = False  # the file is there, but not open
         self._last = _NEWLINE  # the last byte in the file; an empty one needs no new line
         self._secrets: Secrets | None = None
-        self._adding = threading.Lock()  # of its own: `secret` must not wait for the disk
+        self._new: list[str] = []  # secrets that are not yet in `_secrets`
+        self._adding = threading.Lock()  # of its own: nobody adds while waiting for the disk
+        self._learning: threading.Thread | None = None
         self._written = MaskedStream()
         self._waiting: deque[bytes] = deque()
         self._turn = threading.Lock()  # held while writing; guards _file, _last, _written, _error
@@ -85,25 +100,34 @@ class JobLog:
     def write(self, data: str | bytes) -> None:
         """Appends the data as it is.
 
-        A beginning of a secret at its end is held back until the next `write`, `line` or `close`.
+        A beginning of a secret at its end is held back until the next `write` or the end of the
+        text, also while lines are written.
         """
         self._append(encode(data) if isinstance(data, str) else data)
+
+    def end_text(self) -> None:
+        """What was written is complete: what was held back of it is written."""
+        self._append(_End())
 
     def secret(self, value: str) -> None:
         """From here on the value is masked as `****`, whoever prints it. Twice is fine.
 
-        `masking.spellings` says which forms of it are masked. Raises UsageError, which does not
-        name the value, if it is empty or too short to be masked.
+        `spellings` says which forms of it are masked. Raises UsageError, which does not name the
+        value, if it is not a text, or empty or too short to be masked.
         """
-        new = Secrets.of(value)
-        with self._adding:
-            self._secrets = new if self._secrets is None else self._secrets | new
+        self._new.append(checked(value))
 
     def masked(self, text: str) -> str:
         """The text as the log would hold it, for what is told elsewhere."""
-        if self._secrets is None:
+        secrets = self._known()
+        if secrets is None:
             return text
-        return masked(encode(text), self._secrets).decode(errors="surrogateescape")
+        return masked(encode(text), secrets).decode(errors="surrogateescape")
+
+    async def learn(self) -> None:
+        """Until `masked` and `close` don't have to wait, if there are many secrets."""
+        if len(self._new) > _FEW_SECRETS:
+            await asyncio.to_thread(self._known)
 
     async def pump(self, fd: int | PipeReader) -> None:
         """Copies all that comes out of a pipe, byte for byte; returns at the pipe's end.
@@ -138,8 +162,11 @@ class JobLog:
 
     def park(self) -> None:
         """Lets go of the file until there is more to write: thousands of jobs may wait, and the
-        descriptors of a process are few. Does nothing while a pump runs, or after `close`.
+        descriptors of a process are few. Does nothing while a pump runs, or after `close`, or
+        while there are many new secrets.
         """
+        if len(self._new) > _FEW_SECRETS or self._learning is not None:
+            return
         with self._turn:
             self._store_waiting()
             if self._file is not None and not self._pipes:
@@ -154,8 +181,7 @@ class JobLog:
         """
         with self._turn:
             self._store_waiting()
-            if self._secrets is not None:
-                self._store(self._written.flush(self._secrets))
+            self._store(self._rendered(_End()))
             file, self._file = self._file, None
             self._parked = False
             if file is not None:
@@ -166,7 +192,10 @@ class JobLog:
 
     def _append(self, data: bytes) -> None:
         self._waiting.append(data)
-        self._write_waiting(patient=len(data) > _BIG or len(self._waiting) > _MANY)
+        if len(self._new) > _FEW_SECRETS:
+            self._learn_aside()
+        elif self._learning is None:
+            self._write_waiting(patient=len(data) > _BIG or len(self._waiting) > _MANY)
 
     def _write_waiting(self, *, patient: bool = False) -> None:
         # Again after each turn: what came in at its very end found the file busy and left.
@@ -177,16 +206,44 @@ class JobLog:
                 self._turn.release()
         self._report()
 
+    def _learn_aside(self) -> None:
+        """Many secrets take their time. Until they are known, nothing is written but waits."""
+        if self._learning is None:
+            self._learning = threading.Thread(target=self._learn, name="secrets", daemon=True)
+            try:
+                self._learning.start()
+            except RuntimeError:  # no more threads
+                self._learn()
+
+    def _learn(self) -> None:
+        self._known()
+        self._learning = None
+        self._write_waiting(patient=True)
+
+    def _known(self, *, compact: bool = False) -> Secrets | None:
+        """All secrets, the new ones too."""
+        if self._new:
+            with self._adding:
+                count = len(self._new)
+                new = self._new[:count]
+                self._secrets = (self._secrets or Secrets()).and_also(new)
+                del self._new[:count]
+        if compact and self._secrets is not None:
+            with self._adding:
+                self._secrets = self._secrets.compact()
+        return self._secrets
+
     def _copy(self, pipe: PipeReader) -> OSError | None:
         """Runs in a pump's thread. The error is that of reading."""
-        stream = MaskedStream()
+        stream, copied = MaskedStream(), 0
         try:
             for chunk in pipe.chunks():
-                secrets = self._secrets
+                copied += len(chunk)
+                secrets = self._known(compact=copied > _LONG)
                 # Masked before it takes its turn: this may last, and the others can go on.
                 self._append_chunk(chunk if secrets is None else stream.feed(chunk, secrets))
-            if self._secrets is not None:
-                self._append_chunk(stream.flush(self._secrets))
+            if (secrets := self._known()) is not None:
+                self._append_chunk(stream.flush(secrets))
         except OSError as error:
             return error
         finally:
@@ -217,20 +274,20 @@ class JobLog:
 
     def _rendered(self, data: bytes) -> bytes:
         """What is to be written for something that waited; it counts as written."""
-        if self._secrets is not None:
-            data = self._masked(data, self._secrets)
-        elif isinstance(data, _OwnLine) and self._last != _NEWLINE:
-            data = b"\n" + data
+        secrets = self._known()
+        match data:
+            case _OwnLine():
+                line = data if secrets is None else masked(data, secrets)
+                data = line if self._last == _NEWLINE else b"\n" + line
+            case _ if secrets is None:
+                pass
+            case _End():
+                data = self._written.flush(secrets)
+            case _:
+                data = self._written.feed(data, secrets)
         if data:
             self._last = data[-1]
         return data
-
-    def _masked(self, data: bytes, secrets: Secrets) -> bytes:
-        if not isinstance(data, _OwnLine):
-            return self._written.feed(data, secrets)
-        before = self._written.flush(secrets)
-        last = before[-1] if before else self._last
-        return before + (b"" if last == _NEWLINE else b"\n") + masked(data, secrets)
 
     def _store(self, data: bytes | memoryview) -> None:
         if data and self._parked:
