@@ -8,6 +8,7 @@ import struct
 import sys
 import termios
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from select import select
@@ -16,7 +17,7 @@ from time import monotonic
 import pytest
 
 from pycurrent.cli.live import picture
-from pycurrent.engine import JobState
+from pycurrent.engine import Effect, JobState, Problem
 from pycurrent.service import InQueue, JobView, Overview, StageView
 from pycurrent.term import Activity, Failed, Ok, Output, State, Stats
 
@@ -142,6 +143,13 @@ def overview(*stages: StageView, of_interest: Stats, result: Output[None] = OK) 
 def lines(seen: Overview, width: int = 80) -> list[str]:
     shown = picture(seen, name="ci.py", took=timedelta(seconds=3), width=width, log="pycurrent log")
     return [line.plain.rstrip() for line in shown]
+
+
+def test_what_is_wrong_with_the_engine_comes_first() -> None:
+    """In one line each."""
+    problem = Problem("short", "nothing new is begun:\nthe disk is full", Effect.HELD)
+    seen = replace(overview(of_interest=Stats()), problems=(problem,))
+    assert lines(seen)[2] == "problem  nothing new is begun: the disk is full"
 
 
 def test_stages_are_lined_up_and_the_rest_counted() -> None:

@@ -109,6 +109,29 @@ def test_once_ends_with_3_when_confirmation_is_needed(
     assert "\n  deploy it waits for confirmation (its level is dangerous)\n" in ended.out
 
 
+def test_once_ends_with_5_when_nothing_can_be_recorded(
+    pipeline_file: Write, pycurrent: Command
+) -> None:
+    """Whatever the jobs came to: the next run would not know of it."""
+    pipeline_file("""
+        import shutil
+        import pycurrent as current
+        from pycurrent import Current, Job, Level, builder
+
+        @builder("frob", level=Level.AVERAGE)
+        async def frob(job: Job) -> str:
+            shutil.rmtree(".pycurrent/db")
+            return "frobbed"
+
+        def pipeline() -> Current[str]:
+            return frob()
+    """)
+    ended = pycurrent("run", "ci.py", "--once")
+    assert ended.status == 5
+    assert ended.out.startswith("not recorded: ")
+    assert "\n  nothing new is begun: the file " in ended.out
+
+
 def test_levels_below_the_one_to_confirm_are_run(pipeline_file: Write, pycurrent: Command) -> None:
     """`--confirm` names the lowest level that waits."""
     pipeline_file(FROBS)
@@ -367,9 +390,9 @@ def test_once_ends_with_4_when_the_machine_has_nothing_left() -> None:
         confirm=None,
         pauses=1,
     )
-    assert earned(overview) is Exit.MACHINE
-    assert earned(replace(overview, result=Ok(None))) is Exit.MACHINE
-    assert earned(replace(overview, result=Failed("why"))) is Exit.FAILED
+    assert earned(overview, recorded=True) is Exit.MACHINE
+    assert earned(replace(overview, result=Ok(None)), recorded=True) is Exit.MACHINE
+    assert earned(replace(overview, result=Failed("why")), recorded=True) is Exit.FAILED
     text = Summary(overview, Exit.MACHINE, timedelta(seconds=31), "pycurrent log").text()
     assert text.splitlines()[:2] == [
         "unfinished: 1 ready (31 s)",

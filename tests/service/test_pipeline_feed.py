@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pycurrent as current
 from pycurrent import Current, Var
+from pycurrent.engine import Effect, Problem
 from pycurrent.service import Batch, OverviewChanged, StatesChanged
 from pycurrent.service.naming import Names
 from pycurrent.term import State, Stats
@@ -142,6 +143,20 @@ async def test_the_whole_is_told_when_it_has_changed(tmp_path: Path) -> None:
         doors.shut("b")
         await page.follow_until(lambda page: page.whole is not None and page.whole.jobs == 0)
         assert page.whole == OverviewChanged(State.FAILED, "b is shut", Stats(ok=1, failed=1), 0)
+
+
+async def test_problems_of_the_engine_are_told_when_no_step_is_taken(tmp_path: Path) -> None:
+    """They come and go by themselves."""
+    doors = Doors()
+    problem = Problem("short", "long", Effect.HELD)
+    async with seen(lambda: doors.stage("a"), tmp_path) as s:
+        page = Browser(s.service)
+        s.harness.engine.problems.report("test", problem)
+        await page.follow_until(lambda page: page.whole is not None and bool(page.whole.problems))
+        assert page.whole is not None
+        assert page.whole.problems == (problem,)
+        s.harness.engine.problems.clear("test")
+        await page.follow_until(lambda page: page.whole is not None and not page.whole.problems)
 
 
 def test_names_are_forgotten_with_their_terms() -> None:

@@ -1,6 +1,7 @@
 """What the tests of the store share."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -127,3 +128,44 @@ def _mounts(tmp_path: Path) -> Iterator[MountTmpfs]:
     finally:
         for folder in mounted:
             subprocess.run(["umount", folder], check=True)
+
+
+RunUnprivileged = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run_unprivileged() -> RunUnprivileged:
+    """Runs Python programs of a test as a user to whom the modes of files apply."""
+    command = [sys.executable, "-c"]
+    if os.geteuid() == 0:
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            pytest.skip("root may read and write every file, and there is no setpriv")
+        rights = "--bounding-set=-dac_override,-dac_read_search"
+        command = [setpriv, rights, *command]
+
+    def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+        words = [*command, program, *map(str, arguments)]
+        return subprocess.run(words, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Callable[[Path], Path]]:
+    """Mounts folders once more, to be read only. Needs root on Linux, as `mount_tmpfs`."""
+    if (sys.platform != "linux" or os.geteuid() != 0) and "CI" not in os.environ:
+        pytest.skip("only root on Linux can mount a folder")
+    mounted: list[Path] = []
+
+    def mount(folder: Path) -> Path:
+        place = tmp_path / f"read-only{len(mounted)}"
+        place.mkdir()
+        subprocess.run(["mount", "--bind", folder, place], check=True)
+        mounted.append(place)
+        subprocess.run(["mount", "-o", "remount,bind,ro", place], check=True)
+        return place
+
+    yield mount
+    for place in mounted:
+        subprocess.run(["umount", place], check=True)

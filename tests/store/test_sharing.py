@@ -217,7 +217,7 @@ def test_a_reader_that_holds_the_log_is_not_fought(path: Path) -> None:
 
 @pytest.fixture
 def small_disk(mount_tmpfs: MountTmpfs) -> Path:
-    return mount_tmpfs("size=1m")
+    return mount_tmpfs("size=2m")
 
 
 def fill(folder: Path) -> Path:

@@ -42,6 +42,7 @@ class Cache:
         """Those that the machine has failed, and that are tried again after a pause."""
         self._told_of_ends: list[JobEnded] = []
         engine.after_step(self.settle)
+        engine.after_commit(self._launch)
         engine.on_close(self.aclose)
         engine.work.ask(self._goes_on)
 
@@ -78,11 +79,18 @@ class Cache:
         """Whether some run goes on without help from outside."""
         # As a rule some job runs; whether one in a queue is stuck takes longer to find out.
         return (
-            any(run.job.state in _AT_WORK for run in self.runs())
-            or any(not run.job.is_stuck for run in self.runs())
+            any(run.job.state is JobState.RUNNING for run in self.runs())
+            or any(not run.job.is_stuck for run in self._launched())
             or (self.engine.releases_itself and bool(self._making))
             or any(instance.is_hopeful for instance in self.pausing)
         )
+
+    def _launched(self) -> Iterator[Run]:
+        """The runs that have begun, and not ended. Between steps the others are those that can't
+        be recorded now.
+        """
+        waiting = {run for _, run in self._to_launch}
+        return (run for run in self.runs() if run not in waiting)
 
     def want(
         self, user: object, wanted: Wanted[Any], changed: Callable[[], None]
@@ -140,14 +148,11 @@ class Cache:
         self.engine.request_step()
 
     def settle(self) -> None:
-        """Move on what was touched. After a step, whose commit comes before any of the tasks
-        that are made here runs.
-        """
+        """Move on what was touched. After a step; what is started begins once it is recorded."""
         while self._touched:
             touched, self._touched = self._touched, {}
             for instance in touched:
                 instance.settle()
-        self._launch()
 
     def _launch(self) -> None:
         launching, self._to_launch = self._to_launch, []
@@ -207,9 +212,6 @@ class Cache:
         self._launch()
         while self._tasks:
             await asyncio.wait(self._tasks)
-
-
-_AT_WORK = frozenset({JobState.CREATED, JobState.RUNNING})
 
 
 class Wanted(Primitive[T], Generic[T]):

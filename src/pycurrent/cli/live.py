@@ -101,7 +101,8 @@ class LiveScreen:
 
     def _picture(self) -> Text:
         width, height = self._console.size
-        overview = self._view.overview(limit=max(1, height - len(self._said) - _FRAME))
+        taken = len(self._said) + self._view.problems + _FRAME
+        overview = self._view.overview(limit=max(1, height - taken))
         took = timedelta(seconds=monotonic() - self._began)
         lines = picture(overview, name=self._name, took=took, width=width, log=self._log_command)
         lines += [Text(text) for text in self._said]
@@ -112,6 +113,10 @@ def picture(overview: Overview, *, name: str, took: timedelta, width: int, log: 
     """The lines of a view: the whole first, then stages, then how many more there are."""
     head = Text.assemble((one_line(name), "bold"), "  ", (duration(took), "dim"))
     lines = [head, Text(counts(overview.counts))] if overview.counts.total else [head]
+    lines += [
+        Text.assemble(("problem  ", "bold red"), one_line(problem.message))
+        for problem in overview.problems
+    ]
     now = datetime.now(UTC)
     column = _title_width(overview.stages, width)
     lines += [_stage(stage, now, column) for stage in overview.stages]

@@ -71,7 +71,8 @@ class RunOptions:
             negative="",
             help="Run until nothing more can happen, and exit with 0 if all is ok, 1 if something"
             " failed, 2 if what was asked for can't be done, 3 if something waits for"
-            " confirmation.",
+            " confirmation, 4 if the machine has run out of something, 5 if what was done can't be"
+            " recorded.",
         ),
     ] = False
     confirm: Annotated[

@@ -17,7 +17,7 @@ from pycurrent.cli.site import prepared_site
 from pycurrent.cli.status import SIGNALLED, earned
 from pycurrent.cli.stop import stop_requests
 from pycurrent.cli.summary import LISTED, Summary, log_command
-from pycurrent.engine import Engine
+from pycurrent.engine import Effect, Engine
 from pycurrent.engine.collector import keep_all_that_is
 from pycurrent.errors import UsageError
 from pycurrent.service import EngineView, Overview
@@ -29,18 +29,21 @@ def run_pipeline(call: Call, options: RunOptions) -> int:
     """Run it, once or until told to stop. Gives the exit status."""
     began = monotonic()
     logs = log_command(options.state_dir)
-    end = asyncio.run(_run(call, options, logs))
+    engine = Engine(lambda: call.term, state_dir=options.state_dir, config=options.config())
+    end = asyncio.run(_run(engine, call, options, logs))
     if isinstance(end, signal.Signals):
         return SIGNALLED + end
-    status = earned(end)
+    held = any(problem.effect is Effect.HELD for problem in end.problems)
+    status = earned(end, recorded=engine.recorded and not held)
     took = timedelta(seconds=monotonic() - began)
     sys.stdout.write(Summary(end, status, took, logs).text())
     return status
 
 
-async def _run(call: Call, options: RunOptions, logs: str) -> Overview | signal.Signals:
+async def _run(
+    engine: Engine, call: Call, options: RunOptions, logs: str
+) -> Overview | signal.Signals:
     """What there is when nothing more can happen, or the signal that came before."""
-    engine = Engine(lambda: call.term, state_dir=options.state_dir, config=options.config())
     view = EngineView(engine)
     screen = screen_for(view, sys.stdout, name=call.name, log_command=logs)
     with (

@@ -26,6 +26,8 @@ class Exit(IntEnum):
     """Something waits for confirmation that nobody can give."""
     MACHINE = 4
     """The machine has run out of something, and what needs it was tried in vain."""
+    UNRECORDED = 5
+    """What was done could not be recorded, and nothing new was begun: the disk is full, say."""
 
 
 SIGNALLED = 128
@@ -37,13 +39,15 @@ class CommandError(PycurrentError):
     status: ClassVar[IntEnum] = Exit.FAILED
 
 
-def earned(overview: Overview) -> Exit:
+def earned(overview: Overview, *, recorded: bool) -> Exit:
     """The status of a run in which nothing more can happen.
 
-    A failure counts if the pipeline's result is one: what its author has caught is no failure
-    of the whole.
+    What is not `recorded` comes first: without it the rest may not be the whole. A failure counts
+    if the pipeline's result is one: what its author has caught is no failure of the whole.
     """
     match overview.result:
+        case _ if not recorded:
+            return Exit.UNRECORDED
         case Failed():
             return Exit.FAILED
         case _ if overview.pauses:

@@ -24,6 +24,7 @@ _WORDS = {
     Exit.FAILED: "failed",
     Exit.UNCONFIRMED: "waiting for confirmation",
     Exit.MACHINE: "unfinished",
+    Exit.UNRECORDED: "not recorded",
 }
 
 
@@ -53,6 +54,8 @@ class Summary:
         if self.status is Exit.FAILED and not isinstance(result, Failed):
             word = "unfinished"
         yield f"{word}: {counts(overview.counts)} ({duration(self.took)})"
+        for problem in overview.problems:
+            yield f"  {one_line(problem.message)}"
         told = [stage for stage in overview.stages if _is_told(stage)]
         for stage in told:
             yield from self._stage(stage)

@@ -11,6 +11,7 @@ from pycurrent.engine.logrules import LogRule, LogRules
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.monitor import Monitor
 from pycurrent.engine.pool import AnyPool, Pool, Priority
+from pycurrent.engine.problems import Effect, Problem, Problems
 from pycurrent.engine.process import CommandNotStarted, Processes, SupervisorLost
 from pycurrent.engine.watch import watch_paths
 
@@ -21,6 +22,7 @@ __all__ = [
     "CommandFailed",
     "CommandNotStarted",
     "Config",
+    "Effect",
     "Engine",
     "FileMonitor",
     "Job",
@@ -35,6 +37,8 @@ __all__ = [
     "Monitor",
     "Pool",
     "Priority",
+    "Problem",
+    "Problems",
     "Processes",
     "Step",
     "SupervisorLost",

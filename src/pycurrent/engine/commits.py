@@ -1,52 +1,144 @@
-"""Writing down what an engine has to record, as soon as the disk takes it."""
+"""Writing down what an engine has to record. Where that fails, nothing new begins.
+
+    working ──a commit fails──► held ──a commit succeeds──► working
+
+While it is held no step is taken, so the pipeline sees no result that is not recorded; no job is
+begun, as it would have no record; and a job that waits to start goes on waiting. What runs
+already runs on, and its result is kept in memory. Commits are tried again by the engine's clock:
+at once and more and more seldom where another program holds the database's lock, and every
+`RETRY` where something else is wrong, a full disk say.
+
+A lock that is held for moments is everyday business, and told to nobody.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 
-from pycurrent.engine.clock import Clock, Timer
-from pycurrent.store import Database, StoreError
+from pycurrent.engine.clock import Clock, Moment, Timer
+from pycurrent.engine.idle import Work
+from pycurrent.engine.problems import Effect, Problem, Problems
+from pycurrent.store import Database, StoreBusy, StoreError
 
 RETRY = timedelta(seconds=5)
-"""How long after a commit that failed (the disk is full, say) the next is tried."""
+"""How long after a commit that failed (the disk is full, say) the next is tried, at most."""
+PATIENCE = timedelta(seconds=10)
+"""How long the engine counts as busy while commits fail: `run --once` waits for it."""
+
+_FIRST_RETRY = timedelta(milliseconds=10)
+_TOLD_AFTER = timedelta(seconds=1)
+_LOOKED_AT_EVERY = 5.0
+"""Seconds between two looks whether the files are there: an engine at rest writes nothing."""
+_TOPIC = "records"
 
 _log = logging.getLogger(__name__)
 
 
 class Commits:
-    """The commits to one database, which it owns. What can't be written is kept in memory, and
-    tried again; the same failure is told once in a row.
-    """
+    """The commits to one database, which it owns."""
 
-    def __init__(self, store: Database, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Database,
+        clock: Clock,
+        problems: Problems,
+        work: Work,
+        resumed: Callable[[], None],
+    ) -> None:
+        """`resumed()` is called when commits succeed again."""
         self._store = store
         self._clock = clock
-        self._failure: str | None = None
-        """Of the last commit."""
+        self._problems = problems
+        self._work = work
+        self._resumed = resumed
+        self._failing_since: Moment | None = None
+        self._wait = _FIRST_RETRY
         self._retry: Timer | None = None
+        self._held: list[asyncio.Future[None]] = []
+        self.lost = False
+        """Whether something could not be recorded at the very end."""
+        work.ask(self._may_come_right)
+        self._loop = asyncio.get_running_loop()
+        # By the loop's time: this is about files, and no event of the pipeline's.
+        self._look = self._loop.call_later(_LOOKED_AT_EVERY, self._look_again)
 
-    def commit(self) -> None:
-        """Write what is to be recorded. Does not raise if it can't be written."""
+    @property
+    def working(self) -> bool:
+        """Whether all that should be recorded is, as far as is known."""
+        return self._failing_since is None
+
+    def commit(self) -> bool:
+        """Write what is to be recorded. False if it can't be written, now."""
         try:
             self._store.commit()
-            self._failure = None
         except StoreError as error:
-            if str(error) != self._failure:
-                self._failure = str(error)
-                _log.error("%s", error)
-            if self._retry is None:
-                self._retry = self._clock.call_later(RETRY, self._again)
+            self._fail(error)
+            return False
+        if self._failing_since is not None:
+            self._resume()
+        return True
+
+    def check(self) -> None:
+        """Find out whether the database is where it was."""
+        try:
+            self._store.check()
+        except StoreError as error:
+            self._fail(error)
+
+    async def work_again(self) -> None:
+        """Wait until something new may begin."""
+        while not self.working:
+            waiter: asyncio.Future[None] = self._loop.create_future()
+            self._held.append(waiter)
+            await waiter
 
     def close(self) -> None:
         """Close the database; what can't be written now is said, and lost."""
+        self._look.cancel()
         if self._retry is not None:
             self._retry.cancel()
         try:
             self._store.close()
         except StoreError as error:
+            self.lost = True
             _log.error("%s", error)
+
+    def _fail(self, error: StoreError) -> None:
+        since = self._failing_since = self._failing_since or Moment(self._clock)
+        if not isinstance(error, StoreBusy):
+            self._wait = RETRY
+        if not isinstance(error, StoreBusy) or since.age >= _TOLD_AFTER:
+            message = f"nothing new is begun: {error}"
+            self._problems.report(_TOPIC, Problem(error.brief, message, Effect.HELD))
+        if self._retry is None:
+            self._retry = self._clock.call_later(self._wait, self._again)
+            self._wait = min(2 * self._wait, RETRY)
+        self._work.stir()
+
+    def _resume(self) -> None:
+        self._failing_since = None
+        self._wait = _FIRST_RETRY
+        self._problems.clear(_TOPIC)
+        held, self._held = self._held, []
+        for waiter in held:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._resumed()
 
     def _again(self) -> None:
         self._retry = None
-        self.commit()
+        # A commit with nothing to write finds nothing wrong.
+        self.check()
+        if self._retry is None:
+            self.commit()
+
+    def _look_again(self) -> None:
+        self._look = self._loop.call_later(_LOOKED_AT_EVERY, self._look_again)
+        self.check()
+
+    def _may_come_right(self) -> bool:
+        since = self._failing_since
+        return since is not None and since.age < PATIENCE

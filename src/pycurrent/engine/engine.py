@@ -5,10 +5,12 @@ that changed are computed, and what depends on them. Requests for a step that co
 make one step. A step is synchronous and runs on the event loop's thread, so two never run at
 once. Around each step
 
-1. results that jobs have brought are committed to the database, before the pipeline sees them;
+1. results that jobs have brought are committed to the database, before the pipeline sees them:
+   if that fails the step is not taken, but asked for again once it succeeds (see `Commits`);
 2. the terms are brought up to date;
 3. the services (the cache, monitors ...) start what is wanted and end what is not;
-4. the records of what was started are committed, before its first line runs;
+4. the records of what was started are committed, before its first line runs: if that fails it
+   does not run before they are;
 5. listeners are told what has changed.
 
 So whatever moment the process is killed at, nothing that a user of the pipeline has seen is
@@ -37,6 +39,7 @@ from pycurrent.engine.job import JobHost
 from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
 from pycurrent.engine.level import Config
 from pycurrent.engine.logrules import LogRules
+from pycurrent.engine.problems import Problems
 from pycurrent.engine.process import Processes
 from pycurrent.errors import PycurrentError
 from pycurrent.incr import Node, Observer
@@ -113,6 +116,8 @@ class Engine:
         """Seconds, by the clock on the wall, that what is to end may take before it is told to
         again: jobs when the engine is closed, and watches that nobody needs any more.
         """
+        self.problems = Problems()
+        """What is wrong with the engine itself, such as a full disk."""
         self._pipeline = pipeline
         self._state_path = Path(state_dir)
         self._live = Live(self, self._requested)
@@ -123,6 +128,7 @@ class Engine:
         self._woken: dict[Node, None] = {}
         self._services: dict[Callable[[Any], Any], Any] = {}
         self._after_step: list[Callable[[], None]] = []
+        self._after_commit: list[Callable[[], None]] = []
         self._listeners: dict[Callable[[Step], None], None] = {}
         self._exit = AsyncExitStack()
         self._open = False
@@ -190,7 +196,9 @@ class Engine:
         self.forks.keep_out(lambda: self.state.locks)
         self._exit.callback(self.forks.close)
         self.store = Database.open(self.state.database)
-        self._commits = Commits(self.store, self.clock)
+        self._commits = Commits(
+            self.store, self.clock, self.problems, self.work, resumed=self.request_step
+        )
         self._exit.callback(self._commits.close)
         self.leftovers = Leftovers.look(self.state, self.store)
         self._exit.callback(self.leftovers.close)
@@ -201,7 +209,9 @@ class Engine:
         self.processes = Processes()
         self._exit.push_async_callback(self.processes.aclose)
         state = self.state
-        self.host = JobHost(self.clock, self.config, self.processes, state.tmp, state.runs)
+        self.host = JobHost(
+            self.clock, self.config, self.processes, state.tmp, state.runs, self._commits
+        )
         self.log_rules = LogRules(self.store)
 
     def _begin(self) -> None:
@@ -271,7 +281,19 @@ class Engine:
         confirmation, or in a queue behind such a job. Results that will expire, and watches that
         will be tried again after a failure, don't count; the release of confirmation does.
         """
-        return not (self._step_due or self._woken or self.work.goes_on)
+        due = self._step_due or (self._woken and self._commits.working)
+        return not (due or self.work.goes_on)
+
+    @property
+    def recorded(self) -> bool:
+        """Whether all that should be on disk is, as far as is known; of an engine that has ended
+        too.
+        """
+        return self._commits.working and not self._commits.lost
+
+    def check_records(self) -> None:
+        """Find out now whether the database is where it was; what is wrong is in `problems`."""
+        self._commits.check()
 
     @property
     def releases_itself(self) -> bool:
@@ -304,6 +326,12 @@ class Engine:
     def after_step(self, hook: Callable[[], None]) -> None:
         """Have `hook` called after each step."""
         self._after_step.append(hook)
+
+    def after_commit(self, hook: Callable[[], None]) -> None:
+        """Have `hook` called after each step whose records were written: what it has started may
+        begin.
+        """
+        self._after_commit.append(hook)
 
     def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
         """Have `close` awaited when the engine ends, the last one first."""
@@ -348,8 +376,8 @@ class Engine:
             self._crash.set_exception(error)
 
     def request_step(self) -> None:
-        """Have a step taken soon. From the loop's thread only."""
-        if not self._step_due and self._open:
+        """Have a step taken soon, or once records can be written. From the loop's thread only."""
+        if not self._step_due and self._open and self._commits.working:
             self._step_due = True
             self._loop.call_soon(self._step)
 
@@ -378,8 +406,9 @@ class Engine:
     def _take_step(self) -> None:
         started = perf_counter()
         self.state.keep_lock()
+        if not self._commits.commit():
+            return
         self._steps += 1
-        self._commits.commit()
         woken, self._woken = self._woken, {}
         for node in woken:
             if node.users is not None:
@@ -387,7 +416,9 @@ class Engine:
         self._live.stabilise()
         for hook in self._after_step:
             hook()
-        self._commits.commit()
+        if self._commits.commit():
+            for hook in self._after_commit:
+                hook()
         assert self._observer is not None
         self._output = self._live.output(self._observer.source)
         changed = tuple(self._live.take_changed())

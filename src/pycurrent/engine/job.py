@@ -27,6 +27,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pycurrent.engine.clock import Clock, Moment, Timer
 from pycurrent.engine.command import Command, Commands
+from pycurrent.engine.commits import Commits
 from pycurrent.engine.confirmation import Confirmation
 from pycurrent.engine.forgotten import Calls, to_be_awaited, to_be_entered
 from pycurrent.engine.hooks import Hook, Hooks
@@ -66,6 +67,8 @@ class JobHost:
     """Where temporary folders are made."""
     runs: Path
     """Where the locks of jobs are."""
+    commits: Commits
+    """No work begins while they fail."""
 
 
 class Job:
@@ -109,6 +112,7 @@ class Job:
         self._created = Moment(host.clock)
         self._timer: Timer | None = None
         self._task: asyncio.Task[Any] | None = None
+        self._is_held = False
 
     def __repr__(self) -> str:
         return f"<Job {self.id} {self.state.value}>"
@@ -171,11 +175,13 @@ class Job:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether it waits for what does not come without a person: for confirmation, or for
-        the end of other jobs in its pool, which may be stuck themselves.
+        """Whether it waits for what does not come without a person: for confirmation, for a disk
+        to record it on, or for the end of other jobs in its pool, which may be stuck themselves.
         """
         if self.stopped is not None:
             return False
+        if self._is_held:
+            return True
         match self.state:
             case JobState.WAITING_FOR_CONFIRMATION:
                 return self._confirmation.is_awaited
@@ -207,6 +213,8 @@ class Job:
             await self._confirm(level)
         if pool is not None:
             await self._take(pool)
+        if not self._host.commits.working:
+            await self._until_records()
         self.begun = Moment(self._host.clock)
         self._move(JobState.RUNNING)
         if timeout is not None:
@@ -229,6 +237,14 @@ class Job:
             self.log(f"Waiting for a resource of pool {pool.label}")
             self._move(JobState.QUEUED)
         await self._held().enter_async_context(pool.acquire(self))
+
+    async def _until_records(self) -> None:
+        self.log("Waiting until what is done can be recorded")
+        self._is_held = True
+        try:
+            await self._host.commits.work_again()
+        finally:
+            self._is_held = False
 
     def _held(self) -> AsyncExitStack:
         if self._resources is None:

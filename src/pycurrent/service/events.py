@@ -14,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Self, TypeAlias
 
-from pycurrent.engine import Level
+from pycurrent.engine import Level, Problem
 from pycurrent.service.views import JobView
 from pycurrent.term import Activity, State, Stats
 
@@ -71,6 +71,8 @@ class OverviewChanged:
     counts: Stats
     jobs: int
     """How many jobs have not ended."""
+    problems: tuple[Problem, ...] = ()
+    """What is wrong with the engine itself."""
 
 
 Event: TypeAlias = StatesChanged | StructureChanged | JobsChanged | ConfirmChanged | OverviewChanged

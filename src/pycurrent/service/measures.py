@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pycurrent.cache import Cache, JobEnd
-from pycurrent.engine import AnyPool, Engine, Job, JobState, Pool, Step
+from pycurrent.engine import AnyPool, Effect, Engine, Job, JobState, Pool, Step
 from pycurrent.service.view import EngineView
 from pycurrent.service.views import JobView, StageChange
 from pycurrent.term import Stats
@@ -39,6 +39,8 @@ class Measures:
     """How many results are kept in memory, those included that are being made."""
     followers: int
     """How many connections follow the events."""
+    problems: tuple[tuple[Effect, int], ...]
+    """How many things are wrong with the engine itself, by what they do to it."""
 
 
 Evaluated = Callable[[float], None]
@@ -97,6 +99,10 @@ class Gauge:
             ),
             cache_items=len(cache.instances),
             followers=self._followers(),
+            problems=tuple(
+                (effect, sum(problem.effect is effect for problem in self._engine.problems))
+                for effect in Effect
+            ),
         )
 
     def _begin(self, step: Step) -> None:

@@ -134,6 +134,7 @@ class PipelineFeed:
         self._telling = Paced(self._tell)
         self._surveying = Paced(self._survey)
         engine.listen(self._stepped)
+        self._forget_problems = engine.problems.listen(self._telling.request)
         hub.on_follow(self._surveying.request)
 
     def picture(self, unfold: Unfold = NOTHING_UNFOLDED) -> Picture:
@@ -154,6 +155,7 @@ class PipelineFeed:
 
     def close(self) -> None:
         """Nothing is told any more. Twice is fine."""
+        self._forget_problems()
         self._telling.close()
         self._surveying.close()
 
@@ -197,7 +199,8 @@ class PipelineFeed:
         engine = self._engine
         result = status_of_output(engine.output)
         jobs = sum(1 for _ in engine.service(Cache).runs())
-        now = OverviewChanged(result.state, result.failure, engine.stats, jobs)
+        problems = tuple(engine.problems)
+        now = OverviewChanged(result.state, result.failure, engine.stats, jobs, problems)
         if now != self._whole:
             self._whole = now
             yield now

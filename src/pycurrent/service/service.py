@@ -6,7 +6,7 @@ from datetime import UTC
 from enum import Enum
 from pathlib import Path
 
-from pycurrent.engine import Engine
+from pycurrent.engine import Engine, Problem
 from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import ConfirmationLevel
 from pycurrent.service.events import EventHub
@@ -27,6 +27,8 @@ class Health(Enum):
 
     STARTING = "starting"
     READY = "ready"
+    HELD = "held"
+    """It begins nothing new: see `Engine.problems`."""
     CRASHED = "crashed"
 
 
@@ -58,13 +60,20 @@ class Service:
 
     @property
     def health(self) -> Health:
-        if not self.engine.steps:
-            return Health.STARTING
+        """Looks for the database, too: an engine at rest would not miss it."""
         try:
             self.engine.raise_if_crashed()
         except Exception:
             return Health.CRASHED
-        return Health.READY
+        self.engine.check_records()
+        if self.engine.problems.held:
+            return Health.HELD
+        return Health.READY if self.engine.steps else Health.STARTING
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with the engine itself, whatever the pipeline does."""
+        return tuple(self.engine.problems)
 
     def measures(self) -> Measures:
         """Figures about the engine now."""

@@ -99,7 +99,13 @@ class EngineView:
             jobs=sum(1 for _ in engine.service(Cache).runs()),
             confirm=engine.config.confirm,
             pauses=len(engine.service(Cache).pausing),
+            problems=tuple(engine.problems),
         )
+
+    @property
+    def problems(self) -> int:
+        """How many things are wrong with the engine itself."""
+        return sum(1 for _ in self._engine.problems)
 
     def failures(self) -> Iterator[Failed]:
         """Of each stage that has failed, why."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from pycurrent.engine import JobState, Level
+from pycurrent.engine import JobState, Level, Problem
 from pycurrent.term import Activity, Failed, Output, State, Stats
 
 
@@ -122,3 +122,5 @@ class Overview:
     """Jobs at this level or above wait for confirmation."""
     pauses: int = 0
     """How much work the machine has failed, and is tried again after a pause."""
+    problems: tuple[Problem, ...] = ()
+    """What is wrong with the engine itself."""

@@ -11,6 +11,8 @@ from pycurrent.store.errors import (
     StoreDamaged,
     StoreError,
     StoreFull,
+    StoreGone,
+    StoreReadOnly,
 )
 from pycurrent.store.gc import GcMode, GcReport, collect_garbage
 from pycurrent.store.reader import DatabaseReader
@@ -37,6 +39,8 @@ __all__ = [
     "StoreDamaged",
     "StoreError",
     "StoreFull",
+    "StoreGone",
+    "StoreReadOnly",
     "TokenRecord",
     "collect_garbage",
 ]

@@ -17,19 +17,22 @@ began and ended between two commits is written once.
 import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 from pycurrent.store.checkpoint import Checkpointer
 from pycurrent.store.errors import StoreError, from_sqlite
+from pycurrent.store.place import Place
 from pycurrent.store.reader import DatabaseReader
 from pycurrent.store.records import BuildRecord, JobState, RuleRecord
-from pycurrent.store.rows import JobRow, build_record
+from pycurrent.store.rows import JobRow, build_record, time_text
 from pycurrent.store.schema import open_for_writing
 
-# Another program's transaction stops the event loop for as long; then it is `StoreBusy`.
-_BUSY_SECONDS = 1.0
+# While it is opened, another program's transaction is waited for. Later it would stop the event
+# loop for as long: then a commit is `StoreBusy`, to be tried again.
+_BUSY_SECONDS = 2.0
+_BUSY_MILLISECONDS = 5
 _CHECKPOINT_BYTES = 16 << 20
 
 
@@ -68,8 +71,13 @@ class Database(DatabaseReader):
         self._unsaved = _Unsaved()
         self._checkpointer = Checkpointer(path, threshold_bytes=checkpoint_bytes)
         self._checkpointer.prepare(connection)
+        self._place: Place | None = None
+        #: When the database was last opened to be written.
+        self._write("set_setting", ("opened", time_text(datetime.now(UTC))))
         #: The jobs that this `open` found unfinished, in the order of their creation.
         self.interrupted: tuple[str, ...] = self._interrupt_unfinished()
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+        self._place = Place.of(path)
         self._closed = False
 
     @classmethod
@@ -77,8 +85,8 @@ class Database(DatabaseReader):
         """The database at `path`, an absolute path: made, or migrated, where needed.
 
         Only for the process that holds the lock of the state directory, since the jobs that have
-        no end are marked as interrupted. Raises `NewerVersion`, `StoreDamaged` or `StoreFull`;
-        the file is then as it was.
+        no end are marked as interrupted. Raises `NewerVersion`, `StoreDamaged`, `StoreFull`,
+        `StoreBusy` or `StoreReadOnly`; the file is then as it was.
         """
         connection = open_for_writing(path, busy_seconds=_BUSY_SECONDS)
         try:
@@ -99,7 +107,9 @@ class Database(DatabaseReader):
             return
         self._closed = True
         try:
-            self.commit()
+            # Also to files that were moved away: whoever did that may still want what is in them.
+            self._save()
+            self.check()
         finally:
             self._checkpointer.wait()
             # Where this fails, all that was committed is in the log, and the next `open` finds it.
@@ -253,9 +263,20 @@ class Database(DatabaseReader):
 
         Costs next to nothing when there is nothing to write. To be called at the end of each
         step, also of one that only looked up: it lets go of the view that the look-ups share.
-        Raises `StoreFull`, `StoreBusy` or another `StoreError`; what is unsaved is kept, and
-        the next commit tries again.
+        Raises `StoreFull`, `StoreBusy`, `StoreGone` or another `StoreError`; what is unsaved is
+        kept, and the next commit tries again. Waits for another program's transaction no longer
+        than a few milliseconds.
         """
+        if self._unsaved:
+            self.check()
+        self._save()
+
+    def check(self) -> None:
+        """Raises `StoreGone` if the files were moved or removed meanwhile. Takes microseconds."""
+        if self._place is not None:
+            self._place.check()
+
+    def _save(self) -> None:
         unsaved, connection = self._unsaved, self._connection
         try:
             if connection.in_transaction:
@@ -307,6 +328,7 @@ class Database(DatabaseReader):
 
     def _write(self, query: str, parameters: tuple[object, ...]) -> int:
         """Runs one statement in a transaction of its own. Returns how many rows it changed."""
+        self.check()
         try:
             if self._connection.in_transaction:
                 self._connection.rollback()

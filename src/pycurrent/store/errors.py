@@ -5,6 +5,7 @@ Each message is one line that says what is wrong, where, and what to do about it
 
 import sqlite3
 from pathlib import Path
+from typing import ClassVar
 
 from pycurrent.errors import PycurrentError, UsageError
 
@@ -35,17 +36,40 @@ class BadJobId(UsageError):
 class StoreError(PycurrentError):
     """The database can't do what it was asked to."""
 
+    brief: ClassVar[str] = "the database can't be used"
+    """What is wrong, in a few words without a path."""
+
 
 class StoreFull(StoreError):
     """The disk takes no more data. What was to be written is kept; the next commit tries again."""
+
+    brief = "the disk of the database is full or failing"
 
 
 class StoreBusy(StoreError):
     """Another program locks the database. What was to be written is kept, as with `StoreFull`."""
 
+    brief = "another program holds the lock of the database"
+
+
+class StoreReadOnly(StoreError, UsageError):
+    """The database can be read, but not written."""
+
+    brief = "the database can't be written"
+
+
+class StoreGone(StoreError):
+    """The database's files were moved or removed while they were in use. What was to be written is
+    kept, as with `StoreFull`: it is written if they come back.
+    """
+
+    brief = "the database was moved or removed"
+
 
 class StoreDamaged(StoreError, UsageError):
     """The database file is no database, or a damaged one. Nothing has been changed in it."""
+
+    brief = "the database is damaged"
 
 
 def damaged(path: Path, why: str) -> StoreDamaged:
@@ -56,10 +80,32 @@ def damaged(path: Path, why: str) -> StoreDamaged:
     )
 
 
+def read_only(path: Path, why: str) -> StoreReadOnly:
+    """The error for a database at `path` that can't be written."""
+    return StoreReadOnly(
+        f"the database {path} can't be written ({why}), so nothing could be recorded: let this user"
+        f" write the files in {path.parent} (chown, chmod), mount their disk for writing, or use"
+        " another --state-dir"
+    )
+
+
+def unreadable(path: Path, error: OSError) -> StateDirError:
+    """The error for a database at `path` that the system does not let us read."""
+    return StateDirError(
+        f"the database {path} can't be read: {error.strerror}; let this user read the files in"
+        f" {path.parent}"
+    )
+
+
+def kind_of(error: sqlite3.Error) -> int:
+    """The kind of an error of SQLite, such as `sqlite3.SQLITE_FULL`."""
+    # The low byte is the kind of error, the others its variants.
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+
+
 def from_sqlite(path: Path, error: sqlite3.Error) -> StoreError:
     """The error of ours that says what `error`, raised on the database at `path`, means."""
-    # The low byte is the kind of error, the others its variants.
-    match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
+    match kind_of(error):
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return damaged(path, str(error))
         case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
@@ -72,5 +118,7 @@ def from_sqlite(path: Path, error: sqlite3.Error) -> StoreError:
                 f"the database {path} is locked by another program ({error}): end that program's "
                 "transaction; what could not be written is kept in memory until then"
             )
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
+            return read_only(path, str(error))
         case _:
             return StoreError(f"the database {path} can't be used: {error}")

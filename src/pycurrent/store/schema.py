@@ -9,17 +9,32 @@ file is looked at through a read-only connection first: closing one that may wri
 what is in the write-ahead log into it.
 """
 
+import errno
+import os
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from stat import S_ISREG
+from tempfile import TemporaryDirectory
 
-from pycurrent.store.errors import NewerVersion, StateDirError, damaged, from_sqlite
+from pycurrent.store.errors import (
+    NewerVersion,
+    StateDirError,
+    StoreError,
+    damaged,
+    from_sqlite,
+    kind_of,
+    read_only,
+    unreadable,
+)
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 # The check reads the whole file: about 3 ms a megabyte. A damage in a larger file is found
 # when its pages are read.
 _CHECKED_UP_TO = 1 << 20
+# Nobody locks readers out of a database in WAL mode, unless it is repaired or converted.
+_READING_BUSY_SECONDS = 2.0
 # Kept in memory of the database's pages, in KiB.
 _CACHE_KIB = 16 * 1024
 
@@ -53,7 +68,7 @@ def open_for_writing(path: Path, *, busy_seconds: float) -> sqlite3.Connection:
             )
     except sqlite3.Error as error:
         connection.close()
-        raise from_sqlite(path, error) from error
+        raise _not_written(path, error) from error
     return connection
 
 
@@ -83,6 +98,14 @@ def open_existing(path: Path, *, busy_seconds: float) -> sqlite3.Connection:
     return connection
 
 
+def _not_written(path: Path, error: sqlite3.Error) -> StoreError:
+    """What is wrong with a database that could not be opened to be written."""
+    # SQLite only says that it can't open some file.
+    if kind_of(error) == sqlite3.SQLITE_CANTOPEN and not os.access(path.parent, os.W_OK | os.X_OK):
+        return read_only(path, f"its folder can't be written; {error}")
+    return from_sqlite(path, error)
+
+
 def _require_newest(path: Path, connection: sqlite3.Connection) -> None:
     """Close the connection, and raise, unless the schema is that of this version."""
     newest = len(migrations())
@@ -108,7 +131,7 @@ def _is_there(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise StateDirError(f"the database {path} can't be read: {error.strerror}") from error
+        raise unreadable(path, error) from error
     if not S_ISREG(status.st_mode):
         raise StateDirError(f"the database {path} is no file: move it away to make room for one")
     return status.st_size > 0
@@ -136,7 +159,46 @@ def _check(path: Path, connection: sqlite3.Connection, *, newest: int) -> int:
 
 
 def _connect_read_only(path: Path) -> sqlite3.Connection:
-    return _connect(path, f"{path.as_uri()}?mode=ro", busy_seconds=5)
+    """A connection that only reads, where the right to read is all that there is, too.
+
+    SQLite wants to make files beside a database in WAL mode, be it only to read it. Where it
+    can't, nobody else does so now, and what the log holds decides how it is read without them.
+    """
+    if not os.access(path, os.R_OK):
+        raise unreadable(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+    connection = _connect(path, f"{path.as_uri()}?mode=ro", _READING_BUSY_SECONDS)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        return connection
+    except sqlite3.Error as error:
+        connection.close()
+        if kind_of(error) not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
+            raise from_sqlite(path, error) from error
+    log = Path(f"{path}-wal")
+    try:
+        if log.exists() and log.stat().st_size:
+            return _connect_to_copy(path, log)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return _connect(path, f"{path.as_uri()}?immutable=1", _READING_BUSY_SECONDS)
+
+
+def _connect_to_copy(path: Path, log: Path) -> sqlite3.Connection:
+    """A connection to a copy of a database and its log, which are gone from their folder again
+    when this returns: the open files are all that is needed.
+    """
+    with TemporaryDirectory(prefix="pycurrent-") as folder:
+        copy = Path(folder) / path.name
+        shutil.copyfile(path, copy)
+        shutil.copyfile(log, f"{copy}-wal")
+        connection = _connect(copy, f"{copy.as_uri()}?mode=rw", _READING_BUSY_SECONDS)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            connection.execute("PRAGMA query_only = 1")
+        except sqlite3.Error as error:
+            connection.close()
+            raise from_sqlite(path, error) from error
+        return connection
 
 
 def _connect(path: Path, uri: str, busy_seconds: float) -> sqlite3.Connection:
@@ -144,7 +206,7 @@ def _connect(path: Path, uri: str, busy_seconds: float) -> sqlite3.Connection:
     try:
         return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_seconds)
     except sqlite3.Error as error:
-        raise from_sqlite(path, error) from error
+        raise _not_written(path, error) from error
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

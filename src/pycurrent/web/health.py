@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from pycurrent.service import Health
 from pycurrent.web.context import ServiceOf
@@ -16,20 +16,27 @@ router = APIRouter(tags=["health"], responses=may_answer(400))
 
 
 class HealthModel(BaseModel):
-    """All is well with the engine, whatever the pipeline does."""
+    """The engine works, whatever the pipeline does."""
 
     status: Literal["ok"] = "ok"
+    problems: list[str] = Field(
+        default=[], description="What people should know of all the same; left out if nothing."
+    )
 
 
-@router.get("/healthz")
+@router.get("/healthz", response_model_exclude_unset=True)
 async def healthz() -> HealthModel:
     """Whether the process answers."""
-    return HealthModel()
+    return HealthModel(status="ok")
 
 
-@router.get("/readyz", responses=may_answer(503))
+@router.get("/readyz", responses=may_answer(503), response_model_exclude_unset=True)
 async def readyz(service: ServiceOf) -> HealthModel:
-    """Whether the engine has taken its first step, and goes on."""
-    if service.health is not Health.READY:
-        raise problem(503, f"the engine is {service.health.value}")
-    return HealthModel()
+    """Whether the engine has taken its first step, goes on, and can begin what is new."""
+    health = service.health
+    problems = [problem.brief for problem in service.problems]
+    if health is Health.HELD:
+        raise problem(503, f"the engine begins nothing new: {'; '.join(problems)}")
+    if health is not Health.READY:
+        raise problem(503, f"the engine is {health.value}")
+    return HealthModel(status="ok", problems=problems) if problems else HealthModel(status="ok")

@@ -108,6 +108,14 @@ class _Now(Collector):
             "Results that are kept in memory, or are being made.",
             measures.cache_items,
         )
+        problems = _gauge(
+            "pycurrent_problems",
+            "What is wrong with the engine itself: told, or held, when it begins nothing new.",
+            "effect",
+        )
+        for effect, number in measures.problems:
+            problems.add_metric([name_of(effect)], number)
+        yield problems
         yield GaugeMetricFamily(
             "pycurrent_event_followers",
             "Connections that follow the live events.",

@@ -87,6 +87,11 @@ class Stage(TypedDict):
     failure: str | None
 
 
+class Problem(TypedDict):
+    message: str
+    effect: str
+
+
 class Overview(TypedDict):
     result: Result
     counts: dict[str, int]
@@ -94,6 +99,7 @@ class Overview(TypedDict):
     stages: list[Stage]
     jobs: int
     confirm: str | None
+    problems: list[Problem]
 
 
 class Operations(TypedDict):

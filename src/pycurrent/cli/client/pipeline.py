@@ -38,6 +38,7 @@ def _overview_lines(answer: Overview) -> list[str]:
     result = answer["result"]
     why = "" if result["failure"] is None else f": {one_line(result['failure'])}"
     lines = [f"{result['state']}{why}", counts(Stats(**answer["counts"]))]
+    lines += [f"problem: {one_line(problem['message'])}" for problem in answer["problems"]]
     lines += [line for stage in answer["stages"] for line in stage_lines(stage)]
     left = sum(answer["of_interest"].values()) - len(answer["stages"])
     return [*lines, f"  ... and {left} more"] if left > 0 else lines

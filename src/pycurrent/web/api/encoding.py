@@ -167,5 +167,10 @@ def _named(event: Event) -> tuple[str, str]:
             return "confirm", json.dumps({"level": None if level is None else name_of(level)})
         case OverviewChanged():
             result = {"state": name_of(event.state), "failure": event.failure}
-            data = {"result": result, "counts": asdict(event.counts), "jobs": event.jobs}
+            data = {
+                "result": result,
+                "counts": asdict(event.counts),
+                "jobs": event.jobs,
+                "problems": [sendable(problem.message) for problem in event.problems],
+            }
             return "overview", json.dumps(data)

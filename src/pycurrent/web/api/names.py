@@ -11,7 +11,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from pycurrent.engine import JobState, Level
+from pycurrent.engine import Effect, JobState, Level
 from pycurrent.service import Action, Ending
 from pycurrent.term import Activity, EdgeKind, GroupKind, NodeKind, State
 
@@ -56,6 +56,7 @@ class ByName:
 
 StateName: TypeAlias = Annotated[State, ByName()]
 ActivityName: TypeAlias = Annotated[Activity, ByName()]
+EffectName: TypeAlias = Annotated[Effect, ByName()]
 LevelName: TypeAlias = Annotated[Level, ByName()]
 JobStateName: TypeAlias = Annotated[JobState, ByName(without=(JobState.ENDED,))]
 EndingName: TypeAlias = Annotated[Ending, ByName()]

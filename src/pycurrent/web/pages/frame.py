@@ -80,6 +80,8 @@ class Header:
     result_text: str
     counts: tuple[Count, ...]
     jobs: int
+    problems: tuple[str, ...]
+    """What is wrong with the engine itself."""
     confirm_text: str
     waiting: int
     choices: tuple[LevelChoice, ...]
@@ -157,6 +159,7 @@ def make_header(request: Request, access: Access, caller: Caller, service: Servi
             if (name := state.name.lower())
         ),
         jobs=overview.jobs,
+        problems=tuple(problem.message for problem in overview.problems),
         confirm_text=confirm_text(confirmation.level),
         waiting=len(confirmation.waiting),
         choices=tuple(choices),

@@ -12,7 +12,7 @@ from pycurrent.term import Failed
 from pycurrent.term.status import status_of_output
 from pycurrent.web.api.models.jobs import JobModel
 from pycurrent.web.api.models.model import Model, Text
-from pycurrent.web.api.names import ActivityName, LevelName, StateName
+from pycurrent.web.api.names import ActivityName, EffectName, LevelName, StateName
 
 
 class StatsModel(Model):
@@ -48,6 +48,13 @@ class StageModel(Model):
     failure: Text | None
 
 
+class ProblemModel(Model):
+    """Something that is wrong with the engine itself, whatever the pipeline does."""
+
+    message: Text
+    effect: EffectName
+
+
 class OverviewModel(Model):
     """The pipeline as a whole."""
 
@@ -59,6 +66,10 @@ class OverviewModel(Model):
     stages: list[StageModel] = Field(description="Those of most interest.")
     jobs: int = Field(description="How many jobs have not ended.")
     confirm: LevelName | None
+    problems: list[ProblemModel] = Field(
+        description="What is wrong with the engine itself; while something is held it begins"
+        " nothing new."
+    )
     last_event: str
 
     @classmethod
@@ -83,6 +94,7 @@ class OverviewModel(Model):
             ],
             jobs=overview.jobs,
             confirm=overview.confirm,
+            problems=[ProblemModel.model_validate(problem) for problem in overview.problems],
             last_event=last_event,
         )
 

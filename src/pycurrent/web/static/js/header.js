@@ -6,9 +6,10 @@ import { grouped } from "./numbers.js";
 const WORDS = { failed: "failed", running: "running", ready: "ready", ok: "ok", blocked: "blocked" };
 const title = document.title;
 
-live.on("overview", ({ result, counts, jobs }) => {
+live.on("overview", ({ result, counts, jobs, problems }) => {
   showCounts(counts);
   showResult(result);
+  showProblems(problems);
   const active = document.querySelector('[data-live="active-jobs"]');
   if (active !== null) active.textContent = jobs;
 });
@@ -32,6 +33,20 @@ export function showCounts(counts) {
   }
   const failed = counts.failed ?? 0;
   document.title = failed > 0 ? `✗ ${grouped(failed)} · ${title}` : title;
+}
+
+/** What is wrong with the engine itself. Drawn anew only where it differs: it is read aloud. */
+function showProblems(problems) {
+  const place = document.querySelector('[data-live="problems"]');
+  if (place === null) return;
+  const shown = [...place.children].map((item) => item.textContent);
+  if (shown.length === problems.length && shown.every((text, at) => text === problems[at])) return;
+  const items = problems.map((problem) => {
+    const item = document.createElement("li");
+    item.textContent = problem;
+    return item;
+  });
+  place.replaceChildren(...items);
 }
 
 function showResult({ state, failure }) {
