@@ -1,5 +1,6 @@
 """A Docker engine of the tests' own: never the system's, and any number side by side."""
 
+import json
 import os
 import shutil
 import signal
@@ -16,11 +17,18 @@ START = 20.0
 class DockerEngine:
     """An engine that keeps to a folder, with a network bridge of its own, without iptables.
 
-    `stop` leaves nothing of it, also after `kill`. Both may be called twice.
+    With `newer`, the folder of the programs of a newer engine, it is that one, and it stores images
+    as containerd does, which is the default of engines from version 29 on. `stop` leaves nothing of
+    it, also after `kill`. Both may be called twice.
     """
 
-    def __init__(self, folder: Path, plugins: Path) -> None:
+    def __init__(self, folder: Path, plugins: Path, newer: Path | None = None) -> None:
         self.folder = folder
+        self.is_newer = newer is not None
+        path = os.environ["PATH"]
+        self._path = path if newer is None else f"{newer}:{path}"
+        settings = {} if newer is None else {"features": {"containerd-snapshotter": True}}
+        (folder / "daemon.json").write_text(json.dumps(settings))
         self.host = f"unix://{folder / 'docker.sock'}"
         self.config = folder / "cli"
         self.config.mkdir(parents=True)
@@ -60,6 +68,15 @@ class DockerEngine:
 
     def images(self) -> list[str]:
         return self.docker("images", "--all", "--quiet", "--no-trunc").split()
+
+    def build(self, dockerfile: str, *options: str, context: Path | None = None) -> str:
+        """The id of an image, built as our own builds are."""
+        told = self.folder / "metadata.json"
+        words = ["--load", "--provenance=false", f"--metadata-file={told}", *options]
+        words += ["-"] if context is None else ["--file=-", str(context)]
+        self.docker("buildx", "build", *words, stdin=dockerfile.encode())
+        id: str = json.loads(told.read_text())["containerimage.digest"]
+        return id
 
     def add_base(self, name: str) -> None:
         """An image of nothing but a shell and the usual tools."""
@@ -110,17 +127,24 @@ class DockerEngine:
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 [
-                    *("dockerd", "--host", self.host),
+                    *(self._program("dockerd"), "--host", self.host),
+                    *("--config-file", self.folder / "daemon.json"),
                     *("--data-root", self.folder / "data", "--exec-root", self.folder / "run"),
                     *("--pidfile", self.folder / "docker.pid", "--bridge", self._bridge),
                     *("--iptables=false", "--ip6tables=false", "--ip-forward=false"),
                     *("--ip-masq=false", "--userland-proxy=false", "--shutdown-timeout=2"),
                 ],
+                env={**os.environ, "PATH": self._path},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+
+    def _program(self, name: str) -> str:
+        found = shutil.which(name, path=self._path)
+        assert found is not None, name
+        return found
 
     def _answers(self) -> bool:
         try:

@@ -79,8 +79,12 @@ def composing(
 async def test_a_project_follows_the_file(
     composing: docker.Context, engine: DockerEngine, start: Start
 ) -> None:
-    """Containers are made anew when what the file says of them changes."""
+    """Containers are made anew when what the file says of them changes.
+
+    The old program can't do that with a newer engine: then it says what to install.
+    """
     contents = Var("file", compose_file("sleep 7001"))
+    is_too_old = composing.config != engine.config and engine.is_newer
     try:
         async with start(lambda: composing.compose("shop", contents.get())) as h:
             await over(h)
@@ -89,10 +93,14 @@ async def test_a_project_follows_the_file(
             contents.set(compose_file("sleep 7002"))
             await h.until(lambda: len(h.history()) == 2, timeout=40)
             await h.settle()
+            if is_too_old:
+                assert isinstance(h.output, Failed)
+                assert "install the compose plugin of docker" in h.output.message
+                return
             assert engine.processes("7002")
             assert not engine.processes("7001")
     finally:
-        engine.docker("rm", "--force", *engine.containers())
+        remove_all(engine)
 
 
 async def test_a_broken_compose_file_is_named(context: docker.Context, start: Start) -> None:
@@ -115,7 +123,7 @@ async def test_compose_may_wait_for_health(
             assert isinstance(h.output, Failed)
             assert "exited (4)" in h.output.message
     finally:
-        engine.docker("rm", "--force", *engine.containers())
+        remove_all(engine)
 
 
 async def test_a_cancelled_project_is_named_with_what_stays(
@@ -132,7 +140,7 @@ async def test_a_cancelled_project_is_named_with_what_stays(
             assert h.output == Failed("Cancelled: enough")
             assert "To end it: docker compose -p shop down" in h.log("compose")
     finally:
-        engine.docker("rm", "--force", *engine.containers())
+        remove_all(engine)
 
 
 async def test_names_of_projects_and_services_are_checked(context: docker.Context) -> None:
@@ -142,3 +150,76 @@ async def test_names_of_projects_and_services_are_checked(context: docker.Contex
             context.compose(name, "")
     with pytest.raises(UsageError):
         context.service("--force", "app:1")
+
+
+VARIABLES = f"""\
+services:
+  app:
+    image: {BASE}
+    command: echo word=${{WORD:-default}}
+    network_mode: none
+"""
+
+
+async def test_only_the_contents_say_what_a_project_is(
+    composing: docker.Context,
+    engine: DockerEngine,
+    start: Start,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither a file where the engine was started, nor its environment."""
+    (tmp_path / ".env").write_text("WORD=file\nCOMPOSE_FILE=other.yml\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORD", "environment")
+    monkeypatch.setenv("COMPOSE_PROFILES", "nosuch")
+    try:
+        async with start(lambda: composing.compose("alone", VARIABLES)) as h:
+            await over(h)
+            assert h.output == Ok(None), h.log("compose")
+            assert "error" not in h.log("compose").lower()
+        (made,) = engine.containers()
+        assert "word=default" in engine.docker("container", "inspect", made)
+    finally:
+        remove_all(engine)
+
+
+async def test_orphans_are_removed_on_request_only(
+    composing: docker.Context, engine: DockerEngine, start: Start
+) -> None:
+    """A container of the project that another file has made is somebody's."""
+    two = compose_file("sleep 7004") + compose_file("sleep 7005").partition("services:\n")[
+        2
+    ].replace("app:", "other:")
+    one = compose_file("sleep 7004")
+    try:
+        for contents, remove_orphans, left in ((two, False, 2), (one, False, 2), (one, True, 1)):
+            async with start(
+                lambda c=contents, r=remove_orphans: composing.compose("shop", c, remove_orphans=r)
+            ) as h:
+                await over(h)
+                if remove_orphans:
+                    h.find("compose").rebuild()
+                    await h.until(lambda: len(h.history()) == 3, timeout=40)
+                    await h.settle()
+                assert h.output == Ok(None), h.log("compose")
+            assert len(engine.containers()) == left
+    finally:
+        remove_all(engine)
+
+
+def remove_all(engine: DockerEngine) -> None:
+    if containers := engine.containers():
+        engine.docker("rm", "--force", *containers)
+
+
+async def test_a_password_is_for_a_registry_that_was_named(context: docker.Context) -> None:
+    """An operation that is about no single image can't know which one is meant."""
+    auth = docker.Auth("robot", "psst-psst-0815")
+    for make in (
+        lambda: context.compose("shop", "", auth=auth),
+        lambda: context.build(None, dockerfile="FROM x", auth=auth),
+    ):
+        with pytest.raises(UsageError, match="say which registry the password is for") as raised:
+            make()
+        assert "psst" not in str(raised.value)

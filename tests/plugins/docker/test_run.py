@@ -278,3 +278,14 @@ async def test_the_label_is_the_command(
 def labels(engine: DockerEngine) -> list[str]:
     form = f'{{{{.Label "{STATE_LABEL}"}}}}'
     return engine.docker("ps", "--all", "--format", form).split()
+
+
+async def test_a_container_is_run_once(
+    context: docker.Context, base: docker.Image, start: Start
+) -> None:
+    """An option that has it started again, or kept, is not heeded: it would never end."""
+    async with start(
+        lambda: context.run(base, args=["sh", "-c", "exit 3"], run_args=["--restart=always"])
+    ) as h:
+        await over(h)
+        assert h.output == Failed("the command in the container exited with status 3")

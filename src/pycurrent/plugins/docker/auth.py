@@ -4,15 +4,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pycurrent.errors import UsageError
+from pycurrent.plugins.docker.image import registry_host
+
 
 @dataclass(frozen=True, slots=True)
 class Auth:
     """A user of a registry, and the password or token: context, never part of a key.
 
     The registry is `host` or `host:port`, by default that of the image which an operation is
-    about. A job that needs it logs in for itself alone, in a temporary folder that ends with it.
+    about; `docker.io` is Docker Hub. A job that needs it logs in for itself alone, in a temporary
+    folder that ends with it. Raises UsageError for what can't be the address of a registry.
     """
 
     username: str
     password: str = field(repr=False)
     registry: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.registry is not None:
+            object.__setattr__(self, "registry", registry_host(self.registry))
+
+
+def named_registry(auth: Auth | None, operation: str) -> Auth | None:
+    """The credentials, if they say for which registry they are. Raises UsageError.
+
+    For operations that are not about one image: the password must not go to a registry that
+    nobody has named.
+    """
+    if auth is not None and auth.registry is None:
+        raise UsageError(
+            f"{operation}: say which registry the password is for:"
+            f' Auth({auth.username!r}, ..., registry="registry.example.org")'
+        )
+    return auth

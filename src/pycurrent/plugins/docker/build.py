@@ -11,7 +11,7 @@ from typing import ClassVar
 from pycurrent.cache import Builder, Schedule
 from pycurrent.engine import AnyPool, Job, Level
 from pycurrent.errors import UsageError
-from pycurrent.plugins.docker.auth import Auth
+from pycurrent.plugins.docker.auth import Auth, named_registry
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import Image
 from pycurrent.plugins.docker.secrets import Secrets
@@ -130,6 +130,7 @@ def build(
     `buildx` it is `docker buildx build`, otherwise whatever `docker build` is on this machine.
     """
     limits = Limits(level, pool, timeout)
+    auth = named_registry(auth, "build")
     work = Secrets(dict(secrets or {}))
     if context is None and isinstance(dockerfile, PurePath):
         raise UsageError("without a context the Dockerfile must be given as a text: dockerfile=")

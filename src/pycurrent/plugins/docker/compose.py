@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from typing import ClassVar
 from pycurrent.cache import Publisher
 from pycurrent.engine import AnyPool, Job, Level
 from pycurrent.errors import UsageError
-from pycurrent.plugins.docker.auth import Auth
+from pycurrent.plugins.docker.auth import Auth, named_registry
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.session import Session, session
 from pycurrent.plugins.labels import label_or
@@ -19,6 +21,11 @@ from pycurrent.term import Current, Failure, Primitive, component
 
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _OLD = "docker-compose"
+# What `docker` itself goes by: where things are, how engines are reached.
+_NEEDED = re.compile(
+    r"PATH|HOME|USER|LOGNAME|TMPDIR|LANG|LC_.*|XDG_.*|SSH_.*|SSL_CERT_.*|DOCKER_.*"
+    r"|(?i:(https?|no|all)_proxy)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,7 @@ class Compose(Publisher[ComposeKey, str, None]):
     client: Client
     auth: Auth | None
     wait: bool
+    remove_orphans: bool
     limits: Limits
 
     def describe(self, key: ComposeKey, value: str) -> str:
@@ -47,25 +55,35 @@ class Compose(Publisher[ComposeKey, str, None]):
         await self.limits.start(job)
         job.on_cancel(lambda: _say_it_stays(job, key.project))
         async with session(self.client, job, auth=self.auth) as docker:
-            up = ("-p", key.project, "-f", "-", "up", "--detach", "--remove-orphans")
+            up = [*_files(docker, key.project), "up", "--detach"]
+            up += ["--remove-orphans"] if self.remove_orphans else []
             if await _has_plugin(docker):
-                wait = ["--wait"] if self.wait else []
-                await docker.exec("compose", *up, *wait, stdin=value)
+                up += ["--wait"] if self.wait else []
+                await docker.exec("compose", *up, env=_alone(), stdin=value)
             elif self.wait:
                 raise Failure("wait needs Compose v2: install the compose plugin of docker")
             else:
-                await docker.exec(*up, program=_OLD, stdin=value)
+                await docker.exec(*up, program=_OLD, env=_alone(), stdin=value)
+
+
+def _files(docker: Session, project: str) -> list[str]:
+    """Options by which nothing counts but the contents that are given."""
+    return ["-p", project, "--project-directory", str(docker.cwd), "-f", "-"]
+
+
+def _alone() -> dict[str, None]:
+    """The environment without what a Compose file could take for its own variables."""
+    return {name: None for name in os.environ if not _NEEDED.fullmatch(name)}
 
 
 async def _has_plugin(docker: Session) -> bool:
     """Whether there is Compose v2; False if there is v1. Raises Failure if there is neither."""
-    try:
-        await docker.ask("compose", "version")
-    except Failure as failure:
-        if shutil.which(_OLD) is None:
-            raise Failure(f"there is no Compose: install its plugin ({failure})") from None
-        return False
-    return True
+    plugins = await docker.ask("info", "--format", "{{json .ClientInfo.Plugins}}")
+    if any(plugin.get("Name") == "compose" for plugin in json.loads(plugins) or []):
+        return True
+    if shutil.which(_OLD) is None:
+        raise Failure("there is no Compose: install the compose plugin of docker")
+    return False
 
 
 def _say_it_stays(job: Job, project: str) -> None:
@@ -80,6 +98,7 @@ def compose(
     contents: str | Current[str],
     *,
     wait: bool = False,
+    remove_orphans: bool = False,
     auth: Auth | None = None,
     timeout: Timeout = None,
     pool: AnyPool | None = None,
@@ -88,12 +107,15 @@ def compose(
 ) -> Current[None]:
     """Have the project run what the contents of a Compose file say.
 
-    Containers are made anew where something about them has changed, and removed where they are
-    no longer in the file. The contents are recorded, and no place for secrets. With `wait` it
-    succeeds once all services are running and healthy. Cancelled it does no more, but what it has
-    started stays. Relative paths in the file don't work. `auth` says which `registry` it is for.
+    Containers are made anew where something about them has changed; those of services that are no
+    longer in the file are removed with `remove_orphans` only. The contents are recorded, and no
+    place for secrets. With `wait` it succeeds once all services are running and healthy. Cancelled
+    it does no more, but what it has started stays. Only the contents count: not the variables of
+    the engine's environment, nor an `.env` file; relative paths in the file don't work. `auth` says
+    which `registry` it is for.
     """
-    work = Compose(client, auth, wait, Limits(level, pool, timeout))
+    auth = named_registry(auth, "compose")
+    work = Compose(client, auth, wait, remove_orphans, Limits(level, pool, timeout))
     if not _PROJECT.fullmatch(project):
         raise UsageError(
             f"{project!r} can't be the name of a project: small letters, digits, - and _"

@@ -12,8 +12,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+from pycurrent.errors import UsageError
+from pycurrent.plugins.docker.image import registry_host
+
 SETTINGS = "config.json"
-_OWN = frozenset({SETTINGS, "manifests"})
+CWD = "pycurrent-cwd"
+"""The empty folder in which a job's commands of `docker` run."""
+_OWN = frozenset({SETTINGS, "manifests", CWD})
 
 
 def users_config(folder: Path | None) -> Path:
@@ -42,8 +47,16 @@ def prepare_login(folder: Path, users: Path, server: str) -> None:
     if store is not None:
         # The user's other logins are still to be found.
         helpers = {**dict.fromkeys(settings.get("auths", {}), store), **helpers}
-    helpers.pop(server, None)
-    _write(folder, {**settings, "credHelpers": helpers})
+    # Settings of older versions name a registry by an address with its scheme.
+    others = {at: helper for at, helper in helpers.items() if not _is_same(at, server)}
+    _write(folder, {**settings, "credHelpers": others})
+
+
+def _is_same(address: str, server: str) -> bool:
+    try:
+        return registry_host(address) == server
+    except UsageError:
+        return False
 
 
 def _settings(folder: Path) -> dict[str, Any]:

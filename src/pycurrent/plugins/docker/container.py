@@ -70,7 +70,7 @@ async def container(docker: Session, key: RunKey, secrets: Secrets) -> AsyncIter
     try:
         await docker.ask(
             *("create", "--init", "--pull=never", *key.run_args, *secrets.for_run()),
-            *("--rm=false", f"--name={made.name}"),
+            *("--rm=false", "--restart=no", f"--name={made.name}"),
             *(f"--label={STATE_LABEL}={state_of(job)}", f"--label={JOB_LABEL}={job.id}"),
             *(f"--label={FOLDER_LABEL}={docker.folder}", key.image, *key.args),
             env=secrets.told(job),

@@ -7,8 +7,12 @@ from typing import Any
 
 from pycurrent.plugins.docker.image import repository_of
 from pycurrent.plugins.docker.insecure import insecure_option
+from pycurrent.plugins.docker.platform import choose
 from pycurrent.plugins.docker.session import Session
 from pycurrent.term import Failure
+
+_NO_PLATFORM = "unknown/unknown"
+"""Of attestations, which stand in a list of manifests as if they were images."""
 
 
 async def digest_of(docker: Session, name: str, platform: str | None) -> str:
@@ -21,10 +25,11 @@ async def digest_of(docker: Session, name: str, platform: str | None) -> str:
     entries: list[dict[str, Any]] = found if isinstance(found, list) else [found]
     if platform is None and len(entries) > 1:
         platform = await _platform_of_engine(docker)
-    for entry in entries:
-        if platform is None or _is_for(entry, platform):
-            return f"{repository_of(name)}@{entry['Descriptor']['digest']}"
-    known = ", ".join(sorted({_platform(entry) for entry in entries}))
+    offered = [_platform(entry) for entry in entries]
+    chosen = 0 if platform is None else choose(offered, platform)
+    if chosen is not None:
+        return f"{repository_of(name)}@{entries[chosen]['Descriptor']['digest']}"
+    known = ", ".join(sorted(set(offered) - {_NO_PLATFORM}))
     raise Failure(f"{name} is not there for {platform}, but for {known}")
 
 
@@ -35,9 +40,3 @@ async def _platform_of_engine(docker: Session) -> str:
 def _platform(entry: dict[str, Any]) -> str:
     of = entry["Descriptor"].get("platform") or {}
     return "/".join(filter(None, (of.get("os"), of.get("architecture"), of.get("variant"))))
-
-
-def _is_for(entry: dict[str, Any], platform: str) -> bool:
-    """Whoever asks for no variant gets any."""
-    mine = _platform(entry)
-    return mine == platform or mine.startswith(f"{platform}/")

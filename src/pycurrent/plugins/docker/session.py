@@ -14,14 +14,23 @@ from pycurrent.engine import CommandFailed, Job
 from pycurrent.plugins.docker.auth import Auth
 from pycurrent.plugins.docker.cause import cause
 from pycurrent.plugins.docker.client import Client
-from pycurrent.plugins.docker.config import make_config, prepare_login, users_config
-from pycurrent.plugins.docker.image import registry_of
+from pycurrent.plugins.docker.config import CWD, make_config, prepare_login, users_config
+from pycurrent.plugins.docker.image import DOCKER_HUB, registry_of
 from pycurrent.term import Failure
 
-DOCKER_HUB = "https://index.docker.io/v1/"
+Environment = Mapping[str, str | None]
+"""Variables to add; those that are None are taken out."""
 
-_NONE: Mapping[str, str] = MappingProxyType({})
-_QUIET = {"DOCKER_CLI_HINTS": "false", "BUILDKIT_PROGRESS": "plain"}
+_NONE: Environment = MappingProxyType({})
+_SET: Environment = MappingProxyType(
+    {
+        "DOCKER_CLI_HINTS": "false",
+        "BUILDKIT_PROGRESS": "plain",
+        # What is made depends on the key, not on where the engine was started.
+        "DOCKER_DEFAULT_PLATFORM": None,
+        "SOURCE_DATE_EPOCH": None,
+    }
+)
 _LONGEST_READ = 1 << 16
 """Bytes at the end of what a command says, in which its last lines are looked for."""
 
@@ -39,7 +48,7 @@ class Session:
         self,
         *words: str,
         program: str = "docker",
-        env: Mapping[str, str] = _NONE,
+        env: Environment = _NONE,
         stdin: str | None = None,
         through: Sequence[str] = (),
         grace: float | None = None,
@@ -53,6 +62,7 @@ class Session:
         try:
             await self.job.exec(
                 [*through, *command],
+                cwd=self.cwd,
                 env={**self._env, **env},
                 stdin=stdin,
                 grace=grace,
@@ -65,7 +75,7 @@ class Session:
     async def ask(
         self,
         *words: str,
-        env: Mapping[str, str] = _NONE,
+        env: Environment = _NONE,
         cancellable: bool = True,
         through: Sequence[str] = (),
         grace: float | None = None,
@@ -75,6 +85,7 @@ class Session:
         try:
             return await self.job.check_output(
                 [*through, *command],
+                cwd=self.cwd,
                 env={**self._env, **env},
                 cancellable=cancellable,
                 grace=grace,
@@ -84,8 +95,13 @@ class Session:
             raise self._failure("docker", words, error, start) from None
 
     @property
-    def _env(self) -> dict[str, str]:
-        return {"DOCKER_CONFIG": str(self.folder), **_QUIET}
+    def cwd(self) -> Path:
+        """An empty folder, where its commands run: not where the engine happened to start."""
+        return self.folder / CWD
+
+    @property
+    def _env(self) -> dict[str, str | None]:
+        return {"DOCKER_CONFIG": str(self.folder), **_SET}
 
     def _failure(
         self, program: str, words: tuple[str, ...], error: CommandFailed, start: int
@@ -123,6 +139,7 @@ async def session(
     async with job.tempdir("docker-config-") as folder:
         await asyncio.to_thread(make_config, folder, users)
         docker = Session(client, job, folder)
+        docker.cwd.mkdir()
         if auth is not None:
             server = auth.registry or registry_of(name) or DOCKER_HUB
             await asyncio.to_thread(prepare_login, folder, users, server)

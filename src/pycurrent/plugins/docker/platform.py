@@ -1,0 +1,60 @@
+"""The names of platforms, and when two of them mean the same.
+
+The rules are those of containerd (its package `platforms`), which the engine and BuildKit follow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_PART = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
+_SYSTEMS = {"macos": "darwin"}
+_ARCHITECTURES = {
+    "i386": ("386", ""),
+    "i486": ("386", ""),
+    "i586": ("386", ""),
+    "i686": ("386", ""),
+    "x86_64": ("amd64", ""),
+    "x86-64": ("amd64", ""),
+    "aarch64": ("arm64", ""),
+    "armhf": ("arm", "v7"),
+    "armel": ("arm", "v6"),
+}
+_DEFAULT_VARIANTS = {"amd64": "v1", "arm64": "v8", "arm": "v7"}
+_SYSTEM = "linux"
+"""Of a platform that names its architecture only."""
+
+
+def normalised(platform: str) -> tuple[str, str, str] | None:
+    """Operating system, architecture and variant; None for what can't be a platform.
+
+    The variant is "" where there is but one, or it is the usual one.
+    """
+    parts = platform.strip().lower().split("/")
+    if not 1 <= len(parts) <= 3 or not all(map(_PART.fullmatch, parts)):
+        return None
+    system, architecture, variant = [*parts, "", ""][:3] if len(parts) > 1 else ("", parts[0], "")
+    architecture, implied = _ARCHITECTURES.get(architecture, (architecture, ""))
+    variant = variant or implied
+    if variant.isdecimal():
+        variant = f"v{variant}"
+    if variant == _DEFAULT_VARIANTS.get(architecture):
+        variant = ""
+    return _SYSTEMS.get(system, system) or _SYSTEM, architecture, variant
+
+
+def choose(offered: Sequence[str], asked: str) -> int | None:
+    """Which of the platforms is meant by what somebody asks for; None if none is.
+
+    Without a variant it is the usual one, or else any.
+    """
+    known = [normalised(one) for one in offered]
+    wanted = normalised(asked)
+    if wanted is None:
+        return None
+    if wanted in known:
+        return known.index(wanted)
+    if wanted[2] or asked.count("/") > 1:
+        return None
+    return next((i for i, one in enumerate(known) if one and one[:2] == wanted[:2]), None)
