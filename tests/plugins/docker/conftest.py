@@ -19,7 +19,7 @@ from pycurrent.testing import Harness
 
 from ...debian import MissingPart, missing
 from .engine import DockerEngine
-from .parts import find_parts
+from .parts import find_newer_engine, find_parts
 from .registry import Registry
 
 BASE = "lab/base:1"
@@ -44,14 +44,27 @@ def folder_on_disk(prefix: str) -> Iterator[Path]:
         yield Path(f)
 
 
+@pytest.fixture(scope="session", params=["graph driver", "containerd"])
+def newer(request: pytest.FixtureRequest, plugins: Path) -> Path | None:
+    """Engines differ in how they store images: all has to work with both."""
+    if request.param == "graph driver":
+        return None
+    try:
+        return find_newer_engine()
+    except MissingPart as why:
+        missing(str(why))
+
+
 @pytest.fixture(scope="session")
-def new_engine(plugins: Path) -> Callable[[], AbstractContextManager[DockerEngine]]:
+def new_engine(
+    plugins: Path, newer: Path | None
+) -> Callable[[], AbstractContextManager[DockerEngine]]:
     """Engines for tests that break them."""
 
     @contextmanager
     def make() -> Iterator[DockerEngine]:
         with folder_on_disk("pcd-") as folder:
-            engine = DockerEngine(folder, plugins)
+            engine = DockerEngine(folder, plugins, newer)
             try:
                 engine.start()
                 engine.add_base(BASE)

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...debian import FOLDER, MissingPart, apt, install, one_at_a_time, release, run
@@ -28,6 +29,10 @@ PLUGIN_FOLDERS = [
     Path(folder, "docker/cli-plugins")
     for folder in ("/usr/libexec", "/usr/lib", "/usr/local/libexec", "/usr/local/lib")
 ]
+NEWER = 24
+"""The first version of an engine that can store images as containerd does."""
+# What runs containers is that of this system: it needs more of the C library than engines do.
+NEWER_PACKAGES = ["containerd", "docker.io"]
 # Debian 12 has no plugins; those of the next release run there, too.
 NEXT_RELEASE = {"bookworm": "trixie"}
 
@@ -39,6 +44,26 @@ def find_parts() -> Path:
     with one_at_a_time():
         install(PROGRAMS)
         return _plugins()
+
+
+def find_newer_engine() -> Path | None:
+    """The folder with the programs of an engine that can store images as containerd does.
+
+    None if that is the one of this system. Raises MissingPart.
+    """
+    with one_at_a_time():
+        install(PROGRAMS)
+        if _major("dockerd") >= NEWER:
+            return None
+        folder = FOLDER / "docker-newer"
+        if not (folder / "dockerd").exists():
+            _download(NEWER_PACKAGES, folder, ["usr/sbin/dockerd", "usr/bin/containerd*"])
+        return folder
+
+
+def _major(program: str) -> int:
+    found = re.search(r"version (\d+)\.", _output(program, "--version"))
+    return 0 if found is None else int(found[1])
 
 
 def has_compose_v1() -> bool:
@@ -60,12 +85,12 @@ def _plugins() -> Path:
         if not any((place / name).exists() for place in known)
     }
     if missing:
-        _download(sorted(missing), folder)
+        _download(sorted(missing), folder, ["usr/*/docker/cli-plugins/*"])
     return folder
 
 
-def _download(packages: list[str], folder: Path) -> None:
-    """Unpack the plugins of some packages, without installing them."""
+def _download(packages: Sequence[str], folder: Path, programs: Sequence[str]) -> None:
+    """Take some programs out of packages, without installing them: all of them, or none."""
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
         options = _sources_of_next_release(place) if release() in NEXT_RELEASE else []
@@ -73,8 +98,11 @@ def _download(packages: list[str], folder: Path) -> None:
         apt(*options, "download", *packages, cwd=place)
         for package in place.glob("*.deb"):
             run("dpkg", "-x", str(package), str(place / "unpacked"))
-        for plugin in place.glob("unpacked/usr/*/docker/cli-plugins/*"):
-            shutil.copy(plugin, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        # In reverse: the one by which they are found to be there comes last.
+        found = [file for pattern in programs for file in place.glob(f"unpacked/{pattern}")]
+        for program in reversed(found):
+            shutil.copy(program, folder)
 
 
 def _sources_of_next_release(place: Path) -> list[str]:

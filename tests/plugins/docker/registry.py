@@ -99,7 +99,11 @@ async def _serving(answer: Answer) -> AsyncIterator[str]:
     async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with suppress(OSError, asyncio.IncompleteReadError):
-                await answer(reader, writer)
+                try:
+                    await answer(reader, writer)
+                except NotTLS:
+                    writer.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+                    await writer.drain()
         finally:
             writer.close()
             with suppress(OSError):
@@ -120,11 +124,15 @@ async def _serving(answer: Answer) -> AsyncIterator[str]:
         await asyncio.gather(*serving, return_exceptions=True)
 
 
+class NotTLS(Exception):
+    """What was taken for a server that speaks TLS does not."""
+
+
 async def _head(reader: asyncio.StreamReader) -> bytes:
-    """Of the request. Raises IncompleteReadError if it is TLS, which the engine tries first."""
+    """Of the request. Raises NotTLS if it is TLS, which the engine tries first."""
     first = await reader.readexactly(1)
     if not first.isalpha():
-        raise asyncio.IncompleteReadError(first, None)
+        raise NotTLS
     return first + await reader.readuntil(b"\r\n\r\n")
 
 
@@ -168,7 +176,7 @@ async def taking_slowly() -> AsyncIterator[Stalled]:
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await _head(reader)
-        if not head.startswith(b"PATCH "):
+        if not head.startswith((b"PATCH ", b"PUT ")):
             status = {b"POST": "202 Accepted", b"HEAD": "404 Not Found"}.get(head[:4], "200 OK")
             where = f"Location: http://{slow.host}/v2/x/blobs/uploads/1\r\n"
             known = "Docker-Upload-UUID: 1\r\nRange: 0-0\r\nContent-Length: 0\r\n"

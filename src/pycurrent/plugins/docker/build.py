@@ -12,6 +12,8 @@ from pycurrent.cache import Builder, Schedule
 from pycurrent.engine import AnyPool, Job, Level
 from pycurrent.errors import UsageError
 from pycurrent.plugins.docker.auth import Auth, named_registry
+from pycurrent.plugins.docker.bases import with_named_bases, with_named_images
+from pycurrent.plugins.docker.builder import builder_of, built_id
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import Image
 from pycurrent.plugins.docker.secrets import Secrets
@@ -43,11 +45,12 @@ class BuildKey:
     buildx: bool
     pull: bool
 
+    @property
+    def program(self) -> list[str]:
+        return ["buildx", "build"] if self.buildx else ["build"]
+
     def options(self) -> list[str]:
-        # Without --force-rm the classic builder keeps the container of a step that failed.
-        words = ["buildx", "build", "--load"] if self.buildx else ["build", "--force-rm"]
-        words += [f"--build-arg={name}={value}" for name, value in self.build_args.items()]
-        words += [] if self.platform is None else [f"--platform={self.platform}"]
+        words = [] if self.platform is None else [f"--platform={self.platform}"]
         words += [] if self.target is None else [f"--target={self.target}"]
         words += ["--squash"] if self.squash else []
         words += ["--pull"] if self.pull else []
@@ -80,16 +83,20 @@ class Build(Builder[BuildKey, Image]):
         ):
             is_text = isinstance(key.dockerfile, str)
             file = "-" if is_text else inside(folder, PurePath(key.dockerfile))
+            builder = await builder_of(docker, key.program)
+            args = await with_named_images(docker, key.build_args)
             await docker.exec(
+                *key.program,
+                *builder.options(result),
+                *(f"--build-arg={name}={value}" for name, value in args.items()),
                 *key.options(),
                 *self.secrets.for_build(),
                 f"--file={file}",
-                f"--iidfile={result / 'id'}",
                 str(folder),
                 env=self.secrets.told(job),
-                stdin=str(key.dockerfile) if is_text else None,
+                stdin=await with_named_bases(docker, str(key.dockerfile)) if is_text else None,
             )
-            return Image((result / "id").read_text().strip())
+            return Image(built_id(result))
 
 
 def _first_base(key: BuildKey) -> str:

@@ -34,12 +34,19 @@ _ELSEWHERE = re.compile(r"https?://|\btcp ")
 _FULL = re.compile(r"no space left on device", re.IGNORECASE)
 # What people can do about what registries say in so few words.
 _HINTS = [
+    (
+        re.compile(r"(for \S+ +)?'ContainerConfig'"),
+        "docker-compose 1 can't work with this engine: install the compose plugin of docker",
+    ),
     (re.compile(r"no basic auth credentials"), "the registry asks for a password: give auth"),
     (
         re.compile(r"^denied\b"),
         "the registry does not allow it: does the user of auth have the right?",
     ),
-    (re.compile(r"operation is unsupported|HTTP 405 response"), "the registry is read-only"),
+    (
+        re.compile(r"operation is unsupported|HTTP 405 response|405 Method Not Allowed"),
+        "the registry is read-only",
+    ),
     (re.compile(r"unexpected HTTP status: 5"), "the registry has failed: see its own log"),
 ]
 

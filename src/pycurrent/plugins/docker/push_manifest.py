@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ from pycurrent.plugins.docker.auth import Auth
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import DIGEST, checked_name, repository_of
 from pycurrent.plugins.docker.insecure import insecure_option
-from pycurrent.plugins.docker.session import session
+from pycurrent.plugins.docker.session import Session, session
 from pycurrent.plugins.labels import label_or
 from pycurrent.plugins.limits import Limits, Timeout
-from pycurrent.term import Current, Primitive, component, seq
+from pycurrent.term import Current, Failure, Primitive, component, seq
+
+_IS_A_LIST = "is a manifest list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +39,32 @@ class PushManifest(Publisher[str, tuple[str, ...], str]):
     async def publish(self, job: Job, key: str, value: tuple[str, ...]) -> str:
         await self.limits.start(job)
         async with session(self.client, job, auth=self.auth, name=key) as docker:
-            insecure = await insecure_option(docker, key)
-            await docker.exec("manifest", "create", *insecure, key, *value)
-            said = await docker.ask("manifest", "push", *insecure, key)
-            digest = re.findall(rf"^{DIGEST}$", said, re.MULTILINE)[-1]
+            try:
+                digest = await _of_manifests(docker, key, value)
+            except Failure as failure:
+                if _IS_A_LIST not in str(failure):
+                    raise
+                digest = await _of_lists(docker, key, value)
             job.log(f"{key} is {digest}")
             return f"{repository_of(key)}@{digest}"
+
+
+async def _of_manifests(docker: Session, key: str, images: Sequence[str]) -> str:
+    """Its digest. Raises Failure if one of the images is a list, as those with attestations are."""
+    insecure = await insecure_option(docker, key)
+    await docker.exec("manifest", "create", *insecure, key, *images)
+    said = await docker.ask("manifest", "push", *insecure, key)
+    digests: list[str] = re.findall(rf"^{DIGEST}$", said, re.MULTILINE)
+    return digests[-1]
+
+
+async def _of_lists(docker: Session, key: str, images: Sequence[str]) -> str:
+    """Its digest. Lists are joined to one by buildx only."""
+    docker.job.log("It takes buildx to make one list of several")
+    await docker.exec("buildx", "imagetools", "create", f"--tag={key}", *images)
+    form = "{{json .Manifest}}"
+    said = await docker.ask("buildx", "imagetools", "inspect", "--format", form, key)
+    return str(json.loads(said)["digest"])
 
 
 def push_manifest(
