@@ -19,7 +19,9 @@ class Surroundings:
     """A mark that processes inherit, and the folders in which temporary things are made."""
 
     mark: str
-    temporary: tuple[Path, ...]
+    temporary: Path
+    state_tmp: Path
+    """In it each engine has a folder, and in that each job what is temporary."""
 
     def processes(self) -> list[str]:
         """The processes that are left, as people know them."""
@@ -27,7 +29,7 @@ class Surroundings:
 
     def folders(self) -> list[str]:
         """The temporary files and folders that are left."""
-        return [str(path) for folder in self.temporary for path in folder.glob("*")]
+        return [str(path) for path in (*self.temporary.glob("*"), *self.state_tmp.glob("*/*"))]
 
 
 @contextmanager
@@ -42,7 +44,7 @@ def surroundings(folder: Path, state_dir: Path) -> Iterator[Surroundings]:
     os.environ.update({MARK: str(folder), "TMPDIR": str(folder)})
     tempfile.tempdir = str(folder)
     try:
-        yield Surroundings(str(folder), (folder, state_dir / "tmp"))
+        yield Surroundings(str(folder), folder, state_dir / "tmp")
     finally:
         tempfile.tempdir = default
         for name, value in before.items():
