@@ -1,6 +1,7 @@
 """Who is let in, and what they may do."""
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 import pytest_asyncio
 
 from pycurrent.errors import UsageError
+from pycurrent.testing.clock import VirtualClock
 from pycurrent.web.auth import Site as Address
-from pycurrent.web.auth import check_access
+from pycurrent.web.auth import TooManyAttempts, check_access
+from pycurrent.web.auth.throttle import Throttle, network_of
 from pycurrent.web.settings import AccessSettings, WebSettings
 from pycurrent.web.users import (
     LocalUser,
@@ -198,6 +201,138 @@ async def test_guessing_passwords_gets_slow(site: Site) -> None:
     await site.harness.advance(timedelta(seconds=int(refused.headers["retry-after"])))
     assert (await visitor.log_in("alice")).status_code == 303
     assert (await visitor.log_in("alice")).status_code == 303
+
+
+async def fail(site: Site, name: str, address: str, times: int) -> None:
+    """Have somebody there guess so many passwords."""
+    for _ in range(times):
+        await site.visitor(address=address).log_in(name, "wrong")
+
+
+async def test_nobody_is_locked_out_by_who_guesses_elsewhere(site: Site) -> None:
+    """From changing addresses, by the right name, as long as they like."""
+    site.add_user("alice", Role.ADMIN)
+    for number in range(20):
+        await fail(site, "alice", f"203.0.113.{number}", 6)
+    assert (await site.visitor(address="198.51.100.1").log_in("alice")).status_code == 303
+
+
+async def test_nobody_is_locked_out_by_who_guesses_other_names(site: Site) -> None:
+    """From the same network, or behind the same proxy."""
+    site.add_user("alice", Role.ADMIN)
+    for name in ("bob", "carol", "alice2", "local:alice"):
+        await fail(site, name, "127.0.0.1", 6)
+    assert (await site.visitor().log_in("alice")).status_code == 303
+
+
+async def test_a_known_browser_is_let_in_whoever_guesses(site: Site) -> None:
+    """From the same address, by the same name; one that was known for another name is not."""
+    site.add_user("alice", Role.ADMIN)
+    site.add_user("bob", Role.ADMIN)
+    alice, bob = site.visitor(), site.visitor()
+    await alice.log_in("alice")
+    await bob.log_in("bob")
+    await alice.post_and_follow("/logout")
+    await fail(site, "alice", "127.0.0.1", 12)
+    assert (await site.visitor().log_in("alice")).status_code == 429
+    assert (await bob.log_in("alice")).status_code == 429
+    assert (await alice.log_in("alice")).status_code == 303
+    # It gains no more guesses than others.
+    answers = [(await alice.log_in("alice", "wrong")).status_code for _ in range(7)]
+    assert answers == [403] * 5 + [429] * 2
+
+
+@pytest.mark.parametrize("value", ["", ".", "x.y", "\u00e4.\u00e4", "x" * 4000])
+async def test_a_forged_mark_makes_no_browser_known(site: Site, value: str) -> None:
+    """Only this engine makes them."""
+    site.add_user("alice", Role.ADMIN)
+    await fail(site, "alice", "127.0.0.1", 6)
+    visitor = site.visitor()
+    cookie = f"pycurrent-known-{site.access.owner.engine_id}={value}"
+    page = await visitor.get("/login", headers={b"Cookie": cookie.encode("latin1")})
+    assert page.status_code == 200
+    answer = await visitor.client.post(
+        "/login/local",
+        data={"name": "alice", "password": PASSWORD, "csrf_token": visitor.token},
+        headers={
+            b"Cookie": "; ".join(
+                [cookie, *(f"{name}={kept}" for name, kept in visitor.client.cookies.items())]
+            ).encode("latin1")
+        },
+    )
+    assert answer.status_code == 429
+
+
+async def test_wrong_tokens_lock_nobody_out(site: Site) -> None:
+    """There is nothing to guess, so nobody is made to wait."""
+    site.add_user("alice", Role.ADMIN)
+    wrong = site.stranger(headers={"Authorization": "Bearer pyc_wrong"})
+    for _ in range(30):
+        assert (await wrong.get("/api/v1/overview")).status_code == 401
+    assert (await site.visitor().log_in("alice")).status_code == 303
+
+
+def test_the_waits_double_up_to_a_limit() -> None:
+    """Five failures cost nothing; later ones a second, two, four, at most five minutes; after half
+    an hour all is forgotten.
+    """
+    clock = VirtualClock()
+    throttle = Throttle(clock)
+
+    def attempt() -> int:
+        """How many seconds there are to wait."""
+        try:
+            with throttle.attempt("here", "alice"):
+                return 0
+        except TooManyAttempts as error:
+            return int((error.headers or {})["Retry-After"])
+
+    assert [attempt() for _ in range(5)] == [0] * 5
+    waits = []
+    for _ in range(12):
+        waits.append(attempt())
+        assert attempt() == waits[-1], "to ask too early costs nothing"
+        clock.move(timedelta(seconds=waits[-1], milliseconds=-1))
+        assert attempt() == 1
+        clock.move(timedelta(milliseconds=1))
+        assert attempt() == 0
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
+    clock.move(timedelta(minutes=30))
+    assert attempt() == 0
+    assert attempt() > 0
+    clock.move(timedelta(minutes=30, seconds=1))
+    assert [attempt() for _ in range(5)] == [0] * 5
+
+
+def test_only_some_passwords_of_one_source_are_checked_at_once() -> None:
+    """Others get their turn; who has to wait for that has not failed."""
+    throttle = Throttle(VirtualClock())
+    with ExitStack() as checking:
+        for number in range(4):
+            checking.enter_context(throttle.attempt("there", f"name {number}"))
+        with pytest.raises(TooManyAttempts), throttle.attempt("there", "another"):
+            pass
+        with throttle.attempt("elsewhere", "another"):
+            pass
+    with throttle.attempt("there", "another"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("", "", True),
+        ("no address", "another", False),
+    ],
+)
+def test_where_somebody_comes_from_is_a_network(one: str, other: str, same: bool) -> None:
+    """Of which one machine may have all addresses."""
+    assert (network_of(one) == network_of(other)) is same
 
 
 # Roles

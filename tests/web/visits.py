@@ -113,9 +113,13 @@ class Site:
         assert self.access.owner.token is not None
         return self.access.owner.token
 
-    def stranger(self, base_url: str = HERE, **options: Any) -> httpx.AsyncClient:
-        """A browser or program that brings nothing."""
-        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
+    def stranger(
+        self, base_url: str = HERE, *, address: str = "127.0.0.1", **options: Any
+    ) -> httpx.AsyncClient:
+        """A browser or program that brings nothing, at an address."""
+        transport = httpx.ASGITransport(
+            app=self.app, raise_app_exceptions=False, client=(address, 12345)
+        )
         return httpx.AsyncClient(transport=transport, base_url=base_url, **options)
 
     def client(self, base_url: str = HERE, **options: Any) -> httpx.AsyncClient:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from fastapi import Request, Response
@@ -12,12 +13,12 @@ from pycurrent.engine import Clock
 from pycurrent.errors import UsageError
 from pycurrent.store import AccessDatabase
 from pycurrent.web.auth.bearer import token_of
-from pycurrent.web.auth.cookies import SESSION, VISITOR, Cookies
+from pycurrent.web.auth.cookies import KNOWN, SESSION, VISITOR, Cookies
 from pycurrent.web.auth.errors import NotAllowed, NotLoggedIn
 from pycurrent.web.auth.forgery import SAFE_METHODS, check_origin, check_token
 from pycurrent.web.auth.sessions import LONGEST, Sessions
 from pycurrent.web.auth.site import Reach, Site
-from pycurrent.web.auth.throttle import Throttle
+from pycurrent.web.auth.throttle import Throttle, network_of
 from pycurrent.web.settings import AccessSettings
 from pycurrent.web.users.keys import digest_of, form_token, new_key
 from pycurrent.web.users.owner import PROVIDER as OWNER
@@ -25,6 +26,7 @@ from pycurrent.web.users.owner import Owner
 from pycurrent.web.users.providers import LoginProvider, is_set_up
 from pycurrent.web.users.roles import Origin, Role, User, granted
 
+_KNOWN_FOR = timedelta(days=365)
 _KNOCK = (
     "open the address that `pycurrent run` has printed, or let `pycurrent client address` print it"
     " again: it holds the token that lets you in"
@@ -209,6 +211,23 @@ class Access:
         self.shut_out(request, response)
         key = self.sessions.begin(user)
         self.cookies(request).set(response, SESSION, key, last=LONGEST)
+
+    def remember(self, request: Request, response: Response, name: str) -> None:
+        """Know the browser again when somebody logs in by this name; also when they have logged
+        out.
+        """
+        mark = new_key()
+        value = f"{mark}.{self.owner.sign(KNOWN, mark, name)}"
+        self.cookies(request).set(response, KNOWN, value, last=_KNOWN_FOR)
+
+    def source(self, request: Request, name: str) -> str:
+        """Who tries to log in by this name, for `throttle`."""
+        value = self.cookies(request).get(request, KNOWN) or ""
+        mark, _, signature = value.partition(".")
+        own = self.owner.sign(KNOWN, mark, name)
+        if hmac.compare_digest(signature.encode(errors="replace"), own.encode()):
+            return f"browser {mark}"
+        return network_of(request.client.host if request.client is not None else "")
 
     def shut_out(self, request: Request, response: Response) -> None:
         """End the browser's session, if it has one, and forget what else it was known by."""

@@ -11,6 +11,10 @@ SESSION = "session"
 """Opens the site to who has logged in."""
 VISITOR = "visitor"
 """Ties the forms to the browser of who has not."""
+KNOWN = "known"
+"""Tells a browser with which somebody has logged in by a password: they are not slowed down by who
+tries that from elsewhere.
+"""
 LOGIN = "login"
 """Ties an attempt to log in elsewhere to the browser that began it."""
 

@@ -1,8 +1,17 @@
-"""Slows down who guesses passwords."""
+"""Slows down who guesses passwords, and nobody else.
+
+What counts is who tries, and by which name: the network that it comes from, or the browser, if
+somebody has logged in with it by this name before. So nobody can lock somebody else out, from
+whatever addresses: at worst their browsers that have not been here before, where both come from one
+network. How many guesses can be made from many networks is limited by what it takes to check one.
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import ipaddress
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,7 +27,12 @@ LONGEST = timedelta(minutes=5)
 FORGOTTEN = timedelta(minutes=30)
 """How long after the last failure it is as if there had been none."""
 
-_KEPT = 10_000
+AT_ONCE = 4
+"""How many passwords of one source are checked at once: others get their turn."""
+
+_KEPT = 100_000
+_NETWORK = 64
+"""How many bits of an address (IPv6) are those of a network, in which one has them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,36 +52,56 @@ class Throttle:
     """Counts failures by who tries, and by whom they try to be.
 
     An attempt counts as a failure from its start: many at once gain nothing. Kept in memory, and
-    only for the last ten thousand; an attacker with more addresses is slowed down by the name.
+    only for the last hundred thousand.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._failures: OrderedDict[str, _Failures] = OrderedDict()
+        self._failures: OrderedDict[tuple[str, str], _Failures] = OrderedDict()
+        self._checking: Counter[str] = Counter()
 
-    def attempt(self, *keys: str) -> None:
-        """Somebody tries. Raises `TooManyAttempts` if they have to wait; that counts nothing."""
-        now = self._clock.monotonic()
-        waits = [self._wait(key, now) for key in keys]
-        if (wait := max(waits)) > timedelta(0):
-            raise TooManyAttempts(wait)
-        for key in keys:
-            known = self._known(key, now)
-            count = 1 if known is None else known.count + 1
-            self._failures[key] = _Failures(count, now)
-            self._failures.move_to_end(key)
+    @contextmanager
+    def attempt(self, source: str, name: str) -> Iterator[None]:
+        """Somebody tries to be `name`, within the block. Raises `TooManyAttempts` if they have to
+        wait; that counts nothing.
+        """
+        key, now = (source, name), self._clock.monotonic()
+        known = self._known(key, now)
+        if known is not None:
+            wait = known.wait - timedelta(seconds=now - known.last)
+            if wait > timedelta(0):
+                raise TooManyAttempts(wait)
+        if self._checking[source] >= AT_ONCE:
+            raise TooManyAttempts(timedelta(seconds=1))
+        self._failures[key] = _Failures(1 if known is None else known.count + 1, now)
+        self._failures.move_to_end(key)
         while len(self._failures) > _KEPT:
             self._failures.popitem(last=False)
+        self._checking[source] += 1
+        try:
+            yield
+        finally:
+            self._checking[source] -= 1
+            if not self._checking[source]:
+                del self._checking[source]
 
-    def succeeded(self, *keys: str) -> None:
+    def succeeded(self, source: str, name: str) -> None:
         """They were who they said they are."""
-        for key in keys:
-            self._failures.pop(key, None)
+        self._failures.pop((source, name), None)
 
-    def _wait(self, key: str, now: float) -> timedelta:
-        known = self._known(key, now)
-        return timedelta(0) if known is None else known.wait - timedelta(seconds=now - known.last)
-
-    def _known(self, key: str, now: float) -> _Failures | None:
+    def _known(self, key: tuple[str, str], now: float) -> _Failures | None:
         known = self._failures.get(key)
         return None if known is None or now - known.last > FORGOTTEN.total_seconds() else known
+
+
+def network_of(address: str) -> str:
+    """From where somebody comes: their address, or the network in which one can have any."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((found.packed, _NETWORK), strict=False))

@@ -66,19 +66,26 @@ async def _by_password(request: Request, provider: str) -> Response:
         return response
     if isinstance(outcome, LoginRefused):
         return _show(request, next=next, name=name, wrong=outcome.why, status=403)
-    return _let_in(request, access, outcome, next)
+    response = _let_in(request, access, outcome, next)
+    access.remember(request, response, _login_name(one, name))
+    return response
 
 
 async def _checked(
     request: Request, access: Access, provider: PasswordLogin, name: str, password: str
 ) -> User | LoginRefused:
     """Raises `TooManyAttempts`."""
-    keys = (f"address {_address(request)}", f"user {provider.id}:{name[:100]}")
-    access.throttle.attempt(*keys)
-    outcome = await provider.check(name, password)
+    who = _login_name(provider, name)
+    source = access.source(request, who)
+    with access.throttle.attempt(source, who):
+        outcome = await provider.check(name, password)
     if isinstance(outcome, User):
-        access.throttle.succeeded(*keys)
+        access.throttle.succeeded(source, who)
     return outcome
+
+
+def _login_name(provider: PasswordLogin, name: str) -> str:
+    return f"{provider.id}:{name[:100]}"
 
 
 def _let_in(request: Request, access: Access, user: User, next: str) -> Response:
@@ -137,10 +144,6 @@ def _unknown(provider: str) -> HTTPException:
 def _callback(request: Request, access: Access, provider: str) -> str:
     base = access.settings.public_url or str(request.base_url)
     return f"{base.rstrip('/')}/login/{provider}/callback"
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client is not None else ""
 
 
 def login_path(next: str) -> str:
