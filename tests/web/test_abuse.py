@@ -429,6 +429,43 @@ async def test_files_of_the_site_are_those_in_its_folder(site: Site, path: str) 
     assert (await site.client().get("/static/css/site.css")).status_code == 200
 
 
+# HEAD
+
+
+async def test_head_is_answered_wherever_get_is(site: Site) -> None:
+    """With the same status and headers, without a body; event streams end at once."""
+    job, log = site.job("reply bad"), site.job("reply risky")
+    asked = [path for method, path in routes(site.app) if method == "GET"]
+    asked += [path.replace("x/x", job) for path in asked if "x/x" in path]
+    asked += [f"/api/v1/jobs/{log}/log/stream", "/static/css/site.css", "/api/v1/openapi.json"]
+    asked += ["/nothing", "/api/v1/nothing", "/badge/reply%20good.svg"]
+    assert len(asked) > 40
+    client = site.client()
+    for path in asked:
+        async with asyncio.timeout(20):
+            head = await client.head(path)
+        assert head.content == b"", path
+        if head.headers.get("content-type", "").startswith("text/event-stream"):
+            assert head.status_code == 200
+            continue
+        got = await client.get(path)
+        assert head.status_code == got.status_code, path
+        assert head.headers.keys() == got.headers.keys(), path
+    assert (await client.head(f"/api/v1/jobs/{job}/cancel")).status_code == 405
+
+
+async def test_head_over_the_network(tmp_path: Path) -> None:
+    """The connection serves what is asked for next."""
+    async with (
+        running_site(pipeline, tmp_path) as site,
+        httpx.AsyncClient(base_url=site.url, timeout=20) as client,
+    ):
+        for path in ("/healthz", "/api/v1/events", "/api/v1/pipeline", "/readyz", "/"):
+            assert (await client.head(path)).status_code == 200
+            assert (await client.get("/healthz")).json() == {"status": "ok"}
+        assert site.service.measures().followers == 0
+
+
 # Text that is no text
 
 

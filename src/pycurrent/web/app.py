@@ -97,6 +97,8 @@ def _with_methods(request: Request, error: HTTPException) -> HTTPException:
         if isinstance(route, Route) and route.path_regex.match(request.url.path)
         for method in route.methods or ()
     }
+    if "GET" in methods:
+        methods.add("HEAD")
     return HTTPException(error.status_code, error.detail, {"Allow": ", ".join(sorted(methods))})
 
 

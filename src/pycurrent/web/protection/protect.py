@@ -8,6 +8,7 @@ from pycurrent.web.auth import Entrance, Site
 from pycurrent.web.protection.bodies import LimitedBodies
 from pycurrent.web.protection.bugs import BugsAnswered
 from pycurrent.web.protection.headers import SecurityHeaders
+from pycurrent.web.protection.heads import HeadsAnswered
 from pycurrent.web.protection.hosts import OwnHostsOnly
 from pycurrent.web.protection.render import Render
 
@@ -20,3 +21,4 @@ def protect(app: FastAPI, site: Site, render: Render) -> None:
     app.add_middleware(OwnHostsOnly, site=site, render=render)
     app.add_middleware(BugsAnswered, render=render)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(HeadsAnswered)
