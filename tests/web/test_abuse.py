@@ -17,9 +17,11 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import pycurrent as current
 from pycurrent.web.auth import Site as Address
+from pycurrent.web.auth.proxies import believed
 from pycurrent.web.authors import AuthorPage
 from pycurrent.web.protection import BugsAnswered, LimitedBodies, PatientProtocol
 from pycurrent.web.protection.bodies import LARGEST_BODY
@@ -194,6 +196,34 @@ async def test_the_other_kinds_of_forms_are_refused_too(site: Site, kind: str) -
     assert site.harness.engine.config.confirm is not None
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "text/plain",
+        "TEXT/PLAIN; charset=utf-8",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+    ],
+)
+async def test_a_form_of_any_kind_is_checked_though_no_cookie_comes_with_it(
+    tmp_path: Path, kind: str
+) -> None:
+    """Where anybody may do everything, a page of another site could send it."""
+    settings = WebSettings(access=access(tmp_path, allow_anonymous=Role.ADMIN))
+    async with open_site(tmp_path, settings=settings) as site:
+        client = site.stranger()
+        body, headers = b'{"level": null, "x": "="}', {"Content-Type": kind}
+        api = await client.put("/api/v1/confirm", content=body, headers=headers)
+        job = site.job("reply risky")
+        start = await client.post(f"/api/v1/jobs/{job}/start", content=body, headers=headers)
+        assert (api.status_code, start.status_code) == (403, 403)
+        assert site.harness.engine.config.confirm is not None
+        json = {"Content-Type": "application/json"}
+        assert (
+            await client.put("/api/v1/confirm", content=b'{"level": null}', headers=json)
+        ).status_code == 200
+
+
 async def test_nobody_is_logged_in_by_a_form_of_another_site(locked: Site) -> None:
     """To the attacker's own account, say."""
     response = await locked.client().post(
@@ -227,6 +257,116 @@ def test_a_site_for_others_answers_to_its_names_and_to_addresses() -> None:
     answers = ["ci.example.org", "ci:8080", "192.0.2.1:8080", "[2001:db8::1]", "localhost"]
     assert all(names.answers_to(host) for host in answers)
     assert not any(names.answers_to(host) for host in ("evil.example", "", "x.ci.example.org"))
+
+
+@pytest.mark.parametrize(
+    ("named", "asked"),
+    [
+        ("https://bücher.example", ["xn--bcher-kva.example", "XN--BCHER-KVA.example:443"]),
+        ("https://xn--bcher-kva.example", ["xn--bcher-kva.example.", "bücher.example"]),
+        ("HTTPS://CI.Example.ORG./", ["ci.example.org", "CI.EXAMPLE.ORG.", "ci.example.org:8443"]),
+        ("https://straße.example", ["xn--strae-oqa.example"]),
+        ("http://[2001:DB8:0:0::1]", ["[2001:db8::1]"]),
+    ],
+)
+def test_the_public_name_is_compared_as_browsers_do(named: str, asked: list[str]) -> None:
+    """Whatever letters and case it is written in, with a point at its end or without."""
+    site = Address.at("127.0.0.1", public_url=named, allowed_hosts=())
+    assert all(site.answers_to(host) for host in asked)
+    assert not site.answers_to("bucher.example")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "scheme", "host", "answers"),
+    [
+        ("ci.internal", "http", "ci.internal:8080", True),
+        ("ci.internal:8080", "http", "ci.internal:8080", True),
+        ("CI.internal.:8080", "http", "ci.internal:8080", True),
+        ("ci.internal:8080", "http", "ci.internal", False),
+        ("ci.internal:8080", "http", "ci.internal:8081", False),
+        ("ci.internal:80", "http", "ci.internal", True),
+        ("ci.internal:443", "https", "ci.internal", True),
+        ("ci.internal:443", "http", "ci.internal", False),
+        ("my_service", "http", "my_service:8080", True),
+        ("MÜLLER.example", "http", "xn--mller-kva.example", True),
+        ("ci.internal", "http", "x.ci.internal", False),
+        ("ci.internal", "http", "ci.internal:x", False),
+        ("ci.internal", "http", "user@ci.internal", False),
+    ],
+)
+def test_one_more_name_holds_for_its_port(
+    allowed: str, scheme: str, host: str, answers: bool
+) -> None:
+    """Or for all of them, where it names none."""
+    site = Address.at("127.0.0.1", public_url=None, allowed_hosts=(allowed,))
+    assert site.answers_to(host, scheme) is answers
+
+
+@pytest.mark.parametrize("host", ["[::1%25lo]:8080", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]"])
+def test_an_address_of_this_machine_is_one_in_all_its_spellings(host: str) -> None:
+    """IPv6 has many."""
+    assert Address.at("::1", public_url=None, allowed_hosts=()).answers_to(host)
+
+
+@pytest.mark.parametrize(
+    ("base", "origin"),
+    [
+        ("http://localhost", "http://localhost:80"),
+        ("http://localhost:80", "http://localhost"),
+        ("http://LOCALHOST:8080", "http://localhost:8080"),
+        ("http://[::1]:8080", "http://[0:0:0:0:0:0:0:1]:8080"),
+        ("http://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
+        ("http://xn--bcher-kva.example", "https://XN--BCHER-KVA.example:443"),
+    ],
+)
+async def test_our_own_pages_are_known_in_all_spellings_of_our_address(
+    tmp_path: Path, base: str, origin: str
+) -> None:
+    """Ports that go without saying are said by some."""
+    public = "https://bücher.example" if "xn--" in base else None
+    settings = WebSettings(access=access(tmp_path, public_url=public, allow_anonymous=Role.ADMIN))
+    async with open_site(tmp_path, settings=settings) as site:
+        headers = [("Host", base.removeprefix("http://"))]
+        visitor = Visitor(site.stranger("http://127.0.0.1:8080", headers=headers))
+        page = await visitor.get("/")
+        assert page.status_code == 200
+        cookies = "; ".join(text.split(";")[0] for text in page.headers.get_list("set-cookie"))
+        answers = []
+        for given in (origin, "http://[::", "null", "https://evil.example", "x"):
+            answer = await visitor.client.post(
+                "/confirm",
+                data={"csrf_token": visitor.token, "level": "none"},
+                headers=[(b"Origin", given.encode()), (b"Cookie", cookies.encode())],
+            )
+            answers.append(answer.status_code)
+        assert answers == [303, 403, 403, 403, 403]
+
+
+@pytest.mark.parametrize(
+    ("peer", "client", "scheme"),
+    [
+        ("127.0.0.1", "203.0.113.7", "https"),
+        ("::1", "203.0.113.7", "https"),
+        ("10.1.2.3", "203.0.113.7", "https"),
+        ("2001:db8::5", "203.0.113.7", "https"),
+        ("192.0.2.1", "192.0.2.1", "http"),
+    ],
+)
+async def test_a_proxy_is_believed_that_is_here_or_was_named(
+    peer: str, client: str, scheme: str
+) -> None:
+    """Anybody else could say anything."""
+    seen: list[Scope] = []
+
+    async def look(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope)
+
+    proxies = believed(["10.0.0.0/8", "[2001:db8::5]"])
+    behind = ProxyHeadersMiddleware(look, trusted_hosts=proxies)  # type: ignore[arg-type]
+    headers = [(b"x-forwarded-for", b"1.2.3.4, 203.0.113.7"), (b"x-forwarded-proto", b"https")]
+    scope = {"type": "http", "client": (peer, 1), "scheme": "http", "headers": headers}
+    await behind(scope, None, None)  # type: ignore[arg-type]
+    assert (seen[0]["client"][0], seen[0]["scheme"]) == (client, scheme)
 
 
 # Too much, too slow, cut off

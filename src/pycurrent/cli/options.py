@@ -130,7 +130,17 @@ class RunOptions:
             metavar="NAME",
             negative="",
             group=_OF_SITE,
-            help="One more name by which the site is reached.",
+            help="One more name by which the site is reached; with a port, at this port only.",
+        ),
+    ] = ()
+    trust_proxy: Annotated[
+        tuple[str, ...],
+        Parameter(
+            metavar="ADDRESS",
+            negative="",
+            group=_OF_SITE,
+            help="The address of a proxy on another machine, or a network such as 10.0.0.0/8: what"
+            " it says of who asks is believed.",
         ),
     ] = ()
     allow_anonymous: Annotated[

@@ -68,6 +68,7 @@ def _settings(options: RunOptions, site: SiteOf | None) -> WebSettings:
             open_badges=access.open_badges or options.open_badges,
             open_metrics=access.open_metrics or options.open_metrics,
             public_url=options.public_url or access.public_url,
+            trusted_proxies=(*access.trusted_proxies, *options.trust_proxy),
             allowed_hosts=(*access.allowed_hosts, *options.allow_host),
             providers=(PasswordFile(options.state_dir / PASSWORD_FILE), *access.providers),
         ),

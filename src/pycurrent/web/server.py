@@ -18,6 +18,7 @@ from pycurrent.service import Service
 from pycurrent.store import AccessDatabase
 from pycurrent.web.app import create_app
 from pycurrent.web.auth import Access
+from pycurrent.web.auth.proxies import believed
 from pycurrent.web.pages import add_pages
 from pycurrent.web.protection import PatientProtocol
 from pycurrent.web.settings import WebSettings
@@ -110,6 +111,7 @@ class Website:
     def __init__(self, service: Service, settings: WebSettings) -> None:
         self.service = service
         self.settings = settings
+        self._proxies = believed(settings.access.trusted_proxies)
         self.app: FastAPI = create_app(service, settings)
 
     @asynccontextmanager
@@ -137,7 +139,7 @@ class Website:
             access: Access = app.state.access
             address = Address.of(listener, access.owner.token if access.is_at_home else None)
             self.service.engine.forks.keep_out(lambda: [listener.fileno()])
-            server = _Server(_config(app))
+            server = _Server(_config(app, self._proxies))
             task = asyncio.create_task(server.serve([listener]), name="web server")
             try:
                 with told_address(self.service.engine.state.path, address.url):
@@ -156,7 +158,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _config(app: FastAPI) -> uvicorn.Config:
+def _config(app: FastAPI, proxies: list[str]) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=PatientProtocol,
@@ -165,6 +167,7 @@ def _config(app: FastAPI) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=proxies,
         h11_max_incomplete_event_size=_LARGEST_HEAD,
         timeout_graceful_shutdown=_PATIENCE,
     )

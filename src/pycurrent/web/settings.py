@@ -28,7 +28,11 @@ class AccessSettings:
     public_url: str | None = None
     """How the site is reached from elsewhere: `https://ci.example.org`, without a path."""
     allowed_hosts: tuple[str, ...] = ()
-    """More names that it is reached by."""
+    """More names that it is reached by; with a port, at this port only."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses, or networks, of proxies on other machines: what they say of who asks is believed
+    (`X-Forwarded-For`, `X-Forwarded-Proto`). Those on this machine are.
+    """
     providers: tuple[LoginProvider, ...] = ()
     """How people log in."""
 

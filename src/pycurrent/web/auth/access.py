@@ -62,8 +62,8 @@ def check_access(settings: AccessSettings, site: Site) -> None:
     open_to_all = settings.allow_anonymous is not None
     if site.reach is Reach.ELSEWHERE and not settings.ready_providers and not open_to_all:
         raise UsageError(
-            f"others could reach the site at {site.public_url or site.host}, and nobody could log"
-            " in: make a user with `pycurrent user add NAME`, or say what anybody may do with"
+            f"others could reach the site at {site.public_origin or site.host}, and nobody could"
+            " log in: make a user with `pycurrent user add NAME`, or say what anybody may do with"
             " --allow-anonymous ROLE"
         )
 
@@ -186,14 +186,14 @@ class Access:
         """Raises `Forged` if another site may have had the browser send it."""
         if request.method in SAFE_METHODS or caller.via is Via.BEARER:
             return
-        check_origin(request, public_url=self.settings.public_url)
+        check_origin(request, public_origin=self.site.public_origin)
         await check_token(request, caller.key)
 
     # Browsers
 
     def cookies(self, request: Request) -> Cookies:
         return Cookies.of(
-            request, public_url=self.settings.public_url, engine_id=self.owner.engine_id
+            request, public_origin=self.site.public_origin, engine_id=self.owner.engine_id
         )
 
     def form_token(self, request: Request, caller: Caller) -> str:

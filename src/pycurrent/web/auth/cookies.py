@@ -32,8 +32,8 @@ class Cookies:
     engine_id: str
 
     @classmethod
-    def of(cls, request: Request, *, public_url: str | None, engine_id: str) -> Cookies:
-        https = request.url.scheme == "https" or (public_url or "").startswith("https://")
+    def of(cls, request: Request, *, public_origin: str | None, engine_id: str) -> Cookies:
+        https = request.url.scheme == "https" or (public_origin or "").startswith("https://")
         return cls(https, engine_id)
 
     def name(self, kind: str) -> str:

@@ -13,11 +13,10 @@ What is neither, a call of the API by a program, is sent by no page that passes 
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from fastapi import Request
 
 from pycurrent.web.auth.errors import Forged
+from pycurrent.web.auth.names import NoHostName, origin_of
 from pycurrent.web.forms import read_form
 from pycurrent.web.users.keys import is_form_token
 
@@ -29,7 +28,7 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plai
 """What a browser sends to other sites without asking them."""
 
 
-def check_origin(request: Request, *, public_url: str | None) -> None:
+def check_origin(request: Request, *, public_origin: str | None) -> None:
     """Raises `Forged` if it says that it comes from another site's page."""
     site = request.headers.get("sec-fetch-site")
     if site not in {None, "same-origin", "none"}:
@@ -37,10 +36,10 @@ def check_origin(request: Request, *, public_url: str | None) -> None:
     origin = request.headers.get("origin")
     if origin is None:
         return
-    own = {_origin(str(request.url))}
-    if public_url is not None:
-        own.add(_origin(public_url))
-    if origin.lower() not in own:
+    own = {origin_of(f"{request.url.scheme}://{request.headers['host']}")}
+    if public_origin is not None:
+        own.add(public_origin)
+    if _spelled(origin) not in own:
         raise Forged(
             f"this was sent by a page of {origin}, not of {' or '.join(sorted(own))}: if that is"
             " how this site is reached, say so with --public-url"
@@ -66,11 +65,9 @@ async def check_token(request: Request, key: str | None) -> None:
         )
 
 
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if ":" in host:
-        host = f"[{host}]"
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    port = "" if parts.port in {None, default} else f":{parts.port}"
-    return f"{parts.scheme}://{host}{port}".lower()
+def _spelled(origin: str) -> str | None:
+    """As ours are; None for what is nobody's: `null`, for one."""
+    try:
+        return origin_of(origin)
+    except NoHostName:
+        return None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from ipaddress import ip_address
 from typing import Self
 from urllib.parse import urlsplit
 
 from pycurrent.errors import UsageError
+from pycurrent.web.auth.names import Host, NoHostName, host_name, is_address, origin_of
 
 _LOCAL_NAMES = frozenset({"localhost"})
 
@@ -31,58 +33,85 @@ class Site:
     """
 
     host: str
-    public_url: str | None = None
-    names: frozenset[str] = frozenset()
+    public_origin: str | None = None
+    """Scheme, name and port of the public address, as browsers write them."""
+    names: frozenset[Host] = frozenset()
+    """Those without a port hold for all ports."""
 
     @classmethod
     def at(cls, host: str, *, public_url: str | None, allowed_hosts: tuple[str, ...]) -> Self:
-        """Raises `UsageError` if `public_url` is no address."""
-        names = {*_LOCAL_NAMES, host.lower(), *(name.lower() for name in allowed_hosts)}
+        """Raises `UsageError` if `public_url` is no address, or one of `allowed_hosts` no name."""
+        names = {_allowed(text) for text in allowed_hosts}
+        names.update(_known({*_LOCAL_NAMES, host}))
+        public = None
         if public_url is not None:
-            names.add(_host_of(public_url))
+            public = _public_origin(public_url)
+            names.add(Host(_name_of(public), None))
         if not _is_here(host):
-            names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
-        return cls(host, public_url, frozenset(names))
+            names.update(_known({socket.gethostname(), socket.getfqdn()}))
+        return cls(host, public, frozenset(names))
 
     @property
     def reach(self) -> Reach:
         """What is called by a public name can be reached by a proxy, wherever it listens."""
         hosts = [self.host]
-        if self.public_url is not None:
-            hosts.append(_host_of(self.public_url))
+        if self.public_origin is not None:
+            hosts.append(_name_of(self.public_origin))
         return Reach.HERE if all(_is_here(host) for host in hosts) else Reach.ELSEWHERE
 
-    def answers_to(self, header: str) -> bool:
+    def answers_to(self, header: str, scheme: str = "http") -> bool:
         """Whether what a request has as its `Host` is a name of ours."""
         try:
-            name = urlsplit(f"//{header}").hostname
-        except ValueError:
+            host = Host.parse(header)
+        except NoHostName:
             return False
-        if not name:
-            return False
-        if self.reach is Reach.HERE and _is_address(name):
-            return _is_here(name)
-        return name in self.names or _is_address(name)
+        if self.reach is Reach.HERE and is_address(host.name):
+            return _is_here(host.name)
+        found = {Host(host.name, None), Host(host.name, host.port_for(scheme))}
+        return is_address(host.name) or not found.isdisjoint(self.names)
 
 
-def _host_of(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/"):
-        raise UsageError(
-            f"{url!r} is no address of a site: it looks like https://ci.example.org, without a path"
-        )
-    return parts.hostname
-
-
-def _is_address(host: str) -> bool:
+def _public_origin(url: str) -> str:
     try:
-        ipaddress.ip_address(host)
+        parts = urlsplit(url)
+        is_one = parts.scheme in {"http", "https"} and "@" not in parts.netloc
+        rest = parts.path.strip("/") or parts.query or parts.fragment
+        if is_one and not rest:
+            return origin_of(url)
     except ValueError:
-        return False
-    return True
+        pass
+    raise UsageError(
+        f"--public-url {url!r} is not the address of a site: it looks like"
+        " https://ci.example.org, without a path"
+    )
+
+
+def _allowed(text: str) -> Host:
+    try:
+        return Host.parse(f"[{text}]" if text.count(":") > 1 and "[" not in text else text)
+    except NoHostName:
+        raise UsageError(
+            f"--allow-host {text!r} is not the name of a host: it looks like ci.internal, or"
+            " ci.internal:8080 for this port only"
+        ) from None
+
+
+def _name_of(origin: str) -> str:
+    return Host.parse(origin.partition("://")[2]).name
+
+
+def _known(names: Iterable[str]) -> Iterator[Host]:
+    """Those that can be names: what the system calls itself may be anything."""
+    for name in names:
+        try:
+            yield Host(host_name(name), None)
+        except NoHostName:
+            continue
 
 
 def _is_here(host: str) -> bool:
-    if host.lower() in _LOCAL_NAMES:
-        return True
-    return _is_address(host) and ipaddress.ip_address(host).is_loopback
+    try:
+        name = host_name(host)
+    except NoHostName:
+        return False
+    return name in _LOCAL_NAMES or (is_address(name) and ip_address(name).is_loopback)

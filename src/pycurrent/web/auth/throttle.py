@@ -31,6 +31,7 @@ AT_ONCE = 4
 """How many passwords of one source are checked at once: others get their turn."""
 
 _KEPT = 100_000
+_LONGEST_ADDRESS = 64
 _NETWORK = 64
 """How many bits of an address (IPv6) are those of a network, in which one has them all."""
 
@@ -99,7 +100,8 @@ def network_of(address: str) -> str:
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
-        return address
+        # A proxy has said so.
+        return address[:_LONGEST_ADDRESS]
     if isinstance(found, ipaddress.IPv4Address):
         return str(found)
     if found.ipv4_mapped is not None:

@@ -142,7 +142,7 @@ def _unknown(provider: str) -> HTTPException:
 
 
 def _callback(request: Request, access: Access, provider: str) -> str:
-    base = access.settings.public_url or str(request.base_url)
+    base = access.site.public_origin or str(request.base_url)
     return f"{base.rstrip('/')}/login/{provider}/callback"
 
 

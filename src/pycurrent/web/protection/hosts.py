@@ -22,7 +22,7 @@ class OwnHostsOnly:
         if scope["type"] == "http":
             request = Request(scope, receive)
             hosts = request.headers.getlist("host")
-            if len(hosts) != 1 or not self._site.answers_to(hosts[0]):
+            if len(hosts) != 1 or not self._site.answers_to(hosts[0], request.url.scheme):
                 named = hosts[0][:100] if hosts else "no name"
                 error = HTTPException(
                     421,
