@@ -15,6 +15,7 @@ import pytest
 from pycurrent import Failed, Ok, Var
 from pycurrent.plugins import ssh
 from pycurrent.plugins.ssh.lifeline import THERE, sent
+from pycurrent.plugins.ssh.said import Marks
 from pycurrent.testing import Harness
 
 from ..sshd import Sshd
@@ -189,15 +190,16 @@ def test_any_posix_shell_over_there_will_do(
     shell: str, argv: list[str], stdin: bytes, status: int, out: bytes
 ) -> None:
     """The script is the same for all."""
-    ended, printed = _there(shell, sent(argv, stdin))
-    assert (ended, printed) == (status, out)
+    marks = Marks()
+    ended, printed = _there(shell, sent(argv, stdin, marks))
+    assert (ended, printed) == (status, f"{marks.begun}\n".encode() + out)
 
 
 @pytest.mark.parametrize("cut", [0, 10, -1])
 def test_nothing_is_run_before_all_has_come(tmp_path: Path, cut: int) -> None:
     """A connection may be lost in the middle of the input."""
     file = tmp_path / "ran"
-    data = sent(["touch", str(file)], b"input")
+    data = sent(["touch", str(file)], b"input", Marks())
     with subprocess.Popen(
         ["sh", "-c", THERE], stdin=subprocess.PIPE, start_new_session=True
     ) as there:

@@ -7,19 +7,16 @@ seconds it is held back. If git has ended by then, the log gets all but the prog
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from pycurrent.engine import Job
+from pycurrent.plugins.relay import relayed
 
 PATIENCE = 2.0
 """Seconds after which progress is worth knowing."""
 
-_CHUNK = 1 << 16
 # Each is on a line of its own, or takes the place of the one before.
 _PIECE = re.compile(rb"[^\r\n]*[\r\n]")
 _PROGRESS = re.compile(
@@ -34,47 +31,21 @@ async def exec_with_progress(
 ) -> None:
     """Run a git command that writes its progress to its standard error. Raises CommandFailed."""
     async with job.tempdir("said-") as folder:
-        pipe = folder / "pipe"
-        with _relayed(job, pipe):
-            # The pipe is opened by a shell, as a job's commands all write to its log.
-            through = ("sh", "-c", 'exec "$@" 2> "$0"', str(pipe))
-            await job.exec([*through, *command], env=env, show=shlex.join(command))
+        pipe, relay = folder / "pipe", _Relay(job)
+        timer = asyncio.get_running_loop().call_later(PATIENCE, relay.tell_all)
+        try:
+            with relayed(pipe, relay.take):
+                # The pipe is opened by a shell, as a job's commands all write to its log.
+                through = ("sh", "-c", 'exec "$@" 2> "$0"', str(pipe))
+                await job.exec([*through, *command], env=env, show=shlex.join(command))
+        finally:
+            timer.cancel()
+            relay.end()
 
 
 def is_progress(line: str) -> bool:
     """Whether a line tells nothing but how far git is."""
     return _PROGRESS.fullmatch(line.encode()) is not None
-
-
-@contextmanager
-def _relayed(job: Job, pipe: Path) -> Iterator[None]:
-    """Have what is written to a new pipe go to the log, at the end of the block at the latest."""
-    os.mkfifo(pipe, 0o600)
-    descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    relay, loop = _Relay(job), asyncio.get_running_loop()
-
-    def read() -> bool:
-        """Take what there is; False once there is nothing, now or for good."""
-        try:
-            data = os.read(descriptor, _CHUNK)
-        except BlockingIOError:
-            return False
-        if not data:
-            loop.remove_reader(descriptor)
-        relay.take(data)
-        return bool(data)
-
-    loop.add_reader(descriptor, read)
-    timer = loop.call_later(PATIENCE, relay.tell_all)
-    try:
-        yield
-    finally:
-        timer.cancel()
-        loop.remove_reader(descriptor)
-        while read():
-            pass
-        os.close(descriptor)
-        relay.end()
 
 
 class _Relay:

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 
 _STATUS = re.compile(r"^debug1: Exit status (\d+)\s*$", re.MULTILINE)
-_BY_SIGNAL = "rtype exit-signal"
-_BEGUN = "debug1: Sending command: "
+_BY_SIGNAL = re.compile(r"^debug1: client_input_channel_req: .* rtype exit-signal", re.MULTILINE)
+_BEGUN = re.compile(r"^debug1: Sending command: ", re.MULTILINE)
 _NOISE = re.compile(
     r"""
     debug\d: .*
@@ -20,10 +20,10 @@ _NOISE = re.compile(
     """,
     re.VERBOSE,
 )
-_CHANGED = "REMOTE HOST IDENTIFICATION HAS CHANGED"
-_REVOKED = "REVOKED HOST KEY DETECTED"
+_CHANGED = re.compile(r"^@\s+WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED", re.MULTILINE)
+_REVOKED = re.compile(r"^@\s+WARNING: REVOKED HOST KEY DETECTED", re.MULTILINE)
 _UNKNOWN = re.compile(
-    r"No (?P<type>\S+) host key is known for (?P<name>\S+) and you have requested"
+    r"^No (?P<type>\S+) host key is known for (?P<name>\S+) and you have requested", re.MULTILINE
 )
 _DENIED = re.compile(r"(?:\S+: )?Permission denied \((?P<ways>.*)\)\.?")
 _REFUSED = "Host key verification failed."
@@ -62,23 +62,23 @@ def ending(log: str, said: str) -> Ending:
     """`said` is the last line that came from elsewhere: from a host in between, say."""
     if found := _STATUS.search(log):
         return Finished(int(found[1]))
-    if _BY_SIGNAL in log:
+    if _BY_SIGNAL.search(log):
         return Killed()
     lines = [line.strip() for line in log.splitlines()]
     lines = [line for line in lines if line and not _NOISE.fullmatch(line)]
     last = (lines[-1] if lines else said or "ssh has said nothing").removeprefix("ssh: ")
-    if _BEGUN in log:
+    if _BEGUN.search(log):
         return Lost(last if lines else "it was broken off")
     return NotConnected(_why_not(log, last, said))
 
 
 def _why_not(log: str, last: str, said: str) -> str:
-    if _CHANGED in log:
+    if _CHANGED.search(log):
         return (
             "its host key has changed: somebody may be in between; if it is right, put the new "
             "one into known_hosts"
         )
-    if _REVOKED in log:
+    if _REVOKED.search(log):
         return "its host key was revoked"
     if found := _UNKNOWN.search(log):
         return (

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from pycurrent.errors import UsageError
 
 _NAME = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:%-]*", re.ASCII)
-_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+$-]*", re.ASCII)
+# With the domain that it is of, where a directory of Windows' has the users.
+_USER = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*\\)?[A-Za-z0-9_][A-Za-z0-9_.@+$-]*", re.ASCII)
 _UNFIT = re.compile(r'["\x00-\x1f\x7f]')
 
+Version = tuple[int, int]
+"""Of OpenSSH's client."""
+
+# Keywords that older clients do not know, so that nobody can have set them there.
+_SINCE: Mapping[str, Version] = MappingProxyType(
+    {
+        "ForkAfterAuthentication": (8, 7),
+        "StdinNull": (8, 7),
+        "SessionType": (8, 7),
+        "ChannelTimeout": (9, 8),
+    }
+)
 _ALIVE_SECONDS = 15
 _ALIVE_TIMES = 3
 
@@ -68,18 +83,20 @@ class Host:
         user = [] if self.user is None else ["-l", self.user]
         return ["ssh", *port, *user, "--", self.name]
 
-    def client(self, log: Path, when_connected: str) -> list[str]:
+    def client(self, log: Path, when_connected: str, version: Version) -> list[str]:
         """The words of a client that asks nobody, and writes what it has to say to the log.
 
         It runs a command here once it is connected. What is given here goes before what the
-        user's settings say. The connection is of its own, as one that is shared would outlive
-        the client.
+        user's settings say, and so does what would change how the command is run. The connection is
+        of its own, as one that is shared would outlive the client.
         """
         program, *place = self.shown
+        options = self._options(when_connected)
+        known = [name for name in options if _SINCE.get(name, version) <= version]
         return [
             *(program, "-T", "-x", "-A" if self.forward_agent else "-a", "-E", str(log)),
             *([] if self.config is None else ["-F", str(self.config.absolute())]),
-            *(f"-o{name}={value}" for name, value in self._options(when_connected).items()),
+            *(f"-o{name}={options[name]}" for name in known),
             *place,
         ]
 
@@ -87,6 +104,7 @@ class Host:
         options = {
             "BatchMode": "yes",
             "StrictHostKeyChecking": "yes",
+            "NoHostAuthenticationForLocalhost": "no",
             "UpdateHostKeys": "no",
             "ConnectTimeout": str(self.connect_timeout),
             "ServerAliveInterval": str(_ALIVE_SECONDS),
@@ -97,14 +115,28 @@ class Host:
             "PermitLocalCommand": "yes",
             "LocalCommand": when_connected.replace("%", "%%"),
             "RemoteCommand": "none",
+            # It is here until the command has ended, with the command's own input and outputs.
+            "ForkAfterAuthentication": "no",
+            "StdinNull": "no",
+            "SessionType": "default",
+            "RequestTTY": "no",
+            "EscapeChar": "none",
+            "Tunnel": "no",
+            "ChannelTimeout": "none",
+            "VisualHostKey": "no",
             # Tells how the command has ended, which the status alone doesn't.
             "LogLevel": "DEBUG1",
         }
         if self.identity is not None:
-            options |= {"IdentityFile": _quoted(self.identity), "IdentitiesOnly": "yes"}
+            options |= {
+                "IdentityFile": _quoted(self.identity),
+                "IdentitiesOnly": "yes",
+                "PubkeyAuthentication": "yes",
+            }
         if self.known_hosts is not None:
             options["UserKnownHostsFile"] = _quoted(self.known_hosts)
             options["GlobalKnownHostsFile"] = "/dev/null"
+            options["VerifyHostKeyDNS"] = "no"
         return options
 
 

@@ -8,9 +8,10 @@ keeps the connection's input open as a *lifeline*::
                                      └─ watcher: reads the lifeline to its end
 
 What goes over the input is, in this order: a line with the words of the command, quoted for a
-shell; a line with a mark and the number of bytes of the command's own input; these bytes; and then
-nothing, as long as the command is wanted. So neither length nor quoting depends on the login
-shell over there, and the words are in no process list here.
+shell; a line with a mark, the number of bytes of the command's own input, and what is to be printed
+before the command begins; these bytes; and then nothing, as long as the command is wanted. So
+neither length nor quoting depends on the login shell over there, and the words are in no process
+list here.
 
 The input of the command is first put into a file without a name, because it must have come as a
 whole before anything is run, and because the watcher has to read on whether the command reads or
@@ -36,7 +37,10 @@ import re
 import secrets
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from pycurrent.plugins.ssh.said import NAME, Marks
 
 _GRACE_FIFTHS = 10
 """Between TERM and KILL over there: less than the client is given here, which is five seconds."""
@@ -49,7 +53,7 @@ MARK = "PYCURRENT_SSH"
 # shells, for csh and for fish.
 _THERE = " ".join(
     f"""
-IFS= read -r words && read -r mark size || exit 125;
+IFS= read -r words && read -r mark size begun || exit 125;
 newline=$(printf "\\nx"); newline=${{newline%x}};
 eval "set -- $words";
 exec 6<&0;
@@ -78,6 +82,7 @@ to_marked() {{
 }} </dev/null >/dev/null 2>&1 4<&- &
 watcher=$!;
 trap : HUP INT TERM;
+echo "$begun"; echo "$begun" >&2;
 ( {MARK}=$mark; export {MARK}; exec "$@" ) <&4 4<&- 6<&-;
 status=$?;
 kill -HUP $watcher 2>/dev/null;
@@ -86,41 +91,61 @@ exit $status
 """.split()
 )
 
-NAME = "pycurrent-ssh"
-"""What the script is called over there: its shell's own messages begin with it."""
-
 THERE = f"exec /bin/sh -c '{_THERE}' {NAME}"
 """What the host is told to run, whatever the command is."""
 
-_LINE, _GATE = "lifeline", "gate"
-
-_HERE = f"""
-mkfifo "$1/{_LINE}" "$1/{_GATE}" && exec 3<&0 || exit
-{{ read -r line <"$1/{_GATE}"; cat; exec sleep 2147483647; }} <&3 >"$1/{_LINE}" 2>/dev/null &
+_HERE = """
+mkfifo "$1/lifeline" "$1/gate" && exec 3<&0 || exit
+{ read -r line <"$1/gate"; cat; exec sleep 2147483647; } <&3 >"$1/lifeline" 2>/dev/null &
 folder=$1
+exec >"$1/output" 2>"$1/errors"
 shift
 trap "" TERM
-exec "$@" <"$folder/{_LINE}" 3<&-
+exec "$@" <"$folder/lifeline" 3<&-
 """
 
 
-def here(client: Sequence[str], folder: Path) -> list[str]:
-    """A command that runs a client whose lifeline carries what the command reads.
-
-    The pipes are made in the folder.
+@dataclass(frozen=True, slots=True)
+class Pipes:
+    """What lies in the folder of one connection. All but `errors` and `output`, which the client
+    writes to, are made by the command itself.
     """
-    return ["/bin/sh", "-c", _HERE, NAME, str(folder), *client]
+
+    folder: Path
+
+    @property
+    def errors(self) -> Path:
+        return self.folder / "errors"
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "output"
+
+    @property
+    def log(self) -> Path:
+        """Of the client: a file."""
+        return self.folder / "log"
+
+    @property
+    def client_log(self) -> str:
+        """What it has written there."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def here(self, client: Sequence[str]) -> list[str]:
+        """A command that runs a client whose lifeline carries what the command reads."""
+        return ["/bin/sh", "-c", _HERE, NAME, str(self.folder), *client]
+
+    def when_connected(self, marks: Marks) -> str:
+        """What the client has to run once it is connected, so that something is sent at all."""
+        # For any shell of the user.
+        errors, gate = shlex.quote(str(self.errors)), shlex.quote(str(self.folder / "gate"))
+        return f"echo {shlex.quote(marks.connected)} >> {errors}; echo > {gate}"
 
 
-def when_connected(folder: Path) -> str:
-    """What the client has to run once it is connected, so that something is sent at all."""
-    return f"echo > {shlex.quote(str(folder / _GATE))}"
-
-
-def sent(argv: Sequence[str], stdin: bytes) -> bytes:
+def sent(argv: Sequence[str], stdin: bytes, marks: Marks) -> bytes:
     """What goes over the lifeline for a command."""
-    mark = secrets.token_hex(16)
-    return b"%s\n%s %d\n%s" % (os.fsencode(_line(argv)), mark.encode(), len(stdin), stdin)
+    mark = f"{secrets.token_hex(16)} {len(stdin)} {marks.begun}"
+    return b"%s\n%s\n%s" % (os.fsencode(_line(argv)), mark.encode(), stdin)
 
 
 def _line(argv: Sequence[str]) -> str:

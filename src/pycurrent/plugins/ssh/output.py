@@ -38,7 +38,7 @@ class Output(Builder[Question, str]):
 
     async def build(self, job: Job, key: Question) -> str:
         await self.limits.start(job)
-        return await self.remote.run(job, key.command, job.check_output)
+        return await self.remote.output(job, key.command)
 
 
 def output(

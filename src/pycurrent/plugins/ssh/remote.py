@@ -6,22 +6,20 @@ import asyncio
 import os
 import re
 import shlex
-import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol, TypeVar, assert_never
+from typing import assert_never
 
 from pycurrent.engine import CommandFailed, Job
 from pycurrent.errors import UsageError
 from pycurrent.plugins.ssh.ending import Finished, Killed, Lost, NotConnected, ending
-from pycurrent.plugins.ssh.host import Host
-from pycurrent.plugins.ssh.lifeline import NAME, THERE, here, sent, when_connected
+from pycurrent.plugins.ssh.host import Host, Version
+from pycurrent.plugins.ssh.lifeline import THERE, Pipes, sent
+from pycurrent.plugins.ssh.said import NAME, Marks, Said, heard
 from pycurrent.term import Current, Failure
-
-T_co = TypeVar("T_co", covariant=True)
-T = TypeVar("T")
 
 Words = Sequence[str] | Current[Sequence[str]]
 Input = str | bytes | None
@@ -29,11 +27,14 @@ Input = str | bytes | None
 _NOBODY_ASKS: Mapping[str, str | None] = MappingProxyType(
     {"SSH_ASKPASS": None, "SSH_ASKPASS_REQUIRE": "never"}
 )
+_VERSION = re.compile(r"OpenSSH_\D*(\d+)\.(\d+)")
+_NOT_EXECUTED = 126
 _SIGNALLED = 128
 _LAST_SIGNAL = 64
 _LONGEST_READ = 1 << 16
 """Bytes at the end of what a command says, in which its last line is looked for."""
-_OURS = re.compile(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d\.\d\d: .*|{NAME}: .*")
+_TOO_LONG = re.compile(rf"{NAME}: .*: Argument list too long")
+_OURS = re.compile(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d\.\d\d: .*|{NAME}: (?!.*too long$).*")
 """Lines that the job has logged itself, or the shell that the command was run by."""
 
 
@@ -62,19 +63,6 @@ def invocation(argv: Sequence[str], stdin: Input) -> Invocation:
     return Invocation(tuple(argv), stdin)
 
 
-class Runner(Protocol[T_co]):
-    """`Job.exec` or `Job.check_output`."""
-
-    async def __call__(
-        self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str | None],
-        stdin: bytes,
-        show: Sequence[str],
-    ) -> T_co: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Remote:
     """A host, and what commands there are told that nobody else may know."""
@@ -82,27 +70,44 @@ class Remote:
     host: Host
     secret: str | None = field(default=None, repr=False)
 
-    async def run(self, job: Job, command: Invocation, run: Runner[T]) -> T:
+    async def run(self, job: Job, command: Invocation) -> None:
         """Run a command, for a job that has started. Raises Failure, which names the cause.
 
         Cancelled, it returns when the command and what it has started have ended over there, or
         after five seconds.
         """
-        await asyncio.to_thread(_check, self.host)
+        await self._run(job, command, None)
+
+    async def output(self, job: Job, command: Invocation) -> str:
+        """As `run`, but give what the command writes to its standard output, as UTF-8.
+
+        If it fails, or is cancelled, the end of that is in the log.
+        """
+        printed = bytearray()
+        await self._run(job, command, printed)
+        return printed.decode(errors="replace")
+
+    async def _run(self, job: Job, command: Invocation, printed: bytearray | None) -> None:
+        """What the command says goes to the log; its standard output to `printed`, if given."""
+        version = await asyncio.to_thread(_check, self.host)
         async with job.tempdir("ssh-") as folder:
-            log, start = folder / "log", job.log_path.stat().st_size
-            client = [*self.host.client(log, when_connected(folder)), THERE]
+            pipes, marks = Pipes(folder), Marks()
+            output = Said(marks, job.write if printed is None else printed.extend)
+            client = [*self.host.client(pipes.log, pipes.when_connected(marks), version), THERE]
+            given = sent(command.argv, self._input(job, command), marks)
+            shown = [*self.host.shown, shlex.join(command.argv)]
+            start = job.log_path.stat().st_size
             try:
-                return await run(
-                    here(client, folder),
-                    env=_NOBODY_ASKS,
-                    stdin=sent(command.argv, self._input(job, command)),
-                    show=[*self.host.shown, shlex.join(command.argv)],
-                )
-            except CommandFailed as failed:
-                said = _last_line(job.log_path, start, failed.stdout_at)
-                written = log.read_text(errors="replace") if log.exists() else ""
-                why = self._why(command, written, said)
+                # In this order, so that what comes last of the errors is the last.
+                with heard(pipes.errors, Said(marks, job.write)), heard(pipes.output, output):
+                    await job.exec(pipes.here(client), env=_NOBODY_ASKS, stdin=given, show=shown)
+            except BaseException as failed:
+                errors_end = job.log_path.stat().st_size
+                _log_end_of(job, printed)
+                if not isinstance(failed, CommandFailed):
+                    raise
+                said = _last_line(job.log_path, [(start, errors_end), (start, None)])
+                why = self._why(command, pipes.client_log, said)
                 raise Failure(why or f"{self.host}: {failed}") from None
 
     def _input(self, job: Job, command: Invocation) -> bytes:
@@ -116,7 +121,7 @@ class Remote:
         match ending(written, said):
             case Finished(status):
                 what = f"{command.argv[0]} on {self.host} exited with status {status}"
-                return f"{what}: {said or _meaning(status)}"
+                return f"{what}: {_too_long(status, said) or said or _meaning(status)}"
             case Killed():
                 return f"{command.argv[0]} on {self.host} was killed by a signal"
             case Lost(reason):
@@ -127,10 +132,33 @@ class Remote:
                 assert_never(never)
 
 
+def _log_end_of(job: Job, printed: bytearray | None) -> None:
+    """Put what a command has written for its caller into the log: who looks for what went wrong
+    has nothing else.
+    """
+    if not printed:
+        return
+    end = bytes(printed[-_LONGEST_READ:])
+    # From a line's beginning, as half a secret would not be known as one.
+    kept = end if len(printed) <= _LONGEST_READ else end[end.find(b"\n") + 1 :]
+    job.log("Its standard output:" if kept == printed else f"Its last {len(kept)} bytes of output:")
+    job.write(kept)
+
+
+def _too_long(status: int, said: str) -> str | None:
+    """What the shell over there says of arguments that its system does not take."""
+    if status != _NOT_EXECUTED or not _TOO_LONG.fullmatch(said):
+        return None
+    return (
+        "its arguments are too long for the host, where one may have 128 KiB: give it what is long "
+        "as its input"
+    )
+
+
 def _meaning(status: int) -> str:
     """What a shell means by it."""
     match status:
-        case 126:
+        case _ if status == _NOT_EXECUTED:
             return "it can't be executed there"
         case 127:
             return "there is no such command there"
@@ -140,23 +168,27 @@ def _meaning(status: int) -> str:
             return "it has said nothing"
 
 
-def _check(host: Host) -> None:
-    if shutil.which("ssh") is None:
-        raise Failure("there is no ssh here: install OpenSSH's client")
+def _check(host: Host) -> Version:
+    """The client's version. Raises Failure if there is none, or a file is missing."""
+    try:
+        said = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=False).stderr
+    except FileNotFoundError:
+        raise Failure("there is no ssh here: install OpenSSH's client") from None
     for file in host.files:
         if not os.access(file, os.R_OK):
             raise Failure(f"{file}, which {host} is reached by, is not there or can't be read")
+    found = _VERSION.search(said)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def _last_line(log: Path, start: int, stdout_at: int | None) -> str:
-    """The last line from there on that the job has not logged itself: of the standard error, if
-    it has any.
-    """
-    whole = log.stat().st_size
-    for end in (stdout_at or whole, whole):
+def _last_line(log: Path, places: Sequence[tuple[int, int | None]]) -> str:
+    """The last line that the job has not logged itself, at the first of the places with one."""
+    for begin, end in places:
+        last = log.stat().st_size if end is None else end
         with log.open("rb") as file:
-            begin = file.seek(max(start, end - _LONGEST_READ))
-            lines = file.read(end - begin).decode(errors="replace").splitlines()
+            at = file.seek(max(begin, last - _LONGEST_READ))
+            text = file.read(last - at).decode(errors="replace")
+        lines = text.splitlines() if at == begin else text.splitlines()[1:]
         if telling := [line.strip() for line in lines if _tells(line)]:
             return telling[-1]
     return ""

@@ -38,7 +38,7 @@ class Run(Publisher[Purpose, Invocation, None]):
 
     async def publish(self, job: Job, key: Purpose, value: Invocation) -> None:
         await self.limits.start(job)
-        await self.remote.run(job, value, job.exec)
+        await self.remote.run(job, value)
 
 
 def run(
