@@ -70,7 +70,7 @@ def matrix(
     pythons: tuple[str, ...] = (THIS, f"{THIS} -O", f"{THIS} -X dev"),
     checks: tuple[str, ...] = CHECKS,
     folder: Path = Path(current.__file__).parent,
-    jobs: int = os.cpu_count() or 1,
+    workers: int = os.cpu_count() or 1,
 ) -> Current[None]:
     """Run every check with every Python.
 
@@ -78,9 +78,9 @@ def matrix(
         pythons: interpreters with their options, as in a shell
         checks: what they are given to do, as in a shell
         folder: where they do it
-        jobs: how many run at once
+        workers: how many run at once
     """
-    runner = Check(folder.absolute(), Pool("cpu", jobs))
+    runner = Check(folder.absolute(), Pool("cpu", workers))
 
     @component("check")
     def check(base: Base, words: str) -> Primitive[None]:

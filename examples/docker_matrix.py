@@ -21,7 +21,7 @@ def matrix(
     setup: str = "apt-get update && apt-get install -y --no-install-recommends make",
     test: str = "make --version",
     name: str = "tools",
-    jobs: int = 2,
+    workers: int = 2,
     host: str | None = None,
 ) -> Current[None]:
     """Build an image on each version of a base image.
@@ -32,11 +32,11 @@ def matrix(
         setup: what is done to it, for a shell
         test: what has to succeed in the image, for a shell
         name: how the images are called; the tag is the version
-        jobs: how many are built at once
+        workers: how many are built at once
         host: the address of a Docker engine, or one of Docker's contexts
     """
     engine = docker.Context(host)
-    pool = Pool("builds", jobs)
+    pool = Pool("builds", workers)
 
     def dockerfile(image: docker.Image) -> str:
         return f"FROM {image}\nRUN {setup}\n"

@@ -33,7 +33,7 @@ def local_ci(
     checks: dict[str, str] = CHECKS,
     package: str = PACKAGE,
     env: dict[str, str] = ENVIRONMENT,
-    jobs: int = 2,
+    workers: int = 2,
 ) -> Current[None]:
     """Check the head of a repository, and make a package of what has passed.
 
@@ -43,12 +43,12 @@ def local_ci(
         checks: a command for each check, as in a shell
         package: the command that makes the package; the word OUT stands for the folder
         env: variables for all of these commands
-        jobs: how many of them run at once
+        workers: how many of them run at once
     """
     local = git.Local(repo)
     local.check()  # Refuses a repository without a commit, rather than wait for one.
     out = out.absolute()
-    pool = Pool("checks", jobs)
+    pool = Pool("checks", workers)
     commit = local.head_commit()
 
     def run(name: str, words: str, commit: Current[git.Commit]) -> Current[None]:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from cyclopts import Group, Parameter, Token, validators
 
 from pycurrent.engine import Config, Level
+from pycurrent.engine.level import DEFAULT_JOBS
 from pycurrent.errors import UsageError
 
 DEFAULT_STATE_DIR = Path(".pycurrent")
@@ -90,6 +91,15 @@ class RunOptions:
             help="After so long, have nothing wait for confirmation any more.",
         ),
     ] = None
+    jobs: Annotated[
+        int,
+        Parameter(
+            metavar="N",
+            validator=validators.Number(gte=1),
+            help="How many jobs may have commands at work at once; others wait for their turn. Many"
+            " may be waiting for other machines, and so it is a large number by default.",
+        ),
+    ] = DEFAULT_JOBS
     state_dir: StateDirOption = DEFAULT_STATE_DIR
     web: Annotated[
         bool | None,
@@ -174,7 +184,7 @@ class RunOptions:
         """Raises `UsageError` where the options make no sense together."""
         if self.confirm_auto_release is not None and self.confirm is None:
             raise UsageError("--confirm-auto-release needs --confirm LEVEL")
-        return Config(confirm=self.confirm, auto_release=self.confirm_auto_release)
+        return Config(confirm=self.confirm, auto_release=self.confirm_auto_release, jobs=self.jobs)
 
 
 @dataclass(frozen=True, kw_only=True)

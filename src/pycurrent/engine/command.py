@@ -6,7 +6,7 @@ import asyncio
 import os
 import shlex
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -18,6 +18,7 @@ from pycurrent.engine.pipe import PipeReader
 from pycurrent.engine.process import Process, Processes
 from pycurrent.engine.spellings import encode
 from pycurrent.engine.tasks import regardless
+from pycurrent.engine.turns import Turn
 from pycurrent.errors import PycurrentError
 from pycurrent.term import Failure
 
@@ -100,14 +101,36 @@ def _is_word(word: object) -> bool:
 class Commands:
     """The commands that one job runs now."""
 
-    __slots__ = ("_ending", "_lock", "_locks", "_log", "_processes", "_running", "_tmp")
+    __slots__ = (
+        "_ending",
+        "_lock",
+        "_locks",
+        "_log",
+        "_processes",
+        "_running",
+        "_tmp",
+        "_turn",
+        "_waited",
+    )
 
-    def __init__(self, processes: Processes, log: JobLog, tmp: Path, lock: JobLock) -> None:
-        """`tmp`: where what they read, and what they give, is put."""
+    def __init__(
+        self,
+        processes: Processes,
+        log: JobLog,
+        tmp: Path,
+        lock: JobLock,
+        turn: Turn,
+        waited: Callable[[], None],
+    ) -> None:
+        """`tmp`: where what they read, and what they give, is put. `waited` is called when they
+        have to wait for their turn, and when they need not any more.
+        """
         self._processes = processes
         self._log = log
         self._tmp = tmp
         self._lock = lock
+        self._turn = turn
+        self._waited = waited
         self._locks: list[int] = []
         """Of files that the job has locked: its commands share them."""
         self._running: dict[Process, Command] = {}
@@ -119,23 +142,53 @@ class Commands:
         If cancelled, it ends the command (or lets it end, if that is not cancellable) before it
         gives way.
         """
-        await self._logged(command, stdout=None)
+        async with self._in_turn(command):
+            await self._logged(command, stdout=None)
 
     async def output_of(self, command: Command) -> str:
         """As `run`, but give what the command writes to its standard output, as UTF-8.
 
         If it fails, or is cancelled, the end of that is in the log.
         """
-        with tempfile.TemporaryFile(dir=self._tmp) as output:
-            try:
-                await self._logged(command, stdout=output.fileno())
-            except BaseException as failed:
-                if isinstance(failed, CommandFailed):
-                    failed.stdout_at = self._log.path.stat().st_size
-                self._log_end_of(output)
-                raise
-            output.seek(0)
-            return output.read().decode(errors="replace")
+        async with self._in_turn(command):
+            with tempfile.TemporaryFile(dir=self._tmp) as output:
+                try:
+                    await self._logged(command, stdout=output.fileno())
+                except BaseException as failed:
+                    if isinstance(failed, CommandFailed):
+                        failed.stdout_at = self._log.path.stat().st_size
+                    self._log_end_of(output)
+                    raise
+                output.seek(0)
+                return output.read().decode(errors="replace")
+
+    @property
+    def are_waiting(self) -> bool:
+        """Whether there are too many of other jobs at work."""
+        return self._turn.is_waited_for
+
+    @asynccontextmanager
+    async def _in_turn(self, command: Command) -> AsyncIterator[None]:
+        """Wait for the job's turn. What tidies up does not."""
+        waits = False
+
+        def wait(why: str) -> None:
+            nonlocal waits
+            if self._ending or command.of_hook:
+                self._turn.hurry()
+                return
+            waits = True
+            self._log.line(f"Waiting for its turn: {why}")
+            self._log.park()
+            self._waited()
+
+        await self._turn.take(wait)
+        try:
+            if waits:
+                self._waited()
+            yield
+        finally:
+            self._turn.give_back()
 
     def _log_end_of(self, output: IO[bytes]) -> None:
         """Put what a command has written for its caller into the log: who looks for what went
@@ -161,6 +214,7 @@ class Commands:
         runs. Twice does nothing more.
         """
         self._ending = True
+        self._turn.hurry()
         for process, command in self._running.items():
             if command.cancellable and not command.of_hook:
                 process.cancel()

@@ -33,6 +33,7 @@ from typing import Any, Protocol, Self, TypeVar
 from pycurrent.engine.clock import Clock, SystemClock
 from pycurrent.engine.collector import paused_collector
 from pycurrent.engine.commits import Commits
+from pycurrent.engine.descriptors import Descriptors
 from pycurrent.engine.forks import Forks
 from pycurrent.engine.idle import Hold, Work
 from pycurrent.engine.job import JobHost
@@ -41,6 +42,7 @@ from pycurrent.engine.level import Config
 from pycurrent.engine.logrules import LogRules
 from pycurrent.engine.problems import Problems
 from pycurrent.engine.process import Processes
+from pycurrent.engine.turns import Turns
 from pycurrent.errors import PycurrentError
 from pycurrent.incr import Node, Observer
 from pycurrent.store import Database, StateDir
@@ -206,11 +208,15 @@ class Engine:
             remove_leftover_folders(self.leftovers, self.state.left_tmp())
         )
         self._exit.callback(self._tidying.cancel)
-        self.processes = Processes()
+        descriptors = Descriptors()
+        self._exit.callback(descriptors.close)
+        turns = Turns(self.config, descriptors)
+        self._exit.callback(turns.close)
+        self.processes = Processes(descriptors=descriptors.soft)
         self._exit.push_async_callback(self.processes.aclose)
         state = self.state
         self.host = JobHost(
-            self.clock, self.config, self.processes, state.tmp, state.runs, self._commits
+            self.clock, self.config, self.processes, state.tmp, state.runs, self._commits, turns
         )
         self.log_rules = LogRules(self.store)
 

@@ -19,8 +19,11 @@ from pycurrent.engine import supervisor
 class Helper:
     """The resident helper process, and the control socket to it."""
 
-    def __init__(self) -> None:
-        """Starts the process; does not wait for it to be up. Raises OSError."""
+    def __init__(self, descriptors: int | None = None) -> None:
+        """Starts the process; does not wait for it to be up. Raises OSError.
+
+        `descriptors` is its soft limit, and that of all commands.
+        """
         self._loop = asyncio.get_running_loop()
         self._control, theirs = socket.socketpair()
         if sys.platform == "linux":
@@ -36,7 +39,7 @@ class Helper:
                 engine = os.pidfd_open(os.getpid())
                 cleanup.callback(os.close, engine)
             try:
-                self._process = _launch_helper(theirs.fileno(), engine)
+                self._process = _launch_helper(theirs.fileno(), engine, descriptors)
             except BaseException:
                 self._control.close()
                 raise
@@ -82,13 +85,14 @@ class Helper:
         self.gone.set_result(None)
 
 
-def _launch_helper(control: int, engine: int) -> subprocess.Popen[bytes]:
+def _launch_helper(control: int, engine: int, descriptors: int | None) -> subprocess.Popen[bytes]:
     kept = [descriptor for descriptor in (control, engine) if descriptor >= 0]
     # The helper's own environment can be read by others with the same user id, and lives long:
     # only what an interpreter may need to find its libraries.
     environ = {name: value for name, value in os.environ.items() if "LIBRARY_PATH" in name}
+    numbers = [control, engine, -1 if descriptors is None else descriptors]
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", "-E", supervisor.__file__, str(control), str(engine)],
+        [sys.executable, "-I", "-S", "-E", supervisor.__file__, *map(str, numbers)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

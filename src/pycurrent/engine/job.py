@@ -40,6 +40,7 @@ from pycurrent.engine.process import Processes
 from pycurrent.engine.scratch import scratch_folder
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut
 from pycurrent.engine.tasks import failure_by, regardless, take_cancellation
+from pycurrent.engine.turns import Turn, Turns
 from pycurrent.errors import PycurrentError
 from pycurrent.term import Activity, Failed, FailureKind, Ok
 
@@ -69,6 +70,7 @@ class JobHost:
     """Where the locks of jobs are."""
     commits: Commits
     """No work begins while they fail."""
+    turns: Turns
 
 
 class Job:
@@ -107,7 +109,14 @@ class Job:
         self._confirmation = Confirmation(host.config)
         self._hooks = Hooks(log.line, host.clock)
         self._calls = Calls(log.line)
-        self._commands = Commands(host.processes, log, host.tmp, JobLock(host.runs, id))
+        self._commands = Commands(
+            host.processes,
+            log,
+            host.tmp,
+            JobLock(host.runs, id),
+            Turn(host.turns),
+            lambda: self._changed(self),
+        )
         self._resources: AsyncExitStack | None = None
         self._created = Moment(host.clock)
         self._timer: Timer | None = None
@@ -168,6 +177,8 @@ class Job:
         match self.state:
             case JobState.WAITING_FOR_CONFIRMATION:
                 return Activity.WAITING_FOR_CONFIRMATION
+            case JobState.RUNNING if self._commands.are_waiting:
+                return Activity.READY
             case JobState.RUNNING | JobState.ENDED:
                 return Activity.RUNNING
             case _:

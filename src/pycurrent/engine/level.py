@@ -9,6 +9,11 @@ from typing import Self
 
 from pycurrent.errors import UsageError
 
+DEFAULT_JOBS = 500
+"""How many jobs may have commands at work at once: more than a machine can do, as many may be
+waiting for other machines.
+"""
+
 
 class Level(IntEnum):
     """How risky an operation is. Ordered."""
@@ -41,18 +46,25 @@ class Config:
 
     Jobs at the level `confirm`, or above, wait until a person approves them or the level is
     raised; None asks for nothing. Once `auto_release` has passed since the engine started,
-    `confirm` becomes None.
+    `confirm` becomes None. So many `jobs` may have commands at work at once, if the limits of the
+    system allow it; others wait for their turn. Raises `UsageError` if that is less than 1.
     """
 
     def __init__(
-        self, *, confirm: Level | None = None, auto_release: timedelta | None = None
+        self,
+        *,
+        confirm: Level | None = None,
+        auto_release: timedelta | None = None,
+        jobs: int = DEFAULT_JOBS,
     ) -> None:
         self._confirm = confirm
         self.auto_release = auto_release
+        self._jobs = _positive(jobs)
         self._listeners: dict[Callable[[], None], None] = {}
 
     def __repr__(self) -> str:
-        return f"Config(confirm={self._confirm!s}, auto_release={self.auto_release})"
+        confirm, release = self._confirm, self.auto_release
+        return f"Config(confirm={confirm!s}, auto_release={release}, jobs={self._jobs})"
 
     @property
     def confirm(self) -> Level | None:
@@ -66,13 +78,29 @@ class Config:
         for listener in list(self._listeners):
             listener()
 
+    @property
+    def jobs(self) -> int:
+        return self._jobs
+
+    @jobs.setter
+    def jobs(self, jobs: int) -> None:
+        self._jobs = _positive(jobs)
+        for listener in list(self._listeners):
+            listener()
+
     def allows(self, level: Level) -> bool:
         """Whether a job at this level may start without being approved."""
         return self._confirm is None or level < self._confirm
 
     def listen(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called whenever `confirm` has changed, until `forget`."""
+        """Have `changed` called whenever a setting has changed, until `forget`."""
         self._listeners[changed] = None
 
     def forget(self, changed: Callable[[], None]) -> None:
         self._listeners.pop(changed, None)
+
+
+def _positive(jobs: int) -> int:
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
+        raise UsageError(f"jobs is how many may run commands at once, 1 or more, not {jobs!r}")
+    return jobs

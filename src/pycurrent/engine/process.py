@@ -110,9 +110,12 @@ class Process:
 class Processes:
     """All commands of one engine. Belongs to the event loop it is first used in."""
 
-    def __init__(self, *, grace: float = 5.0) -> None:
-        """`grace`: seconds between TERM and KILL."""
+    def __init__(self, *, grace: float = 5.0, descriptors: int | None = None) -> None:
+        """`grace`: seconds between TERM and KILL; `descriptors`: the soft limit of commands, by
+        default the engine's own.
+        """
         self._grace = grace
+        self._descriptors = descriptors
         self._lines: set[Line] = set()
         self._helper: Helper | None = None
         self._handing_over = asyncio.Lock()
@@ -197,7 +200,7 @@ class Processes:
                 raise _not_started(command, _CLOSING)
             try:
                 if self._helper is None or self._helper.gone.done():
-                    self._helper = Helper()
+                    self._helper = Helper(self._descriptors)
                 ours, theirs = socket.socketpair()
             except OSError as error:
                 raise _not_started(command, _reason(error.errno), Blame.SHORTAGE) from error

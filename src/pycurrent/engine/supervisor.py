@@ -53,6 +53,7 @@ import enum
 import errno
 import gc
 import os
+import resource
 import select
 import signal
 import socket
@@ -590,8 +591,13 @@ def _settle_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def main(control: int, engine: int) -> None:
-    """`control`: descriptor of the control socket; `engine`: pidfd of the engine, or -1."""
+def main(control: int, engine: int, descriptors: int) -> None:
+    """`control`: descriptor of the control socket; `engine`: pidfd of the engine, or -1;
+    `descriptors`: the soft limit for commands, -1 to leave it.
+    """
+    if descriptors >= 0:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, hard))
     for descriptor in (control, engine):
         if descriptor >= 0:
             os.set_inheritable(descriptor, False)
@@ -605,4 +611,4 @@ def main(control: int, engine: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(*map(int, sys.argv[1:]))
