@@ -173,9 +173,10 @@ class Cache:
 
         async def work() -> tuple[Any, str]:
             await self.engine.leftovers.end_of(spec.id, instance.key.digest, job.log)
-            value = await run.work.work(job, instance.key.value, run.target.value)
+            key, value = spec.given_key(instance.key), spec.given_value(run.target)
+            outcome = await run.work.work(job, key, value)
             # Within the job, so that a value that can't be stored is seen in its log.
-            return value, spec.outcome.encode(value)
+            return spec.taken(outcome)
 
         outcome = await job.run(work, self._explain)
         del self._making[instance]

@@ -12,7 +12,8 @@ every class with the methods `to_json(self)`, whose result has a form as an `obj
 `from_json(cls, data)`.
 
 Fields of a dataclass that are not compared (`field(compare=False)`) are left out, and must have a
-default. `__codec_version__` in a dataclass is its version: a text of another one is unreadable.
+default. A field that a text lacks, as it was added to the class later, is read as its default.
+`__codec_version__` in a dataclass is its version: a text of another one is unreadable.
 The format itself is version 1, which has no mark. A later one will begin with `{"$":`, which no
 type reads in version 1.
 """
@@ -59,6 +60,8 @@ class Codec(Generic[T]):
 
     what: str
     _form: Form
+    is_whole: bool = True
+    """Whether all of a value is in its text: fields that are not compared are not."""
 
     def encode(self, value: T) -> str:
         """The canonical text of a value: equal values of the type have the same.
@@ -101,7 +104,7 @@ def codec_for(
     Raises UnstableType.
     """
     try:
-        return Codec(what, derive(tp, scope))
+        return Codec(what, *derive(tp, scope))
     except MisfitError as error:
         raise UnstableType(error.message(what)) from error
     except RecursionError as error:

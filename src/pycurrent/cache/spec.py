@@ -20,6 +20,7 @@ class Key:
     value: Any
     text: str
     """Readable: a string as it is, anything else as JSON."""
+    json: str
     digest: str
 
 
@@ -60,8 +61,8 @@ class Spec:
 
     def key(self, key: Any) -> Key:
         """Raises `UnstableValue`."""
-        text = self._key.encode(key)
-        return Key(key, key if isinstance(key, str) else text, digest(text))
+        json = self._key.encode(key)
+        return Key(key, str.__str__(key) if isinstance(key, str) else json, json, digest(json))
 
     def target(self, value: Any) -> Target:
         """Raises `UnstableValue`."""
@@ -69,6 +70,31 @@ class Spec:
             return NO_VALUE
         text = self._value.encode(value)
         return Target(value, text, digest(text))
+
+    # What a run gets and gives is its own: it may change it, and so may the pipeline. And it is
+    # the same for all keys that are equal, and in the run that makes a result and in the next.
+
+    def given_key(self, key: Key) -> Any:
+        """The key as a run gets it. One that has more than its text comes as it is.
+
+        Raises `UnreadableValue`.
+        """
+        return self._key.decode(key.json) if self._key.is_whole else key.value
+
+    def given_value(self, target: Target) -> Any:
+        """The value that a run is to set, likewise."""
+        if self._value is None or target.text is None:
+            return None
+        return self._value.decode(target.text) if self._value.is_whole else target.value
+
+    def taken(self, outcome: Any) -> tuple[Any, str]:
+        """The outcome of a run as the pipeline sees it, which is what is stored: after a restart
+        it sees nothing else. And its text.
+
+        Raises `UnstableValue` or `UnreadableValue`.
+        """
+        text = self.outcome.encode(outcome)
+        return self.outcome.decode(text), text
 
     def same(self, cls: type[CachedWork]) -> bool:
         """Whether a class with this id is this operation: the same, or made anew by the same

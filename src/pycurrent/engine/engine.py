@@ -42,6 +42,7 @@ from pycurrent.engine.level import Config
 from pycurrent.engine.logrules import LogRules
 from pycurrent.engine.problems import Problems
 from pycurrent.engine.process import Processes
+from pycurrent.engine.tasks import cancelled
 from pycurrent.engine.turns import Turns
 from pycurrent.errors import PycurrentError
 from pycurrent.incr import Node, Observer
@@ -207,7 +208,7 @@ class Engine:
         self._tidying = self._loop.create_task(
             remove_leftover_folders(self.leftovers, self.state.left_tmp())
         )
-        self._exit.callback(self._tidying.cancel)
+        self._exit.push_async_callback(cancelled, self._tidying)
         descriptors = Descriptors()
         self._exit.callback(descriptors.close)
         turns = Turns(self.config, descriptors)

@@ -48,6 +48,12 @@ async def _kept(awaitable: Awaitable[T]) -> T | _Left:
         return _Left(error)
 
 
+async def cancelled(task: asyncio.Task[Any]) -> None:
+    """Cancel a task, and wait for its end. What it raises is lost."""
+    task.cancel()
+    await asyncio.wait([task])
+
+
 async def take_cancellation(task: asyncio.Task[Any]) -> None:
     """Have a cancellation of the current task come now, where its work did not wait for it: not
     in the midst of what follows, which is not cancelled.

@@ -197,8 +197,9 @@ def record(
 ) -> Form:
     """Objects whose parts are attributes; `make` makes one from the parts it was written with.
 
-    A text must have exactly the fields of the class, and its version: anything else was written
-    by another version of the class, and there is no telling what it meant there.
+    A text must have the version of the class, and all of its fields but those with a default,
+    which may have been added since. A field that the class has not was written by another version
+    of it, and there is no telling what it meant there.
     """
     writes = [(f"{quote(f.name)}:", f.name, f.form.write) for f in _in_order(fields)]
     head = [] if version is None else [f'"$version":{version}']

@@ -25,9 +25,15 @@ from pycurrent.cache.forms.hints import (
 from pycurrent.cache.forms.scalars import NONE, SCALARS, enumeration
 
 
-def derive(tp: object, scope: Scope) -> Form:
-    """The form of the values of `tp`. Raises MisfitError, with the path of what has none."""
-    return _Derivation().form(tp, scope)
+def derive(tp: object, scope: Scope) -> tuple[Form, bool]:
+    """The form of the values of `tp`, and whether it writes all that is in them: the fields of
+    dataclasses that are not compared are left out.
+
+    Raises MisfitError, with the path of what has none.
+    """
+    derivation = _Derivation()
+    form = derivation.form(tp, scope)
+    return form, derivation.is_whole
 
 
 class _Derivation:
@@ -36,6 +42,7 @@ class _Derivation:
     def __init__(self) -> None:
         # By the type and the module whose names it uses; None while the form is being derived.
         self._forms: dict[tuple[object, object], Form | None] = {}
+        self.is_whole = True
 
     def form(self, tp: object, scope: Scope) -> Form:
         plain = bare(tp, scope)
@@ -81,8 +88,10 @@ class _Derivation:
 
     def _record(self, cls: type, args: tuple[object, ...], scope: Scope) -> Form:
         own_scope = {**scope, **module_scope(cls)}
+        if dataclasses.is_dataclass(cls):
+            self.is_whole &= all(field.compare for field in dataclasses.fields(cls))
         fields = [
-            Field(d.name, self._part(d.type, f".{d.name}", own_scope), d.required)
+            Field(d.name, self._part(d.type, f".{d.name}", own_scope), required=d.required)
             for d in declarations(cls, args, scope)
         ]
         if is_typed_dict(cls):
@@ -280,7 +289,7 @@ def _maker(cls: type, fields: list[Field]) -> Callable[[dict[str, Any]], object]
         return lambda values: cls(**values)
 
     def make(values: dict[str, Any]) -> object:
-        instance: object = cls(**{name: values[name] for name in names})
+        instance: object = cls(**{name: values[name] for name in names if name in values})
         for name in values.keys() & not_parameters:
             object.__setattr__(instance, name, values[name])
         return instance

@@ -29,6 +29,7 @@ class Declaration:
     name: str
     type: object
     required: bool = True
+    """False: it may be missing, or has a default that stands in for it."""
 
 
 def name_of(tp: object) -> str:
@@ -107,7 +108,10 @@ def declarations(cls: type, args: tuple[object, ...], scope: Scope) -> list[Decl
     hints = _hints(cls, scope)
     bindings = _bindings(cls, args)
     names = _field_names(cls, hints)
-    required = _required_keys(cls, hints) if is_typed_dict(cls) else frozenset(names)
+    if is_typed_dict(cls):
+        required = _required_keys(cls, hints)
+    else:
+        required = frozenset(names) - _with_default(cls)
     return [
         Declaration(
             name,
@@ -125,6 +129,17 @@ def _field_names(cls: Any, hints: Mapping[str, object]) -> list[str]:
     if is_named_tuple(cls):
         return list(cls._fields)
     return list(hints)
+
+
+def _with_default(cls: Any) -> frozenset[str]:
+    if is_named_tuple(cls):
+        return frozenset(cls._field_defaults)
+    missing = dataclasses.MISSING
+    return frozenset(
+        field.name
+        for field in dataclasses.fields(cls)
+        if field.default is not missing or field.default_factory is not missing
+    )
 
 
 def _hints(cls: type, scope: Scope) -> dict[str, Any]:
