@@ -77,9 +77,11 @@ class RunOptions:
         ),
     ] = False
     confirm: Annotated[
-        Level | None,
+        Level | Literal["none"] | None,
         Parameter(
-            metavar="LEVEL", help="Have jobs at this level, or above it, wait for confirmation."
+            metavar="LEVEL",
+            help="Have jobs at this level, or above it, wait for confirmation; none for no jobs."
+            " By default the level holds that was given or set last.",
         ),
     ] = None
     confirm_auto_release: Annotated[
@@ -182,9 +184,15 @@ class RunOptions:
 
     def config(self) -> Config:
         """Raises `UsageError` where the options make no sense together."""
-        if self.confirm_auto_release is not None and self.confirm is None:
+        level = None if self.confirm == "none" else self.confirm
+        if self.confirm_auto_release is not None and level is None:
             raise UsageError("--confirm-auto-release needs --confirm LEVEL")
-        return Config(confirm=self.confirm, auto_release=self.confirm_auto_release, jobs=self.jobs)
+        return Config(
+            confirm=level,
+            auto_release=self.confirm_auto_release,
+            insist=self.confirm is not None,
+            jobs=self.jobs,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from pycurrent.cli.stop import stop_requests
 from pycurrent.cli.summary import LISTED, Summary, log_command
 from pycurrent.engine import Effect, Engine
 from pycurrent.engine.collector import keep_all_that_is
+from pycurrent.engine.threshold import Recorded
 from pycurrent.errors import UsageError
 from pycurrent.service import EngineView, Overview
 from pycurrent.service.words import plural
@@ -54,6 +55,8 @@ async def _run(
             keep_all_that_is()
             if url is not None:
                 screen.say(f"serving {url}")
+            if (kept := engine.threshold.recorded) is not None:
+                screen.say(kept_level(kept))
             ends = [engine.failed(), request.wait()]
             await _first(*ends, *([engine.settled()] if options.once else []))
             engine.raise_if_crashed()
@@ -65,6 +68,13 @@ async def _run(
                 jobs = plural(overview.jobs, "job")
                 screen.say(f"stopping: {jobs} to cancel; once more, and it ends at once")
     return overview if request.signal is None else request.signal
+
+
+def kept_level(recorded: Recorded) -> str:
+    """What is said of a level that an earlier run has left."""
+    level = recorded.level
+    what = "no jobs wait" if level is None else f"jobs at the level {level}, or above, wait"
+    return f"{what} for confirmation, as was set before; --confirm LEVEL (or none) changes that"
 
 
 async def _first(*coroutines: Coroutine[Any, Any, object]) -> None:

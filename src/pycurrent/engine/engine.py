@@ -43,6 +43,7 @@ from pycurrent.engine.logrules import LogRules
 from pycurrent.engine.problems import Problems
 from pycurrent.engine.process import Processes
 from pycurrent.engine.tasks import cancelled
+from pycurrent.engine.threshold import Threshold
 from pycurrent.engine.turns import Turns
 from pycurrent.errors import PycurrentError
 from pycurrent.incr import Node, Observer
@@ -135,7 +136,6 @@ class Engine:
         self._listeners: dict[Callable[[Step], None], None] = {}
         self._exit = AsyncExitStack()
         self._open = False
-        self._releases_itself = False
         self._steps = 0
         self._step_due = False
         self._crash: asyncio.Future[None] | None = None
@@ -220,24 +220,21 @@ class Engine:
             self.clock, self.config, self.processes, state.tmp, state.runs, self._commits, turns
         )
         self.log_rules = LogRules(self.store)
+        self.threshold = Threshold(
+            self.config,
+            self.store,
+            self.clock,
+            self.problems,
+            lost=not self.store.has_jobs and self.state.has_logs,
+            commit=self._commits.commit,
+        )
+        self._exit.callback(self.threshold.close)
 
     def _begin(self) -> None:
-        self._start_auto_release()
         with paused_collector():
             self._root = build_pipeline(self._pipeline)
             self._observer = self._live.observe(self._live.expand(self._root))
             self._step()
-
-    def _start_auto_release(self) -> None:
-        after = self.config.auto_release
-        if after is not None and self.config.confirm is not None:
-            self._releases_itself = True
-            timer = self.clock.call_later(after, self._release)
-            self._exit.callback(timer.cancel)
-
-    def _release(self) -> None:
-        self._releases_itself = False
-        self.config.confirm = None
 
     # What it shows
 
@@ -305,7 +302,7 @@ class Engine:
     @property
     def releases_itself(self) -> bool:
         """Whether jobs that wait for confirmation will start by themselves after a time."""
-        return self._releases_itself
+        return self.threshold.releases_itself
 
     async def settled(self) -> None:
         """Wait until the engine is idle. It need not stay so."""

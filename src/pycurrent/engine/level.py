@@ -45,9 +45,13 @@ class Config:
     """Settings of an engine that can be changed while it runs.
 
     Jobs at the level `confirm`, or above, wait until a person approves them or the level is
-    raised; None asks for nothing. Once `auto_release` has passed since the engine started,
-    `confirm` becomes None. So many `jobs` may have commands at work at once, if the limits of the
-    system allow it; others wait for their turn. Raises `UsageError` if that is less than 1.
+    raised; None asks for nothing. What is set while the engine runs is recorded, and holds after
+    a restart, too: it counts more than `confirm` of this constructor, unless that says `insist`.
+    Once `auto_release` has passed since the engine started, `confirm` becomes None, if nobody has
+    set another level, then or in an earlier run.
+
+    So many `jobs` may have commands at work at once, if the limits of the system allow it; others
+    wait for their turn. Raises `UsageError` if that is less than 1.
     """
 
     def __init__(
@@ -55,12 +59,15 @@ class Config:
         *,
         confirm: Level | None = None,
         auto_release: timedelta | None = None,
+        insist: bool = False,
         jobs: int = DEFAULT_JOBS,
     ) -> None:
         self._confirm = confirm
         self.auto_release = auto_release
+        self.insist = insist
         self._jobs = _positive(jobs)
         self._listeners: dict[Callable[[], None], None] = {}
+        self._of_confirm: dict[Callable[[], None], None] = {}
 
     def __repr__(self) -> str:
         confirm, release = self._confirm, self.auto_release
@@ -72,10 +79,9 @@ class Config:
 
     @confirm.setter
     def confirm(self, level: Level | None) -> None:
-        if level == self._confirm:
-            return
+        # Also if it is the same: somebody has decided on it now.
         self._confirm = level
-        for listener in list(self._listeners):
+        for listener in (*self._of_confirm, *self._listeners):
             listener()
 
     @property
@@ -93,11 +99,16 @@ class Config:
         return self._confirm is None or level < self._confirm
 
     def listen(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called whenever a setting has changed, until `forget`."""
+        """Have `changed` called whenever a setting was set, until `forget`."""
         self._listeners[changed] = None
 
-    def forget(self, changed: Callable[[], None]) -> None:
-        self._listeners.pop(changed, None)
+    def listen_to_confirm(self, decided: Callable[[], None]) -> None:
+        """Have `decided` called whenever `confirm` was set, before all others, until `forget`."""
+        self._of_confirm[decided] = None
+
+    def forget(self, listener: Callable[[], None]) -> None:
+        self._listeners.pop(listener, None)
+        self._of_confirm.pop(listener, None)
 
 
 def _positive(jobs: int) -> int:

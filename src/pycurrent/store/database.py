@@ -45,11 +45,12 @@ class _Unsaved:
     updated: dict[str, JobRow] = field(default_factory=dict)
     # Ids of results that are to be rebuilt.
     rebuilds: set[str] = field(default_factory=set)
+    settings: dict[str, str] = field(default_factory=dict)
     # The last result of each (op, key digest) that differs from the one in the file.
     results: dict[tuple[str, str], BuildRecord] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.inserted or self.updated or self.rebuilds)
+        return bool(self.inserted or self.updated or self.rebuilds or self.settings)
 
 
 class Database(DatabaseReader):
@@ -251,6 +252,15 @@ class Database(DatabaseReader):
         """Remembers `value` under a name. Written at once."""
         self._write("set_setting", (name, value))
 
+    def remember(self, name: str, value: str) -> None:
+        """Remembers `value` under a name, as `set_setting`, but is written by the next commit."""
+        self._unsaved.settings[name] = value
+
+    @property
+    def has_jobs(self) -> bool:
+        """Whether anything was ever run, as far as is known."""
+        return bool(self._read("has_jobs", ()))
+
     # Transactions
 
     @property
@@ -297,6 +307,7 @@ class Database(DatabaseReader):
         run(queries["insert_job"], (job.inserted() for job in unsaved.inserted.values()))
         run(queries["update_job"], (job.updated() for job in unsaved.updated.values()))
         run(queries["set_rebuild"], ((job_id,) for job_id in unsaved.rebuilds))
+        run(queries["set_setting"], unsaved.settings.items())
 
     def _changing(self, job_id: str) -> JobRow:
         """The job with this id, to be written by the next commit."""

@@ -79,6 +79,10 @@ SELECT job_id FROM job WHERE state = 'running' ORDER BY seq;
 -- Say that the jobs a killed engine left will not end any more.
 UPDATE job SET state = 'interrupted' WHERE state = 'running';
 
+-- name: has_jobs
+-- Whether there are any jobs.
+SELECT 1 FROM job LIMIT 1;
+
 -- name: rules
 -- The log rules, the best score first.
 SELECT pattern, report, score FROM log_rule ORDER BY score DESC, pattern;

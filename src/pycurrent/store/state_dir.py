@@ -140,6 +140,11 @@ class StateDir:
         """What is temporary and of earlier engines, whose commands may still be at work there."""
         return [entry for entry in (self.path / "tmp").iterdir() if entry != self.tmp]
 
+    @property
+    def has_logs(self) -> bool:
+        """Whether there is the log of any job. Looks at no more files than it needs to."""
+        return next(self.jobs.glob("*/*.log"), None) is not None
+
     def job_path(self, job_id: str) -> Path:
         """The log file of a job. Raises `BadJobId` for an id that leads out of `job/`."""
         parts = job_id.split("/")
