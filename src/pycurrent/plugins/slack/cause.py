@@ -36,8 +36,36 @@ HINTS: Mapping[str, str] = MappingProxyType(
 )
 """Slack's words for errors, and what they mean to who has written a pipeline."""
 
-GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
-"""The message to be edited was deleted, is another bot's, or may not be edited any longer."""
+GONE = frozenset(
+    {
+        "cant_update_message",
+        "channel_is_archived",
+        "channel_not_found",
+        "edit_window_closed",
+        "is_archived",
+        "is_inactive",
+        "message_not_found",
+        "not_in_channel",
+    }
+)
+"""The message to be edited was deleted, is another bot's, or may not be edited any longer; or the
+channel that it is in is no longer the one of that name.
+"""
+
+LIMITS = frozenset({"rate_limited", "ratelimited", "message_limit_exceeded"})
+"""Slack asks for fewer messages."""
+
+TROUBLES = frozenset(
+    {
+        "fatal_error",
+        "internal_error",
+        "request_timeout",
+        "rollup_error",
+        "service_unavailable",
+        "team_added_to_org",
+    }
+)
+"""Slack is out of order for a while."""
 
 
 def explained(code: str, details: str) -> str:

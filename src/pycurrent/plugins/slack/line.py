@@ -10,17 +10,18 @@ from pycurrent.plugins.slack.cause import explained
 from pycurrent.plugins.slack.channel import Channel, Webhook
 from pycurrent.plugins.slack.message import Message
 from pycurrent.plugins.slack.patience import patiently
-from pycurrent.plugins.slack.requests import Answer, ask_api, ask_webhook
-from pycurrent.term import Failure
+from pycurrent.plugins.slack.requests import Answer, Meaning, ask_api, ask_webhook
+from pycurrent.term import Failure, FailureKind
 
 
 class Refused(Failure):
     """Slack does not do what it was asked for. `code` is its own word for why."""
 
     def __init__(self, channel: str, answer: Answer) -> None:
-        self.code = answer.error or ""
+        self.code = answer.word
         super().__init__(
-            f"Slack refuses the message for {channel}: {explained(self.code, answer.details)}"
+            f"Slack refuses the message for {channel}: {explained(self.code, answer.details)}",
+            kind=FailureKind.REAL if answer.meaning is Meaning.REFUSED else FailureKind.INFRA,
         )
 
 
@@ -73,10 +74,10 @@ class Line:
         answer = self._accepted(
             await patiently(lambda: ask_api(channel, method, body), self.job, self.clock)
         )
-        data = answer.data or {}
+        data = answer.data
         return Posted(str(data.get("channel")), str(data.get("ts")))
 
     def _accepted(self, answer: Answer) -> Answer:
-        if answer.error is not None:
+        if answer.meaning is not Meaning.DONE:
             raise Refused(self.channel.name, answer)
         return answer

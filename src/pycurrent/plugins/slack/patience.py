@@ -8,18 +8,15 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from pycurrent.engine import Clock, Job
-from pycurrent.plugins.slack.requests import REQUEST_SECONDS, Answer
+from pycurrent.plugins.slack.requests import REQUEST_SECONDS, Answer, Meaning
 from pycurrent.plugins.slack.sdk import aiohttp
-from pycurrent.term import Failure
+from pycurrent.term import Failure, FailureKind
 
 ATTEMPTS = 5
 """How often Slack is asked that can't be reached, or is out of order."""
 
 LIMITED_ATTEMPTS = 30
 """How often Slack is asked that says each time when to ask again."""
-
-_TOO_MANY = 429
-_OUT_OF_ORDER = 500
 
 
 async def patiently(ask: Callable[[], Awaitable[Answer]], job: Job, clock: Clock) -> Answer:
@@ -35,16 +32,17 @@ async def patiently(ask: Callable[[], Awaitable[Answer]], job: Job, clock: Clock
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             trouble = f"Slack can't be reached: {_reason(error)}"
         else:
-            if answer.status == _TOO_MANY and limited < LIMITED_ATTEMPTS:
+            if answer.meaning is Meaning.LATER and limited < LIMITED_ATTEMPTS:
                 limited += 1
                 await _wait(_asked_for(answer), "Slack asks for fewer messages", job, clock)
                 continue
-            if answer.status < _OUT_OF_ORDER:
+            if answer.meaning is not Meaning.TROUBLE:
                 return answer
-            trouble = f"Slack is out of order: {answer.error}"
+            trouble = f"Slack is out of order: {answer.word}"
         troubles += 1
         if troubles >= ATTEMPTS:
-            raise Failure(f"{trouble} (tried {ATTEMPTS} times)")
+            why = f"{trouble} (tried {ATTEMPTS} times)"
+            raise Failure(why, kind=FailureKind.INFRA)
         await _wait(timedelta(seconds=2**troubles), trouble, job, clock)
 
 
