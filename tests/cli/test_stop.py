@@ -58,7 +58,7 @@ def test_a_signal_stops_it_cleanly(
     run.send(number)
     ended = run.end()
     assert (ended.status, ended.err) == (status, "")
-    assert "stopping: 1 job to cancel; once more, and it ends at once" in ended.out
+    assert "stopping: 1 job to cancel (nap False); once more, and it ends at once" in ended.out
     assert states(folder) == ["interrupted"]
     assert not has_reader(fifo)
 
@@ -105,3 +105,24 @@ def test_a_function_that_never_comes_back_can_be_killed(pipeline_file: Write, ch
     run.await_line("still")
     run.send(signal.SIGINT)
     assert run.end().status == -signal.SIGINT
+
+
+def test_a_thread_that_never_ends_is_left(pipeline_file: Write, child: Start) -> None:
+    """The job that waited for it is cancelled; the process ends after a while, and says so."""
+    pipeline_file("""
+        import asyncio, time
+        import pycurrent as current
+
+        @current.builder("nap", level=current.Level.HARMLESS)
+        async def nap(job):
+            print("napping", flush=True)
+            await asyncio.to_thread(time.sleep, 60)
+
+        def pipeline(): return nap()
+    """)
+    run = child("-m", "pycurrent", "run", "ci.py")
+    run.await_line("napping")
+    run.send(signal.SIGTERM)
+    ended = run.end()
+    assert ended.status == 143
+    assert "some code of the pipeline does not end (threads: asyncio_0" in ended.err

@@ -12,8 +12,10 @@ from pycurrent.cache.instance import Instance
 from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.spec import Key, Spec
 from pycurrent.cache.states import Abandoned, JobEnd, Run, Want
+from pycurrent.cache.stopping import see_off
 from pycurrent.engine.engine import Engine
 from pycurrent.engine.job import Job, JobState
+from pycurrent.engine.tasks import leave_alone
 from pycurrent.errors import UsageError
 from pycurrent.term import Metadata, Output, Primitive, Runtime, Subscription
 
@@ -36,7 +38,7 @@ class Cache:
         self._known_classes: dict[type[CachedWork], Spec] = {}
         self._touched: dict[Instance, None] = {}
         self._to_launch: list[tuple[Instance, Run]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], tuple[Instance, Run]] = {}
         self._making: dict[Instance, None] = {}
         self.pausing: dict[Instance, None] = {}
         """Those that the machine has failed, and that are tried again after a pause."""
@@ -159,11 +161,11 @@ class Cache:
         loop = asyncio.get_running_loop()
         for instance, run in launching:
             task = loop.create_task(self._drive(instance, run), name=run.job.id)
-            self._tasks.add(task)
+            self._tasks[task] = instance, run
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.engine.crash(error)
 
@@ -204,15 +206,24 @@ class Cache:
                 return None
 
     async def aclose(self) -> None:
-        """Cancel what runs. Its work is run again by the next engine that needs it."""
+        """Cancel what runs. Its work is run again by the next engine that needs it.
+
+        What does not end is left alone, and is in `Engine.left_alone`.
+        """
         for instance in list(self._making):
             run = instance.run
             # What a person has cancelled is to stay so.
             if run is not None and run.job.cancelled is None:
                 instance.abandon(run, Abandoned.STOPPING)
         self._launch()
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        jobs = {task: run.job for task, (_, run) in self._tasks.items()}
+        for task in await see_off(jobs, self.engine.stop_grace):
+            instance, run = self._tasks.pop(task)
+            task.remove_done_callback(self._ended)
+            leave_alone(task)
+            self.engine.left_alone.append(run.job.id)
+            assert run.job.stopped is not None
+            instance.finish(run, run.job.stopped.outcome)
 
 
 class Wanted(Primitive[T], Generic[T]):

@@ -12,6 +12,7 @@ from typing import NoReturn
 from cyclopts import CycloptsError
 
 from pycurrent.cli.status import SIGNALLED, CommandError, Exit
+from pycurrent.cli.stop import END_WITHIN, end_within
 from pycurrent.errors import PycurrentError, UsageError
 
 
@@ -23,7 +24,10 @@ def end_with(program: str, command: Callable[[], int]) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         # What a terminal can't show is no reason to end.
         getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
-    sys.exit(status_of(program, command))
+    status = status_of(program, command)
+    # The interpreter waits for threads after this.
+    end_within(END_WITHIN, status)
+    sys.exit(status)
 
 
 def status_of(program: str, command: Callable[[], int]) -> int:

@@ -6,17 +6,20 @@ import asyncio
 import signal
 import sys
 from collections.abc import Coroutine
+from contextlib import ExitStack
 from datetime import timedelta
 from time import monotonic
 from typing import Any
 
+from pycurrent.cache import Cache
 from pycurrent.cli.options import RunOptions
 from pycurrent.cli.pipeline_command import Call
 from pycurrent.cli.screen import screen_for
 from pycurrent.cli.site import prepared_site
 from pycurrent.cli.status import SIGNALLED, earned
-from pycurrent.cli.stop import stop_requests
+from pycurrent.cli.stop import bounded_end, stop_requests
 from pycurrent.cli.summary import LISTED, Summary, log_command
+from pycurrent.cli.text import one_line
 from pycurrent.engine import Effect, Engine
 from pycurrent.engine.collector import keep_all_that_is
 from pycurrent.engine.threshold import Recorded
@@ -25,19 +28,24 @@ from pycurrent.service import EngineView, Overview
 from pycurrent.service.words import plural
 from pycurrent.term import Misused
 
+_NAMED = 5
+
 
 def run_pipeline(call: Call, options: RunOptions) -> int:
     """Run it, once or until told to stop. Gives the exit status."""
     began = monotonic()
     logs = log_command(options.state_dir)
     engine = Engine(lambda: call.term, state_dir=options.state_dir, config=options.config())
-    end = asyncio.run(_run(engine, call, options, logs))
-    if isinstance(end, signal.Signals):
-        return SIGNALLED + end
-    held = any(problem.effect is Effect.HELD for problem in end.problems)
-    status = earned(end, recorded=engine.recorded and not held)
-    took = timedelta(seconds=monotonic() - began)
-    sys.stdout.write(Summary(end, status, took, logs).text())
+    with ExitStack() as bounded, asyncio.Runner() as runner:
+        end = runner.run(_run(engine, call, options, logs))
+        if isinstance(end, signal.Signals):
+            status = SIGNALLED + end
+        else:
+            held = any(problem.effect is Effect.HELD for problem in end.problems)
+            status = earned(end, recorded=engine.recorded and not held)
+            took = timedelta(seconds=monotonic() - began)
+            sys.stdout.write(Summary(end, status, took, logs).text())
+        bounded.enter_context(bounded_end(status))
     return status
 
 
@@ -65,8 +73,7 @@ async def _run(
             if options.once and misuse is not None:
                 raise UsageError(misuse.message)
             if request.signal is not None:
-                jobs = plural(overview.jobs, "job")
-                screen.say(f"stopping: {jobs} to cancel; once more, and it ends at once")
+                screen.say(f"stopping: {_to_cancel(engine)}; once more, and it ends at once")
     return overview if request.signal is None else request.signal
 
 
@@ -75,6 +82,14 @@ def kept_level(recorded: Recorded) -> str:
     level = recorded.level
     what = "no jobs wait" if level is None else f"jobs at the level {level}, or above, wait"
     return f"{what} for confirmation, as was set before; --confirm LEVEL (or none) changes that"
+
+
+def _to_cancel(engine: Engine) -> str:
+    """The jobs that have not ended: how many, and the first few of them."""
+    jobs = [one_line(run.job.description) for run in engine.service(Cache).runs()]
+    named = ", ".join(jobs[:_NAMED])
+    more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
+    return f"{plural(len(jobs), 'job')} to cancel" + (f" ({named}{more})" if jobs else "")
 
 
 async def _first(*coroutines: Coroutine[Any, Any, object]) -> None:

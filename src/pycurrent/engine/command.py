@@ -209,6 +209,10 @@ class Commands:
             self._log.line("Its standard output:")
         self._log.write(kept)
 
+    @property
+    def running(self) -> frozenset[object]:
+        return frozenset(self._running)
+
     def end(self) -> None:
         """End those of the work that are cancellable, and from here on each of them as soon as it
         runs. Twice does nothing more.

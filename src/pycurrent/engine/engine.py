@@ -120,6 +120,10 @@ class Engine:
         """Seconds, by the clock on the wall, that what is to end may take before it is told to
         again: jobs when the engine is closed, and watches that nobody needs any more.
         """
+        self.left_alone: list[str] = []
+        """The jobs that had not ended when the engine was closed, although they were told to:
+        their work may still go on in this process.
+        """
         self.problems = Problems()
         """What is wrong with the engine itself, such as a full disk."""
         self._pipeline = pipeline

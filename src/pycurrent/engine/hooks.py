@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from pycurrent.engine.clock import Clock
-from pycurrent.engine.tasks import failure_by, failure_of, regardless
+from pycurrent.engine.tasks import failure_by, failure_of, leave_alone, regardless, this_task
 from pycurrent.term import Failed
 
 Hook = Callable[[str], object] | Callable[[], object]
@@ -134,6 +134,7 @@ class Hooks:
         task.cancel()
         if not await self._ends_within(task, HEEDS_WITHIN):
             self._log(f"A cancel hook does not end, and is left alone: {name}")
+            leave_alone(task)
 
     async def _ends_within(self, task: asyncio.Task[None], limit: timedelta) -> bool:
         if self._hurry is None:
@@ -146,10 +147,11 @@ class Hooks:
         return task.done()
 
     async def _awaited(self, left: Awaitable[Any]) -> None:
+        owner = this_task()
         try:
             await left
         except BaseException as error:
-            self._failed(failure_by(error, "it"))
+            self._failed(failure_by(error, "it", owner))
 
     def _failed(self, failure: Failed) -> None:
         self._log(f"A cancel hook failed: {failure.message}")

@@ -39,7 +39,7 @@ from pycurrent.engine.pool import AnyPool, Pool, Priority
 from pycurrent.engine.process import Processes
 from pycurrent.engine.scratch import scratch_folder
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut
-from pycurrent.engine.tasks import failure_by, regardless, take_cancellation
+from pycurrent.engine.tasks import failure_by, regardless, take_cancellation, this_task
 from pycurrent.engine.turns import Turn, Turns
 from pycurrent.errors import PycurrentError
 from pycurrent.term import Activity, Failed, FailureKind, Ok
@@ -296,6 +296,12 @@ class Job:
         """
         self._stop(Cancelled(reason))
 
+    def hurry(self) -> None:
+        """It takes too long to end: have its work cancelled once more, or the hook that runs."""
+        self._hooks.hurry()
+        if self._task is not None:
+            self._task.cancel()
+
     def _stop(self, why: Stopped) -> None:
         if self.stopped is not None or self.state is JobState.ENDED:
             return
@@ -353,6 +359,11 @@ class Job:
         self._prepare(command)
         return await self._commands.output_of(command)
 
+    @property
+    def commands(self) -> frozenset[object]:
+        """The commands that run now, as objects to be compared."""
+        return self._commands.running
+
     def _prepare(self, command: Command) -> None:
         command.of_hook = self._hooks.run_here
         # A job that was cancelled may clean up, by commands that are not cancellable.
@@ -409,7 +420,7 @@ class Job:
                 self.stopped = Cancelled("its task was cancelled")
             if self.stopped is not None:
                 return self.stopped.outcome
-        return failure_by(error, "its work")
+        return failure_by(error, "its work", task)
 
     async def _finish(
         self, outcome: Ok[T] | Failed, explain: Callable[[Path], Awaitable[str | None]]
@@ -438,11 +449,12 @@ class Job:
 
     async def _give_back(self, resources: AsyncExitStack) -> None:
         """Give back what the job holds. That this fails is not the work's failure."""
+        owner = this_task()
         try:
             await regardless(resources.aclose())
         except BaseException as error:
             pool = "a pool" if self.pool is None else f"pool {self.pool.label}"
-            why = failure_by(error, "that").message
+            why = failure_by(error, "that", owner).message
             self.log(f"A resource of {pool} can't be given back: {why}")
 
     def _close_log(self, outcome: Ok[T] | Failed) -> Ok[T] | Failed:

@@ -64,15 +64,15 @@ async def take_cancellation(task: asyncio.Task[Any]) -> None:
         task.uncancel()
 
 
-def failure_by(error: BaseException, what: str) -> Failed:
+def failure_by(error: BaseException, what: str, owner: asyncio.Task[Any] | None) -> Failed:
     """The failure that an exception of an author's code amounts to, whatever its class.
 
-    Raised again is what was not the code's own doing: a cancellation of the current task, or its
-    end with that of the loop.
+    Raised again is what was not the code's own doing: a cancellation of the task `owner` in which
+    it ran, or the end of its coroutine, which is closed when nobody can go on with it any more.
     """
-    if isinstance(error, asyncio.CancelledError) and _current_task_is_cancelled():
+    if isinstance(error, asyncio.CancelledError) and owner is not None and owner.cancelling():
         raise error
-    if isinstance(error, GeneratorExit) and not _in_a_task():
+    if isinstance(error, GeneratorExit) and this_task() is not owner:
         raise error
     return failure_of(error, what)
 
@@ -84,14 +84,21 @@ def failure_of(error: BaseException, what: str) -> Failed:
     return failed_by(error)
 
 
-def _current_task_is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-def _in_a_task() -> bool:
-    """Whether a task is at work: a coroutine can also be closed by the garbage collector."""
+def this_task() -> asyncio.Task[Any] | None:
+    """The task at work; None outside of tasks, also where no loop runs."""
     try:
-        return asyncio.current_task() is not None
+        return asyncio.current_task()
     except RuntimeError:
-        return False
+        return None
+
+
+def leave_alone(task: asyncio.Task[Any]) -> None:
+    """Nobody waits for this task any more, `asyncio.run` at its end included."""
+    task.add_done_callback(forget)
+    asyncio.tasks._unregister_task(task)
+
+
+def forget(task: asyncio.Task[Any]) -> None:
+    """Whatever the task has raised is of no interest."""
+    if not task.cancelled():
+        task.exception()

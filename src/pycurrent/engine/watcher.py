@@ -21,7 +21,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pycurrent.engine.machine import attributed, blame
-from pycurrent.engine.tasks import failure_by
+from pycurrent.engine.tasks import failure_by, leave_alone, this_task
 from pycurrent.term import Active, Activity, Ok, Output
 
 if TYPE_CHECKING:
@@ -90,12 +90,13 @@ class Watcher(Generic[T]):
     async def _run(self, after: asyncio.Future[None] | None) -> None:
         if after is not None:
             await asyncio.wait([after])
+        owner = this_task()
         while not self._released.done():
             self._may_be_cancelled = True
             try:
                 await self._watch()
             except BaseException as error:
-                failure = attributed(failure_by(error, "its watch"), blame(error))
+                failure = attributed(failure_by(error, "its watch", owner), blame(error))
                 if self._released.done():
                     _log.warning("%r: the end of the watch failed: %s", self._monitor, failure)
                     return
@@ -140,6 +141,7 @@ class Watcher(Generic[T]):
 
     async def _read(self) -> Output[T] | None:
         """What the input is now; None if it was released meanwhile."""
+        owner = this_task()
         try:
             value = self._monitor.read()
             if inspect.isawaitable(value):
@@ -148,13 +150,14 @@ class Watcher(Generic[T]):
                 return None if reading.cancelled() else reading.result()
             return Ok(value)
         except BaseException as error:
-            return attributed(failure_by(error, "its read"), blame(error))
+            return attributed(failure_by(error, "its read", owner), blame(error))
 
     async def _awaited(self, value: Awaitable[T]) -> Output[T]:
+        owner = this_task()
         try:
             return Ok(await value)
         except BaseException as error:
-            return attributed(failure_by(error, "its read"), blame(error))
+            return attributed(failure_by(error, "its read", owner), blame(error))
 
     async def _unless_released(self, reading: asyncio.Task[Output[T]]) -> None:
         """Wait for a read; once released, cancel it, and wait for it all the same."""
@@ -205,6 +208,7 @@ class Leaving:
 
     def _give_up(self) -> None:
         _log.error("%r does not end its watch: it is left alone", self._watcher)
+        leave_alone(self._watcher.task)
         self._end(self._watcher.task)
 
     def _end(self, _: object) -> None:

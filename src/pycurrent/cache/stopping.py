@@ -1,0 +1,80 @@
+"""The end of all jobs of an engine: waited for, hurried, and at last left alone.
+
+A job that is cancelled as its engine stops has a *grace* to end in. One that is still there is
+told again, each second, for half as long; then it is left alone, and said to be: whoever stops an
+engine (a person, a service manager) is to get it stopped. The grace begins when the commands have
+ended that the job was running: they have a grace of their own, or were said not to be cancellable.
+What a job runs to tidy up has six graces.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from pycurrent.engine.job import Job
+
+TIDYING = 6
+"""How many graces the commands have that a job begins after it was cancelled."""
+
+_LOOK = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+async def see_off(jobs: Mapping[asyncio.Task[None], Job], grace: float) -> list[asyncio.Task[None]]:
+    """Wait for the ends of jobs that were cancelled just now. Gives those that were left alone."""
+    ending = [_Ending(task, job, grace) for task, job in jobs.items()]
+    left: list[asyncio.Task[None]] = []
+    while ending:
+        tasks = [one.task for one in ending]
+        await asyncio.wait(tasks, timeout=min(_LOOK, grace), return_when=asyncio.FIRST_COMPLETED)
+        ending = [one for one in ending if not one.task.done()]
+        for one in list(ending):
+            if one.is_hopeless():
+                ending.remove(one)
+                left.append(one.task)
+    return left
+
+
+class _Ending:
+    """One job that is to end."""
+
+    def __init__(self, task: asyncio.Task[None], job: Job, grace: float) -> None:
+        self.task = task
+        self.job = job
+        self._grace = grace
+        self._loop = asyncio.get_running_loop()
+        self._began = self._waits_since = self._loop.time()
+        self._commands = job.commands
+        self._is_busy = bool(self._commands)
+        self._said = False
+
+    def is_hopeless(self) -> bool:
+        """Whether it was told again and again. Tells it, if it is time for that."""
+        now = self._loop.time()
+        was_busy, self._is_busy = self._is_busy, self._has_time_for_commands(now)
+        if was_busy or self._is_busy:
+            self._waits_since = now
+        waited = now - self._waits_since
+        if waited < self._grace:
+            return False
+        if waited < 1.5 * self._grace:
+            self._say(f"was cancelled {waited:.0f} s ago and has not ended: cancelling it again")
+            self.job.hurry()
+            return False
+        self._said = False
+        self._say("does not end although it was cancelled again and again: it is left alone")
+        return True
+
+    def _has_time_for_commands(self, now: float) -> bool:
+        running = self.job.commands
+        early = now - self._began < TIDYING * self._grace
+        return bool(running & self._commands) or (early and bool(running))
+
+    def _say(self, what: str) -> None:
+        if not self._said:
+            self._said = True
+            _log.warning("job %s (%s) %s", self.job.id, self.job.description, what)
+            self.job.log(f"The job {what}")
