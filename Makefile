@@ -1,5 +1,6 @@
-# Everything a fresh machine needs is Python 3.11, git and make.
-PYTHON ?= python3.11
+# Everything a fresh machine needs is Python 3.11 or later, git and make.
+# The first one that is found here; PYTHON=... takes another.
+PYTHON ?= $(shell .ci/pythons | sed -n '1s/^[^ ]* //p')
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -10,12 +11,20 @@ BENCH ?=
 # The locked versions; tests run against exactly these.
 LOCK := requirements.lock
 
-.PHONY: help setup test lint demo pictures screenshots bench lock clean
+define NEEDS_PYTHON
+test -n "$(PYTHON)" || { \
+	echo "There is no Python 3.11 or later here that has venv and pip." >&2; \
+	echo "Install one (on Debian and Ubuntu: python3 and python3-venv), or give PYTHON=/path/to/python3." >&2; \
+	exit 1; }
+endef
+
+.PHONY: help setup test test-pythons lint demo pictures screenshots bench lock clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml $(LOCK)
+	@$(NEEDS_PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(BIN)/pip install --quiet --disable-pip-version-check -c $(LOCK) --group dev --group bench -e .
@@ -30,6 +39,9 @@ setup: $(SITE)  ## make the virtual environment with all that is needed
 
 test: $(SITE)  ## run all tests
 	$(BIN)/pytest -n 2 --dist worksteal
+
+test-pythons: $(SITE)  ## run the fast tests on each other Python that is here
+	VENV=$(VENV) .ci/test-pythons
 
 lint: $(STAMP)  ## ruff and mypy, strict
 	$(BIN)/ruff check .
@@ -56,6 +68,7 @@ screenshots: $(STAMP)  ## take the pictures of the dashboard (needs Chromium and
 	LOGNAME=ada $(BIN)/python docs/pictures/screenshots.py
 
 lock:  ## write the locked versions anew (names and versions only)
+	@$(NEEDS_PYTHON)
 	rm -rf $(VENV)-lock
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/pip install --quiet --upgrade 'pip>=25.1'
@@ -64,4 +77,4 @@ lock:  ## write the locked versions anew (names and versions only)
 	rm -rf $(VENV)-lock
 
 clean:  ## remove what make made
-	rm -rf $(VENV) demo bench.json .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-3.* demo bench.json .mypy_cache .ruff_cache .pytest_cache

@@ -6,7 +6,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import InitVar, dataclass, field, make_dataclass
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path, PurePath, PureWindowsPath
@@ -431,8 +431,8 @@ def test_members_of_a_union_are_told_apart(first: object, second: object) -> Non
 
 def test_classes_of_the_same_name_are_told_apart() -> None:
     """Members of a union that share their name are tagged with their modules, too."""
-    first: Any = make_dataclass("Same", [], namespace={"__module__": "one"})
-    second: Any = make_dataclass("Same", [], namespace={"__module__": "two"})
+    first: Any = dataclass(type("Same", (), {"__module__": "one"}))
+    second: Any = dataclass(type("Same", (), {"__module__": "two"}))
     union = first | second
     assert encode(union, first()) == '{"$one.Same":{}}'
     assert encode(union, second()) == '{"$two.Same":{}}'

@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pycurrent.cli.options import DEFAULT_STATE_DIR, DurationOption, StateDirOption
+from pycurrent.cli.output import complain
 from pycurrent.cli.status import Exit
 from pycurrent.cli.text import size
 from pycurrent.service.words import plural
@@ -44,7 +45,7 @@ def collect(
     )
     sys.stdout.write(_said(report))
     for failure in report.failures:
-        sys.stderr.write(f"pycurrent: can't be removed: {failure}\n")
+        complain(f"pycurrent: can't be removed: {failure}")
     return Exit.FAILED if report.failures else Exit.OK
 
 
@@ -57,7 +58,7 @@ class Progress:
     def __call__(self, done: int) -> None:
         if monotonic() - self._last >= _SAY_AFTER:
             self._last = monotonic()
-            sys.stderr.write(f"{done:,} jobs and logs so far\n")
+            complain(f"{done:,} jobs and logs so far")
 
 
 def _said(report: GcReport) -> str:

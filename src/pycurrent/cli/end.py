@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -11,8 +10,10 @@ from typing import NoReturn
 
 from cyclopts import CycloptsError
 
+from pycurrent.cli.output import OutputLostError, complain, give_up, open_streams
 from pycurrent.cli.status import SIGNALLED, CommandError, Exit
 from pycurrent.cli.stop import END_WITHIN, end_within
+from pycurrent.cli.text import one_line
 from pycurrent.errors import PycurrentError, UsageError
 
 
@@ -21,9 +22,7 @@ def end_with(program: str, command: Callable[[], int]) -> NoReturn:
 
     A mistake of the user is one line on stderr; what is a bug keeps its traceback.
     """
-    for stream in (sys.stdout, sys.stderr):
-        # What a terminal can't show is no reason to end.
-        getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
+    open_streams()
     status = status_of(program, command)
     # The interpreter waits for threads after this.
     end_within(END_WITHIN, status)
@@ -40,10 +39,14 @@ def status_of(program: str, command: Callable[[], int]) -> int:
         error.verbose = False  # It would tell of our functions.
         return _complain(program, f"{str(error).rstrip('.')}; see --help", Exit.USAGE)
     except UsageError as error:
-        sys.stderr.write(getattr(error, "frames", ""))
+        if frames := getattr(error, "frames", ""):
+            complain(frames.removesuffix("\n"))
         return _complain(program, str(error), Exit.USAGE)
     except CommandError as error:
         return _complain(program, str(error), error.status)
+    except OutputLostError as error:
+        give_up(sys.stdout)
+        return _complain(program, str(error), Exit.FAILED)
     except PycurrentError as error:
         return _complain(program, str(error), Exit.FAILED)
     except FileNotFoundError as error:
@@ -59,7 +62,7 @@ def status_of(program: str, command: Callable[[], int]) -> int:
         return SIGNALLED + signal.SIGINT
     except BrokenPipeError:
         # Whoever read it has seen enough. What is left in the buffer must not be written again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up(sys.stdout)
         return SIGNALLED + signal.SIGPIPE
 
 
@@ -73,6 +76,5 @@ def _has_folder() -> bool:
 
 
 def _complain(program: str, message: str, status: int) -> int:
-    line = " ".join(message.split())
-    sys.stderr.write(f"{program}: {line}\n")
+    complain(f"{program}: {one_line(message)}")
     return status

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import IO, Self
 
+from pycurrent.cli.output import OutputLostError, complain, give_up
 from pycurrent.cli.text import one_line, title, waits
 from pycurrent.service import EngineView, StageChange, StageView
 from pycurrent.service.words import duration, local_time
@@ -12,7 +13,10 @@ from pycurrent.term import State
 
 
 class Lines:
-    """Writes lines with the time, as steps bring changes. A `Screen`."""
+    """Writes lines with the time, as steps bring changes. A `Screen`.
+
+    That they can't be written is said once, if anybody can be told, and the run goes on.
+    """
 
     def __init__(self, view: EngineView, stream: IO[str], *, log_command: str) -> None:
         self._stream = stream
@@ -36,10 +40,18 @@ class Lines:
         self._write([line for line in lines if line is not None])
 
     def _write(self, lines: list[str]) -> None:
-        if lines:
-            now = local_time(datetime.now(UTC))
+        if not lines:
+            return
+        now = local_time(datetime.now(UTC))
+        try:
             self._stream.write("".join([f"{now} {line}\n" for line in lines]))
             self._stream.flush()
+        except BrokenPipeError:
+            give_up(self._stream)
+        except OutputLostError as error:
+            # The run is worth more than what is said of it.
+            give_up(self._stream)
+            complain(f"pycurrent: {error}; the run goes on")
 
 
 def line_of(change: StageChange, log_command: str) -> str | None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from pycurrent.cli.output import OutputLostError
 from pycurrent.cli.text import counts, one_line, title, waits
 from pycurrent.service import EngineView, Overview, StageChange, StageView
 from pycurrent.service.words import duration
@@ -70,9 +71,9 @@ class LiveScreen:
     async def __aexit__(self, *exc_info: object) -> None:
         self._task.cancel()
         # A terminal that has gone away takes nothing any more.
-        with suppress(asyncio.CancelledError, OSError):
+        with suppress(asyncio.CancelledError, OSError, OutputLostError):
             await self._task
-        with suppress(OSError):
+        with suppress(OSError, OutputLostError):
             self._live.stop()
 
     def say(self, text: str) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from pycurrent.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from pycurrent.cli.output import TerminalFilter
 from pycurrent.engine.follow import follow, watch_file
 from pycurrent.errors import PycurrentError
 from pycurrent.service import Records
+
+_PIECE = 1 << 20
 
 
 def log(
@@ -31,7 +35,9 @@ def log(
     ] = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> int:
-    """Show the log of a job, byte for byte, while an engine runs or not."""
+    """Show the log of a job, byte for byte, while an engine runs or not. On a terminal only colours
+    are left of what would be commands to it.
+    """
     with Records.open(state_dir) as records:
         job_id = records.find_job(job)
         path = records.log_path(job_id)
@@ -39,8 +45,9 @@ def log(
             if follow:
                 asyncio.run(_follow(records, job_id, path))
             else:
-                with path.open("rb") as file:
-                    shutil.copyfileobj(file, sys.stdout.buffer)
+                with path.open("rb") as file, _output() as write:
+                    while piece := file.read(_PIECE):
+                        write(piece)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -49,9 +56,20 @@ def log(
 
 
 async def _follow(records: Records, job_id: str, path: Path) -> None:
-    out = sys.stdout.buffer
     async with watch_file(path) as changed:
         ended = lambda: not records.is_running(job_id)  # noqa: E731
-        async for block in follow(path, ended=ended, changed=changed):
-            out.write(block)
-            out.flush()
+        with _output() as write:
+            async for block in follow(path, ended=ended, changed=changed):
+                write(block)
+                sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _output() -> Iterator[Callable[[bytes], object]]:
+    """What writes to stdout; to a terminal only what can't command it."""
+    if not sys.stdout.isatty():
+        yield sys.stdout.buffer.write
+        return
+    terminal = TerminalFilter()
+    yield lambda piece: sys.stdout.buffer.write(terminal.feed(piece))
+    sys.stdout.buffer.write(terminal.flush())

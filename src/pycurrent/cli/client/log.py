@@ -16,6 +16,7 @@ from pycurrent.cli.client.jobs import JobText, status_of
 from pycurrent.cli.client.remote import Remote, job_path
 from pycurrent.cli.client.session import Form, Given
 from pycurrent.cli.client.status import ClientExit, Unreachable
+from pycurrent.cli.output import TerminalFilter
 
 _WINDOW = 1000
 _ATTEMPTS = 10
@@ -48,23 +49,26 @@ def log(
 
 
 class _Bytes:
-    """Writes a log as it is."""
+    """Writes a log as it is; to a terminal without what would command it, but for colours."""
 
     def __init__(self, remote: Remote, job_id: str) -> None:
         self.remote = remote
         self.job_id = job_id
         self._offset = 0
+        self._terminal = TerminalFilter() if sys.stdout.isatty() else None
 
     def write(self) -> None:
         """What has been added since the last time."""
         out = sys.stdout.buffer
         for piece in self.remote.text(job_path(self.job_id, "/log"), offset=self._offset):
-            out.write(piece)
+            out.write(piece if self._terminal is None else self._terminal.feed(piece))
             self._offset += len(piece)
         out.flush()
 
     def end(self) -> None:
-        """Nothing is left to be written."""
+        """Write what was held back: nothing will be added to it."""
+        if self._terminal is not None:
+            sys.stdout.buffer.write(self._terminal.flush())
 
 
 class _Lines:

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from pycurrent.cli.client.nearby import Nearby
 from pycurrent.cli.client.remote import Remote
+from pycurrent.cli.output import complain
 
 
 class Form(Enum):
@@ -39,7 +40,7 @@ class Session:
     def hint(self, text: str) -> None:
         """Tell a person something besides."""
         if self.form is Form.TEXT:
-            sys.stderr.write(f"{text}\n")
+            complain(text)
 
 
 Given: TypeAlias = Annotated[Session, Parameter(parse=False)]

@@ -1,0 +1,136 @@
+"""The streams that a command prints to: closed ones, full ones, and what may go to a terminal."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+import sys
+from contextlib import suppress
+from typing import Any, Protocol
+
+from pycurrent.errors import PycurrentError
+
+_GONE = frozenset({errno.EPIPE, errno.EIO})
+"""Whoever read it has gone away: nobody is there to be told."""
+_LONGEST_SEQUENCE = 4096
+
+
+class OutputLostError(PycurrentError):
+    """Nothing can be written to stdout any more, or to stderr."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"the output can't be written: {error.strerror}")
+
+
+def open_streams() -> None:
+    """Have all three streams there, whatever this process was started with.
+
+    What is closed is opened to nowhere, its descriptor too, which the next file would get. What
+    can't be written raises `OutputLostError`, or BrokenPipeError if nobody reads it any more.
+    """
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free: this one
+    if sys.stdin is None:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    for name, fd in (("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, name)
+        if stream is None or stream is getattr(sys, f"__{name}__"):
+            setattr(sys, name, _checked(stream, fd))
+
+
+def _checked(stream: io.TextIOWrapper | None, fd: int) -> io.TextIOWrapper:
+    if stream is not None:
+        with suppress(OSError):
+            stream.flush()
+        fd = stream.fileno()
+    raw = _Checked(fd, "wb", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding="utf-8" if stream is None else stream.encoding,
+        errors="backslashreplace",  # what a terminal can't show is no reason to end
+        line_buffering=fd == 2 or raw.isatty(),
+    )
+
+
+class _Checked(io.FileIO):
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno in _GONE:
+                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
+            raise OutputLostError(error) from error
+
+
+class _HasFile(Protocol):
+    def fileno(self) -> int: ...
+
+
+def give_up(stream: _HasFile) -> None:
+    """Write no more to a stream: also not what is left in its buffer."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def complain(text: str) -> None:
+    """Say a line on stderr, if it can be said."""
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except (OSError, OutputLostError):
+        give_up(sys.stderr)
+
+
+class TerminalFilter:
+    """Takes from a text what a terminal would take for a command, but for colours.
+
+    What is left are printable characters, tabs, line ends, carriage returns, and colours and
+    styles (SGR). Piece by piece: a sequence that a piece ends in is held back.
+    """
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def feed(self, piece: bytes) -> bytes:
+        """The next part of the text."""
+        text = self._held + piece
+        cut = _UNFINISHED.search(text)
+        end = len(text)
+        if cut is not None and end - cut.start() <= _LONGEST_SEQUENCE:
+            end = cut.start()
+        self._held = text[end:]
+        return _COMMANDS.sub(_only_colours, text[:end])
+
+    def flush(self) -> bytes:
+        """The rest."""
+        rest, self._held = self._held, b""
+        return _COMMANDS.sub(_only_colours, rest)
+
+
+_COMMANDS = re.compile(
+    rb"(?:\x1b\[|\xc2\x9b)([0-9;:]*)(m)"  # a colour
+    rb"|(?:\x1b\[|\xc2\x9b)[0-?]*[ -/]*[@-~]?"
+    rb"|(?:\x1b[PX\]^_k]|\xc2[\x90\x98\x9d-\x9f])[^\x07\x1b\x18\x1a]*(?:\x07|\x1b\\)?"  # a text
+    rb"|\x1b[ -/]*[0-~]?|\xc2[\x80-\x9f]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+)
+_UNFINISHED = re.compile(
+    rb"(?:(?:\x1b\[|\xc2\x9b)[0-?]*[ -/]*"
+    rb"|(?:\x1b[PX\]^_k]|\xc2[\x90\x98\x9d-\x9f])[^\x07\x1b\x18\x1a]*\x1b?|\x1b[ -/]*|\xc2)\Z"
+)
+
+
+def _only_colours(found: re.Match[bytes]) -> bytes:
+    return b"" if found[2] is None else b"\x1b[" + found[1] + b"m"
+
+
+def for_terminal(text: bytes) -> bytes:
+    """A whole text, as `TerminalFilter` gives it."""
+    terminal = TerminalFilter()
+    return terminal.feed(text) + terminal.flush()
