@@ -11,3 +11,10 @@ class PycurrentError(Exception):
 
 class UsageError(PycurrentError):
     """What was asked for can't be done as asked: the command line exits with status 2."""
+
+
+class WrongKind(UsageError, TypeError):
+    """Something of another kind was given than what was asked for.
+
+    Also the `TypeError` that Python itself would raise.
+    """

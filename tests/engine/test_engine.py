@@ -23,9 +23,13 @@ from pycurrent.term import (
     Current,
     Failed,
     Failure,
+    Metadata,
     Ok,
+    Output,
     Primitive,
+    Runtime,
     Stats,
+    Subscription,
     Var,
     all,
     component,
@@ -264,23 +268,66 @@ async def test_a_pipeline_that_leaves_the_interpreter_holds_nothing(tmp_path: Pa
         pass
 
 
-async def test_what_stops_the_engine_is_raised_by_run(tmp_path: Path) -> None:
-    """A bug of a service, say; the state directory is let go of."""
+class Panic(BaseException):
+    """Something that is no `Exception`."""
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), Panic("a bug"), SystemExit("a bug")])
+async def test_what_stops_the_engine_is_raised_by_run(tmp_path: Path, error: BaseException) -> None:
+    """A bug of a service, say; the state directory is let go of, and there is no other step."""
     var = Var("v", 1)
     engine = Engine(var.get, state_dir=tmp_path)
 
     def bug() -> None:
         if engine.steps > 1:
-            raise RuntimeError("a bug")
+            raise error
 
     engine.after_step(bug)
     running = asyncio.ensure_future(engine.run())
     await asyncio.sleep(0)
     var.set(2)
-    with pytest.raises(RuntimeError, match="a bug"):
+    with pytest.raises((RuntimeError, PycurrentError), match="a bug"):
         await running
+    assert engine.steps == 2
     async with Engine(lambda: constant(1), state_dir=tmp_path):
         pass
+
+
+async def test_whatever_the_code_of_a_step_raises_the_engine_goes_on(tmp_path: Path) -> None:
+    """What the pipeline's functions, its sources and listeners raise is told, and no more."""
+    var = Var("v", 1)
+
+    def panic(x: int) -> int:
+        if x % 2 == 0:
+            raise Panic("two")
+        return x
+
+    class Source(Primitive[int], Subscription[int]):
+        def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[int]:
+            return self
+
+        def read(self) -> tuple[Output[int], Metadata | None]:
+            return Ok(1), None
+
+        def close(self) -> None:
+            raise Panic("closed")
+
+    def pipeline() -> Current[Any]:
+        sources = component("source", lambda x: Source(), var.get())
+        return pair(var.get().map(panic).state(), sources)
+
+    async with Harness(pipeline, state_dir=tmp_path) as h:
+
+        def listener(step: object) -> None:
+            raise Panic("listener")
+
+        h.engine.listen(listener)
+        for value in (2, 3, 4):
+            var.set(value)
+            await h.settle()
+            odd = Ok(value) if value % 2 else Failed("Panic: two")
+            assert h.output == Ok((odd, 1))
+        h.engine.raise_if_crashed()
 
 
 # The end

@@ -175,7 +175,7 @@ class Ledger(Graph):
         assert self.living == {n for n in needed if not isinstance(n, Input | Observer)}
 
 
-def _fault(error: Exception) -> Absent:
+def _fault(error: BaseException) -> Absent:
     if isinstance(error, AssertionError):
         raise error
     return Broken("duplicate" if isinstance(error, Duplicate) else str(error))

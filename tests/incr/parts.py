@@ -42,7 +42,13 @@ class Wait(Absent):
     rank: ClassVar[int] = 1
 
 
-def fault(error: Exception) -> Fault:
+class Interrupt(BaseException):
+    """What breaks a run off."""
+
+
+def fault(error: BaseException) -> Fault:
+    if isinstance(error, Interrupt):
+        raise error
     return Fault(type(error).__name__, str(error))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pycurrent.incr import Cycle, Node, Scope
 
-from .parts import Fault, Parts, outcome
+from .parts import Fault, Interrupt, Parts, outcome
 
 CYCLE = Fault("Cycle", str(Cycle()))
 
@@ -441,10 +441,6 @@ def test_binds_that_overtake_each_other_go_on() -> None:
         assert [outcome(bind) for bind in binds] == [1, 1]
     graph.check(observers)
     assert max(bind.height for bind in binds).bit_length() < 64
-
-
-class Interrupt(BaseException):
-    """An interrupt of the tests' own."""
 
 
 def test_an_interrupted_build_is_built_again() -> None:

@@ -10,11 +10,7 @@ from hypothesis import strategies as st
 
 from pycurrent.incr import Each, Item, Node, Sequence
 
-from .parts import Fault, Parts, Wait, outcome
-
-
-class Interrupt(BaseException):
-    """An interrupt of the tests' own."""
+from .parts import Fault, Interrupt, Parts, Wait, outcome
 
 
 def head(sequence: Sequence) -> Each:

@@ -144,8 +144,8 @@ def test_a_decision_that_is_no_current_is_a_failure() -> None:
         return x
 
     output = evaluate(constant(1).bind(decide))
-    name = decide.__qualname__
-    assert output == Failed(f"TypeError: {name} must return a current, not int")
+    place = f"test_bind.py:{decide.__code__.co_firstlineno}"
+    assert output == Failed(f"decide ({place}) must return a current, not int: see constant()")
 
 
 def test_binds_nest() -> None:

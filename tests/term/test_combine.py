@@ -235,7 +235,6 @@ def test_a_term_may_be_its_own_gate() -> None:
         (lambda: map(abs, NOT_A_CURRENT), "map"),
         (lambda: bind(constant, NOT_A_CURRENT), "bind"),
         (lambda: constant(1).gate(on=NOT_A_CURRENT), "gate(on=)"),
-        (lambda: component("c", Primitive.constant, NOT_A_CURRENT), "component"),
     ],
 )
 def test_a_plain_value_in_the_place_of_a_current_is_refused(

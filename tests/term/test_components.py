@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pycurrent.errors import UsageError
 from pycurrent.term import (
     Active,
     Activity,
@@ -136,8 +137,11 @@ def test_a_function_that_returns_no_primitive_fails_the_component() -> None:
         return 5
 
     output = evaluate(component("follow", follow))
-    message = "TypeError: the function of a component must return a Primitive, not int"
-    assert output == Failed(message)
+    assert isinstance(output, Failed)
+    assert output.message == (
+        f"follow (test_components.py:{follow.__code__.co_firstlineno}) must return a Primitive, not"
+        f" int: a plain function of values belongs in map; see Primitive.constant()"
+    )
 
 
 def test_a_source_that_cannot_be_followed_fails_the_component() -> None:
@@ -282,11 +286,20 @@ def test_a_label_shows_the_parameters_as_far_as_they_are_known(
     assert label_of(current, Commit("0123456789", ("v1",))) == known
 
 
-@pytest.mark.parametrize("label", ["build {nothing}", "build {commit.nothing}", "build {"])
-def test_a_label_that_cannot_be_formatted_is_shown_as_it_is(label: str) -> None:
+@pytest.mark.parametrize("label", ["build {nothing}", "build {nothing.hash}", "build {", "{}"])
+def test_a_label_that_shows_no_parameter_is_refused(label: str) -> None:
+    """Where the component is made, with what it could show."""
+    with pytest.raises(UsageError, match=r"the label .* of build \(test_comp.*:\d+\)") as e:
+        component(label)(build)
+    if "nothing" in label:
+        assert "shows {nothing}; it can show {commit}" in str(e.value)
+
+
+def test_a_label_that_cannot_be_formatted_says_why() -> None:
     """It is only shown, and no reason to fail."""
-    current = component(label)(build)(HEAD)
-    assert label_of(current, Commit("0")) == label
+    current = component("build {commit.nothing}")(build)(HEAD)
+    shown = label_of(current, Commit("0"))
+    assert shown.startswith("build {commit.nothing} (AttributeError: ")
     assert evaluate(current) == Ok(None)
 
 
@@ -338,8 +351,11 @@ def test_a_map_output_that_raises_or_returns_no_output_is_a_failure() -> None:
 
     one = Primitive.constant(1)
     assert evaluate(component("c", lambda: one.map_output(refuse))) == Failed("refused")
-    message = "the function of map_output returned int, no output"
-    assert evaluate(component("c", lambda: one.map_output(wrong))) == Failed(message)
+    output = evaluate(component("c", lambda: one.map_output(wrong)))
+    assert isinstance(output, Failed)
+    assert output.message.startswith(
+        f"wrong (test_components.py:{wrong.__code__.co_firstlineno}) returned int:"
+    )
 
 
 # Metadata

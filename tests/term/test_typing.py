@@ -81,13 +81,14 @@ def test_lists_and_options_have_the_type_of_their_items() -> None:
 
 def test_several_currents_have_the_types_of_all() -> None:
     """A pair of both, a list of each."""
+    optional: Current[int] | None = NUMBER
     assert_type(map(lambda a, b: "c", NUMBER, TEXT), Current[str])
     assert_type(bind(lambda a, b: TEXT, NUMBER, TEXT), Current[str])
     assert_type(pair(NUMBER, TEXT), Current[tuple[int, str]])
     assert_type(seq([NUMBER, NUMBER]), Current[list[int]])
     assert_type(all([NUMBER, TEXT]), Current[None])
     assert_type(all({"A": NUMBER, "B": TEXT}), Current[None])
-    assert_type(option_seq(NUMBER if NUMBER else None), Current[int | None])
+    assert_type(option_seq(optional), Current[int | None])
     assert_type(metadata(NUMBER), Current[Metadata | None])
     assert_type(
         collapse_list([NUMBER], key="k", value="v", input=TEXT),

@@ -378,9 +378,15 @@ class Engine:
                 raise error
 
     def crash(self, error: BaseException) -> None:
-        """The engine can't go on: `run` raises the error. The first one counts."""
+        """The engine can't go on: `run` raises the error. The first one counts.
+
+        What is no `Exception` would be taken for the end of those that it is told to.
+        """
         assert self._crash is not None
         if not self._crash.done():
+            if not isinstance(error, Exception) or isinstance(error, StopIteration):
+                cause, error = error, PycurrentError(f"the engine can't go on: {error!r}")
+                error.__cause__ = cause
             self._crash.set_exception(error)
 
     def request_step(self) -> None:
@@ -403,13 +409,17 @@ class Engine:
 
     def _step(self) -> None:
         self._step_due = False
-        if not self._open:
+        assert self._crash is not None
+        if not self._open or self._crash.done():
             return
         try:
             with paused_collector():
                 self._take_step()
-        except Exception as error:
+        except BaseException as error:
+            # It is broken off half-way, so there must not be another one.
             self.crash(error)
+            if isinstance(error, KeyboardInterrupt):
+                raise
 
     def _take_step(self) -> None:
         started = perf_counter()
@@ -434,7 +444,9 @@ class Engine:
         for listener in list(self._listeners):
             try:
                 listener(step)
-            except Exception:
+            except KeyboardInterrupt:
+                raise
+            except BaseException:
                 # Who looks on can't stop what is looked at.
                 _log.exception("a listener of the engine failed")
         self.work.stir()

@@ -7,7 +7,7 @@ from pycurrent.incr.each import Duplicate, Each, Item, Unhashable
 from pycurrent.incr.gather import FANOUT, Gather, Sequence
 from pycurrent.incr.graph import Graph
 from pycurrent.incr.heights import GAP, Cycle
-from pycurrent.incr.node import UNSET, Absent, Dynamic, Eq, Node, Observer
+from pycurrent.incr.node import SCALARS, UNSET, Absent, Dynamic, Eq, Node, Observer, unchanged
 from pycurrent.incr.nodes import Bind, Const, Input, Map1, MapN, Switch, combine
 from pycurrent.incr.rope import Rope, plain
 from pycurrent.incr.scope import Scope
@@ -15,6 +15,7 @@ from pycurrent.incr.scope import Scope
 __all__ = [
     "FANOUT",
     "GAP",
+    "SCALARS",
     "UNSET",
     "Absent",
     "Bind",
@@ -39,4 +40,5 @@ __all__ = [
     "Unhashable",
     "combine",
     "plain",
+    "unchanged",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from pycurrent.incr.gather import Sequence
 from pycurrent.incr.graph import Graph
-from pycurrent.incr.node import Node
+from pycurrent.incr.node import SCALARS, Node
 from pycurrent.incr.nodes import Input
 from pycurrent.incr.rope import plain
 from pycurrent.incr.scope import Scope
@@ -40,6 +40,34 @@ class Duplicate(ValueError):
         super().__init__(f"two different items have the key {key!r}: {one!r} and {other!r}")
 
 
+def _differs(old: Any, new: Any) -> bool:
+    """Whether an item has changed. A comparison that fails says so."""
+    try:
+        return old is not new and bool(old != new)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return True
+
+
+def _ends(old: list[Any], new: list[Any], differs: Callable[[Any, Any], object]) -> tuple[int, int]:
+    """How many items are the same at the start, and how many of the others at the end."""
+    shorter = min(len(old), len(new))
+    start = next(compress(count(), map(differs, old, new)), shorter)
+    rest = shorter - start
+    end = next(compress(count(), map(differs, reversed(old), reversed(new))), rest)
+    return start, min(end, rest)
+
+
+def _same_ends(old: list[Any], new: list[Any]) -> tuple[int, int]:
+    try:
+        return _ends(old, new, ne)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return _ends(old, new, _differs)
+
+
 class Unhashable(TypeError):
     """What items are told apart by can't be looked up."""
 
@@ -63,7 +91,7 @@ class Each(Node):
     the rest.
     """
 
-    __slots__ = ("build", "items", "key", "order", "sequence", "source")
+    __slots__ = ("build", "items", "key", "keys", "order", "sequence", "source")
 
     def __init__(
         self,
@@ -79,6 +107,8 @@ class Each(Node):
         self.key = key
         self.items: dict[Hashable, Item] = {}
         self.order: list[Any] = []
+        # Of the items in this order. Asked for once: a function may say something else later.
+        self.keys: list[Hashable] = self.order
         self.sequence = Sequence(collect=collect, head=self)
 
     def inputs(self) -> Iterable[Node]:
@@ -91,8 +121,8 @@ class Each(Node):
         absent = self.source.absent
         if absent is None:
             try:
-                self._follow(graph, list(plain(self.source.value)))
-            except Exception as error:
+                self._follow(graph, self.unpack(plain(self.source.value)))
+            except BaseException as error:
                 absent = graph.fault(error)
                 if absent == self.absent:
                     absent = self.absent
@@ -106,24 +136,28 @@ class Each(Node):
         for item in self.items.values():
             item.scope.close()
         self.items = {}
-        self.order = []
+        self.keys = self.order = []
         self.sequence.fill(graph, [])
 
+    def unpack(self, value: Any) -> list[Any]:
+        """The items of the value; raises where it is not a list."""
+        return list(value)
+
     def _follow(self, graph: Graph, new: list[Any]) -> None:
-        old = self.order
-        shorter = min(len(old), len(new))
-        start = next(compress(count(), map(ne, old, new)), shorter)
-        rest = shorter - start
-        end = next(compress(count(), map(ne, reversed(old), reversed(new))), rest)
-        end = min(end, rest)
-        gone = self._keys(old[start : len(old) - end])
+        old, old_keys = self.order, self.keys
+        start, end = _same_ends(old, new)
+        gone = old_keys[start : len(old) - end]
         middle = new[start : len(new) - end]
-        keys = self._keys(middle)
+        keys = self._keys(graph, middle)
         if not gone and not keys:
             return
         items = self._take_all(graph, gone, zip(keys, middle, strict=True))
         self.sequence.splice(graph, start, start + len(gone), [item.output for item in items])
         self.order = new
+        if self.key is None:
+            self.keys = new
+        else:
+            self.keys = [*old_keys[:start], *keys, *old_keys[len(old) - end :]]
         self._leave(gone)
 
     def _take_all(
@@ -150,8 +184,14 @@ class Each(Node):
             item.replace(graph, value)
         return taken
 
-    def _keys(self, items: list[Any]) -> list[Hashable]:
-        return items if self.key is None else [self.key(item) for item in items]
+    def _keys(self, graph: Graph, items: list[Any]) -> list[Hashable]:
+        if self.key is None:
+            return items
+        keys = [self.key(item) for item in items]
+        for key in keys:
+            if type(key) not in SCALARS:
+                graph.inspect(key, self.key)
+        return keys
 
     def _leave(self, keys: list[Hashable]) -> None:
         """Forget the items of these keys, unless they are still in use."""
@@ -170,7 +210,7 @@ class Each(Node):
         if item is None:
             return self._make(graph, key, value)
         old = changed.get(item, item.item)
-        if old is not value and old != value:
+        if _differs(old, value):
             if item.count:
                 raise Duplicate(key, old, value)
             changed[item] = value
@@ -181,7 +221,7 @@ class Each(Node):
         graph.add(item, item.scope)
         try:
             item.output = self.build(item)
-        except Exception as error:
+        except BaseException as error:
             item.output = Input(None, graph.fault(error))
             graph.add(item.output, item.scope)
         return item

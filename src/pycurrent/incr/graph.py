@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heappop, heappush
+from typing import Any
 
 from pycurrent.incr.heights import Cycle, raise_above, rooms
 from pycurrent.incr.node import UNSET, Absent, Dynamic, Node, Observer
@@ -26,11 +27,18 @@ from pycurrent.incr.scope import Scope
 class Graph:
     """A graph of nodes. Not thread-safe; functions of nodes must not change inputs.
 
-    `fault` turns an exception of a node's function into that node's absence.
+    `fault` turns whatever a node's function raises into that node's absence; what it raises
+    itself, for an interrupt, comes out of `stabilise`. `inspect(value, giver)` raises where
+    what a function (or nobody that is known) gave can't be a value.
     """
 
-    def __init__(self, fault: Callable[[Exception], Absent]) -> None:
+    def __init__(
+        self,
+        fault: Callable[[BaseException], Absent],
+        inspect: Callable[[Any, Callable[..., Any] | None], None] = lambda value, giver: None,
+    ) -> None:
         self.fault = fault
+        self.inspect = inspect
         self._queue: dict[int, list[Node]] = {}
         self._heights: list[int] = []
         # What each dormant node saw of its inputs, or None if it was to be computed anyway.
@@ -177,8 +185,8 @@ class Graph:
     def stabilise(self) -> None:
         """Compute what changed, and release what is no longer needed.
 
-        An exception that is no `Exception` (an interrupt) leaves the graph as it was before
-        the node whose function raised it: the next call goes on there.
+        An interrupt leaves the graph as it was before the node whose function it came in: the
+        next call goes on there.
         """
         assert not self._running
         heights = self._heights

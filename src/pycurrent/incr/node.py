@@ -15,6 +15,7 @@ Invariants (checked by `Graph.check`):
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pycurrent.incr.rope import plain
@@ -43,6 +44,23 @@ Eq = Callable[[Any, Any], bool]
 
 UNSET = _Unset()
 """The absence of a node that has never been computed."""
+
+SCALARS = frozenset({bool, bytes, float, int, NoneType, str})
+"""Types of values that are what they seem, and whose comparison can't fail."""
+
+
+def unchanged(old: Any, new: Any) -> bool:
+    """Whether a change may stop here: equal, and of one type, for what is made of True is not
+    what is made of 1. A comparison that fails, or does not give a truth value, says no.
+    """
+    if new is old:
+        return True
+    try:
+        return type(new) is type(old) and bool(new == old)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return False
 
 
 class Node:
@@ -113,23 +131,41 @@ class Node:
         self.absent = absent
         return True
 
+    def take(
+        self,
+        graph: Graph,
+        value: Any,
+        eq: Eq | None = None,
+        *,
+        giver: Callable[..., Any] | None = None,
+    ) -> bool:
+        """Settle on what comes from outside or from a function, if it can be a value at all."""
+        if type(value) not in SCALARS:
+            try:
+                graph.inspect(value, giver)
+            except BaseException as error:
+                return self.fault(graph, error)
+        return self.settle(graph, value, eq)
+
     def settle(self, graph: Graph, value: Any, eq: Eq | None = None) -> bool:
         """Take a value that may be equal to the last one; say whether it differs."""
-        try:
-            if self.absent is None:
-                old = self.value
-                if eq is not None:
-                    if eq(plain(old), plain(value)):
-                        return False
-                elif value is old or value == old:
+        if self.absent is None:
+            if eq is None:
+                if unchanged(self.value, value):
                     return False
-        except Exception as error:
-            return self.fault(graph, error)
+            else:
+                try:
+                    same = eq(plain(self.value), plain(value))
+                    graph.inspect(same, eq)
+                    if same:
+                        return False
+                except BaseException as error:
+                    return self.fault(graph, error)
         self.value = value
         self.absent = None
         return True
 
-    def fault(self, graph: Graph, error: Exception) -> bool:
+    def fault(self, graph: Graph, error: BaseException) -> bool:
         """Take the failure of an own function as the outcome; say whether it differs."""
         return self.lack(graph.fault(error))
 

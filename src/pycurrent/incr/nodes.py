@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pycurrent.incr.graph import Graph
-from pycurrent.incr.node import UNSET, Absent, Dynamic, Eq, Node
+from pycurrent.incr.node import SCALARS, UNSET, Absent, Dynamic, Eq, Node
 from pycurrent.incr.rope import Rope, plain
 from pycurrent.incr.scope import Scope
 
@@ -53,7 +53,7 @@ class Input(Node):
 
     def recompute(self, graph: Graph) -> bool:
         value, absent = self._next
-        return self.settle(graph, value) if absent is None else self.lack(absent)
+        return self.take(graph, value) if absent is None else self.lack(absent)
 
     def release(self, graph: Graph) -> None:
         # Nobody is told of a change now, but whoever comes later must see it.
@@ -95,15 +95,25 @@ class Map1(Node):
             value = value.items()
         try:
             value = self.fn(value)
+        except BaseException as error:
+            return self.fault(graph, error)
+        # What needs no care is dealt with here: most values of long chains are such.
+        if self.eq is None:
             if self.absent is None:
                 old = self.value
-                if (value is old or value == old) if self.eq is None else self.eq(old, value):
+                if value is old:
                     return False
-        except Exception as error:
-            return self.fault(graph, error)
-        self.value = value
-        self.absent = None
-        return True
+                kind = value.__class__
+                if kind is old.__class__ and kind in SCALARS:
+                    if value == old:
+                        return False
+                    self.value = value
+                    return True
+            elif value.__class__ in SCALARS:
+                self.value = value
+                self.absent = None
+                return True
+        return self.take(graph, value, self.eq, giver=self.fn)
 
 
 class MapN(Node):
@@ -128,9 +138,9 @@ class MapN(Node):
             return self.publish(None, absent)
         try:
             value = self.fn(*[plain(source.value) for source in self.sources])
-        except Exception as error:
+        except BaseException as error:
             return self.fault(graph, error)
-        return self.settle(graph, value, self.eq)
+        return self.take(graph, value, self.eq, giver=self.fn)
 
 
 class Switch(Node):
@@ -162,7 +172,7 @@ class Switch(Node):
         if absent is None:
             try:
                 self._build(graph, self.inside)
-            except Exception as error:
+            except BaseException as error:
                 absent = graph.fault(error)
                 if self.absent == absent:
                     absent = self.absent

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
+from pycurrent.errors import WrongKind
+from pycurrent.incr import SCALARS
 from pycurrent.term.context import CONTEXT
-from pycurrent.term.current import Current, _currents
-from pycurrent.term.label import Label
+from pycurrent.term.current import Current
+from pycurrent.term.given import called, check_function, shown, unfit
+from pycurrent.term.label import Label, check_label
 from pycurrent.term.primitive import Primitive
 from pycurrent.term.shape import Component
 
@@ -19,39 +22,44 @@ T = TypeVar("T")
 @overload
 def component(label: str) -> Callable[[Callable[..., Primitive[T]]], Callable[..., Current[T]]]: ...
 @overload
-def component(label: str, fn: Callable[..., Primitive[T]], *inputs: Current[Any]) -> Current[T]: ...
-def component(
-    label: str, fn: Callable[..., Primitive[Any]] | None = None, *inputs: Current[Any]
-) -> Any:
+def component(label: str, fn: Callable[..., Primitive[T]], *inputs: Any) -> Current[T]: ...
+def component(label: str, fn: Callable[..., Primitive[Any]] | None = None, *inputs: Any) -> Any:
     """A labelled box, made from a primitive.
 
     As a decorator, `@component("frob {key}")`, it turns a function on values that returns a
     `Primitive` into one on currents. Each argument may be a current or a plain value; the
     label may show the parameters. Inline, `component(label, fn, *inputs)` is the box of one
-    such function, and the label is taken as it is.
+    such function for these arguments, and the label is taken as it is.
 
     The function is called when an input has changed. It should be cheap and start nothing:
     the primitive does the work, while it is needed.
     """
+    if not isinstance(label, str):
+        raise WrongKind(f'component takes a label first, not {shown(label)}: @component("frob")')
     if fn is not None:
-        sources = _currents(inputs, "component")
-        return Current(Component(Label(label), sources, fn), CONTEXT.get())
+        check_function(fn, f"component {label!r}")
+        return apply(label, fn, inputs, {}, None)
     return functools.partial(_decorate, label)
 
 
 def _decorate(label: str, fn: Callable[..., Primitive[T]]) -> Callable[..., Current[T]]:
+    check_function(fn, f"component {label!r}")
     signature = inspect.signature(fn)
     names = list(signature.parameters)
-    simple = {parameter.kind for parameter in signature.parameters.values()} <= {_USUAL}
+    kinds = {parameter.kind for parameter in signature.parameters.values()}
+    simple = kinds <= {_USUAL}
+    if not kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
+        check_label(label, names, fn)
 
     @functools.wraps(fn)
     def on_currents(*args: Any, **kwargs: Any) -> Current[T]:
         if simple and not kwargs and len(args) == len(names):
             # All in their places: what `bind` would find out ten times more slowly.
-            return apply(label, fn, args, {}, dict(zip(names, args, strict=True)))
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        return apply(label, fn, bound.args, bound.kwargs, bound.arguments)
+            parameters = dict(zip(names, args, strict=True))
+        else:
+            bound = _bound(signature, fn, args, kwargs)
+            args, kwargs, parameters = bound.args, bound.kwargs, bound.arguments
+        return apply(label, fn, args, kwargs, parameters)
 
     return on_currents
 
@@ -59,27 +67,52 @@ def _decorate(label: str, fn: Callable[..., Primitive[T]]) -> Callable[..., Curr
 _USUAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
+def _bound(
+    signature: inspect.Signature,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> inspect.BoundArguments:
+    """Which argument is for which parameter. Raises `WrongKind`, in the function's words."""
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        where = called(fn)
+        plain = signature.replace(return_annotation=inspect.Signature.empty)
+        raise WrongKind(f"{where}: {error}; its parameters are {plain}") from None
+    bound.apply_defaults()
+    return bound
+
+
 def apply(
     label: str,
     fn: Callable[..., Primitive[T]],
     args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    parameters: dict[str, Any],
+    kwargs: Mapping[str, Any],
+    parameters: Mapping[str, Any] | None,
 ) -> Current[T]:
     """The component of a function with these arguments, some of them currents.
 
-    `parameters` are the same arguments by the names of the function's parameters.
+    `parameters` are the same arguments by the names of the function's parameters, for the label
+    to show.
     """
     sources: list[Current[Any]] = []
     places: list[int | str] = []
+    # By identity, which is all that tells currents apart.
+    first: dict[Current[Any], int] = {}
     given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
     for place, value in given:
         if isinstance(value, Current):
+            first.setdefault(value, len(sources))
             sources.append(value)
             places.append(place)
+        elif type(value) not in SCALARS and (remedy := unfit(value)) is not None:
+            raise WrongKind(
+                f"{called(fn)} takes values and currents, not {remedy.what}: {remedy.given}"
+            )
     slots = {
-        name: sources.index(value)
-        for name, value in parameters.items()
+        name: first[value]
+        for name, value in (parameters or {}).items()
         if isinstance(value, Current)
     }
 
@@ -92,5 +125,7 @@ def apply(
                 full_kwargs[place] = value
         return fn(*full_args, **full_kwargs)
 
-    shown = Label(label, parameters, slots)
-    return Current(Component(shown, tuple(sources), on_values), CONTEXT.get())
+    # All of `wraps` would take longer than the rest; messages name the function by this.
+    on_values.__wrapped__ = fn  # type: ignore[attr-defined]
+    shown_as = Label(label, parameters, slots)
+    return Current(Component(shown_as, tuple(sources), on_values), CONTEXT.get())

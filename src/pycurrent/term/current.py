@@ -8,9 +8,22 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import Any, Generic, TypeVar, overload
+from types import FunctionType
+from typing import Any, ClassVar, Generic, TypeVar, overload
 
+from pycurrent.errors import WrongKind
 from pycurrent.term.context import CONTEXT, Context
+from pycurrent.term.given import (
+    LAZY,
+    Remedy,
+    Stand,
+    check_function,
+    check_text,
+    check_value,
+    shown,
+    wrong_current,
+)
+from pycurrent.term.opaque import opaque
 from pycurrent.term.output import Active, Activity, Failed, Ok, Output
 from pycurrent.term.primitive import Metadata
 from pycurrent.term.shape import (
@@ -39,15 +52,25 @@ U = TypeVar("U")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Current(Generic[T_co]):
+@opaque
+class Current(Stand, Generic[T_co]):
     """A value of type T that is kept up to date: a term of a pipeline.
 
     Functions that are given to the methods must not block and should be pure: the engine calls
     them whenever an input has changed, and only then. What a function raises is the failure of
     the term: a `Failure` with its message, others with their type too.
+
+    A current is not its value: what Python would do with the value (`if`, `==`, `len`, a text
+    made of it ...) raises `UsageError` and says what to write. Currents can be kept in sets and
+    as keys; `is` tells whether two are the same.
     """
 
     __slots__ = ("context", "shape")
+    remedy: ClassVar[Remedy] = Remedy(
+        "a current",
+        "use bind instead of map, or make the current outside of the function",
+        "use the current as it is, or its value in map or bind",
+    )
 
     def __init__(self, shape: Shape, context: Context | None) -> None:
         self.shape = shape
@@ -57,11 +80,24 @@ class Current(Generic[T_co]):
         return f"<Current {type(self.shape).__name__} at {id(self):#x}>"
 
     def map(self, fn: Callable[[T_co], U], *, eq: Eq | None = None) -> Current[U]:
-        """The function of the value. A result that is equal to the last one stops there."""
+        """The function of the value. A result that is equal to the last one stops there.
+
+        Equal is what `==` says of two values of one type (or `eq(old, new)`); a comparison that
+        fails counts as a change, one by `eq` that fails is the term's failure. Values are shared
+        by all who use them: a function must not change its argument in place. It returns a
+        value: one that returns a current belongs in `bind`; what can be read only once (a
+        generator, a coroutine) is refused.
+        """
+        # The first is asked here already: chains of many thousands are built from these.
+        if type(fn) is not FunctionType or fn.__code__.co_flags & LAZY:
+            check_function(fn, "map")
+        if eq is not None:
+            check_function(eq, "map(eq=)")
         return Current(Map(self, fn, eq), CONTEXT.get())
 
     def map_error(self, fn: Callable[[str], str]) -> Current[T_co]:
         """The same, with another message where it failed."""
+        check_function(fn, "map_error")
         return Current(MapError(self, fn), CONTEXT.get())
 
     def bind(
@@ -78,6 +114,7 @@ class Current(Generic[T_co]):
         only until it has been made. Prefer `map`, `list_map` or `option_map` where they do:
         they can be drawn before anything has run.
         """
+        _check_bind(fn, name, eq)
         return Current(BindShape((self,), fn, name, eq), CONTEXT.get())
 
     def state(self, *, hidden: bool = False) -> Current[Output[T_co]]:
@@ -94,6 +131,7 @@ class Current(Generic[T_co]):
 
     def cutoff(self, eq: Eq) -> Current[T_co]:
         """The value; a change stops here if `eq(old, new)`."""
+        check_function(eq, "cutoff")
         return Current(Cutoff(self, eq), CONTEXT.get())
 
     def ignore(self) -> Current[None]:
@@ -124,6 +162,7 @@ class Current(Generic[T_co]):
         different items with the same key are a failure. With `collapse_key` each item is
         folded in the diagram. The list that functions get must not be changed.
         """
+        _check_each("list_map", fn, label, key=key, collapse_key=collapse_key)
         return Current(ListMap(self, fn, label, True, key, collapse_key), CONTEXT.get())
 
     def list_iter(
@@ -135,6 +174,7 @@ class Current(Generic[T_co]):
         collapse_key: str | None = None,
     ) -> Current[None]:
         """As `list_map`, without the results: None once all have succeeded."""
+        _check_each("list_iter", fn, label, key=key, collapse_key=collapse_key)
         return Current(ListMap(self, fn, label, False, key, collapse_key), CONTEXT.get())
 
     def option_map(
@@ -144,6 +184,7 @@ class Current(Generic[T_co]):
         label: str | None = None,
     ) -> Current[U | None]:
         """Apply a sub-pipeline to the value, or give None if it is None."""
+        _check_each("option_map", fn, label)
         return Current(OptionMap(self, fn, label, True), CONTEXT.get())
 
     def option_iter(
@@ -153,12 +194,13 @@ class Current(Generic[T_co]):
         label: str | None = None,
     ) -> Current[None]:
         """As `option_map`, without the result."""
+        _check_each("option_iter", fn, label)
         return Current(OptionMap(self, fn, label, False), CONTEXT.get())
 
 
 def _current(value: Any, where: str) -> Current[Any]:
     if not isinstance(value, Current):
-        raise TypeError(f"{where} takes a current, not {type(value).__name__}: see constant()")
+        raise wrong_current(value, f"{where} takes a current")
     return value
 
 
@@ -166,28 +208,78 @@ def _currents(values: Iterable[Any], where: str) -> tuple[Current[Any], ...]:
     return tuple([_current(value, where) for value in values])
 
 
+def _several(values: Any, where: str) -> tuple[Current[Any], ...]:
+    if isinstance(values, Stand | str | bytes) or not isinstance(values, Iterable):
+        raise wrong_current(values, f"{where} takes a list of currents")
+    return _currents(values, where)
+
+
+def _check_eq(eq: Eq | None, where: str) -> None:
+    if eq is not None:
+        check_function(eq, where)
+
+
+def _check_bind(fn: Callable[..., Any], name: str | None, eq: Eq | None) -> None:
+    check_function(fn, "bind")
+    _check_eq(eq, "bind(eq=)")
+    if name is not None:
+        check_text(name, "bind(name=)")
+
+
+def _check_each(
+    where: str,
+    fn: Callable[..., Any],
+    label: str | None,
+    *,
+    key: Callable[..., Hashable] | None = None,
+    collapse_key: str | None = None,
+) -> None:
+    check_function(fn, where)
+    if key is not None:
+        check_function(key, f"{where}(key=)")
+    if label is not None:
+        check_text(label, f"{where}(label=)")
+    if collapse_key is not None:
+        check_text(collapse_key, f"{where}(collapse_key=)")
+
+
 def constant(value: T, *, label: str | None = None) -> Current[T]:
     """A value that never changes. With a label it is drawn."""
+    check_value(value, "constant")
+    if label is not None:
+        check_text(label, "constant(label=)")
     return Current(Constant(Ok(value), label), CONTEXT.get())
 
 
 def fail(message: str) -> Current[Any]:
     """A current that has failed."""
+    check_text(message, "fail")
     return Current(Constant(Failed(message), None), CONTEXT.get())
 
 
 def active(activity: Activity) -> Current[Any]:
     """A current that is not known yet, and never will be."""
+    if not isinstance(activity, Activity):
+        raise WrongKind(f"active takes an Activity, not {shown(activity)}: Activity.RUNNING, say")
     return Current(Constant(Active(activity), None), CONTEXT.get())
 
 
 def from_output(output: Output[T]) -> Current[T]:
     """A current with a fixed output."""
+    if not isinstance(output, Ok | Failed | Active):
+        raise WrongKind(
+            f"from_output takes Ok(value), Failed(message) or Active(activity), not"
+            f" {shown(output)}: a value is made a current by constant()"
+        )
+    if isinstance(output, Ok):
+        check_value(output.value, "from_output")
     return Current(Constant(output, None), CONTEXT.get())
 
 
 def map(fn: Callable[..., U], *inputs: Current[Any], eq: Eq | None = None) -> Current[U]:
     """The function of the values of all inputs."""
+    check_function(fn, "map")
+    _check_eq(eq, "map(eq=)")
     return Current(MapMany(_currents(inputs, "map"), fn, eq), CONTEXT.get())
 
 
@@ -198,6 +290,7 @@ def bind(
     eq: Eq | None = None,
 ) -> Current[U]:
     """Decide on the rest of the pipeline from the values of all inputs: see `Current.bind`."""
+    _check_bind(fn, name, eq)
     return Current(BindShape(_currents(inputs, "bind"), fn, name, eq), CONTEXT.get())
 
 
@@ -212,7 +305,7 @@ def _as_pair(a: Any, b: Any) -> tuple[Any, Any]:
 
 def seq(currents: Iterable[Current[T]]) -> Current[list[T]]:
     """The values of all, as a list."""
-    return Current(Everything(_currents(currents, "seq"), None, True), CONTEXT.get())
+    return Current(Everything(_several(currents, "seq"), None, True), CONTEXT.get())
 
 
 @overload
@@ -225,12 +318,12 @@ def all(currents: Mapping[str, Current[Any]] | Iterable[Current[Any]]) -> Curren
         labels = [str(label) for label in currents]
         sources = _currents(currents.values(), "all")
         return Current(Everything(sources, labels, False), CONTEXT.get())
-    return Current(Everything(_currents(currents, "all"), None, False), CONTEXT.get())
+    return Current(Everything(_several(currents, "all"), None, False), CONTEXT.get())
 
 
 def option_seq(current: Current[T] | None) -> Current[T | None]:
     """The value of a current that may not be there."""
-    return constant(None) if current is None else current
+    return constant(None) if current is None else _current(current, "option_seq")
 
 
 def collapse_list(
@@ -240,7 +333,7 @@ def collapse_list(
 
     Gives the currents, each leading to that box while it is folded, and the whole as one.
     """
-    members = builtins.list(currents)
+    members = builtins.list(_several(currents, "collapse_list"))
     whole = all(members).collapse(key=key, value=value, input=input)
     context = CONTEXT.get()
     folded: list[Current[T]] = [Current(Folded(member, whole), context) for member in members]

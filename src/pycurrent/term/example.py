@@ -9,7 +9,8 @@ from typing import Any
 from pycurrent.incr import plain
 from pycurrent.term.context import Context, within
 from pycurrent.term.current import Current, fail
-from pycurrent.term.output import failed_by
+from pycurrent.term.given import called, wrong_current
+from pycurrent.term.output import failed_by, text_of
 from pycurrent.term.shape import (
     BindShape,
     Component,
@@ -28,8 +29,7 @@ def build(fn: Callable[..., Any], context: Context | None, *args: Any) -> Curren
     with within(context):
         term = fn(*args)
     if not isinstance(term, Current):
-        name = getattr(fn, "__qualname__", repr(fn))
-        raise TypeError(f"{name} must return a current, not {type(term).__name__}")
+        raise wrong_current(term, f"{called(fn)} must return a current")
     return term
 
 
@@ -49,7 +49,7 @@ def item_label(item: Current[Any]) -> str:
     match item.shape:
         case ItemOf(parent=parent, item=node):
             by_key = isinstance(parent.shape, ListMap) and parent.shape.key is not None
-            return str(node.key if by_key else plain(node.item))
+            return text_of(node.key if by_key else plain(node.item))
         case _:
             return "(each item)"
 
@@ -62,7 +62,7 @@ def example(parent: Current[Any]) -> Current[Any]:
         item: Current[Any] = Current(Placeholder(parent), parent.context)
         try:
             shape.example = build_for_item(parent, item)
-        except Exception as error:
+        except BaseException as error:
             # It will be seen again, as a failure, as soon as there is an item.
             shape.example = fail(failed_by(error).message)
     return shape.example

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+import string
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from pycurrent.errors import UsageError
+from pycurrent.term.given import called
+from pycurrent.term.output import describe_exception
 
 UNKNOWN = "…"
 """Stands for what is not known yet."""
@@ -28,6 +34,21 @@ class Unknown:
         return self
 
 
+def check_label(text: str, names: Collection[str], fn: Callable[..., Any]) -> None:
+    """Raise `UsageError` for a label of a function with other parameters than these."""
+    try:
+        fields = [field for _, field, _, _ in string.Formatter().parse(text) if field is not None]
+    except ValueError as error:
+        raise UsageError(f"the label {text!r} of {called(fn)} is no format: {error}") from None
+    for field in fields:
+        name = re.split(r"[.[]", field, maxsplit=1)[0]
+        if name not in names:
+            known = ", ".join(f"{{{known}}}" for known in names) or "none, as it has no parameters"
+            raise UsageError(
+                f"the label {text!r} of {called(fn)} shows {{{name}}}; it can show {known}"
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """A text, or a format with the parameters of the component's function in it.
@@ -48,6 +69,8 @@ class Label:
             parameters[name] = values[place]
         try:
             return self.text.format_map(parameters)
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             # A label is only shown: it is no reason for anything to fail.
-            return self.text
+            return f"{self.text} ({describe_exception(error)})"

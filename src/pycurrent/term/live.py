@@ -10,6 +10,7 @@ from pycurrent.incr import Graph, Item, Node, Scope, plain
 from pycurrent.term.context import Context
 from pycurrent.term.current import Current, fail
 from pycurrent.term.example import build, build_for_item, illustrate
+from pycurrent.term.given import check_value
 from pycurrent.term.nodes import Decision, Listing, Stage
 from pycurrent.term.output import Active, Failed, Ok, Output, failed_by
 from pycurrent.term.primitive import NoEngine, Runtime
@@ -30,7 +31,7 @@ class Live(Graph):
     """
 
     def __init__(self, runtime: Runtime, requested: Callable[[Node], None]) -> None:
-        super().__init__(failed_by)
+        super().__init__(failed_by, check_value)
         self.runtime = runtime
         self.nodes: dict[Current[Any], Node] = {}
         self._requested = requested
@@ -61,7 +62,9 @@ class Live(Graph):
             elif next_term in nodes:
                 continue
             else:
-                missing = [source for source in next_term.shape.inputs() if source not in nodes]
+                missing = next_term.shape.inputs()
+                if len(missing) != 1 or missing[0] in nodes:
+                    missing = [source for source in missing if source not in nodes]
                 if missing:
                     waiting.append(next_term)
                     stack.append(None)
@@ -202,10 +205,15 @@ def evaluate(current: Current[T]) -> Output[T]:
 
 
 def build_pipeline(pipeline: Callable[[], Current[Any]]) -> Current[Any]:
-    """The term of a pipeline. One that raises while it is built is a failure that shows where."""
+    """The term of a pipeline. One that raises while it is built is a failure that shows where.
+
+    `sys.exit` leaves the program, as nothing runs yet that it could break off.
+    """
     try:
         return build(pipeline, None)
-    except Exception as error:
+    except SystemExit:
+        raise
+    except BaseException as error:
         failure = failed_by(error)
         details = "" if failure.traceback is None else f"\n{failure.traceback}"
         return fail(f"{failure.message}{details}")

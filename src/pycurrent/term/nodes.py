@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pycurrent.incr import Absent, Each, Gather, Graph, Node, Switch, combine, plain
-from pycurrent.term.output import READY, Active, Failed, FailureKind, Ok, Output, failed_by
+from pycurrent.term.given import called, check_list, wrong_primitive
+from pycurrent.term.output import (
+    READY,
+    Active,
+    Failed,
+    Failure,
+    FailureKind,
+    Ok,
+    Output,
+    failed_by,
+)
 from pycurrent.term.primitive import Metadata, NoEngine, Primitive, Subscription
 from pycurrent.term.state import State, state_of
+
+_log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from pycurrent.term.current import Current
@@ -70,8 +83,14 @@ class ErrorMapped(_OfOne):
         self.seen = absent
         try:
             message = self.fn(absent.message)
+            graph.inspect(message, self.fn)
+            if not isinstance(message, str):
+                raise Failure(
+                    f"{called(self.fn)} returned {type(message).__name__}: the function of"
+                    f" map_error returns a message, a text"
+                )
             return self.lack(Failed(message, kind=absent.kind, traceback=absent.traceback))
-        except Exception as error:
+        except BaseException as error:
             return self.fault(graph, error)
 
 
@@ -252,6 +271,10 @@ class Listing(Each):
         self.term = term
         self.illustration: Illustration | None = None
 
+    def unpack(self, value: Any) -> list[Any]:
+        check_list(value, "list_map")
+        return super().unpack(value)
+
     def recompute(self, graph: Graph) -> bool:
         changed = super().recompute(graph)
         if self.order:
@@ -302,12 +325,12 @@ class Stage(Node):
             self._unsubscribe()
             self._show(State.READY, None)
             return self.publish(None, READY)
-        except Exception as error:
+        except BaseException as error:
             self._unsubscribe()
             failure = failed_by(error)
             self._show(State.FAILED, None)
             return self.lack(failure)
-        changed = self.settle(graph, output.value) if isinstance(output, Ok) else self.lack(output)
+        changed = self.take(graph, output.value) if isinstance(output, Ok) else self.lack(output)
         self._show(state_of(self.absent), metadata)
         return changed
 
@@ -325,15 +348,12 @@ class Stage(Node):
         """
         primitive = self.fn(*values)
         if not isinstance(primitive, Primitive):
-            raise TypeError(
-                f"the function of a component must return a Primitive,"
-                f" not {type(primitive).__name__}"
-            )
+            raise wrong_primitive(primitive, self.fn)
         old = self.subscription
         self.subscription = primitive.subscribe(self.live.runtime, self._changed)
         self.seen = values
         if old is not None:
-            old.close()
+            self._close(old)
 
     def _changed(self) -> None:
         self.live.wake(self)
@@ -342,7 +362,15 @@ class Stage(Node):
         self.seen = None
         subscription, self.subscription = self.subscription, None
         if subscription is not None:
+            self._close(subscription)
+
+    def _close(self, subscription: Subscription[Any]) -> None:
+        try:
             subscription.close()
+        except BaseException as error:
+            # Nobody needs it any more, so it is nobody's failure.
+            message = failed_by(error).message
+            _log.warning("a %s can't be closed: %s", type(subscription).__name__, message)
 
     def _show(self, state: State, metadata: Metadata | None) -> None:
         if state is self.state and metadata == self.metadata:

@@ -7,11 +7,13 @@ a pipeline without being wrapped.
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import PurePath
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
-from pycurrent.errors import PycurrentError, UsageError
+from pycurrent.errors import PycurrentError, UsageError, WrongKind
 from pycurrent.incr import Absent, Cycle, Duplicate, Unhashable
 
 T_co = TypeVar("T_co", covariant=True)
@@ -159,27 +161,97 @@ def failed_by(error: BaseException) -> Failed:
 
     Our own exceptions say in their message all that there is to say; others may be faults of
     the code, and come with their type and a traceback. One of ours may say by an attribute `kind`
-    whose failure it is.
+    whose failure it is. An interrupt is none: it is raised again, as it is to end the program.
     """
-    match error:
-        case Failure(kind=kind):
-            return Failed(str(error), kind=kind)
-        case Duplicate() | Unhashable() | Cycle():
-            return Failed(str(error))
-        case UsageError() if str(error):
-            return Misused(str(error))
-        case PycurrentError() if str(error):
-            known = getattr(error, "kind", None)
-            return Failed(str(error), kind=known if isinstance(known, FailureKind) else REAL)
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+    alone = _only(error)
+    text = text_of(alone)
+    match alone:
+        case Failure() | Duplicate() | Unhashable() | Cycle():
+            return Failed(text, kind=_kind_of(alone))
+        case WrongKind() if text:
+            return Misused(f"{text}{_place(alone)}")
+        case UsageError() if text:
+            return Misused(text)
+        case PycurrentError() if text:
+            return Failed(text, kind=_kind_of(alone))
+        case BaseExceptionGroup():
+            kinds = {_kind_of(leaf) for leaf in _leaves(alone)}
+            return Failed(
+                describe_exception(alone),
+                kind=kinds.pop() if len(kinds) == 1 else REAL,
+                traceback=relevant_traceback(error),
+            )
         case _:
-            return Failed(describe_exception(error), traceback=relevant_traceback(error))
+            return Failed(describe_exception(alone), traceback=relevant_traceback(error))
 
 
 def describe_exception(error: BaseException) -> str:
-    """`Type: message`, or just the type where there is no message."""
-    text = str(error)
-    name = type(error).__name__
+    """`Type: message`, or just the type where there is no message.
+
+    Of a group of exceptions, what is inside it.
+    """
+    alone = _only(error)
+    if isinstance(alone, BaseExceptionGroup):
+        inside = list(dict.fromkeys(_said(leaf) for leaf in _leaves(alone)))
+        more = f"; and {len(inside) - MOST} more" if len(inside) > MOST else ""
+        return "; ".join(inside[:MOST]) + more
+    text = text_of(alone)
+    name = type(alone).__name__
     return f"{name}: {text}" if text else name
+
+
+MOST = 10
+"""Of the exceptions in a group, how many are told."""
+
+
+def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
+    stack: list[BaseException] = [group]
+    while stack:
+        error = stack.pop()
+        if isinstance(error, BaseExceptionGroup):
+            stack.extend(reversed(error.exceptions))
+        else:
+            yield error
+
+
+def _only(error: BaseException) -> BaseException:
+    """What a group holds, if that is one exception."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    first, *others = _leaves(error)
+    return error if others else first
+
+
+def _kind_of(error: BaseException) -> FailureKind:
+    kind = getattr(error, "kind", None) if isinstance(error, PycurrentError) else None
+    return kind if isinstance(kind, FailureKind) else REAL
+
+
+def _said(error: BaseException) -> str:
+    """In a group of several: as it is said where it is alone."""
+    ours = isinstance(error, PycurrentError)
+    return (text_of(error) if ours else "") or describe_exception(error)
+
+
+def text_of(value: object) -> str:
+    """The value as a text, whatever its class makes of that."""
+    try:
+        return str(value)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return f"<{type(value).__name__} without a text: {type(error).__name__}>"
+
+
+def _place(error: BaseException) -> str:
+    """Where in users' code our own exception came from: ` (pipeline.py:12)`, if from there."""
+    place = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if not frame.f_globals.get("__name__", "").startswith("pycurrent."):
+            place = f" ({PurePath(frame.f_code.co_filename).name}:{line})"
+    return place
 
 
 def relevant_traceback(error: BaseException) -> str | None:

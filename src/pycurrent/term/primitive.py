@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from pycurrent.term.output import READY, Activity, Failed, Ok, Output, failed_by
+from pycurrent.term.given import Remedy, Stand, called, check_function, check_value
+from pycurrent.term.output import READY, Active, Activity, Failed, Failure, Ok, Output, failed_by
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -53,13 +54,18 @@ class Subscription(ABC, Generic[T_co]):
         """It is needed no longer. Called once, within a step or after it."""
 
 
-class Primitive(ABC, Generic[T_co]):
+class Primitive(Stand, ABC, Generic[T_co]):
     """A live source of (output, metadata).
 
     It holds nothing by itself: the engine subscribes while some component needs it.
     """
 
     __slots__ = ()
+    remedy: ClassVar[Remedy] = Remedy(
+        "a primitive",
+        "make a current of it outside of the function, see component()",
+        "make a current of it, see component()",
+    )
 
     @abstractmethod
     def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T_co]:
@@ -71,10 +77,12 @@ class Primitive(ABC, Generic[T_co]):
 
     def map_output(self, fn: Callable[[Output[T_co]], Output[U]]) -> Primitive[U]:
         """A primitive whose output is `fn` of this one's; what `fn` raises is a failure."""
+        check_function(fn, "map_output")
         return _Mapped(self, fn)
 
     @staticmethod
     def constant(value: T) -> Primitive[T]:
+        check_value(value, "Primitive.constant")
         return Fixed(Ok(value))
 
 
@@ -129,12 +137,13 @@ class _MappedSubscription(Subscription[T_co]):
             self._seen = output
             try:
                 self._output = self._fn(output)
-            except Exception as error:
+                if not isinstance(self._output, Ok | Failed | Active):
+                    raise Failure(
+                        f"{called(self._fn)} returned {type(self._output).__name__}: the function"
+                        f" of map_output returns Ok(value), Failed(message) or Active(activity)"
+                    )
+            except BaseException as error:
                 self._output = failed_by(error)
-            if not isinstance(self._output, Ok | Failed | type(READY)):
-                self._output = Failed(
-                    f"the function of map_output returned {type(self._output).__name__}, no output"
-                )
         return self._output, metadata
 
     def close(self) -> None:

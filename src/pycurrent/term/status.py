@@ -168,9 +168,7 @@ def part_of(item: Item) -> Current[Any] | None:
 
 def items_in_order(listing: Listing) -> list[Item]:
     """Its items in the order of the list, each once."""
-    key = listing.key
-    keys = listing.order if key is None else [key(item) for item in listing.order]
-    return [listing.items[key] for key in dict.fromkeys(keys)]
+    return [listing.items[key] for key in dict.fromkeys(listing.keys)]
 
 
 def _strongest(absents: Iterable[Absent | None]) -> Absent | None:

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pycurrent.errors import UsageError
+from pycurrent.incr import unchanged
 from pycurrent.term.component import component
 from pycurrent.term.current import Current
+from pycurrent.term.given import Remedy, Stand, check_function, check_text, check_value
 from pycurrent.term.output import Active, Failed, Ok, Output
 from pycurrent.term.primitive import Metadata, Primitive, Runtime, Subscription
 
 T = TypeVar("T")
 
 
-class Var(Generic[T]):
+class Var(Stand, Generic[T]):
     """An input that code sets, from any thread, while any number of engines use it.
 
-    Setting an equal value changes nothing.
+    Setting an equal value changes nothing; nor does changing the value in place and setting it
+    again, as it is equal to itself then: set a copy.
     """
 
+    remedy: ClassVar[Remedy] = Remedy(
+        "a Var", "use its current, x.get(), outside of the function", "give its current, x.get()"
+    )
+
     def __init__(self, name: str, value: T | Output[T]) -> None:
+        check_text(name, "Var")
         self.name = name
-        self._output: Output[T] = _output(value)
+        self._output: Output[T] = _output(value, f"Var {name!r}")
         self._lock = threading.Lock()
         self._listeners: dict[object, Callable[[], None]] = {}
 
@@ -40,22 +48,24 @@ class Var(Generic[T]):
 
     def set(self, value: T | Output[T]) -> None:
         """Give it another value, or an output: failed, say, or not known yet."""
-        self._change(lambda _: _output(value))
+        output = _output(value, f"Var {self.name!r}")
+        self._change(lambda _: output)
 
     def update(self, fn: Callable[[T], T | Output[T]]) -> None:
         """Set it to the function of its value; raises `UsageError` if it has none."""
+        check_function(fn, f"Var {self.name!r}: update")
 
         def change(old: Output[T]) -> Output[T]:
             if not isinstance(old, Ok):
                 raise UsageError(f"variable {self.name!r} has no value to update: it is {old!r}")
-            return _output(fn(old.value))
+            return _output(fn(old.value), fn)
 
         self._change(change)
 
     def _change(self, fn: Callable[[Output[T]], Output[T]]) -> None:
         with self._lock:
             new = fn(self._output)
-            if new == self._output:
+            if _same(self._output, new):
                 return
             self._output = new
             listeners = list(self._listeners.values())
@@ -71,8 +81,17 @@ class Var(Generic[T]):
             self._listeners.pop(key, None)
 
 
-def _output(value: T | Output[T]) -> Output[T]:
-    return value if isinstance(value, Ok | Failed | Active) else Ok(value)
+def _output(value: T | Output[T], giver: Callable[..., Any] | str) -> Output[T]:
+    output = value if isinstance(value, Ok | Failed | Active) else Ok(value)
+    if isinstance(output, Ok):
+        check_value(output.value, giver)
+    return output
+
+
+def _same(old: Output[T], new: Output[T]) -> bool:
+    if isinstance(old, Ok) and isinstance(new, Ok):
+        return unchanged(old.value, new.value)
+    return old == new
 
 
 class _Source(Primitive[T]):

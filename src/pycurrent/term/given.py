@@ -1,0 +1,250 @@
+"""What users' code gives to the graph, looked at once, where it enters.
+
+A value is known: one may compare it, keep it, read it twice. What only stands for a value (a
+current, a coroutine, a generator) is refused in its place, with what to write instead, and so
+is a function that would give such a thing. Of a collection the members are looked at too, but
+not what is in them.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import PurePath
+from types import FunctionType, MethodType
+from typing import Any, ClassVar, NamedTuple
+
+from pycurrent.errors import WrongKind
+from pycurrent.incr import SCALARS, Rope
+
+
+class Remedy(NamedTuple):
+    """What something is that is no value, and what to write instead."""
+
+    what: str
+    returned: str
+    """Where a function returned it."""
+    given: str
+    """Where it was given."""
+
+
+class Stand:
+    """What stands for a value that only a running engine has."""
+
+    __slots__ = ()
+    remedy: ClassVar[Remedy]
+
+
+_COROUTINE = Remedy(
+    "a coroutine",
+    "nothing would await it: work that takes time is an operation, see @builder",
+    "give what it returns, or make an operation of it, see @builder",
+)
+_ASYNC_ITERATOR = Remedy(
+    "an async generator",
+    "nothing would read it: work that takes time is an operation, see @builder",
+    "give a list of what it yields",
+)
+_LOOKED_INTO = (list, tuple, set, frozenset)
+LAZY = (
+    inspect.CO_GENERATOR
+    | inspect.CO_COROUTINE
+    | inspect.CO_ITERABLE_COROUTINE
+    | inspect.CO_ASYNC_GENERATOR
+)
+"""Flags of the code of functions that give no value when they are called."""
+
+
+def check_value(value: Any, giver: Callable[..., Any] | str | None = None) -> None:
+    """Raise `WrongKind` for what can't be a value. `giver` is the function that returned it, or
+    the name of what it was given to.
+    """
+    remedy = unfit(value)
+    if remedy is None:
+        return
+    if giver is None or isinstance(giver, str):
+        where = giver or "a current"
+        raise WrongKind(f"{where} takes a value, not {remedy.what}: {remedy.given}")
+    raise WrongKind(f"{called(giver)} returned {remedy.what}: {remedy.returned}")
+
+
+def unfit(value: Any) -> Remedy | None:
+    """What to do about something that can't be a value; None if it can. A coroutine is closed:
+    it would complain that it was never awaited.
+    """
+    kind = type(value)
+    if kind in SCALARS or kind is Rope:
+        return None
+    remedy = _remedy(kind, value)
+    if remedy is None and kind in _LOOKED_INTO:
+        return _remedy_of_members(value, kind)
+    if remedy is None and kind is dict:
+        return _remedy_of_members(value.values(), kind)
+    return remedy
+
+
+def _remedy_of_members(members: Any, kind: type) -> Remedy | None:
+    # Their number may be large, but they are of few types: one of each will do.
+    for member_kind in set(map(type, members)) - SCALARS:
+        member = next(member for member in members if type(member) is member_kind)
+        remedy = _remedy(member_kind, member)
+        if remedy is None:
+            continue
+        what = f"a {kind.__name__} that holds {remedy.what}"
+        if isinstance(member, Stand):
+            made = "make one current of it, see seq() and map()"
+            return Remedy(what, f"{made}, in bind instead of map", made)
+        return remedy._replace(what=what)
+    return None
+
+
+def _remedy(kind: type, value: Any) -> Remedy | None:
+    """What to do about it where it is no value."""
+    if issubclass(kind, Stand):
+        return kind.remedy
+    if hasattr(kind, "__await__"):
+        if inspect.iscoroutine(value):
+            value.close()
+            return _COROUTINE
+        return _COROUTINE._replace(what=f"an awaitable ({kind.__name__})")
+    if hasattr(kind, "__anext__") and inspect.isasyncgen(value):
+        return _ASYNC_ITERATOR
+    if hasattr(kind, "__next__") and _is_read_once(value):
+        what = "a generator" if inspect.isgenerator(value) else f"an iterator ({kind.__name__})"
+        return Remedy(
+            what,
+            "it can be read only once: make it a list",
+            "it can be read only once: give a list",
+        )
+    if issubclass(kind, BaseException):
+        return Remedy(f"an exception ({kind.__name__})", "raise it", "see fail()")
+    if issubclass(kind, type) and issubclass(value, BaseException):
+        what = f"the exception class {value.__name__}"
+        return Remedy(what, "raise it", "see fail()")
+    return None
+
+
+def _is_read_once(value: Any) -> bool:
+    try:
+        return iter(value) is value
+    except Exception:
+        return False
+
+
+def check_function(fn: Any, where: str) -> None:
+    """Raise `WrongKind` for what is no function, and for one that gives no value when called:
+    an async function, a generator.
+    """
+    if type(fn) is FunctionType and not fn.__code__.co_flags & LAZY:
+        return
+    if isinstance(fn, Stand):
+        raise WrongKind(f"{where} takes a function of the value, not {fn.remedy.what}")
+    if not callable(fn):
+        raise WrongKind(f"{where} takes a function, not {shown(fn)}")
+    flags = _flags(fn)
+    if flags & inspect.CO_GENERATOR:
+        raise WrongKind(
+            f"{where} takes a plain function, and {called(fn)} is a generator: have it return"
+            f" a list"
+        )
+    if flags & LAZY:
+        raise WrongKind(
+            f"{where} takes a plain function, and {called(fn)} is async: nothing would await it;"
+            f" work that takes time is an operation, see @builder"
+        )
+
+
+def _flags(fn: Any) -> int:
+    """What Python knows of the code of a function, or of an object that can be called."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    if not isinstance(fn, type) and not inspect.isroutine(fn):
+        fn = getattr(type(fn), "__call__", None)  # noqa: B004
+    if isinstance(fn, MethodType):
+        fn = fn.__func__
+    return fn.__code__.co_flags if isinstance(fn, FunctionType) else 0
+
+
+def check_text(text: Any, where: str) -> None:
+    """Raise `WrongKind` for what is no text."""
+    if type(text) is not str and not isinstance(text, str):
+        what = text.remedy.what if isinstance(text, Stand) else shown(text)
+        raise WrongKind(f"{where} takes a text, not {what}")
+
+
+def called(fn: Callable[..., Any]) -> str:
+    """`test (pipeline.py:12)`: the name of a function, and where its author finds it."""
+    inner: Any = fn
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    inner = inspect.unwrap(inner)
+    if isinstance(inner, MethodType):
+        inner = inner.__func__
+    if not hasattr(inner, "__qualname__"):
+        inner = type(inner)
+    name = str(inner.__qualname__).rpartition("<locals>.")[2]
+    code = getattr(inner, "__code__", None)
+    if code is None:
+        return name
+    return f"{name} ({PurePath(code.co_filename).name}:{code.co_firstlineno})"
+
+
+def shown(value: object) -> str:
+    """A wrong argument, in a message: itself if it is short and simple, or else its type."""
+    if value is None or isinstance(value, str | int | float | bool):
+        text = repr(value)
+        if len(text) <= 40:
+            return text
+    return type(value).__name__
+
+
+def wrong_current(value: Any, where: str) -> WrongKind:
+    """What to raise for something that was given in the place of a current."""
+    if isinstance(value, Stand):
+        # A current can only be wrong in the place of a list of them.
+        hint = "write [x]" if hasattr(type(value), "list_map") else value.remedy.given
+        return WrongKind(f"{where}, not {value.remedy.what}: {hint}")
+    if inspect.iscoroutine(value):
+        value.close()
+        return WrongKind(f"{where}, not a coroutine: work that takes time is a @builder")
+    if inspect.isroutine(value):
+        return WrongKind(f"{where}, not the function {called(value)}: call it")
+    if isinstance(value, list | tuple):
+        hint = "make one current of several by seq([...]) or all([...])"
+        return WrongKind(f"{where}, not a {type(value).__name__}: {hint}")
+    if value is None:
+        return WrongKind(f"{where}, not None: return one, or see constant()")
+    return WrongKind(f"{where}, not {type(value).__name__}: see constant()")
+
+
+def check_list(value: Any, where: str) -> None:
+    """Raise `WrongKind` for what is no list of items, or would be one by accident."""
+    if isinstance(value, str | bytes | bytearray):
+        raise WrongKind(
+            f"{where} takes a list, not {shown(value)}: split it, as in"
+            f" x.map(lambda text: text.split())"
+        )
+    if isinstance(value, Mapping):
+        raise WrongKind(
+            f"{where} takes a list, not a {type(value).__name__}: say what of it, as in"
+            f" x.map(lambda d: list(d.items()))"
+        )
+    if not isinstance(value, Iterable):
+        raise WrongKind(f"{where} takes a list, not {shown(value)}")
+
+
+def wrong_primitive(value: Any, fn: Callable[..., Any]) -> WrongKind:
+    """What to raise for something that the function of a component returned."""
+    match value:
+        case Stand(remedy=remedy) if hasattr(value, "shape"):
+            hint = "it works on currents already, so call it without component(), or in bind"
+        case Stand(remedy=remedy):
+            hint = remedy.returned
+        case _ if inspect.iscoroutine(value):
+            value.close()
+            hint = "work that takes time is an operation, see @builder"
+        case _:
+            hint = "a plain function of values belongs in map; see Primitive.constant()"
+    what = value.remedy.what if isinstance(value, Stand) else type(value).__name__
+    return WrongKind(f"{called(fn)} must return a Primitive, not {what}: {hint}")
