@@ -42,6 +42,8 @@ def _new_log(engine: Engine, op: str, now: datetime) -> tuple[str, JobLog]:
     while True:
         job_id = engine.state.new_job_id(op, now)
         try:
-            return job_id, JobLog(engine.state.job_path(job_id), now=engine.clock.now)
+            return job_id, JobLog(
+                engine.state.job_path(job_id), now=engine.clock.now, sharing=engine.state.sharing
+            )
         except FileExistsError:
             continue

@@ -103,6 +103,13 @@ class RunOptions:
         ),
     ] = DEFAULT_JOBS
     state_dir: StateDirOption = DEFAULT_STATE_DIR
+    shared: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Let the group of this user read the history and the logs that are made.",
+        ),
+    ] = False
     web: Annotated[
         bool | None,
         Parameter(

@@ -35,7 +35,12 @@ def run_pipeline(call: Call, options: RunOptions) -> int:
     """Run it, once or until told to stop. Gives the exit status."""
     began = monotonic()
     logs = log_command(options.state_dir)
-    engine = Engine(lambda: call.term, state_dir=options.state_dir, config=options.config())
+    engine = Engine(
+        lambda: call.term,
+        state_dir=options.state_dir,
+        config=options.config(),
+        shared=options.shared,
+    )
     with ExitStack() as bounded, asyncio.Runner() as runner:
         end = runner.run(_run(engine, call, options, logs))
         if isinstance(end, signal.Signals):

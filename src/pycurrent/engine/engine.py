@@ -47,7 +47,7 @@ from pycurrent.engine.threshold import Threshold
 from pycurrent.engine.turns import Turns
 from pycurrent.errors import PycurrentError
 from pycurrent.incr import Node, Observer
-from pycurrent.store import Database, StateDir
+from pycurrent.store import Database, Sharing, StateDir
 from pycurrent.term import (
     Active,
     Activity,
@@ -103,7 +103,8 @@ class Engine:
     """Keeps the pipeline that `pipeline()` gives up to date.
 
     Use it as an async context manager, or await `run`. Only one engine can use a state
-    directory at a time; a second raises `StateDirLocked`.
+    directory at a time; a second raises `StateDirLocked`. What it makes there can be read by
+    its owner, and if it is `shared` by the owner's group.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class Engine:
         *,
         state_dir: Path | str,
         config: Config | None = None,
+        shared: bool = False,
         clock: Clock | None = None,
     ) -> None:
         self.config = config or Config()
@@ -128,6 +130,7 @@ class Engine:
         """What is wrong with the engine itself, such as a full disk."""
         self._pipeline = pipeline
         self._state_path = Path(state_dir)
+        self._sharing = Sharing.GROUP if shared else Sharing.OWNER
         self._live = Live(self, self._requested)
         self._root: Current[Any] | None = None
         self._observer: Observer | None = None
@@ -198,11 +201,13 @@ class Engine:
         await asyncio.shield(self._crash)
 
     def _open_state(self) -> None:
-        self.state = self._exit.enter_context(StateDir.open(self._state_path))
+        self.state = self._exit.enter_context(
+            StateDir.open(self._state_path, sharing=self._sharing)
+        )
         self.forks = Forks()
         self.forks.keep_out(lambda: self.state.locks)
         self._exit.callback(self.forks.close)
-        self.store = Database.open(self.state.database)
+        self.store = Database.open(self.state.database, sharing=self._sharing)
         self._commits = Commits(
             self.store, self.clock, self.problems, self.work, resumed=self.request_step
         )

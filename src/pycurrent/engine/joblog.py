@@ -24,6 +24,7 @@ from pathlib import Path
 from pycurrent.engine.masking import MaskedStream, Secrets, masked
 from pycurrent.engine.pipe import PipeReader
 from pycurrent.engine.spellings import checked, encode
+from pycurrent.store.sharing import Sharing
 
 _NEWLINE = ord("\n")
 
@@ -63,8 +64,9 @@ class JobLog:
         *,
         now: Callable[[], datetime],
         on_error: Callable[[OSError], None] | None = None,
+        sharing: Sharing = Sharing.OWNER,
     ) -> None:
-        """Creates the file, and its folders if need be.
+        """Creates the file, and its folders if need be; `sharing` says who may read it.
 
         `on_error` is called at most once, with the first error of writing, in the thread that
         met it: a pump's thread too.
@@ -75,7 +77,7 @@ class JobLog:
         self._now = now
         self._on_error = on_error
         self._error: OSError | None = None
-        self._file: int | None = _create(path)
+        self._file: int | None = _create(path, sharing)
         self._parked = False  # the file is there, but not open
         self._last = _NEWLINE  # the last byte in the file; an empty one needs no new line
         self._secrets: Secrets | None = None
@@ -316,13 +318,13 @@ class JobLog:
             report(self._error)
 
 
-def _create(path: Path) -> int:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+def _create(path: Path, sharing: Sharing) -> int:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_EXCL
     try:
-        return os.open(path, flags, 0o666)
+        return sharing.make_file(path, flags)
     except FileNotFoundError:  # the first log of a day: cheaper than asking each time
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, flags, 0o666)
+        sharing.make_folder(path.parent)
+        return sharing.make_file(path, flags)
 
 
 def _write_all(file: int, data: bytes | memoryview) -> None:

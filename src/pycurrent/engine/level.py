@@ -79,10 +79,12 @@ class Config:
 
     @confirm.setter
     def confirm(self, level: Level | None) -> None:
-        # Also if it is the same: somebody has decided on it now.
-        self._confirm = level
-        for listener in (*self._of_confirm, *self._listeners):
+        before, self._confirm = self._confirm, level
+        for listener in list(self._of_confirm):
             listener()
+        if level != before:
+            for listener in list(self._listeners):
+                listener()
 
     @property
     def jobs(self) -> int:
@@ -99,11 +101,13 @@ class Config:
         return self._confirm is None or level < self._confirm
 
     def listen(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called whenever a setting was set, until `forget`."""
+        """Have `changed` called whenever a setting has changed, until `forget`."""
         self._listeners[changed] = None
 
     def listen_to_confirm(self, decided: Callable[[], None]) -> None:
-        """Have `decided` called whenever `confirm` was set, before all others, until `forget`."""
+        """Have `decided` called whenever somebody has set `confirm`, be it to what it was, until
+        `forget`. Before those that are told of changes.
+        """
         self._of_confirm[decided] = None
 
     def forget(self, listener: Callable[[], None]) -> None:

@@ -17,6 +17,7 @@ from pycurrent.store.errors import (
 from pycurrent.store.gc import GcMode, GcReport, collect_garbage
 from pycurrent.store.reader import DatabaseReader
 from pycurrent.store.records import BuildRecord, JobRecord, JobState, RuleRecord
+from pycurrent.store.sharing import Sharing
 from pycurrent.store.state_dir import StateDir
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "NewerVersion",
     "RuleRecord",
     "SessionRecord",
+    "Sharing",
     "StateDir",
     "StateDirError",
     "StateDirLocked",

@@ -28,6 +28,7 @@ from pycurrent.store.reader import DatabaseReader
 from pycurrent.store.records import BuildRecord, JobState, RuleRecord
 from pycurrent.store.rows import JobRow, build_record, time_text
 from pycurrent.store.schema import open_for_writing
+from pycurrent.store.sharing import Sharing
 
 # While it is opened, another program's transaction is waited for. Later it would stop the event
 # loop for as long: then a commit is `StoreBusy`, to be tried again.
@@ -82,14 +83,21 @@ class Database(DatabaseReader):
         self._closed = False
 
     @classmethod
-    def open(cls, path: Path, *, checkpoint_bytes: int = _CHECKPOINT_BYTES) -> Self:
+    def open(
+        cls,
+        path: Path,
+        *,
+        checkpoint_bytes: int = _CHECKPOINT_BYTES,
+        sharing: Sharing = Sharing.OWNER,
+    ) -> Self:
         """The database at `path`, an absolute path: made, or migrated, where needed.
 
+        `sharing` says who may read it if it is made.
         Only for the process that holds the lock of the state directory, since the jobs that have
         no end are marked as interrupted. Raises `NewerVersion`, `StoreDamaged`, `StoreFull`,
         `StoreBusy` or `StoreReadOnly`; the file is then as it was.
         """
-        connection = open_for_writing(path, busy_seconds=_BUSY_SECONDS)
+        connection = open_for_writing(path, busy_seconds=_BUSY_SECONDS, sharing=sharing)
         try:
             return cls(path, connection, checkpoint_bytes=checkpoint_bytes)
         except BaseException as error:

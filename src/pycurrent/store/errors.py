@@ -89,6 +89,14 @@ def read_only(path: Path, why: str) -> StoreReadOnly:
     )
 
 
+def full(path: Path, why: str) -> StoreFull:
+    """The error for a database at `path` whose disk takes nothing."""
+    return StoreFull(
+        f"the disk of the database {path} is full or failing ({why}): make room on it; "
+        "what could not be written is kept in memory until then"
+    )
+
+
 def unreadable(path: Path, error: OSError) -> StateDirError:
     """The error for a database at `path` that the system does not let us read."""
     return StateDirError(
@@ -109,10 +117,7 @@ def from_sqlite(path: Path, error: sqlite3.Error) -> StoreError:
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return damaged(path, str(error))
         case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
-            return StoreFull(
-                f"the disk of the database {path} is full or failing ({error}): make room on it; "
-                "what could not be written is kept in memory until then"
-            )
+            return full(path, str(error))
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return StoreBusy(
                 f"the database {path} is locked by another program ({error}): end that program's "

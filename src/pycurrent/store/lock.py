@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from pycurrent.store.errors import StateDirLocked
+from pycurrent.store.sharing import Sharing
 
 _NOT_FOR_FOLDERS = frozenset({errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL})
 
@@ -26,22 +27,23 @@ _NOT_FOR_FOLDERS = frozenset({errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno
 class StateLock:
     """The lock of a state directory, by `take` until `release`."""
 
-    def __init__(self, path: Path, folder: int | None, file: int) -> None:
+    def __init__(self, path: Path, sharing: Sharing, folder: int | None, file: int) -> None:
         self._path = path
+        self._sharing = sharing
         self._folder = folder
         self._file = file
 
     @classmethod
-    def take(cls, path: Path) -> Self:
+    def take(cls, path: Path, sharing: Sharing = Sharing.OWNER) -> Self:
         """Not inherited by commands. Raises `StateDirLocked` or OSError."""
         folder = _lock_folder(path)
         try:
-            file = _lock_file(path)
+            file = _lock_file(path, sharing)
         except BaseException:
             if folder is not None:
                 os.close(folder)
             raise
-        return cls(path, folder, file)
+        return cls(path, sharing, folder, file)
 
     @property
     def files(self) -> tuple[int, ...]:
@@ -53,7 +55,7 @@ class StateLock:
             return
         # With the directory, when that is gone: there is nothing left to lock.
         with suppress(OSError):
-            file = _lock_file(self._path)
+            file = _lock_file(self._path, self._sharing)
             # By the same number, which is known to others.
             os.dup2(file, self._file, inheritable=False)
             os.close(file)
@@ -144,8 +146,8 @@ def _lock_folder(path: Path) -> int | None:
     return folder
 
 
-def _lock_file(path: Path) -> int:
-    file = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+def _lock_file(path: Path, sharing: Sharing) -> int:
+    file = sharing.make_file(path / "lock", os.O_RDWR)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.ftruncate(file, 0)

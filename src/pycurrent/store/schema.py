@@ -24,10 +24,12 @@ from pycurrent.store.errors import (
     StoreError,
     damaged,
     from_sqlite,
+    full,
     kind_of,
     read_only,
     unreadable,
 )
+from pycurrent.store.sharing import Sharing
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 # The check reads the whole file: about 3 ms a megabyte. A damage in a larger file is found
@@ -47,9 +49,12 @@ def migrations() -> list[str]:
     return [file.read_text(encoding="utf-8") for file in files]
 
 
-def open_for_writing(path: Path, *, busy_seconds: float) -> sqlite3.Connection:
+def open_for_writing(
+    path: Path, *, busy_seconds: float, sharing: Sharing = Sharing.OWNER
+) -> sqlite3.Connection:
     """A connection to the database at `path`, which is made or migrated where needed.
 
+    `sharing` says who may read it if it is made; SQLite gives its other files the same mode.
     Waits up to `busy_seconds` for a lock that another program holds. Raises `NewerVersion`,
     `StoreDamaged`, or another `StoreError`.
     """
@@ -59,6 +64,7 @@ def open_for_writing(path: Path, *, busy_seconds: float) -> sqlite3.Connection:
             version = _check(path, connection, newest=len(scripts))
     else:
         version = 0
+        _make(path, sharing)
     connection = _connect(path, path.as_uri(), busy_seconds)
     try:
         _prepare(connection)
@@ -70,6 +76,21 @@ def open_for_writing(path: Path, *, busy_seconds: float) -> sqlite3.Connection:
         connection.close()
         raise _not_written(path, error) from error
     return connection
+
+
+def _make(path: Path, sharing: Sharing) -> None:
+    """Makes an empty file, unless there is one."""
+    try:
+        os.close(sharing.make_file(path, os.O_RDWR | os.O_EXCL))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        why = error.strerror or str(error)
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise read_only(path, why) from error
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO}:
+            raise full(path, why) from error
+        raise StateDirError(f"the database {path} can't be made: {why}") from error
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:

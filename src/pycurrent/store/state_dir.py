@@ -23,6 +23,7 @@ from typing import Self
 
 from pycurrent.store.errors import BadJobId, NewerVersion, StateDirError
 from pycurrent.store.lock import Holder, StateLock
+from pycurrent.store.sharing import Sharing, check_writable
 
 _VERSION = 1
 _FOLDERS = ("job", "db", "git", "run", "tmp")
@@ -41,8 +42,11 @@ class StateDir:
     Paths are absolute: a change of the working directory changes nothing.
     """
 
-    def __init__(self, path: Path, lock: StateLock | None) -> None:
+    def __init__(
+        self, path: Path, lock: StateLock | None, sharing: Sharing = Sharing.OWNER
+    ) -> None:
         self.path = path
+        self.sharing = sharing
         self.jobs = path / "job"
         self.git = path / "git"
         self.runs = path / "run"
@@ -53,24 +57,26 @@ class StateDir:
         self._random = int.from_bytes(os.urandom(3), "big")
 
     @classmethod
-    def open(cls, path: Path | str) -> Self:
+    def open(cls, path: Path | str, *, sharing: Sharing = Sharing.OWNER) -> Self:
         """Makes the directory where needed, and locks it until `close` or the process's end.
 
+        `sharing` says who may read what is made; what is there keeps its mode.
         Raises `StateDirLocked` if an engine holds it, this process's too; `NewerVersion`; or
         another `StateDirError`.
         """
         path = _absolute(path)
         try:
-            _make_state_folder(path)
-            lock = StateLock.take(path)
+            _make_state_folder(path, sharing)
+            lock = StateLock.take(path, sharing)
         except OSError as error:
             raise _unusable(path, error) from error
         try:
             _check_version(path)
             for name in _FOLDERS:
-                _make_folder(path / name)
-            _write_version(path)
-            state = cls(path, lock)
+                sharing.make_folder(path / name)
+                check_writable(path / name)
+            _write_version(path, sharing)
+            state = cls(path, lock, sharing)
             state.tmp = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=path / "tmp"))
         except BaseException as error:
             lock.release()
@@ -176,15 +182,10 @@ def _absolute(path: Path | str) -> Path:
         ) from None
 
 
-def _make_state_folder(path: Path) -> None:
+def _make_state_folder(path: Path, sharing: Sharing) -> None:
     """Only in a folder that is made here, and so holds nothing else, git is told to look away."""
-    try:
-        path.mkdir(parents=True)
-    except FileExistsError:
-        if not path.is_dir():
-            raise
-    else:
-        (path / ".gitignore").write_text("*\n", encoding="ascii")
+    if sharing.make_folder(path):
+        sharing.write_file(path / ".gitignore", "*\n")
 
 
 def _check_version(path: Path) -> None:
@@ -206,19 +207,13 @@ def _check_version(path: Path) -> None:
         )
 
 
-def _write_version(path: Path) -> None:
+def _write_version(path: Path, sharing: Sharing) -> None:
     file = path / "version"
     if not file.exists():
         # Never seen half-written.
         new = path / "version.new"
-        new.write_text(f"{_VERSION}\n", encoding="ascii")
+        sharing.write_file(new, f"{_VERSION}\n")
         new.replace(file)
-
-
-def _make_folder(path: Path) -> None:
-    path.mkdir(exist_ok=True)
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def _unusable(path: Path, error: OSError) -> StateDirError:

@@ -185,7 +185,7 @@ class PasswordFile:
         """Never seen half-written, and for the owner's eyes only."""
         lines = [f"{user.name}:{user.role.value}:{user.password}\n" for user in users.values()]
         folder = self._path.parent
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{self._path.name}-", dir=folder)
         new = Path(name)
         try:
