@@ -7,7 +7,7 @@ where everything will have come to rest.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pycurrent.engine import Priority
@@ -47,6 +47,10 @@ class Memory:
 class Running:
     target: str | None
     priority: Priority
+    begun: bool = True
+    """Whether nobody has to confirm it any more."""
+    before: Memory | None = None
+    """What was known, and is still if it never begins."""
     abandoned: bool = False
     cancelled: bool = False
 
@@ -59,6 +63,8 @@ class Model:
     now: datetime
     wishes: list[Wish | None]
     stubborn: bool = False
+    guarded: bool = False
+    """Whether runs wait for confirmation."""
     started: int = 0
     run: Running | None = None
     memory: Memory | None = None
@@ -90,7 +96,7 @@ class Model:
             return memory.outcome
         if memory is not None and (self.latched or memory.target == target):
             return memory.outcome
-        return Active(Activity.RUNNING)
+        return Active(Activity.RUNNING if self.run.begun else Activity.WAITING_FOR_CONFIRMATION)
 
     @property
     def last(self) -> Record | None:
@@ -107,9 +113,12 @@ class Model:
         """The run ends."""
         run, self.run = self.run, None
         assert run is not None
-        if run.abandoned:
+        if run.abandoned and run.begun:
             self.unsettled = True
             self._go_stale()
+        elif run.abandoned:
+            self._go_stale()
+            self.memory = run.before or self.memory
         else:
             result = Failed("Cancelled: enough") if run.cancelled else outcome
             self._record(run, result)
@@ -120,12 +129,24 @@ class Model:
                 self.memory = Memory(run.target, result, self.now)
         self.settle()
 
+    def guard(self, guarded: bool) -> None:
+        """From now on runs have to be confirmed, or need not any more."""
+        self.guarded = guarded
+        if not guarded:
+            self.approve()
+
+    def approve(self) -> None:
+        """Somebody confirms the run."""
+        if self.run is not None and not self.run.begun:
+            self.run.begun = True
+            self.started += 1
+
     def cancel(self) -> None:
         """Somebody cancels the run."""
         assert self.run is not None
         if not (self.run.abandoned or self.run.cancelled):
             self.run.cancelled = True
-            if not self.stubborn:
+            if not (self.stubborn and self.run.begun):
                 self.end(Failed("Cancelled: enough"))
 
     def rebuild(self) -> None:
@@ -153,7 +174,7 @@ class Model:
         if not self.wanted:
             if self.run is None:
                 self._forget()
-            elif self.auto_cancel:
+            elif self.auto_cancel or not self.run.begun:
                 self._abandon()
             return
         if not self.loaded:
@@ -162,7 +183,7 @@ class Model:
             return
         target = self.target(self.wanted[0])
         if self.run is not None:
-            if self.run.target != target and self.auto_cancel:
+            if self.run.target != target and (self.auto_cancel or not self.run.begun):
                 self._abandon()
         elif not self._is_known(target):
             self._start(target)
@@ -181,17 +202,20 @@ class Model:
         return not limits or self.now < memory.finished + min(limits)
 
     def _start(self, target: str | None) -> None:
-        if self.memory is not None and not (self.latched or self.memory.target == target):
-            self.memory = None
+        before = None
+        if self.memory is not None and self.memory.target != target:
+            before = replace(self.memory) if self.memory.fresh else None
+            self.memory = self.memory if self.latched else None
         self._go_stale()
-        self.run = Running(target, Priority.HIGH if self.memory is None else Priority.LOW)
-        self.started += 1
+        priority = Priority.HIGH if self.memory is None else Priority.LOW
+        self.run = Running(target, priority, begun=not self.guarded, before=before)
+        self.started += self.run.begun
 
     def _abandon(self) -> None:
         assert self.run is not None
         again = self.run.abandoned or self.run.cancelled
         self.run.abandoned = True
-        if not self.stubborn and not again:
+        if not (self.stubborn and self.run.begun) and not again:
             self.end(Failed("Cancelled: enough"))
 
     def _go_stale(self) -> None:

@@ -28,6 +28,7 @@ from hypothesis.stateful import (
 
 from pycurrent.cache import Builder, Cache, CachedWork, Schedule
 from pycurrent.cache.states import Making
+from pycurrent.engine import Config, JobHandle, Level
 from pycurrent.term import Current, Failed, Ok, Primitive, Var, component, constant, pair
 from pycurrent.testing import Harness
 from pycurrent.testing.clock import START
@@ -40,6 +41,12 @@ KEY = "k"
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 SHORT, LONG = timedelta(seconds=3), timedelta(seconds=5)
+
+
+def level(guarded: bool) -> Level | None:
+    """From which on runs have to be confirmed."""
+    return Level.AVERAGE if guarded else None
+
 
 wishes = st.sampled_from(
     [Wish("a", None), Wish("a", SHORT), Wish("a", LONG), Wish("b", None), Wish("b", SHORT), None]
@@ -55,6 +62,7 @@ class Instances(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="pycurrent-test-", dir=IN_MEMORY))
         self.engines = 0
         self.results = 0
+        self.old_handles: list[JobHandle] = []
 
     @initialize(kind=st.sampled_from([*KINDS, *PUBLISHERS]), first=wishes, second=wishes)
     def begin(self, kind: type[CachedWork], first: Wish | None, second: Wish | None) -> None:
@@ -71,7 +79,33 @@ class Instances(RuleBasedStateMachine):
         self.harness = self.open(self.folder / "0")
         self.model.settle()
 
+    @property
+    def is_at_work(self) -> bool:
+        return self.model.run is not None and self.model.run.begun
+
     # What can happen
+
+    @rule(guarded=st.booleans())
+    def ask_for_confirmation(self, guarded: bool) -> None:
+        """From here on, or no more."""
+        self.run(partial(setattr, self.harness.engine.config, "confirm", level(guarded)))
+        self.model.guard(guarded)
+
+    @precondition(lambda self: self.model.run is not None and not self.model.run.begun)
+    @rule()
+    def approve(self) -> None:
+        """A person lets it begin."""
+        for handle in list(self.harness.jobs.values()):
+            self.run(handle.approve)
+        self.model.approve()
+
+    @precondition(lambda self: self.old_handles)
+    @rule()
+    def approve_what_is_over(self) -> None:
+        """That does not count for what came after it."""
+        now = set(self.harness.jobs)
+        for handle in [old for old in self.old_handles if old.id not in now]:
+            self.run(handle.approve)
 
     @rule(wish=wishes, user=st.integers(0, 1))
     def change_a_wish(self, wish: Wish | None, user: int) -> None:
@@ -92,14 +126,14 @@ class Instances(RuleBasedStateMachine):
             self.model.wishes[user] = wish
         self.model.settle()
 
-    @precondition(lambda self: self.model.run is not None)
+    @precondition(lambda self: self.is_at_work)
     @rule()
     def succeed(self) -> None:
         self.results += 1
         self.run(partial(self.shop.work.succeed, f"result {self.results}"))
         self.model.end(Ok(f"result {self.results}"))
 
-    @precondition(lambda self: self.model.run is not None)
+    @precondition(lambda self: self.is_at_work)
     @rule()
     def fail(self) -> None:
         self.results += 1
@@ -138,11 +172,13 @@ class Instances(RuleBasedStateMachine):
         old = self.harness.engine.state.path
         new = self.folder / str(self.engines)
         if killed:
-            shutil.copytree(old, new)
+            # What is temporary may just be removed.
+            shutil.copytree(old, new, ignore=shutil.ignore_patterns("tmp"))
         self.close()
         if not killed:
             old.rename(new)
         self.shop.stubborn = self.model.stubborn
+        self.old_handles.clear()
         self.harness = self.open(new)
         self.model.restart(killed=killed)
 
@@ -156,9 +192,9 @@ class Instances(RuleBasedStateMachine):
         assert self.harness.output == Ok(tuple(map(self.expected, self.model.wishes)))
         assert len(self.shop.begun) == self.model.started
         assert [work.value for work in self.shop.at_work] == (
-            [self.model.run.target] if self.model.run is not None else []
+            [self.model.run.target] if self.model.run is not None and self.is_at_work else []
         )
-        if self.model.run is not None:
+        if self.model.run is not None and self.is_at_work:
             assert self.shop.work.job.priority is self.model.run.priority
         self.check_history()
 
@@ -215,7 +251,8 @@ class Instances(RuleBasedStateMachine):
 
     def open(self, folder: Path) -> Harness:
         self.engines += 1
-        harness = Harness(self.pipeline, state_dir=folder, start=self.model.now)
+        config = Config(confirm=level(self.model.guarded))
+        harness = Harness(self.pipeline, state_dir=folder, start=self.model.now, config=config)
         self.runner.run(harness.__aenter__())
         self.runner.run(drain())
         return harness
@@ -224,6 +261,7 @@ class Instances(RuleBasedStateMachine):
         """Do something on the loop, and let everything follow that follows from it."""
 
         async def on_the_loop() -> None:
+            self.old_handles += self.harness.jobs.values()
             action()
             await drain()
             self.harness.engine.raise_if_crashed()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_type
 
 import pytest
 
@@ -263,3 +265,93 @@ def test_a_pool_without_resources_is_refused() -> None:
     """Nothing could ever run."""
     with pytest.raises(UsageError, match=r"'none'.*1 or more, not 0"):
         Pool("none", 0)
+
+
+async def test_a_job_gets_the_resource_that_its_pool_lends(tmp_path: Path) -> None:
+    """By `start` for as long as it runs, and by `use_pool` for a block."""
+    lent: list[str] = []
+
+    @asynccontextmanager
+    async def worker(job: Job) -> AsyncIterator[str]:
+        lent.append(f"worker {len(lent) + 1}")
+        yield lent[-1]
+
+    workers = Pool.of("workers", worker)
+    got: list[str] = []
+
+    async def work(job: Job) -> None:
+        first = await job.start(level=Level.HARMLESS, pool=workers)
+        assert_type(first, str)
+        async with job.use_pool(workers) as second:
+            assert_type(second, str)
+            got.extend([first, second])
+
+    async with Harness(lambda: do(work), state_dir=tmp_path) as h:
+        await h.settle()
+        assert got == lent == ["worker 1", "worker 2"]
+
+
+async def test_a_pool_of_equal_resources_lends_none_that_could_be_told_apart(
+    tmp_path: Path,
+) -> None:
+    """What is lent is the right to run."""
+    pool = Pool("p", 2)
+    got: list[object] = []
+
+    async def work(job: Job) -> None:
+        resource: object = await job.start(level=Level.HARMLESS, pool=pool)  # type: ignore[func-returns-value]
+        got.append(resource)
+        async with job.use_pool(pool) as other:
+            got.append(other)
+
+    async with Harness(lambda: do(work), state_dir=tmp_path) as h:
+        await h.settle()
+        assert (h.output, got) == (Ok("done"), [None, None])
+
+
+async def test_a_resource_does_not_go_to_a_job_that_was_just_cancelled(tmp_path: Path) -> None:
+    """It is in the queue until it knows of that itself."""
+    pool = Pool("p", 1)
+    gate = Gate(pool=pool)
+    go = asyncio.Event()
+
+    async def first(job: Job) -> None:
+        await start(job)
+        async with job.use_pool(pool):
+            await go.wait()
+            next_one = pool.waiting[0]
+            next_one.cancel("just now")
+            assert next_one not in pool.waiting
+            assert pool.place(next_one) is None
+
+    def pipeline() -> Current[Any]:
+        return all([do(first, "a"), do(gate, "b").state(), do(gate, "c")])
+
+    async with Harness(pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+        go.set()
+        await h.settle()
+        assert gate.begun == ["do c"]
+        gate.let_through()
+        await h.settle()
+        assert (pool.used, h.stats) == (0, Stats(ok=2, failed=1))
+
+
+async def test_a_queue_keeps_nothing_of_a_job_that_has_left_it(tmp_path: Path) -> None:
+    """However long the others hold what there is."""
+    pool = Pool("p", 1)
+    gate = Gate(pool=pool)
+    wanted = Var("wanted", True)
+
+    def pipeline() -> Current[Any]:
+        return all(
+            [do(gate, "a"), wanted.get().bind(lambda yes: do(gate, "b") if yes else constant(""))]
+        )
+
+    async with Harness(pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+        (job,) = (weakref.ref(job) for job in pool.waiting)
+        wanted.set(False)
+        await h.settle()
+        gc.collect()
+        assert job() is None

@@ -15,6 +15,7 @@ from pycurrent.cache.states import Abandoned, JobEnd, Run, Want
 from pycurrent.cache.stopping import see_off
 from pycurrent.engine.engine import Engine
 from pycurrent.engine.job import Job, JobState
+from pycurrent.engine.pool import Tickets
 from pycurrent.engine.tasks import leave_alone
 from pycurrent.errors import UsageError
 from pycurrent.term import Metadata, Output, Primitive, Runtime, Subscription
@@ -42,6 +43,10 @@ class Cache:
         self._making: dict[Instance, None] = {}
         self.pausing: dict[Instance, None] = {}
         """Those that the machine has failed, and that are tried again after a pause."""
+        self.left_places: dict[Callable[[], None], Tickets] = {}
+        """Within a step: whose runs will be given up before they have begun, by who is told of
+        changes, and their places in queues. What the same component wants instead takes them.
+        """
         self._told_of_ends: list[JobEnded] = []
         engine.after_step(self.settle)
         engine.after_commit(self._launch)
@@ -155,6 +160,7 @@ class Cache:
             touched, self._touched = self._touched, {}
             for instance in touched:
                 instance.settle()
+        self.left_places.clear()
 
     def _launch(self) -> None:
         launching, self._to_launch = self._to_launch, []

@@ -10,8 +10,9 @@ publishers, or nothing but to be made, for builders. The instance is in one of f
 - Unknown: nothing is known, or what is known must be made again.
 - Pausing: the machine has failed the last run (no descriptor, space, memory or process was left),
   which says nothing about the work. It is run again after a pause, which gets longer each time.
-- Making: a run is at work on a target. The only way out is the end of that run, however
-  much one would like it to end sooner; it may have been told that it is *abandoned*.
+- Making: a run is at work on a target, or waits for its beginning: for confirmation, or in the
+  queue of a pool. The only way out is the end of that run, however much one would like it to end
+  sooner; it may have been told that it is *abandoned*.
 - Known: the last run has an outcome, a value or a failure, for a target.
 
 `settle` moves an instance on, after each step in which something about it has changed; it is
@@ -23,10 +24,16 @@ the only place where runs are started or abandoned:
 | Pausing | forgotten                   | nothing              | nothing                         |
 | Known   | forgotten                   | nothing              | start                           |
 | Making  | abandon, with `auto_cancel` | nothing              | abandon, with `auto_cancel`     |
+|         | or if it has not begun      |                      | or if it has not begun          |
+
+Only work that has begun is protected from being abandoned. The run that follows one which had not
+begun takes its place in the queues, be it for another target of this key, or for another key that
+the same component wants instead; no approval of the old one counts for it.
 
 When a run finishes:
 
-- abandoned: its result is not recorded; Unknown.
+- abandoned before its work has begun: what was known before is known still; else Unknown.
+- abandoned later: its result is not recorded; Unknown.
 - succeeded: recorded; Known.
 - failed by a shortage of the machine: recorded as interrupted; Pausing.
 - failed by something of the machine that is missing: recorded as interrupted; Known, until it is
@@ -67,7 +74,7 @@ from pycurrent.cache.states import (
 )
 from pycurrent.engine.job import Job
 from pycurrent.engine.machine import Blame, blame
-from pycurrent.engine.pool import Priority
+from pycurrent.engine.pool import Priority, Tickets
 from pycurrent.store import BuildRecord
 from pycurrent.term import Active, Activity, Failed, FailureKind, Metadata, Ok, Output
 
@@ -87,6 +94,7 @@ class Instance:
 
     __slots__ = (
         "_expiry",
+        "_tickets",
         "build",
         "cache",
         "conflict",
@@ -109,6 +117,8 @@ class Instance:
         self.description = ""
         self.conflict: Failed | None = None
         self._expiry: Expiry | None = None
+        self._tickets: Tickets | None = None
+        """Those of a run that was given up before it had begun, for the next one."""
 
     @property
     def successor(self) -> Instance:
@@ -146,7 +156,10 @@ class Instance:
 
     def leave(self, user: object) -> None:
         """Somebody no longer needs it."""
-        self.users.pop(user, None)
+        want = self.users.pop(user, None)
+        run = self.run
+        if want is not None and not self.users and run is not None and not run.has_begun:
+            self.cache.left_places[want.changed] = run.job.tickets
         self.cache.touch(self)
 
     @property
@@ -228,16 +241,16 @@ class Instance:
             return
         match self.state:
             case Known(result) if result.target == desired.target.digest:
+                self._tickets = None
                 self._set_expiry(result)
-            case Known(latched):
-                self.start(desired, latched)
+            case Known(result):
+                self.start(desired, result, before=result)
             case Unknown(latched, attempt):
                 self.start(desired, latched, attempt)
             case Pausing():
                 pass
             case Making(run) if run.target.digest != desired.target.digest:
-                if self.spec.auto_cancel:
-                    self.abandon(run, Abandoned.UNWANTED)
+                self._give_up(run)
             case Making():
                 pass
 
@@ -246,13 +259,24 @@ class Instance:
         self.conflict = None
         match self.state:
             case Making(run):
-                if self.spec.auto_cancel:
-                    self.abandon(run, Abandoned.UNWANTED)
+                self._give_up(run)
             case _:
                 self._end_pause()
                 self.cache.forget(self)
 
-    def start(self, want: Want, latched: Result | None, attempt: int = 1) -> None:
+    def _give_up(self, run: Run) -> None:
+        """What the run is for is not wanted any more."""
+        if self.spec.auto_cancel or not run.has_begun:
+            self.abandon(run, Abandoned.UNWANTED)
+
+    def start(
+        self,
+        want: Want,
+        latched: Result | None,
+        attempt: int = 1,
+        *,
+        before: Result | None = None,
+    ) -> None:
         """Begin a run. It is recorded with the step, and its first line runs after that."""
         self._cancel_expiry()
         self.description = want.title
@@ -265,6 +289,7 @@ class Instance:
                 description=self.description,
                 priority=Priority.HIGH if latched is None else Priority.LOW,
                 changed=self._job_changed,
+                tickets=self._inherited(),
             )
         except OSError as error:
             self._never_begun(want, error, latched, attempt)
@@ -272,9 +297,19 @@ class Instance:
         self._insert_job(job, want.target)
         self._use_job(job.id)
         run = Run(job, want.work, want.target, attempt)
-        self.state = Making(run, latched)
+        self.state = Making(run, latched, before)
         self.cache.launch(self, run)
         self.notify()
+
+    def _inherited(self) -> Tickets | None:
+        """The places in queues that a run which is given up leaves to the next one."""
+        tickets, self._tickets = self._tickets, None
+        if tickets is not None:
+            return tickets
+        left = self.cache.left_places
+        if not left:
+            return None
+        return next((left[w.changed] for w in self.users.values() if w.changed in left), None)
 
     def _never_begun(
         self, want: Want, error: OSError, latched: Result | None, attempt: int
@@ -362,7 +397,12 @@ class Instance:
                 self.state = self._record(run, outcome, now, latched)
             case Abandoned.UNWANTED:
                 engine.store.discard_job(run.job.id, finished=now, running=run.job.started)
-                self.state = Unknown(latched)
+                before = self.state.before
+                if run.has_begun:
+                    self.state = Unknown(latched)
+                else:
+                    self._tickets = run.job.tickets
+                    self.state = Unknown(latched) if before is None else Known(before)
             case Abandoned.STOPPING:
                 engine.store.interrupt_job(run.job.id)
                 self.state = Unknown(latched)

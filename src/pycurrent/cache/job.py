@@ -8,7 +8,7 @@ from datetime import datetime
 from pycurrent.engine.engine import Engine
 from pycurrent.engine.job import Job
 from pycurrent.engine.joblog import JobLog
-from pycurrent.engine.pool import Priority
+from pycurrent.engine.pool import Priority, Tickets
 
 
 def new_job(
@@ -18,6 +18,7 @@ def new_job(
     description: str,
     priority: Priority,
     changed: Callable[[Job], None],
+    tickets: Tickets | None,
 ) -> Job:
     """A job of the engine with a new log, which says what it is. Nothing of it is recorded yet.
 
@@ -32,6 +33,7 @@ def new_job(
         description=description,
         priority=priority,
         changed=changed,
+        tickets=tickets,
     )
     job.log(f"New job: {description}")
     job.park()

@@ -104,6 +104,11 @@ class Run:
         self.attempt = attempt
         self.abandoned: Abandoned | None = None
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether its work may have had an effect."""
+        return self.job.begun is not None
+
 
 class JobEnd(Enum):
     """What came of a run."""
@@ -169,11 +174,13 @@ class Pausing:
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """A run is at work."""
+    """A run is at work, or waits for its beginning."""
 
     run: Run
     latched: Result | None = None
     """The last outcome, as long as it may be reported."""
+    before: Result | None = None
+    """What was known, and still is if the run is given up before its work has begun."""
 
 
 @dataclass(frozen=True, slots=True)

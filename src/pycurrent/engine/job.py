@@ -23,7 +23,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, overload
 
 from pycurrent.engine.clock import Clock, Moment, Timer
 from pycurrent.engine.command import Command, Commands
@@ -35,7 +35,7 @@ from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.leftovers import JobLock
 from pycurrent.engine.level import Config, Level
 from pycurrent.engine.machine import Blame, attributed, blame
-from pycurrent.engine.pool import AnyPool, Pool, Priority
+from pycurrent.engine.pool import AnyPool, CustomPool, Pool, Priority, Tickets
 from pycurrent.engine.process import Processes
 from pycurrent.engine.scratch import scratch_folder
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut
@@ -45,6 +45,7 @@ from pycurrent.errors import PycurrentError
 from pycurrent.term import Activity, Failed, FailureKind, Ok
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class JobState(Enum):
@@ -89,13 +90,16 @@ class Job:
         description: str,
         priority: Priority = Priority.HIGH,
         changed: Callable[[Job], None] = lambda job: None,
+        tickets: Tickets | None = None,
     ) -> None:
+        """`tickets`: those of a job whose place in the queues it takes."""
         self.id = id
         self.op = op
         self.description = description
         self.priority = priority
         self.level: Level | None = None
         self.pool: AnyPool | None = None
+        self.tickets = Tickets() if tickets is None else tickets
         self.stopped: Stopped | None = None
         """Why it was told to end, if it was: it then ends as soon as it can."""
         self.begun: Moment | None = None
@@ -202,19 +206,37 @@ class Job:
             case _:
                 return False
 
-    @to_be_awaited
+    # The decorator's own signature knows `self` by its place only.
+    @overload
+    async def start(
+        self, *, level: Level, pool: CustomPool[R], timeout: timedelta | float | None = None
+    ) -> R: ...
+    @overload
+    async def start(
+        self,
+        *,
+        level: Level,
+        pool: Pool | None = None,
+        timeout: timedelta | float | None = None,
+    ) -> None: ...
+    @overload
+    async def start(
+        self, *, level: Level, pool: AnyPool | None, timeout: timedelta | float | None = None
+    ) -> Any: ...
+    @to_be_awaited  # type: ignore[misc]
     async def start(
         self,
         *,
         level: Level,
         pool: AnyPool | None = None,
         timeout: timedelta | float | None = None,
-    ) -> None:
+    ) -> Any:
         """Wait until the work may begin. To be called once, before the work.
 
         Waits for confirmation at the level, then for a resource of the pool, which the job
-        holds until it ends. A job that runs for longer than `timeout` (in seconds, if a
-        number) is cancelled, and fails with "Timed out after 45 s".
+        holds until it ends, and gives it; those of a `Pool(label, capacity)` are None. A job that
+        runs for longer than `timeout` (in seconds, if a number) is cancelled, and fails with
+        "Timed out after 45 s".
         """
         if self.level is not None or self.state is not JobState.CREATED:
             raise PycurrentError(f"job {self.id} was started twice: call job.start once")
@@ -222,8 +244,7 @@ class Job:
         self.pool = pool
         if not self._confirmation.is_given(level):
             await self._confirm(level)
-        if pool is not None:
-            await self._take(pool)
+        resource = None if pool is None else await self._take(pool)
         if not self._host.commits.working:
             await self._until_records()
         self.begun = Moment(self._host.clock)
@@ -231,6 +252,7 @@ class Job:
         if timeout is not None:
             limit = timeout if isinstance(timeout, timedelta) else timedelta(seconds=timeout)
             self._timer = self._host.clock.call_later(limit, lambda: self._stop(TimedOut(limit)))
+        return resource
 
     def approve(self) -> None:
         """Let it start although its level asks for confirmation. Twice, or later, is fine."""
@@ -243,11 +265,11 @@ class Job:
         await self._confirmation.wait(level)
         self.log("Confirmed")
 
-    async def _take(self, pool: AnyPool) -> None:
+    async def _take(self, pool: AnyPool) -> Any:
         if not pool.free:
             self.log(f"Waiting for a resource of pool {pool.label}")
             self._move(JobState.QUEUED)
-        await self._held().enter_async_context(pool.acquire(self))
+        return await self._held().enter_async_context(pool.acquire(self))
 
     async def _until_records(self) -> None:
         self.log("Waiting until what is done can be recorded")
@@ -269,14 +291,20 @@ class Job:
                 self.park()
             self._changed(self)
 
-    @to_be_entered
+    @overload
+    def use_pool(self, pool: CustomPool[R]) -> AbstractAsyncContextManager[R]: ...
+    @overload
+    def use_pool(self, pool: Pool) -> AbstractAsyncContextManager[None]: ...
+    @to_be_entered  # type: ignore[misc]
     @asynccontextmanager
-    async def use_pool(self, pool: AnyPool) -> AsyncIterator[None]:
-        """Hold one more resource for the block, of another pool than the one of `start`."""
+    async def use_pool(self, pool: AnyPool) -> AsyncIterator[Any]:
+        """Hold one more resource for the block, which gets it, of another pool than the one of
+        `start`.
+        """
         if not pool.free:
             self.log(f"Waiting for a resource of pool {pool.label}")
-        async with pool.acquire(self):
-            yield
+        async with pool.acquire(self) as resource:
+            yield resource
 
     # Cancelling
 

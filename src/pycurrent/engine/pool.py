@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from bisect import bisect_left, insort
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import Enum
-from typing import TYPE_CHECKING
+from itertools import count
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from pycurrent.errors import UsageError
 
 if TYPE_CHECKING:
     from pycurrent.engine.job import Job
+
+R_co = TypeVar("R_co", covariant=True)
+R = TypeVar("R")
 
 
 class Priority(Enum):
@@ -24,16 +28,42 @@ class Priority(Enum):
     """It refreshes a result that is still reported."""
 
 
-Acquire = Callable[["Job"], AbstractAsyncContextManager[object]]
-"""Gets a resource for a job, and gives it back at the end of the block."""
+class Tickets:
+    """What a job has drawn in the queues of pools before its work begins: who draws first is
+    served first. A job that takes the place of another one gets its tickets.
+    """
+
+    __slots__ = ("_drawn",)
+
+    def __init__(self) -> None:
+        self._drawn: dict[Pool, int] = {}
+
+    def draw(self, pool: Pool) -> int:
+        """The ticket for a pool: a new one, if there is none yet."""
+        if pool not in self._drawn:
+            self._drawn[pool] = pool.draw()
+        return self._drawn[pool]
+
+
+class _Waiting(NamedTuple):
+    """A job in a queue. `turn` is set once a resource is its own."""
+
+    ticket: int
+    job: Job
+    turn: asyncio.Future[None]
+
+
+def _ticket(waiting: _Waiting) -> int:
+    return waiting.ticket
 
 
 class Pool:
     """A number of equal resources: so many jobs of the pool can run at once.
 
     Jobs of high priority come first, and those of one priority in the order in which they
-    came. One that is cancelled leaves the queue. A pool belongs to whoever made it, and may
-    serve several engines of one event loop.
+    came. One that is cancelled leaves the queue; one that is replaced by another before it has
+    begun leaves its place to that. A pool belongs to whoever made it, and may serve several
+    engines of one event loop.
     """
 
     def __init__(self, label: str, capacity: int) -> None:
@@ -42,33 +72,42 @@ class Pool:
         self.label = label
         self.capacity = capacity
         self.used = 0
-        self._queues: dict[Priority, deque[tuple[Job, asyncio.Future[None]]]] = {
-            priority: deque() for priority in Priority
-        }
+        self._tickets = count()
+        # Each in the order of the tickets.
+        self._queues: dict[Priority, list[_Waiting]] = {priority: [] for priority in Priority}
 
     def __repr__(self) -> str:
         return f"Pool({self.label!r}, {self.capacity})"
 
     @staticmethod
-    def of(label: str, acquire: Acquire) -> CustomPool:
-        """A pool whose resources are got by `acquire(job)`: an async context manager."""
+    def of(label: str, acquire: Callable[[Job], AbstractAsyncContextManager[R]]) -> CustomPool[R]:
+        """A pool whose resources are got by `acquire(job)`: an async context manager, which gives
+        the resource for the block, and gets it back at its end.
+        """
         return CustomPool(label, acquire)
 
     @property
     def waiting(self) -> list[Job]:
         """The jobs in the queue, the next one first."""
-        return [job for queue in self._queues.values() for job, turn in queue if not turn.done()]
+        return [waiting.job for waiting in self._in_order()]
 
     def place(self, job: Job) -> int | None:
         """How many jobs are served up to this one; None if it does not wait."""
-        waiting = (
-            queued for queue in self._queues.values() for queued, turn in queue if not turn.done()
+        return next(
+            (place for place, waiting in enumerate(self._in_order(), 1) if waiting.job is job), None
         )
-        return next((place for place, queued in enumerate(waiting, 1) if queued is job), None)
+
+    def _in_order(self) -> Iterator[_Waiting]:
+        for queue in self._queues.values():
+            yield from (waiting for waiting in queue if not waiting.turn.done())
 
     @property
     def free(self) -> bool:
         return self.used < self.capacity
+
+    def draw(self) -> int:
+        """A ticket for the end of the queue."""
+        return next(self._tickets)
 
     @asynccontextmanager
     async def acquire(self, job: Job) -> AsyncIterator[None]:
@@ -83,34 +122,41 @@ class Pool:
             self._release()
 
     async def _queue(self, job: Job) -> None:
+        """Wait until a resource is handed to the job."""
         queue = self._queues[job.priority]
+        ticket = job.tickets.draw(self) if job.begun is None else self.draw()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        entry = (job, turn)
-        queue.append(entry)
+        insort(queue, _Waiting(ticket, job, turn), key=_ticket)
         try:
             # Whoever gives a resource back hands it on, so that nobody gets in between.
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self._release()
-            elif entry in queue:
-                queue.remove(entry)
+            else:
+                place = bisect_left(queue, ticket, key=_ticket)
+                while queue[place].turn is not turn:  # one that has the same ticket from this
+                    place += 1
+                del queue[place]
             raise
 
     def _release(self) -> None:
         for queue in self._queues.values():
-            while queue:
-                _, turn = queue.popleft()
-                if not turn.done():
-                    turn.set_result(None)
+            for place, waiting in enumerate(queue):
+                # A job that was just cancelled takes itself out in a moment.
+                if not waiting.turn.done():
+                    del queue[place]
+                    waiting.turn.set_result(None)
                     return
         self.used -= 1
 
 
-class CustomPool:
+class CustomPool(Generic[R_co]):
     """A pool whose resources come from elsewhere."""
 
-    def __init__(self, label: str, acquire: Acquire) -> None:
+    def __init__(
+        self, label: str, acquire: Callable[[Job], AbstractAsyncContextManager[R_co]]
+    ) -> None:
         self.label = label
         self.acquire = acquire
 
@@ -123,4 +169,4 @@ class CustomPool:
         return False
 
 
-AnyPool = Pool | CustomPool
+AnyPool = Pool | CustomPool[Any]

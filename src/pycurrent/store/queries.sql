@@ -31,9 +31,10 @@ SELECT job_id, key, value, value_digest, build, level,
  LIMIT 1;
 
 -- name: unsettled
--- Whether a run of a key after a certain job was interrupted or discarded.
+-- Whether a run of a key after a certain job was interrupted, or discarded after its beginning.
 SELECT 1 FROM job
  WHERE op = ? AND key_digest = ? AND state IN ('interrupted', 'discarded')
+   AND (state = 'interrupted' OR running IS NOT NULL)
    AND seq > (SELECT seq FROM job WHERE job_id = ?)
  LIMIT 1;
 
