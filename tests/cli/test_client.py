@@ -473,3 +473,31 @@ async def test_who_does_not_run_the_engine_is_told_how_to_get_in(
     nowhere = await at_home.without_url("--state-dir", str(tmp_path / "none"), "address")
     assert nowhere.status == ClientExit.UNREACHABLE
     assert "start one with `pycurrent run`" in nowhere.err
+
+
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("https://ci.example.org/api/v1/jobs", ": give https://ci.example.org as --url"),
+        ("https://ci.example.org:8443/api/v1/jobs?x=1", ": give https://ci.example.org:8443 as"),
+        ("/login?next=/api/v1/jobs", "such as a login of a proxy"),
+        ("https://sso.example.org/start?back=x", "such as a login of a proxy"),
+        ("", "leads to nowhere"),
+    ],
+)
+async def test_an_address_that_leads_elsewhere_is_told_as_it_can_be_given(
+    client: Client, location: str, said: str
+) -> None:
+    """What is named as --url is taken as that."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 308 Moved\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+        writer.write(head.encode())
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1") as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        ended = await client("jobs", url=url)
+    assert ended.status == ClientExit.UNREACHABLE
+    assert said in ended.err

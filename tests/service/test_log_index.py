@@ -212,3 +212,39 @@ def test_a_window_of_long_lines_has_fewer(path: Path) -> None:
 def test_what_is_no_utf8_is_replaced(path: Path) -> None:
     """A log may hold anything."""
     assert texts(indexed(path, b"\xff\xfe\x00ok\n"), 0, 1) == ["\ufffd\ufffd\x00ok"]
+
+
+def naively_overwritten(line: bytes) -> bytes:
+    """One part after the other, as a terminal would."""
+    shown = b""
+    for part in line.rstrip(b"\r").split(b"\r"):
+        plain = b"\x1b" not in part and b"\x1b" not in shown
+        shown = part + shown[len(part) :] if plain else part or shown
+    return shown
+
+
+@given(st.lists(st.sampled_from([b"\r", b"a", b"bc", b"def", b"\x1b[K", b"\r\r"]), max_size=30))
+def test_what_is_left_of_a_line_is_what_a_terminal_shows(parts: list[bytes]) -> None:
+    """However often it has gone back to its beginning."""
+    line = b"".join(parts)
+    assert overwritten(line) == naively_overwritten(line)
+
+
+def test_lines_that_go_back_all_the_time_cost_no_more_than_others(path: Path) -> None:
+    """A window of them has fewer, as it is what is read that counts."""
+    line = b"\r" * (LONGEST_LINE - 2) + b"x\n"
+    index = indexed(path, line * 500)
+    window = index.window(0, 500)
+    assert 60 <= len(window.lines) <= 70
+    assert {shown.text for shown in window.lines} == {"x"}
+    assert len(index.window(490, 10).lines) == 10
+    bar = b"\r".join([b"%d %%" % (number % 100) for number in range(100_000)]) + b"\n"
+    assert len(indexed(path, bar * 20).window(0, 100).lines) >= 16
+
+
+def test_colours_that_change_all_the_time_are_looked_through_once() -> None:
+    """As many as a megabyte of them."""
+    changes = b"\x1b[1m\x1b[31m" * 200_000
+    style = style_after(b"", changes)
+    assert len(style) <= 256
+    assert changes.endswith(style)

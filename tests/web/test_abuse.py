@@ -74,6 +74,8 @@ OPEN = {
     "/login/x/begin",
     "/login/x/callback",
     "/favicon.ico",
+    "/robots.txt",
+    "/api",
     "/healthz",
     "/readyz",
     "/theme",
@@ -419,6 +421,25 @@ async def test_a_body_that_does_not_get_on_is_given_up() -> None:
     assert answers[0]["status"] == 408
 
 
+async def test_a_body_that_drips_is_given_up() -> None:
+    """Though the sender is never silent for long: it has to get on."""
+    limits = LimitedBodies(read_all, plain, patience=timedelta(seconds=0.2))
+    guarded = BugsAnswered(limits, plain)
+    answers: list[Message] = []
+
+    async def drip() -> Message:
+        await asyncio.sleep(0)
+        return {"type": "http.request", "body": b"", "more_body": True}
+
+    async def send(message: Message) -> None:
+        answers.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [], "query_string": b""}
+    async with asyncio.timeout(20):
+        await guarded(scope, drip, send)
+    assert answers[0]["status"] == 408
+
+
 @asynccontextmanager
 async def raw(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A connection without any manners."""
@@ -452,6 +473,103 @@ async def test_a_connection_on_which_no_request_comes_is_closed() -> None:
                 writer.write(sent)
                 with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
                     await reader.readexactly(1)
+
+
+class Small(PatientProtocol):
+    """Of a site that takes few connections."""
+
+    most = 4
+
+
+async def test_whoever_has_the_most_connections_makes_room() -> None:
+    """That on which nothing has been asked for the longest; if all are at work, the newest."""
+    go_on, asked = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.release()
+        await go_on.wait()
+        await read_all(scope, receive, send)
+
+    config = uvicorn.Config(slow, http=Small, ws="none", lifespan="off", log_config=None, port=0)
+    config.load()
+    state = uvicorn.server.ServerState()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Small(config, state, {}), "127.0.0.1", 0
+    )
+    port = server.sockets[0].getsockname()[1]
+
+    async def connect(own: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        found = await asyncio.open_connection("127.0.0.1", port, local_addr=(own, 0))
+        opened.append(found[1])
+        return found
+
+    async def ask(own: str) -> asyncio.StreamReader:
+        reader, writer = await connect(own)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(20):
+            await asked.acquire()
+        return reader
+
+    opened: list[asyncio.StreamWriter] = []
+    async with server, asyncio.timeout(20):
+        idle, _ = await connect("127.0.0.2")
+        await asyncio.sleep(0)
+        theirs = [await ask("127.0.0.2") for _ in range(3)]
+        # Full: the first one, on which nothing was asked, goes.
+        mine = await ask("127.0.0.3")
+        assert await ended(idle)
+        # All are at work: one more of those goes, for somebody who has fewer.
+        other = await ask("127.0.0.3")
+        assert await ended(theirs[0])
+        # Both have as many; who comes is refused, and told so.
+        refused, _ = await connect("127.0.0.2")
+        assert b"503" in await refused.readuntil(b"\r\n\r\n")
+        go_on.set()
+        for reader in (mine, other, *theirs[1:]):
+            assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+        for writer in opened:
+            writer.close()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    """Wait until the other side has closed it without a word."""
+    try:
+        return await reader.read(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+async def test_who_takes_nothing_of_an_answer_is_given_up() -> None:
+    """It would be kept for them for ever."""
+
+    class Brisk(PatientProtocol):
+        stuck_seconds = 0.0
+
+    cut = asyncio.Event()
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        gone = asyncio.ensure_future(_gone(receive))
+        while not gone.done():
+            await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
+        cut.set()
+
+    config = uvicorn.Config(endless, http=Brisk, ws="none", lifespan="off", log_config=None, port=0)
+    config.load()
+    state = uvicorn.server.ServerState()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Brisk(config, state, {}), "127.0.0.1", 0
+    )
+    async with server, raw(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as (_, writer):
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(20):
+            await cut.wait()
 
 
 async def test_patience_ends_only_where_a_request_is_not_whole() -> None:

@@ -407,6 +407,114 @@ async def test_metrics_follow_the_conventions(tmp_path: Path) -> None:
         assert all(re.fullmatch(r"[a-z_]+", name) and families[name].documentation for name in ours)
 
 
+async def test_the_figures_of_a_pool_stay_when_nobody_uses_it(tmp_path: Path) -> None:
+    """At 0, also of one that was used between two looks: an alert on it has data."""
+    tasks = Tasks(pool=Pool("machines", 2))
+    async with api_of(lambda: all_of(tasks, "quick"), tmp_path) as api:
+        for _ in range(2):
+            text = (await api.client.get("/metrics")).text
+            assert 'pycurrent_pool_queue_length{pool="machines"} 0.0' in text
+            assert 'pycurrent_pool_used{pool="machines"} 0.0' in text
+            assert 'pycurrent_pool_capacity{pool="machines"} 2.0' in text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/overview",
+        "/pipeline",
+        "/pipeline.dot",
+        "/jobs",
+        "/jobs/{job}",
+        "/jobs/{job}/log",
+        "/jobs/{job}/lines",
+        "/history",
+        "/ops",
+        "/rules",
+        "/rules.csv",
+        "/confirm",
+        "/events",
+        "",
+    ],
+)
+async def test_a_parameter_that_there_is_not_is_refused(tmp_path: Path, path: str) -> None:
+    """By its name, wherever it is given: a misspelt filter would be no filter."""
+    tasks = Tasks()
+    async with api_of(lambda: tasks.stage("quick"), tmp_path) as api:
+        path = path.format(job=api.job("task quick"))
+        status, answer = await api.call("GET", f"{path}?bogus=1&limmit=2")
+        assert status == 422
+        assert [error["where"] for error in answer["errors"]] == ["query.bogus", "query.limmit"]
+        assert "bogus" in answer["detail"]
+
+
+async def test_the_address_of_the_api_leads_to_what_describes_it(tmp_path: Path) -> None:
+    """For programs and for people."""
+    tasks = Tasks()
+    async with api_of(lambda: tasks.stage("quick"), tmp_path) as api:
+        moved = await api.client.get("/api")
+        assert (moved.status_code, moved.headers["location"]) == (307, "/api/v1")
+        index = await api.get("")
+        assert (await api.client.get(index["openapi"])).json()["openapi"].startswith("3.")
+        page = await api.client.get(index["documentation"])
+        assert page.status_code == 200
+        assert "/api/v1/jobs/{day}/{name}/cancel" in page.text
+        assert (await api.client.get("/robots.txt")).text.startswith("User-agent: *")
+
+
+async def test_what_the_client_has_already_is_not_sent_again(tmp_path: Path) -> None:
+    """The tag is another one as soon as there is something new."""
+    tasks = Tasks()
+    async with api_of(lambda: tasks.stage("slow"), tmp_path) as api:
+        for path in ("/api/v1/pipeline", "/api/v1/overview", "/api/v1/jobs", "/api/v1/rules"):
+            first = await api.client.get(path)
+            known = {"If-None-Match": f'"other", {first.headers["etag"]}'}
+            again = await api.client.get(path, headers=known)
+            assert (again.status_code, again.content) == (304, b""), path
+            assert again.headers["etag"] == first.headers["etag"]
+            assert "no-store" not in first.headers["cache-control"]
+            assert "private" in first.headers["cache-control"]
+        known = {"If-None-Match": (await api.client.get("/api/v1/pipeline")).headers["etag"]}
+        tasks.end("slow")
+        await api.harness.settle()
+        changed = await api.client.get("/api/v1/pipeline", headers=known)
+        assert changed.status_code == 200
+        assert changed.json()["nodes"][0]["state"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("takes", "packed"),
+    [
+        ("gzip", True),
+        ("br;q=1.0, GZIP;q=0.8, *;q=0.1", True),
+        ("*", True),
+        ("gzip;q=0", False),
+        ("gzip;q=0.0, *", False),
+        ("br", False),
+        ("identity", False),
+        ("", False),
+    ],
+)
+async def test_answers_are_packed_for_who_takes_that(
+    tmp_path: Path, takes: str, packed: bool
+) -> None:
+    """Pages, files, and the API; short ones and streams are not."""
+    tasks = Tasks()
+    keys = [f"quick {n}" for n in range(20)]
+    async with api_of(lambda: all_of(tasks, *keys), tmp_path) as api:
+        headers = {"Accept-Encoding": takes}
+        for path in ("/", "/static/js/jobs.js", "/api/v1/pipeline", "/api/v1/openapi.json"):
+            answer = await api.client.get(path, headers=headers)
+            assert (answer.headers.get("content-encoding") == "gzip") is packed, path
+            assert "accept-encoding" in answer.headers["vary"].lower()
+            plain = await api.client.get(path, headers={"Accept-Encoding": "identity"})
+            if path != "/":
+                assert answer.content == plain.content, path
+        for path in ("/healthz", "/api/v1/confirm"):
+            answer = await api.client.get(path, headers=headers)
+            assert "content-encoding" not in answer.headers
+
+
 async def test_metrics_count_the_ends_of_jobs(tmp_path: Path) -> None:
     """By result, each of which is there from the beginning, so that a rate of it is right."""
     tasks = Tasks()

@@ -17,6 +17,8 @@ from typing import BinaryIO
 LINES_PER_ENTRY = 256
 LONGEST_LINE = 16 * 1024
 """In bytes: of longer lines only so much is shown."""
+_LARGEST_COST = 4 * LONGEST_LINE
+"""In bytes: no line counts for more of a window. It is passed over faster than it is shown."""
 LARGEST_WINDOW = 1 << 20
 """In bytes: a window with long lines has fewer of them than were asked for."""
 
@@ -143,8 +145,10 @@ class LogIndex:
             for _ in range(first - number):
                 style = _skip_line(file, style)
             for _ in range(min(count, known.total - first)):
+                begin = file.tell()
                 line = _read_line(file)
-                left -= len(line.text)
+                # What is read counts, though less of it may be left to see.
+                left -= min(file.tell() - begin, _LARGEST_COST)
                 if left < 0 and lines:
                     break
                 lines.append(line)
@@ -177,11 +181,16 @@ def style_after(style: bytes, data: bytes) -> bytes:
     for found in _SGR.finditer(data):
         resets = found[1] in {b"", b"0"} or found[1].startswith(b"0;")
         if resets or not style.endswith(found[0]):
-            style = found[0] if resets else style + found[0]
-    style = style.removeprefix(b"\x1b[0m").removeprefix(b"\x1b[m")
-    if len(style) > _LONGEST_STYLE:
-        style = style[style.index(b"\x1b", len(style) - _LONGEST_STYLE) :]
-    return style
+            style = found[0] if resets else _shortened(style + found[0])
+    return _shortened(style.removeprefix(b"\x1b[0m").removeprefix(b"\x1b[m"))
+
+
+def _shortened(style: bytes) -> bytes:
+    """The last sequences of it, as many as are kept."""
+    if len(style) <= _LONGEST_STYLE:
+        return style
+    begin = style.find(b"\x1b", len(style) - _LONGEST_STYLE)
+    return style[begin:] if begin >= 0 else b""
 
 
 def _skip_line(file: BinaryIO, style: bytes) -> bytes:
@@ -248,9 +257,14 @@ def overwritten(line: bytes) -> bytes:
     line = line.rstrip(b"\r")
     if b"\r" not in line:
         return line
-    shown = b""
-    for part in line.split(b"\r"):
-        # With control sequences in it, columns are not bytes: most such parts erase the line.
-        plain = b"\x1b" not in part and b"\x1b" not in shown
-        shown = part + shown[len(part) :] if plain else part or shown
-    return shown
+    # From the end on: each part shows what those behind it have left of it.
+    shown: list[bytes] = []
+    width = 0
+    for part in reversed(line.split(b"\r")):
+        if b"\x1b" in part:
+            # With control sequences in it, columns are not bytes: most such parts erase the line.
+            return b"".join(shown) or part
+        if len(part) > width:
+            shown.append(part[width:])
+            width = len(part)
+    return b"".join(shown)

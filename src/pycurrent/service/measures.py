@@ -113,6 +113,9 @@ class Gauge:
 
     def _count_end(self, job: Job, end: JobEnd) -> None:
         self._ended[end] += 1
+        # One that nobody has asked about in the meantime is known from now on: at 0 it is not gone.
+        if job.pool is not None:
+            self._pools[job.pool.label] = job.pool
 
     def _stepped(self, step: Step) -> None:
         for told in self._evaluated:

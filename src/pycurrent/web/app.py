@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from pycurrent.service import Service
 from pycurrent.web import badges, health, metrics
-from pycurrent.web.api import confirm, events, history, jobs, logs, pipeline, rules
+from pycurrent.web.api import confirm, events, history, index, jobs, logs, pipeline, rules
 from pycurrent.web.api.encoding import Encoders
 from pycurrent.web.api.routing import PREFIX
 from pycurrent.web.auth import Site, check_access
@@ -23,6 +23,8 @@ from pycurrent.web.protection import protect
 from pycurrent.web.settings import WebSettings
 
 _ROUTERS = (
+    index.router,
+    index.above,
     pipeline.router,
     jobs.router,
     logs.router,

@@ -20,7 +20,7 @@ from pycurrent.web.app import create_app
 from pycurrent.web.auth import Access
 from pycurrent.web.auth.proxies import believed
 from pycurrent.web.pages import add_pages
-from pycurrent.web.protection import PatientProtocol
+from pycurrent.web.protection import KEPT_SECONDS, PatientProtocol
 from pycurrent.web.settings import WebSettings
 from pycurrent.web.users.owner import Owner, address_with, told_address
 
@@ -167,6 +167,7 @@ def _config(app: FastAPI, proxies: list[str]) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEPT_SECONDS,
         forwarded_allow_ips=proxies,
         h11_max_incomplete_event_size=_LARGEST_HEAD,
         timeout_graceful_shutdown=_PATIENCE,

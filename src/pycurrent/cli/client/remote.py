@@ -187,10 +187,19 @@ class Remote:
             case 400 | 404 | 413 | 422:
                 raise UsageError(why)
             case 301 | 302 | 303 | 307 | 308:
-                where = response.headers.get("Location", "elsewhere")
-                raise Unreachable(f"{self.url} leads to {one_line(where)}: give that as --url")
+                raise Unreachable(self._leads_to(response.headers.get("Location", "")))
             case status:
                 raise Unreachable(f"{self.url} can't answer ({status}): {why}")
+
+    def _leads_to(self, where: str) -> str:
+        """What to do about an address that leads to another one."""
+        url = _site_of(where)
+        if url is None or url == self.url:
+            return (
+                f"{self.url} leads to {one_line(where) or 'nowhere'}: what answers there wants"
+                " something first that only a browser can do, such as a login of a proxy"
+            )
+        return f"{self.url} leads to {one_line(where)}: give {url} as --url"
 
     def _how_to_get_in(self) -> str:
         if self._token is not None:
@@ -214,6 +223,16 @@ class Remote:
 def job_path(job_id: str, rest: str = "") -> str:
     """The path of a job in the API."""
     return f"/jobs/{quote(job_id, safe='/')}{rest}"
+
+
+def _site_of(address: str) -> str | None:
+    """The site that an address in its API belongs to, as `--url` takes it; None for others."""
+    before, found, _ = address.partition(PREFIX)
+    try:
+        _host_of(before)
+    except UsageError:
+        return None
+    return before.rstrip("/") if found else None
 
 
 def _host_of(url: str) -> str:

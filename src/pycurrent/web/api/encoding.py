@@ -68,7 +68,7 @@ class Pictures:
         packing = self._packed.get(picture)
         if packing is None:
             body = self.plain(picture)
-            packing = asyncio.ensure_future(asyncio.to_thread(gzip.compress, body, 1))
+            packing = asyncio.ensure_future(asyncio.to_thread(gzip.compress, body, 1, mtime=0))
             self._packed[picture] = packing
             if len(self._packed) > self._KEPT:
                 self._packed.popitem(last=False)

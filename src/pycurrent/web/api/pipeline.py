@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from pycurrent.service import Unfold
 from pycurrent.web.api.encoding import EncodersOf
 from pycurrent.web.api.models import OverviewModel, PictureModel
 from pycurrent.web.api.routing import api_router
 from pycurrent.web.context import ServiceOf
+from pycurrent.web.protection import takes_gzip
 from pycurrent.web.sendable import sendable
 
 router = api_router("pipeline")
 
 _LARGE = 100_000
-"""In bytes: what is smaller is sent as it is."""
+"""In bytes: what is smaller is packed anew for each who asks."""
 
 
 async def _unfold(
@@ -48,25 +49,16 @@ async def overview(
 
 @router.get("/pipeline", response_class=Response, responses={200: {"model": PictureModel}})
 async def pipeline(
-    request: Request,
-    service: ServiceOf,
-    encoders: EncodersOf,
-    unfold: Unfolded,
-    accept_encoding: Annotated[str, Header(include_in_schema=False)] = "",
+    request: Request, service: ServiceOf, encoders: EncodersOf, unfold: Unfolded
 ) -> Response:
     """The diagram as data. The ids of boxes hold for as long as the engine runs."""
     picture = service.pipeline.picture(unfold)
     body = encoders.pictures.plain(picture)
     headers = {"Vary": "Accept-Encoding"}
-    if len(body) > _LARGE and "gzip" in accept_encoding and not _is_near(request):
+    if len(body) > _LARGE and takes_gzip(request.headers):
         body = await encoders.pictures.packed(picture)
         headers["Content-Encoding"] = "gzip"
     return Response(body, media_type="application/json", headers=headers)
-
-
-def _is_near(request: Request) -> bool:
-    """Whether it came from this machine: to pack it would take longer than to send it."""
-    return request.client is not None and request.client.host in {"127.0.0.1", "::1"}
 
 
 @router.get(

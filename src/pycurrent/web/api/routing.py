@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Request
+from fastapi.exceptions import RequestValidationError
 
 from pycurrent.web.auth import require
 from pycurrent.web.problems import may_answer
@@ -27,6 +28,22 @@ async def _job_id(
     return f"{day}/{name}"
 
 
+async def _only_what_is_known(request: Request) -> None:
+    """Refuses parameters that the route does not have, by what the OpenAPI document says of it: a
+    misspelt one would be left aside.
+    """
+    if not request.query_params:
+        return
+    operation = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
+    parameters = operation.get("parameters", ())
+    known = {one["name"] for one in parameters if one["in"] == "query"}
+    unknown = [name for name in dict.fromkeys(request.query_params) if name not in known]
+    if unknown:
+        raise RequestValidationError(
+            [{"loc": ("query", name), "msg": "there is no such parameter"} for name in unknown]
+        )
+
+
 JobId: TypeAlias = Annotated[str, Depends(_job_id)]
 """In a path it takes two places, as there is a slash in it."""
 
@@ -39,6 +56,6 @@ def api_router(tag: str) -> APIRouter:
     return APIRouter(
         prefix=PREFIX,
         tags=[tag],
-        dependencies=[Depends(require(Role.VIEWER))],
+        dependencies=[Depends(require(Role.VIEWER)), Depends(_only_what_is_known)],
         responses=may_answer(400, 401, 403, 422, 503),
     )

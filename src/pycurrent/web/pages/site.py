@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import dataclass
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import PlainTextResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from pycurrent.engine import Level
@@ -25,16 +26,42 @@ from pycurrent.web.users import Role
 _YEAR = 365 * 24 * 3600
 
 
+@dataclass(frozen=True, slots=True)
+class ApiMethod:
+    """Something that the API can do."""
+
+    method: str
+    path: str
+    what: str
+
+
 def add_site_pages(app: FastAPI) -> None:
     routing.action(app, "/confirm", _confirm, Role.ADMIN)
     routing.open_action(app, "/theme", _theme)
     routing.page(app, "/page/{name}", _author_page, Role.VIEWER)
     routing.open_page(app, "/favicon.ico", _icon)
+    routing.open_page(app, "/robots.txt", _robots)
+    routing.page(app, "/docs", _docs, Role.VIEWER)
 
 
 async def _icon(request: Request) -> Response:
     """Where a browser looks for it by itself: beside a raw log, which is no page that says."""
     return RedirectResponse(f"{files_of(request.app).address}/icon.svg")
+
+
+async def _robots(request: Request) -> Response:
+    """Search engines have no business here: each page is about now, and leads to many more."""
+    return PlainTextResponse("User-agent: *\nDisallow: /\n")
+
+
+async def _docs(request: Request) -> Response:
+    """What the API can do, for people: made of what it says of itself."""
+    methods = [
+        ApiMethod(method.upper(), path, operation.get("description") or operation["summary"])
+        for path, operations in request.app.openapi()["paths"].items()
+        for method, operation in operations.items()
+    ]
+    return pages_of(request).render(request, "docs.html", title="API", methods=methods)
 
 
 async def _confirm(request: Request, service: ServiceOf) -> Response:

@@ -2,7 +2,8 @@
 
 from pycurrent.web.protection.bodies import LimitedBodies
 from pycurrent.web.protection.bugs import BugsAnswered
-from pycurrent.web.protection.connections import PatientProtocol
+from pycurrent.web.protection.compact import takes_gzip
+from pycurrent.web.protection.connections import KEPT_SECONDS, PatientProtocol
 from pycurrent.web.protection.headers import EMBEDDED, SecurityHeaders
 from pycurrent.web.protection.hosts import OwnHostsOnly
 from pycurrent.web.protection.protect import protect
@@ -10,6 +11,7 @@ from pycurrent.web.protection.render import Render
 
 __all__ = [
     "EMBEDDED",
+    "KEPT_SECONDS",
     "BugsAnswered",
     "LimitedBodies",
     "OwnHostsOnly",
@@ -17,4 +19,5 @@ __all__ = [
     "Render",
     "SecurityHeaders",
     "protect",
+    "takes_gzip",
 ]

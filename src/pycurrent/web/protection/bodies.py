@@ -15,7 +15,10 @@ LARGEST_BODY = 1 << 20
 """In bytes."""
 
 PATIENCE = timedelta(seconds=20)
-"""How long a sender may be silent in the middle of a body."""
+"""How long a sender may be silent in the middle of a body, and how long any body may take."""
+
+SLOWEST = 4096
+"""Bytes a second: by what has come a body may take so much longer."""
 
 
 class LimitedBodies:
@@ -51,14 +54,19 @@ class LimitedBodies:
     def _limited(self, receive: Receive) -> Receive:
         received = 0
         whole = False
+        patience = self._patience.total_seconds()
+        begun: float | None = None
 
         async def receive_limited() -> Message:
-            nonlocal received, whole
+            nonlocal received, whole, begun
             if whole:
                 # What is waited for now is that the client goes away: as long as it takes.
                 return await receive()
+            now = asyncio.get_running_loop().time()
+            begun = now if begun is None else begun
+            end = begun + patience + received / SLOWEST
             try:
-                async with asyncio.timeout(self._patience.total_seconds()):
+                async with asyncio.timeout(min(patience, max(0.0, end - now))):
                     message = await receive()
             except TimeoutError:
                 raise HTTPException(408, "the rest of the request did not come") from None

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from pycurrent.web.auth import Entrance, Site
 from pycurrent.web.protection.bodies import LimitedBodies
 from pycurrent.web.protection.bugs import BugsAnswered
+from pycurrent.web.protection.compact import Compact
 from pycurrent.web.protection.headers import SecurityHeaders
 from pycurrent.web.protection.heads import HeadsAnswered
 from pycurrent.web.protection.hosts import OwnHostsOnly
@@ -17,6 +18,7 @@ def protect(app: FastAPI, site: Site, render: Render) -> None:
     """Have nothing reach the application that should not. Once, before it answers."""
     # From the inside out: the headers are on whatever is answered.
     app.add_middleware(Entrance)
+    app.add_middleware(Compact)
     app.add_middleware(LimitedBodies, render=render)
     app.add_middleware(OwnHostsOnly, site=site, render=render)
     app.add_middleware(BugsAnswered, render=render)

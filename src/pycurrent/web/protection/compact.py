@@ -1,0 +1,116 @@
+"""Sends no more than it takes: packed, and not at all what the client has already."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from hashlib import sha256
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SMALLEST = 1024
+"""In bytes: less is sent as it is."""
+
+_LEVEL = 4
+_IN_THREAD = 1 << 16
+"""In bytes: to pack more takes longer than others should wait."""
+_PACKED = ("text/", "application/json", "application/problem+json", "image/svg+xml")
+_TAGGED = "application/json"
+
+
+class Compact:
+    """Packs answers by gzip where the client takes that, and gives those of the API a tag (`ETag`),
+    by which it can ask whether there is anything new: 304, then. Streams, and parts of what is
+    larger, go through as they are.
+
+    What is kept for good, the files of the site, is packed once.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._kept: dict[tuple[str, str], bytes] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            return
+        asked = Headers(scope=scope)
+        start: Message | None = None
+
+        async def send_compact(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start" and message["status"] == 200:
+                start = message
+                return
+            if start is not None:
+                head, start = start, None
+                if message["type"] == "http.response.body" and not message.get("more_body", False):
+                    message = await self._compact(scope, asked, head, message)
+                await send(head)
+            await send(message)
+
+        await self._app(scope, receive, send_compact)
+
+    async def _compact(
+        self, scope: Scope, asked: Headers, head: Message, message: Message
+    ) -> Message:
+        headers, body = MutableHeaders(scope=head), message.get("body", b"")
+        kind = headers.get("content-type", "")
+        if kind.startswith(_TAGGED) and "etag" not in headers:
+            headers["ETag"] = f'W/"{sha256(body).hexdigest()[:20]}"'
+            # To be kept by the browser only, and to be asked for again each time.
+            headers.setdefault("Cache-Control", "private, no-cache")
+        if _has(asked, headers.get("etag")):
+            head["status"] = 304
+            del headers["content-length"], headers["content-type"], headers["content-encoding"]
+            return {**message, "body": b""}
+        if kind.startswith(_PACKED) and "content-encoding" not in headers:
+            headers.add_vary_header("Accept-Encoding")
+            if len(body) >= SMALLEST and takes_gzip(asked):
+                packed = await self._packed(scope["path"], headers, body)
+                headers["Content-Encoding"] = "gzip"
+                headers["Content-Length"] = str(len(packed))
+                tag = headers.get("etag")
+                if tag is not None and not tag.startswith("W/"):
+                    headers["ETag"] = f"W/{tag}"
+                return {**message, "body": packed}
+        return message
+
+    async def _packed(self, path: str, headers: MutableHeaders, body: bytes) -> bytes:
+        if "immutable" not in headers.get("cache-control", ""):
+            return await _pack(body)
+        key = path, headers.get("etag", "")
+        if key not in self._kept:
+            self._kept[key] = await _pack(body)
+        return self._kept[key]
+
+
+async def _pack(body: bytes) -> bytes:
+    if len(body) > _IN_THREAD:
+        return await asyncio.to_thread(gzip.compress, body, _LEVEL, mtime=0)
+    return gzip.compress(body, _LEVEL, mtime=0)
+
+
+def takes_gzip(asked: Headers) -> bool:
+    """Whether the client takes what is packed so (RFC 9110, 12.5.3)."""
+    weights = dict(map(_weighed, ",".join(asked.getlist("accept-encoding")).split(",")))
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
+
+
+def _weighed(part: str) -> tuple[str, float]:
+    name, _, rest = part.strip().lower().partition(";")
+    weight = rest.partition("=")[2].strip()
+    try:
+        return name.strip(), float(weight) if weight else 1.0
+    except ValueError:
+        return name.strip(), 0.0
+
+
+def _has(asked: Headers, tag: str | None) -> bool:
+    """Whether the client has what is tagged so (RFC 9110, 13.1.2)."""
+    if tag is None:
+        return False
+    known = ",".join(asked.getlist("if-none-match")).split(",")
+    own = {"*", tag.removeprefix("W/")}
+    return any(one.strip().removeprefix("W/") in own for one in known)
