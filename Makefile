@@ -8,6 +8,9 @@ SITE := $(VENV)/.site
 STATIC := src/pycurrent/web/static
 # Options of the benchmarks: "--only chain list", "--quick".
 BENCH ?=
+# How long the campaign takes, and what it draws lots from.
+SECONDS ?= 60
+SEED ?=
 # The locked versions; tests run against exactly these.
 LOCK := requirements.lock
 
@@ -18,7 +21,7 @@ test -n "$(PYTHON)" || { \
 	exit 1; }
 endef
 
-.PHONY: help setup test test-pythons lint demo pictures screenshots bench lock clean
+.PHONY: help setup test test-pythons lint demo pictures screenshots bench campaign lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +66,9 @@ pictures: $(STAMP)  ## draw the pictures of the documentation (needs Graphviz)
 
 bench: $(STAMP)  ## measure, beside others; prints a table, writes bench.json
 	$(BIN)/python -m benchmarks.run $(BENCH)
+
+campaign: $(STAMP)  ## kill engines for a while, and look what holds (SECONDS=60, SEED=1)
+	$(BIN)/python tests/campaigns/kills.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 screenshots: $(STAMP)  ## take the pictures of the dashboard (needs Chromium and pngquant)
 	LOGNAME=ada $(BIN)/python docs/pictures/screenshots.py
