@@ -22,6 +22,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from pycurrent.engine import Job
+from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.secrets import Secrets
 from pycurrent.plugins.docker.session import Session
 from pycurrent.term import Failure
@@ -37,15 +38,19 @@ _REMOVED_WITHIN = 20.0
 """Seconds that what ends a container has for that and for its removal, on a busy machine."""
 
 _START = """\
-end() {{ {stop}; {remove}; }} >/dev/null 2>&1
+end() {{ while {look}; do {stop}; {remove}; done; }} >/dev/null 2>&1
 trap 'end; exit 143' TERM
 "$@" & wait $! && exit
 status=$?
 # It has failed, or it can't be attached to any more: nobody reads the output of an engine that has
-# died, and the TERM that follows may come later.
-if [ "$({running} 2>/dev/null)" = true ]; then end; fi
+# died, and the TERM that follows may come later. One that is just being started is still said to be
+# created; what could not be started has an error, which the job asks for.
+case "$({look} 2>/dev/null)" in
+    created|running|paused|restarting) end ;;
+esac
 exit $status
 """
+# Until it is gone, or the engine can't be asked: one that is just being started is not stopped.
 
 _MEANINGS = {126: ": it can't be executed", 127: ": it was not found", 137: ": it was killed"}
 """What shells, and the init process of containers, mean by a status."""
@@ -91,14 +96,18 @@ class Container:
     async def run(self) -> None:
         """Start it, and wait until it ends. What it writes goes to the log."""
         try:
-            await self.docker.exec(*self._start, through=self._guard(), grace=_REMOVED_WITHIN)
+            await self.docker.exec(
+                *self._start, through=guard(self.docker.client, self.name), grace=_REMOVED_WITHIN
+            )
         except Failure as failure:
             raise await self._why(failure) from None
 
     async def read(self) -> str:
         """As `run`, but give what it writes to its standard output."""
         try:
-            return await self.docker.ask(*self._start, through=self._guard(), grace=_REMOVED_WITHIN)
+            return await self.docker.ask(
+                *self._start, through=guard(self.docker.client, self.name), grace=_REMOVED_WITHIN
+            )
         except Failure as failure:
             raise await self._why(failure) from None
 
@@ -106,17 +115,9 @@ class Container:
     def _start(self) -> tuple[str, ...]:
         return ("start", "--attach", self.name)
 
+    @property
     def _guard(self) -> list[str]:
-        """What runs the command that starts it."""
-        command = self.docker.client.command
-        stop = command("docker", ["stop", "-t", str(GRACE), self.name])
-        remove = command("docker", ["rm", "--force", "--volumes", self.name])
-        state = ["container", "inspect", "--format", "{{.State.Running}}", self.name]
-        running = command("docker", state)
-        script = _START.format(
-            stop=shlex.join(stop), remove=shlex.join(remove), running=shlex.join(running)
-        )
-        return ["sh", "-c", script, "sh"]
+        return guard(self.docker.client, self.name)
 
     async def _why(self, failure: Failure) -> Failure:
         """The status of `docker start` may be its own or that of the command."""
@@ -124,6 +125,18 @@ class Container:
             return await _ended(self.docker, self.name) or failure
         except Failure:
             return failure  # that the engine is gone is what it says itself
+
+
+def guard(client: Client, name: str) -> list[str]:
+    """What runs the command that starts a container: ends that with itself."""
+    state = "{{.State.Status}}{{.State.Error}}"
+    words = {
+        "look": ["container", "inspect", "--format", state, name],
+        "stop": ["stop", "-t", str(GRACE), name],
+        "remove": ["rm", "--force", "--volumes", name],
+    }
+    commands = {use: shlex.join(client.command("docker", said)) for use, said in words.items()}
+    return ["sh", "-c", _START.format(**commands), "sh"]
 
 
 async def _ended(docker: Session, name: str) -> Failure | None:
