@@ -422,7 +422,17 @@ async def test_refs_and_repositories_that_are_not_there(
     Repo.init(served.root / "empty.git", "--bare")
     async with start(lambda: git.clone(served.url("empty.git"))) as harness:
         await harness.settle()
-        assert harness.output == Failed(f"{served.url('empty.git')}: it has no ref HEAD")
+        assert harness.output == Failed(
+            f"{served.url('empty.git')}: it has no ref HEAD: it is empty, as there is no commit on "
+            "any branch yet"
+        )
+    upstream.git("--git-dir", served.root / "team/shop.git", "symbolic-ref", "HEAD", "refs/heads/x")
+    async with start(lambda: git.clone(url)) as harness:
+        await harness.settle()
+        assert harness.output == Failed(
+            f"{url}: its HEAD is on a branch that it does not have: name one by gref=, such as "
+            "refs/heads/main"
+        )
 
 
 async def test_bad_names_are_refused_in_the_pipeline(start: Start) -> None:

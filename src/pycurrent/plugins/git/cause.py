@@ -1,12 +1,19 @@
-"""Why git could not fetch, from what it has printed."""
+"""Why git could not fetch, from what it has printed.
+
+Only lines count that git and ssh say themselves: others are a server's, or a banner. And only
+their own words do: names of files, refs and repositories are cut out of them before, as these may
+be any words, those for other causes too.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
-from pycurrent.plugins.git.progress import is_progress
+from pycurrent.plugins.git.said import NAME, Line, lines_of
+from pycurrent.term import FailureKind
 
 
 class Kind(Enum):
@@ -23,14 +30,19 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why, in a line."""
+    """Why, in a line; and whether that is the work's own fault, or the network's say."""
 
     kind: Kind
     text: str
+    is_infra: bool = False
+
+    @property
+    def failure_kind(self) -> FailureKind:
+        return FailureKind.INFRA if self.is_infra else FailureKind.REAL
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text, re.IGNORECASE | re.VERBOSE)
+    return re.compile(text.replace("NAME", NAME), re.IGNORECASE | re.VERBOSE)
 
 
 # The first that is found anywhere says it best: what comes later is said of many failures.
@@ -41,12 +53,12 @@ _CAUSES = [
         "no space is left on the disk",
     ),
     (
-        _pattern(r"unable\ to\ create\ '(.*\.lock)':\ file\ exists"),
+        _pattern(r"unable\ to\ create\ (NAME):\ file\ exists"),
         Kind.LOCKED,
         "{0} is in the way",
     ),
     (
-        _pattern(r"(objects/\S*tmp_\w+)'?.*:?\ no\ such\ file\ or\ directory"),
+        _pattern(r"(NAME).*:?\ no\ such\ file\ or\ directory | no\ such\ file\ .*\ (NAME)"),
         Kind.DISTURBED,
         "somebody has removed {0}, which was being fetched",
     ),
@@ -94,7 +106,7 @@ _CAUSES = [
     ),
     (
         _pattern(
-            r"repository\ '?.*'?\ not\ found | does\ not\ appear\ to\ be\ a\ git\ repository"
+            r"repository\ (?:NAME\ )?not\ found | does\ not\ appear\ to\ be\ a\ git\ repository"
             r" | repository\ not\ exported | returned\ error:\ 404"
         ),
         Kind.OTHER,
@@ -106,7 +118,7 @@ _CAUSES = [
         "the certificate of the host is not valid ({0})",
     ),
     (
-        _pattern(r"transport\ '(\w+)'\ not\ allowed | protocol\ \"?(\w+)\"?\ (?:not|disabled)"),
+        _pattern(r"transport\ (NAME)\ not\ allowed | protocol\ (NAME|\w+)\ (?:not|disabled)"),
         Kind.OTHER,
         "it leads elsewhere by {0}, which is not allowed",
     ),
@@ -120,7 +132,28 @@ _CAUSES = [
         Kind.SHA256,
         "its hashes are of another kind than those of our copy",
     ),
-    (_pattern(r"couldn't\ find\ remote\ ref\ (\S+)"), Kind.NO_REF, "it has no ref {0}"),
+    (
+        _pattern(r"detected\ dubious\ ownership\ in\ repository\ at\ (NAME)"),
+        Kind.OTHER,
+        "{0} belongs to another user: if you trust it, "
+        "git config --global --add safe.directory {0}",
+    ),
+    (
+        _pattern(r"^(?!fatal|error).*:\ (?:line\ )?\d+:\ (\S+):\ (?:command\ )?not\ found$"),
+        Kind.OTHER,
+        "there is no {0} here, which your git settings run as a filter: install it",
+    ),
+    (
+        _pattern(r"(?:external\ )?filter\ (NAME)\ failed | cannot\ run\ (\S+):\ no\ such\ file"),
+        Kind.OTHER,
+        "{0}, which your git settings run, has failed",
+    ),
+    (
+        _pattern(r"returned\ error:\ (5\d\d|429)"),
+        Kind.OTHER,
+        "the server is out of order (HTTP status {0})",
+    ),
+    (_pattern(r"couldn't\ find\ remote\ ref\ (NAME|\S+)"), Kind.NO_REF, "it has no ref {0}"),
 ]
 
 _DAMAGE = _pattern(
@@ -130,7 +163,7 @@ _DAMAGE = _pattern(
     | packfile\ .*\ (?:truncated|cannot\ be|does\ not\ match|too\ small|index)
     | index\ file\ .*too\ small | object\ file\ .*\ is\ empty | \binflate: | unresolved\ deltas?\b
     | did\ not\ send\ all\ necessary\ objects | pack\ has\ (?:\d+\ )?(?:bad|unresolved)
-    | bad\ config | garbage\ at\ end | could\ not\ read\ [0-9a-f]{40} | bad\ tree
+    | bad\ config\ .*NAME | garbage\ at\ end | could\ not\ read\ [0-9a-f]{40} | bad\ tree
     | does\ not\ point\ to\ a\ valid\ object | bad\ (?:signature|shallow)
     | unexpected\ line\ in | unable\ to\ resolve\ reference | cannot\ (?:open|read)\ .*\.pack
     """
@@ -139,24 +172,58 @@ _CUT_OFF = _pattern(
     r"unexpected\ disconnect | early\ eof | hung\ up | connection\ (?:reset|timed\ out|closed)"
     r" | broken\ pipe | transfer\ closed | too\ slow | timed\ out | empty\ reply"
 )
-# Said by the server, or of the line to it.
-_THEIRS = re.compile(r"remote:|(?:fatal: )?remote error|Corrupted MAC")
-_PREFIX = re.compile(r"(?:fatal|error|ssh): *")
+_INFRA = frozenset({Kind.LOCKED, Kind.DISTURBED, Kind.DAMAGED})
+_NETWORK = _pattern(
+    r"no\ space\ left | disk\ quota | resolve\ host | look\ up | connect\ to | refused$"
+    r" | returned\ error:\ (?:5\d\d|429)"
+)
+_TEMPORARY = re.compile(r"objects/\S*tmp_\w+")
+# What follows from another failure that was told before.
+_CONSEQUENCE = _pattern(
+    r"could\ not\ read\ from\ remote | invalid\ index-pack\ output | index-pack\ failed"
+    r" | expected\ flush | failed\ to\ clone | clone\ of | could\ not\ fetch"
+)
 
 
-def cause(said: str) -> Cause | None:
-    """What the output of git says of the failure. None: it says nothing."""
+def cause(said: str, ours: Path | None = None) -> Cause | None:
+    """What the output of git says of the failure. None: it says nothing.
+
+    `ours` is the copy that git was at work in: it is not damaged by what is wrong elsewhere.
+    """
+    lines = lines_of(said)
+    if known := _known(lines):
+        return known
+    own = [line for line in lines if not line.is_theirs]
+    if damage := next((line for line in own if _is_damage(line, ours)), None):
+        return Cause(Kind.DAMAGED, f"the copy is damaged ({damage.message})", is_infra=True)
+    if any(_CUT_OFF.search(line.blanked) for line in lines):
+        return Cause(Kind.OTHER, "the connection broke off", is_infra=True)
+    telling = [line for line in own if not _CONSEQUENCE.search(line.blanked)] or own
+    if telling:
+        return Cause(Kind.OTHER, telling[-1].message)
+    last = [line.strip() for line in re.split(r"[\r\n]+", said) if line.strip()]
+    return Cause(Kind.OTHER, last[-1]) if last else None
+
+
+def _known(lines: list[Line]) -> Cause | None:
     for pattern, kind, text in _CAUSES:
-        if found := pattern.search(said):
-            groups = [group.strip() for group in found.groups() if group is not None]
-            return Cause(kind, text.format(*groups))
-    lines = [line.strip() for line in re.split(r"[\r\n]+", said) if line.strip()]
-    lines = [line for line in lines if not is_progress(line)]
-    # What the server says of itself is nothing about our copy.
-    ours = [line for line in lines if not _THEIRS.match(line)]
-    if damage := next(filter(_DAMAGE.search, ours), None):
-        return Cause(Kind.DAMAGED, f"the copy is damaged ({_PREFIX.sub('', damage)})")
-    if any(map(_CUT_OFF.search, lines)):
-        return Cause(Kind.OTHER, "the connection broke off")
-    errors = [line for line in lines if _PREFIX.match(line)] or lines[-1:]
-    return Cause(Kind.OTHER, _PREFIX.sub("", errors[-1])) if errors else None
+        for line in lines:
+            if not (found := pattern.search(line.blanked)):
+                continue
+            groups = [line.restored(group.strip()) for group in found.groups() if group is not None]
+            if kind is Kind.LOCKED and not groups[0].endswith(".lock"):
+                continue
+            if kind is Kind.DISTURBED:
+                if not (temporary := _TEMPORARY.search(groups[0])):
+                    continue
+                groups = [temporary[0]]
+            is_infra = kind in _INFRA or _NETWORK.search(line.blanked) is not None
+            return Cause(kind, text.format(*groups), is_infra)
+    return None
+
+
+def _is_damage(line: Line, ours: Path | None) -> bool:
+    if not _DAMAGE.search(line.blanked):
+        return False
+    paths = [Path(name) for name in line.names if name.startswith("/")]
+    return ours is None or not paths or any(path.is_relative_to(ours) for path in paths)

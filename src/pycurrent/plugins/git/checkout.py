@@ -48,7 +48,8 @@ async def _check_out(job: Job, commit: Commit, folder: Path) -> None:
     # By one command, as each costs a job more than what git has to do here.
     both = f"{shared_clone(commit.repository, folder)} && {shlex.join(check_out)}"
     try:
-        await run_git(job, ["sh", "-c", both], ENGLISH, show=both)
+        copy = commit.repository
+        await run_git(job, ["sh", "-c", both], ENGLISH, copy=copy, show=both)
     except GitFailed as failed:
         raise await asyncio.to_thread(_failure, commit, failed.cause) from None
 
@@ -57,20 +58,22 @@ async def _check_out_submodules(job: Job, commit: Commit, folder: Path) -> None:
     try:
         await check_out_submodules(job, commit.repository, Checkout(folder, folder / ".git"))
     except GitFailed as failed:
-        raise Failure(f"can't get the submodules of {commit}: {failed.cause.text}") from None
+        why = f"can't get the submodules of {commit}: {failed.cause.text}"
+        raise Failure(why, kind=failed.cause.failure_kind) from None
 
 
 def _failure(commit: Commit, cause: Cause) -> Failure:
     """Why the commit can't be checked out. A copy of ours that is damaged gets to know it."""
     what = f"can't check out {commit}: {cause.text}"
-    if not has_commit(commit.repository, commit.hash):
+    is_here = has_commit(commit.repository, commit.hash)
+    if not is_here:
         what = f"there is no commit {commit.hash} in {commit.repository}"
     copy = Copy.around(commit.repository)
-    if copy is None:
-        return Failure(what)
-    if cause.kind is Kind.DAMAGED:
+    if copy is not None and cause.kind is Kind.DAMAGED:
         copy.mark_damaged(cause.text)
-    return Failure(f"{what}: rebuild the job that fetched it")
+    if copy is not None and (cause.kind is Kind.DAMAGED or not is_here):
+        what = f"{what}: rebuild the job that fetched it"
+    return Failure(what, kind=cause.failure_kind)
 
 
 def _by_hand(commit: Commit, folder: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Mapping, Sequence
+from pathlib import Path
 
 from pycurrent.engine import CommandFailed, Job
 from pycurrent.plugins.git.cause import Cause, Kind, cause
@@ -24,25 +25,35 @@ class GitFailed(Exception):
 
 
 async def run_git(
-    job: Job, command: Sequence[str], env: Mapping[str, str], *, show: str | None = None
+    job: Job,
+    command: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    copy: Path | None = None,
+    show: str | None = None,
 ) -> None:
-    """Run a command that may use no other repository than it names. Raises GitFailed."""
-    await _checked(job, job.exec(command, env=outside_repositories(env), show=show))
+    """Run a command that may use no other repository than it names. Raises GitFailed.
+
+    `copy` is the copy of ours, if there is one, that may be found damaged.
+    """
+    await _checked(job, job.exec(command, env=outside_repositories(env), show=show), copy)
 
 
-async def run_git_with_progress(job: Job, command: Sequence[str], env: Mapping[str, str]) -> None:
+async def run_git_with_progress(
+    job: Job, command: Sequence[str], env: Mapping[str, str], copy: Path
+) -> None:
     """As `run_git`, for one with --progress: that is in the log only if it takes long."""
-    await _checked(job, exec_with_progress(job, command, outside_repositories(env)))
+    await _checked(job, exec_with_progress(job, command, outside_repositories(env)), copy)
 
 
-async def _checked(job: Job, running: Awaitable[None]) -> None:
+async def _checked(job: Job, running: Awaitable[None], copy: Path | None) -> None:
     start = job.log_path.stat().st_size
     try:
         await running
     except CommandFailed as error:
         said = await asyncio.to_thread(_said, job, start)
         silent = Cause(Kind.OTHER, f"git exited with status {error.status}, and says nothing")
-        raise GitFailed(cause(said) or silent) from None
+        raise GitFailed(cause(said, copy) or silent) from None
 
 
 def _said(job: Job, start: int) -> str:

@@ -28,6 +28,9 @@ _BY_HTTP = (Transport.HTTPS, Transport.HTTP)
 _SSH = (
     *("ssh", "-T", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"),
     *("-o", "ForwardAgent=no", "-o", "ClearAllForwardings=yes"),
+    # Nothing else runs over there, or prints here, a banner included.
+    *("-o", "RemoteCommand=none", "-o", "PermitLocalCommand=no", "-o", "LogLevel=ERROR"),
+    *("-o", "VisualHostKey=no", "-o", "Tunnel=no"),
     *("-o", "ConnectTimeout=30", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"),
 )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
-from pycurrent.engine import Job
+from pycurrent.engine import CommandFailed, Job
 from pycurrent.engine.tasks import regardless
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.cause import Cause, Kind
@@ -15,7 +15,7 @@ from pycurrent.plugins.git.command import GitFailed, run_git, run_git_with_progr
 from pycurrent.plugins.git.copies import Copies
 from pycurrent.plugins.git.copy import KEEP, Copy
 from pycurrent.plugins.git.credentials import Access, Settings
-from pycurrent.plugins.git.environment import GIT
+from pycurrent.plugins.git.environment import GIT, outside_repositories
 from pycurrent.plugins.git.gitmodules import (
     MOST_NESTED,
     Submodule,
@@ -77,7 +77,8 @@ class Remote:
                 await self._bring(theirs, Exactly(submodule.hash, "HEAD"))
                 await self._bring_submodules(theirs, submodule.hash, brought, depth + 1)
             except Failure as failure:
-                raise Failure(f"submodule {submodule.path}: {failure}") from None
+                why = f"submodule {submodule.path}: {failure}"
+                raise Failure(why, kind=failure.kind) from None
 
     async def _bring(self, copy: Copy, wanted: Wanted) -> str:
         async with self.copies.hold(self.job, copy):
@@ -88,7 +89,17 @@ class Remote:
                 try:
                     return await Fetching(self.job, settings).bring(copy, wanted)
                 except GitFailed as failed:
-                    raise Failure(f"{copy.address}: {failed.cause.text}") from None
+                    raise _failure(f"{copy.address}: ", failed.cause) from None
+
+
+def _failure(of: str, cause: Cause) -> Failure:
+    return Failure(f"{of}{cause.text}", kind=cause.failure_kind)
+
+
+def _why_no_head(heads: list[str]) -> str:
+    if not heads:
+        return "it has no ref HEAD: it is empty, as there is no commit on any branch yet"
+    return f"its HEAD is on a branch that it does not have: name one by gref=, such as {heads[0]}"
 
 
 def _copy_of(copy: Copy, submodule: Submodule) -> Copy:
@@ -147,7 +158,7 @@ class Fetching:
         await regardless(asyncio.to_thread(copy.make, format))
         match wanted:
             case HeadOf(ref):
-                await self._fetch(copy, f"+{ref}:{_FOUND}")
+                await self._get_head(copy, ref)
                 hash = await asyncio.to_thread(copy.commit_of, _FOUND)
                 if hash is None:
                     raise GitFailed(Cause(Kind.OTHER, f"{ref} does not lead to a commit"))
@@ -157,6 +168,20 @@ class Fetching:
                 assert_never(wanted)
         await asyncio.to_thread(copy.keep, hash)
         return hash
+
+    async def _get_head(self, copy: Copy, ref: str) -> None:
+        try:
+            await self._fetch(copy, f"+{ref}:{_FOUND}")
+        except GitFailed as failed:
+            if failed.cause.kind is not Kind.NO_REF or ref != "HEAD":
+                raise
+            command = self._command(copy, "ls-remote", "--heads", "--", str(copy.address))
+            try:
+                env = outside_repositories(self.settings.env)
+                heads = (await self.job.check_output(command, env=env)).split()[1::2]
+            except CommandFailed:
+                raise failed from None
+            raise GitFailed(Cause(Kind.NO_REF, _why_no_head(heads))) from None
 
     async def _get_exactly(self, copy: Copy, hash: str, seen_on: str) -> None:
         try:
@@ -211,11 +236,12 @@ class Fetching:
 
     async def _fetch_now(self, copy: Copy, *words: str) -> None:
         await run_git_with_progress(
-            self.job, self._command(copy, "fetch", *words), self.settings.env
+            self.job, self._command(copy, "fetch", *words), self.settings.env, copy.repository
         )
 
     async def _git(self, copy: Copy, *words: str) -> None:
-        await run_git(self.job, self._command(copy, *words), self.settings.env)
+        command = self._command(copy, *words)
+        await run_git(self.job, command, self.settings.env, copy=copy.repository)
 
     def _command(self, copy: Copy, *words: str) -> list[str]:
         return [*GIT, *_STALLED, *self.settings.options, f"--git-dir={copy.repository}", *words]
