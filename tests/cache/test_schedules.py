@@ -6,7 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pycurrent.cache import Schedule
+import pytest
+
+from pycurrent.cache import Builder, Schedule
+from pycurrent.engine import Engine, Job, Level
+from pycurrent.errors import UsageError
 from pycurrent.term import (
     Activity,
     Current,
@@ -15,6 +19,8 @@ from pycurrent.term import (
     Ok,
     Stats,
     Var,
+    all,
+    component,
     constant,
     metadata,
     pair,
@@ -137,3 +143,75 @@ async def test_nothing_expires_that_nobody_needs(engine: OpenEngine, shop: Works
         assert h.clock.next_timer is None
         await h.advance(6 * SECOND)
         assert len(shop.begun) == 1
+
+
+async def test_a_result_of_the_future_counts_as_made_now(
+    engine: OpenEngine, shop: Workshop, tmp_path: Path
+) -> None:
+    """The clock was ahead when it was made: it does not hold for longer than one that is new."""
+
+    def pipeline() -> Current[str]:
+        return make(Make(shop), schedule=Schedule(5 * SECOND))
+
+    ahead = START + timedelta(days=365)
+    async with Harness(pipeline, state_dir=tmp_path, start=ahead) as h:
+        await h.settle()
+        shop.work.succeed("old")
+        await h.settle()
+    async with engine(pipeline) as h:
+        await h.settle()
+        assert (h.output, len(shop.begun)) == (Ok("old"), 1)
+        await h.advance(4 * SECOND)
+        assert len(shop.begun) == 1
+        await h.advance(SECOND)
+        assert (h.output, len(shop.begun)) == (Ok("old"), 2)
+        shop.work.succeed("new")
+        await h.settle()
+        assert h.output == Ok("new")
+        check(h)
+
+
+@pytest.mark.parametrize("age", [timedelta.max, timedelta(days=365 * 9000)])
+async def test_a_result_may_hold_for_ever(
+    engine: OpenEngine, shop: Workshop, age: timedelta
+) -> None:
+    """Beyond all dates."""
+    async with engine(lambda: make(Make(shop), schedule=Schedule(age))) as h:
+        await h.settle()
+        shop.work.succeed("done")
+        await h.settle()
+        await h.advance(timedelta(days=1000))
+        assert (h.output, len(shop.begun)) == (Ok("done"), 1)
+        check(h)
+
+
+async def test_so_may_it_by_the_clock_of_the_machine(shop: Workshop, tmp_path: Path) -> None:
+    """Nor does a timer that is set for thousands of years."""
+    ages = [timedelta.max, timedelta(days=365 * 5000)]
+
+    def pipeline() -> Current[Any]:
+        return all([quick(age) for age in ages])
+
+    async with Engine(pipeline, state_dir=tmp_path) as engine:
+        await engine.settled()
+        assert engine.output == Ok(None)
+        engine.raise_if_crashed()
+
+
+def quick(age: timedelta) -> Current[str]:
+    return component("quick", lambda: Quick().get(str(age), schedule=Schedule(age)))
+
+
+class Quick(Builder[str, str]):
+    id = "quick"
+
+    async def build(self, job: Job, key: str) -> str:
+        await job.start(level=Level.HARMLESS)
+        return key
+
+
+@pytest.mark.parametrize("age", [timedelta(0), -SECOND, timedelta.min, 3600, 1.5, "1 h", True])
+def test_what_is_no_age_is_refused_where_it_is_made(age: Any) -> None:
+    """Not once a result is there."""
+    with pytest.raises(UsageError, match="valid_for"):
+        Schedule(valid_for=age)

@@ -52,6 +52,7 @@ Two users that want different targets are in conflict: both are told, and nothin
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -69,6 +70,7 @@ from pycurrent.cache.states import (
     State,
     Unknown,
     Want,
+    expires,
     pause_before,
     recorded,
 )
@@ -459,19 +461,25 @@ class Instance:
     def _set_expiry(self, result: Result) -> None:
         """Have the outcome expire when the shortest schedule says so."""
         limits = [want.valid_for for want in self.users.values() if want.valid_for is not None]
-        when = result.finished + min(limits) if limits else None
+        clock = self.cache.engine.clock
+        now = clock.now()
+        if limits and result.finished > now:
+            # The clock has been set back since: it is as old as it can be.
+            result = replace(result, finished=now)
+            self.state = Known(result)
+        when = expires(result, min(limits)) if limits else None
         if when == (None if self._expiry is None else self._expiry.at):
             return
         self._cancel_expiry()
-        clock = self.cache.engine.clock
-        if when is not None and when <= clock.now():
+        if when is not None and when <= now:
             self.expire()
         elif when is not None:
-            self._expiry = Expiry(when, clock.call_at(when, self.expire))
+            timers = clock.call_at(when, self.expire), clock.call_later(when - now, self.expire)
+            self._expiry = Expiry(when, timers)
 
     def _cancel_expiry(self) -> None:
         if self._expiry is not None:
-            self._expiry.timer.cancel()
+            self._expiry.cancel()
             self._expiry = None
 
     def expire(self) -> None:

@@ -77,12 +77,28 @@ def recorded(spec: Spec, record: BuildRecord) -> Result | None:
     return Result(outcome, record.value_digest, record.finished)
 
 
+def expires(result: Result, valid_for: timedelta) -> datetime | None:
+    """When a result becomes older than that; None: after all dates, so never."""
+    try:
+        return result.finished + valid_for
+    except OverflowError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """When a result becomes too old, and what calls then."""
+    """When a result becomes too old, and what calls then.
+
+    By the date, as a machine may sleep, and by the time that passes, as its clock may be set back:
+    what comes first counts.
+    """
 
     at: datetime
-    timer: Timer
+    timers: tuple[Timer, Timer]
+
+    def cancel(self) -> None:
+        for timer in self.timers:
+            timer.cancel()
 
 
 class Abandoned(Enum):
