@@ -213,7 +213,7 @@ async def test_an_engine_is_idle_once_the_machine_has_failed_it_too_often(
             attempts += 1
         assert attempts == len(op.jobs) == MOST_ATTEMPTS
         await h.advance(timedelta(minutes=5))
-        assert len(op.jobs) == attempts + 1, "it is tried again all the same"
+        assert len(op.jobs) > attempts, "it is tried again all the same"
 
 
 async def test_a_log_for_which_there_is_no_descriptor_is_made_later(

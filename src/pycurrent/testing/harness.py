@@ -96,11 +96,23 @@ class Harness:
             await asyncio.sleep(TICK)
 
     async def advance(self, duration: timedelta, *, patience: float = PATIENCE) -> None:
-        """Move the clock, in one jump, and `settle`.
+        """Let time pass: from one time for which something waits to the next, with a `settle`
+        before the first and after each. So all that falls due on the way happens in its order, at
+        its time, as often as it would.
 
-        What fell due on the way is called in its order, but sees the time at the end: to see
-        something happen six times, advance six times.
+        What sleeps in real time (`asyncio.sleep`) is not on this clock. For a jump, as after the
+        sleep of a laptop, use `clock.move`. Raises ValueError for a negative duration.
         """
+        if duration < timedelta(0):
+            raise ValueError(f"time goes forward only, not by {duration}")
+        await self.settle(patience=patience)
+        while (due := self.clock.next_timer) is not None:
+            wait = due - self.clock.now()
+            if wait > duration:
+                break
+            self.clock.move(wait)
+            duration -= wait
+            await self.settle(patience=patience)
         self.clock.move(duration)
         await self.settle(patience=patience)
 

@@ -151,7 +151,7 @@ async def test_pool_level_and_timeout_hold(commit: git.Commit, tmp_path: Path) -
         assert (h.stats.running, h.stats.ready, h.stats.waiting_for_confirmation) == (1, 1, 1)
         await h.advance(timedelta(minutes=1))
         assert h.stats == Stats(failed=1, ok=1, waiting_for_confirmation=1)
-        assert "ran for longer than 0:01:00" in h.log("sleep")
+        assert "Timed out after 1 min" in h.log("sleep")
 
 
 async def test_a_command_for_a_commit_that_is_not_wanted_any_more_is_cancelled(

@@ -72,7 +72,7 @@ async def test_a_damaged_copy_is_made_anew(
         upstream.git("commit", "--quiet", "--amend", "--message=rewritten")
         upstream.commit("second", a_txt="two")
         push(upstream)
-        await harness.advance(timedelta(hours=2))
+        await harness.advance(timedelta(hours=1))
         assert harness.output == Ok("a.txt=two")
         assert "is made anew" in harness.log("clone")
     assert [file.name for file in copy_of(tmp_path).parent.iterdir() if file.is_dir()] == [
