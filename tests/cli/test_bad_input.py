@@ -148,7 +148,7 @@ def test_an_unstable_key(key: str, pipeline_file: Write, pycurrent: Command) -> 
     ("arguments", "said"),
     [
         (["run"], "Parameter FILE requires an argument; see --help"),
-        (["run", "ci.py", "--number", "x"], 'Invalid value for --number: unable to convert "x"'),
+        (["run", "ci.py", "--number", "x"], "Invalid value for --number: 'x' is not a whole"),
         (["run", "ci.py", "--nonsense"], "Unknown option: --nonsense"),
         (["run", "--nonsense", "ci.py"], "Unknown option: --nonsense"),
         (["run", "ci.py", "--confirm", "x"], 'Invalid value "x" for --confirm. Choose from: "harm'),

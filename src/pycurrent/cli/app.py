@@ -5,13 +5,18 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Sequence
-from typing import Annotated, NoReturn
+from types import MappingProxyType
+from typing import Annotated, Any, NoReturn
 
 from cyclopts import App, Parameter
 
 from pycurrent.cli.client.app import make_client_app
 from pycurrent.cli.end import end_with
 
+_AS_IT_IS: Any = MappingProxyType(
+    # No argument is a NUL: `--` is left to whoever reads the whole.
+    {"help_flags": (), "version_flags": (), "end_of_options_delimiter": "\0"}
+)
 Rest = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
 
 
@@ -46,8 +51,8 @@ def make_app() -> App:
         suppress_keyboard_interrupt=False,
     )
     # Their options are those of the pipeline too, so they read the command line themselves.
-    app.command(_run, name="run", help_flags=(), version_flags=())
-    app.command(_graph, name="graph", help_flags=(), version_flags=())
+    app.command(_run, name="run", **_AS_IT_IS)
+    app.command(_graph, name="graph", **_AS_IT_IS)
     add_readers(app)
     return app
 

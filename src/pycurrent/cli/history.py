@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from pycurrent.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from pycurrent.cli.options import DEFAULT_STATE_DIR, StateDirOption, whole_number
 from pycurrent.cli.text import one_line
 from pycurrent.errors import UsageError
 from pycurrent.service import HistoryEntry, Records
@@ -27,7 +27,13 @@ def history(
         Parameter(metavar="DATE", help="Only jobs of this day (in UTC): 2026-11-22, or 2026-11."),
     ] = None,
     limit: Annotated[
-        int, Parameter(validator=validators.Number(gte=1), help="How many at most.")
+        int,
+        Parameter(
+            converter=whole_number,
+            n_tokens=1,
+            validator=validators.Number(gte=1),
+            help="How many at most.",
+        ),
     ] = 20,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> int:

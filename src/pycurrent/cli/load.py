@@ -106,12 +106,17 @@ def _split(target: str) -> tuple[Path, str | None]:
 def _import(path: Path) -> ModuleType:
     if not path.is_file():
         what = "it is a directory" if path.is_dir() else "there is no such file"
+        meant = Path(f"{str(path).replace('.', '/')}.py")
+        if meant.is_file():
+            what = f"there is no such file, but {meant}"
         raise UsageError(f"no pipeline in {path}: {what}; give the path of a Python file")
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
+    folder, package = _package(path.resolve())
+    if str(folder) not in sys.path:
         # As for a script: what stands beside it can be imported.
-        sys.path.insert(0, folder)
-    name = path.stem if path.stem not in sys.modules else f"{path.stem}__pipeline"
+        sys.path.insert(0, str(folder))
+    name = ".".join([*package, path.stem])
+    if name in sys.modules:
+        name = f"{name}__pipeline"
     loader = SourceFileLoader(name, str(path.resolve()))
     spec = importlib.util.spec_from_file_location(name, path.resolve(), loader=loader)
     assert spec is not None
@@ -119,12 +124,23 @@ def _import(path: Path) -> ModuleType:
     # Where annotations are looked up, and what imports of it by other files get.
     sys.modules[name] = module
     try:
+        if package:
+            importlib.import_module(".".join(package))  # for imports relative to it
         loader.exec_module(module)
     except UsageError:
         raise
     except Exception as error:
         raise _broken(error, str(path)) from error
     return module
+
+
+def _package(path: Path) -> tuple[Path, list[str]]:
+    """The folder from which a file is imported, and the packages in it that the file is in."""
+    folder, package = path.parent, list[str]()
+    while (folder / "__init__.py").is_file() and folder.name.isidentifier():
+        package.insert(0, folder.name)
+        folder = folder.parent
+    return folder, package
 
 
 def _only_pipeline(module: ModuleType, path: Path) -> Pipeline:

@@ -20,9 +20,28 @@ STATE_DIR_VARIABLE = "PYCURRENT_STATE_DIR"
 
 _OF_SITE = Group("Options of the site", sort_key=3)
 
+
+def folder_or_file(_: object, tokens: Sequence[Token]) -> Path:
+    """A path: what is empty is a variable that is not set, never the current directory."""
+    if not tokens[0].value.strip():
+        raise ValueError("it is empty: is the variable set from which it comes?")
+    return Path(tokens[0].value)
+
+
+def whole_number(_: object, tokens: Sequence[Token]) -> int:
+    """A number without a fraction: 10, -3, 1_000, 0x1f."""
+    text = tokens[0].value
+    try:
+        return int(text, 0 if text.lstrip("+-")[:2].lower() in {"0x", "0o", "0b"} else 10)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a whole number.") from None
+
+
 StateDirOption = Annotated[
     Path,
     Parameter(
+        converter=folder_or_file,
+        n_tokens=1,
         name="--state-dir",
         env_var=STATE_DIR_VARIABLE,
         help="The folder with the history, the logs and all else that is kept on disk.",
@@ -129,6 +148,8 @@ class RunOptions:
         int | None,
         Parameter(
             env_var="PYCURRENT_PORT",
+            converter=whole_number,
+            n_tokens=1,
             group=_OF_SITE,
             validator=validators.Number(gte=0, lte=65535),
             help="The port to listen at: 8080, unless the pipeline says otherwise; 0 for any"

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Generic, TypeVar, get_type_hints
 from cyclopts import App, Group, Parameter, default_name_transform
 
 from pycurrent.cli.load import Pipeline, SiteOf, build, load
+from pycurrent.cli.types import can_be_option, exact
 from pycurrent.errors import UsageError
 from pycurrent.term import Current
 
@@ -152,6 +153,13 @@ class PipelineCommand(Generic[O]):
                     f"parameter {parameter.name!r} of {name} in {where} is named as an option of"
                     f" `{self.name}`: give it another name"
                 )
+            if parameter.default is parameter.empty and not can_be_option(parameter.annotation):
+                kind = inspect.formatannotation(parameter.annotation)
+                raise UsageError(
+                    f"parameter {parameter.name!r} of {name} in {where} is of type {kind}, which"
+                    " can't be an option: give it a default, or another type, such as str, int,"
+                    " Path, an Enum or a dataclass of these"
+                )
         parameters = [_in_group(parameter) for parameter in known]
         rest = inspect.Parameter.VAR_KEYWORD
         return [
@@ -216,6 +224,7 @@ def _in_group(parameter: inspect.Parameter) -> inspect.Parameter:
     if annotation is parameter.empty:
         known = parameter.default not in (parameter.empty, None)
         annotation = type(parameter.default) if known else str
+    annotation = exact(annotation)
     theirs = getattr(annotation, "__metadata__", ())
     if theirs:
         return parameter.replace(annotation=Annotated[(annotation.__origin__, shown, *theirs)])

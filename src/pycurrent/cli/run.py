@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Coroutine
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 from typing import Any
@@ -14,11 +15,12 @@ from typing import Any
 from pycurrent.cache import Cache
 from pycurrent.cli.options import RunOptions
 from pycurrent.cli.pipeline_command import Call
-from pycurrent.cli.screen import screen_for
+from pycurrent.cli.screen import is_live, screen_for
 from pycurrent.cli.site import prepared_site
 from pycurrent.cli.status import SIGNALLED, earned
 from pycurrent.cli.stop import bounded_end, stop_requests
 from pycurrent.cli.summary import LISTED, Summary, log_command
+from pycurrent.cli.tail import last_lines
 from pycurrent.cli.text import one_line
 from pycurrent.engine import Effect, Engine
 from pycurrent.engine.collector import keep_all_that_is
@@ -29,6 +31,14 @@ from pycurrent.service.words import plural
 from pycurrent.term import Misused
 
 _NAMED = 5
+
+
+@dataclass(frozen=True)
+class _Stopped:
+    """A run that was told to stop, and how it was then."""
+
+    signal: signal.Signals
+    overview: Overview
 
 
 def run_pipeline(call: Call, options: RunOptions) -> int:
@@ -43,21 +53,22 @@ def run_pipeline(call: Call, options: RunOptions) -> int:
     )
     with ExitStack() as bounded, asyncio.Runner() as runner:
         end = runner.run(_run(engine, call, options, logs))
-        if isinstance(end, signal.Signals):
-            status = SIGNALLED + end
+        took = timedelta(seconds=monotonic() - began)
+        if isinstance(end, _Stopped):
+            status = SIGNALLED + end.signal
+            if is_live(sys.stdout):  # elsewhere all of it has been said
+                sys.stdout.write(Summary(end.overview, None, took, logs).text())
         else:
             held = any(problem.effect is Effect.HELD for problem in end.problems)
             status = earned(end, recorded=engine.recorded and not held)
-            took = timedelta(seconds=monotonic() - began)
-            sys.stdout.write(Summary(end, status, took, logs).text())
+            tail = lambda job_id: last_lines(options.state_dir / "job" / f"{job_id}.log")  # noqa: E731
+            sys.stdout.write(Summary(end, status, took, logs, tail).text())
         bounded.enter_context(bounded_end(status))
     return status
 
 
-async def _run(
-    engine: Engine, call: Call, options: RunOptions, logs: str
-) -> Overview | signal.Signals:
-    """What there is when nothing more can happen, or the signal that came before."""
+async def _run(engine: Engine, call: Call, options: RunOptions, logs: str) -> Overview | _Stopped:
+    """What there is when nothing more can happen, or when a signal came before."""
     view = EngineView(engine)
     screen = screen_for(view, sys.stdout, name=call.name, log_command=logs)
     with (
@@ -79,7 +90,7 @@ async def _run(
                 raise UsageError(misuse.message)
             if request.signal is not None:
                 screen.say(f"stopping: {_to_cancel(engine)}; once more, and it ends at once")
-    return overview if request.signal is None else request.signal
+    return overview if request.signal is None else _Stopped(request.signal, overview)
 
 
 def kept_level(recorded: Recorded) -> str:

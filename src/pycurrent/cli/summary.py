@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from pycurrent.cli.options import DEFAULT_STATE_DIR, STATE_DIR_VARIABLE
+from pycurrent.cli.output import for_terminal
 from pycurrent.cli.status import Exit
 from pycurrent.cli.text import counts, one_line, title, waits
 from pycurrent.service import Overview, StageView
@@ -37,12 +38,15 @@ def log_command(state_dir: Path) -> str:
 
 @dataclass(frozen=True)
 class Summary:
-    """The end of a run in which nothing more could happen."""
+    """The end of a run in which nothing more could happen, or that was stopped."""
 
     overview: Overview
-    status: Exit
+    status: Exit | None
+    """None if it was stopped."""
     took: timedelta
     log_command: str
+    tail: Callable[[str], list[str]] = lambda job_id: []
+    """The last lines of the log of a job that has failed."""
 
     def text(self) -> str:
         """The lines, the result in the first one."""
@@ -50,7 +54,7 @@ class Summary:
 
     def _lines(self) -> Iterator[str]:
         overview, result = self.overview, self.overview.result
-        word = _WORDS[self.status]
+        word = "stopped" if self.status is None else _WORDS[self.status]
         if self.status is Exit.FAILED and not isinstance(result, Failed):
             word = "unfinished"
         yield f"{word}: {counts(overview.counts)} ({duration(self.took)})"
@@ -79,6 +83,8 @@ class Summary:
             yield f"  {title(stage)} waits {'' if stage.wait is None else waits(stage.wait)}"
         if stage.job_id is not None:
             yield f"    {self.log_command} {stage.job_id}"
+            if stage.failure is not None:
+                yield from (f"    | {line}" for line in self.tail(stage.job_id))
         elif stage.failure is not None:
             yield from _frames(stage.failure)
 
@@ -89,5 +95,6 @@ def _is_told(stage: StageView) -> bool:
 
 def _frames(failure: Failed) -> Iterator[str]:
     """Where an exception came from in somebody's code; that of a job is in its log."""
-    for line in (failure.traceback or "").splitlines():
+    text = for_terminal((failure.traceback or "").encode(errors="replace")).decode(errors="replace")
+    for line in text.splitlines():
         yield f"    {line}"

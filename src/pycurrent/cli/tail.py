@@ -1,0 +1,27 @@
+"""The last lines of a job's log, where nobody can look at it: in what cron or CI has run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pycurrent.cli.output import for_terminal
+
+LINES = 20
+_BYTES = 64 * 1024
+_LONGEST = 2000
+
+
+def last_lines(log: Path) -> list[str]:
+    """The last lines, without what would command a terminal; none if it can't be read."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _BYTES))
+            text = file.read(_BYTES)
+    except OSError:
+        return []
+    lines = for_terminal(text).decode(errors="replace").splitlines()
+    if size > _BYTES:
+        lines = lines[1:]  # that one may have lost its beginning
+    return [line.rstrip()[:_LONGEST] for line in lines[-LINES:]]
