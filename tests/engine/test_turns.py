@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,30 @@ async def test_who_waits_can_be_cancelled_and_tidies_up_at_once(tmp_path: Path) 
         (tmp_path / "go").touch()
         await h.settle()
         assert h.stats.ok == 1
+
+
+async def test_a_timeout_does_not_count_the_wait_for_a_turn(tmp_path: Path) -> None:
+    """It is the engine's, not the work's; before and after it does count."""
+
+    async def timed(job: Job) -> None:
+        await job.start(level=Level.HARMLESS, timeout=60)
+        await job.exec(["true"])
+        await asyncio.Event().wait()
+
+    async with Harness(
+        lambda: all([commands(tmp_path, 1), do(timed, "b")]),
+        state_dir=tmp_path / "state",
+        config=Config(jobs=1),
+    ) as h:
+        await until(lambda: h.stats.ready == 1 and (tmp_path / "began-0").exists())
+        h.clock.move(timedelta(hours=1))
+        (tmp_path / "go").touch()
+        await until(lambda: h.stats.running == 1 and h.stats.ok == 1)
+        h.clock.move(timedelta(seconds=59))
+        await asyncio.sleep(0)
+        assert h.stats.running == 1
+        await h.advance(timedelta(seconds=2))
+        assert "Timed out after 1 min" in str(h.output)
 
 
 @pytest.mark.parametrize("jobs", [0, -1, 1.5, "many", True])

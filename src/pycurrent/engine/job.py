@@ -25,7 +25,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar, overload
 
-from pycurrent.engine.clock import Clock, Moment, Timer
+from pycurrent.engine.clock import Clock, Moment
 from pycurrent.engine.command import Command, Commands
 from pycurrent.engine.commits import Commits
 from pycurrent.engine.confirmation import Confirmation
@@ -40,6 +40,7 @@ from pycurrent.engine.process import Processes
 from pycurrent.engine.scratch import scratch_folder
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut
 from pycurrent.engine.tasks import failure_by, regardless, take_cancellation, this_task
+from pycurrent.engine.timelimit import TimeLimit
 from pycurrent.engine.turns import Turn, Turns
 from pycurrent.errors import PycurrentError
 from pycurrent.term import Activity, Failed, FailureKind, Ok
@@ -119,11 +120,11 @@ class Job:
             host.tmp,
             JobLock(host.runs, id),
             Turn(host.turns),
-            lambda: self._changed(self),
+            self._turn_waited,
         )
         self._resources: AsyncExitStack | None = None
         self._created = Moment(host.clock)
-        self._timer: Timer | None = None
+        self._time_limit: TimeLimit | None = None
         self._task: asyncio.Task[Any] | None = None
         self._is_held = False
 
@@ -251,7 +252,9 @@ class Job:
         self._move(JobState.RUNNING)
         if timeout is not None:
             limit = timeout if isinstance(timeout, timedelta) else timedelta(seconds=timeout)
-            self._timer = self._host.clock.call_later(limit, lambda: self._stop(TimedOut(limit)))
+            self._time_limit = TimeLimit(
+                self._host.clock, limit, lambda: self._stop(TimedOut(limit))
+            )
         return resource
 
     def approve(self) -> None:
@@ -412,6 +415,14 @@ class Job:
         """
         return self._commands.locking(path, what)
 
+    def _turn_waited(self) -> None:
+        """Its commands have to wait for their turn, or need not any more."""
+        if self._time_limit is not None and self._commands.are_waiting:
+            self._time_limit.pause()
+        elif self._time_limit is not None:
+            self._time_limit.go_on()
+        self._changed(self)
+
     # The whole
 
     async def run(
@@ -453,8 +464,8 @@ class Job:
     async def _finish(
         self, outcome: Ok[T] | Failed, explain: Callable[[Path], Awaitable[str | None]]
     ) -> Ok[T] | Failed:
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._time_limit is not None:
+            self._time_limit.end()
         await self._commands.outlive()
         self._hooks.run(self.cancelled or "the job has ended")
         await self._hooks.ended()
