@@ -168,6 +168,29 @@ def test_graph_draws_without_running(
     assert not (folder / ".pycurrent").exists()
 
 
+UNUSED = (
+    FROBS
+    + """
+    def forgetful() -> Current[str]:
+        source = frob("source")
+        frob(source).map(len)
+        return source
+"""
+)
+
+
+def test_graph_and_run_tell_what_is_built_and_not_used(
+    pipeline_file: Write, pycurrent: Command
+) -> None:
+    """Once, with what to write."""
+    pipeline_file(UNUSED)
+    drawn = pycurrent("graph", "ci.py:forgetful")
+    assert drawn.err.startswith("built but not used, so never run: a map of 'frob …'; ")
+    ended = pycurrent("run", "ci.py:forgetful", "--once")
+    assert ended.status == 0
+    assert ended.out.count("built but not used") == 1
+
+
 FOLDED = (
     FROBS
     + """

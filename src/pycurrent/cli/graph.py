@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pycurrent.cli.options import GraphOptions
 from pycurrent.cli.pipeline_command import Call
 from pycurrent.errors import UsageError
+from pycurrent.term import told
 from pycurrent.term.dot import dot_of
 from pycurrent.term.draw import Unfold, graph_of
 
@@ -16,6 +17,8 @@ def draw_pipeline(call: Call, options: GraphOptions) -> int:
     """Write its diagram to stdout."""
     graph = graph_of(call.term, None, unfold=_unfold(options.unfold), job_link=lambda job_id: None)
     sys.stdout.write(dot_of(graph))
+    if unused := told(call.unused):
+        sys.stderr.write(f"{unused}\n")
     return 0
 
 

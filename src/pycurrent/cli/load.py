@@ -19,8 +19,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pycurrent.cli.text import one_line
-from pycurrent.errors import UsageError
-from pycurrent.term import Current
+from pycurrent.errors import UsageError, WrongKind
+from pycurrent.term import Current, failed_by, noting
 
 if TYPE_CHECKING:
     from pycurrent.web import WebSettings
@@ -75,11 +75,19 @@ def _site(module: ModuleType) -> SiteOf | None:
     return function if name.strip().rpartition(".")[2] == "WebSettings" else None
 
 
-def build(pipeline: Pipeline, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Current[Any]:
-    """The term of a pipeline. Raises `UsageError`: what it raises itself too."""
+def build(
+    pipeline: Pipeline, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Current[Any], list[str]]:
+    """The term of a pipeline, and what it has built and does not use. Raises `UsageError`: what
+    it raises itself too.
+    """
     name = getattr(pipeline, "__qualname__", repr(pipeline))
     try:
-        term: object = pipeline(*args, **kwargs)
+        with noting() as made:
+            term: object = pipeline(*args, **kwargs)
+    except WrongKind as error:
+        # It says where in the pipeline that is.
+        raise UsageError(failed_by(error).message) from error
     except UsageError:
         raise
     except Exception as error:
@@ -93,7 +101,7 @@ def build(pipeline: Pipeline, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
             f" ({type(term).__name__}), which is no current: return one, such as"
             " current.all([...])"
         )
-    return term
+    return term, made.unused()
 
 
 def _split(target: str) -> tuple[Path, str | None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from types import SimpleNamespace
 from typing import Annotated, Any, Generic, TypeVar, get_type_hints
 
@@ -35,6 +35,8 @@ class Call:
     term: Current[Any]
     site: SiteOf | None = None
     """What its author says about the pages."""
+    unused: list[str] = field(default_factory=list)
+    """What it has built and does not use."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,8 @@ class PipelineCommand(Generic[O]):
             bound.arguments.pop(_FILE, None)
             options = bound.arguments.pop(_OPTIONS, self.options())
             given = inspect.BoundArguments(own, bound.arguments)
-            term = build(pipeline, given.args, given.kwargs)
-            return self.act(Call(where, term, site), options)
+            term, unused = build(pipeline, given.args, given.kwargs)
+            return self.act(Call(where, term, site, unused), options)
 
         own = inspect.signature(pipeline)
         command.__signature__ = merged  # type: ignore[attr-defined]

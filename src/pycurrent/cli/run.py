@@ -69,6 +69,7 @@ def run_pipeline(call: Call, options: RunOptions) -> int:
 
 async def _run(engine: Engine, call: Call, options: RunOptions, logs: str) -> Overview | _Stopped:
     """What there is when nothing more can happen, or when a signal came before."""
+    engine.unused = call.unused
     view = EngineView(engine)
     screen = screen_for(view, sys.stdout, name=call.name, log_command=logs)
     with (

@@ -40,7 +40,7 @@ from pycurrent.engine.job import JobHost
 from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
 from pycurrent.engine.level import Config
 from pycurrent.engine.logrules import LogRules
-from pycurrent.engine.problems import Problems
+from pycurrent.engine.problems import Effect, Problem, Problems
 from pycurrent.engine.process import Processes
 from pycurrent.engine.tasks import cancelled
 from pycurrent.engine.threshold import Threshold
@@ -59,6 +59,7 @@ from pycurrent.term import (
     build_pipeline,
     dot_of,
     graph_of,
+    told,
 )
 
 T = TypeVar("T")
@@ -133,6 +134,8 @@ class Engine:
         self._sharing = Sharing.GROUP if shared else Sharing.OWNER
         self._live = Live(self, self._requested)
         self._root: Current[Any] | None = None
+        self.unused: list[str] = []
+        """What the pipeline has built and does not use, by its name: it is never run."""
         self._observer: Observer | None = None
         self._output: Output[Any] = Active(Activity.READY)
         self._jobs: dict[str, JobHandle] = {}
@@ -241,7 +244,11 @@ class Engine:
 
     def _begin(self) -> None:
         with paused_collector():
-            self._root = build_pipeline(self._pipeline)
+            self._root, unused = build_pipeline(self._pipeline)
+            self.unused = [*self.unused, *unused]
+            if (message := told(self.unused)) is not None:
+                brief = "part of the pipeline is built and not used"
+                self.problems.report("unused", Problem(brief, message, Effect.TOLD))
             self._observer = self._live.observe(self._live.expand(self._root))
             self._step()
 

@@ -43,6 +43,7 @@ from pycurrent.term.output import (
 )
 from pycurrent.term.primitive import Fixed, Metadata, NoEngine, Primitive, Runtime, Subscription
 from pycurrent.term.state import State, Stats, state_of
+from pycurrent.term.unused import noting, told
 from pycurrent.term.var import Var
 
 __all__ = [
@@ -89,8 +90,10 @@ __all__ = [
     "graph_of",
     "map",
     "metadata",
+    "noting",
     "option_seq",
     "pair",
     "seq",
     "state_of",
+    "told",
 ]

@@ -46,6 +46,7 @@ from pycurrent.term.shape import (
     Shape,
     StateOf,
 )
+from pycurrent.term.unused import MADE
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -65,7 +66,7 @@ class Current(Stand, Generic[T_co]):
     as keys; `is` tells whether two are the same.
     """
 
-    __slots__ = ("context", "shape")
+    __slots__ = ("__weakref__", "context", "shape")
     remedy: ClassVar[Remedy] = Remedy(
         "a current",
         "use bind instead of map, or make the current outside of the function",
@@ -75,6 +76,9 @@ class Current(Stand, Generic[T_co]):
     def __init__(self, shape: Shape, context: Context | None) -> None:
         self.shape = shape
         self.context = context
+        made = MADE.get()
+        if made is not None:
+            made.note(self)
 
     def __repr__(self) -> str:
         return f"<Current {type(self.shape).__name__} at {id(self):#x}>"
@@ -348,4 +352,4 @@ def metadata(current: Current[Any]) -> Current[Metadata | None]:
     source = _current(current, "metadata")
     while isinstance(source.shape, Map | MapError | Ignore | Cutoff | Gate | Collapse | Folded):
         source = source.shape.source
-    return Current(MetadataOf(source), CONTEXT.get())
+    return Current(MetadataOf(source, current), CONTEXT.get())

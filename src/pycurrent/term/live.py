@@ -16,6 +16,7 @@ from pycurrent.term.output import Active, Failed, Ok, Output, failed_by
 from pycurrent.term.primitive import NoEngine, Runtime
 from pycurrent.term.shape import ItemOf
 from pycurrent.term.state import State, Stats
+from pycurrent.term.unused import noting
 
 T = TypeVar("T")
 
@@ -204,16 +205,19 @@ def evaluate(current: Current[T]) -> Output[T]:
         live.drop(observer)
 
 
-def build_pipeline(pipeline: Callable[[], Current[Any]]) -> Current[Any]:
-    """The term of a pipeline. One that raises while it is built is a failure that shows where.
+def build_pipeline(pipeline: Callable[[], Current[Any]]) -> tuple[Current[Any], list[str]]:
+    """The term of a pipeline, and what it has built and does not use. One that raises while it
+    is built is a failure that shows where.
 
     `sys.exit` leaves the program, as nothing runs yet that it could break off.
     """
     try:
-        return build(pipeline, None)
+        with noting() as made:
+            term = build(pipeline, None)
+        return term, made.unused()
     except SystemExit:
         raise
     except BaseException as error:
         failure = failed_by(error)
         details = "" if failure.traceback is None else f"\n{failure.traceback}"
-        return fail(f"{failure.message}{details}")
+        return fail(f"{failure.message}{details}"), []

@@ -208,6 +208,8 @@ class Gate(_Plain):
 @dataclass(slots=True, eq=False)
 class MetadataOf(Shape):
     source: Term
+    asked: Term
+    """The term that was asked about, which is in use by that."""
 
     def inputs(self) -> Sequence[Current[Any]]:
         return (self.source,)

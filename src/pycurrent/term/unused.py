@@ -1,0 +1,123 @@
+"""What a pipeline's function builds, and nothing uses: it is never evaluated, so it is told.
+
+A term that anything may still come to use is referred to: by another term, by a function that
+has kept it for later, by a module. One that is not is gone as soon as the function has
+returned, and only its shape is known here, which refers to what it was made from. So of what
+is unused, the last term is told.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from pycurrent.term import shape as shapes
+from pycurrent.term.label import Unknown
+from pycurrent.term.shape import Shape
+
+if TYPE_CHECKING:
+    from pycurrent.term.current import Current
+
+MOST = 10
+"""How many are named."""
+
+
+class Made:
+    """The terms that have been made."""
+
+    __slots__ = ("_terms",)
+
+    def __init__(self) -> None:
+        self._terms: list[tuple[weakref.ref[Current[Any]], Shape]] = []
+
+    def note(self, term: Current[Any]) -> None:
+        self._terms.append((weakref.ref(term), term.shape))
+
+    def unused(self) -> list[str]:
+        """How those are called that nothing refers to any more, in the order they were made."""
+        names = [
+            _name(shape)
+            for term, shape in self._terms
+            if term() is None and type(shape) not in _OF_NO_USE
+        ]
+        return list(dict.fromkeys(names))
+
+
+# State of the running code, not of the module: each thread and task has its own.
+MADE: ContextVar[Made | None] = ContextVar("pycurrent_made", default=None)
+
+
+@contextmanager
+def noting() -> Iterator[Made]:
+    """Note the terms that are made in the block."""
+    made = Made()
+    token = MADE.set(made)
+    try:
+        yield made
+    finally:
+        MADE.reset(token)
+
+
+def told(unused: list[str] | tuple[str, ...]) -> str | None:
+    """What to say of terms that nothing uses; None if there are none."""
+    if not unused:
+        return None
+    names = ", ".join(unused[:MOST])
+    more = len(unused) - MOST
+    if more > 0:
+        names += f" and {more} more"
+    return (
+        f"built but not used, so never run: {names}; if it is to run, have the pipeline return it"
+        f" too, as in current.all([...])"
+    )
+
+
+# Without an effect of their own, or made by a combinator along with what was asked for.
+_OF_NO_USE = (shapes.Constant, shapes.Folded, shapes.ItemOf, shapes.Placeholder)
+
+_KINDS: Mapping[type[Shape], str] = MappingProxyType(
+    {
+        shapes.BindShape: "a bind",
+        shapes.Everything: "all",
+        shapes.Gate: "a gate",
+        shapes.ListMap: "a list",
+        shapes.OptionMap: "an option",
+    }
+)
+
+
+def _name(shape: Shape) -> str:
+    """Of a stage its name; of anything else what it is, and of which stage."""
+    own = _own_name(shape)
+    if own is not None:
+        return own
+    kind = _KINDS.get(type(shape), f"a {type(shape).__name__.lower()}")
+    stage = next(filter(None, map(_own_name, _above(shape))), None)
+    return kind if stage is None else f"{kind} of {stage}"
+
+
+def _own_name(shape: Shape) -> str | None:
+    match shape:
+        case shapes.Component(label=label, sources=sources):
+            return repr(label.show([Unknown()] * len(sources)))
+        case shapes.BindShape(name=str() as name):
+            return repr(name)
+        case shapes.Dynamic(label=str() as label):
+            return repr(label)
+        case _:
+            return None
+
+
+def _above(shape: Shape) -> Iterator[Shape]:
+    """What it was made from, the nearest first."""
+    seen: set[int] = set()
+    level = [shape]
+    while level:
+        inputs = [source.shape for above in level for source in above.inputs()]
+        level = [found for found in inputs if id(found) not in seen]
+        seen.update(map(id, level))
+        yield from level
