@@ -37,6 +37,11 @@ FORKS = """
 
     @builder("work", level=Level.HARMLESS)
     async def work(job: Job) -> None:
+        async with job.locking(Path("shared"), "it"):
+            await job.exec(["true"])
+            fork("locked")
+        async with job.locking(Path("shared"), "it"):
+            pass
         pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork"))
         pool.submit(rest, "pool")
         fork("plain")
@@ -44,7 +49,7 @@ FORKS = """
         thread.start()
         thread.join()
         grandchild()
-        while len(list(Path().glob("*.pid"))) < 4:
+        while len(list(Path().glob("*.pid"))) < 5:
             await asyncio.sleep(0.01)
         print("forked", flush=True)
         await asyncio.sleep(1000)
@@ -72,12 +77,13 @@ def test_a_fork_holds_neither_lock_nor_port_and_ends_with_the_engine(
     engine = open_files(run.process.pid)
     assert {str(state), str(state / "lock")} <= engine
     forks = {int(file.read_text()) for file in folder.glob("*.pid")}
-    assert len(forks) == 4
+    assert len(forks) == 5
     descriptors = [os.pidfd_open(pid) for pid in forks]
     listening = {line.split()[9] for line in _listening(address.port or 0)}
     assert len(listening) == 1
     for pid in forks:
-        assert not open_files(pid) & {str(state), str(state / "lock")}
+        assert not [name for name in open_files(pid) if name.endswith(("/lock", "/shared"))]
+        assert str(state) not in open_files(pid)
         assert not open_files(pid) & {f"socket:[{inode}]" for inode in listening}
 
     run.send(signal.SIGKILL)

@@ -241,7 +241,7 @@ class Commands:
         def waiting() -> None:
             self._log.line(f"Waiting for {what}: a command of an engine that was killed has it")
 
-        async with locked_file(path, waiting) as file:
+        async with locked_file(path, self._lock.open_files, waiting) as file:
             self._locks.append(file)
             try:
                 yield

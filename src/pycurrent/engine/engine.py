@@ -228,8 +228,17 @@ class Engine:
         self.processes = Processes(descriptors=descriptors.soft)
         self._exit.push_async_callback(self.processes.aclose)
         state = self.state
+        locks: set[int] = set()
+        self.forks.keep_out(lambda: tuple(locks))
         self.host = JobHost(
-            self.clock, self.config, self.processes, state.tmp, state.runs, self._commits, turns
+            self.clock,
+            self.config,
+            self.processes,
+            state.tmp,
+            state.runs,
+            self._commits,
+            turns,
+            locks,
         )
         self.log_rules = LogRules(self.store)
         self.threshold = Threshold(

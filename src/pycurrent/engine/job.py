@@ -73,6 +73,8 @@ class JobHost:
     commits: Commits
     """No work begins while they fail."""
     turns: Turns
+    locks: set[int]
+    """The open files that hold locks of jobs."""
 
 
 class Job:
@@ -118,7 +120,7 @@ class Job:
             host.processes,
             log,
             host.tmp,
-            JobLock(host.runs, id),
+            JobLock(host.runs, id, host.locks),
             Turn(host.turns),
             self._turn_waited,
         )

@@ -30,17 +30,20 @@ _LOOK = 0.05
 class JobLock:
     """The lock of one job, which is taken when the job runs its first command."""
 
-    __slots__ = ("_file", "_path")
+    __slots__ = ("_file", "_path", "open_files")
 
-    def __init__(self, runs: Path, job_id: str) -> None:
+    def __init__(self, runs: Path, job_id: str, open_files: set[int]) -> None:
+        """`open_files`: has those that hold a lock while they do; no fork may keep one."""
         self._path = runs / job_id / "lock"
         self._file: int | None = None
+        self.open_files = open_files
 
     def take(self) -> int:
         """The open file that holds the lock, to be handed to supervisors. Raises OSError."""
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = _open(self._path)
+            self.open_files.add(self._file)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return self._file
 
@@ -49,6 +52,7 @@ class JobLock:
         if self._file is not None:
             file, self._file = self._file, None
             _remove(self._path)
+            self.open_files.discard(file)
             os.close(file)
 
 
@@ -139,12 +143,16 @@ async def remove_leftover_folders(leftovers: Leftovers, folders: list[Path]) -> 
 
 
 @asynccontextmanager
-async def locked_file(path: Path, waiting: Callable[[], None]) -> AsyncIterator[int]:
+async def locked_file(
+    path: Path, open_files: set[int], waiting: Callable[[], None]
+) -> AsyncIterator[int]:
     """Hold the lock of a file for the block; gives the open file, to be handed to supervisors.
 
-    `waiting` is called if somebody else has it. Raises OSError if it can't be made.
+    It is one of the `open_files` as long as it is. `waiting` is called if somebody else has the
+    lock. Raises OSError if it can't be made.
     """
     file = _open(path)
+    open_files.add(file)
     try:
         if not _try_lock(file):
             waiting()
@@ -152,6 +160,7 @@ async def locked_file(path: Path, waiting: Callable[[], None]) -> AsyncIterator[
                 await asyncio.sleep(_LOOK)
         yield file
     finally:
+        open_files.discard(file)
         os.close(file)
 
 
