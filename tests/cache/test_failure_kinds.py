@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from pycurrent.engine import CommandFailed, CommandNotStarted, Job, Level, Monitor
-from pycurrent.term import Current, Failed, Failure, FailureKind, component
+from pycurrent.term import Current, Failed, Failure, FailureKind, Stats, Var, component
 from pycurrent.testing import Harness
 
-from .workshop import SECOND, Make, OpenEngine, Workshop, make
+from .workshop import SECOND, Make, MakeAuto, OpenEngine, Workshop, make
 
 KINDS = [
     (Failure("502", kind=FailureKind.INFRA), FailureKind.INFRA),
@@ -100,3 +100,25 @@ async def test_what_takes_too_long_has_timed_out(engine: OpenEngine, shop: Works
         assert kind_of(h) is FailureKind.TIMEOUT
     async with engine(lambda: make(Slow(shop))) as h:
         assert kind_of(h) is FailureKind.TIMEOUT
+
+
+async def test_runs_go_on_while_a_latched_list_cant_be_had(
+    engine: OpenEngine, shop: Workshop
+) -> None:
+    """A server that does not answer for once is no reason to cancel what runs for its branches."""
+    branches: Var[list[str]] = Var("branches", ["a", "b"])
+    op = MakeAuto(shop)
+
+    def pipeline() -> Current[Any]:
+        listed = branches.get().latch(infra=True)
+        return listed.list_iter(lambda branch: component("make", op.get, branch))
+
+    async with engine(pipeline) as h:
+        await h.settle()
+        branches.set(Failed("502", kind=FailureKind.INFRA))
+        await h.settle()
+        assert (len(shop.at_work), h.stats) == (2, Stats(running=2, failed=1))
+        branches.set(["a"])
+        await h.settle()
+        assert [work.key for work in shop.at_work] == ["a"]
+        assert len(shop.begun) == 2

@@ -37,6 +37,7 @@ from pycurrent.term.shape import (
     Folded,
     Gate,
     Ignore,
+    Latch,
     ListMap,
     Map,
     MapError,
@@ -137,6 +138,15 @@ class Current(Stand, Generic[T_co]):
         """The value; a change stops here if `eq(old, new)`."""
         check_function(eq, "cutoff")
         return Current(Cutoff(self, eq), CONTEXT.get())
+
+    def latch(self, *, infra: bool = False) -> Current[T_co]:
+        """The last known output, a failure too, while a new one is being made.
+
+        With `infra` also the last value while the newer output is a failure of kind INFRA: what
+        was listed stays while the server can't be reached, say. The diagram then shows a box that
+        says so. After a restart there is nothing to hold before the first output.
+        """
+        return Current(Latch(self, infra), CONTEXT.get())
 
     def ignore(self) -> Current[None]:
         """None, once the value is known."""

@@ -28,6 +28,8 @@ class NodeKind(Enum):
     CONSTANT = "constant"
     INPUT = "input"
     """A constant that is not known, and never will be."""
+    LATCH = "latch"
+    """Drawn only while it holds an earlier result."""
     FUNCTION = "function"
     """A function that failed; otherwise functions are not drawn."""
     FOLD = "fold"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pycurrent.term.live import Live
 
 
-class _OfOne(Node):
+class OfOne(Node):
     __slots__ = ("source",)
 
     def __init__(self, source: Node) -> None:
@@ -41,7 +41,7 @@ class _OfOne(Node):
         return (self.source,)
 
 
-class Reified(_OfOne):
+class Reified(OfOne):
     """The output of the source, whatever it is, as a value."""
 
     __slots__ = ()
@@ -51,7 +51,7 @@ class Reified(_OfOne):
         return self.settle(graph, Ok(plain(self.source.value)) if absent is None else absent)
 
 
-class Caught(_OfOne):
+class Caught(OfOne):
     """The output of the source as a value, unless it is not known yet."""
 
     __slots__ = ()
@@ -63,7 +63,7 @@ class Caught(_OfOne):
         return self.settle(graph, Ok(plain(self.source.value)) if absent is None else absent)
 
 
-class ErrorMapped(_OfOne):
+class ErrorMapped(OfOne):
     """The source, its failure message changed by a function."""
 
     __slots__ = ("fn", "seen")
@@ -112,7 +112,7 @@ class Gated(Node):
         return self.publish(None if absent else self.source.value, absent)
 
 
-class Cut(_OfOne):
+class Cut(OfOne):
     """The source, where changes that `eq` calls equal stop."""
 
     __slots__ = ("eq",)
@@ -127,7 +127,7 @@ class Cut(_OfOne):
         return self.settle(graph, self.source.value, self.eq)
 
 
-class Ignored(_OfOne):
+class Ignored(OfOne):
     """None once the source is known."""
 
     __slots__ = ()
@@ -136,7 +136,7 @@ class Ignored(_OfOne):
         return self.publish(None, self.source.absent)
 
 
-class Passed(_OfOne):
+class Passed(OfOne):
     """The source as it is: a term that only shows in the diagram."""
 
     __slots__ = ()
@@ -387,16 +387,16 @@ class Stage(Node):
         self.live.uncount(self, self.state)
 
 
-class MetadataNode(_OfOne):
+class MetadataNode(OfOne):
     """The metadata of a component, as a value that is always known."""
 
     __slots__ = ()
 
     def recompute(self, graph: Graph) -> bool:
-        metadata = self.source.metadata if isinstance(self.source, Stage) else None
+        metadata = getattr(self.source, "metadata", None)
         return self.settle(graph, metadata)
 
     def release(self, graph: Graph) -> None:
-        if isinstance(self.source, Stage):
+        if hasattr(self.source, "reports"):
             others = tuple(node for node in self.source.reports if node is not self)
             self.source.reports = others

@@ -25,6 +25,7 @@ from pycurrent.incr import (
     Sequence as SequenceNode,
 )
 from pycurrent.term.context import Context
+from pycurrent.term.latch import Latched
 from pycurrent.term.nodes import (
     Caught,
     Cut,
@@ -166,6 +167,20 @@ class Cutoff(_OfOne):
 
 
 @dataclass(slots=True, eq=False)
+class Latch(Shape):
+    source: Term
+    infra: bool
+
+    def inputs(self) -> Sequence[Current[Any]]:
+        return (self.source,)
+
+    def node(self, live: Live, term: Current[Any], scope: Scope | None) -> Node:
+        node = Latched(live, live.nodes[self.source], infra=self.infra)
+        live.add(node, scope)
+        return node
+
+
+@dataclass(slots=True, eq=False)
 class Ignore(_OfOne):
     def make(self, *inputs: Node) -> Node:
         return Ignored(*inputs)
@@ -217,7 +232,7 @@ class MetadataOf(Shape):
     def node(self, live: Live, term: Current[Any], scope: Scope | None) -> Node:
         source = live.nodes[self.source]
         node = MetadataNode(source)
-        if isinstance(source, Stage):
+        if isinstance(source, Stage | Latched):
             source.reports = (*source.reports, node)
         live.add(node, scope)
         return node

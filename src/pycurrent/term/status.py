@@ -11,6 +11,7 @@ from pycurrent.incr import Sequence as SequenceNode
 from pycurrent.term.current import Current
 from pycurrent.term.graph_data import MAX_FAILURE
 from pycurrent.term.label import Unknown
+from pycurrent.term.latch import Latched
 from pycurrent.term.live import Live
 from pycurrent.term.nodes import Decision, FailedTogether, Listing, Stage
 from pycurrent.term.output import Active, Activity, Failed, Ok, Output
@@ -87,6 +88,15 @@ class Statuses:
         if metadata is None:
             return Status(stage.state, failure)
         return Status(stage.state, failure, metadata.update, metadata.job_id)
+
+    def of_latch(self, term: Current[Any]) -> Status | None:
+        """Of what holds an earlier result, while it does."""
+        node = self._nodes.get(term)
+        if not isinstance(node, Latched) or node.holds_for is None:
+            return None
+        held, metadata = status_of(node.absent), node.metadata
+        assert metadata is not None
+        return Status(held.state, held.failure, metadata.update, metadata.job_id)
 
     def of_decision(self, term: Current[Any]) -> Status:
         """Of the box of a bind: about its own function, whatever the outcome of the inside."""

@@ -184,6 +184,17 @@ class Walk:
             vertex = self._box(term, place, NodeKind.FUNCTION, label, failure, (vertex,))
         self._vertices[term] = vertex
 
+    def _latch(self, term: Term, shape: shapes.Latch, place: _Place) -> None:
+        status = self._statuses.of_latch(term)
+        if status is None:
+            self._pass(term, shape, place)
+            return
+        if self._awaits(term, place, shape.inputs(), context=True):
+            return
+        inputs = (self._vertex(shape.source),)
+        label = "(earlier result)"
+        self._vertices[term] = self._box(term, place, NodeKind.LATCH, label, status, inputs)
+
     # Boxes
 
     def _component(self, term: Term, shape: shapes.Component, place: _Place) -> None:
@@ -366,6 +377,7 @@ VISITS: Mapping[type[Shape], Callable[[Walk, Term, Any, _Place], None]] = Mappin
         shapes.Gate: Walk._gate,
         shapes.Ignore: Walk._pass,
         shapes.ItemOf: Walk._stray_item,
+        shapes.Latch: Walk._latch,
         shapes.ListMap: Walk._dynamic,
         shapes.Map: Walk._pass,
         shapes.MapError: Walk._pass,

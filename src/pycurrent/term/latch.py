@@ -1,0 +1,73 @@
+"""Holding on to what was known last, while something new is being made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pycurrent.incr import Absent, Graph, Node
+from pycurrent.term.nodes import MetadataNode, OfOne, Stage
+from pycurrent.term.output import Active, Activity, Failed, FailureKind
+from pycurrent.term.primitive import Metadata
+
+if TYPE_CHECKING:
+    from pycurrent.term.live import Live
+
+
+class Latched(OfOne):
+    """The last known output of the source, a failure too.
+
+    It *holds* that one, rather than pass on the source's own, while the source is active; with
+    `infra` also the last value while the source has failed for want of infrastructure. A failure
+    of another kind is passed on, and then there is no older value to come back to.
+    """
+
+    __slots__ = ("holds_for", "infra", "live", "reports")
+
+    def __init__(self, live: Live, source: Node, *, infra: bool) -> None:
+        super().__init__(source)
+        self.live = live
+        self.infra = infra
+        self.holds_for: Active | Failed | None = None
+        """What the source is now, if another output is held in its place."""
+        self.reports: tuple[MetadataNode, ...] = ()
+
+    @property
+    def metadata(self) -> Metadata | None:
+        """That of the source, and why its output is not the one that is shown."""
+        found = self.source.metadata if isinstance(self.source, Stage) else None
+        update: Activity | None
+        match self.holds_for:
+            case None:
+                return found
+            case Active(activity):
+                update, note = activity, "an earlier result"
+            case Failed(message):
+                update, note = None, f"an earlier result, as now it is: {message}"
+        return Metadata(None if found is None else found.job_id, update, note)
+
+    def recompute(self, graph: Graph) -> bool:
+        source = self.source
+        held = self._to_hold_for(source.absent)
+        was_held, self.holds_for = self.holds_for, held
+        if held is not was_held:
+            for report in self.reports:
+                self.live.push(report)
+        if held is not None:
+            return False
+        if source.absent is not None:
+            return (
+                self.publish(None, source.absent) if was_held is None else self.lack(source.absent)
+            )
+        # What comes back may be equal to what was held meanwhile.
+        if was_held is None:
+            return self.publish(source.value, None)
+        return self.settle(graph, source.value)
+
+    def _to_hold_for(self, absent: Absent | None) -> Active | Failed | None:
+        match absent:
+            case Active() if self.absent is None or isinstance(self.absent, Failed):
+                return absent
+            case Failed(kind=FailureKind.INFRA) if self.infra and self.absent is None:
+                return absent
+            case _:
+                return None
