@@ -107,7 +107,8 @@ class Viewers:
     async def end(self, site: Site, job: Job) -> Seen:
         """What they have seen, compared with what there was."""
         config = site.engine.config
-        site.service.confirmation.set(Level.DANGEROUS if config.confirm is None else None)
+        level = Level.DANGEROUS if config.confirm is None else None
+        site.service.confirmation.set(level, by="the benchmark")
         last, total = str(site.service.events.last), await lines_of(site, job.id)
         assert self._process.stdout is not None
         seen: dict[str, Any] = json.loads(await self._process.stdout.read())

@@ -243,7 +243,7 @@ async def prepare(engine: Engine, service: Service) -> None:
 async def rebuild(engine: Engine, service: Service) -> None:
     """Have the lint that failed done again."""
     failed = await service.archive.page(HistoryFilter(op="lint", ok=False), limit=1)
-    match service.jobs.rebuild(failed.entries[0].job_id):
+    match service.jobs.rebuild(failed.entries[0].job_id, by="ann"):
         case Rebuilding(job_id):
             await wait_until(engine, lambda: not service.jobs.is_active(job_id))
         case refused:

@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import sys
 import termios
@@ -30,11 +31,13 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 class Terminal:
     """A process on a terminal of its own."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str], rows: int) -> None:
+    def __init__(
+        self, arguments: list[str], environment: dict[str, str], rows: int, columns: int = 80
+    ) -> None:
         self.pid, self._terminal = pty.fork()
         if not self.pid:
             os.execvpe(sys.executable, [sys.executable, *arguments], environment)
-        size = struct.pack("HHHH", rows, 80, 0, 0)
+        size = struct.pack("HHHH", rows, columns, 0, 0)
         fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, size)
         self.shown = ""
 
@@ -90,6 +93,20 @@ def test_time_goes_on_though_nothing_happens(naps: Terminal, folder: Path) -> No
     (folder / "fifo").write_text("wake up\n")
     naps.await_text("ok: 1 ok")
     assert naps.close() == 0
+
+
+def test_the_address_is_shown_whole(pipeline_file: Write, folder: Path) -> None:
+    """On a terminal that is narrower, too: cut off it would let nobody in."""
+    os.mkfifo(folder / "fifo")
+    pipeline_file(NAPS.replace("fifo", str(folder / "fifo")))
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    arguments = ["-m", "pycurrent", "run", "ci.py", "--port", "0"]
+    terminal = Terminal(arguments, environment, rows=10, columns=40)
+    terminal.await_text(r"serving http.*running[^\n]*nap False.*nap False")
+    shown = re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]|\s", "", terminal.shown)
+    assert (folder / ".pycurrent" / "token").read_text().strip() in shown
+    terminal.press(b"\x03")
+    assert terminal.close() == 128 + signal.SIGINT
 
 
 def test_ctrl_c_stops_it(naps: Terminal) -> None:

@@ -63,15 +63,17 @@ async def test_the_work_of_an_old_job_is_done_again(tmp_path: Path) -> None:
     doors = Doors()
     async with seen(lambda: doors.stage("a"), tmp_path) as s:
         first, jobs = s.job("door a"), s.service.jobs
-        assert jobs.rebuild(first) == Refused("it has not ended")
+        assert jobs.rebuild(first, by="ann") == Refused("it has not ended")
         for _ in range(2):
             doors.shut("a")
             await s.settle()
-            outcome = jobs.rebuild(first)
+            outcome = jobs.rebuild(first, by="ann")
             await s.settle()
             last = s.job("door a")
             assert outcome == Rebuilding(last)
-            assert jobs.rebuild(first) == Refused(f"the same work, job {last}, has not ended")
+            assert jobs.rebuild(first, by="ann") == Refused(
+                f"the same work, job {last}, has not ended"
+            )
         assert jobs.detail(first).entry.ending is Ending.FAILED
         assert (jobs.detail(first).newer, jobs.detail(last).newer) == (last, None)
 
@@ -86,7 +88,7 @@ async def test_what_nobody_needs_is_rebuilt_once_somebody_does(tmp_path: Path) -
         await s.settle()
         keys.set([])
         await s.settle()
-        assert s.service.jobs.rebuild(job) == RebuiltOnceNeeded()
+        assert s.service.jobs.rebuild(job, by="ann") == RebuiltOnceNeeded()
         await s.settle()
         assert s.service.jobs.active() == ()
         keys.set(["a"])
@@ -103,7 +105,7 @@ async def test_many_are_rebuilt_as_far_as_possible(tmp_path: Path) -> None:
         doors.open("a")
         doors.shut("b")
         await s.settle()
-        outcomes = await s.service.jobs.rebuild_many([a, b, a, c, NO_JOB, "../../x"])
+        outcomes = await s.service.jobs.rebuild_many([a, b, a, c, NO_JOB, "../../x"], by="ann")
         assert list(outcomes) == [a, b, c, NO_JOB, "../../x"]
         assert isinstance(outcomes[a], Rebuilding)
         assert isinstance(outcomes[b], Rebuilding)
@@ -121,12 +123,14 @@ async def test_all_that_match_are_rebuilt(tmp_path: Path) -> None:
         doors.shut("b")
         doors.shut("c")
         await s.settle()
-        s.service.jobs.rebuild(s.job("door b"))
+        s.service.jobs.rebuild(s.job("door b"), by="ann")
         await s.settle()
         doors.shut("b")
         await s.settle()
         newest = {s.job("door b"), s.job("door c")}
-        outcomes, complete = await s.service.rebuild_matching(HistoryFilter(ok=False), limit=100)
+        outcomes, complete = await s.service.rebuild_matching(
+            HistoryFilter(ok=False), limit=100, by="ann"
+        )
         assert (set(outcomes), complete) == (newest, True)
         assert all(isinstance(outcome, Rebuilding) for outcome in outcomes.values())
 
@@ -163,7 +167,7 @@ async def test_there_are_only_the_jobs_that_there_are(job: str, tmp_path: Path) 
             lambda: s.service.jobs.detail(job),
             lambda: s.service.jobs.cancel(job, by="me"),
             lambda: s.service.jobs.start(job, by="me"),
-            lambda: s.service.jobs.rebuild(job),
+            lambda: s.service.jobs.rebuild(job, by="ann"),
             lambda: s.service.logs.path(job),
         ):
             with pytest.raises(NoSuchJob, match=re.escape(repr(job))):
@@ -187,11 +191,11 @@ async def test_the_level_shows_what_it_would_start(tmp_path: Path) -> None:
             1,
         ] or (len(shown.waiting) == 2)
         assert [job.description for job in shown.would_start(Level.DANGEROUS)] == ["door a"]
-        started = level.set(Level.DANGEROUS)
+        started = level.set(Level.DANGEROUS, by="ann")
         assert [job.description for job in started] == ["door a"]
         await s.settle()
         assert [job.description for job in level.show().waiting] == ["door b"]
-        level.set(None)
+        level.set(None, by="bob")
         await s.settle()
         assert level.show().waiting == ()
 

@@ -168,6 +168,27 @@ async def test_commands_that_can_not_be_done_are_conflicts(tmp_path: Path) -> No
         assert f"Cancelling: by {getpass.getuser()}" in api.harness.log("task slow")
 
 
+async def test_who_has_let_a_job_go_is_in_its_log(tmp_path: Path) -> None:
+    """Whether it was approved, released by another level, or asked for again."""
+    tasks = Tasks(level=Level.DANGEROUS)
+    config = Config(confirm=Level.DANGEROUS)
+    who = getpass.getuser()
+    async with api_of(lambda: all_of(tasks, "quick a", "quick b"), tmp_path, config=config) as api:
+        a, b = api.job("task quick a"), api.job("task quick b")
+        await api.call("POST", f"/jobs/{a}/start")
+        await api.harness.settle()
+        await api.call("PUT", "/confirm", {"level": None})
+        await api.harness.settle()
+        assert f"Confirmed by {who}" in api.harness.log("task quick a")
+        assert "Released" not in api.harness.log("task quick a")
+        assert f"Released: {who} set the level to none" in api.harness.log("task quick b")
+        await api.call("POST", f"/jobs/{a}/rebuild")
+        await api.call("POST", "/rebuild", {"ids": [b]})
+        await api.harness.settle()
+        for key in "ab":
+            assert f"Rebuild asked by {who}" in api.harness.log(f"task quick {key}")
+
+
 async def test_many_are_rebuilt_by_ids_or_by_a_filter(tmp_path: Path) -> None:
     """It is said of each what has become of it."""
     tasks = Tasks()

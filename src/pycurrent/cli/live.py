@@ -102,12 +102,18 @@ class LiveScreen:
 
     def _picture(self) -> Text:
         width, height = self._console.size
-        taken = len(self._said) + self._view.problems + _FRAME
+        # Whole, in as many lines as it takes: an address that is cut off leads nowhere.
+        said = [part for text in self._said for part in _wrapped(text, width)]
+        taken = len(said) + self._view.problems + _FRAME
         overview = self._view.overview(limit=max(1, height - taken))
         took = timedelta(seconds=monotonic() - self._began)
         lines = picture(overview, name=self._name, took=took, width=width, log=self._log_command)
-        lines += [Text(text) for text in self._said]
+        lines += [Text(text) for text in said]
         return Text("\n", no_wrap=True, overflow="ellipsis", end="").join(lines)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return [text[begin : begin + width] for begin in range(0, len(text), max(1, width))] or [""]
 
 
 def picture(overview: Overview, *, name: str, took: timedelta, width: int, log: str) -> list[Text]:

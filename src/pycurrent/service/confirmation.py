@@ -40,9 +40,12 @@ class ConfirmationLevel:
         waiting = [job for job in self._jobs.active() if isinstance(job.wait, ForConfirmation)]
         return Confirmation(self._config.confirm, tuple(waiting))
 
-    def set(self, level: Level | None) -> tuple[JobView, ...]:
-        """From now on jobs at this level, or above, wait. Gives those that go on now."""
+    def set(self, level: Level | None, *, by: str) -> tuple[JobView, ...]:
+        """From now on jobs at this level, or above, wait. Gives those that go on now: who has let
+        them is in their logs.
+        """
         started = self.show().would_start(level)
+        self._jobs.tell(started, f"Released: {by} set the level to {level or 'none'}")
         self._config.confirm = level
         return started
 

@@ -93,6 +93,13 @@ class Jobs:
         jobs = sorted((run.job for run in self._cache.runs()), key=lambda job: job.created)
         return tuple(show_jobs(jobs))
 
+    def tell(self, jobs: Iterable[JobView], line: str) -> None:
+        """Write a line to the logs of these, as far as they have not ended."""
+        for view in jobs:
+            job = self._active(view.id)
+            if job is not None:
+                job.log(line)
+
     def is_active(self, job_id: str) -> bool:
         """Whether it has not ended."""
         return self._active(job_id) is not None
@@ -171,7 +178,7 @@ class Jobs:
         job.approve()
         return Done()
 
-    def rebuild(self, job_id: str) -> Rebuild:
+    def rebuild(self, job_id: str, *, by: str) -> Rebuild:
         """Do the work of a job that has ended again. Raises `NoSuchJob`.
 
         The job need not be the last one for its key.
@@ -190,14 +197,17 @@ class Jobs:
             engine.request_step()
             return RebuiltOnceNeeded()
         instance.rebuild()
-        return RebuiltOnceNeeded() if instance.run is None else Rebuilding(instance.run.job.id)
+        if instance.run is None:
+            return RebuiltOnceNeeded()
+        instance.run.job.log(f"Rebuild asked by {by}")
+        return Rebuilding(instance.run.job.id)
 
-    async def rebuild_many(self, job_ids: Iterable[str]) -> dict[str, Rebuild]:
+    async def rebuild_many(self, job_ids: Iterable[str], *, by: str) -> dict[str, Rebuild]:
         """The same for many, in their order. One that is not there is refused."""
         outcomes: dict[str, Rebuild] = {}
         for number, job_id in enumerate(dict.fromkeys(job_ids), 1):
             try:
-                outcomes[job_id] = self.rebuild(job_id)
+                outcomes[job_id] = self.rebuild(job_id, by=by)
             except (NoSuchJob, BadJobId) as error:
                 outcomes[job_id] = Refused(str(error))
             if number % _AT_ONCE == 0:

@@ -80,7 +80,7 @@ class Service:
         return self.gauge.read()
 
     async def rebuild_matching(
-        self, wanted: HistoryFilter, *, limit: int
+        self, wanted: HistoryFilter, *, limit: int, by: str
     ) -> tuple[dict[str, Rebuild], bool]:
         """Do the work of the jobs that pass the filter again: of each operation and key only that
         of the newest one. No more than `limit` jobs are looked at; says whether these were all.
@@ -89,7 +89,7 @@ class Service:
         newest: dict[tuple[str, str], str] = {}
         for entry in page.entries:
             newest.setdefault((entry.op, entry.key), entry.job_id)
-        return await self.jobs.rebuild_many(newest.values()), page.next is None
+        return await self.jobs.rebuild_many(newest.values(), by=by), page.next is None
 
     def state_of(self, label: str) -> State | None:
         """The state of the stages with this label, the worst if there are several; None: there

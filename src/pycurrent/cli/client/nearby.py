@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -31,6 +33,9 @@ class Nearby:
             # The address outlives an engine that was killed, and somebody else may be there now.
             url = read_address(state_dir) if StateDir.read(state_dir).is_in_use else None
         except PycurrentError:
+            if state_dir.is_dir() and not os.access(state_dir, os.R_OK | os.X_OK):
+                error = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+                return cls(why_no_token=_why(state_dir, error))
             return cls()
         except OSError as error:
             return cls(why_no_token=_why(state_dir, error))

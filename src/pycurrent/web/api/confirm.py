@@ -9,7 +9,7 @@ from pycurrent.service import Service
 from pycurrent.web.api.models import ConfirmationModel, Model
 from pycurrent.web.api.names import LevelName
 from pycurrent.web.api.routing import FOR_ADMINS, api_router
-from pycurrent.web.context import ServiceOf
+from pycurrent.web.context import Asker, ServiceOf
 
 router = api_router("confirmation")
 
@@ -31,9 +31,9 @@ async def confirmation(service: ServiceOf) -> ConfirmationModel:
 
 
 @router.put("/confirm", dependencies=FOR_ADMINS)
-async def set_confirmation(service: ServiceOf, new: NewLevel) -> ConfirmationModel:
+async def set_confirmation(service: ServiceOf, new: NewLevel, asker: Asker) -> ConfirmationModel:
     """Change the level. Jobs that are below it go on at once."""
-    service.confirmation.set(new.level)
+    service.confirmation.set(new.level, by=asker)
     return _now(service)
 
 

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from pycurrent.service import HistoryFilter, HistoryPage
 from pycurrent.web.api.models import HistoryPageModel, Model, OutcomeModel, OutcomesModel, Whole
 from pycurrent.web.api.routing import FOR_BUILDERS, JOB_ID, api_router
-from pycurrent.web.context import ServiceOf
+from pycurrent.web.context import Asker, ServiceOf
 
 router = api_router("history")
 
@@ -90,12 +90,16 @@ async def ops(service: ServiceOf) -> OperationsModel:
 
 
 @router.post("/rebuild", dependencies=FOR_BUILDERS)
-async def rebuild_many(service: ServiceOf, which: TheseJobs | MatchingJobs) -> OutcomesModel:
+async def rebuild_many(
+    service: ServiceOf, which: TheseJobs | MatchingJobs, asker: Asker
+) -> OutcomesModel:
     """Have the work of many jobs done again: says of each whether it is."""
     match which:
         case TheseJobs(ids=ids):
-            outcomes, complete = await service.jobs.rebuild_many(ids), True
+            outcomes, complete = await service.jobs.rebuild_many(ids, by=asker), True
         case MatchingJobs(filter=wanted, limit=limit):
-            outcomes, complete = await service.rebuild_matching(wanted.filter(), limit=limit)
+            outcomes, complete = await service.rebuild_matching(
+                wanted.filter(), limit=limit, by=asker
+            )
     models = [OutcomeModel.of_rebuild(job, outcome) for job, outcome in outcomes.items()]
     return OutcomesModel(outcomes=models, complete=complete)

@@ -42,9 +42,9 @@ async def start(service: ServiceOf, job_id: JobId, asker: Asker) -> OutcomeModel
 
 
 @router.post("/jobs/{day}/{name}/rebuild", dependencies=FOR_BUILDERS, responses=_ABOUT_ONE)
-async def rebuild(service: ServiceOf, job_id: JobId) -> OutcomeModel:
+async def rebuild(service: ServiceOf, job_id: JobId, asker: Asker) -> OutcomeModel:
     """Do the work of a job that has ended again."""
-    outcome = service.jobs.rebuild(job_id)
+    outcome = service.jobs.rebuild(job_id, by=asker)
     if isinstance(outcome, Refused):
         raise problem(409, outcome.why)
     return OutcomeModel.of_rebuild(job_id, outcome)

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from pycurrent.service import HistoryFilter, Rebuild, Refused
-from pycurrent.web.context import ServiceOf
+from pycurrent.web.context import Asker, ServiceOf
 from pycurrent.web.forms import Form, read_form
 from pycurrent.web.pages import look, routing
 from pycurrent.web.pages.jobs import outcome_note
@@ -81,9 +81,9 @@ def _join(*parts: str) -> str:
     return "&".join(part for part in parts if part)
 
 
-async def _rebuild(request: Request, service: ServiceOf) -> Response:
+async def _rebuild(request: Request, service: ServiceOf, asker: Asker) -> Response:
     form = await read_form(request)
-    outcomes = await service.jobs.rebuild_many(form.all("job"))
+    outcomes = await service.jobs.rebuild_many(form.all("job"), by=asker)
     return pages_of(request).go(_address(form), _note(outcomes))
 
 
@@ -102,12 +102,12 @@ async def _ask(request: Request, service: ServiceOf) -> Response:
     )
 
 
-async def _rebuild_matching(request: Request, service: ServiceOf) -> Response:
+async def _rebuild_matching(request: Request, service: ServiceOf, asker: Asker) -> Response:
     form = await read_form(request)
     wanted = filter_of({name: form.text(name) for name in _FIELDS})
     if form.get("sure") is None:
         raise HTTPException(400, "it was not said that this is meant")
-    outcomes, _ = await service.rebuild_matching(wanted, limit=MOST_REBUILT)
+    outcomes, _ = await service.rebuild_matching(wanted, limit=MOST_REBUILT, by=asker)
     return pages_of(request).go(_address(form), _note(outcomes))
 
 

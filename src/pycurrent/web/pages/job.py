@@ -98,8 +98,8 @@ async def _start(request: Request, job_id: str, service: ServiceOf, asker: Asker
     return _back(request, job_id, _note(service.jobs.start(job_id, by=asker), "It may start now."))
 
 
-async def _rebuild(request: Request, job_id: str, service: ServiceOf) -> Response:
-    match service.jobs.rebuild(job_id):
+async def _rebuild(request: Request, job_id: str, service: ServiceOf, asker: Asker) -> Response:
+    match service.jobs.rebuild(job_id, by=asker):
         case Rebuilding(new):
             return _back(request, new, Note("The work is being done again, by this job."))
         case RebuiltOnceNeeded():

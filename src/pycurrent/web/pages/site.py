@@ -13,7 +13,7 @@ from pycurrent.engine import Level
 from pycurrent.service.words import plural
 from pycurrent.web.auth import NotAllowed, caller_of
 from pycurrent.web.authors import Visit
-from pycurrent.web.context import ServiceOf
+from pycurrent.web.context import Asker, ServiceOf
 from pycurrent.web.forms import read_form
 from pycurrent.web.pages import routing
 from pycurrent.web.pages.frame import THEME_COOKIE, THEMES
@@ -64,11 +64,11 @@ async def _docs(request: Request) -> Response:
     return pages_of(request).render(request, "docs.html", title="API", methods=methods)
 
 
-async def _confirm(request: Request, service: ServiceOf) -> Response:
+async def _confirm(request: Request, service: ServiceOf, asker: Asker) -> Response:
     form = await read_form(request)
     text = form.text("level")
     level = None if text == "none" else Level.parse(text)
-    started = service.confirmation.set(level)
+    started = service.confirmation.set(level, by=asker)
     went_on = f" {plural(len(started), 'job')} may start now." if started else ""
     note = Note(f"From now on, jobs wait for confirmation for {confirm_text(level)}.{went_on}")
     return pages_of(request).go(own_path(form.get("back")), note)

@@ -20,6 +20,7 @@ import hmac
 import logging
 import os
 import re
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,7 +29,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlencode
 
-from pycurrent.web.users.keys import TOKEN_PREFIX, digest_of, new_key, new_token
+from pycurrent.web.users.keys import TOKEN_PREFIX, digest_of, new_key
 from pycurrent.web.users.roles import Origin, Role, User
 
 TOKEN_FILE = "token"  # noqa: S105 - the name of a file
@@ -41,7 +42,9 @@ PARAMETER = "token"
 PROVIDER = "owner"
 """What the id of the owner begins with."""
 
-_TOKEN = re.compile(rf"{TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}")
+# As many as nobody can guess, and few enough for an address that fits into a line.
+_TOKEN_BYTES = 16
+_TOKEN = re.compile(rf"{TOKEN_PREFIX}[A-Za-z0-9_-]{{22}}")
 
 _log = logging.getLogger(__name__)
 
@@ -131,7 +134,7 @@ def read_address(state_dir: Path) -> str | None:
 
 def _make(file: Path) -> str:
     """A new token, in the file. By the engine that holds the state directory: there is no other."""
-    token = new_token()
+    token = f"{TOKEN_PREFIX}{secrets.token_urlsafe(_TOKEN_BYTES)}"
     _write(file, f"{token}\n").replace(file)
     return token
 
