@@ -132,6 +132,7 @@ class Cache:
 
     def invalidate(self, work: CachedWork, key: Any) -> None:
         """Make a result again if it is needed, or else once it is."""
+        self.engine.thread.check(f"invalidate of operation {work.id!r}")
         spec = self.spec(type(work))
         digest = spec.key(key).digest
         instance = self.instances.get((spec.id, digest))

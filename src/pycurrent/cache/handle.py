@@ -62,15 +62,21 @@ class Handle:
         What can't be started now, since nobody needs it or because of a conflict, is run once
         it can be; then it is the id of the last job that is returned.
         """
+        self._check_thread("rebuild")
         self.instance.rebuild()
         return self.instance.job_id or self.id
 
     def cancel(self, reason: str) -> None:
         """Cancel it, if it runs. Its outcome is a failure, which stays until a rebuild."""
+        self._check_thread("cancel")
         if self.job is not None:
             self.job.cancel(reason)
 
     def approve(self) -> None:
         """Let it start although its level asks for confirmation. Later it does nothing."""
+        self._check_thread("approve")
         if self.job is not None:
             self.job.approve()
+
+    def _check_thread(self, call: str) -> None:
+        self.first.cache.engine.thread.check(f"handle.{call}")

@@ -43,6 +43,7 @@ from pycurrent.engine.logrules import LogRules
 from pycurrent.engine.problems import Effect, Problem, Problems
 from pycurrent.engine.process import Processes
 from pycurrent.engine.tasks import cancelled
+from pycurrent.engine.thread import LoopThread
 from pycurrent.engine.threshold import Threshold
 from pycurrent.engine.turns import Turns
 from pycurrent.errors import PycurrentError
@@ -157,6 +158,7 @@ class Engine:
         if self._open or self._crash is not None:
             raise PycurrentError("an engine runs once: make another one")
         self._loop = asyncio.get_running_loop()
+        self.thread = LoopThread()
         self._thread = threading.get_ident()
         self._crash = self._loop.create_future()
         try:

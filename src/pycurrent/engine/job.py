@@ -40,6 +40,7 @@ from pycurrent.engine.process import Processes
 from pycurrent.engine.scratch import scratch_folder
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut
 from pycurrent.engine.tasks import failure_by, regardless, take_cancellation, this_task
+from pycurrent.engine.thread import LoopThread
 from pycurrent.engine.timelimit import TimeLimit
 from pycurrent.engine.turns import Turn, Turns
 from pycurrent.errors import PycurrentError
@@ -112,6 +113,7 @@ class Job:
         self.state = JobState.CREATED
         self._host = host
         self._log = log
+        self._thread = LoopThread()
         self._changed = changed
         self._confirmation = Confirmation(host.config)
         self._hooks = Hooks(log.line, host.clock)
@@ -261,6 +263,7 @@ class Job:
 
     def approve(self) -> None:
         """Let it start although its level asks for confirmation. Twice, or later, is fine."""
+        self._thread.check("job.approve")
         if self.state is not JobState.ENDED:
             self._confirmation.approve()
 
@@ -321,12 +324,14 @@ class Job:
         waits for it, for up to five minutes. What it raises is logged. Call what is returned to
         take the hook back.
         """
+        self._thread.check("job.on_cancel")
         return self._hooks.add(hook)
 
     def cancel(self, reason: str) -> None:
         """Run the hooks, end the processes and cancel the work. Twice, or after the end, does
         nothing. The outcome is `Failed("Cancelled: REASON")`.
         """
+        self._thread.check("job.cancel")
         self._stop(Cancelled(reason))
 
     def hurry(self) -> None:

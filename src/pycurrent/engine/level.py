@@ -7,6 +7,7 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import Self
 
+from pycurrent.engine.thread import LoopThread
 from pycurrent.errors import UsageError
 
 DEFAULT_JOBS = 500
@@ -68,6 +69,7 @@ class Config:
         self._jobs = _positive(jobs)
         self._listeners: dict[Callable[[], None], None] = {}
         self._of_confirm: dict[Callable[[], None], None] = {}
+        self._thread: LoopThread | None = None
 
     def __repr__(self) -> str:
         confirm, release = self._confirm, self.auto_release
@@ -79,6 +81,7 @@ class Config:
 
     @confirm.setter
     def confirm(self, level: Level | None) -> None:
+        self._check_thread("confirm")
         before, self._confirm = self._confirm, level
         for listener in list(self._of_confirm):
             listener()
@@ -92,6 +95,7 @@ class Config:
 
     @jobs.setter
     def jobs(self, jobs: int) -> None:
+        self._check_thread("jobs")
         self._jobs = _positive(jobs)
         for listener in list(self._listeners):
             listener()
@@ -101,7 +105,11 @@ class Config:
         return self._confirm is None or level < self._confirm
 
     def listen(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called whenever a setting has changed, until `forget`."""
+        """Have `changed` called whenever a setting has changed, until `forget`.
+
+        From then on settings are set in this thread only.
+        """
+        self._thread = LoopThread()
         self._listeners[changed] = None
 
     def listen_to_confirm(self, decided: Callable[[], None]) -> None:
@@ -113,6 +121,10 @@ class Config:
     def forget(self, listener: Callable[[], None]) -> None:
         self._listeners.pop(listener, None)
         self._of_confirm.pop(listener, None)
+
+    def _check_thread(self, setting: str) -> None:
+        if self._listeners and self._thread is not None:
+            self._thread.check(f"setting Config.{setting}")
 
 
 def _positive(jobs: int) -> int:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, Self
 
+from pycurrent.engine.thread import LoopThread
 from pycurrent.errors import UsageError
 from pycurrent.store.records import RuleRecord
 
@@ -167,6 +168,7 @@ class LogRules:
 
     def __init__(self, store: RuleStore) -> None:
         self._store = store
+        self._thread = LoopThread()
         stored = (LogRule(rule.pattern, rule.report, rule.score) for rule in store.rules())
         # Replaced as a whole when a rule changes: another thread may be reading it.
         self._rules = tuple(sorted(stored, key=_best_first))
@@ -180,12 +182,14 @@ class LogRules:
         too large, or if the report uses a group that the pattern has not.
         """
         _Matcher.of(rule)
+        self._thread.check("log_rules.add")
         self._store.add_rule(RuleRecord(rule.pattern, rule.report, rule.score))
         others = (other for other in self._rules if other.pattern != rule.pattern)
         self._rules = tuple(sorted((*others, rule), key=_best_first))
 
     def remove(self, pattern: str) -> None:
         """Removes the rule with this pattern. Raises UsageError if there is none."""
+        self._thread.check("log_rules.remove")
         if not self._store.remove_rule(pattern):
             raise UsageError(f"there is no log rule with the pattern {pattern!r}")
         self._rules = tuple(rule for rule in self._rules if rule.pattern != pattern)
