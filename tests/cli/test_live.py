@@ -110,9 +110,10 @@ def test_the_address_is_shown_whole(pipeline_file: Write, folder: Path) -> None:
 
 
 def test_ctrl_c_stops_it(naps: Terminal) -> None:
-    """It says so, and leaves the terminal as it was."""
+    """It says so, leaves the last state, and the terminal as it was."""
     naps.press(b"\x03")
-    shown = naps.await_text(r"stopping: 1 job to cancel.*\x1b\[\?25h")
+    shown = naps.await_text(r"stopped: 1 running \(")
+    assert "stopping: 1 job to cancel" in shown
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
     assert naps.close() == 130
 
@@ -214,3 +215,37 @@ def test_an_update_behind_a_result_is_what_it_does() -> None:
     """A result that is still good is shown while it is made again."""
     updated = StageView("x", State.OK, Activity.RUNNING, datetime.now(UTC), None, None, None, None)
     assert lines(overview(updated, of_interest=Stats(running=1)))[2].startswith("running  x")
+
+
+def test_failures_come_first_where_there_are_more_stages_than_lines() -> None:
+    """With their whole reasons; what is alike has one line."""
+    waiting = [
+        JobView(
+            id=f"2026-01-01/000000-x-{n:06}",
+            op="x",
+            description=f"x {n}",
+            state=JobState.QUEUED,
+            created=START,
+            started=None,
+            wait=InQueue("cpu", n),
+        )
+        for n in range(300)
+    ]
+    why = "the database of the shop could not be reached: " + "connection refused " * 3
+    seen = overview(
+        *[stage(f"test {n}", State.READY, job=job) for n, job in enumerate(waiting)],
+        stage("a stage with a long name, too", State.FAILED, failure=why),
+        stage("y", State.RUNNING),
+        of_interest=Stats(failed=1, running=1, ready=300),
+    )
+
+    shown = picture(
+        seen, name="ci.py", took=timedelta(seconds=3), width=120, log="pycurrent log", room=8
+    )
+
+    assert [line.plain.rstrip() for line in shown[2:6]] == [
+        "failed   a stage with a long name, too",
+        f"         {why}".rstrip(),
+        "ready    300 stages for a resource of pool cpu: test 0, test 1, test 2, …",
+        "running  y                              1 min 10 s",
+    ]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from cyclopts import CycloptsError
+from cyclopts import CycloptsError, UnknownCommandError
 
 from pycurrent.cli.output import OutputLostError, complain, give_up, open_streams
 from pycurrent.cli.status import SIGNALLED, CommandError, Exit
@@ -37,7 +37,11 @@ def status_of(program: str, command: Callable[[], int]) -> int:
         return status
     except CycloptsError as error:
         error.verbose = False  # It would tell of our functions.
-        return _complain(program, f"{str(error).rstrip('.')}; see --help", Exit.USAGE)
+        said = str(error).rstrip(". ")
+        if isinstance(error, UnknownCommandError):
+            # Some of them only, and badly joined: --help lists them all.
+            said = said.partition(" Available commands: ")[0].rstrip(".")
+        return _complain(program, f"{said}; see --help", Exit.USAGE)
     except UsageError as error:
         if frames := getattr(error, "frames", ""):
             complain(frames.removesuffix("\n"))

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from pycurrent.cli.output import OutputLostError
 from pycurrent.cli.text import counts, one_line, title, waits
-from pycurrent.service import EngineView, Overview, StageChange, StageView
+from pycurrent.service import EngineView, InQueue, Overview, StageChange, StageView
 from pycurrent.service.words import duration
 from pycurrent.term import Failed, State, Stats
 
@@ -26,6 +26,8 @@ LONGEST = 1.0
 """Seconds after which it is painted anew though nothing has changed but the time."""
 
 SHOW_CURSOR = b"\x1b[?25h\r\n"
+_LOOKED_AT = 500
+"""How many stages are grouped at most where there are more than lines."""
 _TITLE_SHARE = 0.5
 """Of the width, at most, is the names'."""
 _FRAME = 5
@@ -104,10 +106,12 @@ class LiveScreen:
         width, height = self._console.size
         # Whole, in as many lines as it takes: an address that is cut off leads nowhere.
         said = [part for text in self._said for part in _wrapped(text, width)]
-        taken = len(said) + self._view.problems + _FRAME
-        overview = self._view.overview(limit=max(1, height - taken))
+        room = max(1, height - len(said) - self._view.problems - _FRAME)
+        overview = self._view.overview(limit=max(room, _LOOKED_AT))
         took = timedelta(seconds=monotonic() - self._began)
-        lines = picture(overview, name=self._name, took=took, width=width, log=self._log_command)
+        lines = picture(
+            overview, name=self._name, took=took, width=width, log=self._log_command, room=room
+        )
         lines += [Text(text) for text in said]
         return Text("\n", no_wrap=True, overflow="ellipsis", end="").join(lines)
 
@@ -116,28 +120,105 @@ def _wrapped(text: str, width: int) -> list[str]:
     return [text[begin : begin + width] for begin in range(0, len(text), max(1, width))] or [""]
 
 
-def picture(overview: Overview, *, name: str, took: timedelta, width: int, log: str) -> list[Text]:
-    """The lines of a view: the whole first, then stages, then how many more there are."""
+def picture(
+    overview: Overview, *, name: str, took: timedelta, width: int, log: str, room: int = _LOOKED_AT
+) -> list[Text]:
+    """The lines of a view: the whole first, then stages, then how many more there are.
+
+    `room` is how many lines there are for stages. Where it is not enough for all of them, those
+    that have failed come first, with their reasons, and the others are grouped.
+    """
     head = Text.assemble((one_line(name), "bold"), "  ", (duration(took), "dim"))
     lines = [head, Text(counts(overview.counts))] if overview.counts.total else [head]
     lines += [
         Text.assemble(("problem  ", "bold red"), one_line(problem.message))
         for problem in overview.problems
     ]
-    now = datetime.now(UTC)
-    column = _title_width(overview.stages, width)
-    lines += [_stage(stage, now, column) for stage in overview.stages]
+    crowd = _Crowd(width, datetime.now(UTC))
+    crowd.add(overview.stages, room)
+    lines += crowd.lines
     match overview.result:
         case Failed(message) if not overview.of_interest.failed:
             lines.append(Text.assemble(("failed   ", "bold red"), one_line(message)))
-    if rest := _rest(overview):
+    if rest := _rest(overview, crowd.shown):
         lines.append(Text(f"not shown: {rest}", "dim"))
     if any(stage.job_id is not None for stage in overview.stages):
         lines.append(Text(f"logs: {log} ID", "dim"))
     return lines
 
 
-def _title_width(stages: tuple[StageView, ...], width: int) -> int:
+class _Crowd:
+    """The lines of stages, as many as there is room for."""
+
+    def __init__(self, width: int, now: datetime) -> None:
+        self.lines: list[Text] = []
+        self.shown: list[StageView] = []
+        """Those that a line tells of, by themselves or in a group."""
+        self._width = width
+        self._now = now
+
+    def add(self, stages: tuple[StageView, ...], room: int) -> None:
+        failed = [stage for stage in stages if stage.kind is State.FAILED]
+        others = [stage for stage in stages if stage.kind is not State.FAILED]
+        fits = len(stages) <= room
+        groups = [[stage] for stage in others] if fits else _grouped(others)
+        # A group is a line; failures have what is left, and half of the room in any case.
+        most = max(room - len(groups), room // 2, 1)
+        alone = [group[0] for group in groups if len(group) == 1]
+        column = _title_width([*failed[:most], *alone], self._width)
+        for place, stage in enumerate(failed[:most]):
+            spare = most - len(failed[:most]) - (len(self.lines) - place)
+            self._add_failed(stage, column, may_wrap=spare > 0)
+        for group in groups[: max(0, room - len(self.lines))]:
+            self.shown += group
+            self.lines.append(
+                _stage(group[0], self._now, column) if len(group) == 1 else _group(group)
+            )
+
+    def _add_failed(self, stage: StageView, column: int, *, may_wrap: bool) -> None:
+        self.shown.append(stage)
+        line = _stage(stage, self._now, column)
+        if not may_wrap or line.cell_len <= self._width:
+            self.lines.append(line)
+            return
+        # The reason has a line of its own: it is what matters.
+        word, style = _WORDS[stage.kind]
+        self.lines.append(Text.assemble((f"{word:<8} ", style), title(stage), _job(stage)))
+        self.lines.append(Text.assemble(" " * 9, _detail(stage, self._now)))
+
+
+def _grouped(stages: list[StageView]) -> list[list[StageView]]:
+    """By their state, their operation, and what they wait for."""
+    groups: dict[tuple[State, str | None, str], list[StageView]] = {}
+    for stage in stages:
+        op = None if stage.job is None else stage.job.op
+        groups.setdefault((stage.kind, op, _cause(stage)), []).append(stage)
+    return list(groups.values())
+
+
+def _cause(stage: StageView) -> str:
+    match stage.wait:
+        case None:
+            return ""
+        case InQueue(pool, _):
+            return waits(InQueue(pool, None))
+        case wait:
+            return waits(wait)
+
+
+def _group(stages: list[StageView]) -> Text:
+    """Stages that are alike: how many, and the first of them."""
+    word, style = _WORDS[stages[0].kind]
+    names = ", ".join(one_line(stage.label) for stage in stages[:3])
+    more = ", …" if len(stages) > 3 else ""
+    cause = _cause(stages[0])
+    return Text.assemble(
+        (f"{word:<8} ", style), f"{len(stages)} stages", f" {cause}" if cause else "",
+        (f": {names}{more}", "dim"),
+    )  # fmt: skip
+
+
+def _title_width(stages: list[StageView], width: int) -> int:
     longest = max((cell_len(title(stage)) for stage in stages), default=0)
     return min(longest, int(width * _TITLE_SHARE))
 
@@ -149,9 +230,11 @@ def _stage(stage: StageView, now: datetime, column: int) -> Text:
     line = Text.assemble(
         (f"{word:<8} ", style), set_cell_size(shown, column), "  ", _detail(stage, now)
     )
-    if stage.job_id is not None:
-        line.append(f"  {_short(stage.job_id)}", "dim")
-    return line
+    return line.append(_job(stage))
+
+
+def _job(stage: StageView) -> Text:
+    return Text("" if stage.job_id is None else f"  {_short(stage.job_id)}", "dim")
 
 
 def _detail(stage: StageView, now: datetime) -> str:
@@ -172,7 +255,7 @@ def _short(job_id: str) -> str:
     return job_id.rpartition("-")[2]
 
 
-def _rest(overview: Overview) -> str:
+def _rest(overview: Overview, shown: list[StageView]) -> str:
     """How many of each kind are not shown."""
     left = {
         State.FAILED: overview.of_interest.failed,
@@ -180,7 +263,7 @@ def _rest(overview: Overview) -> str:
         State.WAITING_FOR_CONFIRMATION: overview.of_interest.waiting_for_confirmation,
         State.READY: overview.of_interest.ready,
     }
-    for stage in overview.stages:
+    for stage in shown:
         left[stage.kind] -= 1
     if not any(left.values()):
         return ""

@@ -115,5 +115,7 @@ def tell(session: Session, answer: Outcomes, done: str) -> int:
     """Say what has become of a command on jobs."""
     outcomes = answer["outcomes"]
     session.say(answer, [outcome_line(outcome, done) for outcome in outcomes])
+    if not outcomes:
+        session.hint("no job matches")
     refused = any(outcome["outcome"] == "refused" for outcome in outcomes)
     return ClientExit.REFUSED if refused else ClientExit.OK
