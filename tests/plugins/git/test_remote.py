@@ -1,6 +1,7 @@
 """Repositories elsewhere: their heads, and their commits, in copies of ours."""
 
 import asyncio
+import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -159,6 +160,79 @@ async def test_without_the_history(upstream: Repo, served: GitServer, start: Sta
     async with start(pipeline) as harness:
         await harness.settle()
         assert harness.output == Ok(["5 v1", "1", "3"])
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+async def test_a_repository_without_its_history(
+    repo: Repo, start: Start, tmp_path: Path, scheme: str
+) -> None:
+    """It is cloned as far as it goes, also when it goes on; and a local one is checked out."""
+    for number in range(3):
+        repo.commit(str(number))
+    shallow = Repo(tmp_path / "shallow" / "shop")
+    shallow.path.parent.mkdir()
+    repo.git("clone", "--quiet", "--depth=2", f"file://{repo.path}", shallow.path)
+    url = f"{scheme}{shallow.path}"
+    hourly = Schedule(valid_for=timedelta(hours=1))
+
+    def pipeline() -> Current[list[str]]:
+        local = git.Local(shallow.path).head_commit()
+        return seq([history(git.clone(url, schedule=hourly)), files(local)])
+
+    async with start(pipeline) as harness:
+        await harness.settle()
+        assert harness.output == Ok(["2", "a.txt=one"])
+        shallow.commit("more", a_txt="more")
+        await harness.advance(timedelta(hours=2))
+        await harness.until(lambda: harness.output == Ok(["3", "a.txt=more"]))
+
+
+def add_branches(repository: Path, hash: str, count: int) -> None:
+    lines = "".join(f"create refs/heads/a/{number} {hash}\n" for number in range(count))
+    command = ["git", f"--git-dir={repository}", "update-ref", "--stdin"]
+    subprocess.run(command, input=lines.encode(), check=True)
+
+
+async def test_the_first_copy_has_no_file_for_each_ref(
+    upstream: Repo, served: GitServer, start: Start, tmp_path: Path
+) -> None:
+    """Of which there may be very many."""
+    head = upstream.git("rev-parse", "HEAD")
+    add_branches(served.root / "team" / "shop.git", head, 500)
+    async with start(lambda: git.clone(served.url("team/shop.git"))) as harness:
+        await harness.settle()
+        assert hash_of(harness) == head
+    copy = copy_of(tmp_path)
+    assert len(Repo(copy).git("for-each-ref", "refs/heads").splitlines()) == 501
+    assert len([path for path in (copy / "refs").rglob("*") if path.is_file()]) < 5
+    assert Repo(copy).git("config", "gc.auto") == "0"
+
+
+async def test_settings_for_clones_of_the_users_own_do_not_matter(
+    upstream: Repo, served: GitServer, start: Start, tmp_path: Path
+) -> None:
+    """A checkout has its branches where the docs say, and is made from a copy on this machine."""
+    config = tmp_path / "config"
+    config.write_text(
+        "[clone]\n\tdefaultRemoteName = mine\n\trejectShallow = true\n"
+        '[protocol "file"]\n\tallow = never\n[submodule]\n\trecurse = true\n'
+        "[fetch]\n\tpruneTags = true\n\tprune = false\n[core]\n\tlogAllRefUpdates = always\n"
+    )
+
+    @builder("branches", level=Level.HARMLESS)
+    async def branches(job: Job, commit: git.Commit) -> str:
+        async with git.with_checkout(job, commit) as folder:
+            return await job.check_output(["git", "branch", "--remotes"], cwd=folder)
+
+    url = served.url("team/shop.git")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_CONFIG_GLOBAL", str(config))
+        async with start(
+            lambda: seq([branches(git.clone(url)), files(git.clone(url, depth=1))])
+        ) as harness:
+            await harness.settle()
+            assert isinstance(harness.output, Ok)
+            assert "origin/main" in harness.output.value[0]
 
 
 # Commits

@@ -106,7 +106,8 @@ _CAUSES = [
     ),
     (
         _pattern(
-            r"repository\ (?:NAME\ )?not\ found | does\ not\ appear\ to\ be\ a\ git\ repository"
+            r"repository\ (?:NAME\ )?(?:not\ found | does\ not\ exist)"
+            r" | does\ not\ appear\ to\ be\ a\ git\ repository"
             r" | repository\ not\ exported | returned\ error:\ 404"
         ),
         Kind.OTHER,

@@ -146,6 +146,27 @@ class Copy:
         except OSError as error:
             raise Failure(f"can't make {self.repository}: {error.strerror}") from None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no refs, as one that was only just made."""
+        refs = self.repository / "refs"
+        loose = any(path.is_file() for path in refs.rglob("*"))
+        return not loose and not (self.repository / "packed-refs").exists()
+
+    @property
+    def first(self) -> Path:
+        """Where an empty one is cloned to."""
+        return self.container / "first.git"
+
+    def take_first(self) -> None:
+        """Have what was cloned take the place of the empty one. Raises Failure if it can't."""
+        _set(self.first, _SETTINGS)
+        try:
+            shutil.rmtree(self.repository, ignore_errors=True)
+            self.first.rename(self.repository)
+        except OSError as error:
+            raise Failure(f"can't make {self.repository}: {error.strerror}") from None
+
     def remove(self) -> None:
         """Remove one that has nothing to keep."""
         shutil.rmtree(self.repository, ignore_errors=True)
@@ -166,7 +187,7 @@ class Copy:
 
     def tidy(self) -> None:
         """Remove what was left half done. No git command may be at work in the copy."""
-        for name in ("new", "anew", "broken.git"):
+        for name in ("new", "anew", "broken.git", "first.git"):
             shutil.rmtree(self.container / name, ignore_errors=True)
         for pattern in _LEFTOVERS:
             for file in self.repository.glob(pattern):
@@ -179,14 +200,19 @@ class Copy:
 
 
 def _init(folder: Path, object_format: str, settings: Mapping[str, str]) -> None:
-    commands = [
-        [*_INIT, f"--object-format={object_format}"],
-        *(["config", name, value] for name, value in settings.items()),
-    ]
-    for command in commands:
-        done = git_now(f"--git-dir={folder}", *command)
-        if done.returncode:
-            raise Failure(f"can't make {folder}: {_last_line(done.stderr)}")
+    _run(folder, *_INIT, f"--object-format={object_format}")
+    _set(folder, settings)
+
+
+def _set(folder: Path, settings: Mapping[str, str]) -> None:
+    for name, value in settings.items():
+        _run(folder, "config", name, value)
+
+
+def _run(folder: Path, *command: str) -> None:
+    done = git_now(f"--git-dir={folder}", *command)
+    if done.returncode:
+        raise Failure(f"can't make {folder}: {_last_line(done.stderr)}")
 
 
 def _last_line(said: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
@@ -156,6 +157,8 @@ class Fetching:
     async def _get(self, copy: Copy, wanted: Wanted) -> str:
         format = "sha256" if isinstance(wanted, Exactly) and len(wanted.hash) == 64 else "sha1"
         await regardless(asyncio.to_thread(copy.make, format))
+        if copy.depth is None and await asyncio.to_thread(lambda: copy.is_empty):
+            await self._clone(copy)
         match wanted:
             case HeadOf(ref):
                 await self._get_head(copy, ref)
@@ -168,6 +171,15 @@ class Fetching:
                 assert_never(wanted)
         await asyncio.to_thread(copy.keep, hash)
         return hash
+
+    async def _clone(self, copy: Copy) -> None:
+        """Have all branches and tags in an empty copy. Fetching would make a file for each."""
+        await asyncio.to_thread(shutil.rmtree, copy.first, ignore_errors=True)
+        how = ("--progress", "--bare", "--no-local", "--template=", "--origin=origin")
+        begin = [*GIT, *_STALLED, *self.settings.options, "-c", "clone.rejectShallow=false"]
+        command = [*begin, "clone", *how, "--", str(copy.address), str(copy.first)]
+        await run_git_with_progress(self.job, command, self.settings.env, copy.first)
+        await regardless(asyncio.to_thread(copy.take_first))
 
     async def _get_head(self, copy: Copy, ref: str) -> None:
         try:
@@ -221,7 +233,8 @@ class Fetching:
 
     async def _fetch(self, copy: Copy, refspec: str) -> None:
         if copy.depth is None:
-            how = ["--prune", "--", str(copy.address), *_ALL, refspec]
+            # One that is shallow over there is so here.
+            how = ["--prune", "--update-shallow", "--", str(copy.address), *_ALL, refspec]
         else:
             how = ["--no-tags", f"--depth={copy.depth}", "--", str(copy.address), refspec]
         always = ("--progress", "--no-recurse-submodules", "--no-write-fetch-head")

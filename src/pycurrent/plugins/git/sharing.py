@@ -8,13 +8,24 @@ from pathlib import Path
 from pycurrent.plugins.git.copy import Copy
 from pycurrent.plugins.git.environment import GIT
 
+# It is on this machine, and the user's word that it is to be used.
+_ITS_OWN = ("-c", "protocol.file.allow=always", "-c", "clone.rejectShallow=false")
+
 
 def shared_clone(repository: Path, folder: Path) -> str:
     """The command of a shell that makes one in a new folder."""
     copy = Copy.around(repository)
-    if copy is None or copy.depth is None:
-        command = ["clone", "--quiet", "--shared", "--no-checkout", "--template="]
-        return shlex.join([*GIT, *command, "--", str(repository), str(folder)])
+    shallow = repository / "shallow"
+    if copy is None or (copy.depth is None and not shallow.exists()):
+        command = [
+            "clone",
+            "--quiet",
+            "--shared",
+            "--no-checkout",
+            "--template=",
+            "--origin=origin",
+        ]
+        return shlex.join([*GIT, *_ITS_OWN, *command, "--", str(repository), str(folder)])
     # Git does not share the objects of one without its history: it would copy them all. What
     # the copy has as the beginning of the history now, it never loses.
     git_dir = folder / ".git"
@@ -23,8 +34,8 @@ def shared_clone(repository: Path, folder: Path) -> str:
         [*GIT, *init, f"--object-format={copy.object_format}", "--", str(folder)],
         ["mkdir", "-p", str(git_dir / "objects" / "info")],
     ]
-    if (repository / "shallow").exists():
-        steps.append(["cp", str(repository / "shallow"), str(git_dir / "shallow")])
+    if shallow.exists():
+        steps.append(["cp", str(shallow), str(git_dir / "shallow")])
     alternates = git_dir / "objects" / "info" / "alternates"
     share = f"echo {shlex.quote(str(repository / 'objects'))} > {shlex.quote(str(alternates))}"
     return " && ".join([*map(shlex.join, steps), share])
