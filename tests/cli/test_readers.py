@@ -216,3 +216,15 @@ def test_graph_unfolds_all(pipeline_file: Write, pycurrent: Command) -> None:
     """`all` opens every fold."""
     pipeline_file(FOLDED)
     assert 'label="+"' not in pycurrent("graph", "ci.py:folded", "--unfold", "all").out
+
+
+def test_a_backup_is_made_and_refuses_to_write_over_a_file(
+    frobbed: dict[str, str], pycurrent: Command
+) -> None:
+    """It says how large it is; a second one of that name is a mistake."""
+    ended = pycurrent("backup", "copy.db")
+    assert ended.status == 0
+    assert re.fullmatch(r"backed up to copy\.db \([\d.]+ kB\)\n", ended.out)
+    again = pycurrent("backup", "copy.db")
+    assert again.status == 2
+    assert "there is a file" in again.err

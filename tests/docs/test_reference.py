@@ -82,7 +82,7 @@ def options(*words: str) -> set[str]:
 
 
 COMMANDS = {
-    "": {"run", "graph", "history", "log", "gc", "user", "token", "client"},
+    "": {"run", "graph", "history", "log", "backup", "gc", "user", "token", "client"},
     "user": {"add", "remove", "list"},
     "token": {"create", "revoke", "list"},
     "client": {

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pycurrent.engine import Config, Job, Level, Pool
+from pycurrent.store import DatabaseReader
 from pycurrent.term import Active, Activity, Current, Ok, Var, all, pair
 from pycurrent.testing import Harness
 
@@ -241,3 +242,14 @@ async def test_what_ended_after_the_database_was_moved_is_in_it(tmp_path: Path) 
     (tmp_path / "elsewhere").rename(tmp_path / "db")
     async with Harness(lambda: do(gate), state_dir=tmp_path) as h:
         assert h.output == Ok("done")
+
+
+async def test_at_rest_everything_is_in_the_file_of_the_database(tmp_path: Path) -> None:
+    """A copy of that one file is a backup, then, without ending the engine."""
+    path = tmp_path / "db" / "pycurrent.db"
+    async with Harness(lambda: do(start), state_dir=tmp_path) as h:
+        await h.settle()
+        await h.until(lambda: path.with_name("pycurrent.db-wal").stat().st_size == 0)
+        (tmp_path / "copy.db").write_bytes(path.read_bytes())
+    with DatabaseReader.open(tmp_path / "copy.db") as reader:
+        assert [record.outcome for record in reader.history()] == ['"done"']

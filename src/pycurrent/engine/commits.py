@@ -32,6 +32,8 @@ _FIRST_RETRY = timedelta(milliseconds=10)
 _TOLD_AFTER = timedelta(seconds=1)
 _LOOKED_AT_EVERY = 5.0
 """Seconds between two looks whether the files are there: an engine at rest writes nothing."""
+_AT_REST_AFTER = 1.0
+"""Seconds without a commit after which what was written is moved to where it stays."""
 _TOPIC = "records"
 
 _log = logging.getLogger(__name__)
@@ -64,6 +66,8 @@ class Commits:
         self._loop = asyncio.get_running_loop()
         # By the loop's time: this is about files, and no event of the pipeline's.
         self._look = self._loop.call_later(_LOOKED_AT_EVERY, self._look_again)
+        self._rest: asyncio.TimerHandle | None = None
+        self._written = self._tidied = 0
 
     @property
     def working(self) -> bool:
@@ -79,6 +83,8 @@ class Commits:
             return False
         if self._failing_since is not None:
             self._resume()
+        if self._rest is None and self._store.written != self._tidied:
+            self._rest = self._loop.call_later(_AT_REST_AFTER, self._tidy_at_rest)
         return True
 
     def check(self) -> None:
@@ -98,6 +104,8 @@ class Commits:
     def close(self) -> None:
         """Close the database; what can't be written now is said, and lost."""
         self._look.cancel()
+        if self._rest is not None:
+            self._rest.cancel()
         if self._retry is not None:
             self._retry.cancel()
         try:
@@ -138,6 +146,17 @@ class Commits:
     def _look_again(self) -> None:
         self._look = self._loop.call_later(_LOOKED_AT_EVERY, self._look_again)
         self.check()
+
+    def _tidy_at_rest(self) -> None:
+        """Have the database's file hold everything, once nothing was written for a while."""
+        self._rest = None
+        written = self._store.written
+        if written == self._written:
+            self._store.tidy()
+            self._tidied = written
+        else:
+            self._written = written
+            self._rest = self._loop.call_later(_AT_REST_AFTER, self._tidy_at_rest)
 
     def _may_come_right(self) -> bool:
         since = self._failing_since

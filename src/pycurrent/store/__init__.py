@@ -1,6 +1,7 @@
 """The state directory and the database of one engine."""
 
 from pycurrent.store.access import AccessDatabase, SessionRecord, TokenRecord
+from pycurrent.store.backup import back_up
 from pycurrent.store.database import Database
 from pycurrent.store.errors import (
     BadJobId,
@@ -44,5 +45,6 @@ __all__ = [
     "StoreGone",
     "StoreReadOnly",
     "TokenRecord",
+    "back_up",
     "collect_garbage",
 ]

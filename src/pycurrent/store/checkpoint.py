@@ -48,6 +48,16 @@ class Checkpointer:
         self._thread.start()
         return True
 
+    def tidy(self) -> None:
+        """Starts moving all that there is into the database, so that its file alone is whole.
+
+        Does nothing while a checkpoint runs. Never blocks; a commit that comes in the very
+        moment in which the log is emptied finds the database locked, and tries again.
+        """
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._tidy, name="pycurrent checkpoint")
+            self._thread.start()
+
     def wait(self) -> None:
         """Returns when no checkpoint is running."""
         if self._thread is not None:
@@ -55,9 +65,19 @@ class Checkpointer:
             self._thread = None
 
     def _checkpoint(self) -> None:
+        self._run("PASSIVE")
+
+    def _tidy(self) -> None:
+        # What takes time, the copying, blocks nobody; and then there is nothing left to copy.
+        self._run("PASSIVE", "TRUNCATE")
+
+    def _run(self, *modes: str) -> None:
+        # Not made anew if somebody has removed it.
+        uri = f"{self._path.as_uri()}?mode=rw"
         # What can't be moved now, say because the disk is full, stays safe in the log.
         with (
             suppress(sqlite3.Error),
-            closing(sqlite3.connect(self._path, isolation_level=None, timeout=0)) as connection,
+            closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0)) as connection,
         ):
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            for mode in modes:
+                connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()

@@ -80,6 +80,8 @@ class Database(DatabaseReader):
         self.interrupted: tuple[str, ...] = self._interrupt_unfinished()
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         self._place = Place.of(path)
+        #: How many commits have written something.
+        self.written = 0
         self._closed = False
 
     @classmethod
@@ -308,7 +310,18 @@ class Database(DatabaseReader):
             self._roll_back()
             raise from_sqlite(self._path, error) from error
         self._unsaved = _Unsaved()
+        self.written += 1
         self._checkpointer.after_commit()
+
+    def tidy(self) -> None:
+        """Starts moving what was committed from the log into the file of the database, in a
+        thread: then a copy of that one file is a backup. Never blocks.
+        """
+        self._checkpointer.tidy()
+
+    def wait_for_checkpoint(self) -> None:
+        """Returns when no checkpoint is running. Blocks."""
+        self._checkpointer.wait()
 
     def _write_all(self, unsaved: _Unsaved) -> None:
         run, queries = self._connection.executemany, self._queries

@@ -96,12 +96,23 @@ def _make(path: Path, sharing: Sharing) -> None:
 def open_for_reading(path: Path) -> sqlite3.Connection:
     """A connection that only reads the database at `path`, also while an engine writes to it."""
     if not _is_there(path):
-        raise StateDirError(
-            f"there is no database {path}: nothing has been run with this state directory yet"
-        )
+        raise _nothing_there(path)
     connection = _connect_read_only(path)
     _require_newest(path, connection)
     return connection
+
+
+def open_to_copy(path: Path) -> sqlite3.Connection:
+    """A connection that only reads the database at `path`, of whatever version."""
+    if not _is_there(path):
+        raise _nothing_there(path)
+    return _connect_read_only(path)
+
+
+def _nothing_there(path: Path) -> StateDirError:
+    return StateDirError(
+        f"there is no database {path}: nothing has been run with this state directory yet"
+    )
 
 
 def open_existing(path: Path, *, busy_seconds: float) -> sqlite3.Connection:

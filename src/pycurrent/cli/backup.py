@@ -1,0 +1,29 @@
+"""`pycurrent backup`: copies the history to a file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pycurrent.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from pycurrent.cli.text import size
+from pycurrent.store import StateDir, back_up
+
+
+def backup(
+    file: Annotated[Path, Parameter(help="The file to make. There must not be one yet.")],
+    /,
+    *,
+    state_dir: StateDirOption = DEFAULT_STATE_DIR,
+) -> int:
+    """Copy the database with the history to a file, while an engine runs or not.
+
+    All that was recorded till then is in it. The logs of the jobs are files of their own, which
+    any program can copy.
+    """
+    made = back_up(StateDir.read(state_dir).database, file)
+    sys.stdout.write(f"backed up to {file} ({size(made)})\n")
+    return 0
