@@ -14,7 +14,7 @@ import pytest
 
 from pycurrent.engine import Config, Job, Level, Pool
 from pycurrent.store import DatabaseReader
-from pycurrent.term import Active, Activity, Current, Ok, Var, all, pair
+from pycurrent.term import Active, Activity, Current, Failed, Ok, Var, all, pair
 from pycurrent.testing import Harness
 
 from .doing import Function, Gate, do, start
@@ -253,3 +253,39 @@ async def test_at_rest_everything_is_in_the_file_of_the_database(tmp_path: Path)
         (tmp_path / "copy.db").write_bytes(path.read_bytes())
     with DatabaseReader.open(tmp_path / "copy.db") as reader:
         assert [record.outcome for record in reader.history()] == ['"done"']
+
+
+async def test_damage_is_noticed_when_it_is_read(tmp_path: Path) -> None:
+    """The stage fails with the way out, and nothing new is begun."""
+    name, gate = Var("name", "a"), Gate()
+    async with Harness(wanted(name, start), state_dir=tmp_path) as h:
+        await h.settle()
+    with closing(sqlite3.connect(tmp_path / "db" / "pycurrent.db")) as shell, shell:
+        shell.execute("UPDATE job SET outcome = CAST(x'22ff22' AS TEXT)")
+    async with Harness(wanted(name, gate), state_dir=tmp_path) as h:
+        await h.settle()
+        assert isinstance(h.output, Failed)
+        assert "is damaged (text that is not UTF-8)" in h.output.message
+        name.set("b")
+        await h.settle()
+        assert gate.begun == []
+        (message,) = messages(h)
+        assert "restore it from a backup" in message
+
+
+async def test_a_large_database_is_looked_through_after_the_start(tmp_path: Path) -> None:
+    """Damage in what nobody reads is told, too."""
+    path = tmp_path / "db" / "pycurrent.db"
+    async with Harness(lambda: do(start), state_dir=tmp_path) as h:
+        await h.settle()
+    with closing(sqlite3.connect(path)) as shell, shell:
+        shell.execute("CREATE TABLE other (text)")
+        shell.executemany("INSERT INTO other VALUES (?)", [("x" * 1000,)] * 4000)
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size // 2 // 4096 * 4096)
+        file.write(b"\xa5" * 8192)
+    async with Harness(lambda: do(start), state_dir=tmp_path) as h:
+        await h.until(lambda: messages(h))
+        assert "is damaged" in messages(h)[0]
+        assert h.output == Ok("done")

@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -162,3 +163,53 @@ def test_the_schema_refuses_half_a_result(db: Database, path: Path) -> None:
             with pytest.raises(sqlite3.IntegrityError):
                 connection.execute(f"UPDATE job SET {change} WHERE job_id = ?", (job,))
             connection.rollback()
+
+
+MALFORMED = {
+    "text that is not UTF-8": "outcome = CAST(x'22ff22' AS TEXT)",
+    "a date": "ready = 'yesterday'",
+    "a number for a date": "ready = 5",
+    "text for a date": "finished = 'now'",
+}
+
+
+@pytest.mark.parametrize("change", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_record_is_damage(path: Path, change: str) -> None:
+    """However it is read, with the way out; and the database says so from then on."""
+    filled(path, 1)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        (job_id, digest) = connection.execute("SELECT job_id, key_digest FROM job").fetchone()
+        connection.execute(f"UPDATE job SET {change}")
+    with DatabaseReader.open(path) as reader:
+        reads: list[Callable[[], object]] = [
+            lambda: reader.lookup("frob", digest),
+            lambda: reader.job(job_id),
+            reader.history,
+        ]
+        for read in reads:
+            with pytest.raises(StoreDamaged, match="restore it from a backup"):
+                read()
+    database = Database.open(path)
+    with pytest.raises(StoreDamaged):
+        database.lookup("frob", digest)
+    with pytest.raises(StoreDamaged):
+        database.commit()
+    with pytest.raises(StoreDamaged):
+        database.close()
+
+
+def test_a_large_database_can_be_looked_through(path: Path) -> None:
+    """Beside those who use it; what is whole has nothing to tell."""
+    filled(path, 1)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE other (text)")
+        connection.executemany("INSERT INTO other VALUES (?)", [("x" * 1000,)] * 4000)
+    with Database.open(path) as database:
+        assert database.is_large
+        assert database.look_through() is None
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size // 2 // 4096 * 4096)
+        file.write(b"\xa5" * 8192)
+    with Database.open(path) as database:
+        assert isinstance(database.look_through(), StoreDamaged)

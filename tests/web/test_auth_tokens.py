@@ -2,9 +2,12 @@
 
 import io
 import re
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 
 import pytest
 import pytest_asyncio
@@ -184,6 +187,26 @@ async def test_the_last_use_of_a_token_is_listed(
     await site.client(headers=bearer(token)).get("/api/v1/overview")
     command(site.state_dir, "token", "list")
     assert f"last used {site.harness.clock.now():%Y-%m-%d}" in capsys.readouterr().out
+
+
+async def test_a_database_that_another_program_locks_keeps_nobody_out(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The notes of a token's first use of the day, and of a session's, can wait."""
+    token = create(site.state_dir, capsys, "bot", "--role", "viewer")
+    visitor = site.visitor()
+    await visitor.log_in("alice")
+    site.harness.clock.move(timedelta(hours=2))
+    path = site.state_dir / "db" / "pycurrent.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        began = monotonic()
+        answer = await site.client(headers=bearer(token)).get("/api/v1/overview")
+        assert answer.status_code == 200
+        assert (await visitor.get("/history")).status_code == 200
+        took = monotonic() - began
+        other.rollback()
+    assert took < 1.5
 
 
 # Users

@@ -101,6 +101,17 @@ class Commits:
             self._held.append(waiter)
             await waiter
 
+    async def look_through(self) -> None:
+        """Find out, beside all else, whether the database is damaged anywhere. A small one was
+        looked through when it was opened.
+        """
+        if not self._store.is_large:
+            return
+        damage = await asyncio.to_thread(self._store.look_through)
+        if damage is not None:
+            self._store.damage = damage
+            self.check()
+
     def close(self) -> None:
         """Close the database; what can't be written now is said, and lost."""
         self._look.cancel()

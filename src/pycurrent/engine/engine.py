@@ -217,6 +217,8 @@ class Engine:
             self.store, self.clock, self.problems, self.work, resumed=self.request_step
         )
         self._exit.callback(self._commits.close)
+        self._looking = self._loop.create_task(self._commits.look_through())
+        self._exit.push_async_callback(cancelled, self._looking)
         self.leftovers = Leftovers.look(self.state, self.store)
         self._exit.callback(self.leftovers.close)
         self._tidying = self._loop.create_task(

@@ -17,8 +17,7 @@ from pycurrent.store.rows import Row, storable, time_text
 from pycurrent.store.schema import open_existing, open_for_writing
 from pycurrent.store.state_dir import StateDir
 
-# The engine's own transactions are much shorter. In an engine the event loop stands still for
-# as long, so not much more.
+# The engine's own transactions are much shorter.
 _BUSY_SECONDS = 2.0
 
 
@@ -57,12 +56,13 @@ class AccessDatabase:
         self._queries = load_queries()
 
     @classmethod
-    def open(cls, state: StateDir) -> Self:
+    def open(cls, state: StateDir, *, busy_seconds: float = _BUSY_SECONDS) -> Self:
         """That of an engine which holds the state directory, or which has been there before.
 
-        Raises `StateDirError` if the database is not there, or of another version.
+        Waits up to `busy_seconds` for the lock of another program. Raises `StateDirError` if the
+        database is not there, or of another version.
         """
-        return cls(state.database, open_existing(state.database, busy_seconds=_BUSY_SECONDS))
+        return cls(state.database, open_existing(state.database, busy_seconds=busy_seconds))
 
     @classmethod
     def open_or_make(cls, path: Path) -> Self:

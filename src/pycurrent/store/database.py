@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Self
 
 from pycurrent.store.checkpoint import Checkpointer
-from pycurrent.store.errors import StoreError, from_sqlite
+from pycurrent.store.errors import StoreDamaged, StoreError, from_sqlite
 from pycurrent.store.place import Place
 from pycurrent.store.reader import DatabaseReader
 from pycurrent.store.records import BuildRecord, JobState, RuleRecord
 from pycurrent.store.rows import JobRow, build_record, time_text
-from pycurrent.store.schema import open_for_writing
+from pycurrent.store.schema import CHECKED_UP_TO, look_through, open_for_writing
 from pycurrent.store.sharing import Sharing
 
 # While it is opened, another program's transaction is waited for. Later it would stop the event
@@ -74,6 +74,8 @@ class Database(DatabaseReader):
         self._checkpointer = Checkpointer(path, threshold_bytes=checkpoint_bytes)
         self._checkpointer.prepare(connection)
         self._place: Place | None = None
+        #: Damage that was met. Nothing is built on such a database any more.
+        self.damage: StoreDamaged | None = None
         #: When the database was last opened to be written.
         self._write("set_setting", ("opened", time_text(datetime.now(UTC))))
         #: The jobs that this `open` found unfinished, in the order of their creation.
@@ -244,9 +246,9 @@ class Database(DatabaseReader):
             if not self._connection.in_transaction:
                 self._connection.execute("BEGIN")
             row = self._cursor.execute(self._lookup, (op, key_digest)).fetchone()
-        except sqlite3.Error as error:
-            raise from_sqlite(self._path, error) from error
-        return None if row is None else build_record(op, key_digest, row)
+            return None if row is None else build_record(op, key_digest, row)
+        except (sqlite3.Error, ValueError, TypeError, AttributeError) as error:
+            raise self._damage_or(error) from error
 
     # Rules and settings
 
@@ -287,12 +289,22 @@ class Database(DatabaseReader):
         kept, and the next commit tries again. Waits for another program's transaction no longer
         than a few milliseconds.
         """
-        if self._unsaved:
+        if self._unsaved or self.damage is not None:
             self.check()
         self._save()
 
+    def _damage_or(self, error: Exception) -> StoreError:
+        found = super()._damage_or(error)
+        if isinstance(found, StoreDamaged):
+            self.damage = found
+        return found
+
     def check(self) -> None:
-        """Raises `StoreGone` if the files were moved or removed meanwhile. Takes microseconds."""
+        """Raises `StoreGone` if the files were moved or removed meanwhile, and `StoreDamaged` if
+        damage was met. Takes microseconds.
+        """
+        if self.damage is not None:
+            raise self.damage
         if self._place is not None:
             self._place.check()
 
@@ -312,6 +324,23 @@ class Database(DatabaseReader):
         self._unsaved = _Unsaved()
         self.written += 1
         self._checkpointer.after_commit()
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the file was too large to be looked through when it was opened."""
+        return self._path.stat().st_size > CHECKED_UP_TO
+
+    def look_through(self) -> StoreDamaged | None:
+        """The damage that is anywhere in the file, if there is any. From any thread: it reads all
+        of the file.
+        """
+        try:
+            look_through(self._path)
+        except StoreDamaged as error:
+            return error
+        except StoreError:
+            pass  # Whoever needs it will be told.
+        return None
 
     def tidy(self) -> None:
         """Starts moving what was committed from the log into the file of the database, in a

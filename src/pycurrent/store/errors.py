@@ -113,6 +113,9 @@ def kind_of(error: sqlite3.Error) -> int:
 
 def from_sqlite(path: Path, error: sqlite3.Error) -> StoreError:
     """The error of ours that says what `error`, raised on the database at `path`, means."""
+    if "Could not decode to UTF-8" in str(error):
+        # Of Python's module, without a code: SQLite itself does not look at it.
+        return damaged(path, "text that is not UTF-8")
     match kind_of(error):
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return damaged(path, str(error))

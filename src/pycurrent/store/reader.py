@@ -1,11 +1,12 @@
 """Reads the records: the part of the database that needs no engine."""
 
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
-from pycurrent.store.errors import from_sqlite
+from pycurrent.store.errors import StoreError, damaged, from_sqlite
 from pycurrent.store.queries import load_queries
 from pycurrent.store.records import BuildRecord, JobRecord, JobState, RuleRecord
 from pycurrent.store.rows import Row, build_record, job_record, storable
@@ -13,6 +14,9 @@ from pycurrent.store.schema import open_for_reading
 
 #: What a history shows unless asked for more: results, and runs that a killed engine left.
 ENDED = frozenset({JobState.FINISHED, JobState.INTERRUPTED})
+
+
+T = TypeVar("T")
 
 
 class DatabaseReader:
@@ -45,7 +49,7 @@ class DatabaseReader:
     def lookup(self, op: str, key_digest: str) -> BuildRecord | None:
         """The last result of a key, a failure too; None if there has not been any."""
         rows = self._read("lookup", (op, key_digest))
-        return build_record(op, key_digest, rows[0]) if rows else None
+        return self._record(partial(build_record, op, key_digest), rows[0]) if rows else None
 
     def next_build_number(self, op: str, key_digest: str) -> int:
         """The build number of the next job of a key: 0 if it has no result yet."""
@@ -56,7 +60,7 @@ class DatabaseReader:
         """One job, in any state; None if there is no such job."""
         self._catch_up()
         rows = self._read("job", (job_id,))
-        return job_record(rows[0]) if rows else None
+        return self._record(job_record, rows[0]) if rows else None
 
     def history(
         self,
@@ -89,7 +93,7 @@ class DatabaseReader:
             "limit": limit,
             "before": before,
         }
-        return [job_record(row) for row in self._read("history", filters)]
+        return [self._record(job_record, row) for row in self._read("history", filters)]
 
     def ops(self) -> list[str]:
         """The ids of the operations that have results, sorted."""
@@ -113,8 +117,20 @@ class DatabaseReader:
     def _read(self, query: str, parameters: tuple[object, ...] | Mapping[str, object]) -> list[Row]:
         try:
             return self._connection.execute(self._queries[query], parameters).fetchall()
-        except sqlite3.Error as error:
-            raise from_sqlite(self._path, error) from error
+        except (sqlite3.Error, UnicodeError) as error:
+            raise self._damage_or(error) from error
+
+    def _record(self, make: Callable[[Row], T], row: Row) -> T:
+        """What is in a row; one that no engine has written is damaged."""
+        try:
+            return make(row)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise self._damage_or(error) from error
+
+    def _damage_or(self, error: Exception) -> StoreError:
+        if isinstance(error, sqlite3.Error):
+            return from_sqlite(self._path, error)
+        return damaged(self._path, f"a record can't be read: {error}")
 
 
 def _like_literal(text: str) -> str:

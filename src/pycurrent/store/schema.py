@@ -32,9 +32,9 @@ from pycurrent.store.errors import (
 from pycurrent.store.sharing import Sharing
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
-# The check reads the whole file: about 3 ms a megabyte. A damage in a larger file is found
-# when its pages are read.
-_CHECKED_UP_TO = 1 << 20
+# The check reads the whole file: about 3 ms a megabyte. A larger file is looked through by the
+# engine, once it has started, in a thread.
+CHECKED_UP_TO = 1 << 20
 # Nobody locks readers out of a database in WAL mode, unless it is repaired or converted.
 _READING_BUSY_SECONDS = 2.0
 # Kept in memory of the database's pages, in KiB.
@@ -138,6 +138,25 @@ def _not_written(path: Path, error: sqlite3.Error) -> StoreError:
     return from_sqlite(path, error)
 
 
+def look_through(path: Path) -> None:
+    """Raises `StoreDamaged` if anything in the database at `path` is, or another `StoreError`.
+
+    Reads all of it: some milliseconds a megabyte, while others read and write.
+    """
+    with closing(_connect_read_only(path)) as connection:
+        try:
+            _quick_check(path, connection)
+        except sqlite3.Error as error:
+            raise from_sqlite(path, error) from error
+
+
+def _quick_check(path: Path, connection: sqlite3.Connection) -> None:
+    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        # SQLite's report has one finding a line, below a heading.
+        raise damaged(path, str(verdict).splitlines()[-1])
+
+
 def _require_newest(path: Path, connection: sqlite3.Connection) -> None:
     """Close the connection, and raise, unless the schema is that of this version."""
     newest = len(migrations())
@@ -180,11 +199,8 @@ def _check(path: Path, connection: sqlite3.Connection, *, newest: int) -> int:
                 f"{version}, this one knows up to {newest}): update pycurrent, "
                 "or use another --state-dir"
             )
-        if path.stat().st_size <= _CHECKED_UP_TO:
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict != "ok":
-                # SQLite's report has one finding a line, below a heading.
-                raise damaged(path, str(verdict).splitlines()[-1])
+        if path.stat().st_size <= CHECKED_UP_TO:
+            _quick_check(path, connection)
     except sqlite3.Error as error:
         raise from_sqlite(path, error) from error
     return version

@@ -102,6 +102,10 @@ class Address:
         return address_with(self.token, self.url)
 
 
+_BUSY_SECONDS = 0.02
+"""How long the event loop stands still at most for another program that locks the database."""
+
+
 class Website:
     """The pages and the API of one engine. Made before the engine starts; opened once.
 
@@ -118,7 +122,7 @@ class Website:
     async def open(self) -> AsyncIterator[FastAPI]:
         """The application, able to answer, within the block: while the engine runs."""
         engine = self.service.engine
-        with AccessDatabase.open(engine.state) as database:
+        with AccessDatabase.open(engine.state, busy_seconds=_BUSY_SECONDS) as database:
             owner, site = Owner.of(engine.state.path), self.app.state.site
             access = Access(self.settings.access, database, engine.clock, site, owner)
             self.app.state.access = access

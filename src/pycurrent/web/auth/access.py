@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -11,7 +12,7 @@ from fastapi import Request, Response
 
 from pycurrent.engine import Clock
 from pycurrent.errors import UsageError
-from pycurrent.store import AccessDatabase
+from pycurrent.store import AccessDatabase, StoreError
 from pycurrent.web.auth.bearer import token_of
 from pycurrent.web.auth.cookies import KNOWN, SESSION, VISITOR, Cookies
 from pycurrent.web.auth.errors import NotAllowed, NotLoggedIn
@@ -140,7 +141,9 @@ class Access:
         if found is None:
             raise NotLoggedIn("the token is not valid: it is wrong, has expired, or was revoked")
         if _is_new_day(found.used, now):
-            self._database.use_token(found.name, now)
+            # It is no more than a note: another request of the day makes it.
+            with suppress(StoreError):
+                self._database.use_token(found.name, now)
         return User(f"token:{found.name}", found.name, Role(found.role), Origin.TOKEN)
 
     def _session_user(self, key: str) -> User | None:

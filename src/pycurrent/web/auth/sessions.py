@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 from pycurrent.engine import Clock
-from pycurrent.store import AccessDatabase, SessionRecord
+from pycurrent.store import AccessDatabase, SessionRecord, StoreError
 from pycurrent.web.users.keys import digest_of, new_key
 from pycurrent.web.users.roles import User
 
@@ -41,7 +42,9 @@ class Sessions:
             return None
         expires = min(now + IDLE, record.created + LONGEST)
         if expires - record.expires > _EXTEND_AFTER:
-            self._database.extend_session(record.digest, expires)
+            # Where that can't be noted now, a later request does it.
+            with suppress(StoreError):
+                self._database.extend_session(record.digest, expires)
         return User(record.user_id, record.user_name)
 
     def end(self, key: str) -> None:
