@@ -46,6 +46,7 @@ from pycurrent.engine.tasks import cancelled
 from pycurrent.engine.thread import LoopThread
 from pycurrent.engine.threshold import Threshold
 from pycurrent.engine.turns import Turns
+from pycurrent.engine.watchdog import Watchdog
 from pycurrent.errors import PycurrentError
 from pycurrent.incr import Node, Observer
 from pycurrent.store import Database, Sharing, StateDir
@@ -161,6 +162,7 @@ class Engine:
         self.thread = LoopThread()
         self._thread = threading.get_ident()
         self._crash = self._loop.create_future()
+        self._exit.callback(Watchdog().stop)
         try:
             self._open_state()
         except BaseException:

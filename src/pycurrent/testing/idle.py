@@ -19,6 +19,8 @@ from enum import IntEnum
 from typing import Any
 from weakref import WeakSet
 
+from pycurrent.engine.watchdog import WatchdogThread
+
 SOON = 1.0
 """Seconds: tasks that sleep for longer than this are not waited for."""
 
@@ -69,7 +71,8 @@ class Lookout:
         return Prospect.INPUT if self._has_input() else Prospect.NOTHING
 
     def _has_threads(self, known: Iterable[threading.Thread]) -> bool:
-        return bool(set(threading.enumerate()) - set(self._threads) - set(known))
+        new = set(threading.enumerate()) - set(self._threads) - set(known)
+        return not all(isinstance(thread, WatchdogThread) for thread in new)
 
     def _has_timer(self) -> bool:
         """Whether a task waits for a timer: sleeps, or has a timeout."""
