@@ -227,25 +227,7 @@ class Engine:
             remove_leftover_folders(self.leftovers, self.state.left_tmp())
         )
         self._exit.push_async_callback(cancelled, self._tidying)
-        descriptors = Descriptors()
-        self._exit.callback(descriptors.close)
-        turns = Turns(self.config, descriptors)
-        self._exit.callback(turns.close)
-        self.processes = Processes(descriptors=descriptors.soft)
-        self._exit.push_async_callback(self.processes.aclose)
-        state = self.state
-        locks: set[int] = set()
-        self.forks.keep_out(lambda: tuple(locks))
-        self.host = JobHost(
-            self.clock,
-            self.config,
-            self.processes,
-            state.tmp,
-            state.runs,
-            self._commits,
-            turns,
-            locks,
-        )
+        self.host = self._open_host()
         self.log_rules = LogRules(self.store)
         self.threshold = Threshold(
             self.config,
@@ -256,6 +238,28 @@ class Engine:
             commit=self._commits.commit,
         )
         self._exit.callback(self.threshold.close)
+
+    def _open_host(self) -> JobHost:
+        """What jobs need: processes, and the limits on them."""
+        descriptors = Descriptors()
+        self._exit.callback(descriptors.close)
+        turns = Turns(self.config, descriptors)
+        self._exit.callback(turns.close)
+        self.processes = Processes(descriptors=descriptors.soft)
+        self._exit.push_async_callback(self.processes.aclose)
+        state = self.state
+        locks: set[int] = set()
+        self.forks.keep_out(lambda: tuple(locks))
+        return JobHost(
+            self.clock,
+            self.config,
+            self.processes,
+            state.tmp,
+            state.runs,
+            self._commits,
+            turns,
+            locks,
+        )
 
     def _begin(self) -> None:
         with paused_collector():
