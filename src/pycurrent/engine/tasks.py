@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from pycurrent.term import Failed, failed_by
+from pycurrent.term.output import describe_exception, relevant_traceback
 
 T = TypeVar("T")
 
@@ -81,6 +82,9 @@ def failure_of(error: BaseException, what: str) -> Failed:
     """As `failure_by`, where the code was just called: all that it raises is its own doing."""
     if isinstance(error, asyncio.CancelledError):
         return Failed(f"{what} was cancelled", traceback=failed_by(error).traceback)
+    if isinstance(error, KeyboardInterrupt):
+        # Raised by the code: one that somebody types is a signal, which ends the engine in order.
+        return Failed(describe_exception(error), traceback=relevant_traceback(error))
     return failed_by(error)
 
 
