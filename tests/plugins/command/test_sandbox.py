@@ -338,3 +338,16 @@ async def test_a_sandbox_that_cant_be_made_is_tried_again(sh: Shell, tmp_path: P
             assert isinstance(h.output, Ok) is expected, h.output
             assert [b.ok for b in h.history()][-1] == (True if expected else None)
         folder.mkdir(exist_ok=True)
+
+
+async def test_the_token_of_the_dashboard_is_out_of_reach(sh: Shell, tmp_path: Path) -> None:
+    """A job with the network could use it to approve what waits for a person."""
+    state = tmp_path / "state"
+    secret = "pyc_0123456789abcdefghijkl"
+    state.mkdir()
+    (state / "token").write_text(secret)
+    looked = f"cat {state}/token 2>&1; ls -A {state} 2>&1; env; cat /proc/*/environ 2>/dev/null"
+    found = await result(sh(f"{{ {looked}; }} | tr '\\0' ' '", Sandbox(network=True)), tmp_path)
+    assert isinstance(found, Ok)
+    assert secret not in found.value
+    assert "lock" not in found.value.split()
