@@ -67,6 +67,7 @@ class Owner:
         file = state_dir / TOKEN_FILE
         try:
             token = read_token(file) or _make(file)
+            file.chmod(0o600)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error
             _log.error(
