@@ -3,7 +3,7 @@
 `import pycurrent as current` is the idiom of the documentation.
 """
 
-from pycurrent.cache import Builder, Operation, Publisher, Schedule, builder
+from pycurrent.cache import Builder, Operation, Publisher, Schedule, builder, publisher
 from pycurrent.cli.main import main
 from pycurrent.engine import (
     CommandFailed,
@@ -89,5 +89,6 @@ __all__ = [
     "metadata",
     "option_seq",
     "pair",
+    "publisher",
     "seq",
 ]

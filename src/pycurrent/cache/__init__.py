@@ -9,11 +9,11 @@ from pycurrent.cache.codec import (
     codec_for,
     digest,
 )
+from pycurrent.cache.decorator import builder, publisher
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.operation import Builder, CachedWork, Operation, Publisher
 from pycurrent.cache.schedule import Schedule
-from pycurrent.cache.short import builder
 from pycurrent.cache.spec import Spec
 from pycurrent.cache.states import JobEnd
 
@@ -36,4 +36,5 @@ __all__ = [
     "builder",
     "codec_for",
     "digest",
+    "publisher",
 ]

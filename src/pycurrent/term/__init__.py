@@ -19,6 +19,7 @@ from pycurrent.term.current import (
 )
 from pycurrent.term.dot import dot_of
 from pycurrent.term.draw import graph_of
+from pycurrent.term.given import called, shown
 from pycurrent.term.graph_data import (
     Edge,
     EdgeKind,
@@ -78,6 +79,7 @@ __all__ = [
     "all",
     "bind",
     "build_pipeline",
+    "called",
     "collapse_list",
     "component",
     "constant",
@@ -94,6 +96,7 @@ __all__ = [
     "option_seq",
     "pair",
     "seq",
+    "shown",
     "state_of",
     "told",
 ]

@@ -1,4 +1,4 @@
-"""The short form of a builder."""
+"""The short forms of operations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pycurrent.cache import Schedule, builder
+from pycurrent.cache import Schedule, builder, publisher
 from pycurrent.engine import Config, Job, JobState, Level, Pool
 from pycurrent.errors import UsageError
 from pycurrent.term import Active, Activity, Current, Failed, Ok, Var, constant, pair
@@ -199,3 +199,143 @@ def test_the_type_of_the_job_need_not_be_there_at_run_time() -> None:
     @builder("x")
     async def fine(job: OnlyForTypeCheckers, key: str) -> str:  # type: ignore[name-defined]  # noqa: F821
         return ""
+
+
+# Publishers
+
+
+async def test_a_publisher_sets_its_key_to_the_value(engine: OpenEngine) -> None:
+    """Again where it had another value meanwhile, which a builder would not do."""
+    version = Var("version", "1")
+    sent: list[tuple[str, str, bool]] = []
+
+    @publisher("deploy", level=Level.HARMLESS)
+    async def deploy(job: Job, place: str, *, version: str, loud: bool = False) -> str:
+        """Send it there."""
+        sent.append((place, version, loud))
+        return f"{version} in {place}"
+
+    async with engine(lambda: deploy("here", version=version.get())) as h:
+        await h.settle()
+        assert h.output == Ok("1 in here")
+        assert "deploy here 1 False" in h.dot()
+        for value in ("2", "1"):
+            version.set(value)
+            await h.settle()
+        assert h.output == Ok("1 in here")
+        assert [value for _, value, _ in sent] == ["1", "2", "1"]
+        (record,) = {(row.op, row.job_id) for row in h.history("deploy")[:1]}
+        assert record[0] == "deploy"
+        assert (deploy.__name__, deploy.__doc__) == ("deploy", "Send it there.")
+
+
+async def test_two_values_of_one_publisher_are_in_conflict(engine: OpenEngine) -> None:
+    """As with a class; one without a key has one value as a whole."""
+
+    @publisher("announce", level=Level.HARMLESS)
+    async def announce(job: Job, *, version: str) -> None:
+        pass
+
+    def pipeline() -> Current[Any]:
+        return pair(announce(version="1"), announce(version="2"))
+
+    async with engine(pipeline) as h:
+        await h.settle()
+        assert isinstance(h.output, Failed)
+        assert "is set to two values at once" in h.output.message
+
+
+async def test_a_latched_publisher_reports_its_last_outcome(engine: OpenEngine) -> None:
+    """While the next value is being set."""
+    value = Var("value", 1)
+
+    @publisher("set", latched=True)
+    async def set_to(job: Job, key: str, *, value: int) -> int:
+        await job.start(level=Level.HARMLESS if value == 1 else Level.DANGEROUS)
+        return value
+
+    async with engine(lambda: set_to("a", value=value.get())) as h:
+        await h.settle()
+        h.engine.config.confirm = Level.DANGEROUS
+        value.set(2)
+        await h.settle()
+        assert h.output == Ok(1)
+
+
+FORMS: list[Any] = [builder, publisher]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"level": "harmless"}, "level= takes a Level, not 'harmless': write Level.HARMLESS"),
+        ({"level": 3}, "level= takes a Level, not 3"),
+        ({"level": Level.AVERAGE, "pool": 2}, r'takes a Pool, not 2: write Pool\("builds", 2\)'),
+        ({"level": Level.AVERAGE, "pool": "p"}, "takes a Pool, not 'p'"),
+        ({"level": Level.AVERAGE, "timeout": "5m"}, "takes seconds or a timedelta, not '5m'"),
+        ({"level": Level.AVERAGE, "timeout": -1}, "longer than nothing, not -1"),
+        ({"schedule": timedelta(days=1)}, r"takes a Schedule, not timedelta: write Schedule"),
+        ({"label": 3}, "label= takes a text, not 3"),
+        ({"auto_cancel": "yes"}, "auto_cancel= takes True or False, not 'yes'"),
+    ],
+)
+def test_an_option_of_the_wrong_kind_is_refused(
+    form: Any, options: dict[str, Any], message: str
+) -> None:
+    """By the decorator, which names the operation."""
+    with pytest.raises(UsageError, match=f"^{form.__name__} 'x': .*{message}"):
+        form("x", **options)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_function_of_the_wrong_form_is_refused(form: Any) -> None:
+    """With its name, its place and what to write."""
+
+    async def plain(job: Job, key: str) -> str:
+        return key
+
+    async def no_job(key: str, *, value: int) -> str:
+        return key
+
+    async def method(self: Any, job: Job) -> str:
+        return ""
+
+    async def yields(job: Job, key: str) -> Any:
+        yield key
+
+    place = r"\(test_decorator.py:\d+\)"
+    with pytest.raises(UsageError, match=rf'^plain {place}: {form.__name__} needs .*@.*\("plain"'):
+        form(plain)
+    with pytest.raises(UsageError, match="takes an id, a text, not 3"):
+        form(3)
+    for fn, message in (
+        (no_job, "its first parameter is the job, not 'key'"),
+        (method, "is a method: make it a function"),
+        (yields, "must not yield"),
+        (5, "is put above an async function, not above 5"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            form("x")(fn)
+    with pytest.raises(UsageError, match=r"shows \{nme\}; it can show \{key\}"):
+        builder("x", label="{nme}")(plain)
+    with pytest.raises(UsageError, match=r"what has none is a @builder"):
+        publisher("x")(plain)
+
+
+def test_wrong_arguments_are_told_with_the_parameters() -> None:
+    """By the function's name, where it is called."""
+
+    @publisher("x", level=Level.HARMLESS)
+    async def deploy(job: Job, place: str, *, version: str) -> None:
+        pass
+
+    calls: list[tuple[Any, str]] = [
+        (deploy, "missing a required argument: 'place'"),
+        (lambda: deploy("a", "b"), "too many positional arguments"),
+        (lambda: deploy("a", versoin="b"), "missing a required (keyword-only )?argument"),
+    ]
+    for call, message in calls:
+        with pytest.raises(UsageError, match=rf"^deploy \(test_dec.*\): {message}") as raised:
+            call()
+        assert "its parameters are (place: str, *, version: str)" in str(raised.value)

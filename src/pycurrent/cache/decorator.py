@@ -1,0 +1,290 @@
+"""The short forms of operations: async functions."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from pycurrent.cache.operation import Builder, CachedWork, Publisher
+from pycurrent.cache.schedule import Schedule
+from pycurrent.engine.arguments import check_level, check_pool, check_timeout
+from pycurrent.engine.job import Job
+from pycurrent.engine.level import Level
+from pycurrent.engine.pool import AnyPool
+from pycurrent.errors import UsageError, WrongKind
+from pycurrent.term import Current, Primitive, called, component, shown
+
+V = TypeVar("V")
+
+Function = Callable[..., Awaitable[V]]
+
+
+def builder(
+    id: str,
+    *,
+    level: Level | None = None,
+    pool: AnyPool | None = None,
+    timeout: timedelta | float | None = None,
+    auto_cancel: bool = False,
+    schedule: Schedule | None = None,
+    label: str | None = None,
+) -> Callable[[Function[V]], Callable[..., Current[V]]]:
+    """Turn an async function of (job, key ...) into a function on currents.
+
+    The arguments, currents or plain values, are the key; the annotations give the types of key
+    and value. With a `level` the job is started before the function is called; without one the
+    function awaits `job.start` itself. `label` may show the parameters; by default it is the
+    id and all of them.
+
+    It is for what is made: for the same key it runs once, and never to go back to what was. What
+    is *set* somewhere (a deployment, a message, a tag) is a `publisher`.
+
+        @builder("frob", level=Level.HARMLESS)
+        async def frob(job: Job, key: str) -> str:
+            return await job.check_output(["frob", key])
+    """
+    form = _Form("builder", id, level, pool, timeout, schedule, label, auto_cancel, latched=False)
+    return form.decorate
+
+
+def publisher(
+    id: str,
+    *,
+    level: Level | None = None,
+    pool: AnyPool | None = None,
+    timeout: timedelta | float | None = None,
+    auto_cancel: bool = False,
+    latched: bool = False,
+    schedule: Schedule | None = None,
+    label: str | None = None,
+) -> Callable[[Function[V]], Callable[..., Current[V]]]:
+    """Turn an async function of (job, key ..., *, value) into a function on currents.
+
+    The parameters before the `*` are the key, those after it the value that the key is set to.
+    A key has one value at a time: the function runs again for one that it had before, if it has
+    had another meanwhile. For the rest it is as `builder`; with `latched` the last outcome is
+    still reported while a new value is being set.
+
+        @publisher("deploy", level=Level.DANGEROUS)
+        async def deploy(job: Job, place: str, *, version: str) -> None:
+            await job.exec(["deploy", "--to", place, version])
+
+        deploy("production", version=tested)
+    """
+    form = _Form("publisher", id, level, pool, timeout, schedule, label, auto_cancel, latched)
+    return form.decorate
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What was said of a function, but for the function."""
+
+    kind: str
+    id: str
+    level: Level | None
+    pool: AnyPool | None
+    timeout: timedelta | float | None
+    schedule: Schedule | None
+    label: str | None
+    auto_cancel: bool
+    latched: bool
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.id, str):
+            raise WrongKind(self._without_id())
+        if not self.id:
+            raise UsageError(f'a {self.kind} needs an id: @{self.kind}("frob")')
+        name = self.name
+        check_level(self.level, name)
+        check_pool(self.pool, name)
+        check_timeout(self.timeout, name)
+        if self.schedule is not None and not isinstance(self.schedule, Schedule):
+            raise WrongKind(
+                f"{name}: schedule= takes a Schedule, not {shown(self.schedule)}: write"
+                f" Schedule(valid_for=...)"
+            )
+        if self.label is not None and not isinstance(self.label, str):
+            raise WrongKind(f"{name}: label= takes a text, not {shown(self.label)}")
+        for option in ("auto_cancel", "latched"):
+            if not isinstance(getattr(self, option), bool):
+                value = shown(getattr(self, option))
+                raise WrongKind(f"{name}: {option}= takes True or False, not {value}")
+        if self.level is None and (self.pool is not None or self.timeout is not None):
+            raise UsageError(f"{name}: pool and timeout need a level; or call job.start")
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind} {self.id!r}"
+
+    def _without_id(self) -> str:
+        given: Any = self.id
+        if inspect.isroutine(given):
+            write = f'@{self.kind}("{given.__name__}", ...)'
+            return f"{called(given)}: {self.kind} needs an id: write {write} above the function"
+        return f'{self.kind} takes an id, a text, not {shown(given)}: @{self.kind}("frob")'
+
+    async def begin(self, job: Job) -> None:
+        if self.level is not None:
+            await job.start(level=self.level, pool=self.pool, timeout=self.timeout)
+
+    def decorate(self, fn: Function[V]) -> Callable[..., Current[V]]:
+        signature = _signature(self, fn)
+        _, *parameters = signature.parameters.values()
+        operation = _operation(self, fn, signature)
+        own_signature = signature.replace(parameters=parameters)
+        get = _getter(operation, own_signature, self.schedule)
+        functools.update_wrapper(get, fn)
+        get.__signature__ = own_signature  # type: ignore[attr-defined]
+        all_of_it = " ".join([self.id, *(f"{{{parameter.name}}}" for parameter in parameters)])
+        return component(self.label or all_of_it)(get)
+
+
+_AFTER_STAR = inspect.Parameter.KEYWORD_ONLY
+
+
+def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> CachedWork:
+    """An operation of a class of its own. One parameter is the key or value itself, several are
+    its parts.
+    """
+    _, *parameters = signature.parameters.values()
+    keys = [parameter for parameter in parameters if parameter.kind is not _AFTER_STAR]
+    values = [parameter for parameter in parameters if parameter.kind is _AFTER_STAR]
+
+    async def work(self: Any, job: Job, key: Any, value: Any = None) -> V:
+        await form.begin(job)
+        given = _unpack(value, len(values)) if values else ()
+        named = {parameter.name: part for parameter, part in zip(values, given, strict=True)}
+        return await fn(job, *_unpack(key, len(keys)), **named)
+
+    def describe(self: Any, key: Any, value: Any = None) -> str:
+        given = _unpack(value, len(values)) if values else ()
+        return " ".join([form.id, *map(str, _unpack(key, len(keys))), *map(str, given)])
+
+    types = (
+        _type_of(keys),
+        _type_of(values) if values else None,
+        _type(signature.return_annotation),
+    )
+    namespace = {
+        "__module__": fn.__module__,
+        "__qualname__": fn.__qualname__,
+        "__doc__": fn.__doc__,
+        "id": form.id,
+        "auto_cancel": form.auto_cancel,
+        "latched": form.latched,
+        "publish" if values else "build": work,
+        "describe": describe,
+        "types": classmethod(lambda cls: types),
+    }
+    bases: tuple[type, ...] = (Publisher,) if values else (Builder,)
+    operation: CachedWork = type(fn.__name__, bases, namespace)()
+    return operation
+
+
+def _getter(
+    operation: CachedWork, signature: inspect.Signature, schedule: Schedule | None
+) -> Callable[..., Primitive[Any]]:
+    """The function of this signature that gives the operation's result."""
+    parameters = signature.parameters.values()
+    names = [parameter.name for parameter in parameters if parameter.kind is _AFTER_STAR]
+    count = len(parameters) - len(names)
+
+    def get(*args: Any, **kwargs: Any) -> Primitive[Any]:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        key = bound.args[0] if count == 1 else bound.args
+        if isinstance(operation, Builder):
+            return operation.get(key, schedule=schedule)
+        assert isinstance(operation, Publisher)
+        values = tuple(bound.kwargs[name] for name in names)
+        return operation.set(key, values[0] if len(names) == 1 else values, schedule=schedule)
+
+    def get_built(*args: Any, **kwargs: Any) -> Primitive[Any]:
+        if kwargs or len(args) != count:
+            return get(*args, **kwargs)
+        # All in their places: what `bind` would find out ten times more slowly.
+        assert isinstance(operation, Builder)
+        return operation.get(args[0] if count == 1 else args, schedule=schedule)
+
+    return get if names else get_built
+
+
+def _unpack(whole: Any, count: int) -> tuple[Any, ...]:
+    return (whole,) if count == 1 else whole
+
+
+def _type_of(parameters: list[inspect.Parameter]) -> object:
+    types = [_type(parameter.annotation) for parameter in parameters]
+    return types[0] if len(types) == 1 else tuple[tuple(types)]  # type: ignore[misc]
+
+
+def _type(annotation: Any) -> object:
+    return object if annotation is inspect.Parameter.empty else annotation
+
+
+def _signature(form: _Form, fn: Function[Any]) -> inspect.Signature:
+    """The function's parameters and their types. Raises `UsageError`."""
+    if not callable(fn):
+        raise WrongKind(f"{form.name} is put above an async function, not above {shown(fn)}")
+    where = f"{form.name}: {called(fn)}"
+    if not inspect.iscoroutinefunction(inspect.unwrap(fn)):
+        yields = "; it must not yield" if inspect.isasyncgenfunction(inspect.unwrap(fn)) else ""
+        raise UsageError(f"{where} must be an async function (async def){yields}")
+    signature = inspect.signature(fn)
+    _check_parameters(form, where, list(signature.parameters.values()))
+    scope = getattr(inspect.unwrap(fn), "__globals__", {})
+
+    def evaluated(annotation: Any) -> Any:
+        if not isinstance(annotation, str):
+            return annotation
+        try:
+            # The function's own source, as `inspect.signature` would evaluate it.
+            return eval(annotation, scope)  # noqa: S307
+        except Exception as error:
+            raise UsageError(f"{where}: the type {annotation} is not known: {error}") from None
+
+    # The job's type is of no interest, and often imported for type checkers only.
+    job, *keys = signature.parameters.values()
+    return signature.replace(
+        parameters=[job, *(key.replace(annotation=evaluated(key.annotation)) for key in keys)],
+        return_annotation=evaluated(signature.return_annotation),
+    )
+
+
+def _check_parameters(form: _Form, where: str, parameters: list[inspect.Parameter]) -> None:
+    kinds = {parameter.kind for parameter in parameters}
+    shape = "(job, key ...)" if form.kind == "builder" else "(job, key ..., *, value)"
+    if parameters and parameters[0].name in {"self", "cls"}:
+        raise UsageError(
+            f"{where} is a method: make it a function of {shape}, or write a class of"
+            f" {form.kind.capitalize()}"
+        )
+    if (
+        not parameters
+        or parameters[0].kind is _AFTER_STAR
+        or kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    ):
+        raise UsageError(f"{where} must be a function of {shape}, without *args or **kwargs")
+    first = parameters[0].annotation
+    if first in _NO_JOB or first in {kind.__name__ for kind in _NO_JOB}:
+        raise UsageError(
+            f"{where} must be a function of {shape}: its first parameter is the job, not"
+            f" {parameters[0].name!r}"
+        )
+    if form.kind == "builder" and _AFTER_STAR in kinds:
+        raise UsageError(
+            f"{where} must be a function of (job, key ...), without *; what has a value to set"
+            f" is a @publisher"
+        )
+    if form.kind == "publisher" and _AFTER_STAR not in kinds:
+        raise UsageError(
+            f"{where} must be a function of (job, key ..., *, value): the parameters after the *"
+            f" are what the key is set to; what has none is a @builder"
+        )
+
+
+_NO_JOB = (bool, bytes, dict, float, int, list, set, str, tuple)
