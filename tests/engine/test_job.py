@@ -587,7 +587,10 @@ async def test_the_best_log_rule_gives_the_failures_message(tmp_path: Path) -> N
         await h.settle()
         outcomes = {build.key: build.outcome for build in h.history()}
         assert outcomes == {"a": "broken disk: sda1", "b": "done", "c": "Cancelled: x"}
-        assert "Job failed: exit 1" in h.log("do a")
+        log = h.log("do a")
+        assert "Job failed: exit 1\n" in log
+        assert log.endswith(r"Shown as: broken disk: sda1 (log rule 'disk (\\w+) is')" + "\n")
+        assert "Shown as" not in h.log("do b")
 
 
 async def test_a_secret_is_masked_in_the_log_and_in_the_failure(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pycurrent.cache.states import Abandoned, JobEnd, Run, Want
 from pycurrent.cache.stopping import see_off
 from pycurrent.engine.engine import Engine
 from pycurrent.engine.job import Job, JobState
+from pycurrent.engine.logrules import Explanation
 from pycurrent.engine.pool import Tickets
 from pycurrent.engine.tasks import leave_alone
 from pycurrent.errors import UsageError
@@ -200,14 +201,14 @@ class Cache:
                 # Who looks on can't stop what is looked at.
                 _log.exception("%r failed to be told of the end of job %s", told, job.id)
 
-    async def _explain(self, log: Path) -> str | None:
+    async def _explain(self, log: Path) -> Explanation | None:
         """What the log rules say of a failure."""
         rules = self.engine.log_rules
         if not rules.list():
             return None
         with self.engine.busy():
             try:
-                return await asyncio.to_thread(rules.analyse_file, log)
+                return await asyncio.to_thread(rules.explain_file, log)
             except OSError as error:
                 _log.warning("the log rules can't read %s: %s", log, error.strerror)
                 return None

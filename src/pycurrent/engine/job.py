@@ -34,6 +34,7 @@ from pycurrent.engine.hooks import Hook, Hooks
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.leftovers import JobLock
 from pycurrent.engine.level import Config, Level
+from pycurrent.engine.logrules import Explanation
 from pycurrent.engine.machine import Blame, attributed, blame
 from pycurrent.engine.pool import AnyPool, CustomPool, Pool, Priority, Tickets
 from pycurrent.engine.process import Processes
@@ -435,11 +436,11 @@ class Job:
     async def run(
         self,
         work: Callable[[], Awaitable[T]],
-        explain: Callable[[Path], Awaitable[str | None]],
+        explain: Callable[[Path], Awaitable[Explanation | None]],
     ) -> Ok[T] | Failed:
         """Do the work, to the very end of the job, and give its outcome. Called once.
 
-        `explain(log)` gives a better message for a failure, or None.
+        `explain(log)` gives a better message for a failure, and the rule that says so, or None.
         """
         task = self._task = asyncio.current_task()
         assert task is not None
@@ -469,7 +470,7 @@ class Job:
         return failure_by(error, "its work", task)
 
     async def _finish(
-        self, outcome: Ok[T] | Failed, explain: Callable[[Path], Awaitable[str | None]]
+        self, outcome: Ok[T] | Failed, explain: Callable[[Path], Awaitable[Explanation | None]]
     ) -> Ok[T] | Failed:
         if self._time_limit is not None:
             self._time_limit.end()
@@ -486,10 +487,14 @@ class Job:
         await self._calls.tell()
         self._commands.close()
         await self._log.learn()
+        outcome = self._tell_end(outcome)
+        of_work = self.stopped is None and self.blame is Blame.WORK and self._log.error is None
+        if isinstance(outcome, Failed) and of_work:
+            found = await explain(self._log.path)
+            if found is not None:
+                outcome = Failed(found.report, kind=outcome.kind)
+                self.log(f"Shown as: {found.report} (log rule {found.rule.pattern!r})")
         outcome = self._close_log(outcome)
-        if isinstance(outcome, Failed) and self.stopped is None and self.blame is Blame.WORK:
-            message = await explain(self._log.path) or outcome.message
-            outcome = Failed(message, kind=outcome.kind)
         self.state = JobState.ENDED
         return outcome
 
@@ -503,8 +508,8 @@ class Job:
             why = failure_by(error, "that", owner).message
             self.log(f"A resource of {pool} can't be given back: {why}")
 
-    def _close_log(self, outcome: Ok[T] | Failed) -> Ok[T] | Failed:
-        """Say how it ended; a log that is not whole is a failure, too."""
+    def _tell_end(self, outcome: Ok[T] | Failed) -> Ok[T] | Failed:
+        """Say how it ended."""
         self._log.end_text()
         match outcome:
             case Ok():
@@ -519,6 +524,10 @@ class Job:
                     self._log.end_text()
                 self.log(f"Job failed: {message}{_AFTERWARDS[self.blame]}")
                 outcome = Failed(masked, kind=outcome.kind, traceback=trace)
+        return outcome
+
+    def _close_log(self, outcome: Ok[T] | Failed) -> Ok[T] | Failed:
+        """A log that is not whole is a failure, too."""
         self._log.close()
         if self._log.error is not None and self.stopped is None:
             self.blame = max(Blame.BROKEN, blame(self._log.error))

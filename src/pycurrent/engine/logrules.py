@@ -127,6 +127,14 @@ def _compiled(pattern: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a job has failed, by its log."""
+
+    rule: LogRule
+    report: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Window:
     r"""A part of a log, and at most one byte around it, so that `^` and `\b` see what is there."""
 
@@ -199,7 +207,8 @@ class LogRules:
 
         Of two with the same score, the one that `list` has first.
         """
-        return self._analyse(io.BytesIO(text.encode(errors="replace")))
+        found = self._analyse(io.BytesIO(text.encode(errors="replace")))
+        return None if found is None else found.report
 
     def analyse_file(self, path: Path) -> str | None:
         """The same for a log in a file, which is read once, window by window.
@@ -207,6 +216,11 @@ class LogRules:
         It blocks, and lets other threads run while it matches: call it in a thread. What is no
         UTF-8 matches nothing, and is shown as U+FFFD. Raises OSError if it can't be read.
         """
+        found = self.explain_file(path)
+        return None if found is None else found.report
+
+    def explain_file(self, path: Path) -> Explanation | None:
+        """As `analyse_file`, with the rule that says so."""
         with path.open("rb") as log:
             return self._analyse(log)
 
@@ -214,20 +228,20 @@ class LogRules:
         """All rules, the best score first, those with the same score by pattern."""
         return [*self._rules]
 
-    def _analyse(self, log: BinaryIO) -> str | None:
+    def _analyse(self, log: BinaryIO) -> Explanation | None:
         candidates = self._ready()
-        report = None
+        found = None
         for window in _windows(log) if candidates else ():
             for place, matcher in enumerate(candidates):
                 match = window.first_match(matcher.regexp)
                 if match is not None:
-                    report = matcher.report(match)
+                    found = Explanation(matcher.rule, matcher.report(match))
                     # Further on, only a better rule still counts.
                     candidates = candidates[:place]
                     break
             if not candidates:
                 break
-        return report
+        return found
 
     def _ready(self) -> tuple[_Matcher, ...]:
         rules = self._rules
