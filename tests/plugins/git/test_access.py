@@ -152,6 +152,93 @@ async def test_a_token_is_for_submodules_of_the_same_host_only(
     assert elsewhere.authorizations == []
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "[credential]\n\tuseHttpPath = true",
+        '[credential "{server}"]\n\tuseHttpPath = true',
+        '[credential "{url}"]\n\tuseHttpPath = true\n\thelper = "!false"',
+        '[credential "{server}"]\n\tusername = joe',
+        "[credential]\n\tusername = joe\n\tuseHttpPath = true",
+        "[http]\n\textraheader = Authorization: Basic b2xkOm9sZA==",
+        '[http "{server}/"]\n\textraheader = AUTHORIZATION: basic b2xkOm9sZA==',
+        '[http "{url}"]\n\textraheader = Authorization: Basic b2xkOm9sZA==',
+        '[url "http://127.0.0.1:9/"]\n\tinsteadOf = {server}/',
+        '[url "ssh://nowhere.invalid/"]\n\tinsteadOf = {server}/team/',
+        "[core]\n\taskPass = false",
+    ],
+)
+async def test_no_setting_of_the_user_is_in_a_tokens_way(
+    private: str, served: GitServer, start: Start, tmp_path: Path, setting: str
+) -> None:
+    """It was given for this address."""
+    config = tmp_path / "config"
+    config.write_text(setting.format(server=f"http://{served.host}", url=private) + "\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_CONFIG_GLOBAL", str(config))
+        async with start(lambda: files(git.clone(private, token=TOKEN))) as harness:
+            await harness.settle()
+            assert harness.output == Ok("a.txt=one")
+
+
+async def test_a_netrc_is_not_in_a_tokens_way(
+    private: str, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though curl looks there first."""
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login old password old\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    async with start(lambda: files(git.clone(private, token=TOKEN))) as harness:
+        await harness.settle()
+        assert harness.output == Ok("a.txt=one")
+
+
+async def test_a_setting_that_leads_exactly_this_address_elsewhere_is_named(
+    private: str, served: GitServer, start: Start, tmp_path: Path
+) -> None:
+    """With the ways out; nothing else is as exact."""
+    config = tmp_path / "config"
+    config.write_text(f'[url "ssh://h/x"]\n\tinsteadOf = {private}\n')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_CONFIG_GLOBAL", str(config))
+        async with start(lambda: git.clone(private, token=TOKEN)) as harness:
+            await harness.settle()
+            assert isinstance(harness.output, Failed)
+            assert "insteadOf" in harness.output.message
+            assert "leave out the credentials" in harness.output.message
+
+
+@pytest.mark.parametrize("base", ["file://{root}/", "{root}/"])
+async def test_without_credentials_the_users_addresses_hold(
+    upstream: Repo, served: GitServer, start: Start, tmp_path: Path, base: str
+) -> None:
+    """As they do for git: a mirror on this machine, say."""
+    config = tmp_path / "config"
+    base = base.format(root=served.root)
+    config.write_text(f'[url "{base}"]\n\tinsteadOf = https://example.invalid/\n')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_CONFIG_GLOBAL", str(config))
+        url = "https://example.invalid/team/shop.git"
+        async with start(lambda: files(git.clone(url))) as harness:
+            await harness.settle()
+            assert harness.output == Ok("a.txt=one")
+
+
+async def test_without_credentials_an_address_may_lead_to_ssh(
+    sshd: Sshd, upstream: Repo, served: GitServer, start: Start, tmp_path: Path
+) -> None:
+    """Whose host is asked then, and has to be known."""
+    config = tmp_path / "config"
+    base = f"ssh://{sshd.user}@{sshd.host}:{sshd.port}{served.root}/"
+    config.write_text(f'[url "{base}"]\n\tinsteadOf = https://example.invalid/\n')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_CONFIG_GLOBAL", str(config))
+        url = "https://example.invalid/team/shop.git"
+        async with start(lambda: files(git.clone(url))) as harness:
+            await harness.settle()
+            assert isinstance(harness.output, Failed)
+            assert "the key of the host is not known" in harness.output.message
+
+
 # ssh
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -20,9 +21,11 @@ from urllib.parse import quote
 from pycurrent.engine import Job
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.address import Address, Transport
-from pycurrent.plugins.git.environment import ENGLISH, git_now
+from pycurrent.plugins.git.environment import ENGLISH, as_environment, git_now
 from pycurrent.term import Failure
 
+_SCHEME = re.compile(r"(?:(?P<helper>[A-Za-z0-9][\w+.-]*)::|(?P<scheme>[A-Za-z][\w+.-]*)://)?")
+_BY_NETWORK = frozenset({"https", "http", "ssh", "git"})
 _BY_HTTP = (Transport.HTTPS, Transport.HTTP)
 # A host that goes away is noticed after a minute; one that does not answer, sooner.
 _SSH = (
@@ -73,9 +76,8 @@ class SshKey:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Options for `git`, and its environment."""
+    """The environment of `git`, which has its settings, too."""
 
-    options: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -89,22 +91,81 @@ class Access:
 
     @asynccontextmanager
     async def settings(self, job: Job, address: Address) -> AsyncIterator[Settings]:
-        """How git gets at a repository, for the block: with the credentials for this host alone."""
+        """How git gets at a repository, for the block: with the credentials for this host alone.
+
+        Where there are none the user's own settings hold. Where there are, none of them is in their
+        way.
+        """
         is_home = address.origin == self.home.origin
-        env = _environment(address)
-        if self.ssh_key is not None and is_home:
-            env["GIT_SSH_COMMAND"] = self.ssh_key.command()
-        elif address.transport is Transport.SSH and not await asyncio.to_thread(_user_chose_ssh):
-            env["GIT_SSH_COMMAND"] = shlex.join(_SSH)
-        if self.token is None or not is_home or address.transport not in _BY_HTTP:
-            yield Settings((), env)
+        token = self.token if is_home and address.transport in _BY_HTTP else None
+        key = self.ssh_key if is_home and address.transport is Transport.SSH else None
+        if token is None and key is None:
+            yield Settings(await asyncio.to_thread(_users_own, address, is_home=is_home))
+            return
+        env = _environment([address.transport.value])
+        pinned = await asyncio.to_thread(_pinned, address, token)
+        if key is not None:
+            env["GIT_SSH_COMMAND"], env["GIT_SSH_VARIANT"] = key.command(), "ssh"
+        if token is None:
+            yield Settings({**env, **as_environment(pinned)})
             return
         async with job.tempdir("git-") as folder:
-            file = folder / "credentials"
-            _write(file, _credential(address, self.token, job.secret(await self.token.get())))
-            helper = f"store --file={shlex.quote(str(file))}"
-            options = ("-c", "credential.helper=", "-c", f"credential.helper={helper}")
-            yield Settings(options, env)
+            file, secret = folder / "credentials", job.secret(await token.get())
+            _write(file, _credential(address, token, secret))
+            pinned += [
+                ("credential.helper", ""),
+                ("credential.helper", f"store --file={shlex.quote(str(file))}"),
+                ("credential.useHttpPath", "false"),
+                *await asyncio.to_thread(_headers, address),
+            ]
+            yield Settings({**env, **as_environment(pinned)})
+
+
+def _users_own(address: Address, *, is_home: bool) -> dict[str, str]:
+    """The environment in which git goes where the user's settings have it go."""
+    transports = [address.transport.value]
+    real = _rewritten(address, [])
+    if real != str(address) and (found := _SCHEME.match(real)):
+        scheme = found["helper"] or found["scheme"] or ("file" if real.startswith("/") else "ssh")
+        # A commit of an outsider's has no say about files here, nor about programs.
+        if is_home or scheme in _BY_NETWORK:
+            transports.append(scheme)
+    env = _environment(transports)
+    if Transport.SSH.value in transports and not _user_chose_ssh():
+        env["GIT_SSH_COMMAND"] = shlex.join(_SSH)
+    return env
+
+
+def _rewritten(address: Address, settings: list[tuple[str, str]]) -> str:
+    """Where `url.<base>.insteadOf` leads to."""
+    found = git_now("ls-remote", "--get-url", "--", str(address), settings=settings)
+    return found.stdout.strip() or str(address)
+
+
+def _pinned(address: Address, token: Token | None) -> list[tuple[str, str]]:
+    """Settings by which git goes to the address itself. Raises Failure if there is no way."""
+    itself = str(address)
+    named = git_now("config", "--get-urlmatch", "credential.username", itself)
+    if token is not None and address.user is None and not named.returncode:
+        # Only an address with a name in it goes before that.
+        user = quote(token.username, safe="")
+        itself = f"{address.transport.value}://{user}@{address.host}{address.path}"
+    settings = [(f"url.{itself}.insteadOf", str(address))]
+    if (real := _rewritten(address, settings)) != itself:
+        raise Failure(
+            f"{address}: url.<base>.insteadOf of your git settings leads to {real}, which the "
+            "credentials are not for: remove that setting, or leave out the credentials"
+        )
+    return settings
+
+
+def _headers(address: Address) -> list[tuple[str, str]]:
+    """Settings without another's credentials: an `Authorization` that somebody has left there."""
+    listed = git_now("config", "-z", "--get-regexp", r"^http\.(.*\.)?extraheader$").stdout
+    headers = [entry.partition("\n")[2] for entry in listed.split("\0") if entry]
+    if not any(header.lower().startswith("authorization:") for header in headers):
+        return []
+    return [(f"http.{address}.extraHeader", "")]
 
 
 def _user_chose_ssh() -> bool:
@@ -121,13 +182,12 @@ def token_of(token: Token | str | None) -> Token | None:
     return known
 
 
-def _environment(address: Address) -> dict[str, str]:
-    allowed = [address.transport.value]
-    if address.transport is Transport.HTTP:
-        allowed.append(Transport.HTTPS.value)  # It may be sent there, but never back.
+def _environment(transports: list[str]) -> dict[str, str]:
+    if Transport.HTTP.value in transports:
+        transports = [*transports, Transport.HTTPS.value]  # It may be sent there, but never back.
     return {
         **ENGLISH,
-        "GIT_ALLOW_PROTOCOL": ":".join(allowed),
+        "GIT_ALLOW_PROTOCOL": ":".join(transports),
         # Empty: no program asks for passwords either.
         "GIT_ASKPASS": "",
     }

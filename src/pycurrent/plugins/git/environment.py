@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -59,7 +59,19 @@ GIT = (
 """The beginning of commands that change something: outsiders have no say in them, nor hooks."""
 
 
-def git_now(*args: str) -> subprocess.CompletedProcess[str]:
+def as_environment(settings: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Settings for one git command, after all others. As options they could not have any name."""
+    pairs = list(settings)
+    env = {"GIT_CONFIG_COUNT": str(len(pairs))}
+    for number, (name, value) in enumerate(pairs):
+        env[f"GIT_CONFIG_KEY_{number}"] = name
+        env[f"GIT_CONFIG_VALUE_{number}"] = value
+    return env
+
+
+def git_now(
+    *args: str, settings: Iterable[tuple[str, str]] = ()
+) -> subprocess.CompletedProcess[str]:
     """Run a git command that takes some milliseconds. Blocks.
 
     Raises FileNotFoundError if there is no git.
@@ -67,7 +79,7 @@ def git_now(*args: str) -> subprocess.CompletedProcess[str]:
     environ = {name: value for name, value in os.environ.items() if name not in CHOOSE_A_REPOSITORY}
     return subprocess.run(
         [*GIT, *args],
-        env={**environ, **NEVER_ASK},
+        env={**environ, **NEVER_ASK, **as_environment(settings)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,

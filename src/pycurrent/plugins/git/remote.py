@@ -176,7 +176,7 @@ class Fetching:
         """Have all branches and tags in an empty copy. Fetching would make a file for each."""
         await asyncio.to_thread(shutil.rmtree, copy.first, ignore_errors=True)
         how = ("--progress", "--bare", "--no-local", "--template=", "--origin=origin")
-        begin = [*GIT, *_STALLED, *self.settings.options, "-c", "clone.rejectShallow=false"]
+        begin = [*GIT, *_STALLED, "-c", "clone.rejectShallow=false"]
         command = [*begin, "clone", *how, "--", str(copy.address), str(copy.first)]
         await run_git_with_progress(self.job, command, self.settings.env, copy.first)
         await regardless(asyncio.to_thread(copy.take_first))
@@ -257,4 +257,4 @@ class Fetching:
         await run_git(self.job, command, self.settings.env, copy=copy.repository)
 
     def _command(self, copy: Copy, *words: str) -> list[str]:
-        return [*GIT, *_STALLED, *self.settings.options, f"--git-dir={copy.repository}", *words]
+        return [*GIT, *_STALLED, f"--git-dir={copy.repository}", *words]

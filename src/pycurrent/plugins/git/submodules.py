@@ -18,7 +18,7 @@ from pycurrent.engine import Job
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.command import run_git
 from pycurrent.plugins.git.copy import Copy
-from pycurrent.plugins.git.environment import ENGLISH, GIT, has_commit
+from pycurrent.plugins.git.environment import ENGLISH, GIT, as_environment, has_commit
 from pycurrent.plugins.git.gitmodules import (
     MOST_NESTED,
     Submodule,
@@ -98,7 +98,7 @@ async def _fetch(
         raise Failure(f"our copies don't have submodule {paths}: rebuild the job that fetched it")
     command = _update(checkout, submodules, "--recursive")
     addresses = await asyncio.to_thread(_addresses, repository, submodules)
-    await run_git(job, command, {**ENGLISH, **_as_environment(addresses)})
+    await run_git(job, command, {**ENGLISH, **as_environment(addresses.items())})
 
 
 def _update(checkout: Checkout, submodules: list[Submodule], option: str) -> list[str]:
@@ -106,15 +106,6 @@ def _update(checkout: Checkout, submodules: list[Submodule], option: str) -> lis
     # Not patterns: a path is one, whatever it looks like.
     git = [*GIT, "--literal-pathspecs", "-C", str(checkout.folder)]
     return [*git, "submodule", "update", "--init", option, "--", *paths]
-
-
-def _as_environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Settings for one git command. As options they could not have any name."""
-    env = {"GIT_CONFIG_COUNT": str(len(settings))}
-    for number, (name, value) in enumerate(settings.items()):
-        env[f"GIT_CONFIG_KEY_{number}"] = name
-        env[f"GIT_CONFIG_VALUE_{number}"] = value
-    return env
 
 
 def _copies(repository: Path, submodules: list[Submodule]) -> dict[Submodule, Path]:
