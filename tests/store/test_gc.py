@@ -1,8 +1,10 @@
 """Garbage collection: what is removed, what never is, and that it disturbs no engine."""
 
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from pycurrent.store import (
     StateDir,
     StateDirError,
     StoreBusy,
+    StoreError,
     collect_garbage,
 )
 
@@ -58,6 +61,8 @@ class Site:
         self.database.insert_job(
             job_id=job_id, op="frob", key=key, key_digest=key, build=build, ready=when
         )
+        # A log this old without a row may be removed at any moment.
+        self.commit()
         self.log(job_id, when)
         return job_id
 
@@ -169,6 +174,66 @@ def test_empty_days_go(site: Site) -> None:
     assert [folder.name for folder in report.folders] == ["2026-11-22"]
     left = {folder.name for folder in site.state.jobs.iterdir()}
     assert left == {*kept, "2026-11-24"}
+
+
+def test_a_day_that_is_a_link_is_not_followed(site: Site, tmp_path: Path) -> None:
+    """What it leads to is somebody else's, logs that nobody has included."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    log = elsewhere / "084703-old-000000.log"
+    log.write_text("mine")
+    os.utime(log, (OLD.timestamp(), OLD.timestamp()))
+    (site.state.jobs / "2026-11-22").symlink_to(elsewhere)
+    report = site.collect()
+    assert (report.logs, report.folders) == ([], [])
+    assert log.read_text() == "mine"
+    assert (site.state.jobs / "2026-11-22").is_symlink()
+
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+def test_a_job_is_old_when_it_ended_before_the_limit(site: Site) -> None:
+    """To the microsecond: one that ended just then stays."""
+    limit = NOW - 90 * DAY
+    old = site.build("a", limit - MICROSECOND)
+    site.build("a", limit)
+    site.build("a", limit + MICROSECOND)
+    assert site.collect().jobs == [old]
+
+
+def test_a_stray_log_is_old_when_it_was_written_before_the_limit(site: Site) -> None:
+    """Also on the day of the limit itself, whose folder stays."""
+    limit = NOW - 90 * DAY
+    day = f"{limit:%Y-%m-%d}"
+    second = timedelta(seconds=1)
+    site.log(f"{day}/000000-before-000000", limit - second)
+    young = site.log(f"{day}/000000-at-000001", limit)
+    report = site.collect()
+    assert [log.stem for log in report.logs] == ["000000-before-000000"]
+    young.unlink()
+    assert site.collect().folders == []
+    assert (site.state.jobs / day).is_dir()
+    (site.state.jobs / f"{limit - DAY:%Y-%m-%d}").mkdir()
+    assert [folder.name for folder in site.collect().folders] == [f"{limit - DAY:%Y-%m-%d}"]
+
+
+def test_rows_that_can_not_be_removed_keep_their_logs(site: Site) -> None:
+    """A batch is removed as a whole, or not at all; and nothing stays locked."""
+    jobs = {site.build(key, OLD) for key in "abc"}
+    jobs |= {site.build(key, YOUNG) for key in "abc"}
+    site.commit()
+    with closing(sqlite3.connect(site.state.database)) as shell:
+        shell.execute(
+            "CREATE TRIGGER t BEFORE DELETE ON job WHEN old.key = 'b'"
+            " BEGIN SELECT RAISE(FAIL, 'not this one'); END"
+        )
+        with pytest.raises(StoreError, match="not this one"):
+            site.collect()
+        assert (site.jobs(), len(site.logs())) == (jobs, 6)
+        shell.execute("DROP TRIGGER t")
+    assert len(site.collect().jobs) == 3
+    assert len(site.logs()) == 3
 
 
 def test_a_log_that_is_gone_already(site: Site) -> None:
