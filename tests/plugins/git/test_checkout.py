@@ -250,6 +250,24 @@ async def test_submodules_that_the_repository_does_not_have_come_from_their_addr
         assert await outcome(commit, tmp_path / "2") == Ok(NESTED)
 
 
+async def test_submodules_beside_a_repository_that_has_no_remote(
+    repo: Repo, tmp_path: Path
+) -> None:
+    """A relative address is relative to the repository's folder then, as git has it."""
+    sub = Repo.init(tmp_path / "sub")
+    hash = sub.commit("sub", sub_txt="sub")
+    repo.git("config", "--file", ".gitmodules", "submodule.lib.path", "lib")
+    repo.git("config", "--file", ".gitmodules", "submodule.lib.url", "../sub")
+    repo.git("update-index", "--add", "--cacheinfo", f"160000,{hash},lib")
+    (repo.path / "lib").mkdir()
+    repo.commit("with a submodule")
+    config = tmp_path / "config"
+    config.write_text('[protocol "file"]\n\tallow = always\n')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_CONFIG_GLOBAL", str(config))
+        assert await outcome(commit_of(repo), tmp_path) == Ok("a.txt=one lib/sub.txt=sub")
+
+
 async def test_submodules_are_those_of_the_commit(nested: Repo, tmp_path: Path) -> None:
     """One that has moved on, and one that is gone, are as they were then."""
     before = commit_of(nested)

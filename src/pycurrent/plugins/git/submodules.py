@@ -138,4 +138,7 @@ def _addresses(repository: Path, submodules: list[Submodule]) -> dict[str, str]:
     known = settings(
         f"--git-dir={repository}", "config", "-z", "--get-regexp", r"^(submodule|remote)\..*\.url$"
     )
-    return {name: value for name, value in known if name in wanted}
+    # Without a remote a repository is its own: relative addresses are relative to its folder.
+    own = repository.parent if repository.name == ".git" else repository
+    found = {name: value for name, value in known if name in wanted}
+    return {"remote.origin.url": str(own), **found}
