@@ -189,7 +189,7 @@ def test_a_failure_of_many_is_put_into_words_only_when_asked_for() -> None:
     assert isinstance(later, FailedTogether)
     assert (output._message, later._message) == ("", "")
     assert output.message.startswith("0, 1, 2, 3, ")
-    assert output.message.endswith(", 4999 failed: why")
+    assert output.message.endswith(" and 4968 more failed: why")
     assert ", 17, " not in later.message
     steps.stop()
 

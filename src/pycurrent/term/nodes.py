@@ -167,17 +167,21 @@ class FailedTogether(Failed):
     @property
     def kind(self) -> FailureKind:
         """That of all of them, if they agree; else it is a real failure."""
-        kinds = {failure.kind for _, failure in self._pairs()}
+        kinds = {failure.kind for _, failure, _ in self._pairs()}
         return kinds.pop() if len(kinds) == 1 else FailureKind.REAL
 
     def _in_words(self) -> str:
         pairs = self._pairs()
-        labels = ", ".join(label for label, _ in pairs)
-        reasons = {failure.message for _, failure in pairs}
-        return f"{labels} failed: {reasons.pop()}" if len(reasons) == 1 else f"{labels} failed"
+        # Who lacks a value only because another of them failed has not failed.
+        roots = {id(failure) for _, failure, own in pairs if own}
+        failed = [label for label, failure, own in pairs if own or id(failure) not in roots]
+        reasons = {failure.message for _, failure, _ in pairs}
+        named = _listed(failed)
+        return f"{named} failed: {reasons.pop()}" if len(reasons) == 1 else f"{named} failed"
 
-    def _pairs(self) -> list[tuple[str, Failed]]:
-        pairs: list[tuple[str, Failed]] = []
+    def _pairs(self) -> list[tuple[str, Failed, bool]]:
+        """Each label with its failure, and whether that arose there."""
+        pairs: list[tuple[str, Failed, bool]] = []
         stack: list[Any] = [self]
         while stack:
             part = stack.pop()
@@ -207,7 +211,7 @@ class LabelledGather(Gather):
             )
         else:
             parts = tuple(
-                (label, child.absent)
+                (label, child.absent, all(i.absent is not child.absent for i in child.inputs()))
                 for label, child in zip(self.labels, self.children, strict=True)
                 if isinstance(child.absent, Failed)
             )
@@ -217,10 +221,23 @@ class LabelledGather(Gather):
         return FailedTogether(parts)
 
 
+LISTED = 120
+"""Of many labels, how much is told before the reason."""
+
+
+def _listed(labels: list[str]) -> str:
+    """The labels, or the first of very many, so that the reason is not far behind them."""
+    whole = ", ".join(labels)
+    if len(whole) <= LISTED:
+        return whole
+    count = max(whole[:LISTED].count(", "), 1)
+    return f"{', '.join(labels[:count])} and {len(labels) - count} more"
+
+
 def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     """Whether both are the same failures; the failures themselves are not compared."""
     return len(one) == len(other) and all(
-        a is b or (type(a) is tuple and type(b) is tuple and a[0] == b[0] and a[1] is b[1])
+        a is b or (type(a) is tuple and type(b) is tuple and a[::2] == b[::2] and a[1] is b[1])
         for a, b in zip(one, other, strict=True)
     )
 
