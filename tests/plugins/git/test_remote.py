@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pycurrent.cache import Schedule, builder
+from pycurrent.cache.codec import codec_for
 from pycurrent.engine import Job, Level
 from pycurrent.plugins import git
 from pycurrent.plugins.git.address import Address
@@ -236,6 +237,23 @@ async def test_settings_for_clones_of_the_users_own_do_not_matter(
 
 
 # Commits
+
+
+async def test_a_commit_knows_what_others_call_it(
+    upstream: Repo, served: GitServer, start: Start
+) -> None:
+    """Also after a restart; but it is the same commit, whatever that is."""
+    wanted = commit_id(served, upstream.git("rev-parse", "HEAD"))
+    head = git.CommitId(wanted.repository, "HEAD", wanted.hash)
+    for _ in range(2):
+        async with start(lambda: seq([git.fetch(wanted), git.clone(wanted.repository)])) as harness:
+            await harness.settle()
+            assert isinstance(harness.output, Ok)
+            fetched, cloned = harness.output.value
+            assert (fetched.id, cloned.id) == (wanted, head)
+            assert fetched == cloned == git.Commit(fetched.repository, wanted.hash)
+    codec = codec_for(git.Commit, what="commit")
+    assert codec.encode(fetched) == codec.encode(git.Commit(fetched.repository, wanted.hash))
 
 
 async def test_a_commit_is_fetched_once(upstream: Repo, served: GitServer, start: Start) -> None:

@@ -84,6 +84,7 @@ def clone(
             lambda copies: Copy(copies.root, address, depth),
             lambda copies: Clone(copies, access, limits),
             CloneKey(repo, checked_ref(gref), depth),
+            gref,
             schedule,
         )
 

@@ -6,7 +6,7 @@ All names are checked when they are made, so that none can be taken for an optio
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pycurrent.errors import UsageError
@@ -67,6 +67,10 @@ class Commit:
 
     repository: Path
     hash: str
+    id: CommitId | None = field(default=None, compare=False, repr=False)
+    """What others know it as, and on which ref it was seen, if it was cloned or fetched. Not a part
+    of keys, nor of what is recorded: a commit that comes from another operation has none.
+    """
 
     def __post_init__(self) -> None:
         if not self.repository.is_absolute():

@@ -62,6 +62,8 @@ class InCopy(Primitive[Commit]):
     copy: Callable[[Copies], Copy]
     operation: Callable[[Copies], Builder[Any, str]]
     key: Any  # of the operation
+    seen_on: str
+    """The ref that it is on."""
     schedule: Schedule | None = None
 
     def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[Commit]:
@@ -72,7 +74,7 @@ class InCopy(Primitive[Commit]):
             work.invalidate(cache.engine, self.key)
 
         def found(output: Output[str]) -> Output[Commit]:
-            return Ok(copy.commit(output.value)) if isinstance(output, Ok) else output
+            return Ok(copy.commit(output.value, self.seen_on)) if isinstance(output, Ok) else output
 
         return (
             work.get(self.key, schedule=self.schedule).map_output(found).subscribe(runtime, changed)

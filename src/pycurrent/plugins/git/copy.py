@@ -23,7 +23,7 @@ from typing import Self
 
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.address import Address
-from pycurrent.plugins.git.commit import Commit
+from pycurrent.plugins.git.commit import Commit, CommitId
 from pycurrent.plugins.git.environment import git_now, has_commit
 from pycurrent.term import Failure
 
@@ -91,8 +91,8 @@ class Copy:
     def _mark(self) -> Path:
         return self.container / "damaged"
 
-    def commit(self, hash: str) -> Commit:
-        return Commit(self.repository, hash)
+    def commit(self, hash: str, seen_on: str) -> Commit:
+        return Commit(self.repository, hash, CommitId(str(self.address), seen_on, hash))
 
     def of_submodule(self, url: str) -> Copy:
         """The copy of what a `.gitmodules` in this one names. Raises UsageError."""

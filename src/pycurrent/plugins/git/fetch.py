@@ -87,6 +87,7 @@ def fetch(
             lambda copies: Copy(copies.root, address, depth),
             lambda copies: Fetch(copies, commit_id.ref, access, limits),
             FetchKey(commit_id.repository, commit_id.hash, depth),
+            commit_id.ref,
         )
 
     return component(label_or(label, "fetch {commit_id}"))(on_values)(commit_id)
