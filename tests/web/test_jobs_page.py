@@ -115,6 +115,47 @@ async def test_jobs_of_an_engine_that_has_gone_are_said_to_be_past(
         await expect(note).to_be_hidden()
 
 
+async def test_a_second_click_hits_no_other_job(
+    page: Page, site: RunningSite, writers: Writers
+) -> None:
+    """The row of a job that has ended stays under the pointer, and does nothing."""
+    await page.goto(f"{site.url}/jobs")
+    cancel = row(page, "a").get_by_role("button", name="Cancel")
+    spot = await cancel.bounding_box()
+    assert spot is not None
+    x, y = spot["x"] + spot["width"] / 2, spot["y"] + spot["height"] / 2
+    for _ in range(2):
+        await page.mouse.click(x, y)
+        await expect(page.locator("tr.gone")).to_contain_text("has ended")
+    await expect(page.locator("tr[data-job]")).to_have_count(4)
+    await expect(page.locator("[data-part=notice]")).to_contain_text("write a")
+    assert site.engine.stats.failed == 1
+    await page.mouse.move(1, 1)
+    await expect(page.locator("tr.gone")).to_have_count(0)
+
+
+async def test_a_key_pressed_again_hits_no_other_job(page: Page, site: RunningSite) -> None:
+    """Who was on a button of a job that has ended is on its link."""
+    await page.goto(f"{site.url}/jobs")
+    await row(page, "a").get_by_role("button", name="Cancel").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("tr.gone")).to_be_visible()
+    await expect(page.locator("tr.gone a")).to_be_focused()
+    assert site.engine.stats.failed == 1
+
+
+async def test_times_are_those_of_the_engine(tabs: Tabs, site: RunningSite) -> None:
+    """Whatever the reader's clock says, when the page is loaded or later."""
+    page = await tabs.open()
+    await page.clock.install(time="2001-01-01T00:00:00Z")
+    await page.goto(f"{site.url}/jobs")
+    since = row(page, "a").locator("[data-cell=since]")
+    await expect(since).to_have_text(re.compile(r"^\d+(\.\d)? s$"))
+    await page.clock.set_system_time("2031-01-01T00:00:00Z")
+    await page.reload()
+    await expect(since).to_have_text(re.compile(r"^\d+(\.\d)? s$"))
+
+
 async def test_what_is_ticked_stays_ticked_while_rows_change(
     page: Page, site: RunningSite, writers: Writers
 ) -> None:
@@ -305,3 +346,28 @@ async def test_without_scripts_jobs_are_cancelled_and_the_level_is_set(
     await set_level(page, "for nothing")
     await expect(level(page)).to_have_text("nothing")
     await expect(page.locator("[data-part=notice]")).to_contain_text("3 jobs may start now")
+
+
+@pytest.mark.parametrize("width", [320, 390, 720, 800, 900, 1024, 1100, 1280])
+async def test_nothing_has_to_be_scrolled_sideways(
+    tabs: Tabs, site: RunningSite, width: int
+) -> None:
+    """At any width, whatever the name of the level: a button out of sight is not found."""
+    page = await tabs.open(width=width)
+    for path in ("/jobs", "/", "/history", "/rules"):
+        await page.goto(f"{site.url}{path}")
+        assert await page.evaluate(
+            "() => document.documentElement.scrollWidth <= innerWidth && "
+            "[...document.querySelectorAll('.table-scroll')]"
+            ".every((box) => box.scrollWidth <= box.clientWidth)"
+        ), path
+
+
+async def test_the_title_tells_failures_from_the_start(page: Page, site: RunningSite) -> None:
+    """Of a pipeline in which nothing changes, too; it is not said twice once it does."""
+    site.service.jobs.cancel(job_of(site, "a"), by="somebody")
+    await until(site, lambda: site.engine.stats.failed == 1)
+    await page.goto(f"{site.url}/jobs", wait_until="commit")
+    await expect(page).to_have_title("✗ 1 · Jobs · pycurrent")
+    site.service.jobs.cancel(job_of(site, "b"), by="somebody")
+    await expect(page).to_have_title("✗ 2 · Jobs · pycurrent")

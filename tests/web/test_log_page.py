@@ -135,6 +135,20 @@ async def test_who_reads_back_is_not_taken_to_the_end(
     await expect(end).to_have_attribute("aria-pressed", "true")
 
 
+async def test_a_larger_window_goes_on_following(page: Page, site: RunningSite, job: Job) -> None:
+    """Nobody has scrolled: the end of the log is in view, and stays so."""
+    job.write(many(1000))
+    await page.set_viewport_size({"width": 1280, "height": 800})
+    await show(page, site)
+    await expect(line(page, "line 1000")).to_be_in_viewport()
+    await page.set_viewport_size({"width": 1280, "height": 1200})
+    await expect(line(page, "line 1000")).to_be_in_viewport(ratio=WHOLE)
+    job.write("one more\n")
+    await expect(line(page, "one more")).to_be_in_viewport(ratio=WHOLE)
+    end = page.get_by_role("button", name="End")
+    await expect(end).to_have_attribute("aria-pressed", "true")
+
+
 async def test_the_end_of_a_million_lines_is_shown_and_all_else_is_in_reach(
     page: Page, site: RunningSite, writers: Writers, job: Job
 ) -> None:
@@ -400,7 +414,7 @@ async def test_cancelling_is_seen_at_once(page: Page, site: RunningSite, job: Jo
     await show(page, site)
     await page.get_by_role("button", name="Cancel").click()
     await expect(page.locator("h1 + .badge")).to_have_text("failed")
-    await expect(page.locator("[data-part=notice]")).to_contain_text("It is being cancelled")
+    await expect(page.locator("[data-part=notice]")).to_contain_text("is being cancelled")
     await expect(page.locator(".log-text").get_by_text("Cancelling: by")).to_be_visible()
     await expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
 

@@ -202,7 +202,7 @@ async def test_jobs_are_started_in_bulk(site: Site, visitor: Visitor) -> None:
     risky, bad = site.job("reply risky"), site.job("reply bad")
     page = await visitor.post_and_follow("/jobs/start", job=[risky, bad, risky, "../../etc"])
     text = text_of(page)
-    assert "1 job confirmed, 2 jobs not" in text
+    assert "1 job confirmed: reply risky; 2 jobs not" in text
     assert "it has ended: failed" in text
     await site.harness.settle()
     assert site.harness.stats.ok == 2
@@ -214,7 +214,9 @@ async def test_jobs_are_cancelled_in_bulk(site: Site, visitor: Visitor) -> None:
     await visitor.get("/jobs")
     risky = site.job("reply risky")
     assert "No job was selected" in text_of(await visitor.post_and_follow("/jobs/cancel"))
-    assert "1 job cancelled" in text_of(await visitor.post_and_follow("/jobs/cancel", job=risky))
+    assert "1 job cancelled: reply risky." in text_of(
+        await visitor.post_and_follow("/jobs/cancel", job=risky)
+    )
     await site.harness.settle()
     assert site.harness.stats.failed == 2
     assert f"Cancelling: by {site.access.owner.user.name}" in site.harness.log("reply risky")
@@ -252,10 +254,10 @@ async def test_a_job_that_has_ended_can_not_be_cancelled(site: Site, visitor: Vi
     """Two people may click at the same time: the second one is told."""
     risky = site.job("reply risky")
     await visitor.get(f"/job/{risky}")
-    assert "It may start now" in text_of(await visitor.post_and_follow(f"/job/{risky}/start"))
+    assert "may start now" in text_of(await visitor.post_and_follow(f"/job/{risky}/start"))
     await site.harness.settle()
     text = text_of(await visitor.post_and_follow(f"/job/{risky}/cancel"))
-    assert "That can't be done: it has ended: ok" in text
+    assert "that can't be done: it has ended: ok" in text
 
 
 async def test_a_job_whose_log_was_removed_still_has_its_page(site: Site, visitor: Visitor) -> None:
@@ -318,7 +320,7 @@ async def test_selected_jobs_of_the_history_are_rebuilt(site: Site, visitor: Vis
     await visitor.get("/history?op=reply")
     page = await visitor.post_and_follow("/history/rebuild", job=[*jobs, "nonsense"], op="reply")
     assert str(page.request.url).split("&")[0].endswith("/history?op=reply")
-    assert "2 jobs to be rebuilt, 1 job not" in text_of(page)
+    assert "; 1 job not" in text_of(page)
     await site.harness.settle()
     assert [build.build for build in site.harness.history("reply")] == [0, 0, 1, 1]
 

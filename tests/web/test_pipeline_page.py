@@ -16,7 +16,7 @@ from pycurrent.web.settings import WebSettings
 
 from .browser import Tabs
 from .sites import FOR_ALL, RunningSite, running_site
-from .writers import Write, Writers, job_of
+from .writers import Write, Writers, job_of, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -414,6 +414,58 @@ async def test_a_collapsed_part_is_unfolded(page: Page, tmp_path: Path) -> None:
         await box(page, "part").click()
         await expect(box(page, "inside")).to_be_visible()
         await address_has(page, "unfold=part%3Aone")
+
+
+async def test_failures_in_folded_parts_are_told_in_each_view(page: Page, tmp_path: Path) -> None:
+    """A fold is as good as the whole of it: what failed within is not lost."""
+
+    def pipeline() -> Current[Any]:
+        source = current.component("source", Primitive[str].constant, current.constant("x"))
+        caught = second(source).catch(hidden=True).ignore()
+        return caught.collapse(key="part", value="one", input=source)
+
+    async with running_site(pipeline, tmp_path / "state") as site:
+        await until(site, lambda: site.engine.stats.failed == 1)
+        note = page.locator(".hidden-failures")
+        await show(page, site)
+        for view in ("Diagram", "Table", "Failures"):
+            await page.locator(".view-tabs").get_by_role("button", name=view).click()
+            await expect(note).to_contain_text("1 stage has failed in parts that are folded")
+            await expect(page.get_by_role("button", name="Failures 1")).to_be_visible()
+        await expect(page.locator(".failures")).to_contain_text("failed in what is shown")
+        await note.get_by_role("button", name="Unfold").click()
+        await expect(note).to_be_hidden()
+        await expect(page.locator(".failures .card")).not_to_have_count(0)
+        await address_has(page, "unfold=part%3Aone")
+
+
+async def test_the_next_failure_is_the_failed_cell_of_its_row(page: Page, tmp_path: Path) -> None:
+    """Enter opens the job that has failed, not the first of its row."""
+
+    def pipeline() -> Current[Any]:
+        return current.constant(["one"]).list_iter(
+            lambda item: second(first(item)), key=lambda item: item
+        )
+
+    async with running_site(pipeline, tmp_path / "state") as site:
+        await until(site, lambda: site.engine.stats.failed == 1)
+        await show(page, site)
+        await page.locator(".view-tabs").get_by_role("button", name="Table").click()
+        await page.keyboard.press("n")
+        focused = page.locator(":focus")
+        await expect(focused).to_have_attribute("aria-label", re.compile("second.*: failed"))
+        await page.keyboard.press("Enter")
+        await expect(page.locator("main")).to_contain_text("the second fails")
+
+
+@current.builder("first", level=current.Level.HARMLESS)
+async def first(job: current.Job, item: str) -> str:
+    return item
+
+
+@current.builder("second", level=current.Level.HARMLESS)
+async def second(job: current.Job, item: str) -> None:
+    raise current.Failure("the second fails")
 
 
 # Large ones

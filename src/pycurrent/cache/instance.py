@@ -368,7 +368,7 @@ class Instance:
         engine.use_job(Handle(job_id, self))
 
     def _job_changed(self, job: Job) -> None:
-        if job.started is not None:
+        if job.level is not None:
             self.cache.engine.store.start_job(job.id, running=job.started, level=str(job.level))
         self.notify()
         self.cache.engine.request_step()

@@ -150,8 +150,8 @@ class Database(DatabaseReader):
         job = JobRow(job_id, op, key, key_digest, value, value_digest, build, ready, labels, reason)
         self._running[job_id] = self._unsaved.inserted[job_id] = job
 
-    def start_job(self, job_id: str, *, running: datetime, level: str) -> None:
-        """Records that a job's work has started, and how risky it is.
+    def start_job(self, job_id: str, *, running: datetime | None, level: str) -> None:
+        """Records how risky a job is, and when its work started: None if it waits for that.
 
         Raises ValueError if the job has ended, or was not inserted.
         """

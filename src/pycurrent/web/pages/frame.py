@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Request
@@ -47,6 +48,8 @@ class Page:
     can_log_in: bool
     nav: tuple[NavEntry, ...]
     note: Note | None
+    time: str
+    """When it is made, by the engine's clock."""
 
     @property
     def other_theme(self) -> str:
@@ -88,6 +91,8 @@ class Header:
     may_confirm: bool
     roles: tuple[str, ...]
     """What who looks may do, for scripts: the server decides."""
+    failed: int
+    """How many stages have failed, for the title of the page."""
 
 
 def make_page(
@@ -97,6 +102,7 @@ def make_page(
     *,
     name: str,
     note: Note | None,
+    now: datetime,
     extra: Sequence[AuthorEntry],
 ) -> Page:
     theme = request.cookies.get(THEME_COOKIE)
@@ -109,6 +115,7 @@ def make_page(
         can_log_in=access.has_login,
         nav=tuple(_navigation(request, access, caller, extra)),
         note=note,
+        time=now.isoformat(),
     )
 
 
@@ -165,4 +172,5 @@ def make_header(request: Request, access: Access, caller: Caller, service: Servi
         choices=tuple(choices),
         may_confirm=access.allows(request, caller.user, Role.ADMIN),
         roles=tuple(role.value for role in Role if access.allows(request, caller.user, role)),
+        failed=overview.counts.failed,
     )

@@ -123,4 +123,5 @@ def _note(outcomes: Mapping[str, Rebuild]) -> Note:
         for job_id, outcome in outcomes.items()
         if isinstance(outcome, Refused)
     ]
-    return outcome_note(len(outcomes) - len(refused), refused, "to be rebuilt")
+    begun = [job_id for job_id, outcome in outcomes.items() if not isinstance(outcome, Refused)]
+    return outcome_note(begun, refused, "to be rebuilt")

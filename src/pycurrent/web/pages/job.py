@@ -90,31 +90,36 @@ async def _log_end(service: Service, job_id: str) -> LogEnd | None:
 
 
 async def _cancel(request: Request, job_id: str, service: ServiceOf, asker: Asker) -> Response:
+    name = service.jobs.detail(job_id).description
     done = service.jobs.cancel(job_id, by=asker)
-    return _back(request, job_id, _note(done, "It is being cancelled."))
+    return _back(request, job_id, _note(name, done, "is being cancelled."))
 
 
 async def _start(request: Request, job_id: str, service: ServiceOf, asker: Asker) -> Response:
-    return _back(request, job_id, _note(service.jobs.start(job_id, by=asker), "It may start now."))
+    name = service.jobs.detail(job_id).description
+    done = service.jobs.start(job_id, by=asker)
+    return _back(request, job_id, _note(name, done, "may start now."))
 
 
 async def _rebuild(request: Request, job_id: str, service: ServiceOf, asker: Asker) -> Response:
+    name = service.jobs.detail(job_id).description
     match service.jobs.rebuild(job_id, by=asker):
         case Rebuilding(new):
-            return _back(request, new, Note("The work is being done again, by this job."))
+            return _back(request, new, Note(f"“{name}” is being done again, by this job."))
         case RebuiltOnceNeeded():
-            note = Note("The work is done again once somebody needs it.")
+            note = Note(f"“{name}” is done again once somebody needs it.")
             return _back(request, job_id, note)
         case Refused() as refused:
-            return _back(request, job_id, _note(refused, ""))
+            return _back(request, job_id, _note(name, refused, ""))
 
 
-def _note(outcome: Done | Refused, done: str) -> Note:
+def _note(name: str, outcome: Done | Refused, done: str) -> Note:
+    """By name: on the page of all jobs, the one under the pointer may be another by now."""
     match outcome:
         case Done():
-            return Note(done)
+            return Note(f"“{name}” {done}")
         case Refused(why):
-            return Note(f"That can't be done: {why}", is_good=False)
+            return Note(f"“{name}”: that can't be done: {why}", is_good=False)
 
 
 def _back(request: Request, job_id: str, note: Note) -> Response:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from fastapi import FastAPI, Request, Response
 
 from pycurrent.errors import PycurrentError
-from pycurrent.service import Action, Done, Refused
+from pycurrent.service import Action, Done, Refused, Service
 from pycurrent.service.words import plural
 from pycurrent.web.context import Asker, ServiceOf
 from pycurrent.web.forms import read_form
@@ -42,43 +42,66 @@ async def _jobs(request: Request, service: ServiceOf) -> Response:
 
 async def _cancel(request: Request, service: ServiceOf, asker: Asker) -> Response:
     form = await read_form(request)
-    note = act_on(form.all("job"), Action.CANCEL, lambda job: service.jobs.cancel(job, by=asker))
+    names = _names(service)
+    note = act_on(
+        form.all("job"), Action.CANCEL, lambda job: service.jobs.cancel(job, by=asker), names
+    )
     return pages_of(request).go("/jobs", note)
 
 
 async def _start(request: Request, service: ServiceOf, asker: Asker) -> Response:
     form = await read_form(request)
-    note = act_on(form.all("job"), Action.START, lambda job: service.jobs.start(job, by=asker))
+    names = _names(service)
+    note = act_on(
+        form.all("job"), Action.START, lambda job: service.jobs.start(job, by=asker), names
+    )
     return pages_of(request).go("/jobs", note)
+
+
+def _names(service: Service) -> dict[str, str]:
+    """What the jobs that have not ended do, by their ids."""
+    return {job.id: job.description for job in service.jobs.active()}
 
 
 _DONE = {Action.CANCEL: "cancelled", Action.START: "confirmed"}
 _DETAILS = 10
 """How many refusals are told of."""
+_NAMED = 5
+"""How many of the jobs to which it was done are named."""
 
 
-def act_on(jobs: Iterable[str], what: Action, act: Callable[[str], Done | Refused]) -> Note:
-    """Do it to each job, and say what has become of it."""
-    done, refused = 0, list[str]()
+def act_on(
+    jobs: Iterable[str],
+    what: Action,
+    act: Callable[[str], Done | Refused],
+    names: Mapping[str, str],
+) -> Note:
+    """Do it to each job, and say what has become of it, by the names of the jobs."""
+    done, refused = list[str](), list[str]()
     for job_id in dict.fromkeys(jobs):
+        name = names.get(job_id, job_id)
         match _tried(job_id, act):
             case Done():
-                done += 1
+                done.append(name)
             case Refused(why):
-                refused.append(f"{job_id}: {why}")
+                refused.append(f"{name}: {why}")
     return outcome_note(done, refused, _DONE[what])
 
 
-def outcome_note(done: int, refused: list[str], did: str) -> Note:
+def outcome_note(done: Sequence[str], refused: Sequence[str], did: str) -> Note:
     """`did` is what was to be done, in the past tense."""
     if not done and not refused:
         return Note("No job was selected.", is_good=False)
-    parts = [f"{plural(done, 'job')} {did}"] if done else []
-    parts += [f"{plural(len(refused), 'job')} not"] if refused else []
-    details = refused[:_DETAILS]
+    parts = []
+    if done:
+        named = ", ".join(done[:_NAMED]) + (", ..." if len(done) > _NAMED else "")
+        parts.append(f"{plural(len(done), 'job')} {did}: {named}")
+    if refused:
+        parts.append(f"{plural(len(refused), 'job')} not")
+    details = [*refused[:_DETAILS]]
     if len(refused) > _DETAILS:
         details.append(f"and {len(refused) - _DETAILS} more")
-    return Note(", ".join(parts) + (":" if refused else "."), tuple(details), not refused)
+    return Note("; ".join(parts) + (":" if refused else "."), tuple(details), not refused)
 
 
 def _tried(job_id: str, act: Callable[[str], Done | Refused]) -> Done | Refused:

@@ -63,6 +63,7 @@ class Pages:
             caller,
             name=self._name,
             note=self._notes.take(request.query_params.get(PARAMETER)),
+            now=self.service.engine.clock.now(),
             extra=self.extra,
         )
         sees = access.allows(request, caller.user, Role.VIEWER)

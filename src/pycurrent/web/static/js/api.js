@@ -1,5 +1,7 @@
 // Calls of the API of the site that this page is from.
 
+import { heed } from "./clock.js";
+
 const ROOT = "/api/v1";
 
 /** Why a request was refused (RFC 9457), or that the engine could not be reached: status 0. */
@@ -55,7 +57,9 @@ function changing(method, body) {
 
 async function sent(url, options) {
   try {
-    return await fetch(url, { ...options, credentials: "same-origin" });
+    const response = await fetch(url, { ...options, credentials: "same-origin" });
+    heed(response);
+    return response;
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem(0, "Not reachable", "the engine can't be reached");

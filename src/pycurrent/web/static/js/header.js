@@ -4,7 +4,7 @@ import { live } from "./live.js";
 import { grouped } from "./numbers.js";
 
 const WORDS = { failed: "failed", running: "running", ready: "ready", ok: "ok", blocked: "blocked" };
-const title = document.title;
+const title = document.title.replace(/^✗ [\d,]+ · /, "");
 
 live.on("overview", ({ result, counts, jobs, problems }) => {
   showCounts(counts);

@@ -2,6 +2,7 @@
 // what is done about jobs is sent as without scripts, but in place.
 
 import { get } from "./api.js";
+import { secondsSince } from "./clock.js";
 import { element } from "./dom.js";
 import { live } from "./live.js";
 import { grouped } from "./numbers.js";
@@ -9,6 +10,7 @@ import { state } from "./signs.js";
 import { duration } from "./site.js";
 
 const SHOWN = 1000; // rows; the server shows as many
+const STAYS = 3000; // milliseconds for which a row that has gone stays after the last click or touch
 const LOOKS = {
   created: ["ready", "starting"],
   "waiting-for-confirmation": ["waiting", "to confirm"],
@@ -26,6 +28,12 @@ class Jobs {
     this.rows = new Map([...body.rows].map((row) => [row.dataset.job, row]));
     this.frame = 0;
     this.changed = new Set();
+    this.gone = new Set(); // rows of jobs that have ended
+    this.touched = -STAYS;
+    for (const name of ["pointerdown", "keydown"]) {
+      this.form.addEventListener(name, () => (this.touched = performance.now()));
+    }
+    this.form.addEventListener("pointerleave", () => this.sweep());
     live.keep("jobs", {
       read: () => get("/jobs"),
       replace: ({ jobs }) => {
@@ -56,7 +64,7 @@ class Jobs {
       const row = this.rows.get(id);
       const job = this.jobs.get(id);
       if (row === undefined) continue;
-      if (job === undefined) this.remove(id, row);
+      if (job === undefined) this.end(id, row);
       else this.fill(row, job);
     }
     this.changed.clear();
@@ -65,14 +73,42 @@ class Jobs {
     this.form.dispatchEvent(new Event("change"));
   }
 
-  remove(id, row) {
+  /** The job has ended. Its row stays as long as the reader may be about to click on another. */
+  end(id, row) {
+    this.rows.delete(id);
+    this.gone.add(row);
+    row.classList.add("gone");
+    row.removeAttribute("data-job");
+    row.querySelector('[data-cell="state"]').replaceChildren(element("span", { class: "muted" }, "has ended"));
+    row.querySelector('[data-cell="wait"]').replaceChildren();
+    row.querySelector('[data-cell="since"]').removeAttribute("data-since");
+    // The link does no harm, whatever key comes next.
+    if (row.contains(document.activeElement)) row.querySelector("th a")?.focus();
+    for (const one of row.querySelectorAll("button, input")) one.disabled = true;
+    this.sweep();
+  }
+
+  /** Take away rows that have gone, unless that would move others from under a pointer. */
+  sweep() {
+    clearTimeout(this.sweeping);
+    if (this.gone.size === 0) return;
+    const left = this.touched + STAYS - performance.now();
+    if (this.body.matches(":hover") || left > 0) {
+      this.sweeping = setTimeout(() => this.sweep(), Math.max(left, STAYS / 10));
+      return;
+    }
+    for (const row of this.gone) this.remove(row);
+    this.gone.clear();
+    this.showTotal();
+  }
+
+  remove(row) {
     // Who was in the row goes on in the next one.
     if (row.contains(document.activeElement)) {
       const next = row.nextElementSibling ?? row.previousElementSibling;
-      next?.querySelector("a, button, input")?.focus();
+      next?.querySelector("th a")?.focus();
     }
     row.remove();
-    this.rows.delete(id);
   }
 
   /** Rows for jobs that have none, as long as there is room. */
@@ -93,8 +129,9 @@ class Jobs {
     const count = this.jobs.size;
     const what = count === 1 ? "1 job that has" : `${grouped(count)} jobs that have`;
     document.querySelector("[data-jobs-total]").textContent = `${what} not ended`;
-    this.form.hidden = count === 0;
-    document.querySelector("[data-empty]").hidden = count !== 0;
+    const isEmpty = count === 0 && this.gone.size === 0;
+    this.form.hidden = isEmpty;
+    document.querySelector("[data-empty]").hidden = !isEmpty;
     const more = this.form.querySelector("[data-jobs-more]");
     if (more) {
       more.hidden = count <= SHOWN;
@@ -117,7 +154,7 @@ class Jobs {
     cell("level").textContent = job.level ?? "";
     const since = cell("since");
     since.dataset.since = job.started ?? job.created;
-    since.textContent = duration((Date.now() - Date.parse(since.dataset.since)) / 1000);
+    since.textContent = duration(secondsSince(since.dataset.since));
     cell("wait").textContent = waits(job);
     this.fillActions(cell("actions"), job);
   }

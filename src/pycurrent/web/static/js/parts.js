@@ -42,6 +42,8 @@ async function send(form, submitter) {
   const data = new URLSearchParams(new FormData(form, submitter));
   const url = submitter?.hasAttribute("formaction") ? submitter.formAction : form.action;
   const buttons = [...form.elements].filter((one) => one.localName === "button" && !one.disabled);
+  const focused = form.contains(document.activeElement) ? document.activeElement : null;
+  const row = focused?.closest("tr");
   for (const button of buttons) button.disabled = true;
   try {
     const response = await fetch(url, { method: "POST", body: data, credentials: "same-origin" });
@@ -52,7 +54,12 @@ async function send(form, submitter) {
   } catch {
     complain("the engine can't be reached");
   } finally {
-    for (const button of buttons) button.disabled = false;
+    for (const button of buttons) button.disabled = button.closest(".gone") !== null;
+    if (focused !== null && document.activeElement === document.body) {
+      // What was pressed may do something else by now, or be gone: the link of its row stays.
+      const stays = focused.isConnected && !focused.disabled;
+      (stays ? focused : row?.querySelector("th a"))?.focus();
+    }
   }
 }
 

@@ -10,6 +10,7 @@ import { Card } from "./pipeline/card.js";
 import { Diagram, MOST_SHOWN } from "./pipeline/diagram.js";
 import { Failures } from "./pipeline/failures.js";
 import { Folds } from "./pipeline/folds.js";
+import { HiddenFailures } from "./pipeline/hidden.js";
 import { FAILED, rankOf, signs } from "./pipeline/states.js";
 import { Table } from "./pipeline/table.js";
 import { Toolbar } from "./pipeline/toolbar.js";
@@ -42,8 +43,9 @@ class Page {
     this.views = { diagram: this.diagram, table: this.table, failures: this.failures };
     this.toolbar = new Toolbar(this);
     this.note = element("div", { class: "pipeline-note", role: "status", "aria-live": "polite" });
+    this.hidden = new HiddenFailures(() => this.unfoldAll());
     const views = Object.values(this.views).map((view) => view.element);
-    place.append(this.toolbar.element, this.note, ...views, this.card.element);
+    place.append(this.toolbar.element, this.note, this.hidden.element, ...views, this.card.element);
     this.listen();
   }
 
@@ -134,6 +136,10 @@ class Page {
       this.pending?.push(states);
       if (this.tree !== null) this.patch(states);
     });
+    live.on("overview", ({ counts }) => {
+      this.hidden.all = counts.failed ?? 0;
+      if (this.tree !== null) this.refresh();
+    });
     live.on("structure", () => this.reload());
     live.on("reset", () => this.reload());
     window.addEventListener("resize", () => this.fill());
@@ -160,10 +166,9 @@ class Page {
 
   refresh() {
     const found = this.isFiltering ? this.found().length : null;
-    const { counts } = this.tree.root;
     this.toolbar.refresh({
       found,
-      failures: counts[FAILED],
+      failures: this.tree.root.counts[FAILED] + this.hidden.show(this.tree),
       tooLarge: this.tree.boxes.size > MOST_SHOWN,
     });
   }
@@ -238,6 +243,13 @@ class Page {
 
   unfold(box) {
     this.unfolded.add(`${box.fold.key}:${box.fold.value}`);
+    this.changed();
+    this.reload();
+  }
+
+  /** Have the server show what is in folds, too. Those within others take one more step. */
+  unfoldAll() {
+    for (const { fold } of this.tree.folds) this.unfolded.add(`${fold.key}:${fold.value}`);
     this.changed();
     this.reload();
   }

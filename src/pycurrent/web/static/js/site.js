@@ -3,6 +3,7 @@
 import "./confirm.js";
 import "./header.js";
 import "./parts.js";
+import { secondsSince } from "./clock.js";
 import { live } from "./live.js";
 
 const UNITS = [
@@ -28,7 +29,7 @@ export function duration(seconds) {
 /** Times that go on: the text of each element with `data-since`, once a second. */
 function tick() {
   for (const element of document.querySelectorAll("[data-since]")) {
-    const text = duration((Date.now() - Date.parse(element.dataset.since)) / 1000);
+    const text = duration(secondsSince(element.dataset.since));
     if (element.textContent !== text) element.textContent = text;
   }
 }
@@ -48,7 +49,7 @@ function showLocalTimes(root) {
 function makeSelectable(form) {
   const all = form.querySelector("[data-select-all]");
   if (all === null) return;
-  const boxes = () => [...form.querySelectorAll('tbody input[type="checkbox"]')];
+  const boxes = () => [...form.querySelectorAll('tbody input[type="checkbox"]:enabled')];
   const show = () => {
     const ticked = boxes().filter((box) => box.checked).length;
     all.checked = ticked > 0 && ticked === boxes().length;

@@ -2,6 +2,7 @@
 // by it while the job runs. Lines are numbered from 0 here, and from 1 wherever people see them.
 
 import { address, get, jobPath } from "../api.js";
+import { now } from "../clock.js";
 import { PLAIN, lookAfter } from "./colours.js";
 import { Times } from "./times.js";
 
@@ -112,7 +113,7 @@ export class Lines extends EventTarget {
     stream.addEventListener("lines", (event) => {
       const found = JSON.parse(event.data);
       this.next = Number(event.lastEventId);
-      this.times.arrived(found.first, upToDate ? Date.now() : null);
+      this.times.arrived(found.first, upToDate ? now() : null);
       upToDate = found.first + found.lines.length >= found.total;
       this.take(found);
     });

@@ -33,6 +33,7 @@ export class View extends EventTarget {
     this.anchor = { line: 0, y: 0 };
     this.following = false;
     this.scrolled = 0;
+    this.scrolledHeight = 0; // when that was
     this.measured = { rows: 0, height: 0 };
     this.offset = 0;
     this.frame = 0;
@@ -80,8 +81,15 @@ export class View extends EventTarget {
     const top = this.scroller.scrollTop;
     const moved = top - this.scrolled;
     this.scrolled = top;
-    if (Math.abs(moved) < 1) return;
     const { range, height } = this;
+    const resized = height !== this.scrolledHeight;
+    this.scrolledHeight = height;
+    if (resized && this.following) {
+      // A window that has grown moves the end of the log: nobody has scrolled.
+      this.settle();
+      return;
+    }
+    if (Math.abs(moved) < 1) return;
     const isEdge = top <= 0 || top >= range - 1;
     if (Math.abs(moved) <= 3 * height) this.anchor.y -= moved;
     else if (!isEdge) this.anchor = this.anchorAt(top / range);

@@ -2,6 +2,7 @@
 // what it waits for.
 
 import { get, jobPath } from "../api.js";
+import { secondsSince } from "../clock.js";
 import { element } from "../dom.js";
 import { grouped } from "../numbers.js";
 import { duration } from "../site.js";
@@ -123,7 +124,7 @@ function jobSays({ active, description, entry }) {
     says.push(element("p", {}, `waits for pool ${wait.pool}${place}`));
   }
   const [verb, since] = started === null ? ["waits", created] : ["runs", started];
-  const time = element("span", { class: "number", "data-since": since }, duration((Date.now() - Date.parse(since)) / 1000));
+  const time = element("span", { class: "number", "data-since": since }, duration(secondsSince(since)));
   says.push(element("p", {}, `${verb} for `, time, level && started !== null ? ` · ${level}` : ""));
   return says;
 }

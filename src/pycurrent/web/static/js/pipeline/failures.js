@@ -49,7 +49,9 @@ export class Failures {
   nothing(hidden) {
     const { counts, total } = this.tree.root;
     const good = hidden === 0;
-    const text = good ? "Nothing has failed." : "No failure matches.";
+    const folded = this.page.hidden.show(this.tree) > 0;
+    const nothing = folded ? "Nothing has failed in what is shown." : "Nothing has failed.";
+    const text = good ? nothing : "No failure matches.";
     const more = good
       ? `${grouped(counts[OK])} of ${grouped(total)} stages are ok.`
       : `${grouped(hidden)} others do not.`;

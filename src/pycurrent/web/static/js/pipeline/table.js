@@ -266,7 +266,10 @@ export class Table {
       const top = made.body.offsetTop + index * ROW;
       this.element.scrollTop = top - this.element.clientHeight / 2;
       this.fill();
-      made.shown.get(made.lines[index])?.querySelector("a, button")?.focus({ preventScroll: true });
+      const place = made.shown.get(made.lines[index]);
+      const cell = [...(place?.querySelectorAll("[data-box]") ?? [])].find(({ shown }) => shown === box);
+      const found = cell?.matches("a, button") ? cell : place?.querySelector("a, button");
+      found?.focus({ preventScroll: true });
       return;
     }
   }

@@ -27,6 +27,7 @@ export class Tree {
     this.name();
     lift(edges);
     this.count();
+    this.folds = [...this.boxes.values()].filter(({ kind }) => kind === "fold");
   }
 
   readGroups(picture) {

@@ -1,0 +1,29 @@
+// The time as the engine has it: the reader's clock may be set otherwise, by any amount.
+
+const NEAR = 2000; // milliseconds: answers tell the time in whole seconds, and take a while
+
+let ahead = atLoading(); // of the reader's clock, in milliseconds
+
+/** Milliseconds since 1970. */
+export function now() {
+  return Date.now() + ahead;
+}
+
+/** How long ago something was, in seconds. */
+export function secondsSince(time) {
+  return (now() - Date.parse(time)) / 1000;
+}
+
+/** Take note of what an answer says of the time. The reader's clock may have been set meanwhile. */
+export function heed(response) {
+  const time = Date.parse(response.headers.get("Date") ?? "");
+  if (Math.abs(time - now()) > NEAR) ahead = time - Date.now();
+}
+
+/** By what the page says: it was made when its first byte arrived. */
+function atLoading() {
+  const made = Date.parse(document.querySelector('meta[name="time"]')?.content ?? "");
+  const [navigation] = performance.getEntriesByType("navigation");
+  const arrived = performance.timeOrigin + (navigation?.responseStart ?? 0);
+  return Number.isNaN(made) ? 0 : made - arrived;
+}
