@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pycurrent.cache import Schedule, builder, publisher
+from pycurrent.cache import Builder, Schedule, builder, publisher
 from pycurrent.engine import Config, Job, JobState, Level, Pool
 from pycurrent.errors import UsageError
 from pycurrent.term import Active, Activity, Current, Failed, Ok, Var, constant, pair
@@ -339,3 +339,30 @@ def test_wrong_arguments_are_told_with_the_parameters() -> None:
         with pytest.raises(UsageError, match=rf"^deploy \(test_dec.*\): {message}") as raised:
             call()
         assert "its parameters are (place: str, *, version: str)" in str(raised.value)
+
+
+def test_the_method_of_a_class_is_async() -> None:
+    """One that is not is refused where the class is written."""
+    with pytest.raises(
+        UsageError, match=r"Plain: Plain.build \(test_dec.*\) must be an async method"
+    ):
+
+        class Plain(Builder[str, str]):
+            id = "plain"
+
+            def build(self, job: Job, key: str) -> str:  # type: ignore[override]
+                return key
+
+
+async def test_start_says_what_it_takes(engine: OpenEngine) -> None:
+    """As the failure of the job, whether anybody has to confirm it or not."""
+
+    @builder("late")
+    async def late(job: Job, level: str) -> None:
+        await job.start(level=level)  # type: ignore[call-overload]
+
+    async with engine(lambda: late("harmless")) as h:
+        await h.settle()
+        message = "job.start: level= takes a Level, not 'harmless': write Level.HARMLESS"
+        assert isinstance(h.output, Failed)
+        assert h.output.message.startswith(message)

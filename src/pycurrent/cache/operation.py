@@ -7,13 +7,15 @@ part of the key: asked for the same key by two objects, the cache makes it once.
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 from pycurrent.cache.cache import Cache, Wanted
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.job import Job
-from pycurrent.term import Primitive
+from pycurrent.errors import UsageError
+from pycurrent.term import Primitive, called
 
 if TYPE_CHECKING:
     from pycurrent.engine.engine import Engine
@@ -32,6 +34,15 @@ class CachedWork(ABC):
     """Whether a running job is cancelled as soon as nobody needs its result."""
     latched: ClassVar[bool] = False
     """Whether the last outcome is still reported while a new value is being set."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in ("build", "publish", "run"):
+            fn = vars(cls).get(name)
+            if inspect.isfunction(fn) and not inspect.iscoroutinefunction(inspect.unwrap(fn)):
+                raise UsageError(
+                    f"{cls.__name__}: {called(fn)} must be an async method: write async def {name}"
+                )
 
     @abstractmethod
     async def work(self, job: Job, key: Any, value: Any) -> Any:

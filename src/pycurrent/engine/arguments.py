@@ -45,3 +45,12 @@ def check_timeout(timeout: Any, where: str) -> None:
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     if not seconds > 0:
         raise UsageError(f"{where}: timeout= must be longer than nothing, not {timeout}")
+
+
+def check_start(level: Any, pool: Any, timeout: Any) -> None:
+    """Raise `UsageError` for what a job can't be started with."""
+    if level is None:
+        raise WrongKind("job.start: level= takes a Level, not None: write Level.HARMLESS, say")
+    check_level(level, "job.start")
+    check_pool(pool, "job.start")
+    check_timeout(timeout, "job.start")

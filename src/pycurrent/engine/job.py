@@ -25,6 +25,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar, overload
 
+from pycurrent.engine.arguments import check_start
 from pycurrent.engine.clock import Clock, Moment
 from pycurrent.engine.command import Command, Commands
 from pycurrent.engine.commits import Commits
@@ -246,6 +247,7 @@ class Job:
         """
         if self.level is not None or self.state is not JobState.CREATED:
             raise PycurrentError(f"job {self.id} was started twice: call job.start once")
+        check_start(level, pool, timeout)
         self.level = level
         self.pool = pool
         if not self._confirmation.is_given(level):
