@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from pycurrent.plugins.git.progress import is_progress
 from pycurrent.plugins.git.said import NAME, Line, lines_of
 from pycurrent.term import FailureKind
 
@@ -202,7 +203,8 @@ def cause(said: str, ours: Path | None = None) -> Cause | None:
     telling = [line for line in own if not _CONSEQUENCE.search(line.blanked)] or own
     if telling:
         return Cause(Kind.OTHER, telling[-1].message)
-    last = [line.strip() for line in re.split(r"[\r\n]+", said) if line.strip()]
+    told = (line.strip() for line in re.split(r"[\r\n]+", said))
+    last = [line for line in told if line and not is_progress(line)]
     return Cause(Kind.OTHER, last[-1]) if last else None
 
 
