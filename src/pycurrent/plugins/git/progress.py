@@ -23,7 +23,7 @@ _PROGRESS = re.compile(
     rb"(?:remote: )?(?:\w+ing \w+(?: \w+)*: +\d.*|Total \d+ \(delta .*)\s*", re.IGNORECASE
 )
 # A table of the refs, of which there may be thousands. Those that were refused are another matter.
-_REFS = re.compile(rb"From \S+\s*| [ +*=t-] .* -> .*\s*")
+_REFS = re.compile(rb"From \S+\s*| [ +*=t-] .* -> .*\s*|Cloning into bare repository .*\s*")
 
 
 async def exec_with_progress(
