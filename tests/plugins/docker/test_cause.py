@@ -2,9 +2,10 @@
 
 import pytest
 
-from pycurrent.plugins.docker.cause import cause
+from pycurrent.plugins.docker.cause import cause, kind_of
 from pycurrent.plugins.docker.config import make_config, prepare_login
 from pycurrent.plugins.docker.image import registry_of, repository_of
+from pycurrent.term import FailureKind
 
 # What the commands have really said, of versions 20.10 and 28.
 SAID = {
@@ -95,6 +96,30 @@ def test_names_are_read_as_docker_does(name: str, registry: str | None, reposito
     """The first part is a host if it looks like one."""
     assert registry_of(name) == registry
     assert repository_of(name) == repository
+
+
+@pytest.mark.parametrize(
+    ("why", "kind"),
+    [
+        ("the engine has broken off the connection: has it ended? (EOF)", FailureKind.INFRA),
+        ("Cannot connect to the Docker daemon at unix:///x. Is it running?", FailureKind.INFRA),
+        ('Get "http://r:5000/v2/": dial tcp 127.0.0.1:1: connection refused', FailureKind.INFRA),
+        ('Head "https://r/x": dial tcp: lookup r on 10.0.0.1:53: no such host', FailureKind.INFRA),
+        ("received unexpected HTTP status: 503 Service Unavailable", FailureKind.INFRA),
+        ("toomanyrequests: You have reached your pull rate limit", FailureKind.INFRA),
+        ("manifest for r:5000/connection-refused:1 not found", FailureKind.REAL),
+        ('process "/bin/sh -c echo i/o timeout; exit 1" did not complete', FailureKind.REAL),
+        (
+            "The command '/bin/sh -c no such host' returned a non-zero code: 6",
+            FailureKind.REAL,
+        ),
+        ("denied: requested access to the resource is denied", FailureKind.REAL),
+        ("dockerfile parse error on line 2: unknown instruction: NONSENSE", FailureKind.REAL),
+    ],
+)
+def test_what_the_work_has_not_failed_is_told_apart(why: str, kind: FailureKind) -> None:
+    """By what the engine says, not by names and commands in it."""
+    assert kind_of(why) is kind
 
 
 def test_a_login_keeps_out_of_the_users_settings(tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pycurrent import Failed, Ok
+from pycurrent import Failed, FailureKind, Ok
 from pycurrent.plugins import ssh
 from pycurrent.testing import Harness
 
@@ -116,6 +116,8 @@ async def test_a_host_that_does_not_listen_is_named(own_server: Sshd, to: To, st
             f"{host} can't be reached: connect to host {host.name} port {host.port}: "
             "Connection refused"
         )
+        assert isinstance(h.output, Failed)
+        assert h.output.kind is FailureKind.INFRA
         own_server.start()
         h.find("try").rebuild()
         await h.settle()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from pycurrent.term import FailureKind
+
 _NOISE = re.compile(
     r"""
     (See|Run)\ '.*--help'.*               # how to get help
@@ -74,3 +76,25 @@ def cause(said: str) -> str | None:
         return f"{text} (no space left on device)"
     hints = [hint for pattern, hint in _HINTS if pattern.search(text)]
     return f"{text} ({hints[0]})" if hints else text
+
+
+# What the engine, a registry or the network has failed, rather than the work.
+_INFRA = re.compile(
+    r"has broken off the connection"
+    r"|cannot connect to the docker daemon|error during connect"
+    r"|connection (?:refused|reset|timed out)|no such host|server misbehaving"
+    r"|i/o timeout|tls handshake timeout|context deadline exceeded|request canceled while waiting"
+    r"|network is unreachable|no route to host"
+    r"|http status: (?:5\d\d|429)"
+    r"|\b5\d\d (?:internal server|bad gateway|service unavailable|gateway time)"
+    r"|toomanyrequests|429 too many requests",
+    re.IGNORECASE,
+)
+# Commands of a build, names and addresses may say anything.
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
+
+
+def kind_of(why: str) -> FailureKind:
+    """Whose failure it is, going by what `cause` has found, but for what is quoted there."""
+    said = _QUOTED.sub("", why)
+    return FailureKind.INFRA if _INFRA.search(said) else FailureKind.REAL

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from pycurrent.engine import CommandFailed, Job
 from pycurrent.plugins.docker.auth import Auth
-from pycurrent.plugins.docker.cause import cause
+from pycurrent.plugins.docker.cause import cause, kind_of
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.config import CWD, make_config, prepare_login, users_config
 from pycurrent.plugins.docker.image import DOCKER_HUB, registry_of
@@ -113,7 +113,7 @@ class Session:
             or f"it has said nothing (exit status {error.status})"
         )
         what = program if words[0].startswith("-") else f"{program} {words[0]}"
-        return Failure(f"{what}: {why}")
+        return Failure(f"{what}: {why}", kind=kind_of(why))
 
     def _log_size(self) -> int:
         return self.job.log_path.stat().st_size

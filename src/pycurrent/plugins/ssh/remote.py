@@ -19,7 +19,7 @@ from pycurrent.plugins.ssh.ending import Finished, Killed, Lost, NotConnected, e
 from pycurrent.plugins.ssh.host import Host, Version
 from pycurrent.plugins.ssh.lifeline import THERE, Pipes, sent
 from pycurrent.plugins.ssh.said import NAME, Marks, Said, heard
-from pycurrent.term import Current, Failure
+from pycurrent.term import Current, Failure, FailureKind
 
 Words = Sequence[str] | Current[Sequence[str]]
 Input = str | bytes | None
@@ -107,27 +107,30 @@ class Remote:
                 if not isinstance(failed, CommandFailed):
                     raise
                 said = _last_line(job.log_path, [(start, errors_end), (start, None)])
-                why = self._why(command, pipes.client_log, said)
-                raise Failure(why or f"{self.host}: {failed}") from None
+                raise self._failure(command, pipes.client_log, said, failed) from None
 
     def _input(self, job: Job, command: Invocation) -> bytes:
         given = command.stdin if self.secret is None else job.secret(self.secret)
         return given.encode() if isinstance(given, str) else given or b""
 
-    def _why(self, command: Invocation, written: str, said: str) -> str | None:
-        """None: the client itself was killed."""
+    def _failure(
+        self, command: Invocation, written: str, said: str, failed: CommandFailed
+    ) -> Failure:
+        """The failure, of kind INFRA where it is the way to the host that has failed."""
         if not written:
-            return None
+            return Failure(f"{self.host}: {failed}")  # the client itself was killed
         match ending(written, said):
             case Finished(status):
                 what = f"{command.argv[0]} on {self.host} exited with status {status}"
-                return f"{what}: {_too_long(status, said) or said or _meaning(status)}"
+                why = _too_long(status, said) or said or _meaning(status)
+                return Failure(f"{what}: {why}")
             case Killed():
-                return f"{command.argv[0]} on {self.host} was killed by a signal"
+                return Failure(f"{command.argv[0]} on {self.host} was killed by a signal")
             case Lost(reason):
-                return f"the connection to {self.host} was lost while the command ran: {reason}"
+                why = f"the connection to {self.host} was lost while the command ran: {reason}"
+                return Failure(why, kind=FailureKind.INFRA)
             case NotConnected(reason):
-                return f"{self.host} can't be reached: {reason}"
+                return Failure(f"{self.host} can't be reached: {reason}", kind=FailureKind.INFRA)
             case never:
                 assert_never(never)
 
