@@ -7,15 +7,14 @@ part of the key: asked for the same key by two objects, the cache makes it once.
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 from pycurrent.cache.cache import Cache, Wanted
+from pycurrent.cache.declared import check_class
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.job import Job
-from pycurrent.errors import UsageError
-from pycurrent.term import Primitive, called
+from pycurrent.term import Primitive
 
 if TYPE_CHECKING:
     from pycurrent.engine.engine import Engine
@@ -37,12 +36,7 @@ class CachedWork(ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in ("build", "publish", "run"):
-            fn = vars(cls).get(name)
-            if inspect.isfunction(fn) and not inspect.iscoroutinefunction(inspect.unwrap(fn)):
-                raise UsageError(
-                    f"{cls.__name__}: {called(fn)} must be an async method: write async def {name}"
-                )
+        check_class(cls, CachedWork)
 
     @abstractmethod
     async def work(self, job: Job, key: Any, value: Any) -> Any:

@@ -1,0 +1,87 @@
+"""What the class of an operation may not say, told where it is defined."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from pycurrent.errors import UsageError, WrongKind
+from pycurrent.term import called, shown
+
+OF_THE_CLASS = ("id", "version", "retry", "auto_cancel", "latched", "durable")
+"""What operations say once and for all their objects."""
+_FLAGS = ("auto_cancel", "latched")
+
+
+def check_class(cls: type, ours: type) -> None:
+    """Raise `UsageError` for a class of operations that would do something else than it says.
+
+    `ours` is what all operations inherit from.
+    """
+    _check_methods(cls)
+    methods = {
+        name
+        for ancestor in cls.__mro__
+        if ancestor.__module__ == ours.__module__
+        for name in vars(ancestor)
+        if not name.startswith("_")
+    }
+    for name in _fields(cls, ours):
+        where = f"{cls.__name__}: the field {name!r}"
+        if name in OF_THE_CLASS:
+            raise UsageError(
+                f"{where} would be one of each object, and is the class's: write"
+                f" {name}: ClassVar[...] = ..., or give the field another name"
+            )
+        if name in methods:
+            raise UsageError(
+                f"{where} has the name of a method of operations: give it another name"
+            )
+    _check_attributes(cls)
+
+
+def _check_methods(cls: type) -> None:
+    for name in ("build", "publish", "run"):
+        fn = vars(cls).get(name)
+        if inspect.isfunction(fn) and not inspect.iscoroutinefunction(inspect.unwrap(fn)):
+            raise UsageError(
+                f"{cls.__name__}: {called(fn)} must be an async method: write async def {name}"
+            )
+
+
+def _check_attributes(cls: type) -> None:
+    given = vars(cls)
+    if "id" in given and not isinstance(given["id"], str):
+        raise WrongKind(f"{cls.__name__}: id is a text, not {_told(given['id'])}")
+    for name in _FLAGS:
+        if name in given and not isinstance(given[name], bool):
+            raise WrongKind(f"{cls.__name__}: {name} is True or False, not {_told(given[name])}")
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, property) or inspect.isroutine(value):
+        return f"what gives one ({type(value).__name__})"
+    return shown(value)
+
+
+def _fields(cls: type, ours: type) -> Iterator[str]:
+    """What the objects of a class have of their own, by its annotations and those that it has
+    inherited.
+    """
+    for ancestor in cls.__mro__:
+        if ancestor.__module__ == ours.__module__:
+            continue
+        for name, annotation in _annotations(ancestor).items():
+            if "ClassVar" not in str(annotation):
+                yield name
+
+
+def _annotations(cls: type) -> dict[str, Any]:
+    if sys.version_info >= (3, 14):
+        # What they name may not be there yet, or for type checkers only.
+        from annotationlib import Format
+
+        return inspect.get_annotations(cls, format=Format.FORWARDREF)
+    return inspect.get_annotations(cls)
