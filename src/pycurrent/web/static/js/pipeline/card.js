@@ -22,6 +22,7 @@ const KINDS = {
   gate: "gate",
   state: "state",
   catch: "catch",
+  latch: "latch",
   item: "item of a list",
   constant: "constant",
   input: "input",
