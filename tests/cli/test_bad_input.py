@@ -91,8 +91,8 @@ def test_a_pipeline_that_returns_no_current(
         (
             "import pycurrent as current\n"
             "def pipeline():\n    return current.constant(1).gate(on=2)",
-            ["line 3, in pipeline"],
-            "ci.py:3: TypeError: gate(on=) takes a current, not int: see constant()",
+            [],
+            "gate(on=) takes a current, not int: see constant() (ci.py:3)",
         ),
     ],
 )
@@ -151,7 +151,10 @@ def test_an_unstable_key(key: str, pipeline_file: Write, pycurrent: Command) -> 
         (["run", "ci.py", "--number", "x"], "Invalid value for --number: 'x' is not a whole"),
         (["run", "ci.py", "--nonsense"], "Unknown option: --nonsense"),
         (["run", "--nonsense", "ci.py"], "Unknown option: --nonsense"),
-        (["run", "ci.py", "--confirm", "x"], 'Invalid value "x" for --confirm. Choose from: "harm'),
+        (
+            ["run", "ci.py", "--confirm", "x"],
+            "Invalid value for --confirm: 'x' is not a level. Choose from: harmless, ",
+        ),
         (
             ["run", "ci.py", "--confirm", "average", "--confirm-auto-release", "x"],
             "Invalid value for --confirm-auto-release: 'x' is no number of seconds",

@@ -60,7 +60,8 @@ class _Ending:
         waited = now - self._waits_since
         if waited < self._grace:
             return False
-        if waited < 1.5 * self._grace:
+        # On a machine that is too busy to look in time it is told once all the same.
+        if waited < 1.5 * self._grace or not self._said:
             self._say(f"was cancelled {waited:.0f} s ago and has not ended: cancelling it again")
             self.job.hurry()
             return False

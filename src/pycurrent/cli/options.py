@@ -49,6 +49,21 @@ StateDirOption = Annotated[
 ]
 
 
+_NO_LEVEL = "none"
+
+
+def _level(_: object, tokens: Sequence[Token]) -> Level | Literal["none"]:
+    """A level by its name, or none: what `--confirm` takes."""
+    text = tokens[0].value.strip().lower()
+    if text == _NO_LEVEL:
+        return "none"
+    known = {str(level): level for level in Level}
+    if text not in known:
+        names = ", ".join([*known, _NO_LEVEL])
+        raise ValueError(f"{tokens[0].value!r} is not a level. Choose from: {names}.")
+    return known[text]
+
+
 def _seconds(_: object, tokens: Sequence[Token]) -> timedelta:
     """A number of seconds: what `--confirm-auto-release` takes."""
     text = tokens[0].value
@@ -99,6 +114,8 @@ class RunOptions:
         Level | Literal["none"] | None,
         Parameter(
             metavar="LEVEL",
+            converter=_level,
+            n_tokens=1,
             help="Have jobs at this level, or above it, wait for confirmation; none for no jobs."
             " By default the level holds that was given or set last.",
         ),
