@@ -98,23 +98,28 @@ def apply(
     """
     sources: list[Current[Any]] = []
     places: list[int | str] = []
-    # By identity, which is all that tells currents apart.
-    first: dict[Current[Any], int] = {}
     given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
     for place, value in given:
         if isinstance(value, Current):
-            first.setdefault(value, len(sources))
             sources.append(value)
             places.append(place)
         elif type(value) not in SCALARS and (remedy := unfit(value)) is not None:
             raise WrongKind(
                 f"{called(fn)} takes values and currents, not {remedy.what}: {remedy.given}"
             )
-    slots = {
-        name: first[value]
-        for name, value in (parameters or {}).items()
-        if isinstance(value, Current)
-    }
+    whole = not kwargs and len(sources) == len(args)
+    on_values = fn if whole else _filling(fn, args, kwargs, places)
+    shown_as = Label(label, parameters, _slots(parameters, sources) if parameters else None)
+    return Current(Component(shown_as, tuple(sources), on_values), CONTEXT.get())
+
+
+def _filling(
+    fn: Callable[..., Primitive[T]],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    places: list[int | str],
+) -> Callable[..., Primitive[T]]:
+    """The function, called with the values of currents in their places among the arguments."""
 
     def on_values(*values: Any) -> Primitive[T]:
         full_args, full_kwargs = list(args), dict(kwargs)
@@ -127,5 +132,11 @@ def apply(
 
     # All of `wraps` would take longer than the rest; messages name the function by this.
     on_values.__wrapped__ = fn  # type: ignore[attr-defined]
-    shown_as = Label(label, parameters, slots)
-    return Current(Component(shown_as, tuple(sources), on_values), CONTEXT.get())
+    return on_values
+
+
+def _slots(parameters: Mapping[str, Any], sources: list[Current[Any]]) -> dict[str, int]:
+    """The parameters that are currents, and which of the sources each is."""
+    # By identity, which is all that tells currents apart. The first one of two that are the same.
+    places = {source: place for place, source in reversed([*enumerate(sources)])}
+    return {name: places[value] for name, value in parameters.items() if isinstance(value, Current)}
