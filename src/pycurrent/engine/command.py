@@ -110,7 +110,6 @@ class Commands:
         "_running",
         "_tmp",
         "_turn",
-        "_waited",
     )
 
     def __init__(
@@ -120,37 +119,34 @@ class Commands:
         tmp: Path,
         lock: JobLock,
         turn: Turn,
-        waited: Callable[[], None],
     ) -> None:
-        """`tmp`: where what they read, and what they give, is put. `waited` is called when they
-        have to wait for their turn, and when they need not any more.
-        """
+        """`tmp`: where what they read, and what they give, is put."""
         self._processes = processes
         self._log = log
         self._tmp = tmp
         self._lock = lock
         self._turn = turn
-        self._waited = waited
         self._locks: list[int] = []
         """Of files that the job has locked: its commands share them."""
         self._running: dict[Process, Command] = {}
         self._ending = False
 
-    async def run(self, command: Command) -> None:
+    async def run(self, command: Command, waited: Callable[[], None]) -> None:
         """Run a command, its output going to the log. Raises `CommandFailed`.
 
+        `waited` is called when it has to wait for the job's turn, and when it need not any more.
         If cancelled, it ends the command (or lets it end, if that is not cancellable) before it
         gives way.
         """
-        async with self._in_turn(command):
+        async with self._in_turn(command, waited):
             await self._logged(command, stdout=None)
 
-    async def output_of(self, command: Command) -> str:
+    async def output_of(self, command: Command, waited: Callable[[], None]) -> str:
         """As `run`, but give what the command writes to its standard output, as UTF-8.
 
         If it fails, or is cancelled, the end of that is in the log.
         """
-        async with self._in_turn(command):
+        async with self._in_turn(command, waited):
             with tempfile.TemporaryFile(dir=self._tmp) as output:
                 try:
                     await self._logged(command, stdout=output.fileno())
@@ -168,7 +164,7 @@ class Commands:
         return self._turn.is_waited_for
 
     @asynccontextmanager
-    async def _in_turn(self, command: Command) -> AsyncIterator[None]:
+    async def _in_turn(self, command: Command, waited: Callable[[], None]) -> AsyncIterator[None]:
         """Wait for the job's turn. What tidies up does not."""
         waits = False
 
@@ -180,12 +176,12 @@ class Commands:
             waits = True
             self._log.line(f"Waiting for its turn: {why}")
             self._log.park()
-            self._waited()
+            waited()
 
         await self._turn.take(wait)
         try:
             if waits:
-                self._waited()
+                waited()
             yield
         finally:
             self._turn.give_back()

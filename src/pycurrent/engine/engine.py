@@ -251,6 +251,7 @@ class Engine:
         locks: set[int] = set()
         self.forks.keep_out(lambda: tuple(locks))
         return JobHost(
+            self.thread,
             self.clock,
             self.config,
             self.processes,

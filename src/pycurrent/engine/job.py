@@ -66,6 +66,7 @@ class JobState(Enum):
 class JobHost:
     """What the jobs of one engine share."""
 
+    thread: LoopThread
     clock: Clock
     config: Config
     processes: Processes
@@ -115,7 +116,6 @@ class Job:
         self.state = JobState.CREATED
         self._host = host
         self._log = log
-        self._thread = LoopThread()
         self._changed = changed
         self._confirmation = Confirmation(host.config)
         self._hooks = Hooks(log.line, host.clock)
@@ -126,7 +126,6 @@ class Job:
             host.tmp,
             JobLock(host.runs, id, host.locks),
             Turn(host.turns),
-            self._turn_waited,
         )
         self._resources: AsyncExitStack | None = None
         self._created = Moment(host.clock)
@@ -266,7 +265,7 @@ class Job:
 
     def approve(self) -> None:
         """Let it start although its level asks for confirmation. Twice, or later, is fine."""
-        self._thread.check("job.approve")
+        self._host.thread.check("job.approve")
         if self.state is not JobState.ENDED:
             self._confirmation.approve()
 
@@ -327,14 +326,14 @@ class Job:
         waits for it, for up to five minutes. What it raises is logged. Call what is returned to
         take the hook back.
         """
-        self._thread.check("job.on_cancel")
+        self._host.thread.check("job.on_cancel")
         return self._hooks.add(hook)
 
     def cancel(self, reason: str) -> None:
         """Run the hooks, end the processes and cancel the work. Twice, or after the end, does
         nothing. The outcome is `Failed("Cancelled: REASON")`.
         """
-        self._thread.check("job.cancel")
+        self._host.thread.check("job.cancel")
         self._stop(Cancelled(reason))
 
     def hurry(self) -> None:
@@ -377,7 +376,7 @@ class Job:
         """
         command = Command(argv, cwd, env, stdin, cancellable=cancellable, grace=grace, show=show)
         self._prepare(command)
-        await self._commands.run(command)
+        await self._commands.run(command, self._turn_waited)
 
     @to_be_awaited
     async def check_output(
@@ -398,7 +397,7 @@ class Job:
         """
         command = Command(argv, cwd, env, stdin, cancellable=cancellable, grace=grace, show=show)
         self._prepare(command)
-        return await self._commands.output_of(command)
+        return await self._commands.output_of(command, self._turn_waited)
 
     @property
     def commands(self) -> frozenset[object]:
