@@ -87,14 +87,15 @@ class Moment:
     @property
     def date(self) -> datetime:
         """As the clock counts now. It does not change as long as nobody sets the clock."""
-        gone = self._clock.now() - self.age - self._date
+        passed = (self._clock.now() - self._date).total_seconds()
+        gone = passed - (self._clock.monotonic() - self.at)
         # Less is inexact timing, or a time server that nudges the clock.
         if abs(gone) > _SET:
-            self._date += gone
+            self._date += timedelta(seconds=gone)
         return self._date
 
 
-_SET = timedelta(seconds=1)
+_SET = 1.0
 
 
 class Agenda(Generic[WhenT]):

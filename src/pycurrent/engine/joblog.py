@@ -109,7 +109,8 @@ class JobLog:
 
     def end_text(self) -> None:
         """What was written is complete: what was held back of it is written."""
-        self._append(_End())
+        if self._secrets is not None or self._new or self._waiting:
+            self._append(_End())
 
     def secret(self, value: str) -> None:
         """From here on the value is masked as `****`, whoever prints it. Twice is fine.

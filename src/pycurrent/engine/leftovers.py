@@ -30,19 +30,21 @@ _LOOK = 0.05
 class JobLock:
     """The lock of one job, which is taken when the job runs its first command."""
 
-    __slots__ = ("_file", "_path", "open_files")
+    __slots__ = ("_file", "_job_id", "_runs", "open_files")
 
     def __init__(self, runs: Path, job_id: str, open_files: set[int]) -> None:
         """`open_files`: has those that hold a lock while they do; no fork may keep one."""
-        self._path = runs / job_id / "lock"
+        self._runs = runs
+        self._job_id = job_id
         self._file: int | None = None
         self.open_files = open_files
 
     def take(self) -> int:
         """The open file that holds the lock, to be handed to supervisors. Raises OSError."""
         if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = _open(self._path)
+            path = self._path()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = _open(path)
             self.open_files.add(self._file)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return self._file
@@ -51,9 +53,13 @@ class JobLock:
         """Let go of it: no command of the job is left. Twice does nothing more."""
         if self._file is not None:
             file, self._file = self._file, None
-            _remove(self._path)
+            _remove(self._path())
             self.open_files.discard(file)
             os.close(file)
+
+    def _path(self) -> Path:
+        # Most jobs run no command: a path that is kept would be the largest part of this.
+        return self._runs / self._job_id / "lock"
 
 
 class Leftover:
