@@ -16,6 +16,8 @@ import pycurrent
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = "pycurrent"
+STANDARD = sys.stdlib_module_names | {"annotationlib"}
+"""The standard library, with what is new in versions after this one."""
 SOURCE = ROOT / "src" / PACKAGE
 
 CORE = {"incr", "term", "store", "engine", "cache"}
@@ -239,7 +241,7 @@ def test_only_declared_packages_are_imported() -> None:
     distributions = packages_distributions()
     wrong = []
     for found in IMPORTS:
-        if found.package == PACKAGE or found.package in sys.stdlib_module_names:
+        if found.package == PACKAGE or found.package in STANDARD:
             continue
         names = {normal(name) for name in distributions.get(found.package, [])}
         allowed = set(always)
@@ -259,7 +261,7 @@ def test_the_incremental_core_is_usable_alone() -> None:
         str(found)
         for found in IMPORTS
         if room_of(found.module) == "incr"
-        and found.package not in sys.stdlib_module_names
+        and found.package not in STANDARD
         and room_of(found.target) != "incr"
     ]
     assert wrong == []
