@@ -19,7 +19,7 @@ from pycurrent.term.current import (
 )
 from pycurrent.term.dot import dot_of
 from pycurrent.term.draw import graph_of
-from pycurrent.term.given import called, shown
+from pycurrent.term.given import called, shown, unfit
 from pycurrent.term.graph_data import (
     Edge,
     EdgeKind,
@@ -99,4 +99,5 @@ __all__ = [
     "shown",
     "state_of",
     "told",
+    "unfit",
 ]

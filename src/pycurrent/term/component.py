@@ -11,6 +11,7 @@ from pycurrent.errors import WrongKind
 from pycurrent.incr import SCALARS
 from pycurrent.term.context import CONTEXT
 from pycurrent.term.current import Current
+from pycurrent.term.fitting import Fits, fits_of, known_as
 from pycurrent.term.given import called, check_function, shown, unfit
 from pycurrent.term.label import Label, check_label
 from pycurrent.term.primitive import Primitive
@@ -38,7 +39,8 @@ def component(label: str, fn: Callable[..., Primitive[Any]] | None = None, *inpu
         raise WrongKind(f'component takes a label first, not {shown(label)}: @component("frob")')
     if fn is not None:
         check_function(fn, f"component {label!r}")
-        return apply(label, fn, inputs, {}, None)
+        fits = _fits_inline(fn) if inputs else {}
+        return apply(label, _checking(fn, fits), inputs, {}, None, fits)
     return functools.partial(_decorate, label)
 
 
@@ -48,6 +50,8 @@ def _decorate(label: str, fn: Callable[..., Primitive[T]]) -> Callable[..., Curr
     names = list(signature.parameters)
     kinds = {parameter.kind for parameter in signature.parameters.values()}
     simple = kinds <= {_USUAL}
+    fits = fits_of(fn, signature)
+    checking = _checking(fn, fits)
     if not kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
         check_label(label, names, fn)
 
@@ -59,9 +63,35 @@ def _decorate(label: str, fn: Callable[..., Primitive[T]]) -> Callable[..., Curr
         else:
             bound = _bound(signature, fn, args, kwargs)
             args, kwargs, parameters = bound.args, bound.kwargs, bound.arguments
-        return apply(label, fn, args, kwargs, parameters)
+        return apply(label, checking, args, kwargs, parameters, fits)
 
     return on_currents
+
+
+def _fits_inline(fn: Callable[..., Any]) -> Fits:
+    try:
+        return fits_of(fn, inspect.signature(fn))
+    except (TypeError, ValueError):
+        return {}  # a function of another language
+
+
+def _checking(fn: Callable[..., Primitive[T]], fits: Fits) -> Callable[..., Primitive[T]]:
+    """The function, once it is sure that it gets what it takes."""
+    if not fits:
+        return fn
+
+    def checking(*args: Any, **kwargs: Any) -> Primitive[T]:
+        for place, value in enumerate(args):
+            if place in fits:
+                fits[place].check(value, fn)
+        for name, value in kwargs.items():
+            if name in fits:
+                fits[name].check(value, fn)
+        return fn(*args, **kwargs)
+
+    # All of `wraps` would take longer than the rest; messages name the function by this.
+    checking.__wrapped__ = fn  # type: ignore[attr-defined]
+    return checking
 
 
 _USUAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -90,6 +120,7 @@ def apply(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     parameters: Mapping[str, Any] | None,
+    fits: Fits,
 ) -> Current[T]:
     """The component of a function with these arguments, some of them currents.
 
@@ -105,8 +136,10 @@ def apply(
             places.append(place)
         elif type(value) not in SCALARS and (remedy := unfit(value)) is not None:
             raise WrongKind(
-                f"{called(fn)} takes values and currents, not {remedy.what}: {remedy.given}"
+                f"{known_as(fn)} takes values and currents, not {remedy.what}: {remedy.given}"
             )
+        elif place in fits:
+            fits[place].check(value, fn)
     whole = not kwargs and len(sources) == len(args)
     on_values = fn if whole else _filling(fn, args, kwargs, places)
     shown_as = Label(label, parameters, _slots(parameters, sources) if parameters else None)

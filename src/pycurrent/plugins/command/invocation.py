@@ -16,6 +16,7 @@ from pycurrent.plugins.command.sandbox import Sandbox
 from pycurrent.plugins.git import Commit, outside_repositories, with_checkout
 from pycurrent.plugins.labels import label_or
 from pycurrent.plugins.limits import Limits
+from pycurrent.plugins.words import checked_words
 from pycurrent.term import Current, Primitive, component, map
 
 T = TypeVar("T")
@@ -111,6 +112,8 @@ def on_currents(
         key = Invocation(commit.hash, _words(argv), dict(env or {}), sandbox)
         return primitive(commit.repository, key)
 
+    # Messages name what was called.
+    on_values.__qualname__, on_values.__module__ = primitive.__qualname__, primitive.__module__
     shown = map(_joined, argv) if isinstance(argv, Current) else _joined(argv)
     return component(label_or(label, "{shown}"))(on_values)(commit, argv, env, shown)
 
@@ -120,6 +123,8 @@ def _joined(argv: Sequence[str]) -> str:
 
 
 def _words(argv: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(argv, str) or not argv:
-        raise UsageError(f"a command is a list of its words, not {argv!r}")
-    return tuple(argv)
+    rule = "a command is a list of its words"
+    words = checked_words(argv, rule)
+    if not words:
+        raise UsageError(f"{rule}, not {argv!r}")
+    return words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pycurrent.errors import UsageError
 
@@ -24,6 +25,9 @@ _REGISTRY = re.compile(r"(\[[0-9a-fA-F:]+\]|\w[\w.-]*)(:\d{1,5})?", re.ASCII)
 @dataclass(frozen=True, slots=True)
 class Image:
     """An image in an engine. As text it is what a `FROM` line can have."""
+
+    had_by: ClassVar[str] = "see docker.pull(...), and docker.build(...)"
+    """What is told where something else is given."""
 
     id: str
     """By which its engine knows it: `sha256:...`"""

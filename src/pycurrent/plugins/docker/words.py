@@ -5,17 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from pycurrent.errors import UsageError
+from pycurrent.plugins.words import checked_words
 from pycurrent.term import Current
 
 Words = Sequence[str] | Current[Sequence[str]]
 
 
 def words_of(words: Sequence[str]) -> tuple[str, ...]:
-    """Raises UsageError for a string, which is no list of words."""
-    if isinstance(words, str):
-        raise UsageError(f"arguments are a list of words, not {words!r}")
-    return tuple(words)
+    """Raises UsageError for what is no list of words."""
+    return checked_words(words, "arguments are a list of words")
 
 
 def shown(words: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.address import Address
@@ -64,6 +65,9 @@ class Commit:
     `repository` is the folder in which git keeps it (`.git`, or a bare repository), the same
     for all work trees of the repository. Raises UsageError for what can't be a commit.
     """
+
+    had_by: ClassVar[str] = "see git.Local(...).head_commit(), and git.clone(...)"
+    """What is told where something else is given."""
 
     repository: Path
     hash: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from pycurrent.engine import FileMonitor
 from pycurrent.errors import UsageError
@@ -22,6 +22,9 @@ class Local:
     It is watched while the pipeline needs one of its commits, and never written to. Raises
     UsageError if there is no repository.
     """
+
+    given_instead: ClassVar[str] = "write repo.head_commit()"
+    """What is told where a repository is given, and a commit is meant."""
 
     def __init__(self, path: Path | str) -> None:
         self._repository = Repository.at(Path(path))

@@ -19,6 +19,7 @@ from pycurrent.plugins.ssh.ending import Finished, Killed, Lost, NotConnected, e
 from pycurrent.plugins.ssh.host import Host, Version
 from pycurrent.plugins.ssh.lifeline import THERE, Pipes, sent
 from pycurrent.plugins.ssh.said import NAME, Marks, Said, heard
+from pycurrent.plugins.words import checked_words
 from pycurrent.term import Current, Failure, FailureKind
 
 Words = Sequence[str] | Current[Sequence[str]]
@@ -57,10 +58,8 @@ class Invocation:
 
 
 def invocation(argv: Sequence[str], stdin: Input) -> Invocation:
-    """Raises UsageError for a string, which is no list of words."""
-    if isinstance(argv, str):
-        raise UsageError(f"a command is a list of its words, not {argv!r}")
-    return Invocation(tuple(argv), stdin)
+    """Raises UsageError for what is no list of words."""
+    return Invocation(checked_words(argv, "a command is a list of its words"), stdin)
 
 
 @dataclass(frozen=True, slots=True)
