@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,15 +72,6 @@ def _fields(cls: type, ours: type) -> Iterator[str]:
     for ancestor in cls.__mro__:
         if ancestor.__module__ == ours.__module__:
             continue
-        for name, annotation in _annotations(ancestor).items():
+        for name, annotation in inspect.get_annotations(ancestor).items():
             if "ClassVar" not in str(annotation):
                 yield name
-
-
-def _annotations(cls: type) -> dict[str, Any]:
-    if sys.version_info >= (3, 14):
-        # What they name may not be there yet, or for type checkers only.
-        from annotationlib import Format
-
-        return inspect.get_annotations(cls, format=Format.FORWARDREF)
-    return inspect.get_annotations(cls)
