@@ -18,8 +18,8 @@ from pycurrent.engine.job import Job, JobState
 from pycurrent.engine.logrules import Explanation
 from pycurrent.engine.pool import Tickets
 from pycurrent.engine.tasks import leave_alone
-from pycurrent.errors import UsageError
-from pycurrent.term import Metadata, Output, Primitive, Runtime, Subscription
+from pycurrent.errors import UsageError, WrongKind
+from pycurrent.term import Metadata, Output, Primitive, Runtime, Subscription, shown
 
 if TYPE_CHECKING:
     from pycurrent.cache.operation import CachedWork
@@ -240,6 +240,11 @@ class Wanted(Primitive[T], Generic[T]):
     __slots__ = ("key", "schedule", "value", "work")
 
     def __init__(self, work: CachedWork, key: Any, value: Any, schedule: Schedule | None) -> None:
+        if schedule is not None and not isinstance(schedule, Schedule):
+            raise WrongKind(
+                f"operation {work.id!r}: schedule= takes a Schedule, not {shown(schedule)}: write"
+                f" Schedule(valid_for=...)"
+            )
         self.work = work
         self.key = key
         self.value = value

@@ -1,17 +1,26 @@
-"""What authors give where a job is to start: refused in their words, where it is given."""
+"""What authors give to the engine: refused in their words, where it is given."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from pycurrent.engine.level import Level
 from pycurrent.engine.pool import CustomPool, Pool
 from pycurrent.errors import UsageError, WrongKind
-from pycurrent.term import shown
+from pycurrent.term import Stand, shown
+
+_LONGEST = 1e9
+"""In seconds: some thirty years."""
 
 
-def check_level(level: Any, where: str) -> None:
+def _at(where: str) -> str:
+    return f"{where}: " if where else ""
+
+
+def check_level(level: Any, where: str = "") -> None:
     """Raise `WrongKind` for what is no level; None may be."""
     if level is None or isinstance(level, Level):
         return
@@ -20,37 +29,86 @@ def check_level(level: Any, where: str) -> None:
         known = level.strip().upper().replace("-", "_")
         if known in Level.__members__:
             hint = f"Level.{known}"
-    raise WrongKind(f"{where}: level= takes a Level, not {shown(level)}: write {hint}")
+    raise WrongKind(f"{_at(where)}level= takes a Level, not {shown(level)}: write {hint}")
 
 
-def check_pool(pool: Any, where: str) -> None:
+def check_pool(pool: Any, where: str = "") -> None:
     """Raise `WrongKind` for what is no pool; None may be."""
     if pool is None or isinstance(pool, Pool | CustomPool):
         return
     what = shown(pool)
-    number = pool if isinstance(pool, int) else 2
-    raise WrongKind(f'{where}: pool= takes a Pool, not {what}: write Pool("builds", {number})')
+    number = pool if type(pool) is int and pool > 0 else 2
+    raise WrongKind(f'{_at(where)}pool= takes a Pool, not {what}: write Pool("builds", {number})')
 
 
-def check_timeout(timeout: Any, where: str) -> None:
+def check_timeout(timeout: Any, where: str = "") -> None:
     """Raise `UsageError` for what is no length of time; None may be."""
     if timeout is None:
         return
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if not is_number and not isinstance(timeout, timedelta):
         raise WrongKind(
-            f"{where}: timeout= takes seconds or a timedelta, not {shown(timeout)}: write"
+            f"{_at(where)}timeout= takes seconds or a timedelta, not {shown(timeout)}: write"
             f" timedelta(minutes=5)"
         )
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     if not seconds > 0:
-        raise UsageError(f"{where}: timeout= must be longer than nothing, not {timeout}")
+        raise UsageError(f"{_at(where)}timeout= must be longer than nothing, not {timeout}")
+    if seconds > _LONGEST:
+        raise UsageError(f"{_at(where)}timeout= is too long ({timeout}): None is without end")
 
 
-def check_start(level: Any, pool: Any, timeout: Any) -> None:
+def check_start(level: Any, pool: Any, timeout: Any, where: str = "job.start") -> None:
     """Raise `UsageError` for what a job can't be started with."""
     if level is None:
-        raise WrongKind("job.start: level= takes a Level, not None: write Level.HARMLESS, say")
-    check_level(level, "job.start")
-    check_pool(pool, "job.start")
-    check_timeout(timeout, "job.start")
+        raise WrongKind(f"{_at(where)}level= takes a Level, not None: write Level.HARMLESS, say")
+    check_level(level, where)
+    check_pool(pool, where)
+    check_timeout(timeout, where)
+
+
+def check_engine(pipeline: Any, state_dir: Any, config: Any) -> None:
+    """Raise `WrongKind` for what no engine can be made of."""
+    if not callable(pipeline):
+        what = pipeline.remedy.what if isinstance(pipeline, Stand) else shown(pipeline)
+        raise WrongKind(
+            f"Engine takes a function that returns a current, not {what}: write"
+            f" Engine(pipeline, ...) with def pipeline(), or lambda: ..."
+        )
+    if not isinstance(state_dir, str | os.PathLike):
+        raise WrongKind(f"Engine: state_dir= takes a path, not {shown(state_dir)}")
+    if config is not None and not hasattr(config, "confirm"):
+        raise WrongKind(f"Engine: config= takes a Config, not {shown(config)}: write Config(...)")
+
+
+def check_functions(where: str, **functions: Callable[..., Any]) -> None:
+    """Raise `WrongKind` for what can't be called."""
+    for name, fn in functions.items():
+        if not callable(fn):
+            raise WrongKind(f"{where}: {name}= takes a function, not {shown(fn)}")
+
+
+def check_command(cwd: Any, env: Any, stdin: Any, grace: Any, show: Any) -> None:
+    """Raise `WrongKind` for options that no command can have."""
+    if cwd is not None and not isinstance(cwd, str | os.PathLike):
+        raise WrongKind(f"a command's cwd= takes a path, not {shown(cwd)}")
+    if env is not None and not isinstance(env, Mapping):
+        raise WrongKind(
+            f'a command\'s env= takes a dict, not {shown(env)}: write {{"NAME": "value"}}'
+        )
+    for name, value in (env or {}).items():
+        if not isinstance(name, str) or not (value is None or isinstance(value, str)):
+            raise WrongKind(
+                f"a command's env= takes texts: {shown(name)} is of type {type(name).__name__}, its"
+                f" value of type {type(value).__name__}: write str(...)"
+            )
+    if stdin is not None and not isinstance(stdin, str | bytes | bytearray):
+        raise WrongKind(f"a command's stdin= takes a text or bytes, not {shown(stdin)}")
+    if grace is not None and (
+        isinstance(grace, bool) or not isinstance(grace, int | float) or not 0 <= grace < _LONGEST
+    ):
+        raise WrongKind(f"a command's grace= takes seconds, 0 or more, not {shown(grace)}")
+    if show is not None and not isinstance(show, str):
+        words = [] if not isinstance(show, list | tuple) else [*show]
+        if not words or not all(isinstance(word, str) for word in words):
+            raise WrongKind(f"a command's show= takes a text or its words, not {shown(show)}")

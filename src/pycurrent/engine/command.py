@@ -11,6 +11,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from pycurrent.engine.arguments import check_command
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.leftovers import JobLock, locked_file
 from pycurrent.engine.machine import Blame
@@ -61,9 +62,10 @@ class Command:
         grace: float | None,
         show: str | Sequence[str] | None,
     ) -> None:
-        """As for `Job.exec`. Raises `Failure` for what is no list of words."""
+        """As for `Job.exec`. Raises `Failure` for what is no list of words, and `UsageError`."""
         if isinstance(argv, str) or not argv or not all(map(_is_word, argv)):
             raise Failure(f"a command is a list of its words, not {argv!r}")
+        check_command(cwd, env, stdin, grace, show)
         self.argv = [os.fspath(word) for word in argv]
         self.cwd = None if cwd is None else Path(cwd)
         self.env = None if env is None else _environment(env)

@@ -30,6 +30,7 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import Any, Protocol, Self, TypeVar
 
+from pycurrent.engine.arguments import check_engine
 from pycurrent.engine.clock import Clock, SystemClock
 from pycurrent.engine.collector import paused_collector
 from pycurrent.engine.commits import Commits
@@ -119,6 +120,7 @@ class Engine:
         shared: bool = False,
         clock: Clock | None = None,
     ) -> None:
+        check_engine(pipeline, state_dir, config)
         self.config = config or Config()
         self.clock = clock or SystemClock()
         self.stop_grace = 10.0

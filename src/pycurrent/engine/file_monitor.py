@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, TypeVar
 
+from pycurrent.engine.arguments import check_functions
 from pycurrent.engine.monitor import Monitor
 from pycurrent.engine.watch import FileWatcher, Paths, file_watcher, watch_paths
 
@@ -42,6 +43,7 @@ class FileMonitor(Monitor[T]):
         paths: Paths,
         describe: str | Callable[[], str] = "files",
     ) -> None:
+        check_functions("FileMonitor", read=read, paths=paths)
         super().__init__(
             read=read, watch=lambda refresh: watch_paths(paths, refresh), describe=describe
         )

@@ -8,7 +8,8 @@ from enum import IntEnum
 from typing import Self
 
 from pycurrent.engine.thread import LoopThread
-from pycurrent.errors import UsageError
+from pycurrent.errors import UsageError, WrongKind
+from pycurrent.term import shown
 
 DEFAULT_JOBS = 500
 """How many jobs may have commands at work at once: more than a machine can do, as many may be
@@ -63,7 +64,14 @@ class Config:
         insist: bool = False,
         jobs: int = DEFAULT_JOBS,
     ) -> None:
-        self._confirm = confirm
+        self._confirm = _level(confirm)
+        if auto_release is not None and not isinstance(auto_release, timedelta):
+            raise WrongKind(
+                f"Config: auto_release= takes a timedelta, not {shown(auto_release)}: write"
+                f" timedelta(minutes=10)"
+            )
+        if not isinstance(insist, bool):
+            raise WrongKind(f"Config: insist= takes True or False, not {shown(insist)}")
         self.auto_release = auto_release
         self.insist = insist
         self._jobs = _positive(jobs)
@@ -82,7 +90,7 @@ class Config:
     @confirm.setter
     def confirm(self, level: Level | None) -> None:
         self._check_thread("confirm")
-        before, self._confirm = self._confirm, level
+        before, self._confirm = self._confirm, _level(level)
         for listener in list(self._of_confirm):
             listener()
         if level != before:
@@ -125,6 +133,14 @@ class Config:
     def _check_thread(self, setting: str) -> None:
         if self._listeners and self._thread is not None:
             self._thread.check(f"setting Config.{setting}")
+
+
+def _level(confirm: Level | None) -> Level | None:
+    if confirm is not None and not isinstance(confirm, Level):
+        raise WrongKind(
+            f"Config: confirm= takes a Level, not {shown(confirm)}: write Level.AVERAGE, say"
+        )
+    return confirm
 
 
 def _positive(jobs: int) -> int:

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, Self
 
 from pycurrent.engine.thread import LoopThread
-from pycurrent.errors import UsageError
+from pycurrent.errors import UsageError, WrongKind
 from pycurrent.store.records import RuleRecord
+from pycurrent.term import shown
 
 LONGEST_MATCH = 1 << 16
 """In bytes. A match up to this length is found wherever it is."""
@@ -55,6 +56,13 @@ class LogRule:
     pattern: str
     report: str
     score: int
+
+    def __post_init__(self) -> None:
+        for name in ("pattern", "report"):
+            if not isinstance(getattr(self, name), str):
+                raise WrongKind(f"LogRule: {name}= takes a text, not {shown(getattr(self, name))}")
+        if isinstance(self.score, bool) or not isinstance(self.score, int):
+            raise WrongKind(f"LogRule: score= takes a whole number, not {shown(self.score)}")
 
 
 class RuleStore(Protocol):

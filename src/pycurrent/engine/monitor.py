@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from pycurrent.engine.arguments import check_functions
 from pycurrent.engine.tasks import failure_of
 from pycurrent.engine.watcher import Leaving, Watcher
 from pycurrent.term import Metadata, Output, Primitive, Runtime, Subscription
@@ -70,6 +71,9 @@ class Monitor(Generic[T]):
         watch: Callable[[Callable[[], None]], AbstractAsyncContextManager[object]],
         describe: str | Callable[[], str] = "monitor",
     ) -> None:
+        check_functions("Monitor", read=read, watch=watch)
+        if not isinstance(describe, str):
+            check_functions("Monitor", describe=describe)
         self.read = read
         self.watch = watch
         self.describe = _given(describe) if isinstance(describe, str) else describe

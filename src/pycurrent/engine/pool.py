@@ -10,7 +10,8 @@ from enum import Enum
 from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from pycurrent.errors import UsageError
+from pycurrent.errors import UsageError, WrongKind
+from pycurrent.term import shown
 
 if TYPE_CHECKING:
     from pycurrent.engine.job import Job
@@ -67,6 +68,12 @@ class Pool:
     """
 
     def __init__(self, label: str, capacity: int) -> None:
+        if not isinstance(label, str):
+            raise WrongKind(f'Pool takes a label first, not {shown(label)}: Pool("builds", 2)')
+        if isinstance(capacity, bool) or not isinstance(capacity, int):
+            raise WrongKind(
+                f"pool {label!r}: capacity= takes a whole number, not {shown(capacity)}"
+            )
         if capacity < 1:
             raise UsageError(f"pool {label!r} must have a capacity of 1 or more, not {capacity}")
         self.label = label
@@ -157,6 +164,11 @@ class CustomPool(Generic[R_co]):
     def __init__(
         self, label: str, acquire: Callable[[Job], AbstractAsyncContextManager[R_co]]
     ) -> None:
+        if not isinstance(label, str) or not callable(acquire):
+            raise WrongKind(
+                f"Pool.of takes a label and a function of the job, not {shown(label)} and"
+                f" {shown(acquire)}"
+            )
         self.label = label
         self.acquire = acquire
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pycurrent.engine import AnyPool, Job, Level
+from pycurrent.engine.arguments import check_start
 
 Timeout = timedelta | float | None
 
@@ -17,6 +18,9 @@ class Limits:
     level: Level
     pool: AnyPool | None = None
     timeout: Timeout = None
+
+    def __post_init__(self) -> None:
+        check_start(self.level, self.pool, self.timeout, "")
 
     async def start(self, job: Job) -> None:
         """Wait until the job may begin: see `Job.start`."""

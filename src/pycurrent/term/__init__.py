@@ -19,7 +19,7 @@ from pycurrent.term.current import (
 )
 from pycurrent.term.dot import dot_of
 from pycurrent.term.draw import graph_of
-from pycurrent.term.given import called, shown, unfit
+from pycurrent.term.given import Stand, called, shown, unfit
 from pycurrent.term.graph_data import (
     Edge,
     EdgeKind,
@@ -71,6 +71,7 @@ __all__ = [
     "Output",
     "Primitive",
     "Runtime",
+    "Stand",
     "State",
     "Stats",
     "Subscription",

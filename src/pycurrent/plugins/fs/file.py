@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from pycurrent.errors import UsageError
+from pycurrent.errors import UsageError, WrongKind
+from pycurrent.term import shown
 
 Contents = str | bytes
 
@@ -27,6 +28,8 @@ class File:
     def __post_init__(self) -> None:
         if self.mode is None:
             return
+        if isinstance(self.mode, bool) or not isinstance(self.mode, int):
+            raise WrongKind(f"mode= takes a number like 0o644, not {shown(self.mode)}")
         if self.mode & ~_PERMISSIONS or not self.mode & _READ:
             raise UsageError(
                 f"{self.mode:#o} is no mode of a file that its owner can read: "

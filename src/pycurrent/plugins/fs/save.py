@@ -12,6 +12,7 @@ from pycurrent.engine.tasks import regardless
 from pycurrent.plugins.fs.file import Contents, Digest, File
 from pycurrent.plugins.fs.write import Change, write_if_different
 from pycurrent.plugins.labels import label_or
+from pycurrent.plugins.limits import Limits
 from pycurrent.term import Current, Failure, Primitive, component
 
 LONGEST_RECORDED = 4096
@@ -66,6 +67,7 @@ def save(
     user may give them. What is no regular file is refused. A relative path is taken from the
     working directory. What others do to the file later is not noticed.
     """
+    Limits(level)
     File(b"", mode)  # refused here if it is none
 
     def on_values(path: Path | str, contents: Contents) -> Primitive[None]:

@@ -15,6 +15,7 @@ from pycurrent.plugins.fs.file import Contents, File
 from pycurrent.plugins.fs.kept import Done, KeptFolder
 from pycurrent.plugins.fs.tree import Tree
 from pycurrent.plugins.labels import label_or
+from pycurrent.plugins.limits import Limits
 from pycurrent.term import Current, Failure, Primitive, component
 
 Files = Mapping[str, Contents | File]
@@ -65,6 +66,7 @@ def save_tree(
     `take_over` they are moved to a hidden folder beside it. That is also where the names of the
     files are, by which they are known again. Paths that lead out of the folder fail.
     """
+    Limits(level)
 
     def on_values(folder: Path | str, files: Files) -> Primitive[None]:
         return SaveTree(level, take_over).set(Path(folder).absolute(), Tree.of(files))
