@@ -366,3 +366,38 @@ async def test_start_says_what_it_takes(engine: OpenEngine) -> None:
         message = "job.start: level= takes a Level, not 'harmless': write Level.HARMLESS"
         assert isinstance(h.output, Failed)
         assert h.output.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("coroutine", "operation 'frob' returned a coroutine: await it"),
+        ("current", "operation 'frob' returned a current: return the value"),
+        ("generator", "operation 'frob' returned a generator: it can be read only once"),
+        ("list", "operation 'frob' returned a list that holds a current: "),
+    ],
+)
+async def test_what_a_function_returns_is_a_value(
+    engine: OpenEngine, given: str, said: str
+) -> None:
+    """The message names the operation, and says what to write."""
+
+    async def inner() -> str:
+        return "x"
+
+    @builder("frob", level=Level.HARMLESS)
+    async def frob(job: Job, key: str) -> Any:
+        match key:
+            case "coroutine":
+                return inner()
+            case "current":
+                return constant(3)
+            case "generator":
+                return (n for n in range(3))
+            case _:
+                return [constant(3)]
+
+    async with engine(lambda: frob(given)) as h:
+        await h.settle()
+        assert isinstance(h.output, Failed)
+        assert h.output.message.startswith(said)

@@ -223,6 +223,11 @@ async def test_the_command_is_looked_up_on_its_own_path(
     ("argv", "message"),
     [
         (["no-such-frob"], "can't start 'no-such-frob': there is no such command on the PATH"),
+        (
+            ["ls | wc -l"],
+            "can't start 'ls | wc -l': there is no such command: a command is a list of its words, "
+            'and for a shell ["sh", "-c", "ls | wc -l"]',
+        ),
         (["./nope"], "can't start './nope': no such file or directory"),
         (["./lost"], "can't start './lost': the interpreter that its first line names does not"),
         (["./text"], "can't start './text': permission denied"),

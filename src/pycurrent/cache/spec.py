@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pycurrent.cache.codec import Codec, codec_for, digest
-from pycurrent.errors import UsageError
+from pycurrent.errors import UsageError, WrongKind
+from pycurrent.term import Stand, unfit
 
 if TYPE_CHECKING:
     from pycurrent.cache.operation import CachedWork
@@ -91,8 +93,13 @@ class Spec:
         """The outcome of a run as the pipeline sees it, which is what is stored: after a restart
         it sees nothing else. And its text.
 
-        Raises `UnstableValue` or `UnreadableValue`.
+        Raises `WrongKind` for what is no value, `UnstableValue` or `UnreadableValue`.
         """
+        if (remedy := unfit(outcome)) is not None:
+            how = "await it" if inspect.isawaitable(outcome) else remedy.given
+            if isinstance(outcome, Stand):
+                how = "return the value; what makes several operations one is the pipeline"
+            raise WrongKind(f"operation {self.id!r} returned {remedy.what}: {how}")
         text = self.outcome.encode(outcome)
         return self.outcome.decode(text), text
 

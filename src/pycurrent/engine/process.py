@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
 import socket
 import sys
@@ -299,8 +300,18 @@ def _explain(command: str, cwd: Path | None, stage: Stage, number: int) -> str:
             assert_never(stage)
 
 
+_SHELL = frozenset("|&;<>()$`*?")
+"""What a shell does something with."""
+
+
 def _explain_exec(command: str, number: int) -> str:
     match number:
+        case errno.ENOENT if len(command.split()) > 1 or set(command) & _SHELL:
+            whole = json.dumps(command, ensure_ascii=False)
+            return (
+                f"there is no such command: a command is a list of its words, and for a shell"
+                f' ["sh", "-c", {whole}]'
+            )
         case errno.ENOENT if "/" not in command:
             return "there is no such command on the PATH"
         case errno.E2BIG:

@@ -357,7 +357,9 @@ def collapse_list(
 def metadata(current: Current[Any]) -> Current[Metadata | None]:
     """What is known about the component that a current comes from; None if from none.
 
-    Terms that only pass a value on are looked through.
+    Terms that only pass a value on are looked through. What is made of several (`pair`, `all`), or
+    decided upon (`bind`), and what only tells of another (`state`), comes from none: ask for that
+    of the component itself.
     """
     source = _current(current, "metadata")
     while isinstance(source.shape, Map | MapError | Ignore | Cutoff | Gate | Collapse | Folded):

@@ -174,10 +174,11 @@ class FailedTogether(Failed):
         pairs = self._pairs()
         # Who lacks a value only because another of them failed has not failed.
         roots = {id(failure) for _, failure, own in pairs if own}
-        failed = [label for label, failure, own in pairs if own or id(failure) not in roots]
-        reasons = {failure.message for _, failure, _ in pairs}
-        named = _listed(failed)
-        return f"{named} failed: {reasons.pop()}" if len(reasons) == 1 else f"{named} failed"
+        by_reason: dict[str, list[str]] = {}
+        for label, failure, own in pairs:
+            if own or id(failure) not in roots:
+                by_reason.setdefault(failure.message, []).append(label)
+        return _told(by_reason)
 
     def _pairs(self) -> list[tuple[str, Failed, bool]]:
         """Each label with its failure, and whether that arose there."""
@@ -223,6 +224,22 @@ class LabelledGather(Gather):
 
 LISTED = 120
 """Of many labels, how much is told before the reason."""
+
+
+TOLD = 300
+"""Of many failures, how much is told."""
+
+
+def _told(by_reason: dict[str, list[str]]) -> str:
+    """What has failed, for which reason; of very many reasons the first."""
+    whole = ""
+    for place, (reason, labels) in enumerate(by_reason.items()):
+        more = f"{_listed(labels)} failed: {reason}"
+        if whole and len(whole) + len(more) > TOLD:
+            left = sum(map(len, list(by_reason.values())[place:]))
+            return f"{whole}; and {left} more failed"
+        whole += f"; {more}" if whole else more
+    return whole
 
 
 def _listed(labels: list[str]) -> str:
