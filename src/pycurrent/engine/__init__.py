@@ -2,7 +2,7 @@
 
 from pycurrent.engine.clock import Clock, Moment, SystemClock, Timer
 from pycurrent.engine.command import CommandFailed
-from pycurrent.engine.engine import Engine, JobHandle, Step
+from pycurrent.engine.engine import Engine
 from pycurrent.engine.file_monitor import FileMonitor
 from pycurrent.engine.job import Job, JobHost, JobState
 from pycurrent.engine.joblog import JobLog
@@ -13,6 +13,7 @@ from pycurrent.engine.monitor import Monitor
 from pycurrent.engine.pool import AnyPool, Pool, Priority
 from pycurrent.engine.problems import Effect, Problem, Problems
 from pycurrent.engine.process import CommandNotStarted, Processes, SupervisorLost
+from pycurrent.engine.step import JobHandle, Step
 from pycurrent.engine.watch import watch_paths
 
 __all__ = [

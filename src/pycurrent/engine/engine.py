@@ -20,37 +20,27 @@ lost, and no job has run without a record.
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from types import MappingProxyType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from pycurrent.engine.arguments import check_engine
 from pycurrent.engine.clock import Clock, SystemClock
 from pycurrent.engine.collector import paused_collector
-from pycurrent.engine.commits import Commits
-from pycurrent.engine.descriptors import Descriptors
-from pycurrent.engine.forks import Forks
 from pycurrent.engine.idle import Hold, Work
-from pycurrent.engine.job import JobHost
-from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
 from pycurrent.engine.level import Config
-from pycurrent.engine.logrules import LogRules
+from pycurrent.engine.opened import Opened
 from pycurrent.engine.problems import Effect, Problem, Problems
-from pycurrent.engine.process import Processes
-from pycurrent.engine.tasks import cancelled
+from pycurrent.engine.step import JobHandle, Listeners, Step
 from pycurrent.engine.thread import LoopThread
-from pycurrent.engine.threshold import Threshold
-from pycurrent.engine.turns import Turns
 from pycurrent.engine.watchdog import Watchdog
 from pycurrent.errors import PycurrentError
 from pycurrent.incr import Node, Observer
-from pycurrent.store import Database, Sharing, StateDir
+from pycurrent.store import Sharing
 from pycurrent.term import (
     Active,
     Activity,
@@ -66,41 +56,6 @@ from pycurrent.term import (
 )
 
 T = TypeVar("T")
-
-_log = logging.getLogger(__name__)
-
-
-class JobHandle(Protocol):
-    """A job that the pipeline uses, running or finished, and what can be done about it."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def op(self) -> str: ...
-    @property
-    def key(self) -> str: ...
-    @property
-    def description(self) -> str: ...
-
-    def rebuild(self) -> str:
-        """Run it again; gives the id of the new job. While it runs it changes nothing."""
-
-    def cancel(self, reason: str) -> None:
-        """Cancel it, if it runs."""
-
-    def approve(self) -> None:
-        """Let it start although its level asks for confirmation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What a step has done."""
-
-    number: int
-    seconds: float
-    output: Output[Any]
-    changed: tuple[Node, ...]
-    """The stages whose state or metadata has changed."""
 
 
 class Engine:
@@ -147,7 +102,7 @@ class Engine:
         self._services: dict[Callable[[Any], Any], Any] = {}
         self._after_step: list[Callable[[], None]] = []
         self._after_commit: list[Callable[[], None]] = []
-        self._listeners: dict[Callable[[Step], None], None] = {}
+        self._listeners = Listeners()
         self._exit = AsyncExitStack()
         self._open = False
         self._steps = 0
@@ -210,59 +165,26 @@ class Engine:
         await asyncio.shield(self._crash)
 
     def _open_state(self) -> None:
-        self.state = self._exit.enter_context(
-            StateDir.open(self._state_path, sharing=self._sharing)
-        )
-        self.forks = Forks()
-        self.forks.keep_out(lambda: self.state.locks)
-        self._exit.callback(self.forks.close)
-        self.store = Database.open(self.state.database, sharing=self._sharing)
-        self._commits = Commits(
-            self.store, self.clock, self.problems, self.work, resumed=self.request_step
-        )
-        self._exit.callback(self._commits.close)
-        self._looking = self._loop.create_task(self._commits.look_through())
-        self._exit.push_async_callback(cancelled, self._looking)
-        self.leftovers = Leftovers.look(self.state, self.store)
-        self._exit.callback(self.leftovers.close)
-        self._tidying = self._loop.create_task(
-            remove_leftover_folders(self.leftovers, self.state.left_tmp())
-        )
-        self._exit.push_async_callback(cancelled, self._tidying)
-        self.host = self._open_host()
-        self.log_rules = LogRules(self.store)
-        self.threshold = Threshold(
+        opened = Opened(
+            self._exit,
+            self._state_path,
+            self._sharing,
             self.config,
-            self.store,
             self.clock,
             self.problems,
-            lost=not self.store.has_jobs and self.state.has_logs,
-            commit=self._commits.commit,
-        )
-        self._exit.callback(self.threshold.close)
-
-    def _open_host(self) -> JobHost:
-        """What jobs need: processes, and the limits on them."""
-        descriptors = Descriptors()
-        self._exit.callback(descriptors.close)
-        turns = Turns(self.config, descriptors)
-        self._exit.callback(turns.close)
-        self.processes = Processes(descriptors=descriptors.soft)
-        self._exit.push_async_callback(self.processes.aclose)
-        state = self.state
-        locks: set[int] = set()
-        self.forks.keep_out(lambda: tuple(locks))
-        return JobHost(
+            self.work,
             self.thread,
-            self.clock,
-            self.config,
-            self.processes,
-            state.tmp,
-            state.runs,
-            self._commits,
-            turns,
-            locks,
+            resumed=self.request_step,
         )
+        self.state = opened.state
+        self.forks = opened.forks
+        self.store = opened.store
+        self.leftovers = opened.leftovers
+        self.processes = opened.processes
+        self.host = opened.host
+        self.log_rules = opened.log_rules
+        self.threshold = opened.threshold
+        self._commits = opened.commits
 
     def _begin(self) -> None:
         with paused_collector():
@@ -349,12 +271,7 @@ class Engine:
 
     def listen(self, listener: Callable[[Step], None]) -> Callable[[], None]:
         """Have `listener` told of each step, at its end; call what is returned to stop that."""
-        self._listeners[listener] = None
-
-        def forget() -> None:
-            self._listeners.pop(listener, None)
-
-        return forget
+        return self._listeners.add(listener)
 
     # What services use
 
@@ -475,12 +392,5 @@ class Engine:
         self._output = self._live.output(self._observer.source)
         changed = tuple(self._live.take_changed())
         step = Step(self._steps, perf_counter() - started, self._output, changed)
-        for listener in list(self._listeners):
-            try:
-                listener(step)
-            except KeyboardInterrupt:
-                raise
-            except BaseException:
-                # Who looks on can't stop what is looked at.
-                _log.exception("a listener of the engine failed")
+        self._listeners.tell(step)
         self.work.stir()

@@ -1,0 +1,72 @@
+"""What is told of a step, and of the jobs that the pipeline uses then."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pycurrent.incr import Node
+from pycurrent.term import Output
+
+_log = logging.getLogger(__name__)
+
+
+class JobHandle(Protocol):
+    """A job that the pipeline uses, running or finished, and what can be done about it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def op(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+
+    def rebuild(self) -> str:
+        """Run it again; gives the id of the new job. While it runs it changes nothing."""
+
+    def cancel(self, reason: str) -> None:
+        """Cancel it, if it runs."""
+
+    def approve(self) -> None:
+        """Let it start although its level asks for confirmation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a step has done."""
+
+    number: int
+    seconds: float
+    output: Output[Any]
+    changed: tuple[Node, ...]
+    """The stages whose state or metadata has changed."""
+
+
+class Listeners:
+    """Who is told of each step, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._told: dict[Callable[[Step], None], None] = {}
+
+    def add(self, listener: Callable[[Step], None]) -> Callable[[], None]:
+        """Call what is returned to have it told no more; twice is fine."""
+        self._told[listener] = None
+
+        def forget() -> None:
+            self._told.pop(listener, None)
+
+        return forget
+
+    def tell(self, step: Step) -> None:
+        for listener in list(self._told):
+            try:
+                listener(step)
+            except KeyboardInterrupt:
+                raise
+            except BaseException:
+                # Who looks on can't stop what is looked at.
+                _log.exception("a listener of the engine failed")
