@@ -4,7 +4,8 @@ from pycurrent.engine.clock import Clock, Moment, SystemClock, Timer
 from pycurrent.engine.command import CommandFailed
 from pycurrent.engine.engine import Engine
 from pycurrent.engine.file_monitor import FileMonitor
-from pycurrent.engine.job import Job, JobHost, JobState
+from pycurrent.engine.job import Job, JobState
+from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Config, Level
 from pycurrent.engine.logrules import LogRule, LogRules

@@ -18,35 +18,32 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NoReturn, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from pycurrent.engine.arguments import check_start
-from pycurrent.engine.clock import Clock, Moment
+from pycurrent.engine.clock import Moment
 from pycurrent.engine.command import Command, Commands
-from pycurrent.engine.commits import Commits
 from pycurrent.engine.confirmation import Confirmation
 from pycurrent.engine.forgotten import Calls, to_be_awaited, to_be_entered
 from pycurrent.engine.hooks import Hook, Hooks
+from pycurrent.engine.job_end import explained, give_back, not_started, told_end, unwritten
+from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.leftovers import JobLock
-from pycurrent.engine.level import Config, Level
+from pycurrent.engine.level import Level
 from pycurrent.engine.logrules import Explanation
 from pycurrent.engine.machine import Blame, attributed, blame
 from pycurrent.engine.pool import AnyPool, CustomPool, Pool, Priority, Tickets
-from pycurrent.engine.process import Processes
 from pycurrent.engine.scratch import scratch_folder
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut
-from pycurrent.engine.tasks import failure_by, regardless, take_cancellation, this_task
-from pycurrent.engine.thread import LoopThread
+from pycurrent.engine.tasks import failure_by, take_cancellation
 from pycurrent.engine.timelimit import TimeLimit
-from pycurrent.engine.turns import Turn, Turns
+from pycurrent.engine.turns import Turn
 from pycurrent.errors import PycurrentError
-from pycurrent.term import Activity, Failed, FailureKind, Ok
+from pycurrent.term import Activity, Failed, Ok
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -60,25 +57,6 @@ class JobState(Enum):
     QUEUED = "queued"
     RUNNING = "running"
     ENDED = "ended"
-
-
-@dataclass(frozen=True, slots=True)
-class JobHost:
-    """What the jobs of one engine share."""
-
-    thread: LoopThread
-    clock: Clock
-    config: Config
-    processes: Processes
-    tmp: Path
-    """Where temporary folders are made."""
-    runs: Path
-    """Where the locks of jobs are."""
-    commits: Commits
-    """No work begins while they fail."""
-    turns: Turns
-    locks: set[int]
-    """The open files that hold locks of jobs."""
 
 
 class Job:
@@ -451,7 +429,7 @@ class Job:
                 raise asyncio.CancelledError
             outcome = Ok(await self._calls.checked(work()))
             if self.begun is None:
-                _not_started()
+                raise not_started()
         except BaseException as error:
             self.blame = blame(error)
             outcome = attributed(self._failure(error, task), self.blame)
@@ -480,7 +458,7 @@ class Job:
         await self._hooks.ended()
         await self._commands.outlive()
         if self._resources is not None:
-            await self._give_back(self._resources)
+            await give_back(self._resources, self.pool, self._log)
             await self._hooks.ended()
         if self.stopped is not None:
             outcome = self.stopped.outcome
@@ -488,43 +466,12 @@ class Job:
         await self._calls.tell()
         self._commands.close()
         await self._log.learn()
-        outcome = self._tell_end(outcome)
+        outcome = told_end(outcome, self.blame, self._log)
         of_work = self.stopped is None and self.blame is Blame.WORK and self._log.error is None
         if isinstance(outcome, Failed) and of_work:
-            found = await explain(self._log.path)
-            if found is not None:
-                outcome = Failed(found.report, kind=outcome.kind)
-                self.log(f"Shown as: {found.report} (log rule {found.rule.pattern!r})")
+            outcome = explained(outcome, await explain(self._log.path), self._log)
         outcome = self._close_log(outcome)
         self.state = JobState.ENDED
-        return outcome
-
-    async def _give_back(self, resources: AsyncExitStack) -> None:
-        """Give back what the job holds. That this fails is not the work's failure."""
-        owner = this_task()
-        try:
-            await regardless(resources.aclose())
-        except BaseException as error:
-            pool = "a pool" if self.pool is None else f"pool {self.pool.label}"
-            why = failure_by(error, "that", owner).message
-            self.log(f"A resource of {pool} can't be given back: {why}")
-
-    def _tell_end(self, outcome: Ok[T] | Failed) -> Ok[T] | Failed:
-        """Say how it ended."""
-        self._log.end_text()
-        match outcome:
-            case Ok():
-                self.log("Job succeeded")
-            case Failed(message):
-                # The message leaves the log, which would have masked what is secret.
-                masked = self._log.masked(message)
-                trace = outcome.traceback
-                if trace is not None:
-                    trace = self._log.masked(trace)
-                    self.write(trace)
-                    self._log.end_text()
-                self.log(f"Job failed: {message}{_AFTERWARDS[self.blame]}")
-                outcome = Failed(masked, kind=outcome.kind, traceback=trace)
         return outcome
 
     def _close_log(self, outcome: Ok[T] | Failed) -> Ok[T] | Failed:
@@ -532,20 +479,5 @@ class Job:
         self._log.close()
         if self._log.error is not None and self.stopped is None:
             self.blame = max(Blame.BROKEN, blame(self._log.error))
-            why = f"the log can't be written: {self._log.error.strerror}"
-            return Failed(why, kind=FailureKind.INFRA)
+            return unwritten(self._log.error)
         return outcome
-
-
-_AFTERWARDS = MappingProxyType(
-    {
-        Blame.WORK: "",
-        Blame.BROKEN: " (not recorded as a result: it is run again after a restart, or a rebuild)",
-        Blame.SHORTAGE: " (this is not its work's fault: it is run again after a pause)",
-    }
-)
-"""What the log says after the message of a failure."""
-
-
-def _not_started() -> NoReturn:
-    raise PycurrentError("the operation succeeded without having called job.start")

@@ -13,7 +13,7 @@ from pycurrent.engine.commits import Commits
 from pycurrent.engine.descriptors import Descriptors
 from pycurrent.engine.forks import Forks
 from pycurrent.engine.idle import Work
-from pycurrent.engine.job import JobHost
+from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
 from pycurrent.engine.level import Config
 from pycurrent.engine.logrules import LogRules
