@@ -54,14 +54,16 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any
 
+from pycurrent.cache.expiry import Expiry, expires
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.job import new_job
-from pycurrent.cache.spec import Key, Spec, Target
+from pycurrent.cache.records import finish_job, insert_job, recorded
+from pycurrent.cache.report import reported, stands_in
+from pycurrent.cache.spec import Key, Spec
 from pycurrent.cache.states import (
     Abandoned,
-    Expiry,
     Known,
     Making,
     Pausing,
@@ -70,15 +72,13 @@ from pycurrent.cache.states import (
     State,
     Unknown,
     Want,
-    expires,
     pause_before,
-    recorded,
 )
 from pycurrent.engine.job import Job
 from pycurrent.engine.machine import Blame, blame
 from pycurrent.engine.pool import Priority, Tickets
 from pycurrent.store import BuildRecord
-from pycurrent.term import Active, Activity, Failed, FailureKind, Metadata, Ok, Output
+from pycurrent.term import Failed, FailureKind, Metadata, Ok, Output
 
 if TYPE_CHECKING:
     from pycurrent.cache.cache import Cache
@@ -182,31 +182,9 @@ class Instance:
 
     def report(self, want: Want) -> tuple[Output[Any], Metadata | None]:
         """What a user sees."""
-        job_id = self.job_id
-        note: str | None = None
         if self.conflict is not None:
-            return self.conflict, Metadata(job_id)
-        match self.state:
-            case Known(result) if result.target == want.target.digest:
-                return result.outcome, Metadata(job_id)
-            case Known(latched):
-                activity = Activity.READY
-            case Making(run, latched):
-                activity = run.job.activity
-            case Pausing(latched=latched):
-                activity, note = Activity.READY, self.state.note
-            case Unknown(latched):
-                activity = Activity.READY
-            case _:
-                assert_never(self.state)
-        if latched is not None and self._stands_in(latched, want.target):
-            return latched.outcome, Metadata(job_id, update=activity, note=note)
-        bare = job_id is None and note is None
-        return Active(activity), None if bare else Metadata(job_id, note=note)
-
-    def _stands_in(self, latched: Result, target: Target) -> bool:
-        """Whether an outcome is reported while the target is being made."""
-        return self.spec.latched or latched.target == target.digest
+            return self.conflict, Metadata(self.job_id)
+        return reported(self.spec, self.state, want.target, self.job_id)
 
     def notify(self) -> None:
         for want in self.users.values():
@@ -282,7 +260,7 @@ class Instance:
         """Begin a run. It is recorded with the step, and its first line runs after that."""
         self._cancel_expiry()
         self.description = want.title
-        if latched is not None and not self._stands_in(latched, want.target):
+        if latched is not None and not stands_in(self.spec, latched, want.target):
             latched = None
         try:
             job = new_job(
@@ -296,7 +274,7 @@ class Instance:
         except OSError as error:
             self._never_begun(want, error, latched, attempt)
             return
-        self._insert_job(job, want.target)
+        insert_job(self.cache.engine.store, job, self.spec, self.key, want.target, self.build)
         self._use_job(job.id)
         run = Run(job, want.work, want.target, attempt)
         self.state = Making(run, latched, before)
@@ -347,18 +325,6 @@ class Instance:
         if isinstance(self.state, Pausing):
             self.state.timer.cancel()
             del self.cache.pausing[self]
-
-    def _insert_job(self, job: Job, target: Target) -> None:
-        self.cache.engine.store.insert_job(
-            job_id=job.id,
-            op=self.spec.id,
-            key=self.key.text,
-            key_digest=self.key.digest,
-            value=target.text,
-            value_digest=target.digest,
-            build=self.build,
-            ready=job.created,
-        )
 
     def _use_job(self, job_id: str) -> None:
         engine = self.cache.engine
@@ -418,22 +384,7 @@ class Instance:
         now: datetime,
         latched: Result | None,
     ) -> Unknown | Known:
-        result: Ok[Any] | Failed
-        kind: str | None = None
-        match outcome:
-            case Ok((value, text)):
-                result = Ok(value)
-            case Failed(message):
-                result, text = outcome, message
-                kind = None if outcome.kind is FailureKind.REAL else outcome.kind.value
-        self.cache.engine.store.finish_job(
-            run.job.id,
-            finished=now,
-            ok=isinstance(result, Ok),
-            outcome=text,
-            running=run.job.started,
-            kind=kind,
-        )
+        result = finish_job(self.cache.engine.store, run, outcome, now)
         self.build += 1
         targets = [want.target.digest for want in self.users.values()]
         stale = bool(targets) and run.target.digest not in targets
@@ -460,9 +411,9 @@ class Instance:
 
     def _set_expiry(self, result: Result) -> None:
         """Have the outcome expire when the shortest schedule says so."""
-        limits = [want.valid_for for want in self.users.values() if want.valid_for is not None]
         clock = self.cache.engine.clock
         now = clock.now()
+        limits = [want.valid_for for want in self.users.values() if want.valid_for is not None]
         if limits and result.finished > now:
             # The clock has been set back since: it is as old as it can be.
             result = replace(result, finished=now)
@@ -474,8 +425,7 @@ class Instance:
         if when is not None and when <= now:
             self.expire()
         elif when is not None:
-            timers = clock.call_at(when, self.expire), clock.call_later(when - now, self.expire)
-            self._expiry = Expiry(when, timers)
+            self._expiry = Expiry.after(now, when, clock, self.expire)
 
     def _cancel_expiry(self) -> None:
         if self._expiry is not None:

@@ -12,14 +12,12 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, assert_never
 
-from pycurrent.cache.codec import UnreadableValue
-from pycurrent.cache.spec import Spec, Target
+from pycurrent.cache.spec import Target
 from pycurrent.engine.clock import Timer
 from pycurrent.engine.job import Job
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.stopped import Cancelled, TimedOut
-from pycurrent.store import BuildRecord
-from pycurrent.term import Failed, FailureKind, Ok
+from pycurrent.term import Failed, Ok
 
 if TYPE_CHECKING:
     from pycurrent.cache.operation import CachedWork
@@ -60,45 +58,6 @@ class Result:
     target: str | None
     """The digest of the target that was set."""
     finished: datetime
-
-
-def recorded(spec: Spec, record: BuildRecord) -> Result | None:
-    """The result in a record; None if it can't be read any more, which is logged."""
-    outcome: Ok[Any] | Failed
-    if record.ok:
-        try:
-            outcome = Ok(spec.outcome.decode(record.outcome))
-        except UnreadableValue as error:
-            _log.warning("%s %s is made again: %s", spec.id, record.key, error)
-            return None
-    else:
-        kind = FailureKind.REAL if record.kind is None else FailureKind(record.kind)
-        outcome = Failed(record.outcome, kind=kind)
-    return Result(outcome, record.value_digest, record.finished)
-
-
-def expires(result: Result, valid_for: timedelta) -> datetime | None:
-    """When a result becomes older than that; None: after all dates, so never."""
-    try:
-        return result.finished + valid_for
-    except OverflowError:
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Expiry:
-    """When a result becomes too old, and what calls then.
-
-    By the date, as a machine may sleep, and by the time that passes, as its clock may be set back:
-    what comes first counts.
-    """
-
-    at: datetime
-    timers: tuple[Timer, Timer]
-
-    def cancel(self) -> None:
-        for timer in self.timers:
-            timer.cancel()
 
 
 class Abandoned(Enum):
