@@ -26,7 +26,7 @@ from pycurrent.term import (
     pair,
     seq,
 )
-from pycurrent.term.nodes import FailedTogether
+from pycurrent.term.together import FailedTogether
 
 from .steps import Calls, Steps
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pycurrent.incr import (
-    FANOUT,
     GAP,
     Bind,
     Const,
@@ -33,7 +32,6 @@ from pycurrent.term.nodes import (
     ErrorMapped,
     Gated,
     Ignored,
-    LabelledGather,
     Listing,
     MetadataNode,
     Passed,
@@ -41,6 +39,7 @@ from pycurrent.term.nodes import (
     Stage,
 )
 from pycurrent.term.output import READY, Active, Failed, Ok, Output
+from pycurrent.term.together import gathered
 
 if TYPE_CHECKING:
     from pycurrent.term.current import Current
@@ -301,20 +300,7 @@ class Everything(Shape):
     def _leaves(self, live: Live, members: list[Node]) -> list[Node] | None:
         if self.labels is None:
             return None
-        level: list[Node] = []
-        for start in range(0, len(members), FANOUT):
-            chunk = slice(start, start + FANOUT)
-            leaf = LabelledGather(members[chunk], list(self.labels[chunk]), len(members[chunk]))
-            live.add(leaf)
-            level.append(leaf)
-        while len(level) > 1:
-            above: list[Node] = []
-            for start in range(0, len(level), FANOUT):
-                node = LabelledGather(level[start : start + FANOUT], None, 0)
-                live.add(node)
-                above.append(node)
-            level = above
-        return level
+        return gathered(live, members, self.labels)
 
 
 @dataclass(slots=True, eq=False)

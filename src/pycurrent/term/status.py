@@ -13,10 +13,11 @@ from pycurrent.term.graph_data import MAX_FAILURE
 from pycurrent.term.label import Unknown
 from pycurrent.term.latch import Latched
 from pycurrent.term.live import Live
-from pycurrent.term.nodes import Decision, FailedTogether, Listing, Stage
+from pycurrent.term.nodes import Decision, Listing, Stage
 from pycurrent.term.output import Active, Activity, Failed, Ok, Output
 from pycurrent.term.shape import Collapse, Everything
 from pycurrent.term.state import State, state_of
+from pycurrent.term.together import FailedTogether
 
 
 @dataclass(frozen=True, slots=True)
