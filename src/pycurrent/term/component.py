@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from types import FunctionType, MethodType
 from typing import Any, TypeVar, overload
 
 from pycurrent.errors import WrongKind
@@ -69,6 +70,21 @@ def _decorate(label: str, fn: Callable[..., Primitive[T]]) -> Callable[..., Curr
 
 
 def _fits_inline(fn: Callable[..., Any]) -> Fits:
+    # A signature takes longer than all the rest, and there may be thousands of boxes.
+    if isinstance(fn, MethodType) and isinstance(fn.__func__, FunctionType):
+        return _fits_of_method(fn.__func__)
+    if isinstance(fn, FunctionType) and not fn.__annotations__ and not hasattr(fn, "__wrapped__"):
+        return {}
+    return _fits_of_any(fn)
+
+
+@functools.lru_cache(maxsize=1000)
+def _fits_of_method(function: FunctionType) -> Fits:
+    """What a method takes, of whatever object: there are few, and they stay with their class."""
+    return _fits_of_any(MethodType(function, object()))
+
+
+def _fits_of_any(fn: Callable[..., Any]) -> Fits:
     try:
         return fits_of(fn, inspect.signature(fn))
     except (TypeError, ValueError):
