@@ -67,8 +67,11 @@ pictures: $(STAMP)  ## draw the pictures of the documentation (needs Graphviz)
 bench: $(STAMP)  ## measure, beside others; prints a table, writes bench.json
 	$(BIN)/python -m benchmarks.run $(BENCH)
 
-campaign: $(STAMP)  ## kill engines for a while, and look what holds (SECONDS=60, SEED=1)
-	$(BIN)/python tests/campaigns/kills.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+# Misuses are tried for a third of the time, engines killed for the rest.
+campaign: $(STAMP)  ## misuse and kill engines for a while, and look what holds (SECONDS=60, SEED=1)
+	$(BIN)/python tests/campaigns/misuse.py --seconds $$(($(SECONDS) / 3)) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python tests/campaigns/kills.py --seconds $$(($(SECONDS) - $(SECONDS) / 3)) \
+		$(if $(SEED),--seed $(SEED))
 
 screenshots: $(STAMP)  ## take the pictures of the dashboard (needs Chromium and pngquant)
 	LOGNAME=ada $(BIN)/python docs/pictures/screenshots.py

@@ -121,3 +121,10 @@ def test_a_schedule_of_an_operation_is_a_schedule() -> None:
     hour: Any = timedelta(hours=1)
     with pytest.raises(UsageError, match=r"'frob': schedule= takes a Schedule, not timedelta"):
         Frob().get("x", schedule=hour)
+
+
+def test_a_current_is_not_a_word_of_a_command() -> None:
+    """The message says how to have its value."""
+    word: Any = current.constant("x")
+    with pytest.raises(current.Failure, match="take the value of a current as a parameter"):
+        Command(["echo", word], None, None, None, cancellable=True, grace=None, show=None)

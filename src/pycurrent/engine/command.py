@@ -21,7 +21,7 @@ from pycurrent.engine.spellings import encode
 from pycurrent.engine.tasks import regardless
 from pycurrent.engine.turns import Turn
 from pycurrent.errors import PycurrentError
-from pycurrent.term import Failure
+from pycurrent.term import Failure, Stand
 
 _KEPT = 64 << 10
 """How many bytes of the output of a command that was run for it are logged if it fails."""
@@ -64,7 +64,9 @@ class Command:
     ) -> None:
         """As for `Job.exec`. Raises `Failure` for what is no list of words, and `UsageError`."""
         if isinstance(argv, str) or not argv or not all(map(_is_word, argv)):
-            raise Failure(f"a command is a list of its words, not {argv!r}")
+            held = not isinstance(argv, str) and any(isinstance(word, Stand) for word in argv)
+            hint = ": take the value of a current as a parameter of the function" if held else ""
+            raise Failure(f"a command is a list of its words, not {argv!r}{hint}")
         check_command(cwd, env, stdin, grace, show)
         self.argv = [os.fspath(word) for word in argv]
         self.cwd = None if cwd is None else Path(cwd)
@@ -97,7 +99,8 @@ def _environment(changes: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def _is_word(word: object) -> bool:
-    return isinstance(word, str | os.PathLike)
+    # A current has all special methods, to refuse them in its own words.
+    return isinstance(word, str | os.PathLike) and not isinstance(word, Stand)
 
 
 class Commands:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import os
 import shlex
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -17,7 +18,7 @@ from types import TracebackType
 from typing import Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
 
 from pycurrent.errors import PycurrentError
-from pycurrent.term import Failure, failed_by
+from pycurrent.term import Failure, Stand, failed_by
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -151,11 +152,17 @@ def _has_begun(call: Coroutine[Any, Any, Any] | Block[Any]) -> bool:
     return inspect.getcoroutinestate(call) != inspect.CORO_CREATED
 
 
+def _word(word: object) -> str:
+    """What is no word is refused later, in better words than those of its `str`."""
+    is_word = isinstance(word, str | os.PathLike) and not isinstance(word, Stand)
+    return str(word) if is_word else type(word).__name__
+
+
 def _text(name: str, args: Sequence[object], show: object) -> str:
     """The call, as its author may have written it: with the command as it is to be shown."""
     command = args[0] if args and show is None else show
     if isinstance(command, list | tuple):
-        command = shlex.join(map(str, command))
+        command = shlex.join(map(_word, command))
     inside = repr(command) if isinstance(command, str) and command else "..."
     if len(inside) > _LONGEST:
         inside = f"{inside[:_LONGEST]}..."
