@@ -78,7 +78,7 @@ async def test_a_job_that_does_not_end_is_left_alone(
         job = h.find("do a").id
         log = h.engine.state.job_path(job)
         began = monotonic()
-    assert monotonic() - began < 20 * GRACE
+    assert monotonic() - began < 20  # rather than for ever
     assert f"job {job} (do a) was cancelled" in caplog.text
     if where is not in_a_hook:
         # A hook is left alone first, and then the job ends.
@@ -101,16 +101,16 @@ async def test_what_takes_its_time_to_tidy_up_is_not_disturbed(tmp_path: Path) -
         await start(job)
         try:
             await job.exec(
-                ["sh", "-c", "trap 'sleep 1.3; exit 0' TERM; echo ready; sleep 1000 & wait"]
+                ["sh", "-c", "trap 'sleep 2.3; exit 0' TERM; echo ready; sleep 1000 & wait"]
             )
         finally:
             events.append("the command has ended")
             await asyncio.sleep(0.1)
-            await job.exec(["sleep", "1.5"], cancellable=False)
+            await job.exec(["sleep", "2.5"], cancellable=False)
             events.append("tidied up")
 
     async with one(tmp_path, work) as h:
-        h.engine.stop_grace = 1
+        h.engine.stop_grace = 2
         await h.until(lambda: "\nready" in h.log("do a"))
     assert events == ["the command has ended", "tidied up"]
     assert h.engine.left_alone == []
