@@ -99,7 +99,7 @@ def test_a_failure_of_several_is_held_back_if_it_is_all_infrastructure() -> None
     other.set(DOWN)
     assert steps.step() == Ok(None)
     other.set(BAD)
-    assert str(steps.step()).startswith("Failed('one failed: ")
+    assert steps.step() == Failed("one, other failed")
 
 
 def test_without_an_engine_it_is_what_its_source_is() -> None:

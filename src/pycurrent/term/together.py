@@ -41,11 +41,15 @@ class FailedTogether(Failed):
         pairs = self._pairs()
         # Who lacks a value only because another of them failed has not failed.
         roots = {id(failure) for _, failure, own in pairs if own}
-        by_reason: dict[str, list[str]] = {}
-        for label, failure, own in pairs:
-            if own or id(failure) not in roots:
-                by_reason.setdefault(failure.message, []).append(label)
-        return _told(by_reason)
+        told = [
+            (label, failure.message)
+            for label, failure, own in pairs
+            if own or id(failure) not in roots
+        ]
+        labels = _listed([label for label, _ in told])
+        reasons = {reason for _, reason in told}
+        # Several reasons would not fit into a line: each is told where it arose.
+        return f"{labels} failed" + (f": {reasons.pop()}" if len(reasons) == 1 else "")
 
     def _pairs(self) -> list[tuple[str, Failed, bool]]:
         """Each label with its failure, and whether that arose there."""
@@ -91,22 +95,6 @@ class LabelledGather(Gather):
 
 _LISTED = 120
 """Of many labels, how much is told before the reason."""
-
-
-TOLD = 300
-"""Of many failures, how much is told."""
-
-
-def _told(by_reason: dict[str, list[str]]) -> str:
-    """What has failed, for which reason; of very many reasons the first."""
-    whole = ""
-    for place, (reason, labels) in enumerate(by_reason.items()):
-        more = f"{_listed(labels)} failed: {reason}"
-        if whole and len(whole) + len(more) > TOLD:
-            left = sum(map(len, list(by_reason.values())[place:]))
-            return f"{whole}; and {left} more failed"
-        whole += f"; {more}" if whole else more
-    return whole
 
 
 def _listed(labels: list[str]) -> str:
