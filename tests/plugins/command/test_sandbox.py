@@ -16,6 +16,7 @@ from pycurrent.engine import Level
 from pycurrent.errors import UsageError
 from pycurrent.plugins import command, git
 from pycurrent.plugins.command import Sandbox
+from pycurrent.plugins.command.bubblewrap import failure_in
 from pycurrent.plugins.command.invocation import Invocation
 from pycurrent.plugins.command.run import Run
 from pycurrent.plugins.limits import Limits
@@ -184,6 +185,17 @@ async def test_a_status_of_1_is_the_commands(commit: git.Commit, tmp_path: Path)
     async with Harness(lambda: current, state_dir=tmp_path / "state") as h:
         await h.settle()
         assert h.output == Failed("false exited with status 1")
+
+
+@pytest.mark.parametrize("behind", [True, False], ids=["told late", "told early"])
+def test_what_the_job_tells_meanwhile_does_not_hide_why(behind: bool) -> None:
+    """It is told when it happens, before or after the last line of the program."""
+    said = ["bwrap: execvp frob: No such file or directory"]
+    ended = "2026-11-26 09:30.05: Ended 1 process that it left behind: bwrap"
+    said.insert(int(behind), ended)
+    failure = failure_in("\n".join(["2026-11-26 09:30.05: Exec: frob", *said, ""]), "frob")
+    assert str(failure).startswith("can't run frob in the sandbox")
+    assert failure_in(f"{ended}\nbad luck\n{ended}\n", "frob") is None
 
 
 async def test_a_program_that_is_not_there_is_named(commit: git.Commit, tmp_path: Path) -> None:

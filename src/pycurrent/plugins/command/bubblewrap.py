@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shlex
 import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -56,6 +57,8 @@ _SETTINGS = (
     *("os-release", "debian_version", "lsb-release"),
 )
 _LONGEST_READ = 1 << 14
+_OURS = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d\.\d\d: ")
+"""How lines begin that the job has logged itself."""
 """Bytes at the end of the log in which the last line is looked for."""
 
 
@@ -147,7 +150,13 @@ def _failure(log: Path, program: str) -> CommandNotStarted | None:
     """What `bwrap` says of itself; None if it was not `bwrap` that has failed."""
     with log.open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - _LONGEST_READ))
-        lines = file.read().decode(errors="replace").splitlines()
+        return failure_in(file.read().decode(errors="replace"), program)
+
+
+def failure_in(log: str, program: str) -> CommandNotStarted | None:
+    """The same, of the end of a log."""
+    # The job itself may have told meanwhile what `bwrap` has left behind.
+    lines = [line for line in log.splitlines() if not _OURS.match(line)]
     said = lines[-1] if lines else ""
     if not said.startswith("bwrap: "):
         return None
