@@ -5,6 +5,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,8 @@ from pycurrent.term import Current, Failed, Ok, Output
 from pycurrent.testing import Harness
 
 from ..repositories import Repo
+
+REMEDY = "name the folder of a repository, or make it one with git init"
 
 
 class Watched:
@@ -240,11 +243,13 @@ async def test_a_repository_that_goes_and_comes_back(
     async with watching(tmp_path, local.head_commit) as head:
         first = await head.hash()
         repo.path.rename(tmp_path / "away")
-        assert "not a Git repository" in await head.failure()
+        assert await head.failure() == f"{repo.path} does not exist: {REMEDY}"
         (tmp_path / "away").rename(repo.path)
         assert await head.hash() == first
+        shutil.rmtree(repo.path / ".git")
+        assert await head.failure() == f"{repo.path} is not a Git repository: {REMEDY}"
         shutil.rmtree(repo.path)
-        assert "not a Git repository" in await head.failure()
+        assert await head.failure() == f"{repo.path} does not exist: {REMEDY}"
         Repo.init(repo.path)
         second = repo.commit("anew", a_txt="two")
         assert await head.hash() == second
@@ -262,16 +267,143 @@ async def test_the_environment_of_a_hook_does_not_choose_the_repository(
         assert await head.hash() == first
 
 
-def test_what_is_no_repository_is_refused(repo: Repo, tmp_path: Path) -> None:
-    """A folder, a missing one, one inside of a repository: one line that says what to do."""
-    (tmp_path / "folder").mkdir()
-    (repo.path / "inside").mkdir()
-    for path in (tmp_path / "folder", tmp_path / "missing", repo.path / "inside"):
-        with pytest.raises(UsageError) as refused:
-            git.Local(path)
-        assert str(refused.value) == (
-            f"{path} is not a Git repository: name a folder that has a .git, or is bare"
+# Folders that become repositories
+
+
+async def test_a_folder_becomes_a_repository(tmp_path: Path) -> None:
+    """A missing folder, an empty one, and one after git init are seen as they come."""
+    path = tmp_path / "some" / "where"
+    async with watching(tmp_path, git.Local(path).head_commit) as head:
+        assert await head.failure() == f"{path} does not exist: {REMEDY}"
+        path.mkdir(parents=True)
+        assert await head.failure() == f"{path} is not a Git repository: {REMEDY}"
+        repo = Repo.init(path)
+        assert await head.failure() == f"{path} has no commit yet: make one"
+        first = repo.commit("first")
+        assert await head.says() == Ok(git.Commit(path / ".git", first))
+
+
+async def test_each_step_of_making_a_repository_is_seen(repo: Repo, tmp_path: Path) -> None:
+    """In whatever order its files come, the last one makes it a repository."""
+    made = repo.path / ".git"
+    for last in ("objects", "refs", "HEAD"):
+        path = tmp_path / f"{last} comes last"
+        async with watching(path, git.Local(path / "repo").head_commit) as head:
+            shutil.copytree(made, path / "repo" / ".git", ignore=shutil.ignore_patterns(last))
+            assert "is not a Git repository" in await head.failure()
+            (shutil.copytree if last != "HEAD" else shutil.copy)(
+                made / last, path / "repo" / ".git" / last
+            )
+            assert await head.hash() == repo.git("rev-parse", "HEAD")
+
+
+async def test_a_bare_repository_appears(repo: Repo, tmp_path: Path) -> None:
+    """Its files are in the folder itself."""
+    bare = tmp_path / "bare.git"
+    async with watching(tmp_path, git.Local(bare).head_commit) as head:
+        assert await head.failure() == f"{bare} does not exist: {REMEDY}"
+        repo.git("clone", "--quiet", "--bare", repo.path, bare)
+        assert await head.says() == Ok(git.Commit(bare, repo.git("rev-parse", "HEAD")))
+
+
+async def test_a_linked_work_tree_appears_goes_and_comes_back(repo: Repo, tmp_path: Path) -> None:
+    """It has a file `.git`, which leads to its head."""
+    side = tmp_path / "side"
+    async with watching(tmp_path, git.Local(side).head_commit) as head:
+        assert await head.failure() == f"{side} does not exist: {REMEDY}"
+        repo.git("worktree", "add", "--quiet", "--detach", side)
+        assert await head.says() == Ok(
+            git.Commit(repo.path / ".git", repo.git("rev-parse", "HEAD"))
         )
+        repo.git("worktree", "remove", side)
+        assert await head.failure() == f"{side} does not exist: {REMEDY}"
+        repo.git("worktree", "add", "--quiet", "-b", "other", side)
+        second = Repo(side).commit("second")
+        assert await head.hash() == second
+
+
+async def test_a_submodule_appears_when_it_is_checked_out(repo: Repo, tmp_path: Path) -> None:
+    """Before that its folder is empty, and after a deinit it is so again."""
+    other = Repo.init(tmp_path / "other")
+    commit = other.commit("other")
+    repo.add_submodule(other, "part")
+    repo.commit("with a submodule")
+    allow = ("-c", "protocol.file.allow=always", "submodule", "--quiet")
+    repo.git("submodule", "--quiet", "deinit", "--force", "part")
+    part = repo.path / "part"
+    async with watching(tmp_path, git.Local(part).head_commit) as head:
+        assert await head.failure() == f"{part} is not a Git repository: {REMEDY}"
+        repo.git(*allow, "update", "--init", "part")
+        assert await head.says() == Ok(git.Commit(repo.path / ".git" / "modules" / "part", commit))
+        repo.git("submodule", "--quiet", "deinit", "--force", "part")
+        assert await head.failure() == f"{part} is not a Git repository: {REMEDY}"
+
+
+async def test_a_git_file_that_leads_elsewhere_is_followed(repo: Repo, tmp_path: Path) -> None:
+    """One that leads nowhere, or is not one of git's, says so."""
+    other = Repo.init(tmp_path / "other")
+    path = tmp_path / "moved"
+    path.mkdir()
+    link = path / ".git"
+    link.write_text(f"gitdir: {tmp_path / 'away'}\n")
+    async with watching(tmp_path, git.Local(path).head_commit) as head:
+        assert await head.failure() == (
+            f"{link} leads to {tmp_path / 'away'}, which does not exist: {REMEDY}"
+        )
+        link.write_text("gitdir: ../repo/.git\n")
+        assert await head.hash() == repo.git("rev-parse", "HEAD")
+        link.write_text(f"gitdir: {other.path / '.git'}\n")
+        assert await head.failure() == f"{path} has no commit yet: make one"
+        link.write_text("something else\n")
+        assert (await head.failure()).startswith(f"git can't read {path}: invalid gitfile format")
+
+
+async def test_a_link_to_another_repository_is_followed(repo: Repo, tmp_path: Path) -> None:
+    """The path is what counts, not where it led to at the start."""
+    other = Repo.init(tmp_path / "other")
+    commit = other.commit("other")
+    link = tmp_path / "link"
+    link.symlink_to(repo.path)
+    async with watching(tmp_path, git.Local(link).head_commit) as head:
+        assert await head.says() == Ok(
+            git.Commit(repo.path / ".git", repo.git("rev-parse", "HEAD"))
+        )
+        link.unlink()
+        link.symlink_to(other.path)
+        assert await head.says() == Ok(git.Commit(other.path / ".git", commit))
+
+
+async def test_a_repository_above_is_not_taken(repo: Repo, tmp_path: Path) -> None:
+    """A mistyped folder must not lead to testing something else."""
+    inside = repo.path / "inside"
+    inside.mkdir()
+    async with watching(tmp_path, git.Local(inside).head_commit) as head:
+        assert await head.failure() == f"{inside} is not a Git repository: {REMEDY}"
+
+
+def test_check_refuses_what_is_not_a_repository(repo: Repo, tmp_path: Path) -> None:
+    """In the words of the failure: one line that says what to do."""
+    (repo.path / "inside").mkdir()
+    for path in (tmp_path, repo.path / "inside"):
+        with pytest.raises(UsageError) as refused:
+            git.Local(path).check()
+        assert str(refused.value) == f"{path} is not a Git repository: {REMEDY}"
+
+
+def test_without_git_the_failure_says_so(
+    local: git.Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rather than that some file was not found."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError, match="there is no git on the PATH: install it"):
+        local.check()
+
+
+def test_a_repository_is_named_by_a_path() -> None:
+    """Anything else is refused at once."""
+    path: Any = 3
+    with pytest.raises(UsageError, match=r"git.Local takes the path of a folder, not 3"):
+        git.Local(path)
 
 
 def test_check_gives_the_commit_or_refuses(repo: Repo, local: git.Local, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,6 +15,7 @@ from pycurrent.plugins.git.environment import git_now
 
 _MOST_LINKS = 5  # of one ref to the next, as git has it
 _REFS_NAMED = 10
+_REMEDY = "name the folder of a repository, or make it one with git init"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,10 @@ class NoCommit:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """Its methods block for the few milliseconds of a git command or two."""
+    """A folder that is a repository, or may become one.
+
+    `head` and `commit` block for the few milliseconds of a git command or two.
+    """
 
     path: Path
     """As the user has named it."""
@@ -35,31 +41,14 @@ class Repository:
 
     @classmethod
     def at(cls, path: Path) -> Self:
-        """The repository whose work tree, or own folder, this is. Raises UsageError.
+        """The repository whose work tree, or own folder, this is, as the files are now.
 
-        One further up is not taken: a mistyped folder is not to test something else.
+        One further up does not count: a mistyped folder must not lead to testing something else.
         """
-        path = path.absolute()
         inside = path / ".git"
-        place = inside if inside.exists() else path
-        try:
-            result = git_now(
-                f"--git-dir={place}",
-                "rev-parse",
-                "--path-format=absolute",
-                "--git-dir",
-                "--git-common-dir",
-            )
-        except FileNotFoundError:
-            raise UsageError("there is no git on the PATH: install it") from None
-        if result.returncode:
-            raise UsageError(_not_a_repository(path, result))
-        git_dir, common_dir = result.stdout.splitlines()
-        return cls(path, Path(git_dir), Path(common_dir))
-
-    @property
-    def name(self) -> str:
-        return self.path.name or str(self.path)
+        own = inside if os.path.exists(inside) else path  # noqa: PTH110 - Path's raises
+        git_dir = _named_by(inside, "gitdir: ") or own
+        return cls(path, git_dir, _named_by(git_dir / "commondir") or git_dir)
 
     def head(self) -> Head | NoCommit:
         """What HEAD is on."""
@@ -73,10 +62,24 @@ class Repository:
         """The commit of a ref, which is a full name, or HEAD. Tags are followed."""
         result = self._git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
         if not result.returncode:
-            return Commit(self.common_dir, result.stdout.strip())
+            return Commit(self.common_dir.resolve(), result.stdout.strip())
         if result.returncode != 1:
-            return NoCommit(_not_a_repository(self.path, result))
+            return NoCommit(self._why_unreadable(result))
         return NoCommit(self._why_none(ref))
+
+    def _why_unreadable(self, result: subprocess.CompletedProcess[str]) -> str:
+        said = next(iter(result.stderr.strip().splitlines()), "").removeprefix("fatal: ")
+        if not said.startswith("not a git repository"):
+            return f"git can't read {self.path}: {said or f'it exits with {result.returncode}'}"
+        try:
+            self.git_dir.stat()
+        except FileNotFoundError:
+            if self.git_dir == self.path:
+                return f"{self.path} does not exist: {_REMEDY}"
+            return f"{self.path / '.git'} leads to {self.git_dir}, which does not exist: {_REMEDY}"
+        except OSError as error:
+            return f"{self.path} can't be read: {error.strerror}"
+        return f"{self.path} is not a Git repository: {_REMEDY}"
 
     def _why_none(self, ref: str) -> str:
         known = self._git("for-each-ref", "--format=%(refname)").stdout.splitlines()
@@ -98,17 +101,47 @@ class Repository:
         packed refs, and the table of contents of the other way to store refs, reftable.
         """
         folders = [self.git_dir, self.common_dir]
-        names = ["packed-refs", "reftable/tables.list"]
+        names = ["config", "packed-refs", "reftable/tables.list"]
         for _ in range(_MOST_LINKS):
             names.append(ref)
             target = next(filter(None, (_target(folder / ref) for folder in folders)), None)
             if target is None:
                 break
             ref = target
-        return list({folder / name: None for folder in folders for name in names})
+        paths = [*self._places(), *(folder / name for folder in folders for name in names)]
+        return list(dict.fromkeys(paths))
+
+    def _places(self) -> Iterator[Path]:
+        """The paths that change when the repository comes, goes or moves."""
+        inside = self.path / ".git"
+        # Of a folder, the watch would tell of entries that do not matter here.
+        if not os.path.isdir(inside):  # noqa: PTH112 - Path's raises
+            yield inside
+        yield self.git_dir / "HEAD"
+        yield self.git_dir / "commondir"
+        # Git takes it for a repository once both are there. From then on they are busy.
+        folders = [self.common_dir / name for name in ("objects", "refs")]
+        if not all(map(os.path.isdir, folders)):
+            yield from folders
 
     def _git(self, *args: str) -> subprocess.CompletedProcess[str]:
-        return git_now(f"--git-dir={self.git_dir}", *args)
+        try:
+            return git_now(f"--git-dir={self.git_dir}", *args)
+        except FileNotFoundError:
+            raise UsageError("there is no git on the PATH: install it") from None
+
+
+def _named_by(file: Path, prefix: str = "") -> Path | None:
+    """The path that a file of git's holds, relative to its folder; None if there is none."""
+    try:
+        # Anything else, such as a pipe, might block.
+        text = file.read_text(errors="surrogateescape") if file.is_file() else ""
+    except OSError:
+        return None
+    if not text.startswith(prefix):
+        return None
+    named = text.removeprefix(prefix).rstrip("\r\n")
+    return file.parent / named if named and "\0" not in named else None
 
 
 def _target(file: Path) -> str | None:
@@ -121,10 +154,3 @@ def _target(file: Path) -> str | None:
     # What leads out of the repository is not for us to follow.
     is_inside = target.startswith("refs/") and ".." not in target
     return target if text.startswith("ref:") and is_inside else None
-
-
-def _not_a_repository(path: Path, result: subprocess.CompletedProcess[str]) -> str:
-    said = next(iter(result.stderr.strip().splitlines()), "").removeprefix("fatal: ")
-    if said.startswith("not a git repository"):
-        return f"{path} is not a Git repository: name a folder that has a .git, or is bare"
-    return f"git can't read {path}: {said or f'it exits with status {result.returncode}'}"
