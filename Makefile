@@ -1,22 +1,22 @@
-# Everything a fresh machine needs is Python 3.11 or later, git and make.
-# The first one that is found here; PYTHON=... takes another.
+# A fresh machine needs Python 3.11 or later, git and make.
+# The first Python that .ci/pythons finds; PYTHON=... takes another.
 PYTHON ?= $(shell .ci/pythons | sed -n '1s/^[^ ]* //p')
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SITE := $(VENV)/.site
 STATIC := src/pycurrent/web/static
-# Options of the benchmarks: "--only chain list", "--quick".
+# Options for the benchmarks: "--only chain list", "--quick".
 BENCH ?=
-# How long the campaign takes, and what it draws lots from.
+# How long the campaign runs, and the seed of its random choices.
 SECONDS ?= 60
 SEED ?=
-# The locked versions; tests run against exactly these.
+# The locked versions; the tests run with exactly these.
 LOCK := requirements.lock
 
 define NEEDS_PYTHON
 test -n "$(PYTHON)" || { \
-	echo "There is no Python 3.11 or later here that has venv and pip." >&2; \
+	echo "There is no Python 3.11 or later here with venv and pip." >&2; \
 	echo "Install one (on Debian and Ubuntu: python3 and python3-venv), or give PYTHON=/path/to/python3." >&2; \
 	exit 1; }
 endef
@@ -33,42 +33,43 @@ $(STAMP): pyproject.toml $(LOCK)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c $(LOCK) --group dev --group bench -e .
 	touch $@
 
-# What the pages load is joined when the package is installed: again, when it has been changed.
+# Installing the package joins the scripts and styles of the pages, so install again after a change.
 $(SITE): $(STAMP) hatch_build.py package-lock.json $(wildcard $(STATIC)/css/*.css $(STATIC)/js/*.js $(STATIC)/js/*/*.js)
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
-setup: $(SITE)  ## make the virtual environment with all that is needed
+setup: $(SITE)  ## make the virtual environment, with everything installed
 
 test: $(SITE)  ## run all tests
 	$(BIN)/pytest -n 2 --dist worksteal
 
-test-pythons: $(SITE)  ## run the fast tests on each other Python that is here
+test-pythons: $(SITE)  ## run the fast tests on each other Python of this machine
 	VENV=$(VENV) .ci/test-pythons
 
-lint: $(STAMP)  ## ruff and mypy, strict
+lint: $(STAMP)  ## ruff, mypy (strict), and our English
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tools.prose
 
-# A clone with an identity of its own, so that anybody can commit to it.
+# A clone with its own identity, so that anybody can commit to it.
 demo/repo:
 	git clone --quiet --config user.name=demo --config user.email=demo@localhost . $@
 
 demo: $(STAMP) | demo/repo  ## keep a clone of this repository tested (ONCE=1: once)
 	@echo "Commit something in ./demo/repo: git -C demo/repo commit --allow-empty -m Try"
-	@echo "It is tested at once, and only it. Open the address that is printed below to see; stop with Ctrl-C."
+	@echo "Only that commit is tested, at once. Open the address printed below to watch; stop with Ctrl-C."
 	@PATH="$(abspath $(BIN)):$$PATH" python examples/local_ci.py \
 		--repo demo/repo --out demo/out --state-dir demo/state $(if $(ONCE),--once)
 
-pictures: $(STAMP)  ## draw the pictures of the documentation (needs Graphviz)
+pictures: $(STAMP)  ## draw the pictures of the docs (needs Graphviz)
 	PATH="$(abspath $(BIN)):$$PATH" python docs/pictures/draw.py
 
-bench: $(STAMP)  ## measure, beside others; prints a table, writes bench.json
+bench: $(STAMP)  ## run the benchmarks, beside other tools; prints a table, writes bench.json
 	$(BIN)/python -m benchmarks.run $(BENCH)
 
-# Misuses are tried for a third of the time, engines killed for the rest.
-campaign: $(STAMP)  ## misuse and kill engines for a while, and look what holds (SECONDS=60, SEED=1)
+# A third of the time goes to misuse, the rest to killing engines.
+campaign: $(STAMP)  ## misuse and kill engines for a while, and check every promise (SECONDS=60, SEED=1)
 	$(BIN)/python tests/campaigns/misuse.py --seconds $$(($(SECONDS) / 3)) $(if $(SEED),--seed $(SEED))
 	$(BIN)/python tests/campaigns/kills.py --seconds $$(($(SECONDS) - $(SECONDS) / 3)) \
 		$(if $(SEED),--seed $(SEED))
@@ -76,7 +77,7 @@ campaign: $(STAMP)  ## misuse and kill engines for a while, and look what holds 
 screenshots: $(STAMP)  ## take the pictures of the dashboard (needs Chromium and pngquant)
 	LOGNAME=ada $(BIN)/python docs/pictures/screenshots.py
 
-lock:  ## write the locked versions anew (names and versions only)
+lock:  ## update the locked versions (names and versions only)
 	@$(NEEDS_PYTHON)
 	rm -rf $(VENV)-lock
 	$(PYTHON) -m venv $(VENV)-lock
@@ -85,5 +86,5 @@ lock:  ## write the locked versions anew (names and versions only)
 	$(VENV)-lock/bin/pip freeze --exclude pycurrent > $(LOCK)
 	rm -rf $(VENV)-lock
 
-clean:  ## remove what make made
+clean:  ## remove everything that make made
 	rm -rf $(VENV) $(VENV)-3.* demo bench.json .mypy_cache .ruff_cache .pytest_cache

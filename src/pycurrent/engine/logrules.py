@@ -111,7 +111,7 @@ class _Matcher:
 
 def _compiled(pattern: str) -> Any:
     # Imported here, as most programs that import pycurrent have no job that fails.
-    import re2  # type: ignore[import-untyped]
+    import re2
 
     options = re2.Options()
     options.log_errors = False

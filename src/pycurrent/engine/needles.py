@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import re2  # type: ignore[import-untyped]
+import re2
 
 from pycurrent.engine.spellings import SPECIAL, encode, is_open, line_break, readings, skips
 

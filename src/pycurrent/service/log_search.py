@@ -123,7 +123,7 @@ def _coloured(text: str, escape: Callable[[str], str]) -> str:
 
 def _compiled(query: LogQuery) -> Any:
     # Imported here, as most who import the service look for nothing.
-    import re2  # type: ignore[import-untyped]
+    import re2
 
     options = re2.Options()
     options.log_errors = False
