@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field, make_dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import pytest
 
 from pycurrent.cache import Builder, Operation, Publisher
 from pycurrent.engine import Job
 from pycurrent.errors import UsageError
+
+T = TypeVar("T")
+V = TypeVar("V")
 
 
 @pytest.mark.parametrize("name", ["id", "version", "retry", "auto_cancel", "latched", "durable"])
@@ -86,3 +89,37 @@ async def test_other_fields_and_those_of_the_class_are_taken() -> None:
             return key
 
     assert Frob("x").describe("y") == "frob y"
+
+
+class Many(Builder[T, list[V]]):
+    """What several operations have in common, but for their types."""
+
+
+class Numbers(Many[str, int]):
+    """Says which they are."""
+
+
+class Anything(Many):  # type: ignore[type-arg]
+    """Leaves them open."""
+
+
+class Turned(Many[V, T], Generic[T, V]):
+    """Has them in another order."""
+
+
+class Texts(Turned[str, int]):
+    """Says which they are, one further down."""
+
+
+@pytest.mark.parametrize(
+    ("cls", "types"),
+    [
+        (Numbers, (str, None, list[int])),
+        (Anything, (object, None, list[object])),
+        (Turned, (object, None, list[object])),
+        (Texts, (int, None, list[str])),
+    ],
+)
+def test_types_are_found_through_generic_classes(cls: type[Builder[Any, Any]], types: Any) -> None:
+    """So that what they have in common can be written once."""
+    assert cls.types() == types

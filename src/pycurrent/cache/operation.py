@@ -8,6 +8,7 @@ part of the key: asked for the same key by two objects, the cache makes it once.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 from pycurrent.cache.cache import Cache, Wanted
@@ -139,15 +140,26 @@ class Operation(CachedWork, Generic[K, V, O]):
 
 
 def _arguments(cls: type, base: type, count: int) -> tuple[Any, ...]:
-    """What the class gives for the type parameters of its base; object where it gives none."""
+    """The types that the class gives for the type parameters of its base, also through a generic
+    class in between; object for those that it leaves open.
+    """
+    given: dict[Any, dict[Any, Any]] = {}
     for ancestor in cls.__mro__:
         for written in ancestor.__dict__.get("__orig_bases__", ()):
-            if get_origin(written) is base:
-                return tuple(
-                    object if isinstance(argument, TypeVar) else argument
-                    for argument in get_args(written)
-                )
+            origin = get_origin(written)
+            if origin is None or origin is Generic:
+                continue
+            arguments = get_args(_filled(written, given.get(ancestor, {})))
+            if origin is base:
+                return arguments
+            given.setdefault(origin, dict(zip(origin.__parameters__, arguments, strict=True)))
     return (object,) * count
+
+
+def _filled(alias: Any, types: Mapping[Any, Any]) -> Any:
+    """A generic alias with types in the place of its type variables."""
+    names = alias.__parameters__
+    return alias[tuple(types.get(name, object) for name in names)] if names else alias
 
 
 def _shown(value: object) -> str:
