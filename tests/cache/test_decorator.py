@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pycurrent.cache import Builder, Schedule, builder, publisher
-from pycurrent.engine import Config, Job, JobState, Level, Pool
+from pycurrent.engine import Config, DrivenJob, Job, JobState, Level, Pool
 from pycurrent.errors import UsageError
 from pycurrent.term import Active, Activity, Current, Failed, Ok, Var, constant, pair
 from pycurrent.testing import Harness
@@ -101,6 +101,7 @@ async def test_with_a_level_the_job_is_started_first(engine: OpenEngine, tmp_pat
 
     @builder("push", level=Level.DANGEROUS, pool=pool, timeout=timedelta(seconds=3))
     async def push(job: Job, key: str) -> str:
+        assert isinstance(job, DrivenJob)
         seen.append((job.state, job.level, job.pool))
         return key
 

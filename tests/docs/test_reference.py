@@ -1,6 +1,7 @@
 """The reference has every public name, command and option."""
 
 import os
+import pydoc
 import re
 import subprocess
 import sys
@@ -51,11 +52,15 @@ def test_methods(of: type) -> None:
     assert [name for name in methods if not documented(f".{name}")] == []
 
 
-def test_methods_of_a_job() -> None:
-    """Each method of a job that operations may call is there."""
-    of_the_engine = {"run", "park", "hurry"}
-    methods = {name for name, value in vars(Job).items() if callable(value) and name[0] != "_"}
-    assert {name for name in methods - of_the_engine if not documented(f".{name}")} == set()
+def test_help_on_a_job() -> None:
+    """`help(Job)` shows what operations may use, all of which is there; nothing of the engine's."""
+    text = pydoc.plain(pydoc.render_doc(Job))
+    shown = re.findall(r"^ \|  (?:async )?(\w+)(?:\(|$)", text, re.MULTILINE)
+    members = {name for name in shown if name not in {"Job", "Methods", "builtins"}}
+    assert {"id", "start", "exec", "tempdir"} <= members
+    assert members == {name for name in vars(Job) if not name.startswith("_")}
+    assert [name for name in members if not documented(f".{name}")] == []
+    assert "__init__" not in text
 
 
 def test_fixtures() -> None:

@@ -22,8 +22,7 @@ def run(**options: Any) -> object:
 
 
 def words(**options: Any) -> object:
-    given = {"cwd": None, "env": None, "stdin": None, "grace": None, "show": None, **options}
-    return Command(["true"], cancellable=True, **given)
+    return Command(["true"], **options)
 
 
 def pipeline() -> Any:
@@ -87,6 +86,7 @@ CASES: list[tuple[Callable[..., object], dict[str, Any], str]] = [
     (words, {"grace": "5"}, "a command's grace= takes seconds, 0 or more, not '5'"),
     (words, {"grace": timedelta(seconds=5)}, "a command's grace= takes seconds"),
     (words, {"grace": -1}, "a command's grace= takes seconds, 0 or more, not -1"),
+    (words, {"dir": "x"}, "a command has no option dir=: it has cwd, env, stdin, cancellable,"),
     (words, {"show": 3}, "a command's show= takes a text or its words, not 3"),
 ]
 
@@ -127,4 +127,4 @@ def test_a_current_is_not_a_word_of_a_command() -> None:
     """The message says how to have its value."""
     word: Any = current.constant("x")
     with pytest.raises(current.Failure, match="take the value of a current as a parameter"):
-        Command(["echo", word], None, None, None, cancellable=True, grace=None, show=None)
+        Command(["echo", word])

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from pycurrent.engine import Config, Job, JobState, Level, LogRule, Pool
+from pycurrent.engine import Config, DrivenJob, Job, JobState, Level, LogRule, Pool
 from pycurrent.errors import UsageError
 from pycurrent.term import Active, Activity, Current, Failed, Failure, Ok, Stats, all
 from pycurrent.testing import Harness
@@ -642,9 +642,10 @@ async def test_the_states_of_a_job(tmp_path: Path) -> None:
     states: list[JobState] = []
     pool = Pool("p", 1)
     holder = Gate(pool=pool)
-    jobs: list[Job] = []
+    jobs: list[DrivenJob] = []
 
     async def work(job: Job) -> None:
+        assert isinstance(job, DrivenJob)
         jobs.append(job)
         states.append(job.state)
         await job.start(level=Level.DANGEROUS, pool=pool)

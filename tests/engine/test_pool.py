@@ -102,6 +102,7 @@ async def test_a_job_cancelled_as_its_turn_comes_hands_it_on(tmp_path: Path) -> 
         async with job.use_pool(pool):
             await go.wait()
             next_one = pool.waiting[0]
+            assert isinstance(next_one, Job)
         assert next_one not in pool.waiting
         next_one.cancel("just now")
 
@@ -320,6 +321,7 @@ async def test_a_resource_does_not_go_to_a_job_that_was_just_cancelled(tmp_path:
         async with job.use_pool(pool):
             await go.wait()
             next_one = pool.waiting[0]
+            assert isinstance(next_one, Job)
             next_one.cancel("just now")
             assert next_one not in pool.waiting
             assert pool.place(next_one) is None

@@ -13,8 +13,9 @@ from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.spec import Key, Spec
 from pycurrent.cache.states import Abandoned, JobEnd, Run, Want
 from pycurrent.cache.stopping import see_off
+from pycurrent.engine.driven_job import DrivenJob, JobState
 from pycurrent.engine.engine import Engine
-from pycurrent.engine.job import Job, JobState
+from pycurrent.engine.job_run import run_job
 from pycurrent.engine.logrules import Explanation
 from pycurrent.engine.pool import Tickets
 from pycurrent.engine.tasks import leave_alone
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pycurrent.cache.operation import CachedWork
 
 T = TypeVar("T")
-JobEnded: TypeAlias = "Callable[[Job, JobEnd], None]"
+JobEnded: TypeAlias = "Callable[[DrivenJob, JobEnd], None]"
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class Cache:
         # As a rule some job runs; whether one in a queue is stuck takes longer to find out.
         return (
             any(run.job.state is JobState.RUNNING for run in self.runs())
-            or any(not run.job.is_stuck for run in self._launched())
+            or any(not run.job.waits_for_person for run in self._launched())
             or (self.engine.releases_itself and bool(self._making))
             or any(instance.is_hopeful for instance in self.pausing)
         )
@@ -188,12 +189,12 @@ class Cache:
             # Within the job, so that a value that can't be stored is seen in its log.
             return spec.taken(outcome)
 
-        outcome = await job.run(work, self._explain)
+        outcome = await run_job(job, work, self._explain)
         del self._making[instance]
         instance.finish(run, outcome)
         self._tell_end(job, JobEnd.of(run, outcome))
 
-    def _tell_end(self, job: Job, end: JobEnd) -> None:
+    def _tell_end(self, job: DrivenJob, end: JobEnd) -> None:
         for told in self._told_of_ends:
             try:
                 told(job, end)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pycurrent.cache.states import Known, Making, Pausing, Unknown
-from pycurrent.engine.job import Job
+from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.term import Active, Activity, Output
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Handle:
         return self.instance.description
 
     @property
-    def job(self) -> Job | None:
+    def job(self) -> DrivenJob | None:
         """The job itself, until it has ended."""
         run = self.instance.run
         return run.job if run is not None and run.job.id == self.id else None

@@ -74,7 +74,7 @@ from pycurrent.cache.states import (
     Want,
     pause_before,
 )
-from pycurrent.engine.job import Job
+from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.machine import Blame, blame
 from pycurrent.engine.pool import Priority, Tickets
 from pycurrent.store import BuildRecord
@@ -333,7 +333,7 @@ class Instance:
         self.job_id = job_id
         engine.use_job(Handle(job_id, self))
 
-    def _job_changed(self, job: Job) -> None:
+    def _job_changed(self, job: DrivenJob) -> None:
         if job.level is not None:
             self.cache.engine.store.start_job(job.id, running=job.started, level=str(job.level))
         self.notify()

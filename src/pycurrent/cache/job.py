@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.engine import Engine
-from pycurrent.engine.job import Job
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.pool import Priority, Tickets
 
@@ -17,15 +17,15 @@ def new_job(
     op: str,
     description: str,
     priority: Priority,
-    changed: Callable[[Job], None],
+    changed: Callable[[DrivenJob], None],
     tickets: Tickets | None,
-) -> Job:
+) -> DrivenJob:
     """A job of the engine with a new log, which says what it is. Nothing of it is recorded yet.
 
     Raises OSError if the log can't be made.
     """
     job_id, log = _new_log(engine, op, engine.clock.now())
-    job = Job(
+    job = DrivenJob(
         engine.host,
         log,
         id=job_id,

@@ -9,7 +9,7 @@ from typing import Any
 from pycurrent.cache.codec import UnreadableValue
 from pycurrent.cache.spec import Key, Spec, Target
 from pycurrent.cache.states import Result, Run
-from pycurrent.engine.job import Job
+from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.store import BuildRecord, Database
 from pycurrent.term import Failed, FailureKind, Ok
 
@@ -31,7 +31,9 @@ def recorded(spec: Spec, record: BuildRecord) -> Result | None:
     return Result(outcome, record.value_digest, record.finished)
 
 
-def insert_job(store: Database, job: Job, spec: Spec, key: Key, target: Target, build: int) -> None:
+def insert_job(
+    store: Database, job: DrivenJob, spec: Spec, key: Key, target: Target, build: int
+) -> None:
     """Record that a run of this number begins."""
     store.insert_job(
         job_id=job.id,

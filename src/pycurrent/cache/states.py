@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from pycurrent.cache.spec import Target
 from pycurrent.engine.clock import Timer
-from pycurrent.engine.job import Job
+from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.stopped import Cancelled, TimedOut
 from pycurrent.term import Failed, Ok
@@ -72,7 +72,7 @@ class Run:
 
     __slots__ = ("abandoned", "attempt", "job", "target", "work")
 
-    def __init__(self, job: Job, work: CachedWork, target: Target, attempt: int) -> None:
+    def __init__(self, job: DrivenJob, work: CachedWork, target: Target, attempt: int) -> None:
         self.job = job
         self.work = work
         self.target = target

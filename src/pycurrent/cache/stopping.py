@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from pycurrent.engine.job import Job
+from pycurrent.engine.driven_job import DrivenJob
 
 TIDYING = 6
 """How many graces the commands have that a job begins after it was cancelled."""
@@ -23,7 +23,9 @@ _LOOK = 1.0
 _log = logging.getLogger(__name__)
 
 
-async def see_off(jobs: Mapping[asyncio.Task[None], Job], grace: float) -> list[asyncio.Task[None]]:
+async def see_off(
+    jobs: Mapping[asyncio.Task[None], DrivenJob], grace: float
+) -> list[asyncio.Task[None]]:
     """Wait for the ends of jobs that were cancelled just now. Gives those that were left alone."""
     ending = [_Ending(task, job, grace) for task, job in jobs.items()]
     left: list[asyncio.Task[None]] = []
@@ -41,13 +43,13 @@ async def see_off(jobs: Mapping[asyncio.Task[None], Job], grace: float) -> list[
 class _Ending:
     """One job that is to end."""
 
-    def __init__(self, task: asyncio.Task[None], job: Job, grace: float) -> None:
+    def __init__(self, task: asyncio.Task[None], job: DrivenJob, grace: float) -> None:
         self.task = task
         self.job = job
         self._grace = grace
         self._loop = asyncio.get_running_loop()
         self._began = self._waits_since = self._loop.time()
-        self._commands = job.commands
+        self._commands = job.commands.running
         self._is_busy = bool(self._commands)
         self._said = False
 
@@ -70,7 +72,7 @@ class _Ending:
         return True
 
     def _has_time_for_commands(self, now: float) -> bool:
-        running = self.job.commands
+        running = self.job.commands.running
         early = now - self._began < TIDYING * self._grace
         return bool(running & self._commands) or (early and bool(running))
 

@@ -1,17 +1,18 @@
 """The engine: steps, jobs, pools, processes, monitors, log rules."""
 
 from pycurrent.engine.clock import Clock, Moment, SystemClock, Timer
-from pycurrent.engine.command import CommandFailed
+from pycurrent.engine.command import CommandFailed, CommandOptions
+from pycurrent.engine.driven_job import DrivenJob, JobState
 from pycurrent.engine.engine import Engine
 from pycurrent.engine.file_monitor import FileMonitor
-from pycurrent.engine.job import Job, JobState
+from pycurrent.engine.job import Job
 from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Config, Level
 from pycurrent.engine.logrules import LogRule, LogRules
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.monitor import Monitor
-from pycurrent.engine.pool import AnyPool, Pool, Priority
+from pycurrent.engine.pool import AnyPool, Pool, Priority, Waiter
 from pycurrent.engine.problems import Effect, Problem, Problems
 from pycurrent.engine.process import CommandNotStarted, Processes, SupervisorLost
 from pycurrent.engine.step import JobHandle, Step
@@ -23,7 +24,9 @@ __all__ = [
     "Clock",
     "CommandFailed",
     "CommandNotStarted",
+    "CommandOptions",
     "Config",
+    "DrivenJob",
     "Effect",
     "Engine",
     "FileMonitor",
@@ -46,5 +49,6 @@ __all__ = [
     "SupervisorLost",
     "SystemClock",
     "Timer",
+    "Waiter",
     "watch_paths",
 ]

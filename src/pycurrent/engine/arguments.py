@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -88,8 +88,11 @@ def check_functions(where: str, **functions: Callable[..., Any]) -> None:
             raise WrongKind(f"{where}: {name}= takes a function, not {shown(fn)}")
 
 
-def check_command(cwd: Any, env: Any, stdin: Any, grace: Any, show: Any) -> None:
+def check_command(options: Mapping[str, Any], *, known: Collection[str]) -> None:
     """Raise `WrongKind` for options that no command can have."""
+    if unknown := sorted(options.keys() - set(known)):
+        raise WrongKind(f"a command has no option {unknown[0]}=: it has {', '.join(known)}")
+    cwd, env, stdin, grace, show = map(options.get, ("cwd", "env", "stdin", "grace", "show"))
     if cwd is not None and not isinstance(cwd, str | os.PathLike):
         raise WrongKind(f"a command's cwd= takes a path, not {shown(cwd)}")
     if env is not None and not isinstance(env, Mapping):

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, TypedDict, Unpack
 
 from pycurrent.engine.arguments import check_command
 from pycurrent.engine.joblog import JobLog
@@ -48,33 +48,40 @@ class CommandFailed(PycurrentError):
         """
 
 
+class CommandOptions(TypedDict, total=False):
+    """How a command is run, and how it is shown: see `Job.exec`."""
+
+    cwd: Path | str | None
+    env: Mapping[str, str | None] | None
+    stdin: str | bytes | None
+    cancellable: bool
+    grace: float | None
+    show: str | Sequence[str] | None
+
+
 class Command:
     """A command, how it is run, and how it is shown."""
 
     def __init__(
-        self,
-        argv: Sequence[str | os.PathLike[str]],
-        cwd: Path | str | None,
-        env: Mapping[str, str | None] | None,
-        stdin: str | bytes | None,
-        *,
-        cancellable: bool,
-        grace: float | None,
-        show: str | Sequence[str] | None,
+        self, argv: Sequence[str | os.PathLike[str]], **options: Unpack[CommandOptions]
     ) -> None:
-        """As for `Job.exec`. Raises `Failure` for what is no list of words, and `UsageError`."""
+        """As for `Job.exec`. Raises `Failure` if `argv` is not a list of words, `UsageError` for
+        an option that is wrong.
+        """
         if isinstance(argv, str) or not argv or not all(map(_is_word, argv)):
             held = not isinstance(argv, str) and any(isinstance(word, Stand) for word in argv)
             hint = ": take the value of a current as a parameter of the function" if held else ""
             raise Failure(f"a command is a list of its words, not {argv!r}{hint}")
-        check_command(cwd, env, stdin, grace, show)
+        check_command(options, known=CommandOptions.__annotations__)
+        cwd, env, stdin = options.get("cwd"), options.get("env"), options.get("stdin")
+        show = options.get("show")
         self.argv = [os.fspath(word) for word in argv]
         self.cwd = None if cwd is None else Path(cwd)
         self.env = None if env is None else _environment(env)
-        self.cancellable = cancellable
+        self.cancellable = options.get("cancellable", True)
         self.of_hook = False
         """Whether a cancel hook runs it: then the end of the work is not its end."""
-        self.grace = grace
+        self.grace = options.get("grace")
         self.shown = (
             show if isinstance(show, str) else shlex.join(self.argv if show is None else show)
         )

@@ -109,7 +109,7 @@ class Calls:
 
 class _Noting(Protocol):
     @property
-    def _calls(self) -> Calls: ...
+    def calls(self) -> Calls: ...
 
 
 S = TypeVar("S", bound=_Noting)
@@ -123,7 +123,7 @@ def to_be_awaited(
     @functools.wraps(method)
     def noted(self: S, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         made = method(self, *args, **kwargs)
-        self._calls.note(_text(method.__name__, args, kwargs.get("show")), made)
+        self.calls.note(_text(method.__name__, args, kwargs.get("show")), made)
         return made
 
     return noted
@@ -140,7 +140,7 @@ def to_be_entered(
     ) -> AbstractAsyncContextManager[T, bool | None]:
         call = _text(method.__name__, args, None)
         made = Block(call, method(self, *args, **kwargs))
-        self._calls.note(call, made)
+        self.calls.note(call, made)
         return made
 
     return noted

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left, insort
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from enum import Enum
 from itertools import count
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from pycurrent.engine.tasks import failure_by, regardless, this_task
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import shown
 
-if TYPE_CHECKING:
-    from pycurrent.engine.job import Job
-
 R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
+J = TypeVar("J")
+"""The job that a custom pool is asked for by: a `Job`, which this module need not know."""
 
 
 class Priority(Enum):
@@ -46,11 +46,25 @@ class Tickets:
         return self._drawn[pool]
 
 
+class Waiter(Protocol):
+    """What a pool needs to know of a job. Two are the same if they are one object."""
+
+    @property
+    def description(self) -> str: ...
+    @property
+    def priority(self) -> Priority: ...
+    @property
+    def tickets(self) -> Tickets: ...
+    @property
+    def has_begun(self) -> bool:
+        """True once its work has begun: its tickets are not passed on any more."""
+
+
 class _Waiting(NamedTuple):
     """A job in a queue. `turn` is set once a resource is its own."""
 
     ticket: int
-    job: Job
+    job: Waiter
     turn: asyncio.Future[None]
 
 
@@ -87,18 +101,18 @@ class Pool:
         return f"Pool({self.label!r}, {self.capacity})"
 
     @staticmethod
-    def of(label: str, acquire: Callable[[Job], AbstractAsyncContextManager[R]]) -> CustomPool[R]:
+    def of(label: str, acquire: Callable[[J], AbstractAsyncContextManager[R]]) -> CustomPool[R]:
         """A pool whose resources are got by `acquire(job)`: an async context manager, which gives
         the resource for the block, and gets it back at its end.
         """
         return CustomPool(label, acquire)
 
     @property
-    def waiting(self) -> list[Job]:
+    def waiting(self) -> list[Waiter]:
         """The jobs in the queue, the next one first."""
         return [waiting.job for waiting in self._in_order()]
 
-    def place(self, job: Job) -> int | None:
+    def place(self, job: Waiter) -> int | None:
         """How many jobs are served up to this one; None if it does not wait."""
         return next(
             (place for place, waiting in enumerate(self._in_order(), 1) if waiting.job is job), None
@@ -117,7 +131,7 @@ class Pool:
         return next(self._tickets)
 
     @asynccontextmanager
-    async def acquire(self, job: Job) -> AsyncIterator[None]:
+    async def acquire(self, job: Waiter) -> AsyncIterator[None]:
         """Hold one of the resources for the block."""
         if self.free:
             self.used += 1
@@ -128,10 +142,10 @@ class Pool:
         finally:
             self._release()
 
-    async def _queue(self, job: Job) -> None:
+    async def _queue(self, job: Waiter) -> None:
         """Wait until a resource is handed to the job."""
         queue = self._queues[job.priority]
-        ticket = job.tickets.draw(self) if job.begun is None else self.draw()
+        ticket = self.draw() if job.has_begun else job.tickets.draw(self)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         insort(queue, _Waiting(ticket, job, turn), key=_ticket)
         try:
@@ -162,7 +176,7 @@ class CustomPool(Generic[R_co]):
     """A pool whose resources come from elsewhere."""
 
     def __init__(
-        self, label: str, acquire: Callable[[Job], AbstractAsyncContextManager[R_co]]
+        self, label: str, acquire: Callable[[Any], AbstractAsyncContextManager[R_co]]
     ) -> None:
         if not isinstance(label, str) or not callable(acquire):
             raise WrongKind(
@@ -182,3 +196,30 @@ class CustomPool(Generic[R_co]):
 
 
 AnyPool = Pool | CustomPool[Any]
+
+
+class Resources:
+    """What one job holds of pools until it ends."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held: AsyncExitStack | None = None
+
+    async def take(self, pool: AnyPool, job: Waiter) -> Any:
+        """Wait for a resource of the pool, and return it."""
+        if self._held is None:
+            self._held = AsyncExitStack()
+        return await self._held.enter_async_context(pool.acquire(job))
+
+    async def give_back(self, pool: AnyPool | None, log: Callable[[str], None]) -> None:
+        """Give back all of them, even if cancelled. An error is logged, as it is not the work's."""
+        if self._held is None:
+            return
+        owner = this_task()
+        try:
+            await regardless(self._held.aclose())
+        except BaseException as error:
+            where = "a pool" if pool is None else f"pool {pool.label}"
+            why = failure_by(error, "that", owner).message
+            log(f"A resource of {where} can't be given back: {why}")

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from pycurrent.cache import Cache, Handle
-from pycurrent.engine import Engine, Job, JobState
+from pycurrent.engine import DrivenJob, Engine, JobState
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.history import HistoryEntry, entry_of
 from pycurrent.service.view import EngineView, show_job, show_jobs
@@ -104,7 +104,7 @@ class Jobs:
         """Whether it has not ended."""
         return self._active(job_id) is not None
 
-    def _active(self, job_id: str) -> Job | None:
+    def _active(self, job_id: str) -> DrivenJob | None:
         handle = self._engine.jobs.get(job_id)
         if isinstance(handle, Handle) and handle.job is not None:
             return handle.job
@@ -215,15 +215,15 @@ class Jobs:
         return outcomes
 
 
-def _actions(job: Job | None) -> frozenset[Action]:
+def _actions(job: DrivenJob | None) -> frozenset[Action]:
     match job:
         case None:
             return frozenset({Action.REBUILD})
-        case Job(cancelled=str()):
+        case DrivenJob(cancelled=str()):
             return frozenset()
-        case Job(state=JobState.WAITING_FOR_CONFIRMATION):
+        case DrivenJob(state=JobState.WAITING_FOR_CONFIRMATION):
             return frozenset({Action.START, Action.CANCEL})
-        case Job():
+        case DrivenJob():
             return frozenset({Action.CANCEL})
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pycurrent.cache import Cache, JobEnd
-from pycurrent.engine import AnyPool, Effect, Engine, Job, JobState, Pool, Step
+from pycurrent.engine import AnyPool, DrivenJob, Effect, Engine, JobState, Pool, Step
 from pycurrent.service.view import EngineView
 from pycurrent.service.views import JobView, StageChange
 from pycurrent.term import Stats
@@ -111,7 +111,7 @@ class Gauge:
         self._begun()
         self._engine.service(Cache).on_ended(self._count_end)
 
-    def _count_end(self, job: Job, end: JobEnd) -> None:
+    def _count_end(self, job: DrivenJob, end: JobEnd) -> None:
         self._ended[end] += 1
         # One that nobody has asked about in the meantime is known from now on: at 0 it is not gone.
         if job.pool is not None:

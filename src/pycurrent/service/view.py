@@ -8,7 +8,7 @@ from heapq import nsmallest
 from typing import Any
 
 from pycurrent.cache import Cache, Handle
-from pycurrent.engine import Engine, Job, JobState, Moment, Pool, Step
+from pycurrent.engine import DrivenJob, Engine, JobState, Moment, Pool, Step, Waiter
 from pycurrent.incr import Node
 from pycurrent.service.views import (
     ForConfirmation,
@@ -43,7 +43,7 @@ class _Entry:
         self.state = State.BLOCKED
         self.update: Activity | None = None
         self.since = now
-        self.job: Job | None = None
+        self.job: DrivenJob | None = None
 
     @property
     def kind(self) -> State:
@@ -207,9 +207,9 @@ def term_of(node: Stage | Decision) -> Current[Any] | None:
     return owner if isinstance(owner, Current) else None
 
 
-def show_jobs(jobs: Iterable[Job]) -> Iterator[JobView]:
+def show_jobs(jobs: Iterable[DrivenJob]) -> Iterator[JobView]:
     """Many jobs: looks through each queue once, not once for each job in it."""
-    places: dict[Pool, dict[Job, int]] = {}
+    places: dict[Pool, dict[Waiter, int]] = {}
     for job in jobs:
         view = show_job(job, placed=False)
         pool = job.pool
@@ -220,7 +220,7 @@ def show_jobs(jobs: Iterable[Job]) -> Iterator[JobView]:
         yield view
 
 
-def show_job(job: Job, *, placed: bool = True) -> JobView:
+def show_job(job: DrivenJob, *, placed: bool = True) -> JobView:
     """A job that has not ended; not `placed`: without its place in a queue."""
     return JobView(
         id=job.id,
@@ -236,7 +236,7 @@ def show_job(job: Job, *, placed: bool = True) -> JobView:
     )
 
 
-def _wait(job: Job, *, placed: bool) -> Wait | None:
+def _wait(job: DrivenJob, *, placed: bool) -> Wait | None:
     match job.state:
         case JobState.WAITING_FOR_CONFIRMATION:
             assert job.level is not None

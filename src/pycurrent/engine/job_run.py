@@ -1,0 +1,141 @@
+"""A job from the first line of its work to its outcome.
+
+`run_job` owns the job: it runs the operation's function, and whichever way that ends, cancelled
+included, it ends the processes, runs the hooks, gives back the resources and closes the log, in
+this order, before anybody knows the outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
+
+from pycurrent.engine.driven_job import DrivenJob, JobState
+from pycurrent.engine.joblog import JobLog
+from pycurrent.engine.logrules import Explanation
+from pycurrent.engine.machine import Blame, attributed, blame
+from pycurrent.engine.stopped import Cancelled
+from pycurrent.engine.tasks import failure_by, take_cancellation
+from pycurrent.errors import PycurrentError
+from pycurrent.term import Failed, FailureKind, Ok
+
+T = TypeVar("T")
+
+_AFTERWARDS = MappingProxyType(
+    {
+        Blame.WORK: "",
+        Blame.BROKEN: " (not recorded as a result: it is run again after a restart, or a rebuild)",
+        Blame.SHORTAGE: " (this is not its work's fault: it is run again after a pause)",
+    }
+)
+"""What the log says after the message of a failure."""
+
+
+class Explain(Protocol):
+    """Finds what the rules say of the log of a failed job."""
+
+    def __call__(self, log: Path, /) -> Awaitable[Explanation | None]: ...
+
+
+async def run_job(
+    job: DrivenJob, work: Callable[[], Awaitable[T]], explain: Explain
+) -> Ok[T] | Failed:
+    """Do the work of a job, to the very end of the job, and return its outcome. Called once, in
+    the job's own task.
+
+    `explain` gives a better message for a failure, and the rule that says so, or None.
+    """
+    task = job.task = asyncio.current_task()
+    assert task is not None
+    outcome: Ok[T] | Failed
+    try:
+        if job.stopped is not None:
+            raise asyncio.CancelledError
+        outcome = Ok(await job.calls.checked(work()))
+        if not job.has_begun:
+            raise PycurrentError("the operation succeeded without having called job.start")
+    except BaseException as error:
+        job.blame = blame(error)
+        outcome = attributed(_failure(job, error, task), job.blame)
+    job.task = None
+    if task.cancelling():
+        await take_cancellation(task)
+    await _wind_up(job)
+    if job.stopped is not None:
+        outcome = job.stopped.outcome
+        job.blame = Blame.WORK
+    outcome = await _told(job, outcome, explain)
+    job.state = JobState.ENDED
+    return outcome
+
+
+def _failure(job: DrivenJob, error: BaseException, task: asyncio.Task[Any]) -> Failed:
+    """The failure that an exception of the work amounts to, whatever its class."""
+    if isinstance(error, asyncio.CancelledError):
+        if job.stopped is None and task.cancelling():
+            # Not by us: the event loop ends.
+            job.stopped = Cancelled("its task was cancelled")
+        if job.stopped is not None:
+            return job.stopped.outcome
+    return failure_by(error, "its work", task)
+
+
+async def _wind_up(job: DrivenJob) -> None:
+    """End what the work has left: processes first, then the hooks, then the resources."""
+    if job.time_limit is not None:
+        job.time_limit.end()
+    await job.commands.outlive()
+    job.hooks.run(job.cancelled or "the job has ended")
+    await job.hooks.ended()
+    await job.commands.outlive()
+    await job.resources.give_back(job.pool, job.log)
+    # Giving back may have added some.
+    await job.hooks.ended()
+
+
+async def _told(job: DrivenJob, outcome: Ok[T] | Failed, explain: Explain) -> Ok[T] | Failed:
+    """Have the log say how it ended, and close it. Gives the outcome as others may see it."""
+    log = job.log_file
+    await job.calls.tell()
+    job.commands.close()
+    await log.learn()
+    outcome = _logged(outcome, job.blame, log)
+    of_work = job.stopped is None and job.blame is Blame.WORK and log.error is None
+    if isinstance(outcome, Failed) and of_work:
+        outcome = _explained(outcome, await explain(log.path), log)
+    log.close()
+    if log.error is not None and job.stopped is None:
+        # A log that is not whole is a failure, too.
+        job.blame = max(Blame.BROKEN, blame(log.error))
+        return Failed(f"the log can't be written: {log.error.strerror}", kind=FailureKind.INFRA)
+    return outcome
+
+
+def _logged(outcome: Ok[T] | Failed, blame: Blame, log: JobLog) -> Ok[T] | Failed:
+    """Have the log say how it ended. Gives the outcome as others may see it."""
+    log.end_text()
+    match outcome:
+        case Ok():
+            log.line("Job succeeded")
+        case Failed(message):
+            # The message leaves the log, which would have masked what is secret.
+            masked = log.masked(message)
+            trace = outcome.traceback
+            if trace is not None:
+                trace = log.masked(trace)
+                log.write(trace)
+                log.end_text()
+            log.line(f"Job failed: {message}{_AFTERWARDS[blame]}")
+            outcome = Failed(masked, kind=outcome.kind, traceback=trace)
+    return outcome
+
+
+def _explained(failed: Failed, found: Explanation | None, log: JobLog) -> Failed:
+    """The failure by the report of the log rule that was found for it, if one was."""
+    if found is None:
+        return failed
+    log.line(f"Shown as: {found.report} (log rule {found.rule.pattern!r})")
+    return Failed(found.report, kind=failed.kind)
