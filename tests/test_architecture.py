@@ -36,8 +36,9 @@ MAY_USE = {
     # The command line starts the web.
     "cli": {"service", "web", *CORE, "errors"},
     "testing": {*CORE, "errors"},
-    # The package itself, and what `python -m pycurrent` runs.
-    "": {*CORE, "cli", "errors"},
+    # The public names, the package that gives them, and what `python -m pycurrent` runs.
+    "public": {*CORE, "cli", "errors"},
+    "": {"public"},
     "__main__": {"cli"},
 }
 """The rooms, and for each the others that it may import."""

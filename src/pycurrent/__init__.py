@@ -1,94 +1,29 @@
 """Pipelines that keep things up to date.
 
 `import pycurrent as current` is the idiom of the documentation.
+
+The names stand in `pycurrent.public`. They are imported when one of them is first used, since a
+command line that prints its help or a log needs neither an engine nor asyncio.
 """
 
-from pycurrent.cache import Builder, Operation, Publisher, Schedule, builder, publisher
-from pycurrent.cli.main import main
-from pycurrent.engine import (
-    CommandFailed,
-    Config,
-    Engine,
-    FileMonitor,
-    Job,
-    Level,
-    LogRule,
-    Monitor,
-    Pool,
-)
-from pycurrent.errors import PycurrentError, UsageError
-from pycurrent.term import (
-    Active,
-    Activity,
-    Current,
-    Failed,
-    Failure,
-    FailureKind,
-    Metadata,
-    Ok,
-    Output,
-    Primitive,
-    Stats,
-    Var,
-    active,
-    all,
-    bind,
-    collapse_list,
-    component,
-    constant,
-    context,
-    fail,
-    from_output,
-    map,
-    metadata,
-    option_seq,
-    pair,
-    seq,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Active",
-    "Activity",
-    "Builder",
-    "CommandFailed",
-    "Config",
-    "Current",
-    "Engine",
-    "Failed",
-    "Failure",
-    "FailureKind",
-    "FileMonitor",
-    "Job",
-    "Level",
-    "LogRule",
-    "Metadata",
-    "Monitor",
-    "Ok",
-    "Operation",
-    "Output",
-    "Pool",
-    "Primitive",
-    "Publisher",
-    "PycurrentError",
-    "Schedule",
-    "Stats",
-    "UsageError",
-    "Var",
-    "active",
-    "all",
-    "bind",
-    "builder",
-    "collapse_list",
-    "component",
-    "constant",
-    "context",
-    "fail",
-    "from_output",
-    "main",
-    "map",
-    "metadata",
-    "option_seq",
-    "pair",
-    "publisher",
-    "seq",
-]
+if TYPE_CHECKING:
+    from pycurrent.public import *  # noqa: F403
+    from pycurrent.public import __all__ as __all__
+
+
+def __getattr__(name: str) -> object:
+    # Tools ask modules for many special names, such as `__wrapped__`; only one of them is ours.
+    if not name.startswith("__") or name == "__all__":
+        public = import_module("pycurrent.public")
+        if name == "__all__" or name in public.__all__:
+            value: object = getattr(public, name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *import_module("pycurrent.public").__all__})

@@ -1,6 +1,6 @@
 """`python -m pycurrent`: the command line."""
 
-from pycurrent.cli.app import run
+from pycurrent.cli.entry import run
 
 if __name__ == "__main__":
     run()

@@ -7,8 +7,9 @@ from textwrap import dedent
 
 import pytest
 
-from pycurrent.cli.app import call, make_app
+from pycurrent.cli.app import make_app
 from pycurrent.cli.end import status_of
+from pycurrent.cli.library import call
 
 from .commands import Child, Command, Ended, Start, Write
 

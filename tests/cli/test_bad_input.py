@@ -157,14 +157,17 @@ def test_an_unstable_key(key: str, pipeline_file: Write, pycurrent: Command) -> 
         ),
         (
             ["run", "ci.py", "--confirm", "average", "--confirm-auto-release", "x"],
-            "Invalid value for --confirm-auto-release: 'x' is no number of seconds",
+            "Invalid value for --confirm-auto-release: 'x' is not a number of seconds",
         ),
         (
             ["run", "ci.py", "--confirm-auto-release", "1"],
             "--confirm-auto-release needs --confirm LEVEL",
         ),
         (["graph", "ci.py", "--unfold", "x"], "--unfold takes KEY=VALUE"),
-        (["gc", "--older-than", "90"], "Invalid value for --older-than: '90' is no time such as"),
+        (
+            ["gc", "--older-than", "90"],
+            "Invalid value for --older-than: '90' is not a time such as",
+        ),
         (["gc"], 'Command "gc" parameter --older-than requires an argument; see'),
         (["history", "--ok", "--failed"], "no job has both succeeded and failed"),
         (["history", "--limit", "0"], 'Invalid value "0" for --limit. Must be >= 1; see --help'),

@@ -13,9 +13,10 @@ import pytest
 
 import pycurrent as current
 from pycurrent import Config, Current, Failure, Job, Level, builder
-from pycurrent.cli.app import call, make_app
+from pycurrent.cli.app import make_app
 from pycurrent.cli.client.status import ClientExit
 from pycurrent.cli.end import status_of
+from pycurrent.cli.library import call
 from pycurrent.store import AccessDatabase, TokenRecord
 from pycurrent.web.settings import AccessSettings, WebSettings
 from pycurrent.web.users import LocalUser, PasswordFile, PasswordHash, Role

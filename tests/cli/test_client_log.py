@@ -7,9 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from pycurrent.cli.app import call, make_app
+from pycurrent.cli.app import make_app
 from pycurrent.cli.client.status import ClientExit
 from pycurrent.cli.end import status_of
+from pycurrent.cli.library import call
 
 JOB = "2026-11-22/104453-frob-a38bc9"
 

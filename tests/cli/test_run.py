@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pycurrent.cli.status import Exit, earned
+from pycurrent.cli.run import earned
+from pycurrent.cli.status import Exit
 from pycurrent.cli.summary import Summary
 from pycurrent.service import Overview, StageView
 from pycurrent.term import Active, Activity, Failed, Ok, State, Stats

@@ -41,8 +41,9 @@ def test_the_module_is_the_command(child: Start) -> None:
 def test_help_imports_nothing_but_what_it_shows(child: Start) -> None:
     """The commands are listed without being imported."""
     code = (
-        "import sys; from pycurrent.cli.app import call, make_app; call(make_app(), ['--help']);"
-        "print([m for m in ('rich.live', 'pycurrent.cli.run') if m in sys.modules])"
+        "import sys, atexit; from pycurrent.cli.entry import run;"
+        "heavy = ('asyncio', 'rich.live', 'pycurrent.cli.run', 'pycurrent.engine', 'fastapi');"
+        "atexit.register(lambda: print([m for m in heavy if m in sys.modules])); run(['--help'])"
     )
     ended = child("-c", code).end()
     for command in ("run", "graph", "history", "log", "gc"):
@@ -51,6 +52,11 @@ def test_help_imports_nothing_but_what_it_shows(child: Start) -> None:
 
 
 def test_a_pipeline_without_a_command_line_costs_none(child: Start) -> None:
-    """`import pycurrent` imports neither the command line nor what that is built on."""
-    code = "import sys, pycurrent; print(*{m.split('.')[0] for m in sys.modules})"
+    """`import pycurrent`, names included, imports neither the command line nor what that is built
+    on.
+    """
+    code = (
+        "import sys, pycurrent; from pycurrent import *;"
+        "print(*{m.split('.')[0] for m in sys.modules})"
+    )
     assert not set(child("-c", code).end().out.split()) & {"cyclopts", "rich", "attr"}

@@ -2,8 +2,9 @@
 
 import pytest
 
-from pycurrent.cli.options import RunOptions
-from pycurrent.cli.text import counts, one_line, size
+from pycurrent.cli.output import one_line
+from pycurrent.cli.run_options import RunOptions
+from pycurrent.cli.text import counts, size
 from pycurrent.term import Stats
 
 

@@ -12,7 +12,8 @@ from time import monotonic
 import pytest
 import pytest_asyncio
 
-from pycurrent.cli.app import call, make_app
+from pycurrent.cli.app import make_app
+from pycurrent.cli.library import call
 from pycurrent.errors import UsageError
 from pycurrent.store import StateDir
 from pycurrent.web.settings import WebSettings

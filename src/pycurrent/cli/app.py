@@ -1,37 +1,19 @@
-"""The command `pycurrent`."""
+"""The command `pycurrent`, with all its commands."""
 
 from __future__ import annotations
 
-import gc
-import sys
-from collections.abc import Sequence
 from types import MappingProxyType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 from pycurrent.cli.client.app import make_client_app
-from pycurrent.cli.end import end_with
 
 _AS_IT_IS: Any = MappingProxyType(
     # No argument is a NUL: `--` is left to whoever reads the whole.
     {"help_flags": (), "version_flags": (), "end_of_options_delimiter": "\0"}
 )
 Rest = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
-
-
-def run(tokens: Sequence[str] | None = None) -> NoReturn:
-    """Do what the command line says, and end the process with its exit status."""
-    given = list(sys.argv[1:] if tokens is None else tokens)
-    # Until a pipeline has been built: most of what is made before that stays.
-    gc.disable()
-    end_with("pycurrent", lambda: call(make_app(), given))
-
-
-def call(app: App, tokens: Sequence[str]) -> int:
-    """The exit status of a command. Raises `CycloptsError` and what the command raises."""
-    status = app(list(tokens), exit_on_error=False, print_error=False)
-    return status if isinstance(status, int) else 0
 
 
 def version() -> str:

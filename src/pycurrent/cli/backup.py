@@ -8,7 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from pycurrent.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from pycurrent.cli.option import DEFAULT_STATE_DIR
+from pycurrent.cli.options import StateDirOption
 from pycurrent.cli.text import size
 from pycurrent.store import StateDir, back_up
 

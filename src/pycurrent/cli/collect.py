@@ -9,7 +9,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from pycurrent.cli.options import DEFAULT_STATE_DIR, DurationOption, StateDirOption
+from pycurrent.cli.option import DEFAULT_STATE_DIR
+from pycurrent.cli.options import DurationOption, StateDirOption
 from pycurrent.cli.output import complain
 from pycurrent.cli.status import Exit
 from pycurrent.cli.text import size

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
-from cyclopts import CycloptsError, UnknownCommandError
-
-from pycurrent.cli.output import OutputLostError, complain, give_up, open_streams
+from pycurrent.cli.output import OutputLostError, complain, give_up, one_line, open_streams
 from pycurrent.cli.status import SIGNALLED, CommandError, Exit
-from pycurrent.cli.stop import END_WITHIN, end_within
-from pycurrent.cli.text import one_line
 from pycurrent.errors import PycurrentError, UsageError
+
+END_WITHIN = 10.0
+"""Seconds that what is left may hold up the end of the process."""
 
 
 def end_with(program: str, command: Callable[[], int]) -> NoReturn:
@@ -35,13 +37,6 @@ def status_of(program: str, command: Callable[[], int]) -> int:
         status = command()
         sys.stdout.flush()
         return status
-    except CycloptsError as error:
-        error.verbose = False  # It would tell of our functions.
-        said = str(error).rstrip(". ")
-        if isinstance(error, UnknownCommandError):
-            # Some of them only, and badly joined: --help lists them all.
-            said = said.partition(" Available commands: ")[0].rstrip(".")
-        return _complain(program, f"{said}; see --help", Exit.USAGE)
     except UsageError as error:
         if frames := getattr(error, "frames", ""):
             complain(frames.removesuffix("\n"))
@@ -82,3 +77,33 @@ def _has_folder() -> bool:
 def _complain(program: str, message: str, status: int) -> int:
     complain(f"{program}: {one_line(message)}")
     return status
+
+
+@contextmanager
+def bounded_end(status: int) -> Iterator[None]:
+    """See the process end within a while after all is done: the block waits for what authors' code
+    has left (threads, tasks that don't heed their cancellation), which may never end.
+    """
+    timer = end_within(END_WITHIN, status)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def end_within(seconds: float, status: int) -> threading.Timer:
+    """End the process with this status, unless it has ended by then."""
+    timer = threading.Timer(seconds, _end_at_once, [status])
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def _end_at_once(status: int) -> None:
+    threads = [t.name for t in threading.enumerate() if not t.daemon and t.name != "MainThread"]
+    what = f" (threads: {', '.join(threads)})" if threads else ""
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"pycurrent: some code of the pipeline does not end{what}: it is left\n")
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)

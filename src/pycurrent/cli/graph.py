@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from pycurrent.cli.options import GraphOptions
 from pycurrent.cli.pipeline_command import Call
+from pycurrent.cli.run_options import GraphOptions
 from pycurrent.errors import UsageError
 from pycurrent.term import told
 from pycurrent.term.dot import dot_of

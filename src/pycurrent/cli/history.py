@@ -7,8 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from pycurrent.cli.options import DEFAULT_STATE_DIR, StateDirOption, whole_number
-from pycurrent.cli.text import one_line
+from pycurrent.cli.option import DEFAULT_STATE_DIR
+from pycurrent.cli.options import StateDirOption, reading
+from pycurrent.cli.output import one_line
+from pycurrent.cli.values import whole_number
 from pycurrent.errors import UsageError
 from pycurrent.service import HistoryEntry, Records
 from pycurrent.service.words import duration, local_time
@@ -29,7 +31,7 @@ def history(
     limit: Annotated[
         int,
         Parameter(
-            converter=whole_number,
+            converter=reading(whole_number),
             n_tokens=1,
             validator=validators.Number(gte=1),
             help="How many at most.",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import IO, Self
 
-from pycurrent.cli.output import OutputLostError, complain, give_up
-from pycurrent.cli.text import one_line, title, waits
+from pycurrent.cli.output import OutputLostError, complain, give_up, one_line
+from pycurrent.cli.text import title, waits
 from pycurrent.service import EngineView, StageChange, StageView
 from pycurrent.service.words import duration, local_time
 from pycurrent.term import State

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from pycurrent.cli.output import OutputLostError
-from pycurrent.cli.text import counts, one_line, title, waits
+from pycurrent.cli.output import OutputLostError, one_line
+from pycurrent.cli.text import counts, title, waits
 from pycurrent.service import EngineView, InQueue, Overview, StageChange, StageView
 from pycurrent.service.words import duration
 from pycurrent.term import Failed, State, Stats

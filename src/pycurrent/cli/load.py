@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pycurrent.cli.text import one_line
+from pycurrent.cli.output import one_line
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import Current, failed_by, noting
 

@@ -11,7 +11,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from pycurrent.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from pycurrent.cli.option import DEFAULT_STATE_DIR
+from pycurrent.cli.options import StateDirOption
 from pycurrent.cli.output import TerminalFilter
 from pycurrent.engine.follow import follow, watch_file
 from pycurrent.errors import PycurrentError

@@ -88,6 +88,14 @@ def complain(text: str) -> None:
         give_up(sys.stderr)
 
 
+def one_line(text: str) -> str:
+    """A text without line breaks, and without what a terminal would take for a command."""
+    words = " ".join(text.split())
+    if words.isprintable():
+        return words
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in words)
+
+
 class TerminalFilter:
     """Takes from a text what a terminal would take for a command, but for colours.
 

@@ -13,22 +13,23 @@ from time import monotonic
 from typing import Any
 
 from pycurrent.cache import Cache
-from pycurrent.cli.options import RunOptions
+from pycurrent.cli.end import bounded_end
+from pycurrent.cli.output import one_line
 from pycurrent.cli.pipeline_command import Call
+from pycurrent.cli.run_options import RunOptions
 from pycurrent.cli.screen import is_live, screen_for
 from pycurrent.cli.site import prepared_site
-from pycurrent.cli.status import SIGNALLED, earned
-from pycurrent.cli.stop import bounded_end, stop_requests
+from pycurrent.cli.status import SIGNALLED, Exit
+from pycurrent.cli.stop import stop_requests
 from pycurrent.cli.summary import LISTED, Summary, log_command
 from pycurrent.cli.tail import last_lines
-from pycurrent.cli.text import one_line
 from pycurrent.engine import Effect, Engine
 from pycurrent.engine.collector import keep_all_that_is
 from pycurrent.engine.threshold import Recorded
 from pycurrent.errors import UsageError
 from pycurrent.service import EngineView, Overview
 from pycurrent.service.words import plural
-from pycurrent.term import Misused
+from pycurrent.term import Active, Failed, Misused, Ok
 
 _NAMED = 5
 
@@ -65,6 +66,27 @@ def run_pipeline(call: Call, options: RunOptions) -> int:
             sys.stdout.write(Summary(end, status, took, logs, tail).text())
         bounded.enter_context(bounded_end(status))
     return status
+
+
+def earned(overview: Overview, *, recorded: bool) -> Exit:
+    """The status of a run in which nothing more can happen.
+
+    What is not `recorded` comes first: without it the rest may not be the whole. A failure counts
+    if the pipeline's result is one: what its author has caught is no failure of the whole.
+    """
+    match overview.result:
+        case _ if not recorded:
+            return Exit.UNRECORDED
+        case Failed():
+            return Exit.FAILED
+        case _ if overview.pauses:
+            return Exit.MACHINE
+        case _ if overview.of_interest.waiting_for_confirmation:
+            return Exit.UNCONFIRMED
+        case Ok():
+            return Exit.OK
+        case Active():
+            return Exit.FAILED
 
 
 async def _run(engine: Engine, call: Call, options: RunOptions, logs: str) -> Overview | _Stopped:

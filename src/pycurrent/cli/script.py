@@ -4,32 +4,46 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from cyclopts import App
-
-from pycurrent.cli.app import add_readers, call
 from pycurrent.cli.end import end_with
 from pycurrent.cli.load import Pipeline, SiteOf
 from pycurrent.cli.pipelines import GRAPH, RUN
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 
 def run_script(pipeline: Pipeline, site: SiteOf | None = None) -> NoReturn:
     """Do what the command line says, and end the process with its exit status."""
     name = Path(sys.argv[0]).name
-    end_with(name, lambda: call(make_script_app(pipeline, name, site), sys.argv[1:]))
+    end_with(name, lambda: _status(pipeline, name, site))
+
+
+def _status(pipeline: Pipeline, name: str, site: SiteOf | None) -> int:
+    tokens = sys.argv[1:]
+    if (status := RUN.on_script(pipeline, name, site, tokens)) is not None:
+        return status
+    from pycurrent.cli.library import call
+
+    return call(make_script_app(pipeline, name, site), tokens)
 
 
 def make_script_app(pipeline: Pipeline, name: str, site: SiteOf | None = None) -> App:
     """`run` is what it does by default."""
+    from cyclopts import App
+
+    from pycurrent.cli.app import add_readers
+    from pycurrent.cli.library import Reader
+
     app = App(
         name=name,
-        default_command=RUN.of_script(pipeline, name, site),
+        default_command=Reader(RUN).of_script(pipeline, name, site),
         version_flags=(),
         help_format="plaintext",
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
-    app.command(GRAPH.of_script(pipeline, name), name="graph", help=GRAPH.help)
+    app.command(Reader(GRAPH).of_script(pipeline, name), name="graph", help=GRAPH.help)
     add_readers(app)
     return app

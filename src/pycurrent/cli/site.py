@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pycurrent.cli.load import SiteOf
-from pycurrent.cli.options import RunOptions
+from pycurrent.cli.run_options import RunOptions
 from pycurrent.engine import Engine
 from pycurrent.service import EngineView, Service
 

@@ -1,4 +1,4 @@
-"""The exit statuses, and which one a run has earned."""
+"""The exit statuses."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from enum import IntEnum
 from typing import ClassVar
 
 from pycurrent.errors import PycurrentError
-from pycurrent.service import Overview
-from pycurrent.term import Active, Failed, Ok
 
 
 class Exit(IntEnum):
@@ -37,24 +35,3 @@ class CommandError(PycurrentError):
     """A command can't go on. Each kind says by which status the process ends."""
 
     status: ClassVar[IntEnum] = Exit.FAILED
-
-
-def earned(overview: Overview, *, recorded: bool) -> Exit:
-    """The status of a run in which nothing more can happen.
-
-    What is not `recorded` comes first: without it the rest may not be the whole. A failure counts
-    if the pipeline's result is one: what its author has caught is no failure of the whole.
-    """
-    match overview.result:
-        case _ if not recorded:
-            return Exit.UNRECORDED
-        case Failed():
-            return Exit.FAILED
-        case _ if overview.pauses:
-            return Exit.MACHINE
-        case _ if overview.of_interest.waiting_for_confirmation:
-            return Exit.UNCONFIRMED
-        case Ok():
-            return Exit.OK
-        case Active():
-            return Exit.FAILED

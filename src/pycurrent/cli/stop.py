@@ -5,47 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-END_WITHIN = 10.0
-"""Seconds that what is left may hold up the end of the process."""
-
-
-@contextmanager
-def bounded_end(status: int) -> Iterator[None]:
-    """See the process end within a while after all is done: the block waits for what authors' code
-    has left (threads, tasks that don't heed their cancellation), which may never end.
-    """
-    timer = end_within(END_WITHIN, status)
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def end_within(seconds: float, status: int) -> threading.Timer:
-    """End the process with this status, unless it has ended by then."""
-    timer = threading.Timer(seconds, _end_at_once, [status])
-    timer.daemon = True
-    timer.start()
-    return timer
-
-
-def _end_at_once(status: int) -> None:
-    threads = [t.name for t in threading.enumerate() if not t.daemon and t.name != "MainThread"]
-    what = f" (threads: {', '.join(threads)})" if threads else ""
-    with suppress(OSError, ValueError):
-        sys.stderr.write(f"pycurrent: some code of the pipeline does not end{what}: it is left\n")
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(status)
 
 
 class StopRequest:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from pycurrent.cli.options import DEFAULT_STATE_DIR, STATE_DIR_VARIABLE
-from pycurrent.cli.output import for_terminal
+from pycurrent.cli.option import DEFAULT_STATE_DIR, STATE_DIR_VARIABLE
+from pycurrent.cli.output import for_terminal, one_line
 from pycurrent.cli.status import Exit
-from pycurrent.cli.text import counts, one_line, title, waits
+from pycurrent.cli.text import counts, title, waits
 from pycurrent.service import Overview, StageView
 from pycurrent.service.words import duration
 from pycurrent.term import Failed, State

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pycurrent.cli.output import one_line
 from pycurrent.service import ForConfirmation, InQueue, StageView, Wait
 from pycurrent.service.words import plural
 from pycurrent.term import Stats
@@ -14,14 +15,6 @@ _NAMES = (
     ("ok", "ok"),
     ("blocked", "blocked"),
 )
-
-
-def one_line(text: str) -> str:
-    """A text without line breaks, and without what a terminal would take for a command."""
-    words = " ".join(text.split())
-    if words.isprintable():
-        return words
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in words)
 
 
 def title(stage: StageView) -> str:

@@ -16,7 +16,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from cyclopts import Parameter, Token
 
-from pycurrent.cli.options import folder_or_file, whole_number
+from pycurrent.cli.options import reading
+from pycurrent.cli.values import folder_or_file, whole_number
 
 
 def exact(annotation: Any) -> Any:
@@ -63,9 +64,9 @@ def can_be_option(annotation: Any) -> bool:
 
 def _converter(annotation: Any) -> Callable[[Any, Sequence[Token]], Any] | None:
     if annotation is int:
-        return whole_number
+        return reading(whole_number)
     if annotation is Path:
-        return folder_or_file
+        return reading(folder_or_file)
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return None if issubclass(annotation, Flag) else _member(annotation)
     return None

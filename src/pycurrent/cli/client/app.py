@@ -9,7 +9,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from pycurrent.cli.options import DEFAULT_STATE_DIR, StateDirOption
+from pycurrent.cli.option import DEFAULT_STATE_DIR
+from pycurrent.cli.options import StateDirOption
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 URL_VARIABLE = "PYCURRENT_URL"

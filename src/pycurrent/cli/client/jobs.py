@@ -14,7 +14,7 @@ from pycurrent.cli.client.remote import job_path
 from pycurrent.cli.client.session import Given, Session
 from pycurrent.cli.client.status import CantBeDone, ClientExit
 from pycurrent.cli.client.words import job_line, moment, outcome_line, waits
-from pycurrent.cli.text import one_line
+from pycurrent.cli.output import one_line
 from pycurrent.service.words import duration
 
 JobText = Annotated[

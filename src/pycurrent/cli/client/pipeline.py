@@ -11,7 +11,8 @@ from pycurrent.cli.client.answers import Confirmation, Overview
 from pycurrent.cli.client.session import Form, Given
 from pycurrent.cli.client.status import ClientExit
 from pycurrent.cli.client.words import job_line, stage_lines
-from pycurrent.cli.text import counts, one_line
+from pycurrent.cli.output import one_line
+from pycurrent.cli.text import counts
 from pycurrent.errors import UsageError
 from pycurrent.service.words import plural
 from pycurrent.term import Stats

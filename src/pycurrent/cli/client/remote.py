@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from urllib.parse import quote, urlencode, urlsplit
 
 from pycurrent.cli.client.status import CantBeDone, NotAllowed, Unreachable
-from pycurrent.cli.text import one_line
+from pycurrent.cli.output import one_line
 from pycurrent.errors import UsageError
 
 PREFIX = "/api/v1"

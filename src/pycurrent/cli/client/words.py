@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from pycurrent.cli.client.answers import Entry, Job, Outcome, Stage, Wait
-from pycurrent.cli.text import one_line
+from pycurrent.cli.output import one_line
 from pycurrent.service.words import duration, local_time
 
 

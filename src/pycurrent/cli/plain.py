@@ -1,0 +1,91 @@
+"""The command lines that are read without a library: those of runs that have nothing to do.
+
+Only flags that are written out, and options whose text has one reading: `run FILE --once
+--state-dir PATH`. Everything else, mistakes and `--help` too, is left to the library, which reads
+what is read here in the same way.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import Field, dataclass, fields
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
+
+from pycurrent.cli.option import Option
+
+O = TypeVar("O")  # noqa: E741
+
+
+@dataclass(frozen=True, slots=True)
+class Plain(Generic[O]):
+    """A command line as it was read."""
+
+    arguments: tuple[str, ...]
+    options: O
+
+
+def read_plainly(tokens: Sequence[str], kind: type[O]) -> Plain[O] | None:
+    """The arguments, and the options as one of `kind`; None if this takes a library."""
+    known = {flag_of(name): (name, option) for name, option in options_of(kind).items()}
+    if any(option.env is not None and option.env in os.environ for _, option in known.values()):
+        return None
+    flags = {flag_of(field.name) for field in _fields(kind) if field.default is False}
+    arguments: list[str] = []
+    given: dict[str, Any] = {}
+    rest = iter(tokens)
+    for token in rest:
+        if not token.startswith("-"):
+            arguments.append(token)
+            continue
+        name, option = known.get(token, ("", None))
+        if option is None or name in given:
+            return None
+        if token in flags:
+            given[name] = True
+            continue
+        text = next(rest, "-")
+        if option.read is None or option.at_least is not None or text.startswith("-"):
+            return None
+        try:
+            given[name] = option.read(text)
+        except ValueError:
+            return None
+    return Plain(tuple(arguments), kind(**given))
+
+
+def has_only_defaults(pipeline: Callable[..., Any], kind: type) -> bool:
+    """True if the pipeline can be called without an argument, and needs no look at its parameters.
+
+    An author who describes parameters by the library has imported it: they may have a
+    variable of the environment, for one.
+    """
+    parameters = inspect.signature(pipeline).parameters
+    ours = {"help", *(field.name for field in _fields(kind))}
+    return not parameters or (
+        "cyclopts" not in sys.modules
+        and all(p.default is not p.empty for p in parameters.values())
+        and not any(name.strip("_").lower() in ours for name in parameters)
+    )
+
+
+def options_of(kind: type) -> dict[str, Option]:
+    """The options of a command, by the names of their fields."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {field.name: _option(hints[field.name]) for field in _fields(kind)}
+
+
+def _option(hint: Any) -> Option:
+    (option,) = (extra for extra in get_args(hint) if isinstance(extra, Option))
+    return option
+
+
+def flag_of(name: str) -> str:
+    """How the option of a field is written."""
+    return f"--{name.replace('_', '-')}"
+
+
+def _fields(kind: type) -> tuple[Field[Any], ...]:
+    return fields(kind)

@@ -1,0 +1,178 @@
+"""The options of the commands on pipelines. What is said here is what `--help` shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pycurrent.cli.option import DEFAULT_STATE_DIR, SITE, STATE_DIR_HELP, STATE_DIR_VARIABLE, Option
+from pycurrent.cli.values import folder_or_file, seconds, whole_number
+from pycurrent.engine import Config, Level
+from pycurrent.engine.level import DEFAULT_JOBS
+from pycurrent.errors import UsageError
+
+_NO_LEVEL = "none"
+
+
+def _level(text: str) -> Level | Literal["none"]:
+    """A level by its name, or none: what `--confirm` takes."""
+    name = text.strip().lower()
+    if name == _NO_LEVEL:
+        return "none"
+    known = {str(level): level for level in Level}
+    if name not in known:
+        names = ", ".join([*known, _NO_LEVEL])
+        raise ValueError(f"{text!r} is not a level. Choose from: {names}.")
+    return known[name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a pipeline is run."""
+
+    once: Annotated[
+        bool,
+        Option(
+            help="Run until nothing more can happen, and exit with 0 if all is ok, 1 if something"
+            " failed, 2 if what was asked for can't be done, 3 if something waits for"
+            " confirmation, 4 if the machine has run out of something, 5 if what was done can't be"
+            " recorded.",
+        ),
+    ] = False
+    confirm: Annotated[
+        Level | Literal["none"] | None,
+        Option(
+            metavar="LEVEL",
+            read=_level,
+            help="Have jobs at this level, or above it, wait for confirmation; none for no jobs."
+            " By default the level holds that was given or set last.",
+        ),
+    ] = None
+    confirm_auto_release: Annotated[
+        timedelta | None,
+        Option(
+            metavar="SECONDS",
+            read=seconds,
+            help="After so long, have nothing wait for confirmation any more.",
+        ),
+    ] = None
+    jobs: Annotated[
+        int,
+        Option(
+            metavar="N",
+            at_least=1,
+            help="How many jobs may have commands at work at once; others wait for their turn. Many"
+            " may be waiting for other machines, and so it is a large number by default.",
+        ),
+    ] = DEFAULT_JOBS
+    state_dir: Annotated[
+        Path,
+        Option(read=folder_or_file, env=STATE_DIR_VARIABLE, help=STATE_DIR_HELP),
+    ] = DEFAULT_STATE_DIR
+    shared: Annotated[
+        bool,
+        Option(
+            help="Let the group of this user read the history and the logs that are made.",
+        ),
+    ] = False
+    web: Annotated[
+        bool | None,
+        Option(
+            help="Serve the pages and the API. By default they are, but not with --once.",
+        ),
+    ] = None
+    host: Annotated[
+        str | None,
+        Option(
+            env="PYCURRENT_HOST",
+            group=SITE,
+            help="The address to listen at: 127.0.0.1, which only this machine can reach, unless"
+            " the pipeline says otherwise.",
+        ),
+    ] = None
+    port: Annotated[
+        int | None,
+        Option(
+            env="PYCURRENT_PORT",
+            read=whole_number,
+            group=SITE,
+            at_least=0,
+            at_most=65535,
+            help="The port to listen at: 8080, unless the pipeline says otherwise; 0 for any"
+            " that is free.",
+        ),
+    ] = None
+    public_url: Annotated[
+        str | None,
+        Option(
+            metavar="URL",
+            group=SITE,
+            help="How the site is reached from elsewhere, such as https://ci.example.org.",
+        ),
+    ] = None
+    allow_host: Annotated[
+        tuple[str, ...],
+        Option(
+            metavar="NAME",
+            group=SITE,
+            help="One more name by which the site is reached; with a port, at this port only.",
+        ),
+    ] = ()
+    trust_proxy: Annotated[
+        tuple[str, ...],
+        Option(
+            metavar="ADDRESS",
+            group=SITE,
+            help="The address of a proxy on another machine, or a network such as 10.0.0.0/8: what"
+            " it says of who asks is believed.",
+        ),
+    ] = ()
+    allow_anonymous: Annotated[
+        Literal["viewer", "builder", "monitor", "admin"] | None,
+        Option(
+            metavar="ROLE",
+            group=SITE,
+            help="What anybody who reaches the site may do without logging in.",
+        ),
+    ] = None
+
+    open_badges: Annotated[
+        bool,
+        Option(group=SITE, help="Let anybody see the badges without logging in."),
+    ] = False
+    open_metrics: Annotated[
+        bool,
+        Option(group=SITE, help="Let anybody see the metrics without logging in."),
+    ] = False
+
+    @property
+    def serves(self) -> bool:
+        """Whether there are pages."""
+        return not self.once if self.web is None else self.web
+
+    def config(self) -> Config:
+        """Raises `UsageError` where the options make no sense together."""
+        level = None if self.confirm == "none" else self.confirm
+        if self.confirm_auto_release is not None and level is None:
+            raise UsageError("--confirm-auto-release needs --confirm LEVEL")
+        return Config(
+            confirm=level,
+            auto_release=self.confirm_auto_release,
+            insist=self.confirm is not None,
+            jobs=self.jobs,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphOptions:
+    """How a pipeline is drawn."""
+
+    unfold: Annotated[
+        tuple[str, ...],
+        Option(
+            metavar="KEY=VALUE",
+            help="Show what is inside a fold; `all` shows it all.",
+        ),
+    ] = ()

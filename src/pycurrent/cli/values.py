@@ -1,0 +1,48 @@
+"""Values on the command line: each is read from one text, or refused in words by a ValueError."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+
+def folder_or_file(text: str) -> Path:
+    """A path. An empty text comes from a variable that is not set: never the current directory."""
+    if not text.strip():
+        raise ValueError("it is empty: is the variable set from which it comes?")
+    return Path(text)
+
+
+def whole_number(text: str) -> int:
+    """A number without a fraction: 10, -3, 1_000, 0x1f."""
+    try:
+        return int(text, 0 if text.lstrip("+-")[:2].lower() in {"0x", "0o", "0b"} else 10)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a whole number.") from None
+
+
+def seconds(text: str) -> timedelta:
+    """A number of seconds, 0 or more: 90, 0.5."""
+    try:
+        time = timedelta(seconds=float(text))
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is not a number of seconds.") from None
+    if time < timedelta(0):
+        raise ValueError(f"{text} seconds are less than none.")
+    return time
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+")
+
+
+def duration(text: str) -> timedelta:
+    """A time in weeks, days, hours, minutes and seconds: 90d, 12h, 1d12h."""
+    if not _DURATION.fullmatch(text):
+        raise ValueError(f"{text!r} is not a time such as 90d, 12h or 1d12h.")
+    parts = re.findall(r"([\d.]+)([smhdw])", text)
+    try:
+        return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    except OverflowError:
+        raise ValueError(f"{text} is too long.") from None
