@@ -172,7 +172,7 @@ async def _commits(folder: Path) -> float:
 
 
 def _new_repository(repository: Path) -> tuple[Callable[[], None], Path]:
-    """What makes a commit in a new repository, which has one; and the file of its branch."""
+    """Make a repository with one commit; return a function that commits, and its branch's file."""
     environ = {
         **os.environ,
         "GIT_CONFIG_GLOBAL": os.devnull,

@@ -1,4 +1,4 @@
-"""What is measured: the figures, what they are to reach, and what others need for the same."""
+"""The figures that are measured, their targets, and the numbers of other tools."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Samples = dict[str, float]
 
 
 class Better(Enum):
-    """Which way a figure is better."""
+    """The direction in which a figure is better."""
 
     LOWER = "lower"
     HIGHER = "higher"
@@ -21,7 +21,7 @@ class Better(Enum):
 
 @dataclass(frozen=True)
 class Peer:
-    """What somebody else needs for the same. Where the source gives a range: its middle."""
+    """The numbers of another tool for the same work; the middle, if its source gives a range."""
 
     name: str
     values: Mapping[int, float]

@@ -65,7 +65,7 @@ class Short(Builder[str, str]):
 
 @dataclass(frozen=True)
 class Seen:
-    """What all viewers have seen of a round."""
+    """The part of a round that all viewers have seen."""
 
     lost: int
     megabytes: float
@@ -105,7 +105,7 @@ class Viewers:
         return cls(process)
 
     async def end(self, site: Site, job: Job) -> Seen:
-        """What they have seen, compared with what there was."""
+        """Compare what the viewers have seen with the events and lines that there were."""
         config = site.engine.config
         level = Level.DANGEROUS if config.confirm is None else None
         site.service.confirmation.set(level, by="the benchmark")

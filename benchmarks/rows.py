@@ -39,7 +39,7 @@ Rows = dict[str, Row]
 
 
 def met(row: Row, rows: Rows) -> bool | None:
-    """Whether the figure is what it should be; None where nothing is asked, or was measured."""
+    """True if the figure reaches its target; None if there is no target or no measurement."""
     answers = []
     for size, target in row.figure.target.items():
         value = row.value(size)

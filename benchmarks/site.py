@@ -15,7 +15,7 @@ from pycurrent.web import AccessSettings, Role, WebSettings
 from pycurrent.web.server import Address, Website, listening
 
 LINE = b"%07d compiling module %d of 1000000, as ever\n"
-"""What jobs write."""
+"""The output of each job."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def _environ() -> dict[str, str]:
 
 
 def _processor_seconds() -> float:
-    """What the children of this process that have ended have used."""
+    """The processor seconds that the ended children of this process used."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
@@ -109,8 +109,8 @@ RUNS = (
 
 
 def _figures(run: str, title: str, others: dict[str, float]) -> Iterator[Figure]:
-    """What each tool takes for one of the runs. The machine may be busy with something else,
-    so the time of the processor is given, too.
+    """The times of each tool for one of the runs. The machine may be busy with something else, so
+    the processor time is given too.
     """
     before = tuple(python_peer(name, {SMALL: seconds}) for name, seconds in others.items())
     for tool in TOOLS:

@@ -3,11 +3,11 @@
     python examples/build_matrix.py --once
     python examples/build_matrix.py --pythons python3.12 "python3.13 -X dev"
 
-Each version has a base that its checks share: what the interpreter says it is, to the last
-digit. It is asked again after a day. If the answer is the same then, no check is run again; if
-the interpreter was replaced, the checks are, and only with that one.
+The checks of a version share a base: the exact version that the interpreter reports. It is asked
+again after a day. If the answer is the same, no check runs again; if the interpreter was replaced,
+only its own checks do.
 
-What is checked is taken to stay as it is: for what changes see `local_ci.py`.
+The checked folder is not watched. `local_ci.py` shows how to follow a repository.
 """
 
 import os
@@ -28,7 +28,7 @@ CHECKS = ("-m compileall -q .", "-W error -c 'import pycurrent.testing'", "-m py
 
 @dataclass(frozen=True)
 class Base:
-    """An interpreter, and what it said it is when it was last asked."""
+    """An interpreter, and the version that it last reported."""
 
     python: str
     version: str
@@ -36,14 +36,14 @@ class Base:
 
 @builder("python-base", level=Level.MOSTLY_HARMLESS, schedule=DAILY, label="base")
 async def base(job: Job, python: str) -> Base:
-    """What an interpreter is: found out once for all its checks."""
+    """Ask an interpreter for its version, once for all its checks."""
     version = await job.check_output([*shlex.split(python), "-VV"])
     return Base(python, version.strip())
 
 
 @dataclass(frozen=True)
 class Check(Builder[tuple[Base, str], None]):
-    """Runs a check with an interpreter. The two are the key; the fields are only the context."""
+    """Run a check with an interpreter. The two are the key; the fields are only the context."""
 
     id: ClassVar[str] = "python-check"
     auto_cancel: ClassVar[bool] = True
@@ -76,8 +76,8 @@ def matrix(
 
     Args:
         pythons: interpreters with their options, as in a shell
-        checks: what they are given to do, as in a shell
-        folder: where they do it
+        checks: the arguments for them, as in a shell
+        folder: the folder in which they run
         workers: how many run at once
     """
     runner = Check(folder.absolute(), Pool("cpu", workers))

@@ -1,20 +1,20 @@
-r"""Deploy what has passed its tests, once somebody agrees, and tell Slack.
+r"""Deploy commits that pass their tests, once somebody approves, and tell Slack.
 
     python examples/deploy.py --repo https://git.example.org/shop.git --test ./test.sh \
         --image registry.example.org/shop --service shop --confirm dangerous
 
-The head of a branch is looked at every five minutes. An image of it is built, its tests are run in
-that, and if they pass it is pushed. The service of a swarm is updated to exactly what was pushed
-when somebody has confirmed it: on the dashboard, or by `pycurrent client start`.
+The pipeline polls the head of a branch every five minutes. It builds an image of the head, runs
+the tests in it, and pushes it if they pass. It updates the service of a swarm to exactly that image
+when somebody has approved it: on the dashboard, or with `pycurrent client start`.
 
-To roll back, write the hash of an older commit into the file `pin.txt`: as long as it is there,
-that commit is what is to be deployed. What is known of it already is not done again.
+To roll back, write the hash of an older commit into the file `pin.txt`: as long as the file exists,
+that commit is deployed. Its known results are used again.
 
     git rev-parse HEAD~1 > pin.txt
 
-With a bot's token in SLACK_TOKEN and `--channel "#shop"` one message there tells how far it is.
-For a registry that asks for a password set REGISTRY_USER and REGISTRY_PASSWORD, and GIT_TOKEN for
-a repository that asks for a token.
+With a bot's token in SLACK_TOKEN and `--channel "#shop"`, one message there shows the progress.
+Set REGISTRY_USER and REGISTRY_PASSWORD if the registry needs a password, and GIT_TOKEN if the
+repository needs a token.
 """
 
 import os
@@ -56,19 +56,19 @@ def deploy(
     Args:
         repo: the address of the repository
         image: the name of the image in its registry, without a tag
-        service: the service of the swarm, which is there already
+        service: the existing service of the swarm
         test: the command in the image that tests it, as in a shell
-        branch: the branch that is deployed
-        pin: the file with the hash of the commit to deploy instead, if it is there
+        branch: the branch to deploy
+        pin: the file with the hash of the commit to deploy instead, if it exists
         host: the address of a manager of the swarm, or one of Docker's contexts
-        channel: where to tell of it, in Slack
+        channel: the channel to tell, in Slack
     """
     swarm, auth = docker.Context(host), registry()
     commit = wanted(repo, f"refs/heads/{branch}", pin.absolute())
     built = swarm.build(commit, timeout=timedelta(hours=1), label="build")
     tested = swarm.run(built, args=shlex.split(test), timeout=timedelta(hours=1), label="test")
     tag = commit.map(lambda commit: f"{image}:{commit.hash[:12]}")
-    # Who is asked before the update need not be asked before that.
+    # One approval is enough: the update asks for it.
     pushed = swarm.push(
         built.gate(on=tested), tag, auth=auth, level=Level.ABOVE_AVERAGE, label="push"
     )
@@ -85,7 +85,7 @@ def deploy(
 
 
 def wanted(repo: str, ref: str, pin: Path) -> Current[git.Commit]:
-    """The commit that is pinned, or else the head."""
+    """The pinned commit, or else the head."""
     token = os.environ.get("GIT_TOKEN")
 
     def choose(pinned: str | None) -> Current[git.Commit]:
@@ -104,7 +104,7 @@ def wanted(repo: str, ref: str, pin: Path) -> Current[git.Commit]:
 
 
 def news(service: str, commit: Output[git.Commit], deployed: Output[None]) -> str:
-    """What Slack says."""
+    """The message for Slack."""
     name = f"`{commit.value.hash[:10]}`" if isinstance(commit, Ok) else "the next commit"
     match deployed:
         case Ok():
@@ -112,7 +112,7 @@ def news(service: str, commit: Output[git.Commit], deployed: Output[None]) -> st
         case Failed(why):
             return f":x: {service} is not {name}: {slack.escape(why)}"
         case Active(Activity.WAITING_FOR_CONFIRMATION):
-            return f":raised_hand: {service} would be {name}, when somebody confirms it"
+            return f":raised_hand: {service} will be {name} once somebody approves it"
         case Active():
             return f":hourglass: {name} is on its way to {service}"
         case never:

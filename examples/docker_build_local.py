@@ -2,8 +2,8 @@
 
     python examples/docker_build_local.py --repo ~/project --args "make test"
 
-Each new commit is built by its own Dockerfile, and the image is run once. A commit that comes
-meanwhile stops the build, and the container, of the last one.
+It builds each new commit with its own Dockerfile, and runs the image once. A newer commit stops the
+build, or the container, of the older one.
 """
 
 import shlex
@@ -25,8 +25,8 @@ def build_local(
 
     Args:
         repo: the repository
-        args: what the image is given to do, as in a shell; by default its own command
-        dockerfile: where the Dockerfile is in the repository
+        args: the command for the image, as in a shell; by default its own
+        dockerfile: the path of the Dockerfile in the repository
         host: the address of a Docker engine, or one of Docker's contexts
     """
     engine = docker.Context(host)

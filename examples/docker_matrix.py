@@ -2,8 +2,8 @@
 
     python examples/docker_matrix.py --base debian --versions 11 12 --name me/tools
 
-The base images are looked at once a week. When one of them has changed, the image that is built
-on it is built again, tested, and gets its tag; the others stay as they are.
+The pipeline checks the base images once a week. When one of them has changed, it builds, tests and
+tags the image on top of it; the others stay as they are.
 """
 
 from datetime import timedelta
@@ -29,10 +29,10 @@ def matrix(
     Args:
         base: the base image, without a tag
         versions: its tags
-        setup: what is done to it, for a shell
-        test: what has to succeed in the image, for a shell
-        name: how the images are called; the tag is the version
-        workers: how many are built at once
+        setup: the shell commands that set it up
+        test: the shell commands that must succeed in the image
+        name: the name of the images; the tag is the version
+        workers: how many builds and tests run at once
         host: the address of a Docker engine, or one of Docker's contexts
     """
     engine = docker.Context(host)

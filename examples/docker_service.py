@@ -2,12 +2,12 @@
 
     python examples/docker_service.py --repo ~/shop --image registry.example.org/shop --service shop
 
-The image is built from each new commit, and once a week on a base image that is new. It is pushed
-to a registry, and the service is updated to exactly what was pushed. An update that the swarm has
-to take back is a failure. With `--confirm dangerous` a person is asked before the push, and before
-the update.
+The pipeline builds the image for each new commit, and once a week on a fresh base image. It pushes
+the image to a registry, and updates the service to exactly that image. If the swarm rolls the
+update back, the stage fails. With `--confirm dangerous` a person has to approve the push and the
+update.
 
-For a registry that asks for a password, set REGISTRY_USER and REGISTRY_PASSWORD.
+Set REGISTRY_USER and REGISTRY_PASSWORD if the registry needs a password.
 """
 
 import os
@@ -32,9 +32,9 @@ def service(
 
     Args:
         image: the name of the image in its registry, without a tag
-        service: the service of the swarm, which is there already
+        service: the existing service of the swarm
         repo: the repository
-        branch: the branch that is deployed
+        branch: the branch to deploy
         host: the address of a manager of the swarm, or one of Docker's contexts
     """
     user, password = os.environ.get("REGISTRY_USER"), os.environ.get("REGISTRY_PASSWORD")

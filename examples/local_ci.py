@@ -2,9 +2,8 @@
 
     python examples/local_ci.py --repo ~/project --checks.lint "ruff check ." --checks.tests pytest
 
-Whatever is committed is checked out, each check runs in a checkout of its own, and once all have
-passed a package is made. A page shows how far it is. Without options the checks are those of the
-project that this example belongs to.
+Each check runs in its own checkout of each new commit, and once all checks have passed, a package
+is made. A page shows the progress. Without options it runs the checks of pycurrent itself.
 """
 
 import html
@@ -23,7 +22,7 @@ CHECKS = {
     "tests": "pytest -q tests/test_architecture.py tests/store",
 }
 PACKAGE = "pip wheel --quiet --no-deps --no-build-isolation --wheel-dir OUT ."
-# The checkout's own modules, rather than those that are installed.
+# The modules of the checkout, instead of the installed ones.
 ENVIRONMENT = {"PYTHONPATH": "src"}
 
 
@@ -35,7 +34,7 @@ def local_ci(
     env: dict[str, str] = ENVIRONMENT,
     workers: int = 2,
 ) -> Current[None]:
-    """Check the head of a repository, and make a package of what has passed.
+    """Check the head of a repository, and package the commits that pass.
 
     Args:
         repo: the repository
@@ -46,7 +45,7 @@ def local_ci(
         workers: how many of them run at once
     """
     local = git.Local(repo)
-    local.check()  # Refuses a repository without a commit, rather than wait for one.
+    local.check()  # Fail now if the repository has no commit, instead of waiting for one.
     out = out.absolute()
     pool = Pool("checks", workers)
     commit = local.head_commit()
@@ -71,7 +70,7 @@ def local_ci(
 
 
 def status_page(commit: git.Commit, about: Output[str], outputs: Mapping[str, Output[None]]) -> str:
-    """The states of the stages, the last of which waits for the others, as HTML."""
+    """The states of the stages as HTML; the last stage waits for the others."""
     *checks, package = outputs
     passed = all(isinstance(outputs[check], Ok) for check in checks)
     rows = [row(check, outputs[check]) for check in checks]
@@ -83,7 +82,7 @@ def status_page(commit: git.Commit, about: Output[str], outputs: Mapping[str, Ou
 
 
 def row(name: str, output: Output[None] | None) -> str:
-    """A stage and its output; None if it has to wait for others."""
+    """A table row for a stage and its output; None if the stage waits for others."""
     match output:
         case Ok():
             colour, text = "#90ee90", "passed"
