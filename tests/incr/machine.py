@@ -11,6 +11,7 @@ from pycurrent.incr import (
     Const,
     Duplicate,
     Each,
+    GatherTree,
     Graph,
     Input,
     Item,
@@ -19,7 +20,6 @@ from pycurrent.incr import (
     Node,
     Observer,
     Scope,
-    Sequence,
     Switch,
     plain,
 )
@@ -246,7 +246,7 @@ class Machine:
                 return self._for_each(expr, frame, scope)
             case Together(members, collect):
                 sources = [self.node(member, frame, scope) for member in members]
-                sequence = Sequence(collect=collect)
+                sequence = GatherTree(collect=collect)
                 self._added(sequence, scope, gap=self.program.gap)
                 sequence.fill(self.graph, sources)
                 return sequence
@@ -326,7 +326,7 @@ class Machine:
         each = Every(source, build, key=key, collect=expr.collect)
         each.check = items
         self._added(each, scope)
-        return self._added(each.sequence, scope, gap=self.program.gap)
+        return self._added(each.results, scope, gap=self.program.gap)
 
 
 def _pair(outcome: Outcome) -> tuple[Value, Absent | None]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pycurrent.incr import (
+    FANOUT,
     GAP,
     Absent,
     Bind,
     Each,
     Eq,
+    GatherTree,
     Graph,
     Input,
     Item,
@@ -19,7 +21,6 @@ from pycurrent.incr import (
     MapN,
     Node,
     Scope,
-    Sequence,
     Switch,
     plain,
 )
@@ -55,8 +56,8 @@ def fault(error: BaseException) -> Fault:
 class Parts(Graph):
     """A graph that makes its nodes, and keeps a list of what it has released."""
 
-    def __init__(self) -> None:
-        super().__init__(fault)
+    def __init__(self, *, fanout: int = FANOUT) -> None:
+        super().__init__(fault, fanout=fanout)
         self.gone: list[Node] = []
 
     def input(self, value: Any, absent: Absent | None = None) -> Input:
@@ -97,11 +98,11 @@ class Parts(Graph):
         *,
         key: Callable[[Any], Any] | None = None,
         collect: bool = True,
-    ) -> Sequence:
+    ) -> GatherTree:
         each = Each(source, build, key=key, collect=collect)
         self.add(each)
-        self.add(each.sequence, gap=GAP)
-        return each.sequence
+        self.add(each.results, gap=GAP)
+        return each.results
 
     def released(self, node: Node) -> None:
         self.gone.append(node)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pycurrent.incr import Each, Item, Node, Sequence
+from pycurrent.incr import Each, GatherTree, Item, Node
 
 from .parts import Fault, Interrupt, Parts, Wait, outcome
 
 
-def head(sequence: Sequence) -> Each:
+def head(sequence: GatherTree) -> Each:
     assert isinstance(sequence.head, Each)
     return sequence.head
 
@@ -222,7 +222,7 @@ def test_a_part_that_needs_the_outcomes_is_a_cycle() -> None:
     """The list has no outcome, whether the tree is changed or made anew, and recovers."""
     graph = Parts()
     source = graph.input(list(range(100)))
-    sequences: list[Sequence] = []
+    sequences: list[GatherTree] = []
 
     def build(item: Item) -> Node:
         if item.item >= 0:

@@ -369,8 +369,11 @@ class Naive:
         self.applied: dict[Path, tuple[Output[Any], ...]] = {}
         # ... the state of each stage, ...
         self.states: dict[Path, State] = {}
-        # ... and the lists and options without items.
+        # ... the lists and options without items, ...
         self.empty: dict[Path, Expr] = {}
+        # ... and what only passes on an outcome that arose further below.
+        self.passing: set[Path] = set()
+        self._parts: list[list[Output[Value]]] = [[]]
         last = len(self.definitions) - 1
         self.output = self._eval(self.definitions[last], (last,), ())
 
@@ -395,8 +398,35 @@ class Naive:
     def _eval(self, expr: Expr, path: Path, env: tuple[Output[Value], ...]) -> Output[Value]:
         known = self.outputs.get(path)
         if known is None:
+            self._parts.append([])
             known = self.outputs[path] = self._eval_new(expr, path, env)
+            parts = self._parts.pop()
+            # A function behind those of these kinds makes a number of what they come to.
+            mapped = isinstance(expr, Each | Every | Sum | Option)
+            if mapped or any(part is known for part in parts):
+                self.passing.add(path)
+        self._parts[-1].append(known)
         return known
+
+    def _named(
+        self, names: Sequence[str], parts: Sequence[tuple[Expr, Path]]
+    ) -> Failed | Active | None:
+        """Why not all of these, which have been evaluated, are known, with the names of those
+        that failed: not of one that fails only because another of them does.
+        """
+        places = [(part.definition,) if isinstance(part, Shared) else at for part, at in parts]
+        outputs = [self.outputs[place] for place in places]
+        roots = {id(self.outputs[place]) for place in places if place not in self.passing}
+        failed = {
+            name: output.message
+            for name, place, output in zip(names, places, outputs, strict=True)
+            if isinstance(output, Failed) and (place not in self.passing or id(output) not in roots)
+        }
+        if not failed:
+            return combine(outputs)
+        reasons = set(failed.values())
+        reason = f": {reasons.pop()}" if len(reasons) == 1 else ""
+        return Failed(f"{', '.join(failed)} failed{reason}")
 
     def _eval_new(self, expr: Expr, path: Path, env: tuple[Output[Value], ...]) -> Output[Value]:
         def evaluate(part: Expr, index: int) -> Output[Value]:
@@ -445,9 +475,10 @@ class Naive:
                 return output if catch and isinstance(output, Active) else Ok(report(output))
             case Every(args, labels):
                 outputs = evaluate_all(args)
-                if labels is not None:
-                    return name_failures(labels, outputs) or combine(outputs) or Ok((0,))
-                return combine(outputs) or Ok((0,))
+                if labels is None:
+                    return combine(outputs) or Ok((0,))
+                parts = [(arg, (*path, index)) for index, arg in enumerate(args)]
+                return self._named(labels, parts) or Ok((0,))
             case Sum(args):
                 return apply(evaluate_all(args), lambda values: Ok(total(values)))
             case _:
@@ -487,14 +518,18 @@ class Naive:
             self.empty[path] = expr.body
         if not isinstance(items, Ok):
             return items
-        outputs = []
-        for item in items.value:
-            inside = (*path, ("item", key_of(item) if expr.has_key else item))
+        keys = [key_of(item) if expr.has_key else item for item in items.value]
+        values: list[Value] = []
+        parts: list[tuple[Expr, Path]] = []
+        for key, item in zip(keys, items.value, strict=True):
+            inside = (*path, ("item", key))
             self.applied[inside] = (Ok("item"),)
-            outputs.append(self._eval(expr.body, (*inside, 1), (Ok(item), *env)))
-        if not expr.collect:
-            return combine(outputs) or Ok((0,))
-        return apply(outputs, lambda values: Ok(total(values)))
+            parts.append((expr.body, (*inside, 1)))
+            output = self._eval(expr.body, (*inside, 1), (Ok(item), *env))
+            if isinstance(output, Ok):
+                values.append(output.value)
+        absent = self._named([str(key) for key in keys], parts)
+        return absent or Ok(total(values) if expr.collect else (0,))
 
     def _option(
         self, option: Output[Value], body: Expr, path: Path, env: tuple[Output[Value], ...]
@@ -554,19 +589,6 @@ def combine(outputs: Sequence[Output[Any]]) -> Failed | Active | None:
     """Why not all are known."""
     absent = [output for output in outputs if not isinstance(output, Ok)]
     return max(absent, key=lambda output: isinstance(output, Failed), default=None)
-
-
-def name_failures(labels: Sequence[str], outputs: Sequence[Output[Any]]) -> Failed | None:
-    failed = {
-        label: output.message
-        for label, output in zip(labels, outputs, strict=True)
-        if isinstance(output, Failed)
-    }
-    if not failed:
-        return None
-    reasons = set(failed.values())
-    reason = f": {reasons.pop()}" if len(reasons) == 1 else ""
-    return Failed(f"{', '.join(failed)} failed{reason}")
 
 
 def apply(

@@ -46,9 +46,6 @@ COMBINATIONS: dict[str, Combine] = {
     "seq": lambda *inputs: seq(inputs),
     "all": lambda *inputs: all(inputs),
     "gates": lambda a, b, c: a.gate(on=b).gate(on=c),
-    "list_map": lambda *inputs: constant([0, 1, 2]).list_map(
-        lambda index: index.bind(lambda place: inputs[place])
-    ),
 }
 
 

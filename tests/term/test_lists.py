@@ -13,6 +13,7 @@ from pycurrent.term import (
     Current,
     Failed,
     Failure,
+    Fixed,
     Ok,
     Output,
     Primitive,
@@ -21,6 +22,7 @@ from pycurrent.term import (
     component,
     constant,
     evaluate,
+    fail,
     pair,
     seq,
 )
@@ -189,7 +191,7 @@ def test_an_item_that_raises_while_it_is_built_fails_alone() -> None:
 
     var = Var("list", [1, 2, 3])
     steps = Steps(var.get().list_map(each))
-    assert steps.output == Failed("second")
+    assert steps.output == Failed("2 failed: second")
     assert sorted(builds.events) == ["+1", "+3"]
     var.set([1, 3])
     assert steps.step() == Ok([1, 3])
@@ -206,11 +208,12 @@ def test_an_item_whose_function_returns_no_current_fails() -> None:
     output = evaluate(constant([1]).list_map(each))
     assert isinstance(output, Failed)
     place = f"test_lists.py:{each.__code__.co_firstlineno}"
-    assert output.message.startswith(f"each ({place}) must return a current, not the function")
+    expected = f"1 failed: each ({place}) must return a current, not the function"
+    assert output.message.startswith(expected)
 
 
-def test_the_leftmost_failed_item_wins() -> None:
-    """A list is ok only if all its items are."""
+def test_items_that_failed_are_named() -> None:
+    """With the reason where all have the same; a list is ok only if all its items are."""
     output: dict[str, Current[Any]] = {
         "ok": constant(1),
         "ready": active(Activity.READY),
@@ -223,11 +226,81 @@ def test_the_leftmost_failed_item_wins() -> None:
 
     var = Var("list", ["ok", "ready", "y", "x"])
     steps = Steps(var.get().list_iter(lambda item: item.bind(lambda name: output[name])))
-    assert steps.output == Failed("y")
+    assert steps.output == Failed("y, x failed")
+    var.set(["ok", "ready", "y"])
+    assert steps.step() == Failed("y failed: y")
+    var.set(["ready", "x", "ok", "x"])
+    failed = steps.step()
+    assert isinstance(failed, Failed)
+    assert failed.message.startswith("x failed: ZeroDivisionError: ")
+    assert "1 // 0" in (failed.traceback or "")
     var.set(["ready", "ok"])
     assert steps.step() == Active(Activity.READY)
     var.set(["ok"])
     assert steps.step() == Ok(None)
+    steps.stop()
+
+
+def test_an_item_is_named_by_its_key() -> None:
+    """By the item where there is no key; of a long one that is no text, by how it begins."""
+
+    def broken(item: Current[Any]) -> Current[Any]:
+        return item.bind(lambda _: fail("why"))
+
+    branches = constant([Branch("main", "c1"), Branch("dev", "c2")])
+    named = branches.list_map(broken, key=lambda branch: branch.name)
+    assert evaluate(named) == Failed("main, dev failed: why")
+    first = branches.map(lambda found: found[:1])
+    assert evaluate(first.list_iter(broken)) == Failed(
+        "Branch(name='main', commit='c1') failed: why"
+    )
+    long = constant([Branch("x" * 500, "c1")]).list_iter(broken)
+    assert evaluate(long) == Failed(f"Branch(name='{'x' * 106}… failed: why")
+    nested = constant([[1, 2], [3]]).list_map(lambda row: row.list_map(broken), key=len)
+    assert evaluate(nested) == Failed("2, 1 failed")
+
+
+def test_an_item_that_only_another_one_blocks_is_not_named() -> None:
+    """Each gate of a row waits for the one before it."""
+    gates: list[Current[Any]] = [component("gate 0", lambda: Fixed(Failed("why")))]
+
+    def each(item: Current[str]) -> Current[Any]:
+        last = gates[-1]
+        gates.append(component("gate", lambda _: Fixed(Ok(None)), last) if gates[1:] else last)
+        return gates[-1]
+
+    assert evaluate(constant(["a", "b", "c"]).list_map(each)) == Failed("a failed: why")
+
+
+def test_the_option_that_failed_needs_no_name() -> None:
+    """There is only one."""
+    assert evaluate(constant(1).option_map(lambda _: fail("why"))) == Failed("why")
+
+
+def test_the_names_follow_the_items_as_they_move() -> None:
+    """Of very many, through changes of the list and of what failed."""
+    items = list(range(3_000))
+    failing = {name: Var[int](str(name), name) for name in (5, 1_500, 2_999)}
+    var = Var("list", items)
+    steps = Steps(
+        var.get().list_map(
+            lambda item: item.bind(
+                lambda name: failing[name].get() if name in failing else constant(name)
+            )
+        )
+    )
+    failing[1_500].set(Failed("why"))
+    assert steps.step() == Failed("1500 failed: why")
+    failing[5].set(Failed("why"))
+    assert steps.step() == Failed("5, 1500 failed: why")
+    var.set([-1, *items[100:], 5])
+    assert steps.step() == Failed("1500, 5 failed: why")
+    failing[1_500].set(0)
+    var.set([*items[2_000:], 5])
+    failing[2_999].set(Failed("else"))
+    assert steps.step() == Failed("2999, 5 failed")
+    var.set(items[2_000:])
+    assert steps.step() == Failed("2999 failed: else")
     steps.stop()
 
 
@@ -307,7 +380,7 @@ def test_a_function_may_apply_itself() -> None:
     steps.stop()
 
 
-NEEDS_ITSELF = Failed("this part of the pipeline needs its own outcome")
+NEEDS_ITSELF = "this part of the pipeline needs its own outcome"
 
 
 @pytest.mark.parametrize("size", [1, 300])
@@ -319,11 +392,11 @@ def test_an_item_that_needs_the_whole_list_is_a_failure(size: int) -> None:
         lambda item: item.bind(lambda x: constant(x) if x >= 0 else whole.map(len))
     )
     steps = Steps(whole)
-    assert steps.output == NEEDS_ITSELF
+    assert steps.output == Failed(f"-1 failed: {NEEDS_ITSELF}")
     var.set(items)
     assert steps.step() == Ok(items)
     var.set([*items, -1])
-    assert steps.step() == NEEDS_ITSELF
+    assert steps.step() == Failed(f"-1 failed: {NEEDS_ITSELF}")
     steps.stop()
 
 
@@ -335,7 +408,7 @@ def test_a_list_function_that_uses_the_list_itself_is_a_failure(size: int) -> No
     steps = Steps(whole)
     assert steps.output == Ok([])
     var.set(list(range(size)))
-    assert steps.step() == NEEDS_ITSELF
+    assert steps.step() == Failed(NEEDS_ITSELF)
     var.set([])
     assert steps.step() == Ok([])
     steps.stop()

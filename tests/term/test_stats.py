@@ -234,7 +234,7 @@ def test_an_example_that_raises_shows_nothing() -> None:
     steps = Steps(var.get().list_map(each))
     assert (steps.output, steps.stats) == (Ok([]), Stats(ok=1))
     var.set([1])
-    assert steps.step() == Failed("ValueError: broken")
+    assert steps.step() == Failed("1 failed: ValueError: broken")
     steps.stop()
 
 

@@ -4,8 +4,8 @@ Synchronous, standard library only. `Graph` holds the nodes and brings them up t
 """
 
 from pycurrent.incr.each import Duplicate, Each, Item, Unhashable
-from pycurrent.incr.gather import FANOUT, Gather, Sequence
-from pycurrent.incr.graph import Graph
+from pycurrent.incr.gather import Gather, GatherTree
+from pycurrent.incr.graph import FANOUT, Graph
 from pycurrent.incr.heights import GAP, Cycle
 from pycurrent.incr.node import SCALARS, UNSET, Absent, Dynamic, Eq, Node, Observer, unchanged
 from pycurrent.incr.nodes import Bind, Const, Input, Map1, MapN, Switch, combine
@@ -26,6 +26,7 @@ __all__ = [
     "Each",
     "Eq",
     "Gather",
+    "GatherTree",
     "Graph",
     "Input",
     "Item",
@@ -35,7 +36,6 @@ __all__ = [
     "Observer",
     "Rope",
     "Scope",
-    "Sequence",
     "Switch",
     "Unhashable",
     "combine",

@@ -7,7 +7,7 @@ from itertools import compress, count
 from operator import ne
 from typing import Any
 
-from pycurrent.incr.gather import Sequence
+from pycurrent.incr.gather import Gather, GatherTree
 from pycurrent.incr.graph import Graph
 from pycurrent.incr.node import SCALARS, Node
 from pycurrent.incr.nodes import Input
@@ -84,14 +84,14 @@ class Each(Node):
 
     Items are told apart by `key` (by themselves, if None). `build(item)` makes the part of a
     new one in `item.scope` and returns its outcome; what it raises is the outcome of that item.
-    The outcomes, in the order of the list, are in `sequence`, which is its only user. Equal items
-    share one part.
+    The outcomes, in the order of the list and named by the keys, are in `results`, which is its
+    only user. Equal items share one part.
 
     A change costs the items between the first and the last that differ, and a comparison of
     the rest.
     """
 
-    __slots__ = ("build", "items", "key", "keys", "order", "sequence", "source")
+    __slots__ = ("build", "items", "key", "keys", "order", "results", "source")
 
     def __init__(
         self,
@@ -100,6 +100,7 @@ class Each(Node):
         *,
         key: Callable[[Any], Hashable] | None = None,
         collect: bool,
+        kind: type[Gather] = Gather,
     ) -> None:
         super().__init__()
         self.source = source
@@ -109,7 +110,7 @@ class Each(Node):
         self.order: list[Any] = []
         # Of the items in this order. Asked for once: a function may say something else later.
         self.keys: list[Hashable] = self.order
-        self.sequence = Sequence(collect=collect, head=self)
+        self.results = GatherTree(collect=collect, head=self, kind=kind)
 
     def inputs(self) -> Iterable[Node]:
         return (self.source,)
@@ -137,7 +138,7 @@ class Each(Node):
             item.scope.close()
         self.items = {}
         self.keys = self.order = []
-        self.sequence.fill(graph, [])
+        self.results.fill(graph, [])
 
     def unpack(self, value: Any) -> list[Any]:
         """The items of the value; raises where it is not a list."""
@@ -152,7 +153,13 @@ class Each(Node):
         if not gone and not keys:
             return
         items = self._take_all(graph, gone, zip(keys, middle, strict=True))
-        self.sequence.splice(graph, start, start + len(gone), [item.output for item in items])
+        self.results.splice(
+            graph,
+            start,
+            start + len(gone),
+            [item.output for item in items],
+            [item.key for item in items],
+        )
         self.order = new
         if self.key is None:
             self.keys = new

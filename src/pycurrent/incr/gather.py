@@ -1,16 +1,15 @@
 """One node out of very many, at O(log n) for each that changes.
 
 The members are the leaves of a tree of `Gather` nodes, each with a bounded number of children,
-with a `Sequence` on top that stays the same node while the tree changes its shape. Leaves are
-split when they grow over twice the `FANOUT` and removed when they are empty; they are never
-merged, so the depth is logarithmic in the largest size that the sequence has had since it was
+with a `GatherTree` on top that stays the same node while the tree changes its shape. Leaves are
+split when they grow over twice the graph's fan-out and removed when they are empty; they are
+never merged, so the depth is logarithmic in the largest size that the tree has had since it was
 last filled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from collections.abc import Sequence as AbstractSequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pycurrent.incr.graph import Graph
@@ -19,20 +18,23 @@ from pycurrent.incr.node import Absent, Dynamic, Node
 from pycurrent.incr.nodes import combine
 from pycurrent.incr.rope import Rope, plain
 
-FANOUT = 32
-"""Children of a tree node when it is made: 16 to 64 measure alike."""
-
 
 class Gather(Dynamic):
-    """A node of the tree: the values of its children, or why there are none."""
+    """A node of the tree: the values of its children, or why there are none.
 
-    __slots__ = ("children", "collect", "depth", "size")
+    `names` are those of the members, in a leaf of a tree whose members have names.
+    """
 
-    def __init__(self, children: list[Node], depth: int, size: int, collect: bool) -> None:
+    __slots__ = ("children", "collect", "depth", "names", "size")
+
+    def __init__(
+        self, children: list[Node], depth: int, collect: bool, names: list[Any] | None = None
+    ) -> None:
         super().__init__()
         self.children = children
+        self.names = names
         self.depth = depth
-        self.size = size
+        self.size = _size(children, depth)
         self.collect = collect
 
     def inputs(self) -> Iterable[Node]:
@@ -52,23 +54,43 @@ class Gather(Dynamic):
     def absence(self) -> Absent | None:
         return combine(self.children)
 
-    def sibling(self, children: list[Node], size: int) -> Gather:
-        """A node of the same kind and depth for some of the children."""
-        return Gather(children, self.depth, size, self.collect)
+    def replace(
+        self, start: int, stop: int, children: Sequence[Node], names: Sequence[Any] | None
+    ) -> None:
+        """Put others in the place of some of the children; the size is for the caller to set."""
+        self.children[start:stop] = children
+        if self.names is not None:
+            self.names[start:stop] = names or ()
+
+    def siblings(self, fanout: int) -> list[Gather]:
+        """New nodes of this kind and depth for the children after the first `fanout`."""
+        return [
+            type(self)(
+                self.children[start : start + fanout],
+                self.depth,
+                self.collect,
+                None if self.names is None else self.names[start : start + fanout],
+            )
+            for start in range(fanout, len(self.children), fanout)
+        ]
 
 
-class Sequence(Dynamic):
+class GatherTree(Dynamic):
     """The members of a list as one node: their values as a rope, or None where nobody collects.
 
-    With a `head`, the members are known only while that has a value.
+    With a `head`, the members are known only while that has a value. `kind` is that of the tree's
+    nodes: a subclass of `Gather` may tell another absence. Either all members have names or none.
     """
 
-    __slots__ = ("collect", "head", "root", "shown")
+    __slots__ = ("collect", "head", "kind", "root", "shown")
 
-    def __init__(self, *, collect: bool, head: Node | None = None) -> None:
+    def __init__(
+        self, *, collect: bool, head: Node | None = None, kind: type[Gather] = Gather
+    ) -> None:
         super().__init__()
         self.collect = collect
         self.head = head
+        self.kind = kind
         self.root: Gather | None = None
         # The root of the value.
         self.shown: Gather | None = None
@@ -99,49 +121,68 @@ class Sequence(Dynamic):
             level = [child for node in level if isinstance(node, Gather) for child in node.children]
         return level
 
-    def fill(self, graph: Graph, members: list[Node], *, leaves: list[Node] | None = None) -> None:
-        """Replace all members. `leaves` are ready-made lowest nodes of the tree over them."""
-        level = leaves if leaves is not None else list(self._level(graph, members, 0))
+    def names(self) -> list[Any] | None:
+        """The names of all members in order, if they have any: O(n)."""
+        level: list[Gather] = [] if self.root is None else [self.root]
+        while level and level[0].depth:
+            level = [
+                child for node in level for child in node.children if isinstance(child, Gather)
+            ]
+        return [name for leaf in level for name in leaf.names or ()] or None
+
+    def fill(self, graph: Graph, members: list[Node], names: list[Any] | None = None) -> None:
+        """Replace all members."""
+        level = self._level(graph, members, 0, names)
         depth = 0
         while len(level) > 1:
             depth += 1
-            level = list(self._level(graph, level, depth))
+            level = self._level(graph, level, depth)
         self._replace_root(graph, level[0] if level else None)
 
-    def splice(self, graph: Graph, start: int, stop: int, members: list[Node]) -> None:
+    def splice(
+        self,
+        graph: Graph,
+        start: int,
+        stop: int,
+        members: list[Node],
+        names: list[Any] | None = None,
+    ) -> None:
         """Replace the members from `start` up to `stop`: O(log n) for each of them.
 
-        Raises `Cycle`, and changes nothing, if one of them needs the sequence.
+        Raises `Cycle`, and changes nothing, if one of them needs the tree.
         """
         size = 0 if self.root is None else self.root.size
         if (stop - start + len(members)) * 8 > size:
-            everything = self.members()
-            everything[start:stop] = members
-            self.fill(graph, everything)
+            all_members, all_names = self.members(), self.names()
+            all_members[start:stop] = members
+            if names is not None:
+                all_names = all_names or []
+                all_names[start:stop] = names
+            self.fill(graph, all_members, all_names)
             return
         # New ones first, so that what both have in common is needed all the time.
         if members:
-            self._insert(graph, stop, members)
+            self._insert(graph, stop, members, names)
         if stop > start:
             self._delete(graph, start, stop - start)
 
-    def _level(self, graph: Graph, below: list[Node], depth: int) -> Iterable[Node]:
-        for start in range(0, len(below), FANOUT):
-            children = below[start : start + FANOUT]
-            size = (
-                sum(child.size for child in children if isinstance(child, Gather))
-                if depth
-                else len(children)
-            )
-            node = Gather(children, depth, size, self.collect)
+    def _level(
+        self, graph: Graph, below: Sequence[Node], depth: int, names: list[Any] | None = None
+    ) -> list[Gather]:
+        fanout = graph.fanout
+        level: list[Gather] = []
+        for start in range(0, len(below), fanout):
+            chunk = slice(start, start + fanout)
+            children = list(below[chunk])
+            node = self.kind(children, depth, self.collect, names and names[chunk])
             graph.add(node)
-            yield node
+            level.append(node)
+        return level
 
-    def _replace_root(self, graph: Graph, root: Node | None) -> None:
+    def _replace_root(self, graph: Graph, root: Gather | None) -> None:
         old = self.root
         if root is old:
             return
-        assert root is None or isinstance(root, Gather)
         if root is not None:
             graph.attach(root, self)
         self.root = root
@@ -170,7 +211,9 @@ class Sequence(Dynamic):
             node = node.users
         graph.push(leaf)
 
-    def _insert(self, graph: Graph, index: int, members: list[Node]) -> None:
+    def _insert(
+        self, graph: Graph, index: int, members: list[Node], names: list[Any] | None
+    ) -> None:
         leaf, place = self._find(index, after=True)
         present = set(leaf.children)
         attached: list[Node] = []
@@ -183,29 +226,24 @@ class Sequence(Dynamic):
             for member in attached:
                 graph.unlink(member, leaf)
             raise
-        leaf.children[place:place] = members
+        leaf.replace(place, place, members, names)
         self._resize(graph, leaf, len(members))
         self._split(graph, leaf)
 
     def _split(self, graph: Graph, node: Gather) -> None:
-        while len(node.children) > 2 * FANOUT:
-            pieces = [
-                node.children[i : i + FANOUT] for i in range(FANOUT, len(node.children), FANOUT)
-            ]
-            siblings = [node.sibling(piece, _size(piece, node.depth)) for piece in pieces]
+        fanout = graph.fanout
+        while len(node.children) > 2 * fanout:
+            siblings = node.siblings(fanout)
             for sibling in siblings:
                 graph.add(sibling)
-            del node.children[FANOUT:]
-            kept = set(node.children)
-            for child in dict.fromkeys(child for piece in pieces for child in piece):
-                if child not in kept:
-                    graph.unlink(child, node)
+            moved = node.children[fanout:]
+            node.replace(fanout, len(node.children), (), ())
+            _unlink_all(graph, moved, node)
             node.size = _size(node.children, node.depth)
             graph.push(node)
             parent = node.users
             if parent is self:
-                size = node.size + sum(sibling.size for sibling in siblings)
-                root = Gather([node, *siblings], node.depth + 1, size, self.collect)
+                root = self.kind([node, *siblings], node.depth + 1, self.collect)
                 graph.add(root)
                 self._replace_root(graph, root)
                 return
@@ -221,12 +259,9 @@ class Sequence(Dynamic):
         while count:
             leaf, place = self._find(index, after=False)
             removed = leaf.children[place : place + count]
-            del leaf.children[place : place + count]
+            leaf.replace(place, place + count, (), ())
             count -= len(removed)
-            kept = set(leaf.children)
-            for member in dict.fromkeys(removed):
-                if member not in kept:
-                    graph.unlink(member, leaf)
+            _unlink_all(graph, removed, leaf)
             self._resize(graph, leaf, -len(removed))
             self._prune(graph, leaf)
 
@@ -244,11 +279,21 @@ class Sequence(Dynamic):
             node = parent
         root = self.root
         while root is not None and root.depth and len(root.children) == 1:
-            self._replace_root(graph, root.children[0])
+            child = root.children[0]
+            assert isinstance(child, Gather)
+            self._replace_root(graph, child)
             root = self.root
 
 
-def _size(children: AbstractSequence[Node], depth: int) -> int:
+def _unlink_all(graph: Graph, removed: Iterable[Node], user: Gather) -> None:
+    """Have a node read no longer what was taken out of its children, unless it still is in."""
+    kept = set(user.children)
+    for node in dict.fromkeys(removed):
+        if node not in kept:
+            graph.unlink(node, user)
+
+
+def _size(children: Sequence[Node], depth: int) -> int:
     if not depth:
         return len(children)
     return sum(child.size for child in children if isinstance(child, Gather))

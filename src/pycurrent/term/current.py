@@ -173,8 +173,9 @@ class Current(Stand, Generic[T_co]):
 
         Items are told apart by `key`, or by themselves: one that stays keeps its sub-pipeline,
         and its current takes the new value if that differs. Equal items share one. Two
-        different items with the same key are a failure. With `collapse_key` each item is
-        folded in the diagram. The list that functions get must not be changed.
+        different items with the same key are a failure. A failure names the items that failed,
+        by their keys: "main failed: why". With `collapse_key` each item is folded in the
+        diagram. The list that functions get must not be changed.
         """
         _check_each("list_map", fn, label, key=key, collapse_key=collapse_key)
         return Current(ListMap(self, fn, label, True, key, collapse_key), CONTEXT.get())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pycurrent.incr import Each, Graph, Node, Switch, combine, plain
+from pycurrent.incr import Each, Gather, Graph, Node, Switch, combine, plain
 from pycurrent.term.given import called, check_list, wrong_primitive
 from pycurrent.term.output import (
     READY,
@@ -184,8 +184,10 @@ class Listing(Each):
         *,
         key: Callable[[Any], Hashable] | None,
         collect: bool,
+        kind: type[Gather] = Gather,
     ) -> None:
-        super().__init__(source, partial(live.build_item, term), key=key, collect=collect)
+        build = partial(live.build_item, term)
+        super().__init__(source, build, key=key, collect=collect, kind=kind)
         self.live = live
         self.term = term
         self.illustration: Illustration | None = None

@@ -10,19 +10,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pycurrent.incr import (
-    GAP,
-    Bind,
-    Const,
-    Item,
-    Map1,
-    MapN,
-    Node,
-    Scope,
-)
-from pycurrent.incr import (
-    Sequence as SequenceNode,
-)
+from pycurrent.incr import GAP, Bind, Const, Gather, GatherTree, Item, Map1, MapN, Node, Scope
 from pycurrent.term.context import Context
 from pycurrent.term.latch import Latched
 from pycurrent.term.nodes import (
@@ -39,7 +27,7 @@ from pycurrent.term.nodes import (
     Stage,
 )
 from pycurrent.term.output import READY, Active, Failed, Ok, Output
-from pycurrent.term.together import gathered
+from pycurrent.term.together import NamingGather
 
 if TYPE_CHECKING:
     from pycurrent.term.current import Current
@@ -284,23 +272,19 @@ class Everything(Shape):
     """All of several currents: their values as a list, or (`collect` False) None."""
 
     sources: Sequence[Term]
-    labels: Sequence[str] | None
+    labels: list[str] | None
     collect: bool
 
     def inputs(self) -> Sequence[Current[Any]]:
         return self.sources
 
     def node(self, live: Live, term: Current[Any], scope: Scope | None) -> Node:
-        sequence = SequenceNode(collect=self.collect)
+        kind = Gather if self.labels is None else NamingGather
+        tree = GatherTree(collect=self.collect, kind=kind)
         members = [live.nodes[source] for source in self.sources]
-        live.add(sequence, scope)
-        sequence.fill(live, members, leaves=self._leaves(live, members))
-        return sequence
-
-    def _leaves(self, live: Live, members: list[Node]) -> list[Node] | None:
-        if self.labels is None:
-            return None
-        return gathered(live, members, self.labels)
+        live.add(tree, scope)
+        tree.fill(live, members, self.labels)
+        return tree
 
 
 @dataclass(slots=True, eq=False)
@@ -320,8 +304,8 @@ class Dynamic(Shape):
     def follow(self, live: Live, term: Current[Any], scope: Scope | None, each: Listing) -> Node:
         """Take in the node that follows the items, and return the one with their outcomes."""
         live.add(each, scope)
-        live.add(each.sequence, scope, gap=GAP)
-        return each.sequence
+        live.add(each.results, scope, gap=GAP)
+        return each.results
 
 
 @dataclass(slots=True, eq=False)
@@ -330,7 +314,8 @@ class ListMap(Dynamic):
     collapse_key: str | None
 
     def node(self, live: Live, term: Current[Any], scope: Scope | None) -> Node:
-        each = Listing(live, term, live.nodes[self.source], key=self.key, collect=self.collect)
+        source = live.nodes[self.source]
+        each = Listing(live, term, source, key=self.key, collect=self.collect, kind=NamingGather)
         return self.follow(live, term, scope, each)
 
 

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pycurrent.incr import UNSET, Absent, Bind, Item, Map1, Node, combine, plain
-from pycurrent.incr import Sequence as SequenceNode
+from pycurrent.incr import UNSET, Absent, Bind, GatherTree, Item, Map1, Node, combine, plain
 from pycurrent.term.current import Current
 from pycurrent.term.graph_data import MAX_FAILURE
 from pycurrent.term.label import Unknown
@@ -122,7 +121,7 @@ class Statuses:
         node = self._nodes.get(term)
         if isinstance(node, Map1):  # An option, whose value is taken out of a list.
             node = node.source
-        if not isinstance(node, SequenceNode):
+        if not isinstance(node, GatherTree):
             return None
         assert isinstance(node.head, Listing)
         return node.head

@@ -8,56 +8,76 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pycurrent.incr import FANOUT, Cycle, Gather, Graph, Input, Node, Rope, Sequence
+from pycurrent.incr import (
+    FANOUT,
+    Absent,
+    Cycle,
+    Gather,
+    GatherTree,
+    Graph,
+    Input,
+    Node,
+    Rope,
+    combine,
+)
 
 from .parts import Fault, Parts, Wait, outcome
 
 
-def check_tree(sequence: Sequence, members: list[Node]) -> None:
+def check_tree(tree: GatherTree, members: list[Node], names: list[Any], fanout: int) -> None:
     """Assert that the tree has these leaves, that its sizes are right, and its nodes not big."""
-    assert sequence.members() == members
+    assert tree.members() == members
+    assert (tree.names() or []) == names
 
     def size(node: Gather, depth: int) -> int:
         assert node.depth == depth
-        assert 0 < len(node.children) <= 2 * FANOUT
+        assert 0 < len(node.children) <= 2 * fanout
+        assert len(node.names or node.children) == len(node.children)
         assert node.get_users()
         below = [size(c, depth - 1) for c in node.children if isinstance(c, Gather)]
         assert node.size == (sum(below) if depth else len(node.children))
         assert bool(below) == bool(depth)
         return node.size
 
-    if sequence.root is not None:
-        size(sequence.root, sequence.root.depth)
+    if tree.root is not None:
+        size(tree.root, tree.root.depth)
 
 
 class Model:
-    """A sequence beside the plain list that it should be like."""
+    """A tree beside the plain lists that it should be like: of its members, and of their names."""
 
-    def __init__(self, size: int, *, collect: bool = True) -> None:
-        self.graph = Parts()
+    def __init__(self, size: int, *, collect: bool = True, fanout: int = FANOUT) -> None:
+        self.graph = Parts(fanout=fanout)
         self.made = 0
         self.members: list[Input] = [self.new() for _ in range(size)]
-        self.sequence = Sequence(collect=collect)
-        self.graph.add(self.sequence)
-        self.sequence.fill(self.graph, list(self.members))
-        self.observer = self.graph.observe(self.sequence)
+        self.names = self.new_names(self.members)
+        self.tree = GatherTree(collect=collect)
+        self.graph.add(self.tree)
+        self.tree.fill(self.graph, list(self.members), list(self.names))
+        self.observer = self.graph.observe(self.tree)
         self.step()
 
     def new(self) -> Input:
         self.made += 1
         return self.graph.input(self.made)
 
+    def new_names(self, members: list[Input]) -> list[str]:
+        return [f"{place} of {self.made}" for place, _ in enumerate(members)]
+
     def splice(self, start: int, stop: int, members: list[Input]) -> None:
+        names = self.new_names(members)
         self.members[start:stop] = members
-        self.sequence.splice(self.graph, start, stop, list(members))
+        self.names[start:stop] = names
+        self.tree.splice(self.graph, start, stop, list(members), names)
 
     def step(self) -> None:
+        before = len(self.graph.gone)
         self.graph.stabilise()
         self.graph.check([self.observer])
-        check_tree(self.sequence, list(self.members))
+        check_tree(self.tree, list(self.members), self.names, self.graph.fanout)
         values = [member.value for member in self.members]
-        assert outcome(self.sequence) == (values if self.sequence.collect else None)
-        assert not set(self.graph.gone) & set(self.members)
+        assert outcome(self.tree) == (values if self.tree.collect else None)
+        assert not set(self.graph.gone[before:]) & set(self.members)
 
 
 PLACES = st.floats(0, 1, exclude_max=True)
@@ -66,14 +86,18 @@ CHANGES = st.lists(st.tuples(PLACES, SIZES, SIZES, st.booleans()), max_size=5)
 
 
 @settings(max_examples=120, deadline=None, derandomize=True, database=None)
-@given(st.sampled_from([0, 1, FANOUT, 200, 3000]), st.lists(CHANGES, max_size=5))
-def test_a_sequence_is_like_the_list_that_is_changed_in_the_same_way(
-    size: int, steps: list[list[tuple[float, int, int, bool]]]
+@given(
+    st.sampled_from([0, 1, FANOUT, 200, 3000]),
+    st.lists(CHANGES, max_size=5),
+    st.sampled_from([2, 3, FANOUT]),
+)
+def test_a_tree_is_like_the_list_that_is_changed_in_the_same_way(
+    size: int, steps: list[list[tuple[float, int, int, bool]]], fanout: int
 ) -> None:
     """Members come, go and are repeated at any place, in several changes a step; snapshots of
     earlier steps still show those.
     """
-    model = Model(size)
+    model = Model(min(size, fanout * 100), fanout=fanout)
     snapshots: list[tuple[Rope, list[Any]]] = []
     for changes in steps:
         for place, removed, added, repeat in changes:
@@ -87,7 +111,7 @@ def test_a_sequence_is_like_the_list_that_is_changed_in_the_same_way(
             model.made += 1
             model.members[len(model.members) // 2].set(model.graph, model.made)
         model.step()
-        snapshots.append((model.sequence.value, [m.value for m in model.members]))
+        snapshots.append((model.tree.value, [m.value for m in model.members]))
     for rope, values in snapshots:
         assert rope.items() == values
 
@@ -103,15 +127,15 @@ def test_members_added_and_removed_one_by_one_at_one_place(where: str) -> None:
     for _ in range(2500):
         model.splice(place(), place(), [model.new()])
     model.step()
-    assert model.sequence.root is not None
-    assert model.sequence.root.depth >= 2
+    assert model.tree.root is not None
+    assert model.tree.root.depth >= 2
     while len(model.members) > 9:
         start = min(place(), len(model.members) - 1)
         model.splice(start, start + 1, [])
     model.step()
     model.splice(0, 9, [])
     model.step()
-    assert model.sequence.root is None
+    assert model.tree.root is None
 
 
 def test_of_several_absences_the_highest_wins_and_then_the_leftmost() -> None:
@@ -126,25 +150,25 @@ def test_of_several_absences_the_highest_wins_and_then_the_leftmost() -> None:
     ]:
         members[place].set(graph, None, absent)
         graph.stabilise()
-        assert outcome(model.sequence) == expected
+        assert outcome(model.tree) == expected
     for place in (40, 2000, 2100, 2999):
         members[place].set(graph, 0)
     model.step()
 
 
 @pytest.mark.parametrize("collect", [True, False])
-def test_an_empty_sequence_has_a_value(collect: bool) -> None:
+def test_an_empty_tree_has_a_value(collect: bool) -> None:
     """The empty list, or None where nobody collects."""
     model = Model(0, collect=collect)
-    assert outcome(model.sequence) == ([] if collect else None)
+    assert outcome(model.tree) == ([] if collect else None)
 
 
-def test_a_sequence_that_collects_nothing_stops_what_does_not_change_it() -> None:
+def test_a_tree_that_collects_nothing_stops_what_does_not_change_it() -> None:
     """Neither the values of members nor members that come and go are seen by its user."""
     model = Model(3000, collect=False)
     graph = model.graph
     seen: list[Any] = []
-    graph.observe(graph.map(seen.append, model.sequence))
+    graph.observe(graph.map(seen.append, model.tree))
     graph.stabilise()
     model.members[7].set(graph, -1)
     graph.stabilise()
@@ -153,19 +177,19 @@ def test_a_sequence_that_collects_nothing_stops_what_does_not_change_it() -> Non
     assert seen == [None]
     model.members[7].set(graph, None, Wait())
     graph.stabilise()
-    assert outcome(model.sequence) == Wait()
+    assert outcome(model.tree) == Wait()
 
 
 @pytest.mark.parametrize("size", [0, 3000])
-def test_a_member_that_needs_the_sequence_is_refused(size: int) -> None:
-    """The sequence is as it was before, whether the tree is changed or made anew."""
+def test_a_member_that_needs_the_tree_is_refused(size: int) -> None:
+    """The tree is as it was before, whether the tree is changed or made anew."""
     model = Model(size)
     graph = model.graph
     fine = model.new()
-    bad = graph.map(lambda x: x, model.sequence)
+    bad = graph.map(lambda x: x, model.tree)
     observer = graph.observe(bad)
     with pytest.raises(Cycle):
-        model.sequence.splice(graph, 0, 0, [fine, bad])
+        model.tree.splice(graph, 0, 0, [fine, bad])
     graph.drop(observer)
     if size:
         # What was made in vain where all is made anew, a run lets go of.
@@ -186,56 +210,66 @@ def test_a_bind_passes_a_long_list_on_without_reading_it() -> None:
     """As long as its inside stays the same, only who wants the list puts it together."""
     model = Model(3000)
     graph = model.graph
-    bind = graph.bind(lambda scope, v: model.sequence, graph.input(0))
+    bind = graph.bind(lambda scope, v: model.tree, graph.input(0))
     graph.observe(bind)
     graph.stabilise()
     for value in (-1, -2):
         model.members[5].set(graph, value)
         graph.stabilise()
-        assert bind.value is model.sequence.value
+        assert bind.value is model.tree.value
         assert bind.value._items is None
 
 
-class Labelled(Gather):
-    """A leaf of another kind; keeps count of how often one is computed."""
-
-    def __init__(self, children: list[Node], size: int, computed: list[int]) -> None:
-        super().__init__(children, 0, size, collect=True)
-        self.computed = computed
-
-    def sibling(self, children: list[Node], size: int) -> Gather:
-        return Labelled(children, size, self.computed)
+class Counted(Gather):
+    """A gathering of another kind: it names what has no value, and is counted when computed."""
 
     def recompute(self, graph: Graph) -> bool:
-        super().recompute(graph)
-        self.computed.append(self.size)
-        self.value = [("labelled", value) for value in self.value]
-        return True
+        assert isinstance(graph, Counting)
+        graph.computed.append((self.depth, len(self.children)))
+        return super().recompute(graph)
+
+    def absence(self) -> Absent | None:
+        if self.names is None:
+            return combine(self.children)
+        without = [
+            name
+            for name, child in zip(self.names, self.children, strict=True)
+            if child.absent is not None
+        ]
+        return Wait(", ".join(without)) if without else None
 
 
-def test_leaves_may_be_of_another_kind_and_one_change_computes_one() -> None:
-    """They are given ready-made, and their siblings are of the same kind."""
-    graph = Parts()
+class Counting(Parts):
+    """A graph that notes which of the nodes above are computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.computed: list[tuple[int, int]] = []
+
+
+def test_nodes_may_be_of_another_kind_and_one_change_computes_one_of_each_depth() -> None:
+    """Those that split off are of the same kind, and each leaf has the names of its members."""
+    graph = Counting()
     members: list[Node] = [graph.input(n) for n in range(64 * FANOUT)]
-    computed: list[int] = []
-    leaves: list[Node] = []
-    for start in range(0, len(members), FANOUT):
-        leaves.append(Labelled(members[start : start + FANOUT], FANOUT, computed))
-        graph.add(leaves[-1])
-    sequence = Sequence(collect=True)
-    graph.add(sequence)
-    sequence.fill(graph, list(members), leaves=leaves)
-    observer = graph.observe(sequence)
+    tree = GatherTree(collect=True, kind=Counted)
+    graph.add(tree)
+    tree.fill(graph, list(members), [f"old {n}" for n in range(64 * FANOUT)])
+    observer = graph.observe(tree)
     graph.stabilise()
-    computed.clear()
+    graph.computed.clear()
     added = [graph.input(-1) for _ in range(2 * FANOUT)]
-    sequence.splice(graph, 0, 0, list(added))
+    tree.splice(graph, 0, 0, list(added), [f"new {n}" for n in range(2 * FANOUT)])
     graph.stabilise()
-    assert computed == [FANOUT] * 3
-    computed.clear()
-    added[5].set(graph, -2)
+    assert sorted(graph.computed) == [(0, FANOUT)] * 3 + [(1, FANOUT + 2), (2, 2)]
+    graph.computed.clear()
+    added[5].set(graph, None, Wait())
     graph.stabilise()
-    assert computed == [FANOUT]
-    values = [*[-1] * 5, -2, *[-1] * (2 * FANOUT - 6), *range(64 * FANOUT)]
-    assert outcome(sequence) == [("labelled", value) for value in values]
+    assert graph.computed == [(0, FANOUT), (1, FANOUT + 2), (2, 2)]
+    assert outcome(tree) == Wait("new 5")
+    tree.splice(graph, 4, 5, [])
+    graph.stabilise()
+    assert outcome(tree) == Wait("new 5")
+    tree.splice(graph, 4, 5, [])
+    graph.stabilise()
+    assert outcome(tree) == [*[-1] * (2 * FANOUT - 2), *range(64 * FANOUT)]
     graph.check([observer])
