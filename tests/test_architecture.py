@@ -205,7 +205,7 @@ def test_plugins_use_each_other_only_where_they_say() -> None:
     """A plugin imports another only for its types: docker that of a commit in git. What all of
     them share stands beside them.
     """
-    shared = {"labels", "limits", "relay", "words"}
+    shared = {"argv", "options", "relay"}
     allowed = {("docker", "git"), ("command", "git"), ("github", "git"), ("gitlab", "git")}
     wrong = []
     for found, target in OURS:

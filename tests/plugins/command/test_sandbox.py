@@ -19,7 +19,7 @@ from pycurrent.plugins.command import Sandbox
 from pycurrent.plugins.command.bubblewrap import failure_in
 from pycurrent.plugins.command.invocation import Invocation
 from pycurrent.plugins.command.run import Run
-from pycurrent.plugins.limits import Limits
+from pycurrent.plugins.options import Limits
 from pycurrent.term import Current, Failed, Ok, Stats, all
 from pycurrent.testing import Harness, check_builder
 

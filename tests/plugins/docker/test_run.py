@@ -17,7 +17,7 @@ from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.container import FOLDER_LABEL, STATE_LABEL, RunKey
 from pycurrent.plugins.docker.run import Run
 from pycurrent.plugins.docker.secrets import Secrets
-from pycurrent.plugins.limits import Limits
+from pycurrent.plugins.options import Limits
 from pycurrent.testing import Harness, check_builder
 
 from .conftest import BASE

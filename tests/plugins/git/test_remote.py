@@ -17,7 +17,7 @@ from pycurrent.plugins.git.clone import Clone, CloneKey
 from pycurrent.plugins.git.copies import Copies
 from pycurrent.plugins.git.credentials import Access
 from pycurrent.plugins.git.fetch import Fetch, FetchKey
-from pycurrent.plugins.limits import Limits
+from pycurrent.plugins.options import Limits
 from pycurrent.term import Current, Failed, Ok, Var, seq
 from pycurrent.testing import Harness, check_builder
 

@@ -9,8 +9,9 @@ import pycurrent as current
 from pycurrent import Active, Activity, Failed, Level, Ok, Output, Pool, UsageError, Var
 from pycurrent.engine import SystemClock
 from pycurrent.plugins import slack
-from pycurrent.plugins.limits import Limits
-from pycurrent.plugins.slack.post import Post, Topic
+from pycurrent.plugins.options import Limits
+from pycurrent.plugins.slack.post import Post
+from pycurrent.plugins.slack.topic import Topic
 from pycurrent.testing import Harness, check_operation
 
 from .slack import HOOK, TOKEN, Slack, error, hang_up, limited, page

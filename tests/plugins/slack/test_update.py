@@ -9,8 +9,8 @@ import pytest
 from pycurrent import Active, Failed, Level, Ok, UsageError, Var
 from pycurrent.engine import SystemClock
 from pycurrent.plugins import slack
-from pycurrent.plugins.limits import Limits
-from pycurrent.plugins.slack.post import Topic
+from pycurrent.plugins.options import Limits
+from pycurrent.plugins.slack.topic import Topic
 from pycurrent.plugins.slack.update import Update
 from pycurrent.testing import Harness, check_operation
 
@@ -158,7 +158,7 @@ def test_a_webhook_can_not_edit(webhook: slack.Webhook) -> None:
 async def test_update_keeps_the_rules_of_operations(channel: slack.Channel, tmp_path: Path) -> None:
     """What each operation has to keep."""
     await check_operation(
-        Update(channel, lambda topic: None, SystemClock(), Limits(Level.ABOVE_AVERAGE)),
+        Update(channel, SystemClock(), Limits(Level.ABOVE_AVERAGE), lambda topic: None),
         Topic("#builds", "build"),
         slack.Message("one"),
         failing=(Topic("#builds", "build"), slack.Message("")),

@@ -12,7 +12,7 @@ import pytest
 import pycurrent as current
 from pycurrent import Active, Activity, Failed, Level, Ok, Pool, Schedule, UsageError, Var
 from pycurrent.plugins import ssh
-from pycurrent.plugins.limits import Limits
+from pycurrent.plugins.options import Limits
 from pycurrent.plugins.ssh.output import Output, Question
 from pycurrent.plugins.ssh.remote import Invocation, Remote
 from pycurrent.plugins.ssh.run import Purpose, Run

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import shlex
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
+from pycurrent.cache import Builder
 from pycurrent.engine import Job
 from pycurrent.errors import UsageError
+from pycurrent.plugins.argv import Argv, as_text, checked_words
 from pycurrent.plugins.command.bubblewrap import Bubblewrap, environment
 from pycurrent.plugins.command.sandbox import Sandbox
 from pycurrent.plugins.git import Commit, outside_repositories, with_checkout
-from pycurrent.plugins.labels import label_or
-from pycurrent.plugins.limits import Limits
-from pycurrent.plugins.words import checked_words
-from pycurrent.term import Current, Primitive, component, map
+from pycurrent.plugins.options import Limits, Options, named_after, operation_component
+from pycurrent.term import Current, Primitive
 
-T = TypeVar("T")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +64,28 @@ class Prepared:
     shown: str
 
 
-@asynccontextmanager
-async def prepared(
-    job: Job, limits: Limits, repository: Path, invocation: Invocation
-) -> AsyncIterator[Prepared]:
-    """Start the job, and give it the command in a checkout of the commit, for the block."""
-    # Nobody is asked to confirm, or has to wait for, what can't be run anyhow.
-    bubblewrap = None if invocation.sandbox is None else Bubblewrap.find()
-    await limits.start(job)
-    async with (
-        with_checkout(job, Commit(repository, invocation.commit)) as folder,
-        _command(job, invocation, bubblewrap, folder) as prepared,
-    ):
-        yield prepared
+@dataclass(frozen=True, slots=True)
+class CheckoutWork(Builder[Invocation, V]):
+    """Runs a command in a checkout. The key is the invocation; the fields are only context."""
+
+    auto_cancel: ClassVar[bool] = True
+
+    repository: Path
+    limits: Limits
+
+    async def build(self, job: Job, key: Invocation) -> V:
+        # Nobody is asked to confirm, or has to wait for, what can't be run anyhow.
+        bubblewrap = None if key.sandbox is None else Bubblewrap.find()
+        await self.limits.start(job)
+        async with (
+            with_checkout(job, Commit(self.repository, key.commit)) as folder,
+            _command(job, key, bubblewrap, folder) as prepared,
+        ):
+            return await self.execute(job, prepared)
+
+    @abstractmethod
+    async def execute(self, job: Job, command: Prepared) -> V:
+        """Run the command as a job can. Raises CommandFailed, or CommandNotStarted."""
 
 
 @asynccontextmanager
@@ -92,30 +102,34 @@ async def _command(
         yield Prepared(wrapped, folder, environment(env), shown)
 
 
-Words = Sequence[str] | Current[Sequence[str]]
-Variables = Mapping[str, str] | Current[Mapping[str, str]] | None
+class InvocationOptions(Options, total=False):
+    """The options of a command in a checkout."""
+
+    env: Mapping[str, str] | Current[Mapping[str, str]] | None
+    sandbox: Sandbox | None
 
 
 def on_currents(
-    primitive: Callable[[Path, Invocation], Primitive[T]],
+    public: Callable[..., object],
+    operation: Callable[[Path, Limits], CheckoutWork[V]],
     commit: Commit | Current[Commit],
-    argv: Words,
-    env: Variables,
-    sandbox: Sandbox | None,
-    label: str | None,
-) -> Current[T]:
-    """The component of an invocation whose parts may be currents or plain values."""
+    argv: Argv,
+    options: InvocationOptions,
+) -> Current[V]:
+    """The component of a command whose parts may be currents, as the `public` function makes it."""
+    limits, sandbox = Limits.of(options), options["sandbox"]
 
+    @named_after(public)
     def on_values(
         commit: Commit, argv: Sequence[str], env: Mapping[str, str] | None, shown: str
-    ) -> Primitive[T]:
+    ) -> Primitive[V]:
         key = Invocation(commit.hash, _words(argv), dict(env or {}), sandbox)
-        return primitive(commit.repository, key)
+        return operation(commit.repository, limits).get(key)
 
-    # Messages name what was called.
-    on_values.__qualname__, on_values.__module__ = primitive.__qualname__, primitive.__module__
-    shown = map(_joined, argv) if isinstance(argv, Current) else _joined(argv)
-    return component(label_or(label, "{shown}"))(on_values)(commit, argv, env, shown)
+    shown = as_text(argv, _joined)
+    return operation_component(
+        options["label"], "{shown}", on_values, commit, argv, options["env"], shown
+    )
 
 
 def _joined(argv: Sequence[str]) -> str:

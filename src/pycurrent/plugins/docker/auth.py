@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pycurrent.errors import UsageError
 from pycurrent.plugins.docker.image import registry_host
+from pycurrent.plugins.options import Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,12 @@ class Auth:
     def __post_init__(self) -> None:
         if self.registry is not None:
             object.__setattr__(self, "registry", registry_host(self.registry))
+
+
+class AuthOptions(Options, total=False):
+    """The options of a function that may log in to a registry."""
+
+    auth: Auth | None
 
 
 def named_registry(auth: Auth | None, operation: str) -> Auth | None:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 from pycurrent.cache import Builder, Schedule
-from pycurrent.engine import AnyPool, Job, Level
+from pycurrent.engine import Job, Level
 from pycurrent.errors import UsageError
-from pycurrent.plugins.docker.auth import Auth, named_registry
+from pycurrent.plugins.docker.auth import Auth, AuthOptions, named_registry
 from pycurrent.plugins.docker.bases import with_named_bases, with_named_images
 from pycurrent.plugins.docker.builder import builder_of, built_id
 from pycurrent.plugins.docker.client import Client
@@ -20,9 +20,8 @@ from pycurrent.plugins.docker.secrets import Secrets
 from pycurrent.plugins.docker.session import session
 from pycurrent.plugins.docker.source import Source, checked_path, inside, with_source
 from pycurrent.plugins.git import Commit
-from pycurrent.plugins.labels import label_or
-from pycurrent.plugins.limits import Limits, Timeout
-from pycurrent.term import Current, Primitive, component
+from pycurrent.plugins.options import Limits, operation_component, with_options
+from pycurrent.term import Current, Primitive
 
 DOCKERFILE = PurePath("Dockerfile")
 _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)", re.IGNORECASE | re.MULTILINE)
@@ -105,6 +104,7 @@ def _first_base(key: BuildKey) -> str:
     return "without a context" if found is None else f"on {found[1]}"
 
 
+@with_options(level=Level.AVERAGE)
 def build(
     client: Client,
     /,
@@ -120,11 +120,7 @@ def build(
     buildx: bool = False,
     pull: bool = False,
     schedule: Schedule | None = None,
-    auth: Auth | None = None,
-    timeout: Timeout = None,
-    pool: AnyPool | None = None,
-    level: Level = Level.AVERAGE,
-    label: str | None = None,
+    **options: Unpack[AuthOptions],
 ) -> Current[Image]:
     """The image that is built from a commit, a folder, or (None) a Dockerfile alone.
 
@@ -136,9 +132,9 @@ def build(
     those of `secrets` are not, and need BuildKit. `pull` looks for newer base images. With
     `buildx` it is `docker buildx build`, otherwise whatever `docker build` is on this machine.
     """
-    limits = Limits(level, pool, timeout)
-    auth = named_registry(auth, "build")
-    work = Secrets(dict(secrets or {}))
+    limits = Limits.of(options)
+    auth = named_registry(options["auth"], "build")
+    told = Secrets(dict(secrets or {}))
     if context is None and isinstance(dockerfile, PurePath):
         raise UsageError("without a context the Dockerfile must be given as a text: dockerfile=")
 
@@ -158,7 +154,9 @@ def build(
             buildx=buildx,
             pull=pull,
         )
-        return Build(client, source, work, auth, limits).get(key, schedule=schedule)
+        return Build(client, source, told, auth, limits).get(key, schedule=schedule)
 
     default = "build" if context is None else "build {context}"
-    return component(label_or(label, default))(on_values)(context, dockerfile, build_args)
+    return operation_component(
+        options["label"], default, on_values, context, dockerfile, build_args
+    )

@@ -7,17 +7,16 @@ import os
 import re
 import shutil
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 from pycurrent.cache import Publisher
-from pycurrent.engine import AnyPool, Job, Level
+from pycurrent.engine import Job, Level
 from pycurrent.errors import UsageError
-from pycurrent.plugins.docker.auth import Auth, named_registry
+from pycurrent.plugins.docker.auth import Auth, AuthOptions, named_registry
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.session import Session, session
-from pycurrent.plugins.labels import label_or
-from pycurrent.plugins.limits import Limits, Timeout
-from pycurrent.term import Current, Failure, Primitive, component
+from pycurrent.plugins.options import Limits, operation_component, with_options
+from pycurrent.term import Current, Failure, Primitive
 
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _OLD = "docker-compose"
@@ -91,6 +90,7 @@ def _say_it_stays(job: Job, project: str) -> None:
         job.log(f"What has been started stays. To end it: docker compose -p {project} down")
 
 
+@with_options(level=Level.DANGEROUS)
 def compose(
     client: Client,
     /,
@@ -99,11 +99,7 @@ def compose(
     *,
     wait: bool = False,
     remove_orphans: bool = False,
-    auth: Auth | None = None,
-    timeout: Timeout = None,
-    pool: AnyPool | None = None,
-    level: Level = Level.DANGEROUS,
-    label: str | None = None,
+    **options: Unpack[AuthOptions],
 ) -> Current[None]:
     """Have the project run what the contents of a Compose file say.
 
@@ -114,8 +110,8 @@ def compose(
     the engine's environment, nor an `.env` file; relative paths in the file don't work. `auth` says
     which `registry` it is for.
     """
-    auth = named_registry(auth, "compose")
-    work = Compose(client, auth, wait, remove_orphans, Limits(level, pool, timeout))
+    auth = named_registry(options["auth"], "compose")
+    work = Compose(client, auth, wait, remove_orphans, Limits.of(options))
     if not _PROJECT.fullmatch(project):
         raise UsageError(
             f"{project!r} can't be the name of a project: small letters, digits, - and _"
@@ -124,4 +120,4 @@ def compose(
     def on_values(project: str, contents: str) -> Primitive[None]:
         return work.set(ComposeKey(client.engine, project), contents)
 
-    return component(label_or(label, "compose {project}"))(on_values)(project, contents)
+    return operation_component(options["label"], "compose {project}", on_values, project, contents)

@@ -2,68 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
-from pycurrent.cache import Builder, Schedule
-from pycurrent.engine import AnyPool, Job, Level
+from pycurrent.engine import Level
 from pycurrent.plugins.docker.client import Client
-from pycurrent.plugins.docker.container import RunKey, container
+from pycurrent.plugins.docker.container import Container
+from pycurrent.plugins.docker.container_run import ContainerOptions, ContainerRun, container_run
 from pycurrent.plugins.docker.image import Image
-from pycurrent.plugins.docker.secrets import Secrets
-from pycurrent.plugins.docker.session import session
-from pycurrent.plugins.docker.words import Words, shown, words_of
-from pycurrent.plugins.labels import label_or
-from pycurrent.plugins.limits import Limits, Timeout
-from pycurrent.term import Current, Primitive, component, map
+from pycurrent.plugins.options import with_options
+from pycurrent.term import Current
 
 
-@dataclass(frozen=True, slots=True)
-class Pread(Builder[RunKey, str]):
-    """Keeps what a container prints."""
+class Pread(ContainerRun[str]):
+    """Runs a container, and keeps what it prints."""
 
     id: ClassVar[str] = "docker-pread"
-    auto_cancel: ClassVar[bool] = True
+    verb: ClassVar[str] = "pread"
 
-    client: Client
-    secrets: Secrets
-    limits: Limits
-
-    def describe(self, key: RunKey) -> str:
-        return f"pread {shown(key.args)}"
-
-    async def build(self, job: Job, key: RunKey) -> str:
-        await self.limits.start(job)
-        async with (
-            session(self.client, job) as docker,
-            container(docker, key, self.secrets) as made,
-        ):
-            return await made.read()
+    async def finish(self, container: Container) -> str:
+        return await container.read()
 
 
+@with_options(level=Level.AVERAGE, args=(), run_args=())
 def pread(
-    client: Client,
-    /,
-    image: Image | Current[Image],
-    *,
-    args: Words = (),
-    run_args: Words = (),
-    secrets: Mapping[str, str] | None = None,
-    schedule: Schedule | None = None,
-    timeout: Timeout = None,
-    pool: AnyPool | None = None,
-    level: Level = Level.AVERAGE,
-    label: str | None = None,
+    client: Client, /, image: Image | Current[Image], **options: Unpack[ContainerOptions]
 ) -> Current[str]:
-    """What the image's command writes to its standard output. All else is as with `run`."""
-    work = Pread(client, Secrets(dict(secrets or {})), Limits(level, pool, timeout))
-
-    def on_values(
-        image: Image, args: Sequence[str], run_args: Sequence[str], shown: str
-    ) -> Primitive[str]:
-        key = RunKey(client.engine, image.id, words_of(args), words_of(run_args))
-        return work.get(key, schedule=schedule)
-
-    text = map(shown, args) if isinstance(args, Current) else shown(args)
-    return component(label_or(label, "pread {shown}"))(on_values)(image, args, run_args, text)
+    """The standard output of the image's command. All options are as with `run`."""
+    return container_run(pread, Pread, client, image, options)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 from pycurrent.cache import Publisher
-from pycurrent.engine import AnyPool, Job, Level
-from pycurrent.plugins.docker.auth import Auth
+from pycurrent.engine import Job, Level
+from pycurrent.plugins.docker.auth import Auth, AuthOptions
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import DIGEST, Image, checked_name, repository_of
 from pycurrent.plugins.docker.session import session
-from pycurrent.plugins.labels import label_or
-from pycurrent.plugins.limits import Limits, Timeout
-from pycurrent.term import Current, Failure, Primitive, component
+from pycurrent.plugins.options import Limits, operation_component, with_options
+from pycurrent.term import Current, Failure, Primitive
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +40,21 @@ class Push(Publisher[str, Image, str]):
             return f"{repository_of(key)}@{pushed[-1]}"
 
 
+@with_options(level=Level.DANGEROUS)
 def push(
     client: Client,
     /,
     image: Image | Current[Image],
     tag: str | Current[str],
-    *,
-    auth: Auth | None = None,
-    timeout: Timeout = None,
-    pool: AnyPool | None = None,
-    level: Level = Level.DANGEROUS,
-    label: str | None = None,
+    **options: Unpack[AuthOptions],
 ) -> Current[str]:
     """Have the name lead to the image, in its registry; gives `repository@sha256:...`.
 
     Two different images for one name are an error, whichever engines they are in.
     """
-    limits = Limits(level, pool, timeout)
+    work = Push(client, options["auth"], Limits.of(options))
 
     def on_values(image: Image, tag: str) -> Primitive[str]:
-        return Push(client, auth, limits).set(checked_name(tag), image)
+        return work.set(checked_name(tag), image)
 
-    return component(label_or(label, "push {tag}"))(on_values)(image, tag)
+    return operation_component(options["label"], "push {tag}", on_values, image, tag)

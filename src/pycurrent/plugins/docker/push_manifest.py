@@ -6,19 +6,18 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 from pycurrent.cache import Publisher
-from pycurrent.engine import AnyPool, Job, Level
+from pycurrent.engine import Job, Level
 from pycurrent.errors import UsageError
-from pycurrent.plugins.docker.auth import Auth
+from pycurrent.plugins.docker.auth import Auth, AuthOptions
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import DIGEST, checked_name, repository_of
 from pycurrent.plugins.docker.insecure import insecure_option
 from pycurrent.plugins.docker.session import Session, session
-from pycurrent.plugins.labels import label_or
-from pycurrent.plugins.limits import Limits, Timeout
-from pycurrent.term import Current, Failure, Primitive, component, seq
+from pycurrent.plugins.options import Limits, operation_component, with_options
+from pycurrent.term import Current, Failure, Primitive, seq
 
 _IS_A_LIST = "is a manifest list"
 
@@ -67,29 +66,25 @@ async def _of_lists(docker: Session, key: str, images: Sequence[str]) -> str:
     return str(json.loads(said)["digest"])
 
 
+@with_options(level=Level.DANGEROUS)
 def push_manifest(
     client: Client,
     /,
     tag: str | Current[str],
     images: Sequence[Current[str]] | Current[Sequence[str]],
-    *,
-    auth: Auth | None = None,
-    timeout: Timeout = None,
-    pool: AnyPool | None = None,
-    level: Level = Level.DANGEROUS,
-    label: str | None = None,
+    **options: Unpack[AuthOptions],
 ) -> Current[str]:
     """Have the name lead to these images, each for its platform; gives `repository@sha256:...`.
 
     The images are in the same registry already: what `push` gives.
     """
-    limits = Limits(level, pool, timeout)
+    work = PushManifest(client, options["auth"], Limits.of(options))
 
     def on_values(tag: str, images: Sequence[str]) -> Primitive[str]:
         if not images:
             raise UsageError(f"no images are given for {tag}")
         names = tuple(checked_name(image) for image in images)
-        return PushManifest(client, auth, limits).set(checked_name(tag), names)
+        return work.set(checked_name(tag), names)
 
     together = images if isinstance(images, Current) else seq(list(images))
-    return component(label_or(label, "push {tag}"))(on_values)(tag, together)
+    return operation_component(options["label"], "push {tag}", on_values, tag, together)

@@ -2,74 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
-from pycurrent.cache import Builder, Schedule
-from pycurrent.engine import AnyPool, Job, Level
+from pycurrent.engine import Level
 from pycurrent.plugins.docker.client import Client
-from pycurrent.plugins.docker.container import RunKey, container
+from pycurrent.plugins.docker.container import Container
+from pycurrent.plugins.docker.container_run import ContainerOptions, ContainerRun, container_run
 from pycurrent.plugins.docker.image import Image
-from pycurrent.plugins.docker.secrets import Secrets
-from pycurrent.plugins.docker.session import session
-from pycurrent.plugins.docker.words import Words, shown, words_of
-from pycurrent.plugins.labels import label_or
-from pycurrent.plugins.limits import Limits, Timeout
-from pycurrent.term import Current, Primitive, component, map
+from pycurrent.plugins.options import with_options
+from pycurrent.term import Current
 
 
-@dataclass(frozen=True, slots=True)
-class Run(Builder[RunKey, None]):
-    """Runs a container to its end."""
+class Run(ContainerRun[None]):
+    """Runs a container, with its output in the log."""
 
     id: ClassVar[str] = "docker-run"
-    auto_cancel: ClassVar[bool] = True
+    verb: ClassVar[str] = "run"
 
-    client: Client
-    secrets: Secrets
-    limits: Limits
-
-    def describe(self, key: RunKey) -> str:
-        return f"run {shown(key.args)}"
-
-    async def build(self, job: Job, key: RunKey) -> None:
-        await self.limits.start(job)
-        async with (
-            session(self.client, job) as docker,
-            container(docker, key, self.secrets) as made,
-        ):
-            await made.run()
+    async def finish(self, container: Container) -> None:
+        await container.run()
 
 
+@with_options(level=Level.AVERAGE, args=(), run_args=())
 def run(
-    client: Client,
-    /,
-    image: Image | Current[Image],
-    *,
-    args: Words = (),
-    run_args: Words = (),
-    secrets: Mapping[str, str] | None = None,
-    schedule: Schedule | None = None,
-    timeout: Timeout = None,
-    pool: AnyPool | None = None,
-    level: Level = Level.AVERAGE,
-    label: str | None = None,
+    client: Client, /, image: Image | Current[Image], **options: Unpack[ContainerOptions]
 ) -> Current[None]:
     """Run the image once with these arguments; it succeeds if its command exits with 0.
 
-    `run_args` are options of `docker run`. All are recorded: what is secret goes into `secrets`,
-    environment variables that are not. Cancelled, when nobody needs it any more or after
-    `timeout`, it has four seconds to end. Nothing is left of it in any case: what is to stay has
-    to go into a volume with a name.
+    `run_args` are options of `docker run`. Both are recorded. The values of `secrets`, which become
+    environment variables, are not. When the run is cancelled, because nobody needs it any more or
+    after `timeout`, it has four seconds to end. Nothing is left of the container: whatever is to
+    stay has to go into a named volume.
     """
-    work = Run(client, Secrets(dict(secrets or {})), Limits(level, pool, timeout))
-
-    def on_values(
-        image: Image, args: Sequence[str], run_args: Sequence[str], shown: str
-    ) -> Primitive[None]:
-        key = RunKey(client.engine, image.id, words_of(args), words_of(run_args))
-        return work.get(key, schedule=schedule)
-
-    text = map(shown, args) if isinstance(args, Current) else shown(args)
-    return component(label_or(label, "run {shown}"))(on_values)(image, args, run_args, text)
+    return container_run(run, Run, client, image, options)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 from pycurrent.cache import Publisher
-from pycurrent.engine import AnyPool, Job, Level
+from pycurrent.engine import Job, Level
 from pycurrent.errors import UsageError
-from pycurrent.plugins.docker.auth import Auth
+from pycurrent.plugins.docker.auth import Auth, AuthOptions
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import Image, checked_name
 from pycurrent.plugins.docker.session import Session, session
-from pycurrent.plugins.labels import label_or
-from pycurrent.plugins.limits import Limits, Timeout
-from pycurrent.term import Current, Failure, Primitive, component
+from pycurrent.plugins.options import Limits, operation_component, with_options
+from pycurrent.term import Current, Failure, Primitive
 
 _FINE = frozenset({None, "completed"})
 """States of an update that has succeeded, or for which there was nothing to do."""
@@ -80,17 +79,13 @@ def _say_it_goes_on(job: Job, name: str) -> None:
         job.log(f"The swarm goes on with it. To take it back: docker service rollback {name}")
 
 
+@with_options(level=Level.DANGEROUS)
 def service(
     client: Client,
     /,
     name: str,
     image: Image | str | Current[Image] | Current[str],
-    *,
-    auth: Auth | None = None,
-    timeout: Timeout = None,
-    pool: AnyPool | None = None,
-    level: Level = Level.DANGEROUS,
-    label: str | None = None,
+    **options: Unpack[AuthOptions],
 ) -> Current[None]:
     """Have the service run the image: what `push` gives, or the name of one.
 
@@ -98,12 +93,11 @@ def service(
     is paused, or rolled back, has failed. Cancelled it is no longer waited for, but goes on: how
     to go back is the swarm's to know. With `auth` the swarm's nodes are given the right to pull.
     """
-    limits = Limits(level, pool, timeout)
+    work = Service(client, options["auth"], Limits.of(options))
     if not name or name.startswith("-"):
         raise UsageError(f"{name!r} can't be the name of a service")
 
     def on_values(name: str, image: Image | str) -> Primitive[None]:
-        wanted = checked_name(str(image))
-        return Service(client, auth, limits).set(ServiceKey(client.engine, name), wanted)
+        return work.set(ServiceKey(client.engine, name), checked_name(str(image)))
 
-    return component(label_or(label, "service {name}"))(on_values)(name, image)
+    return operation_component(options["label"], "service {name}", on_values, name, image)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 from pycurrent.cache import Publisher
 from pycurrent.engine import Job, Level
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import Image, checked_name
 from pycurrent.plugins.docker.session import session
-from pycurrent.plugins.labels import label_or
-from pycurrent.plugins.limits import Limits
-from pycurrent.term import Current, Primitive, component
+from pycurrent.plugins.options import Limits, Options, operation_component, with_options
+from pycurrent.term import Current, Primitive
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +40,18 @@ class Tag(Publisher[TagKey, Image, None]):
             await docker.exec("tag", value.id, key.tag)
 
 
+@with_options(level=Level.AVERAGE)
 def tag(
     client: Client,
     /,
     image: Image | Current[Image],
     tag: str | Current[str],
-    *,
-    level: Level = Level.AVERAGE,
-    label: str | None = None,
+    **options: Unpack[Options],
 ) -> Current[None]:
     """Have the name lead to the image, in the engine. `push` makes it known to a registry."""
+    work = Tag(client, Limits.of(options))
 
     def on_values(image: Image, tag: str) -> Primitive[None]:
-        return Tag(client, Limits(level)).set(TagKey(client.engine, checked_name(tag)), image)
+        return work.set(TagKey(client.engine, checked_name(tag)), image)
 
-    return component(label_or(label, "tag {tag}"))(on_values)(image, tag)
+    return operation_component(options["label"], "tag {tag}", on_values, image, tag)

@@ -11,9 +11,8 @@ from pycurrent.engine import Job, Level
 from pycurrent.engine.tasks import regardless
 from pycurrent.plugins.fs.file import Contents, Digest, File
 from pycurrent.plugins.fs.write import Change, write_if_different
-from pycurrent.plugins.labels import label_or
-from pycurrent.plugins.limits import Limits
-from pycurrent.term import Current, Failure, Primitive, component
+from pycurrent.plugins.options import Limits, operation_component
+from pycurrent.term import Current, Failure, Primitive
 
 LONGEST_RECORDED = 4096
 """Characters, or bytes. Of what is longer, or has a mode, only the digest is recorded."""
@@ -73,7 +72,7 @@ def save(
     def on_values(path: Path | str, contents: Contents) -> Primitive[None]:
         return Save(level).set(Path(path).absolute(), _value(contents, mode))
 
-    return component(label_or(label, "save {path}"))(on_values)(path, contents)
+    return operation_component(label, "save {path}", on_values, path, contents)
 
 
 def _value(contents: Contents, mode: int | None) -> Value:

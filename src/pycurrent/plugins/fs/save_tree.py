@@ -14,9 +14,8 @@ from pycurrent.engine.tasks import regardless
 from pycurrent.plugins.fs.file import Contents, File
 from pycurrent.plugins.fs.kept import Done, KeptFolder
 from pycurrent.plugins.fs.tree import Tree
-from pycurrent.plugins.labels import label_or
-from pycurrent.plugins.limits import Limits
-from pycurrent.term import Current, Failure, Primitive, component
+from pycurrent.plugins.options import Limits, operation_component
+from pycurrent.term import Current, Failure, Primitive
 
 Files = Mapping[str, Contents | File]
 
@@ -71,7 +70,7 @@ def save_tree(
     def on_values(folder: Path | str, files: Files) -> Primitive[None]:
         return SaveTree(level, take_over).set(Path(folder).absolute(), Tree.of(files))
 
-    return component(label_or(label, "save {folder}"))(on_values)(folder, files)
+    return operation_component(label, "save {folder}", on_values, folder, files)
 
 
 def _log(job: Job, folder: Path, done: Done) -> None:

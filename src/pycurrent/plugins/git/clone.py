@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 from pycurrent.cache import Builder, Schedule
-from pycurrent.engine import AnyPool, Job, Level
+from pycurrent.engine import Job, Level
 from pycurrent.plugins.git.address import Address
 from pycurrent.plugins.git.by_hand import from_elsewhere
 from pycurrent.plugins.git.commit import Commit, checked_ref
 from pycurrent.plugins.git.copies import Copies, InCopy
 from pycurrent.plugins.git.copy import Copy
-from pycurrent.plugins.git.credentials import Access, SshKey, Token, token_of
-from pycurrent.plugins.git.fetch import checked_depth
+from pycurrent.plugins.git.credentials import Access, token_of
+from pycurrent.plugins.git.fetch import FetchOptions, checked_depth
 from pycurrent.plugins.git.remote import HeadOf, Remote
-from pycurrent.plugins.labels import label_or
-from pycurrent.plugins.limits import Limits, Timeout
-from pycurrent.term import Current, Primitive, component
+from pycurrent.plugins.options import Limits, operation_component, with_options
+from pycurrent.term import Current, Primitive
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +53,13 @@ class Clone(Builder[CloneKey, str]):
         return hash
 
 
+@with_options(level=Level.MOSTLY_HARMLESS)
 def clone(
     repo: str | Current[str],
     *,
     gref: str | Current[str] = "HEAD",
     schedule: Schedule | None = None,
-    depth: int | None = None,
-    token: Token | str | None = None,
-    ssh_key: SshKey | None = None,
-    timeout: Timeout = None,
-    pool: AnyPool | None = None,
-    level: Level = Level.MOSTLY_HARMLESS,
-    label: str | None = None,
+    **options: Unpack[FetchOptions],
 ) -> Current[Commit]:
     """The commit at the head of a repository elsewhere, with its submodules, in our copy of it.
 
@@ -73,13 +67,12 @@ def clone(
     `gref` is the full name of a ref, by default what the repository has checked out itself: its
     main branch. For the rest see `fetch`.
     """
-    limits = Limits(level, pool, timeout)
-    checked = token_of(token)
-    checked_depth(depth)
+    limits, depth = Limits.of(options), checked_depth(options["depth"])
+    token = token_of(options["token"])
 
     def on_values(repo: str, gref: str) -> Primitive[Commit]:
         address = Address.of(repo)
-        access = Access(address, checked, ssh_key)
+        access = Access(address, token, options["ssh_key"])
         return InCopy(
             lambda copies: Copy(copies.root, address, depth),
             lambda copies: Clone(copies, access, limits),
@@ -89,4 +82,4 @@ def clone(
         )
 
     default = "clone {repo}" if gref == "HEAD" else "clone {repo} {gref}"
-    return component(label_or(label, default))(on_values)(repo, gref)
+    return operation_component(options["label"], default, on_values, repo, gref)

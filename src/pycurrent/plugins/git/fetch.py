@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 from pycurrent.cache import Builder
-from pycurrent.engine import AnyPool, Job, Level
+from pycurrent.engine import Job, Level
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.address import Address
 from pycurrent.plugins.git.by_hand import from_elsewhere
@@ -15,9 +15,8 @@ from pycurrent.plugins.git.copies import Copies, InCopy
 from pycurrent.plugins.git.copy import Copy
 from pycurrent.plugins.git.credentials import Access, SshKey, Token, token_of
 from pycurrent.plugins.git.remote import Exactly, Remote
-from pycurrent.plugins.labels import label_or
-from pycurrent.plugins.limits import Limits, Timeout
-from pycurrent.term import Current, Primitive, component
+from pycurrent.plugins.options import Limits, Options, operation_component, with_options
+from pycurrent.term import Current, Primitive
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +58,18 @@ class Fetch(Builder[FetchKey, str]):
         return hash
 
 
+class FetchOptions(Options, total=False):
+    """The options of a function that brings commits from elsewhere."""
+
+    depth: int | None
+    token: Token | str | None
+    ssh_key: SshKey | None
+
+
+@with_options(level=Level.MOSTLY_HARMLESS)
 def fetch(
     commit_id: CommitId | Current[CommitId],
-    *,
-    depth: int | None = None,
-    token: Token | str | None = None,
-    ssh_key: SshKey | None = None,
-    timeout: Timeout = None,
-    pool: AnyPool | None = None,
-    level: Level = Level.MOSTLY_HARMLESS,
-    label: str | None = None,
+    **options: Unpack[FetchOptions],
 ) -> Current[Commit]:
     """The commit, with its submodules, in our copy of the repository.
 
@@ -76,13 +77,12 @@ def fetch(
     it. With `depth` there are only so many of the last commits, and no other branches and tags.
     Credentials are for the repository's own host, and never for that of a submodule elsewhere.
     """
-    limits = Limits(level, pool, timeout)
-    checked = token_of(token)
-    checked_depth(depth)
+    limits, depth = Limits.of(options), checked_depth(options["depth"])
+    token = token_of(options["token"])
 
     def on_values(commit_id: CommitId) -> Primitive[Commit]:
         address = Address.of(commit_id.repository)
-        access = Access(address, checked, ssh_key)
+        access = Access(address, token, options["ssh_key"])
         return InCopy(
             lambda copies: Copy(copies.root, address, depth),
             lambda copies: Fetch(copies, commit_id.ref, access, limits),
@@ -90,7 +90,7 @@ def fetch(
             commit_id.ref,
         )
 
-    return component(label_or(label, "fetch {commit_id}"))(on_values)(commit_id)
+    return operation_component(options["label"], "fetch {commit_id}", on_values, commit_id)
 
 
 def checked_depth(depth: int | None) -> int | None:

@@ -2,71 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
-from pycurrent.cache import Publisher
-from pycurrent.engine import AnyPool, Clock, Job, Level
-from pycurrent.plugins.labels import label_or
-from pycurrent.plugins.limits import Limits, Timeout
-from pycurrent.plugins.slack.binding import Within
+from pycurrent.engine import Level
+from pycurrent.plugins.options import Options, with_options
 from pycurrent.plugins.slack.channel import Channel, Webhook
 from pycurrent.plugins.slack.line import Line
-from pycurrent.plugins.slack.message import Message, message_of
-from pycurrent.term import Current, Primitive, component
-
-Text = str | Message | Current[str | Message]
-
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """What messages are about, in a channel."""
-
-    channel: str
-    key: str
+from pycurrent.plugins.slack.message import Message
+from pycurrent.plugins.slack.topic import Speech, Text, Topic, topic_component
+from pycurrent.term import Current
 
 
-@dataclass(frozen=True, slots=True)
-class Post(Publisher[Topic, Message, None]):
+class Post(Speech[Channel | Webhook, None]):
     """Posts a message."""
 
     id: ClassVar[str] = "slack-post"
 
-    channel: Channel | Webhook
-    clock: Clock
-    limits: Limits
-
     def describe(self, key: Topic, value: Message) -> str:
         return f"post {key.key} to {key.channel}: {value.title}"
 
-    async def publish(self, job: Job, key: Topic, value: Message) -> None:
-        await self.limits.start(job)
-        await Line(self.channel, job, self.clock).send(value)
+    async def say(self, slack: Line, topic: Topic, message: Message) -> None:
+        await slack.send(message)
 
 
+@with_options(level=Level.ABOVE_AVERAGE)
 def post(
     channel: Channel | Webhook,
     message: Text,
     *,
     key: str | Current[str],
-    timeout: Timeout = None,
-    pool: AnyPool | None = None,
-    level: Level = Level.ABOVE_AVERAGE,
-    label: str | None = None,
+    **options: Unpack[Options],
 ) -> Current[None]:
-    """Post the message, and again each time that it has become another one.
+    """Post the message, and again each time that it changes.
 
-    `key` says what it is about, so that others can be posted to the same channel: the last
-    message of each key is known, also after a restart, and not posted again. An engine that is
-    killed, or a connection that breaks off, just when a message is posted makes it appear twice.
-    A message that changes while the last one is being posted is posted after that.
+    Each `key` is a subject of its own: its last message is remembered, also after a restart, and
+    is not posted again. A message that changes while the last one is being posted follows it. It
+    may appear twice if the engine is killed, or the connection breaks off, in the middle of it.
     """
-    limits = Limits(level, pool, timeout)
-
-    def on_values(key: str, channel_name: str, message: str | Message) -> Primitive[None]:
-        topic, said = Topic(channel_name, key), message_of(message)
-        return Within(lambda cache: Post(channel, cache.engine.clock, limits).set(topic, said))
-
-    return component(label_or(label, "post {key} to {channel_name}"))(on_values)(
-        key, channel.name, message
+    return topic_component(
+        *(post, "post {key} to {channel}", channel.name, message, key, options),
+        lambda cache, limits: Post(channel, cache.engine.clock, limits),
     )

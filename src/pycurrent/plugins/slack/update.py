@@ -4,61 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
-from pycurrent.cache import Cache, Publisher, UnreadableValue
-from pycurrent.engine import AnyPool, Clock, Job, Level
+from pycurrent.cache import Cache, UnreadableValue
+from pycurrent.engine import Level
 from pycurrent.errors import UsageError
-from pycurrent.plugins.labels import label_or
-from pycurrent.plugins.limits import Limits, Timeout
-from pycurrent.plugins.slack.binding import Within
+from pycurrent.plugins.options import Options, with_options
 from pycurrent.plugins.slack.cause import GONE
 from pycurrent.plugins.slack.channel import Channel
 from pycurrent.plugins.slack.line import Line, Posted, Refused
-from pycurrent.plugins.slack.message import Message, message_of
-from pycurrent.plugins.slack.post import Text, Topic
+from pycurrent.plugins.slack.message import Message
+from pycurrent.plugins.slack.topic import Speech, Text, Topic, topic_component
 from pycurrent.store import BuildRecord, JobRecord
-from pycurrent.term import Current, Primitive, component
+from pycurrent.term import Current
 
 
 @dataclass(frozen=True, slots=True)
-class Update(Publisher[Topic, Message, Posted]):
-    """Has the message of a topic say something. `last` is the message that there was last."""
+class Update(Speech[Channel, Posted]):
+    """Edits the last message of a topic, which `last` tells, or posts the first one."""
 
     id: ClassVar[str] = "slack-update"
     latched: ClassVar[bool] = True
 
-    channel: Channel
     last: Callable[[Topic], Posted | None]
-    clock: Clock
-    limits: Limits
 
     def describe(self, key: Topic, value: Message) -> str:
         return f"update {key.key} in {key.channel}: {value.title}"
 
-    async def publish(self, job: Job, key: Topic, value: Message) -> Posted:
-        await self.limits.start(job)
-        line = Line(self.channel, job, self.clock)
-        last = self.last(key)
+    async def say(self, slack: Line, topic: Topic, message: Message) -> Posted:
+        last = self.last(topic)
         if last is not None:
             try:
-                return await line.edit(self.channel, last, value)
+                return await slack.edit(self.channel, last, message)
             except Refused as refused:
                 if refused.code not in GONE:
                     raise
-                job.log(f"The last message can't be edited ({refused.code}): posting a new one")
-        return await line.post(self.channel, value)
+                slack.job.log(f"The last message can't be edited ({refused.code}): posting anew")
+        return await slack.post(self.channel, message)
 
 
+@with_options(level=Level.ABOVE_AVERAGE)
 def update(
     channel: Channel,
     message: Text,
     *,
     key: str | Current[str],
-    timeout: Timeout = None,
-    pool: AnyPool | None = None,
-    level: Level = Level.ABOVE_AVERAGE,
-    label: str | None = None,
+    **options: Unpack[Options],
 ) -> Current[Posted]:
     """Have one message in the channel say what the current says: it is posted once, then edited.
 
@@ -68,17 +59,9 @@ def update(
     """
     if not isinstance(channel, Channel):
         raise UsageError(f"{channel.name} is a webhook, which can't edit: use a bot's Channel")
-    limits = Limits(level, pool, timeout)
-
-    def on_values(key: str, channel_name: str, message: str | Message) -> Primitive[Posted]:
-        def bound(cache: Cache) -> Primitive[Posted]:
-            work = Update(channel, Recorded(cache), cache.engine.clock, limits)
-            return work.set(Topic(channel_name, key), message_of(message))
-
-        return Within(bound)
-
-    return component(label_or(label, "update {key} in {channel_name}"))(on_values)(
-        key, channel.name, message
+    return topic_component(
+        *(update, "update {key} in {channel}", channel.name, message, key, options),
+        lambda cache, limits: Update(channel, cache.engine.clock, limits, Recorded(cache)),
     )
 
 

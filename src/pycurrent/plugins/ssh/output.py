@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 from pycurrent.cache import Builder, Schedule
-from pycurrent.engine import AnyPool, Job, Level
-from pycurrent.plugins.labels import label_or
-from pycurrent.plugins.limits import Limits, Timeout
+from pycurrent.engine import Job, Level
+from pycurrent.plugins.argv import Argv, as_text
+from pycurrent.plugins.options import Limits, Options, operation_component, with_options
 from pycurrent.plugins.ssh.host import Host
-from pycurrent.plugins.ssh.remote import Invocation, Remote, Words, invocation
-from pycurrent.term import Current, Primitive, component, map
+from pycurrent.plugins.ssh.remote import Invocation, Remote, invocation
+from pycurrent.term import Current, Primitive
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +41,27 @@ class Output(Builder[Question, str]):
         return await self.remote.output(job, key.command)
 
 
+@with_options(level=Level.AVERAGE)
 def output(
     host: Host | Current[Host],
-    argv: Words,
+    argv: Argv,
     *,
     schedule: Schedule | None = None,
-    timeout: Timeout = None,
-    pool: AnyPool | None = None,
-    level: Level = Level.AVERAGE,
-    label: str | None = None,
+    **options: Unpack[Options],
 ) -> Current[str]:
     """What a command writes to its standard output on the host, as UTF-8.
 
     It is asked once for a host and arguments, and again as the `schedule` says; it is ended when
     nobody needs it any more.
     """
-    limits = Limits(level, pool, timeout)
+    limits = Limits.of(options)
 
     def on_values(host: Host, argv: Sequence[str], shown: str) -> Primitive[str]:
         question = Question(str(host), invocation(argv, None))
         return Output(Remote(host), limits).get(question, schedule=schedule)
 
-    shown = map(_shown, argv) if isinstance(argv, Current) else _shown(argv)
-    return component(label_or(label, "{host}: {shown}"))(on_values)(host, argv, shown)
+    shown = as_text(argv, _shown)
+    return operation_component(options["label"], "{host}: {shown}", on_values, host, argv, shown)
 
 
 def _shown(argv: Sequence[str]) -> str:

@@ -15,14 +15,13 @@ from typing import assert_never
 
 from pycurrent.engine import CommandFailed, Job
 from pycurrent.errors import UsageError
+from pycurrent.plugins.argv import checked_words
 from pycurrent.plugins.ssh.ending import Finished, Killed, Lost, NotConnected, ending
 from pycurrent.plugins.ssh.host import Host, Version
 from pycurrent.plugins.ssh.lifeline import THERE, Pipes, sent
 from pycurrent.plugins.ssh.said import NAME, Marks, Said, heard
-from pycurrent.plugins.words import checked_words
-from pycurrent.term import Current, Failure, FailureKind
+from pycurrent.term import Failure, FailureKind
 
-Words = Sequence[str] | Current[Sequence[str]]
 Input = str | bytes | None
 
 _NOBODY_ASKS: Mapping[str, str | None] = MappingProxyType(

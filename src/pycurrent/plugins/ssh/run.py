@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 from pycurrent.cache import Publisher, Schedule
-from pycurrent.engine import AnyPool, Job, Level
+from pycurrent.engine import Job, Level
 from pycurrent.errors import UsageError
-from pycurrent.plugins.labels import label_or
-from pycurrent.plugins.limits import Limits, Timeout
+from pycurrent.plugins.argv import Argv
+from pycurrent.plugins.options import Limits, Options, operation_component, with_options
 from pycurrent.plugins.ssh.host import Host
-from pycurrent.plugins.ssh.remote import Input, Invocation, Remote, Words, invocation
-from pycurrent.term import Current, Primitive, component
+from pycurrent.plugins.ssh.remote import Input, Invocation, Remote, invocation
+from pycurrent.term import Current, Primitive
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +41,16 @@ class Run(Publisher[Purpose, Invocation, None]):
         await self.remote.run(job, value)
 
 
+@with_options(level=Level.DANGEROUS)
 def run(
     host: Host | Current[Host],
-    argv: Words,
+    argv: Argv,
     *,
     key: str | Current[str],
     stdin: Input | Current[Input] = None,
     secret: str | None = None,
     schedule: Schedule | None = None,
-    timeout: Timeout = None,
-    pool: AnyPool | None = None,
-    level: Level = Level.DANGEROUS,
-    label: str | None = None,
+    **options: Unpack[Options],
 ) -> Current[None]:
     """Run the command on the host, and again each time that its arguments or its input change.
 
@@ -61,7 +59,7 @@ def run(
     a `schedule` it is run again when that says so. Arguments and `stdin` are recorded; a `secret`
     is not: it is what the command reads instead of `stdin`, and a new one runs nothing anew.
     """
-    limits = Limits(level, pool, timeout)
+    limits = Limits.of(options)
     if secret is not None and stdin is not None:
         raise UsageError("a command reads its stdin or its secret, not both")
 
@@ -69,4 +67,5 @@ def run(
         work = Run(Remote(host, secret), limits)
         return work.set(Purpose(str(host), key), invocation(argv, stdin), schedule=schedule)
 
-    return component(label_or(label, "{host} {key}"))(on_values)(host, argv, key, stdin)
+    label = options["label"]
+    return operation_component(label, "{host} {key}", on_values, host, argv, key, stdin)

@@ -1,15 +1,17 @@
-"""The words of commands: what the functions of plugins take."""
+"""Command lines as the functions of plugins take them: the words of a command, or its arguments."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from pycurrent.errors import UsageError, WrongKind
-from pycurrent.term import shown, unfit
+from pycurrent.term import Current, map, shown, unfit
+
+Argv = Sequence[str] | Current[Sequence[str]]
 
 
 def checked_words(words: Iterable[str], rule: str) -> tuple[str, ...]:
-    """Raises `UsageError` for what is no list of texts. `rule` begins the message."""
+    """The words, once they are sure to be a list of texts. Raises `UsageError`, with the rule."""
     if isinstance(words, str | bytes) or not isinstance(words, Iterable):
         raise UsageError(f"{rule}, not {words!r}")
     taken = tuple(words)
@@ -19,3 +21,8 @@ def checked_words(words: Iterable[str], rule: str) -> tuple[str, ...]:
         if not isinstance(word, str):
             raise WrongKind(f"{rule}, each a text, not {shown(word)}: write str(...)")
     return taken
+
+
+def as_text(argv: Argv, show: Callable[[Sequence[str]], str]) -> str | Current[str]:
+    """The command line as people read it, for a label."""
+    return map(show, argv) if isinstance(argv, Current) else show(argv)

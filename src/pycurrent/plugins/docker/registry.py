@@ -1,0 +1,83 @@
+"""Images that a registry has: the options by which they are asked for, and the operation."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+from pycurrent.cache import Builder, Schedule
+from pycurrent.engine import Job
+from pycurrent.plugins.docker.auth import Auth, AuthOptions
+from pycurrent.plugins.docker.client import Client
+from pycurrent.plugins.docker.image import checked_name
+from pycurrent.plugins.docker.session import Session, session
+from pycurrent.plugins.options import Limits, named_after, operation_component
+from pycurrent.term import Current, Primitive
+
+V = TypeVar("V")
+
+
+class RegistryOptions(AuthOptions, total=False):
+    """The options of a look into a registry."""
+
+    schedule: Schedule | None
+    platform: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NamedImage:
+    """An image by its name, for one platform; for that of the engine, if it names none."""
+
+    engine: str | None
+    name: str
+    platform: str | None
+
+    def __str__(self) -> str:
+        return self.name if self.platform is None else f"{self.name} ({self.platform})"
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryLook(Builder[NamedImage, V]):
+    """Finds out about an image in its registry, logged in if there are credentials."""
+
+    auto_cancel: ClassVar[bool] = True
+    verb: ClassVar[str]
+
+    client: Client
+    auth: Auth | None
+    limits: Limits
+
+    def describe(self, key: NamedImage) -> str:
+        return f"{self.verb} {key}"
+
+    async def build(self, job: Job, key: NamedImage) -> V:
+        await self.limits.start(job)
+        async with session(self.client, job, auth=self.auth, name=key.name) as docker:
+            return await self.look(docker, key)
+
+    @abstractmethod
+    async def look(self, docker: Session, key: NamedImage) -> V:
+        """Get the image, or what is to be known of it. Raises Failure, which names the cause."""
+
+
+def registry_look(
+    public: Callable[..., object],
+    operation: Callable[[Client, Auth | None, Limits], RegistryLook[V]],
+    client: Client,
+    engine: str | None,
+    name: str | Current[str],
+    options: RegistryOptions,
+) -> Current[V]:
+    """The component of a look at an image, as the `public` function makes it."""
+    work, platform = operation(client, options["auth"], Limits.of(options)), options["platform"]
+
+    @named_after(public)
+    def on_values(name: str) -> Primitive[V]:
+        key = NamedImage(engine, checked_name(name), platform)
+        return work.get(key, schedule=options["schedule"])
+
+    suffix = "" if platform is None else f" ({platform})"
+    default = f"{work.verb} {{name}}{suffix}"
+    return operation_component(options["label"], default, on_values, name)

@@ -1,0 +1,128 @@
+"""The options that the functions of plugins share, and the last line that they share, too.
+
+A plugin's function takes them as `**options: Unpack[Options]`, or a `TypedDict` that adds some of
+its own; so type checkers know each of them. `with_options` fills in the defaults, and has `help`
+show the options one by one.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Self, TypedDict, TypeVar, get_args, get_type_hints
+
+from pycurrent.engine import AnyPool, Job, Level
+from pycurrent.engine.arguments import check_start
+from pycurrent.errors import WrongKind
+from pycurrent.term import Current, Primitive, component, shown
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+Timeout = timedelta | float | None
+
+
+class Options(TypedDict, total=False):
+    """The options of each function that has work done.
+
+    `level` is how risky the work is, `pool` limits how many such jobs run at once, `timeout` how
+    long one may take (in seconds, if a number), and `label` is the text in the diagram.
+    """
+
+    timeout: Timeout
+    pool: AnyPool | None
+    level: Level
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How risky the work is, how many such jobs may run at once, and for how long.
+
+    Raises UsageError for what a job can't be started with.
+    """
+
+    level: Level
+    pool: AnyPool | None = None
+    timeout: Timeout = None
+
+    def __post_init__(self) -> None:
+        check_start(self.level, self.pool, self.timeout, "")
+
+    @classmethod
+    def of(cls, options: Options) -> Self:
+        return cls(options["level"], options["pool"], options["timeout"])
+
+    async def start(self, job: Job) -> None:
+        """Wait until the job may begin: see `Job.start`."""
+        await job.start(level=self.level, pool=self.pool, timeout=self.timeout)
+
+
+def with_options(*, level: Level, **defaults: object) -> Callable[[F], F]:
+    """Decorate a function that ends in `**options: Unpack[...]`: it always gets all of them.
+
+    Those that its caller leaves out have their default: the level, one of `defaults`, or None.
+    Others are refused, as by any function.
+    """
+
+    def decorate(fn: F) -> F:
+        signature = inspect.signature(fn)
+        *own, last = signature.parameters.values()
+        options = _parameters(fn, last.name, {"level": level, **defaults})
+        missing = {option.name: option.default for option in options}
+        known = missing.keys() | {one.name for one in own if one.kind is not one.POSITIONAL_ONLY}
+
+        @functools.wraps(fn)
+        def filled(*args: Any, **kwargs: Any) -> Any:
+            for name in kwargs.keys() - known:
+                raise TypeError(f"{fn.__name__}() got an unexpected keyword argument {name!r}")
+            return fn(*args, **{**missing, **kwargs})
+
+        whole = signature.replace(parameters=[*own, *options])
+        filled.__signature__ = whole  # type: ignore[attr-defined]
+        return filled  # type: ignore[return-value]
+
+    return decorate
+
+
+def _parameters(
+    fn: Callable[..., Any], name: str, defaults: Mapping[str, object]
+) -> list[inspect.Parameter]:
+    """The options of a function as parameters, those that all functions share last."""
+    (options,) = get_args(get_type_hints(fn)[name])
+    hints = options.__annotations__
+    return [
+        inspect.Parameter(
+            option,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=defaults.get(option),
+            annotation=getattr(hints[option], "__forward_arg__", hints[option]),
+        )
+        for option in sorted(hints, key=lambda option: option in Options.__annotations__)
+    ]
+
+
+def operation_component(
+    label: str | None, default: str, fn: Callable[..., Primitive[T]], *args: Any
+) -> Current[T]:
+    """The component of a function on values, for these arguments.
+
+    The user's label is taken word for word; the default one may show parameters of the function.
+    """
+    if label is not None and not isinstance(label, str):
+        raise WrongKind(f"label= takes a text, not {shown(label)}")
+    text = default if label is None else label.replace("{", "{{").replace("}", "}}")
+    return component(text)(fn)(*args)
+
+
+def named_after(public: Callable[..., object]) -> Callable[[F], F]:
+    """Decorate a function that stands for a public one: messages have that one's name."""
+
+    def decorate(fn: F) -> F:
+        fn.__qualname__, fn.__module__ = public.__qualname__, public.__module__
+        return fn
+
+    return decorate

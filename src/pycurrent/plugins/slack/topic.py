@@ -1,0 +1,70 @@
+"""The operations that say something about a topic in a channel, and their components."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pycurrent.cache import Cache, Publisher
+from pycurrent.engine import Clock, Job
+from pycurrent.plugins.options import Limits, Options, named_after, operation_component
+from pycurrent.plugins.slack.binding import Within
+from pycurrent.plugins.slack.channel import Channel, Webhook
+from pycurrent.plugins.slack.line import Line
+from pycurrent.plugins.slack.message import Message, message_of
+from pycurrent.term import Current, Primitive
+
+V = TypeVar("V")
+C = TypeVar("C", bound=Channel | Webhook)
+
+Text = str | Message | Current[str | Message]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """The subject of messages in a channel."""
+
+    channel: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Speech(Publisher[Topic, Message, V], Generic[C, V]):
+    """Has a message say something about a topic."""
+
+    channel: C
+    clock: Clock
+    limits: Limits
+
+    async def publish(self, job: Job, key: Topic, value: Message) -> V:
+        await self.limits.start(job)
+        return await self.say(Line(self.channel, job, self.clock), key, value)
+
+    @abstractmethod
+    async def say(self, slack: Line, topic: Topic, message: Message) -> V:
+        """Post or edit the message. Raises Failure, which names the cause."""
+
+
+def topic_component(
+    public: Callable[..., object],
+    default: str,
+    channel: str,
+    message: Text,
+    key: str | Current[str],
+    options: Options,
+    operation: Callable[[Cache, Limits], Publisher[Topic, Message, V]],
+) -> Current[V]:
+    """The component of an operation that is made for an engine's cache.
+
+    It is made as the `public` function does it; its default label may show `key` and `channel`.
+    """
+    limits = Limits.of(options)
+
+    @named_after(public)
+    def on_values(key: str, channel: str, message: str | Message) -> Primitive[V]:
+        topic, said = Topic(channel, key), message_of(message)
+        return Within(lambda cache: operation(cache, limits).set(topic, said))
+
+    return operation_component(options["label"], default, on_values, key, channel, message)
