@@ -9,6 +9,7 @@ from pycurrent.term import (
     Activity,
     Current,
     Failed,
+    FailedInside,
     NodeKind,
     Primitive,
     State,
@@ -462,6 +463,62 @@ def test_a_fold_has_the_colour_of_what_happens_inside() -> None:
     source.set(3)
     inside.update(lambda _: 3)
     assert state() is State.OK
+
+
+def failing(label: str, *inputs: Current[Any]) -> Current[Any]:
+    """A component that fails."""
+    return component(
+        label, lambda *_: Primitive.constant(1).map_output(lambda _: Failed(f"no {label}")), *inputs
+    )
+
+
+def test_a_fold_tells_of_the_failures_that_are_caught_within() -> None:
+    """Their number, and the message of one; its state stays that of the value."""
+    term = folded(lambda source: all([failing("a", source), failing("b", source)]).catch())
+    drawn = live(term)
+    assert drawn.states["+"] is State.OK
+    assert drawn["+"].failed_inside == FailedInside(2, "no a")
+    unfolded = live(term, {"part": "one"})
+    assert [node.failed_inside for node in unfolded.graph.nodes] == [None] * len(unfolded.labels)
+
+
+def test_what_failed_before_a_fold_is_not_inside() -> None:
+    """It is drawn, and so is what failed beside it."""
+    source = failing("in").catch()
+    term = all([box("a", source).collapse(key="part", value="one", input=source), failing("b")])
+    assert live(term)["+"].failed_inside is None
+
+
+def test_the_outer_fold_tells_of_what_failed_in_the_inner_one() -> None:
+    """In lists and binds, too, and where several are folded together."""
+    source = constant(["x"])
+
+    def inner(item: Current[Any]) -> Current[Any]:
+        return (
+            item.bind(lambda _: failing("a"), name="decide")
+            .catch()
+            .collapse(key="in", value="x", input=item)
+        )
+
+    members, whole = collapse_list(
+        [source.list_map(inner), box("b")], key="k", value="v", input=source
+    )
+    assert live(members[0])["+"].failed_inside == FailedInside(1, "no a")
+    assert live(whole)["+"].failed_inside == FailedInside(1, "no a")
+    assert live(whole, {"k": "v"})["+"].failed_inside == FailedInside(1, "no a")
+
+
+def test_a_named_bind_that_raised_in_a_fold_has_failed_inside() -> None:
+    """It is a stage, as components are."""
+
+    def decide(_: object) -> Current[Any]:
+        raise ValueError("undecided")
+
+    term = folded(lambda source: bind(decide, source, name="decide").catch())
+    inside = live(term)["+"].failed_inside
+    assert inside is not None
+    assert inside.stages == 1
+    assert "undecided" in (inside.failure or "")
 
 
 def test_currents_folded_together_lead_to_one_box() -> None:

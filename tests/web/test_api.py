@@ -72,7 +72,26 @@ async def test_folds_are_opened_by_the_address(tmp_path: Path) -> None:
         assert [node["fold"] for node in folded["nodes"]] == [{"key": "part", "value": "a:b"}]
         opened = await api.get("/pipeline", unfold="part:a:b")
         assert [node["label"] for node in opened["nodes"]] == ["task quick"]
+        opened = await api.get("/pipeline", unfold="all")
+        assert [node["label"] for node in opened["nodes"]] == ["task quick"]
         assert (await api.call("GET", "/pipeline?unfold=part"))[0] == 422
+
+
+async def test_a_fold_says_what_has_failed_inside(tmp_path: Path) -> None:
+    """Although the failure is caught, and the fold is ok."""
+    tasks = Tasks()
+
+    def pipeline() -> current.Current[object]:
+        start = current.constant(1)
+        return tasks.stage("bad").catch().collapse(key="k", value="v", input=start)
+
+    async with api_of(pipeline, tmp_path) as api:
+        (fold,) = (await api.get("/pipeline"))["nodes"]
+        assert fold["state"] == "ok"
+        assert fold["failed_inside"]["stages"] == 1
+        assert fold["failed_inside"]["failure"]
+        dot = (await api.client.get("/api/v1/pipeline.dot")).text
+        assert "+ &#x2717; 1" in dot
 
 
 async def test_a_large_diagram_is_compressed_when_asked_for(tmp_path: Path) -> None:
@@ -96,7 +115,10 @@ async def test_the_fast_way_to_write_a_diagram_is_the_true_one(tmp_path: Path) -
         start = current.constant("quick é")
         inside = current.constant(["bad", "slow"]).list_map(tasks.each)
         folded = tasks.each(start).collapse(key="k", value="ü", input=start)
-        return current.pair(inside, folded.gate(on=tasks.stage("x \udce9").state()))
+        caught = tasks.stage("bad").catch().collapse(key="k", value="x", input=start)
+        return current.pair(
+            inside, current.pair(folded, caught).gate(on=tasks.stage("x \udce9").state())
+        )
 
     async with api_of(pipeline, tmp_path) as api:
         picture = api.service.pipeline.picture()

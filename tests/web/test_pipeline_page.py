@@ -416,27 +416,64 @@ async def test_a_collapsed_part_is_unfolded(page: Page, tmp_path: Path) -> None:
         await address_has(page, "unfold=part%3Aone")
 
 
-async def test_failures_in_folded_parts_are_told_in_each_view(page: Page, tmp_path: Path) -> None:
-    """A fold is as good as the whole of it: what failed within is not lost."""
+def folded_failure() -> Current[Any]:
+    """A failure that is caught within a folded part."""
+    source = current.component("source", Primitive[str].constant, current.constant("x"))
+    caught = second(source).catch(hidden=True).ignore()
+    return caught.collapse(key="part", value="one", input=source)
 
-    def pipeline() -> Current[Any]:
-        source = current.component("source", Primitive[str].constant, current.constant("x"))
-        caught = second(source).catch(hidden=True).ignore()
-        return caught.collapse(key="part", value="one", input=source)
 
-    async with running_site(pipeline, tmp_path / "state") as site:
+async def test_a_folded_part_is_marked_as_failed_in_the_diagram(page: Page, tmp_path: Path) -> None:
+    """By a sign and a number on its box, which keeps the state of its value."""
+    async with running_site(folded_failure, tmp_path / "state") as site:
         await until(site, lambda: site.engine.stats.failed == 1)
-        note = page.locator(".hidden-failures")
         await show(page, site)
-        for view in ("Diagram", "Table", "Failures"):
-            await page.locator(".view-tabs").get_by_role("button", name=view).click()
-            await expect(note).to_contain_text("1 stage has failed in parts that are folded")
-            await expect(page.get_by_role("button", name="Failures 1")).to_be_visible()
-        await expect(page.locator(".failures")).to_contain_text("failed in what is shown")
+        fold = box(page, "part")
+        await expect(fold).to_have_class(re.compile("s-ok"))
+        await expect(fold).to_have_attribute("aria-label", "part: one: ok, 1 failed inside")
+        await expect(fold.locator(".failed-inside")).to_have_text("1")
+        await fold.hover()
+        card = page.locator("#pipeline-card")
+        await expect(card).to_contain_text("1 failed inside")
+        await expect(card).to_contain_text("the second fails")
+        note = page.locator(".hidden-failures")
+        await expect(note).to_contain_text("1 stage has failed in parts that are folded")
+        await expect(page.get_by_role("button", name="Failures 1")).to_be_visible()
         await note.get_by_role("button", name="Unfold").click()
         await expect(note).to_be_hidden()
-        await expect(page.locator(".failures .card")).not_to_have_count(0)
-        await address_has(page, "unfold=part%3Aone")
+        await address_has(page, "unfold=all")
+
+
+async def test_tables_and_failures_show_what_is_in_folded_parts(page: Page, tmp_path: Path) -> None:
+    """The diagram stays folded."""
+    async with running_site(folded_failure, tmp_path / "state") as site:
+        await until(site, lambda: site.engine.stats.failed == 1)
+        await show(page, site)
+        tabs = page.locator(".view-tabs")
+        await tabs.get_by_role("button", name="Table").click()
+        await expect(row(page, "second x")).to_contain_text("failed")
+        await tabs.get_by_role("button", name="Failures").click()
+        await expect(page.locator(".failures .card")).to_contain_text("second")
+        await expect(page.locator(".hidden-failures")).to_be_hidden()
+        await tabs.get_by_role("button", name="Diagram").click()
+        await expect(box(page, "part")).to_be_visible()
+        await expect(box(page, "second x")).to_have_count(0)
+
+
+async def test_a_table_of_folded_items_has_a_column_for_each_component(
+    page: Page, tmp_path: Path
+) -> None:
+    """As that of a list without `collapse_key`."""
+
+    def pipeline() -> Current[Any]:
+        return current.constant(["one", "two"]).list_iter(
+            lambda item: second(first(item)), collapse_key="item"
+        )
+
+    async with running_site(pipeline, tmp_path / "state") as site:
+        await show(page, site, "?view=table")
+        heads = page.get_by_role("columnheader")
+        await expect(heads).to_have_text(["Item", "first", "second"])
 
 
 async def test_the_next_failure_is_the_failed_cell_of_its_row(page: Page, tmp_path: Path) -> None:

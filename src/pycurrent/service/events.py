@@ -16,7 +16,7 @@ from typing import Self, TypeAlias
 
 from pycurrent.engine import Level, Problem
 from pycurrent.service.views import JobView
-from pycurrent.term import Activity, State, Stats
+from pycurrent.term import Activity, FailedInside, State, Stats
 
 KEPT_BATCHES = 10_000
 KEPT_ENTRIES = 200_000
@@ -31,6 +31,7 @@ class NodeState:
     update: Activity | None
     job_id: str | None
     failure: str | None
+    failed_inside: FailedInside | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from pycurrent.cache import Cache
 from pycurrent.engine import Engine, Step
@@ -48,8 +48,8 @@ _TOLD_TWICE = 100
 _DRAWINGS = 8
 """How many drawings are kept: one for each set of folds that somebody has open."""
 
-Unfold: TypeAlias = Mapping[str, Collection[str]]
-_Folds: TypeAlias = frozenset[tuple[str, str]]
+Unfold: TypeAlias = Mapping[str, Collection[str]] | Literal["all"]
+_Folds: TypeAlias = frozenset[tuple[str, str]] | Literal["all"]
 
 NOTHING_UNFOLDED: Unfold = MappingProxyType({})
 
@@ -216,9 +216,6 @@ class PipelineFeed:
     # Drawing
 
     def _draw(self, folds: _Folds) -> _Drawing:
-        unfold: dict[str, list[str]] = {}
-        for key, value in folds:
-            unfold.setdefault(key, []).append(value)
         engine, drawn = self._engine, set[Hashable]()
 
         def name(term: Hashable) -> str:
@@ -226,7 +223,7 @@ class PipelineFeed:
             return self._names.of(term)
 
         with paused_collector():
-            graph = graph_of(engine.pipeline, engine.live, unfold=unfold, name=name)
+            graph = graph_of(engine.pipeline, engine.live, unfold=_unfold(folds), name=name)
         return _Drawing(graph, drawn)
 
     def _survey(self) -> float:
@@ -257,7 +254,18 @@ class PipelineFeed:
 
 
 def _folds(unfold: Unfold) -> _Folds:
+    if isinstance(unfold, str):
+        return unfold
     return frozenset((key, value) for key, values in unfold.items() for value in values)
+
+
+def _unfold(folds: _Folds) -> Unfold:
+    if isinstance(folds, str):
+        return folds
+    unfold: dict[str, list[str]] = {}
+    for key, value in folds:
+        unfold.setdefault(key, []).append(value)
+    return unfold
 
 
 def _state(status: Status) -> NodeState:
@@ -267,7 +275,7 @@ def _state(status: Status) -> NodeState:
 def _state_of(node: GraphNode) -> NodeState | None:
     if node.state is None:
         return None
-    return NodeState(node.state, node.update, node.job_id, node.failure)
+    return NodeState(node.state, node.update, node.job_id, node.failure, node.failed_inside)
 
 
 def _with_state(node: GraphNode, state: NodeState) -> GraphNode:
@@ -278,6 +286,7 @@ def _with_state(node: GraphNode, state: NodeState) -> GraphNode:
         update=state.update,
         job_id=state.job_id,
         failure=state.failure,
+        failed_inside=state.failed_inside,
         link=link,
     )
 

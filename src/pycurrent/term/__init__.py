@@ -23,6 +23,7 @@ from pycurrent.term.given import Stand, called, shown, unfit
 from pycurrent.term.graph_data import (
     Edge,
     EdgeKind,
+    FailedInside,
     Fold,
     Graph,
     GraphNode,
@@ -54,6 +55,7 @@ __all__ = [
     "Edge",
     "EdgeKind",
     "Failed",
+    "FailedInside",
     "Failure",
     "FailureKind",
     "Fixed",

@@ -105,9 +105,13 @@ def _node(node: GraphNode) -> str:
     if node.job_id is not None:
         label = f'{label[:-1]}{_MARKS[node.state]}"'
     link = "" if node.link is None else f',URL={quoted(node.link)},target="_top"'
-    tooltip = "" if node.failure is None else f",tooltip={quoted(node.failure)}"
+    failure, border = node.failure, colour
+    if node.failed_inside is not None:
+        label = f'{label[:-1]}{_MARKS[State.FAILED]} {node.failed_inside.stages}"'
+        failure, border = failure or node.failed_inside.failure, COLOURS[State.FAILED]
+    tooltip = "" if failure is None else f",tooltip={quoted(failure)}"
     return (
-        f'  {node.id} [label={label},color="{colour}",fillcolor="{fill}",style="filled"'
+        f'  {node.id} [label={label},color="{border}",fillcolor="{fill}",style="filled"'
         f"{shape}{link}{tooltip}]"
     )
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from pycurrent.term.current import Current
 from pycurrent.term.drawing import Drawing
 from pycurrent.term.graph_data import Graph
+from pycurrent.term.hidden import failed_inside
 from pycurrent.term.live import Live
 from pycurrent.term.status import Statuses
 from pycurrent.term.walk import Walk
@@ -36,12 +37,16 @@ def graph_of(
 
     With `live` None it is what can be drawn of a pipeline that does not run: binds as boxes,
     and an example of what would be done for each item of a list. Folds are shown folded, but
-    those whose key `unfold` maps to their value, or to a collection that has it. `job_link`
+    those whose key `unfold` maps to their value, or to a collection that has it; a fold is marked
+    if a stage that it hides has failed. `job_link`
     and `fold_link` give the links of the boxes. `name` gives each term the name that the ids of
     its box and group are made from; without it they are numbered as they are drawn.
     """
     drawing = Drawing(job_link, fold_link, name)
-    Walk(Statuses(live), partial(_is_unfolded, unfold), drawing).run(root)
+    walk = Walk(Statuses(live), partial(_is_unfolded, unfold), drawing)
+    walk.run(root)
+    if live is not None and drawing.folds and live.stats.failed:
+        drawing.mark(failed_inside(live, walk.drawn, drawing.folds.keys()))
     return drawing.graph()
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from pycurrent.term.graph_data import (
     Edge,
     EdgeKind,
+    FailedInside,
     Fold,
     Graph,
     GraphNode,
@@ -31,6 +32,8 @@ class Drawing:
     groups: list[Group] = field(default_factory=list)
     # The ids of the boxes, and the groups that the bundles were made in, by their vertices.
     ids: dict[int, str] = field(default_factory=dict)
+    # The places of the folds among the nodes, by their owners.
+    folds: dict[Hashable, int] = field(default_factory=dict)
     bundled_in: dict[int, str | None] = field(default_factory=dict)
 
     def box(
@@ -55,6 +58,7 @@ class Drawing:
     ) -> None:
         id = self._id(vertex, owner, NodeKind.FOLD)
         link = self.fold_link(fold.key, fold.value)
+        self.folds[owner] = len(self.nodes)
         node = GraphNode(
             id,
             NodeKind.FOLD,
@@ -66,6 +70,12 @@ class Drawing:
             fold=fold,
         )
         self.nodes.append(node)
+
+    def mark(self, failed: Mapping[Hashable, FailedInside]) -> None:
+        """Mark folds, given by their owners, as hiding failures."""
+        for owner, inside in failed.items():
+            place = self.folds[owner]
+            self.nodes[place] = replace(self.nodes[place], failed_inside=inside)
 
     def _id(self, vertex: int, owner: Hashable, kind: NodeKind) -> str:
         """The id of a new box. What is drawn for one owner differs in whether it is a function

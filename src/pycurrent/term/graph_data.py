@@ -62,6 +62,16 @@ class Fold:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedInside:
+    """The failures that a fold hides, those included that are caught within it."""
+
+    stages: int
+    """The number of stages that have failed."""
+    failure: str
+    """The message of one of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class GraphNode:
     """One box of the diagram."""
 
@@ -78,6 +88,8 @@ class GraphNode:
     failure: str | None = None
     """Why it failed, where it is failed itself: at most `MAX_FAILURE` characters."""
     fold: Fold | None = None
+    failed_inside: FailedInside | None = None
+    """None for what is not a fold, and for a fold in which nothing has failed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def status_of(absent: Absent | None) -> Status:
         return OK
     if absent is UNSET:
         return BLOCKED
-    return Status(state_of(absent), _failure(absent))
+    return Status(state_of(absent), failure_of(absent))
 
 
 def status_of_output(output: Output[Any]) -> Status:
@@ -50,7 +50,8 @@ def status_of_output(output: Output[Any]) -> Status:
             return status_of(absent)
 
 
-def _failure(absent: Absent | None) -> str | None:
+def failure_of(absent: Absent | None) -> str | None:
+    """The message of a failure as a node of the diagram carries it; None if it is none."""
     if not isinstance(absent, Failed):
         return None
     message = absent.message
@@ -84,7 +85,7 @@ class Statuses:
         if not isinstance(stage, Stage):
             return BLOCKED
         metadata = stage.metadata
-        failure = _failure(stage.absent) if stage.state is State.FAILED else None
+        failure = failure_of(stage.absent) if stage.state is State.FAILED else None
         if metadata is None:
             return Status(stage.state, failure)
         return Status(stage.state, failure, metadata.update, metadata.job_id)

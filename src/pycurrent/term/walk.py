@@ -11,7 +11,7 @@ meets it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -75,6 +75,11 @@ class Walk:
         while steps:
             step, subject, place = steps.pop()
             step(subject, place)
+
+    @property
+    def drawn(self) -> Container[Term]:
+        """The terms that the walk has met; those within folds are not among them."""
+        return self._vertices.keys()
 
     def _visit(self, term: Term, place: _Place) -> None:
         if term not in self._vertices:

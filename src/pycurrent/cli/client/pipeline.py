@@ -49,7 +49,9 @@ def dot(
     *,
     unfold: Annotated[
         tuple[str, ...],
-        Parameter(metavar="KEY=VALUE", negative="", help="Show what is inside a fold."),
+        Parameter(
+            metavar="KEY=VALUE", negative="", help="Show what is inside a fold; all for each."
+        ),
     ] = (),
     session: Given,
 ) -> int:
@@ -64,9 +66,11 @@ def dot(
 
 
 def _fold(text: str) -> str:
+    if text == "all":
+        return text
     key, equals, value = text.partition("=")
     if not equals:
-        raise UsageError(f"--unfold takes KEY=VALUE, as the folds are named; not {text!r}")
+        raise UsageError(f"--unfold takes KEY=VALUE, as the folds are named, or all; not {text!r}")
     return f"{key}:{value}"
 
 

@@ -127,6 +127,9 @@ def _node(node: GraphNode) -> dict[str, Any]:
     if node.fold is not None:
         fold = node.fold
         shown["fold"] = {"key": sendable(fold.key), "value": sendable(fold.value)}
+    if node.failed_inside is not None:
+        inside = node.failed_inside
+        shown["failed_inside"] = {"stages": inside.stages, "failure": sendable(inside.failure)}
     return shown
 
 

@@ -22,10 +22,12 @@ _LARGE = 100_000
 
 async def _unfold(
     unfold: Annotated[
-        list[Annotated[str, Query(pattern="^[^:]*:", max_length=200)]],
-        Query(description="A fold to open, as `key:value`.", max_length=20),
+        list[Annotated[str, Query(pattern="^(all$|[^:]*:)", max_length=200)]],
+        Query(description="A fold to open, as `key:value`, or `all`.", max_length=20),
     ] = [],  # noqa: B006 - never changed
 ) -> Unfold:
+    if "all" in unfold:
+        return "all"
     opened: dict[str, list[str]] = {}
     for fold in unfold:
         key, _, value = fold.partition(":")

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
 
+from pycurrent.service import Unfold
 from pycurrent.term import Graph, GraphNode, NodeKind, State
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.pages import look, routing
@@ -31,6 +32,12 @@ class Row:
     """The lists it is in, from the outside."""
     unfold: str | None
     """What to put into the address to see what is inside."""
+
+    @property
+    def why(self) -> str | None:
+        """Why it has failed, or something that it hides."""
+        inside = self.node.failed_inside
+        return self.node.failure or (None if inside is None else inside.failure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +64,10 @@ class Wanted:
     def state_key(self) -> str:
         return "" if self.state is None else self.state.name.lower()
 
-    def folds(self) -> dict[str, list[str]]:
-        """Each `key:value` opens a fold."""
+    def folds(self) -> Unfold:
+        """Each `key:value` opens a fold, `all` opens each."""
+        if "all" in self.unfold:
+            return "all"
         folds: dict[str, list[str]] = {}
         for fold in self.unfold:
             key, _, value = fold.partition(":")
@@ -100,7 +109,7 @@ def _matching(graph: Graph, wanted: Wanted) -> Iterator[GraphNode]:
     for node in graph.nodes:
         if node.kind not in _STAGES or node.state is None:
             continue
-        if wanted.state is not None and node.state is not wanted.state:
+        if wanted.state not in {None, node.state, _worst(node)}:
             continue
         if (
             text
@@ -112,8 +121,13 @@ def _matching(graph: Graph, wanted: Wanted) -> Iterator[GraphNode]:
 
 
 def _concern(node: GraphNode) -> int:
+    return look.ORDER.index(_worst(node))
+
+
+def _worst(node: GraphNode) -> State:
+    """The state of most concern of a stage and of what it hides."""
     assert node.state is not None
-    return look.ORDER.index(node.state)
+    return node.state if node.failed_inside is None else State.FAILED
 
 
 def _rows(graph: Graph, nodes: Sequence[GraphNode]) -> list[Row]:

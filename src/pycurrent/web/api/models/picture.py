@@ -25,6 +25,13 @@ class FoldModel(Model):
     value: Text
 
 
+class FailedInsideModel(Model):
+    """The failures that a fold hides, those included that are caught within it."""
+
+    stages: int = Field(description="How many stages have failed.")
+    failure: Text = Field(description="The message of one of them.")
+
+
 class NodeModel(Model):
     """A box of the diagram. What does not apply is left out."""
 
@@ -39,6 +46,9 @@ class NodeModel(Model):
     job_id: str | None = None
     failure: Text | None = None
     fold: FoldModel | None = None
+    failed_inside: FailedInsideModel | None = Field(
+        default=None, description="Only of a fold in which a stage has failed."
+    )
 
 
 class EdgeModel(Model):
@@ -92,3 +102,4 @@ class NodeStateModel(Model):
     update: ActivityName | None
     job_id: str | None
     failure: Text | None
+    failed_inside: FailedInsideModel | None

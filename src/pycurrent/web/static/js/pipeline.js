@@ -33,6 +33,9 @@ class Page {
     this.mayBuild = (document.body.dataset.may ?? "").split(" ").includes("builder");
     this.address = new Address(() => this.chosen());
     this.tree = null;
+    this.shown = this.view;
+    /** Whether the pipeline has parts that are folded in the diagram. */
+    this.hasFolds = false;
     this.pending = null;
     this.place = place;
     place.append(signs());
@@ -76,9 +79,10 @@ class Page {
     this.isStale = false;
     const began = performance.now();
     try {
-      const picture = await this.read();
+      const isUnfolded = this.wantsUnfolded;
+      const picture = await this.read(isUnfolded);
       const late = this.pending;
-      this.show(new Tree(picture));
+      this.show(new Tree(picture, { isUnfolded }));
       for (const states of late) this.patch(states);
       live.start(picture.last_event);
       this.failed = false;
@@ -98,9 +102,15 @@ class Page {
     }
   }
 
-  async read() {
-    const query = new URLSearchParams([...this.unfolded].map((fold) => ["unfold", fold]));
-    const url = `${apiAddress("/pipeline")}${this.unfolded.size > 0 ? `?${query}` : ""}`;
+  /** Parts are folded in the diagram only: tables and failures show what is in them. */
+  get wantsUnfolded() {
+    return this.view !== "diagram" && this.hasFolds;
+  }
+
+  async read(isUnfolded) {
+    const folds = isUnfolded ? ["all"] : [...this.unfolded];
+    const query = new URLSearchParams(folds.map((fold) => ["unfold", fold]));
+    const url = `${apiAddress("/pipeline")}${folds.length > 0 ? `?${query}` : ""}`;
     const response = await fetch(url).catch(() => {
       throw new Problem(0, "Not reachable", "the engine can't be reached");
     });
@@ -120,13 +130,15 @@ class Page {
     this.folds.reckon(tree);
     this.place.dataset.version = tree.version;
     if (this.failed) this.say("");
+    if (!tree.isUnfolded) this.hasFolds = tree.folds.length > 0;
     this.draw();
+    if (tree.isUnfolded !== this.wantsUnfolded) this.reload();
   }
 
   patch(states) {
     const boxes = this.tree.show(states);
     if (boxes.length === 0) return;
-    this.views[this.view].patch(boxes);
+    this.views[this.shown].patch(boxes);
     this.card.patch(boxes);
     this.refresh();
   }
@@ -157,6 +169,7 @@ class Page {
 
   /** Draw the view that is looked at; the others when they are. */
   draw() {
+    this.shown = this.view;
     for (const [name, view] of Object.entries(this.views)) {
       view.element.hidden = name !== this.view;
       if (name === this.view) view.draw(this.tree);
@@ -168,7 +181,7 @@ class Page {
     const found = this.isFiltering ? this.found().length : null;
     this.toolbar.refresh({
       found,
-      failures: this.tree.root.counts[FAILED] + this.hidden.show(this.tree),
+      failures: this.hidden.show(this.tree),
       tooLarge: this.tree.boxes.size > MOST_SHOWN,
     });
   }
@@ -185,9 +198,9 @@ class Page {
 
   /** Whether a box is looked for. `row` is what its row is called, where it is in one. */
   matches(box, { row = "", anyState = false } = {}) {
-    if (this.rank >= 0 && !anyState && box.rank !== this.rank && box.update !== this.rank) return false;
+    if (this.rank >= 0 && !anyState && box.rank !== this.rank && box.concern !== this.rank && box.update !== this.rank) return false;
     if (this.text === "") return this.rank < 0 || box.isStage || anyState;
-    const said = `${box.label}\n${box.rowLabel ?? ""}\n${row}\n${box.fold?.value ?? ""}\n${box.failure ?? ""}`;
+    const said = `${box.label}\n${box.rowLabel ?? ""}\n${row}\n${box.fold?.value ?? ""}\n${box.why ?? ""}`;
     return said.toLowerCase().includes(this.text.toLowerCase());
   }
 
@@ -208,7 +221,7 @@ class Page {
   filter() {
     this.last = null;
     if (this.tree !== null) {
-      this.views[this.view].filter();
+      this.views[this.shown].filter();
       this.refresh();
     }
     this.changed();
@@ -216,11 +229,11 @@ class Page {
 
   /** Go to the next one that matches, or else that has failed. */
   next(step) {
-    const among = this.isFiltering ? this.found() : [...this.tree.boxes.values()].filter(({ rank }) => rank === FAILED);
+    const among = this.isFiltering ? this.found() : [...this.tree.boxes.values()].filter(({ concern }) => concern === FAILED);
     if (among.length === 0 || this.view === "failures") return;
     const index = among.indexOf(this.last) + (this.last == null && step < 0 ? 0 : step);
     this.last = among.at(((index % among.length) + among.length) % among.length);
-    this.views[this.view].reveal(this.last);
+    this.views[this.shown].reveal(this.last);
   }
 
   pickFromHeader(event) {
@@ -237,8 +250,15 @@ class Page {
     if (view === this.view) return;
     this.view = view;
     this.card.hide();
-    if (this.tree !== null) this.draw();
+    if (this.tree !== null) this.switch();
     this.changed();
+  }
+
+  /** Draw the view that was chosen; one that takes another tree is drawn when that is there. */
+  switch() {
+    if (this.tree.isUnfolded === this.wantsUnfolded) this.draw();
+    else this.reload();
+    this.refresh();
   }
 
   unfold(box) {
@@ -247,9 +267,9 @@ class Page {
     this.reload();
   }
 
-  /** Have the server show what is in folds, too. Those within others take one more step. */
+  /** Have the server show what is in folds, too. */
   unfoldAll() {
-    for (const { fold } of this.tree.folds) this.unfolded.add(`${fold.key}:${fold.value}`);
+    this.unfolded = new Set(["all"]);
     this.changed();
     this.reload();
   }

@@ -7,7 +7,7 @@ import { element } from "../dom.js";
 import { grouped } from "../numbers.js";
 import { duration } from "../site.js";
 import { placeOf } from "./containers.js";
-import { BLOCKED, FAILED, OK, barOf, inWords, stateOf } from "./states.js";
+import { BLOCKED, FAILED, OK, barOf, inWords, signOf, stateOf } from "./states.js";
 import { textOf } from "./scene.js";
 
 const SOON = 60; // milliseconds, for who has chosen it by the keyboard
@@ -98,9 +98,10 @@ function boxSays(box) {
   const states = element("p", { class: "card-states" });
   if (box.rank >= 0) states.append(stateOf(box.rank, "badge"));
   if (box.update >= 0) states.append(element("span", { class: "muted" }, "update:"), stateOf(box.update, "badge"));
+  if (box.failedInside > 0) states.append(element("span", { class: "state badge s-failed" }, signOf(FAILED), element("span", {}, box.insideInWords)));
   if (KINDS[box.kind]) states.append(element("span", { class: "muted" }, KINDS[box.kind]));
   content.push(states);
-  if (box.failure !== null) content.push(element("pre", { class: "card-failure" }, firstLines(box.failure)));
+  if (box.why !== null) content.push(element("pre", { class: "card-failure" }, firstLines(box.why)));
   else if (box.rank === BLOCKED) content.push(...waitsFor(box));
   content.push(element("div", { "data-job": true }));
   return content;
@@ -171,8 +172,8 @@ function containerSays(container) {
   const title = element("p", { class: "card-title" }, container.title);
   const stages = element("p", {}, inWords(container.counts));
   const concerning = boxesIn(container)
-    .filter((box) => box.isStage && box.rank >= 0 && box.rank < BLOCKED)
-    .sort((one, other) => one.rank - other.rank);
+    .filter((box) => box.isStage && box.concern >= 0 && box.concern < BLOCKED)
+    .sort((one, other) => one.concern - other.concern);
   const list = concerning.length > 0 ? [listOf(concerning)] : [];
   return [title, barOf(container.counts), stages, ...list];
 }

@@ -1,11 +1,12 @@
 // The rows of tables as elements, and what changes in them.
 
 import { element } from "../dom.js";
+import { grouped } from "../numbers.js";
 import { culprits } from "./card.js";
 import { concern } from "./order.js";
 import { textOf } from "./scene.js";
 import { linkOf } from "./shapes.js";
-import { BLOCKED, SIGNS, STATES, WORDS, barOf, inWords, signOf, stateOf } from "./states.js";
+import { BLOCKED, FAILED, SIGNS, STATES, WORDS, barOf, inWords, signOf, stateOf } from "./states.js";
 
 const INDENT = 18;
 
@@ -58,13 +59,14 @@ export class Cells {
     const why = element("div", { class: "matrix-cell why-cell", role: "cell" });
     place.append(head, state, why);
     this.paint(row, [box], () => {
-      place.dataset.state = SIGNS[box.rank] ?? "";
+      place.dataset.state = SIGNS[box.concern] ?? "";
       const name = nameOf(box);
       if (head.firstChild?.outerHTML !== name.outerHTML) head.replaceChildren(name);
       state.replaceChildren(...(box.rank < 0 ? [] : [stateOf(box.rank)]));
       if (box.update >= 0) state.append(updateOf(box));
+      if (box.failedInside > 0) state.append(insideOf(box));
       why.textContent = whyOf(box);
-      why.title = box.failure ?? "";
+      why.title = box.why ?? "";
     });
     return place;
   }
@@ -134,9 +136,11 @@ function one(cell, box) {
   const rank = Math.max(0, box.rank);
   inner.className = `chip s-${SIGNS[rank]}`;
   const update = box.update < 0 ? "" : `, update ${WORDS[box.update]}`;
-  inner.setAttribute("aria-label", `${textOf(box)}: ${WORDS[rank]}${update}`);
+  const inside = box.failedInside > 0 ? `, ${box.insideInWords}` : "";
+  inner.setAttribute("aria-label", `${textOf(box)}: ${WORDS[rank]}${update}${inside}`);
   if (tag === "SPAN") inner.setAttribute("role", "img");
   inner.replaceChildren(signOf(rank), ...(box.update < 0 ? [] : [updateOf(box)]));
+  if (box.failedInside > 0) inner.append(insideOf(box));
 }
 
 function updateOf(box) {
@@ -145,10 +149,16 @@ function updateOf(box) {
   return sign;
 }
 
+/** The mark of a fold in which something has failed. */
+function insideOf(box) {
+  const number = element("span", { class: "number", "aria-hidden": true }, grouped(box.failedInside));
+  return element("span", { class: "failed-inside s-failed", role: "img", "aria-label": box.insideInWords, title: box.insideInWords }, signOf(FAILED), number);
+}
+
 /** A cell that sums up several stages. */
 function many(cell, boxes) {
   const counts = [0, 0, 0, 0, 0, 0];
-  for (const { rank } of boxes) if (rank >= 0) counts[rank] += 1;
+  for (const { concern: rank } of boxes) if (rank >= 0) counts[rank] += 1;
   cell.replaceChildren(element("span", { class: "summed", title: inWords(counts) }, barOf(counts)));
 }
 
@@ -164,7 +174,7 @@ function nameOf(box) {
 }
 
 function whyOf(box) {
-  if (box.failure !== null) return box.failure.split("\n", 1)[0];
+  if (box.why !== null) return box.why.split("\n", 1)[0];
   if (box.rank !== BLOCKED) return "";
   const found = culprits(box);
   if (found.length === 0) return "";

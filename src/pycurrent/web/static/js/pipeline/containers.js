@@ -1,6 +1,7 @@
 // What the diagram consists of: boxes, and containers of boxes and containers.
 
-import { rankOf } from "./states.js";
+import { grouped } from "../numbers.js";
+import { FAILED, rankOf } from "./states.js";
 
 const STAGES = new Set(["component", "bind", "fold"]);
 
@@ -19,15 +20,32 @@ export class Box {
     this.show(node);
   }
 
-  /** Take over what is known of it now. Says whether its state, by rank, is another. */
+  /** Take over what is known of it now. Says whether it counts for another state, by rank. */
   show(node) {
-    const rank = node.state == null ? -1 : rankOf(node.state);
-    const changed = rank !== this.rank;
-    this.rank = rank;
+    const before = this.concern;
+    this.rank = node.state == null ? -1 : rankOf(node.state);
+    /** How many stages have failed in what it hides, and why one of them has. */
+    this.failedInside = node.failed_inside?.stages ?? 0;
+    this.failureInside = node.failed_inside?.failure ?? null;
     this.update = node.update == null ? -1 : rankOf(node.update);
     this.jobId = node.job_id ?? null;
     this.failure = node.failure ?? null;
-    return changed;
+    return this.concern !== before;
+  }
+
+  /** The state that it counts for: a fold in which something has failed counts as failed. */
+  get concern() {
+    return this.failedInside > 0 ? FAILED : this.rank;
+  }
+
+  /** Its failure, or else one that it hides. */
+  get why() {
+    return this.failure ?? this.failureInside;
+  }
+
+  /** Says that it hides failures; empty if it hides none. */
+  get insideInWords() {
+    return this.failedInside > 0 ? `${grouped(this.failedInside)} failed inside` : "";
   }
 
   get isContainer() {

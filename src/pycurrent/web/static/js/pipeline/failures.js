@@ -27,7 +27,7 @@ export class Failures {
   /** Only failures that come, go, or have another message are of interest here. */
   patch(boxes) {
     const known = this.known ?? new Map();
-    if (boxes.some((box) => (box.failure ?? undefined) !== known.get(box.id))) this.render();
+    if (boxes.some((box) => (box.why ?? undefined) !== known.get(box.id))) this.render();
   }
 
   filter() {
@@ -35,8 +35,8 @@ export class Failures {
   }
 
   render() {
-    const failed = [...this.tree.boxes.values()].filter((box) => box.failure !== null);
-    this.known = new Map(failed.map((box) => [box.id, box.failure]));
+    const failed = [...this.tree.boxes.values()].filter((box) => box.why !== null);
+    this.known = new Map(failed.map((box) => [box.id, box.why]));
     const groups = byMessage(failed.filter((box) => this.page.matches(box, { anyState: true })));
     if (groups.length === 0) {
       this.element.replaceChildren(this.nothing(failed.length));
@@ -49,9 +49,7 @@ export class Failures {
   nothing(hidden) {
     const { counts, total } = this.tree.root;
     const good = hidden === 0;
-    const folded = this.page.hidden.show(this.tree) > 0;
-    const nothing = folded ? "Nothing has failed in what is shown." : "Nothing has failed.";
-    const text = good ? nothing : "No failure matches.";
+    const text = good ? "Nothing has failed." : "No failure matches.";
     const more = good
       ? `${grouped(counts[OK])} of ${grouped(total)} stages are ok.`
       : `${grouped(hidden)} others do not.`;
@@ -94,6 +92,7 @@ export class Failures {
 
   link(box) {
     const href = linkOf(box);
+    if (box.failedInside > 0) return element("span", {}, `${textOf(box)} (${box.insideInWords})`);
     return href === null ? element("span", {}, textOf(box)) : element("a", { href }, textOf(box));
   }
 
@@ -129,8 +128,8 @@ async function rebuilt(ids) {
 function byMessage(boxes) {
   const groups = new Map();
   for (const box of boxes) {
-    const group = groups.get(box.failure);
-    if (group === undefined) groups.set(box.failure, { message: box.failure, boxes: [box] });
+    const group = groups.get(box.why);
+    if (group === undefined) groups.set(box.why, { message: box.why, boxes: [box] });
     else group.boxes.push(box);
   }
   return [...groups.values()].sort((one, other) => other.boxes.length - one.boxes.length);

@@ -1,5 +1,5 @@
-// Stages that have failed in parts that are folded: the server sends such a part as one box, which
-// is as good as the whole of it, whatever was caught within.
+// Says how many stages have failed in folded parts: the server sends such a part as one box, with a
+// mark on it.
 
 import { button, element } from "../dom.js";
 import { grouped } from "../numbers.js";
@@ -14,14 +14,14 @@ export class HiddenFailures {
     this.element = element("p", { class: "hidden-failures", role: "status", hidden: true }, this.text, " ", show);
   }
 
-  /** Say how many of them the tree does not show; gives their number. */
+  /** Say how many of them the tree does not show; gives the number of all. */
   show({ root, folds }) {
-    const shown = root.counts[FAILED] - folds.filter(({ rank }) => rank === FAILED).length;
+    const shown = root.counts[FAILED] - folds.filter(({ concern }) => concern === FAILED).length;
     const count = folds.length === 0 ? 0 : Math.max(0, this.all - shown);
     const what = count === 1 ? "1 stage has" : `${grouped(count)} stages have`;
     const text = `${what} failed in parts that are folded.`;
     if (count > 0 && this.text.textContent !== text) this.text.textContent = text;
     this.element.hidden = count === 0;
-    return count;
+    return shown + count;
   }
 }

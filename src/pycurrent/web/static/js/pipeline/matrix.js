@@ -189,13 +189,13 @@ function columnsBy(rows, key) {
 }
 
 function keyOf(row, box) {
-  if (box.kind === "fold") return "fold";
+  if (box.kind === "fold") return `fold ${box.fold.key}`;
   return titleOf(row, box);
 }
 
 /** A label without what it is for. */
 function titleOf(row, box) {
-  if (box.kind === "fold") return "folded";
+  if (box.kind === "fold") return box.fold.key;
   let text = box.title;
   for (let here = row; here !== null; here = here.parent) {
     if (here.label.length > 0) text = text.split(here.label).join(GAP);

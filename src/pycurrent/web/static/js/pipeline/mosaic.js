@@ -29,7 +29,7 @@ export function mosaicOf(container) {
 }
 
 function rankOf(part) {
-  return part.isContainer ? worstOf(part.counts) : part.rank;
+  return part.isContainer ? worstOf(part.counts) : part.concern;
 }
 
 /** The squares, as one shape for each state. */

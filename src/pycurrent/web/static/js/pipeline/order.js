@@ -7,7 +7,7 @@ const NOTHING = STATES.length;
 /** The state of most concern among boxes, an update counting as much as a result. */
 export function concern(boxes) {
   let worst = NOTHING;
-  for (const { rank, update } of boxes) {
+  for (const { concern: rank, update } of boxes) {
     if (rank >= 0 && rank < worst) worst = rank;
     if (update >= 0 && update < worst) worst = update;
   }

@@ -5,7 +5,7 @@ import { grouped } from "../numbers.js";
 import { mosaicOf, partAt, squares } from "./mosaic.js";
 import { curve, textOf } from "./scene.js";
 import { BOX } from "./sizes.js";
-import { BLOCKED, SIGNS, WORDS, inWords, segments, svg, worstOf } from "./states.js";
+import { BLOCKED, FAILED, SIGNS, WORDS, inWords, segments, svg, worstOf } from "./states.js";
 
 const SIGN = 15;
 
@@ -13,7 +13,8 @@ const SIGN = 15;
 function sayBox(box) {
   const state = box.rank < 0 ? "" : `: ${WORDS[box.rank]}`;
   const update = box.update < 0 ? "" : `, update ${WORDS[box.update]}`;
-  return `${textOf(box)}${state}${update}`;
+  const inside = box.failedInside > 0 ? `, ${box.insideInWords}` : "";
+  return `${textOf(box)}${state}${update}${inside}`;
 }
 
 function sayContainer(container) {
@@ -24,6 +25,23 @@ function sayContainer(container) {
 function rankOfContainer(container) {
   const worst = worstOf(container.counts);
   return worst < 0 ? BLOCKED : worst;
+}
+
+/** The mark on the corner of a fold in which something has failed: a sign and how many have. */
+function insideMark({ failedInside }, corner) {
+  const number = grouped(failedInside);
+  const width = 24 + 7 * number.length;
+  const text = svg("text", { x: 18, y: 8.5 });
+  text.textContent = number;
+  return [
+    svg(
+      "g",
+      { class: "failed-inside s-failed", transform: `translate(${corner - width + 8} -9)` },
+      svg("rect", { width, height: 17, rx: 8.5 }),
+      svg("use", { href: `#sign-${SIGNS[FAILED]}`, x: 3, y: 2, width: 13, height: 13 }),
+      text,
+    ),
+  ];
 }
 
 function sign(x, y) {
@@ -61,7 +79,9 @@ export class BoxShape {
     this.update = svg("use", { class: "update", x: w - 12, y: -5, width: SIGN, height: SIGN });
     const text = svg("text", { x: BOX.left, y: h / 2 });
     text.textContent = ruler.cut(textOf(part), w - BOX.left - BOX.right + 1);
-    return [face, this.sign, text, this.update];
+    this.inside = svg("g", {});
+    this.corner = w;
+    return [face, this.sign, text, this.update, this.inside];
   }
 
   refresh() {
@@ -79,6 +99,7 @@ export class BoxShape {
     } else {
       this.update.removeAttribute("href");
     }
+    this.inside.replaceChildren(...(part.failedInside > 0 ? insideMark(part, this.corner) : []));
     element.setAttribute("aria-label", sayBox(part));
     const link = linkOf(part);
     if (link === null) {

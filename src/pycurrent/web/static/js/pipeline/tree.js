@@ -14,8 +14,10 @@ import { findStacks } from "./stacks.js";
 
 /** The tree of a picture that the server has sent. */
 export class Tree {
-  constructor(picture) {
+  constructor(picture, { isUnfolded = false } = {}) {
     this.version = picture.version;
+    /** Whether the server was asked to open all folds. */
+    this.isUnfolded = isUnfolded;
     this.boxes = new Map();
     this.root = new Container("root", "");
     const groups = this.readGroups(picture);
@@ -83,7 +85,7 @@ export class Tree {
 
   count() {
     for (const box of this.boxes.values()) {
-      if (box.isStage && box.rank >= 0) this.add(box, box.rank, 1);
+      if (box.isStage && box.concern >= 0) this.add(box, box.concern, 1);
     }
   }
 
@@ -97,10 +99,10 @@ export class Tree {
     for (const id in states) {
       const box = this.boxes.get(id);
       if (box === undefined) continue;
-      const before = box.rank;
+      const before = box.concern;
       if (box.show(states[id]) && box.isStage) {
         if (before >= 0) this.add(box, before, -1);
-        if (box.rank >= 0) this.add(box, box.rank, 1);
+        if (box.concern >= 0) this.add(box, box.concern, 1);
       }
       changed.push(box);
     }
