@@ -325,7 +325,8 @@ async def test_what_is_no_address_is_a_mistake(client: Client, url: str) -> None
     ended = await client("jobs", url=url)
     assert ended.status == ClientExit.USAGE
     assert ended.err == (
-        f"pycurrent: {url!r} is no address of an engine: it looks like http://127.0.0.1:8080\n"
+        f"pycurrent: {url!r} is not the address of an engine: expected one such as"
+        " http://127.0.0.1:8080\n"
     )
 
 
@@ -343,7 +344,7 @@ async def test_what_is_no_engine_is_told_from_one(client: Client) -> None:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         ended = await client("jobs", url=url)
     assert ended.status == ClientExit.UNREACHABLE
-    assert ended.err == f"pycurrent: what answers at {url} is no pycurrent engine\n"
+    assert ended.err == f"pycurrent: what answers at {url} is not a pycurrent engine: check --url\n"
 
 
 async def test_a_token_opens_what_its_role_may(
@@ -376,7 +377,8 @@ async def test_a_token_opens_what_its_role_may(
         level = await client(*file, "confirm", "none")
         assert level.status == ClientExit.REFUSED
         assert level.err == (
-            "pycurrent: this takes the role admin, which token:bot does not have\n"
+            "pycurrent: this takes the role admin, which token:bot does not have: give the token of"
+            " somebody who may do so by --token-file or $PYCURRENT_TOKEN\n"
         )
 
 

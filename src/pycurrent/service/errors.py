@@ -9,7 +9,7 @@ class NoSuchJob(PycurrentError):
     """There is neither a record nor a log of the job."""
 
     def __init__(self, job_id: str) -> None:
-        super().__init__(f"there is no job {job_id!r}, or not any more")
+        super().__init__(f"job {job_id!r} does not exist, or not any more")
         self.job_id = job_id
 
 
@@ -17,7 +17,7 @@ class NoSuchRule(PycurrentError):
     """No log rule has the pattern."""
 
     def __init__(self, pattern: str) -> None:
-        super().__init__(f"there is no log rule with the pattern {pattern!r}")
+        super().__init__(f"no log rule has the pattern {pattern!r}")
 
 
 class BadPattern(UsageError):

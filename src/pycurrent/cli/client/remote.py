@@ -13,8 +13,10 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from typing import Any, TypeAlias
+from ssl import SSLCertVerificationError, SSLError
+from typing import Any, Never, TypeAlias
 from urllib.parse import quote, urlencode, urlsplit
 
 from pycurrent.cli.client.status import CantBeDone, NotAllowed, Unreachable
@@ -44,17 +46,42 @@ class ServerEvent:
     """Where to go on after it."""
 
 
+class _Answer(dict[str, Any]):
+    """An object of an answer. What the engine left out is the engine's fault, not the command's."""
+
+    def __init__(self, values: dict[str, Any], url: str) -> None:
+        super().__init__(values)
+        self._url = url
+
+    def __missing__(self, key: str) -> Never:
+        raise Unreachable(
+            f"{self._url} has answered without {key!r}: it is not a pycurrent engine, or one of"
+            " another version"
+        )
+
+
 class Remote:
     """The API of one engine. Raises `CommandError` where that does not do what it is asked for,
     and `UsageError` where it says that it was asked wrongly.
     """
 
-    def __init__(self, url: str, token: str | None, *, why_no_token: str | None = None) -> None:
-        """Raises `UsageError` if `url` is no address. Nothing is sent yet."""
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        *,
+        why_no_token: str | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
+        """Raises `UsageError` if `url` is not the address of a site. Nothing is sent yet.
+
+        `patience`: seconds to wait for the next bytes of an answer.
+        """
         self._host = _host_of(url)
         self._make = _CONNECTIONS[urlsplit(url).scheme]
         self._token = token
         self._why_no_token = why_no_token
+        self._patience = patience
         self.url = url.rstrip("/")
 
     # What the API answers has a type of its own for each path: the caller says which.
@@ -71,7 +98,7 @@ class Remote:
         return self._json("PUT", path, body=body)
 
     def text(self, path: str, **query: Value) -> Iterator[bytes]:
-        """Something that is no JSON, in pieces."""
+        """Read something other than JSON, in pieces."""
         with self._answer("GET", path, query) as response:
             while piece := self._read(response):
                 yield piece
@@ -94,7 +121,10 @@ class Remote:
             if response.headers.get_content_type() != "application/json":
                 raise self._no_engine()
             with self._reached():
-                return json.load(response)
+                answer = json.load(response, object_hook=partial(_Answer, url=self.url))
+        if not isinstance(answer, _Answer):
+            raise self._no_engine()
+        return answer
 
     @contextmanager
     def _answer(
@@ -102,7 +132,7 @@ class Remote:
     ) -> Iterator[HTTPResponse]:
         """A good answer, with its body still to be read. Others are raised."""
         # Each on a connection of its own: one that was idle may be closed by the time it is used.
-        connection = self._make(self._host, timeout=PATIENCE)
+        connection = self._make(self._host, timeout=self._patience)
         data = None if body is None else json.dumps(body).encode()
         try:
             with self._reached():
@@ -110,7 +140,7 @@ class Remote:
                 connection.request(method, target, data, self._headers(data is not None))
                 response = connection.getresponse()
             if response.status != 200:
-                self._refuse(response)
+                self._refuse(response, path)
             yield response
         finally:
             connection.close()
@@ -157,39 +187,73 @@ class Remote:
         try:
             yield
         except TimeoutError as error:
-            raise Unreachable(f"no answer from {self.url} within {PATIENCE:.0f} s") from error
+            raise Unreachable(
+                f"{self.url} has not answered within {self._patience:g} s: try again, or see"
+                " whether the engine there is still at work"
+            ) from error
         except ConnectionRefusedError as error:
             raise Unreachable(
                 f"no engine runs at {self.url}: start one with `pycurrent run`, or say where it"
                 " is with --url"
             ) from error
         except socket.gaierror as error:
-            raise Unreachable(f"{self.url} is not known: {error.strerror}") from error
+            why = error.strerror
+            raise Unreachable(
+                f"the host of {self.url} is not known ({why}): check --url"
+            ) from error
+        except SSLCertVerificationError as error:
+            raise Unreachable(
+                f"the certificate of {self.url} is not trusted ({error.verify_message}): have this"
+                " machine trust who signed it, or name that certificate's file in $SSL_CERT_FILE"
+            ) from error
+        except SSLError as error:
+            raise Unreachable(
+                f"{self.url} does not speak TLS: give an address that begins with http://"
+            ) from error
+        except ConnectionResetError as error:
+            raise Unreachable(
+                f"{self.url} has closed the connection: the engine has ended, or that port takes"
+                " https:// only"
+            ) from error
         except OSError as error:
             why = error.strerror or type(error).__name__
-            raise Unreachable(f"{self.url} can't be reached: {why}") from error
+            raise Unreachable(f"{self.url} can't be reached ({why}): check --url") from error
         except (HTTPException, ValueError) as error:
             raise self._no_engine() from error
 
     def _no_engine(self) -> Unreachable:
-        return Unreachable(f"what answers at {self.url} is no pycurrent engine")
+        return Unreachable(f"what answers at {self.url} is not a pycurrent engine: check --url")
 
-    def _refuse(self, response: HTTPResponse) -> None:
+    def _refuse(self, response: HTTPResponse, path: str) -> None:
         """Raises what the status says."""
         why = self._why(response)
         match response.status:
             case 401:
                 raise NotAllowed(f"{why} ({self._how_to_get_in()})")
-            case 403 | 429:
+            case 403:
+                raise NotAllowed(
+                    f"{why}: give the token of somebody who may do so by --token-file or"
+                    " $PYCURRENT_TOKEN"
+                )
+            case 429:
                 raise NotAllowed(why)
             case 409:
                 raise CantBeDone(why)
-            case 400 | 404 | 413 | 422:
+            case 404 if path.startswith("/jobs/"):
+                raise UsageError(f"{why}: `pycurrent client jobs` and `query` list those there are")
+            case 404:
+                raise UsageError(
+                    f"{self.url} does not have {PREFIX}{path}: is the engine of another version?"
+                )
+            case 400 | 413 | 422:
                 raise UsageError(why)
             case 301 | 302 | 303 | 307 | 308:
                 raise Unreachable(self._leads_to(response.headers.get("Location", "")))
             case status:
-                raise Unreachable(f"{self.url} can't answer ({status}): {why}")
+                raise Unreachable(
+                    f"{self.url} can't answer ({status}: {why}): see what the engine, or the proxy"
+                    " before it, says on its stderr"
+                )
 
     def _leads_to(self, where: str) -> str:
         """What to do about an address that leads to another one."""
@@ -245,7 +309,8 @@ def _host_of(url: str) -> str:
     named = parts.hostname is not None and re.fullmatch(r"[\w.:%-]+", parts.hostname)
     if parts.scheme not in _CONNECTIONS or not named or parts.path.strip("/"):
         raise UsageError(
-            f"{one_line(url)!r} is no address of an engine: it looks like http://127.0.0.1:8080"
+            f"{one_line(url)!r} is not the address of an engine: expected one such as"
+            " http://127.0.0.1:8080"
         )
     assert parts.hostname is not None
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
