@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from pycurrent.cli.app import call, make_app
+from pycurrent.cli.app import make_app
 from pycurrent.cli.client.remote import Remote
 from pycurrent.cli.client.status import ClientExit, Unreachable
 from pycurrent.cli.end import status_of
+from pycurrent.cli.library import call
 
 from .commands import Ended
 
