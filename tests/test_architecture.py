@@ -23,21 +23,25 @@ SOURCE = ROOT / "src" / PACKAGE
 CORE = {"incr", "term", "store", "engine", "cache"}
 """What pipelines are made of and run by, without any face or plugin."""
 
+EVERYWHERE = {"errors", "deprecation"}
+"""The modules that each room may use, except the one that is usable alone."""
+
 MAY_USE = {
     "errors": set[str](),
+    "deprecation": set[str](),
     "incr": set[str](),
-    "term": {"incr", "errors"},
-    "store": {"errors"},
-    "engine": {"term", "incr", "store", "errors"},
-    "cache": {"engine", "store", "term", "incr", "errors"},
-    "plugins": {*CORE, "errors"},
-    "service": {*CORE, "errors"},
-    "web": {"service", *CORE, "errors"},
+    "term": {"incr", *EVERYWHERE},
+    "store": {*EVERYWHERE},
+    "engine": {"term", "incr", "store", *EVERYWHERE},
+    "cache": {"engine", "store", "term", "incr", *EVERYWHERE},
+    "plugins": {*CORE, *EVERYWHERE},
+    "service": {*CORE, *EVERYWHERE},
+    "web": {"service", *CORE, *EVERYWHERE},
     # The command line starts the web.
-    "cli": {"service", "web", *CORE, "errors"},
-    "testing": {*CORE, "errors"},
+    "cli": {"service", "web", *CORE, *EVERYWHERE},
+    "testing": {*CORE, *EVERYWHERE},
     # The public names, the package that gives them, and what `python -m pycurrent` runs.
-    "public": {*CORE, "cli", "errors"},
+    "public": {*CORE, "cli", *EVERYWHERE},
     "": {"public"},
     "__main__": {"cli"},
 }
