@@ -18,7 +18,7 @@ from pycurrent.plugins import command, git
 from pycurrent.plugins.command import Sandbox
 from pycurrent.plugins.command.bubblewrap import failure_in
 from pycurrent.plugins.command.invocation import Invocation
-from pycurrent.plugins.command.run import Run
+from pycurrent.plugins.command.run import CommandRun
 from pycurrent.plugins.options import Limits
 from pycurrent.term import Current, Failed, Ok, Stats, all
 from pycurrent.testing import Harness, check_builder
@@ -323,7 +323,7 @@ def test_keys_without_a_sandbox_are_as_they_always_were() -> None:
 async def test_sandboxed_commands_keep_the_rules(commit: git.Commit, tmp_path: Path) -> None:
     """Those of all operations: of cancelling, restarting, and leaving nothing behind."""
     await check_builder(
-        Run(commit.repository, Limits(Level.AVERAGE)),
+        CommandRun(commit.repository, Limits(Level.AVERAGE)),
         Invocation(commit.hash, ("true",), {}, Sandbox()),
         others=[Invocation(commit.hash, ("true",), {}, Sandbox(network=True))],
         failing=Invocation(commit.hash, ("false",), {}, Sandbox()),

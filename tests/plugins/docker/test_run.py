@@ -15,8 +15,8 @@ from pycurrent.engine import Level
 from pycurrent.plugins import docker
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.container import FOLDER_LABEL, STATE_LABEL, RunKey
-from pycurrent.plugins.docker.run import Run
-from pycurrent.plugins.docker.secrets import Secrets
+from pycurrent.plugins.docker.run import DockerRun
+from pycurrent.plugins.docker.secrets import DockerSecrets
 from pycurrent.plugins.options import Limits
 from pycurrent.testing import Harness, check_builder
 
@@ -254,11 +254,11 @@ async def test_run_keeps_the_rules(
     """The checks that all operations pass."""
     client = Client(context.host, context.config)
     await check_builder(
-        Run(client, Secrets(), Limits(Level.AVERAGE)),
+        DockerRun(client, DockerSecrets(), Limits(Level.AVERAGE)),
         RunKey(client.engine, base.id, ("true",), ()),
         others=[RunKey(client.engine, base.id, ("true",), ("--init",))],
         failing=RunKey(client.engine, base.id, ("false",), ()),
-        other_context=Run(client, Secrets({"A": "abc"}), Limits(Level.DANGEROUS)),
+        other_context=DockerRun(client, DockerSecrets({"A": "abc"}), Limits(Level.DANGEROUS)),
         state_dir=tmp_path,
     )
 

@@ -16,7 +16,7 @@ import pytest
 
 from pycurrent.plugins import fs
 from pycurrent.plugins.fs.attributes import Attributes
-from pycurrent.plugins.fs.kept import KeptFolder
+from pycurrent.plugins.fs.managed_folder import ManagedFolder
 from pycurrent.plugins.fs.tree import Tree
 from pycurrent.plugins.fs.write import Change, write_if_different
 from pycurrent.term import Failed, Failure, Ok
@@ -28,11 +28,11 @@ Save = Callable[[Path, str], object]
 
 
 def save(path: Path, text: str) -> object:
-    return write_if_different(path, fs.File(text))
+    return write_if_different(path, fs.Content(text))
 
 
 def save_in_tree(path: Path, text: str) -> object:
-    return KeptFolder(path.parent).bring_to(Tree.of({path.name: text}), take_over=False)
+    return ManagedFolder(path.parent).replace_with(Tree.of({path.name: text}), take_over=False)
 
 
 both = pytest.mark.parametrize("save", [save, save_in_tree])
@@ -88,7 +88,7 @@ def test_folders_of_a_tree_keep_what_they_have(tmp_path: Path) -> None:
     """The folder itself, and those in it."""
     folder = tmp_path / "site"
     for text in ("old", "new"):
-        KeptFolder(folder).bring_to(Tree.of({"pages/a": text, "b": "same"}), take_over=False)
+        ManagedFolder(folder).replace_with(Tree.of({"pages/a": text, "b": "same"}), take_over=False)
         if text == "old":
             for number, made in enumerate((folder, folder / "pages")):
                 os.chown(made, 1000 + number, 2000 + number)
@@ -108,7 +108,7 @@ from pycurrent.plugins.fs.write import write_if_different
 os.setgroups([])
 os.setgid(65534)
 os.setuid(65534)
-print(*write_if_different(Path(sys.argv[1]), fs.File("new")).lost, sep=";")
+print(*write_if_different(Path(sys.argv[1]), fs.Content("new")).lost, sep=";")
 """
 
 
@@ -184,7 +184,7 @@ def test_a_large_file_is_not_read_to_see_that_it_differs(tmp_path: Path) -> None
     path = tmp_path / "file"
     with path.open("wb") as large:
         large.truncate(1 << 42)
-    assert write_if_different(path, fs.File("small")).change is Change.CONTENTS
+    assert write_if_different(path, fs.Content("small")).change is Change.CONTENTS
     assert path.read_text() == "small"
 
 
@@ -192,11 +192,11 @@ def test_a_large_file_is_not_read_to_see_that_it_differs(tmp_path: Path) -> None
 def test_contents_of_any_size_are_compared(tmp_path: Path, size: int) -> None:
     """To their end."""
     path, data = tmp_path / "file", bytes(size)
-    assert write_if_different(path, fs.File(data)).change is Change.CONTENTS
-    assert write_if_different(path, fs.File(data)).change is Change.NONE
+    assert write_if_different(path, fs.Content(data)).change is Change.CONTENTS
+    assert write_if_different(path, fs.Content(data)).change is Change.NONE
     if size:
         last = data[:-1] + b"x"
-        assert write_if_different(path, fs.File(last)).change is Change.CONTENTS
+        assert write_if_different(path, fs.Content(last)).change is Change.CONTENTS
 
 
 @both
@@ -238,7 +238,7 @@ from pycurrent.plugins import fs
 from pycurrent.plugins.fs.write import write_if_different
 from pycurrent.term import Failure
 try:
-    write_if_different(Path(sys.argv[1]), fs.File("new"))
+    write_if_different(Path(sys.argv[1]), fs.Content("new"))
 except Failure as failure:
     print(failure)
 """
@@ -274,6 +274,6 @@ def test_a_folder_in_place_of_a_file_is_left(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "x").touch()
     with pytest.raises(IsADirectoryError):
-        write_if_different(tmp_path / "folder", fs.File("x"))
+        write_if_different(tmp_path / "folder", fs.Content("x"))
     with pytest.raises(Failure, match="were not saved there"):
-        KeptFolder(tmp_path / "folder").bring_to(Tree.of({"y": ""}), take_over=False)
+        ManagedFolder(tmp_path / "folder").replace_with(Tree.of({"y": ""}), take_over=False)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pycurrent.cache.codec import codec_for
 from pycurrent.errors import UsageError
 from pycurrent.plugins import fs
-from pycurrent.plugins.fs.file import Digest
+from pycurrent.plugins.fs.content import Digest
 from pycurrent.plugins.fs.save import Value
 from pycurrent.plugins.fs.write import Change, write_if_different
 from pycurrent.term import Current, Failed, Ok, Var, all
@@ -67,14 +67,14 @@ def test_the_permissions_of_the_file_stay(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "file"
     path.write_text("old")
     path.chmod(mode)
-    assert write_if_different(path, fs.File(b"new")).change is Change.CONTENTS
+    assert write_if_different(path, fs.Content(b"new")).change is Change.CONTENTS
     assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("new", mode)
 
 
 def test_a_new_file_gets_the_permissions_of_new_files(tmp_path: Path) -> None:
     """Not those of temporary ones, which only their owner may read."""
     (tmp_path / "other").touch()
-    write_if_different(tmp_path / "file", fs.File(b"new"))
+    write_if_different(tmp_path / "file", fs.Content(b"new"))
     assert (tmp_path / "file").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
@@ -83,7 +83,7 @@ def test_readers_see_the_old_file_or_the_new_one(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
     with path.open() as reader:
-        write_if_different(path, fs.File(b"new"))
+        write_if_different(path, fs.Content(b"new"))
         assert reader.read() == "old"
     assert path.read_text() == "new"
 
@@ -92,7 +92,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     """What it leads to is replaced, or made."""
     (tmp_path / "link").symlink_to(tmp_path / "folder" / "file")
     for data in (b"one", b"two"):
-        assert write_if_different(tmp_path / "link", fs.File(data)).change is Change.CONTENTS
+        assert write_if_different(tmp_path / "link", fs.Content(data)).change is Change.CONTENTS
         assert (tmp_path / "folder" / "file").read_bytes() == data
     assert (tmp_path / "link").is_symlink()
 
@@ -113,7 +113,7 @@ async def test_a_mode_follows_too(tmp_path: Path) -> None:
             assert stat.S_IMODE(path.stat().st_mode) == mode
             assert inode in {None, path.stat().st_ino}
     assert "has the mode 600 now" in h.log("save")
-    write_if_different(path, fs.File("two", 0o640))
+    write_if_different(path, fs.Content("two", 0o640))
     assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("two", 0o640)
 
 
@@ -129,7 +129,7 @@ def test_small_contents_are_recorded_and_large_ones_by_their_digest() -> None:
     codec = codec_for(Value, what="value")
     assert codec.encode("x") == '"x"'
     assert codec.encode(b"x") == '{"$bytes":"eA=="}'
-    digest = Digest.of(fs.File("x" * 100_000, 0o600))
+    digest = Digest.of(fs.Content("x" * 100_000, 0o600))
     assert len(codec.encode(digest)) < 150
     assert codec.decode(codec.encode(digest)) == digest
 
@@ -171,7 +171,7 @@ def test_the_last_contents_are_in_the_file(
     path = tmp_path_factory.mktemp("fs") / "file"
     before = None
     for data in versions:
-        change = write_if_different(path, fs.File(data)).change
+        change = write_if_different(path, fs.Content(data)).change
         assert change is (Change.NONE if data == before else Change.CONTENTS)
         assert path.read_bytes() == data
         before = data

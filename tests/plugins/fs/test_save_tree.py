@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pycurrent.engine import Level
 from pycurrent.plugins import fs
 from pycurrent.plugins.fs.exchange import exchange
-from pycurrent.plugins.fs.kept import Done, KeptFolder
-from pycurrent.plugins.fs.save_tree import Files, SaveTree
+from pycurrent.plugins.fs.managed_folder import ManagedFolder, Replacement
+from pycurrent.plugins.fs.save_tree import Files, FsSaveTree
 from pycurrent.plugins.fs.tree import Tree
 from pycurrent.term import Current, Failed, Failure, Ok, Var, all
 from pycurrent.testing import Harness, check_operation
@@ -26,8 +26,8 @@ NAMES = st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=3).map("
 CONTENTS = st.binary(max_size=2)
 
 
-def keep(folder: Path, files: Files, *, take_over: bool = False) -> Done:
-    return KeptFolder(folder).bring_to(Tree.of(files), take_over=take_over)
+def keep(folder: Path, files: Files, *, take_over: bool = False) -> Replacement:
+    return ManagedFolder(folder).replace_with(Tree.of(files), take_over=take_over)
 
 
 def files_in(folder: Path) -> dict[str, str]:
@@ -46,8 +46,8 @@ def beside(folder: Path) -> set[str]:
 async def test_a_folder_follows_what_it_is_to_contain(tmp_path: Path) -> None:
     """New files come, changed ones are replaced, and those that left go, with their folders."""
     folder = tmp_path / "new" / "site"
-    files: Var[Mapping[str, str | bytes | fs.File]] = Var(
-        "files", {"index.html": "grün", "old/page": b"x", "run": fs.File("#!/bin/sh", 0o755)}
+    files: Var[Mapping[str, str | bytes | fs.Content]] = Var(
+        "files", {"index.html": "grün", "old/page": b"x", "run": fs.Content("#!/bin/sh", 0o755)}
     )
     async with Harness(lambda: fs.save_tree(folder, files.get()), state_dir=tmp_path / "s") as h:
         await h.settle()
@@ -79,11 +79,11 @@ def test_what_stays_the_same_is_not_touched(tmp_path: Path) -> None:
     folder = tmp_path / "site"
     keep(folder, {"same": "x", "other": "one"})
     same = (folder / "same").stat()
-    assert keep(folder, {"same": "x", "other": "two"}) == Done(1, 0, 1, None)
+    assert keep(folder, {"same": "x", "other": "two"}) == Replacement(1, 0, 1, None)
     assert (folder / "same").stat().st_ino == same.st_ino
     assert (folder / "same").stat().st_mtime_ns == same.st_mtime_ns
     inode = folder.stat().st_ino
-    assert keep(folder, {"same": "x", "other": "two"}) == Done(0, 0, 2, None)
+    assert keep(folder, {"same": "x", "other": "two"}) == Replacement(0, 0, 2, None)
     assert folder.stat().st_ino == inode
     assert beside(folder) == {"names.json"}
 
@@ -91,9 +91,9 @@ def test_what_stays_the_same_is_not_touched(tmp_path: Path) -> None:
 def test_a_mode_alone_is_a_change(tmp_path: Path) -> None:
     """And one that is not given stays, that of the folder too."""
     folder = tmp_path / "site"
-    keep(folder, {"run": fs.File("x", 0o600)})
+    keep(folder, {"run": fs.Content("x", 0o600)})
     folder.chmod(0o750)
-    assert keep(folder, {"run": fs.File("x", 0o700)}).written == 1
+    assert keep(folder, {"run": fs.Content("x", 0o700)}).written == 1
     assert stat.S_IMODE((folder / "run").stat().st_mode) == 0o700
     keep(folder, {"run": "y"})
     assert stat.S_IMODE((folder / "run").stat().st_mode) == 0o700
@@ -183,8 +183,8 @@ def test_what_is_taken_over_is_kept_beside(tmp_path: Path) -> None:
     (folder / "same").write_text("same")
     done = keep(folder, {"page": "ours", "same": "same"}, take_over=True)
     assert files_in(folder) == {"page": "ours", "same": "same"}
-    assert done.kept is not None
-    assert files_in(done.kept) == {"letter": "dear", "page": "theirs"}
+    assert done.displaced is not None
+    assert files_in(done.displaced) == {"letter": "dear", "page": "theirs"}
 
 
 def test_a_folder_that_is_right_already_becomes_ours(tmp_path: Path) -> None:
@@ -192,8 +192,8 @@ def test_a_folder_that_is_right_already_becomes_ours(tmp_path: Path) -> None:
     folder = tmp_path / "site"
     folder.mkdir()
     (folder / "page").write_text("one")
-    assert keep(folder, {"page": "one"}) == Done(0, 0, 1, None)
-    assert keep(folder, {"page": "two"}) == Done(1, 0, 0, None)
+    assert keep(folder, {"page": "one"}) == Replacement(0, 0, 1, None)
+    assert keep(folder, {"page": "two"}) == Replacement(1, 0, 0, None)
 
 
 def test_links_within_the_folder_are_not_followed(tmp_path: Path) -> None:
@@ -255,13 +255,13 @@ def test_without_exchange_the_old_folder_is_moved_away_first(tmp_path: Path) -> 
     """As on file systems that know no better; interrupted in between, the next run heals it."""
     folder = tmp_path / "site"
     keep(folder, {"page": "one"})
-    slow = KeptFolder(folder, lambda one, other: False)
-    slow.bring_to(Tree.of({"page": "two"}), take_over=False)
+    slow = ManagedFolder(folder, lambda one, other: False)
+    slow.replace_with(Tree.of({"page": "two"}), take_over=False)
     assert files_in(folder) == {"page": "two"}
     folder.rename(tmp_path / ".site.pycurrent" / "old")
     (tmp_path / ".site.pycurrent" / "new").mkdir()
     (tmp_path / ".site.pycurrent" / "new" / "page").write_text("half")
-    assert keep(folder, {"page": "two"}) == Done(0, 0, 1, None)
+    assert keep(folder, {"page": "two"}) == Replacement(0, 0, 1, None)
     assert beside(folder) == {"names.json"}
 
 
@@ -274,7 +274,7 @@ def test_a_folder_that_can_not_be_moved_stays(tmp_path: Path) -> None:
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
     with pytest.raises(Failure, match="comes with the image of a container"):
-        KeptFolder(folder, refused).bring_to(Tree.of({"page": "two"}), take_over=False)
+        ManagedFolder(folder, refused).replace_with(Tree.of({"page": "two"}), take_over=False)
     assert files_in(folder) == {"page": "one"}
     assert beside(folder) == {"names.json"}
 
@@ -288,10 +288,10 @@ def test_a_file_that_somebody_adds_at_the_last_moment_is_kept(tmp_path: Path) ->
         (folder / "notes").write_text("dear")
         return exchange(one, other)
 
-    done = KeptFolder(folder, late).bring_to(Tree.of({"page": "two"}), take_over=False)
+    done = ManagedFolder(folder, late).replace_with(Tree.of({"page": "two"}), take_over=False)
     assert files_in(folder) == {"page": "two"}
-    assert done.kept is not None
-    assert files_in(done.kept) == {"notes": "dear"}
+    assert done.displaced is not None
+    assert files_in(done.displaced) == {"notes": "dear"}
 
 
 def test_a_reader_sees_one_tree_or_the_other(tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_a_reader_sees_one_tree_or_the_other(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from pycurrent.plugins.fs.kept import KeptFolder
+from pycurrent.plugins.fs.managed_folder import ManagedFolder
 from pycurrent.plugins.fs.tree import Tree
 
 left = int(sys.argv[2])
@@ -322,7 +322,7 @@ def count(event, arguments):
 
 files = {"same": "x", "changed": "two", "new/file": "two"}
 sys.addaudithook(count)
-KeptFolder(Path(sys.argv[1])).bring_to(Tree.of(files), take_over=False)
+ManagedFolder(Path(sys.argv[1])).replace_with(Tree.of(files), take_over=False)
 print("done")
 """
 
@@ -376,7 +376,7 @@ async def test_saving_a_tree_keeps_the_rules(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs" / "file").touch()
     await check_operation(
-        SaveTree(Level.AVERAGE, take_over=False),
+        FsSaveTree(Level.AVERAGE, take_over=False),
         tmp_path / "site",
         Tree.of({"a": "x"}),
         others=[(tmp_path / "site", Tree.of({"a": "y"}))],

@@ -8,9 +8,9 @@ import pytest
 
 from pycurrent.errors import UsageError
 from pycurrent.plugins import git
-from pycurrent.plugins.git.address import Address
-from pycurrent.plugins.git.copy import Copy
+from pycurrent.plugins.git.address import RepositoryAddress
 from pycurrent.plugins.git.gitmodules import submodules_of
+from pycurrent.plugins.git.mirror import Mirror
 from pycurrent.term import Failed, Failure, Ok
 from pycurrent.testing import Harness
 
@@ -85,7 +85,7 @@ async def test_names_of_submodules_do_not_lead_out(
         await harness.settle()
         assert harness.output == refused
         assert [folder.name for folder in harness.engine.state.git.iterdir()] == [
-            Address.of(url).folder_name
+            RepositoryAddress.of(url).folder_name
         ]
     local = git.Local(upstream.path)
     async with start(lambda: files(local.head_commit())) as harness:
@@ -311,14 +311,14 @@ async def test_a_link_for_gitmodules_is_refused(
 def test_a_copy_that_is_here_already_is_checked(repo: Repo, tmp_path: Path) -> None:
     """Where a commit is read, not where it came in: it may have come in long ago."""
     add_submodules(repo, "../lib.git", repo, "../x")
-    copy = Copy(tmp_path / "git", Address.of("https://example.org/shop.git"))
-    copy.make()
+    mirror = Mirror(tmp_path / "git", RepositoryAddress.of("https://example.org/shop.git"))
+    mirror.make()
     subprocess.run(
-        ["git", f"--git-dir={copy.repository}", "fetch", "--quiet", repo.path, "HEAD"], check=True
+        ["git", f"--git-dir={mirror.repository}", "fetch", "--quiet", repo.path, "HEAD"], check=True
     )
     with pytest.raises(Failure, match="can't be the name of a submodule"):
-        submodules_of(copy.repository, repo.git("rev-parse", "HEAD"))
-    assert sorted(path.name for path in copy.container.iterdir()) == ["copy.json", "shop.git"]
+        submodules_of(mirror.repository, repo.git("rev-parse", "HEAD"))
+    assert sorted(path.name for path in mirror.container.iterdir()) == ["copy.json", "shop.git"]
 
 
 # Names
@@ -336,8 +336,8 @@ def test_a_copy_that_is_here_already_is_checked(repo: Repo, tmp_path: Path) -> N
 def test_addresses_with_hidden_control_characters_are_refused(url: str) -> None:
     """What asks for credentials takes a line for each thing that it says."""
     for refused in (
-        lambda: Address.of(url),
-        lambda: Address.of("https://example.org/shop").resolve(url),
+        lambda: RepositoryAddress.of(url),
+        lambda: RepositoryAddress.of("https://example.org/shop").resolve(url),
         lambda: git.CommitId(url, "HEAD", "1" * 40),
     ):
         with pytest.raises(UsageError, match="can't be the address of a repository"):

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from pycurrent.plugins import git
-from pycurrent.plugins.git.cause import Cause, Kind, cause
+from pycurrent.plugins.git.diagnosis import Diagnosis, Fault, diagnose
 from pycurrent.plugins.git.progress import is_progress
 from pycurrent.term import Active, Failed, Ok
 from pycurrent.testing import Harness
@@ -53,8 +53,8 @@ def test_progress_is_known(line: str) -> None:
 def test_progress_is_no_cause() -> None:
     """Git was killed in the middle of it."""
     said = "remote: Counting objects: 50% (1/2)\rReceiving objects:  45% (19/42)\r"
-    assert cause(said) is None
-    assert cause(f"fatal: it is so\n{said}") == Cause(Kind.OTHER, "it is so")
+    assert diagnose(said) is None
+    assert diagnose(f"fatal: it is so\n{said}") == Diagnosis(Fault.OTHER, "it is so")
 
 
 async def test_a_fetch_that_is_done_soon_says_nothing_of_it(

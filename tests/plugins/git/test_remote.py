@@ -1,4 +1,4 @@
-"""Repositories elsewhere: their heads, and their commits, in copies of ours."""
+"""Repositories elsewhere: their heads, and their commits, in mirrors of ours."""
 
 import asyncio
 import subprocess
@@ -12,11 +12,11 @@ from pycurrent.cache import Schedule, builder
 from pycurrent.cache.codec import codec_for
 from pycurrent.engine import Job, Level
 from pycurrent.plugins import git
-from pycurrent.plugins.git.address import Address
-from pycurrent.plugins.git.clone import Clone, CloneKey
-from pycurrent.plugins.git.copies import Copies
-from pycurrent.plugins.git.credentials import Access
-from pycurrent.plugins.git.fetch import Fetch, FetchKey
+from pycurrent.plugins.git.address import RepositoryAddress
+from pycurrent.plugins.git.clone import CloneKey, GitClone
+from pycurrent.plugins.git.credentials import RepositoryAccess
+from pycurrent.plugins.git.fetch import FetchKey, GitFetch
+from pycurrent.plugins.git.mirrors import Mirrors
 from pycurrent.plugins.options import Limits
 from pycurrent.term import Current, Failed, Ok, Var, seq
 from pycurrent.testing import Harness, check_builder
@@ -59,9 +59,9 @@ def commit_id(served: GitServer, hash: str, ref: str = "refs/heads/main") -> git
 
 
 def copy_of(tmp_path: Path) -> Path:
-    """The one copy that there is."""
-    (copy,) = (tmp_path / "state" / "git").glob("*/shop.git")
-    return copy
+    """The one mirror that there is."""
+    (mirror,) = (tmp_path / "state" / "git").glob("*/shop.git")
+    return mirror
 
 
 # Heads
@@ -129,7 +129,7 @@ async def test_a_schedule_finds_a_new_head(upstream: Repo, served: GitServer, st
 async def test_what_is_cloned_is_known_after_a_restart(
     upstream: Repo, served: GitServer, start: Start, tmp_path: Path
 ) -> None:
-    """No request is made for it; but it is got again if its copy is gone."""
+    """No request is made for it; but it is got again if its mirror is gone."""
     url = served.url("team/shop.git")
     async with start(lambda: git.clone(url)) as harness:
         await harness.settle()
@@ -139,8 +139,8 @@ async def test_what_is_cloned_is_known_after_a_restart(
         await harness.settle()
         assert harness.output == commit
         assert served.requests == []
-    copy = copy_of(tmp_path)
-    copy.rename(copy.with_name("gone"))
+    mirror = copy_of(tmp_path)
+    mirror.rename(mirror.with_name("gone"))
     async with start(lambda: files(git.clone(url))) as harness:
         await harness.settle()
         assert harness.output == Ok("a.txt=one")
@@ -203,16 +203,16 @@ async def test_the_first_copy_has_no_file_for_each_ref(
     async with start(lambda: git.clone(served.url("team/shop.git"))) as harness:
         await harness.settle()
         assert hash_of(harness) == head
-    copy = copy_of(tmp_path)
-    assert len(Repo(copy).git("for-each-ref", "refs/heads").splitlines()) == 501
-    assert len([path for path in (copy / "refs").rglob("*") if path.is_file()]) < 5
-    assert Repo(copy).git("config", "gc.auto") == "0"
+    mirror = copy_of(tmp_path)
+    assert len(Repo(mirror).git("for-each-ref", "refs/heads").splitlines()) == 501
+    assert len([path for path in (mirror / "refs").rglob("*") if path.is_file()]) < 5
+    assert Repo(mirror).git("config", "gc.auto") == "0"
 
 
 async def test_settings_for_clones_of_the_users_own_do_not_matter(
     upstream: Repo, served: GitServer, start: Start, tmp_path: Path
 ) -> None:
-    """A checkout has its branches where the docs say, and is made from a copy on this machine."""
+    """A checkout has its branches where the docs say, and is made from a mirror on this machine."""
     config = tmp_path / "config"
     config.write_text(
         "[clone]\n\tdefaultRemoteName = mine\n\trejectShallow = true\n"
@@ -378,7 +378,7 @@ async def test_one_fetch_at_a_time_in_a_copy(
         await asyncio.to_thread(served.stalled.acquire)
         await harness.until(
             lambda: any(
-                "Waiting for a resource of pool copy of" in harness.log(job.description)
+                "Waiting for a resource of pool mirror of" in harness.log(job.description)
                 for job in harness.jobs.values()
             )
         )
@@ -447,7 +447,7 @@ async def test_submodules_come_with_the_commit(
             harness.find("list-files").rebuild()
             await harness.settle()
             assert harness.output == Failed(
-                "our copies don't have submodule in: rebuild the job that fetched it"
+                "our mirrors don't have submodule in: rebuild the job that fetched it"
             )
             harness.find("clone").rebuild()
             await harness.settle()
@@ -471,16 +471,16 @@ def add_submodule(repo: Repo, url: str, other: Repo, path: str) -> None:
 async def test_fetch_keeps_the_rules(upstream: Repo, served: GitServer, tmp_path: Path) -> None:
     """Of all operations: it can be stored, cancelled, run again; credentials are no key."""
     url, hash = served.url("team/shop.git"), upstream.git("rev-parse", "HEAD")
-    home = Address.of(url)
+    home = RepositoryAddress.of(url)
     limits = Limits(Level.HARMLESS)
-    copies = Copies(tmp_path / "git")
+    mirrors = Mirrors(tmp_path / "git")
     await check_builder(
-        Fetch(copies, "refs/heads/main", Access(home), limits),
+        GitFetch(mirrors, "refs/heads/main", RepositoryAccess(home), limits),
         FetchKey(url, hash),
         value=hash,
         others=[FetchKey(url, hash, depth=1), FetchKey(f"{url}/x", hash)],
         failing=FetchKey(url, "1" * 40),
-        other_context=Fetch(copies, "HEAD", Access(home, git.Token("other")), limits),
+        other_context=GitFetch(mirrors, "HEAD", RepositoryAccess(home, git.Token("other")), limits),
         state_dir=tmp_path,
     )
 
@@ -488,15 +488,15 @@ async def test_fetch_keeps_the_rules(upstream: Repo, served: GitServer, tmp_path
 async def test_clone_keeps_the_rules(upstream: Repo, served: GitServer, tmp_path: Path) -> None:
     """As fetch does."""
     url, hash = served.url("team/shop.git"), upstream.git("rev-parse", "HEAD")
-    home = Address.of(url)
+    home = RepositoryAddress.of(url)
     limits = Limits(Level.HARMLESS)
-    copies = Copies(tmp_path / "git")
+    mirrors = Mirrors(tmp_path / "git")
     await check_builder(
-        Clone(copies, Access(home), limits),
+        GitClone(mirrors, RepositoryAccess(home), limits),
         CloneKey(url, "HEAD"),
         value=hash,
         others=[CloneKey(url, "HEAD", depth=1), CloneKey(url, "refs/heads/main")],
         failing=CloneKey(url, "refs/heads/none"),
-        other_context=Clone(copies, Access(home, git.Token("other")), limits),
+        other_context=GitClone(mirrors, RepositoryAccess(home, git.Token("other")), limits),
         state_dir=tmp_path,
     )

@@ -10,7 +10,7 @@ from pycurrent import Active, Activity, Failed, Level, Ok, Output, Pool, UsageEr
 from pycurrent.engine import SystemClock
 from pycurrent.plugins import slack
 from pycurrent.plugins.options import Limits
-from pycurrent.plugins.slack.post import Post
+from pycurrent.plugins.slack.post import SlackPost
 from pycurrent.plugins.slack.topic import Topic
 from pycurrent.testing import Harness, check_operation
 
@@ -372,7 +372,7 @@ def test_text_from_outside_is_escaped() -> None:
 async def test_post_keeps_the_rules_of_operations(channel: slack.Channel, tmp_path: Path) -> None:
     """What each operation has to keep."""
     await check_operation(
-        Post(channel, SystemClock(), Limits(Level.ABOVE_AVERAGE)),
+        SlackPost(channel, SystemClock(), Limits(Level.ABOVE_AVERAGE)),
         Topic("#builds", "build"),
         slack.Message("one\ntwo", ({"type": "divider"},)),
         others=[(Topic("#builds", "other"), slack.Message("x" * 500))],

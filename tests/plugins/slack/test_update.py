@@ -11,7 +11,7 @@ from pycurrent.engine import SystemClock
 from pycurrent.plugins import slack
 from pycurrent.plugins.options import Limits
 from pycurrent.plugins.slack.topic import Topic
-from pycurrent.plugins.slack.update import Update
+from pycurrent.plugins.slack.update import SlackUpdate
 from pycurrent.testing import Harness, check_operation
 
 from .slack import Slack, error, limited
@@ -158,7 +158,7 @@ def test_a_webhook_can_not_edit(webhook: slack.Webhook) -> None:
 async def test_update_keeps_the_rules_of_operations(channel: slack.Channel, tmp_path: Path) -> None:
     """What each operation has to keep."""
     await check_operation(
-        Update(channel, SystemClock(), Limits(Level.ABOVE_AVERAGE), lambda topic: None),
+        SlackUpdate(channel, SystemClock(), Limits(Level.ABOVE_AVERAGE), lambda topic: None),
         Topic("#builds", "build"),
         slack.Message("one"),
         failing=(Topic("#builds", "build"), slack.Message("")),

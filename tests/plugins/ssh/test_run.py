@@ -13,9 +13,9 @@ import pycurrent as current
 from pycurrent import Active, Activity, Failed, Level, Ok, Pool, Schedule, UsageError, Var
 from pycurrent.plugins import ssh
 from pycurrent.plugins.options import Limits
-from pycurrent.plugins.ssh.output import Output, Question
-from pycurrent.plugins.ssh.remote import Invocation, Remote
-from pycurrent.plugins.ssh.run import Purpose, Run
+from pycurrent.plugins.ssh.output import Question, SshOutput
+from pycurrent.plugins.ssh.remote import RemoteCommand, RemoteHost
+from pycurrent.plugins.ssh.run import Purpose, SshRun
 from pycurrent.testing import Harness, check_builder, check_operation
 
 from .processes import command_lines, seconds, sleeping
@@ -251,7 +251,7 @@ async def test_a_secret_is_nowhere_but_in_the_commands_input(
         assert len(h.history("ssh-run")) == 2
     kept = b"".join(path.read_bytes() for path in state.rglob("*") if path.is_file())
     assert secret.encode() not in kept
-    assert secret not in repr(Remote(host, secret))
+    assert secret not in repr(RemoteHost(host, secret))
 
 
 @pytest.mark.parametrize(
@@ -314,11 +314,11 @@ def test_the_agent_is_forwarded_only_if_asked_for(tmp_path: Path) -> None:
 async def test_run_keeps_the_rules_of_operations(host: ssh.Host, tmp_path: Path) -> None:
     """What each operation has to keep."""
     await check_operation(
-        Run(Remote(host), Limits(Level.DANGEROUS)),
+        SshRun(RemoteHost(host), Limits(Level.DANGEROUS)),
         Purpose(str(host), "check"),
-        Invocation(("sh", "-c", "cat; sleep 0.2"), b"\xff"),
-        failing=(Purpose(str(host), "check"), Invocation(("false",))),
-        others=[(Purpose("b", "check"), Invocation(("a", "b\nc"), "text"))],
+        RemoteCommand(("sh", "-c", "cat; sleep 0.2"), b"\xff"),
+        failing=(Purpose(str(host), "check"), RemoteCommand(("false",))),
+        others=[(Purpose("b", "check"), RemoteCommand(("a", "b\nc"), "text"))],
         state_dir=tmp_path / "check",
     )
 
@@ -326,9 +326,9 @@ async def test_run_keeps_the_rules_of_operations(host: ssh.Host, tmp_path: Path)
 async def test_output_keeps_the_rules_of_operations(host: ssh.Host, tmp_path: Path) -> None:
     """What each operation has to keep."""
     await check_builder(
-        Output(Remote(host), Limits(Level.AVERAGE)),
-        Question(str(host), Invocation(("sh", "-c", "sleep 0.2; echo hello"))),
+        SshOutput(RemoteHost(host), Limits(Level.AVERAGE)),
+        Question(str(host), RemoteCommand(("sh", "-c", "sleep 0.2; echo hello"))),
         value="hello\n",
-        failing=Question(str(host), Invocation(("false",))),
+        failing=Question(str(host), RemoteCommand(("false",))),
         state_dir=tmp_path / "check",
     )

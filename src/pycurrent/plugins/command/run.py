@@ -18,7 +18,7 @@ from pycurrent.plugins.options import with_options
 from pycurrent.term import Current
 
 
-class Run(CheckoutWork[None]):
+class CommandRun(CheckoutWork[None]):
     """Runs a command, with its output in the log."""
 
     id: ClassVar[str] = "command-run"
@@ -43,4 +43,4 @@ def run(
     With a `sandbox` it sees and changes only what that allows, and its environment is `env` and
     a few basics. This needs Linux, and the package bubblewrap.
     """
-    return on_currents(run, Run, commit, argv, options)
+    return on_currents(run, CommandRun, commit, argv, options)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 
 from pycurrent.plugins.docker.image import DIGEST
-from pycurrent.plugins.docker.session import Session
+from pycurrent.plugins.docker.session import DockerSession
 from pycurrent.term import Failure
 
 BASES = "pycurrent-base"
@@ -25,14 +25,14 @@ _PLACES = re.compile(
 )
 
 
-async def with_named_bases(docker: Session, dockerfile: str) -> str:
+async def with_named_bases(docker: DockerSession, dockerfile: str) -> str:
     """The Dockerfile, with names for the images of this engine that it refers to by their ids."""
     ids = {place[2] for place in _PLACES.finditer(dockerfile)}
     names = {id: await _name_of(docker, id) for id in sorted(ids)}
     return _PLACES.sub(lambda place: place[1] + names[place[2]], dockerfile)
 
 
-async def with_named_images(docker: Session, build_args: Mapping[str, str]) -> dict[str, str]:
+async def with_named_images(docker: DockerSession, build_args: Mapping[str, str]) -> dict[str, str]:
     """The build arguments, with names for those that are the ids of images of this engine."""
     return {
         name: await _name_of(docker, value) if _ID.fullmatch(value) else value
@@ -40,7 +40,7 @@ async def with_named_images(docker: Session, build_args: Mapping[str, str]) -> d
     }
 
 
-async def _name_of(docker: Session, id: str) -> str:
+async def _name_of(docker: DockerSession, id: str) -> str:
     """The name of the image; its id if it isn't there, which the builder will say."""
     name = f"{BASES}:{id.removeprefix('sha256:')}"
     try:

@@ -16,7 +16,7 @@ from pycurrent.plugins.docker.bases import with_named_bases, with_named_images
 from pycurrent.plugins.docker.builder import builder_of, built_id
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import Image
-from pycurrent.plugins.docker.secrets import Secrets
+from pycurrent.plugins.docker.secrets import DockerSecrets
 from pycurrent.plugins.docker.session import session
 from pycurrent.plugins.docker.source import Source, checked_path, inside, with_source
 from pycurrent.plugins.git import Commit
@@ -57,7 +57,7 @@ class BuildKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Build(Builder[BuildKey, Image]):
+class DockerBuild(Builder[BuildKey, Image]):
     """Builds an image, and leaves it in the engine without a name."""
 
     id: ClassVar[str] = "docker-build"
@@ -65,7 +65,7 @@ class Build(Builder[BuildKey, Image]):
 
     client: Client
     source: Source
-    secrets: Secrets
+    secrets: DockerSecrets
     auth: Auth | None
     limits: Limits
 
@@ -134,7 +134,7 @@ def build(
     """
     limits = Limits.of(options)
     auth = named_registry(options["auth"], "build")
-    told = Secrets(dict(secrets or {}))
+    told = DockerSecrets(dict(secrets or {}))
     if context is None and isinstance(dockerfile, PurePath):
         raise UsageError("without a context the Dockerfile must be given as a text: dockerfile=")
 
@@ -154,7 +154,7 @@ def build(
             buildx=buildx,
             pull=pull,
         )
-        return Build(client, source, told, auth, limits).get(key, schedule=schedule)
+        return DockerBuild(client, source, told, auth, limits).get(key, schedule=schedule)
 
     default = "build" if context is None else "build {context}"
     return operation_component(

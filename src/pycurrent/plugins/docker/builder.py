@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pycurrent.plugins.docker.session import Session
+from pycurrent.plugins.docker.session import DockerSession
 
 _DIGEST = "containerimage.digest"
 _ID, _METADATA = "id", "metadata.json"
@@ -45,7 +45,7 @@ class ImageBuilder:
         return words + [word for option, word in wanted.items() if f"{option} " in self.known]
 
 
-async def builder_of(docker: Session, program: Sequence[str]) -> ImageBuilder:
+async def builder_of(docker: DockerSession, program: Sequence[str]) -> ImageBuilder:
     """The builder behind `docker build` or `docker buildx build`."""
     return ImageBuilder(await docker.ask(*program, "--help"))
 

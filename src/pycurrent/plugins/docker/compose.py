@@ -14,7 +14,7 @@ from pycurrent.engine import Job, Level
 from pycurrent.errors import UsageError
 from pycurrent.plugins.docker.auth import Auth, AuthOptions, named_registry
 from pycurrent.plugins.docker.client import Client
-from pycurrent.plugins.docker.session import Session, session
+from pycurrent.plugins.docker.session import DockerSession, session
 from pycurrent.plugins.options import Limits, operation_component, with_options
 from pycurrent.term import Current, Failure, Primitive
 
@@ -36,7 +36,7 @@ class ComposeKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Compose(Publisher[ComposeKey, str, None]):
+class DockerCompose(Publisher[ComposeKey, str, None]):
     """Sets a project to the contents of a Compose file."""
 
     id: ClassVar[str] = "docker-compose"
@@ -65,7 +65,7 @@ class Compose(Publisher[ComposeKey, str, None]):
                 await docker.exec(*up, program=_OLD, env=_alone(), stdin=value)
 
 
-def _files(docker: Session, project: str) -> list[str]:
+def _files(docker: DockerSession, project: str) -> list[str]:
     """Options by which nothing counts but the contents that are given."""
     return ["-p", project, "--project-directory", str(docker.cwd), "-f", "-"]
 
@@ -75,7 +75,7 @@ def _alone() -> dict[str, None]:
     return {name: None for name in os.environ if not _NEEDED.fullmatch(name)}
 
 
-async def _has_plugin(docker: Session) -> bool:
+async def _has_plugin(docker: DockerSession) -> bool:
     """Whether there is Compose v2; False if there is v1. Raises Failure if there is neither."""
     plugins = await docker.ask("info", "--format", "{{json .ClientInfo.Plugins}}")
     if any(plugin.get("Name") == "compose" for plugin in json.loads(plugins) or []):
@@ -111,7 +111,7 @@ def compose(
     which `registry` it is for.
     """
     auth = named_registry(options["auth"], "compose")
-    work = Compose(client, auth, wait, remove_orphans, Limits.of(options))
+    work = DockerCompose(client, auth, wait, remove_orphans, Limits.of(options))
     if not _PROJECT.fullmatch(project):
         raise UsageError(
             f"{project!r} can't be the name of a project: small letters, digits, - and _"

@@ -23,8 +23,8 @@ from typing import Any
 
 from pycurrent.engine import Job
 from pycurrent.plugins.docker.client import Client
-from pycurrent.plugins.docker.secrets import Secrets
-from pycurrent.plugins.docker.session import Session
+from pycurrent.plugins.docker.secrets import DockerSecrets
+from pycurrent.plugins.docker.session import DockerSession
 from pycurrent.term import Failure
 
 STATE_LABEL = "pycurrent.state"
@@ -67,7 +67,9 @@ class RunKey:
 
 
 @asynccontextmanager
-async def container(docker: Session, key: RunKey, secrets: Secrets) -> AsyncIterator[Container]:
+async def container(
+    docker: DockerSession, key: RunKey, secrets: DockerSecrets
+) -> AsyncIterator[Container]:
     """A container that has been made but not started, for the block."""
     job = docker.job
     made = Container(docker, f"pycurrent-{PurePath(job.id).name}")
@@ -90,7 +92,7 @@ async def container(docker: Session, key: RunKey, secrets: Secrets) -> AsyncIter
 class Container:
     """One that has been made. Its methods raise Failure, which says why its command has failed."""
 
-    docker: Session
+    docker: DockerSession
     name: str
 
     async def run(self) -> None:
@@ -139,7 +141,7 @@ def guard(client: Client, name: str) -> list[str]:
     return ["sh", "-c", _START.format(**commands), "sh"]
 
 
-async def _ended(docker: Session, name: str) -> Failure | None:
+async def _ended(docker: DockerSession, name: str) -> Failure | None:
     """Why a container that has ended has failed; None if it has not."""
     state: dict[str, Any] = json.loads(
         await docker.ask("container", "inspect", "--format", "{{json .State}}", name)
@@ -163,7 +165,7 @@ def state_of(job: Job) -> str:
     return hashlib.sha256(f"{socket.gethostname()}:{jobs.resolve()}".encode()).hexdigest()
 
 
-async def _remove_what_was_left(docker: Session) -> None:
+async def _remove_what_was_left(docker: DockerSession) -> None:
     """Containers of jobs that have ended without having been able to remove them."""
     form = f'{{{{.ID}}}} {{{{.Label "{FOLDER_LABEL}"}}}}'
     mine = f"label={STATE_LABEL}={state_of(docker.job)}"
@@ -176,12 +178,12 @@ async def _remove_what_was_left(docker: Session) -> None:
         docker.job.log(f"What was left of other jobs may still be there: {failure}")
 
 
-async def _remove(docker: Session, containers: Sequence[str]) -> None:
+async def _remove(docker: DockerSession, containers: Sequence[str]) -> None:
     if containers:
         await docker.ask("rm", "--force", "--volumes", *containers, cancellable=False)
 
 
-async def _clean_up(docker: Session) -> None:
+async def _clean_up(docker: DockerSession) -> None:
     """That it fails is not the failure of the work, and is not to hide that."""
     mine = f"label={JOB_LABEL}={docker.job.id}"
     try:

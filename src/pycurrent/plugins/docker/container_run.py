@@ -14,7 +14,7 @@ from pycurrent.plugins.argv import Argv, as_text, checked_words
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.container import Container, RunKey, container
 from pycurrent.plugins.docker.image import Image
-from pycurrent.plugins.docker.secrets import Secrets
+from pycurrent.plugins.docker.secrets import DockerSecrets
 from pycurrent.plugins.docker.session import session
 from pycurrent.plugins.options import Limits, Options, named_after, operation_component
 from pycurrent.term import Current, Primitive
@@ -39,7 +39,7 @@ class ContainerRun(Builder[RunKey, V]):
     verb: ClassVar[str]
 
     client: Client
-    secrets: Secrets
+    secrets: DockerSecrets
     limits: Limits
 
     def describe(self, key: RunKey) -> str:
@@ -60,13 +60,13 @@ class ContainerRun(Builder[RunKey, V]):
 
 def container_run(
     public: Callable[..., object],
-    operation: Callable[[Client, Secrets, Limits], ContainerRun[V]],
+    operation: Callable[[Client, DockerSecrets, Limits], ContainerRun[V]],
     client: Client,
     image: Image | Current[Image],
     options: ContainerOptions,
 ) -> Current[V]:
     """The component of a run, as the `public` function makes it."""
-    secrets = Secrets(dict(options["secrets"] or {}))
+    secrets = DockerSecrets(dict(options["secrets"] or {}))
     work, schedule = operation(client, secrets, Limits.of(options)), options["schedule"]
 
     @named_after(public)

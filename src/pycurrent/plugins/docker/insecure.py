@@ -10,10 +10,10 @@ import ipaddress
 import json
 
 from pycurrent.plugins.docker.image import registry_of
-from pycurrent.plugins.docker.session import Session
+from pycurrent.plugins.docker.session import DockerSession
 
 
-async def insecure_option(docker: Session, name: str) -> list[str]:
+async def insecure_option(docker: DockerSession, name: str) -> list[str]:
     """The option for `docker manifest` and an image of this name: what the engine would do."""
     registry = registry_of(name)
     if registry is None:

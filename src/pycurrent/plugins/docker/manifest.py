@@ -8,14 +8,14 @@ from typing import Any
 from pycurrent.plugins.docker.image import repository_of
 from pycurrent.plugins.docker.insecure import insecure_option
 from pycurrent.plugins.docker.platform import choose
-from pycurrent.plugins.docker.session import Session
+from pycurrent.plugins.docker.session import DockerSession
 from pycurrent.term import Failure
 
 _NO_PLATFORM = "unknown/unknown"
 """Of attestations, which stand in a list of manifests as if they were images."""
 
 
-async def digest_of(docker: Session, name: str, platform: str | None) -> str:
+async def digest_of(docker: DockerSession, name: str, platform: str | None) -> str:
     """`repository@sha256:...` of the image for a platform, by default the engine's.
 
     Raises Failure if there is none.
@@ -33,7 +33,7 @@ async def digest_of(docker: Session, name: str, platform: str | None) -> str:
     raise Failure(f"{name} is not there for {platform}, but for {known}")
 
 
-async def _platform_of_engine(docker: Session) -> str:
+async def _platform_of_engine(docker: DockerSession) -> str:
     return (await docker.ask("version", "--format", "{{.Server.Os}}/{{.Server.Arch}}")).strip()
 
 

@@ -13,18 +13,18 @@ from pycurrent.plugins.docker.registry import (
     RegistryOptions,
     registry_look,
 )
-from pycurrent.plugins.docker.session import Session
+from pycurrent.plugins.docker.session import DockerSession
 from pycurrent.plugins.options import with_options
 from pycurrent.term import Current
 
 
-class Peek(RegistryLook[str]):
+class DockerPeek(RegistryLook[str]):
     """Asks the registry for a digest."""
 
     id: ClassVar[str] = "docker-peek"
     verb: ClassVar[str] = "peek"
 
-    async def look(self, docker: Session, key: NamedImage) -> str:
+    async def look(self, docker: DockerSession, key: NamedImage) -> str:
         digest = await digest_of(docker, key.name, key.platform)
         docker.job.log(f"{key} is {digest}")
         return digest
@@ -41,4 +41,4 @@ def peek(
     """
     # The engine only matters for its platform.
     engine = client.engine if options["platform"] is None else None
-    return registry_look(peek, Peek, client, engine, name, options)
+    return registry_look(peek, DockerPeek, client, engine, name, options)

@@ -13,7 +13,7 @@ from pycurrent.plugins.options import with_options
 from pycurrent.term import Current
 
 
-class Pread(ContainerRun[str]):
+class DockerPread(ContainerRun[str]):
     """Runs a container, and keeps what it prints."""
 
     id: ClassVar[str] = "docker-pread"
@@ -28,4 +28,4 @@ def pread(
     client: Client, /, image: Image | Current[Image], **options: Unpack[ContainerOptions]
 ) -> Current[str]:
     """The standard output of the image's command. All options are as with `run`."""
-    return container_run(pread, Pread, client, image, options)
+    return container_run(pread, DockerPread, client, image, options)

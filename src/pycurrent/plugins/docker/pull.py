@@ -15,18 +15,18 @@ from pycurrent.plugins.docker.registry import (
     RegistryOptions,
     registry_look,
 )
-from pycurrent.plugins.docker.session import Session
+from pycurrent.plugins.docker.session import DockerSession
 from pycurrent.plugins.options import with_options
 from pycurrent.term import Current
 
 
-class Pull(RegistryLook[Image]):
+class DockerPull(RegistryLook[Image]):
     """Brings an image to the engine."""
 
     id: ClassVar[str] = "docker-pull"
     verb: ClassVar[str] = "pull"
 
-    async def look(self, docker: Session, key: NamedImage) -> Image:
+    async def look(self, docker: DockerSession, key: NamedImage) -> Image:
         name, options = key.name, []
         if key.platform is not None:
             # By its digest: for the engine, a name is one image, of whatever platform.
@@ -48,4 +48,4 @@ def pull(
     It is pulled once, or again as often as the `schedule` says; an image that is the same as
     before changes nothing. `platform` is one like `linux/arm64`, by default the engine's own.
     """
-    return registry_look(pull, Pull, client, client.engine, name, options)
+    return registry_look(pull, DockerPull, client, client.engine, name, options)

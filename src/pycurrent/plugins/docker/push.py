@@ -17,7 +17,7 @@ from pycurrent.term import Current, Failure, Primitive
 
 
 @dataclass(frozen=True, slots=True)
-class Push(Publisher[str, Image, str]):
+class DockerPush(Publisher[str, Image, str]):
     """Sets a name in a registry to an image: the name is the same from whatever engine."""
 
     id: ClassVar[str] = "docker-push"
@@ -52,7 +52,7 @@ def push(
 
     Two different images for one name are an error, whichever engines they are in.
     """
-    work = Push(client, options["auth"], Limits.of(options))
+    work = DockerPush(client, options["auth"], Limits.of(options))
 
     def on_values(image: Image, tag: str) -> Primitive[str]:
         return work.set(checked_name(tag), image)

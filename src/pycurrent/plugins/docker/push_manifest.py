@@ -15,7 +15,7 @@ from pycurrent.plugins.docker.auth import Auth, AuthOptions
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import DIGEST, checked_name, repository_of
 from pycurrent.plugins.docker.insecure import insecure_option
-from pycurrent.plugins.docker.session import Session, session
+from pycurrent.plugins.docker.session import DockerSession, session
 from pycurrent.plugins.options import Limits, operation_component, with_options
 from pycurrent.term import Current, Failure, Primitive, seq
 
@@ -23,7 +23,7 @@ _IS_A_LIST = "is a manifest list"
 
 
 @dataclass(frozen=True, slots=True)
-class PushManifest(Publisher[str, tuple[str, ...], str]):
+class DockerPushManifest(Publisher[str, tuple[str, ...], str]):
     """Sets a name in a registry to some images of it."""
 
     id: ClassVar[str] = "docker-push-manifest"
@@ -48,7 +48,7 @@ class PushManifest(Publisher[str, tuple[str, ...], str]):
             return f"{repository_of(key)}@{digest}"
 
 
-async def _of_manifests(docker: Session, key: str, images: Sequence[str]) -> str:
+async def _of_manifests(docker: DockerSession, key: str, images: Sequence[str]) -> str:
     """Its digest. Raises Failure if one of the images is a list, as those with attestations are."""
     insecure = await insecure_option(docker, key)
     await docker.exec("manifest", "create", *insecure, key, *images)
@@ -57,7 +57,7 @@ async def _of_manifests(docker: Session, key: str, images: Sequence[str]) -> str
     return digests[-1]
 
 
-async def _of_lists(docker: Session, key: str, images: Sequence[str]) -> str:
+async def _of_lists(docker: DockerSession, key: str, images: Sequence[str]) -> str:
     """Its digest. Lists are joined to one by buildx only."""
     docker.job.log("It takes buildx to make one list of several")
     await docker.exec("buildx", "imagetools", "create", f"--tag={key}", *images)
@@ -78,7 +78,7 @@ def push_manifest(
 
     The images are in the same registry already: what `push` gives.
     """
-    work = PushManifest(client, options["auth"], Limits.of(options))
+    work = DockerPushManifest(client, options["auth"], Limits.of(options))
 
     def on_values(tag: str, images: Sequence[str]) -> Primitive[str]:
         if not images:

@@ -12,7 +12,7 @@ from pycurrent.engine import Job
 from pycurrent.plugins.docker.auth import Auth, AuthOptions
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import checked_name
-from pycurrent.plugins.docker.session import Session, session
+from pycurrent.plugins.docker.session import DockerSession, session
 from pycurrent.plugins.options import Limits, named_after, operation_component
 from pycurrent.term import Current, Primitive
 
@@ -58,7 +58,7 @@ class RegistryLook(Builder[NamedImage, V]):
             return await self.look(docker, key)
 
     @abstractmethod
-    async def look(self, docker: Session, key: NamedImage) -> V:
+    async def look(self, docker: DockerSession, key: NamedImage) -> V:
         """Get the image, or what is to be known of it. Raises Failure, which names the cause."""
 
 

@@ -13,7 +13,7 @@ from pycurrent.plugins.options import with_options
 from pycurrent.term import Current
 
 
-class Run(ContainerRun[None]):
+class DockerRun(ContainerRun[None]):
     """Runs a container, with its output in the log."""
 
     id: ClassVar[str] = "docker-run"
@@ -34,4 +34,4 @@ def run(
     after `timeout`, it has four seconds to end. Nothing is left of the container: whatever is to
     stay has to go into a named volume.
     """
-    return container_run(run, Run, client, image, options)
+    return container_run(run, DockerRun, client, image, options)

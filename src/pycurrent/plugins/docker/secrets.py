@@ -1,4 +1,4 @@
-"""Secrets for what runs in containers: by the environment of `docker`, never by its arguments."""
+"""Secrets for containers and builds: in the environment of `docker`, never in its arguments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TAKEN = re.compile(r"PATH|HOME|(DOCKER|BUILDKIT|BUILDX|COMPOSE)_.*")
 
 
 @dataclass(frozen=True, slots=True)
-class Secrets:
+class DockerSecrets:
     """Values by their names: context, so that a new value makes nothing anew.
 
     Raises UsageError for what can't be the name of an environment variable.

@@ -12,7 +12,7 @@ from pycurrent.errors import UsageError
 from pycurrent.plugins.docker.auth import Auth, AuthOptions
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import Image, checked_name
-from pycurrent.plugins.docker.session import Session, session
+from pycurrent.plugins.docker.session import DockerSession, session
 from pycurrent.plugins.options import Limits, operation_component, with_options
 from pycurrent.term import Current, Failure, Primitive
 
@@ -29,7 +29,7 @@ class ServiceKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Service(Publisher[ServiceKey, str, None]):
+class DockerService(Publisher[ServiceKey, str, None]):
     """Sets the image of a service."""
 
     id: ClassVar[str] = "docker-service"
@@ -57,7 +57,7 @@ class Service(Publisher[ServiceKey, str, None]):
                 raise why
 
 
-async def _why_not(docker: Session, name: str, image: str) -> Failure | None:
+async def _why_not(docker: DockerSession, name: str, image: str) -> Failure | None:
     """What the swarm has to say of an update that has not succeeded; None if it has."""
     text = await docker.ask("service", "inspect", "--format", "{{json .UpdateStatus}}", name)
     state = (json.loads(text) or {}).get("State")
@@ -67,7 +67,7 @@ async def _why_not(docker: Session, name: str, image: str) -> Failure | None:
     return Failure(f"the update of service {name} to {image} is {state}: {errors}")
 
 
-async def _errors_of_tasks(docker: Session, name: str, image: str) -> str:
+async def _errors_of_tasks(docker: DockerSession, name: str, image: str) -> str:
     listed = await docker.ask("service", "ps", "--no-trunc", "--format", "{{json .}}", name)
     tasks = [json.loads(line) for line in listed.splitlines()]
     errors = dict.fromkeys(task["Error"].strip('"') for task in tasks if task["Image"] == image)
@@ -93,7 +93,7 @@ def service(
     is paused, or rolled back, has failed. Cancelled it is no longer waited for, but goes on: how
     to go back is the swarm's to know. With `auth` the swarm's nodes are given the right to pull.
     """
-    work = Service(client, options["auth"], Limits.of(options))
+    work = DockerService(client, options["auth"], Limits.of(options))
     if not name or name.startswith("-"):
         raise UsageError(f"{name!r} can't be the name of a service")
 

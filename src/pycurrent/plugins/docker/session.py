@@ -12,9 +12,9 @@ from types import MappingProxyType
 
 from pycurrent.engine import CommandFailed, Job
 from pycurrent.plugins.docker.auth import Auth
-from pycurrent.plugins.docker.cause import cause, kind_of
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.config import CWD, make_config, prepare_login, users_config
+from pycurrent.plugins.docker.diagnosis import diagnose, kind_of
 from pycurrent.plugins.docker.image import DOCKER_HUB, registry_of
 from pycurrent.term import Failure
 
@@ -36,7 +36,7 @@ _LONGEST_READ = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class DockerSession:
     """Commands of `docker` for a job. They raise Failure, which names the cause."""
 
     client: Client
@@ -108,8 +108,8 @@ class Session:
     ) -> Failure:
         why = (
             # What is for the caller comes last in the log, and is seldom the reason.
-            cause(self._said(start, error.stdout_at))
-            or cause(self._said(start))
+            diagnose(self._said(start, error.stdout_at))
+            or diagnose(self._said(start))
             or f"it has said nothing (exit status {error.status})"
         )
         what = program if words[0].startswith("-") else f"{program} {words[0]}"
@@ -130,7 +130,7 @@ class Session:
 @asynccontextmanager
 async def session(
     client: Client, job: Job, *, auth: Auth | None = None, name: str = ""
-) -> AsyncIterator[Session]:
+) -> AsyncIterator[DockerSession]:
     """A session for the block, logged in to the registry of `auth`, or of the image's name.
 
     The login is undone at the end of the block, and no other job sees it.
@@ -138,7 +138,7 @@ async def session(
     users = users_config(client.config)
     async with job.tempdir("docker-config-") as folder:
         await asyncio.to_thread(make_config, folder, users)
-        docker = Session(client, job, folder)
+        docker = DockerSession(client, job, folder)
         docker.cwd.mkdir()
         if auth is not None:
             server = auth.registry or registry_of(name) or DOCKER_HUB
@@ -147,7 +147,7 @@ async def session(
         yield docker
 
 
-async def _login(docker: Session, auth: Auth, server: str) -> None:
+async def _login(docker: DockerSession, auth: Auth, server: str) -> None:
     docker.job.secret(auth.password)
     docker.job.log(f"Logging in to {server} for this job only, in a folder that ends with it")
     await docker.exec(

@@ -23,7 +23,7 @@ class TagKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Tag(Publisher[TagKey, Image, None]):
+class DockerTag(Publisher[TagKey, Image, None]):
     """Sets a name to an image."""
 
     id: ClassVar[str] = "docker-tag"
@@ -49,7 +49,7 @@ def tag(
     **options: Unpack[Options],
 ) -> Current[None]:
     """Have the name lead to the image, in the engine. `push` makes it known to a registry."""
-    work = Tag(client, Limits.of(options))
+    work = DockerTag(client, Limits.of(options))
 
     def on_values(image: Image, tag: str) -> Primitive[None]:
         return work.set(TagKey(client.engine, checked_name(tag)), image)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from pycurrent.cache import Publisher
 from pycurrent.engine import Job, Level
 from pycurrent.engine.tasks import regardless
-from pycurrent.plugins.fs.file import Contents, Digest, File
+from pycurrent.plugins.fs.content import Content, Digest
 from pycurrent.plugins.fs.write import Change, write_if_different
 from pycurrent.plugins.options import Limits, operation_component
 from pycurrent.term import Current, Failure, Primitive
@@ -20,7 +20,7 @@ LONGEST_RECORDED = 4096
 Value = str | bytes | Digest
 
 
-class Save(Publisher[Path, Value, None]):
+class FsSave(Publisher[Path, Value, None]):
     """Sets the file at a path to some contents."""
 
     id: ClassVar[str] = "fs-save"
@@ -33,7 +33,7 @@ class Save(Publisher[Path, Value, None]):
 
     async def publish(self, job: Job, key: Path, value: Value) -> None:
         await job.start(level=self.level)
-        file = value.file if isinstance(value, Digest) else File(value)
+        file = value.content if isinstance(value, Digest) else Content(value)
         try:
             # To its end even if cancelled: the next one may follow at once.
             written = await regardless(asyncio.to_thread(write_if_different, key, file))
@@ -52,7 +52,7 @@ class Save(Publisher[Path, Value, None]):
 
 def save(
     path: Path | str | Current[Path],
-    contents: Contents | Current[Contents] | Current[str] | Current[bytes],
+    contents: str | bytes | Current[str | bytes] | Current[str] | Current[bytes],
     *,
     mode: int | None = None,
     level: Level = Level.AVERAGE,
@@ -67,15 +67,15 @@ def save(
     working directory. What others do to the file later is not noticed.
     """
     Limits(level)
-    File(b"", mode)  # refused here if it is none
+    Content(b"", mode)  # refused here if it is none
 
-    def on_values(path: Path | str, contents: Contents) -> Primitive[None]:
-        return Save(level).set(Path(path).absolute(), _value(contents, mode))
+    def on_values(path: Path | str, contents: str | bytes) -> Primitive[None]:
+        return FsSave(level).set(Path(path).absolute(), _value(contents, mode))
 
     return operation_component(label, "save {path}", on_values, path, contents)
 
 
-def _value(contents: Contents, mode: int | None) -> Value:
+def _value(contents: str | bytes, mode: int | None) -> Value:
     if mode is None and len(contents) <= LONGEST_RECORDED:
         return contents
-    return Digest.of(File(contents, mode))
+    return Digest.of(Content(contents, mode))

@@ -11,17 +11,17 @@ from typing import ClassVar
 from pycurrent.cache import Publisher
 from pycurrent.engine import Job, Level
 from pycurrent.engine.tasks import regardless
-from pycurrent.plugins.fs.file import Contents, File
-from pycurrent.plugins.fs.kept import Done, KeptFolder
+from pycurrent.plugins.fs.content import Content
+from pycurrent.plugins.fs.managed_folder import ManagedFolder, Replacement
 from pycurrent.plugins.fs.tree import Tree
 from pycurrent.plugins.options import Limits, operation_component
 from pycurrent.term import Current, Failure, Primitive
 
-Files = Mapping[str, Contents | File]
+Files = Mapping[str, str | bytes | Content]
 
 
 @dataclass(frozen=True, slots=True)
-class SaveTree(Publisher[Path, Tree, None]):
+class FsSaveTree(Publisher[Path, Tree, None]):
     """Sets the folder at a path to some files."""
 
     id: ClassVar[str] = "fs-save-tree"
@@ -41,8 +41,8 @@ class SaveTree(Publisher[Path, Tree, None]):
             raise Failure(f"can't save {key}: {error.strerror or error}") from None
         _log(job, key, done)
 
-    def _bring(self, folder: Path, tree: Tree) -> Done:
-        return KeptFolder(folder).bring_to(tree, take_over=self.take_over)
+    def _bring(self, folder: Path, tree: Tree) -> Replacement:
+        return ManagedFolder(folder).replace_with(tree, take_over=self.take_over)
 
 
 def save_tree(
@@ -55,7 +55,7 @@ def save_tree(
 ) -> Current[None]:
     """Have exactly these files in the folder, by their paths within it, each time they change.
 
-    Each is text (as UTF-8), bytes, or a `File`, which has a mode, too. Files that left are
+    Each is text (as UTF-8), bytes, or a `Content`, which has a mode, too. Files that left are
     removed, and folders that are empty then. Whoever opens a path finds the whole old tree or the
     whole new one, also when the engine is killed in between. It takes the place of the old one, so
     the folder itself is another one then: who is within it, or has mounted it, still has the
@@ -68,12 +68,12 @@ def save_tree(
     Limits(level)
 
     def on_values(folder: Path | str, files: Files) -> Primitive[None]:
-        return SaveTree(level, take_over).set(Path(folder).absolute(), Tree.of(files))
+        return FsSaveTree(level, take_over).set(Path(folder).absolute(), Tree.of(files))
 
     return operation_component(label, "save {folder}", on_values, folder, files)
 
 
-def _log(job: Job, folder: Path, done: Done) -> None:
+def _log(job: Job, folder: Path, done: Replacement) -> None:
     if done.written or done.removed:
         job.log(
             f"{folder}: wrote {done.written} files, removed {done.removed}, "
@@ -81,5 +81,5 @@ def _log(job: Job, folder: Path, done: Done) -> None:
         )
     else:
         job.log(f"{folder}: no change")
-    if done.kept is not None:
-        job.log(f"What was there, and not from here, is in {done.kept}")
+    if done.displaced is not None:
+        job.log(f"What was there, and not from here, is in {done.displaced}")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from pycurrent.plugins.fs.file import Contents, Digest, File
+from pycurrent.plugins.fs.content import Content, Digest
 from pycurrent.term import Failure
 
 
@@ -19,14 +19,14 @@ class Tree:
     count: int
     size: int
     sha256: str
-    files: Mapping[str, File] = field(default_factory=dict, compare=False, repr=False)
+    files: Mapping[str, Content] = field(default_factory=dict, compare=False, repr=False)
     """By their paths within the folder."""
 
     @classmethod
-    def of(cls, contents: Mapping[str, Contents | File]) -> Tree:
+    def of(cls, contents: Mapping[str, str | bytes | Content]) -> Tree:
         """Raises Failure for a path that does not stay within, or that is file and folder."""
         files = {
-            name: file if isinstance(file, File) else File(file)
+            name: file if isinstance(file, Content) else Content(file)
             for name, file in sorted(contents.items())
         }
         for name in files:

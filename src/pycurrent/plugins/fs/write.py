@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 
 from pycurrent.plugins.fs.attributes import Attributes
-from pycurrent.plugins.fs.file import File
+from pycurrent.plugins.fs.content import Content
 from pycurrent.term import Failure
 
 CAN_NOT_MOVE = frozenset({errno.EBUSY, errno.EXDEV})
@@ -46,7 +46,7 @@ class Written:
     lost: tuple[str, ...] = ()
 
 
-def write_if_different(path: Path, file: File) -> Written:
+def write_if_different(path: Path, file: Content) -> Written:
     """Have a path lead to this file. A link stays one, and leads to the new contents.
 
     All but the contents stays as it was: owner, group, access lists, and without a mode of the

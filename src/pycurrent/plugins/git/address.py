@@ -1,4 +1,4 @@
-"""Addresses of repositories: which there can be, and the folder for the copy of each.
+"""Addresses of repositories: which there can be, and the folder for the mirror of each.
 
 An address may come from outside: from a service's event, or from the `.gitmodules` of somebody's
 commit. So what it can be is listed here, and all else is refused, before git sees any of it.
@@ -37,7 +37,7 @@ class Transport(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class RepositoryAddress:
     """The address of a repository, and its parts.
 
     `prefix` is all that comes before the path; `host` has the port, and is empty for a file.
@@ -93,14 +93,14 @@ class Address:
         readable = _UNSAFE.sub("-", text).strip(".-")[-_LONGEST_READABLE:].lstrip(".-")
         return f"{readable}-{hashlib.sha256(str(self).encode()).hexdigest()[:_DIGITS]}"
 
-    def resolve(self, url: str) -> Address:
+    def resolve(self, url: str) -> RepositoryAddress:
         """The address that a `.gitmodules` of this repository names.
 
         A relative one (`./x`, `../x`) is relative to the repository's own. Files of this machine
         are nothing that others may name. Raises UsageError.
         """
         relative = re.fullmatch(r"(\.\.?)(/.*)?", url) is not None
-        address = Address.of(self._joined(url) if relative else url)
+        address = RepositoryAddress.of(self._joined(url) if relative else url)
         if address.transport is Transport.FILE:
             raise UsageError(f"{url!r} is on this machine, where a commit can't send us")
         return address

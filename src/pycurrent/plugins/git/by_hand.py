@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 
-from pycurrent.plugins.git.address import Address
+from pycurrent.plugins.git.address import RepositoryAddress
 
 
-def from_elsewhere(address: Address, hash: str) -> str:
+def from_elsewhere(address: RepositoryAddress, hash: str) -> str:
     """From the other side, into a new folder. The commit need not be on any branch by now."""
     steps = ["fetch origin", "checkout --detach"]
     return _steps(str(address), address.name, [f"{step} {hash}" for step in steps], recurse=True)

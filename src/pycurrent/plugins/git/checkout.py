@@ -1,6 +1,6 @@
 """A clean copy of a commit's files for a job.
 
-It is a clone that shares the objects of the repository, which costs about 15 ms and no copies.
+It is a clone that shares the objects of the repository, which takes about 15 ms and copies none.
 A linked work tree (`git worktree`) would be as cheap, but is an entry in the user's repository
 that stays when the engine is killed, and what a job does there to branches, tags, stashes and
 the configuration is done to the user's. Here the repository is only read, so jobs can't get in
@@ -17,11 +17,11 @@ from pathlib import Path
 
 from pycurrent.engine import Job
 from pycurrent.plugins.git.by_hand import from_elsewhere, from_here
-from pycurrent.plugins.git.cause import Cause, Kind
 from pycurrent.plugins.git.command import GitFailed, run_git
 from pycurrent.plugins.git.commit import Commit
-from pycurrent.plugins.git.copy import Copy
+from pycurrent.plugins.git.diagnosis import Diagnosis, Fault
 from pycurrent.plugins.git.environment import ENGLISH, GIT, has_commit
+from pycurrent.plugins.git.mirror import Mirror
 from pycurrent.plugins.git.sharing import shared_clone
 from pycurrent.plugins.git.submodules import Checkout, check_out_submodules
 from pycurrent.term import Failure
@@ -48,37 +48,37 @@ async def _check_out(job: Job, commit: Commit, folder: Path) -> None:
     # By one command, as each costs a job more than what git has to do here.
     both = f"{shared_clone(commit.repository, folder)} && {shlex.join(check_out)}"
     try:
-        copy = commit.repository
-        await run_git(job, ["sh", "-c", both], ENGLISH, copy=copy, show=both)
+        mirror = commit.repository
+        await run_git(job, ["sh", "-c", both], ENGLISH, mirror=mirror, show=both)
     except GitFailed as failed:
-        raise await asyncio.to_thread(_failure, commit, failed.cause) from None
+        raise await asyncio.to_thread(_failure, commit, failed.diagnosis) from None
 
 
 async def _check_out_submodules(job: Job, commit: Commit, folder: Path) -> None:
     try:
         await check_out_submodules(job, commit.repository, Checkout(folder, folder / ".git"))
     except GitFailed as failed:
-        why = f"can't get the submodules of {commit}: {failed.cause.text}"
-        raise Failure(why, kind=failed.cause.failure_kind) from None
+        why = f"can't get the submodules of {commit}: {failed.diagnosis.text}"
+        raise Failure(why, kind=failed.diagnosis.failure_kind) from None
 
 
-def _failure(commit: Commit, cause: Cause) -> Failure:
-    """Why the commit can't be checked out. A copy of ours that is damaged gets to know it."""
-    what = f"can't check out {commit}: {cause.text}"
+def _failure(commit: Commit, diagnosis: Diagnosis) -> Failure:
+    """Why the commit can't be checked out. A mirror of ours that is damaged gets to know it."""
+    what = f"can't check out {commit}: {diagnosis.text}"
     is_here = has_commit(commit.repository, commit.hash)
     if not is_here:
         what = f"there is no commit {commit.hash} in {commit.repository}"
-    copy = Copy.around(commit.repository)
-    if copy is not None and cause.kind is Kind.DAMAGED:
-        copy.mark_damaged(cause.text)
-    if copy is not None and (cause.kind is Kind.DAMAGED or not is_here):
+    mirror = Mirror.around(commit.repository)
+    if mirror is not None and diagnosis.fault is Fault.DAMAGED:
+        mirror.mark_damaged(diagnosis.text)
+    if mirror is not None and (diagnosis.fault is Fault.DAMAGED or not is_here):
         what = f"{what}: rebuild the job that fetched it"
-    return Failure(what, kind=cause.failure_kind)
+    return Failure(what, kind=diagnosis.failure_kind)
 
 
 def _by_hand(commit: Commit, folder: Path) -> str:
-    copy = Copy.around(commit.repository)
-    if copy is not None:
-        return from_elsewhere(copy.address, commit.hash)
+    mirror = Mirror.around(commit.repository)
+    if mirror is not None:
+        return from_elsewhere(mirror.address, commit.hash)
     has_submodules = (folder / ".gitmodules").exists()
     return from_here(str(commit.repository), commit.name, commit.hash, recurse=has_submodules)

@@ -7,14 +7,14 @@ from typing import ClassVar, Unpack
 
 from pycurrent.cache import Builder, Schedule
 from pycurrent.engine import Job, Level
-from pycurrent.plugins.git.address import Address
+from pycurrent.plugins.git.address import RepositoryAddress
 from pycurrent.plugins.git.by_hand import from_elsewhere
 from pycurrent.plugins.git.commit import Commit, checked_ref
-from pycurrent.plugins.git.copies import Copies, InCopy
-from pycurrent.plugins.git.copy import Copy
-from pycurrent.plugins.git.credentials import Access, token_of
+from pycurrent.plugins.git.credentials import RepositoryAccess, token_of
 from pycurrent.plugins.git.fetch import FetchOptions, checked_depth
-from pycurrent.plugins.git.remote import HeadOf, Remote
+from pycurrent.plugins.git.mirror import Mirror
+from pycurrent.plugins.git.mirrors import InMirror, Mirrors
+from pycurrent.plugins.git.remote import GitRemote, HeadOf
 from pycurrent.plugins.options import Limits, operation_component, with_options
 from pycurrent.term import Current, Primitive
 
@@ -32,14 +32,14 @@ class CloneKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Clone(Builder[CloneKey, str]):
-    """Makes, or updates, the copy of a repository; gives the hash of the head."""
+class GitClone(Builder[CloneKey, str]):
+    """Makes, or updates, the mirror of a repository; gives the hash of the head."""
 
     id: ClassVar[str] = "git-clone"
     auto_cancel: ClassVar[bool] = True
 
-    copies: Copies
-    access: Access
+    mirrors: Mirrors
+    access: RepositoryAccess
     limits: Limits
 
     def describe(self, key: CloneKey) -> str:
@@ -47,9 +47,9 @@ class Clone(Builder[CloneKey, str]):
 
     async def build(self, job: Job, key: CloneKey) -> str:
         await self.limits.start(job)
-        copy = Copy(self.copies.root, Address.of(key.repository), key.depth)
-        hash = await Remote(job, self.copies, self.access).bring(copy, HeadOf(key.gref))
-        job.log(f"{key} is {hash}. To get the same by hand: {from_elsewhere(copy.address, hash)}")
+        mirror = Mirror(self.mirrors.root, RepositoryAddress.of(key.repository), key.depth)
+        hash = await GitRemote(job, self.mirrors, self.access).bring(mirror, HeadOf(key.gref))
+        job.log(f"{key} is {hash}. To get the same by hand: {from_elsewhere(mirror.address, hash)}")
         return hash
 
 
@@ -61,7 +61,7 @@ def clone(
     schedule: Schedule | None = None,
     **options: Unpack[FetchOptions],
 ) -> Current[Commit]:
-    """The commit at the head of a repository elsewhere, with its submodules, in our copy of it.
+    """The commit at the head of a repository elsewhere, with its submodules, in our mirror of it.
 
     It is looked at once, or again as often as the schedule says; the same head changes nothing.
     `gref` is the full name of a ref, by default what the repository has checked out itself: its
@@ -71,11 +71,11 @@ def clone(
     token = token_of(options["token"])
 
     def on_values(repo: str, gref: str) -> Primitive[Commit]:
-        address = Address.of(repo)
-        access = Access(address, token, options["ssh_key"])
-        return InCopy(
-            lambda copies: Copy(copies.root, address, depth),
-            lambda copies: Clone(copies, access, limits),
+        address = RepositoryAddress.of(repo)
+        access = RepositoryAccess(address, token, options["ssh_key"])
+        return InMirror(
+            lambda mirrors: Mirror(mirrors.root, address, depth),
+            lambda mirrors: GitClone(mirrors, access, limits),
             CloneKey(repo, checked_ref(gref), depth),
             gref,
             schedule,

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 
 from pycurrent.engine import CommandFailed, Job
-from pycurrent.plugins.git.cause import Cause, Kind, cause
+from pycurrent.plugins.git.diagnosis import Diagnosis, Fault, diagnose
 from pycurrent.plugins.git.environment import outside_repositories
 from pycurrent.plugins.git.progress import exec_with_progress
 
@@ -19,9 +19,9 @@ _LONGEST_READ = 1 << 16
 class GitFailed(Exception):
     """A command of git has failed."""
 
-    def __init__(self, cause: Cause) -> None:
-        super().__init__(cause.text)
-        self.cause = cause
+    def __init__(self, diagnosis: Diagnosis) -> None:
+        super().__init__(diagnosis.text)
+        self.diagnosis = diagnosis
 
 
 async def run_git(
@@ -29,31 +29,31 @@ async def run_git(
     command: Sequence[str],
     env: Mapping[str, str],
     *,
-    copy: Path | None = None,
+    mirror: Path | None = None,
     show: str | None = None,
 ) -> None:
     """Run a command that may use no other repository than it names. Raises GitFailed.
 
-    `copy` is the copy of ours, if there is one, that may be found damaged.
+    `mirror` is the mirror of ours, if there is one, that may be found damaged.
     """
-    await _checked(job, job.exec(command, env=outside_repositories(env), show=show), copy)
+    await _checked(job, job.exec(command, env=outside_repositories(env), show=show), mirror)
 
 
 async def run_git_with_progress(
-    job: Job, command: Sequence[str], env: Mapping[str, str], copy: Path
+    job: Job, command: Sequence[str], env: Mapping[str, str], mirror: Path
 ) -> None:
     """As `run_git`, for one with --progress: that is in the log only if it takes long."""
-    await _checked(job, exec_with_progress(job, command, outside_repositories(env)), copy)
+    await _checked(job, exec_with_progress(job, command, outside_repositories(env)), mirror)
 
 
-async def _checked(job: Job, running: Awaitable[None], copy: Path | None) -> None:
+async def _checked(job: Job, running: Awaitable[None], mirror: Path | None) -> None:
     start = job.log_path.stat().st_size
     try:
         await running
     except CommandFailed as error:
         said = await asyncio.to_thread(_said, job, start)
-        silent = Cause(Kind.OTHER, f"git exited with status {error.status}, and says nothing")
-        raise GitFailed(cause(said, copy) or silent) from None
+        silent = Diagnosis(Fault.OTHER, f"git exited with status {error.status}, and says nothing")
+        raise GitFailed(diagnose(said, mirror) or silent) from None
 
 
 def _said(job: Job, start: int) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pycurrent.errors import UsageError
-from pycurrent.plugins.git.address import Address
+from pycurrent.plugins.git.address import RepositoryAddress
 
 _HASH = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
@@ -50,7 +50,7 @@ class CommitId:
     hash: str
 
     def __post_init__(self) -> None:
-        Address.of(self.repository)
+        RepositoryAddress.of(self.repository)
         checked_ref(self.ref)
         _check_hash(self.hash)
 

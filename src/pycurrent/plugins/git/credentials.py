@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from pycurrent.engine import Job
 from pycurrent.errors import UsageError
-from pycurrent.plugins.git.address import Address, Transport
+from pycurrent.plugins.git.address import RepositoryAddress, Transport
 from pycurrent.plugins.git.environment import ENGLISH, as_environment, git_now
 from pycurrent.term import Failure
 
@@ -82,15 +82,15 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class RepositoryAccess:
     """What one has to show to whom: `home` is the repository that the credentials are for."""
 
-    home: Address
+    home: RepositoryAddress
     token: Token | None = None
     ssh_key: SshKey | None = None
 
     @asynccontextmanager
-    async def settings(self, job: Job, address: Address) -> AsyncIterator[Settings]:
+    async def settings(self, job: Job, address: RepositoryAddress) -> AsyncIterator[Settings]:
         """How git gets at a repository, for the block: with the credentials for this host alone.
 
         Where there are none the user's own settings hold. Where there are, none of them is in their
@@ -121,7 +121,7 @@ class Access:
             yield Settings({**env, **as_environment(pinned)})
 
 
-def _users_own(address: Address, *, is_home: bool) -> dict[str, str]:
+def _users_own(address: RepositoryAddress, *, is_home: bool) -> dict[str, str]:
     """The environment in which git goes where the user's settings have it go."""
     transports = [address.transport.value]
     real = _rewritten(address, [])
@@ -136,13 +136,13 @@ def _users_own(address: Address, *, is_home: bool) -> dict[str, str]:
     return env
 
 
-def _rewritten(address: Address, settings: list[tuple[str, str]]) -> str:
+def _rewritten(address: RepositoryAddress, settings: list[tuple[str, str]]) -> str:
     """Where `url.<base>.insteadOf` leads to."""
     found = git_now("ls-remote", "--get-url", "--", str(address), settings=settings)
     return found.stdout.strip() or str(address)
 
 
-def _pinned(address: Address, token: Token | None) -> list[tuple[str, str]]:
+def _pinned(address: RepositoryAddress, token: Token | None) -> list[tuple[str, str]]:
     """Settings by which git goes to the address itself. Raises Failure if there is no way."""
     itself = str(address)
     named = git_now("config", "--get-urlmatch", "credential.username", itself)
@@ -159,7 +159,7 @@ def _pinned(address: Address, token: Token | None) -> list[tuple[str, str]]:
     return settings
 
 
-def _headers(address: Address) -> list[tuple[str, str]]:
+def _headers(address: RepositoryAddress) -> list[tuple[str, str]]:
     """Settings without another's credentials: an `Authorization` that somebody has left there."""
     listed = git_now("config", "-z", "--get-regexp", r"^http\.(.*\.)?extraheader$").stdout
     headers = [entry.partition("\n")[2] for entry in listed.split("\0") if entry]
@@ -193,7 +193,7 @@ def _environment(transports: list[str]) -> dict[str, str]:
     }
 
 
-def _credential(address: Address, token: Token, secret: str) -> str:
+def _credential(address: RepositoryAddress, token: Token, secret: str) -> str:
     if "\n" in secret:
         raise Failure(f"the token for {address.host} has several lines: it has to be one")
     user = quote(token.username, safe="") if address.user is None else address.user

@@ -8,13 +8,13 @@ from typing import ClassVar, Unpack
 from pycurrent.cache import Builder
 from pycurrent.engine import Job, Level
 from pycurrent.errors import UsageError
-from pycurrent.plugins.git.address import Address
+from pycurrent.plugins.git.address import RepositoryAddress
 from pycurrent.plugins.git.by_hand import from_elsewhere
 from pycurrent.plugins.git.commit import Commit, CommitId
-from pycurrent.plugins.git.copies import Copies, InCopy
-from pycurrent.plugins.git.copy import Copy
-from pycurrent.plugins.git.credentials import Access, SshKey, Token, token_of
-from pycurrent.plugins.git.remote import Exactly, Remote
+from pycurrent.plugins.git.credentials import RepositoryAccess, SshKey, Token, token_of
+from pycurrent.plugins.git.mirror import Mirror
+from pycurrent.plugins.git.mirrors import InMirror, Mirrors
+from pycurrent.plugins.git.remote import Exactly, GitRemote
 from pycurrent.plugins.options import Limits, Options, operation_component, with_options
 from pycurrent.term import Current, Primitive
 
@@ -32,8 +32,8 @@ class FetchKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetch(Builder[FetchKey, str]):
-    """Brings a commit to the copy of its repository; gives its hash.
+class GitFetch(Builder[FetchKey, str]):
+    """Brings a commit to the mirror of its repository; gives its hash.
 
     It goes on when nobody needs it any more: the next commit needs most of the same, and would
     begin anew with each push.
@@ -41,9 +41,9 @@ class Fetch(Builder[FetchKey, str]):
 
     id: ClassVar[str] = "git-fetch"
 
-    copies: Copies
+    mirrors: Mirrors
     seen_on: str
-    access: Access
+    access: RepositoryAccess
     limits: Limits
 
     def describe(self, key: FetchKey) -> str:
@@ -51,10 +51,10 @@ class Fetch(Builder[FetchKey, str]):
 
     async def build(self, job: Job, key: FetchKey) -> str:
         await self.limits.start(job)
-        copy = Copy(self.copies.root, Address.of(key.repository), key.depth)
-        remote = Remote(job, self.copies, self.access)
-        hash = await remote.bring(copy, Exactly(key.hash, self.seen_on))
-        job.log(f"To get the same by hand: {from_elsewhere(copy.address, hash)}")
+        mirror = Mirror(self.mirrors.root, RepositoryAddress.of(key.repository), key.depth)
+        remote = GitRemote(job, self.mirrors, self.access)
+        hash = await remote.bring(mirror, Exactly(key.hash, self.seen_on))
+        job.log(f"To get the same by hand: {from_elsewhere(mirror.address, hash)}")
         return hash
 
 
@@ -71,7 +71,7 @@ def fetch(
     commit_id: CommitId | Current[CommitId],
     **options: Unpack[FetchOptions],
 ) -> Current[Commit]:
-    """The commit, with its submodules, in our copy of the repository.
+    """The commit, with its submodules, in our mirror of the repository.
 
     It is fetched once. One that a force push has removed is got by its hash, if the server gives
     it. With `depth` there are only so many of the last commits, and no other branches and tags.
@@ -81,11 +81,11 @@ def fetch(
     token = token_of(options["token"])
 
     def on_values(commit_id: CommitId) -> Primitive[Commit]:
-        address = Address.of(commit_id.repository)
-        access = Access(address, token, options["ssh_key"])
-        return InCopy(
-            lambda copies: Copy(copies.root, address, depth),
-            lambda copies: Fetch(copies, commit_id.ref, access, limits),
+        address = RepositoryAddress.of(commit_id.repository)
+        access = RepositoryAccess(address, token, options["ssh_key"])
+        return InMirror(
+            lambda mirrors: Mirror(mirrors.root, address, depth),
+            lambda mirrors: GitFetch(mirrors, commit_id.ref, access, limits),
             FetchKey(commit_id.repository, commit_id.hash, depth),
             commit_id.ref,
         )

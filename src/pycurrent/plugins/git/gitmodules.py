@@ -2,7 +2,7 @@
 
 Whoever can push a commit writes that file, so this is where its names and paths are checked, for
 commits that are fetched and for those that have been here for long. Addresses are checked by
-`Address.resolve`.
+`RepositoryAddress.resolve`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bringing a commit, and its submodules, to our copies."""
+"""Bringing a commit, and its submodules, to our mirrors."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from typing import assert_never
 from pycurrent.engine import CommandFailed, Job
 from pycurrent.engine.tasks import regardless
 from pycurrent.errors import UsageError
-from pycurrent.plugins.git.cause import Cause, Kind
 from pycurrent.plugins.git.command import GitFailed, run_git, run_git_with_progress
-from pycurrent.plugins.git.copies import Copies
-from pycurrent.plugins.git.copy import KEEP, Copy
-from pycurrent.plugins.git.credentials import Access, Settings
+from pycurrent.plugins.git.credentials import RepositoryAccess, Settings
+from pycurrent.plugins.git.diagnosis import Diagnosis, Fault
 from pycurrent.plugins.git.environment import GIT, outside_repositories
 from pycurrent.plugins.git.gitmodules import (
     MOST_NESTED,
@@ -23,6 +21,8 @@ from pycurrent.plugins.git.gitmodules import (
     submodules_of,
     too_nested,
 )
+from pycurrent.plugins.git.mirror import KEEP, Mirror
+from pycurrent.plugins.git.mirrors import Mirrors
 from pycurrent.term import Failure
 
 _FOUND = "refs/pycurrent/found"
@@ -46,32 +46,32 @@ class Exactly:
     seen_on: str
 
 
-Wanted = HeadOf | Exactly
+Request = HeadOf | Exactly
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
+class GitRemote:
     """The way of a job to the repositories that it may get at."""
 
     job: Job
-    copies: Copies
-    access: Access
+    mirrors: Mirrors
+    access: RepositoryAccess
 
-    async def bring(self, copy: Copy, wanted: Wanted) -> str:
-        """Have a commit, and its submodules, in our copies; gives its hash. Raises Failure."""
-        hash = await self._bring(copy, wanted)
-        await self._bring_submodules(copy, hash, set(), 0)
+    async def bring(self, mirror: Mirror, wanted: Request) -> str:
+        """Have a commit, and its submodules, in our mirrors; gives its hash. Raises Failure."""
+        hash = await self._bring(mirror, wanted)
+        await self._bring_submodules(mirror, hash, set(), 0)
         return hash
 
     async def _bring_submodules(
-        self, copy: Copy, hash: str, brought: set[tuple[Path, str]], depth: int
+        self, mirror: Mirror, hash: str, brought: set[tuple[Path, str]], depth: int
     ) -> None:
         """Those of a commit, and theirs; but for what was brought before, which may be much."""
-        for submodule in await asyncio.to_thread(submodules_of, copy.repository, hash):
+        for submodule in await asyncio.to_thread(submodules_of, mirror.repository, hash):
             try:
                 if depth >= MOST_NESTED:
                     raise too_nested()
-                theirs = _copy_of(copy, submodule)
+                theirs = _mirror_of(mirror, submodule)
                 if (theirs.repository, submodule.hash) in brought:
                     continue
                 brought.add((theirs.repository, submodule.hash))
@@ -81,20 +81,20 @@ class Remote:
                 why = f"submodule {submodule.path}: {failure}"
                 raise Failure(why, kind=failure.kind) from None
 
-    async def _bring(self, copy: Copy, wanted: Wanted) -> str:
-        async with self.copies.hold(self.job, copy):
-            if isinstance(wanted, Exactly) and await asyncio.to_thread(copy.holds, wanted.hash):
-                self.job.log(f"{copy.address}: commit {wanted.hash} is here already")
+    async def _bring(self, mirror: Mirror, wanted: Request) -> str:
+        async with self.mirrors.hold(self.job, mirror):
+            if isinstance(wanted, Exactly) and await asyncio.to_thread(mirror.holds, wanted.hash):
+                self.job.log(f"{mirror.address}: commit {wanted.hash} is here already")
                 return wanted.hash
-            async with self.access.settings(self.job, copy.address) as settings:
+            async with self.access.settings(self.job, mirror.address) as settings:
                 try:
-                    return await Fetching(self.job, settings).bring(copy, wanted)
+                    return await Fetching(self.job, settings).bring(mirror, wanted)
                 except GitFailed as failed:
-                    raise _failure(f"{copy.address}: ", failed.cause) from None
+                    raise _failure(f"{mirror.address}: ", failed.diagnosis) from None
 
 
-def _failure(of: str, cause: Cause) -> Failure:
-    return Failure(f"{of}{cause.text}", kind=cause.failure_kind)
+def _failure(of: str, diagnosis: Diagnosis) -> Failure:
+    return Failure(f"{of}{diagnosis.text}", kind=diagnosis.failure_kind)
 
 
 def _why_no_head(heads: list[str]) -> str:
@@ -103,123 +103,123 @@ def _why_no_head(heads: list[str]) -> str:
     return f"its HEAD is on a branch that it does not have: name one by gref=, such as {heads[0]}"
 
 
-def _copy_of(copy: Copy, submodule: Submodule) -> Copy:
+def _mirror_of(mirror: Mirror, submodule: Submodule) -> Mirror:
     try:
-        return copy.of_submodule(submodule.url)
+        return mirror.of_submodule(submodule.url)
     except UsageError as error:
         raise Failure(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
 class Fetching:
-    """Fetching to one copy, which nobody else is at work in. Raises GitFailed."""
+    """Fetching to one mirror, which nobody else is at work in. Raises GitFailed."""
 
     job: Job
     settings: Settings
 
-    async def bring(self, copy: Copy, wanted: Wanted) -> str:
-        """Have a commit in the copy, which is made where it is not, or damaged, and tidied."""
-        if (copy.repository / "HEAD").exists() and not copy.is_sound:
-            return await self._make_anew(copy, wanted, "a checkout has found it damaged")
+    async def bring(self, mirror: Mirror, wanted: Request) -> str:
+        """Have a commit in the mirror, which is made where it is not, or damaged, and tidied."""
+        if (mirror.repository / "HEAD").exists() and not mirror.is_sound:
+            return await self._make_anew(mirror, wanted, "a checkout has found it damaged")
         try:
-            hash = await self._get_patiently(copy, wanted)
+            hash = await self._get_patiently(mirror, wanted)
         except GitFailed as failed:
-            if failed.cause.kind is not Kind.DAMAGED:
+            if failed.diagnosis.fault is not Fault.DAMAGED:
                 raise
-            return await self._make_anew(copy, wanted, failed.cause.text)
-        if await asyncio.to_thread(copy.needs_repack):
-            await self._repack(copy)
+            return await self._make_anew(mirror, wanted, failed.diagnosis.text)
+        if await asyncio.to_thread(mirror.needs_repack):
+            await self._repack(mirror)
         return hash
 
-    async def _get_patiently(self, copy: Copy, wanted: Wanted) -> str:
+    async def _get_patiently(self, mirror: Mirror, wanted: Request) -> str:
         """As `_get`, but once more where that may help."""
         try:
-            return await self._get(copy, wanted)
+            return await self._get(mirror, wanted)
         except GitFailed as failed:
-            match failed.cause.kind:
-                case Kind.LOCKED:
-                    self.job.log(f"A killed git has left a lock: {failed.cause.text}")
-                    await regardless(asyncio.to_thread(copy.tidy))
-                case Kind.DISTURBED:
-                    self.job.log(f"Once more, since {failed.cause.text}")
+            match failed.diagnosis.fault:
+                case Fault.LOCKED:
+                    self.job.log(f"A killed git has left a lock: {failed.diagnosis.text}")
+                    await regardless(asyncio.to_thread(mirror.tidy))
+                case Fault.DISTURBED:
+                    self.job.log(f"Once more, since {failed.diagnosis.text}")
                 case _:
                     raise
-        return await self._get(copy, wanted)
+        return await self._get(mirror, wanted)
 
-    async def _repack(self, copy: Copy) -> None:
+    async def _repack(self, mirror: Mirror) -> None:
         """Join packs. Nothing is lost by that, and who reads one meanwhile finds the new one."""
         try:
-            await self._git(copy, "repack", "--quiet", "-d", "-l", "--geometric=2")
-            await self._git(copy, "pack-refs", "--all")
+            await self._git(mirror, "repack", "--quiet", "-d", "-l", "--geometric=2")
+            await self._git(mirror, "pack-refs", "--all")
         except GitFailed as failed:
-            self.job.log(f"The packs are left as they are: {failed.cause.text}")
+            self.job.log(f"The packs are left as they are: {failed.diagnosis.text}")
 
-    async def _get(self, copy: Copy, wanted: Wanted) -> str:
+    async def _get(self, mirror: Mirror, wanted: Request) -> str:
         format = "sha256" if isinstance(wanted, Exactly) and len(wanted.hash) == 64 else "sha1"
-        await regardless(asyncio.to_thread(copy.make, format))
-        if copy.depth is None and await asyncio.to_thread(lambda: copy.is_empty):
-            await self._clone(copy)
+        await regardless(asyncio.to_thread(mirror.make, format))
+        if mirror.depth is None and await asyncio.to_thread(lambda: mirror.is_empty):
+            await self._clone(mirror)
         match wanted:
             case HeadOf(ref):
-                await self._get_head(copy, ref)
-                hash = await asyncio.to_thread(copy.commit_of, _FOUND)
+                await self._get_head(mirror, ref)
+                hash = await asyncio.to_thread(mirror.commit_of, _FOUND)
                 if hash is None:
-                    raise GitFailed(Cause(Kind.OTHER, f"{ref} does not lead to a commit"))
+                    raise GitFailed(Diagnosis(Fault.OTHER, f"{ref} does not lead to a commit"))
             case Exactly(hash, seen_on):
-                await self._get_exactly(copy, hash, seen_on)
+                await self._get_exactly(mirror, hash, seen_on)
             case _:
                 assert_never(wanted)
-        await asyncio.to_thread(copy.keep, hash)
+        await asyncio.to_thread(mirror.keep, hash)
         return hash
 
-    async def _clone(self, copy: Copy) -> None:
-        """Have all branches and tags in an empty copy. Fetching would make a file for each."""
-        await asyncio.to_thread(shutil.rmtree, copy.first, ignore_errors=True)
+    async def _clone(self, mirror: Mirror) -> None:
+        """Have all branches and tags in an empty mirror. Fetching would make a file for each."""
+        await asyncio.to_thread(shutil.rmtree, mirror.first, ignore_errors=True)
         how = ("--progress", "--bare", "--no-local", "--template=", "--origin=origin")
         begin = [*GIT, *_STALLED, "-c", "clone.rejectShallow=false"]
-        command = [*begin, "clone", *how, "--", str(copy.address), str(copy.first)]
-        await run_git_with_progress(self.job, command, self.settings.env, copy.first)
-        await regardless(asyncio.to_thread(copy.take_first))
+        command = [*begin, "clone", *how, "--", str(mirror.address), str(mirror.first)]
+        await run_git_with_progress(self.job, command, self.settings.env, mirror.first)
+        await regardless(asyncio.to_thread(mirror.take_first))
 
-    async def _get_head(self, copy: Copy, ref: str) -> None:
+    async def _get_head(self, mirror: Mirror, ref: str) -> None:
         try:
-            await self._fetch(copy, f"+{ref}:{_FOUND}")
+            await self._fetch(mirror, f"+{ref}:{_FOUND}")
         except GitFailed as failed:
-            if failed.cause.kind is not Kind.NO_REF or ref != "HEAD":
+            if failed.diagnosis.fault is not Fault.NO_REF or ref != "HEAD":
                 raise
-            command = self._command(copy, "ls-remote", "--heads", "--", str(copy.address))
+            command = self._command(mirror, "ls-remote", "--heads", "--", str(mirror.address))
             try:
                 env = outside_repositories(self.settings.env)
                 heads = (await self.job.check_output(command, env=env)).split()[1::2]
             except CommandFailed:
                 raise failed from None
-            raise GitFailed(Cause(Kind.NO_REF, _why_no_head(heads))) from None
+            raise GitFailed(Diagnosis(Fault.NO_REF, _why_no_head(heads))) from None
 
-    async def _get_exactly(self, copy: Copy, hash: str, seen_on: str) -> None:
+    async def _get_exactly(self, mirror: Mirror, hash: str, seen_on: str) -> None:
         try:
-            await self._fetch(copy, f"+{hash}:{KEEP}{hash}")
+            await self._fetch(mirror, f"+{hash}:{KEEP}{hash}")
             return
         except GitFailed as failed:
-            if failed.cause.kind is not Kind.NO_COMMIT:
+            if failed.diagnosis.fault is not Fault.NO_COMMIT:
                 raise
         self.job.log(f"The server does not give {hash} by its hash: looking on {seen_on}")
         try:
-            await self._fetch(copy, f"+{seen_on}:{_FOUND}")
+            await self._fetch(mirror, f"+{seen_on}:{_FOUND}")
         except GitFailed as no_ref:
-            if no_ref.cause.kind is not Kind.NO_REF:
+            if no_ref.diagnosis.fault is not Fault.NO_REF:
                 raise
-        if not await asyncio.to_thread(copy.has, hash):
+        if not await asyncio.to_thread(mirror.has, hash):
             why = (
                 f"there is no commit {hash} any more on {seen_on}, and it can't be had by its hash"
             )
-            raise GitFailed(Cause(Kind.NO_COMMIT, why))
+            raise GitFailed(Diagnosis(Fault.NO_COMMIT, why))
 
-    async def _make_anew(self, copy: Copy, wanted: Wanted, why: str) -> str:
-        """Take a new copy, with all that the old one was to keep, and then the old one's place."""
-        self.job.log(f"The copy {copy.repository} is made anew: {why}")
-        kept = await asyncio.to_thread(copy.kept)
-        await regardless(asyncio.to_thread(copy.tidy))
-        new = copy.anew()
+    async def _make_anew(self, mirror: Mirror, wanted: Request, why: str) -> str:
+        """Replace the mirror by a new one, with all the commits that the old one was to keep."""
+        self.job.log(f"The mirror {mirror.repository} is made anew: {why}")
+        kept = await asyncio.to_thread(mirror.kept)
+        await regardless(asyncio.to_thread(mirror.tidy))
+        new = mirror.anew()
         hash = await self._get(new, wanted)
         for other in kept:
             try:
@@ -227,34 +227,36 @@ class Fetching:
                     await self._get_exactly(new, other, "HEAD")
                 await asyncio.to_thread(new.keep, other)
             except GitFailed as failed:
-                self.job.log(f"Commit {other} of the damaged copy is lost: {failed.cause.text}")
-        await regardless(asyncio.to_thread(copy.replace_by, new))
+                self.job.log(
+                    f"Commit {other} of the damaged mirror is lost: {failed.diagnosis.text}"
+                )
+        await regardless(asyncio.to_thread(mirror.replace_by, new))
         return hash
 
-    async def _fetch(self, copy: Copy, refspec: str) -> None:
-        if copy.depth is None:
+    async def _fetch(self, mirror: Mirror, refspec: str) -> None:
+        if mirror.depth is None:
             # One that is shallow over there is so here.
-            how = ["--prune", "--update-shallow", "--", str(copy.address), *_ALL, refspec]
+            how = ["--prune", "--update-shallow", "--", str(mirror.address), *_ALL, refspec]
         else:
-            how = ["--no-tags", f"--depth={copy.depth}", "--", str(copy.address), refspec]
+            how = ["--no-tags", f"--depth={mirror.depth}", "--", str(mirror.address), refspec]
         always = ("--progress", "--no-recurse-submodules", "--no-write-fetch-head")
         try:
-            await self._fetch_now(copy, *always, *how)
+            await self._fetch_now(mirror, *always, *how)
         except GitFailed as failed:
-            if failed.cause.kind is not Kind.SHA256 or copy.kept():
+            if failed.diagnosis.fault is not Fault.SHA256 or mirror.kept():
                 raise
-            await regardless(asyncio.to_thread(copy.remove))
-            await regardless(asyncio.to_thread(copy.make, "sha256"))
-            await self._fetch_now(copy, *always, *how)
+            await regardless(asyncio.to_thread(mirror.remove))
+            await regardless(asyncio.to_thread(mirror.make, "sha256"))
+            await self._fetch_now(mirror, *always, *how)
 
-    async def _fetch_now(self, copy: Copy, *words: str) -> None:
+    async def _fetch_now(self, mirror: Mirror, *words: str) -> None:
         await run_git_with_progress(
-            self.job, self._command(copy, "fetch", *words), self.settings.env, copy.repository
+            self.job, self._command(mirror, "fetch", *words), self.settings.env, mirror.repository
         )
 
-    async def _git(self, copy: Copy, *words: str) -> None:
-        command = self._command(copy, *words)
-        await run_git(self.job, command, self.settings.env, copy=copy.repository)
+    async def _git(self, mirror: Mirror, *words: str) -> None:
+        command = self._command(mirror, *words)
+        await run_git(self.job, command, self.settings.env, mirror=mirror.repository)
 
-    def _command(self, copy: Copy, *words: str) -> list[str]:
-        return [*GIT, *_STALLED, f"--git-dir={copy.repository}", *words]
+    def _command(self, mirror: Mirror, *words: str) -> list[str]:
+        return [*GIT, *_STALLED, f"--git-dir={mirror.repository}", *words]

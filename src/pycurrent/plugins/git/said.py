@@ -40,7 +40,7 @@ _SHELL = re.compile(r".*: (?:line )?\d+: \S+: (?:command )?not found")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class GitLine:
     """One of git's, or of its ssh's. In `blanked` something stands for each of the names."""
 
     text: str
@@ -61,7 +61,7 @@ class Line:
         return re.sub(NAME, lambda found: self.names[int(found[0][1:-1])], part)
 
 
-def lines_of(said: str) -> list[Line]:
+def lines_of(said: str) -> list[GitLine]:
     """Those that are git's own, in what it has printed."""
     found = (line.rstrip() for line in re.split(r"[\r\n]+", _COLOUR.sub("", said)))
     return [_line(line) for line in found if _counts(line)]
@@ -76,7 +76,7 @@ def _is_ssh(line: str) -> bool:
     return _SSH.fullmatch(line) is not None
 
 
-def _line(text: str) -> Line:
+def _line(text: str) -> GitLine:
     names: list[str] = []
 
     def cut_out(found: re.Match[str]) -> str:
@@ -85,4 +85,4 @@ def _line(text: str) -> Line:
         return f"\ue000{len(names) - 1}\ue001"
 
     is_theirs = any(form.match(text) for form in (_THEIRS, _ALSO_THEIRS)) or _is_ssh(text)
-    return Line(text, _NAMES.sub(cut_out, _THEIRS.sub("", text)), tuple(names), is_theirs)
+    return GitLine(text, _NAMES.sub(cut_out, _THEIRS.sub("", text)), tuple(names), is_theirs)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from pycurrent.plugins.git.copy import Copy
 from pycurrent.plugins.git.environment import GIT
+from pycurrent.plugins.git.mirror import Mirror
 
 # It is on this machine, and the user's word that it is to be used.
 _ITS_OWN = ("-c", "protocol.file.allow=always", "-c", "clone.rejectShallow=false")
@@ -14,9 +14,9 @@ _ITS_OWN = ("-c", "protocol.file.allow=always", "-c", "clone.rejectShallow=false
 
 def shared_clone(repository: Path, folder: Path) -> str:
     """The command of a shell that makes one in a new folder."""
-    copy = Copy.around(repository)
+    mirror = Mirror.around(repository)
     shallow = repository / "shallow"
-    if copy is None or (copy.depth is None and not shallow.exists()):
+    if mirror is None or (mirror.depth is None and not shallow.exists()):
         command = [
             "clone",
             "--quiet",
@@ -27,11 +27,11 @@ def shared_clone(repository: Path, folder: Path) -> str:
         ]
         return shlex.join([*GIT, *_ITS_OWN, *command, "--", str(repository), str(folder)])
     # Git does not share the objects of one without its history: it would copy them all. What
-    # the copy has as the beginning of the history now, it never loses.
+    # the mirror has as the beginning of the history now, it never loses.
     git_dir = folder / ".git"
     init = ("init", "--quiet", "--template=")
     steps = [
-        [*GIT, *init, f"--object-format={copy.object_format}", "--", str(folder)],
+        [*GIT, *init, f"--object-format={mirror.object_format}", "--", str(folder)],
         ["mkdir", "-p", str(git_dir / "objects" / "info")],
     ]
     if shallow.exists():

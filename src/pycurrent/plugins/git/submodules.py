@@ -1,7 +1,7 @@
-"""Submodules of a checkout, from the copies that the repository has of them where it can be.
+"""Submodules of a checkout, from the mirrors that the repository has of them where it can be.
 
 `git submodule update` does the work. For a submodule that the repository has at the commit that
-is wanted it finds a clone made already, which shares the objects of that copy; so it fetches
+is wanted it finds a clone made already, which shares the objects of that mirror; so it fetches
 nothing, and is not allowed more than usual: a submodule's own address is an outsider's word.
 """
 
@@ -17,7 +17,6 @@ from pathlib import Path
 from pycurrent.engine import Job
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.command import run_git
-from pycurrent.plugins.git.copy import Copy
 from pycurrent.plugins.git.environment import ENGLISH, GIT, as_environment, has_commit
 from pycurrent.plugins.git.gitmodules import (
     MOST_NESTED,
@@ -26,6 +25,7 @@ from pycurrent.plugins.git.gitmodules import (
     submodules_of,
     too_nested,
 )
+from pycurrent.plugins.git.mirror import Mirror
 from pycurrent.plugins.git.sharing import shared_clone
 from pycurrent.term import Failure
 
@@ -57,30 +57,30 @@ async def check_out_submodules(job: Job, repository: Path, checkout: Checkout) -
     if checkout.depth >= MOST_NESTED:
         raise too_nested()
     submodules = await asyncio.to_thread(submodules_of, checkout.git_dir, "HEAD")
-    copies = await asyncio.to_thread(_copies, repository, submodules)
-    await _take(job, checkout, copies)
-    for submodule, copy in copies.items():
-        await check_out_submodules(job, copy, checkout.below(submodule))
-    await _fetch(job, repository, checkout, [one for one in submodules if one not in copies])
+    mirrors = await asyncio.to_thread(_mirrors, repository, submodules)
+    await _take(job, checkout, mirrors)
+    for submodule, mirror in mirrors.items():
+        await check_out_submodules(job, mirror, checkout.below(submodule))
+    await _fetch(job, repository, checkout, [one for one in submodules if one not in mirrors])
 
 
-async def _take(job: Job, checkout: Checkout, copies: Mapping[Submodule, Path]) -> None:
-    """Check out submodules from copies that have their commits."""
+async def _take(job: Job, checkout: Checkout, mirrors: Mapping[Submodule, Path]) -> None:
+    """Check out submodules from mirrors that have their commits."""
     steps = []
-    for submodule, copy in copies.items():
+    for submodule, mirror in mirrors.items():
         # Made elsewhere and moved to where git looks for it, so that it is git that follows
         # the submodule's path.
         made = checkout.git_dir / "new-submodule"
         place = checkout.below(submodule).git_dir
         steps += [
-            shared_clone(copy, made),
+            shared_clone(mirror, made),
             shlex.join(["mkdir", "-p", str(place.parent)]),
             shlex.join(["mv", str(made / ".git"), str(place)]),
             shlex.join(["rmdir", str(made)]),
         ]
     if steps:
         # One that git would have to get after all is not what was found here.
-        update = shlex.join(_update(checkout, list(copies), "--no-fetch"))
+        update = shlex.join(_update(checkout, list(mirrors), "--no-fetch"))
         steps.append(f"GIT_ALLOW_PROTOCOL=none {update}")
         line = " && ".join(steps)
         await run_git(job, ["sh", "-c", line], ENGLISH, show=line)
@@ -92,10 +92,10 @@ async def _fetch(
     """Get submodules, and theirs, from where the repository's user would."""
     if not submodules:
         return
-    if Copy.around(repository) is not None:
+    if Mirror.around(repository) is not None:
         # Its address is an outsider's word, and who may fetch from there is not known here.
         paths = ", ".join(submodule.path for submodule in submodules)
-        raise Failure(f"our copies don't have submodule {paths}: rebuild the job that fetched it")
+        raise Failure(f"our mirrors don't have submodule {paths}: rebuild the job that fetched it")
     command = _update(checkout, submodules, "--recursive")
     addresses = await asyncio.to_thread(_addresses, repository, submodules)
     await run_git(job, command, {**ENGLISH, **as_environment(addresses.items())})
@@ -108,19 +108,19 @@ def _update(checkout: Checkout, submodules: list[Submodule], option: str) -> lis
     return [*git, "submodule", "update", "--init", option, "--", *paths]
 
 
-def _copies(repository: Path, submodules: list[Submodule]) -> dict[Submodule, Path]:
+def _mirrors(repository: Path, submodules: list[Submodule]) -> dict[Submodule, Path]:
     """Where the repository has the commit of a submodule itself."""
     return {
-        submodule: copy
+        submodule: mirror
         for submodule in submodules
-        for copy in _places(repository, submodule)
-        if has_commit(copy, submodule.hash)
+        for mirror in _places(repository, submodule)
+        if has_commit(mirror, submodule.hash)
     }
 
 
 def _places(repository: Path, submodule: Submodule) -> Iterator[Path]:
-    """Where a copy may be: each linked work tree has its own, and so has our git folder."""
-    ours = Copy.around(repository)
+    """Where a mirror may be: each linked work tree has its own, and so has our git folder."""
+    ours = Mirror.around(repository)
     if ours is not None:
         with suppress(UsageError):
             yield ours.of_submodule(submodule.url).repository

@@ -1,7 +1,7 @@
 """Slack: messages that are posted, or edited in place, as the pipeline goes on."""
 
 from pycurrent.plugins.slack.channel import Channel, Webhook
-from pycurrent.plugins.slack.line import Posted
+from pycurrent.plugins.slack.client import Posted
 from pycurrent.plugins.slack.message import Message, escape
 from pycurrent.plugins.slack.post import post
 from pycurrent.plugins.slack.update import update

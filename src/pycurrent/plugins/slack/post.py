@@ -7,13 +7,13 @@ from typing import ClassVar, Unpack
 from pycurrent.engine import Level
 from pycurrent.plugins.options import Options, with_options
 from pycurrent.plugins.slack.channel import Channel, Webhook
-from pycurrent.plugins.slack.line import Line
+from pycurrent.plugins.slack.client import SlackClient
 from pycurrent.plugins.slack.message import Message
 from pycurrent.plugins.slack.topic import Speech, Text, Topic, topic_component
 from pycurrent.term import Current
 
 
-class Post(Speech[Channel | Webhook, None]):
+class SlackPost(Speech[Channel | Webhook, None]):
     """Posts a message."""
 
     id: ClassVar[str] = "slack-post"
@@ -21,7 +21,7 @@ class Post(Speech[Channel | Webhook, None]):
     def describe(self, key: Topic, value: Message) -> str:
         return f"post {key.key} to {key.channel}: {value.title}"
 
-    async def say(self, slack: Line, topic: Topic, message: Message) -> None:
+    async def say(self, slack: SlackClient, topic: Topic, message: Message) -> None:
         await slack.send(message)
 
 
@@ -41,5 +41,5 @@ def post(
     """
     return topic_component(
         *(post, "post {key} to {channel}", channel.name, message, key, options),
-        lambda cache, limits: Post(channel, cache.engine.clock, limits),
+        lambda cache, limits: SlackPost(channel, cache.engine.clock, limits),
     )

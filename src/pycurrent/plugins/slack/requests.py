@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
 
-from pycurrent.plugins.slack.cause import LIMITS, TROUBLES
 from pycurrent.plugins.slack.channel import Channel, Webhook
+from pycurrent.plugins.slack.diagnosis import LIMITS, TROUBLES
 from pycurrent.plugins.slack.sdk import AsyncWebClient, AsyncWebhookClient, SlackApiError
 
 REQUEST_SECONDS = 30

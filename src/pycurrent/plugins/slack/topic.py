@@ -12,7 +12,7 @@ from pycurrent.engine import Clock, Job
 from pycurrent.plugins.options import Limits, Options, named_after, operation_component
 from pycurrent.plugins.slack.binding import Within
 from pycurrent.plugins.slack.channel import Channel, Webhook
-from pycurrent.plugins.slack.line import Line
+from pycurrent.plugins.slack.client import SlackClient
 from pycurrent.plugins.slack.message import Message, message_of
 from pycurrent.term import Current, Primitive
 
@@ -40,10 +40,10 @@ class Speech(Publisher[Topic, Message, V], Generic[C, V]):
 
     async def publish(self, job: Job, key: Topic, value: Message) -> V:
         await self.limits.start(job)
-        return await self.say(Line(self.channel, job, self.clock), key, value)
+        return await self.say(SlackClient(self.channel, job, self.clock), key, value)
 
     @abstractmethod
-    async def say(self, slack: Line, topic: Topic, message: Message) -> V:
+    async def say(self, slack: SlackClient, topic: Topic, message: Message) -> V:
         """Post or edit the message. Raises Failure, which names the cause."""
 
 

@@ -10,9 +10,9 @@ from pycurrent.cache import Cache, UnreadableValue
 from pycurrent.engine import Level
 from pycurrent.errors import UsageError
 from pycurrent.plugins.options import Options, with_options
-from pycurrent.plugins.slack.cause import GONE
 from pycurrent.plugins.slack.channel import Channel
-from pycurrent.plugins.slack.line import Line, Posted, Refused
+from pycurrent.plugins.slack.client import MessageRefused, Posted, SlackClient
+from pycurrent.plugins.slack.diagnosis import GONE
 from pycurrent.plugins.slack.message import Message
 from pycurrent.plugins.slack.topic import Speech, Text, Topic, topic_component
 from pycurrent.store import BuildRecord, JobRecord
@@ -20,7 +20,7 @@ from pycurrent.term import Current
 
 
 @dataclass(frozen=True, slots=True)
-class Update(Speech[Channel, Posted]):
+class SlackUpdate(Speech[Channel, Posted]):
     """Edits the last message of a topic, which `last` tells, or posts the first one."""
 
     id: ClassVar[str] = "slack-update"
@@ -31,12 +31,12 @@ class Update(Speech[Channel, Posted]):
     def describe(self, key: Topic, value: Message) -> str:
         return f"update {key.key} in {key.channel}: {value.title}"
 
-    async def say(self, slack: Line, topic: Topic, message: Message) -> Posted:
+    async def say(self, slack: SlackClient, topic: Topic, message: Message) -> Posted:
         last = self.last(topic)
         if last is not None:
             try:
                 return await slack.edit(self.channel, last, message)
-            except Refused as refused:
+            except MessageRefused as refused:
                 if refused.code not in GONE:
                     raise
                 slack.job.log(f"The last message can't be edited ({refused.code}): posting anew")
@@ -61,19 +61,19 @@ def update(
         raise UsageError(f"{channel.name} is a webhook, which can't edit: use a bot's Channel")
     return topic_component(
         *(update, "update {key} in {channel}", channel.name, message, key, options),
-        lambda cache, limits: Update(channel, cache.engine.clock, limits, Recorded(cache)),
+        lambda cache, limits: SlackUpdate(channel, cache.engine.clock, limits, LastMessages(cache)),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class LastMessages:
     """The messages that the database knows of."""
 
     cache: Cache
 
     def __call__(self, topic: Topic) -> Posted | None:
         """The last one that was posted or edited, whatever has failed since."""
-        spec, store = self.cache.spec(Update), self.cache.engine.store
+        spec, store = self.cache.spec(SlackUpdate), self.cache.engine.store
         key = spec.key(topic)
         record: BuildRecord | JobRecord | None = store.lookup(spec.id, key.digest)
         if record is not None and not record.ok:

@@ -42,7 +42,7 @@ class Killed:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class ConnectionLost:
     """The connection has ended before the command has."""
 
     reason: str
@@ -55,10 +55,10 @@ class NotConnected:
     reason: str
 
 
-Ending = Finished | Killed | Lost | NotConnected
+CommandEnd = Finished | Killed | ConnectionLost | NotConnected
 
 
-def ending(log: str, said: str) -> Ending:
+def ending(log: str, said: str) -> CommandEnd:
     """`said` is the last line that came from elsewhere: from a host in between, say."""
     if found := _STATUS.search(log):
         return Finished(int(found[1]))
@@ -68,7 +68,7 @@ def ending(log: str, said: str) -> Ending:
     lines = [line for line in lines if line and not _NOISE.fullmatch(line)]
     last = (lines[-1] if lines else said or "ssh has said nothing").removeprefix("ssh: ")
     if _BEGUN.search(log):
-        return Lost(last if lines else "it was broken off")
+        return ConnectionLost(last if lines else "it was broken off")
     return NotConnected(_why_not(log, last, said))
 
 

@@ -11,7 +11,7 @@ from pycurrent.engine import Job, Level
 from pycurrent.plugins.argv import Argv, as_text
 from pycurrent.plugins.options import Limits, Options, operation_component, with_options
 from pycurrent.plugins.ssh.host import Host
-from pycurrent.plugins.ssh.remote import Invocation, Remote, invocation
+from pycurrent.plugins.ssh.remote import RemoteCommand, RemoteHost, invocation
 from pycurrent.term import Current, Primitive
 
 
@@ -20,17 +20,17 @@ class Question:
     """A command that is run for what it prints, and where."""
 
     host: str
-    command: Invocation
+    command: RemoteCommand
 
 
 @dataclass(frozen=True, slots=True)
-class Output(Builder[Question, str]):
+class SshOutput(Builder[Question, str]):
     """Keeps what a command on a host prints."""
 
     id: ClassVar[str] = "ssh-output"
     auto_cancel: ClassVar[bool] = True
 
-    remote: Remote
+    remote: RemoteHost
     limits: Limits
 
     def describe(self, key: Question) -> str:
@@ -58,7 +58,7 @@ def output(
 
     def on_values(host: Host, argv: Sequence[str], shown: str) -> Primitive[str]:
         question = Question(str(host), invocation(argv, None))
-        return Output(Remote(host), limits).get(question, schedule=schedule)
+        return SshOutput(RemoteHost(host), limits).get(question, schedule=schedule)
 
     shown = as_text(argv, _shown)
     return operation_component(options["label"], "{host}: {shown}", on_values, host, argv, shown)

@@ -16,7 +16,7 @@ from typing import assert_never
 from pycurrent.engine import CommandFailed, Job
 from pycurrent.errors import UsageError
 from pycurrent.plugins.argv import checked_words
-from pycurrent.plugins.ssh.ending import Finished, Killed, Lost, NotConnected, ending
+from pycurrent.plugins.ssh.ending import ConnectionLost, Finished, Killed, NotConnected, ending
 from pycurrent.plugins.ssh.host import Host, Version
 from pycurrent.plugins.ssh.lifeline import THERE, Pipes, sent
 from pycurrent.plugins.ssh.said import NAME, Marks, Said, heard
@@ -39,7 +39,7 @@ _OURS = re.compile(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d\.\d\d: .*|{NAME}: (?!.*too lon
 
 
 @dataclass(frozen=True, slots=True)
-class Invocation:
+class RemoteCommand:
     """What is run, and what it reads. Raises UsageError for what can't be run."""
 
     argv: tuple[str, ...]
@@ -56,19 +56,19 @@ class Invocation:
         return " ".join(shlex.join(self.argv).split())
 
 
-def invocation(argv: Sequence[str], stdin: Input) -> Invocation:
+def invocation(argv: Sequence[str], stdin: Input) -> RemoteCommand:
     """Raises UsageError for what is no list of words."""
-    return Invocation(checked_words(argv, "a command is a list of its words"), stdin)
+    return RemoteCommand(checked_words(argv, "a command is a list of its words"), stdin)
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
+class RemoteHost:
     """A host, and what commands there are told that nobody else may know."""
 
     host: Host
     secret: str | None = field(default=None, repr=False)
 
-    async def run(self, job: Job, command: Invocation) -> None:
+    async def run(self, job: Job, command: RemoteCommand) -> None:
         """Run a command, for a job that has started. Raises Failure, which names the cause.
 
         Cancelled, it returns when the command and what it has started have ended over there, or
@@ -76,7 +76,7 @@ class Remote:
         """
         await self._run(job, command, None)
 
-    async def output(self, job: Job, command: Invocation) -> str:
+    async def output(self, job: Job, command: RemoteCommand) -> str:
         """As `run`, but give what the command writes to its standard output, as UTF-8.
 
         If it fails, or is cancelled, the end of that is in the log.
@@ -85,7 +85,7 @@ class Remote:
         await self._run(job, command, printed)
         return printed.decode(errors="replace")
 
-    async def _run(self, job: Job, command: Invocation, printed: bytearray | None) -> None:
+    async def _run(self, job: Job, command: RemoteCommand, printed: bytearray | None) -> None:
         """What the command says goes to the log; its standard output to `printed`, if given."""
         version = await asyncio.to_thread(_check, self.host)
         async with job.tempdir("ssh-") as folder:
@@ -107,12 +107,12 @@ class Remote:
                 said = _last_line(job.log_path, [(start, errors_end), (start, None)])
                 raise self._failure(command, pipes.client_log, said, failed) from None
 
-    def _input(self, job: Job, command: Invocation) -> bytes:
+    def _input(self, job: Job, command: RemoteCommand) -> bytes:
         given = command.stdin if self.secret is None else job.secret(self.secret)
         return given.encode() if isinstance(given, str) else given or b""
 
     def _failure(
-        self, command: Invocation, written: str, said: str, failed: CommandFailed
+        self, command: RemoteCommand, written: str, said: str, failed: CommandFailed
     ) -> Failure:
         """The failure, of kind INFRA where it is the way to the host that has failed."""
         if not written:
@@ -124,7 +124,7 @@ class Remote:
                 return Failure(f"{what}: {why}")
             case Killed():
                 return Failure(f"{command.argv[0]} on {self.host} was killed by a signal")
-            case Lost(reason):
+            case ConnectionLost(reason):
                 why = f"the connection to {self.host} was lost while the command ran: {reason}"
                 return Failure(why, kind=FailureKind.INFRA)
             case NotConnected(reason):

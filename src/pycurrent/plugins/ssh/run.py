@@ -12,7 +12,7 @@ from pycurrent.errors import UsageError
 from pycurrent.plugins.argv import Argv
 from pycurrent.plugins.options import Limits, Options, operation_component, with_options
 from pycurrent.plugins.ssh.host import Host
-from pycurrent.plugins.ssh.remote import Input, Invocation, Remote, invocation
+from pycurrent.plugins.ssh.remote import Input, RemoteCommand, RemoteHost, invocation
 from pycurrent.term import Current, Primitive
 
 
@@ -25,18 +25,18 @@ class Purpose:
 
 
 @dataclass(frozen=True, slots=True)
-class Run(Publisher[Purpose, Invocation, None]):
+class SshRun(Publisher[Purpose, RemoteCommand, None]):
     """Runs a command on a host."""
 
     id: ClassVar[str] = "ssh-run"
 
-    remote: Remote
+    remote: RemoteHost
     limits: Limits
 
-    def describe(self, key: Purpose, value: Invocation) -> str:
+    def describe(self, key: Purpose, value: RemoteCommand) -> str:
         return f"{key.host} {key.key}: {value}"
 
-    async def publish(self, job: Job, key: Purpose, value: Invocation) -> None:
+    async def publish(self, job: Job, key: Purpose, value: RemoteCommand) -> None:
         await self.limits.start(job)
         await self.remote.run(job, value)
 
@@ -64,7 +64,7 @@ def run(
         raise UsageError("a command reads its stdin or its secret, not both")
 
     def on_values(host: Host, argv: Sequence[str], key: str, stdin: Input) -> Primitive[None]:
-        work = Run(Remote(host, secret), limits)
+        work = SshRun(RemoteHost(host, secret), limits)
         return work.set(Purpose(str(host), key), invocation(argv, stdin), schedule=schedule)
 
     label = options["label"]

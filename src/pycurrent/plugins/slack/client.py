@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pycurrent.engine import Clock, Job
-from pycurrent.plugins.slack.cause import explained
 from pycurrent.plugins.slack.channel import Channel, Webhook
+from pycurrent.plugins.slack.diagnosis import explained
 from pycurrent.plugins.slack.message import Message
-from pycurrent.plugins.slack.patience import patiently
 from pycurrent.plugins.slack.requests import Answer, Meaning, ask_api, ask_webhook
+from pycurrent.plugins.slack.retry import with_retries
 from pycurrent.term import Failure, FailureKind
 
 
-class Refused(Failure):
+class MessageRefused(Failure):
     """Slack does not do what it was asked for. `code` is its own word for why."""
 
     def __init__(self, channel: str, answer: Answer) -> None:
@@ -34,7 +34,7 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SlackClient:
     """To one channel, for a job that has started. All raise Failure, which names the cause."""
 
     channel: Channel | Webhook
@@ -49,7 +49,7 @@ class Line:
             webhook = self.channel
             webhook.mask(self.job)
             self._accepted(
-                await patiently(lambda: ask_webhook(webhook, message.body), self.job, self.clock)
+                await with_retries(lambda: ask_webhook(webhook, message.body), self.job, self.clock)
             )
             self.job.log(f"Posted to {webhook.name}")
 
@@ -62,7 +62,7 @@ class Line:
         return posted
 
     async def edit(self, channel: Channel, posted: Posted, message: Message) -> Posted:
-        """Have a message say something else. Raises Refused, too."""
+        """Have a message say something else. Raises MessageRefused, too."""
         # Without blocks it would keep those that it has.
         place = {"channel": posted.channel, "ts": posted.ts, "blocks": []}
         edited = await self._call(channel, "chat.update", {**place, **message.body})
@@ -72,12 +72,12 @@ class Line:
     async def _call(self, channel: Channel, method: str, body: Mapping[str, object]) -> Posted:
         channel.mask(self.job)
         answer = self._accepted(
-            await patiently(lambda: ask_api(channel, method, body), self.job, self.clock)
+            await with_retries(lambda: ask_api(channel, method, body), self.job, self.clock)
         )
         data = answer.data
         return Posted(str(data.get("channel")), str(data.get("ts")))
 
     def _accepted(self, answer: Answer) -> Answer:
         if answer.meaning is not Meaning.DONE:
-            raise Refused(self.channel.name, answer)
+            raise MessageRefused(self.channel.name, answer)
         return answer

@@ -53,7 +53,7 @@ _HINTS = [
 ]
 
 
-def cause(said: str) -> str | None:
+def diagnose(said: str) -> str | None:
     """The line that says why, without what only says that it is an error. None: nothing does."""
     lines = [line.strip() for line in re.split(r"[\r\n]+", said)]
     lines = [line for line in lines if line and not _NOISE.fullmatch(line)]
@@ -95,6 +95,6 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 
 
 def kind_of(why: str) -> FailureKind:
-    """Whose failure it is, going by what `cause` has found, but for what is quoted there."""
+    """Whose failure it is, going by what `diagnose` has found, but for what is quoted there."""
     said = _QUOTED.sub("", why)
     return FailureKind.INFRA if _INFRA.search(said) else FailureKind.REAL

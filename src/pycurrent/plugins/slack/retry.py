@@ -19,7 +19,7 @@ LIMITED_ATTEMPTS = 30
 """How often Slack is asked that says each time when to ask again."""
 
 
-async def patiently(ask: Callable[[], Awaitable[Answer]], job: Job, clock: Clock) -> Answer:
+async def with_retries(ask: Callable[[], Awaitable[Answer]], job: Job, clock: Clock) -> Answer:
     """The answer, asked for again as long as that may help. Raises Failure if there is none.
 
     A request that was broken off may have been heard, so a message may be posted twice: better

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pycurrent.plugins.docker.cause import cause, kind_of
 from pycurrent.plugins.docker.config import make_config, prepare_login
+from pycurrent.plugins.docker.diagnosis import diagnose, kind_of
 from pycurrent.plugins.docker.image import registry_of, repository_of
 from pycurrent.term import FailureKind
 
@@ -76,7 +76,7 @@ SAID = {
 @pytest.mark.parametrize("said", SAID)
 def test_the_cause_is_found(said: str) -> None:
     """Without what only says that it is an error, or how to get help."""
-    assert cause(said) == SAID[said]
+    assert diagnose(said) == SAID[said]
 
 
 @pytest.mark.parametrize(

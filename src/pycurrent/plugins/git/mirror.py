@@ -1,13 +1,13 @@
-"""Our copies of other people's repositories, one for each address.
+"""Our mirrors of other people's repositories, one for each address.
 
     git/<readable address>-<digest>/copy.json      the address, and how much of the history
-    git/<readable address>-<digest>/<name>.git/    the copy, a bare repository
+    git/<readable address>-<digest>/<name>.git/    the mirror, a bare repository
     git/<readable address>-<digest>/damaged        there if a checkout has found it to be
-    git/<readable address>-<digest>/lock           held by what changes the copy
+    git/<readable address>-<digest>/lock           held by what changes the mirror
 
-Nothing is ever removed from a copy: what the other side has rewritten stays, each commit that
+Nothing is ever removed from a mirror: what the other side has rewritten stays, each commit that
 was asked for under `refs/pycurrent/keep/`, so that a checkout that shares its objects, or a
-`git gc` by hand, can't lose any. A copy that is removed while no engine runs is made anew.
+`git gc` by hand, can't lose any. A mirror that is removed while no engine runs is made anew.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Self
 
 from pycurrent.errors import UsageError
-from pycurrent.plugins.git.address import Address
+from pycurrent.plugins.git.address import RepositoryAddress
 from pycurrent.plugins.git.commit import Commit, CommitId
 from pycurrent.plugins.git.environment import git_now, has_commit
 from pycurrent.term import Failure
@@ -46,26 +46,26 @@ _LEFTOVERS = ("*.lock", "refs/**/*.lock", "objects/info/*.lock", "objects/**/tmp
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
-    """The copy of a repository: all of its history, or (`depth`) the last commits only.
+class Mirror:
+    """The mirror of a repository: all of its history, or (`depth`) the last commits only.
 
-    All methods block. Those that change the copy are for whoever holds it: see `Copies`.
+    All methods block. Those that change the mirror are for whoever holds it: see `Mirrors`.
     """
 
     root: Path
-    address: Address
+    address: RepositoryAddress
     depth: int | None = None
 
     @classmethod
     def around(cls, repository: Path) -> Self | None:
-        """The copy that this repository is, or None."""
+        """The mirror that this repository is, or None."""
         try:
             about = json.loads((repository.parent / _ABOUT).read_text())
-            address = Address.of(about["address"])
-            copy = cls(repository.parent.parent, address, about["depth"])
+            address = RepositoryAddress.of(about["address"])
+            mirror = cls(repository.parent.parent, address, about["depth"])
         except (OSError, ValueError, KeyError, TypeError, UsageError):
             return None
-        return copy if copy.repository == repository else None
+        return mirror if mirror.repository == repository else None
 
     @property
     def container(self) -> Path:
@@ -94,9 +94,9 @@ class Copy:
     def commit(self, hash: str, seen_on: str) -> Commit:
         return Commit(self.repository, hash, CommitId(str(self.address), seen_on, hash))
 
-    def of_submodule(self, url: str) -> Copy:
-        """The copy of what a `.gitmodules` in this one names. Raises UsageError."""
-        return Copy(self.root, self.address.resolve(url), self.depth)
+    def of_submodule(self, url: str) -> Mirror:
+        """The mirror of what a `.gitmodules` in this one names. Raises UsageError."""
+        return Mirror(self.root, self.address.resolve(url), self.depth)
 
     def holds(self, hash: str) -> bool:
         """Whether the commit is there for good, with all that belongs to it."""
@@ -118,7 +118,7 @@ class Copy:
             raise Failure(f"can't write to {self.repository}: {_last_line(done.stderr)}")
 
     def kept(self) -> list[str]:
-        """The commits that are to stay, as far as a damaged copy still tells."""
+        """The commits that are to stay, as far as a damaged mirror still tells."""
         names = [f"{KEEP}{file.name}" for file in (self.repository / KEEP).glob("*")]
         with suppress(OSError):
             names.append((self.repository / "packed-refs").read_text(errors="replace"))
@@ -171,11 +171,11 @@ class Copy:
         """Remove one that has nothing to keep."""
         shutil.rmtree(self.repository, ignore_errors=True)
 
-    def anew(self) -> Copy:
-        """Another copy, to take the place of this one."""
+    def anew(self) -> Mirror:
+        """Another mirror, to take the place of this one."""
         return replace(self, root=self.container / "anew")
 
-    def replace_by(self, other: Copy) -> None:
+    def replace_by(self, other: Mirror) -> None:
         """Have the other one's repository take the place of this one's."""
         broken = self.container / "broken.git"
         shutil.rmtree(broken, ignore_errors=True)
@@ -186,7 +186,7 @@ class Copy:
         self.tidy()
 
     def tidy(self) -> None:
-        """Remove what was left half done. No git command may be at work in the copy."""
+        """Remove what was left half done. No git command may be at work in the mirror."""
         for name in ("new", "anew", "broken.git", "first.git"):
             shutil.rmtree(self.container / name, ignore_errors=True)
         for pattern in _LEFTOVERS:

@@ -10,7 +10,7 @@ Beside `site` there is `.site.pycurrent`, which nobody else may open::
     names.json    the files in `site` that are ours; before `site` changes, the new ones, too
     new           the tree that is being made
     old           the tree that was replaced, while it is being removed
-    kept-...      what was in `site` and was not ours, where somebody has asked to take it over
+    displaced-... the files in `site` that were not ours, where somebody has asked to take them over
 
 Nothing is ever removed but files by these names. Killed at any moment, it leaves the old tree or
 the new one in place, and what is left beside is cleared away by the next time.
@@ -30,8 +30,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pycurrent.plugins.fs.attributes import Attributes
+from pycurrent.plugins.fs.content import Content
 from pycurrent.plugins.fs.exchange import exchange
-from pycurrent.plugins.fs.file import File
 from pycurrent.plugins.fs.tree import Tree
 from pycurrent.plugins.fs.write import (
     CAN_NOT_MOVE,
@@ -51,25 +51,25 @@ _NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Replacement:
     """What had to be done."""
 
     written: int
     removed: int
     unchanged: int
-    kept: Path | None
+    displaced: Path | None
     """Where what was not ours is now."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FolderListing:
     """What is in a folder, by the paths within it. A link is a file, wherever it leads."""
 
     files: frozenset[str]
     folders: frozenset[str]
 
     @classmethod
-    def in_(cls, folder: Path) -> Found:
+    def in_(cls, folder: Path) -> FolderListing:
         """Nothing, if the folder is missing. Raises OSError."""
         files, folders = set(), set()
         waiting = [""] if os.path.lexists(folder) else []
@@ -86,7 +86,7 @@ class Found:
         return cls(frozenset(files), frozenset(folders))
 
 
-class KeptFolder:
+class ManagedFolder:
     """One folder. Its methods block, and raise OSError, and Failure where that says more."""
 
     def __init__(self, folder: Path, exchange: Exchange = exchange) -> None:
@@ -99,7 +99,7 @@ class KeptFolder:
         self._old = self._beside / "old"
         self._names = self._beside / "names.json"
 
-    def bring_to(self, tree: Tree, *, take_over: bool) -> Done:
+    def replace_with(self, tree: Tree, *, take_over: bool) -> Replacement:
         """Have exactly the files of the tree in the folder.
 
         Raises Failure if there are others which were not put there by this: unless they are to
@@ -111,16 +111,17 @@ class KeptFolder:
         with _alone(self._folder.parent):
             ours = self._read_names()
             self._heal(ours)
-            found = Found.in_(self._folder)
+            found = FolderListing.in_(self._folder)
             same = {name for name in tree.files if name in found.files and self._has(tree, name)}
             foreign = found.files - ours - same
             if foreign and not take_over:
                 raise Failure(_not_ours(self._folder, foreign))
             names = frozenset(tree.files)
-            if self._folder.exists() and found == Found(names, tree.folders) and same == names:
+            wanted = FolderListing(names, tree.folders)
+            if self._folder.exists() and found == wanted and same == names:
                 if ours != names:
                     self._write_names(names)
-                return Done(0, 0, len(names), None)
+                return Replacement(0, 0, len(names), None)
             # What is taken over stays somebody's, though it has a name that is ours from now on.
             passing = (ours | names) - foreign
             self._write_names(passing)
@@ -131,10 +132,10 @@ class KeptFolder:
                 with suppress(OSError):
                     self._heal(passing)
                 raise
-            kept = self._discard(self._old, passing)
+            displaced = self._discard(self._old, passing)
             self._write_names(names)
         removed = len(found.files - foreign - names)
-        return Done(len(names) - len(same), removed, len(same), kept)
+        return Replacement(len(names) - len(same), removed, len(same), displaced)
 
     def _has(self, tree: Tree, name: str) -> bool:
         """Whether the file is as it is to be already."""
@@ -157,7 +158,7 @@ class KeptFolder:
         for made in (*tree.folders, "."):
             sync_folder(self._new / made, self._attributes(made, stat.S_ISDIR))
 
-    def _write(self, name: str, file: File) -> None:
+    def _write(self, name: str, file: Content) -> None:
         write_new(self._new / name, file.data, file.mode, self._attributes(name, stat.S_ISREG))
 
     def _attributes(self, name: str, is_such: Callable[[int], bool]) -> Attributes | None:
@@ -202,7 +203,7 @@ class KeptFolder:
         """Remove what is ours of a tree beside; where the rest is then, if there is any."""
         if not tree.exists():
             return None
-        found = Found.in_(tree)
+        found = FolderListing.in_(tree)
         for name in found.files & ours:
             (tree / name).unlink()
         # What is in a folder comes after it in this order, so it is removed before.
@@ -211,8 +212,7 @@ class KeptFolder:
         _remove_if_empty(tree)
         if not tree.exists():
             return None
-        kept = self._beside / f"kept-{secrets.token_hex(4)}"
-        return tree.rename(kept)
+        return tree.rename(self._beside / f"displaced-{secrets.token_hex(4)}")
 
     def _read_names(self) -> frozenset[str]:
         try:

@@ -1,4 +1,4 @@
-"""Copies that are damaged, interrupted, or refused: healed, or clear about why not."""
+"""Mirrors that are damaged, interrupted, or refused: healed, or clear about why not."""
 
 import asyncio
 import signal
@@ -12,8 +12,8 @@ import pytest
 from pycurrent.cache import Schedule
 from pycurrent.errors import UsageError
 from pycurrent.plugins import git
-from pycurrent.plugins.git.address import Address
-from pycurrent.plugins.git.cause import Kind, cause
+from pycurrent.plugins.git.address import RepositoryAddress
+from pycurrent.plugins.git.diagnosis import Fault, diagnose
 from pycurrent.term import Current, Failed, Ok, Var, constant, seq
 from pycurrent.testing import Harness
 
@@ -26,9 +26,9 @@ Start = Callable[..., Harness]
 HOURLY = Schedule(valid_for=timedelta(hours=1))
 
 
-def damage(copy: Path) -> None:
+def damage(mirror: Path) -> None:
     """Every object of it."""
-    for file in (copy / "objects").rglob("*"):
+    for file in (mirror / "objects").rglob("*"):
         if file.is_file():
             file.chmod(0o600)
             file.write_bytes(b"nothing of what was here")
@@ -84,7 +84,7 @@ async def test_a_damaged_copy_is_made_anew(
 async def test_a_checkout_that_finds_damage_has_it_mended(
     upstream: Repo, served: GitServer, start: Start, tmp_path: Path
 ) -> None:
-    """It fails, and the job that fetched makes the copy anew when it is rebuilt, or by itself
+    """It fails, and the job that fetched makes the mirror anew when it is rebuilt, or by itself
     after a restart.
     """
     hash = upstream.git("rev-parse", "HEAD")
@@ -184,16 +184,16 @@ async def test_what_many_fetches_have_brought_is_packed_together(
     async with start(lambda: files(git.clone(url, schedule=HOURLY))) as harness:
         await harness.settle()
         upstream.git("reset", "--quiet", "--hard", "HEAD~")
-        copy = Repo(copy_of(tmp_path))
+        mirror = Repo(copy_of(tmp_path))
         for number in range(52):
             upstream.commit("more", a_txt=str(number))
-            copy.git("fetch", "--quiet", upstream.path, f"+HEAD:refs/tests/{number}")
+            mirror.git("fetch", "--quiet", upstream.path, f"+HEAD:refs/tests/{number}")
         push(upstream)
         await harness.advance(timedelta(hours=2))
         assert harness.output == Ok("a.txt=51")
-    assert len(list((copy.path / "objects" / "pack").glob("*.pack"))) < 10
-    copy.git("fsck", "--strict")
-    assert copy.git("show", f"{lost}:a.txt") == "lost"
+    assert len(list((mirror.path / "objects" / "pack").glob("*.pack"))) < 10
+    mirror.git("fsck", "--strict")
+    assert mirror.git("show", f"{lost}:a.txt") == "lost"
 
 
 async def test_a_copy_that_is_gone_is_got_again_when_somebody_comes_to_need_it(
@@ -323,7 +323,7 @@ async def test_hostile_submodules_are_refused(
 )
 def test_addresses(text: str) -> None:
     """They stay as they are, and the folder says what it is for."""
-    address = Address.of(text)
+    address = RepositoryAddress.of(text)
     assert str(address) == text
     assert address.name == "shop"
     assert "shop-" in address.folder_name
@@ -352,12 +352,12 @@ def test_addresses(text: str) -> None:
 def test_what_is_no_address_is_refused(text: str) -> None:
     """With a reason that shows no password."""
     with pytest.raises(UsageError) as refusal:
-        Address.of(text)
+        RepositoryAddress.of(text)
     assert "secret" not in str(refusal.value)
 
 
 def test_addresses_that_read_alike_have_folders_of_their_own() -> None:
-    """A copy is never that of another repository."""
+    """A mirror is never that of another repository."""
     texts = [
         "https://h/a/b",
         "https://h/a-b",
@@ -366,7 +366,7 @@ def test_addresses_that_read_alike_have_folders_of_their_own() -> None:
         "h:a/b",
         "https://h/A/b",
     ]
-    assert len({Address.of(text).folder_name for text in texts}) == len(texts)
+    assert len({RepositoryAddress.of(text).folder_name for text in texts}) == len(texts)
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,7 @@ def test_addresses_that_read_alike_have_folders_of_their_own() -> None:
 )
 def test_addresses_of_submodules(base: str, url: str, result: str) -> None:
     """Relative ones as git has them."""
-    assert str(Address.of(base).resolve(url)) == result
+    assert str(RepositoryAddress.of(base).resolve(url)) == result
 
 
 # Causes
@@ -465,51 +465,51 @@ async def test_a_repository_by_git_daemon(by_daemon: str, start: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "kind", "text"),
+    ("said", "fault", "text"),
     [
         (
             "fatal: could not open '/x/objects/pack/tmp_pack_7t' for reading: "
             "No such file or directory\nfatal: fetch-pack: invalid index-pack output\n",
-            Kind.DISTURBED,
+            Fault.DISTURBED,
             "somebody has removed objects/pack/tmp_pack_7t, which was being fetched",
         ),
         (
             "fatal: write error: No space left on device\nfatal: fetch-pack: invalid index-pack "
             "output\n",
-            Kind.OTHER,
+            Fault.OTHER,
             "no space is left on the disk",
         ),
         (
             "error: Server does not allow request for unadvertised object 1234\n",
-            Kind.NO_COMMIT,
+            Fault.NO_COMMIT,
             "the server does not give the commit",
         ),
         (
             "remote: fatal: bad object 1234\nfatal: early EOF\n",
-            Kind.OTHER,
+            Fault.OTHER,
             "the connection broke off",
         ),
         (
             "error: object file /x/objects/12/34 is empty\nfatal: bad object HEAD\n",
-            Kind.DAMAGED,
-            "the copy is damaged (object file /x/objects/12/34 is empty)",
+            Fault.DAMAGED,
+            "the mirror is damaged (object file /x/objects/12/34 is empty)",
         ),
-        ("warning: odd\nfatal: something new\n", Kind.OTHER, "something new"),
+        ("warning: odd\nfatal: something new\n", Fault.OTHER, "something new"),
         (
             "fatal: unable to access 'https://h/x/': SSL certificate problem: self-signed "
             "certificate\n",
-            Kind.OTHER,
+            Fault.OTHER,
             "the certificate of the host is not valid (self-signed certificate)",
         ),
     ],
 )
-def test_causes(said: str, kind: Kind, text: str) -> None:
+def test_causes(said: str, fault: Fault, text: str) -> None:
     """As git says them."""
-    found = cause(said)
+    found = diagnose(said)
     assert found is not None
-    assert (found.kind, found.text) == (kind, text)
+    assert (found.fault, found.text) == (fault, text)
 
 
 def test_nothing_said_is_no_cause() -> None:
     """A git that was killed, say."""
-    assert cause("\n") is None
+    assert diagnose("\n") is None

@@ -8,21 +8,19 @@ from dataclasses import dataclass, field
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import shown
 
-Contents = str | bytes
-
 _PERMISSIONS = 0o777
 _READ = 0o400
 
 
 @dataclass(frozen=True, slots=True)
-class File:
-    """Contents, text as UTF-8, and permissions such as 0o755.
+class Content:
+    """str | bytes, text as UTF-8, and permissions such as 0o755.
 
     Without a `mode` a file that is there keeps its permissions, and a new one gets those of any
     new file. Raises UsageError for a mode that is none, or by which the owner can't read.
     """
 
-    contents: Contents
+    contents: str | bytes
     mode: int | None = None
 
     def __post_init__(self) -> None:
@@ -42,7 +40,7 @@ class File:
         return self.contents.encode() if isinstance(self.contents, str) else self.contents
 
 
-NOTHING = File(b"")
+NOTHING = Content(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +50,9 @@ class Digest:
     mode: int | None
     size: int
     sha256: str
-    file: File = field(default=NOTHING, compare=False, repr=False)
+    content: Content = field(default=NOTHING, compare=False, repr=False)
 
     @classmethod
-    def of(cls, file: File) -> Digest:
-        return cls(file.mode, len(file.data), hashlib.sha256(file.data).hexdigest(), file)
+    def of(cls, content: Content) -> Digest:
+        data = content.data
+        return cls(content.mode, len(data), hashlib.sha256(data).hexdigest(), content)

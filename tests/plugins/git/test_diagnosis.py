@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pycurrent.plugins import git
-from pycurrent.plugins.git.cause import Kind, cause
+from pycurrent.plugins.git.diagnosis import Fault, diagnose
 from pycurrent.term import Failed, FailureKind, Ok
 from pycurrent.testing import Harness
 
@@ -44,53 +44,57 @@ MISLEADING = [
 
 @pytest.mark.parametrize("word", MISLEADING)
 @pytest.mark.parametrize(
-    ("said", "kind", "text"),
+    ("said", "fault", "text"),
     [
         (
             "fatal: unable to access 'https://h/{}.git/': Recv failure: Broken something",
-            Kind.OTHER,
+            Fault.OTHER,
             "unable to access 'https://h/{}.git/': Recv failure: Broken something",
         ),
         (
             "error: something\nfatal: could not open '/srv/{}/x' for writing: odd",
-            Kind.OTHER,
+            Fault.OTHER,
             "could not open '/srv/{}/x' for writing: odd",
         ),
         (
             "error: pathspec 'it's {}' did not match any files known to git",
-            Kind.OTHER,
+            Fault.OTHER,
             "pathspec 'it's {}' did not match any files known to git",
         ),
         (
             "error: unable to create file {}: File name too odd",
-            Kind.OTHER,
+            Fault.OTHER,
             "unable to create file {}: File name too odd",
         ),
-        ("fatal: {}: smudge filter own failed odd", Kind.OTHER, "{}: smudge filter own failed odd"),
-        ("remote: {}\nfatal: what it is", Kind.OTHER, "what it is"),
-        ("hint: {}\nwarning: {}\nfatal: what it is", Kind.OTHER, "what it is"),
-        ("*** {} ***\n{}\nHost key verification failed.", Kind.OTHER, "the key of the host is"),
-        ("\t{}\nerror: what it is\n\t{}", Kind.OTHER, "what it is"),
+        (
+            "fatal: {}: smudge filter own failed odd",
+            Fault.OTHER,
+            "{}: smudge filter own failed odd",
+        ),
+        ("remote: {}\nfatal: what it is", Fault.OTHER, "what it is"),
+        ("hint: {}\nwarning: {}\nfatal: what it is", Fault.OTHER, "what it is"),
+        ("*** {} ***\n{}\nHost key verification failed.", Fault.OTHER, "the key of the host is"),
+        ("\t{}\nerror: what it is\n\t{}", Fault.OTHER, "what it is"),
         (
             "From https://h/{}\n * [new branch] {} -> {}\nfatal: what it is",
-            Kind.OTHER,
+            Fault.OTHER,
             "what it is",
         ),
         (
             "fatal: couldn't find remote ref refs/heads/{}",
-            Kind.NO_REF,
+            Fault.NO_REF,
             "it has no ref refs/heads/{}",
         ),
     ],
 )
 def test_names_and_lines_of_others_are_no_cause(
-    said: str, kind: Kind, text: str, word: str
+    said: str, fault: Fault, text: str, word: str
 ) -> None:
     """Paths, addresses, refs, banners, hints, and what a server tells its users."""
     name = word.replace(" ", "-").replace(":", "") if "refs/" in said else word
-    found = cause(said.replace("{}", name))
+    found = diagnose(said.replace("{}", name))
     assert found is not None
-    assert found.kind is kind
+    assert found.fault is fault
     assert found.text.startswith(text.replace("{}", name))
 
 
@@ -132,7 +136,7 @@ def test_names_and_lines_of_others_are_no_cause(
 )
 def test_what_the_cause_is(said: str, text: str | None, is_infra: bool) -> None:
     """And whether the work or the network is at fault."""
-    found = cause(said)
+    found = diagnose(said)
     assert found is not None
     assert found.is_infra == is_infra
     assert text in {None, found.text}
@@ -154,10 +158,10 @@ def test_what_the_cause_is(said: str, text: str | None, is_infra: bool) -> None:
     ],
 )
 def test_only_its_own_files_are_damage_of_a_copy(said: str, is_damage: bool) -> None:
-    """Not those of the user, nor of the repository that it is a copy of."""
-    found = cause(said, Path("/state/git/x/shop.git"))
+    """Not those of the user, nor of the repository that it is a mirror of."""
+    found = diagnose(said, Path("/state/git/x/shop.git"))
     assert found is not None
-    assert (found.kind is Kind.DAMAGED) == is_damage
+    assert (found.fault is Fault.DAMAGED) == is_damage
 
 
 # The real thing
@@ -166,7 +170,7 @@ def test_only_its_own_files_are_damage_of_a_copy(said: str, is_damage: bool) -> 
 async def test_a_fault_in_the_users_settings_is_told(
     upstream: Repo, served: GitServer, start: Start, tmp_path: Path
 ) -> None:
-    """The copy is left as it is."""
+    """The mirror is left as it is."""
     url = served.url("team/shop.git")
     async with start(lambda: git.clone(url)) as harness:
         await harness.settle()

@@ -13,16 +13,16 @@ from enum import Enum
 from pathlib import Path
 
 from pycurrent.plugins.git.progress import is_progress
-from pycurrent.plugins.git.said import NAME, Line, lines_of
+from pycurrent.plugins.git.said import NAME, GitLine, lines_of
 from pycurrent.term import FailureKind
 
 
-class Kind(Enum):
+class Fault(Enum):
     """What is to be done about it."""
 
     LOCKED = "a git command that was killed has left a lock"
     DISTURBED = "somebody has collected garbage meanwhile"
-    DAMAGED = "our copy is damaged"
+    DAMAGED = "our mirror is damaged"
     SHA256 = "the repository has other hashes than we have thought"
     NO_REF = "the repository has no such ref"
     NO_COMMIT = "the server does not give the commit by its hash"
@@ -30,10 +30,10 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class Diagnosis:
     """Why, in a line; and whether that is the work's own fault, or the network's say."""
 
-    kind: Kind
+    fault: Fault
     text: str
     is_infra: bool = False
 
@@ -47,62 +47,62 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 # The first that is found anywhere says it best: what comes later is said of many failures.
-_CAUSES = [
+_DIAGNOSES = [
     (
         _pattern(r"no\ space\ left\ on\ device | disk\ quota\ exceeded"),
-        Kind.OTHER,
+        Fault.OTHER,
         "no space is left on the disk",
     ),
     (
         _pattern(r"unable\ to\ create\ (NAME):\ file\ exists"),
-        Kind.LOCKED,
+        Fault.LOCKED,
         "{0} is in the way",
     ),
     (
         _pattern(r"(NAME).*:?\ no\ such\ file\ or\ directory | no\ such\ file\ .*\ (NAME)"),
-        Kind.DISTURBED,
+        Fault.DISTURBED,
         "somebody has removed {0}, which was being fetched",
     ),
     (
         _pattern(r"could\ not\ resolve\ host(?:name)?:?\ ([^\s:]+) | unable\ to\ look\ up\ (\S+)"),
-        Kind.OTHER,
+        Fault.OTHER,
         "no such host: {0}",
     ),
     (
         _pattern(r"failed\ to\ connect\ to\ (\S+)\ port\ (\d+).*couldn't\ connect\ to\ server"),
-        Kind.OTHER,
+        Fault.OTHER,
         "nothing answers at {0}:{1} (connection refused)",
     ),
     (
         _pattern(r"connect\ to\ host\ (\S+)\ port\ (\d+):\ (.*)"),
-        Kind.OTHER,
+        Fault.OTHER,
         "nothing answers at {0}:{1} ({2})",
     ),
-    (_pattern(r"connection\ refused"), Kind.OTHER, "nothing answers there (connection refused)"),
+    (_pattern(r"connection\ refused"), Fault.OTHER, "nothing answers there (connection refused)"),
     (
         _pattern(r"remote\ host\ identification\ has\ changed"),
-        Kind.OTHER,
+        Fault.OTHER,
         "the host has another key than the one that is known: was it replaced, or is it "
         "somebody else's?",
     ),
     (
         _pattern(r"host\ key\ verification\ failed"),
-        Kind.OTHER,
+        Fault.OTHER,
         "the key of the host is not known: add it to known_hosts once you have checked it",
     ),
     (
         _pattern(r"could\ not\ read\ (?:username|password)\ for"),
-        Kind.OTHER,
+        Fault.OTHER,
         "the server asks for credentials, and there are none for it: give a token",
     ),
     (
         _pattern(r"authentication\ failed\ for | returned\ error:\ 40[13]"),
-        Kind.OTHER,
+        Fault.OTHER,
         "the server refuses the credentials (authentication failed)",
     ),
     (
         _pattern(r"permission\ denied\ \(.*\)"),
-        Kind.OTHER,
+        Fault.OTHER,
         "the server refuses the ssh key (authentication failed)",
     ),
     (
@@ -111,51 +111,51 @@ _CAUSES = [
             r" | does\ not\ appear\ to\ be\ a\ git\ repository"
             r" | repository\ not\ exported | returned\ error:\ 404"
         ),
-        Kind.OTHER,
+        Fault.OTHER,
         "there is no such repository, or it is hidden from you",
     ),
     (
         _pattern(r"ssl\ certificate\ problem:\ (.*) | (server\ certificate\ verification.*)"),
-        Kind.OTHER,
+        Fault.OTHER,
         "the certificate of the host is not valid ({0})",
     ),
     (
         _pattern(r"transport\ (NAME)\ not\ allowed | protocol\ (NAME|\w+)\ (?:not|disabled)"),
-        Kind.OTHER,
+        Fault.OTHER,
         "it leads elsewhere by {0}, which is not allowed",
     ),
     (
         _pattern(r"not\ our\ ref | unadvertised\ object"),
-        Kind.NO_COMMIT,
+        Fault.NO_COMMIT,
         "the server does not give the commit",
     ),
     (
         _pattern(r"mismatched\ algorithms"),
-        Kind.SHA256,
-        "its hashes are of another kind than those of our copy",
+        Fault.SHA256,
+        "its hashes are of another kind than those of our mirror",
     ),
     (
         _pattern(r"detected\ dubious\ ownership\ in\ repository\ at\ (NAME)"),
-        Kind.OTHER,
+        Fault.OTHER,
         "{0} belongs to another user: if you trust it, "
         "git config --global --add safe.directory {0}",
     ),
     (
         _pattern(r"^(?!fatal|error).*:\ (?:line\ )?\d+:\ (\S+):\ (?:command\ )?not\ found$"),
-        Kind.OTHER,
+        Fault.OTHER,
         "there is no {0} here, which your git settings run as a filter: install it",
     ),
     (
         _pattern(r"(?:external\ )?filter\ (NAME)\ failed | cannot\ run\ (\S+):\ no\ such\ file"),
-        Kind.OTHER,
+        Fault.OTHER,
         "{0}, which your git settings run, has failed",
     ),
     (
         _pattern(r"returned\ error:\ (5\d\d|429)"),
-        Kind.OTHER,
+        Fault.OTHER,
         "the server is out of order (HTTP status {0})",
     ),
-    (_pattern(r"couldn't\ find\ remote\ ref\ (NAME|\S+)"), Kind.NO_REF, "it has no ref {0}"),
+    (_pattern(r"couldn't\ find\ remote\ ref\ (NAME|\S+)"), Fault.NO_REF, "it has no ref {0}"),
 ]
 
 _DAMAGE = _pattern(
@@ -174,7 +174,7 @@ _CUT_OFF = _pattern(
     r"unexpected\ disconnect | early\ eof | hung\ up | connection\ (?:reset|timed\ out|closed)"
     r" | broken\ pipe | transfer\ closed | too\ slow | timed\ out | empty\ reply"
 )
-_INFRA = frozenset({Kind.LOCKED, Kind.DISTURBED, Kind.DAMAGED})
+_INFRA = frozenset({Fault.LOCKED, Fault.DISTURBED, Fault.DAMAGED})
 _NETWORK = _pattern(
     r"no\ space\ left | disk\ quota | resolve\ host | look\ up | connect\ to | refused$"
     r" | returned\ error:\ (?:5\d\d|429)"
@@ -187,45 +187,45 @@ _CONSEQUENCE = _pattern(
 )
 
 
-def cause(said: str, ours: Path | None = None) -> Cause | None:
+def diagnose(said: str, ours: Path | None = None) -> Diagnosis | None:
     """What the output of git says of the failure. None: it says nothing.
 
-    `ours` is the copy that git was at work in: it is not damaged by what is wrong elsewhere.
+    `ours` is the mirror that git was at work in: it is not damaged by what is wrong elsewhere.
     """
     lines = lines_of(said)
     if known := _known(lines):
         return known
     own = [line for line in lines if not line.is_theirs]
     if damage := next((line for line in own if _is_damage(line, ours)), None):
-        return Cause(Kind.DAMAGED, f"the copy is damaged ({damage.message})", is_infra=True)
+        return Diagnosis(Fault.DAMAGED, f"the mirror is damaged ({damage.message})", is_infra=True)
     if any(_CUT_OFF.search(line.blanked) for line in lines):
-        return Cause(Kind.OTHER, "the connection broke off", is_infra=True)
+        return Diagnosis(Fault.OTHER, "the connection broke off", is_infra=True)
     telling = [line for line in own if not _CONSEQUENCE.search(line.blanked)] or own
     if telling:
-        return Cause(Kind.OTHER, telling[-1].message)
+        return Diagnosis(Fault.OTHER, telling[-1].message)
     told = (line.strip() for line in re.split(r"[\r\n]+", said))
     last = [line for line in told if line and not is_progress(line)]
-    return Cause(Kind.OTHER, last[-1]) if last else None
+    return Diagnosis(Fault.OTHER, last[-1]) if last else None
 
 
-def _known(lines: list[Line]) -> Cause | None:
-    for pattern, kind, text in _CAUSES:
+def _known(lines: list[GitLine]) -> Diagnosis | None:
+    for pattern, kind, text in _DIAGNOSES:
         for line in lines:
             if not (found := pattern.search(line.blanked)):
                 continue
             groups = [line.restored(group.strip()) for group in found.groups() if group is not None]
-            if kind is Kind.LOCKED and not groups[0].endswith(".lock"):
+            if kind is Fault.LOCKED and not groups[0].endswith(".lock"):
                 continue
-            if kind is Kind.DISTURBED:
+            if kind is Fault.DISTURBED:
                 if not (temporary := _TEMPORARY.search(groups[0])):
                     continue
                 groups = [temporary[0]]
             is_infra = kind in _INFRA or _NETWORK.search(line.blanked) is not None
-            return Cause(kind, text.format(*groups), is_infra)
+            return Diagnosis(kind, text.format(*groups), is_infra)
     return None
 
 
-def _is_damage(line: Line, ours: Path | None) -> bool:
+def _is_damage(line: GitLine, ours: Path | None) -> bool:
     if not _DAMAGE.search(line.blanked):
         return False
     paths = [Path(name) for name in line.names if name.startswith("/")]

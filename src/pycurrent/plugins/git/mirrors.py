@@ -1,4 +1,4 @@
-"""The copies of one engine: whose turn it is in each, and results that are found in them."""
+"""The mirrors of one engine: whose turn it is in each, and results that are found in them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pycurrent.cache import Builder, Cache, Schedule
 from pycurrent.engine import Job, Pool
 from pycurrent.engine.tasks import regardless
 from pycurrent.plugins.git.commit import Commit
-from pycurrent.plugins.git.copy import Copy
+from pycurrent.plugins.git.mirror import Mirror
 from pycurrent.term import Ok, Output, Primitive, Runtime, Subscription
 
 if TYPE_CHECKING:
     from pycurrent.engine import Engine
 
 
-class Copies:
-    """Where the copies are, and who is at work in which: a service of the engine."""
+class Mirrors:
+    """Where the mirrors are, and who is at work in which: a service of the engine."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -30,51 +30,53 @@ class Copies:
         self._tidy: set[Path] = set()
 
     @asynccontextmanager
-    async def hold(self, job: Job, copy: Copy) -> AsyncIterator[None]:
-        """Be the only one that changes the copy, for the block. Raises OSError."""
-        turn = self._turns.setdefault(copy.container, Pool(f"copy of {copy.address}", 1))
-        await asyncio.to_thread(copy.container.mkdir, parents=True, exist_ok=True)
+    async def hold(self, job: Job, mirror: Mirror) -> AsyncIterator[None]:
+        """Be the only one that changes the mirror, for the block. Raises OSError."""
+        turn = self._turns.setdefault(mirror.container, Pool(f"mirror of {mirror.address}", 1))
+        await asyncio.to_thread(mirror.container.mkdir, parents=True, exist_ok=True)
         async with (
             job.use_pool(turn),
             # What a killed engine was doing there may still be ending.
-            job.locking(copy.container / "lock", f"the copy of {copy.address}"),
+            job.locking(mirror.container / "lock", f"the mirror of {mirror.address}"),
         ):
-            if copy.container not in self._tidy:
-                await regardless(asyncio.to_thread(copy.tidy))
-            self._tidy.discard(copy.container)
+            if mirror.container not in self._tidy:
+                await regardless(asyncio.to_thread(mirror.tidy))
+            self._tidy.discard(mirror.container)
             yield
-            self._tidy.add(copy.container)
+            self._tidy.add(mirror.container)
 
 
-def copies_of(engine: Engine) -> Copies:
+def mirrors_of(engine: Engine) -> Mirrors:
     """Those in the engine's state directory."""
-    return Copies(engine.state.git)
+    return Mirrors(engine.state.git)
 
 
 @dataclass(frozen=True, slots=True)
-class InCopy(Primitive[Commit]):
-    """A commit that an operation brings to a copy.
+class InMirror(Primitive[Commit]):
+    """A commit that an operation brings to a mirror.
 
-    What is recorded is the commit's hash; where the copy is depends on the engine. A result
-    whose copy is gone, or damaged, is none.
+    What is recorded is the commit's hash; where the mirror is depends on the engine. A result
+    whose mirror is gone, or damaged, is none.
     """
 
-    copy: Callable[[Copies], Copy]
-    operation: Callable[[Copies], Builder[Any, str]]
+    mirror: Callable[[Mirrors], Mirror]
+    operation: Callable[[Mirrors], Builder[Any, str]]
     key: Any  # of the operation
     seen_on: str
     """The ref that it is on."""
     schedule: Schedule | None = None
 
     def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[Commit]:
-        copies = runtime.service(copies_of)
-        copy, work = self.copy(copies), self.operation(copies)
+        mirrors = runtime.service(mirrors_of)
+        mirror, work = self.mirror(mirrors), self.operation(mirrors)
         cache = runtime.service(Cache)
-        if not copy.is_sound and _has_succeeded(cache, work, self.key):
+        if not mirror.is_sound and _has_succeeded(cache, work, self.key):
             work.invalidate(cache.engine, self.key)
 
         def found(output: Output[str]) -> Output[Commit]:
-            return Ok(copy.commit(output.value, self.seen_on)) if isinstance(output, Ok) else output
+            return (
+                Ok(mirror.commit(output.value, self.seen_on)) if isinstance(output, Ok) else output
+            )
 
         return (
             work.get(self.key, schedule=self.schedule).map_output(found).subscribe(runtime, changed)
