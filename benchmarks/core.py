@@ -26,7 +26,7 @@ from pycurrent import (
 )
 from pycurrent.engine.collector import paused_collector
 from pycurrent.incr import Node
-from pycurrent.term import Live, NoEngine
+from pycurrent.term import NoEngine, TermGraph
 from pycurrent.term.dot import dot_of
 from pycurrent.term.draw import graph_of
 
@@ -48,7 +48,7 @@ class Kept:
 
     def __init__(self, pipeline: Callable[[], Current[Any]]) -> None:
         self._woken: dict[Node, None] = {}
-        self.live = Live(NoServices(), self._wake)
+        self.live = TermGraph(NoServices(), self._wake)
         gc.collect()
         before = perf_counter()
         with paused_collector():

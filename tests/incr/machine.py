@@ -7,21 +7,21 @@ from typing import Any
 
 from pycurrent.incr import (
     Absent,
-    Bind,
+    BindDecision,
+    BindResult,
     Const,
     Duplicate,
-    Each,
+    ForEach,
     GatherTree,
-    Graph,
-    Input,
     Item,
     Map1,
     MapN,
     Node,
+    NodeGraph,
     Observer,
     Scope,
-    Switch,
-    plain,
+    Source,
+    materialize,
 )
 
 from .naive import Frame, World
@@ -30,9 +30,9 @@ from .program import (
     Block,
     Broken,
     Choose,
+    EachOf,
     Expr,
     Fixed,
-    ForEach,
     Homes,
     Key,
     Listing,
@@ -97,7 +97,7 @@ class Call:
 class Items:
     """The items of one list; asserts that a part is built only for those that are new."""
 
-    def __init__(self, world: World, frame: Frame, expr: ForEach) -> None:
+    def __init__(self, world: World, frame: Frame, expr: EachOf) -> None:
         self.world = world
         self.frame = frame
         self.expr = expr
@@ -122,7 +122,7 @@ class _Checked:
     check: Call | Items
     releases = 0
 
-    def release(self, graph: Graph) -> None:
+    def release(self, graph: NodeGraph) -> None:
         self.releases += 1
 
 
@@ -134,15 +134,15 @@ class ManyMap(_Checked, MapN):
     pass
 
 
-class Choice(_Checked, Switch):
+class Choice(_Checked, BindDecision):
     pass
 
 
-class Every(_Checked, Each):
+class Every(_Checked, ForEach):
     pass
 
 
-class Ledger(Graph):
+class Ledger(NodeGraph):
     """Knows which nodes have been added and not released."""
 
     def __init__(self) -> None:
@@ -151,12 +151,12 @@ class Ledger(Graph):
 
     def add(self, node: Node, scope: Scope | None = None, *, gap: int = 0) -> None:
         super().add(node, scope, gap=gap)
-        if not isinstance(node, Input | Observer):
+        if not isinstance(node, Source | Observer):
             assert node not in self.living
             self.living.add(node)
 
     def released(self, node: Node) -> None:
-        if not isinstance(node, Input | Observer):
+        if not isinstance(node, Source | Observer):
             self.living.remove(node)
         if isinstance(node, _Checked):
             assert node.releases == 1
@@ -172,7 +172,7 @@ class Ledger(Graph):
             if node not in needed:
                 needed.add(node)
                 stack.extend(node.inputs())
-        assert self.living == {n for n in needed if not isinstance(n, Input | Observer)}
+        assert self.living == {n for n in needed if not isinstance(n, Source | Observer)}
 
 
 def _fault(error: BaseException) -> Absent:
@@ -189,10 +189,10 @@ class Machine:
         self.graph = Ledger()
         self.world = World(program.inputs, program.definitions)
         self.top = LiveFrame(None, self.world.top.names).within(None)
-        self.inputs: dict[str, Input] = {}
+        self.inputs: dict[str, Source] = {}
         self.observers: dict[str, Observer] = {}
         for name, outcome in program.inputs.items():
-            node = self.inputs[name] = Input(*_pair(outcome))
+            node = self.inputs[name] = Source(*_pair(outcome))
             self.graph.add(node)
             self.top.nodes[name] = node
 
@@ -215,7 +215,7 @@ class Machine:
         self.graph.check_released(observers)
         for name, observer in self.observers.items():
             node = observer.source
-            outcome = plain(node.value) if node.absent is None else node.absent
+            outcome = materialize(node.value) if node.absent is None else node.absent
             assert outcome == self.world.outcome(Name(name), self.top)
         for node in self.graph.living:
             if isinstance(node, _Checked):
@@ -242,7 +242,7 @@ class Machine:
                 return self._map(lambda values: listing(number, values), args, frame, scope)
             case Choose():
                 return self._choose(expr, frame, scope)
-            case ForEach():
+            case EachOf():
                 return self._for_each(expr, frame, scope)
             case Together(members, collect):
                 sources = [self.node(member, frame, scope) for member in members]
@@ -301,12 +301,12 @@ class Machine:
 
             return self._block(block, LiveFrame(frame, names, is_current).within(inside), inside)
 
-        switch = Choice(build, [self.node(arg, frame, scope) for arg in expr.args])
-        switch.check = call
-        self._added(switch, scope)
-        return self._added(Bind(switch), scope, gap=self.program.gap)
+        decision = Choice(build, [self.node(arg, frame, scope) for arg in expr.args])
+        decision.check = call
+        self._added(decision, scope)
+        return self._added(BindResult(decision), scope, gap=self.program.gap)
 
-    def _for_each(self, expr: ForEach, frame: LiveFrame, scope: Scope | None) -> Node:
+    def _for_each(self, expr: EachOf, frame: LiveFrame, scope: Scope | None) -> Node:
         items = Items(self.world, frame, expr)
 
         def build(item: Item) -> Node:

@@ -12,9 +12,9 @@ from .program import (
     Block,
     Broken,
     Choose,
+    EachOf,
     Expr,
     Fixed,
-    ForEach,
     Listing,
     Name,
     Outcome,
@@ -120,7 +120,7 @@ class World:
                 return outcome, outcome
             case Choose():
                 return self._choose(expr, frame)
-            case ForEach():
+            case EachOf():
                 return self._for_each(expr, frame)
             case Together(members, collect):
                 outcomes = self.outcomes(members, frame)
@@ -154,7 +154,7 @@ class World:
         outcome, version = self._block(block, frame, expr.name, value)
         return outcome, (outcomes, version)
 
-    def items(self, expr: ForEach, frame: Frame) -> dict[int, int] | Absent:
+    def items(self, expr: EachOf, frame: Frame) -> dict[int, int] | Absent:
         """The items by their keys."""
         source = self.outcome(expr.source, frame)
         if isinstance(source, Absent):
@@ -170,7 +170,7 @@ class World:
                 return Broken("duplicate")
         return items
 
-    def _for_each(self, expr: ForEach, frame: Frame) -> tuple[Outcome, Any]:
+    def _for_each(self, expr: EachOf, frame: Frame) -> tuple[Outcome, Any]:
         items = self.items(expr, frame)
         if isinstance(items, Absent):
             return items, items

@@ -10,19 +10,19 @@ from pycurrent.incr import (
     FANOUT,
     GAP,
     Absent,
-    Bind,
-    Each,
+    BindDecision,
+    BindResult,
     Eq,
+    ForEach,
     GatherTree,
-    Graph,
-    Input,
     Item,
     Map1,
     MapN,
     Node,
+    NodeGraph,
     Scope,
-    Switch,
-    plain,
+    Source,
+    materialize,
 )
 
 
@@ -53,15 +53,15 @@ def fault(error: BaseException) -> Fault:
     return Fault(type(error).__name__, str(error))
 
 
-class Parts(Graph):
+class Parts(NodeGraph):
     """A graph that makes its nodes, and keeps a list of what it has released."""
 
     def __init__(self, *, fanout: int = FANOUT) -> None:
         super().__init__(fault, fanout=fanout)
         self.gone: list[Node] = []
 
-    def input(self, value: Any, absent: Absent | None = None) -> Input:
-        node = Input(value, absent)
+    def input(self, value: Any, absent: Absent | None = None) -> Source:
+        node = Source(value, absent)
         self.add(node)
         return node
 
@@ -83,11 +83,11 @@ class Parts(Graph):
         scope: Scope | None = None,
         gap: int = GAP,
         eq: Eq | None = None,
-    ) -> Bind:
+    ) -> BindResult:
         """`build(scope, *values)`."""
-        switch = Switch(build, sources)
-        self.add(switch, scope)
-        bind = Bind(switch, eq)
+        decision = BindDecision(build, sources)
+        self.add(decision, scope)
+        bind = BindResult(decision, eq)
         self.add(bind, scope, gap=gap)
         return bind
 
@@ -99,7 +99,7 @@ class Parts(Graph):
         key: Callable[[Any], Any] | None = None,
         collect: bool = True,
     ) -> GatherTree:
-        each = Each(source, build, key=key, collect=collect)
+        each = ForEach(source, build, key=key, collect=collect)
         self.add(each)
         self.add(each.results, gap=GAP)
         return each.results
@@ -110,4 +110,4 @@ class Parts(Graph):
 
 def outcome(node: Node) -> Any:
     """Its value, or why it has none."""
-    return plain(node.value) if node.absent is None else node.absent
+    return materialize(node.value) if node.absent is None else node.absent

@@ -82,7 +82,7 @@ class Key(Enum):
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class ForEach(Expr):
+class EachOf(Expr):
     source: Expr
     name: str
     key: Key
@@ -246,7 +246,7 @@ class Maker:
         source = self.list_expr(ints, lists, min(depth, 1), items=True)
         key = self.draw(st.sampled_from(Key))
         body = self.block([*ints, name], lists, depth, of_list=False)
-        return ForEach(source, name, key, body, collect)
+        return EachOf(source, name, key, body, collect)
 
     def int_expr(
         self, ints: list[str], lists: list[str], depth: int, *, named: bool = False
@@ -332,7 +332,7 @@ class Pool:
                 case 0:
                     body = Block({}, Apply(1, (Name("x"), self.one_of(sources))))
                     source = Name(self.draw(st.sampled_from(LIST_INPUTS)))
-                    self.definitions[name] = ForEach(source, "x", Key.ITEM, body, collect=False)
+                    self.definitions[name] = EachOf(source, "x", Key.ITEM, body, collect=False)
                 case 1:
                     blocks = [Block({}, self.one_of(sources)) for _ in range(2)]
                     args = (self.one_of([*delays, *sources]),)

@@ -222,7 +222,7 @@ def test_what_is_woken_low_is_computed_before_what_waits_higher() -> None:
     one = graph.bind(lambda _, v: nothing if v else high, switch)
     late = chain(graph, switch, high.height - 1)
     other = graph.bind(lambda _, v: high if v else nothing, late)
-    assert other.switch.height == high.height
+    assert other.decision.height == high.height
     observers = [graph.observe(one), graph.observe(other)]
     graph.stabilise()
     switch.set(graph, 1)

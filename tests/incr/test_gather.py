@@ -14,10 +14,10 @@ from pycurrent.incr import (
     Cycle,
     Gather,
     GatherTree,
-    Graph,
-    Input,
+    LazyList,
     Node,
-    Rope,
+    NodeGraph,
+    Source,
     combine,
 )
 
@@ -49,7 +49,7 @@ class Model:
     def __init__(self, size: int, *, collect: bool = True, fanout: int = FANOUT) -> None:
         self.graph = Parts(fanout=fanout)
         self.made = 0
-        self.members: list[Input] = [self.new() for _ in range(size)]
+        self.members: list[Source] = [self.new() for _ in range(size)]
         self.names = self.new_names(self.members)
         self.tree = GatherTree(collect=collect)
         self.graph.add(self.tree)
@@ -57,14 +57,14 @@ class Model:
         self.observer = self.graph.observe(self.tree)
         self.step()
 
-    def new(self) -> Input:
+    def new(self) -> Source:
         self.made += 1
         return self.graph.input(self.made)
 
-    def new_names(self, members: list[Input]) -> list[str]:
+    def new_names(self, members: list[Source]) -> list[str]:
         return [f"{place} of {self.made}" for place, _ in enumerate(members)]
 
-    def splice(self, start: int, stop: int, members: list[Input]) -> None:
+    def splice(self, start: int, stop: int, members: list[Source]) -> None:
         names = self.new_names(members)
         self.members[start:stop] = members
         self.names[start:stop] = names
@@ -98,7 +98,7 @@ def test_a_tree_is_like_the_list_that_is_changed_in_the_same_way(
     earlier steps still show those.
     """
     model = Model(min(size, fanout * 100), fanout=fanout)
-    snapshots: list[tuple[Rope, list[Any]]] = []
+    snapshots: list[tuple[LazyList, list[Any]]] = []
     for changes in steps:
         for place, removed, added, repeat in changes:
             start = int(place * (len(model.members) + 1))
@@ -199,10 +199,10 @@ def test_a_member_that_needs_the_tree_is_refused(size: int) -> None:
 
 def test_a_rope_is_put_together_once() -> None:
     """All who read it get the same list."""
-    rope = Rope([[1, 2], [3]], 1)
+    rope = LazyList([[1, 2], [3]], 1)
     assert rope.items() is rope.items()
-    assert rope == Rope([[1], [2, 3]], 1)
-    assert rope != Rope([1, 2], 0)
+    assert rope == LazyList([[1], [2, 3]], 1)
+    assert rope != LazyList([1, 2], 0)
     assert rope != [1, 2, 3]
 
 
@@ -223,7 +223,7 @@ def test_a_bind_passes_a_long_list_on_without_reading_it() -> None:
 class Counted(Gather):
     """A gathering of another kind: it names what has no value, and is counted when computed."""
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         assert isinstance(graph, Counting)
         graph.computed.append((self.depth, len(self.children)))
         return super().recompute(graph)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pycurrent.incr import UNSET, Const, Graph, Input, Map1, Node
+from pycurrent.incr import UNSET, Const, Map1, Node, NodeGraph, Source
 
 from .parts import Fault, Interrupt, Parts, Wait, outcome
 
@@ -164,7 +164,7 @@ class _Reader(Node):
     def inputs(self) -> tuple[Node]:
         return (self.source,)
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         self.seen.append(outcome(self.source))
         return self.publish(None, None)
 
@@ -247,7 +247,7 @@ class Held(Map1):
 
     on_release: Any = None
 
-    def release(self, graph: Graph) -> None:
+    def release(self, graph: NodeGraph) -> None:
         self.on_release()
 
 
@@ -392,7 +392,7 @@ def test_an_input_that_is_set_twice_shows_the_last() -> None:
     """Steps are taken by `stabilise`, not by `set`."""
     graph = Parts()
     calls: list[Any] = []
-    source: Input = graph.input(0)
+    source: Source = graph.input(0)
     graph.observe(graph.map(counted(calls), source))
     graph.stabilise()
     source.set(graph, 1)

@@ -6,7 +6,7 @@ import gc
 import time
 from typing import Any
 
-from pycurrent.incr import GAP, Bind, Node, Scope, Switch
+from pycurrent.incr import GAP, BindDecision, BindResult, Node, Scope
 
 from .parts import Parts, outcome
 
@@ -73,9 +73,9 @@ def test_binds_nested_five_thousand_deep() -> None:
     def build(depth: int, scope: Scope, value: int) -> Node:
         if not depth:
             return source
-        switch = Switch(lambda inside, v: build(depth - 1, inside, v), (source,))
-        graph.add(switch, scope)
-        bind = Bind(switch)
+        decision = BindDecision(lambda inside, v: build(depth - 1, inside, v), (source,))
+        graph.add(decision, scope)
+        bind = BindResult(decision)
         graph.add(bind, scope, gap=GAP)
         return bind
 

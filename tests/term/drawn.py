@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from pycurrent.term import Current, Live, Stats, dot_of, graph_of
+from pycurrent.term import Current, Stats, TermGraph, dot_of, graph_of
 from pycurrent.term.draw import Unfold
 from pycurrent.term.graph_data import EdgeKind, Graph, GraphNode, NodeKind
 from pycurrent.term.state import State
@@ -17,7 +17,7 @@ class Drawn:
     """A diagram whose labels are all different; its text is checked, too."""
 
     def __init__(
-        self, current: Current[Any], live: Live | None = None, unfold: Unfold | None = None
+        self, current: Current[Any], live: TermGraph | None = None, unfold: Unfold | None = None
     ) -> None:
         self.graph = graph_of(current, live, unfold={} if unfold is None else unfold)
         parse(dot_of(self.graph))

@@ -6,7 +6,6 @@ from typing import Any, Generic, TypeVar
 from pycurrent.incr import Node
 from pycurrent.term import (
     Current,
-    Live,
     Metadata,
     Ok,
     Output,
@@ -14,9 +13,10 @@ from pycurrent.term import (
     Runtime,
     Stats,
     Subscription,
+    TermGraph,
     component,
 )
-from pycurrent.term.live import Still
+from pycurrent.term.live import OfflineRuntime
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ class Steps(Generic[T]):
     def __init__(self, current: Current[T], *, check: bool = True) -> None:
         self._due: list[Node] = []
         self._check = check
-        self.live = Live(Still(), self._due.append)
+        self.live = TermGraph(OfflineRuntime(), self._due.append)
         self._observer = self.live.observe(self.live.expand(current))
         self.step()
 

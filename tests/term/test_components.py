@@ -28,7 +28,7 @@ from pycurrent.term import (
     metadata,
     pair,
 )
-from pycurrent.term.label import Unknown
+from pycurrent.term.label import UnknownValue
 from pycurrent.term.shape import Component
 
 from .steps import Calls, Steps, Tap
@@ -255,7 +255,7 @@ class Commit:
 def label_of(current: Current[Any], *values: Any) -> str:
     shape = current.shape
     assert isinstance(shape, Component)
-    return shape.label.show(values or [Unknown()] * len(shape.sources))
+    return shape.label.show(values or [UnknownValue()] * len(shape.sources))
 
 
 def build(commit: Commit, tag: str = "latest") -> Primitive[None]:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 import pytest
 
 from pycurrent.errors import UsageError
-from pycurrent.term import Current, Failed, Misused, Ok, Primitive, component, constant, evaluate
+from pycurrent.term import (
+    Current,
+    Failed,
+    Ok,
+    Primitive,
+    UsageFailure,
+    component,
+    constant,
+    evaluate,
+)
 
 if TYPE_CHECKING:
     from socket import socket
@@ -79,7 +88,7 @@ def test_a_value_of_another_type_is_refused_where_it_is_given(
 def test_a_value_of_a_current_is_refused_when_it_comes(name: str, value: Any, said: str) -> None:
     """Then it is the failure of the component."""
     output = evaluate(go(**{name: constant(value)}))
-    assert isinstance(output, Misused)
+    assert isinstance(output, UsageFailure)
     assert f"): {name}= takes {said}" in output.message
 
 

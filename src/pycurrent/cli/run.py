@@ -29,7 +29,7 @@ from pycurrent.engine.threshold import Recorded
 from pycurrent.errors import UsageError
 from pycurrent.service import EngineView, Overview
 from pycurrent.service.words import plural
-from pycurrent.term import Active, Failed, Misused, Ok
+from pycurrent.term import Active, Failed, Ok, UsageFailure
 
 _NAMED = 5
 
@@ -108,7 +108,7 @@ async def _run(engine: Engine, call: Call, options: RunOptions, logs: str) -> Ov
             await _first(*ends, *([engine.settled()] if options.once else []))
             engine.raise_if_crashed()
             overview = view.overview(limit=LISTED)
-            misuse = next((f for f in view.failures() if isinstance(f, Misused)), None)
+            misuse = next((f for f in view.failures() if isinstance(f, UsageFailure)), None)
             if options.once and misuse is not None:
                 raise UsageError(misuse.message)
             if request.signal is not None:

@@ -46,9 +46,9 @@ from pycurrent.term import (
     Activity,
     Current,
     Graph,
-    Live,
     Output,
     Stats,
+    TermGraph,
     build_pipeline,
     dot_of,
     graph_of,
@@ -91,7 +91,7 @@ class Engine:
         self._pipeline = pipeline
         self._state_path = Path(state_dir)
         self._sharing = Sharing.GROUP if shared else Sharing.OWNER
-        self._live = Live(self, self._requested)
+        self._live = TermGraph(self, self._requested)
         self._root: Current[Any] | None = None
         self.unused: list[str] = []
         """What the pipeline has built and does not use, by its name: it is never run."""
@@ -225,7 +225,7 @@ class Engine:
         return self._root
 
     @property
-    def live(self) -> Live:
+    def live(self) -> TermGraph:
         """The nodes of the terms that are needed."""
         return self._live
 

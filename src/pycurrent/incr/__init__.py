@@ -1,15 +1,15 @@
 """Change propagation: nodes that are kept up to date, usable alone.
 
-Synchronous, standard library only. `Graph` holds the nodes and brings them up to date.
+Synchronous, standard library only. `NodeGraph` holds the nodes and brings them up to date.
 """
 
-from pycurrent.incr.each import Duplicate, Each, Item, Unhashable
+from pycurrent.incr.for_each import Duplicate, ForEach, Item, Unhashable
 from pycurrent.incr.gather import Gather, GatherTree
-from pycurrent.incr.graph import FANOUT, Graph
+from pycurrent.incr.graph import FANOUT, NodeGraph
 from pycurrent.incr.heights import GAP, Cycle
-from pycurrent.incr.node import SCALARS, UNSET, Absent, Dynamic, Eq, Node, Observer, unchanged
-from pycurrent.incr.nodes import Bind, Const, Input, Map1, MapN, Switch, combine
-from pycurrent.incr.rope import Rope, plain
+from pycurrent.incr.lazy_list import LazyList, materialize
+from pycurrent.incr.node import SCALARS, UNSET, Absent, DynamicNode, Eq, Node, Observer, unchanged
+from pycurrent.incr.nodes import BindDecision, BindResult, Const, Map1, MapN, Source, combine
 from pycurrent.incr.scope import Scope
 
 __all__ = [
@@ -18,27 +18,27 @@ __all__ = [
     "SCALARS",
     "UNSET",
     "Absent",
-    "Bind",
+    "BindDecision",
+    "BindResult",
     "Const",
     "Cycle",
     "Duplicate",
-    "Dynamic",
-    "Each",
+    "DynamicNode",
     "Eq",
+    "ForEach",
     "Gather",
     "GatherTree",
-    "Graph",
-    "Input",
     "Item",
+    "LazyList",
     "Map1",
     "MapN",
     "Node",
+    "NodeGraph",
     "Observer",
-    "Rope",
     "Scope",
-    "Switch",
+    "Source",
     "Unhashable",
     "combine",
-    "plain",
+    "materialize",
     "unchanged",
 ]

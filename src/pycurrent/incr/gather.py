@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pycurrent.incr.graph import Graph
+from pycurrent.incr.graph import NodeGraph
 from pycurrent.incr.heights import Cycle
-from pycurrent.incr.node import Absent, Dynamic, Node
+from pycurrent.incr.lazy_list import LazyList, materialize
+from pycurrent.incr.node import Absent, DynamicNode, Node
 from pycurrent.incr.nodes import combine
-from pycurrent.incr.rope import Rope, plain
 
 
-class Gather(Dynamic):
+class Gather(DynamicNode):
     """A node of the tree: the values of its children, or why there are none.
 
     `names` are those of the members, in a leaf of a tree whose members have names.
@@ -40,13 +40,13 @@ class Gather(Dynamic):
     def inputs(self) -> Iterable[Node]:
         return dict.fromkeys(self.children)
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         absent = self.absence()
         if absent is None and self.collect:
             if self.depth:
                 self.value = [child.value for child in self.children]
             else:
-                self.value = [plain(child.value) for child in self.children]
+                self.value = [materialize(child.value) for child in self.children]
             self.absent = None
             return True
         return self.publish(None, absent)
@@ -75,8 +75,9 @@ class Gather(Dynamic):
         ]
 
 
-class GatherTree(Dynamic):
-    """The members of a list as one node: their values as a rope, or None where nobody collects.
+class GatherTree(DynamicNode):
+    """The members of a list as one node: their values as a lazy list, or None where nobody
+    collects.
 
     With a `head`, the members are known only while that has a value. `kind` is that of the tree's
     nodes: a subclass of `Gather` may tell another absence. Either all members have names or none.
@@ -98,18 +99,18 @@ class GatherTree(Dynamic):
     def inputs(self) -> Iterable[Node]:
         return [node for node in (self.head, self.root) if node is not None]
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         absent = None if self.head is None else self.head.absent
         if absent is None and self.root is not None:
             absent = self.root.absent
         if absent is not None or not self.collect:
             return self.publish(None, absent)
         chunks: list[Any] = [] if self.root is None else self.root.value
-        value = Rope(chunks, 0 if self.root is None else self.root.depth)
+        value = LazyList(chunks, 0 if self.root is None else self.root.depth)
         shown, self.shown = self.shown, self.root
         if shown is not self.root:
             # The tree was made anew, which takes as long as comparing all the values does.
-            return self.settle(graph, value)
+            return self.accept(graph, value)
         self.value = value
         self.absent = None
         return True
@@ -130,7 +131,7 @@ class GatherTree(Dynamic):
             ]
         return [name for leaf in level for name in leaf.names or ()] or None
 
-    def fill(self, graph: Graph, members: list[Node], names: list[Any] | None = None) -> None:
+    def fill(self, graph: NodeGraph, members: list[Node], names: list[Any] | None = None) -> None:
         """Replace all members."""
         level = self._level(graph, members, 0, names)
         depth = 0
@@ -141,7 +142,7 @@ class GatherTree(Dynamic):
 
     def splice(
         self,
-        graph: Graph,
+        graph: NodeGraph,
         start: int,
         stop: int,
         members: list[Node],
@@ -167,7 +168,7 @@ class GatherTree(Dynamic):
             self._delete(graph, start, stop - start)
 
     def _level(
-        self, graph: Graph, below: Sequence[Node], depth: int, names: list[Any] | None = None
+        self, graph: NodeGraph, below: Sequence[Node], depth: int, names: list[Any] | None = None
     ) -> list[Gather]:
         fanout = graph.fanout
         level: list[Gather] = []
@@ -179,7 +180,7 @@ class GatherTree(Dynamic):
             level.append(node)
         return level
 
-    def _replace_root(self, graph: Graph, root: Gather | None) -> None:
+    def _replace_root(self, graph: NodeGraph, root: Gather | None) -> None:
         old = self.root
         if root is old:
             return
@@ -203,7 +204,7 @@ class GatherTree(Dynamic):
                 index -= child.size
         return node, index
 
-    def _resize(self, graph: Graph, leaf: Gather, difference: int) -> None:
+    def _resize(self, graph: NodeGraph, leaf: Gather, difference: int) -> None:
         """Tell a leaf and all above it that its size has changed."""
         node: Any = leaf
         while node is not self:
@@ -212,7 +213,7 @@ class GatherTree(Dynamic):
         graph.push(leaf)
 
     def _insert(
-        self, graph: Graph, index: int, members: list[Node], names: list[Any] | None
+        self, graph: NodeGraph, index: int, members: list[Node], names: list[Any] | None
     ) -> None:
         leaf, place = self._find(index, after=True)
         present = set(leaf.children)
@@ -230,7 +231,7 @@ class GatherTree(Dynamic):
         self._resize(graph, leaf, len(members))
         self._split(graph, leaf)
 
-    def _split(self, graph: Graph, node: Gather) -> None:
+    def _split(self, graph: NodeGraph, node: Gather) -> None:
         fanout = graph.fanout
         while len(node.children) > 2 * fanout:
             siblings = node.siblings(fanout)
@@ -255,7 +256,7 @@ class GatherTree(Dynamic):
             graph.push(parent)
             node = parent
 
-    def _delete(self, graph: Graph, index: int, count: int) -> None:
+    def _delete(self, graph: NodeGraph, index: int, count: int) -> None:
         while count:
             leaf, place = self._find(index, after=False)
             removed = leaf.children[place : place + count]
@@ -265,7 +266,7 @@ class GatherTree(Dynamic):
             self._resize(graph, leaf, -len(removed))
             self._prune(graph, leaf)
 
-    def _prune(self, graph: Graph, node: Gather) -> None:
+    def _prune(self, graph: NodeGraph, node: Gather) -> None:
         """Remove an empty node and what becomes empty by that; shorten the tree."""
         while not node.children:
             parent = node.users
@@ -285,7 +286,7 @@ class GatherTree(Dynamic):
             root = self.root
 
 
-def _unlink_all(graph: Graph, removed: Iterable[Node], user: Gather) -> None:
+def _unlink_all(graph: NodeGraph, removed: Iterable[Node], user: Gather) -> None:
     """Have a node read no longer what was taken out of its children, unless it still is in."""
     kept = set(user.children)
     for node in dict.fromkeys(removed):

@@ -19,15 +19,15 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
-from pycurrent.incr.heights import Cycle, raise_above, rooms
-from pycurrent.incr.node import UNSET, Absent, Dynamic, Node, Observer
+from pycurrent.incr.heights import Cycle, gap_sizes, raise_above
+from pycurrent.incr.node import UNSET, Absent, DynamicNode, Node, Observer
 from pycurrent.incr.scope import Scope
 
 FANOUT = 32
 """Children of a node of a `GatherTree` when it is made: 16 to 64 measure alike."""
 
 
-class Graph:
+class NodeGraph:
     """A graph of nodes. Not thread-safe; functions of nodes must not change inputs.
 
     `fault` turns whatever a node's function raises into that node's absence; what it raises
@@ -52,7 +52,7 @@ class Graph:
         self._running = False
         # Made in this run, and not yet known to be used.
         self._fresh: list[Node] = []
-        self._rooms = rooms()
+        self._gap_sizes = gap_sizes()
         # Dropped in this run.
         self._dropped: list[Observer] = []
 
@@ -81,8 +81,8 @@ class Graph:
         node.home = scope
         if root:
             scope.enter(node)  # type: ignore[union-attr]
-        if gap and isinstance(node, Dynamic):
-            node.slack = gap * next(self._rooms)
+        if gap and isinstance(node, DynamicNode):
+            node.headroom = gap * next(self._gap_sizes)
         if self._running:
             self._fresh.append(node)
         if ready:
@@ -140,7 +140,7 @@ class Graph:
             if not isinstance(node, Observer):
                 self.discard(node)
 
-    def attach(self, source: Node, user: Dynamic) -> None:
+    def attach(self, source: Node, user: DynamicNode) -> None:
         """Link a user that has been in for a while to one more input, raising it if need be.
 
         Raises `Cycle`, and changes nothing, if the input needs the user. It is no cycle if the

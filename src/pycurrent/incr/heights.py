@@ -2,7 +2,7 @@
 
 Heights have gaps. A dynamic node leaves room below itself for what it will make (`GAP`), and
 when it has to be raised nevertheless, it is raised by a few gaps more; every second by more than
-the others, every fourth by still more, and so on (`rooms`). So in deep nests and long rows of
+the others, every fourth by still more, and so on (`gap_sizes`). So in deep nests and long rows of
 binds, where each raises all above it, most raises end at one of the next, and they cost
 O(n log n) rather than O(n²).
 """
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 from itertools import chain, count
 
-from pycurrent.incr.node import Dynamic, Node
+from pycurrent.incr.node import DynamicNode, Node
 
 GAP = 64
 """How much room a dynamic node leaves below itself for what it will make."""
@@ -28,7 +28,7 @@ class Cycle(ValueError):
         super().__init__("this part of the pipeline needs its own outcome")
 
 
-def rooms() -> Iterator[int]:
+def gap_sizes() -> Iterator[int]:
     """How many gaps each next dynamic node is raised by: 1, 4, 1, 16, 1, 4, 1, 64, ..."""
     return (min(number & -number, _MOST) ** 2 for number in count(1))
 
@@ -65,8 +65,8 @@ def _lift(user: Node, source: Node, before: dict[Node, int]) -> dict[Node, Node]
         if node is source:
             return reached
         height = heights.pop(node)
-        if isinstance(node, Dynamic):
-            height += node.slack
+        if isinstance(node, DynamicNode):
+            height += node.headroom
         before.setdefault(node, node.height)
         node.height = height
         height += 1

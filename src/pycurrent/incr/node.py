@@ -4,12 +4,12 @@ A node has a `value`, or an `absent` that says why it has none. Absences pass th
 functions untouched, so a graph needs no wrapper object around each value: on a chain of maps
 that wrapper was half of the time.
 
-Invariants (checked by `Graph.check`):
+Invariants (checked by `NodeGraph.check`):
 
 - a node is a user of each of its inputs, once, and of nothing else;
 - it is higher than each of its inputs, and than the owner of the scope it was made in (unless
-  the owner has come to need it: see `Graph.attach`);
-- between two runs of `Graph.stabilise` no node is pending, and each has at least one user.
+  the owner has come to need it: see `NodeGraph.attach`);
+- between two runs of `NodeGraph.stabilise` no node is pending, and each has at least one user.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterable
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pycurrent.incr.rope import plain
+from pycurrent.incr.lazy_list import materialize
 
 if TYPE_CHECKING:
-    from pycurrent.incr.graph import Graph
+    from pycurrent.incr.graph import NodeGraph
     from pycurrent.incr.scope import Scope
 
 
@@ -93,14 +93,14 @@ class Node:
         """The nodes that this one reads now; none twice."""
         return ()
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         """Bring the value up to date, all inputs being so; say whether it changed."""
         raise NotImplementedError
 
-    def release(self, graph: Graph) -> None:
+    def release(self, graph: NodeGraph) -> None:
         """Let go of what is held outside the graph: nobody needs the node.
 
-        Called once; the node is not used again. (An `Input` may be: for it, it is called each
+        Called once; the node is not used again. (An `Source` may be: for it, it is called each
         time that its last user has left.) It may set inputs and drop observers. What it raises
         comes out of `stabilise` or `drop`, and the next call of these releases the rest.
         """
@@ -133,7 +133,7 @@ class Node:
 
     def take(
         self,
-        graph: Graph,
+        graph: NodeGraph,
         value: Any,
         eq: Eq | None = None,
         *,
@@ -145,9 +145,9 @@ class Node:
                 graph.inspect(value, giver)
             except BaseException as error:
                 return self.fault(graph, error)
-        return self.settle(graph, value, eq)
+        return self.accept(graph, value, eq)
 
-    def settle(self, graph: Graph, value: Any, eq: Eq | None = None) -> bool:
+    def accept(self, graph: NodeGraph, value: Any, eq: Eq | None = None) -> bool:
         """Take a value that may be equal to the last one; say whether it differs."""
         if self.absent is None:
             if eq is None:
@@ -155,7 +155,7 @@ class Node:
                     return False
             else:
                 try:
-                    same = eq(plain(self.value), plain(value))
+                    same = eq(materialize(self.value), materialize(value))
                     graph.inspect(same, eq)
                     if same:
                         return False
@@ -165,11 +165,11 @@ class Node:
         self.absent = None
         return True
 
-    def fault(self, graph: Graph, error: BaseException) -> bool:
+    def fault(self, graph: NodeGraph, error: BaseException) -> bool:
         """Take the failure of an own function as the outcome; say whether it differs."""
-        return self.lack(graph.fault(error))
+        return self.become_absent(graph.fault(error))
 
-    def lack(self, absent: Absent) -> bool:
+    def become_absent(self, absent: Absent) -> bool:
         """Take an absence that arose here, and may be equal to the last one."""
         if self.absent is absent or self.absent == absent:
             return False
@@ -178,15 +178,15 @@ class Node:
         return True
 
 
-class Dynamic(Node):
+class DynamicNode(Node):
     """A node that may get other inputs while it is in the graph."""
 
-    __slots__ = ("slack",)
+    __slots__ = ("headroom",)
 
     def __init__(self) -> None:
         super().__init__()
         # How much higher than it must be it is raised.
-        self.slack = 0
+        self.headroom = 0
 
 
 class Observer(Node):
@@ -201,6 +201,6 @@ class Observer(Node):
     def inputs(self) -> Iterable[Node]:
         return (self.source,)
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         self.absent = None
         return False

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from pycurrent.incr.graph import Graph
-from pycurrent.incr.node import SCALARS, UNSET, Absent, Dynamic, Eq, Node
-from pycurrent.incr.rope import Rope, plain
+from pycurrent.incr.graph import NodeGraph
+from pycurrent.incr.lazy_list import LazyList, materialize
+from pycurrent.incr.node import SCALARS, UNSET, Absent, DynamicNode, Eq, Node
 from pycurrent.incr.scope import Scope
 
 
@@ -31,11 +31,11 @@ class Const(Node):
         self.value = value
         self.absent = absent
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         return True
 
 
-class Input(Node):
+class Source(Node):
     """What is set from outside. `set` before the run that should show it.
 
     It may be used again after its last user has left.
@@ -47,15 +47,15 @@ class Input(Node):
         super().__init__()
         self._next = (value, absent)
 
-    def set(self, graph: Graph, value: Any, absent: Absent | None = None) -> None:
+    def set(self, graph: NodeGraph, value: Any, absent: Absent | None = None) -> None:
         self._next = (value, absent)
         graph.push(self)
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         value, absent = self._next
-        return self.take(graph, value) if absent is None else self.lack(absent)
+        return self.take(graph, value) if absent is None else self.become_absent(absent)
 
-    def release(self, graph: Graph) -> None:
+    def release(self, graph: NodeGraph) -> None:
         # Nobody is told of a change now, but whoever comes later must see it.
         self.value, self.absent = self._next
 
@@ -81,7 +81,7 @@ class Map1(Node):
     def inputs(self) -> Iterable[Node]:
         return (self.source,)
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         source = self.source
         absent = source.absent
         if absent is not None:
@@ -91,7 +91,7 @@ class Map1(Node):
             self.value = None
             return True
         value = source.value
-        if value.__class__ is Rope:
+        if value.__class__ is LazyList:
             value = value.items()
         try:
             value = self.fn(value)
@@ -132,18 +132,18 @@ class MapN(Node):
     def inputs(self) -> Iterable[Node]:
         return dict.fromkeys(self.sources)
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         absent = combine(self.sources)
         if absent is not None:
             return self.publish(None, absent)
         try:
-            value = self.fn(*[plain(source.value) for source in self.sources])
+            value = self.fn(*[materialize(source.value) for source in self.sources])
         except BaseException as error:
             return self.fault(graph, error)
         return self.take(graph, value, self.eq, giver=self.fn)
 
 
-class Switch(Node):
+class BindDecision(Node):
     """The decision of a bind: builds a new inside whenever its inputs change.
 
     `build(scope, *values)` makes the nodes of the inside in the scope and returns the one to
@@ -151,13 +151,13 @@ class Switch(Node):
     until the next is built, so what both have in common is kept.
     """
 
-    __slots__ = ("build", "inside", "scope", "sources")
+    __slots__ = ("build", "result", "scope", "sources")
 
     def __init__(self, build: Callable[..., Node], sources: Sequence[Node]) -> None:
         super().__init__()
         self.build = build
         self.sources = sources
-        self.inside: Bind | None = None
+        self.result: BindResult | None = None
         self.scope: Scope | None = None
 
     def inputs(self) -> Iterable[Node]:
@@ -166,19 +166,19 @@ class Switch(Node):
     def scopes(self) -> Iterable[Scope]:
         return () if self.scope is None else (self.scope,)
 
-    def recompute(self, graph: Graph) -> bool:
-        assert self.inside is not None
+    def recompute(self, graph: NodeGraph) -> bool:
+        assert self.result is not None
         absent = combine(self.sources)
         if absent is None:
             try:
-                self._build(graph, self.inside)
+                self._build(graph, self.result)
             except BaseException as error:
                 absent = graph.fault(error)
                 if self.absent == absent:
                     absent = self.absent
         if absent is not None:
             self._enter(None)
-            self.inside.follow(graph, None)
+            self.result.follow(graph, None)
         return self.publish(None, absent)
 
     def _enter(self, scope: Scope | None) -> None:
@@ -186,37 +186,37 @@ class Switch(Node):
             self.scope.close()
         self.scope = scope
 
-    def _build(self, graph: Graph, inside: Bind) -> None:
+    def _build(self, graph: NodeGraph, result: BindResult) -> None:
         """Build and follow a new inside; on an exception the old one stays as it is."""
         scope = Scope(self)
         try:
-            inner = self.build(scope, *[plain(source.value) for source in self.sources])
-            inside.follow(graph, inner)
+            inner = self.build(scope, *[materialize(source.value) for source in self.sources])
+            result.follow(graph, inner)
             self._enter(scope)
         finally:
             graph.discard_unused()
 
 
-class Bind(Dynamic):
-    """What a switch leads to. A switch has no other user."""
+class BindResult(DynamicNode):
+    """What a decision leads to. A decision has no other user."""
 
-    __slots__ = ("eq", "inner", "shown", "switch")
+    __slots__ = ("decision", "eq", "inner", "shown")
 
-    def __init__(self, switch: Switch, eq: Eq | None = None) -> None:
+    def __init__(self, decision: BindDecision, eq: Eq | None = None) -> None:
         super().__init__()
-        self.switch = switch
+        self.decision = decision
         self.eq = eq
         self.inner: Node | None = None
         # Whose outcome it had when it was last computed.
         self.shown: Node | None = None
-        switch.inside = self
+        decision.result = self
 
     def inputs(self) -> Iterable[Node]:
         if self.inner is None:
-            return (self.switch,)
-        return (self.switch, self.inner)
+            return (self.decision,)
+        return (self.decision, self.inner)
 
-    def follow(self, graph: Graph, inner: Node | None) -> None:
+    def follow(self, graph: NodeGraph, inner: Node | None) -> None:
         """Follow another inside from now on; raises `Cycle` if it needs this bind."""
         old = self.inner
         if inner is old:
@@ -228,12 +228,12 @@ class Bind(Dynamic):
             graph.unlink(old, self)
         graph.push(self)
 
-    def recompute(self, graph: Graph) -> bool:
-        source = self.switch if self.inner is None else self.inner
+    def recompute(self, graph: NodeGraph) -> bool:
+        source = self.decision if self.inner is None else self.inner
         shown, self.shown = self.shown, source
         if source.absent is not None:
             return self.publish(None, source.absent)
         if source is shown and self.eq is None:
             # Equal values were told apart there, and to compare lists takes their length.
             return self.publish(source.value, None)
-        return self.settle(graph, source.value, self.eq)
+        return self.accept(graph, source.value, self.eq)

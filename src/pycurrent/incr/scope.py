@@ -15,7 +15,7 @@ class Scope:
     They must be higher than the `owner`: when its input and theirs change in the same step,
     it has to undo them before a function that was made for the old input is called with new
     values. Only the `roots` are kept, those that use no other node of the scope; the rest is
-    higher than them anyway. `Graph` enters them and takes them out again when they are released.
+    higher than them anyway. The graph enters them and takes them out when they are released.
     """
 
     __slots__ = ("_roots", "owner")

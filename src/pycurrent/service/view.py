@@ -203,7 +203,7 @@ class EngineView:
 
 def term_of(node: Stage | Decision) -> Current[Any] | None:
     """The term that a stage is the node of."""
-    owner = node.owner if isinstance(node, Stage) else node.inside and node.inside.owner
+    owner = node.owner if isinstance(node, Stage) else node.result and node.result.owner
     return owner if isinstance(owner, Current) else None
 
 

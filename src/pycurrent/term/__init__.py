@@ -31,16 +31,16 @@ from pycurrent.term.graph_data import (
     GroupKind,
     NodeKind,
 )
-from pycurrent.term.live import Live, build_pipeline, evaluate
+from pycurrent.term.live import TermGraph, build_pipeline, evaluate
 from pycurrent.term.output import (
     Active,
     Activity,
     Failed,
     Failure,
     FailureKind,
-    Misused,
     Ok,
     Output,
+    UsageFailure,
     failed_by,
 )
 from pycurrent.term.primitive import Fixed, Metadata, NoEngine, Primitive, Runtime, Subscription
@@ -64,9 +64,7 @@ __all__ = [
     "GraphNode",
     "Group",
     "GroupKind",
-    "Live",
     "Metadata",
-    "Misused",
     "NoEngine",
     "NodeKind",
     "Ok",
@@ -77,6 +75,8 @@ __all__ = [
     "State",
     "Stats",
     "Subscription",
+    "TermGraph",
+    "UsageFailure",
     "Var",
     "active",
     "all",

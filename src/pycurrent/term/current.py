@@ -27,13 +27,13 @@ from pycurrent.term.opaque import opaque
 from pycurrent.term.output import Active, Activity, Failed, Ok, Output
 from pycurrent.term.primitive import Metadata
 from pycurrent.term.shape import (
+    All,
     BindShape,
     Catch,
     Collapse,
     Constant,
     Cutoff,
     Eq,
-    Everything,
     Folded,
     Gate,
     Ignore,
@@ -320,7 +320,7 @@ def _as_pair(a: Any, b: Any) -> tuple[Any, Any]:
 
 def seq(currents: Iterable[Current[T]]) -> Current[list[T]]:
     """The values of all, as a list."""
-    return Current(Everything(_several(currents, "seq"), None, True), CONTEXT.get())
+    return Current(All(_several(currents, "seq"), None, True), CONTEXT.get())
 
 
 @overload
@@ -332,8 +332,8 @@ def all(currents: Mapping[str, Current[Any]] | Iterable[Current[Any]]) -> Curren
     if isinstance(currents, Mapping):
         labels = [str(label) for label in currents]
         sources = _currents(currents.values(), "all")
-        return Current(Everything(sources, labels, False), CONTEXT.get())
-    return Current(Everything(_several(currents, "all"), None, False), CONTEXT.get())
+        return Current(All(sources, labels, False), CONTEXT.get())
+    return Current(All(_several(currents, "all"), None, False), CONTEXT.get())
 
 
 def option_seq(current: Current[T] | None) -> Current[T | None]:

@@ -12,7 +12,7 @@ from pycurrent.term.current import Current
 from pycurrent.term.drawing import Drawing
 from pycurrent.term.graph_data import Graph
 from pycurrent.term.hidden import failed_inside
-from pycurrent.term.live import Live
+from pycurrent.term.live import TermGraph
 from pycurrent.term.status import Statuses
 from pycurrent.term.walk import Walk
 
@@ -26,7 +26,7 @@ def job_page(job_id: str) -> str:
 
 def graph_of(
     root: Current[Any],
-    live: Live | None,
+    live: TermGraph | None,
     *,
     unfold: Unfold = MappingProxyType({}),
     job_link: Callable[[str], str | None] = job_page,

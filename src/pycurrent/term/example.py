@@ -6,7 +6,7 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
 
-from pycurrent.incr import plain
+from pycurrent.incr import materialize
 from pycurrent.term.context import Context, within
 from pycurrent.term.current import Current, fail
 from pycurrent.term.given import called, wrong_current
@@ -14,8 +14,8 @@ from pycurrent.term.output import failed_by, text_of
 from pycurrent.term.shape import (
     BindShape,
     Component,
-    Dynamic,
     ItemOf,
+    Itemwise,
     ListMap,
     Placeholder,
 )
@@ -36,7 +36,7 @@ def build(fn: Callable[..., Any], context: Context | None, *args: Any) -> Curren
 def build_for_item(parent: Current[Any], item: Current[Any]) -> Current[Any]:
     """What a list or an option does for an item."""
     shape = parent.shape
-    assert isinstance(shape, Dynamic)
+    assert isinstance(shape, Itemwise)
     term = build(shape.fn, parent.context, item)
     if isinstance(shape, ListMap) and shape.collapse_key is not None:
         with within(parent.context):
@@ -49,7 +49,7 @@ def item_label(item: Current[Any]) -> str:
     match item.shape:
         case ItemOf(parent=parent, item=node):
             by_key = isinstance(parent.shape, ListMap) and parent.shape.key is not None
-            return text_of(node.key if by_key else plain(node.item))
+            return text_of(node.key if by_key else materialize(node.item))
         case _:
             return "(each item)"
 
@@ -57,7 +57,7 @@ def item_label(item: Current[Any]) -> str:
 def example(parent: Current[Any]) -> Current[Any]:
     """What a list or an option would do for an item. Made once, when first asked for."""
     shape = parent.shape
-    assert isinstance(shape, Dynamic)
+    assert isinstance(shape, Itemwise)
     if shape.example is None:
         item: Current[Any] = Current(Placeholder(parent), parent.context)
         try:
@@ -95,7 +95,7 @@ def illustrate(parent: Current[Any], alive: Container[Current[Any]]) -> Illustra
         match shape:
             case Component() | BindShape(name=str()):
                 stages.append(term)
-            case Dynamic() if shows_example(term, enclosing):
+            case Itemwise() if shows_example(term, enclosing):
                 stack.append((example(term), (*enclosing, identity(term))))
         stack.extend((source, enclosing) for source in shape.inputs())
     return Illustration(stages, border)

@@ -16,7 +16,7 @@ from types import FunctionType, MethodType
 from typing import Any, ClassVar, NamedTuple
 
 from pycurrent.errors import WrongKind
-from pycurrent.incr import SCALARS, Rope
+from pycurrent.incr import SCALARS, LazyList
 
 
 class Remedy(NamedTuple):
@@ -74,7 +74,7 @@ def unfit(value: Any) -> Remedy | None:
     it would complain that it was never awaited.
     """
     kind = type(value)
-    if kind in SCALARS or kind is Rope:
+    if kind in SCALARS or kind is LazyList:
         return None
     remedy = _remedy(kind, value)
     if remedy is None and kind in _LOOKED_INTO:

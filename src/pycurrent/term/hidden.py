@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Container, Hashable, Iterator
 from typing import Any
 
-from pycurrent.incr import Bind, Node
+from pycurrent.incr import BindResult, Node
 from pycurrent.term.current import Current
 from pycurrent.term.graph_data import FailedInside
-from pycurrent.term.live import Live
+from pycurrent.term.live import TermGraph
 from pycurrent.term.nodes import Decision, Stage
 from pycurrent.term.shape import Folded
 from pycurrent.term.state import State
@@ -21,7 +21,7 @@ from pycurrent.term.status import failure_of
 
 
 def failed_inside(
-    live: Live, drawn: Container[Current[Any]], folds: Container[Hashable]
+    live: TermGraph, drawn: Container[Current[Any]], folds: Container[Hashable]
 ) -> dict[Hashable, FailedInside]:
     """Return what has failed within each of the folds in which something has.
 
@@ -42,8 +42,8 @@ def failed_inside(
 
 
 def _stage_of(node: Node) -> Stage | Decision | None:
-    if isinstance(node, Bind):
-        return node.switch if isinstance(node.switch, Decision) else None
+    if isinstance(node, BindResult):
+        return node.decision if isinstance(node.decision, Decision) else None
     return node if isinstance(node, Stage) else None
 
 

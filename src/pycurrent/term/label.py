@@ -16,7 +16,7 @@ UNKNOWN = "…"
 """Stands for what is not known yet."""
 
 
-class Unknown:
+class UnknownValue:
     """A value that is not known yet, shown as `UNKNOWN`, as is all that can be got from it."""
 
     def __format__(self, spec: str) -> str:
@@ -27,10 +27,10 @@ class Unknown:
 
     __repr__ = __str__
 
-    def __getattr__(self, name: str) -> Unknown:
+    def __getattr__(self, name: str) -> UnknownValue:
         return self
 
-    def __getitem__(self, index: object) -> Unknown:
+    def __getitem__(self, index: object) -> UnknownValue:
         return self
 
 
@@ -61,7 +61,7 @@ class Label:
     slots: Mapping[str, int] | None = None
 
     def show(self, values: Sequence[Any]) -> str:
-        """The label, where `values` are those of the inputs, `Unknown()` for what is not known."""
+        """The label with the values of the inputs in it, `UnknownValue()` for those not known."""
         if self.parameters is None:
             return self.text
         parameters = dict(self.parameters)

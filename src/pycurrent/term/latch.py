@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pycurrent.incr import Absent, Graph, Node
+from pycurrent.incr import Absent, Node, NodeGraph
 from pycurrent.term.nodes import MetadataNode, OfOne, Stage
 from pycurrent.term.output import Active, Activity, Failed, FailureKind
 from pycurrent.term.primitive import Metadata
 
 if TYPE_CHECKING:
-    from pycurrent.term.live import Live
+    from pycurrent.term.live import TermGraph
 
 
 class Latched(OfOne):
@@ -23,7 +23,7 @@ class Latched(OfOne):
 
     __slots__ = ("holds_for", "infra", "live", "reports")
 
-    def __init__(self, live: Live, source: Node, *, infra: bool) -> None:
+    def __init__(self, live: TermGraph, source: Node, *, infra: bool) -> None:
         super().__init__(source)
         self.live = live
         self.infra = infra
@@ -45,7 +45,7 @@ class Latched(OfOne):
                 update, note = None, f"an earlier result, as now it is: {message}"
         return Metadata(None if found is None else found.job_id, update, note)
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         source = self.source
         held = self._to_hold_for(source.absent)
         was_held, self.holds_for = self.holds_for, held
@@ -56,12 +56,14 @@ class Latched(OfOne):
             return False
         if source.absent is not None:
             return (
-                self.publish(None, source.absent) if was_held is None else self.lack(source.absent)
+                self.publish(None, source.absent)
+                if was_held is None
+                else self.become_absent(source.absent)
             )
         # What comes back may be equal to what was held meanwhile.
         if was_held is None:
             return self.publish(source.value, None)
-        return self.settle(graph, source.value)
+        return self.accept(graph, source.value)
 
     def _to_hold_for(self, absent: Absent | None) -> Active | Failed | None:
         match absent:

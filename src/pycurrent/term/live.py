@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from pycurrent.incr import Graph, Item, Node, Scope, plain
+from pycurrent.incr import Item, Node, NodeGraph, Scope, materialize
 from pycurrent.term.context import Context
 from pycurrent.term.current import Current, fail
 from pycurrent.term.example import build, build_for_item, illustrate
 from pycurrent.term.given import check_value
-from pycurrent.term.nodes import Decision, Listing, Stage
+from pycurrent.term.nodes import Decision, ListNode, Stage
 from pycurrent.term.output import Active, Failed, Ok, Output, failed_by
 from pycurrent.term.primitive import NoEngine, Runtime
 from pycurrent.term.shape import ItemOf
@@ -21,7 +21,7 @@ from pycurrent.term.unused import noting
 T = TypeVar("T")
 
 
-class Live(Graph):
+class TermGraph(NodeGraph):
     """A graph in which each needed term has one node.
 
     Terms are templates: an engine makes nodes for those that are needed, and two engines make
@@ -41,9 +41,9 @@ class Live(Graph):
         # How many lists and options show each term only as an illustration.
         self._illustrated: Counter[Current[Any]] = Counter()
         # The lists and options whose illustration leads into each living term ...
-        self._borders: dict[Current[Any], dict[Listing, None]] = {}
+        self._borders: dict[Current[Any], dict[ListNode, None]] = {}
         # ... and those for which such a term has died since the stages were last counted.
-        self._outdated: dict[Listing, None] = {}
+        self._outdated: dict[ListNode, None] = {}
 
     # Making nodes
 
@@ -112,7 +112,7 @@ class Live(Graph):
     def output(self, node: Node) -> Output[Any]:
         match node.absent:
             case None:
-                return Ok(plain(node.value))
+                return Ok(materialize(node.value))
             case Failed() | Active() as absent:
                 return absent
             case absent:
@@ -150,11 +150,11 @@ class Live(Graph):
     def uncount(self, stage: Stage | Decision, state: State) -> None:
         self._counts[state] -= 1
         self._changed.pop(stage, None)
-        term = stage.owner if isinstance(stage, Stage) else stage.inside and stage.inside.owner
+        term = stage.owner if isinstance(stage, Stage) else stage.result and stage.result.owner
         if self._illustrated.get(term):  # type: ignore[call-overload]
             self._counts[State.BLOCKED] += 1
 
-    def illustrate(self, listing: Listing) -> None:
+    def illustrate(self, listing: ListNode) -> None:
         """A list or an option without items shows what would be done for one."""
         illustration = listing.illustration = illustrate(listing.term, self.nodes)
         for term in illustration.stages:
@@ -164,7 +164,7 @@ class Live(Graph):
         for term in illustration.border:
             self._borders.setdefault(term, {})[listing] = None
 
-    def unillustrate(self, listing: Listing) -> None:
+    def unillustrate(self, listing: ListNode) -> None:
         """It does so no longer. Twice is fine."""
         illustration, listing.illustration = listing.illustration, None
         if illustration is None:
@@ -182,7 +182,7 @@ class Live(Graph):
         self._outdated.pop(listing, None)
 
 
-class Still(Runtime):
+class OfflineRuntime(Runtime):
     """The runtime of a pipeline that is only evaluated: nothing runs."""
 
     def service(self, kind: Callable[[Any], T]) -> T:
@@ -195,7 +195,7 @@ def evaluate(current: Current[T]) -> Output[T]:
     Nothing is started: operations and monitors are ready, and what waits for them has no
     value. Constants and variables have theirs.
     """
-    live = Live(Still(), lambda node: None)
+    live = TermGraph(OfflineRuntime(), lambda node: None)
     node = live.expand(current)
     observer = live.observe(node)
     try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pycurrent.incr import Each, Gather, Graph, Node, Switch, combine, plain
+from pycurrent.incr import BindDecision, ForEach, Gather, Node, NodeGraph, combine, materialize
 from pycurrent.term.given import called, check_list, wrong_primitive
 from pycurrent.term.output import (
     READY,
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from pycurrent.term.current import Current
     from pycurrent.term.example import Illustration
-    from pycurrent.term.live import Live
+    from pycurrent.term.live import TermGraph
 
 
 class OfOne(Node):
@@ -45,9 +45,9 @@ class Reified(OfOne):
 
     __slots__ = ()
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         absent = self.source.absent
-        return self.settle(graph, Ok(plain(self.source.value)) if absent is None else absent)
+        return self.accept(graph, Ok(materialize(self.source.value)) if absent is None else absent)
 
 
 class Caught(OfOne):
@@ -55,11 +55,11 @@ class Caught(OfOne):
 
     __slots__ = ()
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         absent = self.source.absent
         if isinstance(absent, Active):
             return self.publish(None, absent)
-        return self.settle(graph, Ok(plain(self.source.value)) if absent is None else absent)
+        return self.accept(graph, Ok(materialize(self.source.value)) if absent is None else absent)
 
 
 class ErrorMapped(OfOne):
@@ -72,7 +72,7 @@ class ErrorMapped(OfOne):
         self.fn = fn
         self.seen: Failed | None = None
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         absent = self.source.absent
         if not isinstance(absent, Failed):
             self.seen = None
@@ -88,7 +88,7 @@ class ErrorMapped(OfOne):
                     f"{called(self.fn)} returned {type(message).__name__}: the function of"
                     f" map_error returns a message, a text"
                 )
-            return self.lack(Failed(message, kind=absent.kind, traceback=absent.traceback))
+            return self.become_absent(Failed(message, kind=absent.kind, traceback=absent.traceback))
         except BaseException as error:
             return self.fault(graph, error)
 
@@ -106,12 +106,12 @@ class Gated(Node):
     def inputs(self) -> Iterable[Node]:
         return dict.fromkeys((self.source, self.gate))
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         absent = combine((self.source, self.gate))
         return self.publish(None if absent else self.source.value, absent)
 
 
-class Cut(OfOne):
+class CutoffNode(OfOne):
     """The source, where changes that `eq` calls equal stop."""
 
     __slots__ = ("eq",)
@@ -120,10 +120,10 @@ class Cut(OfOne):
         super().__init__(source)
         self.eq = eq
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         if self.source.absent is not None:
             return self.publish(None, self.source.absent)
-        return self.settle(graph, self.source.value, self.eq)
+        return self.accept(graph, self.source.value, self.eq)
 
 
 class Ignored(OfOne):
@@ -131,32 +131,32 @@ class Ignored(OfOne):
 
     __slots__ = ()
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         return self.publish(None, self.source.absent)
 
 
-class Passed(OfOne):
+class PassThrough(OfOne):
     """The source as it is: a term that only shows in the diagram."""
 
     __slots__ = ()
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         return self.publish(self.source.value, self.source.absent)
 
 
-class Decision(Switch):
+class Decision(BindDecision):
     """The box of a bind. A named one is a stage, and is counted."""
 
     __slots__ = ("live", "state")
 
     def __init__(
-        self, live: Live, build: Callable[..., Node], sources: list[Node], *, counted: bool
+        self, live: TermGraph, build: Callable[..., Node], sources: list[Node], *, counted: bool
     ) -> None:
         super().__init__(build, sources)
         self.live = live
         self.state: State | None = State.BLOCKED if counted else None
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         changed = super().recompute(graph)
         if self.state is not None:
             blocked = combine(self.sources) is not None
@@ -166,19 +166,19 @@ class Decision(Switch):
                 self.state = state
         return changed
 
-    def release(self, graph: Graph) -> None:
+    def release(self, graph: NodeGraph) -> None:
         if self.state is not None:
             self.live.uncount(self, self.state)
 
 
-class Listing(Each):
+class ListNode(ForEach):
     """Follows a list; while it has no items, an example is shown and its stages are counted."""
 
     __slots__ = ("illustration", "live", "term")
 
     def __init__(
         self,
-        live: Live,
+        live: TermGraph,
         term: Current[Any],
         source: Node,
         *,
@@ -196,7 +196,7 @@ class Listing(Each):
         check_list(value, "list_map")
         return super().unpack(value)
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         changed = super().recompute(graph)
         if self.order:
             self.live.unillustrate(self)
@@ -204,7 +204,7 @@ class Listing(Each):
             self.live.illustrate(self)
         return changed
 
-    def release(self, graph: Graph) -> None:
+    def release(self, graph: NodeGraph) -> None:
         self.live.unillustrate(self)
 
 
@@ -216,7 +216,9 @@ class Stage(Node):
 
     __slots__ = ("fn", "live", "metadata", "reports", "seen", "sources", "state", "subscription")
 
-    def __init__(self, live: Live, fn: Callable[..., Primitive[Any]], sources: list[Node]) -> None:
+    def __init__(
+        self, live: TermGraph, fn: Callable[..., Primitive[Any]], sources: list[Node]
+    ) -> None:
         super().__init__()
         self.live = live
         self.fn = fn
@@ -231,7 +233,7 @@ class Stage(Node):
     def inputs(self) -> Iterable[Node]:
         return dict.fromkeys(self.sources)
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         if self.users is None:
             # News of the source that crossed with the release: there is no way back.
             return False
@@ -241,7 +243,7 @@ class Stage(Node):
             self._show(State.BLOCKED, None)
             return self.publish(None, absent)
         try:
-            output, metadata = self._follow([plain(source.value) for source in self.sources])
+            output, metadata = self._follow([materialize(source.value) for source in self.sources])
         except NoEngine:
             self._unsubscribe()
             self._show(State.READY, None)
@@ -250,8 +252,10 @@ class Stage(Node):
             self._unsubscribe()
             failure = failed_by(error)
             self._show(State.FAILED, None)
-            return self.lack(failure)
-        changed = self.take(graph, output.value) if isinstance(output, Ok) else self.lack(output)
+            return self.become_absent(failure)
+        changed = (
+            self.take(graph, output.value) if isinstance(output, Ok) else self.become_absent(output)
+        )
         self._show(state_of(self.absent), metadata)
         return changed
 
@@ -303,7 +307,7 @@ class Stage(Node):
             for report in self.reports:
                 self.live.push(report)
 
-    def release(self, graph: Graph) -> None:
+    def release(self, graph: NodeGraph) -> None:
         self._unsubscribe()
         self.live.uncount(self, self.state)
 
@@ -313,11 +317,11 @@ class MetadataNode(OfOne):
 
     __slots__ = ()
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         metadata = getattr(self.source, "metadata", None)
-        return self.settle(graph, metadata)
+        return self.accept(graph, metadata)
 
-    def release(self, graph: Graph) -> None:
+    def release(self, graph: NodeGraph) -> None:
         if hasattr(self.source, "reports"):
             others = tuple(node for node in self.source.reports if node is not self)
             self.source.reports = others

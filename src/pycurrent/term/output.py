@@ -124,7 +124,7 @@ class Failed(Absent):
         return (_failed, (self.message, self.kind, self.traceback))
 
 
-class Misused(Failed):
+class UsageFailure(Failed):
     """It was asked for in a way that can't be: a `UsageError`, the author's to mend.
 
     Equal to any failure with the message, and no longer told apart once it was recorded.
@@ -171,9 +171,9 @@ def failed_by(error: BaseException) -> Failed:
         case Failure() | Duplicate() | Unhashable() | Cycle():
             return Failed(text, kind=_kind_of(alone))
         case WrongKind() if text:
-            return Misused(f"{text}{_place(alone)}")
+            return UsageFailure(f"{text}{_place(alone)}")
         case UsageError() if text:
-            return Misused(text)
+            return UsageFailure(text)
         case PycurrentError() if text:
             return Failed(text, kind=_kind_of(alone))
         case BaseExceptionGroup():

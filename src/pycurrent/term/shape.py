@@ -10,19 +10,19 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pycurrent.incr import GAP, Bind, Const, Gather, GatherTree, Item, Map1, MapN, Node, Scope
+from pycurrent.incr import GAP, BindResult, Const, Gather, GatherTree, Item, Map1, MapN, Node, Scope
 from pycurrent.term.context import Context
 from pycurrent.term.latch import Latched
 from pycurrent.term.nodes import (
     Caught,
-    Cut,
+    CutoffNode,
     Decision,
     ErrorMapped,
     Gated,
     Ignored,
-    Listing,
+    ListNode,
     MetadataNode,
-    Passed,
+    PassThrough,
     Reified,
     Stage,
 )
@@ -32,7 +32,7 @@ from pycurrent.term.together import NamingGather
 if TYPE_CHECKING:
     from pycurrent.term.current import Current
     from pycurrent.term.label import Label
-    from pycurrent.term.live import Live
+    from pycurrent.term.live import TermGraph
     from pycurrent.term.primitive import Primitive
 
 Eq = Callable[[Any, Any], bool]
@@ -49,7 +49,7 @@ class Shape(ABC):
         """The currents that it is made from."""
 
     @abstractmethod
-    def node(self, live: Live, term: Current[Any], scope: Scope | None) -> Node:
+    def node(self, live: TermGraph, term: Current[Any], scope: Scope | None) -> Node:
         """Make its node, and what else it takes; the nodes of the inputs are there."""
 
 
@@ -62,7 +62,7 @@ class _Plain(Shape):
     def make(self, *inputs: Node) -> Node:
         """The node, from those of the inputs."""
 
-    def node(self, live: Live, term: Current[Any], scope: Scope | None) -> Node:
+    def node(self, live: TermGraph, term: Current[Any], scope: Scope | None) -> Node:
         nodes = live.nodes
         node = self.make(*[nodes[source] for source in self.inputs()])
         live.add(node, scope)
@@ -94,7 +94,7 @@ class Map(Shape):
     def inputs(self) -> Sequence[Current[Any]]:
         return (self.source,)
 
-    def node(self, live: Live, term: Current[Any], scope: Scope | None) -> Node:
+    def node(self, live: TermGraph, term: Current[Any], scope: Scope | None) -> Node:
         node = Map1(self.fn, live.nodes[self.source], self.eq)
         live.add(node, scope)
         return node
@@ -150,7 +150,7 @@ class Cutoff(_OfOne):
     eq: Eq
 
     def make(self, *inputs: Node) -> Node:
-        return Cut(inputs[0], self.eq)
+        return CutoffNode(inputs[0], self.eq)
 
 
 @dataclass(slots=True, eq=False)
@@ -161,7 +161,7 @@ class Latch(Shape):
     def inputs(self) -> Sequence[Current[Any]]:
         return (self.source,)
 
-    def node(self, live: Live, term: Current[Any], scope: Scope | None) -> Node:
+    def node(self, live: TermGraph, term: Current[Any], scope: Scope | None) -> Node:
         node = Latched(live, live.nodes[self.source], infra=self.infra)
         live.add(node, scope)
         return node
@@ -182,7 +182,7 @@ class Collapse(_OfOne):
     input: Term
 
     def make(self, *inputs: Node) -> Node:
-        return Passed(*inputs)
+        return PassThrough(*inputs)
 
 
 @dataclass(slots=True, eq=False)
@@ -192,7 +192,7 @@ class Folded(_OfOne):
     whole: Term
 
     def make(self, *inputs: Node) -> Node:
-        return Passed(*inputs)
+        return PassThrough(*inputs)
 
 
 @dataclass(slots=True, eq=False)
@@ -216,7 +216,7 @@ class MetadataOf(Shape):
     def inputs(self) -> Sequence[Current[Any]]:
         return (self.source,)
 
-    def node(self, live: Live, term: Current[Any], scope: Scope | None) -> Node:
+    def node(self, live: TermGraph, term: Current[Any], scope: Scope | None) -> Node:
         source = live.nodes[self.source]
         node = MetadataNode(source)
         if isinstance(source, Stage | Latched):
@@ -235,7 +235,7 @@ class BindShape(Shape):
     def inputs(self) -> Sequence[Current[Any]]:
         return self.sources
 
-    def node(self, live: Live, term: Current[Any], scope: Scope | None) -> Node:
+    def node(self, live: TermGraph, term: Current[Any], scope: Scope | None) -> Node:
         context = Context(term)
 
         def build(inside: Scope, *values: Any) -> Node:
@@ -246,7 +246,7 @@ class BindShape(Shape):
         live.add(decision, scope)
         if self.name is not None:
             live.count(decision, term)
-        bind = Bind(decision, self.eq)
+        bind = BindResult(decision, self.eq)
         live.add(bind, scope, gap=GAP)
         return bind
 
@@ -260,7 +260,7 @@ class Component(Shape):
     def inputs(self) -> Sequence[Current[Any]]:
         return self.sources
 
-    def node(self, live: Live, term: Current[Any], scope: Scope | None) -> Node:
+    def node(self, live: TermGraph, term: Current[Any], scope: Scope | None) -> Node:
         stage = Stage(live, self.fn, [live.nodes[source] for source in self.sources])
         live.add(stage, scope)
         live.count(stage, term)
@@ -268,7 +268,7 @@ class Component(Shape):
 
 
 @dataclass(slots=True, eq=False)
-class Everything(Shape):
+class All(Shape):
     """All of several currents: their values as a list, or (`collect` False) None."""
 
     sources: Sequence[Term]
@@ -278,7 +278,7 @@ class Everything(Shape):
     def inputs(self) -> Sequence[Current[Any]]:
         return self.sources
 
-    def node(self, live: Live, term: Current[Any], scope: Scope | None) -> Node:
+    def node(self, live: TermGraph, term: Current[Any], scope: Scope | None) -> Node:
         kind = Gather if self.labels is None else NamingGather
         tree = GatherTree(collect=self.collect, kind=kind)
         members = [live.nodes[source] for source in self.sources]
@@ -288,7 +288,7 @@ class Everything(Shape):
 
 
 @dataclass(slots=True, eq=False)
-class Dynamic(Shape):
+class Itemwise(Shape):
     """What a list or an option is mapped by, item by item."""
 
     source: Term
@@ -301,7 +301,9 @@ class Dynamic(Shape):
     def inputs(self) -> Sequence[Current[Any]]:
         return (self.source,)
 
-    def follow(self, live: Live, term: Current[Any], scope: Scope | None, each: Listing) -> Node:
+    def follow(
+        self, live: TermGraph, term: Current[Any], scope: Scope | None, each: ListNode
+    ) -> Node:
         """Take in the node that follows the items, and return the one with their outcomes."""
         live.add(each, scope)
         live.add(each.results, scope, gap=GAP)
@@ -309,24 +311,24 @@ class Dynamic(Shape):
 
 
 @dataclass(slots=True, eq=False)
-class ListMap(Dynamic):
+class ListMap(Itemwise):
     key: Callable[[Any], Hashable] | None
     collapse_key: str | None
 
-    def node(self, live: Live, term: Current[Any], scope: Scope | None) -> Node:
+    def node(self, live: TermGraph, term: Current[Any], scope: Scope | None) -> Node:
         source = live.nodes[self.source]
-        each = Listing(live, term, source, key=self.key, collect=self.collect, kind=NamingGather)
+        each = ListNode(live, term, source, key=self.key, collect=self.collect, kind=NamingGather)
         return self.follow(live, term, scope, each)
 
 
 @dataclass(slots=True, eq=False)
-class OptionMap(Dynamic):
+class OptionMap(Itemwise):
     """A list of at most one item, which stays the same item while its value changes."""
 
-    def node(self, live: Live, term: Current[Any], scope: Scope | None) -> Node:
+    def node(self, live: TermGraph, term: Current[Any], scope: Scope | None) -> Node:
         items = Map1(_as_list, live.nodes[self.source])
         live.add(items, scope)
-        each = Listing(live, term, items, key=_same_key, collect=self.collect)
+        each = ListNode(live, term, items, key=_same_key, collect=self.collect)
         results = self.follow(live, term, scope, each)
         if not self.collect:
             return results
@@ -358,7 +360,7 @@ class ItemOf(Shape):
     def inputs(self) -> Sequence[Current[Any]]:
         return ()
 
-    def node(self, live: Live, term: Current[Any], scope: Scope | None) -> Node:
+    def node(self, live: TermGraph, term: Current[Any], scope: Scope | None) -> Node:
         # The function that it was made for does not use it, but something inside does.
         return self.item
 

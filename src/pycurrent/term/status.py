@@ -6,15 +6,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pycurrent.incr import UNSET, Absent, Bind, GatherTree, Item, Map1, Node, combine, plain
+from pycurrent.incr import (
+    UNSET,
+    Absent,
+    BindResult,
+    GatherTree,
+    Item,
+    Map1,
+    Node,
+    combine,
+    materialize,
+)
 from pycurrent.term.current import Current
 from pycurrent.term.graph_data import MAX_FAILURE
-from pycurrent.term.label import Unknown
+from pycurrent.term.label import UnknownValue
 from pycurrent.term.latch import Latched
-from pycurrent.term.live import Live
-from pycurrent.term.nodes import Decision, Listing, Stage
+from pycurrent.term.live import TermGraph
+from pycurrent.term.nodes import Decision, ListNode, Stage
 from pycurrent.term.output import Active, Activity, Failed, Ok, Output
-from pycurrent.term.shape import Collapse, Everything
+from pycurrent.term.shape import All, Collapse
 from pycurrent.term.state import State, state_of
 from pycurrent.term.together import FailedTogether
 
@@ -64,7 +74,7 @@ class Statuses:
     Terms without a node, which nobody needs or which are only an example, are blocked.
     """
 
-    def __init__(self, live: Live | None) -> None:
+    def __init__(self, live: TermGraph | None) -> None:
         self._nodes: Mapping[Current[Any], Node] = {} if live is None else live.nodes
         self._alone = live is None
 
@@ -73,10 +83,10 @@ class Statuses:
         return self._alone or term in self._nodes
 
     def values(self, terms: Sequence[Current[Any]]) -> list[Any]:
-        """Their values, `Unknown()` for what is not known."""
+        """Their values, `UnknownValue()` for what is not known."""
         nodes = [self._nodes.get(term) for term in terms]
         return [
-            Unknown() if node is None or node.absent is not None else plain(node.value)
+            UnknownValue() if node is None or node.absent is not None else materialize(node.value)
             for node in nodes
         ]
 
@@ -102,9 +112,9 @@ class Statuses:
     def of_decision(self, term: Current[Any]) -> Status:
         """Of the box of a bind: about its own function, whatever the outcome of the inside."""
         bind = self._nodes.get(term)
-        if not isinstance(bind, Bind):
+        if not isinstance(bind, BindResult):
             return BLOCKED
-        decision = bind.switch
+        decision = bind.decision
         assert isinstance(decision, Decision)
         if combine(decision.sources) is not None:
             return BLOCKED
@@ -113,21 +123,21 @@ class Statuses:
     def inside(self, term: Current[Any]) -> Current[Any] | None:
         """What a bind has decided on."""
         bind = self._nodes.get(term)
-        if not isinstance(bind, Bind) or bind.inner is None:
+        if not isinstance(bind, BindResult) or bind.inner is None:
             return None
         return _owner(bind.inner)
 
-    def listing(self, term: Current[Any]) -> Listing | None:
+    def listing(self, term: Current[Any]) -> ListNode | None:
         """What follows the items of a list or an option."""
         node = self._nodes.get(term)
         if isinstance(node, Map1):  # An option, whose value is taken out of a list.
             node = node.source
         if not isinstance(node, GatherTree):
             return None
-        assert isinstance(node.head, Listing)
+        assert isinstance(node.head, ListNode)
         return node.head
 
-    def of_list(self, listing: Listing | None) -> Status:
+    def of_list(self, listing: ListNode | None) -> Status:
         """Of a list without items: blocked, unless it can't tell its items apart."""
         if listing is None or listing.source.absent is not None or listing.absent is None:
             return BLOCKED
@@ -152,7 +162,7 @@ class Statuses:
         shape = term.shape
         assert isinstance(shape, Collapse)
         absent = self._absent(term)
-        if absent is UNSET and isinstance(shape.source.shape, Everything):
+        if absent is UNSET and isinstance(shape.source.shape, All):
             # A list of folded currents of which nobody needs the whole.
             members = [self._absent(source) for source in shape.source.shape.sources]
             absent = _strongest(members)
@@ -177,7 +187,7 @@ def part_of(item: Item) -> Current[Any] | None:
     return None if item.output.owner is None else _owner(item.output)
 
 
-def items_in_order(listing: Listing) -> list[Item]:
+def items_in_order(listing: ListNode) -> list[Item]:
     """Its items in the order of the list, each once."""
     return [listing.items[key] for key in dict.fromkeys(listing.keys)]
 

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pycurrent.term import shape as shapes
-from pycurrent.term.label import Unknown
+from pycurrent.term.label import UnknownValue
 from pycurrent.term.shape import Shape
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ _OF_NO_USE = (shapes.Constant, shapes.Folded, shapes.ItemOf, shapes.Placeholder)
 _KINDS: Mapping[type[Shape], str] = MappingProxyType(
     {
         shapes.BindShape: "a bind",
-        shapes.Everything: "all",
+        shapes.All: "all",
         shapes.Gate: "a gate",
         shapes.ListMap: "a list",
         shapes.OptionMap: "an option",
@@ -103,10 +103,10 @@ def _name(shape: Shape) -> str:
 def _own_name(shape: Shape) -> str | None:
     match shape:
         case shapes.Component(label=label, sources=sources):
-            return repr(label.show([Unknown()] * len(sources)))
+            return repr(label.show([UnknownValue()] * len(sources)))
         case shapes.BindShape(name=str() as name):
             return repr(name)
-        case shapes.Dynamic(label=str() as label):
+        case shapes.Itemwise(label=str() as label):
             return repr(label)
         case _:
             return None

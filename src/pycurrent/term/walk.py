@@ -268,7 +268,7 @@ class Walk:
 
     # Lists and options
 
-    def _dynamic(self, term: Term, shape: shapes.Dynamic, place: _Place) -> None:
+    def _dynamic(self, term: Term, shape: shapes.Itemwise, place: _Place) -> None:
         if self._awaits(term, place, (shape.source,), context=True):
             return
         origin = self._vertex(shape.source)
@@ -340,7 +340,7 @@ class Walk:
     def _stray_item(self, term: Term, shape: shapes.ItemOf, place: _Place) -> None:
         """An item that is met outside of its list: somebody kept hold of it."""
         parent = shape.parent.shape
-        assert isinstance(parent, shapes.Dynamic)
+        assert isinstance(parent, shapes.Itemwise)
         if self._awaits(term, place, (parent.source,), context=True):
             return
         vertex = self._vertex(parent.source)
@@ -377,7 +377,7 @@ VISITS: Mapping[type[Shape], Callable[[Walk, Term, Any, _Place], None]] = Mappin
         shapes.Component: Walk._component,
         shapes.Constant: Walk._constant,
         shapes.Cutoff: Walk._pass,
-        shapes.Everything: Walk._pass,
+        shapes.All: Walk._pass,
         shapes.Folded: Walk._folded,
         shapes.Gate: Walk._gate,
         shapes.Ignore: Walk._pass,

@@ -8,19 +8,19 @@ from operator import ne
 from typing import Any
 
 from pycurrent.incr.gather import Gather, GatherTree
-from pycurrent.incr.graph import Graph
+from pycurrent.incr.graph import NodeGraph
+from pycurrent.incr.lazy_list import materialize
 from pycurrent.incr.node import SCALARS, Node
-from pycurrent.incr.nodes import Input
-from pycurrent.incr.rope import plain
+from pycurrent.incr.nodes import Source
 from pycurrent.incr.scope import Scope
 
 
-class Item(Input):
+class Item(Source):
     """One item: an input that holds it, and what was made for it."""
 
     __slots__ = ("count", "item", "key", "output", "scope")
 
-    def __init__(self, each: Each, key: Hashable, item: Any) -> None:
+    def __init__(self, each: ForEach, key: Hashable, item: Any) -> None:
         super().__init__(item)
         self.key = key
         self.item = item
@@ -28,7 +28,7 @@ class Item(Input):
         self.count = 0
         self.output: Node = self
 
-    def replace(self, graph: Graph, item: Any) -> None:
+    def replace(self, graph: NodeGraph, item: Any) -> None:
         self.item = item
         self.set(graph, item)
 
@@ -79,7 +79,7 @@ class Unhashable(TypeError):
         )
 
 
-class Each(Node):
+class ForEach(Node):
     """Follows a list: an item that stays keeps its part of the graph, untouched.
 
     Items are told apart by `key` (by themselves, if None). `build(item)` makes the part of a
@@ -118,11 +118,11 @@ class Each(Node):
     def scopes(self) -> Iterable[Scope]:
         return (item.scope for item in self.items.values())
 
-    def recompute(self, graph: Graph) -> bool:
+    def recompute(self, graph: NodeGraph) -> bool:
         absent = self.source.absent
         if absent is None:
             try:
-                self._follow(graph, self.unpack(plain(self.source.value)))
+                self._follow(graph, self.unpack(materialize(self.source.value)))
             except BaseException as error:
                 absent = graph.fault(error)
                 if absent == self.absent:
@@ -133,7 +133,7 @@ class Each(Node):
             self._clear(graph)
         return self.publish(bool(self.order), absent)
 
-    def _clear(self, graph: Graph) -> None:
+    def _clear(self, graph: NodeGraph) -> None:
         for item in self.items.values():
             item.scope.close()
         self.items = {}
@@ -144,7 +144,7 @@ class Each(Node):
         """The items of the value; raises where it is not a list."""
         return list(value)
 
-    def _follow(self, graph: Graph, new: list[Any]) -> None:
+    def _follow(self, graph: NodeGraph, new: list[Any]) -> None:
         old, old_keys = self.order, self.keys
         start, end = _same_ends(old, new)
         gone = old_keys[start : len(old) - end]
@@ -168,7 +168,7 @@ class Each(Node):
         self._leave(gone)
 
     def _take_all(
-        self, graph: Graph, gone: list[Hashable], wanted: Iterable[tuple[Hashable, Any]]
+        self, graph: NodeGraph, gone: list[Hashable], wanted: Iterable[tuple[Hashable, Any]]
     ) -> list[Item]:
         """The items for what is wanted instead of what is gone; all or, on an exception, none."""
         taken: list[Item] = []
@@ -191,7 +191,7 @@ class Each(Node):
             item.replace(graph, value)
         return taken
 
-    def _keys(self, graph: Graph, items: list[Any]) -> list[Hashable]:
+    def _keys(self, graph: NodeGraph, items: list[Any]) -> list[Hashable]:
         if self.key is None:
             return items
         keys = [self.key(item) for item in items]
@@ -208,7 +208,7 @@ class Each(Node):
                 item.scope.close()
                 del self.items[key]
 
-    def _take(self, graph: Graph, key: Hashable, value: Any, changed: dict[Item, Any]) -> Item:
+    def _take(self, graph: NodeGraph, key: Hashable, value: Any, changed: dict[Item, Any]) -> Item:
         """The item of a key, a new one if need be; enters in `changed` what it is to become."""
         try:
             item = self.items.get(key)
@@ -223,12 +223,12 @@ class Each(Node):
             changed[item] = value
         return item
 
-    def _make(self, graph: Graph, key: Hashable, value: Any) -> Item:
+    def _make(self, graph: NodeGraph, key: Hashable, value: Any) -> Item:
         item = self.items[key] = Item(self, key, value)
         graph.add(item, item.scope)
         try:
             item.output = self.build(item)
         except BaseException as error:
-            item.output = Input(None, graph.fault(error))
+            item.output = Source(None, graph.fault(error))
             graph.add(item.output, item.scope)
         return item

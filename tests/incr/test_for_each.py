@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pycurrent.incr import Each, GatherTree, Item, Node
+from pycurrent.incr import ForEach, GatherTree, Item, Node
 
 from .parts import Fault, Interrupt, Parts, Wait, outcome
 
 
-def head(sequence: GatherTree) -> Each:
-    assert isinstance(sequence.head, Each)
+def head(sequence: GatherTree) -> ForEach:
+    assert isinstance(sequence.head, ForEach)
     return sequence.head
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-class Rope:
+class LazyList:
     """An immutable snapshot of a list, as nested chunks, all of the same depth.
 
     One changed item of n costs new chunks along one path. `items` is the plain list, made
@@ -28,13 +28,13 @@ class Rope:
         return self._items
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, Rope):
+        if isinstance(other, LazyList):
             return self is other or self.items() == other.items()
         return NotImplemented
 
     __hash__ = None  # type: ignore[assignment]
 
 
-def plain(value: Any) -> Any:
-    """The value as functions get it: a list instead of a rope."""
-    return value.items() if value.__class__ is Rope else value
+def materialize(value: Any) -> Any:
+    """The value as functions get it: a plain list instead of a lazy one."""
+    return value.items() if value.__class__ is LazyList else value
