@@ -10,7 +10,7 @@ from time import perf_counter
 from benchmarks.figures import LARGE, MIDDLE, SMALL, Benchmark, Better, Figure, Samples
 from benchmarks.places import Place, scratch
 
-from pycurrent.store import Database, StateDir
+from pycurrent.store import Database, JobEnd, JobRecord, StateDir
 
 BATCH = 500
 """Jobs that one transaction records."""
@@ -23,16 +23,10 @@ def fill(state_dir: Path, n: int, *, op: str, value: str) -> None:
         for start in range(0, n, BATCH):
             for number in range(start, min(start + BATCH, n)):
                 job = state.new_job_id(op, now)
-                store.insert_job(
-                    job_id=job,
-                    op=op,
-                    key=str(number),
-                    key_digest=str(number),
-                    build=0,
-                    ready=now,
-                )
-                store.start_job(job, running=now, level="harmless")
-                store.finish_job(job, finished=now, ok=True, outcome=value)
+                key = str(number)
+                store.insert_job(JobRecord(job, op, key, key, None, None, 0, now, None))
+                store.start_job(job, started=now, level="harmless")
+                store.finish_job(job, JobEnd.OK, finished=now, outcome=value)
             store.commit()
 
 
@@ -59,13 +53,12 @@ def _batch(state: StateDir, store: Database, logs: Path, numbers: range) -> None
         log = os.open(logs / str(number), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         os.write(log, b"2026-11-22 09:30.05: New job\n2026-11-22 09:30.05: Job succeeded\n")
         os.close(log)
-        store.insert_job(
-            job_id=job, op="floor", key=str(number), key_digest=str(number), build=0, ready=now
-        )
+        key = str(number)
+        store.insert_job(JobRecord(job, "floor", key, key, None, None, 0, now, None))
     store.commit()
     for job in jobs.values():
-        store.start_job(job, running=now, level="harmless")
-        store.finish_job(job, finished=now, ok=True, outcome="null")
+        store.start_job(job, started=now, level="harmless")
+        store.finish_job(job, JobEnd.OK, finished=now, outcome="null")
     store.commit()
 
 

@@ -6,8 +6,9 @@ import logging
 
 import pytest
 
-from pycurrent.cache import Cache, JobEnd
+from pycurrent.cache import Cache
 from pycurrent.engine import Job
+from pycurrent.store import JobEnd
 from pycurrent.term import Current, Ok, Var, all
 from pycurrent.testing import Harness
 
@@ -57,7 +58,7 @@ async def test_the_result_is_recorded_when_the_end_is_told(
         assert seen == [(job.id, '"done"')]
 
 
-async def test_what_nobody_needs_is_told_as_cancelled(engine: OpenEngine, shop: Workshop) -> None:
+async def test_what_nobody_needs_is_told_as_superseded(engine: OpenEngine, shop: Workshop) -> None:
     """Also where its work had been done before it took note of that."""
     wanted = Var("wanted", True)
     async with engine(make_while(wanted, MakeAuto(shop))) as h:
@@ -69,7 +70,7 @@ async def test_what_nobody_needs_is_told_as_cancelled(engine: OpenEngine, shop: 
         assert ends == []
         shop.work.succeed()
         await h.settle()
-        assert ends == [JobEnd.CANCELLED]
+        assert ends == [JobEnd.SUPERSEDED]
 
 
 async def test_what_the_end_of_the_engine_stops_is_told_as_interrupted(

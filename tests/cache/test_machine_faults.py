@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from pycurrent.cache import Builder, Cache, JobEnd, Schedule
+from pycurrent.cache import Builder, Cache, Schedule
 from pycurrent.cache.instance import MOST_ATTEMPTS
 from pycurrent.engine import CommandNotStarted, Config, Job, Level
+from pycurrent.store import JobEnd
 from pycurrent.term import (
     Active,
     Activity,

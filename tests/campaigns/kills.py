@@ -225,7 +225,7 @@ class Campaign:
             if not database.execute("PRAGMA user_version").fetchone()[0]:
                 return {}
             rows = database.execute(
-                "SELECT key, job_id, ok, outcome FROM job WHERE state = 'finished'"
+                "SELECT key, job_id, ended = 'ok', outcome FROM job WHERE outcome IS NOT NULL"
             )
             return {row[1]: Record(row[0], row[1], bool(row[2]), row[3]) for row in rows}
 

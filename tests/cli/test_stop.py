@@ -42,9 +42,10 @@ def has_reader(fifo: Path) -> bool:
     return True
 
 
-def states(folder: Path) -> list[str]:
+def ends(folder: Path) -> list[str | None]:
+    """How each job ended, in the order of their creation."""
     with closing(sqlite3.connect(folder / ".pycurrent/db/pycurrent.db")) as database:
-        return [state for (state,) in database.execute("SELECT state FROM job ORDER BY seq")]
+        return [end for (end,) in database.execute("SELECT ended FROM job ORDER BY seq")]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_a_signal_stops_it_cleanly(
     ended = run.end()
     assert (ended.status, ended.err) == (status, "")
     assert "stopping: 1 job to cancel (nap False); once more, and it ends at once" in ended.out
-    assert states(folder) == ["interrupted"]
+    assert ends(folder) == ["interrupted"]
     assert not has_reader(fifo)
 
 
@@ -70,7 +71,7 @@ def test_a_second_signal_ends_it_at_once(napping: Start, folder: Path) -> None:
     run.await_line("stopping")
     run.send(signal.SIGINT)
     assert run.end().status == -signal.SIGINT
-    assert states(folder) == ["running"]
+    assert ends(folder) == [None]
 
 
 def test_a_pipeline_that_never_comes_back_can_be_stopped(

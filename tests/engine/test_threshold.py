@@ -125,7 +125,7 @@ async def test_a_level_that_cant_be_read_is_the_strictest(
     """Nothing starts that somebody may have wanted to hold."""
     await set_while_running(tmp_path, DANGEROUS)
     with Database.open(tmp_path / "db" / "pycurrent.db") as database:
-        database.set_setting("confirm", text)
+        database.remember("confirm", text)
     assert await level_in(tmp_path, Config()) is HARMLESS
     assert "can't be read" in caplog.text
 

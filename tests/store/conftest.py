@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pycurrent.store import BuildRecord, Database
+from pycurrent.store import BuildRecord, Database, JobEnd, JobRecord
 
 START = datetime(2026, 11, 22, 8, 47, 3, 123456, UTC)
 SECOND = timedelta(seconds=1)
@@ -29,33 +29,58 @@ def db(path: Path) -> Iterator[Database]:
         yield database
 
 
+def created(
+    job_id: str,
+    *,
+    op: str = "frob",
+    key: str = "a",
+    key_digest: str = "",
+    build: int = 0,
+    value: str | None = None,
+    value_digest: str | None = None,
+    when: datetime = START,
+    cause: str | None = None,
+) -> JobRecord:
+    """The record of a job that was just created."""
+    digest = key_digest or f"digest of {key}"
+    return JobRecord(job_id, op, key, digest, value, value_digest, build, when, cause)
+
+
+def next_build(database: Database, op: str, key_digest: str) -> int:
+    """The build number of the next job of a key, as an engine counts."""
+    last = database.lookup(op, key_digest)
+    return 0 if last is None else last.build + 1
+
+
 class Builds:
     """Records builds, each a second after the one before."""
 
     def __init__(self, database: Database, *, first: int = 0) -> None:
         self._database = database
         self._count = first
+        self._keys: dict[str, tuple[str, str]] = {}
 
     def begin(self, key: str = "a", *, op: str = "frob", value: str | None = None) -> str:
         """Inserts a job, and returns its id."""
         job_id = f"2026-11-22/084703-{op}-{self._count:06x}"
         digest = f"digest of {key}"
+        build = next_build(self._database, op, digest)
+        when = START + self._count * SECOND
         self._database.insert_job(
-            job_id=job_id,
-            op=op,
-            key=key,
-            key_digest=digest,
-            build=self._database.next_build_number(op, digest),
-            ready=START + self._count * SECOND,
-            value=value,
+            created(job_id, op=op, key=key, build=build, value=value, when=when)
         )
+        self._keys[job_id] = op, digest
         self._count += 1
         return job_id
 
     def finish(self, job_id: str, outcome: str = '"frobbed"', *, ok: bool = True) -> BuildRecord:
         """Ends a job with a result."""
         finished = START + (self._count + 1) * SECOND
-        return self._database.finish_job(job_id, finished=finished, ok=ok, outcome=outcome)
+        end = JobEnd.OK if ok else JobEnd.FAILED
+        self._database.finish_job(job_id, end, finished=finished, outcome=outcome)
+        record = self._database.lookup(*self._keys[job_id])
+        assert record is not None
+        return record
 
     def build(
         self,

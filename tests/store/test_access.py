@@ -92,7 +92,8 @@ def test_tokens_are_made_while_an_engine_writes(tmp_path: Path) -> None:
         assert engine.lookup("op", "key") is None
         with AccessDatabase.open_or_make(tmp_path) as access:
             assert access.add_token(TokenRecord("bot", "viewer", NOW, None, None), "f")
-            engine.set_setting("a", "b")
+            engine.remember("a", "b")
+            engine.commit()
             assert len(access.tokens()) == 1
 
 

@@ -1,5 +1,6 @@
 """Records of jobs: what is found again, in which order, and after a restart."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -7,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pycurrent.store import Database, DatabaseReader, JobState, RuleRecord
-from pycurrent.store.rows import time_text
+from pycurrent.store import Database, DatabaseReader, JobEnd, RuleRecord
+from pycurrent.store.records import time_text
 
-from .conftest import SECOND, START, Builds
+from .conftest import SECOND, START, Builds, created, next_build
 
 
 def digest(key: str) -> str:
@@ -18,12 +19,10 @@ def digest(key: str) -> str:
 
 
 def test_nothing_is_known_at_first(db: Database) -> None:
-    """A new database has no results, and the first build of a key is number 0."""
+    """A new database has no results, no history and no operations."""
     assert db.lookup("frob", digest("a")) is None
-    assert db.next_build_number("frob", digest("a")) == 0
     assert db.history() == []
     assert db.ops() == []
-    assert not db.dirty
 
 
 @pytest.mark.parametrize("ok", [True, False])
@@ -32,11 +31,11 @@ def test_a_result_is_found_before_and_after_it_is_written(
 ) -> None:
     """The same record, a failure's too, is found in memory, in the file, and after a restart."""
     job = builds.begin("a", value='"v"')
-    db.start_job(job, running=START + SECOND, level="average")
+    db.start_job(job, started=START + SECOND, level="average")
     record = builds.finish(job, "it", ok=ok)
     assert (record.job_id, record.op, record.key) == (job, "frob", "a")
     assert (record.value, record.ok, record.outcome, record.build) == ('"v"', ok, "it", 0)
-    assert (record.ready, record.running, record.finished) == (
+    assert (record.created, record.started, record.finished) == (
         START,
         START + SECOND,
         START + 2 * SECOND,
@@ -54,17 +53,17 @@ def test_a_job_that_spans_commits(db: Database, builds: Builds) -> None:
     """What changes in a job after it was written is written, too."""
     job = builds.begin()
     db.commit()
-    db.start_job(job, running=START, level="harmless")
+    db.start_job(job, started=START, level="harmless")
     db.commit()
     found = db.job(job)
     assert found is not None
-    assert (found.state, found.level, found.running) == (JobState.RUNNING, "harmless", START)
+    assert (found.ended, found.level, found.started) == (None, "harmless", START)
     record = builds.finish(job)
     db.commit()
     assert db.lookup("frob", digest("a")) == record
     found = db.job(job)
     assert found is not None
-    assert (found.state, found.ok, found.outcome) == (JobState.FINISHED, True, '"frobbed"')
+    assert (found.ended, found.ok, found.outcome) == (JobEnd.OK, True, '"frobbed"')
 
 
 def test_a_running_job_hides_no_result(db: Database, builds: Builds) -> None:
@@ -89,19 +88,19 @@ def test_builds_of_a_key_are_counted(db: Database, builds: Builds) -> None:
     assert builds.build("b").build == 0
 
 
-def test_a_discarded_job_leaves_no_result(db: Database, builds: Builds) -> None:
-    """A discarded run is kept as such, and counts for nothing."""
+def test_a_superseded_job_leaves_no_result(db: Database, builds: Builds) -> None:
+    """It is kept as such, is listed when asked for, and counts for nothing."""
     first = builds.build()
     job = builds.begin()
-    db.discard_job(job, finished=START + SECOND)
+    db.finish_job(job, JobEnd.SUPERSEDED, finished=START + SECOND)
     db.commit()
     assert db.lookup("frob", digest("a")) == first
-    assert db.next_build_number("frob", digest("a")) == 1
+    assert next_build(db, "frob", digest("a")) == 1
     assert [record.job_id for record in db.history()] == [first.job_id]
     found = db.job(job)
     assert found is not None
-    assert (found.state, found.ok, found.finished) == (JobState.DISCARDED, None, START + SECOND)
-    assert [r.job_id for r in db.history(states={JobState.DISCARDED})] == [job]
+    assert (found.ended, found.ok, found.finished) == (JobEnd.SUPERSEDED, None, START + SECOND)
+    assert [r.job_id for r in db.history(ends={JobEnd.SUPERSEDED})] == [job]
 
 
 def test_a_job_ends_once(db: Database, builds: Builds) -> None:
@@ -111,9 +110,9 @@ def test_a_job_ends_once(db: Database, builds: Builds) -> None:
     with pytest.raises(ValueError, match="is not running"):
         builds.finish(job)
     with pytest.raises(ValueError, match="is not running"):
-        db.discard_job(job, finished=START)
+        db.finish_job(job, JobEnd.SUPERSEDED, finished=START)
     with pytest.raises(ValueError, match="is not running"):
-        db.start_job("2026-11-22/none", running=START, level="harmless")
+        db.start_job("2026-11-22/none", started=START, level="harmless")
 
 
 def test_a_rebuild_is_asked_for(db: Database, builds: Builds, path: Path) -> None:
@@ -125,7 +124,6 @@ def test_a_rebuild_is_asked_for(db: Database, builds: Builds, path: Path) -> Non
     assert marked is not None
     assert (marked.job_id, marked.rebuild) == (first.job_id, True)
     assert db.lookup("frob", digest("a")) == marked
-    assert db.dirty
     db.commit()
     assert db.lookup("frob", digest("a")) == marked
     db.close()
@@ -144,15 +142,52 @@ def test_a_rebuild_of_an_unsaved_result(db: Database, builds: Builds) -> None:
     assert db.lookup("frob", digest("a")) == marked
 
 
-def test_labels_and_reasons_are_kept(db: Database) -> None:
-    """What belongs to a job besides comes back as it was given."""
-    db.insert_job(
-        job_id="j", op="o", key="k", key_digest="d", build=0, ready=START,
-        value_digest="v", labels='{"repo":"a"}', reason='{"key":"b"}',
-    )  # fmt: skip
-    job = db.job("j")
-    assert job is not None
-    assert (job.labels, job.reason, job.value_digest) == ('{"repo":"a"}', '{"key":"b"}', "v")
+def test_every_column_comes_back(db: Database) -> None:
+    """As it was given, whether it was written at the job's creation or at its end."""
+    given = created("j", op="o", key="k", build=7, value="1", value_digest="v", cause='{"c":"é"}')
+    db.insert_job(given)
+    db.start_job("j", started=START + SECOND, level="average")
+    db.commit()
+    end = JobEnd.TIMED_OUT
+    db.finish_job("j", end, finished=START + 2 * SECOND, outcome="late", kind="timeout")
+    db.set_rebuild("o", digest("k"))
+    assert db.job("j") == replace(
+        created("j", op="o", key="k", build=7, value="1", value_digest="v", cause='{"c":"é"}'),
+        level="average",
+        started=START + SECOND,
+        finished=START + 2 * SECOND,
+        ended=end,
+        outcome="late",
+        kind="timeout",
+        rebuild=True,
+    )
+
+
+def test_a_record_that_was_read_is_the_readers_own(db: Database, builds: Builds) -> None:
+    """Whatever they do with it, the database's own stays as it is."""
+    builds.build()
+    for _ in range(2):
+        found = db.lookup("frob", digest("a"))
+        assert found is not None
+        found.outcome = "mine"
+        again = db.lookup("frob", digest("a"))
+        assert again is not None
+        assert again.outcome == '"frobbed"'
+        db.commit()
+
+
+@pytest.mark.parametrize("end", JobEnd)
+def test_each_end_is_kept(db: Database, builds: Builds, end: JobEnd) -> None:
+    """With a result or without one, as the end says; and the history tells them apart."""
+    job = builds.begin()
+    outcome = "it" if end.has_result else None
+    db.finish_job(job, end, finished=START, outcome=outcome)
+    (found,) = db.history(ends={end})
+    assert (found.job_id, found.ended, found.outcome) == (job, end, outcome)
+    assert found.ok is (end is JobEnd.OK if end.has_result else None)
+    assert (db.lookup("frob", digest("a")) is not None) is end.has_result
+    assert db.history(ends={None, *JobEnd} - {end}) == []
+    assert len(db.history(ok=False)) == (end.has_result and end is not JobEnd.OK)
 
 
 def test_history_lists_the_newest_first(db: Database, builds: Builds) -> None:
@@ -194,7 +229,11 @@ def test_history_filters(db: Database, builds: Builds) -> None:
     assert ids(text='"set"') == [other]
     assert ids(text="\\") == []
     assert ids(op="frob", ok=True, text="50") == [good]
-    assert ids(states=()) == []
+    assert ids(ends=()) == []
+    running = builds.begin("x")
+    assert ids(ends={None}) == [running]
+    assert ids(ends={None, JobEnd.FAILED}) == [running, bad]
+    assert ids(ends={JobEnd.OK, JobEnd.FAILED}) == [again, other, bad, good]
 
 
 def test_ops_are_those_with_results(db: Database, builds: Builds) -> None:
@@ -224,15 +263,15 @@ def test_rules_are_written_beside_unsaved_jobs(db: Database, builds: Builds) -> 
     record = builds.build()
     db.lookup("frob", "none")
     db.add_rule(RuleRecord("a", "a", 1))
-    assert db.dirty
     assert db.lookup("frob", digest("a")) == record
 
 
 def test_settings(db: Database) -> None:
-    """The last value of a name is remembered."""
+    """The last value of a name is remembered, from the next commit on."""
     assert db.setting("confirm") is None
-    db.set_setting("confirm", "average")
-    db.set_setting("confirm", "harmless")
+    db.remember("confirm", "average")
+    db.remember("confirm", "harmless")
+    db.commit()
     assert db.setting("confirm") == "harmless"
 
 
@@ -242,21 +281,21 @@ def test_a_killed_engine_s_jobs_are_interrupted(path: Path) -> None:
     finished, left = (builds := Builds(first)).build("a"), builds.begin("b")
     first.commit()
     with Database.open(path) as second:
-        assert second.interrupted == (left,)
         assert second.lookup("frob", digest("b")) is None
         assert second.lookup("frob", digest("a")) == finished
         record, _ = second.history()
-        assert (record.job_id, record.state) == (left, JobState.INTERRUPTED)
+        assert (record.job_id, record.ended) == (left, JobEnd.INTERRUPTED)
         assert (record.finished, record.ok) == (None, None)
     with Database.open(path) as third:
-        assert third.interrupted == ()
+        assert third.history(ends={JobEnd.INTERRUPTED}) == [record]
+        assert third.lookup("frob", digest("a")) == finished
     first.close()
 
 
 def test_text_that_is_not_unicode_is_stored(db: Database, builds: Builds) -> None:
     """Lone surrogates, from file names or output, are written as escapes and block nothing."""
-    db.insert_job(job_id="j", op="frob", key="k\udcff", key_digest="d", build=0, ready=START)
-    builds.finish("j", "out\udcfe é\0")
+    db.insert_job(created("j", key="k\udcff", key_digest="d"))
+    db.finish_job("j", JobEnd.OK, finished=START, outcome="out\udcfe é\0")
     db.commit()
     (record,) = db.history(key="k\udcff", text="out\udcfe")
     assert (record.key, record.outcome) == ("k\\udcff", "out\\udcfe é\0")

@@ -15,7 +15,7 @@ from pycurrent.store import (
     Database,
     GcMode,
     GcReport,
-    JobState,
+    JobEnd,
     StateDir,
     StateDirError,
     StoreBusy,
@@ -23,7 +23,7 @@ from pycurrent.store import (
     collect_garbage,
 )
 
-from .conftest import START, RunChild
+from .conftest import START, RunChild, created, next_build
 
 DAY = timedelta(days=1)
 NOW = START + 200 * DAY
@@ -57,10 +57,8 @@ class Site:
 
     def begin(self, key: str, when: datetime) -> str:
         job_id = self.state.new_job_id("frob", when)
-        build = self.database.next_build_number("frob", key)
-        self.database.insert_job(
-            job_id=job_id, op="frob", key=key, key_digest=key, build=build, ready=when
-        )
+        build = next_build(self.database, "frob", key)
+        self.database.insert_job(created(job_id, key=key, key_digest=key, build=build, when=when))
         # A log this old without a row may be removed at any moment.
         self.commit()
         self.log(job_id, when)
@@ -68,7 +66,7 @@ class Site:
 
     def build(self, key: str, when: datetime) -> str:
         job_id = self.begin(key, when)
-        self.database.finish_job(job_id, finished=when, ok=True, outcome="1")
+        self.database.finish_job(job_id, JobEnd.OK, finished=when, outcome="1")
         return job_id
 
     def collect(self, mode: GcMode = GcMode.DELETE) -> GcReport:
@@ -76,7 +74,7 @@ class Site:
         return collect_garbage(self.state, older_than=90 * DAY, now=NOW, mode=mode)
 
     def jobs(self) -> set[str]:
-        return {job.job_id for job in self.database.history(states=list(JobState), limit=10_000)}
+        return {job.job_id for job in self.database.history(ends={None, *JobEnd}, limit=10_000)}
 
     def logs(self) -> set[str]:
         found = self.state.jobs.glob("*/*.log")
@@ -118,21 +116,20 @@ def test_running_jobs_stay(site: Site) -> None:
     """A job without an end is in use, however old it is, and can finish afterwards."""
     job = site.begin("a", OLD)
     assert site.collect().jobs == []
-    site.database.finish_job(job, finished=NOW, ok=True, outcome="1")
+    site.database.finish_job(job, JobEnd.OK, finished=NOW, outcome="1")
     site.database.commit()
     assert site.jobs() == site.logs() == {job}
 
 
 def test_runs_without_a_result_go(site: Site, tmp_path: Path) -> None:
-    """Discarded and interrupted runs are removed when they are old, and only then."""
+    """Superseded and interrupted runs are removed when they are old, and only then."""
     last = site.build("a", OLD)
-    discarded, interrupted = site.begin("a", OLD), site.begin("a", OLD)
+    superseded, interrupted = site.begin("a", OLD), site.begin("a", OLD)
     young = site.begin("a", YOUNG)
-    site.database.discard_job(discarded, finished=OLD)
+    site.database.finish_job(superseded, JobEnd.SUPERSEDED, finished=OLD)
     site.database.close()
     with Database.open(site.state.database) as site.database:
-        assert site.database.interrupted == (interrupted, young)
-        assert site.collect().jobs == [discarded, interrupted]
+        assert site.collect().jobs == [superseded, interrupted]
         assert site.jobs() == site.logs() == {last, young}
 
 
@@ -329,7 +326,7 @@ def test_an_engine_works_on_beside_it(site: Site, run_child: RunChild) -> None:
         found = site.database.lookup("frob", str(key))
         assert found is not None
         assert found.job_id == last
-        site.database.discard_job(running, finished=OLD)
+        site.database.finish_job(running, JobEnd.SUPERSEDED, finished=OLD)
         site.commit()
     child.stdout.readline()
     child.stdin.write("again\n")

@@ -1,18 +1,27 @@
 """Database files: migrations, versions, and damage."""
 
+import logging
 import re
 import sqlite3
+import subprocess
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
-from pycurrent.store import Database, DatabaseReader, NewerVersion, StateDirError, StoreDamaged
+from pycurrent.store import (
+    Database,
+    DatabaseReader,
+    JobEnd,
+    NewerVersion,
+    StateDirError,
+    StoreDamaged,
+)
 from pycurrent.store.queries import load_queries
-from pycurrent.store.schema import migrations
+from pycurrent.store.schema import migrations, open_for_writing
 
-from .conftest import Builds
+from .conftest import START, Builds, RunChild
 
 
 def filled(path: Path, builds: int = 200) -> None:
@@ -37,6 +46,128 @@ def test_each_migration_is_a_step_of_its_own(path: Path) -> None:
         Builds(database).build()
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (len(migrations()),)
+
+
+OLD_JOBS = {
+    # By id: state, running, finished, ok, outcome, kind, rebuild.
+    "ok": ("finished", 1, 1, 1, '"made"', None, 1),
+    "failed": ("finished", 1, 1, 0, "why", None, 0),
+    "failed by the machine": ("finished", 1, 1, 0, "no network", "infra", 0),
+    "cancelled": ("finished", 0, 1, 0, "Cancelled: by ann", "cancelled", 0),
+    "timed out": ("finished", 1, 1, 0, "Timed out after 5 s", "timeout", 0),
+    "superseded": ("discarded", 1, 1, None, None, None, 0),
+    "interrupted": ("interrupted", 1, 0, None, None, None, 0),
+    "killed": ("running", 0, 0, None, None, None, 0),
+}
+
+
+def old_database(path: Path, *, copies: int = 1) -> None:
+    """A database as the third migration left it, with jobs that ended in each way."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(f"{''.join(migrations()[:3])}; PRAGMA user_version = 3;")
+        for n in range(copies):
+            for job, (state, running, finished, ok, outcome, kind, rebuild) in OLD_JOBS.items():
+                instants = (f"2026-11-22T08:47:0{k}.123456Z" for k in (3, 4, 5))
+                ready, began, ended = instants
+                connection.execute(
+                    "INSERT INTO job (job_id, op, key, key_digest, build, level, state, ready,"
+                    " running, finished, ok, outcome, kind, rebuild)"
+                    " VALUES (?, 'frob', ?, ?, 0, 'average', ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        f"{job}/{n}" if n else job, job, f"digest of {job}/{n}", state, ready,
+                        began if running else None, ended if finished else None, ok, outcome, kind,
+                        rebuild,
+                    ),
+                )  # fmt: skip
+
+
+def test_old_jobs_keep_what_is_known_of_them(path: Path) -> None:
+    """Each end of the old schema becomes one of the new, with its times, result and order."""
+    old_database(path)
+    with Database.open(path) as database:
+        jobs = {job.job_id: job for job in database.history(ends={None, *JobEnd})}
+    assert [*jobs] == [*reversed(OLD_JOBS)]
+    assert {name: job.ended for name, job in jobs.items()} == {
+        "ok": JobEnd.OK,
+        "failed": JobEnd.FAILED,
+        "failed by the machine": JobEnd.FAILED,
+        "cancelled": JobEnd.CANCELLED,
+        "timed out": JobEnd.TIMED_OUT,
+        "superseded": JobEnd.SUPERSEDED,
+        "interrupted": JobEnd.INTERRUPTED,
+        "killed": JobEnd.INTERRUPTED,
+    }
+    for name, (_, running, finished, _, outcome, kind, rebuild) in OLD_JOBS.items():
+        job = jobs[name]
+        assert (job.created, job.level, job.cause, job.build) == (START, "average", None, 0)
+        assert (job.started is not None, job.finished is not None) == (running, finished)
+        assert (job.outcome, job.kind, job.rebuild) == (outcome, kind, rebuild)
+
+
+MIGRATE = """
+import sys
+from pathlib import Path
+from pycurrent.store import Database
+print("begins", flush=True)
+Database.open(Path(sys.argv[1])).close()
+print("done", flush=True)
+"""
+
+
+@pytest.mark.parametrize("milliseconds", [0, 20, 60, 150, 400])
+def test_a_migration_that_is_killed_begins_anew(
+    path: Path, run_child: RunChild, milliseconds: int
+) -> None:
+    """Whenever that is, the database has the old schema or the new one, and all its jobs."""
+    old_database(path, copies=5000)
+    child = run_child(MIGRATE, path)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "begins\n"
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(milliseconds / 1000)
+    child.kill()
+    child.wait()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone()[0] in {3, len(migrations())}
+        assert connection.execute("SELECT count(*) FROM job").fetchone() == (8 * 5000,)
+    with Database.open(path) as database:
+        assert len(database.history(ends={*JobEnd}, limit=10**6)) == 8 * 5000
+        assert len(database.history(ok=True, limit=10**6)) == 5000
+
+
+def test_a_migration_that_takes_long_is_told(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever waits for the start is told why, and when it is over; a quick one says nothing."""
+    old_database(path, copies=1000)
+    path.with_name("copy.db").write_bytes(path.read_bytes())
+    with caplog.at_level(logging.WARNING):
+        Database.open(path).close()
+        assert caplog.messages == []
+        open_for_writing(path.with_name("copy.db"), busy_seconds=1, quiet_seconds=0).close()
+    begun, done = caplog.messages
+    assert begun.startswith(f"the database {path.with_name('copy.db')} (")
+    assert "is being brought to the schema of this version" in begun
+    assert done == "the database is up to date after 0 s"
+
+
+def test_what_explains_a_job_goes_with_it(db: Database, builds: Builds, path: Path) -> None:
+    """Whoever removes the job: its uses by stages, their labels, and its changes."""
+    gone, kept = builds.build("a"), builds.build("b")
+    db.commit()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(
+            "INSERT INTO stage (path) VALUES ('web/build'), ('web/test');"
+            "INSERT INTO label (name, value) VALUES ('repo', 'web');"
+            "INSERT INTO change (at, kind, summary) VALUES ('2026-11-22', 'start', 'started');"
+            "INSERT INTO job_use (job, stage, since) SELECT seq, stage.id, created FROM job, stage;"
+            "INSERT INTO use_label SELECT label.id, job_use.id FROM label, job_use;"
+            "INSERT INTO job_change SELECT seq, change.id FROM job, change;"
+        )
+        connection.execute("DELETE FROM job WHERE job_id = ?", (gone.job_id,))
+        for table in ("job_use", "use_label JOIN job_use ON use = id", "job_change"):
+            jobs = f"SELECT DISTINCT job_id FROM {table} JOIN job ON job = seq"
+            assert connection.execute(jobs).fetchall() == [(kept.job_id,)]
+        assert connection.execute("SELECT count(*) FROM use_label").fetchone() == (2,)
+        assert connection.execute("SELECT count(*) FROM job_use").fetchone() == (2,)
 
 
 def test_a_reader_does_not_migrate(path: Path) -> None:
@@ -118,8 +249,9 @@ def test_damage_that_is_met_later(path: Path) -> None:
     size = path.stat().st_size
     assert size > 1 << 20
     with path.open("r+b") as file:
-        file.seek(4096 * 4)
-        file.write(b"\xa5" * (size - 4096 * 8))
+        # The first pages hold the schema, which is read at once.
+        file.seek(4096 * 40)
+        file.write(b"\xa5" * (size - 4096 * 44))
     with DatabaseReader.open(path) as reader, pytest.raises(StoreDamaged, match="is damaged"):
         reader.history(text="nothing")
     with pytest.raises(StoreDamaged, match="is damaged"):
@@ -159,7 +291,7 @@ def test_the_schema_refuses_half_a_result(db: Database, path: Path) -> None:
     job = Builds(db).begin()
     db.commit()
     with closing(sqlite3.connect(path)) as connection:
-        for change in ("state = 'finished'", "ok = 1", "state = 'lost'", "outcome = 'x'"):
+        for change in ("ended = 'ok'", "ended = 'lost'", "outcome = 'x'", "kind = 'mine'"):
             with pytest.raises(sqlite3.IntegrityError):
                 connection.execute(f"UPDATE job SET {change} WHERE job_id = ?", (job,))
             connection.rollback()
@@ -167,8 +299,8 @@ def test_the_schema_refuses_half_a_result(db: Database, path: Path) -> None:
 
 MALFORMED = {
     "text that is not UTF-8": "outcome = CAST(x'22ff22' AS TEXT)",
-    "a date": "ready = 'yesterday'",
-    "a number for a date": "ready = 5",
+    "a date": "created = 'yesterday'",
+    "a number for a date": "created = 5",
     "text for a date": "finished = 'now'",
 }
 

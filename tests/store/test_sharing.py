@@ -12,7 +12,7 @@ import pytest
 from pycurrent.store import (
     Database,
     DatabaseReader,
-    JobState,
+    JobEnd,
     StateDir,
     StateDirError,
     StoreBusy,
@@ -31,16 +31,16 @@ WRITE = """
 import sys
 from pathlib import Path
 from datetime import datetime, UTC
-from pycurrent.store import Database
+from pycurrent.store import Database, JobEnd, JobRecord
 db = Database.open(Path(sys.argv[1]))
 for n in range(10**9):
     now = datetime.now(UTC)
-    job = dict(op="frob", key=str(n), key_digest=str(n), build=0, ready=now)
-    db.insert_job(job_id=f"finished/{n}", **job)
+    job = ["frob", str(n), str(n), None, None, 0, now, None]
+    db.insert_job(JobRecord(f"finished/{n}", *job))
     if n % 3:
         db.commit()
-    db.finish_job(f"finished/{n}", finished=now, ok=True, outcome="x" * (n % 5000))
-    db.insert_job(job_id=f"running/{n}", **job)
+    db.finish_job(f"finished/{n}", JobEnd.OK, finished=now, outcome="x" * (n % 5000))
+    db.insert_job(JobRecord(f"running/{n}", *job))
     db.commit()
     print(n, flush=True)
 """
@@ -56,13 +56,13 @@ def shell(path: Path, db: Database) -> Iterator[sqlite3.Connection]:
 def test_cache_is_asked_from_a_shell(
     db: Database, builds: Builds, shell: sqlite3.Connection
 ) -> None:
-    """One row for each build, rebuilds too; not for what runs, was discarded or interrupted."""
+    """One row for each build, rebuilds too; not for what runs, was superseded or interrupted."""
     first = builds.build("a", '"sha256:1"', op="docker-build")
     second = builds.build("a", "exit status 1", op="docker-build", ok=False)
     third = builds.build("b", '"done"', op="docker-build", value='"tag"')
     builds.build("a", op="other")
     builds.begin("c", op="docker-build")
-    db.discard_job(builds.begin("d", op="docker-build"), finished=third.finished)
+    db.finish_job(builds.begin("d", op="docker-build"), JobEnd.SUPERSEDED, finished=third.finished)
     db.commit()
     rows = shell.execute(ASK).fetchall()
     assert [row[:4] for row in rows] == [
@@ -97,7 +97,6 @@ def test_a_locked_database_loses_nothing(
     record = builds.build()
     with pytest.raises(StoreBusy, match="is locked by another program"):
         db.commit()
-    assert db.dirty
     assert db.lookup("frob", record.key_digest) == record
     shell.rollback()
     db.commit()
@@ -123,7 +122,7 @@ def test_a_reader_changes_nothing(path: Path) -> None:
     with Database.open(path) as database:
         left = Builds(database).begin()
     with DatabaseReader.open(path) as reader:
-        (record,) = reader.history(states={JobState.RUNNING})
+        (record,) = reader.history(ends={None})
         assert record.job_id == left
 
 
@@ -147,7 +146,8 @@ def test_what_was_committed_survives_a_kill(path: Path, run_child: RunChild, com
     said = [commits - 1] + [int(line) for line in child.stdout.read().split("\n") if line.isdigit()]
     last = said[-1]
     with Database.open(path) as database:
-        assert set(database.interrupted) >= {f"running/{n}" for n in range(last + 1)}
+        found = database.history(ends={JobEnd.INTERRUPTED}, limit=10_000)
+        assert {job.job_id for job in found} >= {f"running/{n}" for n in range(last + 1)}
         for n in range(last + 1):
             record = database.lookup("frob", str(n))
             assert record is not None
@@ -243,7 +243,6 @@ def test_a_full_disk_loses_nothing(small_disk: Path, size: int) -> None:
         for _ in range(3):
             with pytest.raises(StoreFull, match="make room on it"):
                 database.commit()
-        assert database.dirty
         assert [database.lookup("frob", r.key_digest) for r in records] == records
         assert database.lookup("frob", before.key_digest) == before
         assert builds.build("later").build == 0

@@ -573,6 +573,7 @@ async def test_metrics_count_the_ends_of_jobs(tmp_path: Path) -> None:
             "failed": "1.0",
             "cancelled": "1.0",
             "timed-out": "0.0",
+            "superseded": "0.0",
             "interrupted": "0.0",
         }
 

@@ -15,7 +15,6 @@ from pycurrent.cache.instance import Instance
 from pycurrent.cache.operation import Builder, CachedWork, Operation, Publisher
 from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.spec import Spec
-from pycurrent.cache.states import JobEnd
 
 __all__ = [
     "Builder",
@@ -24,7 +23,6 @@ __all__ = [
     "Codec",
     "Handle",
     "Instance",
-    "JobEnd",
     "Operation",
     "Publisher",
     "Schedule",

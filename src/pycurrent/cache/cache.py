@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.spec import Key, Spec
-from pycurrent.cache.states import Abandoned, JobEnd, Run, Want
+from pycurrent.cache.states import Abandoned, Run, Want, end_of
 from pycurrent.cache.stopping import see_off
 from pycurrent.engine.driven_job import DrivenJob, JobState
 from pycurrent.engine.engine import Engine
@@ -20,6 +20,7 @@ from pycurrent.engine.logrules import Explanation
 from pycurrent.engine.pool import Tickets
 from pycurrent.engine.tasks import leave_alone
 from pycurrent.errors import UsageError, WrongKind
+from pycurrent.store import JobEnd
 from pycurrent.term import Metadata, Output, Primitive, Runtime, Subscription, shown
 
 if TYPE_CHECKING:
@@ -191,8 +192,9 @@ class Cache:
 
         outcome = await run_job(job, work, self._explain)
         del self._making[instance]
-        instance.finish(run, outcome)
-        self._tell_end(job, JobEnd.of(run, outcome))
+        end = end_of(run, outcome)
+        instance.finish(run, end, outcome)
+        self._tell_end(job, end)
 
     def _tell_end(self, job: DrivenJob, end: JobEnd) -> None:
         for told in self._told_of_ends:
@@ -232,7 +234,8 @@ class Cache:
             leave_alone(task)
             self.engine.left_alone.append(run.job.id)
             assert run.job.stopped is not None
-            instance.finish(run, run.job.stopped.outcome)
+            outcome = run.job.stopped.outcome
+            instance.finish(run, end_of(run, outcome), outcome)
 
 
 class Wanted(Primitive[T], Generic[T]):

@@ -77,7 +77,7 @@ from pycurrent.cache.states import (
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.machine import Blame, blame
 from pycurrent.engine.pool import Priority, Tickets
-from pycurrent.store import BuildRecord
+from pycurrent.store import BuildRecord, JobEnd
 from pycurrent.term import Failed, FailureKind, Metadata, Ok, Output
 
 if TYPE_CHECKING:
@@ -335,7 +335,7 @@ class Instance:
 
     def _job_changed(self, job: DrivenJob) -> None:
         if job.level is not None:
-            self.cache.engine.store.start_job(job.id, running=job.started, level=str(job.level))
+            self.cache.engine.store.start_job(job.id, started=job.started, level=str(job.level))
         self.notify()
         self.cache.engine.request_step()
 
@@ -347,50 +347,55 @@ class Instance:
                 "it is no longer needed" if why is Abandoned.UNWANTED else f"{why.value}"
             )
 
-    def finish(self, run: Run, outcome: Ok[tuple[Any, str]] | Failed) -> None:
+    def finish(self, run: Run, end: JobEnd, outcome: Ok[tuple[Any, str]] | Failed) -> None:
         """A run has ended; the value of one that succeeded comes with its text."""
         assert isinstance(self.state, Making)
         assert self.state.run is run
         engine = self.cache.engine
         now = engine.clock.now()
         latched = self.state.latched
-        match run.abandoned:
-            case None if isinstance(outcome, Failed) and run.job.blame is not Blame.WORK:
-                engine.store.interrupt_job(run.job.id)
-                if run.job.blame is Blame.SHORTAGE:
-                    self._pause(outcome.message, latched, run.attempt + 1)
-                else:
-                    self.state = Known(Result(outcome, run.target.digest, now))
-            case None:
-                self.state = self._record(run, outcome, now, latched)
-            case Abandoned.UNWANTED:
-                engine.store.discard_job(run.job.id, finished=now, running=run.job.started)
+        match end:
+            case JobEnd.SUPERSEDED:
+                engine.store.finish_job(run.job.id, end, finished=now, started=run.job.started)
                 before = self.state.before
                 if run.has_begun:
                     self.state = Unknown(latched)
                 else:
                     self._tickets = run.job.tickets
                     self.state = Unknown(latched) if before is None else Known(before)
-            case Abandoned.STOPPING:
-                engine.store.interrupt_job(run.job.id)
-                self.state = Unknown(latched)
+            case JobEnd.INTERRUPTED:
+                engine.store.finish_job(run.job.id, end)
+                self._interrupted(run, outcome, now, latched)
+            case JobEnd.OK | JobEnd.FAILED | JobEnd.CANCELLED | JobEnd.TIMED_OUT:
+                result = finish_job(engine.store, run, end, outcome, now)
+                self._finished(run, Result(result, run.target.digest, now), latched)
         self.cache.touch(self)
         self.notify()
 
-    def _record(
+    def _interrupted(
         self,
         run: Run,
         outcome: Ok[tuple[Any, str]] | Failed,
         now: datetime,
         latched: Result | None,
-    ) -> Unknown | Known:
-        result = finish_job(self.cache.engine.store, run, outcome, now)
+    ) -> None:
+        """The engine is stopping, or the machine has failed the run."""
+        if run.abandoned is not None or not isinstance(outcome, Failed):
+            self.state = Unknown(latched)
+        elif run.job.blame is Blame.SHORTAGE:
+            self._pause(outcome.message, latched, run.attempt + 1)
+        else:
+            self.state = Known(Result(outcome, run.target.digest, now))
+
+    def _finished(self, run: Run, result: Result, latched: Result | None) -> None:
+        """The run has left a result."""
         self.build += 1
         targets = [want.target.digest for want in self.users.values()]
         stale = bool(targets) and run.target.digest not in targets
-        if stale and isinstance(result, Failed):
-            return Unknown(latched)
-        return Known(Result(result, run.target.digest, now))
+        if stale and isinstance(result.outcome, Failed):
+            self.state = Unknown(latched)
+        else:
+            self.state = Known(result)
 
     # Making it again
 

@@ -10,7 +10,7 @@ from pycurrent.cache.codec import UnreadableValue
 from pycurrent.cache.spec import Key, Spec, Target
 from pycurrent.cache.states import Result, Run
 from pycurrent.engine.driven_job import DrivenJob
-from pycurrent.store import BuildRecord, Database
+from pycurrent.store import BuildRecord, Database, JobEnd, JobRecord
 from pycurrent.term import Failed, FailureKind, Ok
 
 _log = logging.getLogger(__name__)
@@ -36,19 +36,22 @@ def insert_job(
 ) -> None:
     """Record that a run of this number begins."""
     store.insert_job(
-        job_id=job.id,
-        op=spec.id,
-        key=key.text,
-        key_digest=key.digest,
-        value=target.text,
-        value_digest=target.digest,
-        build=build,
-        ready=job.created,
+        JobRecord(
+            job_id=job.id,
+            op=spec.id,
+            key=key.text,
+            key_digest=key.digest,
+            value=target.text,
+            value_digest=target.digest,
+            build=build,
+            created=job.created,
+            cause=None,
+        )
     )
 
 
 def finish_job(
-    store: Database, run: Run, outcome: Ok[tuple[Any, str]] | Failed, now: datetime
+    store: Database, run: Run, end: JobEnd, outcome: Ok[tuple[Any, str]] | Failed, now: datetime
 ) -> Ok[Any] | Failed:
     """Record the result of a run, and give it; the value of one that succeeded has its text."""
     result: Ok[Any] | Failed
@@ -61,10 +64,10 @@ def finish_job(
             kind = None if outcome.kind is FailureKind.REAL else outcome.kind.value
     store.finish_job(
         run.job.id,
+        end,
         finished=now,
-        ok=isinstance(result, Ok),
         outcome=text,
-        running=run.job.started,
+        started=run.job.started,
         kind=kind,
     )
     return result

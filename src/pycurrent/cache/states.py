@@ -17,6 +17,7 @@ from pycurrent.engine.clock import Timer
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.stopped import Cancelled, TimedOut
+from pycurrent.store import JobEnd
 from pycurrent.term import Failed, Ok
 
 if TYPE_CHECKING:
@@ -85,40 +86,27 @@ class Run:
         return self.job.begun is not None
 
 
-class JobEnd(Enum):
-    """What came of a run."""
-
-    OK = "ok"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    """By a person, or as nobody needed it any more."""
-    TIMED_OUT = "timed out"
-    """It ran for longer than its timeout allows."""
-    INTERRUPTED = "interrupted"
-    """The work is done again: the engine is stopping, or the machine has run out of something."""
-
-    @classmethod
-    def of(cls, run: Run, outcome: Ok[Any] | Failed) -> JobEnd:
-        """A value that was made in spite of a cancellation by a person counts."""
-        match run.abandoned, outcome:
-            case Abandoned.UNWANTED, _:
-                return cls.CANCELLED
-            case Abandoned.STOPPING, _:
-                return cls.INTERRUPTED
-            case None, Ok():
-                return cls.OK
-            case None, Failed() if run.job.blame is Blame.SHORTAGE:
-                return cls.INTERRUPTED
-            case None, Failed():
-                match run.job.stopped:
-                    case None:
-                        return cls.FAILED
-                    case Cancelled():
-                        return cls.CANCELLED
-                    case TimedOut():
-                        return cls.TIMED_OUT
-            case unreachable:
-                assert_never(unreachable)
+def end_of(run: Run, outcome: Ok[Any] | Failed) -> JobEnd:
+    """How a run ended that had this outcome."""
+    match run.abandoned, outcome:
+        case Abandoned.UNWANTED, _:
+            return JobEnd.SUPERSEDED
+        case Abandoned.STOPPING, _:
+            return JobEnd.INTERRUPTED
+        case None, Ok():
+            return JobEnd.OK
+        case None, Failed() if run.job.blame is not Blame.WORK:
+            return JobEnd.INTERRUPTED
+        case None, Failed():
+            match run.job.stopped:
+                case None:
+                    return JobEnd.FAILED
+                case Cancelled():
+                    return JobEnd.CANCELLED
+                case TimedOut():
+                    return JobEnd.TIMED_OUT
+        case unreachable:
+            assert_never(unreachable)
 
 
 @dataclass(frozen=True, slots=True)

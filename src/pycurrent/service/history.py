@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from pycurrent.errors import UsageError
-from pycurrent.store import DatabaseReader, JobRecord, JobState, StateDir
+from pycurrent.store import DatabaseReader, JobEnd, JobRecord, StateDir
 
 _LISTED = 5
 """How many jobs a message names at most."""
@@ -147,7 +147,7 @@ class Records:
         Looks at the logs that there are. Raises `UsageError` if it is none, or several.
         """
         if text == "last":
-            newest = self._database.history(states=frozenset(JobState), limit=1)
+            newest = self._database.history(ends={None, *JobEnd}, limit=1)
             if not newest:
                 raise UsageError(f"no job has been run with the state directory {self._state.path}")
             return newest[0].job_id
@@ -188,7 +188,7 @@ class Records:
     def is_running(self, job_id: str) -> bool:
         """Whether the job has not ended, and its engine has not been killed."""
         record = self._database.job(job_id)
-        unended = record is not None and record.state is JobState.RUNNING
+        unended = record is not None and record.ended is None
         return unended and self._state.is_in_use
 
 
@@ -203,20 +203,22 @@ def entry_of(record: JobRecord) -> HistoryEntry:
         level=record.level,
         ending=ending,
         failure=record.outcome if ending is Ending.FAILED else None,
-        created=record.ready,
-        started=record.running,
+        created=record.created,
+        started=record.started,
         ended=record.finished,
         rebuild=record.rebuild,
     )
 
 
 def _ending(record: JobRecord) -> Ending:
-    match record.state:
-        case JobState.FINISHED:
-            return Ending.OK if record.ok else Ending.FAILED
-        case JobState.INTERRUPTED:
-            return Ending.INTERRUPTED
-        case JobState.DISCARDED:
-            return Ending.DISCARDED
-        case JobState.RUNNING:
+    match record.ended:
+        case None:
             return Ending.RUNNING
+        case JobEnd.OK:
+            return Ending.OK
+        case JobEnd.FAILED | JobEnd.CANCELLED | JobEnd.TIMED_OUT:
+            return Ending.FAILED
+        case JobEnd.INTERRUPTED:
+            return Ending.INTERRUPTED
+        case JobEnd.SUPERSEDED:
+            return Ending.DISCARDED

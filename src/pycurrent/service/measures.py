@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pycurrent.cache import Cache, JobEnd
+from pycurrent.cache import Cache
 from pycurrent.engine import AnyPool, DrivenJob, Effect, Engine, JobState, Pool, Step
 from pycurrent.service.view import EngineView
 from pycurrent.service.views import JobView, StageChange
+from pycurrent.store import JobEnd
 from pycurrent.term import Stats
 
 

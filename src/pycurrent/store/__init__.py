@@ -17,7 +17,7 @@ from pycurrent.store.errors import (
 )
 from pycurrent.store.gc import GcMode, GcReport, collect_garbage
 from pycurrent.store.reader import DatabaseReader
-from pycurrent.store.records import BuildRecord, JobRecord, JobState, RuleRecord
+from pycurrent.store.records import BuildRecord, JobEnd, JobRecord, RuleRecord
 from pycurrent.store.sharing import Sharing
 from pycurrent.store.state_dir import StateDir
 
@@ -29,8 +29,8 @@ __all__ = [
     "DatabaseReader",
     "GcMode",
     "GcReport",
+    "JobEnd",
     "JobRecord",
-    "JobState",
     "NewerVersion",
     "RuleRecord",
     "SessionRecord",

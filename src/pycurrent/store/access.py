@@ -13,7 +13,7 @@ from typing import Self
 
 from pycurrent.store.errors import StateDirError, from_sqlite
 from pycurrent.store.queries import load_queries
-from pycurrent.store.rows import Row, storable, time_text
+from pycurrent.store.records import Row, storable, time_text
 from pycurrent.store.schema import open_existing, open_for_writing
 from pycurrent.store.state_dir import StateDir
 

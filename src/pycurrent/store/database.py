@@ -6,8 +6,8 @@ Until then they are seen by `lookup`, and lost if the process is killed; so an e
 before it tells anybody about a result. A commit that fails, because the disk is full for
 example, loses nothing: the next one writes everything.
 
-    insert_job ──► start_job ──► finish_job      a result: the last one of its key from then on
-        │              │    └──► discard_job     no result
+    insert_job ──► start_job ──► finish_job      its end; a result, if that is one, is the last one
+        │              │                         of its key from then on
         └──────────────┴──killed──► interrupted  found by the next `open`: no result
 
 A job can end without having been started. What a commit writes is a job as it is then: one that
@@ -16,7 +16,7 @@ began and ended between two commits is written once.
 
 import sqlite3
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -25,8 +25,16 @@ from pycurrent.store.checkpoint import Checkpointer
 from pycurrent.store.errors import StoreDamaged, StoreError, from_sqlite
 from pycurrent.store.place import Place
 from pycurrent.store.reader import DatabaseReader
-from pycurrent.store.records import BuildRecord, JobState, RuleRecord
-from pycurrent.store.rows import JobRow, build_record, time_text
+from pycurrent.store.records import (
+    CHANGING,
+    COLUMNS,
+    BuildRecord,
+    JobEnd,
+    JobRecord,
+    RuleRecord,
+    copy_of,
+    time_text,
+)
 from pycurrent.store.schema import CHECKED_UP_TO, look_through, open_for_writing
 from pycurrent.store.sharing import Sharing
 
@@ -42,13 +50,13 @@ class _Unsaved:
     """What the next commit writes."""
 
     # Jobs by their id: those that have no row yet, and those whose row is out of date.
-    inserted: dict[str, JobRow] = field(default_factory=dict)
-    updated: dict[str, JobRow] = field(default_factory=dict)
+    inserted: dict[str, JobRecord] = field(default_factory=dict)
+    updated: dict[str, JobRecord] = field(default_factory=dict)
     # Ids of results that are to be rebuilt.
     rebuilds: set[str] = field(default_factory=set)
     settings: dict[str, str] = field(default_factory=dict)
     # The last result of each (op, key digest) that differs from the one in the file.
-    results: dict[tuple[str, str], BuildRecord] = field(default_factory=dict)
+    results: dict[tuple[str, str], JobRecord] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.inserted or self.updated or self.rebuilds or self.settings)
@@ -57,10 +65,9 @@ class _Unsaved:
 class Database(DatabaseReader):
     """The database of the engine that holds the state directory.
 
-    Belongs to the thread that made it, and never writes before `commit` (log rules and settings
-    excepted, which are written at once). Who reads jobs, their history or their operations has
-    what is unsaved committed first, if the disk takes it. Use it as a context manager, or call
-    `close`.
+    Belongs to the thread that made it, and never writes before `commit`, log rules excepted,
+    which are written at once. Reading jobs, their history or their operations first commits what
+    is unsaved, if the disk takes it. Use it as a context manager, or call `close`.
     """
 
     def __init__(
@@ -69,7 +76,7 @@ class Database(DatabaseReader):
         super().__init__(path, connection)
         self._lookup = self._queries["lookup"]
         self._cursor = connection.cursor()
-        self._running: dict[str, JobRow] = {}
+        self._running: dict[str, JobRecord] = {}
         self._unsaved = _Unsaved()
         self._checkpointer = Checkpointer(path, threshold_bytes=checkpoint_bytes)
         self._checkpointer.prepare(connection)
@@ -78,8 +85,8 @@ class Database(DatabaseReader):
         self.damage: StoreDamaged | None = None
         #: When the database was last opened to be written.
         self._write("set_setting", ("opened", time_text(datetime.now(UTC))))
-        #: The jobs that this `open` found unfinished, in the order of their creation.
-        self.interrupted: tuple[str, ...] = self._interrupt_unfinished()
+        # Those of an engine that was killed.
+        self._write("interrupt_unended", ())
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         self._place = Place.of(path)
         #: How many commits have written something.
@@ -132,90 +139,55 @@ class Database(DatabaseReader):
 
     # Jobs
 
-    def insert_job(
-        self,
-        *,
-        job_id: str,
-        op: str,
-        key: str,
-        key_digest: str,
-        build: int,
-        ready: datetime,
-        value: str | None = None,
-        value_digest: str | None = None,
-        labels: str | None = None,
-        reason: str | None = None,
-    ) -> None:
-        """Records a job that was created. `build` is from `next_build_number`."""
-        job = JobRow(job_id, op, key, key_digest, value, value_digest, build, ready, labels, reason)
-        self._running[job_id] = self._unsaved.inserted[job_id] = job
+    def insert_job(self, job: JobRecord) -> None:
+        """Records a job that was created. From then on the record is the database's, which
+        changes it: keep no other use of it.
+        """
+        self._running[job.job_id] = self._unsaved.inserted[job.job_id] = job
 
-    def start_job(self, job_id: str, *, running: datetime | None, level: str) -> None:
+    def start_job(self, job_id: str, *, started: datetime | None, level: str) -> None:
         """Records how risky a job is, and when its work started: None if it waits for that.
 
         Raises ValueError if the job has ended, or was not inserted.
         """
         job = self._changing(job_id)
-        job.running = running
+        job.started = started
         job.level = level
 
     def finish_job(
         self,
         job_id: str,
+        end: JobEnd,
         *,
-        finished: datetime,
-        ok: bool,
-        outcome: str,
-        running: datetime | None = None,
+        finished: datetime | None = None,
+        outcome: str | None = None,
+        started: datetime | None = None,
         kind: str | None = None,
-    ) -> BuildRecord:
-        """Records the result of a job: from now on it is the one that `lookup` finds.
+    ) -> None:
+        """Records how a job ended.
 
-        `kind` is that of a failure which is not the work's own: infra, timeout or cancelled.
-        `running`, if given, is when its work started by the clock that tells `finished`: it may
-        have been set since `start_job`.
+        An end that leaves a result comes with its `outcome`, and with when it `finished`: from
+        now on it is the one that `lookup` finds. `kind` is that of a failure which is not the
+        work's own. `started`, if given, is when its work started by the clock that tells
+        `finished`: it may have been set since `start_job`.
 
         Raises ValueError if the job has ended, or was not inserted.
         """
+        assert end.has_result == (outcome is not None)
+        assert outcome is None or finished is not None
         job = self._changing(job_id)
         del self._running[job_id]
-        job.state = JobState.FINISHED
-        job.running = running or job.running
+        job.ended = end
+        job.started = started or job.started
         job.finished = finished
-        job.ok = ok
         job.outcome = outcome
         job.kind = kind
-        result = self._unsaved.results[job.op, job.key_digest] = job.result()
-        return result
-
-    def discard_job(
-        self, job_id: str, *, finished: datetime, running: datetime | None = None
-    ) -> None:
-        """Records that a job has ended without a result: it was cancelled as nobody wanted it.
-
-        `running` as for `finish_job`.
-
-        Raises ValueError if the job has ended, or was not inserted.
-        """
-        job = self._changing(job_id)
-        del self._running[job_id]
-        job.state = JobState.DISCARDED
-        job.running = running or job.running
-        job.finished = finished
-
-    def interrupt_job(self, job_id: str) -> None:
-        """Records that the engine stopped before the job had ended: its work is to be done
-        again, as after a kill.
-
-        Raises ValueError if the job has ended, or was not inserted.
-        """
-        job = self._changing(job_id)
-        del self._running[job_id]
-        job.state = JobState.INTERRUPTED
+        if outcome is not None:
+            self._unsaved.results[job.op, job.key_digest] = job
 
     def unsettled(self, result: BuildRecord) -> bool:
-        """Whether a later run for the same key began, and left no result: what the key is set
-        to is not known, then.
+        """True if a later run for the same key began, and left no result: then nobody knows to
+        what the key is set.
         """
         rows = self._read("unsettled", (result.op, result.key_digest, result.job_id))
         return bool(list(rows))
@@ -227,7 +199,7 @@ class Database(DatabaseReader):
         """
         last = self.lookup(op, key_digest)
         if last is not None and not last.rebuild:
-            last = replace(last, rebuild=True)
+            last.rebuild = True
             self._unsaved.results[op, key_digest] = last
             self._unsaved.rebuilds.add(last.job_id)
         return last
@@ -241,12 +213,12 @@ class Database(DatabaseReader):
         """
         unsaved = self._unsaved.results.get((op, key_digest))
         if unsaved is not None:
-            return unsaved
+            return copy_of(unsaved, BuildRecord)
         try:
             if not self._connection.in_transaction:
                 self._connection.execute("BEGIN")
             row = self._cursor.execute(self._lookup, (op, key_digest)).fetchone()
-            return None if row is None else build_record(op, key_digest, row)
+            return None if row is None else COLUMNS.record(row, BuildRecord)
         except (sqlite3.Error, ValueError, TypeError, AttributeError) as error:
             raise self._damage_or(error) from error
 
@@ -260,12 +232,8 @@ class Database(DatabaseReader):
         """Removes the log rule with a pattern. False if there is none. Written at once."""
         return self._write("remove_rule", (pattern,)) > 0
 
-    def set_setting(self, name: str, value: str) -> None:
-        """Remembers `value` under a name. Written at once."""
-        self._write("set_setting", (name, value))
-
     def remember(self, name: str, value: str) -> None:
-        """Remembers `value` under a name, as `set_setting`, but is written by the next commit."""
+        """Remembers `value` under a name. Written by the next commit."""
         self._unsaved.settings[name] = value
 
     @property
@@ -274,11 +242,6 @@ class Database(DatabaseReader):
         return bool(self._read("has_jobs", ()))
 
     # Transactions
-
-    @property
-    def dirty(self) -> bool:
-        """Whether `commit` has something to do: to write, or to let go of a view of the file."""
-        return bool(self._unsaved) or self._connection.in_transaction
 
     def commit(self) -> None:
         """Writes what is unsaved: from then on it survives the death of the process.
@@ -354,12 +317,12 @@ class Database(DatabaseReader):
 
     def _write_all(self, unsaved: _Unsaved) -> None:
         run, queries = self._connection.executemany, self._queries
-        run(queries["insert_job"], (job.inserted() for job in unsaved.inserted.values()))
-        run(queries["update_job"], (job.updated() for job in unsaved.updated.values()))
+        run(queries["insert_job"], map(COLUMNS.row, unsaved.inserted.values()))
+        run(queries["update_job"], ([*CHANGING.row(j), j.job_id] for j in unsaved.updated.values()))
         run(queries["set_rebuild"], ((job_id,) for job_id in unsaved.rebuilds))
         run(queries["set_setting"], unsaved.settings.items())
 
-    def _changing(self, job_id: str) -> JobRow:
+    def _changing(self, job_id: str) -> JobRecord:
         """The job with this id, to be written by the next commit."""
         job = self._running.get(job_id)
         if job is None:
@@ -380,12 +343,6 @@ class Database(DatabaseReader):
         with suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.rollback()
-
-    def _interrupt_unfinished(self) -> tuple[str, ...]:
-        jobs = tuple(job_id for (job_id,) in self._read("unfinished", ()))
-        if jobs:
-            self._write("interrupt_unfinished", ())
-        return jobs
 
     def _write(self, query: str, parameters: tuple[object, ...]) -> int:
         """Runs one statement in a transaction of its own. Returns how many rows it changed."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from pycurrent.errors import UsageError
 from pycurrent.store.errors import from_sqlite
 from pycurrent.store.queries import load_queries
-from pycurrent.store.rows import time_text
+from pycurrent.store.records import time_text
 from pycurrent.store.schema import open_for_reading, open_for_writing
 from pycurrent.store.state_dir import StateDir
 

@@ -2,14 +2,26 @@
 
 from pathlib import Path
 
+from pycurrent.store.records import CHANGING, COLUMNS
+
 _FILE = Path(__file__).with_name("queries.sql")
 _NAME = "-- name:"
 
+_COLUMNS = {
+    "{columns}": ", ".join(COLUMNS.names),
+    "{places}": ", ".join("?" for _ in COLUMNS.names),
+    "{changes}": ", ".join(f"{name} = ?" for name in CHANGING.names),
+    "{excluded}": ", ".join(f"{name} = excluded.{name}" for name in CHANGING.names),
+}
+
 
 def load_queries() -> dict[str, str]:
-    """Each statement of `queries.sql` by its name, without its comments."""
-    # What stands before the first name is the file's own comment.
-    _, *parts = _FILE.read_text(encoding="utf-8").split(_NAME)
+    """Each statement of `queries.sql` by its name, without its comments, with a job's columns."""
+    text = _FILE.read_text(encoding="utf-8")
+    for place, columns in _COLUMNS.items():
+        text = text.replace(place, columns)
+    # The text before the first name is the file's own comment.
+    _, *parts = text.split(_NAME)
     queries = {}
     for part in parts:
         name, _, body = part.partition("\n")

@@ -1,21 +1,18 @@
--- The statements of the store, each with its name and what it is for.
+-- The statements of the store, each with its name and what it is for. In braces: the columns of a
+-- job, which are listed in `records.py`.
 
 -- name: insert_job
 -- Write a job for the first time. The second part is for a commit that is done again, because
 -- it was not seen to succeed. A job that has ended is never written over.
-INSERT INTO job (op, key, key_digest, value, value_digest, build, ready, labels, reason,
-                 level, state, running, finished, ok, outcome, kind, job_id)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO job ({columns})
+VALUES ({places})
     ON CONFLICT (job_id) DO UPDATE
-   SET level = excluded.level, state = excluded.state, running = excluded.running,
-       finished = excluded.finished, ok = excluded.ok, outcome = excluded.outcome,
-       kind = excluded.kind
- WHERE job.state = 'running';
+   SET {excluded}
+ WHERE job.ended IS NULL;
 
 -- name: update_job
 -- Write what has changed in a job since it was inserted.
-UPDATE job SET level = ?, state = ?, running = ?, finished = ?, ok = ?, outcome = ?, kind = ?
- WHERE job_id = ?;
+UPDATE job SET {changes} WHERE job_id = ?;
 
 -- name: set_rebuild
 -- Mark one result as to be rebuilt.
@@ -23,37 +20,32 @@ UPDATE job SET rebuild = 1 WHERE job_id = ?;
 
 -- name: lookup
 -- The last result of one key of an operation.
-SELECT job_id, key, value, value_digest, build, level,
-       ready, running, finished, ok, outcome, rebuild, kind
+SELECT {columns}
   FROM job
- WHERE op = ? AND key_digest = ? AND state = 'finished'
+ WHERE op = ? AND key_digest = ? AND outcome IS NOT NULL
  ORDER BY build DESC, seq DESC
  LIMIT 1;
 
 -- name: unsettled
--- Whether a run of a key after a certain job was interrupted, or discarded after its beginning.
+-- A run of a key after a certain job that was interrupted, or superseded after its beginning.
 SELECT 1 FROM job
- WHERE op = ? AND key_digest = ? AND state IN ('interrupted', 'discarded')
-   AND (state = 'interrupted' OR running IS NOT NULL)
+ WHERE op = ? AND key_digest = ? AND ended IN ('superseded', 'interrupted')
+   AND (ended = 'interrupted' OR started IS NOT NULL)
    AND seq > (SELECT seq FROM job WHERE job_id = ?)
  LIMIT 1;
 
 -- name: job
 -- One job by its id.
-SELECT job_id, op, key, key_digest, value, value_digest, build, level, state,
-       ready, running, finished, ok, outcome, labels, reason, rebuild, kind
-  FROM job
- WHERE job_id = ?;
+SELECT {columns} FROM job WHERE job_id = ?;
 
 -- name: history
 -- Jobs, the newest first. A filter that is NULL lets everything pass.
-SELECT job_id, op, key, key_digest, value, value_digest, build, level, state,
-       ready, running, finished, ok, outcome, labels, reason, rebuild, kind
+SELECT {columns}
   FROM job
  WHERE (:before IS NULL OR seq < (SELECT seq FROM job WHERE job_id = :before))
-   AND instr(:states, state) > 0
+   AND instr(:ends, '/' || coalesce(ended, '-') || '/') > 0
    AND (:op IS NULL OR op = :op)
-   AND (:ok IS NULL OR ok = :ok)
+   AND (:ok IS NULL OR (outcome IS NOT NULL AND (ended = 'ok') = :ok))
    AND (:rebuild IS NULL OR rebuild = :rebuild)
    AND (:prefix IS NULL OR substr(job_id, 1, length(:prefix)) = :prefix)
    AND (:key IS NULL OR key = :key)
@@ -65,23 +57,19 @@ SELECT job_id, op, key, key_digest, value, value_digest, build, level, state,
 -- name: ops
 -- The ids of the operations that have results: jumps from one to the next in the index.
 WITH RECURSIVE found (op) AS (
-    SELECT min(op) FROM job WHERE state = 'finished'
+    SELECT min(op) FROM job WHERE outcome IS NOT NULL
      UNION ALL
-    SELECT (SELECT min(job.op) FROM job WHERE job.op > found.op AND job.state = 'finished')
+    SELECT (SELECT min(job.op) FROM job WHERE job.op > found.op AND job.outcome IS NOT NULL)
       FROM found WHERE found.op IS NOT NULL
 )
 SELECT op FROM found WHERE op IS NOT NULL;
 
--- name: unfinished
--- The jobs that have no end: those of this engine, or of one that was killed.
-SELECT job_id FROM job WHERE state = 'running' ORDER BY seq;
-
--- name: interrupt_unfinished
+-- name: interrupt_unended
 -- Say that the jobs a killed engine left will not end any more.
-UPDATE job SET state = 'interrupted' WHERE state = 'running';
+UPDATE job SET ended = 'interrupted' WHERE ended IS NULL;
 
 -- name: has_jobs
--- Whether there are any jobs.
+-- A row if there are any jobs.
 SELECT 1 FROM job LIMIT 1;
 
 -- name: rules
@@ -110,22 +98,22 @@ INSERT INTO setting (name, value) VALUES (?, ?)
 -- Jobs that ended before a time, and are not the last result of their key.
 SELECT job_id
   FROM job
- WHERE state <> 'running'
-   AND coalesce(finished, running, ready) < ?
-   AND NOT (state = 'finished'
+ WHERE ended IS NOT NULL
+   AND coalesce(finished, started, created) < ?
+   AND NOT (outcome IS NOT NULL
             AND seq = (SELECT last.seq FROM job AS last
                         WHERE last.op = job.op AND last.key_digest = job.key_digest
-                          AND last.state = 'finished'
+                          AND last.outcome IS NOT NULL
                         ORDER BY last.build DESC, last.seq DESC
                         LIMIT 1))
  ORDER BY seq;
 
 -- name: delete_job
 -- Remove one job that is garbage.
-DELETE FROM job WHERE job_id = ? AND state <> 'running';
+DELETE FROM job WHERE job_id = ? AND ended IS NOT NULL;
 
 -- name: has_job
--- Whether there is a job with an id.
+-- A row if there is a job with an id.
 SELECT 1 FROM job WHERE job_id = ?;
 
 -- name: add_session

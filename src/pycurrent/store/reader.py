@@ -1,22 +1,26 @@
 """Reads the records: the part of the database that needs no engine."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Mapping
-from functools import partial
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 from pycurrent.store.errors import StoreError, damaged, from_sqlite
 from pycurrent.store.queries import load_queries
-from pycurrent.store.records import BuildRecord, JobRecord, JobState, RuleRecord
-from pycurrent.store.rows import Row, build_record, job_record, storable
+from pycurrent.store.records import (
+    COLUMNS,
+    BuildRecord,
+    JobEnd,
+    JobRecord,
+    Record,
+    Row,
+    RuleRecord,
+    storable,
+)
 from pycurrent.store.schema import open_for_reading
 
-#: What a history shows unless asked for more: results, and runs that a killed engine left.
-ENDED = frozenset({JobState.FINISHED, JobState.INTERRUPTED})
-
-
-T = TypeVar("T")
+SHOWN = frozenset(JobEnd) - {JobEnd.SUPERSEDED}
+"""The jobs that a history shows unless asked for others."""
 
 
 class DatabaseReader:
@@ -49,18 +53,13 @@ class DatabaseReader:
     def lookup(self, op: str, key_digest: str) -> BuildRecord | None:
         """The last result of a key, a failure too; None if there has not been any."""
         rows = self._read("lookup", (op, key_digest))
-        return self._record(partial(build_record, op, key_digest), rows[0]) if rows else None
-
-    def next_build_number(self, op: str, key_digest: str) -> int:
-        """The build number of the next job of a key: 0 if it has no result yet."""
-        last = self.lookup(op, key_digest)
-        return 0 if last is None else last.build + 1
+        return self._record(rows[0], BuildRecord) if rows else None
 
     def job(self, job_id: str) -> JobRecord | None:
-        """One job, in any state; None if there is no such job."""
+        """One job, ended or not; None if there is no such job."""
         self._catch_up()
         rows = self._read("job", (job_id,))
-        return self._record(job_record, rows[0]) if rows else None
+        return self._record(rows[0], JobRecord) if rows else None
 
     def history(
         self,
@@ -71,14 +70,15 @@ class DatabaseReader:
         prefix: str | None = None,
         key: str | None = None,
         text: str | None = None,
-        states: Collection[JobState] = ENDED,
+        ends: Collection[JobEnd | None] = SHOWN,
         limit: int = 100,
         before: str | None = None,
     ) -> list[JobRecord]:
         """Jobs, the one created last first; at most `limit`.
 
         `prefix` is how the job's id starts, a day for example; `key` the whole readable key;
-        `text` is found anywhere in the key, value or outcome, in any case (of ASCII letters).
+        `text` is found anywhere in the key, value or outcome, in any case (of ASCII letters);
+        `ends` are those that count, None for jobs that have not ended.
         `before` is a job's id, to get the next page: only jobs created before it are listed.
         """
         self._catch_up()
@@ -89,11 +89,11 @@ class DatabaseReader:
             "prefix": prefix,
             "key": None if key is None else storable(key),
             "text": None if text is None else f"%{_like_literal(storable(text))}%",
-            "states": ",".join(state.value for state in states),
+            "ends": "".join(f"/{'-' if end is None else end.value}/" for end in ends),
             "limit": limit,
             "before": before,
         }
-        return [self._record(job_record, row) for row in self._read("history", filters)]
+        return [self._record(row, JobRecord) for row in self._read("history", filters)]
 
     def ops(self) -> list[str]:
         """The ids of the operations that have results, sorted."""
@@ -105,7 +105,7 @@ class DatabaseReader:
         return [RuleRecord(*row) for row in self._read("rules", ())]
 
     def setting(self, name: str) -> str | None:
-        """What `set_setting` stored under a name; None if nothing."""
+        """The value that is remembered under a name; None if there is none."""
         rows = self._read("setting", (name,))
         return str(rows[0][0]) if rows else None
 
@@ -120,10 +120,10 @@ class DatabaseReader:
         except (sqlite3.Error, UnicodeError) as error:
             raise self._damage_or(error) from error
 
-    def _record(self, make: Callable[[Row], T], row: Row) -> T:
-        """What is in a row; one that no engine has written is damaged."""
+    def _record(self, row: Row, kind: type[Record]) -> Record:
+        """The record in a row. A row that no engine can have written is damage."""
         try:
-            return make(row)
+            return COLUMNS.record(row, kind)
         except (ValueError, TypeError, AttributeError) as error:
             raise self._damage_or(error) from error
 

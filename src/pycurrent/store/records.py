@@ -1,33 +1,51 @@
-"""The records of the store.
+"""The records of the store, and the rows of the database that hold them.
 
-A job has a record from its creation on. It ends in one of three ways: *finished*, with a result
-that holds for its key from then on; *interrupted*, because its engine was killed; *discarded*,
-because nobody wanted it any more and it was cancelled: such a run has no result.
+A job has a record from its creation on. It ends in one of the ways of `JobEnd`, some of which
+leave a result that holds for its key from then on.
+
+The columns of a job are listed once, as the fields of `JobRecord`: the statements of
+`queries.sql` and the rows are made from them.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, fields
+from datetime import UTC, datetime
 from enum import Enum
+from operator import attrgetter
+from types import NoneType
+from typing import Any, TypeVar, get_args, get_type_hints
 
 
-class JobState(Enum):
-    """How far a job is, as the store knows it. Its value is what the rows hold."""
+class JobEnd(Enum):
+    """How a job ended. The value is what the rows hold, and people read."""
 
-    RUNNING = "running"
-    FINISHED = "finished"
+    OK = "ok"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    """By a person. This is a result, and stays until somebody asks for a rebuild."""
+    TIMED_OUT = "timed out"
+    """It ran for longer than its timeout allows."""
+    SUPERSEDED = "superseded"
+    """It was cancelled as nobody needed it any more, or another job took its place: no result."""
     INTERRUPTED = "interrupted"
-    DISCARDED = "discarded"
+    """Its engine was stopped or killed, or the machine failed it: no result; it is run again."""
+
+    @property
+    def has_result(self) -> bool:
+        """True if the job left a result, which may be a failure."""
+        return self not in _WITHOUT_RESULT
 
 
-@dataclass(frozen=True, slots=True)
+_WITHOUT_RESULT = frozenset({JobEnd.SUPERSEDED, JobEnd.INTERRUPTED})
+
+
+@dataclass(slots=True)
 class JobRecord:
-    """One job, in any state.
+    """One job, ended or not. The fields are the columns of the table `job`.
 
-    `ready`, `running` and `finished` are when it was created, when its work started (None: not
-    yet, or never) and when it ended (None: not yet, or interrupted); all aware, in UTC.
-    `ok` and `outcome` are the result, set exactly when `state` is FINISHED: the JSON of what was
-    made, or the failure's message; its `kind` is None if it is the work's own. `rebuild` tells that
-    somebody asked to have it made again.
+    Those with a default are written again as the job goes on. (That is why this is not frozen:
+    the database changes its own record of a running job in place. A reader gets a copy.)
+    `created`, `started` and `finished` are aware, in UTC.
     """
 
     job_id: str
@@ -37,38 +55,40 @@ class JobRecord:
     value: str | None
     value_digest: str | None
     build: int
-    level: str | None
-    state: JobState
-    ready: datetime
-    running: datetime | None
-    finished: datetime | None
-    ok: bool | None
-    outcome: str | None
-    labels: str | None
-    reason: str | None
-    rebuild: bool = False
+    created: datetime
+    cause: str | None
+    """Why it was run, as JSON."""
+    level: str | None = None
+    started: datetime | None = None
+    """When its work began; None: not yet, or never."""
+    finished: datetime | None = None
+    """When it ended; None: not yet, or it was interrupted."""
+    ended: JobEnd | None = None
+    outcome: str | None = None
+    """The JSON of what was made, or the failure's message; None if there is no result."""
     kind: str | None = None
+    """The kind of a failure that is not the work's own."""
+    rebuild: bool = False
+    """Somebody asked for this result to be made again."""
+
+    @property
+    def ok(self) -> bool | None:
+        """True for a value, False for a failure, None if there is no result."""
+        return None if self.outcome is None else self.ended is JobEnd.OK
 
 
-@dataclass(frozen=True, slots=True)
-class BuildRecord:
-    """One result: a finished job, seen from its key. The fields are those of `JobRecord`."""
+class BuildRecord(JobRecord):
+    """One result: a job that has ended and left one."""
 
-    job_id: str
-    op: str
-    key: str
-    key_digest: str
-    value: str | None
-    value_digest: str | None
-    build: int
-    level: str | None
-    ready: datetime
-    running: datetime | None
+    __slots__ = ()
+
     finished: datetime
-    ok: bool
+    ended: JobEnd
     outcome: str
-    rebuild: bool = False
-    kind: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.ended is JobEnd.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +101,89 @@ class RuleRecord:
     pattern: str
     report: str
     score: int
+
+
+# Rows
+
+
+def time_text(time: datetime) -> str:
+    """`time` as the rows hold it: UTC, always of the same length, so that it sorts as text."""
+    if time.tzinfo is not UTC:
+        if time.tzinfo is None:
+            raise ValueError(f"{time!r} has no time zone: the store keeps aware times only")
+        time = time.astimezone(UTC)
+    return time.isoformat("T", "microseconds")[:-6] + "Z"
+
+
+def storable(text: str) -> str:
+    r"""`text` with lone surrogates written as ``\udcff``.
+
+    They come from file names and output that is not UTF-8. SQLite refuses them, and a record
+    that is refused would keep everything behind it from being written.
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+_WRITE: dict[type, Callable[[Any], object]] = {
+    str: storable,
+    datetime: time_text,
+    JobEnd: attrgetter("value"),
+}
+_READ: dict[type, Callable[[Any], object]] = {
+    bool: bool,
+    datetime: datetime.fromisoformat,
+    JobEnd: JobEnd,
+}
+
+# Rows are typed by the schema, which mypy can't see.
+Row = Sequence[Any]
+Record = TypeVar("Record", bound=JobRecord)
+
+
+class Columns:
+    """Some columns of the table `job`, in the order of the fields."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        hints = get_type_hints(JobRecord)
+        kinds = [_without_none(hints[name]) for name in names]
+        self.names = tuple(names)
+        self.values = attrgetter(*names)
+        self._write = [(n, _WRITE[kind]) for n, kind in enumerate(kinds) if kind in _WRITE]
+        self._read = [(n, _READ[kind]) for n, kind in enumerate(kinds) if kind in _READ]
+
+    def row(self, job: JobRecord) -> list[object]:
+        """The values of a job, as SQLite takes them."""
+        row = list(self.values(job))
+        for n, write in self._write:
+            if row[n] is not None:
+                row[n] = write(row[n])
+        return row
+
+    def record(self, row: Row, kind: type[Record]) -> Record:
+        """The record in a row of all columns. Raises ValueError or TypeError if it is damaged."""
+        values = list(row)
+        for n, read in self._read:
+            if values[n] is not None:
+                values[n] = read(values[n])
+        return kind(*values)
+
+
+def copy_of(job: JobRecord, kind: type[Record]) -> Record:
+    """The record of a job as it is now, to be given to others."""
+    return kind(*COLUMNS.values(job))
+
+
+def _without_none(hint: object) -> type:
+    """The type of a column, whether it may be NULL or not."""
+    kinds = [kind for kind in get_args(hint) or (hint,) if kind is not NoneType]
+    assert len(kinds) == 1, hint
+    found: type = kinds[0]
+    return found
+
+
+COLUMNS = Columns([field.name for field in fields(JobRecord)])
+"""All of them."""
+CHANGING = Columns([f.name for f in fields(JobRecord) if f.default is not MISSING])
+"""Those that are written again as the job goes on."""

@@ -10,13 +10,16 @@ what is in the write-ahead log into it.
 """
 
 import errno
+import logging
 import os
 import shutil
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from stat import S_ISREG
 from tempfile import TemporaryDirectory
+from time import monotonic
 
 from pycurrent.store.errors import (
     NewerVersion,
@@ -39,6 +42,12 @@ CHECKED_UP_TO = 1 << 20
 _READING_BUSY_SECONDS = 2.0
 # Kept in memory of the database's pages, in KiB.
 _CACHE_KIB = 16 * 1024
+# A person who waits longer than this for a start wants to know why.
+_QUIET_SECONDS = 2.0
+# In steps of SQLite's machine: a few milliseconds.
+_STEPS_BETWEEN_LOOKS = 100_000
+
+_log = logging.getLogger(__name__)
 
 
 def migrations() -> list[str]:
@@ -50,13 +59,18 @@ def migrations() -> list[str]:
 
 
 def open_for_writing(
-    path: Path, *, busy_seconds: float, sharing: Sharing = Sharing.OWNER
+    path: Path,
+    *,
+    busy_seconds: float,
+    sharing: Sharing = Sharing.OWNER,
+    quiet_seconds: float = _QUIET_SECONDS,
 ) -> sqlite3.Connection:
     """A connection to the database at `path`, which is made or migrated where needed.
 
     `sharing` says who may read it if it is made; SQLite gives its other files the same mode.
-    Waits up to `busy_seconds` for a lock that another program holds. Raises `NewerVersion`,
-    `StoreDamaged`, or another `StoreError`.
+    Waits up to `busy_seconds` for a lock that another program holds. A migration that takes
+    longer than `quiet_seconds` is logged. Raises `NewerVersion`, `StoreDamaged`, or another
+    `StoreError`.
     """
     scripts = migrations()
     if _is_there(path):
@@ -68,14 +82,41 @@ def open_for_writing(
     connection = _connect(path, path.as_uri(), busy_seconds)
     try:
         _prepare(connection)
-        for number, script in enumerate(scripts[version:], start=version + 1):
-            connection.executescript(
-                f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
-            )
+        with _logged(path, connection, quiet_seconds):
+            for number, script in enumerate(scripts[version:], start=version + 1):
+                connection.executescript(
+                    f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
+                )
     except sqlite3.Error as error:
         connection.close()
         raise _not_written(path, error) from error
     return connection
+
+
+@contextmanager
+def _logged(path: Path, connection: sqlite3.Connection, quiet_seconds: float) -> Iterator[None]:
+    """If a migration in the block takes long, log that it runs, and when it is over."""
+    began = monotonic()
+    is_said = False
+
+    def look() -> int:
+        nonlocal is_said
+        if not is_said and monotonic() - began > quiet_seconds:
+            is_said = True
+            size = path.stat().st_size / (1 << 20)
+            _log.warning(
+                "the database %s (%.0f MB) is being brought to the schema of this version; if this"
+                " is stopped, nothing is lost and it begins anew",
+                path,
+                size,
+            )
+        return 0
+
+    connection.set_progress_handler(look, _STEPS_BETWEEN_LOOKS)
+    yield
+    connection.set_progress_handler(None, 0)
+    if is_said:
+        _log.warning("the database is up to date after %.0f s", monotonic() - began)
 
 
 def _make(path: Path, sharing: Sharing) -> None:

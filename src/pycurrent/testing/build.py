@@ -18,7 +18,7 @@ class Build:
 
     `outcome` is the value, or the message of the failure; None for one that was interrupted,
     of which `ok` is None, too. `value` is what the key was set to, as JSON, where the operation
-    has one. Times are aware, in UTC, and those of the engine's clock.
+    has one. `created`, `started` and `finished` are aware, in UTC, by the engine's clock.
     """
 
     op: str
@@ -27,11 +27,21 @@ class Build:
     build: int
     ok: bool | None
     outcome: Any
-    ready: datetime
-    running: datetime | None
+    created: datetime
+    started: datetime | None
     finished: datetime | None
     rebuild: bool
     value: str | None
+
+    @property
+    def ready(self) -> datetime:
+        """When it could start but for a resource or confirmation: `created`."""
+        return self.created
+
+    @property
+    def running(self) -> datetime | None:
+        """When its work began: `started`."""
+        return self.started
 
     @classmethod
     def of(cls, record: JobRecord, engine: Engine) -> Self:
@@ -46,8 +56,8 @@ class Build:
             build=record.build,
             ok=record.ok,
             outcome=outcome,
-            ready=record.ready,
-            running=record.running,
+            created=record.created,
+            started=record.started,
             finished=record.finished,
             rebuild=record.rebuild,
             value=record.value,
