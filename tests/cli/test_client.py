@@ -112,7 +112,7 @@ async def test_overview_says_why_the_pipeline_has_failed_and_ends_with_1(client:
     """A script sees by the exit status that something failed, and a person what."""
     ended = await client("overview")
     assert ended.status == ClientExit.FAILED
-    assert ended.out.startswith("failed: no good\n1 failed, 1 running, 1 waiting")
+    assert ended.out.startswith("failed: no good\n1 failed, 1 waiting for confirmation, 1 running")
     assert f"failed   frob bad: no good\n           {client.job('frob bad')}" in ended.out
 
 

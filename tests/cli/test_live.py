@@ -192,7 +192,7 @@ def test_stages_are_lined_up_and_the_rest_counted() -> None:
         "300 failed, 4000 ok",
         "failed   frob                no good",
         "running  a much longer name  1 min 10 s",
-        "ready    x (x y)             for a resource of pool cpu (place 2 in the queue), 1 min 10 s"
+        "queued   x (x y)             for a resource of pool cpu (place 2 in the queue), 1 min 10 s"
         "  abcdef",
         "not shown: 299 failed",
         "logs: pycurrent log ID",
@@ -246,6 +246,6 @@ def test_failures_come_first_where_there_are_more_stages_than_lines() -> None:
     assert [line.plain.rstrip() for line in shown[2:6]] == [
         "failed   a stage with a long name, too",
         f"         {why}".rstrip(),
-        "ready    300 stages for a resource of pool cpu: test 0, test 1, test 2, …",
+        "queued   300 stages for a resource of pool cpu: test 0, test 1, test 2, …",
         "running  y                              1 min 10 s",
     ]

@@ -396,7 +396,7 @@ def test_once_ends_with_4_when_the_machine_has_nothing_left() -> None:
     assert earned(replace(overview, result=Failed("why")), recorded=True) is Exit.FAILED
     text = Summary(overview, Exit.MACHINE, timedelta(seconds=31), "pycurrent log").text()
     assert text.splitlines()[:2] == [
-        "unfinished: 1 ready (31 s)",
+        "unfinished: 1 queued (31 s)",
         "  build: tried again at 00:00:32 UTC: no room",
     ]
     assert "the machine has run out of something" in text

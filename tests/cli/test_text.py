@@ -24,7 +24,7 @@ def test_one_line_is_harmless() -> None:
 
 def test_counts_name_the_worst_first() -> None:
     """What is nowhere is not named."""
-    assert counts(Stats(ok=2, failed=1, blocked=3)) == "1 failed, 2 ok, 3 blocked"
+    assert counts(Stats(ok=2, failed=1, blocked=3)) == "1 failed, 3 blocked, 2 ok"
     assert counts(Stats()) == "no stages"
 
 

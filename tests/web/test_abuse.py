@@ -803,5 +803,5 @@ async def test_a_visitor_who_may_not_look_learns_nothing(locked: Site) -> None:
     visitor: Visitor = locked.visitor()
     for path in ("/login", "/nothing", "/login/none/begin"):
         page = await visitor.get(path)
-        assert "to confirm" not in page.text
+        assert "waiting" not in page.text
         assert "reply" not in page.text

@@ -188,7 +188,7 @@ async def test_a_job_is_approved_from_the_list(
     await row(page, "push").get_by_role("button", name="Start now").click()
     await expect(row(page, "push")).to_contain_text("running")
     await expect(row(page, "push").get_by_role("button", name="Start now")).to_have_count(0)
-    await expect(row(page, "tag")).to_contain_text("to confirm")
+    await expect(row(page, "tag")).to_contain_text("waiting")
     job = await writers.job("push")
     assert "Confirmed by" in site.service.logs.path(job.id).read_text()
 
@@ -315,7 +315,7 @@ async def test_an_admin_and_a_viewer_see_the_same_change(tabs: Tabs, guarded: Ru
     """One sets the level, and what waits goes on before the eyes of the other."""
     alice = await log_in(tabs, guarded, "alice", "/jobs")
     carol = await log_in(tabs, guarded, "carol", "/jobs")
-    await expect(row(carol, "push")).to_contain_text("to confirm")
+    await expect(row(carol, "push")).to_contain_text("waiting")
     await set_level(alice, "for nothing")
     await expect(level(carol)).to_have_text("nothing")
     await expect(row(carol, "push")).to_contain_text("running")

@@ -59,7 +59,7 @@ async def test_the_header_says_how_all_is(visitor: Visitor) -> None:
     """The result with its reason, each state's number, the level and what waits for it."""
     text = text_of(await visitor.get("/history"))
     assert "failed bad: no <script>alert(1)</script>" in text
-    for count in ("1 failed", "1 to confirm", "0 running", "0 blocked", "1 ok"):
+    for count in ("1 failed", "1 waiting", "0 running", "0 blocked", "1 ok"):
         assert count in text
     assert "Confirm: dangerous · 1 waiting" in text
     assert "for nothing \N{EN DASH} 1 would start" in text
@@ -159,7 +159,7 @@ async def test_stages_are_listed_with_those_of_most_concern_first(visitor: Visit
     assert ["reply bad" in rows[0], "reply risky" in rows[1], "reply good" in rows[2]] == [True] * 3
     assert 'href="/job/' in rows[0]
     assert "no &lt;script&gt;" in rows[0]
-    assert [">failed<" in rows[0], ">to confirm<" in rows[1], ">ok<" in rows[2]] == [True] * 3
+    assert [">failed<" in rows[0], ">waiting<" in rows[1], ">ok<" in rows[2]] == [True] * 3
 
 
 async def test_stages_are_filtered_by_the_address(visitor: Visitor) -> None:

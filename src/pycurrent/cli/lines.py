@@ -62,17 +62,17 @@ def line_of(change: StageChange, log_command: str) -> str | None:
     """
     stage = change.stage
     if stage.state is State.FAILED and stage.update is None:
-        return _line("failed", stage, f": {_message(stage, log_command)}")
+        return _line(stage, f": {_message(stage, log_command)}")
     if stage.job_id is None:
-        return _line("ok", stage) if _has_healed(change) else None
+        return _line(stage) if _has_healed(change) else None
     match stage.kind:
         case State.RUNNING if change.before is not State.RUNNING:
-            return _line("running", stage)
+            return _line(stage)
         case State.WAITING_FOR_CONFIRMATION if change.before is not stage.kind:
-            return _line("waiting", stage, "" if stage.wait is None else f" {waits(stage.wait)}")
+            return _line(stage, "" if stage.wait is None else f" {waits(stage.wait)}")
         case State.OK if change.before is not None:
             took = "" if change.took is None else f" in {duration(change.took)}"
-            return _line("ok", stage, took)
+            return _line(stage, took)
         case _:
             return None
 
@@ -86,5 +86,5 @@ def _message(stage: StageView, log_command: str) -> str:
     return failure if stage.job_id is None else f"{failure} (log: {log_command} {stage.job_id})"
 
 
-def _line(word: str, stage: StageView, rest: str = "") -> str:
-    return f"{word:<8} {title(stage)}{rest}"
+def _line(stage: StageView, rest: str = "") -> str:
+    return f"{stage.kind.short_word:<8} {title(stage)}{rest}"

@@ -18,7 +18,7 @@ from pycurrent.cli.output import OutputLostError, one_line
 from pycurrent.cli.text import counts, title, waits
 from pycurrent.service import EngineView, InQueue, Overview, StageChange, StageView
 from pycurrent.service.words import duration
-from pycurrent.term import Failed, State, Stats
+from pycurrent.term import Failed, State, Stats, state_of_activity
 
 SHORTEST = 0.25
 """Seconds between two paintings, at least."""
@@ -33,11 +33,11 @@ _TITLE_SHARE = 0.5
 _FRAME = 5
 """How many lines are not for stages; the last one is the cursor's."""
 
-_WORDS = {
-    State.FAILED: ("failed", "bold red"),
-    State.RUNNING: ("running", "yellow"),
-    State.WAITING_FOR_CONFIRMATION: ("waiting", "bold blue"),
-    State.READY: ("ready", "dim"),
+_STYLES = {
+    State.FAILED: "bold red",
+    State.RUNNING: "yellow",
+    State.WAITING_FOR_CONFIRMATION: "bold blue",
+    State.READY: "dim",
 }
 
 
@@ -182,8 +182,7 @@ class _Crowd:
             self.lines.append(line)
             return
         # The reason has a line of its own: it is what matters.
-        word, style = _WORDS[stage.kind]
-        self.lines.append(Text.assemble((f"{word:<8} ", style), title(stage), _job(stage)))
+        self.lines.append(Text.assemble(_word(stage.kind), title(stage), _job(stage)))
         self.lines.append(Text.assemble(" " * 9, _detail(stage, self._now)))
 
 
@@ -208,14 +207,18 @@ def _cause(stage: StageView) -> str:
 
 def _group(stages: list[StageView]) -> Text:
     """Stages that are alike: how many, and the first of them."""
-    word, style = _WORDS[stages[0].kind]
     names = ", ".join(one_line(stage.label) for stage in stages[:3])
     more = ", …" if len(stages) > 3 else ""
     cause = _cause(stages[0])
     return Text.assemble(
-        (f"{word:<8} ", style), f"{len(stages)} stages", f" {cause}" if cause else "",
+        _word(stages[0].kind), f"{len(stages)} stages", f" {cause}" if cause else "",
         (f": {names}{more}", "dim"),
     )  # fmt: skip
+
+
+def _word(state: State) -> tuple[str, str]:
+    """The column of the state, and how it looks."""
+    return f"{state.short_word:<8} ", _STYLES[state]
 
 
 def _title_width(stages: list[StageView], width: int) -> int:
@@ -224,12 +227,9 @@ def _title_width(stages: list[StageView], width: int) -> int:
 
 
 def _stage(stage: StageView, now: datetime, column: int) -> Text:
-    word, style = _WORDS[stage.kind]
     name = title(stage)
     shown = name if cell_len(name) <= column else set_cell_size(name, column - 1) + "…"
-    line = Text.assemble(
-        (f"{word:<8} ", style), set_cell_size(shown, column), "  ", _detail(stage, now)
-    )
+    line = Text.assemble(_word(stage.kind), set_cell_size(shown, column), "  ", _detail(stage, now))
     return line.append(_job(stage))
 
 
@@ -241,7 +241,7 @@ def _detail(stage: StageView, now: datetime) -> str:
     """Why it failed, what it waits for, or since when it runs."""
     since = duration(now - stage.since)
     if stage.failure is not None:
-        again = "" if stage.update is None else f" (again: {stage.update.value})"
+        again = "" if stage.update is None else f" (again: {state_of_activity(stage.update).word})"
         return f"{one_line(stage.failure.message)}{again}"
     if stage.note is not None:
         return one_line(stage.note)

@@ -5,16 +5,7 @@ from __future__ import annotations
 from pycurrent.cli.output import one_line
 from pycurrent.service import ForConfirmation, InQueue, StageView, Wait
 from pycurrent.service.words import plural
-from pycurrent.term import Stats
-
-_NAMES = (
-    ("failed", "failed"),
-    ("running", "running"),
-    ("waiting_for_confirmation", "waiting for confirmation"),
-    ("ready", "ready"),
-    ("ok", "ok"),
-    ("blocked", "blocked"),
-)
+from pycurrent.term import BY_CONCERN, Stats
 
 
 def title(stage: StageView) -> str:
@@ -36,8 +27,8 @@ def waits(wait: Wait) -> str:
 
 
 def counts(stats: Stats) -> str:
-    """How many stages are in each state, the most important first."""
-    parts = [f"{n} {name}" for field, name in _NAMES if (n := getattr(stats, field))]
+    """How many stages are in each state, the one of most concern first."""
+    parts = [f"{n} {state.word}" for state in BY_CONCERN if (n := stats.of(state))]
     return ", ".join(parts) or "no stages"
 
 

@@ -18,7 +18,7 @@ from pycurrent.service.measures import Gauge, Measures
 from pycurrent.service.pipeline import PipelineFeed
 from pycurrent.service.rules import Rules
 from pycurrent.service.view import EngineView
-from pycurrent.term import State
+from pycurrent.term import BY_CONCERN, State
 from pycurrent.term.nodes import Stage
 
 
@@ -100,7 +100,7 @@ class Service:
             for node in self.engine.live.nodes.values()
             if isinstance(node, Stage) and self.stages.label(node) == label
         ]
-        return min(states, key=_BY_CONCERN.index, default=None)
+        return min(states, key=BY_CONCERN.index, default=None)
 
     def close(self) -> None:
         """End all who follow events or logs, and follow the engine no more. Twice is fine."""
@@ -109,13 +109,3 @@ class Service:
         self.pipeline.close()
         self.confirmation.close()
         self._jobs_feed.close()
-
-
-_BY_CONCERN = (
-    State.FAILED,
-    State.WAITING_FOR_CONFIRMATION,
-    State.RUNNING,
-    State.READY,
-    State.BLOCKED,
-    State.OK,
-)

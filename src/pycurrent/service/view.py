@@ -20,14 +20,14 @@ from pycurrent.service.views import (
     Wait,
     kind_of,
 )
-from pycurrent.term import Activity, Current, Failed, State, Stats
+from pycurrent.term import BY_CONCERN, Activity, Current, Failed, State, Stats
 from pycurrent.term.nodes import Decision, Stage
 from pycurrent.term.shape import BindShape, Component
 from pycurrent.term.status import Statuses
 
 _QUIET = frozenset({State.OK, State.BLOCKED})
 
-ORDER = (State.FAILED, State.RUNNING, State.WAITING_FOR_CONFIRMATION, State.READY)
+ORDER = tuple([state for state in BY_CONCERN if state not in _QUIET])
 """The kinds of stages that are of interest, that of most interest first."""
 
 Changes = Callable[[tuple[StageChange, ...]], None]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from pycurrent.engine import JobState
+
 
 def duration(time: timedelta) -> str:
     """As a person says it: `1.2 s`, `2 min 05 s`, `3 h 07 min`, `4 d 02 h`."""
@@ -25,6 +27,20 @@ def duration(time: timedelta) -> str:
 def local_time(time: datetime) -> str:
     """As the clock beside the machine shows it."""
     return f"{time.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+_JOB_WORDS = {
+    JobState.CREATED: "starting",
+    JobState.WAITING_FOR_CONFIRMATION: "waiting",
+    JobState.QUEUED: "queued",
+    JobState.RUNNING: "running",
+    JobState.ENDED: "ending",
+}
+
+
+def job_word(state: JobState) -> str:
+    """The word for the state of a job that has not ended, as far as is known."""
+    return _JOB_WORDS[state]
 
 
 def plural(number: int, what: str) -> str:

@@ -44,11 +44,12 @@ from pycurrent.term.output import (
     failed_by,
 )
 from pycurrent.term.primitive import Fixed, Metadata, NoEngine, Primitive, Runtime, Subscription
-from pycurrent.term.state import State, Stats, state_of
+from pycurrent.term.state import BY_CONCERN, State, Stats, state_of, state_of_activity
 from pycurrent.term.unused import noting, told
 from pycurrent.term.var import Var
 
 __all__ = [
+    "BY_CONCERN",
     "Active",
     "Activity",
     "Current",
@@ -101,6 +102,7 @@ __all__ = [
     "seq",
     "shown",
     "state_of",
+    "state_of_activity",
     "told",
     "unfit",
 ]

@@ -20,6 +20,36 @@ class State(IntEnum):
     BLOCKED = 5
     """It has no value only because an input failed or is not known yet."""
 
+    @property
+    def word(self) -> str:
+        """What people read for it."""
+        return _WORDS[self]
+
+    @property
+    def short_word(self) -> str:
+        """The same where a column has no room for more."""
+        return "waiting" if self is State.WAITING_FOR_CONFIRMATION else _WORDS[self]
+
+
+_WORDS = {
+    State.OK: "ok",
+    State.WAITING_FOR_CONFIRMATION: "waiting for confirmation",
+    State.READY: "queued",
+    State.RUNNING: "running",
+    State.FAILED: "failed",
+    State.BLOCKED: "blocked",
+}
+
+BY_CONCERN = (
+    State.FAILED,
+    State.WAITING_FOR_CONFIRMATION,
+    State.RUNNING,
+    State.READY,
+    State.BLOCKED,
+    State.OK,
+)
+"""The states in the order in which they are shown: the one of most concern first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stats:
@@ -31,6 +61,11 @@ class Stats:
     running: int = 0
     failed: int = 0
     blocked: int = 0
+
+    def of(self, state: State) -> int:
+        """The number of stages in this state."""
+        number: int = getattr(self, state.name.lower())
+        return number
 
     @property
     def total(self) -> int:
@@ -49,6 +84,11 @@ _OF_ACTIVITY = {
     Activity.RUNNING: State.RUNNING,
     Activity.WAITING_FOR_CONFIRMATION: State.WAITING_FOR_CONFIRMATION,
 }
+
+
+def state_of_activity(activity: Activity) -> State:
+    """The state of what is active in this way."""
+    return _OF_ACTIVITY[activity]
 
 
 def state_of(absent: Absent | None) -> State:

@@ -13,7 +13,7 @@ from pycurrent.cli.client.find import find_job
 from pycurrent.cli.client.remote import job_path
 from pycurrent.cli.client.session import Given, Session
 from pycurrent.cli.client.status import CantBeDone, ClientExit
-from pycurrent.cli.client.words import job_line, moment, outcome_line, waits
+from pycurrent.cli.client.words import job_line, job_state_word, moment, outcome_line, waits
 from pycurrent.cli.output import one_line
 from pycurrent.service.words import duration
 
@@ -58,7 +58,7 @@ def status_of(job: JobDetail) -> ClientExit:
 
 def _facts(answer: JobDetail) -> Iterator[str]:
     entry, active = answer["entry"], answer["active"]
-    state = entry["ending"] if active is None else active["state"].replace("-", " ")
+    state = entry["ending"] if active is None else job_state_word(active["state"])
     facts: list[tuple[str, str | None]] = [
         ("job", answer["id"]),
         ("what", answer["description"]),

@@ -10,7 +10,7 @@ from cyclopts import Parameter, validators
 from pycurrent.cli.client.answers import Confirmation, Overview
 from pycurrent.cli.client.session import Form, Given
 from pycurrent.cli.client.status import ClientExit
-from pycurrent.cli.client.words import job_line, stage_lines
+from pycurrent.cli.client.words import job_line, stage_lines, state_word
 from pycurrent.cli.output import one_line
 from pycurrent.cli.text import counts
 from pycurrent.errors import UsageError
@@ -38,7 +38,7 @@ _STATUS = {"ok": ClientExit.OK, "failed": ClientExit.FAILED}
 def _overview_lines(answer: Overview) -> list[str]:
     result = answer["result"]
     why = "" if result["failure"] is None else f": {one_line(result['failure'])}"
-    lines = [f"{result['state']}{why}", counts(Stats(**answer["counts"]))]
+    lines = [f"{state_word(result['state'])}{why}", counts(Stats(**answer["counts"]))]
     lines += [f"problem: {one_line(problem['message'])}" for problem in answer["problems"]]
     lines += [line for stage in answer["stages"] for line in stage_lines(stage)]
     left = sum(answer["of_interest"].values()) - len(answer["stages"])

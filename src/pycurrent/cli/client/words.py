@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from pycurrent.cli.client.answers import Entry, Job, Outcome, Stage, Wait
 from pycurrent.cli.output import one_line
-from pycurrent.service.words import duration, local_time
+from pycurrent.engine import JobState
+from pycurrent.service.words import duration, job_word, local_time
+from pycurrent.term import State
 
 
 def moment(text: str) -> str:
@@ -27,14 +29,25 @@ def job_line(job: Job) -> str:
     """A job that has not ended, in a line."""
     began = datetime.fromisoformat(job["started"] or job["created"])
     took = duration(datetime.now(UTC) - began)
-    state = (
-        "cancelling" if job["cancelled"] is not None else _STATES.get(job["state"], job["state"])
-    )
+    state = "cancelling" if job["cancelled"] is not None else job_state_word(job["state"])
     wait = "" if job["wait"] is None else f" waits {waits(job['wait'])}"
     return f"{state:<10}  {took:>12}  {job['id']}  {one_line(job['description'])}{wait}"
 
 
-_STATES = {"created": "starting", "waiting-for-confirmation": "waiting"}
+def state_word(name: str) -> str:
+    """The word for a state of a stage, given as the API names it."""
+    state = State.__members__.get(_member(name))
+    return name if state is None else state.short_word
+
+
+def job_state_word(name: str) -> str:
+    """The word for a state of a job, given as the API names it."""
+    state = JobState.__members__.get(_member(name))
+    return name if state is None else job_word(state)
+
+
+def _member(name: str) -> str:
+    return name.upper().replace("-", "_")
 
 
 def entry_line(entry: Entry) -> str:
@@ -65,11 +78,12 @@ def stage_lines(stage: Stage) -> Iterator[str]:
         state = stage["update"]
     label = one_line(stage["label"])
     job = stage["job"]
+    word = f"{state_word(state):<8}"
     if stage["state"] == "failed" and stage["failure"] is not None:
-        yield f"  {state:<8} {label}: {one_line(stage['failure'])}"
+        yield f"  {word} {label}: {one_line(stage['failure'])}"
     elif job is not None and job["wait"] is not None:
-        yield f"  waiting  {label}: {waits(job['wait'])}"
+        yield f"  {word} {label}: {waits(job['wait'])}"
     else:
-        yield f"  {state:<8} {label}"
+        yield f"  {word} {label}"
     if stage["job_id"] is not None:
         yield f"           {stage['job_id']}"

@@ -93,6 +93,8 @@ class Header:
     """What who looks may do, for scripts: the server decides."""
     failed: int
     """How many stages have failed, for the title of the page."""
+    looks: dict[str, object]
+    """The words and signs of states, for scripts."""
 
 
 def make_page(
@@ -161,9 +163,8 @@ def make_header(request: Request, access: Access, caller: Caller, service: Servi
         result=look.of_output(overview.result),
         result_text=result_text[:300],
         counts=tuple(
-            Count(state.name.lower(), look.OF_STATE[state], getattr(overview.counts, name))
-            for state in look.ORDER
-            if (name := state.name.lower())
+            Count(state.name.lower(), state_look, overview.counts.of(state))
+            for state, state_look in look.OF_STATE.items()
         ),
         jobs=overview.jobs,
         problems=tuple(problem.message for problem in overview.problems),
@@ -173,4 +174,5 @@ def make_header(request: Request, access: Access, caller: Caller, service: Servi
         may_confirm=access.allows(request, caller.user, Role.ADMIN),
         roles=tuple(role.value for role in Role if access.allows(request, caller.user, role)),
         failed=overview.counts.failed,
+        looks=look.for_scripts(),
     )

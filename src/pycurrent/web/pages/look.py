@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pycurrent.engine import JobState
 from pycurrent.service import Ending, JobView
-from pycurrent.term import Active, Activity, Failed, Ok, Output, State
+from pycurrent.service.words import job_word
+from pycurrent.term import (
+    BY_CONCERN,
+    Active,
+    Activity,
+    Failed,
+    Ok,
+    Output,
+    State,
+    state_of_activity,
+)
+from pycurrent.web.api.names import name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,20 +29,19 @@ class Look:
     word: str
 
 
-OF_STATE = {
-    State.OK: Look("ok", "ok"),
-    State.FAILED: Look("failed", "failed"),
-    State.RUNNING: Look("running", "running"),
-    State.WAITING_FOR_CONFIRMATION: Look("waiting", "to confirm"),
-    State.READY: Look("ready", "ready"),
-    State.BLOCKED: Look("blocked", "blocked"),
+_SIGNS = {
+    State.OK: "ok",
+    State.FAILED: "failed",
+    State.RUNNING: "running",
+    State.WAITING_FOR_CONFIRMATION: "waiting",
+    State.READY: "ready",
+    State.BLOCKED: "blocked",
 }
 
-OF_ACTIVITY = {
-    Activity.READY: OF_STATE[State.READY],
-    Activity.RUNNING: OF_STATE[State.RUNNING],
-    Activity.WAITING_FOR_CONFIRMATION: OF_STATE[State.WAITING_FOR_CONFIRMATION],
-}
+OF_STATE = {state: Look(_SIGNS[state], state.short_word) for state in BY_CONCERN}
+"""In the order of concern."""
+
+OF_ACTIVITY = {activity: OF_STATE[state_of_activity(activity)] for activity in Activity}
 
 OF_ENDING = {
     Ending.OK: Look("ok", "ok"),
@@ -41,23 +51,23 @@ OF_ENDING = {
     Ending.RUNNING: Look("running", "not ended"),
 }
 
-_OF_JOB = {
-    JobState.CREATED: Look("ready", "starting"),
-    JobState.WAITING_FOR_CONFIRMATION: Look("waiting", "to confirm"),
-    JobState.QUEUED: Look("ready", "queued"),
-    JobState.RUNNING: Look("running", "running"),
-    JobState.ENDED: Look("running", "ending"),
+_JOB_SIGNS = {
+    JobState.CREATED: "ready",
+    JobState.WAITING_FOR_CONFIRMATION: "waiting",
+    JobState.QUEUED: "ready",
+    JobState.RUNNING: "running",
+    JobState.ENDED: "running",
 }
 
-ORDER = (
-    State.FAILED,
-    State.WAITING_FOR_CONFIRMATION,
-    State.RUNNING,
-    State.READY,
-    State.BLOCKED,
-    State.OK,
-)
-"""That of most concern first."""
+_OF_JOB = {state: Look(sign, job_word(state)) for state, sign in _JOB_SIGNS.items()}
+
+
+def for_scripts() -> dict[str, object]:
+    """The looks of states, in the order of concern, as the scripts of the pages read them."""
+    return {
+        "stages": [{"name": name_of(state), **asdict(look)} for state, look in OF_STATE.items()],
+        "jobs": {name_of(state): asdict(look) for state, look in _OF_JOB.items()},
+    }
 
 
 def of_job(job: JobView) -> Look:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from fastapi import FastAPI, Request, Response
 
 from pycurrent.service import Unfold
-from pycurrent.term import Graph, GraphNode, NodeKind, State
+from pycurrent.term import BY_CONCERN, Graph, GraphNode, NodeKind, State
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.pages import look, routing
 from pycurrent.web.pages.look import Look
@@ -98,7 +98,7 @@ async def _pipeline(request: Request, service: ServiceOf) -> Response:
         first=first + 1,
         total=len(nodes),
         wanted=wanted,
-        states=[(state.name.lower(), look.OF_STATE[state].word) for state in look.ORDER],
+        states=[(state.name.lower(), shown.word) for state, shown in look.OF_STATE.items()],
         newer=f"/?{wanted.query(page=wanted.page - 1)}" if first > 0 else None,
         older=f"/?{wanted.query(page=wanted.page + 1)}" if first + PER_PAGE < len(nodes) else None,
     )
@@ -121,7 +121,7 @@ def _matching(graph: Graph, wanted: Wanted) -> Iterator[GraphNode]:
 
 
 def _concern(node: GraphNode) -> int:
-    return look.ORDER.index(_worst(node))
+    return BY_CONCERN.index(_worst(node))
 
 
 def _worst(node: GraphNode) -> State:

@@ -2,8 +2,8 @@
 
 import { live } from "./live.js";
 import { grouped } from "./numbers.js";
+import { SIGNS, WORDS, rankOf } from "./states.js";
 
-const WORDS = { failed: "failed", running: "running", ready: "ready", ok: "ok", blocked: "blocked" };
 const title = document.title.replace(/^✗ [\d,]+ · /, "");
 
 live.on("overview", ({ result, counts, jobs, problems }) => {
@@ -53,14 +53,14 @@ function showResult({ state, failure }) {
   const place = document.querySelector('[data-live="result"]');
   const badge = place?.querySelector(".badge");
   if (!badge) return;
-  const waits = state === "waiting-for-confirmation";
-  const sign = waits ? "waiting" : state;
+  const rank = rankOf(state);
+  const sign = SIGNS[rank];
   const text = (failure ?? "").split("\n", 1)[0];
   if (!badge.classList.contains(`s-${sign}`)) {
     badge.className = `state badge s-${sign}`;
     const drawn = document.querySelector(`.counts svg.s-${sign}`);
     if (drawn !== null) badge.querySelector("svg").replaceWith(drawn.cloneNode(true));
-    badge.querySelector("span").textContent = waits ? "to confirm" : WORDS[state];
+    badge.querySelector("span").textContent = WORDS[rank];
   }
   place.title = text;
   let said = place.querySelector(".muted");

@@ -7,16 +7,11 @@ import { element } from "./dom.js";
 import { live } from "./live.js";
 import { grouped } from "./numbers.js";
 import { state } from "./signs.js";
+import { JOB_STATES } from "./states.js";
 import { duration } from "./site.js";
 
 const SHOWN = 1000; // rows; the server shows as many
 const STAYS = 3000; // milliseconds for which a row that has gone stays after the last click or touch
-const LOOKS = {
-  created: ["ready", "starting"],
-  "waiting-for-confirmation": ["waiting", "to confirm"],
-  queued: ["ready", "queued"],
-  running: ["running", "running"],
-};
 
 class Jobs {
   constructor(body) {
@@ -148,7 +143,7 @@ class Jobs {
       tick.value = job.id;
       tick.setAttribute("aria-label", `Select ${job.description}`);
     }
-    const [sign, word] = job.cancelled === null ? LOOKS[job.state] : ["failed", "cancelling"];
+    const { sign, word } = job.cancelled === null ? JOB_STATES[job.state] : { sign: "failed", word: "cancelling" };
     cell("state").replaceChildren(state(sign, word));
     this.fillJob(cell("job"), job);
     cell("level").textContent = job.level ?? "";

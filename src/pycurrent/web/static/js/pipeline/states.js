@@ -2,22 +2,9 @@
 
 import { element } from "../dom.js";
 import { grouped } from "../numbers.js";
+import { SIGNS, STATES, WORDS, rankOf } from "../states.js";
 
-/** All states, that of most concern first. */
-export const STATES = ["failed", "waiting-for-confirmation", "running", "ready", "blocked", "ok"];
-
-export const SIGNS = ["failed", "waiting", "running", "ready", "blocked", "ok"];
-
-export const WORDS = ["failed", "to confirm", "running", "ready", "blocked", "ok"];
-
-const RANKS = new Map(STATES.map((state, rank) => [state, rank]));
-// As addresses of pages without a script have it.
-for (const [rank, state] of STATES.entries()) RANKS.set(state.replaceAll("-", "_"), rank);
-
-/** The place of a state in `STATES`; -1 for what is none. */
-export function rankOf(state) {
-  return RANKS.get(state) ?? -1;
-}
+export { SIGNS, STATES, WORDS, rankOf };
 
 export const OK = rankOf("ok");
 export const FAILED = rankOf("failed");
