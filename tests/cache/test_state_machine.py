@@ -26,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pycurrent.cache import Builder, Cache, CachedWork, Schedule
+from pycurrent.cache import AnyOperation, Builder, Cache, Schedule
 from pycurrent.cache.states import Making
 from pycurrent.engine import Config, JobHandle, Level
 from pycurrent.term import Current, Failed, Ok, Primitive, Var, component, constant, pair
@@ -65,9 +65,9 @@ class Instances(RuleBasedStateMachine):
         self.old_handles: list[JobHandle] = []
 
     @initialize(kind=st.sampled_from([*KINDS, *PUBLISHERS]), first=wishes, second=wishes)
-    def begin(self, kind: type[CachedWork], first: Wish | None, second: Wish | None) -> None:
+    def begin(self, kind: type[AnyOperation], first: Wish | None, second: Wish | None) -> None:
         self.shop = Workshop()
-        self.op: CachedWork = kind(self.shop)  # type: ignore[call-arg]
+        self.op: AnyOperation = kind(self.shop)  # type: ignore[call-arg]
         self.vars = [Var("first", first), Var("second", second)]
         self.model = Model(
             has_value=not issubclass(kind, Builder),

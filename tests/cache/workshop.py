@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from pycurrent.cache import Builder, Cache, CachedWork, Operation, Publisher, Schedule
+from pycurrent.cache import AnyOperation, Builder, Cache, Operation, Publisher, Schedule
 from pycurrent.engine import Job, Level
 from pycurrent.term import Active, Activity, Current, Failure, Primitive, Var, component, constant
 from pycurrent.testing import Harness
@@ -142,11 +142,13 @@ class PutLatchedAuto(PutLatched):
     auto_cancel = True
 
 
-PUBLISHERS: tuple[type[CachedWork], ...] = (Put, PutAuto, PutLatched, PutLatchedAuto)
+PUBLISHERS: tuple[type[AnyOperation], ...] = (Put, PutAuto, PutLatched, PutLatchedAuto)
 KINDS = (Make, MakeAuto, *PUBLISHERS)
 
 
-def want(op: CachedWork, key: str, value: str, schedule: Schedule | None = None) -> Primitive[Any]:
+def want(
+    op: AnyOperation, key: str, value: str, schedule: Schedule | None = None
+) -> Primitive[Any]:
     """The primitive for the key, whatever kind of operation it is."""
     match op:
         case Builder():

@@ -1,6 +1,6 @@
 """Operations, and the cache of their results."""
 
-from pycurrent.cache.cache import Cache, Wanted
+from pycurrent.cache.cache import Cache, OperationPrimitive
 from pycurrent.cache.codec import (
     Codec,
     UnreadableValue,
@@ -12,25 +12,25 @@ from pycurrent.cache.codec import (
 from pycurrent.cache.decorator import builder, publisher
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.instance import Instance
-from pycurrent.cache.operation import Builder, CachedWork, Operation, Publisher
+from pycurrent.cache.operation import AnyOperation, Builder, Operation, Publisher
+from pycurrent.cache.operation_type import OperationType
 from pycurrent.cache.schedule import Schedule
-from pycurrent.cache.spec import Spec
 
 __all__ = [
+    "AnyOperation",
     "Builder",
     "Cache",
-    "CachedWork",
     "Codec",
     "Handle",
     "Instance",
     "Operation",
+    "OperationPrimitive",
+    "OperationType",
     "Publisher",
     "Schedule",
-    "Spec",
     "UnreadableValue",
     "UnstableType",
     "UnstableValue",
-    "Wanted",
     "builder",
     "codec_for",
     "digest",

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from pycurrent.cache.instance import Instance
+from pycurrent.cache.operation_type import Key, OperationType
 from pycurrent.cache.schedule import Schedule
-from pycurrent.cache.spec import Key, Spec
-from pycurrent.cache.states import Abandoned, Run, Want, end_of
+from pycurrent.cache.states import Abandoned, Demand, Run, end_of
 from pycurrent.cache.stopping import see_off
 from pycurrent.engine.driven_job import DrivenJob, JobState
 from pycurrent.engine.engine import Engine
@@ -24,7 +24,7 @@ from pycurrent.store import JobEnd
 from pycurrent.term import Metadata, Output, Primitive, Runtime, Subscription, shown
 
 if TYPE_CHECKING:
-    from pycurrent.cache.operation import CachedWork
+    from pycurrent.cache.operation import AnyOperation
 
 T = TypeVar("T")
 JobEnded: TypeAlias = "Callable[[DrivenJob, JobEnd], None]"
@@ -38,8 +38,8 @@ class Cache:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.instances: dict[tuple[str, str], Instance] = {}
-        self._specs: dict[str, Spec] = {}
-        self._known_classes: dict[type[CachedWork], Spec] = {}
+        self._op_types: dict[str, OperationType] = {}
+        self._known_classes: dict[type[AnyOperation], OperationType] = {}
         self._touched: dict[Instance, None] = {}
         self._to_launch: list[tuple[Instance, Run]] = []
         self._tasks: dict[asyncio.Task[None], tuple[Instance, Run]] = {}
@@ -51,29 +51,29 @@ class Cache:
         changes, and their places in queues. What the same component wants instead takes them.
         """
         self._told_of_ends: list[JobEnded] = []
-        engine.after_step(self.settle)
+        engine.after_step(self.update)
         engine.after_commit(self._launch)
         engine.on_close(self.aclose)
         engine.work.ask(self._goes_on)
 
-    def spec(self, cls: type[CachedWork]) -> Spec:
+    def op_type(self, cls: type[AnyOperation]) -> OperationType:
         """The operation of a class. Raises `UsageError` if another one has its id."""
         found = self._known_classes.get(cls)
         if found is not None:
             return found
-        spec = Spec(cls)
-        first = self._specs.setdefault(spec.id, spec)
+        op_type = OperationType(cls)
+        first = self._op_types.setdefault(op_type.id, op_type)
         if not first.same(cls):
             raise UsageError(
-                f"two operations have the id {spec.id!r}: {first.cls.__module__}."
+                f"two operations have the id {op_type.id!r}: {first.cls.__module__}."
                 f"{first.cls.__qualname__} and {cls.__module__}.{cls.__qualname__}"
             )
-        self._known_classes[cls] = spec
-        return spec
+        self._known_classes[cls] = op_type
+        return op_type
 
-    def find_spec(self, op: str) -> Spec | None:
+    def find_op_type(self, op: str) -> OperationType | None:
         """The operation with an id, if it has been used."""
-        return self._specs.get(op)
+        return self._op_types.get(op)
 
     def runs(self) -> Iterator[Run]:
         """The runs that have not ended."""
@@ -102,53 +102,53 @@ class Cache:
         waiting = {run for _, run in self._to_launch}
         return (run for run in self.runs() if run not in waiting)
 
-    def want(
-        self, user: object, wanted: Wanted[Any], changed: Callable[[], None]
-    ) -> tuple[Instance, Want]:
+    def demand(
+        self, user: object, primitive: OperationPrimitive[Any], changed: Callable[[], None]
+    ) -> tuple[Instance, Demand]:
         """Somebody needs a result, until they `leave` the instance."""
-        work = wanted.work
-        spec = self.spec(type(work))
-        key, target = spec.key(wanted.key), spec.target(wanted.value)
+        work = primitive.work
+        op_type = self.op_type(type(work))
+        key, target = op_type.key(primitive.key), op_type.target(primitive.value)
         # All that a plugin's own code may refuse comes first: it leaves nothing behind, then.
-        title = work.title(wanted.key, wanted.value)
-        want = Want(work, target, title, wanted.schedule, changed)
-        instance = self.instance(spec, key)
-        instance.join(user, want)
-        return instance, want
+        title = work.title(primitive.key, primitive.value)
+        demand = Demand(work, target, title, primitive.schedule, changed)
+        instance = self.instance(op_type, key)
+        instance.join(user, demand)
+        return instance, demand
 
-    def instance(self, spec: Spec, key: Key) -> Instance:
-        place = (spec.id, key.digest)
+    def instance(self, op_type: OperationType, key: Key) -> Instance:
+        place = (op_type.id, key.digest)
         found = self.instances.get(place)
         if found is None:
-            found = self.instances[place] = Instance(self, spec, key)
+            found = self.instances[place] = Instance(self, op_type, key)
             store = self.engine.store
             record = store.lookup(*place)
-            sure = not spec.has_value or record is None or not store.unsettled(record)
+            sure = not op_type.has_value or record is None or not store.unsettled(record)
             found.load(record, sure=sure)
         return found
 
     def forget(self, instance: Instance) -> None:
         """Nobody needs it: what is known is in the database."""
-        del self.instances[instance.spec.id, instance.key.digest]
+        del self.instances[instance.op_type.id, instance.key.digest]
         if instance.job_id is not None:
             self.engine.drop_job(instance.job_id)
 
-    def invalidate(self, work: CachedWork, key: Any) -> None:
+    def invalidate(self, work: AnyOperation, key: Any) -> None:
         """Make a result again if it is needed, or else once it is."""
         self.engine.thread.check(f"invalidate of operation {work.id!r}")
-        spec = self.spec(type(work))
-        digest = spec.key(key).digest
-        instance = self.instances.get((spec.id, digest))
+        op_type = self.op_type(type(work))
+        digest = op_type.key(key).digest
+        instance = self.instances.get((op_type.id, digest))
         if instance is not None and instance.users:
             instance.rebuild()
         else:
-            self.engine.store.set_rebuild(spec.id, digest)
+            self.engine.store.set_rebuild(op_type.id, digest)
         self.engine.request_step()
 
     # Around steps
 
     def touch(self, instance: Instance) -> None:
-        """Something about it has changed: settle it after the next step."""
+        """Something about it has changed: update it after the next step."""
         self._touched[instance] = None
         self.engine.request_step()
 
@@ -158,12 +158,12 @@ class Cache:
         self._to_launch.append((instance, run))
         self.engine.request_step()
 
-    def settle(self) -> None:
+    def update(self) -> None:
         """Move on what was touched. After a step; what is started begins once it is recorded."""
         while self._touched:
             touched, self._touched = self._touched, {}
             for instance in touched:
-                instance.settle()
+                instance.update()
         self.left_places.clear()
 
     def _launch(self) -> None:
@@ -181,14 +181,14 @@ class Cache:
 
     async def _drive(self, instance: Instance, run: Run) -> None:
         """One run, from its first line to its record."""
-        spec, job = instance.spec, run.job
+        op_type, job = instance.op_type, run.job
 
         async def work() -> tuple[Any, str]:
-            await self.engine.leftovers.end_of(spec.id, instance.key.digest, job.log)
-            key, value = spec.given_key(instance.key), spec.given_value(run.target)
+            await self.engine.leftovers.end_of(op_type.id, instance.key.digest, job.log)
+            key, value = op_type.given_key(instance.key), op_type.given_value(run.target)
             outcome = await run.work.work(job, key, value)
             # Within the job, so that a value that can't be stored is seen in its log.
-            return spec.taken(outcome)
+            return op_type.taken(outcome)
 
         outcome = await run_job(job, work, self._explain)
         del self._making[instance]
@@ -238,12 +238,12 @@ class Cache:
             instance.finish(run, end_of(run, outcome), outcome)
 
 
-class Wanted(Primitive[T], Generic[T]):
+class OperationPrimitive(Primitive[T], Generic[T]):
     """The result of an operation, made when it is needed and not known."""
 
     __slots__ = ("key", "schedule", "value", "work")
 
-    def __init__(self, work: CachedWork, key: Any, value: Any, schedule: Schedule | None) -> None:
+    def __init__(self, work: AnyOperation, key: Any, value: Any, schedule: Schedule | None) -> None:
         if schedule is not None and not isinstance(schedule, Schedule):
             raise WrongKind(
                 f"operation {work.id!r}: schedule= takes a Schedule, not {shown(schedule)}: write"
@@ -255,20 +255,22 @@ class Wanted(Primitive[T], Generic[T]):
         self.schedule = schedule
 
     def __repr__(self) -> str:
-        return f"<Wanted {self.work.id} {self.key!r}>"
+        return f"<OperationPrimitive {self.work.id} {self.key!r}>"
 
     def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T]:
         return _Use(runtime.service(Cache), self, changed)
 
 
 class _Use(Subscription[T]):
-    __slots__ = ("_instance", "_want")
+    __slots__ = ("_demand", "_instance")
 
-    def __init__(self, cache: Cache, wanted: Wanted[T], changed: Callable[[], None]) -> None:
-        self._instance, self._want = cache.want(self, wanted, changed)
+    def __init__(
+        self, cache: Cache, primitive: OperationPrimitive[T], changed: Callable[[], None]
+    ) -> None:
+        self._instance, self._demand = cache.demand(self, primitive, changed)
 
     def read(self) -> tuple[Output[T], Metadata | None]:
-        return self._instance.report(self._want)
+        return self._instance.report(self._demand)
 
     def close(self) -> None:
         self._instance.leave(self)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from pycurrent.cache.operation import Builder, CachedWork, Publisher
+from pycurrent.cache.operation import AnyOperation, Builder, Publisher
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.arguments import check_level, check_pool, check_timeout
 from pycurrent.engine.job import Job
@@ -146,7 +146,7 @@ class _Form:
 _AFTER_STAR = inspect.Parameter.KEYWORD_ONLY
 
 
-def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> CachedWork:
+def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> AnyOperation:
     """An operation of a class of its own. One parameter is the key or value itself, several are
     its parts.
     """
@@ -181,12 +181,12 @@ def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> Ca
         "types": classmethod(lambda cls: types),
     }
     bases: tuple[type, ...] = (Publisher,) if values else (Builder,)
-    operation: CachedWork = type(fn.__name__, bases, namespace)()
+    operation: AnyOperation = type(fn.__name__, bases, namespace)()
     return operation
 
 
 def _getter(
-    operation: CachedWork, signature: inspect.Signature, schedule: Schedule | None
+    operation: AnyOperation, signature: inspect.Signature, schedule: Schedule | None
 ) -> Callable[..., Primitive[Any]]:
     """The function of this signature that gives the operation's result."""
     parameters = signature.parameters.values()

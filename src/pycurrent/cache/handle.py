@@ -29,7 +29,7 @@ class Handle:
 
     @property
     def op(self) -> str:
-        return self.instance.spec.id
+        return self.instance.op_type.id
 
     @property
     def key(self) -> str:

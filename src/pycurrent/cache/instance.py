@@ -1,6 +1,6 @@
 """What the engine knows of one operation for one key.
 
-Users (the components that need it) each *want* the key to be at a target: a value, for
+Users (the components that need it) each *demand* that the key be at a target: a value, for
 publishers, or nothing but to be made, for builders. The instance is in one of four states:
 
     Unknown ──start──► Making ──finish──► Known
@@ -15,7 +15,7 @@ publishers, or nothing but to be made, for builders. The instance is in one of f
   sooner; it may have been told that it is *abandoned*.
 - Known: the last run has an outcome, a value or a failure, for a target.
 
-`settle` moves an instance on, after each step in which something about it has changed; it is
+`update` moves an instance on, after each step in which something about it has changed; it is
 the only place where runs are started or abandoned:
 
 | state   | nobody wants it             | the target is wanted | another target is wanted        |
@@ -59,11 +59,12 @@ from typing import TYPE_CHECKING, Any
 from pycurrent.cache.expiry import Expiry, expires
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.job import new_job
+from pycurrent.cache.operation_type import Key, OperationType
 from pycurrent.cache.records import finish_job, insert_job, recorded
 from pycurrent.cache.report import reported, stands_in
-from pycurrent.cache.spec import Key, Spec
 from pycurrent.cache.states import (
     Abandoned,
+    Demand,
     Known,
     Making,
     Pausing,
@@ -71,7 +72,6 @@ from pycurrent.cache.states import (
     Run,
     State,
     Unknown,
-    Want,
     pause_before,
 )
 from pycurrent.engine.driven_job import DrivenJob
@@ -103,16 +103,16 @@ class Instance:
         "description",
         "job_id",
         "key",
-        "spec",
+        "op_type",
         "state",
         "users",
     )
 
-    def __init__(self, cache: Cache, spec: Spec, key: Key) -> None:
+    def __init__(self, cache: Cache, op_type: OperationType, key: Key) -> None:
         self.cache = cache
-        self.spec = spec
+        self.op_type = op_type
         self.key = key
-        self.users: dict[object, Want] = {}
+        self.users: dict[object, Demand] = {}
         self.state: State = Unknown()
         self.build = 0
         self.job_id: str | None = None
@@ -125,7 +125,7 @@ class Instance:
     @property
     def successor(self) -> Instance:
         """The instance of this key now: another one, if this was forgotten and is known again."""
-        return self.cache.instances.get((self.spec.id, self.key.digest), self)
+        return self.cache.instances.get((self.op_type.id, self.key.digest), self)
 
     def load(self, record: BuildRecord | None, *, sure: bool) -> None:
         """Start from the last recorded result. Not `sure`: a later run began and left none, so
@@ -134,38 +134,38 @@ class Instance:
         if record is None:
             return
         self.build = record.build + 1
-        if record.rebuild or not (sure or self.spec.latched):
+        if record.rebuild or not (sure or self.op_type.latched):
             return
-        result = recorded(self.spec, record)
+        result = recorded(self.op_type, record)
         if result is not None:
             self.state = Known(result) if sure else Unknown(result)
             self.job_id = record.job_id
 
     # Users
 
-    def join(self, user: object, want: Want) -> None:
-        """Somebody needs it. Within a step, so nothing is started before `settle`."""
-        self.users[user] = want
+    def join(self, user: object, demand: Demand) -> None:
+        """Somebody needs it. Within a step, so nothing is started before `update`."""
+        self.users[user] = demand
         if not self.description:
-            self.description = want.title
+            self.description = demand.title
         if self.job_id is not None and len(self.users) == 1:
             self.cache.engine.use_job(Handle(self.job_id, self))
         match self.state:
-            case Known(result) if result.target == want.target.digest and want.schedule is None:
+            case Known(result) if result.target == demand.target.digest and demand.schedule is None:
                 pass
             case _:
                 self.cache.touch(self)
 
     def leave(self, user: object) -> None:
         """Somebody no longer needs it."""
-        want = self.users.pop(user, None)
+        demand = self.users.pop(user, None)
         run = self.run
-        if want is not None and not self.users and run is not None and not run.has_begun:
-            self.cache.left_places[want.changed] = run.job.tickets
+        if demand is not None and not self.users and run is not None and not run.has_begun:
+            self.cache.left_places[demand.changed] = run.job.tickets
         self.cache.touch(self)
 
     @property
-    def desired(self) -> Want | None:
+    def demand(self) -> Demand | None:
         """What is wanted, by the latest user."""
         return next(reversed(self.users.values()), None)
 
@@ -180,26 +180,26 @@ class Instance:
         """
         return isinstance(self.state, Pausing) and self.state.attempt <= MOST_ATTEMPTS
 
-    def report(self, want: Want) -> tuple[Output[Any], Metadata | None]:
+    def report(self, demand: Demand) -> tuple[Output[Any], Metadata | None]:
         """What a user sees."""
         if self.conflict is not None:
             return self.conflict, Metadata(self.job_id)
-        return reported(self.spec, self.state, want.target, self.job_id)
+        return reported(self.op_type, self.state, demand.target, self.job_id)
 
     def notify(self) -> None:
-        for want in self.users.values():
-            want.changed()
+        for demand in self.users.values():
+            demand.changed()
 
     def _check_conflict(self) -> None:
         """Look for users that want different targets. Not before the end of a step, as in the
         middle of one some users still want the last target.
         """
         conflict: Failed | None = None
-        targets = {want.target.digest: want for want in self.users.values()}
+        targets = {demand.target.digest: demand for demand in self.users.values()}
         if len(targets) > 1:
-            one, other = sorted(targets.values(), key=lambda want: str(want.target.digest))[:2]
+            one, other = sorted(targets.values(), key=lambda demand: str(demand.target.digest))[:2]
             conflict = Failed(
-                f"{self.spec.id} {self.key.text} is set to two values at once:"
+                f"{self.op_type.id} {self.key.text} is set to two values at once:"
                 f" {one.target.text} and {other.target.text}"
             )
         if conflict != self.conflict:
@@ -208,33 +208,33 @@ class Instance:
 
     # Moving on
 
-    def settle(self) -> None:
+    def update(self) -> None:
         """Do what the state and the users ask for: see the table above. After a step."""
-        desired = self.desired
-        if desired is None:
-            self._settle_unneeded()
+        demand = self.demand
+        if demand is None:
+            self._update_unneeded()
             return
-        if self.spec.has_value:
+        if self.op_type.has_value:
             self._check_conflict()
         if self.conflict is not None:
             self._cancel_expiry()
             return
         match self.state:
-            case Known(result) if result.target == desired.target.digest:
+            case Known(result) if result.target == demand.target.digest:
                 self._tickets = None
                 self._set_expiry(result)
             case Known(result):
-                self.start(desired, result, before=result)
+                self.start(demand, result, before=result)
             case Unknown(latched, attempt):
-                self.start(desired, latched, attempt)
+                self.start(demand, latched, attempt)
             case Pausing():
                 pass
-            case Making(run) if run.target.digest != desired.target.digest:
+            case Making(run) if run.target.digest != demand.target.digest:
                 self._give_up(run)
             case Making():
                 pass
 
-    def _settle_unneeded(self) -> None:
+    def _update_unneeded(self) -> None:
         self._cancel_expiry()
         self.conflict = None
         match self.state:
@@ -246,12 +246,12 @@ class Instance:
 
     def _give_up(self, run: Run) -> None:
         """What the run is for is not wanted any more."""
-        if self.spec.auto_cancel or not run.has_begun:
+        if self.op_type.auto_cancel or not run.has_begun:
             self.abandon(run, Abandoned.UNWANTED)
 
     def start(
         self,
-        want: Want,
+        demand: Demand,
         latched: Result | None,
         attempt: int = 1,
         *,
@@ -259,24 +259,24 @@ class Instance:
     ) -> None:
         """Begin a run. It is recorded with the step, and its first line runs after that."""
         self._cancel_expiry()
-        self.description = want.title
-        if latched is not None and not stands_in(self.spec, latched, want.target):
+        self.description = demand.title
+        if latched is not None and not stands_in(self.op_type, latched, demand.target):
             latched = None
         try:
             job = new_job(
                 self.cache.engine,
-                op=self.spec.id,
+                op=self.op_type.id,
                 description=self.description,
                 priority=Priority.HIGH if latched is None else Priority.LOW,
                 changed=self._job_changed,
                 tickets=self._inherited(),
             )
         except OSError as error:
-            self._never_begun(want, error, latched, attempt)
+            self._never_begun(demand, error, latched, attempt)
             return
-        insert_job(self.cache.engine.store, job, self.spec, self.key, want.target, self.build)
+        insert_job(self.cache.engine.store, job, self.op_type, self.key, demand.target, self.build)
         self._use_job(job.id)
-        run = Run(job, want.work, want.target, attempt)
+        run = Run(job, demand.work, demand.target, attempt)
         self.state = Making(run, latched, before)
         self.cache.launch(self, run)
         self.notify()
@@ -292,7 +292,7 @@ class Instance:
         return next((left[w.changed] for w in self.users.values() if w.changed in left), None)
 
     def _never_begun(
-        self, want: Want, error: OSError, latched: Result | None, attempt: int
+        self, demand: Demand, error: OSError, latched: Result | None, attempt: int
     ) -> None:
         """There is no run without a log. The failure is not recorded: it is of this moment."""
         failure = Failed(f"the log can't be made: {error.strerror}", kind=FailureKind.INFRA)
@@ -300,7 +300,7 @@ class Instance:
             self._pause(failure.message, latched, attempt + 1)
         else:
             now = self.cache.engine.clock.now()
-            self.state = Known(Result(failure, want.target.digest, now))
+            self.state = Known(Result(failure, demand.target.digest, now))
             self.cache.touch(self)
         self.notify()
 
@@ -311,7 +311,7 @@ class Instance:
         timer = clock.call_later(pause, self._pause_over)
         self.state = Pausing(clock.now() + pause, timer, reason, latched, attempt)
         self.cache.pausing[self] = None
-        _log.warning("%s %s is %s", self.spec.id, self.key.text, self.state.note)
+        _log.warning("%s %s is %s", self.op_type.id, self.key.text, self.state.note)
 
     def _pause_over(self) -> None:
         if isinstance(self.state, Pausing):
@@ -390,7 +390,7 @@ class Instance:
     def _finished(self, run: Run, result: Result, latched: Result | None) -> None:
         """The run has left a result."""
         self.build += 1
-        targets = [want.target.digest for want in self.users.values()]
+        targets = [demand.target.digest for demand in self.users.values()]
         stale = bool(targets) and run.target.digest not in targets
         if stale and isinstance(result.outcome, Failed):
             self.state = Unknown(latched)
@@ -405,12 +405,12 @@ class Instance:
         """
         if isinstance(self.state, Making):
             return
-        self.cache.engine.store.set_rebuild(self.spec.id, self.key.digest)
+        self.cache.engine.store.set_rebuild(self.op_type.id, self.key.digest)
         self._end_pause()
         self.state = Unknown()
-        desired = self.desired
-        if desired is not None and self.conflict is None:
-            self.start(desired, None)
+        demand = self.demand
+        if demand is not None and self.conflict is None:
+            self.start(demand, None)
         else:
             self._cancel_expiry()
 
@@ -418,7 +418,9 @@ class Instance:
         """Have the outcome expire when the shortest schedule says so."""
         clock = self.cache.engine.clock
         now = clock.now()
-        limits = [want.valid_for for want in self.users.values() if want.valid_for is not None]
+        limits = [
+            demand.valid_for for demand in self.users.values() if demand.valid_for is not None
+        ]
         if limits and result.finished > now:
             # The clock has been set back since: it is as old as it can be.
             result = replace(result, finished=now)
@@ -456,7 +458,7 @@ class Instance:
             case Known(result):
                 assert self.users
                 assert self.conflict is not None or all(
-                    want.target.digest == result.target for want in self.users.values()
+                    demand.target.digest == result.target for demand in self.users.values()
                 )
             case Pausing():
                 assert self.users

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
-from pycurrent.cache.cache import Cache, Wanted
+from pycurrent.cache.cache import Cache, OperationPrimitive
 from pycurrent.cache.declared import check_class
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.job import Job
@@ -25,7 +25,7 @@ V = TypeVar("V")
 O = TypeVar("O")  # noqa: E741
 
 
-class CachedWork(ABC):
+class AnyOperation(ABC):
     """What the three kinds of operations have in common."""
 
     id: ClassVar[str]
@@ -37,7 +37,7 @@ class CachedWork(ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        check_class(cls, CachedWork)
+        check_class(cls, AnyOperation)
 
     @abstractmethod
     async def work(self, job: Job, key: Any, value: Any) -> Any:
@@ -57,7 +57,7 @@ class CachedWork(ABC):
         engine.service(Cache).invalidate(self, key)
 
 
-class Builder(CachedWork, Generic[K, V]):
+class Builder(AnyOperation, Generic[K, V]):
     """Makes a value from a key."""
 
     @abstractmethod
@@ -73,7 +73,7 @@ class Builder(CachedWork, Generic[K, V]):
 
     def get(self, key: K, *, schedule: Schedule | None = None) -> Primitive[V]:
         """The value for the key, made if it is not known, or older than the schedule allows."""
-        return Wanted(self, key, None, schedule)
+        return OperationPrimitive(self, key, None, schedule)
 
     async def work(self, job: Job, key: Any, value: Any) -> Any:
         return await self.build(job, key)
@@ -87,7 +87,7 @@ class Builder(CachedWork, Generic[K, V]):
         return key, None, value
 
 
-class Publisher(CachedWork, Generic[K, V, O]):
+class Publisher(AnyOperation, Generic[K, V, O]):
     """Sets a key to a value. Only one value at a time can be wanted for a key."""
 
     @abstractmethod
@@ -100,7 +100,7 @@ class Publisher(CachedWork, Generic[K, V, O]):
 
     def set(self, key: K, value: V, *, schedule: Schedule | None = None) -> Primitive[O]:
         """The outcome of setting the key to the value."""
-        return Wanted(self, key, value, schedule)
+        return OperationPrimitive(self, key, value, schedule)
 
     async def work(self, job: Job, key: Any, value: Any) -> Any:
         return await self.publish(job, key, value)
@@ -113,7 +113,7 @@ class Publisher(CachedWork, Generic[K, V, O]):
         return _arguments(cls, Publisher, 3)
 
 
-class Operation(CachedWork, Generic[K, V, O]):
+class Operation(AnyOperation, Generic[K, V, O]):
     """The general form: brings a key to a value, with an outcome."""
 
     @abstractmethod
@@ -126,7 +126,7 @@ class Operation(CachedWork, Generic[K, V, O]):
 
     def apply(self, key: K, value: V, *, schedule: Schedule | None = None) -> Primitive[O]:
         """The outcome of bringing the key to the value."""
-        return Wanted(self, key, value, schedule)
+        return OperationPrimitive(self, key, value, schedule)
 
     async def work(self, job: Job, key: Any, value: Any) -> Any:
         return await self.run(job, key, value)

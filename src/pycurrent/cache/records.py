@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pycurrent.cache.codec import UnreadableValue
-from pycurrent.cache.spec import Key, Spec, Target
+from pycurrent.cache.operation_type import Key, OperationType, TargetValue
 from pycurrent.cache.states import Result, Run
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.store import BuildRecord, Database, JobEnd, JobRecord
@@ -16,14 +16,14 @@ from pycurrent.term import Failed, FailureKind, Ok
 _log = logging.getLogger(__name__)
 
 
-def recorded(spec: Spec, record: BuildRecord) -> Result | None:
+def recorded(op_type: OperationType, record: BuildRecord) -> Result | None:
     """The result in a record; None if it can't be read any more, which is logged."""
     outcome: Ok[Any] | Failed
     if record.ok:
         try:
-            outcome = Ok(spec.outcome.decode(record.outcome))
+            outcome = Ok(op_type.outcome.decode(record.outcome))
         except UnreadableValue as error:
-            _log.warning("%s %s is made again: %s", spec.id, record.key, error)
+            _log.warning("%s %s is made again: %s", op_type.id, record.key, error)
             return None
     else:
         kind = FailureKind.REAL if record.kind is None else FailureKind(record.kind)
@@ -32,13 +32,18 @@ def recorded(spec: Spec, record: BuildRecord) -> Result | None:
 
 
 def insert_job(
-    store: Database, job: DrivenJob, spec: Spec, key: Key, target: Target, build: int
+    store: Database,
+    job: DrivenJob,
+    op_type: OperationType,
+    key: Key,
+    target: TargetValue,
+    build: int,
 ) -> None:
     """Record that a run of this number begins."""
     store.insert_job(
         JobRecord(
             job_id=job.id,
-            op=spec.id,
+            op=op_type.id,
             key=key.text,
             key_digest=key.digest,
             value=target.text,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, assert_never
 
-from pycurrent.cache.spec import Spec, Target
+from pycurrent.cache.operation_type import OperationType, TargetValue
 from pycurrent.cache.states import Known, Making, Pausing, Result, State, Unknown
 from pycurrent.term import Active, Activity, Metadata, Output
 
 
 def reported(
-    spec: Spec, state: State, target: Target, job_id: str | None
+    op_type: OperationType, state: State, target: TargetValue, job_id: str | None
 ) -> tuple[Output[Any], Metadata | None]:
     """The outcome for the target, or the last one as long as it stands in for that."""
     note: str | None = None
@@ -27,12 +27,12 @@ def reported(
             activity = Activity.READY
         case _:
             assert_never(state)
-    if latched is not None and stands_in(spec, latched, target):
+    if latched is not None and stands_in(op_type, latched, target):
         return latched.outcome, Metadata(job_id, update=activity, note=note)
     bare = job_id is None and note is None
     return Active(activity), None if bare else Metadata(job_id, note=note)
 
 
-def stands_in(spec: Spec, latched: Result, target: Target) -> bool:
+def stands_in(op_type: OperationType, latched: Result, target: TargetValue) -> bool:
     """Whether an outcome is reported while the target is being made."""
-    return spec.latched or latched.target == target.digest
+    return op_type.latched or latched.target == target.digest

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, assert_never
 
-from pycurrent.cache.spec import Target
+from pycurrent.cache.operation_type import TargetValue
 from pycurrent.engine.clock import Timer
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.machine import Blame
@@ -21,21 +21,21 @@ from pycurrent.store import JobEnd
 from pycurrent.term import Failed, Ok
 
 if TYPE_CHECKING:
-    from pycurrent.cache.operation import CachedWork
+    from pycurrent.cache.operation import AnyOperation
     from pycurrent.cache.schedule import Schedule
 
 _log = logging.getLogger(__name__)
 
 
-class Want:
+class Demand:
     """What one user wants."""
 
     __slots__ = ("changed", "schedule", "target", "title", "work")
 
     def __init__(
         self,
-        work: CachedWork,
-        target: Target,
+        work: AnyOperation,
+        target: TargetValue,
         title: str,
         schedule: Schedule | None,
         changed: Callable[[], None],
@@ -73,7 +73,9 @@ class Run:
 
     __slots__ = ("abandoned", "attempt", "job", "target", "work")
 
-    def __init__(self, job: DrivenJob, work: CachedWork, target: Target, attempt: int) -> None:
+    def __init__(
+        self, job: DrivenJob, work: AnyOperation, target: TargetValue, attempt: int
+    ) -> None:
         self.job = job
         self.work = work
         self.target = target

@@ -66,10 +66,10 @@ class Build:
 
 def _decoded(op: str, text: str, engine: Engine) -> Any:
     """As the operation's type, or as plain JSON if it is not known or can't read it any more."""
-    spec = engine.service(Cache).find_spec(op)
-    if spec is not None:
+    op_type = engine.service(Cache).find_op_type(op)
+    if op_type is not None:
         try:
-            return spec.outcome.decode(text)
+            return op_type.outcome.decode(text)
         except UnreadableValue:
             pass
     return json.loads(text)

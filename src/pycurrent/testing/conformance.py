@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pycurrent.cache import Builder, CachedWork, Operation, Publisher, Wanted
+from pycurrent.cache import AnyOperation, Builder, Operation, OperationPrimitive, Publisher
 from pycurrent.term import Current
 from pycurrent.term.shape import Component
 from pycurrent.testing.rules import Case, broken, codec_of
@@ -102,9 +102,9 @@ class _Asked:
 
 
 async def _check(
-    work: CachedWork, asked: _Asked, other: CachedWork | None, folder: Path, timeout: float
+    work: AnyOperation, asked: _Asked, other: AnyOperation | None, folder: Path, timeout: float
 ) -> None:
-    spec = check_types(work)
+    op_type = check_types(work)
     check_texts(work, asked.cases())
     for case in asked.cases():
         check_title(work, case)
@@ -122,7 +122,7 @@ async def _check(
             f"that is {asked.expected!r}, and it gave {outcome.value!r}",
             "Mend either of them.",
         )
-    check_round_trip(work, spec.outcome, outcome.value, "outcome")
+    check_round_trip(work, op_type.outcome, outcome.value, "outcome")
     await check_restart(work, case, outcome, other, place / "run")
     (place / "cancel").mkdir()
     await check_cancel(work, case, place / "cancel", timeout)
@@ -130,14 +130,14 @@ async def _check(
         await check_failure(work, asked.failing, place / "failing", timeout)
 
 
-def _subject(builder: object, key: Any) -> CachedWork:
+def _subject(builder: object, key: Any) -> AnyOperation:
     """The builder; one that `@builder` has hidden in a function is known to what that gives."""
-    if isinstance(builder, CachedWork):
+    if isinstance(builder, AnyOperation):
         return builder
     if callable(builder):
         term = builder(*key) if isinstance(key, tuple) else builder(key)
         if isinstance(term, Current) and isinstance(term.shape, Component):
             primitive = term.shape.fn()
-            if isinstance(primitive, Wanted):
+            if isinstance(primitive, OperationPrimitive):
                 return primitive.work
     raise TypeError(f"{builder!r} is no Builder, and no function that @builder has made")

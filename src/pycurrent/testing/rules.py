@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from pycurrent.cache import Builder, CachedWork, Codec, Operation, Publisher, codec_for
+from pycurrent.cache import AnyOperation, Builder, Codec, Operation, Publisher, codec_for
 from pycurrent.term import Primitive
 
 STORABLE = (
@@ -22,7 +22,7 @@ class Case:
     key: Any
     value: Any
 
-    def wanted(self, work: CachedWork) -> Primitive[Any]:
+    def wanted(self, work: AnyOperation) -> Primitive[Any]:
         """As a component of the plugin's author would ask for it."""
         match work:
             case Builder():
@@ -35,11 +35,11 @@ class Case:
                 raise TypeError(f"{work!r} is no Builder, Publisher or Operation")
 
 
-def broken(work: CachedWork, rule: str, seen: str, mend: str) -> NoReturn:
+def broken(work: AnyOperation, rule: str, seen: str, mend: str) -> NoReturn:
     """Raise what tells the author: the rule, what was seen, and how to mend it."""
     raise AssertionError(f"operation {work.id!r} breaks a rule: {rule}; {seen}. {mend}")
 
 
-def codec_of(work: CachedWork, type: object, what: str) -> Codec[Any]:
+def codec_of(work: AnyOperation, type: object, what: str) -> Codec[Any]:
     """The codec that the cache uses for a type of the operation. Raises `UnstableType`."""
     return codec_for(type, what=what, scope=vars(sys.modules[work.__class__.__module__]))

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pycurrent.cache import CachedWork, Codec, Spec
+from pycurrent.cache import AnyOperation, Codec, OperationType
 from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.testing.rules import STORABLE, Case, broken, codec_of
 
 
-def check_types(work: CachedWork) -> Spec:
+def check_types(work: AnyOperation) -> OperationType:
     """The operation has an id, and types that can be stored."""
     try:
-        return Spec(type(work))
+        return OperationType(type(work))
     except UsageError as error:
         broken(work, "it has an id, and types that can be stored", str(error), STORABLE)
 
 
-def check_texts(work: CachedWork, cases: Sequence[Case]) -> None:
+def check_texts(work: AnyOperation, cases: Sequence[Case]) -> None:
     """Keys and values can be stored; different keys are told apart."""
     key_type, value_type, _ = work.types()
     keys = codec_of(work, key_type, "key")
@@ -37,7 +37,7 @@ def check_texts(work: CachedWork, cases: Sequence[Case]) -> None:
             check_round_trip(work, values, case.value, "value")
 
 
-def check_round_trip(work: CachedWork, codec: Codec[Any], value: Any, what: str) -> str:
+def check_round_trip(work: AnyOperation, codec: Codec[Any], value: Any, what: str) -> str:
     """A value can be stored, and is equal when it is read back; gives its text."""
     try:
         text, again = codec.encode(value), codec.encode(value)
@@ -65,7 +65,7 @@ def check_round_trip(work: CachedWork, codec: Codec[Any], value: Any, what: str)
     return text
 
 
-def check_title(work: CachedWork, case: Case) -> None:
+def check_title(work: AnyOperation, case: Case) -> None:
     """The description is a line, and stays the same."""
     rule = "the description is a line"
     mend = "`describe` is what people see in a list of jobs: a short line for each key."

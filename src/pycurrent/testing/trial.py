@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pycurrent.cache import CachedWork, Handle
+from pycurrent.cache import AnyOperation, Handle
 from pycurrent.engine import Config, JobState, Level
 from pycurrent.term import Active, Activity, Current, Failed, Ok, Output, Primitive, all, component
 from pycurrent.testing.harness import Harness
@@ -33,7 +33,7 @@ TO_GO = 1.0
 class _Run:
     """A job under check."""
 
-    work: CachedWork
+    work: AnyOperation
     harness: Harness
     handle: Handle
     around: Surroundings
@@ -89,7 +89,7 @@ class _Run:
 
 @asynccontextmanager
 async def _running(
-    work: CachedWork, case: Case, state_dir: Path, timeout: float
+    work: AnyOperation, case: Case, state_dir: Path, timeout: float
 ) -> AsyncIterator[_Run]:
     """The job of a case, at a point where it has to be approved, or has ended."""
     primitive = case.wanted(work)
@@ -124,7 +124,7 @@ def _check_start(run: _Run) -> None:
             broken(run.work, rule, "it did not wait for it", mend)
 
 
-async def check_run(work: CachedWork, case: Case, state_dir: Path, timeout: float) -> Ok[Any]:
+async def check_run(work: AnyOperation, case: Case, state_dir: Path, timeout: float) -> Ok[Any]:
     """It starts as it should, succeeds, and leaves nothing behind; gives its outcome."""
     async with _running(work, case, state_dir, timeout) as run:
         _check_start(run)
@@ -149,7 +149,7 @@ def _explain(run: _Run, message: str) -> NoReturn:
 
 
 async def check_restart(
-    work: CachedWork, case: Case, outcome: Ok[Any], other: CachedWork | None, state_dir: Path
+    work: AnyOperation, case: Case, outcome: Ok[Any], other: AnyOperation | None, state_dir: Path
 ) -> None:
     """What was made is known in the same state directory, and whatever the context is."""
     asked = {"same": work, "other": copy.copy(work) if other is None else other}
@@ -196,7 +196,7 @@ def _kept(name: str, primitive: Primitive[Any], seen: dict[str, Output[Any]]) ->
     return component(name, lambda: primitive.map_output(keep))
 
 
-async def check_cancel(work: CachedWork, case: Case, state_dir: Path, timeout: float) -> None:
+async def check_cancel(work: AnyOperation, case: Case, state_dir: Path, timeout: float) -> None:
     """It ends when it is cancelled: as soon as it runs, and in the midst of its work."""
     for place, at_work in (("early", 0.0), ("late", AT_WORK)):
         async with _running(work, case, state_dir / place, timeout) as run:
@@ -229,7 +229,7 @@ async def _stuck(run: _Run) -> NoReturn:
     )
 
 
-async def check_failure(work: CachedWork, case: Case, state_dir: Path, timeout: float) -> None:
+async def check_failure(work: AnyOperation, case: Case, state_dir: Path, timeout: float) -> None:
     """It fails, even before it starts, and says why."""
     async with _running(work, case, state_dir, timeout) as run:
         outcome = await run.end()

@@ -84,6 +84,6 @@ class InMirror(Primitive[Commit]):
 
 
 def _has_succeeded(cache: Cache, work: Builder[Any, str], key: object) -> bool:
-    spec = cache.spec(type(work))
-    record = cache.engine.store.lookup(spec.id, spec.key(key).digest)
+    op_type = cache.op_type(type(work))
+    record = cache.engine.store.lookup(op_type.id, op_type.key(key).digest)
     return record is not None and record.ok

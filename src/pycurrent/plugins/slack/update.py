@@ -73,16 +73,16 @@ class LastMessages:
 
     def __call__(self, topic: Topic) -> Posted | None:
         """The last one that was posted or edited, whatever has failed since."""
-        spec, store = self.cache.spec(SlackUpdate), self.cache.engine.store
-        key = spec.key(topic)
-        record: BuildRecord | JobRecord | None = store.lookup(spec.id, key.digest)
+        op_type, store = self.cache.op_type(SlackUpdate), self.cache.engine.store
+        key = op_type.key(topic)
+        record: BuildRecord | JobRecord | None = store.lookup(op_type.id, key.digest)
         if record is not None and not record.ok:
             # Not asked for at once: without an index this takes long where there is none.
-            record = next(iter(store.history(spec.id, ok=True, key=key.text, limit=1)), None)
+            record = next(iter(store.history(op_type.id, ok=True, key=key.text, limit=1)), None)
         if record is None:
             return None
         try:
-            posted: Posted = spec.outcome.decode(record.outcome or "")
+            posted: Posted = op_type.outcome.decode(record.outcome or "")
         except UnreadableValue:
             return None
         return posted

@@ -12,7 +12,7 @@ from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import Stand, unfit
 
 if TYPE_CHECKING:
-    from pycurrent.cache.operation import CachedWork
+    from pycurrent.cache.operation import AnyOperation
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class TargetValue:
     """What a key is to be set to. A builder's has neither value nor text."""
 
     value: Any
@@ -35,13 +35,13 @@ class Target:
     digest: str | None
 
 
-NO_VALUE = Target(None, None, None)
+NO_VALUE = TargetValue(None, None, None)
 
 
-class Spec:
+class OperationType:
     """One operation: its id, flags and codecs."""
 
-    def __init__(self, cls: type[CachedWork]) -> None:
+    def __init__(self, cls: type[AnyOperation]) -> None:
         self.cls = cls
         self.id = getattr(cls, "id", None) or ""
         if not self.id or not isinstance(self.id, str):
@@ -66,12 +66,12 @@ class Spec:
         json = self._key.encode(key)
         return Key(key, str.__str__(key) if isinstance(key, str) else json, json, digest(json))
 
-    def target(self, value: Any) -> Target:
+    def target(self, value: Any) -> TargetValue:
         """Raises `UnstableValue`."""
         if self._value is None:
             return NO_VALUE
         text = self._value.encode(value)
-        return Target(value, text, digest(text))
+        return TargetValue(value, text, digest(text))
 
     # What a run gets and gives is its own: it may change it, and so may the pipeline. And it is
     # the same for all keys that are equal, and in the run that makes a result and in the next.
@@ -83,7 +83,7 @@ class Spec:
         """
         return self._key.decode(key.json) if self._key.is_whole else key.value
 
-    def given_value(self, target: Target) -> Any:
+    def given_value(self, target: TargetValue) -> Any:
         """The value that a run is to set, likewise."""
         if self._value is None or target.text is None:
             return None
@@ -103,7 +103,7 @@ class Spec:
         text = self.outcome.encode(outcome)
         return self.outcome.decode(text), text
 
-    def same(self, cls: type[CachedWork]) -> bool:
+    def same(self, cls: type[AnyOperation]) -> bool:
         """Whether a class with this id is this operation: the same, or made anew by the same
         code.
         """
