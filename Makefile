@@ -21,7 +21,7 @@ test -n "$(PYTHON)" || { \
 	exit 1; }
 endef
 
-.PHONY: help setup test test-pythons lint demo pictures screenshots bench campaign lock clean
+.PHONY: help setup test test-pythons lint demo pictures screenshots bench campaign release lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ campaign: $(STAMP)  ## misuse and kill engines for a while, and check every prom
 screenshots: $(STAMP)  ## take the pictures of the dashboard (needs Chromium and pngquant)
 	LOGNAME=ada $(BIN)/python docs/pictures/screenshots.py
 
+release: $(SITE)  ## build a release and try it out on each Python; publishes nothing
+	$(BIN)/python -m tools.release
+
 lock:  ## update the locked versions (names and versions only)
 	@$(NEEDS_PYTHON)
 	rm -rf $(VENV)-lock
@@ -87,4 +90,4 @@ lock:  ## update the locked versions (names and versions only)
 	rm -rf $(VENV)-lock
 
 clean:  ## remove everything that make made
-	rm -rf $(VENV) $(VENV)-3.* demo bench.json .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-3.* demo dist bench.json .mypy_cache .ruff_cache .pytest_cache
