@@ -5,7 +5,7 @@ r"""Deploy commits that pass their tests, once somebody approves, and tell Slack
 
 The pipeline polls the head of a branch every five minutes. It builds an image of the head, runs
 the tests in it, and pushes it if they pass. It updates the service of a swarm to exactly that image
-when somebody has approved it: on the dashboard, or with `pycurrent client start`.
+when somebody has approved it: on the dashboard, or with `pycurrent client approve`.
 
 To roll back, write the hash of an older commit into the file `pin.txt`: as long as the file exists,
 that commit is deployed. Its known results are used again.

@@ -223,15 +223,28 @@ async def test_following_a_job_that_fails_ends_with_1(client: Client) -> None:
     assert (await client("log", "-f", client.job("frob bad"))).status == ClientExit.FAILED
 
 
-async def test_start_lets_a_job_go_on_that_waits(client: Client) -> None:
+async def test_approve_lets_a_job_go_on_that_waits(client: Client) -> None:
     """Its approval is on record, and one that does not wait is refused."""
     job_id = client.job("push tag")
-    started = await client("start", job_id)
-    assert (started.status, started.out) == (ClientExit.OK, f"{job_id}  may start\n")
+    started = await client("approve", job_id)
+    assert (started.status, started.out) == (ClientExit.OK, f"{job_id}  is approved\n")
     await _until(client.site, lambda: not client.site.service.jobs.is_active(job_id))
-    again = await client("start", job_id)
+    again = await client("approve", job_id)
     assert again.status == ClientExit.REFUSED
     assert again.out == f"{job_id}  refused: it has ended: ok\n"
+
+
+async def test_a_command_goes_on_under_its_old_name(client: Client) -> None:
+    """With a line on stderr that says the new one; help shows that one only."""
+    ended = await client("start", client.job("push tag"))
+    assert (ended.status, ended.err) == (
+        ClientExit.OK,
+        "pycurrent client: start is now approve: the old name will be removed in 0.3\n",
+    )
+    assert "is approved" in ended.out
+    shown = await client.without_url("--help")
+    assert "approve" in shown.out
+    assert not re.search(r"^\W*start\b", shown.out, re.MULTILINE)
 
 
 async def test_cancel_ends_a_job_and_goes_on_after_a_refusal(client: Client) -> None:

@@ -96,7 +96,7 @@ COMMANDS = {
         "jobs",
         "status",
         "log",
-        "start",
+        "approve",
         "cancel",
         "rebuild",
         "rebuild-all",

@@ -46,16 +46,16 @@ async def test_a_job_that_waits_is_started_early(tmp_path: Path) -> None:
     config = Config(confirm=Level.AVERAGE)
     async with seen(lambda: doors.stage("a"), tmp_path, config=config) as s:
         job, jobs = s.job("door a"), s.service.jobs
-        assert jobs.detail(job).actions == {Action.START, Action.CANCEL}
-        assert jobs.start(job, by="alice") == Done()
+        assert jobs.detail(job).actions == {Action.APPROVE, Action.CANCEL}
+        assert jobs.approve(job, by="alice") == Done()
         await s.settle()
-        assert "Confirmed by alice" in s.harness.log("door a")
-        assert jobs.start(job, by="bob") == Refused(
+        assert "Approved by alice" in s.harness.log("door a")
+        assert jobs.approve(job, by="bob") == Refused(
             "it does not wait for confirmation: it is running"
         )
         doors.open("a")
         await s.settle()
-        assert jobs.start(job, by="bob") == Refused("it has ended: ok")
+        assert jobs.approve(job, by="bob") == Refused("it has ended: ok")
 
 
 async def test_the_work_of_an_old_job_is_done_again(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ async def test_there_are_only_the_jobs_that_there_are(job: str, tmp_path: Path) 
         for refuse in (
             lambda: s.service.jobs.detail(job),
             lambda: s.service.jobs.cancel(job, by="me"),
-            lambda: s.service.jobs.start(job, by="me"),
+            lambda: s.service.jobs.approve(job, by="me"),
             lambda: s.service.jobs.rebuild(job, by="ann"),
             lambda: s.service.logs.path(job),
         ):

@@ -217,7 +217,7 @@ async def test_a_form_of_any_kind_is_checked_though_no_cookie_comes_with_it(
         body, headers = b'{"level": null, "x": "="}', {"Content-Type": kind}
         api = await client.put("/api/v1/confirm", content=body, headers=headers)
         job = site.job("reply risky")
-        start = await client.post(f"/api/v1/jobs/{job}/start", content=body, headers=headers)
+        start = await client.post(f"/api/v1/jobs/{job}/approve", content=body, headers=headers)
         assert (api.status_code, start.status_code) == (403, 403)
         assert site.harness.engine.config.confirm is not None
         json = {"Content-Type": "application/json"}

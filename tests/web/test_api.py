@@ -179,8 +179,8 @@ async def test_commands_that_can_not_be_done_are_conflicts(tmp_path: Path) -> No
         quick, slow = api.job("task quick"), api.job("task slow")
         for job, command, why in [
             (quick, "cancel", "it has ended: ok"),
-            (quick, "start", "it has ended: ok"),
-            (slow, "start", "it does not wait for confirmation: it is running"),
+            (quick, "approve", "it has ended: ok"),
+            (slow, "approve", "it does not wait for confirmation: it is running"),
             (slow, "rebuild", "it has not ended"),
         ]:
             status, answer = await api.call("POST", f"/jobs/{job}/{command}")
@@ -190,6 +190,20 @@ async def test_commands_that_can_not_be_done_are_conflicts(tmp_path: Path) -> No
         assert f"Cancelling: by {getpass.getuser()}" in api.harness.log("task slow")
 
 
+async def test_a_route_goes_on_under_its_old_name(tmp_path: Path) -> None:
+    """Its headers say that it is deprecated, since when, and what takes its place."""
+    tasks, config = Tasks(level=Level.DANGEROUS), Config(confirm=Level.DANGEROUS)
+    async with api_of(lambda: tasks.stage("quick"), tmp_path, config=config) as api:
+        path = f"/api/v1/jobs/{api.job('task quick')}"
+        answer = await api.client.post(f"{path}/start", json={})
+        assert (answer.status_code, answer.json()["outcome"]) == (200, "done")
+        assert answer.headers["Deprecation"] == "@1795651200"
+        assert answer.headers["Link"] == f'<{path}/approve>; rel="successor-version"'
+        routes = (await api.get("/openapi.json"))["paths"]
+        old = {name for name, route in routes.items() if route.get("post", {}).get("deprecated")}
+        assert old == {"/api/v1/jobs/{day}/{name}/start"}
+
+
 async def test_who_has_let_a_job_go_is_in_its_log(tmp_path: Path) -> None:
     """Whether it was approved, released by another level, or asked for again."""
     tasks = Tasks(level=Level.DANGEROUS)
@@ -197,11 +211,11 @@ async def test_who_has_let_a_job_go_is_in_its_log(tmp_path: Path) -> None:
     who = getpass.getuser()
     async with api_of(lambda: all_of(tasks, "quick a", "quick b"), tmp_path, config=config) as api:
         a, b = api.job("task quick a"), api.job("task quick b")
-        await api.call("POST", f"/jobs/{a}/start")
+        await api.call("POST", f"/jobs/{a}/approve")
         await api.harness.settle()
         await api.call("PUT", "/confirm", {"level": None})
         await api.harness.settle()
-        assert f"Confirmed by {who}" in api.harness.log("task quick a")
+        assert f"Approved by {who}" in api.harness.log("task quick a")
         assert "Released" not in api.harness.log("task quick a")
         assert f"Released: {who} set the level to none" in api.harness.log("task quick b")
         await api.call("POST", f"/jobs/{a}/rebuild")

@@ -359,8 +359,8 @@ MAY = {
     "POST /job/JOB/cancel": {Role.BUILDER, Role.ADMIN},
     "POST /jobs/cancel": {Role.BUILDER, Role.ADMIN},
     "POST /history/rebuild": {Role.BUILDER, Role.ADMIN},
-    "POST /job/JOB/start": {Role.ADMIN},
-    "POST /jobs/start": {Role.ADMIN},
+    "POST /job/JOB/approve": {Role.ADMIN},
+    "POST /jobs/approve": {Role.ADMIN},
     "POST /rules/remove": {Role.ADMIN},
     "POST /confirm": {Role.ADMIN},
 }
@@ -410,7 +410,7 @@ async def test_pages_offer_only_what_the_visitor_may_do(site: Site) -> None:
     for path in ("/jobs", "/history", "/rules", f"/job/{site.job('reply bad')}"):
         page = await visitor.get(path)
         assert page.status_code == 200
-        for word in ("Cancel", "Rebuild", "Start now", "Save", "Remove", "Import"):
+        for word in ("Cancel", "Rebuild", "Approve", "Save", "Remove", "Import"):
             assert f">{word}<" not in page.text, (path, word)
 
 

@@ -185,12 +185,12 @@ async def test_a_job_is_approved_from_the_list(
 ) -> None:
     """It goes on; the others that wait do not."""
     await page.goto(f"{site.url}/jobs")
-    await row(page, "push").get_by_role("button", name="Start now").click()
+    await row(page, "push").get_by_role("button", name="Approve").click()
     await expect(row(page, "push")).to_contain_text("running")
-    await expect(row(page, "push").get_by_role("button", name="Start now")).to_have_count(0)
+    await expect(row(page, "push").get_by_role("button", name="Approve")).to_have_count(0)
     await expect(row(page, "tag")).to_contain_text("waiting")
     job = await writers.job("push")
-    assert "Confirmed by" in site.service.logs.path(job.id).read_text()
+    assert "Approved by" in site.service.logs.path(job.id).read_text()
 
 
 async def test_a_job_is_approved_on_its_page(
@@ -199,9 +199,9 @@ async def test_a_job_is_approved_on_its_page(
     """The page follows: first what it waits for, then that it runs, then its end."""
     await page.goto(f"{site.url}/job/{job_of(site, 'push')}")
     await expect(page.locator("[data-part=job-facts]")).to_contain_text("confirmation")
-    await page.get_by_role("button", name="Start now").click()
+    await page.get_by_role("button", name="Approve").click()
     await expect(page.locator("h1 + .badge")).to_have_text("running")
-    await expect(page.get_by_role("button", name="Start now")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Approve")).to_have_count(0)
     await writers.job("push")
     writers.end("push")
     await expect(page.locator("h1 + .badge")).to_have_text("ok")
@@ -272,7 +272,7 @@ async def test_the_menu_says_what_each_level_would_start(page: Page, site: Runni
         "1 would start"
     )
     await menu.get_by_role("radio", name="for nothing").check()
-    site.service.jobs.start(job_of(site, "push"), by="a test")
+    site.service.jobs.approve(job_of(site, "push"), by="a test")
     await expect(nothing).to_contain_text("2 would start")
     site.service.confirmation.set(Level.AVERAGE, by="ann")
     await expect(level(page)).to_have_text("average and above")
@@ -304,7 +304,7 @@ async def test_a_builder_cancels_but_does_not_confirm(tabs: Tabs, guarded: Runni
     """What takes another role is not there; the log says who has cancelled."""
     page = await log_in(tabs, guarded, "bob", "/jobs")
     await expect(page.locator("tr[data-job]")).to_have_count(5)
-    await expect(page.get_by_role("button", name="Start now")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Approve")).to_have_count(0)
     job_id = job_of(guarded, "a")
     await row(page, "a").get_by_role("button", name="Cancel").click()
     await expect(row(page, "a")).to_have_count(0)

@@ -113,10 +113,10 @@ async def test_forms_of_who_runs_the_engine_are_proven_as_all_are(site: Site) ->
     visitor = site.visitor()
     await visitor.get("/jobs")
     job = site.job("reply risky")
-    assert (await visitor.client.post(f"/job/{job}/start")).status_code == 403
-    assert (await visitor.post(f"/job/{job}/start")).status_code == 303
+    assert (await visitor.client.post(f"/job/{job}/approve")).status_code == 403
+    assert (await visitor.post(f"/job/{job}/approve")).status_code == 303
     await site.harness.settle()
-    assert f"Confirmed by {site.access.owner.user.name}" in site.harness.log("reply risky")
+    assert f"Approved by {site.access.owner.user.name}" in site.harness.log("reply risky")
 
 
 async def test_the_token_ends_where_a_login_is_set_up(site: Site) -> None:

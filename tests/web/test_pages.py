@@ -192,7 +192,7 @@ async def test_active_jobs_say_what_they_wait_for(site: Site, visitor: Visitor) 
     job = site.job("reply risky")
     page = await visitor.get("/jobs")
     assert "confirmation (its level is dangerous)" in page.text
-    assert f'formaction="/job/{job}/start"' in page.text
+    assert f'formaction="/job/{job}/approve"' in page.text
     assert f'formaction="/job/{job}/cancel"' in page.text
 
 
@@ -200,9 +200,9 @@ async def test_jobs_are_started_in_bulk(site: Site, visitor: Visitor) -> None:
     """What can't be is told of, and why."""
     await visitor.get("/jobs")
     risky, bad = site.job("reply risky"), site.job("reply bad")
-    page = await visitor.post_and_follow("/jobs/start", job=[risky, bad, risky, "../../etc"])
+    page = await visitor.post_and_follow("/jobs/approve", job=[risky, bad, risky, "../../etc"])
     text = text_of(page)
-    assert "1 job confirmed: reply risky; 2 jobs not" in text
+    assert "1 job approved: reply risky; 2 jobs not" in text
     assert "it has ended: failed" in text
     await site.harness.settle()
     assert site.harness.stats.ok == 2
@@ -254,7 +254,7 @@ async def test_a_job_that_has_ended_can_not_be_cancelled(site: Site, visitor: Vi
     """Two people may click at the same time: the second one is told."""
     risky = site.job("reply risky")
     await visitor.get(f"/job/{risky}")
-    assert "may start now" in text_of(await visitor.post_and_follow(f"/job/{risky}/start"))
+    assert "is approved" in text_of(await visitor.post_and_follow(f"/job/{risky}/approve"))
     await site.harness.settle()
     text = text_of(await visitor.post_and_follow(f"/job/{risky}/cancel"))
     assert "that can't be done: it has ended: ok" in text

@@ -122,8 +122,8 @@ async def test_a_job_that_waits_is_started_by_a_form(
     """Those that are ticked, from the list of jobs."""
     await plain.goto(f"{site.url}/jobs")
     await plain.get_by_role("checkbox", name="Select write push").check()
-    await plain.locator(".foot").get_by_role("button", name="Start now").click()
-    await expect(plain.locator("[data-part=notice]")).to_contain_text("1 job confirmed: ")
+    await plain.locator(".foot").get_by_role("button", name="Approve").click()
+    await expect(plain.locator("[data-part=notice]")).to_contain_text("1 job approved: ")
     await writers.job("push")
 
 

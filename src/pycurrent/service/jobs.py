@@ -25,7 +25,7 @@ class Action(Enum):
     """What can be done about a job."""
 
     CANCEL = "cancel"
-    START = "start"
+    APPROVE = "approve"
     """Let it start although its level asks for confirmation."""
     REBUILD = "rebuild"
 
@@ -167,14 +167,14 @@ class Jobs:
         job.cancel(f"by {by}")
         return Done()
 
-    def start(self, job_id: str, *, by: str) -> Done | Refused:
+    def approve(self, job_id: str, *, by: str) -> Done | Refused:
         """Let a job start although its level asks for confirmation. Raises `NoSuchJob`."""
         job = self._active(job_id)
         if job is None:
             return _ended(self._entry(job_id))
         if job.state is not JobState.WAITING_FOR_CONFIRMATION:
             return Refused(f"it does not wait for confirmation: it is {job.state.value}")
-        job.log(f"Confirmed by {by}")
+        job.log(f"Approved by {by}")
         job.approve()
         return Done()
 
@@ -222,7 +222,7 @@ def _actions(job: DrivenJob | None) -> frozenset[Action]:
         case DrivenJob(cancelled=str()):
             return frozenset()
         case DrivenJob(state=JobState.WAITING_FOR_CONFIRMATION):
-            return frozenset({Action.START, Action.CANCEL})
+            return frozenset({Action.APPROVE, Action.CANCEL})
         case DrivenJob():
             return frozenset({Action.CANCEL})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from cyclopts import App, Parameter
 
 from pycurrent.cli.option import DEFAULT_STATE_DIR
 from pycurrent.cli.options import StateDirOption
+from pycurrent.deprecation import Renamed
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 URL_VARIABLE = "PYCURRENT_URL"
@@ -45,8 +47,8 @@ _COMMANDS = {
         "Show the log of a job, byte for byte; with --json each line as an object in a line.\n\n"
         "With --follow it ends as `status` does.",
     ),
-    "start": (
-        "jobs:start",
+    "approve": (
+        "jobs:approve",
         "Let jobs start although they wait for confirmation.\n\n"
         "Ends with 4 if one of them does not wait for it.",
     ),
@@ -81,6 +83,9 @@ _COMMANDS = {
 }
 """Each is imported when it is called, so what it does is said here."""
 
+_RENAMED = (Renamed("start", "approve", removed_in="0.3"),)
+"""Commands that go on working under their old names for a while. Help does not show those."""
+
 _Rest = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
 
 
@@ -89,6 +94,9 @@ def make_client_app() -> App:
     commands = App(name="client", help=HELP, help_format="plaintext", version_flags=())
     for name, (where, what) in _COMMANDS.items():
         commands.command(f"{_PLACE}.{where}", name=name, help=what)
+    for renamed in _RENAMED:
+        where, what = _COMMANDS[renamed.new]
+        commands.command(f"{_PLACE}.{where}", name=renamed.old, help=what, show=False)
 
     def client(
         *tokens: _Rest,
@@ -117,6 +125,7 @@ def make_client_app() -> App:
         from pycurrent.cli.client.session import Form, Session
         from pycurrent.cli.client.status import NotAllowed
 
+        _tell_renamed(tokens)
         command, bound, own = commands.parse_args(tokens, exit_on_error=False, print_error=False)
         nearby = Nearby.of(state_dir)
         if url is None and nearby.url is None and nearby.why_no_token is not None:
@@ -143,6 +152,15 @@ def _describe() -> str:
         " can't be reached, 4 if it was refused (not allowed, or it can't be done now), 5 if the"
         " end is not known yet."
     )
+
+
+def _tell_renamed(tokens: Sequence[str]) -> None:
+    """Say in a line that a command was called by its old name."""
+    from pycurrent.cli.output import complain
+
+    for renamed in _RENAMED:
+        if tokens[:1] == (renamed.old,):
+            complain(f"pycurrent client: {renamed}")
 
 
 def _token(file: Path | None) -> str | None:

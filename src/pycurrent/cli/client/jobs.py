@@ -81,9 +81,9 @@ def _facts(answer: JobDetail) -> Iterator[str]:
             yield f"{name + ':':<11} {one_line(value)}"
 
 
-def start(jobs: JobTexts, /, *, session: Given) -> int:
-    """`pycurrent client start`."""
-    return _each(session, jobs, "start", "may start")
+def approve(jobs: JobTexts, /, *, session: Given) -> int:
+    """`pycurrent client approve`."""
+    return _each(session, jobs, "approve", "is approved")
 
 
 def cancel(jobs: JobTexts, /, *, session: Given) -> int:

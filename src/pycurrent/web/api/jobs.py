@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pycurrent.deprecation import Renamed
 from pycurrent.service import Done, NoSuchJob, Refused, Service
 from pycurrent.web.api.models import JobDetailModel, JobModel, Model, OutcomeModel
+from pycurrent.web.api.renamed import renamed
 from pycurrent.web.api.routing import FOR_ADMINS, FOR_BUILDERS, JobId, api_router
 from pycurrent.web.context import Asker, ServiceOf
 from pycurrent.web.problems import may_answer, problem
@@ -35,10 +37,21 @@ async def cancel(service: ServiceOf, job_id: JobId, asker: Asker) -> OutcomeMode
     return _done(job_id, service.jobs.cancel(job_id, by=asker))
 
 
-@router.post("/jobs/{day}/{name}/start", dependencies=FOR_ADMINS, responses=_ABOUT_ONE)
-async def start(service: ServiceOf, job_id: JobId, asker: Asker) -> OutcomeModel:
+@router.post("/jobs/{day}/{name}/approve", dependencies=FOR_ADMINS, responses=_ABOUT_ONE)
+async def approve(service: ServiceOf, job_id: JobId, asker: Asker) -> OutcomeModel:
     """Let a job start although its level asks for confirmation."""
-    return _done(job_id, service.jobs.start(job_id, by=asker))
+    return _done(job_id, service.jobs.approve(job_id, by=asker))
+
+
+@router.post(
+    "/jobs/{day}/{name}/start",
+    deprecated=True,
+    dependencies=[*FOR_ADMINS, renamed(Renamed("start", "approve", removed_in="0.3"))],
+    responses=_ABOUT_ONE,
+)
+async def start(service: ServiceOf, job_id: JobId, asker: Asker) -> OutcomeModel:
+    """The old name of `approve`."""
+    return await approve(service, job_id, asker)
 
 
 @router.post("/jobs/{day}/{name}/rebuild", dependencies=FOR_BUILDERS, responses=_ABOUT_ONE)

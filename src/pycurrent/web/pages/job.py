@@ -45,7 +45,7 @@ class LogEnd:
 def add_job_pages(app: FastAPI) -> None:
     routing.action(app, "/job/{job_id:path}/cancel", _cancel, Role.BUILDER)
     routing.action(app, "/job/{job_id:path}/rebuild", _rebuild, Role.BUILDER)
-    routing.action(app, "/job/{job_id:path}/start", _start, Role.ADMIN)
+    routing.action(app, "/job/{job_id:path}/approve", _approve, Role.ADMIN)
     routing.page(app, "/job/{job_id:path}", _job, Role.VIEWER)
 
 
@@ -65,7 +65,7 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
         now=service.engine.clock.now(),
         may_cancel=Action.CANCEL in detail.actions and pages.may(request, Role.BUILDER),
         may_rebuild=Action.REBUILD in detail.actions and pages.may(request, Role.BUILDER),
-        may_start=Action.START in detail.actions and pages.may(request, Role.ADMIN),
+        may_approve=Action.APPROVE in detail.actions and pages.may(request, Role.ADMIN),
     )
 
 
@@ -95,10 +95,10 @@ async def _cancel(request: Request, job_id: str, service: ServiceOf, asker: Aske
     return _back(request, job_id, _note(name, done, "is being cancelled."))
 
 
-async def _start(request: Request, job_id: str, service: ServiceOf, asker: Asker) -> Response:
+async def _approve(request: Request, job_id: str, service: ServiceOf, asker: Asker) -> Response:
     name = service.jobs.detail(job_id).description
-    done = service.jobs.start(job_id, by=asker)
-    return _back(request, job_id, _note(name, done, "may start now."))
+    done = service.jobs.approve(job_id, by=asker)
+    return _back(request, job_id, _note(name, done, "is approved."))
 
 
 async def _rebuild(request: Request, job_id: str, service: ServiceOf, asker: Asker) -> Response:

@@ -23,7 +23,7 @@ SHOWN = 1000
 def add_jobs_pages(app: FastAPI) -> None:
     routing.page(app, "/jobs", _jobs, Role.VIEWER)
     routing.action(app, "/jobs/cancel", _cancel, Role.BUILDER)
-    routing.action(app, "/jobs/start", _start, Role.ADMIN)
+    routing.action(app, "/jobs/approve", _approve, Role.ADMIN)
 
 
 async def _jobs(request: Request, service: ServiceOf) -> Response:
@@ -36,7 +36,7 @@ async def _jobs(request: Request, service: ServiceOf) -> Response:
         total=len(jobs),
         now=service.engine.clock.now(),
         may_cancel=pages.may(request, Role.BUILDER),
-        may_start=pages.may(request, Role.ADMIN),
+        may_approve=pages.may(request, Role.ADMIN),
     )
 
 
@@ -49,11 +49,11 @@ async def _cancel(request: Request, service: ServiceOf, asker: Asker) -> Respons
     return pages_of(request).go("/jobs", note)
 
 
-async def _start(request: Request, service: ServiceOf, asker: Asker) -> Response:
+async def _approve(request: Request, service: ServiceOf, asker: Asker) -> Response:
     form = await read_form(request)
     names = _names(service)
     note = act_on(
-        form.all("job"), Action.START, lambda job: service.jobs.start(job, by=asker), names
+        form.all("job"), Action.APPROVE, lambda job: service.jobs.approve(job, by=asker), names
     )
     return pages_of(request).go("/jobs", note)
 
@@ -63,7 +63,7 @@ def _names(service: Service) -> dict[str, str]:
     return {job.id: job.description for job in service.jobs.active()}
 
 
-_DONE = {Action.CANCEL: "cancelled", Action.START: "confirmed"}
+_DONE = {Action.CANCEL: "cancelled", Action.APPROVE: "approved"}
 _DETAILS = 10
 """How many refusals are told of."""
 _NAMED = 5

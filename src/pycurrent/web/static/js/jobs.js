@@ -166,7 +166,7 @@ class Jobs {
   fillActions(cell, job) {
     const wanted = [];
     const waiting = job.cancelled === null && job.state === "waiting-for-confirmation";
-    if (waiting && this.may.has("admin")) wanted.push(["start", "Start now", "small"]);
+    if (waiting && this.may.has("admin")) wanted.push(["approve", "Approve", "small"]);
     if (job.cancelled === null && this.may.has("builder")) {
       wanted.push(["cancel", "Cancel", "small danger"]);
     }
