@@ -11,6 +11,8 @@ BENCH ?=
 # How long the campaign runs, and the seed of its random choices.
 SECONDS ?= 60
 SEED ?=
+# The commit that the source is compared with.
+BEFORE ?=
 # The locked versions; the tests run with exactly these.
 LOCK := requirements.lock
 
@@ -21,7 +23,7 @@ test -n "$(PYTHON)" || { \
 	exit 1; }
 endef
 
-.PHONY: help setup test test-pythons lint demo pictures screenshots bench campaign release lock clean
+.PHONY: help setup test test-pythons lint demo pictures screenshots bench campaign house release lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +78,9 @@ campaign: $(STAMP)  ## misuse and kill engines for a while, and check every prom
 
 screenshots: $(STAMP)  ## take the pictures of the dashboard (needs Chromium and pngquant)
 	LOGNAME=ada $(BIN)/python docs/pictures/screenshots.py
+
+house: $(STAMP)  ## measure the source, beside an earlier commit (BEFORE=v0.1.0)
+	$(BIN)/python -m tools.house $(if $(BEFORE),--before $(BEFORE))
 
 release: $(SITE)  ## build a release and try it out on each Python; publishes nothing
 	$(BIN)/python -m tools.release
