@@ -14,25 +14,12 @@ from .source_names import SOURCE, names_of_source
 PAGE = SOURCE.parents[1] / "docs" / "glossary.md"
 
 LATER = {
-    "Source",
     "StageRef",
     "Cause",
-    "job.cause",
-    "job.created",
-    "job.started",
-    "job.ended",
-    "Build.created",
-    "Build.started",
-    "JobEnd.OK",
-    "JobEnd.SUPERSEDED",
-    "JobEnd.TIMED_OUT",
     "SupervisorChannel",
     "OpenEngine",
     "Metrics",
     "CsrfRejected",
-    "Argv",
-    "diagnosis",
-    "fs.Content",
 }
 """Names that are decided, and that the code does not have yet."""
 
