@@ -11,7 +11,7 @@ Argv = Sequence[str] | Current[Sequence[str]]
 
 
 def checked_words(words: Iterable[str], rule: str) -> tuple[str, ...]:
-    """The words, once they are sure to be a list of texts. Raises `UsageError`, with the rule."""
+    """Return the words of a list of texts. Anything else raises `UsageError`, with the rule."""
     if isinstance(words, str | bytes) or not isinstance(words, Iterable):
         raise UsageError(f"{rule}, not {words!r}")
     taken = tuple(words)
@@ -24,5 +24,5 @@ def checked_words(words: Iterable[str], rule: str) -> tuple[str, ...]:
 
 
 def as_text(argv: Argv, show: Callable[[Sequence[str]], str]) -> str | Current[str]:
-    """The command line as people read it, for a label."""
+    """Return the command line as people read it, for a label."""
     return map(show, argv) if isinstance(argv, Current) else show(argv)

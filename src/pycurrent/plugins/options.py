@@ -1,4 +1,4 @@
-"""The options that the functions of plugins share, and the last line that they share, too.
+"""The options that the functions of plugins share, and the components that they make.
 
 A plugin's function takes them as `**options: Unpack[Options]`, or a `TypedDict` that adds some of
 its own; so type checkers know each of them. `with_options` fills in the defaults, and has `help`
@@ -26,7 +26,7 @@ Timeout = timedelta | float | None
 
 
 class Options(TypedDict, total=False):
-    """The options of each function that has work done.
+    """The options of each function that runs jobs.
 
     `level` is how risky the work is, `pool` limits how many such jobs run at once, `timeout` how
     long one may take (in seconds, if a number), and `label` is the text in the diagram.
@@ -40,7 +40,7 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How risky the work is, how many such jobs may run at once, and for how long.
+    """The terms on which a job may start: its level, its pool and its timeout.
 
     Raises UsageError for what a job can't be started with.
     """
@@ -64,8 +64,8 @@ class Limits:
 def with_options(*, level: Level, **defaults: object) -> Callable[[F], F]:
     """Decorate a function that ends in `**options: Unpack[...]`: it always gets all of them.
 
-    Those that its caller leaves out have their default: the level, one of `defaults`, or None.
-    Others are refused, as by any function.
+    Options that the caller leaves out have their defaults: the level, one of `defaults`, or None.
+    Unknown options are refused, as by any function.
     """
 
     def decorate(fn: F) -> F:

@@ -1,4 +1,4 @@
-"""What a command writes, seen on its way to the log of its job."""
+"""The output of a command, read on its way to the log of its job."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ _CHUNK = 1 << 16
 
 @contextmanager
 def relayed(pipe: Path, take: Callable[[bytes], None]) -> Iterator[None]:
-    """A new pipe with that name, for the block. What is written to it is taken, all of it by the
-    end of the block: so it is for a command that ends within.
+    """Make a named pipe for the block, and call `take` with everything that is written to it.
+
+    All of it is taken by the end of the block, so the command that writes must end within.
     """
     os.mkfifo(pipe, 0o600)
     descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     loop = asyncio.get_running_loop()
 
     def read() -> bool:
-        """Take what there is; False once there is nothing, now or for good."""
+        """Take one piece; False if there is nothing to read, now or for good."""
         try:
             data = os.read(descriptor, _CHUNK)
         except BlockingIOError:

@@ -204,8 +204,8 @@ async def test_a_program_that_is_not_there_is_named(commit: git.Commit, tmp_path
     program.symlink_to(sys.executable)
     current = command.output(commit, [str(program)], sandbox=Sandbox())
     assert await result(current, tmp_path) == Failed(
-        f"can't run {program} in the sandbox, which has the system's programs, the checkout, and "
-        "what its read_only names: No such file or directory"
+        f"can't run {program} in the sandbox: No such file or directory; it has the system's "
+        "programs, the checkout, and the paths that read_only= and writable= name"
     )
 
 
@@ -213,7 +213,7 @@ async def test_a_folder_that_is_not_there_is_named(sh: Shell, tmp_path: Path) ->
     """Rather than left out."""
     sandbox = Sandbox(read_only=(tmp_path / "none",))
     assert await result(sh("true", sandbox), tmp_path) == Failed(
-        "the sandbox can't be made: Can't find source path "
+        "can't create the sandbox: Can't find source path "
         f"{tmp_path / 'none'}: No such file or directory"
     )
 
@@ -244,7 +244,7 @@ async def test_a_kernel_that_allows_no_namespaces_is_the_cause(
     monkeypatch.setenv("PATH", str(shim.parent), prepend=":")
     output = await result(sh("true"), tmp_path)
     assert isinstance(output, Failed)
-    assert output.message.startswith("the sandbox can't be made: Creating new namespace failed")
+    assert output.message.startswith("can't create the sandbox: Creating new namespace failed")
 
 
 async def test_cancelling_ends_all_that_is_inside(commit: git.Commit, tmp_path: Path) -> None:

@@ -349,7 +349,7 @@ async def test_secrets_are_nowhere(
         (lambda: slack.Channel("", TOKEN), "needs a name"),
         (lambda: slack.Channel("#builds", ""), "the token for #builds is empty"),
         (lambda: slack.Channel("#builds", "secret token\n"), "the token for #builds"),
-        (lambda: slack.Channel("#builds", TOKEN, "slack.com"), "has to begin with https://"),
+        (lambda: slack.Channel("#builds", TOKEN, "slack.com"), "begins with https://"),
         (lambda: slack.Webhook("#builds", ""), "the URL of the webhook #builds"),
         (lambda: slack.Webhook("#builds", "https://secret token"), "the URL of the webhook"),
         (lambda: slack.Webhook(" ", "https://hooks.example.org/x"), "needs a name"),

@@ -1,18 +1,18 @@
-"""Commands in a sandbox, which `bwrap` of the package bubblewrap makes.
+"""Commands in a sandbox, made by `bwrap` of the package bubblewrap.
 
-The command is in namespaces of its own (users, processes, network, host name, ...) and in a file
+The command runs in namespaces of its own (users, processes, network, host name, ...) and in a file
 system that is put together for it:
 
     /usr, /bin, /lib ...      the machine's, read-only
-    /etc                      what programs need of it, read-only: no keys, no passwords
+    /etc                      the parts that programs need, read-only: no keys, no passwords
     /proc, /dev               new ones, with its own processes and without devices
     /tmp, /var/tmp, its HOME  new and empty, on the disk of the engine, gone when it ends
     the checkout              at its own path, writable
     the repository's objects  which the checkout shares, at their own path, read-only
 
-and what the `Sandbox` names. All else is not there. When `bwrap` ends, whichever way, the kernel
-kills all that is in its namespace of processes: nothing can outlive a job, and what is cancelled
-has no time to say goodbye.
+and the files and folders that the `Sandbox` names, but nothing else. When `bwrap` ends in any way,
+the kernel kills every process in its namespace: no process can outlive a job, and a cancelled
+command gets no time to clean up.
 """
 
 from __future__ import annotations
@@ -40,13 +40,12 @@ BASICS: Mapping[str, str] = MappingProxyType(
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     }
 )
-"""The environment of each command: the engine's is not for it, and would differ from place to
-place."""
+"""The environment of each command. The engine's own would differ from machine to machine."""
 
-# Folders of its own, and where they are.
+# The command's own folders: name, mode, and the paths at which they appear.
 _OWN = (("tmp", 0o1777, ("/tmp", "/var/tmp")), ("home", 0o700, (HOME,)))  # noqa: S108
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-# Not the whole of it: there are keys in it, and a command of root's may read what root may.
+# Not all of /etc: it has keys, and a command of root's can read what root can.
 _SETTINGS = (
     *("alternatives", "java*", "perl", "python3*", "fonts"),
     *("ld.so.cache", "ld.so.conf", "ld.so.conf.d"),
@@ -57,20 +56,20 @@ _SETTINGS = (
     *("os-release", "debian_version", "lsb-release"),
 )
 _LONGEST_READ = 1 << 14
-_OURS = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d\.\d\d: ")
-"""How lines begin that the job has logged itself."""
 """Bytes at the end of the log in which the last line is looked for."""
+_OURS = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d\.\d\d: ")
+"""The beginning of a line that the job has logged itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bubblewrap:
-    """The program, found by `find`."""
+    """The program `bwrap`."""
 
     program: str
 
     @classmethod
     def find(cls) -> Bubblewrap:
-        """Raises CommandNotStarted if there is none."""
+        """Find the program. Raises CommandNotStarted if it is missing."""
         program = shutil.which("bwrap")
         if program is None:
             raise CommandNotStarted(
@@ -82,9 +81,9 @@ class Bubblewrap:
     async def wrapped(
         self, job: Job, sandbox: Sandbox, checkout: Path, argv: tuple[str, ...]
     ) -> AsyncIterator[list[str]]:
-        """The command as it is run in the sandbox, for the block, within which it is run.
+        """Yield the command line that runs the command in the sandbox. The block runs it.
 
-        What the block raises if `bwrap` has failed becomes a CommandNotStarted that says why.
+        If `bwrap` itself fails, the error of the block becomes a CommandNotStarted that says why.
         """
         async with job.tempdir("sandbox-") as scratch:
             options = await asyncio.to_thread(
@@ -100,20 +99,20 @@ class Bubblewrap:
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str | None]:
-    """What replaces the engine's own environment by the basics and these."""
+    """Return the changes that replace the engine's own environment by the basics and `env`."""
     return {**dict.fromkeys(os.environ), **BASICS, **env}
 
 
 def _options(sandbox: Sandbox) -> Iterator[str]:
     yield from ("--unshare-all", "--unshare-user", "--new-session", "--die-with-parent")
-    # A name that can be looked up everywhere, and that is the same everywhere.
+    # A name that resolves everywhere, and is the same everywhere.
     yield from ("--hostname", "localhost")
     if sandbox.network:
         yield "--share-net"
 
 
 def _places(sandbox: Sandbox, checkout: Path, scratch: Path) -> Iterator[str]:
-    """The file system; what is mounted later may be within what was before. Blocks."""
+    """Return the options for the file system. Later mounts may be within earlier ones. Blocks."""
     yield from _system()
     yield from ("--proc", "/proc", "--dev", "/dev")
     for name, mode, places in _OWN:
@@ -147,15 +146,15 @@ def _system() -> Iterator[str]:
 
 
 def _failure(log: Path, program: str) -> CommandNotStarted | None:
-    """What `bwrap` says of itself; None if it was not `bwrap` that has failed."""
+    """Return the error of `bwrap` itself; None if the command failed, not `bwrap`."""
     with log.open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - _LONGEST_READ))
         return failure_in(file.read().decode(errors="replace"), program)
 
 
 def failure_in(log: str, program: str) -> CommandNotStarted | None:
-    """The same, of the end of a log."""
-    # The job itself may have told meanwhile what `bwrap` has left behind.
+    """Find the error of `bwrap` in the end of a log."""
+    # The job may have logged meanwhile which processes `bwrap` has left behind.
     lines = [line for line in log.splitlines() if not _OURS.match(line)]
     said = lines[-1] if lines else ""
     if not said.startswith("bwrap: "):
@@ -163,9 +162,9 @@ def failure_in(log: str, program: str) -> CommandNotStarted | None:
     why = said.removeprefix("bwrap: ")
     not_run = f"execvp {program}: "
     if not why.startswith(not_run):
-        return CommandNotStarted(f"the sandbox can't be made: {why}")
+        return CommandNotStarted(f"can't create the sandbox: {why}")
     why = why.removeprefix(not_run)
     return CommandNotStarted(
-        f"can't run {program} in the sandbox, which has the system's programs, the checkout, and "
-        f"what its read_only names: {why}"
+        f"can't run {program} in the sandbox: {why}; it has the system's programs, the checkout, "
+        "and the paths that read_only= and writable= name"
     )

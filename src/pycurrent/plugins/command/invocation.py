@@ -1,4 +1,4 @@
-"""What the operations of this plugin have in common: a command, and a commit to run it in."""
+"""Commands in checkouts: the key, the options and the operation that `run` and `output` share."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """What the result depends on, and nothing else: in which repository the commit is found,
-    how long it may take, and who has to agree, don't matter to it.
+    """Everything that the result depends on.
+
+    The repository in which the commit is found, the timeout and the level don't matter to it.
     """
 
     commit: str
@@ -38,7 +39,7 @@ class Invocation:
         return f"{shlex.join(self.argv)} @{self.commit[:10]}"
 
     def to_json(self) -> object:
-        """As it is in keys: those without a sandbox are as they were before there were any."""
+        """The form in keys. Without a sandbox it is the same as before sandboxes existed."""
         parts: dict[str, object] = {
             "commit": self.commit,
             "argv": list(self.argv),
@@ -56,7 +57,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A command, as a job can run it."""
+    """A command that a job can run as it is."""
 
     argv: Sequence[str]
     folder: Path
@@ -74,7 +75,7 @@ class CheckoutWork(Builder[Invocation, V]):
     limits: Limits
 
     async def build(self, job: Job, key: Invocation) -> V:
-        # Nobody is asked to confirm, or has to wait for, what can't be run anyhow.
+        # Before the start: nobody should confirm, or wait for, a command that can't run anyway.
         bubblewrap = None if key.sandbox is None else Bubblewrap.find()
         await self.limits.start(job)
         async with (
@@ -85,7 +86,7 @@ class CheckoutWork(Builder[Invocation, V]):
 
     @abstractmethod
     async def execute(self, job: Job, command: Prepared) -> V:
-        """Run the command as a job can. Raises CommandFailed, or CommandNotStarted."""
+        """Run the command. Raises CommandFailed or CommandNotStarted."""
 
 
 @asynccontextmanager
@@ -95,7 +96,7 @@ async def _command(
     argv, env, sandbox = invocation.argv, invocation.env, invocation.sandbox
     shown = shlex.join(argv)
     if sandbox is None or bubblewrap is None:
-        # In which it finds no other repository than the one that it is run in.
+        # The command must not find another repository than the one that it runs in.
         yield Prepared(argv, folder, outside_repositories(env), shown)
         return
     async with bubblewrap.wrapped(job, sandbox, folder, argv) as wrapped:
@@ -116,7 +117,7 @@ def on_currents(
     argv: Argv,
     options: InvocationOptions,
 ) -> Current[V]:
-    """The component of a command whose parts may be currents, as the `public` function makes it."""
+    """The component of a command whose parts may be currents; made for a `public` function."""
     limits, sandbox = Limits.of(options), options["sandbox"]
 
     @named_after(public)

@@ -1,4 +1,4 @@
-"""Where the objects of a checkout are, that it does not have itself."""
+"""The places of objects that a checkout shares with other repositories."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def shared_objects(git_dir: Path) -> list[Path]:
-    """The folders from which a repository and its submodules' take objects, and so on. Blocks.
+    """Return the folders from which a repository and its submodules take objects. Blocks.
 
-    They are named in `objects/info/alternates` of each; by their paths, as git looks for them.
+    Each repository names them in `objects/info/alternates`, and these may name further ones.
     """
     found: dict[Path, None] = {}
     waiting = [git_dir / "objects", *_modules(git_dir)]
@@ -34,5 +34,5 @@ def _alternates(objects: Path) -> Iterator[Path]:
         return
     for line in text.splitlines():
         if line and not line.startswith("#"):
-            # Relative ones are relative to the objects that name them.
+            # A relative path is relative to the objects that name it.
             yield objects / line

@@ -1,4 +1,4 @@
-"""What a command in a sandbox may see and change."""
+"""The description of a sandbox: the files and the network that a command may use."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from pycurrent.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """Only the checkout, the system's programs, and what is named here.
+    """A sandbox with the checkout, the system's programs, and the files that are named here.
 
-    `network`: it is on the machine's network; otherwise it has a loopback device of its own.
-    `read_only`, `writable`: more files and folders of the machine, at the same paths. They have
-    to be there when the command is run. Raises UsageError for what can't be named so.
+    With `network` a command shares the machine's network; otherwise it only has a loopback device
+    of its own. `read_only` and `writable` are more files and folders of the machine, at the same
+    paths; they must exist when the command runs. Raises UsageError for a path that is not absolute,
+    or is both.
 
-    A sandbox is part of what a command's result depends on. The order of the paths is not.
+    A sandbox is part of the key of a command. The order of the paths does not matter.
     """
 
     network: bool = False
@@ -28,10 +29,12 @@ class Sandbox:
         for path in (*self.read_only, *self.writable):
             _check(path)
         if both := set(self.read_only) & set(self.writable):
-            raise UsageError(f"{min(both)} can't be both read-only and writable in a sandbox")
+            raise UsageError(
+                f"{min(both)} can't be both read_only and writable in a sandbox: choose one"
+            )
 
     def to_json(self) -> object:
-        """As it is in keys."""
+        """The form in keys."""
         return {
             "network": self.network,
             "read_only": sorted(map(str, set(self.read_only))),
@@ -46,6 +49,8 @@ class Sandbox:
 
 def _check(path: Path) -> None:
     if not isinstance(path, Path) or not path.is_absolute() or ".." in path.parts:
-        raise UsageError(f"what a sandbox may see is named by absolute paths, not by {path!r}")
+        raise UsageError(f'a sandbox takes absolute paths, not {path!r}: write Path("/opt/tool")')
     if path == Path(path.anchor):
-        raise UsageError(f"{path} in a sandbox would be no sandbox: name the folders it needs")
+        raise UsageError(
+            f"a sandbox with all of {path} protects nothing: name the folders that it needs"
+        )

@@ -1,4 +1,4 @@
-"""Slack: messages that are posted, or edited in place, as the pipeline goes on."""
+"""Slack: messages that are posted, or edited in place, while the pipeline runs."""
 
 from pycurrent.plugins.slack.channel import Channel, Webhook
 from pycurrent.plugins.slack.client import Posted

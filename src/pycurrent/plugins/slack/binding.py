@@ -1,4 +1,4 @@
-"""Operations that need something of the engine that they are run by."""
+"""Operations that need something of the engine that runs them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where messages go to: a channel by a bot's token, or whatever a webhook leads to."""
+"""The places that messages go to: a channel by a bot's token, or a webhook."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _TOKEN = re.compile(r"[\w.-]{3,}", re.ASCII)
 class Channel:
     """A channel, as a bot sees it.
 
-    `name` is `#builds`, or its id (`C0123456789`, as in its link), also that of a person. The
-    `token` is the bot's (`xoxb-...`), which needs the scope `chat:write` and has to be invited
-    to the channel. `api` is another address of the Web API, that of GovSlack for one. Raises
-    UsageError for what can be neither.
+    `name` is `#builds`, or the id of a channel or a person (`C0123456789`, as in its link). `token`
+    is the bot's (`xoxb-...`); the bot needs the scope `chat:write`, and must be invited to the
+    channel. `api` is another address of the Web API, such as that of GovSlack. Raises UsageError
+    for an empty name, or what can't be a token or an address.
     """
 
     name: str
@@ -30,24 +30,24 @@ class Channel:
 
     def __post_init__(self) -> None:
         if not self.name.strip():
-            raise UsageError("a channel needs a name, such as #builds, or its id")
+            raise UsageError("a channel needs a name such as #builds, or its id")
         if not _TOKEN.fullmatch(self.token):
             raise UsageError(
-                f"the token for {self.name} is empty, or can't be one: it begins with xoxb-"
+                f"the token for {self.name} is empty or malformed: expected one like xoxb-..."
             )
         _check_address(self.api, f"the address of the API for {self.name}")
 
     def mask(self, job: Job) -> None:
-        """Keep what is secret out of the job's log."""
+        """Mask the token in the job's log."""
         job.secret(self.token)
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """An incoming webhook. Who has its `url` can post, so it is a secret.
+    """An incoming webhook. Its `url` is a secret, because it is enough to post.
 
-    `name` stands for it wherever people look, and in what is recorded: the channel, say. Raises
-    UsageError, which doesn't show the URL, if it can't be one.
+    Pages and records show `name`, for example that of the channel, instead. Raises UsageError,
+    which doesn't show the URL, for an empty name or a malformed URL.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Webhook:
         _check_address(self.url, f"the URL of the webhook {self.name}")
 
     def mask(self, job: Job) -> None:
-        """Keep what is secret out of the job's log: the path says it all, without the host."""
+        """Mask the URL in the job's log, and its path alone, which is enough to post."""
         job.secret(self.url)
         path = urlsplit(self.url).path.strip("/")
         if len(path) > _SHORTEST_PATH:
@@ -67,7 +67,7 @@ class Webhook:
 
 
 _SHORTEST_PATH = 8
-"""Anything shorter is no secret, and would garble the log."""
+"""A shorter path can't be a secret, and masking it would garble the log."""
 
 
 def _check_address(url: str, what: str) -> None:
@@ -77,4 +77,4 @@ def _check_address(url: str, what: str) -> None:
     except ValueError:
         sound = False
     if not sound or any(character.isspace() for character in url):
-        raise UsageError(f"{what} has to begin with https://, and to be an address")
+        raise UsageError(f"{what} is malformed: expected one that begins with https://")

@@ -1,4 +1,4 @@
-"""Slack, as one job talks to it."""
+"""A job's requests to Slack, and what they mean."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pycurrent.term import Failure, FailureKind
 
 
 class MessageRefused(Failure):
-    """Slack does not do what it was asked for. `code` is its own word for why."""
+    """Slack has refused a message. `code` is Slack's own code for why."""
 
     def __init__(self, channel: str, answer: Answer) -> None:
         self.code = answer.word
@@ -27,7 +27,7 @@ class MessageRefused(Failure):
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A message in Slack: the id of its channel, and its time, by which it is known there."""
+    """A message in Slack: the id of its channel, and the timestamp that identifies it there."""
 
     channel: str
     ts: str
@@ -35,14 +35,14 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class SlackClient:
-    """To one channel, for a job that has started. All raise Failure, which names the cause."""
+    """Posts to one channel, for a job that has started. Its methods raise Failure, which says why."""
 
     channel: Channel | Webhook
     job: Job
     clock: Clock
 
     async def send(self, message: Message) -> None:
-        """A new message."""
+        """Post a message, by the bot or the webhook."""
         if isinstance(self.channel, Channel):
             await self.post(self.channel, message)
         else:
@@ -54,7 +54,7 @@ class SlackClient:
             self.job.log(f"Posted to {webhook.name}")
 
     async def post(self, channel: Channel, message: Message) -> Posted:
-        """A new message, which can be edited."""
+        """Post a message that can be edited."""
         posted = await self._call(
             channel, "chat.postMessage", {"channel": channel.name, **message.body}
         )
@@ -62,8 +62,8 @@ class SlackClient:
         return posted
 
     async def edit(self, channel: Channel, posted: Posted, message: Message) -> Posted:
-        """Have a message say something else. Raises MessageRefused, too."""
-        # Without blocks it would keep those that it has.
+        """Replace the contents of a message. Raises MessageRefused, too."""
+        # If they were left out, the message would keep its old blocks.
         place = {"channel": posted.channel, "ts": posted.ts, "blocks": []}
         edited = await self._call(channel, "chat.update", {**place, **message.body})
         self.job.log(f"Edited the message {edited.ts} in {channel.name}")

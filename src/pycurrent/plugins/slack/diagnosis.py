@@ -1,11 +1,11 @@
-"""Why Slack has refused a message, in words."""
+"""The meaning of Slack's error codes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_TOKEN = "the bot's token is not valid, or no longer"  # noqa: S105
+_TOKEN = "the bot's token is not valid, or no longer: give a new one"  # noqa: S105
 _WEBHOOK = "there is no such webhook, or it was revoked"
 
 HINTS: Mapping[str, str] = MappingProxyType(
@@ -19,7 +19,7 @@ HINTS: Mapping[str, str] = MappingProxyType(
         "invalid_payload": "Slack can't read the message: look at its blocks",
         "invalid_token": _WEBHOOK,
         "is_archived": "the channel is archived",
-        "missing_scope": "the bot's token needs the scope chat:write",
+        "missing_scope": "the bot's token needs the scope chat:write: add it to the app",
         "msg_too_long": "the message is too long",
         "no_active_hooks": _WEBHOOK,
         "no_service": _WEBHOOK,
@@ -34,7 +34,7 @@ HINTS: Mapping[str, str] = MappingProxyType(
         "token_revoked": _TOKEN,
     }
 )
-"""Slack's words for errors, and what they mean to who has written a pipeline."""
+"""Slack's error codes, and what they mean to the author of a pipeline."""
 
 GONE = frozenset(
     {
@@ -48,12 +48,12 @@ GONE = frozenset(
         "not_in_channel",
     }
 )
-"""The message to be edited was deleted, is another bot's, or may not be edited any longer; or the
-channel that it is in is no longer the one of that name.
+"""Codes by which an edit fails for good: the message was deleted, is another bot's, or is too old;
+or its channel no longer has that name.
 """
 
 LIMITS = frozenset({"rate_limited", "ratelimited", "message_limit_exceeded"})
-"""Slack asks for fewer messages."""
+"""Codes by which Slack asks for fewer messages."""
 
 TROUBLES = frozenset(
     {
@@ -65,9 +65,9 @@ TROUBLES = frozenset(
         "team_added_to_org",
     }
 )
-"""Slack is out of order for a while."""
+"""Codes by which Slack is out of order for a while."""
 
 
 def explained(code: str, details: str) -> str:
-    """Slack's word, with what it means, and what Slack has to say beside."""
+    """Return Slack's error code with its meaning, and the details that Slack gives."""
     return ": ".join(filter(None, [code, HINTS.get(code), details]))

@@ -1,4 +1,4 @@
-"""What is said."""
+"""Messages: a text, and blocks."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _LONGEST_TITLE = 60
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A text in Slack's `mrkdwn`, and maybe blocks.
+    """A text in Slack's `mrkdwn`, and optional blocks.
 
-    The blocks are those of Slack's Block Kit, as JSON; where there are some, the text is what
-    notifications show. Text from outside is to be escaped: see `escape`.
+    The blocks are those of Slack's Block Kit, as JSON. With blocks, the text is only shown in
+    notifications. Escape text from outside: see `escape`.
     """
 
     text: str
@@ -20,13 +20,13 @@ class Message:
 
     @property
     def title(self) -> str:
-        """The beginning, in a line."""
+        """The beginning of the text, in one line."""
         line = " ".join(self.text.split())
         return line if len(line) <= _LONGEST_TITLE else f"{line[:_LONGEST_TITLE]}..."
 
     @property
     def body(self) -> dict[str, object]:
-        """As Slack takes it."""
+        """The JSON that Slack takes."""
         return {"text": self.text, **({"blocks": list(self.blocks)} if self.blocks else {})}
 
 
@@ -35,7 +35,7 @@ def message_of(message: str | Message) -> Message:
 
 
 def escape(text: str) -> str:
-    """Text from outside, so that it is shown as it is: no links, no mentions of everybody.
+    """Escape text from outside, so that it can't link or mention anybody.
 
     `*`, `_` and backquotes still format.
     """

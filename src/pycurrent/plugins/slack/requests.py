@@ -1,4 +1,4 @@
-"""Requests to Slack, by its own SDK, and what they are answered."""
+"""Requests to Slack, through its own SDK, and the meaning of its answers."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from pycurrent.plugins.slack.diagnosis import LIMITS, TROUBLES
 from pycurrent.plugins.slack.sdk import AsyncWebClient, AsyncWebhookClient, SlackApiError
 
 REQUEST_SECONDS = 30
-"""How long Slack may take for an answer."""
+"""Seconds that Slack may take to answer."""
 
 _OK = 200
 _TOO_MANY = 429
 _OUT_OF_ORDER = 500
 _WORD = re.compile(r"\w+", re.ASCII)
-# The SDK logs requests as they are, with the URL of the webhook: nobody is to hear of that.
+# The SDK logs whole requests, with the URL of the webhook, which is a secret: log nothing.
 _UNHEARD = logging.CRITICAL + 1
 
 
 class Meaning(Enum):
-    """What an answer amounts to, whatever its status is."""
+    """The meaning of an answer, whatever its status is."""
 
-    DONE = "it is done"
-    LATER = "it may be asked for when Slack says"
-    TROUBLE = "it may be asked for again"
-    REFUSED = "Slack would say the same again"
-    STRANGE = "it is not Slack that has answered"
+    DONE = "done"
+    LATER = "ask again after the pause that Slack gives"
+    TROUBLE = "ask again"
+    REFUSED = "Slack would refuse it again"
+    STRANGE = "something else than Slack has answered"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was answered: `word` is Slack's own for what is wrong, or says what has come instead."""
+    """An answer. `word` is Slack's error code, or describes what has come instead of one."""
 
     meaning: Meaning
     word: str = ""
@@ -49,7 +49,7 @@ class Answer:
 
 
 async def ask_api(channel: Channel, method: str, body: Mapping[str, object]) -> Answer:
-    """Call a method of the Web API, once. Raises what aiohttp does if there is no answer."""
+    """Call a method of the Web API, once. Raises the errors of aiohttp if no answer comes."""
     client = AsyncWebClient(
         token=channel.token,
         base_url=channel.api,
@@ -62,17 +62,17 @@ async def ask_api(channel: Channel, method: str, body: Mapping[str, object]) -> 
     try:
         response = await client.api_call(method, json=dict(body))
     except SlackApiError as refused:
-        # The answer as the SDK has it, or aiohttp's, where that was no JSON.
+        # The SDK's answer, or that of aiohttp if it was not JSON.
         response = refused.response
     except AttributeError:
-        # Of the SDK, about a plain text: somebody else has answered in Slack's place.
+        # The SDK fails so on a plain text: something else has answered in Slack's place.
         return _answer(_OK, None, {})
     status: int = response.status_code if hasattr(response, "data") else response.status
     return _answer(status, getattr(response, "data", None), response.headers)
 
 
 async def ask_webhook(webhook: Webhook, body: Mapping[str, object]) -> Answer:
-    """Send to a webhook, once. Raises what aiohttp does if there is no answer."""
+    """Send to a webhook, once. Raises the errors of aiohttp if no answer comes."""
     client = AsyncWebhookClient(
         webhook.url,
         timeout=REQUEST_SECONDS,
@@ -85,12 +85,12 @@ async def ask_webhook(webhook: Webhook, body: Mapping[str, object]) -> Answer:
 
 
 def _proxy(proxy: str | None, url: str) -> str | None:
-    """The one that the SDK has found in the environment, unless that leaves out the host."""
+    """Return the proxy of the environment, unless the environment excludes the host."""
     return None if proxy_bypass(urlsplit(url).netloc) else proxy
 
 
 def _told(body: str) -> dict[str, Any] | None:
-    """What a webhook has said, as the Web API says it; None if it was not Slack that has."""
+    """Bring a webhook's answer to the form of the Web API; None if it is not Slack's."""
     word = body.strip()
     if word == "ok":
         return {"ok": True}
@@ -104,7 +104,7 @@ def _told(body: str) -> dict[str, Any] | None:
 
 
 def _answer(status: int, told: object, headers: Mapping[str, str]) -> Answer:
-    """What an answer means, by what it says; its status says the rest, where it says nothing."""
+    """Read an answer by its text, or by its status where the text says nothing."""
     data: dict[str, Any] = told if isinstance(told, dict) else {}
     said = data.get("error")
     word = said if isinstance(said, str) and _WORD.fullmatch(said) else ""
@@ -124,7 +124,7 @@ def _answer(status: int, told: object, headers: Mapping[str, str]) -> Answer:
 
 
 def _details(data: Mapping[str, Any]) -> str:
-    """What is wrong with the blocks, say."""
+    """Return the details, for example what is wrong with the blocks."""
     metadata = data.get("response_metadata")
     messages = metadata.get("messages") if isinstance(metadata, dict) else None
     return "; ".join(map(str, messages)) if isinstance(messages, list) else ""

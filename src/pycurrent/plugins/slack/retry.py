@@ -1,4 +1,4 @@
-"""Trying again: when Slack asks to, and when it could not be reached."""
+"""Retries: when Slack asks for a pause, and when it can't be reached."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pycurrent.plugins.slack.sdk import aiohttp
 from pycurrent.term import Failure, FailureKind
 
 ATTEMPTS = 5
-"""How often Slack is asked that can't be reached, or is out of order."""
+"""The number of attempts if Slack can't be reached, or is out of order."""
 
 LIMITED_ATTEMPTS = 30
-"""How often Slack is asked that says each time when to ask again."""
+"""The number of attempts if Slack says each time how long to wait."""
 
 
 async def with_retries(ask: Callable[[], Awaitable[Answer]], job: Job, clock: Clock) -> Answer:
-    """The answer, asked for again as long as that may help. Raises Failure if there is none.
+    """Ask, and ask again as long as that may help. Raises Failure if no answer comes.
 
-    A request that was broken off may have been heard, so a message may be posted twice: better
-    than not at all.
+    Slack may have heard a request that was broken off, so a message may be posted twice. That is
+    better than not at all.
     """
     troubles = limited = 0
     while True:
@@ -52,7 +52,7 @@ async def _wait(duration: timedelta, why: str, job: Job, clock: Clock) -> None:
 
 
 def _asked_for(answer: Answer) -> timedelta:
-    """How long to wait, at least a second."""
+    """The pause that Slack asks for, at least a second."""
     try:
         return timedelta(seconds=max(1.0, float(answer.retry_after or 1)))
     except (ValueError, OverflowError):
@@ -60,7 +60,7 @@ def _asked_for(answer: Answer) -> timedelta:
 
 
 def _reason(error: Exception) -> str:
-    """Without the address, which may be a secret."""
+    """Describe the error without the address, which may be a secret."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
             return "its certificate is not trusted"

@@ -1,6 +1,6 @@
-"""What others have written, for `pycurrent[slack]`: imported here only, to say so if it is missing.
+"""The packages of `pycurrent[slack]`. Only this module imports them.
 
-UsageError is raised by the import of this plugin; the rest of pycurrent does without.
+If one is missing, importing this plugin raises UsageError; the rest of pycurrent works without.
 """
 
 from pycurrent.errors import UsageError

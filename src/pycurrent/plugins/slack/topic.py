@@ -1,4 +1,4 @@
-"""The operations that say something about a topic in a channel, and their components."""
+"""Messages about a topic in a channel: the parts that `post` and `update` share."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Speech(Publisher[Topic, Message, V], Generic[C, V]):
-    """Has a message say something about a topic."""
+    """Sends messages about a topic."""
 
     channel: C
     clock: Clock
@@ -44,7 +44,7 @@ class Speech(Publisher[Topic, Message, V], Generic[C, V]):
 
     @abstractmethod
     async def say(self, slack: SlackClient, topic: Topic, message: Message) -> V:
-        """Post or edit the message. Raises Failure, which names the cause."""
+        """Post or edit the message. Raises Failure, which says why."""
 
 
 def topic_component(
@@ -56,9 +56,9 @@ def topic_component(
     options: Options,
     operation: Callable[[Cache, Limits], Publisher[Topic, Message, V]],
 ) -> Current[V]:
-    """The component of an operation that is made for an engine's cache.
+    """The component of an operation that needs the cache; made for a `public` function.
 
-    It is made as the `public` function does it; its default label may show `key` and `channel`.
+    The default label may show `key` and `channel`.
     """
     limits = Limits.of(options)
 

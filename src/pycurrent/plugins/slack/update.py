@@ -21,7 +21,7 @@ from pycurrent.term import Current
 
 @dataclass(frozen=True, slots=True)
 class SlackUpdate(Speech[Channel, Posted]):
-    """Edits the last message of a topic, which `last` tells, or posts the first one."""
+    """Edits the last message of a topic, which `last` knows, or posts the first one."""
 
     id: ClassVar[str] = "slack-update"
     latched: ClassVar[bool] = True
@@ -39,7 +39,9 @@ class SlackUpdate(Speech[Channel, Posted]):
             except MessageRefused as refused:
                 if refused.code not in GONE:
                     raise
-                slack.job.log(f"The last message can't be edited ({refused.code}): posting anew")
+                slack.job.log(
+                    f"The last message can't be edited ({refused.code}): posting a new one"
+                )
         return await slack.post(self.channel, message)
 
 
@@ -51,11 +53,11 @@ def update(
     key: str | Current[str],
     **options: Unpack[Options],
 ) -> Current[Posted]:
-    """Have one message in the channel say what the current says: it is posted once, then edited.
+    """Keep one message in the channel up to date: it is posted once, then edited.
 
-    Each `key` has its own message, which is still known after a restart. One that can't be edited
-    any more, as somebody has deleted it say, is posted anew. Webhooks can't edit. All else is as
-    with `post`.
+    Each `key` has its own message, which is still known after a restart. If the message can't be
+    edited any more, for example because somebody has deleted it, a new one is posted. Webhooks
+    can't edit. Everything else is as with `post`.
     """
     if not isinstance(channel, Channel):
         raise UsageError(f"{channel.name} is a webhook, which can't edit: use a bot's Channel")
@@ -67,17 +69,17 @@ def update(
 
 @dataclass(frozen=True, slots=True)
 class LastMessages:
-    """The messages that the database knows of."""
+    """The last message of each topic, from the database."""
 
     cache: Cache
 
     def __call__(self, topic: Topic) -> Posted | None:
-        """The last one that was posted or edited, whatever has failed since."""
+        """Return the last message that was posted or edited, whatever has failed since."""
         op_type, store = self.cache.op_type(SlackUpdate), self.cache.engine.store
         key = op_type.key(topic)
         record: BuildRecord | JobRecord | None = store.lookup(op_type.id, key.digest)
         if record is not None and not record.ok:
-            # Not asked for at once: without an index this takes long where there is none.
+            # Only if needed: without an index, this takes long if there was no success.
             record = next(iter(store.history(op_type.id, ok=True, key=key.text, limit=1)), None)
         if record is None:
             return None
