@@ -87,7 +87,7 @@ async def test_a_missing_file_is_named(
     gone = tmp_path / "no such %h file"
     host = to(server, **{file: gone})
     assert await message(start, host) == (
-        f"{gone}, which {host} is reached by, is not there or can't be read"
+        f"{host} needs the file {gone}, which is missing or can't be read"
     )
 
 

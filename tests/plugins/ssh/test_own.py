@@ -180,7 +180,7 @@ def test_users_of_a_directory(user: str) -> None:
 @pytest.mark.parametrize("user", ["\\name", "a\\", "a\\b\\c", "a\\-b", "a\\$(id)", "a;b"])
 def test_what_can_be_no_user_of_a_directory(user: str) -> None:
     """Names may come from outside."""
-    with pytest.raises(UsageError, match="can't be the name of a user"):
+    with pytest.raises(UsageError, match="is not the name of a user"):
         ssh.Host("web1", user)
 
 
@@ -193,5 +193,5 @@ async def test_an_argument_that_is_too_long_for_the_host(host: ssh.Host, start: 
         await over(h)
         assert h.output == Failed(
             f"printf on {host} exited with status 126: its arguments are too long for the host, "
-            "where one may have 128 KiB: give it what is long as its input"
+            "where one can have 128 KiB: pass long text as stdin="
         )

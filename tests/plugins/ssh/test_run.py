@@ -150,7 +150,10 @@ async def test_output_is_the_standard_output_only(host: ssh.Host, start: Start) 
         (["sh", "-c", "exit 255"], "exited with status 255: it has said nothing"),
         (["sh", "-c", "echo odd >&2; exit 255"], "exited with status 255: odd"),
         (["no-such"], "exited with status 127: there is no such command there"),
-        (["/etc/passwd"], "exited with status 126: it can't be executed there"),
+        (
+            ["/etc/passwd"],
+            "exited with status 126: it can't be executed there: is it a program, and executable?",
+        ),
         (["sh", "-c", "kill -KILL $PPID"], "was killed by a signal"),
     ],
 )
@@ -260,16 +263,16 @@ async def test_a_secret_is_nowhere_but_in_the_commands_input(
 )
 def test_what_can_be_no_host_is_refused(name: str) -> None:
     """Names may come from outside."""
-    with pytest.raises(UsageError, match="can't be the name of a host"):
+    with pytest.raises(UsageError, match="is not the name of a host"):
         ssh.Host(name)
-    with pytest.raises(UsageError, match="can't be the name of a user"):
+    with pytest.raises(UsageError, match="is not the name of a user"):
         ssh.Host("host", user=name.replace("@", " "))
 
 
 @pytest.mark.parametrize("port", [0, -1, 65536])
 def test_what_can_be_no_port_is_refused(port: int) -> None:
     """It would be found out late otherwise."""
-    with pytest.raises(UsageError, match="can't be a port"):
+    with pytest.raises(UsageError, match="is not a port"):
         ssh.Host("host", port=port)
 
 

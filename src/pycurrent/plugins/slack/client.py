@@ -35,7 +35,7 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class SlackClient:
-    """Posts to one channel, for a job that has started. Its methods raise Failure, which says why."""
+    """Posts to one channel, for a job that has started. Its methods raise Failure."""
 
     channel: Channel | Webhook
     job: Job

@@ -1,6 +1,6 @@
-"""How a client of OpenSSH has ended, from what it has written to its log.
+"""How an OpenSSH client has ended, read from its log.
 
-Its status alone doesn't tell: 255 may be that of the command, or stand for any trouble of ssh.
+Its exit status alone doesn't tell: 255 may be the command's, or stand for any failure of ssh.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Killed:
-    """What runs the command over there was killed by a signal."""
+    """A signal has killed the shell that runs the command on the host."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLost:
-    """The connection has ended before the command has."""
+    """The connection ended before the command did."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class NotConnected:
-    """Nothing was run."""
+    """The client has not connected, and the command has not run."""
 
     reason: str
 
@@ -59,7 +59,7 @@ CommandEnd = Finished | Killed | ConnectionLost | NotConnected
 
 
 def ending(log: str, said: str) -> CommandEnd:
-    """`said` is the last line that came from elsewhere: from a host in between, say."""
+    """Read how a client has ended. `said` is the last line from elsewhere, such as a jump host."""
     if found := _STATUS.search(log):
         return Finished(int(found[1]))
     if _BY_SIGNAL.search(log):
@@ -75,8 +75,8 @@ def ending(log: str, said: str) -> CommandEnd:
 def _why_not(log: str, last: str, said: str) -> str:
     if _CHANGED.search(log):
         return (
-            "its host key has changed: somebody may be in between; if it is right, put the new "
-            "one into known_hosts"
+            "its host key has changed, so it may be another machine: if the new key is right, put "
+            "it into known_hosts"
         )
     if _REVOKED.search(log):
         return "its host key was revoked"
@@ -88,6 +88,6 @@ def _why_not(log: str, last: str, said: str) -> str:
     if found := _DENIED.search(last):
         return f"permission denied ({found['ways']}): is the key the right one, and the user?"
     if said and ("UNKNOWN port" in last or last == _REFUSED):
-        # Nothing is known of the host itself: it was the way to it.
+        # The way to the host has failed, not the host itself.
         return f"{last} ({said})"
     return last

@@ -1,4 +1,4 @@
-"""Where commands are run, and how one gets there."""
+"""Hosts, and the options of `ssh` that lead there."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from types import MappingProxyType
 from pycurrent.errors import UsageError
 
 _NAME = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:%-]*", re.ASCII)
-# With the domain that it is of, where a directory of Windows' has the users.
+# With its domain, if the users are in a Windows directory.
 _USER = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*\\)?[A-Za-z0-9_][A-Za-z0-9_.@+$-]*", re.ASCII)
 _UNFIT = re.compile(r'["\x00-\x1f\x7f]')
 
 Version = tuple[int, int]
-"""Of OpenSSH's client."""
+"""A version of OpenSSH's client."""
 
-# Keywords that older clients do not know, so that nobody can have set them there.
+# Keywords that older clients do not know, and the first version that does.
 _SINCE: Mapping[str, Version] = MappingProxyType(
     {
         "ForkAfterAuthentication": (8, 7),
@@ -33,12 +33,12 @@ _ALIVE_TIMES = 3
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A machine: its address, or a name of the user's `~/.ssh/config`, which holds for the rest.
+    """A machine: its address, or a name in the user's `~/.ssh/config`, which can have the rest.
 
-    `identity` is the file of the private key, the only one that is tried; `known_hosts` the file
-    with the host's own key, by default the user's and the system's; `config` stands in for the
-    user's. A host that doesn't answer for `connect_timeout` seconds can't be reached. Raises
-    UsageError for what can't be one of these, so names may come from outside.
+    `identity` is the file of the private key, and the only key that is tried. `known_hosts` is the
+    file with the host's own key, by default the user's and the system's. `config` is used instead
+    of the user's. A host that doesn't answer within `connect_timeout` seconds can't be reached.
+    Raises UsageError for malformed values, so names may come from outside.
     """
 
     name: str
@@ -52,43 +52,45 @@ class Host:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            hint = ": give the user as user=" if "@" in self.name else ""
-            raise UsageError(f"{self.name!r} can't be the name of a host{hint}")
+            hint = ": give the user as user=" if "@" in self.name else ": write web1.example.org"
+            raise UsageError(f"{self.name!r} is not the name of a host{hint}")
         if self.user is not None and not _USER.fullmatch(self.user):
-            raise UsageError(f"{self.user!r} can't be the name of a user")
+            raise UsageError(f"{self.user!r} is not the name of a user: write deploy")
         if self.port is not None and not 0 < self.port < 1 << 16:
-            raise UsageError(f"{self.port} can't be a port: they are from 1 to 65535")
+            raise UsageError(f"{self.port} is not a port: expected 1 to 65535")
         if self.connect_timeout < 1:
-            raise UsageError(f"a host needs time to answer, not {self.connect_timeout} s")
+            raise UsageError(
+                f"connect_timeout= must be 1 second or more, not {self.connect_timeout}"
+            )
         for path in self.files:
             if _UNFIT.search(str(path)):
-                raise UsageError(f"the path {str(path)!r} can't be given to ssh")
+                raise UsageError(f"ssh can't use the path {str(path)!r}: give one without quotes")
 
     def __str__(self) -> str:
-        """As people write it, and as keys name it."""
+        """The host as people write it, and as keys name it."""
         user = "" if self.user is None else f"{self.user}@"
         name = f"[{self.name}]" if self.port is not None and ":" in self.name else self.name
         return f"{user}{name}" if self.port is None else f"{user}{name}:{self.port}"
 
     @property
     def files(self) -> list[Path]:
-        """Those that have to be there."""
+        """The files that must exist."""
         files = (self.identity, self.known_hosts, self.config)
         return [path for path in files if path is not None]
 
     @property
     def shown(self) -> list[str]:
-        """The words by which a person gets there."""
+        """The command line by which a person gets there."""
         port = [] if self.port is None else ["-p", str(self.port)]
         user = [] if self.user is None else ["-l", self.user]
         return ["ssh", *port, *user, "--", self.name]
 
     def client(self, log: Path, when_connected: str, version: Version) -> list[str]:
-        """The words of a client that asks nobody, and writes what it has to say to the log.
+        """Return the command line of a client that asks nobody, and writes its messages to the log.
 
-        It runs a command here once it is connected. What is given here goes before what the
-        user's settings say, and so does what would change how the command is run. The connection is
-        of its own, as one that is shared would outlive the client.
+        The client runs `when_connected` here once it is connected. The options here take precedence
+        over the user's settings, and so do all that would change how the command runs. The
+        connection is not shared, because a shared one would outlive the client.
         """
         program, *place = self.shown
         options = self._options(when_connected)
@@ -115,7 +117,7 @@ class Host:
             "PermitLocalCommand": "yes",
             "LocalCommand": when_connected.replace("%", "%%"),
             "RemoteCommand": "none",
-            # It is here until the command has ended, with the command's own input and outputs.
+            # The client stays until the command ends, and has its input and outputs.
             "ForkAfterAuthentication": "no",
             "StdinNull": "no",
             "SessionType": "default",
@@ -124,7 +126,7 @@ class Host:
             "Tunnel": "no",
             "ChannelTimeout": "none",
             "VisualHostKey": "no",
-            # Tells how the command has ended, which the status alone doesn't.
+            # This log level tells how the command has ended; the status alone doesn't.
             "LogLevel": "DEBUG1",
         }
         if self.identity is not None:
@@ -141,6 +143,6 @@ class Host:
 
 
 def _quoted(path: Path) -> str:
-    """As a value of one word, in which a % stands for itself."""
+    """Quote a path as one word, in which a % stands for itself."""
     text = str(path.absolute()).replace("%", "%%")
     return f'"{text}"'

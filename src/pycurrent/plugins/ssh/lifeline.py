@@ -1,33 +1,32 @@
-"""Commands over there that end when nobody here holds them any more.
+"""Commands on a host that end when their connection ends.
 
-Without a terminal a command survives the end of its connection: sshd only closes its standard
-input and output. So it is not run by itself, but by a small script for any POSIX shell, which
-keeps the connection's input open as a *lifeline*::
+Without a terminal, a command survives the end of its connection: sshd only closes its standard
+input and output. So a small script for any POSIX shell runs the command, and keeps the connection's
+input open as a *lifeline*::
 
     engine ── ssh ══ sshd ── script ─┬─ the command, in the process group of the script
                                      └─ watcher: reads the lifeline to its end
 
-What goes over the input is, in this order: a line with the words of the command, quoted for a
-shell; a line with a mark, the number of bytes of the command's own input, and what is to be printed
-before the command begins; these bytes; and then nothing, as long as the command is wanted. So
-neither length nor quoting depends on the login shell over there, and the words are in no process
-list here.
+The input of the connection has, in this order: a line with the argv, quoted for a shell; a line
+with a mark, the size of the command's own input in bytes, and the text to print before the command
+begins; these bytes; and then nothing, for as long as the command is wanted. So neither length nor
+quoting depends on the login shell of the host, and the argv does not appear in a process list here.
 
-The input of the command is first put into a file without a name, because it must have come as a
-whole before anything is run, and because the watcher has to read on whether the command reads or
-not.
+The script first writes the command's input to an unnamed file, for two reasons: the whole input
+must have arrived before anything runs, and the watcher must go on reading whether the command reads
+or not.
 
-At the end of the lifeline the watcher sends TERM to the process group and to all processes that
-have the mark in their environment, those in sessions of their own; and after two seconds KILL.
-Only Linux shows environments; elsewhere it is the process group alone. What has another user, by
-`sudo` say, can't be reached by either. A command that ends by itself may leave processes behind,
-as it may in a terminal.
+At the end of the lifeline, the watcher sends TERM to the process group, and to all processes that
+have the mark in their environment, which finds sessions of their own; two seconds later it sends
+KILL. Only Linux shows environments; elsewhere the watcher only reaches the process group. It can't
+reach processes of another user, such as those of `sudo`. A command that ends by itself may leave
+processes behind, as it may in a terminal.
 
-Here the client's input is a named pipe. A feeder fills it with what is sent, and holds it open;
-it is what a cancel ends, or the death of the engine. The client itself doesn't heed TERM, so that
-it is still there to tell when all has gone over there; one that doesn't return in time is killed.
-Nothing is sent before there is a connection: it would arrive, and be begun, although the feeder
-has been ended meanwhile.
+On this side, the client's input is a named pipe. A feeder fills the pipe and holds it open; a
+cancel, or the death of the engine, ends the feeder. The client itself ignores TERM, so that it can
+report when everything on the host has gone; a client that doesn't return in time is killed. Nothing
+is sent before the client is connected: otherwise it could arrive, and the command begin, after the
+feeder has ended.
 """
 
 from __future__ import annotations
@@ -43,14 +42,14 @@ from pathlib import Path
 from pycurrent.plugins.ssh.said import NAME, Marks
 
 _GRACE_FIFTHS = 10
-"""Between TERM and KILL over there: less than the client is given here, which is five seconds."""
+"""Fifths of a second between TERM and KILL on the host: less than the client's five seconds."""
 
 MARK = "PYCURRENT_SSH"
 
-# The watcher is begun before signals are handled: it would take over the handler of HUP, by which
-# it is told that it is no longer needed, for a moment. Joined to one line, and without single
-# quotes, exclamation marks and backslashes before either, so that it is one word for Bourne's
-# shells, for csh and for fish.
+# The watcher starts before the script handles signals: otherwise it would for a moment inherit the
+# handler of HUP, which is the signal to end it. The script is joined to one line, and has no single
+# quotes, exclamation marks, or backslashes before either, so that it is one word for Bourne shells,
+# for csh and for fish.
 _THERE = " ".join(
     f"""
 IFS= read -r words && read -r mark size begun || exit 125;
@@ -92,7 +91,7 @@ exit $status
 )
 
 THERE = f"exec /bin/sh -c '{_THERE}' {NAME}"
-"""What the host is told to run, whatever the command is."""
+"""The command line that the host runs, whatever the command is."""
 
 _HERE = """
 mkfifo "$1/lifeline" "$1/gate" && exec 3<&0 || exit
@@ -107,8 +106,9 @@ exec "$@" <"$folder/lifeline" 3<&-
 
 @dataclass(frozen=True, slots=True)
 class Pipes:
-    """What lies in the folder of one connection. All but `errors` and `output`, which the client
-    writes to, are made by the command itself.
+    """The files in the folder of one connection.
+
+    The client writes to `errors` and `output`; the command line of `here` makes all others.
     """
 
     folder: Path
@@ -123,31 +123,31 @@ class Pipes:
 
     @property
     def log(self) -> Path:
-        """Of the client: a file."""
+        """The log file of the client."""
         return self.folder / "log"
 
     @property
     def client_log(self) -> str:
-        """What it has written there."""
+        """The contents of the log file; "" if the client has not written any."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def here(self, client: Sequence[str]) -> list[str]:
-        """A command that runs a client whose lifeline carries what the command reads."""
+        """Return the command line that runs a client with a lifeline."""
         return ["/bin/sh", "-c", _HERE, NAME, str(self.folder), *client]
 
     def when_connected(self, marks: Marks) -> str:
-        """What the client has to run once it is connected, so that something is sent at all."""
-        # For any shell of the user.
+        """Return the command that the client must run once it is connected: it opens the gate."""
+        # The user's shell may be any.
         errors, gate = shlex.quote(str(self.errors)), shlex.quote(str(self.folder / "gate"))
         return f"echo {shlex.quote(marks.connected)} >> {errors}; echo > {gate}"
 
 
 def sent(argv: Sequence[str], stdin: bytes, marks: Marks) -> bytes:
-    """What goes over the lifeline for a command."""
+    """Return the bytes to send over the lifeline for a command."""
     mark = f"{secrets.token_hex(16)} {len(stdin)} {marks.begun}"
     return b"%s\n%s\n%s" % (os.fsencode(_line(argv)), mark.encode(), stdin)
 
 
 def _line(argv: Sequence[str]) -> str:
-    """The words for a shell, on one line, in which a variable stands for the end of one."""
+    """Quote the words for a shell on one line, with a variable for each line break."""
     return re.sub("\n", """'"$newline"'""", shlex.join(argv))

@@ -17,7 +17,7 @@ from pycurrent.term import Current, Primitive
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A command that is run for what it prints, and where."""
+    """A command that runs for what it prints, and its host."""
 
     host: str
     command: RemoteCommand
@@ -49,10 +49,10 @@ def output(
     schedule: Schedule | None = None,
     **options: Unpack[Options],
 ) -> Current[str]:
-    """What a command writes to its standard output on the host, as UTF-8.
+    """The standard output of a command on the host, decoded as UTF-8.
 
-    It is asked once for a host and arguments, and again as the `schedule` says; it is ended when
-    nobody needs it any more.
+    The command runs once for a host and arguments, and again as the `schedule` says. It is ended
+    when nobody needs it any more.
     """
     limits = Limits.of(options)
 

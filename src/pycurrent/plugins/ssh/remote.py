@@ -1,4 +1,4 @@
-"""Commands on a host, as a job runs them."""
+"""Commands of jobs on a host."""
 
 from __future__ import annotations
 
@@ -32,61 +32,63 @@ _NOT_EXECUTED = 126
 _SIGNALLED = 128
 _LAST_SIGNAL = 64
 _LONGEST_READ = 1 << 16
-"""Bytes at the end of what a command says, in which its last line is looked for."""
+"""Bytes at the end of a command's output in which its last line is looked for."""
 _TOO_LONG = re.compile(rf"{NAME}: .*: Argument list too long")
 _OURS = re.compile(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d\.\d\d: .*|{NAME}: (?!.*too long$).*")
-"""Lines that the job has logged itself, or the shell that the command was run by."""
+"""Lines of the job's own log, or of the shell that runs the command."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteCommand:
-    """What is run, and what it reads. Raises UsageError for what can't be run."""
+    """A command, and its input. Raises UsageError for an argv that can't run."""
 
     argv: tuple[str, ...]
     stdin: Input = None
 
     def __post_init__(self) -> None:
         if not self.argv or not self.argv[0] or self.argv[0].startswith("-"):
-            raise UsageError(f"{self.argv!r} can't be a command: its first word is its name")
+            raise UsageError(
+                f"{self.argv!r} is not a command: its first word must be the name of a program"
+            )
         if any("\0" in word for word in self.argv):
-            raise UsageError("the words of a command can't contain NUL")
+            raise UsageError("the words of a command can't contain NUL: give such bytes as stdin=")
 
     def __str__(self) -> str:
-        """In a line."""
+        """The command in one line."""
         return " ".join(shlex.join(self.argv).split())
 
 
 def invocation(argv: Sequence[str], stdin: Input) -> RemoteCommand:
-    """Raises UsageError for what is no list of words."""
+    """Make a command of a list of words. Raises UsageError for anything else."""
     return RemoteCommand(checked_words(argv, "a command is a list of its words"), stdin)
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteHost:
-    """A host, and what commands there are told that nobody else may know."""
+    """A host, and the secret that commands there read."""
 
     host: Host
     secret: str | None = field(default=None, repr=False)
 
     async def run(self, job: Job, command: RemoteCommand) -> None:
-        """Run a command, for a job that has started. Raises Failure, which names the cause.
+        """Run a command, for a job that has started. Raises Failure, which says why it failed.
 
-        Cancelled, it returns when the command and what it has started have ended over there, or
+        When cancelled, it returns once the command and its processes have ended on the host, or
         after five seconds.
         """
         await self._run(job, command, None)
 
     async def output(self, job: Job, command: RemoteCommand) -> str:
-        """As `run`, but give what the command writes to its standard output, as UTF-8.
+        """Run a command as `run` does, and return its standard output, decoded as UTF-8.
 
-        If it fails, or is cancelled, the end of that is in the log.
+        If it fails or is cancelled, the end of the output is in the log.
         """
         printed = bytearray()
         await self._run(job, command, printed)
         return printed.decode(errors="replace")
 
     async def _run(self, job: Job, command: RemoteCommand, printed: bytearray | None) -> None:
-        """What the command says goes to the log; its standard output to `printed`, if given."""
+        """Run it, with its output going to the log; its standard output to `printed`, if given."""
         version = await asyncio.to_thread(_check, self.host)
         async with job.tempdir("ssh-") as folder:
             pipes, marks = Pipes(folder), Marks()
@@ -96,7 +98,7 @@ class RemoteHost:
             shown = [*self.host.shown, shlex.join(command.argv)]
             start = job.log_path.stat().st_size
             try:
-                # In this order, so that what comes last of the errors is the last.
+                # In this order, so that the last error is the last line.
                 with heard(pipes.errors, Said(marks, job.write)), heard(pipes.output, output):
                     await job.exec(pipes.here(client), env=_NOBODY_ASKS, stdin=given, show=shown)
             except BaseException as failed:
@@ -114,7 +116,7 @@ class RemoteHost:
     def _failure(
         self, command: RemoteCommand, written: str, said: str, failed: CommandFailed
     ) -> Failure:
-        """The failure, of kind INFRA where it is the way to the host that has failed."""
+        """Return the failure; its kind is INFRA if the way to the host has failed."""
         if not written:
             return Failure(f"{self.host}: {failed}")  # the client itself was killed
         match ending(written, said):
@@ -134,33 +136,31 @@ class RemoteHost:
 
 
 def _log_end_of(job: Job, printed: bytearray | None) -> None:
-    """Put what a command has written for its caller into the log: who looks for what went wrong
-    has nothing else.
-    """
+    """Log the end of the output that was for the caller: it may show what went wrong."""
     if not printed:
         return
     end = bytes(printed[-_LONGEST_READ:])
-    # From a line's beginning, as half a secret would not be known as one.
+    # From the beginning of a line: half a secret would not be recognized and masked.
     kept = end if len(printed) <= _LONGEST_READ else end[end.find(b"\n") + 1 :]
     job.log("Its standard output:" if kept == printed else f"Its last {len(kept)} bytes of output:")
     job.write(kept)
 
 
 def _too_long(status: int, said: str) -> str | None:
-    """What the shell over there says of arguments that its system does not take."""
+    """Explain the error of a host that does not take such long arguments; None for others."""
     if status != _NOT_EXECUTED or not _TOO_LONG.fullmatch(said):
         return None
     return (
-        "its arguments are too long for the host, where one may have 128 KiB: give it what is long "
-        "as its input"
+        "its arguments are too long for the host, where one can have 128 KiB: pass long text as "
+        "stdin="
     )
 
 
 def _meaning(status: int) -> str:
-    """What a shell means by it."""
+    """The meaning of an exit status of a shell."""
     match status:
         case _ if status == _NOT_EXECUTED:
-            return "it can't be executed there"
+            return "it can't be executed there: is it a program, and executable?"
         case 127:
             return "there is no such command there"
         case _ if _SIGNALLED < status <= _SIGNALLED + _LAST_SIGNAL:
@@ -170,20 +170,20 @@ def _meaning(status: int) -> str:
 
 
 def _check(host: Host) -> Version:
-    """The client's version. Raises Failure if there is none, or a file is missing."""
+    """Return the client's version. Raises Failure if `ssh`, or a file of the host, is missing."""
     try:
         said = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=False).stderr
     except FileNotFoundError:
         raise Failure("there is no ssh here: install OpenSSH's client") from None
     for file in host.files:
         if not os.access(file, os.R_OK):
-            raise Failure(f"{file}, which {host} is reached by, is not there or can't be read")
+            raise Failure(f"{host} needs the file {file}, which is missing or can't be read")
     found = _VERSION.search(said)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def _last_line(log: Path, places: Sequence[tuple[int, int | None]]) -> str:
-    """The last line that the job has not logged itself, at the first of the places with one."""
+    """Return the last line that is not the job's own, in the first of the places that has one."""
     for begin, end in places:
         last = log.stat().st_size if end is None else end
         with log.open("rb") as file:

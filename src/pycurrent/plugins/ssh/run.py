@@ -1,4 +1,4 @@
-"""Run a command on a host for its effect, when it has become another one."""
+"""Run a command on a host for its effect, each time that it changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pycurrent.term import Current, Primitive
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What commands are for, on a host. A later one takes the place of the one before."""
+    """The purpose of commands on a host. A later command replaces the one before."""
 
     host: str
     key: str
@@ -54,14 +54,16 @@ def run(
 ) -> Current[None]:
     """Run the command on the host, and again each time that its arguments or its input change.
 
-    It succeeds if it exits with 0. `key` says what it is for: the last command for each is known,
-    also after a restart. If it changes while it runs, the new one is run after the old one. With
-    a `schedule` it is run again when that says so. Arguments and `stdin` are recorded; a `secret`
-    is not: it is what the command reads instead of `stdin`, and a new one runs nothing anew.
+    It succeeds if it exits with 0. `key` names its purpose: the last command for each key is
+    remembered, also after a restart. If the command changes while it runs, the new one runs after
+    the old one. With a `schedule` it also runs again when that says so. Arguments and `stdin` are
+    recorded. A `secret` is read instead of `stdin` and not recorded; a new one runs nothing again.
     """
     limits = Limits.of(options)
     if secret is not None and stdin is not None:
-        raise UsageError("a command reads its stdin or its secret, not both")
+        raise UsageError(
+            "a command reads either stdin= or secret=, not both: put both into secret="
+        )
 
     def on_values(host: Host, argv: Sequence[str], key: str, stdin: Input) -> Primitive[None]:
         work = SshRun(RemoteHost(host, secret), limits)

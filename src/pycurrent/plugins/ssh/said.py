@@ -1,8 +1,8 @@
-"""What comes over a connection, of which only what the command says is for the job.
+"""The output of a command, separated from other text that comes over its connection.
 
-Before it there may be a server's banner, and whatever the files print that a shell over there reads
-at its start. Two lines of ours are among it, and say where each ends: the client writes one once it
-is connected, and the script over there one just before the command begins, to both its outputs.
+A server's banner, and the files that a shell on the host reads at its start, may print text before
+the command begins. Two lines of ours mark where that ends: the client writes one when it is
+connected, and the script on the host one to both outputs just before the command begins.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from pathlib import Path
 from pycurrent.plugins.relay import relayed
 
 NAME = "pycurrent-ssh"
-"""What the script is called over there: its shell's own messages begin with it, and our lines."""
+"""The name of the script on the host. Its shell's messages, and our lines, begin with it."""
 
 _MOST_HELD = 1 << 16
-"""Bytes without such a line after which none is expected: a key may be for one command only, which
-is not run by our script.
+"""Bytes after which we stop waiting for our line: the host may restrict the key to one command, and
+then our script does not run.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The lines of one connection, which nothing else prints."""
+    """The two lines of one connection, which nothing else prints."""
 
     connected: str = field(default_factory=lambda: f"{NAME}: connected {secrets.token_hex(8)}")
     begun: str = field(default_factory=lambda: f"{NAME}: begun {secrets.token_hex(8)}")
 
 
 class Said:
-    """Passes on what comes by one of the outputs after the command has begun."""
+    """Passes on the part of one output that comes after the beginning of the command."""
 
     def __init__(self, marks: Marks, write: Callable[[bytes], None]) -> None:
         self._write = write
@@ -54,7 +54,7 @@ class Said:
             self.end()
 
     def end(self) -> None:
-        """There is no more to come before the command: without a mark of ours, all is its."""
+        """The output has ended. Without our mark, all of it counts as the command's."""
         if self._held is not None:
             held, self._held = self._held, None
             before, mark, after = held.partition(self._connected)
@@ -63,7 +63,7 @@ class Said:
 
 @contextmanager
 def heard(pipe: Path, said: Said) -> Iterator[None]:
-    """What is written to a new pipe in the block is passed on, all of it by its end."""
+    """Make a pipe for the block, and pass on what is written to it, all of it by the end."""
     try:
         with relayed(pipe, said.take):
             yield
