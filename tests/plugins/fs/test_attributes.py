@@ -263,8 +263,8 @@ def test_a_file_that_is_mounted_by_itself_is_told(tmp_path: Path) -> None:
     if "mount" in done.stderr and done.returncode:
         pytest.skip(f"nothing can be mounted here: {done.stderr}")
     assert done.stdout == (
-        f"can't save {path}: it is mounted by itself, so it can't be replaced: mount the folder "
-        "that it is in\n"
+        f"can't save {path}: it is mounted by itself, so it can't be replaced: mount its folder "
+        "instead\n"
     )
     assert (path.read_text(), other.read_text()) == ("old", "mounted")
 
@@ -275,5 +275,5 @@ def test_a_folder_in_place_of_a_file_is_left(tmp_path: Path) -> None:
     (tmp_path / "folder" / "x").touch()
     with pytest.raises(IsADirectoryError):
         write_if_different(tmp_path / "folder", fs.Content("x"))
-    with pytest.raises(Failure, match="were not saved there"):
+    with pytest.raises(Failure, match="did not put there"):
         ManagedFolder(tmp_path / "folder").replace_with(Tree.of({"y": ""}), take_over=False)

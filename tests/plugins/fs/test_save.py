@@ -112,7 +112,7 @@ async def test_a_mode_follows_too(tmp_path: Path) -> None:
             assert h.output == Ok(None)
             assert stat.S_IMODE(path.stat().st_mode) == mode
             assert inode in {None, path.stat().st_ino}
-    assert "has the mode 600 now" in h.log("save")
+    assert "changed the mode to 600" in h.log("save")
     write_if_different(path, fs.Content("two", 0o640))
     assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("two", 0o640)
 

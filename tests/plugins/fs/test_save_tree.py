@@ -118,13 +118,15 @@ async def test_names_can_not_lead_out_of_the_folder(tmp_path: Path, name: str) -
     current = fs.save_tree(folder, {name: "x", "good": "y"})
     async with Harness(lambda: current, state_dir=tmp_path / "s") as h:
         await h.settle()
-        assert h.output == Failed(f"{name!r} can't be the path of a file within a folder")
+        assert h.output == Failed(
+            f"{name!r} is not a path within a folder: write one like pages/a.html"
+        )
     assert not folder.exists()
 
 
 def test_a_name_is_a_file_or_a_folder() -> None:
     """Not both at once."""
-    with pytest.raises(Failure, match="a/b can't be a file, and a folder that has a/b/c/d"):
+    with pytest.raises(Failure, match="a/b can't be both a file and the folder of a/b/c/d"):
         Tree.of({"a/b": "x", "a/b/c/d": "y", "a/b-c": "z"})
 
 
@@ -152,9 +154,9 @@ async def test_a_folder_with_files_of_others_is_refused(tmp_path: Path) -> None:
     async with Harness(lambda: current, state_dir=tmp_path / "s") as h:
         await h.settle()
         assert h.output == Failed(
-            f"{folder} has files that were not saved there by this: letter-0, letter-1, letter-2, "
+            f"{folder} has files that save_tree did not put there: letter-0, letter-1, letter-2, "
             "letter-3, letter-4, and 2 more: move them away, name another folder, or "
-            "take_over=True; then rebuild"
+            "set take_over=True; then rebuild"
         )
     assert set(files_in(folder).values()) == {"dear"}
     assert {path.name for path in tmp_path.iterdir()} == {"home", "s"}
@@ -209,7 +211,7 @@ def test_links_within_the_folder_are_not_followed(tmp_path: Path) -> None:
     (folder / "a" / "page").unlink()
     (folder / "a").rmdir()
     (folder / "a").symlink_to(others)
-    with pytest.raises(Failure, match="not saved there by this: a:"):
+    with pytest.raises(Failure, match="save_tree did not put there: a:"):
         keep(folder, {"a/page": "two"})
     keep(folder, {"a/page": "two"}, take_over=True)
     assert files_in(others) == {"page": "one"}
@@ -228,7 +230,7 @@ def test_a_link_to_the_folder_stays_one(tmp_path: Path) -> None:
 async def test_what_can_not_be_a_folder_is_said_in_a_line(tmp_path: Path) -> None:
     """It is a file, or leads through one; or all of the machine."""
     (tmp_path / "file").touch()
-    mounted = "it is mounted, or comes with the image of a container: name a folder within it"
+    mounted = "it is a mount point, or comes with the image of a container: name a folder within it"
     for path, why in (
         (tmp_path / "file", f"can't save {tmp_path}/file: Not a directory"),
         (tmp_path / "file" / "x", f"can't save {tmp_path}/file/x: Not a directory"),

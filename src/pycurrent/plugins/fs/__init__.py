@@ -1,4 +1,4 @@
-"""Files that follow the pipeline."""
+"""Files and folders that follow the pipeline."""
 
 from pycurrent.plugins.fs.content import Content
 from pycurrent.plugins.fs.save import save

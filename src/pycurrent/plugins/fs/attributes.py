@@ -1,4 +1,4 @@
-"""What a file or a folder has besides its contents, and what takes its place is to have, too."""
+"""The attributes of a file or folder, which its replacement gets, too."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
-# These vouch for the contents, which are to be others.
+# These vouch for the old contents.
 _OF_CONTENTS = frozenset({"security.capability", "security.evm", "security.ima"})
 
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """Owner, group, permissions and extended attributes, which access lists are among."""
+    """Owner, group, permissions and extended attributes, including access lists."""
 
     owner: int
     group: int
@@ -27,19 +27,20 @@ class Attributes:
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """Those of a path that is no link. Raises OSError."""
+        """Read the attributes of a path, which must not be a link. Raises OSError."""
         status = path.lstat()
         return cls(status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode), _extended(path))
 
     def give_to(self, descriptor: int, mode: int | None = None) -> list[str]:
-        """Have a new, open file or folder of ours have these; gives what it can't.
+        """Give these attributes to a new, open file or folder of ours; return those that it can't
+        get.
 
-        Only root can give away files, and all groups. What is for an owner or a group that it
-        could not get is not for anybody else. A `mode` that is given holds as it is.
+        Only root can give away files, and set any group. Permissions of an owner or a group that
+        the file could not get are not given to anybody else. A `mode` is set as it is.
         """
         lost, wanted = [], self.mode
         for name, value in self.extended.items():
-            # First, as some need the right to write.
+            # Before the mode, as some need the permission to write.
             if not _set(descriptor, name, value):
                 lost.append(name)
         status = os.fstat(descriptor)
@@ -57,7 +58,7 @@ def _extended(path: Path) -> Mapping[str, bytes]:
     if sys.platform != "linux":
         return MappingProxyType({})
     found = {}
-    with suppress(OSError):  # not all file systems have any
+    with suppress(OSError):  # some file systems do not have any
         for name in os.listxattr(path, follow_symlinks=False):
             if name not in _OF_CONTENTS:
                 with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What a file is to be."""
+"""The contents and the mode that a file gets."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _READ = 0o400
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """str | bytes, text as UTF-8, and permissions such as 0o755.
+    """The contents of a file, text as UTF-8, and its permissions, such as 0o755.
 
-    Without a `mode` a file that is there keeps its permissions, and a new one gets those of any
-    new file. Raises UsageError for a mode that is none, or by which the owner can't read.
+    Without a `mode` an existing file keeps its permissions, and a new one gets those of any new
+    file. Raises UsageError for a malformed mode, and one by which the owner can't read.
     """
 
     contents: str | bytes
@@ -30,13 +30,13 @@ class Content:
             raise WrongKind(f"mode= takes a number like 0o644, not {shown(self.mode)}")
         if self.mode & ~_PERMISSIONS or not self.mode & _READ:
             raise UsageError(
-                f"{self.mode:#o} is no mode of a file that its owner can read: "
-                "write an octal number like 0o644"
+                f"{self.mode:#o} is not a mode by which the owner can read the file: write an "
+                "octal number like 0o644"
             )
 
     @property
     def data(self) -> bytes:
-        """What is in the file."""
+        """The contents as bytes."""
         return self.contents.encode() if isinstance(self.contents, str) else self.contents
 
 
@@ -45,7 +45,7 @@ NOTHING = Content(b"")
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """A file as it is recorded: what it is known by, and not what is in it."""
+    """The record of a file: its digest instead of its contents."""
 
     mode: int | None
     size: int

@@ -1,4 +1,4 @@
-"""Two folders that take each other's place."""
+"""Two folders that trade places."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _NOT_SUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Have each of two paths lead to what the other led to, at once; False if there is no way.
+    """Swap two paths at once; False if the system can't. Raises OSError.
 
-    It is there on Linux, and not on all file systems (not on NFS). Raises OSError.
+    Linux can, but not on all file systems (not on NFS).
     """
     renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if renameat2 is None:

@@ -1,19 +1,19 @@
-"""A folder on the disk that is brought from one tree to the next.
+"""A folder on the disk whose whole tree is replaced at once.
 
-The next tree is made beside the folder, with hard links to the files that stay as they are, and
-then takes its place at once. So whoever opens a path in the folder finds the whole old tree or the
-whole new one. Writing file by file into the folder was the alternative: it would leave the
-folder itself the same, for those who have mounted it or stand in it, but show them a mix.
+The next tree is made beside the folder, with hard links to the unchanged files, and then takes the
+folder's place. So readers find the whole old tree or the whole new one. The alternative was to
+write file by file into the folder: this would keep the folder itself, for those who have mounted it
+or work within it, but show them a mix.
 
 Beside `site` there is `.site.pycurrent`, which nobody else may open::
 
-    names.json    the files in `site` that are ours; before `site` changes, the new ones, too
-    new           the tree that is being made
-    old           the tree that was replaced, while it is being removed
-    displaced-... the files in `site` that were not ours, where somebody has asked to take them over
+    names.json     the files in `site` that are ours; before `site` changes, the new ones, too
+    new            the tree that is being made
+    old            the replaced tree, while it is being removed
+    displaced-...  files in `site` that were not ours, moved away by take_over=True
 
-Nothing is ever removed but files by these names. Killed at any moment, it leaves the old tree or
-the new one in place, and what is left beside is cleared away by the next time.
+Only files by these names are ever removed. If the engine is killed at any moment, the old tree or
+the new one is in place, and the next run cleans up the rest.
 """
 
 from __future__ import annotations
@@ -45,32 +45,32 @@ from pycurrent.term import Failure
 
 Exchange = Callable[[Path, Path], bool]
 
-_MOUNTED = "it is mounted, or comes with the image of a container: name a folder within it"
+_MOUNTED = "it is a mount point, or comes with the image of a container: name a folder within it"
 _NAMED = 5
-"""How many files a message names."""
+"""The number of files that a message names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """What had to be done."""
+    """The numbers of files that were written, removed and left as they were."""
 
     written: int
     removed: int
     unchanged: int
     displaced: Path | None
-    """Where what was not ours is now."""
+    """The folder that files which were not ours have been moved to; None if there were none."""
 
 
 @dataclass(frozen=True, slots=True)
 class FolderListing:
-    """What is in a folder, by the paths within it. A link is a file, wherever it leads."""
+    """The paths within a folder. A link counts as a file, wherever it leads."""
 
     files: frozenset[str]
     folders: frozenset[str]
 
     @classmethod
     def in_(cls, folder: Path) -> FolderListing:
-        """Nothing, if the folder is missing. Raises OSError."""
+        """List a folder; a missing one is empty. Raises OSError."""
         files, folders = set(), set()
         waiting = [""] if os.path.lexists(folder) else []
         while waiting:
@@ -87,7 +87,7 @@ class FolderListing:
 
 
 class ManagedFolder:
-    """One folder. Its methods block, and raise OSError, and Failure where that says more."""
+    """One folder. Its methods block. They raise OSError, or Failure where that says more."""
 
     def __init__(self, folder: Path, exchange: Exchange = exchange) -> None:
         self._exchange = exchange
@@ -100,13 +100,13 @@ class ManagedFolder:
         self._names = self._beside / "names.json"
 
     def replace_with(self, tree: Tree, *, take_over: bool) -> Replacement:
-        """Have exactly the files of the tree in the folder.
+        """Replace the contents of the folder with exactly the files of the tree.
 
-        Raises Failure if there are others which were not put there by this: unless they are to
-        be taken over, when they are moved away.
+        If the folder has other files that `replace_with` did not put there, it raises Failure, or
+        with `take_over` moves them away.
         """
         with suppress(FileNotFoundError):
-            self._folder.stat()  # or it says what is wrong with the path
+            self._folder.stat()  # any other error says what is wrong with the path
         self._folder.parent.mkdir(parents=True, exist_ok=True)
         with _alone(self._folder.parent):
             ours = self._read_names()
@@ -122,7 +122,7 @@ class ManagedFolder:
                 if ours != names:
                     self._write_names(names)
                 return Replacement(0, 0, len(names), None)
-            # What is taken over stays somebody's, though it has a name that is ours from now on.
+            # A file that is taken over is not ours to remove, even if its name is ours from now on.
             passing = (ours | names) - foreign
             self._write_names(passing)
             try:
@@ -138,7 +138,7 @@ class ManagedFolder:
         return Replacement(len(names) - len(same), removed, len(same), displaced)
 
     def _has(self, tree: Tree, name: str) -> bool:
-        """Whether the file is as it is to be already."""
+        """True if the file already has its contents and mode."""
         file, path = tree.files[name], self._folder / name
         status = path.lstat()
         return (
@@ -162,7 +162,7 @@ class ManagedFolder:
         write_new(self._new / name, file.data, file.mode, self._attributes(name, stat.S_ISREG))
 
     def _attributes(self, name: str, is_such: Callable[[int], bool]) -> Attributes | None:
-        """Those of what there is by that name, if it is such a thing."""
+        """The attributes of an existing file or folder; None if it is of another kind."""
         try:
             path = self._folder / name
             return Attributes.of(path) if is_such(path.lstat().st_mode) else None
@@ -170,7 +170,7 @@ class ManagedFolder:
             return None
 
     def _link(self, name: str) -> bool:
-        """Whether that is possible: not all file systems, and not all users, can."""
+        """Link the existing file into the new tree; False if the file system or the user can't."""
         try:
             (self._new / name).hardlink_to(self._folder / name)
         except OSError:
@@ -193,20 +193,20 @@ class ManagedFolder:
         sync_folder(self._folder.parent)
 
     def _heal(self, ours: frozenset[str]) -> None:
-        """Clear away what was interrupted, or has failed, with one of the trees in place."""
+        """Clean up after an interrupted or failed replacement: one of the trees stays in place."""
         if self._old.exists() and not self._folder.exists():
             self._old.rename(self._folder)
         for left in (self._new, self._old):
             self._discard(left, ours)
 
     def _discard(self, tree: Path, ours: frozenset[str]) -> Path | None:
-        """Remove what is ours of a tree beside; where the rest is then, if there is any."""
+        """Remove our files from a tree beside the folder; return the folder with the rest."""
         if not tree.exists():
             return None
         found = FolderListing.in_(tree)
         for name in found.files & ours:
             (tree / name).unlink()
-        # What is in a folder comes after it in this order, so it is removed before.
+        # In reverse order the entries of a folder come before the folder itself.
         for name in sorted(found.folders, reverse=True):
             _remove_if_empty(tree / name)
         _remove_if_empty(tree)
@@ -221,7 +221,7 @@ class ManagedFolder:
             return frozenset()
         except ValueError:
             raise Failure(
-                f"{self._names} can't be read: remove it, and what is beside it"
+                f"{self._names} can't be read: remove its folder, and rebuild with take_over=True"
             ) from None
 
     def _write_names(self, names: frozenset[str]) -> None:
@@ -245,14 +245,14 @@ def _not_ours(folder: Path, names: frozenset[str]) -> str:
     some = sorted(names)[:_NAMED]
     more = f", and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return (
-        f"{folder} has files that were not saved there by this: {', '.join(some)}{more}: move them "
-        "away, name another folder, or take_over=True; then rebuild"
+        f"{folder} has files that save_tree did not put there: {', '.join(some)}{more}: move them "
+        "away, name another folder, or set take_over=True; then rebuild"
     )
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Engines that have folders here wait for each other."""
+    """Hold the lock of a folder for the block: engines with folders in it wait for each other."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

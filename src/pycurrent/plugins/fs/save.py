@@ -1,4 +1,4 @@
-"""Keep a file what a current says."""
+"""Keep a file as a current says."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pycurrent.plugins.options import Limits, operation_component
 from pycurrent.term import Current, Failure, Primitive
 
 LONGEST_RECORDED = 4096
-"""Characters, or bytes. Of what is longer, or has a mode, only the digest is recorded."""
+"""Characters or bytes. Of longer contents, or with a mode, only the digest is recorded."""
 
 Value = str | bytes | Digest
 
 
 class FsSave(Publisher[Path, Value, None]):
-    """Sets the file at a path to some contents."""
+    """Sets a file to some contents."""
 
     id: ClassVar[str] = "fs-save"
 
@@ -35,7 +35,7 @@ class FsSave(Publisher[Path, Value, None]):
         await job.start(level=self.level)
         file = value.content if isinstance(value, Digest) else Content(value)
         try:
-            # To its end even if cancelled: the next one may follow at once.
+            # It finishes even if cancelled: the next write may follow at once.
             written = await regardless(asyncio.to_thread(write_if_different, key, file))
         except OSError as error:
             raise Failure(f"can't save {key}: {error.strerror or error}") from None
@@ -45,7 +45,7 @@ class FsSave(Publisher[Path, Value, None]):
             case Change.CONTENTS:
                 job.log(f"{key}: wrote {len(file.data)} bytes")
             case Change.MODE:
-                job.log(f"{key}: has the mode {file.mode:o} now")
+                job.log(f"{key}: changed the mode to {file.mode:o}")
             case Change.NONE:
                 job.log(f"{key}: no change")
 
@@ -60,14 +60,14 @@ def save(
 ) -> Current[None]:
     """Save the contents to the file, text as UTF-8, each time that they change.
 
-    It is written as a whole or not at all, and only if it differs; its folder is made if it is
-    missing. `mode` (0o755, say) is what its permissions are to be; without one a file keeps those
-    that it has. It keeps its owner, its group and its extended attributes, as far as the engine's
-    user may give them. What is no regular file is refused. A relative path is taken from the
-    working directory. What others do to the file later is not noticed.
+    The file is written as a whole or not at all, and only if it differs; a missing folder is
+    created. `mode` (such as 0o755) sets the permissions; without it, a file keeps its own. A file
+    keeps its owner, group and extended attributes, as far as the engine's user may set them.
+    Anything but a regular file is refused. A relative path is relative to the working directory.
+    Later changes that others make to the file are not noticed.
     """
     Limits(level)
-    Content(b"", mode)  # refused here if it is none
+    Content(b"", mode)  # refuses a malformed mode at once
 
     def on_values(path: Path | str, contents: str | bytes) -> Primitive[None]:
         return FsSave(level).set(Path(path).absolute(), _value(contents, mode))

@@ -1,4 +1,4 @@
-"""Keep the files of a folder what a current says."""
+"""Keep the files of a folder as a current says."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Files = Mapping[str, str | bytes | Content]
 
 @dataclass(frozen=True, slots=True)
 class FsSaveTree(Publisher[Path, Tree, None]):
-    """Sets the folder at a path to some files."""
+    """Sets a folder to some files."""
 
     id: ClassVar[str] = "fs-save-tree"
 
@@ -35,7 +35,7 @@ class FsSaveTree(Publisher[Path, Tree, None]):
     async def publish(self, job: Job, key: Path, value: Tree) -> None:
         await job.start(level=self.level)
         try:
-            # To its end even if cancelled: the next one may follow at once.
+            # It finishes even if cancelled: the next write may follow at once.
             done = await regardless(asyncio.to_thread(self._bring, key, value))
         except OSError as error:
             raise Failure(f"can't save {key}: {error.strerror or error}") from None
@@ -53,17 +53,17 @@ def save_tree(
     level: Level = Level.AVERAGE,
     label: str | None = None,
 ) -> Current[None]:
-    """Have exactly these files in the folder, by their paths within it, each time they change.
+    """Keep exactly these files, by their paths, in the folder each time that they change.
 
-    Each is text (as UTF-8), bytes, or a `Content`, which has a mode, too. Files that left are
-    removed, and folders that are empty then. Whoever opens a path finds the whole old tree or the
-    whole new one, also when the engine is killed in between. It takes the place of the old one, so
-    the folder itself is another one then: who is within it, or has mounted it, still has the
-    old one. Where the file system can't exchange folders (NFS) there is a moment without any.
+    A file is a text (as UTF-8), bytes, or a `Content`, which has a mode, too. Files that leave are
+    removed, and so are folders that become empty. Readers find the whole old tree or the whole new
+    one, also when the engine is killed in between. The new folder takes the place of the old one:
+    a program that works within the folder, or has mounted it, still sees the old one. If the file
+    system can't exchange folders (NFS), the folder is missing for a moment.
 
-    A folder with files that were not saved there by this is left as it is, and the job fails; with
-    `take_over` they are moved to a hidden folder beside it. That is also where the names of the
-    files are, by which they are known again. Paths that lead out of the folder fail.
+    If the folder has files that `save_tree` did not put there, it is left as it is, and the job
+    fails; with `take_over` they are moved to a hidden folder beside it. That hidden folder also
+    records which files are ours. Paths that lead out of the folder fail.
     """
     Limits(level)
 
@@ -82,4 +82,4 @@ def _log(job: Job, folder: Path, done: Replacement) -> None:
     else:
         job.log(f"{folder}: no change")
     if done.displaced is not None:
-        job.log(f"What was there, and not from here, is in {done.displaced}")
+        job.log(f"Moved files that save_tree did not put there to {done.displaced}")

@@ -1,4 +1,4 @@
-"""Files with names, as they are to be in a folder."""
+"""Trees: files by their paths within a folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pycurrent.term import Failure
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """What a folder is to contain. Recorded are how many files and bytes, and a digest of all."""
+    """The files of a folder. Only their number, their size and a digest of all are recorded."""
 
     count: int
     size: int
@@ -24,7 +24,7 @@ class Tree:
 
     @classmethod
     def of(cls, contents: Mapping[str, str | bytes | Content]) -> Tree:
-        """Raises Failure for a path that does not stay within, or that is file and folder."""
+        """Make a tree. Raises Failure for a path that leads out, or is both file and folder."""
         files = {
             name: file if isinstance(file, Content) else Content(file)
             for name, file in sorted(contents.items())
@@ -34,7 +34,7 @@ class Tree:
         for name in files:
             for folder in _above(name):
                 if folder in files:
-                    raise Failure(f"{folder} can't be a file, and a folder that has {name}")
+                    raise Failure(f"{folder} can't be both a file and the folder of {name}")
         all_files = hashlib.sha256()
         size = 0
         for name, file in files.items():
@@ -48,7 +48,7 @@ class Tree:
 
     @property
     def folders(self) -> frozenset[str]:
-        """Those that the files are in."""
+        """The folders that the files are in."""
         return frozenset(folder for name in self.files for folder in _above(name))
 
 
@@ -61,7 +61,7 @@ def _above(name: str) -> Iterator[str]:
 def _check(name: str) -> None:
     is_within = not {"", ".", ".."} & set(name.split("/")) and "\0" not in name
     if not is_within or not _can_be_stored(name):
-        raise Failure(f"{name!r} can't be the path of a file within a folder")
+        raise Failure(f"{name!r} is not a path within a folder: write one like pages/a.html")
 
 
 def _can_be_stored(name: str) -> bool:

@@ -17,7 +17,7 @@ from pycurrent.plugins.fs.content import Content
 from pycurrent.term import Failure
 
 CAN_NOT_MOVE = frozenset({errno.EBUSY, errno.EXDEV})
-"""What it says of a place that is mounted by itself, or belongs to a layer of a container."""
+"""Errors for a place that is mounted by itself, or belongs to a layer of a container."""
 
 _CHUNK = 1 << 20
 _LONGEST_NAME = 255  # in bytes
@@ -31,7 +31,7 @@ _KINDS = {
 
 
 class Change(Enum):
-    """What had to be done to a file."""
+    """The change that was made to a file."""
 
     NONE = "no change"
     MODE = "changed its mode"
@@ -40,19 +40,18 @@ class Change(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was done, and what the new file could not have of the old one, such as its owner."""
+    """The change, and the attributes of the old file that the new one could not get."""
 
     change: Change
     lost: tuple[str, ...] = ()
 
 
 def write_if_different(path: Path, file: Content) -> Written:
-    """Have a path lead to this file. A link stays one, and leads to the new contents.
+    """Set the file at a path to this content. A link stays a link, to the new contents.
 
-    All but the contents stays as it was: owner, group, access lists, and without a mode of the
-    file's own the permissions. Raises OSError, and Failure where that says more: what is there and
-    is no regular file is left alone. Killed midway it leaves the file as it was, and maybe a hidden
-    one beside.
+    The file keeps its owner, group and access lists, and without a mode its permissions. Raises
+    OSError, or Failure where that says more; anything but a regular file is left alone. If killed
+    midway, it leaves the file as it was, and possibly a hidden one beside it.
     """
     path = real(path)
     old = _look(path)
@@ -73,7 +72,7 @@ def write_if_different(path: Path, file: Content) -> Written:
 
 
 def real(path: Path) -> Path:
-    """Where a path leads to. Raises OSError."""
+    """Return the path with all links followed. Raises OSError."""
     try:
         return path.resolve()
     except RuntimeError:  # Python's, before 3.13
@@ -81,7 +80,7 @@ def real(path: Path) -> Path:
 
 
 def hidden(name: str, end: str) -> str:
-    """The name of a hidden file for one of this name; another one for each, also for long ones."""
+    """Return a hidden name, which differs for each name, also for long ones."""
     whole = f".{name}{end}"
     if len(os.fsencode(whole)) <= _LONGEST_NAME:
         return whole
@@ -91,7 +90,7 @@ def hidden(name: str, end: str) -> str:
 
 
 def has_contents(path: Path, data: bytes) -> bool:
-    """Whether a regular file has these. No more is read than there is to compare."""
+    """True if a regular file has these contents. Reads no more than it has to compare."""
     if path.stat().st_size != len(data):
         return False
     with path.open("rb") as file:
@@ -102,7 +101,7 @@ def has_contents(path: Path, data: bytes) -> bool:
 
 
 def _look(path: Path) -> Attributes | None:
-    """What is there, if there is anything. Raises Failure for what is no file to be replaced."""
+    """Read the attributes of an existing file. Raises Failure for anything but a regular file."""
     try:
         status = path.lstat()
     except FileNotFoundError:
@@ -121,8 +120,8 @@ def _replace(path: Path, new: Path) -> None:
     except OSError as error:
         if error.errno in CAN_NOT_MOVE:
             raise Failure(
-                f"can't save {path}: it is mounted by itself, so it can't be replaced: mount the "
-                "folder that it is in"
+                f"can't save {path}: it is mounted by itself, so it can't be replaced: mount its "
+                "folder instead"
             ) from None
         raise
 
@@ -137,10 +136,10 @@ def _change_mode(path: Path, had: int, wanted: int) -> Change:
 def write_new(
     path: Path, data: bytes, mode: int | None, like: Attributes | None = None
 ) -> list[str]:
-    """Write a new file, to the disk; gives what it could not have of what it is to be like.
+    """Write a new file to the disk; return the attributes of `like` that it could not get.
 
-    Without a mode, or one to be like, it gets the mode of any new file. Nobody else can open it
-    before it has its mode.
+    Without `mode` and `like` it gets the mode of any new file. Nobody else can open it before it
+    has its mode.
     """
     is_usual = mode is None and like is None
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -156,9 +155,9 @@ def write_new(
 
 
 def sync_folder(folder: Path, like: Attributes | None = None) -> None:
-    """Otherwise what was renamed, or made, in it may be lost with the machine's power.
+    """Write a folder to the disk, so that a power cut can't undo changes of its entries.
 
-    A new one gets what it is to be like, as far as that is possible.
+    A new folder gets the attributes of `like`, as far as possible.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
