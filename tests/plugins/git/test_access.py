@@ -311,5 +311,5 @@ async def test_a_key_that_is_not_there(over_ssh: str, start: Start, tmp_path: Pa
     async with start(lambda: git.clone(over_ssh, ssh_key=key)) as harness:
         await harness.settle()
         assert harness.output == Failed(
-            f"there is no file {tmp_path / 'missing'}, which ssh is to use"
+            f"ssh needs the file {tmp_path / 'missing'}, which is missing"
         )

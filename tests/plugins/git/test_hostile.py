@@ -80,7 +80,7 @@ async def test_names_of_submodules_do_not_lead_out(
     state = tmp_path / "state"
     before = everything(tmp_path, but=state)
     url = served.url("team/shop.git")
-    refused = Failed(f"{name!r} can't be the name of a submodule: git refuses it, too")
+    refused = Failed(f"{name!r} is not the name of a submodule: git refuses it, too")
     async with start(lambda: files(git.clone(url))) as harness:
         await harness.settle()
         assert harness.output == refused
@@ -199,7 +199,7 @@ async def test_gitmodules_that_git_cannot_read_are_told(
     push(upstream)
     async with start(lambda: files(git.clone(served.url("team/shop.git")))) as harness:
         await harness.settle()
-        assert harness.output == Failed("line 3 of .gitmodules is not as git wants it")
+        assert harness.output == Failed("line 3 of .gitmodules is malformed: git can't read it")
 
 
 async def test_the_gitmodules_that_were_checked_are_those_that_git_reads(
@@ -227,7 +227,9 @@ async def test_submodules_without_an_end(upstream: Repo, served: GitServer, star
     async with start(lambda: git.clone(served.url("team/shop.git"))) as harness:
         await harness.settle()
         assert isinstance(harness.output, Failed)
-        assert harness.output.message.endswith("submodules may be nested 32 deep, not deeper")
+        assert harness.output.message.endswith(
+            "submodules are nested more than 32 deep: do they form a loop?"
+        )
 
 
 # Trees
@@ -316,7 +318,7 @@ def test_a_copy_that_is_here_already_is_checked(repo: Repo, tmp_path: Path) -> N
     subprocess.run(
         ["git", f"--git-dir={mirror.repository}", "fetch", "--quiet", repo.path, "HEAD"], check=True
     )
-    with pytest.raises(Failure, match="can't be the name of a submodule"):
+    with pytest.raises(Failure, match="is not the name of a submodule"):
         submodules_of(mirror.repository, repo.git("rev-parse", "HEAD"))
     assert sorted(path.name for path in mirror.container.iterdir()) == ["copy.json", "shop.git"]
 
@@ -340,7 +342,7 @@ def test_addresses_with_hidden_control_characters_are_refused(url: str) -> None:
         lambda: RepositoryAddress.of("https://example.org/shop").resolve(url),
         lambda: git.CommitId(url, "HEAD", "1" * 40),
     ):
-        with pytest.raises(UsageError, match="can't be the address of a repository"):
+        with pytest.raises(UsageError, match="is not the address of a repository"):
             refused()
 
 

@@ -304,7 +304,7 @@ async def test_a_server_that_gives_nothing_by_its_hash(
         async with start(lambda: files(git.fetch(gone))) as harness:
             await harness.settle()
             assert isinstance(harness.output, Failed)
-            assert "any more on refs/pull/8/head" in harness.output.message
+            assert "is no longer on refs/pull/8/head" in harness.output.message
 
 
 async def test_a_commit_that_the_server_has_removed(
@@ -328,8 +328,8 @@ async def test_a_commit_that_the_server_has_removed(
         hash.set(other)
         await harness.settle()
         assert harness.output == Failed(
-            f"{served.url('team/shop.git')}: there is no commit {other} any more on "
-            "refs/heads/main, and it can't be had by its hash"
+            f"{served.url('team/shop.git')}: commit {other} is no longer on "
+            "refs/heads/main, and can't be fetched by its hash"
         )
         hash.set(lost)
         await harness.settle()

@@ -1,4 +1,4 @@
-"""Git repositories, here and elsewhere, as inputs; and checkouts of their commits."""
+"""Local and remote Git repositories as inputs, and checkouts of their commits."""
 
 from pycurrent.plugins.git.checkout import with_checkout
 from pycurrent.plugins.git.clone import clone

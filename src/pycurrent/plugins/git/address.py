@@ -1,7 +1,8 @@
-"""Addresses of repositories: which there can be, and the folder for the mirror of each.
+"""Addresses of remote repositories, and the names of the folders for their mirrors.
 
-An address may come from outside: from a service's event, or from the `.gitmodules` of somebody's
-commit. So what it can be is listed here, and all else is refused, before git sees any of it.
+An address may come from outside: from the event of a service, or from the `.gitmodules` of
+somebody's commit. So this module lists the forms that are allowed, and refuses any other before git
+sees it.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ _USER = re.compile(r"(?!-)[A-Za-z0-9._~%+-]+")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 _LONGEST_READABLE = 80
-# Not short: who writes a `.gitmodules` can try many addresses to hit the folder of another.
+# Long enough that nobody can find an address that gets the folder of another one.
 _DIGITS = 20
 
 
 class Transport(Enum):
-    """How git gets at a repository; the value is what git calls it."""
+    """The ways in which git reaches a repository. The values are git's names."""
 
     HTTPS = "https"
     HTTP = "http"
@@ -40,7 +41,7 @@ class Transport(Enum):
 class RepositoryAddress:
     """The address of a repository, and its parts.
 
-    `prefix` is all that comes before the path; `host` has the port, and is empty for a file.
+    `prefix` is everything before the path. `host` includes the port, and is empty for a file.
     """
 
     transport: Transport
@@ -51,10 +52,13 @@ class RepositoryAddress:
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Takes URLs, what scp takes (`git@host:path`), and absolute paths. Raises UsageError."""
-        # Also what stands for a control character: git takes it for that.
+        """Parse a URL, `git@host:path` as for scp, or an absolute path. Raises UsageError."""
+        # Escaped control characters, too: git decodes them.
         if re.search(r"[\x00-\x1f\x7f]", unquote(text)) or text.startswith("-"):
-            raise UsageError(f"{text!r} can't be the address of a repository")
+            raise UsageError(
+                f"{text!r} is not the address of a repository: it has a control character, or "
+                "begins with -"
+            )
         if text.startswith("/"):
             return cls(Transport.FILE, "", None, "", text)
         if found := _URL.fullmatch(text):
@@ -76,33 +80,35 @@ class RepositoryAddress:
 
     @property
     def origin(self) -> tuple[Transport, str]:
-        """What has to be the same for credentials to be given."""
+        """Credentials are given only to addresses with the same origin."""
         return self.transport, self.host
 
     @property
     def name(self) -> str:
-        """What people call the repository, as a file name."""
+        """The repository's name, as a file name."""
         parts = [part for part in self.path.split("/") if part not in {"", ".git"}]
         last = _UNSAFE.sub("-", parts[-1] if parts else "").removesuffix(".git").lstrip(".-")
         return last[:_LONGEST_READABLE] or "repository"
 
     @property
     def folder_name(self) -> str:
-        """A name for a folder that no other address has; readable for the most part."""
+        """A mostly readable name of a folder, which differs for each address."""
         text = f"{self.host}/{self.path}".rstrip("/").removesuffix(".git")
         readable = _UNSAFE.sub("-", text).strip(".-")[-_LONGEST_READABLE:].lstrip(".-")
         return f"{readable}-{hashlib.sha256(str(self).encode()).hexdigest()[:_DIGITS]}"
 
     def resolve(self, url: str) -> RepositoryAddress:
-        """The address that a `.gitmodules` of this repository names.
+        """Resolve an address in a `.gitmodules` of this repository.
 
-        A relative one (`./x`, `../x`) is relative to the repository's own. Files of this machine
-        are nothing that others may name. Raises UsageError.
+        A relative one (`./x`, `../x`) is relative to this repository's own. A commit may not name
+        files of this machine. Raises UsageError.
         """
         relative = re.fullmatch(r"(\.\.?)(/.*)?", url) is not None
         address = RepositoryAddress.of(self._joined(url) if relative else url)
         if address.transport is Transport.FILE:
-            raise UsageError(f"{url!r} is on this machine, where a commit can't send us")
+            raise UsageError(
+                f"{url!r} is on this machine, which a .gitmodules may not name: use a URL"
+            )
         return address
 
     def _joined(self, url: str) -> str:
@@ -124,20 +130,22 @@ def _transport(scheme: str) -> Transport:
     except ValueError:
         known = ", ".join(transport.value for transport in Transport)
         raise UsageError(
-            f"a repository can't be had by {scheme}://: it has to be one of {known}"
+            f"{scheme}:// is not a way to reach a repository: use one of {known}"
         ) from None
 
 
 def _user_and_host(authority: str, transport: Transport) -> tuple[str | None, str]:
     before, at, host = authority.rpartition("@")
     if ":" in before:
-        # Not shown, since it is one.
+        # The message doesn't show the password.
         raise UsageError(
-            f"the address of a repository at {host} must not hold a password: it would be "
-            "recorded; give it as token="
+            f"the address of a repository at {host} has a password, which would be recorded: give "
+            "it as token="
         )
     if transport is Transport.FILE and not authority:
         return None, ""
     if not _HOST.fullmatch(host) or (at and not _USER.fullmatch(before)):
-        raise UsageError(f"{authority!r} can't be the host of a repository")
+        raise UsageError(
+            f"{authority!r} is not the host of a repository: write one like git.example.org"
+        )
     return before or None, host

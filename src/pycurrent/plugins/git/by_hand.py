@@ -1,4 +1,4 @@
-"""The commands by which a person gets the same commit."""
+"""Commands by which a person gets the same commit."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pycurrent.plugins.git.address import RepositoryAddress
 
 
 def from_elsewhere(address: RepositoryAddress, hash: str) -> str:
-    """From the other side, into a new folder. The commit need not be on any branch by now."""
+    """Get a commit from a remote repository, even if it is no longer on any branch."""
     steps = ["fetch origin", "checkout --detach"]
     return _steps(str(address), address.name, [f"{step} {hash}" for step in steps], recurse=True)
 
 
 def from_here(repository: str, name: str, hash: str, *, recurse: bool) -> str:
-    """From a repository on this machine; with its submodules, if that is said."""
+    """Get a commit from a repository on this machine, with its submodules if `recurse`."""
     return _steps(repository, name, [f"checkout --detach {hash}"], recurse=recurse)
 
 

@@ -1,10 +1,10 @@
-"""A clean copy of a commit's files for a job.
+"""Clean checkouts of commits for jobs.
 
-It is a clone that shares the objects of the repository, which takes about 15 ms and copies none.
-A linked work tree (`git worktree`) would be as cheap, but is an entry in the user's repository
-that stays when the engine is killed, and what a job does there to branches, tags, stashes and
-the configuration is done to the user's. Here the repository is only read, so jobs can't get in
-each other's way, and what a killed engine leaves is a temporary folder.
+A checkout is a clone that shares the objects of the repository, which takes about 15 ms and does
+not copy them. A linked work tree (`git worktree`) would be as cheap, but it adds an entry to the
+user's repository, which stays when the engine is killed, and a job could change the user's
+branches, tags, stashes and configuration. A clone only reads the repository, so jobs can't get in
+each other's way, and a killed engine only leaves a temporary folder.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from pycurrent.term import Failure
 
 @asynccontextmanager
 async def with_checkout(job: Job, commit: Commit) -> AsyncIterator[Path]:
-    """A folder with the files of the commit and its submodules, for the block.
+    """Yield a folder with the files of the commit and its submodules, for the block.
 
-    It is a repository of its own, with HEAD detached, the branches of the original under
-    `refs/remotes/origin`, and its tags. Raises Failure if the commit, or one of its
-    submodules, can't be had.
+    The folder is a repository of its own, with HEAD detached, the branches of the original under
+    `refs/remotes/origin`, and its tags. Raises Failure if the commit, or one of its submodules, is
+    not available.
     """
     async with job.tempdir("checkout-") as tmp:
         folder = tmp / commit.name
@@ -45,7 +45,7 @@ async def with_checkout(job: Job, commit: Commit) -> AsyncIterator[Path]:
 
 async def _check_out(job: Job, commit: Commit, folder: Path) -> None:
     check_out = [*GIT, "-C", str(folder), "checkout", "--detach", commit.hash]
-    # By one command, as each costs a job more than what git has to do here.
+    # In one command: a command costs a job more time than git needs here.
     both = f"{shared_clone(commit.repository, folder)} && {shlex.join(check_out)}"
     try:
         mirror = commit.repository
@@ -63,7 +63,7 @@ async def _check_out_submodules(job: Job, commit: Commit, folder: Path) -> None:
 
 
 def _failure(commit: Commit, diagnosis: Diagnosis) -> Failure:
-    """Why the commit can't be checked out. A mirror of ours that is damaged gets to know it."""
+    """Explain why the commit can't be checked out, and mark its mirror if that is damaged."""
     what = f"can't check out {commit}: {diagnosis.text}"
     is_here = has_commit(commit.repository, commit.hash)
     if not is_here:

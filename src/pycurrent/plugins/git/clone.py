@@ -1,4 +1,4 @@
-"""The head of a repository elsewhere, looked at again and again."""
+"""Follow the head of a remote repository."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pycurrent.term import Current, Primitive
 
 @dataclass(frozen=True, slots=True)
 class CloneKey:
-    """What is looked at."""
+    """A ref of a repository, and how much of its history to fetch."""
 
     repository: str
     gref: str
@@ -33,7 +33,7 @@ class CloneKey:
 
 @dataclass(frozen=True, slots=True)
 class GitClone(Builder[CloneKey, str]):
-    """Makes, or updates, the mirror of a repository; gives the hash of the head."""
+    """Creates or updates the mirror of a repository, and returns the hash of the head."""
 
     id: ClassVar[str] = "git-clone"
     auto_cancel: ClassVar[bool] = True
@@ -61,11 +61,11 @@ def clone(
     schedule: Schedule | None = None,
     **options: Unpack[FetchOptions],
 ) -> Current[Commit]:
-    """The commit at the head of a repository elsewhere, with its submodules, in our mirror of it.
+    """The commit at the head of a remote repository, fetched into our mirror with its submodules.
 
-    It is looked at once, or again as often as the schedule says; the same head changes nothing.
-    `gref` is the full name of a ref, by default what the repository has checked out itself: its
-    main branch. For the rest see `fetch`.
+    The repository is looked at once, or as often as the `schedule` says; finding the same head
+    changes nothing. `gref` is the full name of a ref, by default HEAD: the main branch of the
+    repository. The other options are as with `fetch`.
     """
     limits, depth = Limits.of(options), checked_depth(options["depth"])
     token = token_of(options["token"])

@@ -1,4 +1,4 @@
-"""Running git for a job, and reading what it has said where it fails."""
+"""Git commands of jobs, with a diagnosis if they fail."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pycurrent.plugins.git.environment import outside_repositories
 from pycurrent.plugins.git.progress import exec_with_progress
 
 _LONGEST_READ = 1 << 16
-"""Bytes at the end of what git says, in which the cause of a failure is looked for."""
+"""Bytes at the end of git's output in which the reason of a failure is looked for."""
 
 
 class GitFailed(Exception):
-    """A command of git has failed."""
+    """A git command has failed."""
 
     def __init__(self, diagnosis: Diagnosis) -> None:
         super().__init__(diagnosis.text)
@@ -32,9 +32,9 @@ async def run_git(
     mirror: Path | None = None,
     show: str | None = None,
 ) -> None:
-    """Run a command that may use no other repository than it names. Raises GitFailed.
+    """Run a command that must not use another repository than it names. Raises GitFailed.
 
-    `mirror` is the mirror of ours, if there is one, that may be found damaged.
+    `mirror` is the folder of our mirror, if the command works in one: it may turn out damaged.
     """
     await _checked(job, job.exec(command, env=outside_repositories(env), show=show), mirror)
 
@@ -42,7 +42,7 @@ async def run_git(
 async def run_git_with_progress(
     job: Job, command: Sequence[str], env: Mapping[str, str], mirror: Path
 ) -> None:
-    """As `run_git`, for one with --progress: that is in the log only if it takes long."""
+    """Run a command with --progress as `run_git` does. The log shows progress if it takes long."""
     await _checked(job, exec_with_progress(job, command, outside_repositories(env)), mirror)
 
 
@@ -52,12 +52,12 @@ async def _checked(job: Job, running: Awaitable[None], mirror: Path | None) -> N
         await running
     except CommandFailed as error:
         said = await asyncio.to_thread(_said, job, start)
-        silent = Diagnosis(Fault.OTHER, f"git exited with status {error.status}, and says nothing")
+        silent = Diagnosis(Fault.OTHER, f"git exited with status {error.status}, without a message")
         raise GitFailed(diagnose(said, mirror) or silent) from None
 
 
 def _said(job: Job, start: int) -> str:
-    """The end of what is in the log from there on, but for the line with the command."""
+    """Return the end of the log from `start` on, without the line that has the command."""
     with job.log_path.open("rb") as log:
         end = log.seek(0, os.SEEK_END)
         log.seek(max(start, end - _LONGEST_READ))

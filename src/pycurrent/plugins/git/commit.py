@@ -1,6 +1,6 @@
-"""What pipelines say of commits. Values: they may be keys of operations, and results.
+"""Commits, and the names of refs, as values of pipelines: they can be keys and results.
 
-All names are checked when they are made, so that none can be taken for an option of git.
+All names are checked when they are made, so that git can't take one for an option.
 """
 
 from __future__ import annotations
@@ -15,34 +15,36 @@ from pycurrent.plugins.git.address import RepositoryAddress
 
 _HASH = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
-# As `git check-ref-format` has it, for full names.
+# The rules of `git check-ref-format` for full names.
 _REF = re.compile(
     r"refs/(?!.*(\.\.|//|@\{|/\.|\.lock(/|$)))(?!\.)[^\x00-\x20\x7f~^:?*\[\\]+(?<![./])"
 )
 
 
 def checked_ref(ref: str) -> str:
-    """The ref, if it is a full name of one, or HEAD. Raises UsageError."""
+    """Return the ref if it is HEAD or a full name. Otherwise raises UsageError."""
     if ref == "HEAD" or _REF.fullmatch(ref):
         return ref
     if _REF.fullmatch(f"refs/heads/{ref}"):
         raise UsageError(
             f"{ref!r} is not the full name of a ref: write refs/heads/{ref}, or refs/tags/{ref}"
         )
-    raise UsageError(f"{ref!r} can't be the name of a ref: write one like refs/heads/main")
+    raise UsageError(f"{ref!r} is not the name of a ref: write one like refs/heads/main")
 
 
 def _check_hash(value: str) -> None:
     if not _HASH.fullmatch(value):
-        raise UsageError(f"{value!r} is not the hash of a commit: 40 or 64 hexadecimal digits")
+        raise UsageError(
+            f"{value!r} is not the hash of a commit: expected 40 or 64 hexadecimal digits"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class CommitId:
-    """A commit as others know it. It need not be on this machine.
+    """The identity of a commit elsewhere. The commit need not be on this machine.
 
-    `repository` is the address by which one gets the repository, and `ref` the full name of
-    the ref on which the commit was seen. Raises UsageError for what can't be one.
+    `repository` is the address of the repository, and `ref` the full name of the ref on which the
+    commit was seen. Raises UsageError for malformed values.
     """
 
     repository: str
@@ -62,23 +64,26 @@ class CommitId:
 class Commit:
     """A commit that is on this machine.
 
-    `repository` is the folder in which git keeps it (`.git`, or a bare repository), the same
-    for all work trees of the repository. Raises UsageError for what can't be a commit.
+    `repository` is the folder in which git keeps it (`.git`, or a bare repository), the same for
+    all work trees of the repository. Raises UsageError for a relative path or a malformed hash.
     """
 
     had_by: ClassVar[str] = "see git.Local(...).head_commit(), and git.clone(...)"
-    """What is told where something else is given."""
+    """The hint in the message when something else is given in its place."""
 
     repository: Path
     hash: str
     id: CommitId | None = field(default=None, compare=False, repr=False)
-    """What others know it as, and on which ref it was seen, if it was cloned or fetched. Not a part
-    of keys, nor of what is recorded: a commit that comes from another operation has none.
+    """Its identity elsewhere, if it was cloned or fetched. It is not part of keys or records, so a
+    commit that comes from another operation has None.
     """
 
     def __post_init__(self) -> None:
         if not self.repository.is_absolute():
-            raise UsageError(f"the path of a repository must be absolute: {self.repository}")
+            raise UsageError(
+                f"the path of a repository must be absolute, not {self.repository}: write "
+                "path.absolute()"
+            )
         _check_hash(self.hash)
 
     def __str__(self) -> str:
@@ -86,7 +91,7 @@ class Commit:
 
     @property
     def name(self) -> str:
-        """What people call the repository: the name of its folder, without a `.git`."""
+        """The repository's name: that of its folder, without `.git`."""
         folder = self.repository
         name = (folder.parent if folder.name == ".git" else folder).name
         return name.removesuffix(".git") or "repository"
@@ -94,7 +99,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """HEAD is on a branch, which may have no commit yet."""
+    """HEAD is on a branch, which need not have a commit yet."""
 
     ref: str
 
@@ -105,7 +110,7 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Detached:
-    """HEAD is on no branch, but on this commit."""
+    """HEAD is on this commit, and not on a branch."""
 
     commit: Commit
 

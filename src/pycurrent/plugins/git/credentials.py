@@ -1,8 +1,8 @@
-"""Credentials for one git command: in a file that ends with it, never anywhere else.
+"""Credentials for one git command, in a file that is removed with it.
 
-Git is told where that file is by `git credential-store`, which gives what it holds to one host
-only, by one protocol; so neither a redirect nor a submodule takes it elsewhere. The helpers of
-the user are left out then: they would keep the token.
+Git gets that file through `git credential-store`, which gives a token to one host by one protocol
+only; so neither a redirect nor a submodule can take the token elsewhere. The user's own helpers are
+left out, because they would keep the token.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from pycurrent.term import Failure
 _SCHEME = re.compile(r"(?:(?P<helper>[A-Za-z0-9][\w+.-]*)::|(?P<scheme>[A-Za-z][\w+.-]*)://)?")
 _BY_NETWORK = frozenset({"https", "http", "ssh", "git"})
 _BY_HTTP = (Transport.HTTPS, Transport.HTTP)
-# A host that goes away is noticed after a minute; one that does not answer, sooner.
+# A host that goes away is noticed after a minute, one that does not answer sooner.
 _SSH = (
     *("ssh", "-T", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"),
     *("-o", "ForwardAgent=no", "-o", "ClearAllForwardings=yes"),
-    # Nothing else runs over there, or prints here, a banner included.
+    # Nothing else may run on the host, or print here, not even a banner.
     *("-o", "RemoteCommand=none", "-o", "PermitLocalCommand=no", "-o", "LogLevel=ERROR"),
     *("-o", "VisualHostKey=no", "-o", "Tunnel=no"),
     *("-o", "ConnectTimeout=30", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"),
@@ -40,10 +40,10 @@ _SSH = (
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a server takes for a password over HTTP: context, never part of a key.
+    """A token that a server accepts as a password over HTTP. Context, never part of a key.
 
-    `value` may be an async function that is asked before each use, for tokens that expire. Most
-    servers take any user name with a token; a name in the address comes first.
+    `value` may be an async function, which is called before each use, for tokens that expire. Most
+    servers accept any `username` with a token; one in the address takes precedence.
     """
 
     value: str | Callable[[], Awaitable[str]] = field(repr=False)
@@ -57,16 +57,16 @@ class Token:
 class SshKey:
     """A private key without a passphrase. Context, never part of a key.
 
-    Hosts have to be known: by the file `known_hosts`, or else as ssh knows them by itself.
+    Hosts must be known: by the file `known_hosts`, or else by ssh's own.
     """
 
     path: Path
     known_hosts: Path | None = None
 
     def command(self) -> str:
-        """The command of ssh that uses it and no other. Raises Failure if there is none."""
+        """Return the ssh command that uses only this key. Raises Failure if the file is missing."""
         options = ["-o", f"IdentityFile={_quoted(self.path)}", "-o", "IdentitiesOnly=yes"]
-        # A connection that is open already may be somebody else's.
+        # An open connection may be somebody else's.
         options += ["-o", "IdentityAgent=none", "-o", "ControlPath=none"]
         if self.known_hosts is not None:
             known = _quoted(self.known_hosts)
@@ -76,14 +76,14 @@ class SshKey:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The environment of `git`, which has its settings, too."""
+    """The environment of a git command, which includes its settings."""
 
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
 class RepositoryAccess:
-    """What one has to show to whom: `home` is the repository that the credentials are for."""
+    """Credentials, and `home`, the repository that they are for."""
 
     home: RepositoryAddress
     token: Token | None = None
@@ -91,10 +91,10 @@ class RepositoryAccess:
 
     @asynccontextmanager
     async def settings(self, job: Job, address: RepositoryAddress) -> AsyncIterator[Settings]:
-        """How git gets at a repository, for the block: with the credentials for this host alone.
+        """Yield the settings by which git reaches a repository, for the block.
 
-        Where there are none the user's own settings hold. Where there are, none of them is in their
-        way.
+        The credentials are only used for their own host. Without credentials the user's own
+        settings apply; with credentials, those that would get in the way don't.
         """
         is_home = address.origin == self.home.origin
         token = self.token if is_home and address.transport in _BY_HTTP else None
@@ -122,12 +122,12 @@ class RepositoryAccess:
 
 
 def _users_own(address: RepositoryAddress, *, is_home: bool) -> dict[str, str]:
-    """The environment in which git goes where the user's settings have it go."""
+    """Return the environment in which git follows the user's own settings."""
     transports = [address.transport.value]
     real = _rewritten(address, [])
     if real != str(address) and (found := _SCHEME.match(real)):
         scheme = found["helper"] or found["scheme"] or ("file" if real.startswith("/") else "ssh")
-        # A commit of an outsider's has no say about files here, nor about programs.
+        # An outsider's commit may not lead to files here, or to a program.
         if is_home or scheme in _BY_NETWORK:
             transports.append(scheme)
     env = _environment(transports)
@@ -137,30 +137,30 @@ def _users_own(address: RepositoryAddress, *, is_home: bool) -> dict[str, str]:
 
 
 def _rewritten(address: RepositoryAddress, settings: list[tuple[str, str]]) -> str:
-    """Where `url.<base>.insteadOf` leads to."""
+    """Return the address that `url.<base>.insteadOf` leads to."""
     found = git_now("ls-remote", "--get-url", "--", str(address), settings=settings)
     return found.stdout.strip() or str(address)
 
 
 def _pinned(address: RepositoryAddress, token: Token | None) -> list[tuple[str, str]]:
-    """Settings by which git goes to the address itself. Raises Failure if there is no way."""
+    """Return settings by which git uses the address itself. Raises Failure if that can't be."""
     itself = str(address)
     named = git_now("config", "--get-urlmatch", "credential.username", itself)
     if token is not None and address.user is None and not named.returncode:
-        # Only an address with a name in it goes before that.
+        # Only a user name in the address takes precedence over that setting.
         user = quote(token.username, safe="")
         itself = f"{address.transport.value}://{user}@{address.host}{address.path}"
     settings = [(f"url.{itself}.insteadOf", str(address))]
     if (real := _rewritten(address, settings)) != itself:
         raise Failure(
-            f"{address}: url.<base>.insteadOf of your git settings leads to {real}, which the "
-            "credentials are not for: remove that setting, or leave out the credentials"
+            f"{address}: url.<base>.insteadOf of your git settings leads to {real}, but the "
+            "credentials are not for that: remove the setting, or leave out the credentials"
         )
     return settings
 
 
 def _headers(address: RepositoryAddress) -> list[tuple[str, str]]:
-    """Settings without another's credentials: an `Authorization` that somebody has left there."""
+    """Return settings that drop an `Authorization` header from the user's own ones."""
     listed = git_now("config", "-z", "--get-regexp", r"^http\.(.*\.)?extraheader$").stdout
     headers = [entry.partition("\n")[2] for entry in listed.split("\0") if entry]
     if not any(header.lower().startswith("authorization:") for header in headers):
@@ -175,27 +175,29 @@ def _user_chose_ssh() -> bool:
 
 
 def token_of(token: Token | str | None) -> Token | None:
-    """Raises UsageError for an empty one: a secret that is not set."""
+    """Make a Token. Raises UsageError for an empty one: a secret that is not set."""
     known = Token(token) if isinstance(token, str) else token
     if known is not None and known.value == "":
-        raise UsageError("the token is empty: leave it out, or see where it comes from")
+        raise UsageError(
+            "the token is empty: is the secret set? Without credentials, leave out token="
+        )
     return known
 
 
 def _environment(transports: list[str]) -> dict[str, str]:
     if Transport.HTTP.value in transports:
-        transports = [*transports, Transport.HTTPS.value]  # It may be sent there, but never back.
+        transports = [*transports, Transport.HTTPS.value]  # a redirect may lead there, not back
     return {
         **ENGLISH,
         "GIT_ALLOW_PROTOCOL": ":".join(transports),
-        # Empty: no program asks for passwords either.
+        # Empty, so that no program asks for passwords either.
         "GIT_ASKPASS": "",
     }
 
 
 def _credential(address: RepositoryAddress, token: Token, secret: str) -> str:
     if "\n" in secret:
-        raise Failure(f"the token for {address.host} has several lines: it has to be one")
+        raise Failure(f"the token for {address.host} has several lines: give a single line")
     user = quote(token.username, safe="") if address.user is None else address.user
     return f"{address.transport.value}://{user}:{quote(secret, safe='')}@{address.host}\n"
 
@@ -207,10 +209,10 @@ def _write(file: Path, text: str) -> None:
 
 
 def _quoted(path: Path) -> str:
-    """As ssh takes it in an option: what comes after a per cent sign is replaced."""
+    """Quote a path for an option of ssh, which expands percent signs."""
     text = str(path.absolute())
     if '"' in text or "\\" in text or "${" in text:
         raise Failure(f"ssh can't use a file at {text!r}: give it a simpler path")
     if not path.is_file():
-        raise Failure(f"there is no file {text}, which ssh is to use")
+        raise Failure(f"ssh needs the file {text}, which is missing")
     return f'"{text.replace("%", "%%")}"'

@@ -1,8 +1,8 @@
-"""Why git could not fetch, from what it has printed.
+"""Why git failed, read from its output.
 
-Only lines count that git and ssh say themselves: others are a server's, or a banner. And only
-their own words do: names of files, refs and repositories are cut out of them before, as these may
-be any words, those for other causes too.
+Only lines that git and ssh print themselves count, not those of a server or a banner. Names of
+files, refs and repositories are cut out of the lines first, because they may contain any words,
+even those of another diagnosis.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from pycurrent.term import FailureKind
 
 
 class Fault(Enum):
-    """What is to be done about it."""
+    """The faults that call for different treatment."""
 
     LOCKED = "a git command that was killed has left a lock"
     DISTURBED = "somebody has collected garbage meanwhile"
     DAMAGED = "our mirror is damaged"
-    SHA256 = "the repository has other hashes than we have thought"
-    NO_REF = "the repository has no such ref"
+    SHA256 = "the repository has hashes of another kind than expected"
+    NO_REF = "the repository does not have the ref"
     NO_COMMIT = "the server does not give the commit by its hash"
-    OTHER = "nothing that we could do"
+    OTHER = "any other fault: we can't do anything about it"
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Why, in a line; and whether that is the work's own fault, or the network's say."""
+    """The reason in one line; `is_infra` if it is not the work's fault, but the network's, say."""
 
     fault: Fault
     text: str
@@ -46,7 +46,7 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text.replace("NAME", NAME), re.IGNORECASE | re.VERBOSE)
 
 
-# The first that is found anywhere says it best: what comes later is said of many failures.
+# The first match says it best: later ones come with many failures.
 _DIAGNOSES = [
     (
         _pattern(r"no\ space\ left\ on\ device | disk\ quota\ exceeded"),
@@ -180,7 +180,7 @@ _NETWORK = _pattern(
     r" | returned\ error:\ (?:5\d\d|429)"
 )
 _TEMPORARY = re.compile(r"objects/\S*tmp_\w+")
-# What follows from another failure that was told before.
+# Consequences of another failure, which git has printed before.
 _CONSEQUENCE = _pattern(
     r"could\ not\ read\ from\ remote | invalid\ index-pack\ output | index-pack\ failed"
     r" | expected\ flush | failed\ to\ clone | clone\ of | could\ not\ fetch"
@@ -188,9 +188,9 @@ _CONSEQUENCE = _pattern(
 
 
 def diagnose(said: str, ours: Path | None = None) -> Diagnosis | None:
-    """What the output of git says of the failure. None: it says nothing.
+    """Read the reason of a failure from git's output; None if it says nothing.
 
-    `ours` is the mirror that git was at work in: it is not damaged by what is wrong elsewhere.
+    `ours` is the folder of the mirror that git worked in: faults elsewhere don't damage it.
     """
     lines = lines_of(said)
     if known := _known(lines):

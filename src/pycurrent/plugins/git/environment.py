@@ -1,7 +1,7 @@
-"""Git commands that work on the repository they are given, and on no other.
+"""Git commands that work on the given repository only.
 
-A program that git starts, a hook for one, finds the repository in its environment: every git
-command would use that one, whatever folder it runs in. An engine may be such a program.
+A program that git starts, such as a hook, has the repository in its environment: every git command
+would use that one, whatever folder it runs in. An engine may be such a program.
 """
 
 from __future__ import annotations
@@ -33,34 +33,36 @@ CHOOSE_A_REPOSITORY = frozenset(
         "GIT_WORK_TREE",
     }
 )
-"""What `git rev-parse --local-env-vars` names, and the namespace."""
+"""The variables that `git rev-parse --local-env-vars` names, and the namespace."""
 
-# Nobody is there to answer.
+# Nobody is there to answer a prompt.
 NEVER_ASK: Mapping[str, str] = MappingProxyType({"GIT_TERMINAL_PROMPT": "0"})
 
-# What it says is read.
+# Diagnoses read the output of git in English.
 ENGLISH: Mapping[str, str] = MappingProxyType({**NEVER_ASK, "LC_ALL": "C.UTF-8"})
 
 
 def outside_repositories(env: Mapping[str, str] = MappingProxyType({})) -> dict[str, str | None]:
-    """The `env` of a command of a job: with all of this one, but otherwise without what chooses a
-    repository in the engine's own environment.
+    """Return the `env` of a job's command that must not find the engine's own repository.
+
+    It has all of `env`, and removes the variables of the engine's environment that name a
+    repository.
     """
     return {**dict.fromkeys(CHOOSE_A_REPOSITORY), **env}
 
 
 GIT = (
     *("git", "-c", "advice.detachedHead=false"),
-    # The user's hooks are for the user's own checkouts.
+    # The user's hooks are for the user's own checkouts, not for ours.
     *("-c", "core.hooksPath=/dev/null"),
-    # What other systems take for `.git` is refused: a folder may be theirs, mounted here.
+    # Refuse names that other systems take for `.git`: the folder may be mounted there.
     *("-c", "core.protectNTFS=true", "-c", "core.protectHFS=true"),
 )
-"""The beginning of commands that change something: outsiders have no say in them, nor hooks."""
+"""The beginning of commands that change something: outsiders and hooks can't interfere."""
 
 
 def as_environment(settings: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Settings for one git command, after all others. As options they could not have any name."""
+    """Return settings for one git command, which override all others. Any name is possible."""
     pairs = list(settings)
     env = {"GIT_CONFIG_COUNT": str(len(pairs))}
     for number, (name, value) in enumerate(pairs):
@@ -74,7 +76,7 @@ def git_now(
 ) -> subprocess.CompletedProcess[str]:
     """Run a git command that takes some milliseconds. Blocks.
 
-    Raises FileNotFoundError if there is no git.
+    Raises FileNotFoundError if git is not on the PATH.
     """
     environ = {name: value for name, value in os.environ.items() if name not in CHOOSE_A_REPOSITORY}
     return subprocess.run(
@@ -89,7 +91,7 @@ def git_now(
 
 
 def has_commit(repository: Path, hash: str) -> bool:
-    """Whether the commit is there. Blocks for some milliseconds."""
-    # The work tree that a submodule's repository says it has may be gone.
+    """True if the repository has the commit. Blocks for some milliseconds."""
+    # The work tree that a submodule's repository names may be gone.
     places = (f"--git-dir={repository}", f"--work-tree={repository}")
     return not git_now(*places, "cat-file", "-e", f"{hash}^{{commit}}").returncode

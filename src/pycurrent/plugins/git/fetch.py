@@ -1,4 +1,4 @@
-"""Have a commit of a repository elsewhere on this machine."""
+"""Fetch one commit of a remote repository."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pycurrent.term import Current, Primitive
 
 @dataclass(frozen=True, slots=True)
 class FetchKey:
-    """What is fetched. On which ref it was seen only helps to find it."""
+    """A commit to fetch. The ref on which it was seen only helps to find it."""
 
     repository: str
     hash: str
@@ -33,10 +33,10 @@ class FetchKey:
 
 @dataclass(frozen=True, slots=True)
 class GitFetch(Builder[FetchKey, str]):
-    """Brings a commit to the mirror of its repository; gives its hash.
+    """Fetches a commit into the mirror of its repository, and returns its hash.
 
-    It goes on when nobody needs it any more: the next commit needs most of the same, and would
-    begin anew with each push.
+    It goes on when nobody needs the commit any more: the next commit needs most of the same
+    objects, and with frequent pushes it would otherwise never finish.
     """
 
     id: ClassVar[str] = "git-fetch"
@@ -59,7 +59,7 @@ class GitFetch(Builder[FetchKey, str]):
 
 
 class FetchOptions(Options, total=False):
-    """The options of a function that brings commits from elsewhere."""
+    """The options of a function that fetches from a remote repository."""
 
     depth: int | None
     token: Token | str | None
@@ -71,11 +71,11 @@ def fetch(
     commit_id: CommitId | Current[CommitId],
     **options: Unpack[FetchOptions],
 ) -> Current[Commit]:
-    """The commit, with its submodules, in our mirror of the repository.
+    """The commit, fetched once into our mirror of the repository, with its submodules.
 
-    It is fetched once. One that a force push has removed is got by its hash, if the server gives
-    it. With `depth` there are only so many of the last commits, and no other branches and tags.
-    Credentials are for the repository's own host, and never for that of a submodule elsewhere.
+    A commit that a force push has removed is fetched by its hash, if the server allows that. With
+    `depth` the mirror only has that many of the last commits, and no other branches and tags.
+    `token` and `ssh_key` are only used for the repository's own host.
     """
     limits, depth = Limits.of(options), checked_depth(options["depth"])
     token = token_of(options["token"])
@@ -94,7 +94,7 @@ def fetch(
 
 
 def checked_depth(depth: int | None) -> int | None:
-    """Raises UsageError for what is no number of commits."""
+    """Return the depth. Raises UsageError if it is less than one commit."""
     if depth is not None and depth < 1:
         raise UsageError(f"depth must be 1 or more commits, not {depth}")
     return depth

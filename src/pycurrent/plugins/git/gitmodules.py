@@ -1,8 +1,7 @@
-"""The submodules that a commit has, as its `.gitmodules` tells.
+"""The submodules of a commit, read from its `.gitmodules`.
 
-Whoever can push a commit writes that file, so this is where its names and paths are checked, for
-commits that are fetched and for those that have been here for long. Addresses are checked by
-`RepositoryAddress.resolve`.
+Anybody who can push a commit can write that file, so this module checks its names and paths, for
+newly fetched commits as well as old ones. `RepositoryAddress.resolve` checks the addresses.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from pycurrent.term import Failure
 GIT_LINK = "160000"
 
 MOST_NESTED = 32
-"""How deep submodules may have submodules. Each commit of a loop of them is another one, so there
-is no end to them that would be found otherwise."""
+"""How deep submodules may have submodules. A loop of them can have a new commit each time round, so
+only a limit ends it."""
 
 _SETTING = re.compile(r"submodule\.(?P<name>.*)\.(?P<key>path|url|update)", re.DOTALL)
 _BAD = re.compile(r"bad config line (?P<line>\d+) in blob")
@@ -28,9 +27,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 @dataclass(frozen=True, slots=True)
 class Submodule:
-    """One that a commit has. `url` is an outsider's word; it is empty if there is none.
+    """A submodule of a commit. `url` is not checked; it is empty if the file has none.
 
-    Raises Failure for a name or a path that would lead elsewhere.
+    Raises Failure for a name or a path that would lead out of the checkout.
     """
 
     name: str
@@ -40,24 +39,25 @@ class Submodule:
 
     def __post_init__(self) -> None:
         if not _is_name(self.name):
-            raise Failure(f"{self.name!r} can't be the name of a submodule: git refuses it, too")
+            raise Failure(f"{self.name!r} is not the name of a submodule: git refuses it, too")
         if not _is_path(self.path):
-            raise Failure(f"{self.path!r} can't be the path of a submodule: git refuses it, too")
+            raise Failure(f"{self.path!r} is not the path of a submodule: git refuses it, too")
 
     @property
     def place(self) -> tuple[str, ...]:
-        """The folders that lead to its clone, below that of all clones."""
+        """The folders that lead to its clone, within the folder of all clones."""
         return tuple(part for part in PurePosixPath(self.name).parts if part != "/")
 
     def clone_in(self, git_dir: Path) -> Path:
-        """Where git looks for its clone, in the repository of what it is a part of."""
+        """Return the folder where git looks for its clone, in the repository that it is part of."""
         return git_dir.joinpath("modules", *self.place)
 
 
 def submodules_of(git_dir: Path, commit: str) -> list[Submodule]:
-    """Those of a commit that is there, but for those that git is told not to check out.
+    """Return the submodules of a commit, without those that git is told not to check out.
 
-    Blocks for some milliseconds. Raises Failure if one can't be a submodule.
+    The repository must have the commit. Blocks for some milliseconds. Raises Failure for a
+    malformed submodule.
     """
     found: dict[str, dict[str, str]] = {}
     for setting, value in _settings_in(git_dir, commit):
@@ -75,30 +75,30 @@ def submodules_of(git_dir: Path, commit: str) -> list[Submodule]:
 
 
 def _settings_in(git_dir: Path, commit: str) -> list[tuple[str, str]]:
-    """Those of the commit's file; none if it has no such file."""
+    """Read the settings of the commit's `.gitmodules`; none if it does not have that file."""
     listed = git_now(
         f"--git-dir={git_dir}",
         *("config", f"--blob={commit}:.gitmodules", "-z"),
         *("--get-regexp", r"^submodule\..*\.(path|url|update)$"),
     )
     if found := _BAD.search(listed.stderr):
-        raise Failure(f"line {found['line']} of .gitmodules is not as git wants it")
+        raise Failure(f"line {found['line']} of .gitmodules is malformed: git can't read it")
     return _pairs(listed.stdout)
 
 
 def too_nested() -> Failure:
-    """What there is to say of a submodule that is deeper than `MOST_NESTED`."""
-    return Failure(f"submodules may be nested {MOST_NESTED} deep, not deeper")
+    """The failure of a submodule that is deeper than `MOST_NESTED`."""
+    return Failure(f"submodules are nested more than {MOST_NESTED} deep: do they form a loop?")
 
 
 def _is_name(name: str) -> bool:
-    """As git has it (`check_submodule_name`): it is a path below the folder of all clones."""
+    """True if it is a path within the folder of all clones (git's `check_submodule_name`)."""
     is_path = bool(name.strip("/")) and name.strip("/") != "."
     return is_path and ".." not in re.split(r"[/\\]", name) and not _CONTROL.search(name)
 
 
 def _is_path(path: str) -> bool:
-    """Whether it stays within the checkout, and is not in the checkout's own repository."""
+    """True if it stays within the checkout, and outside the checkout's own repository."""
     parts = [part.casefold() for part in path.split("/")]
     return (
         not {"", ".", "..", ".git"} & set(parts)
@@ -108,7 +108,7 @@ def _is_path(path: str) -> bool:
 
 
 def _check_apart(submodules: list[Submodule]) -> None:
-    """The clone of one must not be a part of another's: its hooks, say."""
+    """Refuse a clone within that of another submodule: it could be the other one's hooks."""
     for one, next in pairwise(sorted(submodules, key=lambda submodule: submodule.place)):
         if next.place[: len(one.place)] == one.place:
             raise Failure(
@@ -117,10 +117,10 @@ def _check_apart(submodules: list[Submodule]) -> None:
 
 
 def _links(git_dir: Path, commit: str, paths: list[str]) -> list[tuple[str, str]]:
-    """The paths that lead to another repository's commit, and to which."""
+    """Return the paths that lead to commits of other repositories, and these commits."""
     if not paths:
         return []
-    # Not patterns: a path is one, whatever it looks like.
+    # Paths are taken literally, even if they look like patterns.
     listed = git_now(
         *("--literal-pathspecs", f"--git-dir={git_dir}"),
         *("ls-tree", "-z", "--full-tree", commit, "--", *paths),
@@ -135,7 +135,7 @@ def _links(git_dir: Path, commit: str, paths: list[str]) -> list[tuple[str, str]
 
 
 def settings(*command: str) -> list[tuple[str, str]]:
-    """What `git config -z` gives. Blocks for some milliseconds."""
+    """Read the output of a `git config -z`. Blocks for some milliseconds."""
     return _pairs(git_now(*command).stdout)
 
 

@@ -20,12 +20,12 @@ T = TypeVar("T")
 class Local:
     """A repository on this machine, by its work tree (a linked one, too) or its own folder.
 
-    It is watched while the pipeline needs one of its commits, and never written to. The folder
-    need not be a repository yet: what is asked of it fails until it is one, and `check` refuses it.
+    The repository is watched while the pipeline needs one of its commits, and never written to. The
+    folder need not be a repository yet: until it is one, the commits are failures that say so.
     """
 
     given_instead: ClassVar[str] = "write repo.head_commit()"
-    """What is told where a repository is given, and a commit is meant."""
+    """The hint in the message when a repository is given in the place of a commit."""
 
     def __init__(self, path: Path | str) -> None:
         if not isinstance(path, str | os.PathLike):
@@ -43,26 +43,27 @@ class Local:
         return self._path
 
     def head(self) -> Current[Head]:
-        """What HEAD is on: a `Branch`, or a commit (`Detached`)."""
+        """The `Branch` that HEAD is on, or the commit (`Detached`)."""
         return component(f"head of {self._name}", self._head.get)
 
     def head_commit(self) -> Current[Commit]:
-        """The commit that is checked out. Fails as long as there is none."""
+        """The commit that is checked out. It fails as long as there is none."""
         return component(f"head commit of {self._name}", self._commit("HEAD").get)
 
     def commit_of_ref(self, ref: str) -> Current[Commit]:
         """The commit of a ref by its full name, such as `refs/heads/main`. Tags are followed.
 
-        Fails as long as there is no such ref. Raises UsageError if it can't be one.
+        It fails as long as the repository does not have the ref. Raises UsageError for a malformed
+        name.
         """
         label = f"{checked_ref(ref)} of {self._name}"
         return component(label, self._commit(ref).get)
 
     def check(self, ref: str = "HEAD") -> Commit:
-        """The commit of a ref at this moment. Blocks for some milliseconds.
+        """Return the commit of a ref at this moment. Blocks for some milliseconds.
 
-        For programs that want to refuse, rather than wait, when there is none: raises
-        UsageError if the folder is not a repository, or has no such ref, or no commit yet.
+        Use it to refuse a mistyped folder or ref at the start, rather than wait for it: raises
+        UsageError if the folder is not a repository, or does not have the ref, or a commit, yet.
         """
         return _found(Repository.at(self.path).commit(checked_ref(ref)))
 
@@ -87,7 +88,7 @@ class Local:
 
 
 def _found(result: T | NoCommit) -> T:
-    """What was looked for. Raises UsageError: a run that is to end has nothing to wait for."""
+    """Return the result. Raises UsageError if there is none, which ends a run with --once."""
     if isinstance(result, NoCommit):
         raise UsageError(result.reason)
     return result

@@ -1,13 +1,14 @@
-"""Our mirrors of other people's repositories, one for each address.
+"""Mirrors: our copies of remote repositories, one for each address.
 
-    git/<readable address>-<digest>/copy.json      the address, and how much of the history
+    git/<readable address>-<digest>/copy.json      the address, and the depth of the history
     git/<readable address>-<digest>/<name>.git/    the mirror, a bare repository
-    git/<readable address>-<digest>/damaged        there if a checkout has found it to be
-    git/<readable address>-<digest>/lock           held by what changes the mirror
+    git/<readable address>-<digest>/damaged        exists if a checkout has found damage
+    git/<readable address>-<digest>/lock           held by commands that change the mirror
 
-Nothing is ever removed from a mirror: what the other side has rewritten stays, each commit that
-was asked for under `refs/pycurrent/keep/`, so that a checkout that shares its objects, or a
-`git gc` by hand, can't lose any. A mirror that is removed while no engine runs is made anew.
+Nothing is ever removed from a mirror. Each commit that was asked for has a ref below
+`refs/pycurrent/keep/`, so it stays when the other side rewrites its history, and neither a checkout
+that shares its objects nor a `git gc` by hand can lose it. A mirror that somebody deletes while no
+engine runs is made again.
 """
 
 from __future__ import annotations
@@ -32,24 +33,24 @@ _ABOUT = "copy.json"
 _MOST_PACKS = 50
 _KEPT = re.compile(re.escape(KEEP) + r"([0-9a-f]{40,64})$", re.MULTILINE)
 _SETTINGS = {
-    # Git is never to remove anything by itself.
+    # Git must never remove anything by itself.
     "gc.auto": "0",
     "maintenance.auto": "false",
     "core.logAllRefUpdates": "false",
-    # One pack for each fetch, rather than any number of small files.
+    # One pack for each fetch, instead of many small files.
     "fetch.unpackLimit": "1",
     "fetch.writeCommitGraph": "false",
 }
 _INIT = ("init", "--quiet", "--bare", "--template=", "--initial-branch=main")
-# What a git command that was killed leaves behind.
+# Files that a killed git command leaves behind.
 _LEFTOVERS = ("*.lock", "refs/**/*.lock", "objects/info/*.lock", "objects/**/tmp_*")
 
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """The mirror of a repository: all of its history, or (`depth`) the last commits only.
+    """The mirror of a repository, with all of its history, or only the last `depth` commits.
 
-    All methods block. Those that change the mirror are for whoever holds it: see `Mirrors`.
+    All methods block. Only the holder of the mirror may call methods that change it: see `Mirrors`.
     """
 
     root: Path
@@ -58,7 +59,7 @@ class Mirror:
 
     @classmethod
     def around(cls, repository: Path) -> Self | None:
-        """The mirror that this repository is, or None."""
+        """Return the mirror that this repository belongs to; None if it is not a mirror's."""
         try:
             about = json.loads((repository.parent / _ABOUT).read_text())
             address = RepositoryAddress.of(about["address"])
@@ -78,12 +79,12 @@ class Mirror:
 
     @property
     def is_sound(self) -> bool:
-        """Whether it is there, and not known to be damaged."""
+        """True if the mirror exists, and is not known to be damaged."""
         return (self.repository / "HEAD").exists() and not self._mark.exists()
 
     @property
     def object_format(self) -> str:
-        """The kind of hashes that it has."""
+        """The kind of its hashes."""
         config = (self.repository / "config").read_text(errors="replace")
         return "sha256" if "objectformat = sha256" in config else "sha1"
 
@@ -95,15 +96,15 @@ class Mirror:
         return Commit(self.repository, hash, CommitId(str(self.address), seen_on, hash))
 
     def of_submodule(self, url: str) -> Mirror:
-        """The mirror of what a `.gitmodules` in this one names. Raises UsageError."""
+        """Return the mirror of a submodule of this one. Raises UsageError for a bad address."""
         return Mirror(self.root, self.address.resolve(url), self.depth)
 
     def holds(self, hash: str) -> bool:
-        """Whether the commit is there for good, with all that belongs to it."""
+        """True if the mirror keeps the commit, with everything that belongs to it."""
         return self.is_sound and self.commit_of(f"{KEEP}{hash}") == hash
 
     def commit_of(self, ref: str) -> str | None:
-        """The commit that a ref leads to, if there is one."""
+        """Return the commit that a ref leads to; None if there is none."""
         names = ("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
         found = git_now(f"--git-dir={self.repository}", *names)
         return None if found.returncode else found.stdout.strip()
@@ -112,24 +113,24 @@ class Mirror:
         return has_commit(self.repository, hash)
 
     def keep(self, hash: str) -> None:
-        """Have the commit stay. Raises Failure if that can't be done."""
+        """Make a ref that keeps the commit. Raises Failure if that is not possible."""
         done = git_now(f"--git-dir={self.repository}", "update-ref", f"{KEEP}{hash}", hash)
         if done.returncode:
             raise Failure(f"can't write to {self.repository}: {_last_line(done.stderr)}")
 
     def kept(self) -> list[str]:
-        """The commits that are to stay, as far as a damaged mirror still tells."""
+        """Return the kept commits, as far as a damaged mirror still tells."""
         names = [f"{KEEP}{file.name}" for file in (self.repository / KEEP).glob("*")]
         with suppress(OSError):
             names.append((self.repository / "packed-refs").read_text(errors="replace"))
         return sorted(set(_KEPT.findall("\n".join(names))))
 
     def mark_damaged(self, why: str) -> None:
-        """Have it made anew when it is next fetched to."""
+        """Have the next fetch replace this mirror by a new one."""
         self._mark.write_text(f"{why}\n")
 
     def make(self, object_format: str = "sha1") -> None:
-        """Make an empty one where there is none. Raises Failure if it can't be made."""
+        """Make an empty mirror, unless there is one. Raises Failure if that is not possible."""
         if (self.repository / "HEAD").exists():
             return
         new = self.container / "new"
@@ -139,7 +140,7 @@ class Mirror:
             about = {"address": str(self.address), "depth": self.depth}
             (self.container / _ABOUT).write_text(json.dumps(about))
             _init(new, object_format, {**_SETTINGS, "remote.origin.url": str(self.address)})
-            # What is there without a HEAD is no repository.
+            # Without a HEAD it is not a repository.
             shutil.rmtree(self.repository, ignore_errors=True)
             new.rename(self.repository)
             self._mark.unlink(missing_ok=True)
@@ -148,18 +149,18 @@ class Mirror:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it has no refs, as one that was only just made."""
+        """True if it does not have any refs yet."""
         refs = self.repository / "refs"
         loose = any(path.is_file() for path in refs.rglob("*"))
         return not loose and not (self.repository / "packed-refs").exists()
 
     @property
     def first(self) -> Path:
-        """Where an empty one is cloned to."""
+        """The folder for the first clone, which replaces an empty mirror."""
         return self.container / "first.git"
 
     def take_first(self) -> None:
-        """Have what was cloned take the place of the empty one. Raises Failure if it can't."""
+        """Replace the empty mirror by the first clone. Raises Failure if that is not possible."""
         _set(self.first, _SETTINGS)
         try:
             shutil.rmtree(self.repository, ignore_errors=True)
@@ -168,15 +169,15 @@ class Mirror:
             raise Failure(f"can't make {self.repository}: {error.strerror}") from None
 
     def remove(self) -> None:
-        """Remove one that has nothing to keep."""
+        """Remove a mirror that does not keep any commits."""
         shutil.rmtree(self.repository, ignore_errors=True)
 
     def anew(self) -> Mirror:
-        """Another mirror, to take the place of this one."""
+        """Return a new mirror, which is to replace this one."""
         return replace(self, root=self.container / "anew")
 
     def replace_by(self, other: Mirror) -> None:
-        """Have the other one's repository take the place of this one's."""
+        """Replace the repository of this mirror by that of the other one."""
         broken = self.container / "broken.git"
         shutil.rmtree(broken, ignore_errors=True)
         if self.repository.exists():
@@ -186,7 +187,7 @@ class Mirror:
         self.tidy()
 
     def tidy(self) -> None:
-        """Remove what was left half done. No git command may be at work in the mirror."""
+        """Remove half-done work. No git command may be at work in the mirror."""
         for name in ("new", "anew", "broken.git", "first.git"):
             shutil.rmtree(self.container / name, ignore_errors=True)
         for pattern in _LEFTOVERS:
@@ -194,7 +195,7 @@ class Mirror:
                 file.unlink(missing_ok=True)
 
     def needs_repack(self) -> bool:
-        """Whether there are so many packs that they make git slow."""
+        """True if there are so many packs that they make git slow."""
         packs = (self.repository / "objects" / "pack").glob("*.pack")
         return len(list(packs)) > _MOST_PACKS
 

@@ -1,4 +1,4 @@
-"""The mirrors of one engine: whose turn it is in each, and results that are found in them."""
+"""The mirrors of one engine: who may work in each, and commits that are found in them."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 
 class Mirrors:
-    """Where the mirrors are, and who is at work in which: a service of the engine."""
+    """The mirrors of an engine, and the locks for them: a service of the engine."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._turns: dict[Path, Pool] = {}
-        # Those in which the last command of this engine has ended by itself.
+        # Mirrors in which the last command of this engine has ended by itself.
         self._tidy: set[Path] = set()
 
     @asynccontextmanager
     async def hold(self, job: Job, mirror: Mirror) -> AsyncIterator[None]:
-        """Be the only one that changes the mirror, for the block. Raises OSError."""
+        """Hold the mirror for the block: nobody else may change it. Raises OSError."""
         turn = self._turns.setdefault(mirror.container, Pool(f"mirror of {mirror.address}", 1))
         await asyncio.to_thread(mirror.container.mkdir, parents=True, exist_ok=True)
         async with (
             job.use_pool(turn),
-            # What a killed engine was doing there may still be ending.
+            # The command of a killed engine may still be at work there.
             job.locking(mirror.container / "lock", f"the mirror of {mirror.address}"),
         ):
             if mirror.container not in self._tidy:
@@ -47,23 +47,24 @@ class Mirrors:
 
 
 def mirrors_of(engine: Engine) -> Mirrors:
-    """Those in the engine's state directory."""
+    """Return the mirrors in the engine's state directory."""
     return Mirrors(engine.state.git)
 
 
 @dataclass(frozen=True, slots=True)
 class InMirror(Primitive[Commit]):
-    """A commit that an operation brings to a mirror.
+    """A commit that an operation fetches into a mirror.
 
-    What is recorded is the commit's hash; where the mirror is depends on the engine. A result
-    whose mirror is gone, or damaged, is none.
+    The result records only the commit's hash, because the place of the mirror depends on the
+    engine. If the mirror is gone, or damaged, the result does not count, and the operation runs
+    again.
     """
 
     mirror: Callable[[Mirrors], Mirror]
     operation: Callable[[Mirrors], Builder[Any, str]]
     key: Any  # of the operation
     seen_on: str
-    """The ref that it is on."""
+    """The ref on which the commit was seen."""
     schedule: Schedule | None = None
 
     def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[Commit]:

@@ -1,7 +1,7 @@
-"""What git tells of its progress: worth knowing where it takes long, and noise where it does not.
+"""The progress of git commands, which the log shows only if they take long.
 
-Git has no setting for that. So what it says goes through a pipe with a name, and for the first
-seconds it is held back. If git has ended by then, the log gets all but the progress.
+Git does not have a setting for that. So its messages go through a named pipe, and are held back for
+the first seconds. If git has ended by then, the log gets everything except the progress.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pycurrent.engine import Job
 from pycurrent.plugins.relay import relayed
 
 PATIENCE = 2.0
-"""Seconds after which progress is worth knowing."""
+"""Seconds after which the log shows progress."""
 
-# Each is on a line of its own, or takes the place of the one before.
+# Each piece is a line of its own, or overwrites the one before.
 _PIECE = re.compile(rb"[^\r\n]*[\r\n]")
 _PROGRESS = re.compile(
     rb"(?:remote: )?(?:\w+ing \w+(?: \w+)*: +\d.*|Total \d+ \(delta .*)\s*", re.IGNORECASE
 )
-# A table of the refs, of which there may be thousands. Those that were refused are another matter.
+# The table of refs, which may have thousands of lines. Refused refs (!) are not dropped.
 _REFS = re.compile(rb"From \S+\s*| [ +*=t-] .* -> .*\s*|Cloning into bare repository .*\s*")
 
 
@@ -35,7 +35,7 @@ async def exec_with_progress(
         timer = asyncio.get_running_loop().call_later(PATIENCE, relay.tell_all)
         try:
             with relayed(pipe, relay.take):
-                # The pipe is opened by a shell, as a job's commands all write to its log.
+                # A shell opens the pipe, because all commands of a job write to its log.
                 through = ("sh", "-c", 'exec "$@" 2> "$0"', str(pipe))
                 await job.exec([*through, *command], env=env, show=shlex.join(command))
         finally:
@@ -44,12 +44,12 @@ async def exec_with_progress(
 
 
 def is_progress(line: str) -> bool:
-    """Whether a line tells nothing but how far git is."""
+    """True if a line shows only progress."""
     return _PROGRESS.fullmatch(line.encode()) is not None
 
 
 class _Relay:
-    """Keeps progress until it is asked for."""
+    """Holds progress back until it is asked for."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -65,7 +65,7 @@ class _Relay:
             self._held += pieces
 
     def tell_all(self) -> None:
-        """From here on it takes long."""
+        """Write everything from now on: the command takes long."""
         held, self._held = self._held or [], None
         self._job.write(b"".join(held))
 
@@ -75,6 +75,6 @@ class _Relay:
 
 
 def _split(data: bytes) -> list[bytes]:
-    """Whole pieces, and what comes after the last of them."""
+    """Split data into whole pieces and the rest after the last one."""
     pieces = _PIECE.findall(data)
     return [*pieces, data[sum(map(len, pieces)) :]]

@@ -1,4 +1,4 @@
-"""Bringing a commit, and its submodules, to our mirrors."""
+"""Fetching a commit, and its submodules, into our mirrors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _STALLED = ("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=300")
 
 @dataclass(frozen=True, slots=True)
 class HeadOf:
-    """The commit that a ref has over there now."""
+    """The commit that a remote ref leads to now."""
 
     ref: str
 
@@ -51,14 +51,14 @@ Request = HeadOf | Exactly
 
 @dataclass(frozen=True, slots=True)
 class GitRemote:
-    """The way of a job to the repositories that it may get at."""
+    """Fetches for a job, from the repositories that its credentials open."""
 
     job: Job
     mirrors: Mirrors
     access: RepositoryAccess
 
     async def bring(self, mirror: Mirror, wanted: Request) -> str:
-        """Have a commit, and its submodules, in our mirrors; gives its hash. Raises Failure."""
+        """Fetch a commit and its submodules into our mirrors; return its hash. Raises Failure."""
         hash = await self._bring(mirror, wanted)
         await self._bring_submodules(mirror, hash, set(), 0)
         return hash
@@ -66,7 +66,7 @@ class GitRemote:
     async def _bring_submodules(
         self, mirror: Mirror, hash: str, brought: set[tuple[Path, str]], depth: int
     ) -> None:
-        """Those of a commit, and theirs; but for what was brought before, which may be much."""
+        """Fetch the submodules of a commit, and theirs, except those in `brought`."""
         for submodule in await asyncio.to_thread(submodules_of, mirror.repository, hash):
             try:
                 if depth >= MOST_NESTED:
@@ -99,7 +99,7 @@ def _failure(of: str, diagnosis: Diagnosis) -> Failure:
 
 def _why_no_head(heads: list[str]) -> str:
     if not heads:
-        return "it has no ref HEAD: it is empty, as there is no commit on any branch yet"
+        return "it has no ref HEAD, as no branch has a commit yet: push one"
     return f"its HEAD is on a branch that it does not have: name one by gref=, such as {heads[0]}"
 
 
@@ -112,13 +112,13 @@ def _mirror_of(mirror: Mirror, submodule: Submodule) -> Mirror:
 
 @dataclass(frozen=True, slots=True)
 class Fetching:
-    """Fetching to one mirror, which nobody else is at work in. Raises GitFailed."""
+    """Fetches into one mirror, which the job holds. Its methods raise GitFailed."""
 
     job: Job
     settings: Settings
 
     async def bring(self, mirror: Mirror, wanted: Request) -> str:
-        """Have a commit in the mirror, which is made where it is not, or damaged, and tidied."""
+        """Fetch a commit into the mirror, which is created if it is missing or damaged."""
         if (mirror.repository / "HEAD").exists() and not mirror.is_sound:
             return await self._make_anew(mirror, wanted, "a checkout has found it damaged")
         try:
@@ -132,7 +132,7 @@ class Fetching:
         return hash
 
     async def _get_patiently(self, mirror: Mirror, wanted: Request) -> str:
-        """As `_get`, but once more where that may help."""
+        """Fetch as `_get` does, and once more if that may help."""
         try:
             return await self._get(mirror, wanted)
         except GitFailed as failed:
@@ -147,7 +147,7 @@ class Fetching:
         return await self._get(mirror, wanted)
 
     async def _repack(self, mirror: Mirror) -> None:
-        """Join packs. Nothing is lost by that, and who reads one meanwhile finds the new one."""
+        """Join packs. Git commands that read one meanwhile find the new one."""
         try:
             await self._git(mirror, "repack", "--quiet", "-d", "-l", "--geometric=2")
             await self._git(mirror, "pack-refs", "--all")
@@ -173,7 +173,7 @@ class Fetching:
         return hash
 
     async def _clone(self, mirror: Mirror) -> None:
-        """Have all branches and tags in an empty mirror. Fetching would make a file for each."""
+        """Fill an empty mirror with all branches and tags. A fetch would make a file for each."""
         await asyncio.to_thread(shutil.rmtree, mirror.first, ignore_errors=True)
         how = ("--progress", "--bare", "--no-local", "--template=", "--origin=origin")
         begin = [*GIT, *_STALLED, "-c", "clone.rejectShallow=false"]
@@ -209,14 +209,12 @@ class Fetching:
             if no_ref.diagnosis.fault is not Fault.NO_REF:
                 raise
         if not await asyncio.to_thread(mirror.has, hash):
-            why = (
-                f"there is no commit {hash} any more on {seen_on}, and it can't be had by its hash"
-            )
+            why = f"commit {hash} is no longer on {seen_on}, and can't be fetched by its hash"
             raise GitFailed(Diagnosis(Fault.NO_COMMIT, why))
 
     async def _make_anew(self, mirror: Mirror, wanted: Request, why: str) -> str:
         """Replace the mirror by a new one, with all the commits that the old one was to keep."""
-        self.job.log(f"The mirror {mirror.repository} is made anew: {why}")
+        self.job.log(f"Replacing the mirror {mirror.repository} by a new one: {why}")
         kept = await asyncio.to_thread(mirror.kept)
         await regardless(asyncio.to_thread(mirror.tidy))
         new = mirror.anew()
@@ -235,7 +233,7 @@ class Fetching:
 
     async def _fetch(self, mirror: Mirror, refspec: str) -> None:
         if mirror.depth is None:
-            # One that is shallow over there is so here.
+            # The remote repository may itself be shallow.
             how = ["--prune", "--update-shallow", "--", str(mirror.address), *_ALL, refspec]
         else:
             how = ["--no-tags", f"--depth={mirror.depth}", "--", str(mirror.address), refspec]

@@ -1,4 +1,4 @@
-"""A repository on this machine: where its files are, and what its refs are."""
+"""A repository on this machine: its files and its refs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REMEDY = "name the folder of a repository, or make it one with git init"
 
 @dataclass(frozen=True, slots=True)
 class NoCommit:
-    """There is no commit to be had, and why."""
+    """There is no commit, for this reason."""
 
     reason: str
 
@@ -51,7 +51,7 @@ class Repository:
         return cls(path, git_dir, _named_by(git_dir / "commondir") or git_dir)
 
     def head(self) -> Head | NoCommit:
-        """What HEAD is on."""
+        """The branch or the commit that HEAD is on."""
         result = self._git("symbolic-ref", "--quiet", "HEAD")
         if not result.returncode:
             return Branch(result.stdout.strip())
@@ -59,7 +59,7 @@ class Repository:
         return Detached(commit) if isinstance(commit, Commit) else commit
 
     def commit(self, ref: str) -> Commit | NoCommit:
-        """The commit of a ref, which is a full name, or HEAD. Tags are followed."""
+        """Return the commit of HEAD or the full name of a ref. Tags are followed."""
         result = self._git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
         if not result.returncode:
             return Commit(self.common_dir.resolve(), result.stdout.strip())
@@ -97,8 +97,8 @@ class Repository:
     def files(self, ref: str) -> list[Path]:
         """The files that change when the commit of the ref does. They need not exist.
 
-        Git replaces each of them by a rename: a ref's own file, where one is, the one with many
-        packed refs, and the table of contents of the other way to store refs, reftable.
+        Git replaces each of them by a rename: the file of the ref, the file with packed refs, and
+        the table of contents of reftable, the other way to store refs.
         """
         folders = [self.git_dir, self.common_dir]
         names = ["config", "packed-refs", "reftable/tables.list"]
@@ -132,7 +132,7 @@ class Repository:
 
 
 def _named_by(file: Path, prefix: str = "") -> Path | None:
-    """The path that a file of git's holds, relative to its folder; None if there is none."""
+    """Read the path in one of git's files, relative to its folder; None if it has none."""
     try:
         # Anything else, such as a pipe, might block.
         text = file.read_text(errors="surrogateescape") if file.is_file() else ""
@@ -145,12 +145,12 @@ def _named_by(file: Path, prefix: str = "") -> Path | None:
 
 
 def _target(file: Path) -> str | None:
-    """The ref that this one stands for; None if it has a commit of its own, or none."""
+    """Return the ref that a symbolic ref stands for; None if it has a commit, or does not exist."""
     try:
         text = file.read_text(errors="surrogateescape")
     except OSError:
         return None
     target = text.removeprefix("ref:").strip()
-    # What leads out of the repository is not for us to follow.
+    # Don't follow a ref that leads out of the repository.
     is_inside = target.startswith("refs/") and ".." not in target
     return target if text.startswith("ref:") and is_inside else None

@@ -1,4 +1,4 @@
-"""The lines that git and ssh say themselves, and which of their words are names."""
+"""The lines that git and ssh print themselves, with the names in them cut out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pycurrent.plugins.git.progress import is_progress
 
 NAME = r"\ue000\d+\ue001"
-"""What stands for a name that was cut out of a line: a pattern for it."""
+"""A pattern for the text that stands for a name that was cut out of a line."""
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _NAMES = re.compile(
@@ -17,52 +17,52 @@ _NAMES = re.compile(
     | \b[A-Za-z][A-Za-z0-9+.-]*://\S+
     | (?<![^\s(])/[^\s:]+
     | \brefs/[^\s:]+
-    # Files of a commit, which git does not quote.
+    # Files of a commit, which git doesn't quote.
     | (?<=unable\ to\ create\ file\ ).+(?=:\ ) | (?<=unable\ to\ unlink\ old\ ).+
     | (?<=fatal:\ )\S.*(?=:\ \w+\ filter\ ) | (?<=failed\ to\ encode\ ).+(?=\ from\ )
     """,
     re.VERBOSE,
 )
 _PREFIX = re.compile(r"(?:fatal|error|ERROR|ssh): *")
-# The server's; and what git's own connection says of it.
+# Lines of the server, and of git about its connection to it.
 _THEIRS = re.compile(r"remote: *(?=(?:fatal|error|ERROR): |Repository not found)")
 _ALSO_THEIRS = re.compile(r"(?:fatal: )?remote error|ERROR: ")
 _SSH = re.compile(
     r"(?:\S+@\S+: )?Permission denied \(.*\)\.?|Host key verification failed\.?"
     r"|@\s+WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!\s+@"
     r"|(?:kex|ssh)_exchange_identification: .*|client_loop: .*"
-    # What follows a `fatal:` of git's own way to connect.
+    # The line after a `fatal:` of git's own transport.
     r"|\S+\[\d+: \S+\]: errno=.*"
     r"|Connection (?:closed|reset|to) .*|Corrupted MAC .*|Disconnected from .*"
 )
-# A shell's, which git has run a filter by.
+# A line of the shell by which git runs a filter.
 _SHELL = re.compile(r".*: (?:line )?\d+: \S+: (?:command )?not found")
 
 
 @dataclass(frozen=True, slots=True)
 class GitLine:
-    """One of git's, or of its ssh's. In `blanked` something stands for each of the names."""
+    """A line of git or its ssh. In `blanked` a pattern `NAME` stands for each name."""
 
     text: str
     blanked: str
     names: tuple[str, ...]
     is_theirs: bool
-    """Said by the server, or of the line to it: nothing about files here."""
+    """True if it is about the server or the connection, not about files here."""
 
     @property
     def message(self) -> str:
-        """Without what says whose it is."""
+        """The line without the prefix that says whose it is."""
         return _PREFIX.sub("", self.text, count=1)
 
     def restored(self, part: str) -> str:
-        """A part of `blanked` as it was, but for quotes around it."""
+        """Return a part of `blanked` with its names put back, without quotes around them."""
         if re.fullmatch(NAME, part):
             return self.names[int(part[1:-1])]
         return re.sub(NAME, lambda found: self.names[int(found[0][1:-1])], part)
 
 
 def lines_of(said: str) -> list[GitLine]:
-    """Those that are git's own, in what it has printed."""
+    """Return the lines of git's output that count."""
     found = (line.rstrip() for line in re.split(r"[\r\n]+", _COLOUR.sub("", said)))
     return [_line(line) for line in found if _counts(line)]
 

@@ -1,4 +1,4 @@
-"""Clones without files, which share the objects of the repository."""
+"""Clones without files that share the objects of the repository."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from pycurrent.plugins.git.environment import GIT
 from pycurrent.plugins.git.mirror import Mirror
 
-# It is on this machine, and the user's word that it is to be used.
+# The user has named the repository, which is on this machine.
 _ITS_OWN = ("-c", "protocol.file.allow=always", "-c", "clone.rejectShallow=false")
 
 
 def shared_clone(repository: Path, folder: Path) -> str:
-    """The command of a shell that makes one in a new folder."""
+    """Return the shell command that makes such a clone in a new folder."""
     mirror = Mirror.around(repository)
     shallow = repository / "shallow"
     if mirror is None or (mirror.depth is None and not shallow.exists()):
@@ -26,8 +26,8 @@ def shared_clone(repository: Path, folder: Path) -> str:
             "--origin=origin",
         ]
         return shlex.join([*GIT, *_ITS_OWN, *command, "--", str(repository), str(folder)])
-    # Git does not share the objects of one without its history: it would copy them all. What
-    # the mirror has as the beginning of the history now, it never loses.
+    # Git does not share the objects of a shallow repository: it would copy them all. A mirror never
+    # loses the commits at which its history begins.
     git_dir = folder / ".git"
     init = ("init", "--quiet", "--template=")
     steps = [

@@ -1,8 +1,8 @@
-"""Submodules of a checkout, from the mirrors that the repository has of them where it can be.
+"""Submodules of a checkout, taken from local mirrors or clones where possible.
 
-`git submodule update` does the work. For a submodule that the repository has at the commit that
-is wanted it finds a clone made already, which shares the objects of that mirror; so it fetches
-nothing, and is not allowed more than usual: a submodule's own address is an outsider's word.
+`git submodule update` does the work. If a local repository has the wanted commit of a submodule, we
+make a clone that shares its objects, and git finds it. So git does not fetch anything, and follows
+no address of a `.gitmodules`, which is not to be trusted.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from pycurrent.term import Failure
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """Files of a commit, and where the clone that they belong to is kept."""
+    """A folder with the files of a commit, and the git folder of its clone."""
 
     folder: Path
     git_dir: Path
     depth: int = 0
-    """Of how many others it is a submodule."""
+    """The number of checkouts that this one is nested in."""
 
     def below(self, submodule: Submodule) -> Checkout:
-        """The checkout of a submodule. Raises Failure if its path leads through a link."""
+        """Return the checkout of a submodule. Raises Failure if its path leads through a link."""
         folder = self.folder / submodule.path
         if folder.resolve() != self.folder.resolve() / submodule.path:
-            raise Failure(f"submodule {submodule.path} would be behind a symbolic link")
+            raise Failure(f"the path of submodule {submodule.path} leads through a symbolic link")
         return Checkout(folder, submodule.clone_in(self.git_dir), self.depth + 1)
 
 
 async def check_out_submodules(job: Job, repository: Path, checkout: Checkout) -> None:
-    """Fill in the submodules of a checkout of a commit of the repository, and theirs.
+    """Check out the submodules of a checkout, and theirs. `repository` is where its commit is.
 
-    Raises GitFailed, or Failure, if one can't be had.
+    Raises GitFailed, or Failure, if one is not available.
     """
     if not (checkout.folder / ".gitmodules").exists():
         return
@@ -65,11 +65,11 @@ async def check_out_submodules(job: Job, repository: Path, checkout: Checkout) -
 
 
 async def _take(job: Job, checkout: Checkout, mirrors: Mapping[Submodule, Path]) -> None:
-    """Check out submodules from mirrors that have their commits."""
+    """Check out submodules from local repositories that have their commits."""
     steps = []
     for submodule, mirror in mirrors.items():
-        # Made elsewhere and moved to where git looks for it, so that it is git that follows
-        # the submodule's path.
+        # Clone it elsewhere, and move the clone to where git looks for it, so that git itself
+        # follows the submodule's path.
         made = checkout.git_dir / "new-submodule"
         place = checkout.below(submodule).git_dir
         steps += [
@@ -79,7 +79,7 @@ async def _take(job: Job, checkout: Checkout, mirrors: Mapping[Submodule, Path])
             shlex.join(["rmdir", str(made)]),
         ]
     if steps:
-        # One that git would have to get after all is not what was found here.
+        # Git must not fetch: then a submodule is not the one that was found here.
         update = shlex.join(_update(checkout, list(mirrors), "--no-fetch"))
         steps.append(f"GIT_ALLOW_PROTOCOL=none {update}")
         line = " && ".join(steps)
@@ -89,11 +89,11 @@ async def _take(job: Job, checkout: Checkout, mirrors: Mapping[Submodule, Path])
 async def _fetch(
     job: Job, repository: Path, checkout: Checkout, submodules: list[Submodule]
 ) -> None:
-    """Get submodules, and theirs, from where the repository's user would."""
+    """Fetch submodules, and theirs, from the addresses that the repository's user would use."""
     if not submodules:
         return
     if Mirror.around(repository) is not None:
-        # Its address is an outsider's word, and who may fetch from there is not known here.
+        # Its address is not trusted, and we don't know here which credentials are for it.
         paths = ", ".join(submodule.path for submodule in submodules)
         raise Failure(f"our mirrors don't have submodule {paths}: rebuild the job that fetched it")
     command = _update(checkout, submodules, "--recursive")
@@ -103,13 +103,13 @@ async def _fetch(
 
 def _update(checkout: Checkout, submodules: list[Submodule], option: str) -> list[str]:
     paths = [submodule.path for submodule in submodules]
-    # Not patterns: a path is one, whatever it looks like.
+    # Paths are taken literally, even if they look like patterns.
     git = [*GIT, "--literal-pathspecs", "-C", str(checkout.folder)]
     return [*git, "submodule", "update", "--init", option, "--", *paths]
 
 
 def _mirrors(repository: Path, submodules: list[Submodule]) -> dict[Submodule, Path]:
-    """Where the repository has the commit of a submodule itself."""
+    """Find the local repositories that have the commits of the submodules."""
     return {
         submodule: mirror
         for submodule in submodules
@@ -119,7 +119,7 @@ def _mirrors(repository: Path, submodules: list[Submodule]) -> dict[Submodule, P
 
 
 def _places(repository: Path, submodule: Submodule) -> Iterator[Path]:
-    """Where a mirror may be: each linked work tree has its own, and so has our git folder."""
+    """The places of local clones: each linked work tree has its own, and so do our mirrors."""
     ours = Mirror.around(repository)
     if ours is not None:
         with suppress(UsageError):
@@ -132,13 +132,13 @@ def _places(repository: Path, submodule: Submodule) -> Iterator[Path]:
 
 
 def _addresses(repository: Path, submodules: list[Submodule]) -> dict[str, str]:
-    """Settings that the user has made of where the submodules are, and relative to what."""
+    """The user's own settings for the addresses of the submodules."""
     wanted = {f"submodule.{submodule.name}.url" for submodule in submodules}
     wanted.add("remote.origin.url")
     known = settings(
         f"--git-dir={repository}", "config", "-z", "--get-regexp", r"^(submodule|remote)\..*\.url$"
     )
-    # Without a remote a repository is its own: relative addresses are relative to its folder.
+    # Without a remote, relative addresses are relative to the repository's own folder.
     own = repository.parent if repository.name == ".git" else repository
     found = {name: value for name, value in known if name in wanted}
     return {"remote.origin.url": str(own), **found}

@@ -75,8 +75,8 @@ def ending(log: str, said: str) -> CommandEnd:
 def _why_not(log: str, last: str, said: str) -> str:
     if _CHANGED.search(log):
         return (
-            "its host key has changed, so it may be another machine: if the new key is right, put "
-            "it into known_hosts"
+            "its host key has changed: it may be another machine; if the new key is right, put it "
+            "into known_hosts"
         )
     if _REVOKED.search(log):
         return "its host key was revoked"
