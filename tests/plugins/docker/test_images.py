@@ -269,7 +269,7 @@ async def test_names_are_no_options(context: docker.Context, start: Start) -> No
         async with start(lambda name=name: context.pull(name)) as h:
             await h.settle()
             assert isinstance(h.output, Failed)
-            assert "can't be the name of an image" in h.output.message
+            assert "is not the name of an image" in h.output.message
             assert h.history() == []
     with pytest.raises(UsageError):
         docker.Context("--help")

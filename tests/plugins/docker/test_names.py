@@ -90,7 +90,7 @@ def test_a_registry_is_known_by_its_host(address: str, host: str) -> None:
 @pytest.mark.parametrize("address", ["", "https://", "ftp://x", "a b", "-x", "u@reg", "reg:port"])
 def test_what_is_not_a_registry_is_refused(address: str) -> None:
     """Where the credentials are made."""
-    with pytest.raises(UsageError, match="can't be the address of a registry"):
+    with pytest.raises(UsageError, match="is not the address of a registry"):
         docker.Auth("robot", "x", address)
 
 

@@ -123,7 +123,7 @@ async def test_paths_of_submodules_stay_in_the_checkout(
     async with start(lambda: files(git.clone(served.url("team/shop.git")))) as harness:
         await harness.settle()
         assert harness.output == Failed(
-            f"{path!r} can't be the path of a submodule: git refuses it, too"
+            f"{path!r} is not the path of a submodule: git refuses it, too"
         )
 
 

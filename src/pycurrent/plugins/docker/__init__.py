@@ -1,4 +1,4 @@
-"""Docker engines and registries: images are pulled, built, run, pushed and deployed."""
+"""Docker engines and registries: pull, build, run, push and deploy images."""
 
 from pycurrent.plugins.docker.auth import Auth
 from pycurrent.plugins.docker.context import DEFAULT, Context

@@ -11,11 +11,11 @@ from pycurrent.plugins.options import Options
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """A user of a registry, and the password or token: context, never part of a key.
+    """A user of a registry, and the password or token. Context, never part of a key.
 
-    The registry is `host` or `host:port`, by default that of the image which an operation is
-    about; `docker.io` is Docker Hub. A job that needs it logs in for itself alone, in a temporary
-    folder that ends with it. Raises UsageError for what can't be the address of a registry.
+    `registry` is `host` or `host:port`, by default the registry of the operation's image;
+    `docker.io` is Docker Hub. A job logs in for itself alone, in a temporary folder that is removed
+    with it. Raises UsageError for a malformed address.
     """
 
     username: str
@@ -34,10 +34,10 @@ class AuthOptions(Options, total=False):
 
 
 def named_registry(auth: Auth | None, operation: str) -> Auth | None:
-    """The credentials, if they say for which registry they are. Raises UsageError.
+    """Return the credentials. Raises UsageError if they don't name their registry.
 
-    For operations that are not about one image: the password must not go to a registry that
-    nobody has named.
+    For operations that are not about one image: the password must not go to a registry that nobody
+    has named.
     """
     if auth is not None and auth.registry is None:
         raise UsageError(

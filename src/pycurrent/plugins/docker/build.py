@@ -29,14 +29,14 @@ _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)", re.IGNORECASE | re.MULTILIN
 
 @dataclass(frozen=True, slots=True)
 class BuildKey:
-    """What the image depends on: not in which repository the commit is found."""
+    """Everything that the image depends on. The repository of the commit does not matter."""
 
     engine: str
     source: str | Path | None
     """The hash of a commit, or a folder."""
     path: PurePath
     dockerfile: str | PurePath
-    """The text, or where it is below `path`."""
+    """The text, or its path within `path`."""
     build_args: dict[str, str]
     platform: str | None
     target: str | None
@@ -58,7 +58,7 @@ class BuildKey:
 
 @dataclass(frozen=True, slots=True)
 class DockerBuild(Builder[BuildKey, Image]):
-    """Builds an image, and leaves it in the engine without a name."""
+    """Builds an image without a name, which stays in the engine."""
 
     id: ClassVar[str] = "docker-build"
     auto_cancel: ClassVar[bool] = True
@@ -99,7 +99,7 @@ class DockerBuild(Builder[BuildKey, Image]):
 
 
 def _first_base(key: BuildKey) -> str:
-    """For people: what tells one Dockerfile without a context from the others."""
+    """Describe a Dockerfile without a context by its first base image."""
     found = _FROM.search(str(key.dockerfile))
     return "without a context" if found is None else f"on {found[1]}"
 
@@ -122,21 +122,22 @@ def build(
     schedule: Schedule | None = None,
     **options: Unpack[AuthOptions],
 ) -> Current[Image]:
-    """The image that is built from a commit, a folder, or (None) a Dockerfile alone.
+    """Build an image from a commit, a folder, or (None) a Dockerfile alone.
 
-    It is built once for a commit and these options, or as often as the schedule says; what is in
-    a folder is not watched. It has no name, and lasts until somebody prunes it: `tag` it.
+    It is built once for a commit and these options, or as often as the `schedule` says; the files
+    of a folder are not watched. The image does not have a name, and lasts until somebody prunes it:
+    `tag` it to keep it.
 
-    `dockerfile` is the text itself, or (`PurePath`) where it is; `path` is the folder within the
-    context that is to be the context. Build arguments are recorded, and no place for secrets:
-    those of `secrets` are not, and need BuildKit. `pull` looks for newer base images. With
-    `buildx` it is `docker buildx build`, otherwise whatever `docker build` is on this machine.
+    `dockerfile` is the text, or its path within the context (`PurePath`); `path` is a folder within
+    the context to use as the context. `build_args` are recorded, so keep secrets out of them;
+    `secrets` are not recorded, and need BuildKit. `pull` looks for newer base images. With `buildx`
+    the build runs `docker buildx build`, otherwise `docker build`.
     """
     limits = Limits.of(options)
     auth = named_registry(options["auth"], "build")
     told = DockerSecrets(dict(secrets or {}))
     if context is None and isinstance(dockerfile, PurePath):
-        raise UsageError("without a context the Dockerfile must be given as a text: dockerfile=")
+        raise UsageError('without a context, give the Dockerfile as a text: dockerfile="FROM ..."')
 
     def on_values(
         context: Source, dockerfile: str | PurePath, build_args: Mapping[str, str] | None

@@ -1,13 +1,12 @@
-"""What builds: BuildKit or the classic builder, and how the image that it made is found.
+"""The builders, BuildKit and the classic one, and the images that they have built.
 
-Which of them `docker build` is depends on the client, its plugins, its environment and the engine.
-What it can do is therefore asked, not guessed. Two things matter:
+The client, its plugins, its environment and the engine decide which of them `docker build` is. So
+we ask for its options instead of guessing. Two things matter:
 
-- BuildKit adds attestations, and in one of them is a time: where the engine stores images as
-  containerd does, each build has another id then, even one that is wholly cached. So they are left
-  out.
-- There, without them, `--iidfile` holds a digest that the engine does not know the image by. The
-  right one is in the metadata, which the classic builder does not write, and does not need to.
+- BuildKit adds attestations, and one of them contains a time. With containerd's image store each
+  build then has a different id, even if it is fully cached. So attestations are left out.
+- Without attestations, the `--iidfile` of that store has a digest that the engine does not know.
+  The right one is in the metadata, which the classic builder neither writes nor needs.
 """
 
 from __future__ import annotations
@@ -25,18 +24,18 @@ _ID, _METADATA = "id", "metadata.json"
 
 @dataclass(frozen=True, slots=True)
 class ImageBuilder:
-    """The options that a builder takes."""
+    """A builder, and the options that it takes."""
 
     known: str
-    """What it says of itself when it is asked for help."""
+    """The output of its --help."""
 
     def options(self, result: Path) -> list[str]:
-        """Those that each build has; what was built is told in the folder `result`."""
+        """Return the options of each build, which has the builder report to the folder `result`."""
         words = [f"--iidfile={result / _ID}"]
         wanted = {
-            # Without it the classic builder keeps the container of a step that failed.
+            # Without it, the classic builder keeps the container of a failed step.
             "--force-rm": "--force-rm",
-            # Without it a builder outside the engine keeps the image.
+            # Without it, a builder outside the engine keeps the image.
             "--load": "--load",
             "--metadata-file": f"--metadata-file={result / _METADATA}",
             "--provenance": "--provenance=false",
@@ -46,12 +45,12 @@ class ImageBuilder:
 
 
 async def builder_of(docker: DockerSession, program: Sequence[str]) -> ImageBuilder:
-    """The builder behind `docker build` or `docker buildx build`."""
+    """Find out about the builder behind `docker build` or `docker buildx build`."""
     return ImageBuilder(await docker.ask(*program, "--help"))
 
 
 def built_id(result: Path) -> str:
-    """The id by which the engine knows what was built."""
+    """Return the id by which the engine knows the built image."""
     metadata = result / _METADATA
     if metadata.exists():
         digest = json.loads(metadata.read_text()).get(_DIGEST)

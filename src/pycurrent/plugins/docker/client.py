@@ -1,4 +1,4 @@
-"""How an engine is reached: the `docker` command line, which all operations go through."""
+"""Engines, and the `docker` command lines that reach them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ DEFAULT_ENGINE = "default"
 class Client:
     """One engine.
 
-    `host` is its address (`unix:///run/docker.sock`, `ssh://builder`, `tcp://...`) or the name
-    of one of Docker's own contexts (`docker context ls`); None is whatever `docker` takes by
-    itself. `config` is the folder of the settings of `docker`, by default $DOCKER_CONFIG or
-    ~/.docker. Raises UsageError for what can be neither.
+    `host` is its address (`unix:///run/docker.sock`, `ssh://builder`, `tcp://...`) or the name of
+    one of Docker's own contexts (`docker context ls`); None is the default of `docker`. `config` is
+    the folder with the settings of `docker`, by default $DOCKER_CONFIG or ~/.docker. Raises
+    UsageError for a malformed host.
     """
 
     host: str | None = None
@@ -26,15 +26,18 @@ class Client:
 
     def __post_init__(self) -> None:
         if self.host is not None and (not self.host or self.host.startswith("-")):
-            raise UsageError(f"{self.host!r} is no address of an engine, and no Docker context")
+            raise UsageError(
+                f"{self.host!r} is not an engine: write an address like ssh://builder, or the name "
+                "of a Docker context"
+            )
 
     @property
     def engine(self) -> str:
-        """The engine, as keys name it: images and containers are in this one only."""
+        """The engine's name in keys: an image or container is in one engine only."""
         return self.host or DEFAULT_ENGINE
 
     def command(self, program: str, words: Sequence[str]) -> list[str]:
-        """The words as a command of `docker`, or of a program that takes the same options."""
+        """Return the command line of `docker`, or of a program that takes the same options."""
         if self.host is None:
             return [program, *words]
         option = "--host" if "://" in self.host else "--context"

@@ -1,4 +1,4 @@
-"""Bring up the containers that a Compose file describes."""
+"""Bring up the services of a Compose file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pycurrent.term import Current, Failure, Primitive
 
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _OLD = "docker-compose"
-# What `docker` itself goes by: where things are, how engines are reached.
+# Variables that `docker` itself needs, for example to reach engines.
 _NEEDED = re.compile(
     r"PATH|HOME|USER|LOGNAME|TMPDIR|LANG|LC_.*|XDG_.*|SSH_.*|SSL_CERT_.*|DOCKER_.*"
     r"|(?i:(https?|no|all)_proxy)"
@@ -66,28 +66,28 @@ class DockerCompose(Publisher[ComposeKey, str, None]):
 
 
 def _files(docker: DockerSession, project: str) -> list[str]:
-    """Options by which nothing counts but the contents that are given."""
+    """Options by which only the given contents count."""
     return ["-p", project, "--project-directory", str(docker.cwd), "-f", "-"]
 
 
 def _alone() -> dict[str, None]:
-    """The environment without what a Compose file could take for its own variables."""
+    """Remove variables that a Compose file could refer to from the environment."""
     return {name: None for name in os.environ if not _NEEDED.fullmatch(name)}
 
 
 async def _has_plugin(docker: DockerSession) -> bool:
-    """Whether there is Compose v2; False if there is v1. Raises Failure if there is neither."""
+    """True for Compose v2, False for v1. Raises Failure if neither is installed."""
     plugins = await docker.ask("info", "--format", "{{json .ClientInfo.Plugins}}")
     if any(plugin.get("Name") == "compose" for plugin in json.loads(plugins) or []):
         return True
     if shutil.which(_OLD) is None:
-        raise Failure("there is no Compose: install the compose plugin of docker")
+        raise Failure("Compose is missing: install the compose plugin of docker")
     return False
 
 
 def _say_it_stays(job: Job, project: str) -> None:
     if job.cancelled is not None:
-        job.log(f"What has been started stays. To end it: docker compose -p {project} down")
+        job.log(f"The started containers stay. To end them: docker compose -p {project} down")
 
 
 @with_options(level=Level.DANGEROUS)
@@ -101,20 +101,21 @@ def compose(
     remove_orphans: bool = False,
     **options: Unpack[AuthOptions],
 ) -> Current[None]:
-    """Have the project run what the contents of a Compose file say.
+    """Bring up the services of a Compose file, given by its contents.
 
-    Containers are made anew where something about them has changed; those of services that are no
-    longer in the file are removed with `remove_orphans` only. The contents are recorded, and no
-    place for secrets. With `wait` it succeeds once all services are running and healthy. Cancelled
-    it does no more, but what it has started stays. Only the contents count: not the variables of
-    the engine's environment, nor an `.env` file; relative paths in the file don't work. `auth` says
-    which `registry` it is for.
+    Changed containers are replaced. Containers of services that are no longer in the file are only
+    removed with `remove_orphans`. With `wait` it succeeds once all services are running and
+    healthy. Cancelling stops the command, but started containers stay.
+
+    Only the contents count, not the engine's environment or an `.env` file, and relative paths in
+    the file don't work. The contents are recorded, so keep secrets out of them. `auth` must name
+    its `registry`.
     """
     auth = named_registry(options["auth"], "compose")
     work = DockerCompose(client, auth, wait, remove_orphans, Limits.of(options))
     if not _PROJECT.fullmatch(project):
         raise UsageError(
-            f"{project!r} can't be the name of a project: small letters, digits, - and _"
+            f"{project!r} is not the name of a project: use small letters, digits, - and _"
         )
 
     def on_values(project: str, contents: str) -> Primitive[None]:

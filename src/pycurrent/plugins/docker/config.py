@@ -1,8 +1,8 @@
-"""The settings of `docker` for one job: the user's, and a login of the job's own.
+"""The settings of `docker` for one job: the user's, plus the job's own login.
 
-`docker login` would write the password into the user's settings, or the user's keychain. So each
-job gets a folder of its own, in which everything leads to the user's but the settings themselves.
-`manifests`, where `docker manifest` keeps drafts and prefers them to the registry, is left out.
+`docker login` would write the password into the user's settings or keychain. So each job gets a
+folder of its own, with links to everything in the user's except the settings themselves. The folder
+`manifests` is left out, because `docker manifest` prefers the drafts in it to the registry.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pycurrent.plugins.docker.image import registry_host
 
 SETTINGS = "config.json"
 CWD = "pycurrent-cwd"
-"""The empty folder in which a job's commands of `docker` run."""
+"""The empty folder in which a job runs `docker`."""
 _OWN = frozenset({SETTINGS, "manifests", CWD})
 
 
 def users_config(folder: Path | None) -> Path:
-    """The folder of the user's settings, which need not exist."""
+    """Return the folder of the user's settings, which need not exist."""
     if folder is not None:
         return folder.absolute()
     named = os.environ.get("DOCKER_CONFIG")
@@ -30,7 +30,7 @@ def users_config(folder: Path | None) -> Path:
 
 
 def make_config(folder: Path, users: Path) -> None:
-    """Fill the folder for a job that uses what the user is allowed to."""
+    """Fill the folder of a job that uses the user's own logins."""
     if users.is_dir():
         for entry in users.iterdir():
             if entry.name not in _OWN:
@@ -40,14 +40,14 @@ def make_config(folder: Path, users: Path) -> None:
 
 
 def prepare_login(folder: Path, users: Path, server: str) -> None:
-    """Have a login to the server stay in the folder: no helper may keep the password of it."""
+    """Prepare a login that stays in the folder: no helper may store its password."""
     settings = _settings(users)
     store = settings.pop("credsStore", None)
     helpers = dict(settings.get("credHelpers", {}))
     if store is not None:
-        # The user's other logins are still to be found.
+        # The user's other logins stay available.
         helpers = {**dict.fromkeys(settings.get("auths", {}), store), **helpers}
-    # Settings of older versions name a registry by an address with its scheme.
+    # Older versions of docker name a registry by an address with its scheme.
     others = {at: helper for at, helper in helpers.items() if not _is_same(at, server)}
     _write(folder, {**settings, "credHelpers": others})
 

@@ -1,12 +1,12 @@
-"""A container that lives no longer than the job that made it.
+"""Containers that don't outlive the job that made them.
 
-The container is made, then started: so there is no moment at which one that nobody knows of may
-come into being. What starts it stops and removes it when it is told to end: when the job is
-cancelled, and when our engine dies. The job removes it whichever way it ends.
+A container is first created, then started, so it is known by name before it runs. The command that
+starts the container also stops and removes it when that command is told to end: when the job is
+cancelled, and when our engine dies. The job removes the container however it ends.
 
-That fails where the engine of the container is gone at that moment. So a container bears labels
-that name the state directory and the job's temporary folder: one whose folder is no more is what
-nobody waits for, and is removed before the next one of the same state directory is made.
+Removal fails if the Docker engine has gone at that moment. So containers have labels that name the
+state directory and the job's temporary folder. If the folder no longer exists, nobody waits for the
+container, and it is removed before the next one of the same state directory is created.
 """
 
 from __future__ import annotations
@@ -35,30 +35,31 @@ GRACE = 4
 """Seconds between TERM and KILL for what runs in a container."""
 
 _REMOVED_WITHIN = 20.0
-"""Seconds that what ends a container has for that and for its removal, on a busy machine."""
+"""Seconds to stop and remove a container on a busy machine."""
 
 _START = """\
 end() {{ while {look}; do {stop}; {remove}; done; }} >/dev/null 2>&1
 trap 'end; exit 143' TERM
 "$@" & wait $! && exit
 status=$?
-# It has failed, or it can't be attached to any more: nobody reads the output of an engine that has
-# died, and the TERM that follows may come later. One that is just being started is still said to be
-# created; what could not be started has an error, which the job asks for.
+# It has failed, or its output can't be written any more: nobody reads that of a dead engine, and
+# TERM may come later. A container that is just being started still has the state created. One that
+# could not be started has an error, which the job asks for.
 case "$({look} 2>/dev/null)" in
     created|running|paused|restarting) end ;;
 esac
 exit $status
 """
-# Until it is gone, or the engine can't be asked: one that is just being started is not stopped.
+# It repeats until the container is gone, or the engine does not answer: one that is just starting
+# can't be stopped yet.
 
 _MEANINGS = {126: ": it can't be executed", 127: ": it was not found", 137: ": it was killed"}
-"""What shells, and the init process of containers, mean by a status."""
+"""The meaning of exit statuses of shells, and of the init process of containers."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunKey:
-    """What is run."""
+    """The image and the arguments of a run."""
 
     engine: str
     image: str
@@ -70,7 +71,7 @@ class RunKey:
 async def container(
     docker: DockerSession, key: RunKey, secrets: DockerSecrets
 ) -> AsyncIterator[Container]:
-    """A container that has been made but not started, for the block."""
+    """Create a container for the block, which starts it."""
     job = docker.job
     made = Container(docker, f"pycurrent-{PurePath(job.id).name}")
     await _remove_what_was_left(docker)
@@ -90,13 +91,13 @@ async def container(
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One that has been made. Its methods raise Failure, which says why its command has failed."""
+    """A created container. Its methods raise Failure, which says why its command failed."""
 
     docker: DockerSession
     name: str
 
     async def run(self) -> None:
-        """Start it, and wait until it ends. What it writes goes to the log."""
+        """Start it, and wait until it ends. Its output goes to the log."""
         try:
             await self.docker.exec(
                 *self._start, through=guard(self.docker.client, self.name), grace=_REMOVED_WITHIN
@@ -105,7 +106,7 @@ class Container:
             raise await self._why(failure) from None
 
     async def read(self) -> str:
-        """As `run`, but give what it writes to its standard output."""
+        """Start it, wait until it ends, and return its standard output."""
         try:
             return await self.docker.ask(
                 *self._start, through=guard(self.docker.client, self.name), grace=_REMOVED_WITHIN
@@ -122,15 +123,15 @@ class Container:
         return guard(self.docker.client, self.name)
 
     async def _why(self, failure: Failure) -> Failure:
-        """The status of `docker start` may be its own or that of the command."""
+        """Explain a failure: the exit status may be the command's, or that of `docker start`."""
         try:
             return await _ended(self.docker, self.name) or failure
         except Failure:
-            return failure  # that the engine is gone is what it says itself
+            return failure  # it already says that the engine has gone
 
 
 def guard(client: Client, name: str) -> list[str]:
-    """What runs the command that starts a container: ends that with itself."""
+    """Return the command that runs `docker start`, and stops the container when it ends itself."""
     state = "{{.State.Status}}{{.State.Error}}"
     words = {
         "look": ["container", "inspect", "--format", state, name],
@@ -142,7 +143,7 @@ def guard(client: Client, name: str) -> list[str]:
 
 
 async def _ended(docker: DockerSession, name: str) -> Failure | None:
-    """Why a container that has ended has failed; None if it has not."""
+    """Return why an ended container has failed; None if it has not."""
     state: dict[str, Any] = json.loads(
         await docker.ask("container", "inspect", "--format", "{{json .State}}", name)
     )
@@ -160,13 +161,13 @@ async def _ended(docker: DockerSession, name: str) -> Failure | None:
 
 
 def state_of(job: Job) -> str:
-    """Tells the state directory of a job from all others, those of other machines too."""
+    """Return an id of the job's state directory, which is unique across machines."""
     jobs = job.log_path.parents[len(PurePath(job.id).parts) - 1]
     return hashlib.sha256(f"{socket.gethostname()}:{jobs.resolve()}".encode()).hexdigest()
 
 
 async def _remove_what_was_left(docker: DockerSession) -> None:
-    """Containers of jobs that have ended without having been able to remove them."""
+    """Remove containers of jobs that have ended and could not remove them."""
     form = f'{{{{.ID}}}} {{{{.Label "{FOLDER_LABEL}"}}}}'
     mine = f"label={STATE_LABEL}={state_of(docker.job)}"
     listed = await docker.ask("ps", "--all", "--filter", mine, "--format", form, cancellable=False)
@@ -174,8 +175,8 @@ async def _remove_what_was_left(docker: DockerSession) -> None:
     try:
         await _remove(docker, [id for id, folder in pairs if not Path(folder).exists()])
     except Failure as failure:
-        # Another job may be about to do the same.
-        docker.job.log(f"What was left of other jobs may still be there: {failure}")
+        # Another job may be removing them, too.
+        docker.job.log(f"Could not remove containers of earlier jobs: {failure}")
 
 
 async def _remove(docker: DockerSession, containers: Sequence[str]) -> None:
@@ -184,10 +185,10 @@ async def _remove(docker: DockerSession, containers: Sequence[str]) -> None:
 
 
 async def _clean_up(docker: DockerSession) -> None:
-    """That it fails is not the failure of the work, and is not to hide that."""
+    """Remove the container. An error is only logged, as it must not hide that of the work."""
     mine = f"label={JOB_LABEL}={docker.job.id}"
     try:
         found = await docker.ask("ps", "--all", "--quiet", "--filter", mine, cancellable=False)
         await _remove(docker, found.split())
     except Failure as failure:
-        docker.job.log(f"The container may still be there: {failure}")
+        docker.job.log(f"Could not remove the container: {failure}")

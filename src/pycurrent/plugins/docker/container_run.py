@@ -1,4 +1,4 @@
-"""The runs of containers: the options that they take, and the operation behind them."""
+"""Runs of containers: the options and the operation that `run` and `pread` share."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def container_run(
     image: Image | Current[Image],
     options: ContainerOptions,
 ) -> Current[V]:
-    """The component of a run, as the `public` function makes it."""
+    """The component of a run, made for a `public` function."""
     secrets = DockerSecrets(dict(options["secrets"] or {}))
     work, schedule = operation(client, secrets, Limits.of(options)), options["schedule"]
 

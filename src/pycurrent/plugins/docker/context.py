@@ -1,4 +1,4 @@
-"""An engine, with all that pipelines may ask of it."""
+"""An engine, with all operations as methods."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from pycurrent.plugins.docker.tag import tag
 
 @dataclass(frozen=True)
 class Context(Client):
-    """One engine: several may stand side by side.
+    """One engine, with the operations as methods. A pipeline can use several engines.
 
-    See `Client` for its fields. Each operation is a function of a client in a module of its own;
-    here they are the methods.
+    See `Client` for the fields. Each operation is a function of a client, in a module of its own.
     """
 
     pull = pull
@@ -38,4 +37,4 @@ class Context(Client):
 
 
 DEFAULT = Context()
-"""The engine that `docker` takes by itself."""
+"""The engine that `docker` uses by default."""

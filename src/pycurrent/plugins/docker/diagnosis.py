@@ -1,4 +1,4 @@
-"""Why a command of `docker` has failed, from what it has printed."""
+"""Why a `docker` command failed, read from its output."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _CUT_OFF = re.compile(
     r"unexpected EOF|: EOF$|connection reset|broken pipe|transport is closing"
     r"|use of closed network connection"
 )
-# Whose connection it was: the client's to the engine has no address, or is named like this.
+# The client's connection to the engine: it has no address, or is named like this.
 _TO_ENGINE = re.compile(r"error during connect: ")
 _ELSEWHERE = re.compile(r"https?://|\btcp ")
 _FULL = re.compile(r"no space left on device", re.IGNORECASE)
-# What people can do about what registries say in so few words.
+# Hints on what to do about the terse errors of registries.
 _HINTS = [
     (
         re.compile(r"(for \S+ +)?'ContainerConfig'"),
@@ -54,7 +54,7 @@ _HINTS = [
 
 
 def diagnose(said: str) -> str | None:
-    """The line that says why, without what only says that it is an error. None: nothing does."""
+    """Return the line that says why, without prefixes like 'Error:'; None if no line does."""
     lines = [line.strip() for line in re.split(r"[\r\n]+", said)]
     lines = [line for line in lines if line and not _NOISE.fullmatch(line)]
     if not lines:
@@ -72,13 +72,13 @@ def diagnose(said: str) -> str | None:
     if found := _NO_CONTEXT.fullmatch(text):
         return f"there is no {found[1]}: see docker context ls"
     if _FULL.search(said) and not _FULL.search(text):
-        # A step of a build has said that, and the engine only that the step has failed.
+        # The step of a build has printed it; the engine only says that the step failed.
         return f"{text} (no space left on device)"
     hints = [hint for pattern, hint in _HINTS if pattern.search(text)]
     return f"{text} ({hints[0]})" if hints else text
 
 
-# What the engine, a registry or the network has failed, rather than the work.
+# Failures of the engine, a registry or the network, rather than of the work.
 _INFRA = re.compile(
     r"has broken off the connection"
     r"|cannot connect to the docker daemon|error during connect"
@@ -90,11 +90,11 @@ _INFRA = re.compile(
     r"|toomanyrequests|429 too many requests",
     re.IGNORECASE,
 )
-# Commands of a build, names and addresses may say anything.
+# Commands of a build, names and addresses can contain any words.
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 
 
 def kind_of(why: str) -> FailureKind:
-    """Whose failure it is, going by what `diagnose` has found, but for what is quoted there."""
+    """Return whose failure it is, judging by the result of `diagnose` without quoted parts."""
     said = _QUOTED.sub("", why)
     return FailureKind.INFRA if _INFRA.search(said) else FailureKind.REAL

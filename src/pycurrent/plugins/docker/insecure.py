@@ -1,7 +1,7 @@
-"""Whether a registry may be asked without TLS.
+"""Registries that the engine reaches without TLS.
 
-The engine decides that for itself by its settings; `docker manifest`, which goes to registries
-directly, has to be told.
+The settings of the engine name them; `docker manifest`, which asks registries directly, needs an
+option.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pycurrent.plugins.docker.session import DockerSession
 
 
 async def insecure_option(docker: DockerSession, name: str) -> list[str]:
-    """The option for `docker manifest` and an image of this name: what the engine would do."""
+    """Return the option by which `docker manifest` does as the engine would."""
     registry = registry_of(name)
     if registry is None:
         return []

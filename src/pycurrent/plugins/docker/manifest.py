@@ -1,4 +1,4 @@
-"""What a registry has under a name, found out without pulling it."""
+"""The digest of an image in a registry, found without pulling it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pycurrent.plugins.docker.session import DockerSession
 from pycurrent.term import Failure
 
 _NO_PLATFORM = "unknown/unknown"
-"""Of attestations, which stand in a list of manifests as if they were images."""
+"""The platform of attestations, which are listed among the manifests as if they were images."""
 
 
 async def digest_of(docker: DockerSession, name: str, platform: str | None) -> str:
-    """`repository@sha256:...` of the image for a platform, by default the engine's.
+    """Return `repository@sha256:...` of the image for a platform, by default the engine's.
 
-    Raises Failure if there is none.
+    Raises Failure if the registry does not have one for it.
     """
     insecure = await insecure_option(docker, name)
     found = json.loads(await docker.ask("manifest", "inspect", *insecure, "--verbose", name))
@@ -30,7 +30,7 @@ async def digest_of(docker: DockerSession, name: str, platform: str | None) -> s
     if chosen is not None:
         return f"{repository_of(name)}@{entries[chosen]['Descriptor']['digest']}"
     known = ", ".join(sorted(set(offered) - {_NO_PLATFORM}))
-    raise Failure(f"{name} is not there for {platform}, but for {known}")
+    raise Failure(f"{name} is not available for {platform}, only for {known}")
 
 
 async def _platform_of_engine(docker: DockerSession) -> str:

@@ -34,9 +34,9 @@ class DockerPeek(RegistryLook[str]):
 def peek(
     client: Client, /, name: str | Current[str], **options: Unpack[RegistryOptions]
 ) -> Current[str]:
-    """The digest that the registry has for this name and platform: `repository@sha256:...`.
+    """Look up the digest of a name in its registry: `repository@sha256:...`, for one platform.
 
-    It can be pulled, run from, and stand in a `FROM` line. `platform` is one like `linux/arm64`,
+    The result can be pulled, and can stand in a `FROM` line. `platform` is one like `linux/arm64`,
     by default the engine's own.
     """
     # The engine only matters for its platform.

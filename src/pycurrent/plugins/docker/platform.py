@@ -1,6 +1,6 @@
-"""The names of platforms, and when two of them mean the same.
+"""The names of platforms, and which of them mean the same.
 
-The rules are those of containerd (its package `platforms`), which the engine and BuildKit follow.
+The rules are those of containerd's package `platforms`, which the engine and BuildKit follow.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _ARCHITECTURES = {
 }
 _DEFAULT_VARIANTS = {"amd64": "v1", "arm64": "v8", "arm": "v7"}
 _SYSTEM = "linux"
-"""Of a platform that names its architecture only."""
+"""The system of a platform that only names its architecture."""
 
 
 def normalised(platform: str) -> tuple[str, str, str] | None:
-    """Operating system, architecture and variant; None for what can't be a platform.
+    """Return the operating system, architecture and variant; None for a malformed platform.
 
-    The variant is "" where there is but one, or it is the usual one.
+    The variant is "" if there is only one, or if it is the usual one.
     """
     parts = platform.strip().lower().split("/")
     if not 1 <= len(parts) <= 3 or not all(map(_PART.fullmatch, parts)):
@@ -45,9 +45,9 @@ def normalised(platform: str) -> tuple[str, str, str] | None:
 
 
 def choose(offered: Sequence[str], asked: str) -> int | None:
-    """Which of the platforms is meant by what somebody asks for; None if none is.
+    """Return the index of the platform that is asked for; None if it is not offered.
 
-    Without a variant it is the usual one, or else any.
+    Without a variant, the usual one is taken, or else any.
     """
     known = [normalised(one) for one in offered]
     wanted = normalised(asked)

@@ -27,5 +27,5 @@ class DockerPread(ContainerRun[str]):
 def pread(
     client: Client, /, image: Image | Current[Image], **options: Unpack[ContainerOptions]
 ) -> Current[str]:
-    """The standard output of the image's command. All options are as with `run`."""
+    """Run the image once, and return its standard output. The options are as with `run`."""
     return container_run(pread, DockerPread, client, image, options)

@@ -1,4 +1,4 @@
-"""Pull an image from a registry, again and again."""
+"""Pull an image from a registry, once or on a schedule."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class DockerPull(RegistryLook[Image]):
     async def look(self, docker: DockerSession, key: NamedImage) -> Image:
         name, options = key.name, []
         if key.platform is not None:
-            # By its digest: for the engine, a name is one image, of whatever platform.
+            # By its digest: for the engine, a name leads to one image of any platform.
             name = await digest_of(docker, key.name, key.platform)
             options = ["--platform", key.platform]
         said = await docker.exec("pull", *options, name)
@@ -43,9 +43,9 @@ class DockerPull(RegistryLook[Image]):
 def pull(
     client: Client, /, name: str | Current[str], **options: Unpack[RegistryOptions]
 ) -> Current[Image]:
-    """The image of this name in the registry, brought to the engine.
+    """Pull the image of this name into the engine.
 
-    It is pulled once, or again as often as the `schedule` says; an image that is the same as
-    before changes nothing. `platform` is one like `linux/arm64`, by default the engine's own.
+    It is pulled once, or as often as the `schedule` says; pulling the same image again changes
+    nothing. `platform` is one like `linux/arm64`, by default the engine's own.
     """
     return registry_look(pull, DockerPull, client, client.engine, name, options)

@@ -18,7 +18,7 @@ from pycurrent.term import Current, Failure, Primitive
 
 @dataclass(frozen=True, slots=True)
 class DockerPush(Publisher[str, Image, str]):
-    """Sets a name in a registry to an image: the name is the same from whatever engine."""
+    """Sets a name in a registry to an image. The engine does not matter to the name."""
 
     id: ClassVar[str] = "docker-push"
 
@@ -36,7 +36,9 @@ class DockerPush(Publisher[str, Image, str]):
             said = await docker.exec("push", key)
             pushed = re.findall(rf"\bdigest: ({DIGEST})", said)
             if not pushed:
-                raise Failure(f"docker push {key}: it has not said which digest it has now")
+                raise Failure(
+                    f"docker push {key} has not printed the digest of the image: see its log"
+                )
             return f"{repository_of(key)}@{pushed[-1]}"
 
 
@@ -48,9 +50,9 @@ def push(
     tag: str | Current[str],
     **options: Unpack[AuthOptions],
 ) -> Current[str]:
-    """Have the name lead to the image, in its registry; gives `repository@sha256:...`.
+    """Set the name in its registry to the image; the result is `repository@sha256:...`.
 
-    Two different images for one name are an error, whichever engines they are in.
+    Two different images for one name are an error, even if they are in different engines.
     """
     work = DockerPush(client, options["auth"], Limits.of(options))
 

@@ -1,4 +1,4 @@
-"""Push a name that stands for one image on each architecture."""
+"""Push one name for the images of several architectures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _IS_A_LIST = "is a manifest list"
 
 @dataclass(frozen=True, slots=True)
 class DockerPushManifest(Publisher[str, tuple[str, ...], str]):
-    """Sets a name in a registry to some images of it."""
+    """Sets a name in a registry to images of the same registry."""
 
     id: ClassVar[str] = "docker-push-manifest"
 
@@ -49,7 +49,7 @@ class DockerPushManifest(Publisher[str, tuple[str, ...], str]):
 
 
 async def _of_manifests(docker: DockerSession, key: str, images: Sequence[str]) -> str:
-    """Its digest. Raises Failure if one of the images is a list, as those with attestations are."""
+    """Push manifests, and return the digest. Raises Failure if one of them is a list itself."""
     insecure = await insecure_option(docker, key)
     await docker.exec("manifest", "create", *insecure, key, *images)
     said = await docker.ask("manifest", "push", *insecure, key)
@@ -58,8 +58,8 @@ async def _of_manifests(docker: DockerSession, key: str, images: Sequence[str]) 
 
 
 async def _of_lists(docker: DockerSession, key: str, images: Sequence[str]) -> str:
-    """Its digest. Lists are joined to one by buildx only."""
-    docker.job.log("It takes buildx to make one list of several")
+    """Join lists, such as those of images with attestations; only buildx can. Return the digest."""
+    docker.job.log("An image is a list of manifests: joining them with buildx")
     await docker.exec("buildx", "imagetools", "create", f"--tag={key}", *images)
     form = "{{json .Manifest}}"
     said = await docker.ask("buildx", "imagetools", "inspect", "--format", form, key)
@@ -74,15 +74,15 @@ def push_manifest(
     images: Sequence[Current[str]] | Current[Sequence[str]],
     **options: Unpack[AuthOptions],
 ) -> Current[str]:
-    """Have the name lead to these images, each for its platform; gives `repository@sha256:...`.
+    """Set the name to these images, one for each platform; the result is `repository@sha256:...`.
 
-    The images are in the same registry already: what `push` gives.
+    The images must be in the same registry already: give the results of `push`.
     """
     work = DockerPushManifest(client, options["auth"], Limits.of(options))
 
     def on_values(tag: str, images: Sequence[str]) -> Primitive[str]:
         if not images:
-            raise UsageError(f"no images are given for {tag}")
+            raise UsageError(f"push_manifest({tag!r}) needs images: give the results of push")
         names = tuple(checked_name(image) for image in images)
         return work.set(checked_name(tag), names)
 

@@ -1,4 +1,4 @@
-"""Images that a registry has: the options by which they are asked for, and the operation."""
+"""Images in a registry: the options and the operation that `pull` and `peek` share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RegistryOptions(AuthOptions, total=False):
 
 @dataclass(frozen=True, slots=True)
 class NamedImage:
-    """An image by its name, for one platform; for that of the engine, if it names none."""
+    """An image by its name, for one platform, by default that of the engine."""
 
     engine: str | None
     name: str
@@ -40,7 +40,7 @@ class NamedImage:
 
 @dataclass(frozen=True, slots=True)
 class RegistryLook(Builder[NamedImage, V]):
-    """Finds out about an image in its registry, logged in if there are credentials."""
+    """Looks at an image in its registry, with a login if there are credentials."""
 
     auto_cancel: ClassVar[bool] = True
     verb: ClassVar[str]
@@ -59,7 +59,7 @@ class RegistryLook(Builder[NamedImage, V]):
 
     @abstractmethod
     async def look(self, docker: DockerSession, key: NamedImage) -> V:
-        """Get the image, or what is to be known of it. Raises Failure, which names the cause."""
+        """Pull or look up the image. Raises Failure, which says why."""
 
 
 def registry_look(
@@ -70,7 +70,7 @@ def registry_look(
     name: str | Current[str],
     options: RegistryOptions,
 ) -> Current[V]:
-    """The component of a look at an image, as the `public` function makes it."""
+    """The component of a look at an image, made for a `public` function."""
     work, platform = operation(client, options["auth"], Limits.of(options)), options["platform"]
 
     @named_after(public)

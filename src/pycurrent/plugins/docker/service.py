@@ -17,12 +17,12 @@ from pycurrent.plugins.options import Limits, operation_component, with_options
 from pycurrent.term import Current, Failure, Primitive
 
 _FINE = frozenset({None, "completed"})
-"""States of an update that has succeeded, or for which there was nothing to do."""
+"""States of an update that has succeeded, or had nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceKey:
-    """A service of the swarm that an engine belongs to."""
+    """A service of an engine's swarm."""
 
     engine: str
     name: str
@@ -52,13 +52,13 @@ class DockerService(Publisher[ServiceKey, str, None]):
                 )
             except Failure as failure:
                 raise await _why_not(docker, key.name, value) or failure from None
-            # It succeeds, too, when the swarm has gone back to the image that was there before.
+            # The command also succeeds if the swarm has rolled the update back.
             if why := await _why_not(docker, key.name, value):
                 raise why
 
 
 async def _why_not(docker: DockerSession, name: str, image: str) -> Failure | None:
-    """What the swarm has to say of an update that has not succeeded; None if it has."""
+    """Ask the swarm why an update failed; None if it has not failed."""
     text = await docker.ask("service", "inspect", "--format", "{{json .UpdateStatus}}", name)
     state = (json.loads(text) or {}).get("State")
     if state in _FINE:
@@ -71,12 +71,12 @@ async def _errors_of_tasks(docker: DockerSession, name: str, image: str) -> str:
     listed = await docker.ask("service", "ps", "--no-trunc", "--format", "{{json .}}", name)
     tasks = [json.loads(line) for line in listed.splitlines()]
     errors = dict.fromkeys(task["Error"].strip('"') for task in tasks if task["Image"] == image)
-    return "; ".join(filter(None, errors)) or "no task has said why: see docker service ps"
+    return "; ".join(filter(None, errors)) or "the tasks don't say why: see docker service ps"
 
 
 def _say_it_goes_on(job: Job, name: str) -> None:
     if job.cancelled is not None:
-        job.log(f"The swarm goes on with it. To take it back: docker service rollback {name}")
+        job.log(f"The swarm goes on with the update. To undo it: docker service rollback {name}")
 
 
 @with_options(level=Level.DANGEROUS)
@@ -87,15 +87,15 @@ def service(
     image: Image | str | Current[Image] | Current[str],
     **options: Unpack[AuthOptions],
 ) -> Current[None]:
-    """Have the service run the image: what `push` gives, or the name of one.
+    """Update the service to the image: the result of `push`, or a name.
 
-    The service is there already. It succeeds once the swarm says that the update has; one that
-    is paused, or rolled back, has failed. Cancelled it is no longer waited for, but goes on: how
-    to go back is the swarm's to know. With `auth` the swarm's nodes are given the right to pull.
+    The service must exist. The update succeeds once the swarm says so; an update that is paused or
+    rolled back has failed. Cancelling stops the wait, not the update. With `auth` the nodes of the
+    swarm get the right to pull.
     """
     work = DockerService(client, options["auth"], Limits.of(options))
     if not name or name.startswith("-"):
-        raise UsageError(f"{name!r} can't be the name of a service")
+        raise UsageError(f"{name!r} is not the name of a service: write one like shop_web")
 
     def on_values(name: str, image: Image | str) -> Primitive[None]:
         return work.set(ServiceKey(client.engine, name), checked_name(str(image)))

@@ -1,4 +1,4 @@
-"""The docker command line, as one job uses it."""
+"""The `docker` commands of one job."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from pycurrent.plugins.docker.image import DOCKER_HUB, registry_of
 from pycurrent.term import Failure
 
 Environment = Mapping[str, str | None]
-"""Variables to add; those that are None are taken out."""
+"""Variables to add; a value of None removes one."""
 
 _NONE: Environment = MappingProxyType({})
 _SET: Environment = MappingProxyType(
     {
         "DOCKER_CLI_HINTS": "false",
         "BUILDKIT_PROGRESS": "plain",
-        # What is made depends on the key, not on where the engine was started.
+        # Results must depend on the key, not on the engine's environment.
         "DOCKER_DEFAULT_PLATFORM": None,
         "SOURCE_DATE_EPOCH": None,
     }
 )
 _LONGEST_READ = 1 << 16
-"""Bytes at the end of what a command says, in which its last lines are looked for."""
+"""Bytes at the end of a command's output in which its last lines are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class DockerSession:
-    """Commands of `docker` for a job. They raise Failure, which names the cause."""
+    """Runs `docker` commands for a job. They raise Failure, which says why."""
 
     client: Client
     job: Job
     folder: Path
-    """With the settings for `docker`: it is there as long as the session is."""
+    """The folder with the settings of `docker`, which exists as long as the session."""
 
     async def exec(
         self,
@@ -53,7 +53,7 @@ class DockerSession:
         through: Sequence[str] = (),
         grace: float | None = None,
     ) -> str:
-        """Run one, its output going to the log; gives the end of it, as it is there.
+        """Run a command with its output going to the log, and return the end of that output.
 
         `through` is a command that runs the one whose words follow its own. For `grace` see
         `Job.exec`.
@@ -80,7 +80,7 @@ class DockerSession:
         through: Sequence[str] = (),
         grace: float | None = None,
     ) -> str:
-        """Run one, and give what it writes to its standard output."""
+        """Run a command, and return its standard output."""
         start, command = self._log_size(), self.client.command("docker", words)
         try:
             return await self.job.check_output(
@@ -96,7 +96,7 @@ class DockerSession:
 
     @property
     def cwd(self) -> Path:
-        """An empty folder, where its commands run: not where the engine happened to start."""
+        """The empty folder in which its commands run, wherever the engine was started."""
         return self.folder / CWD
 
     @property
@@ -107,10 +107,10 @@ class DockerSession:
         self, program: str, words: tuple[str, ...], error: CommandFailed, start: int
     ) -> Failure:
         why = (
-            # What is for the caller comes last in the log, and is seldom the reason.
+            # The output for the caller comes last in the log, and is seldom the reason.
             diagnose(self._said(start, error.stdout_at))
             or diagnose(self._said(start))
-            or f"it has said nothing (exit status {error.status})"
+            or f"it printed nothing (exit status {error.status})"
         )
         what = program if words[0].startswith("-") else f"{program} {words[0]}"
         return Failure(f"{what}: {why}", kind=kind_of(why))
@@ -119,7 +119,7 @@ class DockerSession:
         return self.job.log_path.stat().st_size
 
     def _said(self, start: int, end: int | None = None) -> str:
-        """The end of what is in the log from there on, or up to `end`."""
+        """Return the end of the log after `start`, up to `end` if given."""
         with self.job.log_path.open("rb") as log:
             if end is None:
                 end = log.seek(0, os.SEEK_END)
@@ -131,9 +131,9 @@ class DockerSession:
 async def session(
     client: Client, job: Job, *, auth: Auth | None = None, name: str = ""
 ) -> AsyncIterator[DockerSession]:
-    """A session for the block, logged in to the registry of `auth`, or of the image's name.
+    """Open a session for the block, logged in to the registry of `auth`, or of the image's name.
 
-    The login is undone at the end of the block, and no other job sees it.
+    The login ends with the block, and no other job sees it.
     """
     users = users_config(client.config)
     async with job.tempdir("docker-config-") as folder:

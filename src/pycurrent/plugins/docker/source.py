@@ -1,4 +1,4 @@
-"""What an image is built from: the build context, and the Dockerfile."""
+"""The build context and the Dockerfile of an image."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pycurrent.plugins.git import Commit, with_checkout
 from pycurrent.term import Failure
 
 Source = Commit | Path | None
-"""A commit, a folder as it is when the build runs, or nothing."""
+"""A commit, a folder as it is when the build runs, or an empty context."""
 
 
 @asynccontextmanager
 async def with_source(job: Job, source: Source, path: PurePath) -> AsyncIterator[Path]:
-    """The folder at a path in the source, for the block."""
+    """Yield the folder at a path in the source, for the block."""
     match source:
         case Commit():
             async with with_checkout(job, source) as folder:
@@ -30,7 +30,7 @@ async def with_source(job: Job, source: Source, path: PurePath) -> AsyncIterator
 
 
 def inside(folder: Path, path: PurePath) -> Path:
-    """What is at the path in the folder. Raises Failure if a link leads out of the folder."""
+    """Resolve a path in the folder. Raises Failure if a link leads out of the folder."""
     whole = folder.resolve()
     found = (whole / path).resolve()
     if not found.is_relative_to(whole):
@@ -39,8 +39,10 @@ def inside(folder: Path, path: PurePath) -> Path:
 
 
 def checked_path(path: PurePath | str) -> PurePath:
-    """A path within a folder. Raises UsageError."""
+    """Return a path within a folder. Raises UsageError for one that leads out."""
     pure = PurePath(path)
     if pure.is_absolute() or ".." in pure.parts:
-        raise UsageError(f"{str(path)!r} must be a path within the build context")
+        raise UsageError(
+            f"{str(path)!r} is not a path within the build context: write one like sub/Dockerfile"
+        )
     return pure

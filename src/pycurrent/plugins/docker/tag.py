@@ -16,7 +16,7 @@ from pycurrent.term import Current, Primitive
 
 @dataclass(frozen=True, slots=True)
 class TagKey:
-    """A name means one image in each engine."""
+    """A name in an engine, which leads to one image."""
 
     engine: str
     tag: str
@@ -24,7 +24,7 @@ class TagKey:
 
 @dataclass(frozen=True, slots=True)
 class DockerTag(Publisher[TagKey, Image, None]):
-    """Sets a name to an image."""
+    """Sets a name in an engine to an image."""
 
     id: ClassVar[str] = "docker-tag"
 
@@ -48,7 +48,7 @@ def tag(
     tag: str | Current[str],
     **options: Unpack[Options],
 ) -> Current[None]:
-    """Have the name lead to the image, in the engine. `push` makes it known to a registry."""
+    """Set the name to the image in the engine. Use `push` to set it in a registry."""
     work = DockerTag(client, Limits.of(options))
 
     def on_values(image: Image, tag: str) -> Primitive[None]:
