@@ -1,10 +1,10 @@
-// Calls of the API of the site that this page is from.
+// Calls the API of the site that this page comes from.
 
 import { heed } from "./clock.js";
 
 const ROOT = "/api/v1";
 
-/** Why a request was refused (RFC 9457), or that the engine could not be reached: status 0. */
+/** The reason why a request was refused (RFC 9457); status 0: the engine could not be reached. */
 export class Problem extends Error {
   constructor(status, title, detail) {
     super(detail || title);
@@ -13,7 +13,7 @@ export class Problem extends Error {
     this.title = title;
   }
 
-  /** Whether it may be different the next time. */
+  /** True if another attempt may succeed. */
   get isPassing() {
     return this.status === 0 || this.status >= 500;
   }
@@ -24,19 +24,19 @@ export function jobPath(id, rest = "") {
   return `/jobs/${id.split("/").map(encodeURIComponent).join("/")}${rest}`;
 }
 
-/** The address of something in the API, with what of `query` is not null. */
+/** An address in the API, with the entries of `query` that are not null. */
 export function address(path, query = {}) {
   const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined);
   const text = new URLSearchParams(given).toString();
   return `${ROOT}${path}${text ? `?${text}` : ""}`;
 }
 
-/** What there is at a path, from JSON. Throws `Problem`. */
+/** Get the JSON at a path. Throws `Problem`. */
 export async function get(path, query = {}, { signal } = {}) {
   return read(await sent(address(path, query), { signal }));
 }
 
-/** Have something done. Throws `Problem`. */
+/** Ask for an action. Throws `Problem`. */
 export async function post(path, body = undefined) {
   return read(await sent(address(path), changing("POST", body)));
 }
@@ -45,7 +45,7 @@ export async function put(path, body) {
   return read(await sent(address(path), changing("PUT", body)));
 }
 
-/** What a page has to bring along to show that it is ours. */
+/** The header that shows that a request comes from one of our pages. */
 export function formToken() {
   return document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 }

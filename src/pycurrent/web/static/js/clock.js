@@ -1,4 +1,4 @@
-// The time as the engine has it: the reader's clock may be set otherwise, by any amount.
+// The engine's time: the reader's clock may differ by any amount.
 
 const NEAR = 2000; // milliseconds: answers tell the time in whole seconds, and take a while
 
@@ -14,13 +14,13 @@ export function secondsSince(time) {
   return (now() - Date.parse(time)) / 1000;
 }
 
-/** Take note of what an answer says of the time. The reader's clock may have been set meanwhile. */
+/** Note the time of an answer. The reader's clock may have been set meanwhile. */
 export function heed(response) {
   const time = Date.parse(response.headers.get("Date") ?? "");
   if (Math.abs(time - now()) > NEAR) ahead = time - Date.now();
 }
 
-/** By what the page says: it was made when its first byte arrived. */
+/** From the time in the page, which was made when its first byte arrived. */
 function atLoading() {
   const made = Date.parse(document.querySelector('meta[name="time"]')?.content ?? "");
   const [navigation] = performance.getEntriesByType("navigation");

@@ -1,5 +1,5 @@
-// The confirmation level in the head of each page: as it is now, whoever has changed it, with how
-// many jobs wait and how many would start. Without scripts it is a form like any other.
+// The confirmation level in the header of each page, kept up to date, with the numbers of jobs that
+// wait and that would start. Without scripts it is a normal form.
 
 import { get } from "./api.js";
 import { element } from "./dom.js";

@@ -1,4 +1,4 @@
-// The head of each page: the result, and how many stages are in which state, as they are now.
+// The header of each page: the result, and the number of stages in each state, kept up to date.
 
 import { live } from "./live.js";
 import { grouped } from "./numbers.js";
@@ -35,7 +35,7 @@ export function showCounts(counts) {
   document.title = failed > 0 ? `✗ ${grouped(failed)} · ${title}` : title;
 }
 
-/** What is wrong with the engine itself. Drawn anew only where it differs: it is read aloud. */
+/** The problems of the engine itself. Drawn again only on a change, as screen readers read it. */
 function showProblems(problems) {
   const place = document.querySelector('[data-live="problems"]');
   if (place === null) return;

@@ -1,11 +1,11 @@
-// The page of a job: its log, and all else as the server shows it, anew whenever the job is at
-// something else.
+// The page of a job: its log, and everything else as the server shows it, fetched again whenever the
+// job changes state.
 
 import { openLog } from "./log.js";
 import { live } from "./live.js";
 import { refresh } from "./parts.js";
 
-/** Have the page brought up to date when the job with this id changes. */
+/** Bring the page up to date when the job with this id changes. */
 function follow(id) {
   let refreshing = false;
   let again = false;
@@ -21,7 +21,7 @@ function follow(id) {
   };
   live.on("jobs", (jobs) => id in jobs && update());
   live.on("reset", update);
-  // What has happened between the making of the page and the first event.
+  // Catch up with changes between the making of the page and the first event.
   live.on("open", update);
 }
 

@@ -1,5 +1,5 @@
-// The jobs that have not ended, live: rows come, change and go. What is ticked stays ticked, and
-// what is done about jobs is sent as without scripts, but in place.
+// The jobs that have not ended, live: rows come, change and go. Ticked rows stay ticked, and actions
+// are sent as without scripts, but in place.
 
 import { get } from "./api.js";
 import { secondsSince } from "./clock.js";
@@ -47,7 +47,7 @@ class Jobs {
     });
   }
 
-  /** Show what has become of these jobs, with the next frame. */
+  /** Show the new states of these jobs, with the next frame. */
   request(ids) {
     for (const id of ids) this.changed.add(id);
     this.frame ||= requestAnimationFrame(() => this.show());
@@ -98,7 +98,7 @@ class Jobs {
   }
 
   remove(row) {
-    // Who was in the row goes on in the next one.
+    // The focus moves from this row to the next one.
     if (row.contains(document.activeElement)) {
       const next = row.nextElementSibling ?? row.previousElementSibling;
       next?.querySelector("th a")?.focus();

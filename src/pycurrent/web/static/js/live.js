@@ -1,8 +1,8 @@
-// What happens in the engine, as it happens: one stream of events for all of a page.
+// The events of the engine, as they happen: one stream for the whole page.
 //
-// A browser keeps at most six connections to one host, in all of its tabs together. So a page
-// that nobody sees lets go of its stream, and goes on after the last event it has seen, without a
-// gap, once it is looked at again.
+// A browser keeps at most six connections to one host, for all of its tabs together. So a hidden
+// page closes its stream, and continues without a gap after the last event it has seen, once it is
+// visible again.
 
 import { address } from "./api.js";
 
@@ -26,8 +26,8 @@ class Live {
   }
 
   /**
-   * Have `listener(data)` called for events of this name; `open` when the stream begins, `lost`
-   * each time that it does not.
+   * Call `listener(data)` for events of this name; `open` when the stream begins, `lost` each time
+   * that it fails.
    */
   on(name, listener) {
     this.listeners.get(name).add(listener);
@@ -48,7 +48,7 @@ class Live {
    * at first and after each gap, and `apply(change)` for each event since.
    */
   keep(name, { read, replace, apply }) {
-    let pending = null; // what has come while it is read: it may be newer than that, or not
+    let pending = null; // events that came during the read: they may be newer or older than it
     const begin = async () => {
       pending = [];
       const data = await read().catch(() => null);
@@ -88,7 +88,7 @@ class Live {
     });
     source.addEventListener("error", () => {
       this.tell(LOST, {});
-      // A cut connection is made anew by the browser; after an error as the answer it is not.
+      // The browser reconnects after a cut connection, but not after an error as the answer.
       if (source.readyState === EventSource.CLOSED && this.source === source) {
         this.close();
         this.timer = setTimeout(() => this.attend(), RETRY);

@@ -57,7 +57,7 @@ class Log {
     this.listen();
   }
 
-  /** Have the log end where the window does, whatever stands above it: notes come and go. */
+  /** Let the log end where the window does, even if notes above it come and go. */
   fit() {
     const top = this.scroller.getBoundingClientRect().top + window.scrollY;
     this.scroller.style.setProperty("--top", `${Math.round(top)}px`);
@@ -160,7 +160,7 @@ class Log {
     this.status.textContent = error === null ? `${count}${state}` : error.message;
   }
 
-  // What is asked for
+  // Requests of the reader
 
   onSearch(event) {
     event.preventDefault();
@@ -218,7 +218,7 @@ class Log {
     this.marks.set(line, { extend: event.shiftKey });
   }
 
-  /** Keys hold while something of the log has the focus, so that no reader's own are taken. */
+  /** Keys work only while the log has the focus, so that they don't override the reader's own. */
   onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.matches("input, select, textarea")) {

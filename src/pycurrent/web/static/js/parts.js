@@ -1,8 +1,8 @@
-// Brings parts of a page up to date from the page as the server shows it now, so that what is
-// live looks exactly as without scripts: elements with `data-part="NAME"` are swapped whole.
+// Brings parts of a page up to date from the server's present version of the page, so that live
+// pages look exactly as without scripts: elements with `data-part="NAME"` are swapped whole.
 //
-// Forms with `data-in-place` are sent without leaving the page. What has come of them is in the
-// answer, a page as well.
+// Forms with `data-in-place` are sent without leaving the page. The answer, a page as well, has the
+// result.
 
 /** Fetch this page, and swap its parts. Errors leave them as they are. */
 export async function refresh() {
@@ -10,7 +10,7 @@ export async function refresh() {
   if (response?.ok) swap(await parsed(response), { notice: false });
 }
 
-/** Swap the parts that are in `page` too. Without `notice`, what was said stays. */
+/** Swap the parts that are in `page` too. Without `notice`, the last notice stays. */
 export function swap(page, { notice = true } = {}) {
   for (const old of document.querySelectorAll("[data-part]")) {
     const name = old.dataset.part;
@@ -56,7 +56,7 @@ async function send(form, submitter) {
   } finally {
     for (const button of buttons) button.disabled = button.closest(".gone") !== null;
     if (focused !== null && document.activeElement === document.body) {
-      // What was pressed may do something else by now, or be gone: the link of its row stays.
+      // The pressed button may have changed or gone: focus the link of its row instead.
       const stays = focused.isConnected && !focused.disabled;
       (stays ? focused : row?.querySelector("th a"))?.focus();
     }

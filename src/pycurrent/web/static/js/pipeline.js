@@ -1,5 +1,5 @@
-// The pipeline: a diagram, tables and failures, three views of the same thing, which is kept up
-// to date by events. What has been chosen stands in the address.
+// The pipeline: a diagram, tables and failures, three views of the same tree, kept up to date by
+// events. The address holds the reader's choices.
 
 import { Problem, address as apiAddress } from "./api.js";
 import { element } from "./dom.js";
@@ -73,7 +73,7 @@ class Page {
 
   // Reading
 
-  /** Read the picture, and show it. What happens meanwhile is put on top of it. */
+  /** Read the picture and show it, with the events that happened meanwhile. */
   async load() {
     this.pending = [];
     this.isStale = false;
@@ -159,7 +159,7 @@ class Page {
     this.fill();
   }
 
-  /** The views take what room the window has below them. */
+  /** Give the views the room that is left in the window. */
   fill() {
     const top = this.toolbar.element.getBoundingClientRect().bottom + scrollY;
     this.place.style.setProperty("--room", `${Math.max(320, innerHeight - top - 30)}px`);
@@ -167,7 +167,7 @@ class Page {
 
   // Showing
 
-  /** Draw the view that is looked at; the others when they are. */
+  /** Draw the visible view; the others are drawn when they are shown. */
   draw() {
     this.shown = this.view;
     for (const [name, view] of Object.entries(this.views)) {
@@ -190,13 +190,13 @@ class Page {
     this.note.textContent = text;
   }
 
-  // Looking for something
+  // Search
 
   get isFiltering() {
     return this.text !== "" || this.rank >= 0;
   }
 
-  /** Whether a box is looked for. `row` is what its row is called, where it is in one. */
+  /** True if a box matches the search. `row` is the name of its row, if it has one. */
   matches(box, { row = "", anyState = false } = {}) {
     if (this.rank >= 0 && !anyState && box.rank !== this.rank && box.concern !== this.rank && box.update !== this.rank) return false;
     if (this.text === "") return this.rank < 0 || box.isStage || anyState;
@@ -227,7 +227,7 @@ class Page {
     this.changed();
   }
 
-  /** Go to the next one that matches, or else that has failed. */
+  /** Go to the next match, or else to the next failure. */
   next(step) {
     const among = this.isFiltering ? this.found() : [...this.tree.boxes.values()].filter(({ concern }) => concern === FAILED);
     if (among.length === 0 || this.view === "failures") return;
@@ -244,7 +244,7 @@ class Page {
     this.pick(rank === this.rank ? -1 : rank);
   }
 
-  // What is chosen
+  // Choices
 
   choose(view) {
     if (view === this.view) return;

@@ -1,4 +1,4 @@
-// What each page does besides, where scripts run: nothing here is needed to use it.
+// Conveniences of all pages, where scripts run: no page needs them.
 
 import "./confirm.js";
 import "./header.js";
@@ -75,7 +75,7 @@ function makeFilesReadable() {
   }
 }
 
-/** Menus close when one looks elsewhere. */
+/** Close menus when the focus moves elsewhere. */
 function closeMenus(event) {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (event.type === "keydown") {

@@ -1,7 +1,7 @@
-// What control sequences in a log stand for: text in colours. Everything else that a terminal
-// would obey (moving the cursor, titles) is left out.
+// Turns the control sequences in a log into coloured text. Everything else that a terminal would
+// obey (moving the cursor, titles) is left out.
 //
-// Written anew because the page forbids style attributes (Content-Security-Policy): colours are
+// Our own code, because the page forbids style attributes (Content-Security-Policy): colours are
 // classes, or are set on the element. Sequences: ECMA-48, 8.3.117; colours: ITU T.416, xterm.
 
 /** The look of text without any sequence before it. Looks are never changed, only replaced. */
@@ -109,7 +109,7 @@ function isByte(number) {
 
 const LEVELS = [0, 95, 135, 175, 215, 255];
 
-/** One of the 16 that have names, as a number; others as what they look like. */
+/** The number of one of the 16 named colours; for others the colour itself. */
 function indexed(number) {
   if (number < 16) return number;
   if (number >= 232) return `rgb(${Array(3).fill(8 + 10 * (number - 232)).join(" ")})`;
@@ -131,7 +131,7 @@ export function styled(text, look) {
     if (fg === null) span.classList.add("a-inverse-fg");
     if (bg === null) span.classList.add("a-inverse-bg");
   }
-  // A background of any colour may come without a foreground, which is ours: dark, or light.
+  // If a background comes without a foreground, we choose one: dark or light.
   if (fg === null && typeof bg === "string") fg = readable(bg);
   paint(span, "fg", "color", fg);
   paint(span, "bg", "backgroundColor", bg);
@@ -139,7 +139,7 @@ export function styled(text, look) {
   return span;
 }
 
-/** Black or white, whichever is seen on a colour (its luma: ITU-R BT.601). */
+/** Black or white, whichever is readable on a colour (by its luma: ITU-R BT.601). */
 function readable(colour) {
   const [red, green, blue] = colour.match(/\d+/g).map(Number);
   return 0.299 * red + 0.587 * green + 0.114 * blue < 128 ? "white" : "black";

@@ -1,5 +1,5 @@
-// The lines of a log, as far as they are known: fetched from the server by the window, and brought
-// by it while the job runs. Lines are numbered from 0 here, and from 1 wherever people see them.
+// The known lines of a log: fetched from the server window by window, and streamed by it while the
+// job runs. Lines are numbered from 0 here, and from 1 wherever people see them.
 
 import { address, get, jobPath } from "../api.js";
 import { now } from "../clock.js";
@@ -7,9 +7,9 @@ import { PLAIN, lookAfter } from "./colours.js";
 import { Times } from "./times.js";
 
 export const WINDOW = 500; // as the page of a job asks for in advance
-const KEPT = 60; // windows, about 30,000 lines: what lies farther away is fetched again
-export const RETRY = 2000; // milliseconds after which what could not be fetched is asked for again
-const CATCH_UP = 1000; // milliseconds in which the stream tells what was written already
+const KEPT = 60; // windows, about 30,000 lines: lines farther away are fetched again
+export const RETRY = 2000; // milliseconds between attempts to fetch
+const CATCH_UP = 1000; // milliseconds in which the stream sends lines that were written before
 
 /** Tells by events: `lines` have come or changed, `stream` has begun or ended, `problem`. */
 export class Lines extends EventTarget {
@@ -45,7 +45,7 @@ export class Lines extends EventTarget {
     await this.fetch({ from: Math.floor(line / WINDOW) * WINDOW, count: WINDOW });
   }
 
-  /** Fetch what is not here of the lines from `first` up to, not with, `end`. */
+  /** Fetch the missing lines from `first` up to, but not including, `end`. */
   want(first, end) {
     const last = Math.floor((Math.min(end, this.total) - 1) / WINDOW);
     for (let number = Math.floor(Math.max(0, first) / WINDOW); number <= last; number += 1) {
@@ -82,7 +82,7 @@ export class Lines extends EventTarget {
     } catch (error) {
       this.error = error;
       this.dispatchEvent(new Event("problem"));
-      // Who shows lines will want what is missing.
+      // The view asks for missing lines when it shows them.
       if (error.isPassing) setTimeout(() => this.dispatchEvent(new Event("lines")), RETRY);
     }
   }
@@ -98,7 +98,7 @@ export class Lines extends EventTarget {
     else if (this.stream === null) this.attach();
   }
 
-  /** `upToDate`: what is not here yet has just been written, or is about to be. */
+  /** `upToDate`: lines that are not here yet were written a moment ago, or are about to be. */
   attach({ upToDate = false } = {}) {
     const url = address(jobPath(this.job, "/log/stream"), { from: this.next });
     const stream = (this.stream = new EventSource(url));
@@ -106,7 +106,7 @@ export class Lines extends EventTarget {
     stream.addEventListener("error", () => {
       upToDate = false;
       if (stream.readyState !== EventSource.CLOSED || this.stream !== stream) return;
-      // A cut connection the browser makes anew; an error as the answer it takes for final.
+      // The browser reconnects after a cut connection, but takes an error as the answer for final.
       this.detach();
       setTimeout(() => this.attend(), RETRY);
     });
@@ -132,7 +132,7 @@ export class Lines extends EventTarget {
   }
 
   take({ first, lines, style, total, complete }) {
-    // An answer that was overtaken by the stream knows less than we do.
+    // The stream may have overtaken this answer, and then we know more already.
     this.total = Math.max(this.total, total);
     this.complete = Math.max(this.complete, complete);
     let look = lookAfter(style, PLAIN);

@@ -1,12 +1,12 @@
-// Looks for something in a log, on the server: all of the log, whatever of it is in the page.
+// Searches the whole log, on the server, not only the lines in the page.
 
 import { get, jobPath } from "../api.js";
 import { grouped } from "../numbers.js";
 
 const LIMIT = 1000; // matches at a time
 
-/** What the first error of a log looks like: as compilers and test runners put it, or, where
- * there is no such line, any that speaks of one.
+/** Patterns for the first error of a log: as compilers and test runners put it, or, if there is
+ *  no such line, any line that mentions one.
  */
 const ERRORS = [
   String.raw`(?i:\b(?:fatal|fatal error|error|exception|panic(?:ked)?|failure)(?:\[\w+\])?\s*[:!])` +
@@ -40,7 +40,7 @@ export class Search extends EventTarget {
     return this.matches[this.index] ?? null;
   }
 
-  /** What there is to say. */
+  /** The message for the reader. */
   get summary() {
     if (this.problem !== null) return this.problem.message;
     if (this.query === null) return "";
@@ -75,7 +75,7 @@ export class Search extends EventTarget {
   async look() {
     const { text, syntax } = this.query;
     const query = { q: text, syntax, from: this.next, limit: LIMIT };
-    const { complete } = this.lines; // what comes after these may change
+    const { complete } = this.lines; // lines after these may change
     try {
       const answer = await get(jobPath(this.lines.job, "/log/search"), query, this.stop);
       for (const { number } of answer.matches) {
@@ -90,7 +90,7 @@ export class Search extends EventTarget {
     }
   }
 
-  /** Where in a line the text is that is looked for. A pattern is RE2's: only the server knows. */
+  /** The places of the searched text in a line; none for patterns, which only the server knows. */
   ranges(line) {
     if (this.query === null || this.query.syntax !== "text") return [];
     const wanted = this.query.text.toLowerCase();

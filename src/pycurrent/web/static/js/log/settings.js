@@ -1,4 +1,4 @@
-// How a reader likes logs to be shown, remembered by the browser.
+// The reader's settings for logs, remembered by the browser.
 
 import { STYLES } from "./times.js";
 

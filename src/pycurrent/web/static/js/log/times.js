@@ -1,5 +1,5 @@
-// When lines were written, as far as that is known: lines of the engine say so themselves, and
-// lines that came while we looked on were written then.
+// The times at which lines were written, as far as they are known: lines of the engine say so, and
+// lines that arrived while the page was open were written then.
 
 const STAMP = /^(\d{4}-\d\d-\d\d) (\d\d):(\d\d)\.(\d\d): /; // in UTC
 

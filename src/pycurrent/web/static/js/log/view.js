@@ -1,12 +1,11 @@
 // Shows lines of a log of any length: only those in view are in the page.
 //
-// What holds the view is an *anchor*: a line, and how far its top is below the top of the view. The
-// browser scrolls an empty space of about the height that all lines would have. Where that moves a
-// little, the anchor moves by as many pixels, so that lines of different heights scroll smoothly;
-// where it moves far (the scroll bar was dragged), the line at a fraction of the log comes to that
-// fraction of the view, which brings the first line to the top and the last one to the bottom.
-// Once scrolling rests, or has come to an edge of that space, the scroll bar is put to where the
-// anchor is.
+// An *anchor* holds the view: a line, and how far its top is below the top of the view. The browser
+// scrolls an empty space of about the height that all lines would have. If that moves a little, the
+// anchor moves by as many pixels, so that lines of different heights scroll smoothly. If it moves far
+// (the scroll bar was dragged), the line at a fraction of the log moves to that fraction of the view,
+// which brings the first line to the top and the last one to the bottom. Once scrolling rests, or
+// reaches an edge of that space, the scroll bar moves to where the anchor is.
 
 const HIGHEST = 15_000_000; // pixels: what browsers can scroll (Firefox ends at 17.8 million)
 const BEYOND = 10; // rows above and below the view
@@ -98,8 +97,7 @@ export class View extends EventTarget {
     this.draw();
     this.follow(this.isAtEnd);
     clearTimeout(this.rest);
-    // The space is about as high as the lines, not exactly: where it ends before they do, what is
-    // beyond is made room for at once.
+    // The space is only about as high as the lines: if it ends before they do, it grows at once.
     if (isEdge) this.settle();
     else this.rest = setTimeout(() => this.settle(), REST);
   }
@@ -167,7 +165,7 @@ export class View extends EventTarget {
     });
   }
 
-  /** Draw all rows anew: what they show besides their lines has changed. */
+  /** Draw all rows again: something besides their lines has changed. */
   redraw() {
     for (const row of this.shown.values()) row.drawn = null;
     this.measured = { rows: 0, height: 0 };

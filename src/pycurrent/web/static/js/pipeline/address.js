@@ -1,5 +1,5 @@
-// What stands in the address of the page: all that somebody has chosen, so that a link, a reload
-// or the browser's "back" shows the same.
+// The address of the page holds all choices of the reader, so that a link, a reload or the browser's
+// "back" shows the same.
 
 import { rankOf, STATES } from "./states.js";
 
@@ -10,7 +10,7 @@ const AT_ONCE = 30;
 const SPAN = 15_000; // milliseconds in which so many are written at once,
 const PACE = 400; // and between two of those that are more: zooming is many changes
 
-/** What the address says. */
+/** Read the choices from the address. */
 export function readAddress() {
   const query = new URLSearchParams(location.search);
   const view = query.get("view");
@@ -28,7 +28,7 @@ export function readAddress() {
   };
 }
 
-/** Keeps the address true. */
+/** Keeps the address up to date. */
 export class Address {
   /** `chosen()` gives what `readAddress` would. */
   constructor(chosen) {

@@ -1,4 +1,4 @@
-// What is said of a part of the diagram while it is looked at: its state, why it has failed, or
+// The card for a part of the diagram that is hovered or focused: its state, why it has failed, or
 // what it waits for.
 
 import { get, jobPath } from "../api.js";
@@ -10,7 +10,7 @@ import { placeOf } from "./containers.js";
 import { BLOCKED, FAILED, OK, barOf, inWords, signOf, stateOf } from "./states.js";
 import { textOf } from "./scene.js";
 
-const SOON = 60; // milliseconds, for who has chosen it by the keyboard
+const SOON = 60; // milliseconds, after a choice by the keyboard
 const LATER = 180; // for a pointer that may be on its way to something else
 const MOST_LINES = 12;
 const MOST_LISTED = 6;
@@ -53,7 +53,7 @@ export class Card {
     this.element.hidden = true;
   }
 
-  /** Say it anew, if it is about one of these. */
+  /** Update the card, if it is about one of these. */
   patch(parts) {
     if (this.part !== null && (this.part.isContainer || parts.includes(this.part))) {
       this.open(this.part, this.anchor);
@@ -72,7 +72,7 @@ export class Card {
     if (!part.isContainer) this.ask(part);
   }
 
-  /** Below what it is about, or above, where there is room. */
+  /** Place it below its part, or above, where there is room. */
   put() {
     const { left, top, bottom } = this.anchor.getBoundingClientRect();
     const { offsetWidth: w, offsetHeight: h } = this.element;
@@ -83,7 +83,7 @@ export class Card {
     this.element.style.top = `${y}px`;
   }
 
-  /** What only the job knows: what it waits for, and since when. */
+  /** Ask the job what it waits for, and since when. */
   async ask(box) {
     if (box.jobId === null || (box.rank === OK && box.update < 0)) return;
     const job = await get(jobPath(box.jobId)).catch(() => null);
@@ -131,7 +131,7 @@ function jobSays({ active, description, entry }) {
   return says;
 }
 
-/** What keeps a blocked box from going on: the nearest things before it that are not blocked. */
+/** The reasons why a box is blocked: the nearest boxes before it that are not blocked. */
 export function culprits(box) {
   const seen = new Set([box]);
   const open = [box];

@@ -12,7 +12,7 @@ const INDENT = 18;
 
 export class Cells {
   constructor() {
-    /** For each box that is shown what paints it anew. */
+    /** For each box that is shown, the function that paints it again. */
     this.painters = new Map();
   }
 
@@ -71,7 +71,7 @@ export class Cells {
     return place;
   }
 
-  /** Have a part painted now, and whenever one of these boxes has changed. */
+  /** Paint a part now, and whenever one of these boxes has changed. */
   paint(row, boxes, painter) {
     painter();
     for (const box of boxes) {

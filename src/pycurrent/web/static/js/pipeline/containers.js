@@ -1,4 +1,4 @@
-// What the diagram consists of: boxes, and containers of boxes and containers.
+// The diagram consists of boxes, and of containers of boxes and containers.
 
 import { grouped } from "../numbers.js";
 import { FAILED, rankOf } from "./states.js";
@@ -12,7 +12,7 @@ export class Box {
     this.label = node.label;
     this.fold = node.fold ?? null;
     this.parent = null;
-    /** What is drawn in its place: the container of what is done for it, if it is an item. */
+    /** The container that is drawn in its place, with the work for it, if it is an item. */
     this.standIn = null;
     this.ins = [];
     this.outs = [];
@@ -20,7 +20,7 @@ export class Box {
     this.show(node);
   }
 
-  /** Take over what is known of it now. Says whether it counts for another state, by rank. */
+  /** Take over its new state. True if it now counts for a state of another rank. */
   show(node) {
     const before = this.concern;
     this.rank = node.state == null ? -1 : rankOf(node.state);
@@ -52,7 +52,7 @@ export class Box {
     return false;
   }
 
-  /** What it is called where it is shown. */
+  /** The name under which it is shown. */
   get title() {
     if (this.kind === "fold") return `${this.fold.key}: ${this.fold.value}`;
     return this.label || this.kind;
@@ -93,7 +93,7 @@ export function put(child, parent) {
   parent.children.push(child);
 }
 
-/** What is around a box or container, from the outside, without the whole. */
+/** The containers around a box or container, from the outside, without the whole diagram. */
 export function placeOf(part) {
   const place = [];
   for (let here = part.parent; here !== null && here.parent !== null; here = here.parent) {

@@ -1,5 +1,5 @@
-// The diagram: drawn anew when its structure or its folds have changed, and otherwise only
-// painted anew where something has.
+// The diagram: drawn again when its structure or its folds have changed; other changes only repaint
+// the changed parts.
 
 import { element } from "../dom.js";
 import { Layouts } from "./layout.js";
@@ -34,7 +34,7 @@ export class Diagram {
 
   // Drawing
 
-  /** Show this tree, as its folds are. What `anchor` is keeps its place on the screen. */
+  /** Show this tree with its folds. The part `anchor` keeps its place on the screen. */
   draw(tree, anchor = this.current) {
     const before = this.scene?.areas.get(this.shapeOf(anchor)?.part);
     this.tree = tree;
@@ -103,13 +103,13 @@ export class Diagram {
     layer.replaceChildren(...elements);
   }
 
-  /** Too much that turns is no help, and costs time. */
+  /** Too many turning signs don't help, and cost time. */
   calm() {
     const running = this.tree.root.counts[2];
     this.drawing.classList.toggle("calm", running > MOST_SPINNING);
   }
 
-  /** Paint what these boxes are now, and the containers around them. */
+  /** Repaint these boxes, and the containers around them. */
   patch(boxes) {
     if (this.scene === undefined) return;
     const touched = new Set();
@@ -126,9 +126,9 @@ export class Diagram {
     this.filter();
   }
 
-  // Looking for something
+  // Search
 
-  /** Dim what is not looked for, and say where it is. */
+  /** Dim all parts that don't match the search, and show where the matches are. */
   filter() {
     const { page, drawing } = this;
     drawing.classList.toggle("filtered", page.isFiltering);
@@ -143,7 +143,7 @@ export class Diagram {
     }
   }
 
-  /** Open what is around a box, and bring it into view. */
+  /** Open the containers around a box, and bring it into view. */
   reveal(box) {
     const part = box.standIn ?? box;
     if (this.page.folds.reveal(part)) {
@@ -155,7 +155,7 @@ export class Diagram {
     this.focus(part);
   }
 
-  // Who is chosen
+  // Focus
 
   shapeOf(part) {
     return part ? this.shapes.get(keyOf(part)) : undefined;
@@ -166,7 +166,7 @@ export class Diagram {
     return shape?.head ?? shape?.element;
   }
 
-  /** The one that the tabulator leads to. */
+  /** The part that the Tab key leads to. */
   choose(part) {
     this.target(this.current)?.setAttribute("tabindex", -1);
     this.current = part ?? null;
@@ -177,7 +177,7 @@ export class Diagram {
     this.target(part)?.focus({ preventScroll: true });
   }
 
-  // What people do
+  // Input of the reader
 
   listen() {
     const { area } = this;
@@ -200,7 +200,7 @@ export class Diagram {
     else if (part.kind === "fold") this.page.unfold(part);
   }
 
-  /** What is looked at may be another part by now, of the same name, or gone. */
+  /** The part under the card may have been replaced by one of the same name, or be gone. */
   lookAgain() {
     const shape = this.looked === undefined ? undefined : this.shapeOf(this.looked);
     const { part: shown } = this.page.card;
@@ -257,7 +257,7 @@ export class Diagram {
     return key === "0" ? () => this.zoom.fit() : null;
   }
 
-  /** What the keys that press a button do; links follow by themselves. */
+  /** Handle the keys that press a button; links work by themselves. */
   activation(part) {
     if (part?.isContainer) return () => this.toggle(part);
     if (part?.kind === "fold") return () => this.page.unfold(part);
@@ -299,7 +299,7 @@ function headOf(part, scene) {
   return scene.plans.has(part) ? { ...area, h: HEAD } : area;
 }
 
-/** Have the eye see that something has changed. Two names in turn begin the animation anew. */
+/** Draw attention to a change. Alternating between two names restarts the animation. */
 function flash(element) {
   element.dataset.fresh = element.dataset.fresh === "a" ? "b" : "a";
 }

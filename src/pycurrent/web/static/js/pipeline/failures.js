@@ -1,4 +1,4 @@
-// What has failed, and why: the same message said once, with all that failed by it.
+// The failures, grouped by message: each message once, with all stages that failed with it.
 
 import { post } from "../api.js";
 import { element } from "../dom.js";
@@ -112,7 +112,7 @@ export class Failures {
   }
 }
 
-/** Have jobs made again. Gives what has become of it, in words. */
+/** Rebuild jobs. Returns the result in words. */
 async function rebuilt(ids) {
   try {
     const { outcomes } = await post("/rebuild", { ids });

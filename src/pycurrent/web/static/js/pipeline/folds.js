@@ -1,8 +1,8 @@
-// Which containers are open.
+// Decides which containers are open.
 //
-// By default as many as can be shown without crowding the page, from the outside in. That depends
-// on the structure only, so nothing opens or closes because a state has changed. What somebody
-// has opened or closed counts above that, and stands in the address.
+// By default as many as can be shown without crowding the page, from the outside in. That depends on
+// the structure only, so nothing opens or closes because a state has changed. The reader's own folds
+// override it, and are part of the address.
 
 /** Boxes that are shown without having been asked for. */
 export const BUDGET = 150;
@@ -44,7 +44,7 @@ export class Folds {
     else this.open(container);
   }
 
-  /** Open all that is around this part. Says whether something was closed. */
+  /** Open all containers around this part. True if one of them was closed. */
   reveal(part) {
     let changed = false;
     for (let here = part.parent; here !== null; here = here.parent) {

@@ -1,4 +1,4 @@
-// What of a list belongs to which of its items.
+// Assigns the boxes of a list to its items.
 //
 // All boxes of a list are in one group, as far as the server says. An item owns what can be
 // reached from its box and from no other item's, and what only leads to things of its own. The
@@ -80,7 +80,7 @@ class Items {
     }
   }
 
-  /** What nobody owns belongs to the item that all it leads to belongs to. */
+  /** A box without an owner belongs to an item if everything that it leads to does. */
   lead(start) {
     const open = [start];
     while (open.length > 0) {

@@ -1,6 +1,6 @@
-// A plain layout for what is too large for a good one: in time that grows with the number of
-// edges. Each part stands in the layer behind the last one of those that it waits for; crowded
-// layers are broken into several columns; two sweeps bring what is joined near to each other.
+// A simple layout for diagrams that are too large for a good one, in time proportional to the number
+// of edges. Each part is in the layer behind the last of the parts that it waits for; crowded layers
+// are broken into several columns; two sweeps bring joined parts near to each other.
 
 const GAP = { x: 46, y: 10, column: 14 };
 const HIGHEST = 40; // parts of a column

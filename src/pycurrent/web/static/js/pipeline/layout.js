@@ -1,5 +1,5 @@
-// Where everything stands: containers are laid out from the inside out, each as a diagram of its
-// own, in which an open container is one big box.
+// Lays out containers from the inside out, each as its own diagram, in which an open container is
+// one big box.
 //
 // Parts that no edge joins are laid out apart and then packed, so a list of two thousand items
 // is a grid. Layouts are kept by their content: the items of a list are mostly alike.
@@ -12,7 +12,7 @@ const WIDEST = Math.max(900, innerWidth - 330); // of a grid: a box fits beside 
 const RATIO = 1.8;
 const MOST_FOR_DAGRE = { parts: 220, edges: 900 }; // 0.2 s; above that it takes many seconds
 const KEPT = 4000;
-const HIGH = 300; // pixels: from there on what is in the middle may be out of sight
+const HIGH = 300; // pixels: the middle of anything higher may be out of sight
 const HOOK = 46;
 
 /** A plan: where the parts, by their numbers, stand in an area of `w` × `h`; edges as points. */
@@ -166,7 +166,7 @@ function byDagre(sizes, pairs) {
   return { w: width, h: height, at, lines };
 }
 
-/** What stands below each other, by where that is. */
+/** The parts that are below each other, by their x position. */
 function layersOf(nodes) {
   const layers = new Map();
   for (const node of nodes) {

@@ -1,5 +1,5 @@
-// A closed container of very many parts: a small square for each, so that one sees at a glance how
-// much of it is well, and where it is not. Squares of what needs attention are larger.
+// A closed container of many parts: a small square for each shows at a glance how many are well, and
+// where the others are. Squares of parts that need attention are larger.
 
 import { CLOSED } from "./sizes.js";
 import { BLOCKED, SIGNS, svg, worstOf } from "./states.js";

@@ -1,4 +1,4 @@
-// Which rows of a table are shown, and in which order.
+// Chooses and orders the rows of a table.
 
 import { STATES } from "./states.js";
 

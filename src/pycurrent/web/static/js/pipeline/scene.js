@@ -1,4 +1,4 @@
-// What is to be seen of the diagram, and where: open containers as frames, boxes, closed
+// The visible parts of the diagram and their places: open containers as frames, boxes, closed
 // containers, and the lines between them, all in the coordinates of the whole.
 
 import { mosaicOf } from "./mosaic.js";

@@ -1,5 +1,5 @@
-// The elements that a scene is drawn with, and how they are brought up to date. Each part has one
-// element, which stays its own as long as the part is to be seen.
+// The elements of a scene, and how they are brought up to date. Each part has one element, which it
+// keeps as long as it is visible.
 
 import { grouped } from "../numbers.js";
 import { mosaicOf, partAt, squares } from "./mosaic.js";
@@ -9,7 +9,7 @@ import { BLOCKED, FAILED, SIGNS, WORDS, inWords, segments, svg, worstOf } from "
 
 const SIGN = 15;
 
-/** What a screen reader says of a box. */
+/** The text for a box that a screen reader reads. */
 function sayBox(box) {
   const state = box.rank < 0 ? "" : `: ${WORDS[box.rank]}`;
   const update = box.update < 0 ? "" : `, update ${WORDS[box.update]}`;
@@ -112,7 +112,7 @@ export class BoxShape {
   }
 }
 
-/** Where a click on a box leads. */
+/** The address that a click on a box leads to. */
 export function linkOf(box) {
   if (box.jobId === null) return null;
   return `/job/${box.jobId.split("/").map(encodeURIComponent).join("/")}`;

@@ -77,7 +77,7 @@ function stack(container, neighbours) {
   }
 }
 
-/** What hangs together when the hubs, to which very many parts are joined, are taken out. */
+/** The connected parts that are left without the hubs, to which many parts are joined. */
 function strands(children, hubs, of) {
   const seen = new Set(hubs);
   const found = [];
@@ -115,7 +115,7 @@ function keyOf(strand, hubs, of) {
   return `${strand.length} ${[...joined].map(numberOf).sort((a, b) => a - b).join(" ")}`;
 }
 
-/** What the labels of the first parts begin with, in common. */
+/** The common beginning of the labels of the first parts. */
 function nameOf(alike) {
   const labels = alike.map(([part]) => part.title);
   let common = labels[0];

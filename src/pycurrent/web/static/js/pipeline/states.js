@@ -10,7 +10,7 @@ export const OK = rankOf("ok");
 export const FAILED = rankOf("failed");
 export const BLOCKED = rankOf("blocked");
 
-/** The state of most concern of which there are some; -1: there are none. */
+/** The state of most concern with a count above 0; -1 without any. */
 export function worstOf(counts) {
   return counts.findIndex((number) => number > 0);
 }
@@ -87,7 +87,7 @@ export function stateOf(rank, extra = "") {
   return element("span", { class: `state s-${SIGNS[rank]} ${extra}` }, signOf(rank), word);
 }
 
-/** A bar of counts by state. What it says is said in words, too. */
+/** A bar of counts by state, with the same in words. */
 export function barOf(counts, label = inWords(counts)) {
   const bar = svg("svg", {
     class: "bar-of-states",
@@ -100,7 +100,7 @@ export function barOf(counts, label = inWords(counts)) {
   return bar;
 }
 
-const LEAST = 0.03; // of a bar's width: what there is can be seen
+const LEAST = 0.03; // of a bar's width: small counts stay visible
 
 /** The segments of such a bar, for a bar of this size. */
 export function segments(counts, width, height) {

@@ -104,7 +104,7 @@ export class Table {
     head.replaceChildren(name(section.list === null ? "Stage" : "Item", "name"), ...columns);
   }
 
-  // Which rows
+  // Rows
 
   isOpen(made, row) {
     return (made.few || this.page.isFiltering) !== this.page.rowsToggled.has(this.pathOf(made, row));
@@ -120,7 +120,7 @@ export class Table {
     return false;
   }
 
-  /** Find out which rows there are to show. */
+  /** Determine the rows to show. */
   list() {
     const { sort } = this.page;
     for (const made of this.sections) {
@@ -147,7 +147,7 @@ export class Table {
     this.frame = requestAnimationFrame(() => this.fill());
   }
 
-  /** Have in the page what is in view. */
+  /** Put the rows into the page that are in view. */
   fill({ anew = false } = {}) {
     if (this.element.clientHeight === 0) return;
     const { top, height } = this.element.getBoundingClientRect();
@@ -186,7 +186,7 @@ export class Table {
     }
   }
 
-  // What changes
+  // Changes
 
   patch(boxes) {
     this.cells.patch(boxes);
@@ -203,7 +203,7 @@ export class Table {
     if (this.tree !== undefined) this.list();
   }
 
-  // What people do
+  // Input of the reader
 
   click(event) {
     const sort = event.target.closest("[data-sort]");

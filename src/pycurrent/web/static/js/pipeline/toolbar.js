@@ -1,4 +1,4 @@
-// What stands above the views: which view, what is looked for, and how the diagram is shown.
+// The bar above the views: the choice of view, the search, and the settings of the diagram.
 
 import { button, element } from "../dom.js";
 import { grouped } from "../numbers.js";
@@ -52,7 +52,7 @@ export class Toolbar {
 
   makeTools() {
     const { page } = this;
-    // What is said of a button has the words in it that stand on it.
+    // The spoken name of a button contains the words on it.
     const tool = (text, title, act) =>
       button(text, title, act, { class: "small quiet", "aria-label": /^\w/.test(text) ? `${text}: ${title}` : title });
     this.openAll = tool("Unfold all", "Open all folds", () => page.openAll());
@@ -85,7 +85,7 @@ export class Toolbar {
     return element("div", { class: "pipeline-help" }, open, dialog);
   }
 
-  /** Show what is chosen now. */
+  /** Show the present choices. */
   refresh({ found, failures, tooLarge }) {
     const { page } = this;
     for (const [view, tab] of this.tabs) tab.setAttribute("aria-pressed", view === page.view ? "true" : "false");

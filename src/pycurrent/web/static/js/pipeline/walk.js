@@ -1,4 +1,4 @@
-// Which part is next to another one, for the arrow keys.
+// Finds the part next to another one, for the arrow keys.
 
 const SIDEWAYS = 2.5; // how much more it counts to be off the way than to be far
 
