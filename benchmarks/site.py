@@ -31,10 +31,12 @@ class Site:
 async def serving(pipeline: Callable[[], Current[Any]], state_dir: Path) -> AsyncIterator[Site]:
     engine = Engine(pipeline, state_dir=state_dir)
     access = AccessSettings(allow_anonymous=Role.ADMIN)
-    service, settings = Service(engine), WebSettings(port=0, access=access)
+    settings = WebSettings(port=0, access=access)
     with listening(settings) as listener:
-        async with engine, Website(service, settings).serving(listener) as address:
-            yield Site(engine, service, address)
+        async with engine:
+            service = Service(engine.opened)
+            async with Website(service, settings).serving(listener) as address:
+                yield Site(engine, service, address)
 
 
 async def lines_of(site: Site, job_id: str | None) -> int:

@@ -35,13 +35,14 @@ MAY_USE = {
     "engine": {"term", "incr", "store", *EVERYWHERE},
     "cache": {"engine", "store", "term", "incr", *EVERYWHERE},
     "plugins": {*CORE, *EVERYWHERE},
+    "facade": {*CORE, *EVERYWHERE},
     "service": {*CORE, *EVERYWHERE},
     "web": {"service", *CORE, *EVERYWHERE},
     # The command line starts the web.
-    "cli": {"service", "web", *CORE, *EVERYWHERE},
-    "testing": {*CORE, *EVERYWHERE},
+    "cli": {"service", "web", "facade", *CORE, *EVERYWHERE},
+    "testing": {"facade", *CORE, *EVERYWHERE},
     # The public names, the package that gives them, and what `python -m pycurrent` runs.
-    "public": {*CORE, "cli", *EVERYWHERE},
+    "public": {*CORE, "facade", "cli", *EVERYWHERE},
     "": {"public"},
     "__main__": {"cli"},
 }

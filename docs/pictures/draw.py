@@ -45,7 +45,6 @@ async def watch(scratch: Path) -> tuple[list[Text], str]:
     """Run until the moment has come; gives what is seen then, and the diagram."""
     repo = scratch / "pycurrent"
     engine = Engine(lambda: local_ci(repo, out=scratch / "out"), state_dir=scratch / "state")
-    view = EngineView(engine)
     began = monotonic()
     come = asyncio.Event()
 
@@ -55,6 +54,7 @@ async def watch(scratch: Path) -> tuple[list[Text], str]:
 
     engine.listen(look)
     async with asyncio.timeout(300), engine:
+        view = EngineView(engine.opened)
         await come.wait()
         await asyncio.sleep(1)
         took = timedelta(seconds=monotonic() - began)

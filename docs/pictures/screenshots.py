@@ -10,6 +10,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -257,15 +258,15 @@ async def main(names: Collection[str]) -> None:
     wanted = [name for name in PAGES if not names or name in names]
     with TemporaryDirectory() as scratch:
         engine = Engine(shop, state_dir=Path(scratch), config=Config(confirm=Level.DANGEROUS))
-        service = Service(engine)
         users = PasswordFile(Path(scratch) / PASSWORD_FILE)
         settings = WebSettings(port=0, name="shop", access=AccessSettings(providers=(users,)))
         with listening(settings) as listener:
-            async with (
-                engine,
-                Website(service, settings).serving(listener) as address,
-                async_playwright() as playwright,
-            ):
+            async with AsyncExitStack() as stack:
+                await stack.enter_async_context(engine)
+                service = Service(engine.opened)
+                website = Website(service, settings)
+                address = await stack.enter_async_context(website.serving(listener))
+                playwright = await stack.enter_async_context(async_playwright())
                 await prepare(engine, service)
                 browser = await playwright.chromium.launch(
                     executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]

@@ -5,7 +5,6 @@ from pycurrent.cli.main import main
 from pycurrent.engine import (
     CommandFailed,
     Config,
-    Engine,
     FileMonitor,
     Job,
     Level,
@@ -14,6 +13,7 @@ from pycurrent.engine import (
     Pool,
 )
 from pycurrent.errors import PycurrentError, UsageError
+from pycurrent.facade import Engine
 from pycurrent.term import (
     Active,
     Activity,

@@ -48,7 +48,7 @@ async def test_the_result_is_recorded_when_the_end_is_told(
 
         def told(job: Job, end: JobEnd) -> None:
             (instance,) = h.engine.service(Cache).instances.values()
-            record = h.engine.store.lookup("make", instance.key.digest)
+            record = h.engine.opened.store.lookup("make", instance.key.digest)
             seen.append((job.id, record.outcome if record else ""))
 
         h.engine.service(Cache).on_ended(told)

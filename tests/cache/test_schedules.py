@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from pycurrent.cache import Builder, Schedule
-from pycurrent.engine import Engine, Job, Level
+from pycurrent.engine import Job, Level
 from pycurrent.errors import UsageError
+from pycurrent.facade import Engine
 from pycurrent.term import (
     Activity,
     Current,

@@ -169,7 +169,7 @@ class Instances(RuleBasedStateMachine):
     @rule(killed=st.booleans())
     def restart(self, killed: bool) -> None:
         """Killed, the engine leaves the state directory as it is at this moment."""
-        old = self.harness.engine.state.path
+        old = self.harness.engine.opened.state.path
         new = self.folder / str(self.engines)
         if killed:
             # What is temporary may just be removed.

@@ -397,7 +397,7 @@ async def test_a_token_opens_what_its_role_may(
 
 def _token(site: RunningSite, role: Role) -> str:
     token = new_token()
-    with AccessDatabase.open(site.engine.state) as database:
+    with AccessDatabase.open(site.engine.opened.state) as database:
         record = TokenRecord("bot", role.value, datetime.now(UTC), None, None)
         assert database.add_token(record, digest_of(token))
     return token

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pycurrent.cache import Builder
-from pycurrent.engine import Config, Engine, Job, Level
+from pycurrent.engine import Config, Job, Level
+from pycurrent.facade import Engine
 from pycurrent.term import Active, Activity, Current, Ok, component
 
 MOMENTS = ("created", "waiting", "started", "running", "returned", "recorded")

@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 from pycurrent.cache import Builder, builder
-from pycurrent.engine import Engine, Job, Level
+from pycurrent.engine import Job, Level
+from pycurrent.facade import Engine
 from pycurrent.term import Current, component, pair
 
 SCRIPT = """

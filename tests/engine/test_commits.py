@@ -219,10 +219,10 @@ async def test_an_engine_at_rest_can_be_asked_whether_its_records_are_there(tmp_
     """It writes nothing, so no commit would find out."""
     async with Harness(lambda: do(start), state_dir=tmp_path) as h:
         await h.settle()
-        h.engine.check_records()
+        h.engine.opened.check_records()
         assert not messages(h)
         with moved(tmp_path):
-            h.engine.check_records()
+            h.engine.opened.check_records()
             assert len(messages(h)) == 1
             assert h.engine.problems.held
         await h.advance(MINUTE)

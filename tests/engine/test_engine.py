@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from pycurrent.engine import Config, Engine, Job, Level, Monitor, Pool, Step
+from pycurrent.engine import Config, Job, Level, Monitor, OpenEngine, Pool, Step
 from pycurrent.errors import PycurrentError
+from pycurrent.facade import Engine
 from pycurrent.store import StateDir, StateDirLocked
 from pycurrent.term import (
     Active,
@@ -282,7 +283,7 @@ async def test_what_stops_the_engine_is_raised_by_run(tmp_path: Path, error: Bas
         if engine.steps > 1:
             raise error
 
-    engine.after_step(bug)
+    engine.on_open(lambda opened: opened.after_step(bug))
     running = asyncio.ensure_future(engine.run())
     await asyncio.sleep(0)
     var.set(2)
@@ -361,9 +362,9 @@ async def test_at_the_end_nothing_is_left_running(tmp_path: Path) -> None:
     async with Harness(pipeline, state_dir=tmp_path / "state", config=config) as h:
         await asyncio.to_thread((tmp_path / "fifo").read_text)
         await asyncio.sleep(0)
-        logs = [h.engine.state.job_path(job) for job in h.jobs]
+        logs = [h.engine.opened.state.job_path(job) for job in h.jobs]
     assert asyncio.all_tasks() == {asyncio.current_task()}
-    assert h.engine.processes.running == 0
+    assert h.engine.opened.processes.running == 0
     assert h.clock.next_timer is None
     assert (pool.used, pool.waiting) == (0, [])
     assert sorted(events) == ["the engine is stopping", "unwatched", "watch"]
@@ -449,7 +450,7 @@ async def test_a_service_is_made_once_and_closed_at_the_end(tmp_path: Path) -> N
     events: list[str] = []
 
     class Service:
-        def __init__(self, engine: Engine) -> None:
+        def __init__(self, engine: OpenEngine) -> None:
             engine.on_close(self.aclose)
 
         async def aclose(self) -> None:
@@ -469,7 +470,7 @@ async def test_an_engine_whose_lock_is_taken_by_another_stops(tmp_path: Path) ->
     value = Var("value", 1)
     async with Engine(value.get, state_dir=tmp_path / "state") as engine:
         # As where a directory can't be locked, and the file was deleted.
-        fcntl.flock(engine.state.locks[0], fcntl.LOCK_UN)
+        fcntl.flock(engine.opened.state.locks[0], fcntl.LOCK_UN)
         (tmp_path / "state" / "lock").unlink()
         with StateDir.open(tmp_path / "state"):
             value.set(2)

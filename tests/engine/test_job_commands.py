@@ -128,7 +128,7 @@ async def test_what_a_command_that_fails_was_run_for_is_in_the_log(
         assert shown in log
         at = caught[0].stdout_at
         assert at is not None
-        before = h.engine.state.job_path(h.find("do a").id).read_bytes()[:at]
+        before = h.engine.opened.state.job_path(h.find("do a").id).read_bytes()[:at]
         assert before.endswith(b"\nwhy\n")
 
 
@@ -250,7 +250,7 @@ async def test_a_huge_output_is_in_the_log_as_a_whole(tmp_path: Path) -> None:
     async with one(tmp_path, work) as h:
         await h.settle()
         assert h.output == Ok("done")
-        log = h.engine.state.job_path(h.find("do a").id).read_bytes()
+        log = h.engine.opened.state.job_path(h.find("do a").id).read_bytes()
         assert log.count(b"\0") == size
 
 
@@ -346,7 +346,7 @@ async def test_a_cancelled_command_leaves_no_process(tmp_path: Path, mark: str) 
         await h.settle()
         assert h.output == cancelled("enough")
         assert marked(mark) == []
-        assert list(h.engine.state.tmp.iterdir()) == []
+        assert list(h.engine.opened.state.tmp.iterdir()) == []
 
 
 async def test_a_command_may_have_another_grace(tmp_path: Path, mark: str) -> None:

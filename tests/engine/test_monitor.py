@@ -374,7 +374,7 @@ async def test_a_watch_that_hangs_when_it_is_left_is_cancelled(
 
     watched = Watched(leave)
     async with Harness(watched.pipeline, state_dir=tmp_path) as h:
-        h.engine.stop_grace = 0.05
+        h.engine.opened.stop_grace = 0.05
         await h.settle()
         began = monotonic()
     assert monotonic() - began < HEEDS_WITHIN + 3

@@ -73,10 +73,10 @@ async def test_a_job_that_does_not_end_is_left_alone(
     """It is named, recorded as interrupted, and not waited for by `asyncio.run` either."""
     stubborn = Stubborn()
     async with one(tmp_path, where(stubborn)) as h:
-        h.engine.stop_grace = GRACE
+        h.engine.opened.stop_grace = GRACE
         await h.settle()
         job = h.find("do a").id
-        log = h.engine.state.job_path(job)
+        log = h.engine.opened.state.job_path(job)
         began = monotonic()
     assert monotonic() - began < 20  # rather than for ever
     assert f"job {job} (do a) was cancelled" in caplog.text
@@ -84,7 +84,7 @@ async def test_a_job_that_does_not_end_is_left_alone(
         # A hook is left alone first, and then the job ends.
         assert f"job {job} (do a) does not end" in caplog.text
         assert "does not end although it was cancelled again and again" in log.read_text()
-        assert h.engine.left_alone == [job]
+        assert h.engine.opened.left_alone == [job]
     async with Harness(lambda: do(start), state_dir=tmp_path) as again:
         await again.settle()
         assert [build.outcome for build in again.history()] == [None, "done"]
@@ -110,17 +110,17 @@ async def test_what_takes_its_time_to_tidy_up_is_not_disturbed(tmp_path: Path) -
             events.append("tidied up")
 
     async with one(tmp_path, work) as h:
-        h.engine.stop_grace = 2
+        h.engine.opened.stop_grace = 2
         await h.until(lambda: "\nready" in h.log("do a"))
     assert events == ["the command has ended", "tidied up"]
-    assert h.engine.left_alone == []
+    assert h.engine.opened.left_alone == []
 
 
 async def test_what_a_person_had_cancelled_stays_so_if_it_is_left_alone(tmp_path: Path) -> None:
     """It is not run again by the next engine."""
     stubborn = Stubborn()
     async with one(tmp_path, in_its_work(stubborn)) as h:
-        h.engine.stop_grace = GRACE
+        h.engine.opened.stop_grace = GRACE
         await h.settle()
         h.find("do a").cancel("by anna")
     async with one(tmp_path, start) as again:
@@ -137,7 +137,7 @@ def test_asyncio_does_not_wait_for_a_job_that_was_left_alone(tmp_path: Path) -> 
     async def main() -> None:
         stubborn.append(Stubborn())
         async with one(tmp_path, in_its_work(stubborn[0])) as h:
-            h.engine.stop_grace = GRACE
+            h.engine.opened.stop_grace = GRACE
             await h.settle()
 
     began = monotonic()

@@ -90,9 +90,9 @@ async def test_the_automatic_release_is_not_recorded(
     """The next engine asks again, for as long."""
     for _ in range(2):
         async with engine(tmp_path, config(AVERAGE, HOUR)) as h:
-            before = h.engine.config.confirm, h.engine.releases_itself
+            before = h.engine.config.confirm, h.engine.opened.releases_itself
             await h.advance(HOUR)
-            after = h.engine.config.confirm, h.engine.releases_itself
+            after = h.engine.config.confirm, h.engine.opened.releases_itself
         assert (before, after) == ((AVERAGE, True), (None, False))
 
 
@@ -100,11 +100,11 @@ async def test_what_a_person_has_set_is_not_released(tmp_path: Path) -> None:
     """Not in this run, be it the same level again, and not in the next one."""
     async with engine(tmp_path, by_code(AVERAGE, HOUR)) as h:
         h.engine.config.confirm = AVERAGE
-        assert not h.engine.releases_itself
+        assert not h.engine.opened.releases_itself
         await h.advance(HOUR)
         assert h.engine.config.confirm is AVERAGE
     async with engine(tmp_path, by_code(DANGEROUS, HOUR)) as h:
-        assert not h.engine.releases_itself
+        assert not h.engine.opened.releases_itself
         await h.advance(HOUR)
         assert h.engine.config.confirm is AVERAGE
 

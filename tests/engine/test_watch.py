@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from watchfiles import Change
 
-from pycurrent.engine import Engine
 from pycurrent.engine.file_monitor import FileMonitor, engine_files
 from pycurrent.engine.watch import FileWatcher, Notice, watch_paths
 from pycurrent.engine.watch_inotify import InotifyWatcher
 from pycurrent.engine.watch_portable import WatchfilesWatcher, _Surroundings
 from pycurrent.errors import PycurrentError
+from pycurrent.facade import Engine
 from pycurrent.term import Current, Ok, component, seq
 
 WATCHERS = [InotifyWatcher, WatchfilesWatcher]

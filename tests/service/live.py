@@ -61,8 +61,10 @@ async def seen(
 ) -> AsyncIterator[Seen]:
     """Run a pipeline until there is nothing more to do, and then look on."""
     harness = Harness(pipeline, state_dir=path, config=config)
-    service = Service(harness.engine)
+    made: list[Service] = []
+    harness.engine.on_open(lambda opened: made.append(Service(opened)))
     async with harness:
+        service = made[0]
         await harness.settle()
         try:
             yield Seen(harness, service)

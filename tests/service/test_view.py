@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import pycurrent as current
 from pycurrent import Config, Current, Job, Level, Pool, Schedule, Var, builder
-from pycurrent.engine import JobState
+from pycurrent.engine import JobState, OpenEngine
 from pycurrent.service import EngineView, ForConfirmation, InQueue, StageChange, StageView
 from pycurrent.service.view import share
 from pycurrent.term import Activity, Failed, Ok, State, Stats
@@ -41,9 +41,19 @@ class Seen:
 
     def __init__(self, term: Current[object], path: Path, config: Config | None = None) -> None:
         self.harness = Harness(lambda: term, state_dir=path, config=config)
-        self.view = EngineView(self.harness.engine)
         self.changes: list[StageChange] = []
-        self.view.listen(self.changes.extend)
+        self._views: list[EngineView] = []
+        self.harness.engine.on_open(self._look)
+
+    def _look(self, opened: OpenEngine) -> None:
+        view = EngineView(opened)
+        view.listen(self.changes.extend)
+        self._views.append(view)
+
+    @property
+    def view(self) -> EngineView:
+        """Made before the first step."""
+        return self._views[0]
 
     def stages(self, limit: int = 100) -> dict[str, StageView]:
         return {stage.label: stage for stage in self.view.overview(limit).stages}

@@ -33,7 +33,7 @@ async def test_good(harness):
 
 async def test_jobs_are_ended(harness):
     async with harness(lambda: sleep("abc")) as h:
-        await h.until(lambda: h.engine.processes.running)
+        await h.until(lambda: h.engine.opened.processes.running)
 
 async def test_left_open(harness):
     await harness(lambda: count("abc")).__aenter__()

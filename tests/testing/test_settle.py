@@ -303,7 +303,7 @@ async def test_what_stops_the_engine_is_raised(tmp_path: Path) -> None:
     """By `settle`, and at the end, so that no test can overlook it."""
     harness = Harness(lambda: current.constant(1), state_dir=tmp_path)
     await harness.__aenter__()
-    harness.engine.crash(ZeroDivisionError())
+    harness.engine.opened.crash(ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
         await harness.settle()
     with pytest.raises(ZeroDivisionError):

@@ -100,12 +100,13 @@ async def api_of(
     this address.
     """
     harness = Harness(pipeline, state_dir=state_dir, config=config)
-    service = Service(harness.engine)
-    website = Website(service, settings or WebSettings())
-    async with harness, website.open() as app:
+    settings = settings or WebSettings()
+    made: list[Website] = []
+    harness.engine.on_open(lambda opened: made.append(Website(Service(opened), settings)))
+    async with harness, made[0].open() as app:
         await harness.settle()
         transport = httpx.ASGITransport(app, client=(client, 12345))
         headers = {"Authorization": f"Bearer {app.state.access.owner.token}"}
         base = "http://localhost"
         async with httpx.AsyncClient(transport=transport, base_url=base, headers=headers) as http:
-            yield Api(harness, service, http)
+            yield Api(harness, made[0].service, http)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pycurrent.engine import Config, Engine
+from pycurrent.engine import Config
+from pycurrent.facade import Engine
 from pycurrent.service import Service
 from pycurrent.term import Current
 from pycurrent.web.server import Website, listening
@@ -37,9 +38,9 @@ async def running_site(
 ) -> AsyncIterator[RunningSite]:
     """Runs a pipeline, and serves it to this machine, within the block."""
     engine = Engine(pipeline, state_dir=state_dir, config=config)
-    service = Service(engine)
-    website = Website(service, settings)
+    made: list[Website] = []
+    engine.on_open(lambda opened: made.append(Website(Service(opened), settings)))
     with listening(settings) as listener:
-        async with engine, website.serving(listener) as address:
-            yield RunningSite(address.url, engine, service)
+        async with engine, made[0].serving(listener) as address:
+            yield RunningSite(address.url, engine, made[0].service)
     engine.raise_if_crashed()

@@ -611,7 +611,7 @@ async def test_health_needs_no_rights(tmp_path: Path) -> None:
         async with api_of(lambda: tasks.stage("quick"), tmp_path) as api:
             for path in ("/healthz", "/readyz"):
                 assert (await api.client.get(path)).json() == {"status": "ok"}
-            api.harness.engine.crash(RuntimeError("a bug"))
+            api.harness.engine.opened.crash(RuntimeError("a bug"))
             assert (await api.client.get("/healthz")).status_code == 200
             assert (await api.client.get("/readyz")).status_code == 503
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -40,8 +41,12 @@ ACCEPTANCE: list[Any] = [positive_data_acceptance]
 
 
 def document() -> dict[str, Any]:
-    service = Service(Engine(lambda: current.constant(1), state_dir="never-opened"))
-    return create_app(service, WebSettings()).openapi()
+    async def described() -> dict[str, Any]:
+        with TemporaryDirectory() as folder:
+            async with Engine(lambda: current.constant(1), state_dir=folder) as engine:
+                return create_app(Service(engine.opened), WebSettings()).openapi()
+
+    return asyncio.run(described())
 
 
 DOCUMENT = document()

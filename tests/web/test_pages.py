@@ -263,7 +263,7 @@ async def test_a_job_that_has_ended_can_not_be_cancelled(site: Site, visitor: Vi
 async def test_a_job_whose_log_was_removed_still_has_its_page(site: Site, visitor: Visitor) -> None:
     """As after `pycurrent gc`."""
     job = site.job("reply bad")
-    site.harness.engine.state.job_path(job).unlink()
+    site.harness.engine.opened.state.job_path(job).unlink()
     page = await visitor.get(f"/job/{job}")
     assert (page.status_code, "The log has been removed" in page.text) == (200, True)
 

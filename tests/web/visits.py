@@ -149,7 +149,7 @@ class Site:
 
     def database(self) -> AccessDatabase:
         """As the command line opens it, beside the engine."""
-        return AccessDatabase.open(self.harness.engine.state)
+        return AccessDatabase.open(self.harness.engine.opened.state)
 
 
 def access(state_dir: Path, **settings: Any) -> AccessSettings:
@@ -167,11 +167,12 @@ async def open_site(
 ) -> AsyncIterator[Site]:
     """A site whose pipeline has settled. Jobs at the highest level wait for confirmation."""
     harness = Harness(make, state_dir=state_dir, config=config or confirm_dangerous())
-    service = Service(harness.engine)
-    website = Website(service, settings or WebSettings(access=access(state_dir)))
-    async with harness, website.open() as app:
+    settings = settings or WebSettings(access=access(state_dir))
+    made: list[Website] = []
+    harness.engine.on_open(lambda opened: made.append(Website(Service(opened), settings)))
+    async with harness, made[0].open() as app:
         await harness.settle()
-        yield Site(harness, service, app, state_dir)
+        yield Site(harness, made[0].service, app, state_dir)
 
 
 def text_of(page: httpx.Response) -> str:

@@ -14,9 +14,9 @@ from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.states import Abandoned, Demand, Run, end_of
 from pycurrent.cache.stopping import see_off
 from pycurrent.engine.driven_job import DrivenJob, JobState
-from pycurrent.engine.engine import Engine
 from pycurrent.engine.job_run import run_job
 from pycurrent.engine.logrules import Explanation
+from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.pool import Tickets
 from pycurrent.engine.tasks import leave_alone
 from pycurrent.errors import UsageError, WrongKind
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 class Cache:
     """The instances that are needed, and the runs at work: a service of the engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: OpenEngine) -> None:
         self.engine = engine
         self.instances: dict[tuple[str, str], Instance] = {}
         self._op_types: dict[str, OperationType] = {}
@@ -53,7 +53,7 @@ class Cache:
         self._told_of_ends: list[JobEnded] = []
         engine.after_step(self.update)
         engine.after_commit(self._launch)
-        engine.on_close(self.aclose)
+        engine.on_stop(self.aclose)
         engine.work.ask(self._goes_on)
 
     def op_type(self, cls: type[AnyOperation]) -> OperationType:
@@ -219,7 +219,7 @@ class Cache:
     async def aclose(self) -> None:
         """Cancel what runs. Its work is run again by the next engine that needs it.
 
-        What does not end is left alone, and is in `Engine.left_alone`.
+        What does not end is left alone, and is in `OpenEngine.left_alone`.
         """
         for instance in list(self._making):
             run = instance.run

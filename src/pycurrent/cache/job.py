@@ -6,13 +6,13 @@ from collections.abc import Callable
 from datetime import datetime
 
 from pycurrent.engine.driven_job import DrivenJob
-from pycurrent.engine.engine import Engine
 from pycurrent.engine.joblog import JobLog
+from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.pool import Priority, Tickets
 
 
 def new_job(
-    engine: Engine,
+    engine: OpenEngine,
     *,
     op: str,
     description: str,
@@ -40,7 +40,7 @@ def new_job(
     return job
 
 
-def _new_log(engine: Engine, op: str, now: datetime) -> tuple[str, JobLog]:
+def _new_log(engine: OpenEngine, op: str, now: datetime) -> tuple[str, JobLog]:
     while True:
         job_id = engine.state.new_job_id(op, now)
         try:

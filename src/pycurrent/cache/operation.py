@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 from pycurrent.cache.cache import Cache, OperationPrimitive
 from pycurrent.cache.declared import check_class
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.job import Job
-from pycurrent.term import Primitive
-
-if TYPE_CHECKING:
-    from pycurrent.engine.engine import Engine
+from pycurrent.term import Primitive, Runtime
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -52,7 +49,7 @@ class AnyOperation(ABC):
     def types(cls) -> tuple[object, object | None, object]:
         """The types of key, value (None for no value), and outcome."""
 
-    def invalidate(self, engine: Engine, key: Any) -> None:
+    def invalidate(self, engine: Runtime, key: Any) -> None:
         """Forget the result for a key: it is made again if it is needed, or once it is."""
         engine.service(Cache).invalidate(self, key)
 

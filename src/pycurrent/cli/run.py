@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Coroutine
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+)
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
@@ -17,16 +22,17 @@ from pycurrent.cli.end import bounded_end
 from pycurrent.cli.output import one_line
 from pycurrent.cli.pipeline_command import Call
 from pycurrent.cli.run_options import RunOptions
-from pycurrent.cli.screen import is_live, screen_for
+from pycurrent.cli.screen import Screen, is_live, screen_for
 from pycurrent.cli.site import prepared_site
 from pycurrent.cli.status import SIGNALLED, Exit
 from pycurrent.cli.stop import stop_requests
 from pycurrent.cli.summary import LISTED, Summary, log_command
 from pycurrent.cli.tail import last_lines
-from pycurrent.engine import Effect, Engine
+from pycurrent.engine import Effect, OpenEngine
 from pycurrent.engine.collector import keep_all_that_is
 from pycurrent.engine.threshold import Recorded
 from pycurrent.errors import UsageError
+from pycurrent.facade import Engine
 from pycurrent.service import EngineView, Overview
 from pycurrent.service.words import plural
 from pycurrent.term import Active, Failed, Ok, UsageFailure
@@ -40,6 +46,15 @@ class _Stopped:
 
     signal: signal.Signals
     overview: Overview
+
+
+@dataclass(frozen=True)
+class _Faces:
+    """What shows a run: made when its engine is open, so that they miss nothing."""
+
+    view: EngineView
+    screen: Screen
+    serving: AbstractAsyncContextManager[str | None]
 
 
 def run_pipeline(call: Call, options: RunOptions) -> int:
@@ -92,18 +107,15 @@ def earned(overview: Overview, *, recorded: bool) -> Exit:
 async def _run(engine: Engine, call: Call, options: RunOptions, logs: str) -> Overview | _Stopped:
     """What there is when nothing more can happen, or when a signal came before."""
     engine.unused = call.unused
-    view = EngineView(engine)
-    screen = screen_for(view, sys.stdout, name=call.name, log_command=logs)
-    with (
-        prepared_site(engine, view, options, call.site) as serving,
-        stop_requests(screen.restore) as request,
-    ):
-        async with screen, engine, serving as url:
-            keep_all_that_is()
-            if url is not None:
-                screen.say(f"serving {url}")
-            if (kept := engine.threshold.recorded) is not None:
-                screen.say(kept_level(kept))
+    with prepared_site(options, call.site) as serve, stop_requests() as request:
+
+        def faces(opened: OpenEngine) -> _Faces:
+            view = EngineView(opened)
+            screen = screen_for(view, sys.stdout, name=call.name, log_command=logs)
+            request.farewell = screen.restore
+            return _Faces(view, screen, serve(opened, view))
+
+        async with _at_work(engine, faces) as (view, screen):
             ends = [engine.failed(), request.wait()]
             await _first(*ends, *([engine.settled()] if options.once else []))
             engine.raise_if_crashed()
@@ -114,6 +126,30 @@ async def _run(engine: Engine, call: Call, options: RunOptions, logs: str) -> Ov
             if request.signal is not None:
                 screen.say(f"stopping: {_to_cancel(engine)}; once more, and it ends at once")
     return overview if request.signal is None else _Stopped(request.signal, overview)
+
+
+@asynccontextmanager
+async def _at_work(
+    engine: Engine, faces: Callable[[OpenEngine], _Faces]
+) -> AsyncIterator[tuple[EngineView, Screen]]:
+    """Run the engine for the block, on its screen, which shows its end too, and on its site."""
+    made: asyncio.Future[_Faces] = asyncio.get_running_loop().create_future()
+
+    async def show(opened: OpenEngine) -> None:
+        shown = faces(opened)
+        await outermost.enter_async_context(shown.screen)
+        made.set_result(shown)
+
+    engine.on_open(show)
+    async with AsyncExitStack() as outermost, engine:
+        keep_all_that_is()
+        shown = made.result()
+        async with shown.serving as url:
+            if url is not None:
+                shown.screen.say(f"serving {url}")
+            if (kept := engine.opened.threshold.recorded) is not None:
+                shown.screen.say(kept_level(kept))
+            yield shown.view, shown.screen
 
 
 def kept_level(recorded: Recorded) -> str:

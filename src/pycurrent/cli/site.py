@@ -10,44 +10,56 @@ from contextlib import (
     nullcontext,
 )
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pycurrent.cli.load import SiteOf
 from pycurrent.cli.run_options import RunOptions
-from pycurrent.engine import Engine
+from pycurrent.engine import OpenEngine
 from pycurrent.service import EngineView, Service
 
 if TYPE_CHECKING:
     from pycurrent.web import WebSettings
 
 
-@contextmanager
-def prepared_site(
-    engine: Engine, view: EngineView, options: RunOptions, site: SiteOf | None
-) -> Iterator[AbstractAsyncContextManager[str | None]]:
-    """Make the site ready to be served, and take its port, before anything runs.
+class Serve(Protocol):
+    """Makes the site of an engine that has just been opened."""
 
-    Gives what serves it, within its block: with its address, or None if there is to be none.
+    def __call__(
+        self, engine: OpenEngine, view: EngineView, /
+    ) -> AbstractAsyncContextManager[str | None]:
+        """Return what serves it within its block, with its address; None if there is none."""
+
+
+@contextmanager
+def prepared_site(options: RunOptions, site: SiteOf | None) -> Iterator[Serve]:
+    """Check the settings of the site and take its port, before anything runs.
+
     Raises `UsageError` if it can't be served as asked.
     """
     if not options.serves:
-        yield nullcontext()
+        yield lambda engine, view: nullcontext()
         return
     # Only here, as it takes a while to import.
-    from pycurrent.web.server import Website, listening
+    from pycurrent.web.server import Website, check_settings, listening
     from pycurrent.web.users.owner import address_with
 
     settings = _settings(options, site)
-    website = Website(Service(engine, view), settings)
+    check_settings(settings)
     with listening(settings) as listener:
 
-        @asynccontextmanager
-        async def serving() -> AsyncIterator[str | None]:
-            async with website.serving(listener) as address:
-                public = settings.access.public_url
-                yield address.way_in if public is None else address_with(address.token, public)
+        def serve(engine: OpenEngine, view: EngineView) -> AbstractAsyncContextManager[str | None]:
+            # At once, so that the metrics and the events miss nothing.
+            website = Website(Service(engine, view), settings)
 
-        yield serving()
+            @asynccontextmanager
+            async def serving() -> AsyncIterator[str | None]:
+                async with website.serving(listener) as address:
+                    public = settings.access.public_url
+                    yield address.way_in if public is None else address_with(address.token, public)
+
+            return serving()
+
+        yield serve
 
 
 def _settings(options: RunOptions, site: SiteOf | None) -> WebSettings:

@@ -15,11 +15,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class StopRequest:
     """A signal to stop, if one has come. See `stop_requests`."""
 
-    def __init__(self, farewell: Callable[[], None]) -> None:
+    def __init__(self) -> None:
+        self.farewell: Callable[[], None] = lambda: None
+        """Called before a second signal ends the process at once."""
         self.signal: signal.Signals | None = None
         self._loop = asyncio.get_running_loop()
         self._come = asyncio.Event()
-        self._farewell = farewell
 
     async def wait(self) -> signal.Signals:
         await self._come.wait()
@@ -33,21 +34,21 @@ class StopRequest:
             self._loop.call_soon_threadsafe(self._come.set)
         else:
             # An engine that is killed loses nothing, and its commands end with it.
-            self._farewell()
+            self.farewell()
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
 
 @contextmanager
-def stop_requests(farewell: Callable[[], None]) -> Iterator[StopRequest]:
+def stop_requests() -> Iterator[StopRequest]:
     """Take SIGINT, SIGTERM and SIGHUP as requests to stop, within the block.
 
     The first one is for the program to see. A second one ends the process at once, by the
-    signal, after `farewell()`. Not by the event loop's own handlers: those wait for the loop,
+    signal, after its `farewell()`. Not by the event loop's own handlers: those wait for the loop,
     which is no help when somebody's function never comes back. What is ignored from the start
     (`nohup`) stays so.
     """
-    request = StopRequest(farewell)
+    request = StopRequest()
     old = {
         number: signal.signal(number, request.receive)
         for number in _SIGNALS

@@ -3,7 +3,6 @@
 from pycurrent.engine.clock import Clock, Moment, SystemClock, Timer
 from pycurrent.engine.command import CommandFailed, CommandOptions
 from pycurrent.engine.driven_job import DrivenJob, JobState
-from pycurrent.engine.engine import Engine
 from pycurrent.engine.file_monitor import FileMonitor
 from pycurrent.engine.job import Job
 from pycurrent.engine.job_host import JobHost
@@ -12,10 +11,11 @@ from pycurrent.engine.level import Config, Level
 from pycurrent.engine.logrules import LogRule, LogRules
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.monitor import Monitor
+from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.pool import AnyPool, Pool, Priority, Waiter
 from pycurrent.engine.problems import Effect, Problem, Problems
 from pycurrent.engine.process import CommandNotStarted, Processes, SupervisorLost
-from pycurrent.engine.step import JobHandle, Step
+from pycurrent.engine.step import JobHandle, Listeners, Step
 from pycurrent.engine.watch import watch_paths
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "Config",
     "DrivenJob",
     "Effect",
-    "Engine",
     "FileMonitor",
     "Job",
     "JobHandle",
@@ -36,10 +35,12 @@ __all__ = [
     "JobLog",
     "JobState",
     "Level",
+    "Listeners",
     "LogRule",
     "LogRules",
     "Moment",
     "Monitor",
+    "OpenEngine",
     "Pool",
     "Priority",
     "Problem",

@@ -48,14 +48,12 @@ class Commits:
         clock: Clock,
         problems: Problems,
         work: Work,
-        resumed: Callable[[], None],
     ) -> None:
-        """`resumed()` is called when commits succeed again."""
         self._store = store
         self._clock = clock
         self._problems = problems
         self._work = work
-        self._resumed = resumed
+        self._told_of_resuming: list[Callable[[], None]] = []
         self._failing_since: Moment | None = None
         self._wait = _FIRST_RETRY
         self._retry: Timer | None = None
@@ -93,6 +91,10 @@ class Commits:
             self._store.check()
         except StoreError as error:
             self._fail(error)
+
+    def on_resumed(self, resumed: Callable[[], None]) -> None:
+        """Have `resumed()` called whenever commits succeed again, after some that failed."""
+        self._told_of_resuming.append(resumed)
 
     async def work_again(self) -> None:
         """Wait until something new may begin."""
@@ -145,7 +147,8 @@ class Commits:
         for waiter in held:
             if not waiter.done():
                 waiter.set_result(None)
-        self._resumed()
+        for resumed in self._told_of_resuming:
+            resumed()
 
     def _again(self) -> None:
         self._retry = None

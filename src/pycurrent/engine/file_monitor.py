@@ -11,12 +11,12 @@ from pycurrent.engine.monitor import Monitor
 from pycurrent.engine.watch import FileWatcher, Paths, file_watcher, watch_paths
 
 if TYPE_CHECKING:
-    from pycurrent.engine.engine import Engine
+    from pycurrent.engine.open_engine import OpenEngine
 
 T = TypeVar("T")
 
 
-def engine_files(engine: Engine) -> FileWatcher:
+def engine_files(engine: OpenEngine) -> FileWatcher:
     """The watcher that all of an engine's inputs share: a service of the engine."""
     watcher = file_watcher()
 
@@ -50,6 +50,6 @@ class FileMonitor(Monitor[T]):
         self.paths = paths
 
     def watching(
-        self, engine: Engine, refresh: Callable[[], None]
+        self, engine: OpenEngine, refresh: Callable[[], None]
     ) -> AbstractAsyncContextManager[object]:
         return engine.service(engine_files).watch(self.paths, refresh)

@@ -22,7 +22,7 @@ from pycurrent.engine.watcher import Leaving, Watcher
 from pycurrent.term import Metadata, Output, Primitive, Runtime, Subscription
 
 if TYPE_CHECKING:
-    from pycurrent.engine.engine import Engine
+    from pycurrent.engine.open_engine import OpenEngine
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ class Monitor(Generic[T]):
         return _Monitored(self)
 
     def watching(
-        self, engine: Engine, refresh: Callable[[], None]
+        self, engine: OpenEngine, refresh: Callable[[], None]
     ) -> AbstractAsyncContextManager[object]:
         """`watch` in an engine: kinds of monitors that share one of its services override it."""
         return self.watch(refresh)
@@ -102,7 +102,7 @@ def _given(text: str) -> Callable[[], str]:
 class Monitors:
     """The monitors that an engine watches: a service of the engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: OpenEngine) -> None:
         self._engine = engine
         self._watched: dict[Monitor[Any], Watcher[Any]] = {}
         self._ending: dict[Monitor[Any], asyncio.Future[None]] = {}

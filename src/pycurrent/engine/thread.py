@@ -15,9 +15,14 @@ class LoopThread:
     def __init__(self) -> None:
         self._ident = threading.get_ident()
 
+    @property
+    def is_here(self) -> bool:
+        """True in that thread."""
+        return threading.get_ident() == self._ident
+
     def check(self, call: str) -> None:
         """Raises `UsageError` in any other thread, before anything has been done there."""
-        if threading.get_ident() != self._ident:
+        if not self.is_here:
             raise UsageError(
                 f"{call} was called in thread {threading.current_thread().name!r}, and belongs to "
                 "that of the engine's event loop: there, use loop.call_soon_threadsafe(...)"

@@ -25,8 +25,8 @@ from pycurrent.engine.tasks import failure_by, leave_alone, this_task
 from pycurrent.term import Active, Activity, Ok, Output
 
 if TYPE_CHECKING:
-    from pycurrent.engine.engine import Engine
     from pycurrent.engine.monitor import Monitor
+    from pycurrent.engine.open_engine import OpenEngine
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ class Watcher(Generic[T]):
     """A monitor that is watched now."""
 
     def __init__(
-        self, engine: Engine, monitor: Monitor[T], *, after: asyncio.Future[None] | None
+        self, engine: OpenEngine, monitor: Monitor[T], *, after: asyncio.Future[None] | None
     ) -> None:
         """Watches once the last watch of the monitor has ended, as `after` tells."""
         self.output: Output[T] = Active(Activity.RUNNING)

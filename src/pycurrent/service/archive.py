@@ -19,8 +19,7 @@ class Archive:
     `StoreError` if the database can't be read.
     """
 
-    def __init__(self, state_dir: Callable[[], Path]) -> None:
-        """`state_dir()` is asked for once the engine runs."""
+    def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
 
     async def page(
@@ -39,7 +38,7 @@ class Archive:
         return await self._read(lambda records: records.operations())
 
     async def _read(self, query: Callable[[Records], T]) -> T:
-        state_dir = self._state_dir()
+        state_dir = self._state_dir
 
         def read() -> T:
             with Records.open(state_dir) as records:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pycurrent.engine import Engine, Level
+from pycurrent.engine import Level, OpenEngine
 from pycurrent.service.events import ConfirmChanged, EventHub
 from pycurrent.service.jobs import Jobs
 from pycurrent.service.views import ForConfirmation, JobView
@@ -30,7 +30,7 @@ class Confirmation:
 class ConfirmationLevel:
     """Shows and changes the level of an engine, and tells when it has changed."""
 
-    def __init__(self, engine: Engine, jobs: Jobs, hub: EventHub) -> None:
+    def __init__(self, engine: OpenEngine, jobs: Jobs, hub: EventHub) -> None:
         self._config = engine.config
         self._jobs = jobs
         self._hub = hub

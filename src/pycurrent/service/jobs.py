@@ -9,7 +9,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from pycurrent.cache import Cache, Handle
-from pycurrent.engine import DrivenJob, Engine, JobState
+from pycurrent.engine import DrivenJob, JobState, OpenEngine
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.history import HistoryEntry, entry_of
 from pycurrent.service.view import EngineView, show_job, show_jobs
@@ -80,7 +80,7 @@ class Jobs:
     `by` in the commands is who asks, for the log.
     """
 
-    def __init__(self, engine: Engine, view: EngineView) -> None:
+    def __init__(self, engine: OpenEngine, view: EngineView) -> None:
         self._engine = engine
         self._view = view
 

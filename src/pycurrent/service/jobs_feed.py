@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import perf_counter
 
-from pycurrent.engine import Engine, Step
+from pycurrent.engine import OpenEngine, Step
 from pycurrent.service.events import EventHub, JobsChanged
 from pycurrent.service.jobs import Jobs
 from pycurrent.service.paced import Paced
@@ -23,7 +23,7 @@ class JobsFeed:
     some of the jobs any more.
     """
 
-    def __init__(self, engine: Engine, jobs: Jobs, hub: EventHub) -> None:
+    def __init__(self, engine: OpenEngine, jobs: Jobs, hub: EventHub) -> None:
         self._jobs = jobs
         self._hub = hub
         self._told: dict[str, JobView] = {}

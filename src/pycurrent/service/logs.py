@@ -49,8 +49,8 @@ class Logs:
     folder of the logs too.
     """
 
-    def __init__(self, state: Callable[[], StateDir], is_running: Callable[[str], bool]) -> None:
-        """`state()` is asked for once the engine runs; `is_running(job_id)` tells of its jobs."""
+    def __init__(self, state: StateDir, is_running: Callable[[str], bool]) -> None:
+        """`is_running(job_id)` tells whether one of the engine's jobs has not ended."""
         self._state = state
         self._is_running = is_running
         self._indexes: OrderedDict[str, LogIndex] = OrderedDict()
@@ -60,7 +60,7 @@ class Logs:
     def path(self, job_id: str) -> Path:
         """Where the log is."""
         try:
-            path = self._state().job_path(job_id)
+            path = self._state.job_path(job_id)
             if path.is_file():
                 return path
         except (BadJobId, OSError, ValueError) as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pycurrent.cache import Cache
-from pycurrent.engine import AnyPool, DrivenJob, Effect, Engine, JobState, Pool, Step
+from pycurrent.engine import AnyPool, DrivenJob, Effect, JobState, OpenEngine, Pool, Step
 from pycurrent.service.view import EngineView
 from pycurrent.service.views import JobView, StageChange
 from pycurrent.store import JobEnd
@@ -49,9 +49,9 @@ Waited = Callable[[str, float], None]
 
 
 class Gauge:
-    """Measures an engine. To be made before the engine starts."""
+    """Measures an engine from now on."""
 
-    def __init__(self, engine: Engine, view: EngineView, followers: Callable[[], int]) -> None:
+    def __init__(self, engine: OpenEngine, view: EngineView, followers: Callable[[], int]) -> None:
         self._engine = engine
         self._followers = followers
         self._pools: dict[str, AnyPool] = {}
@@ -60,7 +60,7 @@ class Gauge:
         self._evaluated: list[Evaluated] = []
         self._waited: list[Waited] = []
         self._ended: Counter[JobEnd] = Counter()
-        self._begun = engine.listen(self._begin)
+        engine.service(Cache).on_ended(self._count_end)
         engine.listen(self._stepped)
         view.listen(self._changed)
 
@@ -105,12 +105,6 @@ class Gauge:
                 for effect in Effect
             ),
         )
-
-    def _begin(self, step: Step) -> None:
-        # The cache is made while the engine is open, as it ends before what it uses; and no job
-        # begins before the end of the first step.
-        self._begun()
-        self._engine.service(Cache).on_ended(self._count_end)
 
     def _count_end(self, job: DrivenJob, end: JobEnd) -> None:
         self._ended[end] += 1

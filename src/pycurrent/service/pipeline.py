@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from pycurrent.cache import Cache
-from pycurrent.engine import Engine, Step
+from pycurrent.engine import OpenEngine, Step
 from pycurrent.engine.collector import paused_collector
 from pycurrent.service.events import (
     Event,
@@ -116,10 +116,10 @@ class _Drawing:
 class PipelineFeed:
     """Draws the pipeline of an engine, and tells its followers what changes.
 
-    To be made before the engine starts. Belongs to the event loop's thread.
+    Made at any time while it is open. Belongs to the event loop's thread.
     """
 
-    def __init__(self, engine: Engine, hub: EventHub) -> None:
+    def __init__(self, engine: OpenEngine, hub: EventHub) -> None:
         self._engine = engine
         self._hub = hub
         self._names = Names()

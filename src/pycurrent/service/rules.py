@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from pycurrent.engine import Engine, LogRule, LogRules
+from pycurrent.engine import LogRule, LogRules, OpenEngine
 from pycurrent.errors import UsageError
 from pycurrent.service.archive import Archive
 from pycurrent.service.errors import NoSuchJob, NoSuchRule
@@ -50,7 +50,7 @@ class Trial:
 class Rules:
     """Belongs to the event loop's thread. Rules are written at once, and hold from then on."""
 
-    def __init__(self, engine: Engine, archive: Archive, logs: Logs) -> None:
+    def __init__(self, engine: OpenEngine, archive: Archive, logs: Logs) -> None:
         self._engine = engine
         self._archive = archive
         self._logs = logs

@@ -6,7 +6,7 @@ from datetime import UTC
 from enum import Enum
 from pathlib import Path
 
-from pycurrent.engine import Engine, Problem
+from pycurrent.engine import OpenEngine, Problem
 from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import ConfirmationLevel
 from pycurrent.service.events import EventHub
@@ -35,11 +35,11 @@ class Health(Enum):
 class Service:
     """One typed view of an engine that runs in this process, and the commands on it.
 
-    To be made before the engine starts, or it misses what has happened till then; to be used
-    while the engine runs. Belongs to the thread of the event loop.
+    Made at any time while the engine is open: before its first step if the metrics and the events
+    are to miss nothing. Belongs to the thread of the event loop.
     """
 
-    def __init__(self, engine: Engine, stages: EngineView | None = None) -> None:
+    def __init__(self, engine: OpenEngine, stages: EngineView | None = None) -> None:
         """`stages` is the view of the engine's stages, if there is one already."""
         self.engine = engine
         self.started = engine.clock.now()
@@ -47,8 +47,8 @@ class Service:
         self.events = EventHub(f"{self.started.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z")
         self.pipeline = PipelineFeed(engine, self.events)
         self.jobs = Jobs(engine, self.stages)
-        self.logs = Logs(lambda: engine.state, self.jobs.is_active)
-        self.archive = Archive(self.state_dir)
+        self.logs = Logs(engine.state, self.jobs.is_active)
+        self.archive = Archive(engine.state.path)
         self.rules = Rules(engine, self.archive, self.logs)
         self.confirmation = ConfirmationLevel(engine, self.jobs, self.events)
         self.gauge = Gauge(engine, self.stages, lambda: self.events.followers)

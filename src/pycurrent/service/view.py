@@ -8,7 +8,7 @@ from heapq import nsmallest
 from typing import Any
 
 from pycurrent.cache import Cache, Handle
-from pycurrent.engine import DrivenJob, Engine, JobState, Moment, Pool, Step, Waiter
+from pycurrent.engine import DrivenJob, JobState, Moment, OpenEngine, Pool, Step, Waiter
 from pycurrent.incr import Node
 from pycurrent.service.views import (
     ForConfirmation,
@@ -60,14 +60,17 @@ class EngineView:
 
     Of interest is a stage that is neither ok nor blocked, or that is being updated. Only these
     are kept account of, by what each step says has changed: the cost of a step is that of its
-    changes, however large the pipeline is. To be made before the engine starts, or it misses
-    what has changed till then. Belongs to the thread of the engine.
+    changes, however large the pipeline is. Made at any time while the engine is open: then it
+    looks at all stages once. Belongs to the thread of the engine.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: OpenEngine) -> None:
         self._engine = engine
         self._entries: dict[Node, _Entry] = {}
         self._listeners: dict[Changes, None] = {}
+        now = Moment(engine.clock)
+        for _ in self._changes(engine.live.stages(), now):
+            """Nobody listens yet: it is in the entries."""
         engine.listen(self._stepped)
 
     def listen(self, listener: Changes) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from pycurrent.incr import Item, Node, NodeGraph, Scope, materialize
+from pycurrent.incr import BindResult, Item, Node, NodeGraph, Scope, materialize
 from pycurrent.term.context import Context
 from pycurrent.term.current import Current, fail
 from pycurrent.term.example import build, build_for_item, illustrate
@@ -127,6 +127,14 @@ class TermGraph(NodeGraph):
             self.unillustrate(listing)
             self.illustrate(listing)
         return Stats(*self._counts)
+
+    def stages(self) -> Iterator[Stage | Decision]:
+        """The stages that are needed now, without those that are only illustrated. O(nodes)."""
+        for node in self.nodes.values():
+            if isinstance(node, Stage):
+                yield node
+            elif isinstance(node, BindResult) and isinstance(node.decision, Decision):
+                yield node.decision
 
     def take_changed(self) -> list[Stage | Decision]:
         """The stages whose state or metadata has changed since the last call; the released

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from pycurrent.cache import Cache, UnreadableValue
-from pycurrent.engine import Engine
+from pycurrent.engine import OpenEngine
 from pycurrent.store import JobRecord
 
 
@@ -44,7 +44,7 @@ class Build:
         return self.started
 
     @classmethod
-    def of(cls, record: JobRecord, engine: Engine) -> Self:
+    def of(cls, record: JobRecord, engine: OpenEngine) -> Self:
         """The build of a record, its value decoded by the engine's operation of that id."""
         outcome: Any = record.outcome
         if record.ok:
@@ -64,7 +64,7 @@ class Build:
         )
 
 
-def _decoded(op: str, text: str, engine: Engine) -> Any:
+def _decoded(op: str, text: str, engine: OpenEngine) -> Any:
     """As the operation's type, or as plain JSON if it is not known or can't read it any more."""
     op_type = engine.service(Cache).find_op_type(op)
     if op_type is not None:

@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Any, Self, cast
 
 from pycurrent.cache import Handle
-from pycurrent.engine import Config, Engine
+from pycurrent.engine import Config
+from pycurrent.facade import Engine
 from pycurrent.term import Current, Graph, Output, Stats
 from pycurrent.testing.build import Build
 from pycurrent.testing.clock import START, VirtualClock
@@ -77,7 +78,7 @@ class Harness:
         wants to see a command at work, and knows that it won't end, uses `until`.
         """
         assert self._settling is not None, "use the harness with `async with`"
-        await self._settling.settle(self.engine, patience)
+        await self._settling.settle(self.engine.opened, patience)
 
     async def until(self, condition: Callable[[], object], *, timeout: float = 10.0) -> None:
         """Wait, in real time, until the condition holds, however much is still at work.
@@ -148,7 +149,7 @@ class Harness:
 
     def log(self, description: str) -> str:
         """The log of the job that `find` gives, so far."""
-        path = self.engine.state.job_path(self.find(description).id)
+        path = self.engine.opened.state.job_path(self.find(description).id)
         return path.read_text(errors="replace")
 
     def dot(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> str:
@@ -161,5 +162,5 @@ class Harness:
 
     def history(self, op: str | None = None) -> list[Build]:
         """The recorded builds of an operation, or of all, the oldest first."""
-        records = self.engine.store.history(op, limit=1_000_000)
-        return [Build.of(record, self.engine) for record in reversed(records)]
+        records = self.engine.opened.store.history(op, limit=1_000_000)
+        return [Build.of(record, self.engine.opened) for record in reversed(records)]

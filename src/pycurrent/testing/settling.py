@@ -14,7 +14,7 @@ from contextlib import suppress
 from time import monotonic
 
 from pycurrent.cache import Cache
-from pycurrent.engine import Engine, JobState
+from pycurrent.engine import JobState, OpenEngine
 from pycurrent.testing.idle import SOON, Lookout, Prospect, drain
 from pycurrent.testing.processes import (
     PROC,
@@ -41,7 +41,7 @@ class Settling:
         self._lookout = Lookout()
         self._bystanders = {process.pid for process in processes_under(os.getpid())}
 
-    async def settle(self, engine: Engine, patience: float) -> None:
+    async def settle(self, engine: OpenEngine, patience: float) -> None:
         """Return when nothing more can happen; raise what has stopped the engine."""
         vigil = _Vigil(patience)
         while True:
@@ -54,7 +54,7 @@ class Settling:
                 return
             await asyncio.sleep(TICK)
 
-    def _prospect(self, engine: Engine) -> Prospect:
+    def _prospect(self, engine: OpenEngine) -> Prospect:
         if engine.processes.running or self._threads.pending:
             return Prospect.WORK
         if not (engine.is_busy or _jobs_at_work(engine)):
@@ -72,7 +72,7 @@ class Settling:
             if process.pid not in self._bystanders and not is_resident(process.pid)
         ]
 
-    def _signs(self, engine: Engine) -> tuple[object, ...]:
+    def _signs(self, engine: OpenEngine) -> tuple[object, ...]:
         """Equal ones show that nothing has been done in between."""
         numbers = [thread.native_id for thread in self._threads.threads if thread.native_id]
         life = [*self._children(), *threads_of_ours(numbers)]
@@ -110,7 +110,7 @@ class _Vigil:
         return now - self._since >= self._limits[prospect]
 
 
-def _jobs_at_work(engine: Engine) -> bool:
+def _jobs_at_work(engine: OpenEngine) -> bool:
     """Whether there are jobs that may go on by themselves.
 
     Those in the queue of a pool wait for others; but a pool of a plugin's own may be waiting for
@@ -122,7 +122,7 @@ def _jobs_at_work(engine: Engine) -> bool:
     )
 
 
-def _log_sizes(engine: Engine) -> int:
+def _log_sizes(engine: OpenEngine) -> int:
     size = 0
     for run in engine.service(Cache).runs():
         with suppress(OSError):

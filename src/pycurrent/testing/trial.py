@@ -44,7 +44,7 @@ class _Run:
         return self.handle.job is None
 
     def log(self) -> str:
-        return self.harness.engine.state.job_path(self.handle.id).read_text(errors="replace")
+        return self.harness.engine.opened.state.job_path(self.handle.id).read_text(errors="replace")
 
     async def until(self, condition: Callable[[], object], timeout: float | None = None) -> None:
         """Wait until the condition holds or the job has ended, or for so long."""
@@ -205,7 +205,7 @@ async def check_cancel(work: AnyOperation, case: Case, state_dir: Path, timeout:
             await run.until(
                 lambda: run.handle.job is not None and run.handle.job.state is JobState.RUNNING
             )
-            await run.until(lambda: run.harness.engine.processes.running, at_work)
+            await run.until(lambda: run.harness.engine.opened.processes.running, at_work)
             run.handle.cancel("check_builder looks how it ends")
             await run.until(lambda: False)
             if not run.has_ended:

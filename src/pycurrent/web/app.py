@@ -46,8 +46,8 @@ _BEARER = {
 def create_app(service: Service, settings: WebSettings) -> FastAPI:
     """The application, without what needs the engine's database: see `Website`.
 
-    Made before the engine starts, so that the metrics miss nothing. Raises `UsageError` if the
-    settings can't be.
+    Made while the engine is open; before its first step if the metrics are to miss nothing. Raises
+    `UsageError` if the settings can't be.
     """
     app = FastAPI(
         title="pycurrent",
@@ -62,7 +62,7 @@ def create_app(service: Service, settings: WebSettings) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = metrics.metrics_of(service)
     app.state.encoders = Encoders(service.events)
-    app.state.site = _site(settings)
+    app.state.site = site_of(settings)
     add_files(app)
     for router in _ROUTERS:
         app.include_router(router)
@@ -72,7 +72,8 @@ def create_app(service: Service, settings: WebSettings) -> FastAPI:
     return app
 
 
-def _site(settings: WebSettings) -> Site:
+def site_of(settings: WebSettings) -> Site:
+    """How the site is reached. Raises `UsageError` if others get there, and nobody can log in."""
     access = settings.access
     site = Site.at(settings.host, public_url=access.public_url, allowed_hosts=access.allowed_hosts)
     check_access(access, site)

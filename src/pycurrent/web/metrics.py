@@ -49,7 +49,7 @@ async def metrics(request: Request) -> Response:
 
 
 def metrics_of(service: Service) -> CollectorRegistry:
-    """The figures of one engine. To be made before it starts, or they miss what was before."""
+    """The figures of one engine, which count from now on."""
     registry = CollectorRegistry()
     registry.register(_Now(service))
     evaluations = Histogram(

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from pycurrent.errors import UsageError
 from pycurrent.service import Service
 from pycurrent.store import AccessDatabase
-from pycurrent.web.app import create_app
+from pycurrent.web.app import create_app, site_of
 from pycurrent.web.auth import Access
 from pycurrent.web.auth.proxies import believed
 from pycurrent.web.pages import add_pages
@@ -29,6 +29,12 @@ _LARGEST_HEAD = 64 * 1024
 """In bytes: the address and the headers of a request. Addresses may have filters in them."""
 _PATIENCE = 3
 """Seconds that answers may still take when the server ends: streams end by themselves."""
+
+
+def check_settings(settings: WebSettings) -> None:
+    """Raise `UsageError` if these settings can't be, before anything runs."""
+    site_of(settings)
+    believed(settings.access.trusted_proxies)
 
 
 @contextmanager
@@ -107,9 +113,9 @@ _BUSY_SECONDS = 0.02
 
 
 class Website:
-    """The pages and the API of one engine. Made before the engine starts; opened once.
+    """The pages and the API of one engine. Made while the engine is open; opened once.
 
-    Raises `UsageError` if the settings can't be.
+    Raises `UsageError` if the settings can't be: see `check_settings`.
     """
 
     def __init__(self, service: Service, settings: WebSettings) -> None:

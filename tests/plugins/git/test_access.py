@@ -86,7 +86,7 @@ async def test_a_token_is_nowhere_to_be_found(
             served.go_on()
             await harness.settle()
             assert isinstance(harness.output, Ok)
-            assert list(harness.engine.state.tmp.iterdir()) == []
+            assert list(harness.engine.opened.state.tmp.iterdir()) == []
     assert not (tmp_path / "kept").exists()
     written = [file for file in (tmp_path / "state").rglob("*") if file.is_file()]
     assert [file for file in written if TOKEN.encode() in file.read_bytes()] == []
@@ -142,8 +142,8 @@ async def test_a_token_is_for_submodules_of_the_same_host_only(
         await harness.settle()
         assert harness.output == Ok("a.txt=one")
         elsewhere.token = "of its own"
-        harness.engine.state.git.rename(tmp_path / "gone")
-        harness.engine.state.git.mkdir()
+        harness.engine.opened.state.git.rename(tmp_path / "gone")
+        harness.engine.opened.state.git.mkdir()
         harness.find("clone").rebuild()
         await harness.settle()
         assert harness.output == Failed(

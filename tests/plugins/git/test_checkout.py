@@ -47,7 +47,7 @@ def commit_of(repo: Repo, name: str = "HEAD") -> git.Commit:
 async def outcome(commit: git.Commit, tmp_path: Path, use: Use = files) -> object:
     async with Harness(lambda: checkout(commit, use), state_dir=tmp_path / "state") as harness:
         await harness.settle()
-        assert list(harness.engine.state.tmp.iterdir()) == []
+        assert list(harness.engine.opened.state.tmp.iterdir()) == []
         return harness.output
 
 
@@ -288,7 +288,8 @@ ENGINE = """
 import asyncio, sys
 from pathlib import Path
 from pycurrent.cache import builder
-from pycurrent.engine import Engine, Job, Level
+from pycurrent.engine import Job, Level
+from pycurrent.facade import Engine
 from pycurrent.plugins import git
 
 @builder("use-checkout", level=Level.HARMLESS)
@@ -339,4 +340,4 @@ async def test_a_cancelled_checkout_is_removed(repo: Repo, tmp_path: Path) -> No
         harness.find("use-checkout").cancel("enough")
         await harness.settle()
         assert harness.output == Failed("Cancelled: enough")
-        assert list(harness.engine.state.tmp.iterdir()) == []
+        assert list(harness.engine.opened.state.tmp.iterdir()) == []

@@ -84,14 +84,14 @@ async def test_names_of_submodules_do_not_lead_out(
     async with start(lambda: files(git.clone(url))) as harness:
         await harness.settle()
         assert harness.output == refused
-        assert [folder.name for folder in harness.engine.state.git.iterdir()] == [
+        assert [folder.name for folder in harness.engine.opened.state.git.iterdir()] == [
             RepositoryAddress.of(url).folder_name
         ]
     local = git.Local(upstream.path)
     async with start(lambda: files(local.head_commit())) as harness:
         await harness.settle()
         assert harness.output == refused
-        assert list(harness.engine.state.tmp.iterdir()) == []
+        assert list(harness.engine.opened.state.tmp.iterdir()) == []
     assert everything(tmp_path, but=state) == before
 
 
@@ -269,7 +269,7 @@ async def test_files_that_would_be_the_repository_are_refused(
         async with start(lambda: files(git.clone(served.url("team/shop.git")))) as harness:
             await harness.settle()
             assert isinstance(harness.output, Failed)
-            assert list(harness.engine.state.tmp.iterdir()) == []
+            assert list(harness.engine.opened.state.tmp.iterdir()) == []
 
 
 async def test_a_submodule_is_not_put_behind_a_link(

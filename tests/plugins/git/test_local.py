@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pycurrent.engine import Engine
 from pycurrent.errors import UsageError
+from pycurrent.facade import Engine
 from pycurrent.plugins import git
 from pycurrent.term import Current, Failed, Ok, Output
 from pycurrent.testing import Harness

@@ -144,7 +144,7 @@ async def test_a_cancelled_fetch_ends_and_leaves_the_copy_usable(
 
 ENGINE = """
 import asyncio, sys
-from pycurrent.engine import Engine
+from pycurrent.facade import Engine
 from pycurrent.plugins import git
 
 asyncio.run(Engine(lambda: git.clone(sys.argv[1]), state_dir=sys.argv[2]).run())

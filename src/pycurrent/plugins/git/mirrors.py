@@ -17,7 +17,7 @@ from pycurrent.plugins.git.mirror import Mirror
 from pycurrent.term import Ok, Output, Primitive, Runtime, Subscription
 
 if TYPE_CHECKING:
-    from pycurrent.engine import Engine
+    from pycurrent.engine import OpenEngine
 
 
 class Mirrors:
@@ -46,7 +46,7 @@ class Mirrors:
             self._tidy.add(mirror.container)
 
 
-def mirrors_of(engine: Engine) -> Mirrors:
+def mirrors_of(engine: OpenEngine) -> Mirrors:
     """Return the mirrors in the engine's state directory."""
     return Mirrors(engine.state.git)
 

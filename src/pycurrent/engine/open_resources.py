@@ -1,0 +1,103 @@
+"""The resources that an engine has open while it runs: records, processes, what jobs need."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
+
+from pycurrent.engine.clock import Clock
+from pycurrent.engine.commits import Commits
+from pycurrent.engine.descriptors import Descriptors
+from pycurrent.engine.forks import Forks
+from pycurrent.engine.idle import Work
+from pycurrent.engine.job_host import JobHost
+from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
+from pycurrent.engine.level import Config
+from pycurrent.engine.logrules import LogRules
+from pycurrent.engine.problems import Problems
+from pycurrent.engine.process import Processes
+from pycurrent.engine.tasks import cancelled
+from pycurrent.engine.thread import LoopThread
+from pycurrent.engine.threshold import Threshold
+from pycurrent.engine.turns import Turns
+from pycurrent.store import Database, StateDir
+
+
+class OpenResources:
+    """All that an engine has open, whatever its pipeline is. Made in a running event loop.
+
+    The database and the processes are its own from then on. `closing` closes what is open, the
+    last one first; what was opened before an error, too.
+    """
+
+    def __init__(
+        self,
+        state: StateDir,
+        store: Database,
+        processes: Processes,
+        descriptors: Descriptors,
+        clock: Clock,
+        config: Config,
+        problems: Problems,
+        closing: AsyncExitStack,
+    ) -> None:
+        self.state = state
+        self.store = store
+        self.processes = processes
+        self.clock = clock
+        self.config = config
+        self.problems = problems
+        self.loop = asyncio.get_running_loop()
+        self.thread = LoopThread()
+        self.work = Work()
+        self._closing = closing
+        self.forks = Forks()
+        self.forks.keep_out(lambda: state.locks)
+        closing.callback(self.forks.close)
+        self.commits = Commits(store, clock, problems, self.work)
+        closing.callback(self.commits.close)
+        self._meanwhile(self.commits.look_through())
+        self.leftovers = Leftovers.look(state, store)
+        closing.callback(self.leftovers.close)
+        self._meanwhile(remove_leftover_folders(self.leftovers, state.left_tmp()))
+        self.host = self._open_host(descriptors)
+        self.log_rules = LogRules(store)
+        self.threshold = self._open_threshold()
+
+    def _open_host(self, descriptors: Descriptors) -> JobHost:
+        """What jobs need: processes, and the limits on them."""
+        turns = Turns(self.config, descriptors)
+        self._closing.callback(turns.close)
+        self._closing.push_async_callback(self.processes.aclose)
+        locks: set[int] = set()
+        self.forks.keep_out(lambda: tuple(locks))
+        return JobHost(
+            self.thread,
+            self.clock,
+            self.config,
+            self.processes,
+            self.state.tmp,
+            self.state.runs,
+            self.commits,
+            turns,
+            locks,
+        )
+
+    def _open_threshold(self) -> Threshold:
+        """The level from which on jobs wait for confirmation, as it was last recorded."""
+        threshold = Threshold(
+            self.config,
+            self.store,
+            self.clock,
+            self.problems,
+            lost=not self.store.has_jobs and self.state.has_logs,
+            commit=self.commits.commit,
+        )
+        self._closing.callback(threshold.close)
+        return threshold
+
+    def _meanwhile(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it in a task, until the end."""
+        self._closing.push_async_callback(cancelled, self.loop.create_task(work))

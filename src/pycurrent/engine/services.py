@@ -1,0 +1,67 @@
+"""The services of an engine: the cache, the monitors, and what plugins share.
+
+A service is asked for by the function (or the class) that makes it from the open engine. That is
+its key, too: another runtime, one that runs nothing, may have another object stand in for it. Its
+users know no more of it than the type that the function returns.
+
+When the engine ends, what *stops* comes first: jobs are cancelled while all that they use is still
+there. Then the services are closed, the last one first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from pycurrent.engine.open_engine import OpenEngine
+
+T = TypeVar("T")
+
+
+class Services:
+    """Those that one engine has, and what they do around its steps and at its end."""
+
+    def __init__(self) -> None:
+        self._made: dict[Callable[[Any], Any], Any] = {}
+        self._after_step: list[Callable[[], None]] = []
+        self._after_commit: list[Callable[[], None]] = []
+        self._stopping = AsyncExitStack()
+        self._closing = AsyncExitStack()
+
+    def get(self, kind: Callable[[OpenEngine], T], engine: OpenEngine) -> T:
+        """The one object of this kind, made as `kind(engine)` when first asked for."""
+        found: T | None = self._made.get(kind)
+        if found is None:
+            found = self._made[kind] = kind(engine)
+        return found
+
+    def after_step(self, hook: Callable[[], None]) -> None:
+        self._after_step.append(hook)
+
+    def after_commit(self, hook: Callable[[], None]) -> None:
+        self._after_commit.append(hook)
+
+    def on_stop(self, stop: Callable[[], Awaitable[None]]) -> None:
+        self._stopping.push_async_callback(stop)
+
+    def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
+        self._closing.push_async_callback(close)
+
+    def step_taken(self) -> None:
+        """Have them start what is wanted, and end what is not."""
+        for hook in self._after_step:
+            hook()
+
+    def committed(self) -> None:
+        """What they have started is recorded, and may begin."""
+        for hook in self._after_commit:
+            hook()
+
+    async def aclose(self) -> None:
+        """End them, whatever they raise. Twice is fine."""
+        try:
+            await self._stopping.aclose()
+        finally:
+            await self._closing.aclose()

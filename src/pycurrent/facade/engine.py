@@ -1,0 +1,221 @@
+"""The engine as its author has it: made anywhere, opened once, asked for what it shows.
+
+All that happens in it is an `OpenEngine`'s. This opens what that needs, hands it over, and is its
+face: the public names stay few, and the rooms to the right take the open engine itself.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Self, TypeVar
+
+from pycurrent.engine import (
+    Clock,
+    Config,
+    JobHandle,
+    Listeners,
+    LogRules,
+    OpenEngine,
+    Problems,
+    Processes,
+    Step,
+    SystemClock,
+)
+from pycurrent.engine.arguments import check_engine
+from pycurrent.engine.descriptors import Descriptors
+from pycurrent.engine.watchdog import Watchdog
+from pycurrent.errors import PycurrentError
+from pycurrent.store import Database, Sharing, StateDir
+from pycurrent.term import Current, Graph, Output, Stats
+
+T = TypeVar("T")
+
+OpenHook = Callable[[OpenEngine], Awaitable[None] | None]
+
+
+class Engine:
+    """Keeps the pipeline that `pipeline()` returns up to date.
+
+    Use it as an async context manager, or await `run`; once. Only one engine can use a state
+    directory at a time; a second raises `StateDirLocked`. The files it makes there can be read by
+    their owner, and if it is `shared` by the owner's group.
+
+    Its properties can be read from when it is open, also after its end.
+    """
+
+    def __init__(
+        self,
+        pipeline: Callable[[], Current[Any]],
+        *,
+        state_dir: Path | str,
+        config: Config | None = None,
+        shared: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        check_engine(pipeline, state_dir, config)
+        self.config = config or Config()
+        self.clock = clock or SystemClock()
+        self.problems = Problems()
+        """What is wrong with the engine itself, such as a full disk."""
+        self.unused: list[str] = []
+        """The names of what the pipeline has built and does not use: it is never run."""
+        self._pipeline = pipeline
+        self._state_path = Path(state_dir)
+        self._sharing = Sharing.GROUP if shared else Sharing.OWNER
+        self._listeners = Listeners()
+        self._hooks: list[OpenHook] = []
+        self._was_entered = False
+        self._opened: OpenEngine | None = None
+
+    # Life
+
+    def on_open(self, hook: OpenHook) -> None:
+        """Have `hook(open_engine)` called, and awaited if it is async, once the engine is open and
+        before its first step. If it raises, the engine is closed again.
+        """
+        if self._opened is not None:
+            raise PycurrentError("the engine is open already: call on_open before")
+        self._hooks.append(hook)
+
+    async def __aenter__(self) -> Self:
+        if self._was_entered:
+            raise PycurrentError("an engine runs once: make another one")
+        self._was_entered = True
+        closing = AsyncExitStack()
+        closing.callback(Watchdog().stop)
+        try:
+            opened = self._opened = self._open(closing)
+        except BaseException:
+            await closing.aclose()
+            raise
+        try:
+            for hook in self._hooks:
+                waiting = hook(opened)
+                if inspect.isawaitable(waiting):
+                    await waiting
+            opened.begin()
+        except BaseException:
+            await opened.aclose()
+            raise
+        return self
+
+    def _open(self, closing: AsyncExitStack) -> OpenEngine:
+        state = closing.enter_context(StateDir.open(self._state_path, sharing=self._sharing))
+        store = Database.open(state.database, sharing=self._sharing)
+        closing.callback(store.close)
+        descriptors = Descriptors()
+        closing.callback(descriptors.close)
+        opened = OpenEngine(
+            self._pipeline,
+            state=state,
+            store=store,
+            processes=Processes(descriptors=descriptors.soft),
+            descriptors=descriptors,
+            clock=self.clock,
+            config=self.config,
+            problems=self.problems,
+            listeners=self._listeners,
+            closing=closing,
+            unused=self.unused,
+        )
+        self.unused = opened.unused
+        return opened
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Cancel the jobs, end the monitors, and let go of the state directory.
+
+        Returns when nothing is left running. Twice is fine, and so is before it is open.
+        """
+        if self._opened is not None:
+            await self._opened.aclose()
+
+    async def run(self) -> None:
+        """Keep the pipeline up to date until cancelled."""
+        async with self:
+            await self.failed()
+
+    async def failed(self) -> None:
+        """Wait until the engine can't go on, which is a bug, and raise why."""
+        await self.opened.failed()
+
+    def raise_if_crashed(self) -> None:
+        """Raise what stopped the engine, if anything did."""
+        self.opened.raise_if_crashed()
+
+    @property
+    def opened(self) -> OpenEngine:
+        """The open engine. After its end it can be read, but does nothing any more."""
+        if self._opened is None:
+            raise PycurrentError("the engine is not open: use it within `async with engine`")
+        return self._opened
+
+    # What it shows
+
+    @property
+    def output(self) -> Output[Any]:
+        """The output of the pipeline, as of the last step."""
+        return self.opened.output
+
+    @property
+    def stats(self) -> Stats:
+        """How many stages are in each state. O(1)."""
+        return self.opened.stats
+
+    @property
+    def jobs(self) -> Mapping[str, JobHandle]:
+        """The jobs that the pipeline uses now, by id: running ones and finished ones."""
+        return self.opened.jobs
+
+    @property
+    def steps(self) -> int:
+        """How many steps were taken."""
+        return self.opened.steps
+
+    @property
+    def log_rules(self) -> LogRules:
+        """The rules that say why a job failed, kept in the database."""
+        return self.opened.log_rules
+
+    def graph(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> Graph:
+        """The diagram as data. `unfold` maps the keys of folds to the values that are open."""
+        return self.opened.graph(unfold=unfold)
+
+    def dot(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> str:
+        """The diagram as Graphviz text."""
+        return self.opened.dot(unfold=unfold)
+
+    @property
+    def idle(self) -> bool:
+        """True if nothing more happens without help from outside.
+
+        Then no step is due, no monitor reads, and no job goes on: those that are left wait for
+        confirmation, or in a queue behind such a job. Results that will expire, and watches that
+        will be tried again after a failure, don't count; the release of confirmation does.
+        """
+        return self.opened.idle
+
+    async def settled(self) -> None:
+        """Wait until the engine is idle. It need not stay so."""
+        await self.opened.settled()
+
+    @property
+    def recorded(self) -> bool:
+        """True if all that should be on disk is there, as far as is known."""
+        return self.opened.recorded
+
+    def listen(self, listener: Callable[[Step], None]) -> Callable[[], None]:
+        """Have `listener` told of each step, at its end, from now on, be the engine open or not.
+        Call the returned function to stop that.
+        """
+        return self._listeners.add(listener)
+
+    def service(self, kind: Callable[[OpenEngine], T]) -> T:
+        """The open engine's one object of this kind, made as `kind(open_engine)` on first use."""
+        return self.opened.service(kind)
