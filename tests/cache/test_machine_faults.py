@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pycurrent.cache import Builder, Cache, Schedule
-from pycurrent.cache.instance import MOST_ATTEMPTS
+from pycurrent.cache.pauses import MOST_ATTEMPTS
 from pycurrent.engine import CommandNotStarted, Config, Job, Level
 from pycurrent.store import JobEnd
 from pycurrent.term import (
@@ -233,7 +233,7 @@ async def test_a_log_for_which_there_is_no_descriptor_is_made_later(
         patch.setattr(os, "open", refuse)
         async with engine(lambda: pair(frail(op).state(), metadata(frail(op)))) as h:
             await h.settle()
-            note = "tried again at 00:00:01 UTC: the log can't be made: Too many open files"
+            note = "tried again at 00:00:01 UTC: can't create the log: Too many open files"
             assert h.output == Ok((READY, Metadata(None, note=note)))
             assert h.jobs == {}
             check(h)

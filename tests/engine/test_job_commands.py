@@ -637,7 +637,7 @@ async def test_a_log_that_cant_be_made_fails_the_component(tmp_path: Path) -> No
         h.find("do a").rebuild()
         await h.settle()
         assert isinstance(h.output, Failed)
-        assert "the log can't be made" in h.output.message
+        assert "can't create the log" in h.output.message
         (state / "job").unlink()
         h.find("do a").rebuild()
         await h.settle()

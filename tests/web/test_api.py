@@ -222,7 +222,7 @@ async def test_who_has_let_a_job_go_is_in_its_log(tmp_path: Path) -> None:
         await api.call("POST", "/rebuild", {"ids": [b]})
         await api.harness.settle()
         for key in "ab":
-            assert f"Rebuild asked by {who}" in api.harness.log(f"task quick {key}")
+            assert f"Runs because {who} asked for a rebuild" in api.harness.log(f"task quick {key}")
 
 
 async def test_many_are_rebuilt_by_ids_or_by_a_filter(tmp_path: Path) -> None:

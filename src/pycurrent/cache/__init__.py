@@ -1,6 +1,8 @@
 """Operations, and the cache of their results."""
 
-from pycurrent.cache.cache import Cache, OperationPrimitive
+from pycurrent.cache.any_operation import AnyOperation
+from pycurrent.cache.cache import Cache, OfEngine, OperationPrimitive
+from pycurrent.cache.cause import Asked, Cause, ResultLost, because, cause_of
 from pycurrent.cache.codec import (
     Codec,
     UnreadableValue,
@@ -12,26 +14,32 @@ from pycurrent.cache.codec import (
 from pycurrent.cache.decorator import builder, publisher
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.instance import Instance
-from pycurrent.cache.operation import AnyOperation, Builder, Operation, Publisher
+from pycurrent.cache.operation import Builder, Operation, Publisher
 from pycurrent.cache.operation_type import OperationType
 from pycurrent.cache.schedule import Schedule
 
 __all__ = [
     "AnyOperation",
+    "Asked",
     "Builder",
     "Cache",
+    "Cause",
     "Codec",
     "Handle",
     "Instance",
+    "OfEngine",
     "Operation",
     "OperationPrimitive",
     "OperationType",
     "Publisher",
+    "ResultLost",
     "Schedule",
     "UnreadableValue",
     "UnstableType",
     "UnstableValue",
+    "because",
     "builder",
+    "cause_of",
     "codec_for",
     "digest",
     "publisher",

@@ -6,25 +6,38 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
+from pycurrent.cache.any_operation import AnyOperation
+from pycurrent.cache.cause import ASKED, Cause, Interrupted, LeftUnsettled
+from pycurrent.cache.commands import Commands
+from pycurrent.cache.ends import end_of
+from pycurrent.cache.handle import Handle
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.operation_type import Key, OperationType
+from pycurrent.cache.pauses import Pauses
+from pycurrent.cache.records import new_job, recorded
 from pycurrent.cache.schedule import Schedule
-from pycurrent.cache.states import Abandoned, Demand, Run, end_of
+from pycurrent.cache.states import Abandoned, Demand, Result, Run
 from pycurrent.cache.stopping import see_off
 from pycurrent.engine.driven_job import DrivenJob, JobState
 from pycurrent.engine.job_run import run_job
 from pycurrent.engine.logrules import Explanation
 from pycurrent.engine.open_engine import OpenEngine
-from pycurrent.engine.pool import Tickets
+from pycurrent.engine.pool import Priority, Tickets
 from pycurrent.engine.tasks import leave_alone
 from pycurrent.errors import UsageError, WrongKind
-from pycurrent.store import JobEnd
-from pycurrent.term import Metadata, Output, Primitive, Runtime, Subscription, shown
-
-if TYPE_CHECKING:
-    from pycurrent.cache.operation import AnyOperation
+from pycurrent.store import BuildRecord, JobEnd, JobRecord
+from pycurrent.term import (
+    Failed,
+    Metadata,
+    Ok,
+    Output,
+    Primitive,
+    Runtime,
+    Subscription,
+    shown,
+)
 
 T = TypeVar("T")
 JobEnded: TypeAlias = "Callable[[DrivenJob, JobEnd], None]"
@@ -44,12 +57,13 @@ class Cache:
         self._to_launch: list[tuple[Instance, Run]] = []
         self._tasks: dict[asyncio.Task[None], tuple[Instance, Run]] = {}
         self._making: dict[Instance, None] = {}
-        self.pausing: dict[Instance, None] = {}
-        """Those that the machine has failed, and that are tried again after a pause."""
+        self.clock = engine.clock
+        self.store = engine.store
+        self.pauses = Pauses(engine.clock)
+        self.commands = Commands(
+            self.instances, engine.store, engine.thread, self.engine.request_step
+        )
         self.left_places: dict[Callable[[], None], Tickets] = {}
-        """Within a step: whose runs will be given up before they have begun, by who is told of
-        changes, and their places in queues. What the same component wants instead takes them.
-        """
         self._told_of_ends: list[JobEnded] = []
         engine.after_step(self.update)
         engine.after_commit(self._launch)
@@ -92,7 +106,7 @@ class Cache:
             any(run.job.state is JobState.RUNNING for run in self.runs())
             or any(not run.job.waits_for_person for run in self._launched())
             or (self.engine.releases_itself and bool(self._making))
-            or any(instance.is_hopeful for instance in self.pausing)
+            or self.pauses.are_hopeful
         )
 
     def _launched(self) -> Iterator[Run]:
@@ -106,12 +120,12 @@ class Cache:
         self, user: object, primitive: OperationPrimitive[Any], changed: Callable[[], None]
     ) -> tuple[Instance, Demand]:
         """Somebody needs a result, until they `leave` the instance."""
-        work = primitive.work
-        op_type = self.op_type(type(work))
+        operation = primitive.operation
+        op_type = self.op_type(type(operation))
         key, target = op_type.key(primitive.key), op_type.target(primitive.value)
         # All that a plugin's own code may refuse comes first: it leaves nothing behind, then.
-        title = work.title(primitive.key, primitive.value)
-        demand = Demand(work, target, title, primitive.schedule, changed)
+        title = operation.title(primitive.key, primitive.value)
+        demand = Demand(operation, target, title, primitive.schedule, changed)
         instance = self.instance(op_type, key)
         instance.join(user, demand)
         return instance, demand
@@ -121,11 +135,26 @@ class Cache:
         found = self.instances.get(place)
         if found is None:
             found = self.instances[place] = Instance(self, op_type, key)
-            store = self.engine.store
-            record = store.lookup(*place)
-            sure = not op_type.has_value or record is None or not store.unsettled(record)
-            found.load(record, sure=sure)
+            record = self.store.lookup(*place)
+            found.load(record, self._doubt(op_type, key, record))
         return found
+
+    def _doubt(
+        self, op_type: OperationType, key: Key, record: BuildRecord | None
+    ) -> Interrupted | LeftUnsettled | None:
+        """The later run of a key that began and left no result. A builder's last result holds
+        in spite of such a run.
+        """
+        if record is not None and not op_type.has_value:
+            return None
+        job_id = None if record is None else record.job_id
+        match self.store.unsettled(op_type.id, key.digest, after=job_id):
+            case None:
+                return None
+            case (job, JobEnd.INTERRUPTED):
+                return Interrupted(job)
+            case (job, _):
+                return LeftUnsettled(job)
 
     def forget(self, instance: Instance) -> None:
         """Nobody needs it: what is known is in the database."""
@@ -133,16 +162,52 @@ class Cache:
         if instance.job_id is not None:
             self.engine.drop_job(instance.job_id)
 
-    def invalidate(self, work: AnyOperation, key: Any) -> None:
+    def known(
+        self, operation: AnyOperation, key: Any, *, ok: bool | None = None
+    ) -> Ok[Any] | Failed | None:
+        """The last result that is recorded for a key; None if there is none that can be read.
+
+        With `ok` it is the last value, or failure, whatever was recorded since. That may look
+        through the history of the operation.
+        """
+        op_type = self.op_type(type(operation))
+        found = op_type.key(key)
+        record: JobRecord | None = self.store.lookup(op_type.id, found.digest)
+        if record is not None and ok not in (None, record.ok):
+            # Not asked for at once: without an index this takes long where there is none.
+            history = self.store.history(op_type.id, ok=ok, key=found.text, limit=1)
+            record = next(iter(history), None)
+        result = None if record is None else recorded(op_type, record)
+        return result.outcome if isinstance(result, Result) else None
+
+    def invalidate(self, operation: AnyOperation, key: Any, cause: Cause = ASKED) -> None:
         """Make a result again if it is needed, or else once it is."""
-        self.engine.thread.check(f"invalidate of operation {work.id!r}")
-        op_type = self.op_type(type(work))
-        digest = op_type.key(key).digest
-        instance = self.instances.get((op_type.id, digest))
-        if instance is not None and instance.users:
-            instance.rebuild()
-        else:
-            self.engine.store.set_rebuild(op_type.id, digest)
+        self.engine.thread.check(f"invalidate of operation {operation.id!r}")
+        op_type = self.op_type(type(operation))
+        self.commands.rebuild(op_type.id, op_type.key(key).digest, cause)
+
+    # What instances ask for: see `host.py`
+
+    def new_job(
+        self,
+        op: str,
+        description: str,
+        cause: Cause,
+        *,
+        priority: Priority,
+        changed: Callable[[DrivenJob], None],
+        tickets: Tickets | None,
+    ) -> DrivenJob:
+        return new_job(self.engine, op, description, cause, priority, changed, tickets)
+
+    def use_job(self, instance: Instance, job_id: str) -> None:
+        op, digest = instance.op_type.id, instance.key.digest
+        self.engine.use_job(Handle(job_id, self.commands, op, digest))
+
+    def drop_job(self, job_id: str) -> None:
+        self.engine.drop_job(job_id)
+
+    def request_step(self) -> None:
         self.engine.request_step()
 
     # Around steps
@@ -186,7 +251,7 @@ class Cache:
         async def work() -> tuple[Any, str]:
             await self.engine.leftovers.end_of(op_type.id, instance.key.digest, job.log)
             key, value = op_type.given_key(instance.key), op_type.given_value(run.target)
-            outcome = await run.work.work(job, key, value)
+            outcome = await run.operation.work(job, key, value)
             # Within the job, so that a value that can't be stored is seen in its log.
             return op_type.taken(outcome)
 
@@ -241,21 +306,23 @@ class Cache:
 class OperationPrimitive(Primitive[T], Generic[T]):
     """The result of an operation, made when it is needed and not known."""
 
-    __slots__ = ("key", "schedule", "value", "work")
+    __slots__ = ("key", "operation", "schedule", "value")
 
-    def __init__(self, work: AnyOperation, key: Any, value: Any, schedule: Schedule | None) -> None:
+    def __init__(
+        self, operation: AnyOperation, key: Any, value: Any, schedule: Schedule | None
+    ) -> None:
         if schedule is not None and not isinstance(schedule, Schedule):
             raise WrongKind(
-                f"operation {work.id!r}: schedule= takes a Schedule, not {shown(schedule)}: write"
-                f" Schedule(valid_for=...)"
+                f"operation {operation.id!r}: schedule= takes a Schedule, not {shown(schedule)}:"
+                " write Schedule(valid_for=...)"
             )
-        self.work = work
+        self.operation = operation
         self.key = key
         self.value = value
         self.schedule = schedule
 
     def __repr__(self) -> str:
-        return f"<OperationPrimitive {self.work.id} {self.key!r}>"
+        return f"<OperationPrimitive {self.operation.id} {self.key!r}>"
 
     def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T]:
         return _Use(runtime.service(Cache), self, changed)
@@ -274,3 +341,17 @@ class _Use(Subscription[T]):
 
     def close(self) -> None:
         self._instance.leave(self)
+
+
+class OfEngine(Primitive[T], Generic[T]):
+    """The primitive that `make` gives for the cache of the engine that needs it: for operations
+    that need something of their engine, such as its folders or what is known already.
+    """
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[Cache], Primitive[T]]) -> None:
+        self._make = make
+
+    def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T]:
+        return self._make(runtime.service(Cache)).subscribe(runtime, changed)

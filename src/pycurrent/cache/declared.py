@@ -12,22 +12,21 @@ from pycurrent.term import called, shown
 OF_THE_CLASS = ("id", "version", "retry", "auto_cancel", "latched", "durable")
 """What operations say once and for all their objects."""
 _FLAGS = ("auto_cancel", "latched")
+_OURS = frozenset({"pycurrent.cache.any_operation", "pycurrent.cache.operation"})
+"""The modules of the classes from which operations derive."""
 
 
-def check_class(cls: type, ours: type) -> None:
-    """Raise `UsageError` for a class of operations that would do something else than it says.
-
-    `ours` is what all operations inherit from.
-    """
+def check_class(cls: type) -> None:
+    """Raise `UsageError` for a class of operations that would do something else than it says."""
     _check_methods(cls)
     methods = {
         name
         for ancestor in cls.__mro__
-        if ancestor.__module__ == ours.__module__
+        if ancestor.__module__ in _OURS
         for name in vars(ancestor)
         if not name.startswith("_")
     }
-    for name in _fields(cls, ours):
+    for name in _fields(cls):
         where = f"{cls.__name__}: the field {name!r}"
         if name in OF_THE_CLASS:
             raise UsageError(
@@ -65,12 +64,12 @@ def _told(value: Any) -> str:
     return shown(value)
 
 
-def _fields(cls: type, ours: type) -> Iterator[str]:
+def _fields(cls: type) -> Iterator[str]:
     """What the objects of a class have of their own, by its annotations and those that it has
     inherited.
     """
     for ancestor in cls.__mro__:
-        if ancestor.__module__ == ours.__module__:
+        if ancestor.__module__ in _OURS:
             continue
         for name, annotation in inspect.get_annotations(ancestor).items():
             if "ClassVar" not in str(annotation):

@@ -3,80 +3,90 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pycurrent.cache.cause import Asked
+from pycurrent.cache.commands import Commands, approve, cancel
+from pycurrent.cache.instance import Instance
 from pycurrent.cache.states import Known, Making, Pausing, Unknown
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.term import Active, Activity, Output
 
-if TYPE_CHECKING:
-    from pycurrent.cache.instance import Instance
-
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """One job of an instance, as people see it: the job handle of the engine.
+    """One job of an operation and a key, as people see it: the job handle of the engine.
 
-    May be kept: it acts on whatever instance the key has, when the first one is forgotten.
+    May be kept: it acts on whatever is known of the key then.
     """
 
     id: str
-    first: Instance
+    commands: Commands
+    op: str
+    digest: str
 
     @property
-    def instance(self) -> Instance:
-        return self.first.successor
-
-    @property
-    def op(self) -> str:
-        return self.instance.op_type.id
+    def instance(self) -> Instance | None:
+        """The instance of the key, as long as somebody needs it."""
+        return self.commands.instances.get((self.op, self.digest))
 
     @property
     def key(self) -> str:
-        return self.instance.key.text
+        instance = self.instance
+        if instance is not None:
+            return instance.key.text
+        record = self.commands.store.job(self.id)
+        return "" if record is None else record.key
 
     @property
     def description(self) -> str:
-        return self.instance.description
+        """What it does, in its operation's words; its operation and key once nobody needs it."""
+        instance = self.instance
+        return f"{self.op} {self.key}" if instance is None else instance.description
 
     @property
     def job(self) -> DrivenJob | None:
         """The job itself, until it has ended."""
-        run = self.instance.run
+        run = None if self.instance is None else self.instance.run
         return run.job if run is not None and run.job.id == self.id else None
 
     @property
     def outcome(self) -> Output[Any]:
-        """What it amounts to by itself, whatever is reported meanwhile."""
-        match self.instance.state:
+        """What the key amounts to by itself, whatever is reported meanwhile. READY once nobody
+        needs it.
+        """
+        match None if self.instance is None else self.instance.state:
             case Known(result):
                 return result.outcome
             case Making(run):
                 return Active(run.job.activity)
-            case Unknown() | Pausing():
+            case Unknown() | Pausing() | None:
                 return Active(Activity.READY)
 
-    def rebuild(self) -> str:
+    def rebuild(self, by: str | None = None, reason: str | None = None) -> str:
         """Run it again; gives the id of the new job. While it runs it changes nothing.
 
         What can't be started now, since nobody needs it or because of a conflict, is run once
         it can be; then it is the id of the last job that is returned.
         """
         self._check_thread("rebuild")
-        self.instance.rebuild()
-        return self.instance.job_id or self.id
+        run = self.commands.rebuild(self.op, self.digest, Asked(by, reason))
+        if run is not None:
+            return run.job.id
+        instance = self.instance
+        return self.id if instance is None or instance.job_id is None else instance.job_id
 
-    def cancel(self, reason: str) -> None:
+    def cancel(self, reason: str, by: str | None = None) -> None:
         """Cancel it, if it runs. Its outcome is a failure, which stays until a rebuild."""
         self._check_thread("cancel")
         if self.job is not None:
-            self.job.cancel(reason)
+            cancel(self.job, by=by, reason=reason)
 
-    def approve(self) -> None:
+    def approve(self, by: str | None = None, reason: str | None = None) -> None:
         """Let it start although its level asks for confirmation. Later it does nothing."""
         self._check_thread("approve")
         if self.job is not None:
-            self.job.approve()
+            approve(self.job, by=by, reason=reason)
 
     def _check_thread(self, call: str) -> None:
-        self.first.cache.engine.thread.check(f"handle.{call}")
+        self.commands.thread.check(f"handle.{call}")

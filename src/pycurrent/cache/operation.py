@@ -7,12 +7,12 @@ part of the key: asked for the same key by two objects, the cache makes it once.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
+from typing import Any, Generic, TypeVar, get_args, get_origin
 
+from pycurrent.cache.any_operation import AnyOperation
 from pycurrent.cache.cache import Cache, OperationPrimitive
-from pycurrent.cache.declared import check_class
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.job import Job
 from pycurrent.term import Primitive, Runtime
@@ -22,39 +22,15 @@ V = TypeVar("V")
 O = TypeVar("O")  # noqa: E741
 
 
-class AnyOperation(ABC):
-    """What the three kinds of operations have in common."""
-
-    id: ClassVar[str]
-    """Names the operation in the database: never to be given to another, or changed."""
-    auto_cancel: ClassVar[bool] = False
-    """Whether a running job is cancelled as soon as nobody needs its result."""
-    latched: ClassVar[bool] = False
-    """Whether the last outcome is still reported while a new value is being set."""
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        check_class(cls, AnyOperation)
-
-    @abstractmethod
-    async def work(self, job: Job, key: Any, value: Any) -> Any:
-        """Run it. `value` is None for an operation that has none."""
-
-    @abstractmethod
-    def title(self, key: Any, value: Any) -> str:
-        """What a person sees."""
-
-    @classmethod
-    @abstractmethod
-    def types(cls) -> tuple[object, object | None, object]:
-        """The types of key, value (None for no value), and outcome."""
+class CachedOperation(AnyOperation):
+    """What the three kinds of operations can do besides."""
 
     def invalidate(self, engine: Runtime, key: Any) -> None:
         """Forget the result for a key: it is made again if it is needed, or once it is."""
         engine.service(Cache).invalidate(self, key)
 
 
-class Builder(AnyOperation, Generic[K, V]):
+class Builder(CachedOperation, Generic[K, V]):
     """Makes a value from a key."""
 
     @abstractmethod
@@ -84,7 +60,7 @@ class Builder(AnyOperation, Generic[K, V]):
         return key, None, value
 
 
-class Publisher(AnyOperation, Generic[K, V, O]):
+class Publisher(CachedOperation, Generic[K, V, O]):
     """Sets a key to a value. Only one value at a time can be wanted for a key."""
 
     @abstractmethod
@@ -110,7 +86,7 @@ class Publisher(AnyOperation, Generic[K, V, O]):
         return _arguments(cls, Publisher, 3)
 
 
-class Operation(AnyOperation, Generic[K, V, O]):
+class Operation(CachedOperation, Generic[K, V, O]):
     """The general form: brings a key to a value, with an outcome."""
 
     @abstractmethod

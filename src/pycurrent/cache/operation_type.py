@@ -5,14 +5,12 @@ from __future__ import annotations
 import inspect
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pycurrent.cache.any_operation import AnyOperation
 from pycurrent.cache.codec import Codec, codec_for, digest
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import Stand, unfit
-
-if TYPE_CHECKING:
-    from pycurrent.cache.operation import AnyOperation
 
 
 @dataclass(frozen=True, slots=True)

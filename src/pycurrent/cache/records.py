@@ -1,64 +1,110 @@
-"""Runs and their results in the database."""
+"""The jobs of runs, with their logs, and their records in the database."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from pycurrent.cache.cause import Cause, NeverBuilt, Unreadable, because, cause_text
 from pycurrent.cache.codec import UnreadableValue
-from pycurrent.cache.operation_type import Key, OperationType, TargetValue
+from pycurrent.cache.operation_type import Key, OperationType
 from pycurrent.cache.states import Result, Run
 from pycurrent.engine.driven_job import DrivenJob
-from pycurrent.store import BuildRecord, Database, JobEnd, JobRecord
+from pycurrent.engine.joblog import JobLog
+from pycurrent.engine.open_engine import OpenEngine
+from pycurrent.engine.pool import Priority, Tickets
+from pycurrent.store import Database, JobEnd, JobRecord
 from pycurrent.term import Failed, FailureKind, Ok
 
 _log = logging.getLogger(__name__)
 
 
-def recorded(op_type: OperationType, record: BuildRecord) -> Result | None:
-    """The result in a record; None if it can't be read any more, which is logged."""
+def recorded(op_type: OperationType, record: JobRecord) -> Result | Unreadable:
+    """The result in the record of a job that left one. One that can't be read is logged."""
+    assert record.outcome is not None
+    assert record.finished is not None
     outcome: Ok[Any] | Failed
     if record.ok:
         try:
             outcome = Ok(op_type.outcome.decode(record.outcome))
         except UnreadableValue as error:
             _log.warning("%s %s is made again: %s", op_type.id, record.key, error)
-            return None
+            return Unreadable(str(error))
     else:
         kind = FailureKind.REAL if record.kind is None else FailureKind(record.kind)
         outcome = Failed(record.outcome, kind=kind)
     return Result(outcome, record.value_digest, record.finished)
 
 
-def insert_job(
-    store: Database,
-    job: DrivenJob,
-    op_type: OperationType,
-    key: Key,
-    target: TargetValue,
-    build: int,
-) -> None:
+def new_job(
+    engine: OpenEngine,
+    op: str,
+    description: str,
+    cause: Cause,
+    priority: Priority,
+    changed: Callable[[DrivenJob], None],
+    tickets: Tickets | None,
+) -> DrivenJob:
+    """A job of the engine with a new log, which says what it is and why it runs. Nothing of it is
+    recorded yet.
+
+    Raises OSError if can't create the log.
+    """
+    job_id, log = _new_log(engine, op, engine.clock.now())
+    job = DrivenJob(
+        engine.host,
+        log,
+        id=job_id,
+        op=op,
+        description=description,
+        priority=priority,
+        changed=changed,
+        tickets=tickets,
+    )
+    # In one line of the log, if it is the first build: that needs no reason.
+    why = "" if isinstance(cause, NeverBuilt) else f"\nRuns because {because(cause)}"
+    job.log(f"New job: {description}{why}")
+    job.park()
+    return job
+
+
+def _new_log(engine: OpenEngine, op: str, now: datetime) -> tuple[str, JobLog]:
+    while True:
+        job_id = engine.state.new_job_id(op, now)
+        try:
+            return job_id, JobLog(
+                engine.state.job_path(job_id), now=engine.clock.now, sharing=engine.state.sharing
+            )
+        except FileExistsError:
+            continue
+
+
+def insert_job(store: Database, run: Run, op_type: OperationType, key: Key, build: int) -> None:
     """Record that a run of this number begins."""
     store.insert_job(
         JobRecord(
-            job_id=job.id,
+            job_id=run.job.id,
             op=op_type.id,
             key=key.text,
             key_digest=key.digest,
-            value=target.text,
-            value_digest=target.digest,
+            value=run.target.text,
+            value_digest=run.target.digest,
             build=build,
-            created=job.created,
-            cause=None,
+            created=run.job.created,
+            cause=cause_text(run.cause),
         )
     )
 
 
-def finish_job(
+def record_end(
     store: Database, run: Run, end: JobEnd, outcome: Ok[tuple[Any, str]] | Failed, now: datetime
-) -> Ok[Any] | Failed:
-    """Record the result of a run, and give it; the value of one that succeeded has its text."""
+) -> Result:
+    """Record how a run ended, with its result if that end leaves one; gives what came of it.
+
+    The value of a run that succeeded has its text.
+    """
     result: Ok[Any] | Failed
     kind: str | None = None
     match outcome:
@@ -67,12 +113,11 @@ def finish_job(
         case Failed(message):
             result, text = outcome, message
             kind = None if outcome.kind is FailureKind.REAL else outcome.kind.value
-    store.finish_job(
-        run.job.id,
-        end,
-        finished=now,
-        outcome=text,
-        started=run.job.started,
-        kind=kind,
-    )
-    return result
+    job_id, started = run.job.id, run.job.started
+    if end.has_result:
+        store.finish_job(job_id, end, finished=now, outcome=text, started=started, kind=kind)
+    elif end is JobEnd.SUPERSEDED:
+        store.finish_job(job_id, end, finished=now, started=started)
+    else:
+        store.finish_job(job_id, end)
+    return Result(result, run.target.digest, now)

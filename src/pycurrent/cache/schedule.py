@@ -1,10 +1,12 @@
-"""How long a result holds."""
+"""How long a result holds, and the time at which it is too old."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from pycurrent.engine.clock import Clock, Timer
 from pycurrent.errors import UsageError
 
 
@@ -28,3 +30,32 @@ class Schedule:
             )
         if self.valid_for <= timedelta(0):
             raise UsageError(f"a schedule needs a positive valid_for, not {self.valid_for}")
+
+
+def expires(finished: datetime, valid_for: timedelta) -> datetime | None:
+    """The time at which a result becomes older than that; None: after all dates, so never."""
+    try:
+        return finished + valid_for
+    except OverflowError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """The timers that tell when a result becomes too old.
+
+    One goes by the date, as a machine may sleep; one by the time that passes, as its clock may be
+    set back. The first one counts.
+    """
+
+    at: datetime
+    timers: tuple[Timer, Timer]
+
+    @classmethod
+    def after(cls, now: datetime, at: datetime, clock: Clock, expire: Callable[[], None]) -> Expiry:
+        """Have `expire` called at that date, which comes after `now`."""
+        return cls(at, (clock.call_at(at, expire), clock.call_later(at - now, expire)))
+
+    def cancel(self) -> None:
+        for timer in self.timers:
+            timer.cancel()

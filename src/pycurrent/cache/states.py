@@ -1,46 +1,49 @@
-"""What an instance is made of: what is wanted of it, and what is known.
+"""The parts of an instance: the demands on it, its runs and its states, and what users see of them.
+
+An instance is in one of four states:
+
+- Unknown: nothing is known, or what is known must be made again; it has the *cause* of that.
+- Pausing: the machine has failed the last run, which says nothing about the work. It is run again
+  after a pause (see `pauses.py`).
+- Making: a run is at work on a target, or waits for its beginning: for confirmation, or in the
+  queue of a pool. The only way out is the end of that run, however much one would like it to end
+  sooner; it may have been told that it is *abandoned*.
+- Known: the last run has an outcome, a value or a failure, for a target.
 
 How it goes from one state to another is told in `instance.py`.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import Any, assert_never
 
-from pycurrent.cache.operation_type import TargetValue
+from pycurrent.cache.any_operation import AnyOperation
+from pycurrent.cache.cause import NEVER_BUILT, Cause, MachineFailed
+from pycurrent.cache.operation_type import OperationType, TargetValue
+from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.clock import Timer
 from pycurrent.engine.driven_job import DrivenJob
-from pycurrent.engine.machine import Blame
-from pycurrent.engine.stopped import Cancelled, TimedOut
-from pycurrent.store import JobEnd
-from pycurrent.term import Failed, Ok
-
-if TYPE_CHECKING:
-    from pycurrent.cache.operation import AnyOperation
-    from pycurrent.cache.schedule import Schedule
-
-_log = logging.getLogger(__name__)
+from pycurrent.term import Active, Activity, Failed, Metadata, Ok, Output
 
 
 class Demand:
-    """What one user wants."""
+    """The target that one user wants the key to be at, and by which operation object."""
 
-    __slots__ = ("changed", "schedule", "target", "title", "work")
+    __slots__ = ("changed", "operation", "schedule", "target", "title")
 
     def __init__(
         self,
-        work: AnyOperation,
+        operation: AnyOperation,
         target: TargetValue,
         title: str,
         schedule: Schedule | None,
         changed: Callable[[], None],
     ) -> None:
-        self.work = work
+        self.operation = operation
         self.target = target
         self.title = title
         self.schedule = schedule
@@ -49,6 +52,35 @@ class Demand:
     @property
     def valid_for(self) -> timedelta | None:
         return None if self.schedule is None else self.schedule.valid_for
+
+
+class Demands(dict[object, Demand]):
+    """The demands on one key, by the users that have them, in the order in which they came."""
+
+    __slots__ = ()
+
+    @property
+    def latest(self) -> Demand | None:
+        return next(reversed(self.values()), None)
+
+    @property
+    def shortest_schedule(self) -> timedelta | None:
+        """The age after which a result is too old for some user."""
+        return min((d.valid_for for d in self.values() if d.valid_for is not None), default=None)
+
+    def want_other_than(self, target: TargetValue) -> bool:
+        """True if there are demands, and none is for this target."""
+        return bool(self) and all(d.target.digest != target.digest for d in self.values())
+
+    def different_values(self) -> tuple[str, str] | None:
+        """Two values that are wanted at once, in an order that does not depend on who came first;
+        None if all users want the same.
+        """
+        targets = {d.target.digest: d.target for d in self.values()}
+        if len(targets) < 2:
+            return None
+        one, other = sorted(targets.values(), key=lambda target: str(target.digest))[:2]
+        return str(one.text), str(other.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +94,7 @@ class Result:
 
 
 class Abandoned(Enum):
-    """Why the result of a run does not count."""
+    """The reason for which the result of a run does not count."""
 
     UNWANTED = "no longer needed"
     STOPPING = "the engine is stopping"
@@ -71,70 +103,54 @@ class Abandoned(Enum):
 class Run:
     """One run of the operation."""
 
-    __slots__ = ("abandoned", "attempt", "job", "target", "work")
+    __slots__ = ("abandoned", "cause", "job", "operation", "target")
 
     def __init__(
-        self, job: DrivenJob, work: AnyOperation, target: TargetValue, attempt: int
+        self, job: DrivenJob, operation: AnyOperation, target: TargetValue, cause: Cause
     ) -> None:
         self.job = job
-        self.work = work
+        self.operation = operation
         self.target = target
-        self.attempt = attempt
+        self.cause = cause
         self.abandoned: Abandoned | None = None
 
     @property
+    def attempt(self) -> int:
+        """The number of the run, of those that the machine has failed in a row and this one."""
+        return self.cause.attempt if isinstance(self.cause, MachineFailed) else 1
+
+    @property
     def has_begun(self) -> bool:
-        """Whether its work may have had an effect."""
+        """True if its work may have had an effect."""
         return self.job.begun is not None
-
-
-def end_of(run: Run, outcome: Ok[Any] | Failed) -> JobEnd:
-    """How a run ended that had this outcome."""
-    match run.abandoned, outcome:
-        case Abandoned.UNWANTED, _:
-            return JobEnd.SUPERSEDED
-        case Abandoned.STOPPING, _:
-            return JobEnd.INTERRUPTED
-        case None, Ok():
-            return JobEnd.OK
-        case None, Failed() if run.job.blame is not Blame.WORK:
-            return JobEnd.INTERRUPTED
-        case None, Failed():
-            match run.job.stopped:
-                case None:
-                    return JobEnd.FAILED
-                case Cancelled():
-                    return JobEnd.CANCELLED
-                case TimedOut():
-                    return JobEnd.TIMED_OUT
-        case unreachable:
-            assert_never(unreachable)
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
     """Nothing is known, or what is known must be made again."""
 
+    cause: Cause
+    """Why the next run is needed."""
     latched: Result | None = None
     """The last outcome, as long as it may be reported."""
-    attempt: int = 1
-    """The number of the next run, of those that the machine has failed and this one."""
 
 
-@dataclass(frozen=True, slots=True)
+NOTHING_KNOWN = Unknown(NEVER_BUILT)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Pausing:
     """The machine has failed the last run; the next one begins at `until`."""
 
     until: datetime
     timer: Timer
-    reason: str
+    cause: MachineFailed
+    """That of the next run."""
     latched: Result | None
-    attempt: int
-    """The number of the next run."""
 
     @property
     def note(self) -> str:
-        return f"tried again at {self.until:%H:%M:%S} UTC: {self.reason}"
+        return f"tried again at {self.until:%H:%M:%S} UTC: {self.cause.why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +173,33 @@ class Known:
 
 State = Unknown | Pausing | Making | Known
 
-_LONGEST_PAUSE = timedelta(minutes=5)
+
+def reported(
+    op_type: OperationType, state: State, target: TargetValue, job_id: str | None
+) -> tuple[Output[Any], Metadata | None]:
+    """The outcome for the target, or the last one as long as it stands in for that; with the job
+    that it is from.
+    """
+    note: str | None = None
+    match state:
+        case Known(result) if result.target == target.digest:
+            return result.outcome, Metadata(job_id)
+        case Known(latched):
+            activity = Activity.READY
+        case Making(run, latched):
+            activity = run.job.activity
+        case Pausing(latched=latched):
+            activity, note = Activity.READY, state.note
+        case Unknown(latched=latched):
+            activity = Activity.READY
+        case _:
+            assert_never(state)
+    if latched is not None and stands_in(op_type, latched, target):
+        return latched.outcome, Metadata(job_id, update=activity, note=note)
+    bare = job_id is None and note is None
+    return Active(activity), None if bare else Metadata(job_id, note=note)
 
 
-def pause_before(attempt: int) -> timedelta:
-    """How long is waited before a run of this number: a second, then twice as long each time."""
-    return min(timedelta(seconds=2 ** min(attempt - 2, 20)), _LONGEST_PAUSE)
+def stands_in(op_type: OperationType, latched: Result, target: TargetValue) -> bool:
+    """True if an outcome is reported while the target is being made."""
+    return op_type.latched or latched.target == target.digest

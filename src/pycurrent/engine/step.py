@@ -25,13 +25,15 @@ class JobHandle(Protocol):
     @property
     def description(self) -> str: ...
 
-    def rebuild(self) -> str:
+    # `by` names who asks, `reason` says why; both go to the job's log.
+
+    def rebuild(self, by: str | None = None, reason: str | None = None) -> str:
         """Run it again; gives the id of the new job. While it runs it changes nothing."""
 
-    def cancel(self, reason: str) -> None:
+    def cancel(self, reason: str, by: str | None = None) -> None:
         """Cancel it, if it runs."""
 
-    def approve(self) -> None:
+    def approve(self, by: str | None = None, reason: str | None = None) -> None:
         """Let it start although its level asks for confirmation."""
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from pycurrent.cache import Cache, Handle
+from pycurrent.cache import Asked, Cache, Handle
+from pycurrent.cache.commands import approve, cancel
 from pycurrent.engine import DrivenJob, JobState, OpenEngine
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.history import HistoryEntry, entry_of
@@ -77,7 +78,7 @@ class JobDetail:
 class Jobs:
     """The jobs of an engine. Belongs to the event loop's thread.
 
-    `by` in the commands is who asks, for the log.
+    `by` in the commands names who asks, and `reason` why: both go to the job's log.
     """
 
     def __init__(self, engine: OpenEngine, view: EngineView) -> None:
@@ -157,57 +158,48 @@ class Jobs:
 
     # Commands
 
-    def cancel(self, job_id: str, *, by: str) -> Done | Refused:
+    def cancel(self, job_id: str, *, by: str, reason: str | None = None) -> Done | Refused:
         """Cancel a job: it fails, and is not run again by itself. Raises `NoSuchJob`."""
         job = self._active(job_id)
         if job is None:
             return _ended(self._entry(job_id))
         if job.cancelled is not None:
             return Refused(f"it was cancelled already: {job.cancelled}")
-        job.cancel(f"by {by}")
+        cancel(job, by=by, reason=reason)
         return Done()
 
-    def approve(self, job_id: str, *, by: str) -> Done | Refused:
+    def approve(self, job_id: str, *, by: str, reason: str | None = None) -> Done | Refused:
         """Let a job start although its level asks for confirmation. Raises `NoSuchJob`."""
         job = self._active(job_id)
         if job is None:
             return _ended(self._entry(job_id))
         if job.state is not JobState.WAITING_FOR_CONFIRMATION:
             return Refused(f"it does not wait for confirmation: it is {job.state.value}")
-        job.log(f"Approved by {by}")
-        job.approve()
+        approve(job, by=by, reason=reason)
         return Done()
 
-    def rebuild(self, job_id: str, *, by: str) -> Rebuild:
+    def rebuild(self, job_id: str, *, by: str, reason: str | None = None) -> Rebuild:
         """Do the work of a job that has ended again. Raises `NoSuchJob`.
 
         The job need not be the last one for its key.
         """
-        engine = self._engine
-        record = engine.store.job(job_id)
-        if record is None:
-            raise NoSuchJob(job_id)
+        record = self._record(job_id)
         instance = self._cache.instances.get((record.op, record.key_digest))
         if instance is not None and instance.run is not None:
             running = instance.run.job.id
             what = "it" if running == job_id else f"the same work, job {running},"
             return Refused(f"{what} has not ended")
-        if instance is None or not instance.users:
-            engine.store.set_rebuild(record.op, record.key_digest)
-            engine.request_step()
-            return RebuiltOnceNeeded()
-        instance.rebuild()
-        if instance.run is None:
-            return RebuiltOnceNeeded()
-        instance.run.job.log(f"Rebuild asked by {by}")
-        return Rebuilding(instance.run.job.id)
+        run = self._cache.commands.rebuild(record.op, record.key_digest, Asked(by, reason))
+        return RebuiltOnceNeeded() if run is None else Rebuilding(run.job.id)
 
-    async def rebuild_many(self, job_ids: Iterable[str], *, by: str) -> dict[str, Rebuild]:
+    async def rebuild_many(
+        self, job_ids: Iterable[str], *, by: str, reason: str | None = None
+    ) -> dict[str, Rebuild]:
         """The same for many, in their order. One that is not there is refused."""
         outcomes: dict[str, Rebuild] = {}
         for number, job_id in enumerate(dict.fromkeys(job_ids), 1):
             try:
-                outcomes[job_id] = self.rebuild(job_id, by=by)
+                outcomes[job_id] = self.rebuild(job_id, by=by, reason=reason)
             except (NoSuchJob, BadJobId) as error:
                 outcomes[job_id] = Refused(str(error))
             if number % _AT_ONCE == 0:

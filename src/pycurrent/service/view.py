@@ -101,7 +101,7 @@ class EngineView:
             ),
             jobs=sum(1 for _ in engine.service(Cache).runs()),
             confirm=engine.config.confirm,
-            pauses=len(engine.service(Cache).pausing),
+            pauses=len(engine.service(Cache).pauses),
             problems=tuple(engine.problems),
         )
 

@@ -87,6 +87,7 @@ class Database(DatabaseReader):
         self._write("set_setting", ("opened", time_text(datetime.now(UTC))))
         # Those of an engine that was killed.
         self._write("interrupt_unended", ())
+        self._has_unsettled = bool(self._read("has_unsettled", ()))
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         self._place = Place.of(path)
         #: How many commits have written something.
@@ -184,13 +185,19 @@ class Database(DatabaseReader):
         job.kind = kind
         if outcome is not None:
             self._unsaved.results[job.op, job.key_digest] = job
+        else:
+            self._has_unsettled = True
 
-    def unsettled(self, result: BuildRecord) -> bool:
-        """True if a later run for the same key began, and left no result: then nobody knows to
-        what the key is set.
+    def unsettled(
+        self, op: str, key_digest: str, *, after: str | None
+    ) -> tuple[str, JobEnd] | None:
+        """The last run of a key, after a certain job, that began and left no result, and how it
+        ended: then nobody knows to what the key is set.
         """
-        rows = self._read("unsettled", (result.op, result.key_digest, result.job_id))
-        return bool(list(rows))
+        if not self._has_unsettled:
+            return None
+        rows = self._read("unsettled", {"op": op, "digest": key_digest, "after": after})
+        return None if not rows else (str(rows[0][0]), JobEnd(rows[0][1]))
 
     def set_rebuild(self, op: str, key_digest: str) -> BuildRecord | None:
         """Marks the last result of a key as to be rebuilt: `lookup` then says so.

@@ -27,12 +27,18 @@ SELECT {columns}
  LIMIT 1;
 
 -- name: unsettled
--- A run of a key after a certain job that was interrupted, or superseded after its beginning.
-SELECT 1 FROM job
- WHERE op = ? AND key_digest = ? AND ended IN ('superseded', 'interrupted')
+-- The last run of a key, after a certain job if one is given, that was interrupted, or superseded
+-- after its beginning.
+SELECT job_id, ended FROM job
+ WHERE op = :op AND key_digest = :digest AND ended IN ('superseded', 'interrupted')
    AND (ended = 'interrupted' OR started IS NOT NULL)
-   AND seq > (SELECT seq FROM job WHERE job_id = ?)
+   AND (:after IS NULL OR seq > (SELECT seq FROM job WHERE job_id = :after))
+ ORDER BY seq DESC
  LIMIT 1;
+
+-- name: has_unsettled
+-- A row if any run left no result.
+SELECT 1 FROM job WHERE ended IN ('superseded', 'interrupted') LIMIT 1;
 
 -- name: job
 -- One job by its id.

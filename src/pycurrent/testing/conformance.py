@@ -139,5 +139,5 @@ def _subject(builder: object, key: Any) -> AnyOperation:
         if isinstance(term, Current) and isinstance(term.shape, Component):
             primitive = term.shape.fn()
             if isinstance(primitive, OperationPrimitive):
-                return primitive.work
+                return primitive.operation
     raise TypeError(f"{builder!r} is no Builder, and no function that @builder has made")

@@ -1,0 +1,142 @@
+"""Why a job was run: a closed union, recorded with each job.
+
+The instance of a key carries the cause of its next run from the moment at which its last result
+stopped to count (see `Unknown` in `states.py`). The first lines of the job's log tell it, but for
+the first build of a key, which needs no reason; `cause_of` reads it back from a record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias, assert_never
+
+from pycurrent.cache.codec import Codec, codec_for
+from pycurrent.store import JobRecord
+
+
+@dataclass(frozen=True, slots=True)
+class NeverBuilt:
+    """There is no result for the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueChanged:
+    """Another value is wanted for the key. The values are given as their digests, which are
+    readable if they are short; `old` is None if nobody knows what the key was set to.
+    """
+
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The last result was older than a schedule allows."""
+
+    finished: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody asked for a rebuild. Both are None if it was asked for in an earlier run of the
+    engine, or by code.
+    """
+
+    by: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The last run was interrupted: its engine was stopped or killed."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftUnsettled:
+    """The last run was cancelled after it had begun, so nobody knows to what it set the key."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFailed:
+    """The last run says nothing about the work: a file, memory, space or a process was lacking."""
+
+    why: str
+    attempt: int
+    """The number of this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultLost:
+    """The result was recorded, but `what` it names is gone."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The recorded result can't be read any more: its format changed."""
+
+    error: str
+
+
+Cause: TypeAlias = (
+    NeverBuilt
+    | ValueChanged
+    | Expired
+    | Asked
+    | Interrupted
+    | LeftUnsettled
+    | MachineFailed
+    | ResultLost
+    | Unreadable
+)
+
+NEVER_BUILT = NeverBuilt()
+ASKED = Asked()
+
+_CODEC: Codec[Cause] = codec_for(Cause, what="cause of a job")
+_NEVER_BUILT_TEXT = _CODEC.encode(NEVER_BUILT)
+
+
+def because(cause: Cause) -> str:
+    """The cause as the end of a sentence: "ann asked for a rebuild"."""
+    match cause:
+        case NeverBuilt():
+            return "it has not been built yet"
+        case ValueChanged(old, new):
+            return f"the value changed to {new}" if old is None else f"{old} changed to {new}"
+        case Expired(finished):
+            return f"the result of {finished:%Y-%m-%d %H:%M:%S} UTC expired"
+        case Asked(by, reason):
+            asked = f"{by or 'somebody'} asked for a rebuild"
+            return asked if reason is None else f"{asked}: {reason}"
+        case Interrupted(job):
+            return f"job {job} was interrupted"
+        case LeftUnsettled(job):
+            return f"job {job} was cancelled after it had begun"
+        case MachineFailed(why, attempt):
+            return f"the machine failed the last run ({why}): this is attempt {attempt}"
+        case ResultLost(what):
+            return f"{what} is gone"
+        case Unreadable(error):
+            return error
+        case _:
+            assert_never(cause)
+
+
+def cause_text(cause: Cause) -> str:
+    """The cause as JSON, to be recorded."""
+    return _NEVER_BUILT_TEXT if cause is NEVER_BUILT else _CODEC.encode(cause)
+
+
+def cause_of(record: JobRecord) -> Cause | None:
+    """Why the job was run; None if it was recorded before there were causes.
+
+    Raises `UnreadableValue` for a cause that this version does not know.
+    """
+    return None if record.cause is None else _CODEC.decode(record.cause)

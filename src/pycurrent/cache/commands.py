@@ -1,0 +1,62 @@
+"""What people can do about jobs: to rebuild, to cancel, to approve.
+
+Each is written once, here, for whoever asks: handles, the service, the code of a plugin. `by` names
+who asks and `reason` says why; both go to the job's log, and those of a rebuild to its cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pycurrent.cache.cause import Cause
+from pycurrent.cache.instance import Instance
+from pycurrent.cache.states import Run
+from pycurrent.engine.driven_job import DrivenJob
+from pycurrent.engine.thread import LoopThread
+from pycurrent.store import Database
+
+
+class Commands:
+    """The commands on the instances of one cache."""
+
+    def __init__(
+        self,
+        instances: Mapping[tuple[str, str], Instance],
+        store: Database,
+        thread: LoopThread,
+        request_step: Callable[[], None],
+    ) -> None:
+        self.instances = instances
+        self.store = store
+        self.thread = thread
+        self._request_step = request_step
+
+    def rebuild(self, op: str, digest: str, cause: Cause) -> Run | None:
+        """Make the result for a key again, although it is known; gives the run that does that.
+
+        If it is being made, that run goes on. None: nobody needs the result now, or those who do
+        are in conflict. Then it is made again once it can be.
+        """
+        instance = self.instances.get((op, digest))
+        if instance is not None and instance.users:
+            instance.rebuild(cause)
+        else:
+            self.store.set_rebuild(op, digest)
+        self._request_step()
+        return None if instance is None else instance.run
+
+
+def cancel(job: DrivenJob, *, by: str | None = None, reason: str | None = None) -> None:
+    """Cancel a job: it fails, and is not run again by itself. Later, or twice, it does nothing.
+
+    The failure names who asked, or why: "Cancelled: by ann: it hangs".
+    """
+    why = [text for text in (None if by is None else f"by {by}", reason) if text]
+    job.cancel(": ".join(why) or "somebody asked for it")
+
+
+def approve(job: DrivenJob, *, by: str | None = None, reason: str | None = None) -> None:
+    """Let a job start although its level asks for confirmation. Later it does nothing."""
+    if by is not None or reason is not None:
+        job.log(f"Approved by {by or 'somebody'}" + ("" if reason is None else f": {reason}"))
+    job.approve()

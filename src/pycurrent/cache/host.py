@@ -1,0 +1,58 @@
+"""The surroundings of an instance, which are the cache and its engine, as far as it needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from pycurrent.cache.cause import Cause
+from pycurrent.cache.pauses import Pauses
+from pycurrent.cache.states import Run
+from pycurrent.engine.clock import Clock
+from pycurrent.engine.driven_job import DrivenJob
+from pycurrent.engine.pool import Priority, Tickets
+from pycurrent.store import Database
+
+I_contra = TypeVar("I_contra", contravariant=True)
+
+
+class Host(Protocol[I_contra]):
+    """What an instance, of the type `I_contra`, needs of its surroundings."""
+
+    clock: Clock
+    store: Database
+    pauses: Pauses
+    left_places: dict[Callable[[], None], Tickets]
+    """Within a step: the places in queues of runs that are given up before they have begun, by
+    the `changed` of those who wanted them. What the same component wants instead takes them.
+    """
+
+    def new_job(
+        self,
+        op: str,
+        description: str,
+        cause: Cause,
+        *,
+        priority: Priority,
+        changed: Callable[[DrivenJob], None],
+        tickets: Tickets | None,
+    ) -> DrivenJob:
+        """A job with a log, of which nothing is recorded yet. Raises OSError."""
+
+    def use_job(self, instance: I_contra, job_id: str) -> None:
+        """The pipeline uses this job of the instance from now on."""
+
+    def drop_job(self, job_id: str) -> None:
+        """The pipeline uses this job no more."""
+
+    def touch(self, instance: I_contra) -> None:
+        """Something about it has changed: update it after the next step."""
+
+    def launch(self, instance: I_contra, run: Run) -> None:
+        """Have the run begin once it is recorded."""
+
+    def forget(self, instance: I_contra) -> None:
+        """Nobody needs it: what is known is in the database."""
+
+    def request_step(self) -> None:
+        """Have a step taken soon."""
