@@ -48,7 +48,7 @@ class Shaky:
                 self.log += b"four"
                 return "text/event-stream", b"event: end\ndata: {}\n\n"
             case _:
-                return "application/json", json.dumps({"entry": {"ending": "ok"}}).encode()
+                return "application/json", json.dumps({"entry": {"end": "ok"}}).encode()
 
 
 @pytest.fixture

@@ -39,6 +39,9 @@ def test_history_lists_jobs_the_newest_first(frobbed: dict[str, str], pycurrent:
         (["--failed"], ["bad"]),
         (["--ok"], ["c", "a"]),
         (["--op", "frob", "--limit", "1"], ["c"]),
+        (["--end", "failed"], ["bad"]),
+        (["--end", "failed", "--end", "ok"], ["c", "bad", "a"]),
+        (["--end", "superseded"], []),
         (["--text", "no goo"], ["bad"]),
         (["--date", "20"], ["c", "bad", "a"]),
         (["--date", "1999"], []),
@@ -52,6 +55,16 @@ def test_history_filters(
     assert ended.status == 0
     found = JOB_ID.findall(ended.out)
     assert sorted(found) == sorted(frobbed[key] for key in keys)
+
+
+def test_history_knows_the_ways_to_end(folder: Path, pycurrent: Command) -> None:
+    """It lists them where another one is given."""
+    ended = pycurrent("history", "--end", "discarded")
+    assert (ended.status, ended.err) == (
+        2,
+        "pycurrent: --end takes one of ok, failed, cancelled, timed-out, superseded, interrupted;"
+        " not 'discarded'\n",
+    )
 
 
 def test_history_of_an_unknown_operation(frobbed: dict[str, str], pycurrent: Command) -> None:

@@ -11,7 +11,6 @@ from pycurrent import Config, Level, Pool, Var
 from pycurrent.service import (
     Action,
     Done,
-    Ending,
     HistoryFilter,
     InQueue,
     NoSuchJob,
@@ -19,6 +18,7 @@ from pycurrent.service import (
     RebuiltOnceNeeded,
     Refused,
 )
+from pycurrent.store import JobEnd
 
 from .live import Doors, seen
 
@@ -36,7 +36,7 @@ async def test_a_job_is_cancelled_once(tmp_path: Path) -> None:
         assert jobs.detail(job).actions == frozenset()
         await s.settle()
         assert "Cancelling: by alice" in s.harness.log("door a")
-        assert jobs.cancel(job, by="bob") == Refused("it has ended: failed")
+        assert jobs.cancel(job, by="bob") == Refused("it has ended: cancelled")
         assert jobs.detail(job).actions == {Action.REBUILD}
 
 
@@ -74,7 +74,7 @@ async def test_the_work_of_an_old_job_is_done_again(tmp_path: Path) -> None:
             assert jobs.rebuild(first, by="ann") == Refused(
                 f"the same work, job {last}, has not ended"
             )
-        assert jobs.detail(first).entry.ending is Ending.FAILED
+        assert jobs.detail(first).entry.end is JobEnd.FAILED
         assert (jobs.detail(first).newer, jobs.detail(last).newer) == (last, None)
 
 

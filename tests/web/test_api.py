@@ -1,5 +1,6 @@
 """The HTTP API: what it shows, does and refuses."""
 
+import asyncio
 import getpass
 import json
 import re
@@ -151,7 +152,7 @@ async def test_a_job_is_shown_with_its_past(tmp_path: Path) -> None:
         first = api.job("task a")
         running = await api.get(f"/jobs/{first}")
         assert running["active"]["state"] == "running"
-        assert (running["actions"], running["entry"]["ending"]) == (["cancel"], "running")
+        assert (running["actions"], running["entry"]["end"]) == (["cancel"], None)
         await api.harness.advance(timedelta(seconds=7))
         tasks.end("a")
         await api.harness.settle()
@@ -579,9 +580,7 @@ async def test_metrics_count_the_ends_of_jobs(tmp_path: Path) -> None:
         api.service.jobs.cancel(api.job("task slow"), by="alice")
         await api.harness.settle()
         text = (await api.client.get("/metrics")).text
-        ended = dict(
-            re.findall(r'^pycurrent_jobs_ended_total{result="([\w-]+)"} (.*)$', text, re.M)
-        )
+        ended = dict(re.findall(r'^pycurrent_jobs_ended_total{end="([\w-]+)"} (.*)$', text, re.M))
         assert ended == {
             "ok": "2.0",
             "failed": "1.0",
@@ -590,6 +589,60 @@ async def test_metrics_count_the_ends_of_jobs(tmp_path: Path) -> None:
             "superseded": "0.0",
             "interrupted": "0.0",
         }
+
+
+async def test_each_way_to_end_is_told_apart(tmp_path: Path) -> None:
+    """By one word in the history, its filter, the pages and the metrics."""
+    tasks, wanted = Tasks(), current.Var("wanted", "old")
+
+    @current.builder("tardy", level=Level.HARMLESS, timeout=5)
+    async def tardy(job: current.Job, key: str) -> None:
+        await asyncio.Event().wait()
+
+    @current.builder("replaced", level=Level.HARMLESS, auto_cancel=True)
+    async def replaced(job: current.Job, key: str) -> None:
+        if key == "old":
+            await asyncio.Event().wait()
+
+    def pipeline() -> current.Current[object]:
+        return current.all(
+            [tardy("key"), replaced(wanted.get()), tasks.stage("bad"), tasks.stage("slow")]
+        )
+
+    async with api_of(pipeline, tmp_path) as api:
+        await api.call("POST", f"/jobs/{api.job('task slow')}/cancel")
+        wanted.set("new")
+        await api.harness.advance(timedelta(seconds=6))
+        ends = {
+            "cancelled": "task slow",
+            "superseded": "replaced old",
+            "timed-out": "tardy key",
+            "failed": "task bad",
+            "ok": "replaced new",
+        }
+        for end, what in ends.items():
+            (entry,) = (await api.get("/history", end=end))["entries"]
+            assert (entry["end"], f"{entry['op']} {entry['key']}") == (end, what)
+            assert entry["finished"] is not None
+            page = (await api.client.get("/history", params={"end": end})).text
+            assert page.count("<tr>") == 2
+            assert f"<span>{end.replace('-', ' ')}</span>" in page
+        listed = (await api.get("/history"))["entries"]
+        assert {entry["end"] for entry in listed} == ends.keys() - {"superseded"}
+        both = (await api.get("/history", end=["cancelled", "superseded"]))["entries"]
+        assert len(both) == 2
+        assert (await api.call("GET", "/history?end=discarded"))[0] == 422
+
+
+async def test_all_that_match_a_way_to_end_are_rebuilt(tmp_path: Path) -> None:
+    """And no others: what the page asks about goes with the answer."""
+    tasks = Tasks()
+    async with api_of(lambda: all_of(tasks, "quick", "bad"), tmp_path) as api:
+        bad = api.job("task bad")
+        page = (await api.client.get("/history/rebuild-matching?end=failed")).text
+        assert '<input type="hidden" name="end" value="failed">' in page
+        _, answer = await api.call("POST", "/rebuild", {"filter": {"end": ["failed"]}})
+        assert [outcome["job"] for outcome in answer["outcomes"]] == [bad]
 
 
 async def test_two_engines_have_their_own_metrics(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from markupsafe import Markup
 import pycurrent as current
 from pycurrent.engine import Level
 from pycurrent.errors import UsageError
-from pycurrent.service import Ending, HistoryEntry
+from pycurrent.service import HistoryEntry
+from pycurrent.store import JobEnd
 from pycurrent.term import Current, Var
 from pycurrent.web.authors import AuthorLink, AuthorPage, Visit
 from pycurrent.web.pages.modules import Modules
@@ -268,16 +269,16 @@ async def test_a_job_whose_log_was_removed_still_has_its_page(site: Site, visito
     assert (page.status_code, "The log has been removed" in page.text) == (200, True)
 
 
-def entry(build: int, seconds: float, ending: Ending = Ending.OK) -> HistoryEntry:
+def entry(build: int, seconds: float, end: JobEnd = JobEnd.OK) -> HistoryEntry:
     began = datetime(2026, 1, 1, tzinfo=UTC)
     ended = began + timedelta(seconds=seconds)
     id = f"2026-01-01/00000{build}-x-000000"
-    return HistoryEntry(id, "x", "k", build, None, ending, None, began, began, ended, False)
+    return HistoryEntry(id, "x", "k", build, None, end, None, began, began, ended, False)
 
 
 def test_the_trend_draws_the_last_runs_from_old_to_new() -> None:
     """The longest as high as the drawing; the words say the same."""
-    trend = trend_of([entry(2, 30, Ending.FAILED), entry(1, 60), entry(0, 10)])
+    trend = trend_of([entry(2, 30, JobEnd.FAILED), entry(1, 60), entry(0, 10)])
     assert trend is not None
     assert [bar.sign for bar in trend.bars] == ["ok", "ok", "failed"]
     assert [bar.height for bar in trend.bars] == [9.67, HEIGHT - 2, 29.0]
@@ -292,9 +293,9 @@ def test_the_trend_draws_the_last_runs_from_old_to_new() -> None:
 async def test_the_history_is_filtered_by_the_address(visitor: Visitor) -> None:
     """By result, operation, date, and a text; what the form shows is what holds."""
     assert text_of(await visitor.get("/history")).count("#0") == 2
-    page = await visitor.get("/history?ok=false&text=BAD&prefix=2026&op=reply&rebuild=false")
+    page = await visitor.get("/history?end=failed&text=BAD&prefix=2026&op=reply&rebuild=false")
     assert text_of(page).count("#0") == 1
-    assert '<option value="false" selected>failed' in page.text
+    assert '<option value="failed" selected>failed' in page.text
     assert 'value="BAD"' in page.text
     assert "No job matches" in text_of(await visitor.get("/history?op=none"))
     assert "No job matches" in text_of(await visitor.get("/history?text=%25"))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
+from pycurrent.cli.ends import EndsOption, ends_of
 from pycurrent.cli.option import DEFAULT_STATE_DIR
 from pycurrent.cli.options import StateDirOption, reading
 from pycurrent.cli.output import one_line
@@ -21,6 +22,7 @@ def history(
     op: Annotated[str | None, Parameter(help="Only jobs of this operation.")] = None,
     ok: Annotated[bool, Parameter(negative="", help="Only jobs that succeeded.")] = False,
     failed: Annotated[bool, Parameter(negative="", help="Only jobs that failed.")] = False,
+    end: EndsOption = (),
     text: Annotated[
         str | None, Parameter(help="Only jobs with this in their key, value or result.")
     ] = None,
@@ -43,8 +45,9 @@ def history(
     if ok and failed:
         raise UsageError("no job has both succeeded and failed: use one of --ok and --failed")
     outcome = True if ok else False if failed else None
+    ends = ends_of(end)
     with Records.open(state_dir) as records:
-        entries = records.history(op=op, ok=outcome, text=text, prefix=date, limit=limit)
+        entries = records.history(op=op, ok=outcome, ends=ends, text=text, prefix=date, limit=limit)
         if not entries and op is not None and op not in records.operations():
             known = ", ".join(records.operations()) or "none"
             raise UsageError(f"there are no jobs of an operation {op!r}; those that have: {known}")
@@ -54,8 +57,8 @@ def history(
 
 def line_of(entry: HistoryEntry) -> str:
     """An entry in a line: the job's id comes before what may be long."""
-    when = local_time(entry.ended or entry.created)
+    when = local_time(entry.finished or entry.created)
     took = "" if entry.took is None else duration(entry.took)
     what = one_line(f"{entry.op} {entry.key}")
     why = "" if entry.failure is None else f": {one_line(entry.failure)}"
-    return f"{when}  {entry.ending.value:<11}  {took:>12}  {entry.job_id}  {what}{why}"
+    return f"{when}  {entry.end_word:<11}  {took:>12}  {entry.job_id}  {what}{why}"

@@ -17,7 +17,6 @@ from pycurrent.service.events import (
     StructureChanged,
 )
 from pycurrent.service.history import (
-    Ending,
     HistoryEntry,
     HistoryFilter,
     HistoryPage,
@@ -61,7 +60,6 @@ __all__ = [
     "Confirmation",
     "ConfirmationLevel",
     "Done",
-    "Ending",
     "EngineView",
     "Event",
     "EventHub",

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum
 from pathlib import Path
 from typing import Self
 
 from pycurrent.errors import UsageError
-from pycurrent.store import DatabaseReader, JobEnd, JobRecord, StateDir
+from pycurrent.store import SHOWN, DatabaseReader, JobEnd, JobRecord, StateDir
 
 _LISTED = 5
 """How many jobs a message names at most."""
-
-
-class Ending(Enum):
-    """How a job ended, if it did."""
-
-    OK = "ok"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-    """Its engine was stopped or killed before it had ended."""
-    DISCARDED = "discarded"
-    """It was cancelled, as nobody wanted its result any more."""
-    RUNNING = "running"
-    """It has not ended; or its engine was killed, and none has been started since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +22,8 @@ class HistoryFilter:
 
     op: str | None = None
     ok: bool | None = None
+    ends: frozenset[JobEnd] = frozenset()
+    """How it ended: in one of these ways. Empty: in any but superseded."""
     rebuild: bool | None = None
     """Whether somebody has asked for it to be made again."""
     prefix: str | None = None
@@ -58,21 +46,27 @@ class HistoryEntry:
     build: int
     """0, 1, 2 ... for each operation and key."""
     level: str | None
-    ending: Ending
+    end: JobEnd | None
+    """How it ended; None: it has not, or its engine was killed and none has been started since."""
     failure: str | None
     """Why it failed."""
     created: datetime
     started: datetime | None
-    ended: datetime | None
+    finished: datetime | None
     rebuild: bool
     """Somebody has asked for it to be made again."""
 
     @property
     def took(self) -> timedelta | None:
         """How long its work took."""
-        if self.started is None or self.ended is None:
+        if self.started is None or self.finished is None:
             return None
-        return self.ended - self.started
+        return self.finished - self.started
+
+    @property
+    def end_word(self) -> str:
+        """The word for how it ended."""
+        return "not ended" if self.end is None else self.end.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +101,15 @@ class Records:
         *,
         op: str | None = None,
         ok: bool | None = None,
+        ends: Collection[JobEnd] = (),
         text: str | None = None,
         prefix: str | None = None,
         limit: int,
     ) -> list[HistoryEntry]:
-        """The jobs that have ended, the newest first; the filters are those of the database."""
-        records = self._database.history(op, ok=ok, text=text, prefix=prefix, limit=limit)
+        """The jobs that have ended, the newest first; see `HistoryFilter`."""
+        records = self._database.history(
+            op, ok=ok, ends=ends or SHOWN, text=text, prefix=prefix, limit=limit
+        )
         return [entry_of(record) for record in records]
 
     def page(self, wanted: HistoryFilter, *, limit: int, before: str | None = None) -> HistoryPage:
@@ -122,6 +119,7 @@ class Records:
         found = self._database.history(
             wanted.op,
             ok=wanted.ok,
+            ends=wanted.ends or SHOWN,
             rebuild=wanted.rebuild,
             prefix=wanted.prefix,
             key=wanted.key,
@@ -194,31 +192,16 @@ class Records:
 
 def entry_of(record: JobRecord) -> HistoryEntry:
     """What people see of a record."""
-    ending = _ending(record)
     return HistoryEntry(
         job_id=record.job_id,
         op=record.op,
         key=record.key,
         build=record.build,
         level=record.level,
-        ending=ending,
-        failure=record.outcome if ending is Ending.FAILED else None,
+        end=record.ended,
+        failure=record.outcome if record.ok is False else None,
         created=record.created,
         started=record.started,
-        ended=record.finished,
+        finished=record.finished,
         rebuild=record.rebuild,
     )
-
-
-def _ending(record: JobRecord) -> Ending:
-    match record.ended:
-        case None:
-            return Ending.RUNNING
-        case JobEnd.OK:
-            return Ending.OK
-        case JobEnd.FAILED | JobEnd.CANCELLED | JobEnd.TIMED_OUT:
-            return Ending.FAILED
-        case JobEnd.INTERRUPTED:
-            return Ending.INTERRUPTED
-        case JobEnd.SUPERSEDED:
-            return Ending.DISCARDED

@@ -220,4 +220,4 @@ def _actions(job: DrivenJob | None) -> frozenset[Action]:
 
 
 def _ended(entry: HistoryEntry) -> Refused:
-    return Refused(f"it has ended: {entry.ending.value}")
+    return Refused(f"it has ended: {entry.end_word}")

@@ -16,12 +16,13 @@ from pycurrent.store.errors import (
     StoreReadOnly,
 )
 from pycurrent.store.gc import GcMode, GcReport, collect_garbage
-from pycurrent.store.reader import DatabaseReader
+from pycurrent.store.reader import SHOWN, DatabaseReader
 from pycurrent.store.records import BuildRecord, JobEnd, JobRecord, RuleRecord
 from pycurrent.store.sharing import Sharing
 from pycurrent.store.state_dir import StateDir
 
 __all__ = [
+    "SHOWN",
     "AccessDatabase",
     "BadJobId",
     "BuildRecord",

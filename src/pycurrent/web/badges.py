@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from pycurrent.term import State
 from pycurrent.term.status import status_of_output
-from pycurrent.web.api.names import name_of
 from pycurrent.web.auth import require_unless
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.problems import may_answer, problem
@@ -78,7 +77,7 @@ def badge_of(title: str, state: State) -> str:
         title = f"{title[: _LONGEST - 1]}…"
     # Control characters can't be in XML at all.
     left = escape("".join(letter if letter.isprintable() else "\ufffd" for letter in title))
-    right = name_of(state).replace("-", " ")
+    right = state.word
     a, b = len(title) * _LETTER + 12, len(right) * _LETTER + 12
     width = a + b
     fit = 'lengthAdjust="spacingAndGlyphs" textLength'

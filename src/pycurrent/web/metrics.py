@@ -96,8 +96,8 @@ class _Now(Collector):
         yield jobs
         ended = CounterMetricFamily(
             "pycurrent_jobs_ended",
-            "Jobs that have ended since the engine started, by their result.",
-            labels=["result"],
+            "Jobs that have ended since the engine started, by how they ended.",
+            labels=["end"],
         )
         for end, number in measures.ended:
             ended.add_metric([name_of(end)], number)

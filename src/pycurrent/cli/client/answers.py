@@ -37,11 +37,11 @@ class Entry(TypedDict):
     key: str
     build: int
     level: str | None
-    ending: str
+    end: str | None
     failure: str | None
     created: str
     started: str | None
-    ended: str | None
+    finished: str | None
     took: float | None
     rebuild: bool
 

@@ -12,6 +12,7 @@ from pycurrent.cli.client.jobs import tell
 from pycurrent.cli.client.session import Given
 from pycurrent.cli.client.status import ClientExit
 from pycurrent.cli.client.words import entry_line
+from pycurrent.cli.ends import EndsOption, ends_of
 from pycurrent.errors import UsageError
 
 
@@ -23,6 +24,7 @@ class Filter:
     op: Annotated[str | None, Parameter(help="Only jobs of this operation.")] = None
     ok: Annotated[bool, Parameter(negative="", help="Only jobs that succeeded.")] = False
     failed: Annotated[bool, Parameter(negative="", help="Only jobs that failed.")] = False
+    end: EndsOption = ()
     to_rebuild: Annotated[
         bool, Parameter(negative="", help="Only jobs that somebody has asked to be done again.")
     ] = False
@@ -38,9 +40,11 @@ class Filter:
         """As the API has them. Raises `UsageError` if no job could pass."""
         if self.ok and self.failed:
             raise UsageError("no job has both succeeded and failed: use one of --ok and --failed")
+        ends_of(self.end)
         fields = {
             "op": self.op,
             "ok": True if self.ok else False if self.failed else None,
+            "end": list(self.end) or None,
             "rebuild": True if self.to_rebuild else None,
             "prefix": self.date,
             "text": self.text,

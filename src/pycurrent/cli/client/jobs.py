@@ -13,7 +13,14 @@ from pycurrent.cli.client.find import find_job
 from pycurrent.cli.client.remote import job_path
 from pycurrent.cli.client.session import Given, Session
 from pycurrent.cli.client.status import CantBeDone, ClientExit
-from pycurrent.cli.client.words import job_line, job_state_word, moment, outcome_line, waits
+from pycurrent.cli.client.words import (
+    end_word,
+    job_line,
+    job_state_word,
+    moment,
+    outcome_line,
+    waits,
+)
 from pycurrent.cli.output import one_line
 from pycurrent.service.words import duration
 
@@ -47,10 +54,10 @@ def status(job: JobText, /, *, session: Given) -> int:
 
 def status_of(job: JobDetail) -> ClientExit:
     """The exit status that tells of a job."""
-    match job["entry"]["ending"]:
+    match job["entry"]["end"]:
         case "ok":
             return ClientExit.OK
-        case "running":
+        case None:
             return ClientExit.UNKNOWN
         case _:
             return ClientExit.FAILED
@@ -58,7 +65,7 @@ def status_of(job: JobDetail) -> ClientExit:
 
 def _facts(answer: JobDetail) -> Iterator[str]:
     entry, active = answer["entry"], answer["active"]
-    state = entry["ending"] if active is None else job_state_word(active["state"])
+    state = end_word(entry) if active is None else job_state_word(active["state"])
     facts: list[tuple[str, str | None]] = [
         ("job", answer["id"]),
         ("what", answer["description"]),
@@ -72,7 +79,7 @@ def _facts(answer: JobDetail) -> Iterator[str]:
         ("level", entry["level"]),
         ("created", moment(entry["created"])),
         ("started", None if entry["started"] is None else moment(entry["started"])),
-        ("ended", None if entry["ended"] is None else moment(entry["ended"])),
+        ("finished", None if entry["finished"] is None else moment(entry["finished"])),
         ("took", None if entry["took"] is None else duration(timedelta(seconds=entry["took"]))),
         ("needed by", ", ".join(answer["stages"]) or None),
     ]

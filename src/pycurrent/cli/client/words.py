@@ -50,13 +50,18 @@ def _member(name: str) -> str:
     return name.upper().replace("-", "_")
 
 
+def end_word(entry: Entry) -> str:
+    """The word for how a job ended."""
+    return "not ended" if entry["end"] is None else entry["end"].replace("-", " ")
+
+
 def entry_line(entry: Entry) -> str:
     """A job that has ended, in a line."""
-    when = moment(entry["ended"] or entry["created"])
+    when = moment(entry["finished"] or entry["created"])
     took = "" if entry["took"] is None else duration(timedelta(seconds=entry["took"]))
     what = one_line(f"{entry['op']} {entry['key']}")
     why = "" if entry["failure"] is None else f": {one_line(entry['failure'])}"
-    return f"{when}  {entry['ending']:<11}  {took:>12}  {entry['id']}  {what}{why}"
+    return f"{when}  {end_word(entry):<11}  {took:>12}  {entry['id']}  {what}{why}"
 
 
 def outcome_line(outcome: Outcome, done: str) -> str:

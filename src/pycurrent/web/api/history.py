@@ -8,7 +8,9 @@ from fastapi import Query
 from pydantic import ConfigDict, Field
 
 from pycurrent.service import HistoryFilter, HistoryPage
+from pycurrent.store import JobEnd
 from pycurrent.web.api.models import HistoryPageModel, Model, OutcomeModel, OutcomesModel, Whole
+from pycurrent.web.api.names import JobEndName
 from pycurrent.web.api.routing import FOR_BUILDERS, JOB_ID, api_router
 from pycurrent.web.context import Asker, ServiceOf
 
@@ -27,6 +29,9 @@ class FilterModel(Model):
 
     op: _Words | None = Field(default=None, description="The operation's id.")
     ok: bool | None = Field(default=None, description="Whether it succeeded.")
+    end: list[JobEndName] = Field(
+        default=[], max_length=len(JobEnd), description="How it ended: in one of these ways."
+    )
     rebuild: bool | None = Field(
         default=None, description="Whether somebody has asked for it to be made again."
     )
@@ -35,7 +40,12 @@ class FilterModel(Model):
 
     def filter(self) -> HistoryFilter:
         return HistoryFilter(
-            op=self.op, ok=self.ok, rebuild=self.rebuild, prefix=self.prefix, text=self.text
+            op=self.op,
+            ok=self.ok,
+            ends=frozenset(self.end),
+            rebuild=self.rebuild,
+            prefix=self.prefix,
+            text=self.text,
         )
 
 

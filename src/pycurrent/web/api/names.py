@@ -12,7 +12,8 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from pycurrent.engine import Effect, JobState, Level
-from pycurrent.service import Action, Ending
+from pycurrent.service import Action
+from pycurrent.store import JobEnd
 from pycurrent.term import Activity, EdgeKind, GroupKind, NodeKind, State
 
 
@@ -59,7 +60,7 @@ ActivityName: TypeAlias = Annotated[Activity, ByName()]
 EffectName: TypeAlias = Annotated[Effect, ByName()]
 LevelName: TypeAlias = Annotated[Level, ByName()]
 JobStateName: TypeAlias = Annotated[JobState, ByName(without=(JobState.ENDED,))]
-EndingName: TypeAlias = Annotated[Ending, ByName()]
+JobEndName: TypeAlias = Annotated[JobEnd, ByName()]
 ActionName: TypeAlias = Annotated[Action, ByName()]
 NodeKindName: TypeAlias = Annotated[NodeKind, ByName()]
 EdgeKindName: TypeAlias = Annotated[EdgeKind, ByName()]

@@ -9,6 +9,8 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from pycurrent.service import HistoryFilter, Rebuild, Refused
+from pycurrent.store import JobEnd
+from pycurrent.web.api.names import name_of
 from pycurrent.web.context import Asker, ServiceOf
 from pycurrent.web.forms import Form, read_form
 from pycurrent.web.pages import look, routing
@@ -21,7 +23,8 @@ PER_PAGE = 50
 MOST_REBUILT = 10_000
 """By one click."""
 _TRUTH = {"true": True, "false": False}
-_FIELDS = ("op", "ok", "rebuild", "prefix", "key", "text")
+_FIELDS = ("op", "ok", "end", "rebuild", "prefix", "key", "text")
+_ENDS = {name_of(end): end for end in JobEnd}
 
 
 def add_history_pages(app: FastAPI) -> None:
@@ -40,6 +43,7 @@ def filter_of(query: Mapping[str, str]) -> HistoryFilter:
     return HistoryFilter(
         op=text("op"),
         ok=_TRUTH.get(query.get("ok", "")),
+        ends=frozenset(end for end in [_ENDS.get(query.get("end", ""))] if end is not None),
         rebuild=_TRUTH.get(query.get("rebuild", "")),
         prefix=text("prefix"),
         key=text("key"),
@@ -49,8 +53,14 @@ def filter_of(query: Mapping[str, str]) -> HistoryFilter:
 
 def query_of(wanted: HistoryFilter) -> str:
     """The address's part for a filter; empty for all jobs."""
-    values = {name: getattr(wanted, name) for name in _FIELDS}
+    values = {name: getattr(wanted, name) for name in _FIELDS if name != "end"}
+    values["end"] = _end_name(wanted)
     return urlencode({name: _text(value) for name, value in values.items() if value is not None})
+
+
+def _end_name(wanted: HistoryFilter) -> str | None:
+    """The one way to end that a page can ask for."""
+    return next((name_of(end) for end in wanted.ends), None)
 
 
 def _text(value: str | bool) -> str:
@@ -68,7 +78,8 @@ async def _history(request: Request, service: ServiceOf) -> Response:
         request,
         "history.html",
         wanted=wanted,
-        rows=[(entry, look.OF_ENDING[entry.ending]) for entry in found.entries],
+        ends=[(name, end.value, end in wanted.ends) for name, end in _ENDS.items()],
+        rows=[(entry, look.of_entry(entry)) for entry in found.entries],
         operations=await service.archive.operations(),
         query=query,
         newest=None if before is None else f"/history?{query}".rstrip("?"),
@@ -97,6 +108,7 @@ async def _ask(request: Request, service: ServiceOf) -> Response:
         wanted=wanted,
         jobs=len(found.entries),
         works=len({(entry.op, entry.key) for entry in found.entries}),
+        end=_end_name(wanted) or "",
         has_more=found.next is not None,
         query=query_of(wanted),
     )

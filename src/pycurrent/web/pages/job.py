@@ -59,7 +59,7 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
         job=detail,
         id=job_id,
         look=look_of(detail),
-        runs=[(run, look.OF_ENDING[run.ending]) for run in runs],
+        runs=[(run, look.of_entry(run)) for run in runs],
         trend=trend_of(runs),
         log=await _log_end(service, job_id),
         now=service.engine.clock.now(),
@@ -73,7 +73,7 @@ def look_of(detail: JobDetail) -> Look:
     """How the job is, or how it ended."""
     if detail.active is not None:
         return look.of_job(detail.active)
-    return look.OF_ENDING[detail.entry.ending]
+    return look.of_entry(detail.entry)
 
 
 async def _log_end(service: Service, job_id: str) -> LogEnd | None:

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pycurrent.engine import JobState
-from pycurrent.service import Ending, JobView
+from pycurrent.service import HistoryEntry, JobView
 from pycurrent.service.words import job_word
+from pycurrent.store import JobEnd
 from pycurrent.term import (
     BY_CONCERN,
     Active,
@@ -43,12 +44,13 @@ OF_STATE = {state: Look(_SIGNS[state], state.short_word) for state in BY_CONCERN
 
 OF_ACTIVITY = {activity: OF_STATE[state_of_activity(activity)] for activity in Activity}
 
-OF_ENDING = {
-    Ending.OK: Look("ok", "ok"),
-    Ending.FAILED: Look("failed", "failed"),
-    Ending.INTERRUPTED: Look("blocked", "interrupted"),
-    Ending.DISCARDED: Look("blocked", "discarded"),
-    Ending.RUNNING: Look("running", "not ended"),
+_END_SIGNS = {
+    JobEnd.OK: "ok",
+    JobEnd.FAILED: "failed",
+    JobEnd.TIMED_OUT: "failed",
+    JobEnd.CANCELLED: "blocked",
+    JobEnd.SUPERSEDED: "blocked",
+    JobEnd.INTERRUPTED: "blocked",
 }
 
 _JOB_SIGNS = {
@@ -68,6 +70,12 @@ def for_scripts() -> dict[str, object]:
         "stages": [{"name": name_of(state), **asdict(look)} for state, look in OF_STATE.items()],
         "jobs": {name_of(state): asdict(look) for state, look in _OF_JOB.items()},
     }
+
+
+def of_entry(entry: HistoryEntry) -> Look:
+    """How a job that was recorded has ended."""
+    sign = "running" if entry.end is None else _END_SIGNS[entry.end]
+    return Look(sign, entry.end_word)
 
 
 def of_job(job: JobView) -> Look:

@@ -9,7 +9,7 @@ from statistics import median
 
 from pycurrent.service import HistoryEntry
 from pycurrent.service.words import duration
-from pycurrent.web.pages.look import OF_ENDING
+from pycurrent.web.pages.look import of_entry
 
 WIDTH = 400
 HEIGHT = 60
@@ -70,8 +70,8 @@ def trend_of(entries: Sequence[HistoryEntry]) -> Trend | None:
                 y=round(HEIGHT - height, 2),
                 width=round(step * 0.8, 2),
                 height=round(height, 2),
-                sign=OF_ENDING[entry.ending].sign,
-                title=f"#{entry.build} {OF_ENDING[entry.ending].word}, {duration(took)}",
+                sign=of_entry(entry).sign,
+                title=f"#{entry.build} {of_entry(entry).word}, {duration(took)}",
                 job_id=entry.job_id,
             )
         )

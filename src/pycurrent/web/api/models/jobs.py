@@ -16,7 +16,7 @@ from pycurrent.service import (
     Refused,
 )
 from pycurrent.web.api.models.model import Model, Seconds, Text
-from pycurrent.web.api.names import ActionName, EndingName, JobStateName, LevelName
+from pycurrent.web.api.names import ActionName, JobEndName, JobStateName, LevelName
 
 
 class ForConfirmationModel(Model):
@@ -57,11 +57,11 @@ class EntryModel(Model):
     key: Text
     build: int = Field(description="0, 1, 2 ... for each operation and key.")
     level: str | None
-    ending: EndingName
+    end: JobEndName | None = Field(description="How it ended; null until it has.")
     failure: Text | None
     created: datetime
     started: datetime | None
-    ended: datetime | None
+    finished: datetime | None
     took: Seconds | None = Field(description="Seconds that its work took.")
     rebuild: bool = Field(description="Somebody has asked for it to be made again.")
 
