@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pycurrent.engine.follow import follow, read_for_matching, tail, watch_file
-from pycurrent.engine.watch import FileWatcher
-from pycurrent.engine.watch_inotify import InotifyWatcher
-from pycurrent.engine.watch_portable import WatchfilesWatcher
+from pycurrent.engine.watching import FileWatcher
+from pycurrent.engine.watching.inotify import InotifyWatcher
+from pycurrent.engine.watching.portable import WatchfilesWatcher
 
 WATCHERS = pytest.mark.parametrize("make", [InotifyWatcher, WatchfilesWatcher])
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pycurrent.engine import CommandFailed, Job, Level
-from pycurrent.engine.scratch import remove_tree
+from pycurrent.engine.tempdirs import remove_tree
 from pycurrent.errors import PycurrentError
 from pycurrent.term import Active, Activity, Failed, Ok
 

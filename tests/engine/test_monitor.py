@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pycurrent.engine import FileMonitor, Monitor
-from pycurrent.engine.watcher import HEEDS_WITHIN, MANY, RETRY, SLOWER
+from pycurrent.engine.monitor_task import HEEDS_WITHIN, MANY, RETRY, SLOWER
 from pycurrent.term import (
     Active,
     Activity,

@@ -11,9 +11,9 @@ import pytest
 from watchfiles import Change
 
 from pycurrent.engine.file_monitor import FileMonitor, engine_files
-from pycurrent.engine.watch import FileWatcher, Notice, watch_paths
-from pycurrent.engine.watch_inotify import InotifyWatcher
-from pycurrent.engine.watch_portable import WatchfilesWatcher, _Surroundings
+from pycurrent.engine.watching import FileWatcher, Notice, watch_paths
+from pycurrent.engine.watching.inotify import InotifyWatcher
+from pycurrent.engine.watching.portable import WatchfilesWatcher, _Surroundings
 from pycurrent.errors import PycurrentError
 from pycurrent.facade import Engine
 from pycurrent.term import Current, Ok, component, seq

@@ -13,7 +13,7 @@ SCRIPT = """
 import asyncio, sys
 from pathlib import Path
 from pycurrent.engine import FileMonitor
-from pycurrent.engine.watcher import RETRY
+from pycurrent.engine.monitor_task import RETRY
 from pycurrent.term import component
 from pycurrent.testing import Harness
 

@@ -68,7 +68,7 @@ class Cache:
         engine.after_step(self.update)
         engine.after_commit(self._launch)
         engine.on_stop(self.aclose)
-        engine.work.ask(self._goes_on)
+        engine.quiescence.add_source(self._is_pending)
 
     def op_type(self, cls: type[AnyOperation]) -> OperationType:
         """The operation of a class. Raises `UsageError` if another one has its id."""
@@ -99,7 +99,7 @@ class Cache:
         """Have `told(job, end)` called for each job that ends, once its result is recorded."""
         self._told_of_ends.append(told)
 
-    def _goes_on(self) -> bool:
+    def _is_pending(self) -> bool:
         """Whether some run goes on without help from outside."""
         # As a rule some job runs; whether one in a queue is stuck takes longer to find out.
         return (

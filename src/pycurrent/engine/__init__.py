@@ -16,7 +16,7 @@ from pycurrent.engine.pool import AnyPool, Pool, Priority, Waiter
 from pycurrent.engine.problems import Effect, Problem, Problems
 from pycurrent.engine.process import CommandNotStarted, Processes, SupervisorLost
 from pycurrent.engine.step import JobHandle, Listeners, Step
-from pycurrent.engine.watch import watch_paths
+from pycurrent.engine.watching import watch_paths
 
 __all__ = [
     "AnyPool",

@@ -106,11 +106,11 @@ class Agenda(Generic[WhenT]):
     def __init__(self, order: itertools.count[int] | None = None) -> None:
         """Agendas with the same `order` can tell whose call was asked for first."""
         self._order = itertools.count() if order is None else order
-        self._entries: list[tuple[WhenT, int, Entry]] = []
+        self._entries: list[tuple[WhenT, int, AgendaEntry]] = []
         self._cancelled = 0
 
-    def add(self, when: WhenT, callback: Callable[[], None]) -> Entry:
-        entry = Entry(callback, self._lost)
+    def add(self, when: WhenT, callback: Callable[[], None]) -> AgendaEntry:
+        entry = AgendaEntry(callback, self._lost)
         heapq.heappush(self._entries, (when, next(self._order), entry))
         return entry
 
@@ -134,7 +134,7 @@ class Agenda(Generic[WhenT]):
             self._cancelled = 0
 
 
-class Entry:
+class AgendaEntry:
     """A call on an agenda: a `Timer`."""
 
     __slots__ = ("_callback", "_handle", "_lost", "cancelled")

@@ -18,7 +18,7 @@ from pycurrent.engine.machine import Blame
 from pycurrent.engine.pipe import PipeReader
 from pycurrent.engine.process import Process, Processes
 from pycurrent.engine.spellings import encode
-from pycurrent.engine.tasks import regardless
+from pycurrent.engine.tasks import uncancellable
 from pycurrent.engine.turns import Turn
 from pycurrent.errors import PycurrentError
 from pycurrent.term import Failure, Stand
@@ -236,7 +236,7 @@ class Commands:
         self.end()
         for process in list(self._running):
             with suppress(PycurrentError):
-                await regardless(process.wait())
+                await uncancellable(process.wait())
 
     def close(self) -> None:
         """None is run any more. Twice does nothing more."""
@@ -271,11 +271,11 @@ class Commands:
             running = self._status(command, descriptors, closing.pop_all())
         try:
             # All of it, as one that is being started may be at work before that is known.
-            status = await (running if command.cancellable else regardless(running))
+            status = await (running if command.cancellable else uncancellable(running))
         finally:
             # All that it has written is there by now.
             pipe.finish()
-            await regardless(pumping)
+            await uncancellable(pumping)
         if pipe.is_cut_off:
             self._log.line("Its output is held open by a process that it did not start, or lost")
         if status:
@@ -295,7 +295,7 @@ class Commands:
             status = await process.wait()
         except asyncio.CancelledError:
             process.cancel()
-            await regardless(process.wait())
+            await uncancellable(process.wait())
             raise
         finally:
             del self._running[process]

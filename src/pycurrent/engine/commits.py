@@ -19,8 +19,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from pycurrent.engine.clock import Clock, Moment, Timer
-from pycurrent.engine.idle import Work
 from pycurrent.engine.problems import Effect, Problem, Problems
+from pycurrent.engine.quiescence import Quiescence
 from pycurrent.store import Database, StoreBusy, StoreError
 
 RETRY = timedelta(seconds=5)
@@ -47,12 +47,12 @@ class Commits:
         store: Database,
         clock: Clock,
         problems: Problems,
-        work: Work,
+        quiescence: Quiescence,
     ) -> None:
         self._store = store
         self._clock = clock
         self._problems = problems
-        self._work = work
+        self._quiescence = quiescence
         self._told_of_resuming: list[Callable[[], None]] = []
         self._failing_since: Moment | None = None
         self._wait = _FIRST_RETRY
@@ -60,7 +60,7 @@ class Commits:
         self._held: list[asyncio.Future[None]] = []
         self.lost = False
         """Whether something could not be recorded at the very end."""
-        work.ask(self._may_come_right)
+        quiescence.add_source(self._may_come_right)
         self._loop = asyncio.get_running_loop()
         # By the loop's time: this is about files, and no event of the pipeline's.
         self._look = self._loop.call_later(_LOOKED_AT_EVERY, self._look_again)
@@ -137,7 +137,7 @@ class Commits:
         if self._retry is None:
             self._retry = self._clock.call_later(self._wait, self._again)
             self._wait = min(2 * self._wait, RETRY)
-        self._work.stir()
+        self._quiescence.notify()
 
     def _resume(self) -> None:
         self._failing_since = None

@@ -7,7 +7,7 @@ import asyncio
 from pycurrent.engine.level import Config, Level
 
 
-class Confirmation:
+class JobConfirmation:
     """Whether one job may start, as far as its level goes."""
 
     __slots__ = ("_approved", "_config", "_waiting")

@@ -24,7 +24,7 @@ from typing import Any, Unpack
 from pycurrent.engine.arguments import check_start
 from pycurrent.engine.clock import Moment
 from pycurrent.engine.command import Command, CommandOptions, Commands
-from pycurrent.engine.confirmation import Confirmation
+from pycurrent.engine.confirmation import JobConfirmation
 from pycurrent.engine.forgotten import Calls, to_be_awaited, to_be_entered
 from pycurrent.engine.hooks import Hook, Hooks
 from pycurrent.engine.job import Job
@@ -34,8 +34,8 @@ from pycurrent.engine.leftovers import JobLock
 from pycurrent.engine.level import Level
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.pool import AnyPool, Pool, Priority, Resources, Tickets
-from pycurrent.engine.scratch import scratch_folder
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut
+from pycurrent.engine.tempdirs import temporary_folder
 from pycurrent.engine.timelimit import TimeLimit
 from pycurrent.engine.turns import Turn
 from pycurrent.errors import PycurrentError
@@ -130,7 +130,7 @@ class DrivenJob(Job):
         """The task of the work, while it runs."""
         self._host = host
         self._changed = changed
-        self._confirmation = Confirmation(host.config)
+        self._confirmation = JobConfirmation(host.config)
         self._created = Moment(host.clock)
         self._is_held = False
 
@@ -324,7 +324,7 @@ class DrivenJob(Job):
 
     @to_be_entered
     def tempdir(self, prefix: str = "") -> AbstractAsyncContextManager[Path]:
-        return scratch_folder(self._host.tmp, prefix)
+        return temporary_folder(self._host.tmp, prefix)
 
     def locking(self, path: Path, what: str) -> AbstractAsyncContextManager[None]:
         return self.commands.locking(path, what)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pycurrent.engine.arguments import check_functions
 from pycurrent.engine.monitor import Monitor
-from pycurrent.engine.watch import FileWatcher, Paths, file_watcher, watch_paths
+from pycurrent.engine.watching import FileWatcher, Paths, file_watcher, watch_paths
 
 if TYPE_CHECKING:
     from pycurrent.engine.open_engine import OpenEngine

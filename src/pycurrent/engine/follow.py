@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from pycurrent.engine.watch import FileWatcher, Notice, file_watcher
+from pycurrent.engine.watching import FileWatcher, Notice, file_watcher
 
 _BLOCK = 64 * 1024
 _RECHECK = 0.25

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pycurrent.engine import supervisor
 
 
-class Helper:
+class HelperProcess:
     """The resident helper process, and the control socket to it."""
 
     def __init__(self, descriptors: int | None = None) -> None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from pycurrent.engine.clock import Clock
-from pycurrent.engine.tasks import failure_by, failure_of, leave_alone, regardless, this_task
+from pycurrent.engine.tasks import failure_by, failure_of, leave_alone, this_task, uncancellable
 from pycurrent.term import Failed
 
 Hook = Callable[[str], object] | Callable[[], object]
@@ -89,9 +89,9 @@ class Hooks:
     async def ended(self) -> None:
         """Wait for the end of those that are async, if there are any, even if cancelled."""
         if self._chain is not None:
-            await regardless(self._chain)
+            await uncancellable(self._chain)
         while self._late:
-            await regardless(self._late.pop(0))
+            await uncancellable(self._late.pop(0))
 
     def hurry(self) -> None:
         """The one that has not ended is cancelled; again, it is left alone. Then comes the next."""

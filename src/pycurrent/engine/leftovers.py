@@ -20,7 +20,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from pycurrent.engine.scratch import remove_tree
+from pycurrent.engine.tempdirs import remove_tree
 from pycurrent.store import Database, StateDir
 
 _LOOK = 0.05

@@ -6,7 +6,7 @@ While some component needs a monitor, one task of the engine watches it:
 
 It watches before it reads, so that no change is missed, and refreshes that come during a read
 make one more read after it. Components that use the same `Monitor` object share one task. How it
-watches, and how it ends, is told in `watcher.py`.
+watches, and how it ends, is told in `monitor_task.py`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from pycurrent.engine.arguments import check_functions
+from pycurrent.engine.monitor_task import Leaving, MonitorTask
 from pycurrent.engine.tasks import failure_of
-from pycurrent.engine.watcher import Leaving, Watcher
 from pycurrent.term import Metadata, Output, Primitive, Runtime, Subscription
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Monitor(Generic[T]):
 
     def get(self) -> Primitive[T]:
         """The input. It is watched while a component needs it."""
-        return _Monitored(self)
+        return _MonitorPrimitive(self)
 
     def watching(
         self, engine: OpenEngine, refresh: Callable[[], None]
@@ -104,28 +104,28 @@ class Monitors:
 
     def __init__(self, engine: OpenEngine) -> None:
         self._engine = engine
-        self._watched: dict[Monitor[Any], Watcher[Any]] = {}
+        self._watched: dict[Monitor[Any], MonitorTask[Any]] = {}
         self._ending: dict[Monitor[Any], asyncio.Future[None]] = {}
         """Done when the last watch of a monitor has ended, or is waited for no longer."""
         self._unneeded: set[Monitor[Any]] = set()
         engine.on_close(self.aclose)
         engine.after_step(self._unwatch)
 
-    def watcher(self, monitor: Monitor[Any]) -> Watcher[Any]:
-        watcher = self._watched.get(monitor)
-        if watcher is None:
+    def task_of(self, monitor: Monitor[Any]) -> MonitorTask[Any]:
+        task = self._watched.get(monitor)
+        if task is None:
             last = self._ending.get(monitor)
-            watcher = self._watched[monitor] = Watcher(self._engine, monitor, after=last)
-        return watcher
+            task = self._watched[monitor] = MonitorTask(self._engine, monitor, after=last)
+        return task
 
     def leave(self, monitor: Monitor[Any], user: object) -> None:
         """A user of the monitor is gone. Without users it ends once the step is over: it may
         be needed again within it.
         """
-        watcher = self._watched.get(monitor)
-        if watcher is not None:
-            watcher.users.pop(user, None)
-            if not watcher.users:
+        task = self._watched.get(monitor)
+        if task is not None:
+            task.users.pop(user, None)
+            if not task.users:
                 self._unneeded.add(monitor)
 
     def _unwatch(self) -> None:
@@ -134,8 +134,8 @@ class Monitors:
             if not self._watched[monitor].users:
                 self._end(monitor, self._watched.pop(monitor))
 
-    def _end(self, monitor: Monitor[Any], watcher: Watcher[Any]) -> None:
-        leaving = Leaving(watcher, self._engine.stop_grace)
+    def _end(self, monitor: Monitor[Any], task: MonitorTask[Any]) -> None:
+        leaving = Leaving(task, self._engine.stop_grace)
         ended = self._ending[monitor] = leaving.ended
 
         def forget(_: object) -> None:
@@ -145,34 +145,34 @@ class Monitors:
         ended.add_done_callback(forget)
 
     async def aclose(self) -> None:
-        for monitor, watcher in self._watched.items():
-            self._end(monitor, watcher)
+        for monitor, task in self._watched.items():
+            self._end(monitor, task)
         self._watched.clear()
         if self._ending:
             await asyncio.wait(list(self._ending.values()))
 
 
-class _Monitored(Primitive[T]):
+class _MonitorPrimitive(Primitive[T]):
     __slots__ = ("_monitor",)
 
     def __init__(self, monitor: Monitor[T]) -> None:
         self._monitor = monitor
 
     def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T]:
-        return _Watch(runtime.service(Monitors), self._monitor, changed)
+        return _MonitorSubscription(runtime.service(Monitors), self._monitor, changed)
 
 
-class _Watch(Subscription[T]):
+class _MonitorSubscription(Subscription[T]):
     def __init__(
         self, monitors: Monitors, monitor: Monitor[T], changed: Callable[[], None]
     ) -> None:
         self._monitors = monitors
         self._monitor = monitor
-        self._watcher: Watcher[T] = monitors.watcher(monitor)
-        self._watcher.users[self] = changed
+        self._task: MonitorTask[T] = monitors.task_of(monitor)
+        self._task.users[self] = changed
 
     def read(self) -> tuple[Output[T], Metadata | None]:
-        return self._watcher.output, None
+        return self._task.output, None
 
     def close(self) -> None:
         self._monitors.leave(self._monitor, self)

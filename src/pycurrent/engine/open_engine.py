@@ -29,11 +29,11 @@ from typing import Any, TypeVar
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.collector import paused_collector
 from pycurrent.engine.descriptors import Descriptors
-from pycurrent.engine.idle import Hold
 from pycurrent.engine.level import Config
 from pycurrent.engine.open_resources import OpenResources
 from pycurrent.engine.problems import Effect, Problem, Problems
 from pycurrent.engine.process import Processes
+from pycurrent.engine.quiescence import BusyToken
 from pycurrent.engine.services import Services
 from pycurrent.engine.step import JobHandle, Listeners, Step
 from pycurrent.errors import PycurrentError
@@ -179,7 +179,7 @@ class OpenEngine(OpenResources):
         will be tried again after a failure, don't count; the release of confirmation does.
         """
         due = self._step_due or (self._woken and self.commits.working)
-        return not (due or self.work.goes_on)
+        return not (due or self.quiescence.is_pending)
 
     @property
     def recorded(self) -> bool:
@@ -200,7 +200,7 @@ class OpenEngine(OpenResources):
     async def settled(self) -> None:
         """Wait until the engine is idle. It need not stay so."""
         while not self.idle:
-            await self.work.stirred()
+            await self.quiescence.notified()
 
     def listen(self, listener: Callable[[Step], None]) -> Callable[[], None]:
         """Have `listener` told of each step, at its end; call what is returned to stop that."""
@@ -232,23 +232,23 @@ class OpenEngine(OpenResources):
         """Have `close` awaited when the engine ends, the last one first."""
         self._services.on_close(close)
 
-    def hold(self) -> Hold:
+    def busy_token(self) -> BusyToken:
         """What keeps the engine from being idle, while it is taken."""
-        return Hold(self.work)
+        return BusyToken(self.quiescence)
 
     @contextmanager
     def busy(self) -> Iterator[None]:
         """Something is done that will bring a change by itself: tests wait for it."""
-        hold = self.hold()
-        hold.take()
+        token = self.busy_token()
+        token.acquire()
         try:
             yield
         finally:
-            hold.drop()
+            token.release()
 
     @property
     def is_busy(self) -> bool:
-        return bool(self.work.holds)
+        return bool(self.quiescence.tokens)
 
     def use_job(self, handle: JobHandle) -> None:
         """The pipeline uses this job from now on."""
@@ -324,4 +324,4 @@ class OpenEngine(OpenResources):
         changed = tuple(self.live.take_changed())
         step = Step(self._steps, perf_counter() - started, self._output, changed)
         self._listeners.tell(step)
-        self.work.stir()
+        self.quiescence.notify()

@@ -11,13 +11,13 @@ from pycurrent.engine.clock import Clock
 from pycurrent.engine.commits import Commits
 from pycurrent.engine.descriptors import Descriptors
 from pycurrent.engine.forks import Forks
-from pycurrent.engine.idle import Work
 from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
 from pycurrent.engine.level import Config
 from pycurrent.engine.logrules import LogRules
 from pycurrent.engine.problems import Problems
 from pycurrent.engine.process import Processes
+from pycurrent.engine.quiescence import Quiescence
 from pycurrent.engine.tasks import cancelled
 from pycurrent.engine.thread import LoopThread
 from pycurrent.engine.threshold import Threshold
@@ -51,12 +51,12 @@ class OpenResources:
         self.problems = problems
         self.loop = asyncio.get_running_loop()
         self.thread = LoopThread()
-        self.work = Work()
+        self.quiescence = Quiescence()
         self._closing = closing
         self.forks = Forks()
         self.forks.keep_out(lambda: state.locks)
         closing.callback(self.forks.close)
-        self.commits = Commits(store, clock, problems, self.work)
+        self.commits = Commits(store, clock, problems, self.quiescence)
         closing.callback(self.commits.close)
         self._meanwhile(self.commits.look_through())
         self.leftovers = Leftovers.look(state, store)

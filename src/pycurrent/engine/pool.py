@@ -10,7 +10,7 @@ from enum import Enum
 from itertools import count
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from pycurrent.engine.tasks import failure_by, regardless, this_task
+from pycurrent.engine.tasks import failure_by, this_task, uncancellable
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import shown
 
@@ -218,7 +218,7 @@ class Resources:
             return
         owner = this_task()
         try:
-            await regardless(self._held.aclose())
+            await uncancellable(self._held.aclose())
         except BaseException as error:
             where = "a pool" if pool is None else f"pool {pool.label}"
             why = failure_by(error, "that", owner).message

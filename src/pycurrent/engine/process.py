@@ -2,8 +2,8 @@
 
 What the supervisors do, and how, is told in `supervisor.py`; this is the engine's side. One
 `Processes` holds the resident helper, started with the first command and again after it was
-killed, and one `Line` for each command, the socket to its supervisor. A command whose line was
-never adopted is handed to a new helper.
+killed, and one `SupervisorChannel` for each command, the socket to its supervisor. A command whose
+channel was never adopted is handed to a new helper.
 
 Two other shapes were considered. A fresh supervisor for each command costs the start of an
 interpreter, 30 to 50 ms, each time. Forking from the engine costs a copy of its page tables,
@@ -23,19 +23,19 @@ from pathlib import Path
 from typing import assert_never
 
 from pycurrent.engine import supervisor
-from pycurrent.engine.helper import Helper
-from pycurrent.engine.line import (
+from pycurrent.engine.channel import (
     Beginning,
     Exited,
     LeftBehind,
-    Line,
     Lost,
     NotAdopted,
     NotStarted,
     Started,
+    SupervisorChannel,
 )
+from pycurrent.engine.helper import HelperProcess
 from pycurrent.engine.machine import Blame, blame
-from pycurrent.engine.supervisor import CONTROL, Request, Stage
+from pycurrent.engine.supervisor import CONTROL, Request, StartStage
 from pycurrent.errors import PycurrentError
 from pycurrent.term import FailureKind
 
@@ -73,11 +73,11 @@ class SupervisorLost(PycurrentError):
 class Process:
     """A command that was started. Made by `Processes.start`."""
 
-    def __init__(self, pid: int, command: str, line: Line) -> None:
+    def __init__(self, pid: int, command: str, channel: SupervisorChannel) -> None:
         self.pid = pid
         """Of the command itself, which leads a session and a process group of its own."""
         self._command = command
-        self._line = line
+        self._channel = channel
 
     async def wait(self) -> int:
         """The exit status, as in `subprocess`: negative for a signal.
@@ -86,7 +86,7 @@ class Process:
         and again; cancelling it leaves the command alone. Raises `SupervisorLost` if the
         supervisor was killed; what it guarded is then killed without a grace period.
         """
-        match await asyncio.shield(self._line.ending):
+        match await asyncio.shield(self._channel.ending):
             case Exited(status):
                 return status
             case Lost():
@@ -98,14 +98,14 @@ class Process:
     @property
     def left_behind(self) -> LeftBehind | None:
         """What lived on when the command had exited by itself, and was ended. After `wait`."""
-        return self._line.left_behind
+        return self._channel.left_behind
 
     def cancel(self) -> None:
         """TERM to everything the command started, KILL to what is left after the grace period.
 
         `wait` tells when all has gone. Twice, or after the end, it does nothing more.
         """
-        self._line.end()
+        self._channel.end()
 
 
 class Processes:
@@ -117,15 +117,15 @@ class Processes:
         """
         self._grace = grace
         self._descriptors = descriptors
-        self._lines: set[Line] = set()
-        self._helper: Helper | None = None
+        self._channels: set[SupervisorChannel] = set()
+        self._helper: HelperProcess | None = None
         self._handing_over = asyncio.Lock()
         self._closed = False
 
     @property
     def running(self) -> int:
         """The commands that were begun and have not ended yet."""
-        return len(self._lines)
+        return len(self._channels)
 
     async def start(
         self,
@@ -158,12 +158,12 @@ class Processes:
         descriptors = (stdin, stdout, stderr, *pipes, *locks)
         message = CONTROL.pack(len(pipes), len(locks))
         for _ in range(_HAND_OVERS):
-            line = await self._hand_over(argv[0], request, message, descriptors)
-            if line is None:
+            channel = await self._hand_over(argv[0], request, message, descriptors)
+            if channel is None:
                 continue
-            match await _begin(line):
+            match await _begin(channel):
                 case Started(pid):
-                    return Process(pid, argv[0], line)
+                    return Process(pid, argv[0], channel)
                 case NotStarted(stage, number):
                     why = _explain(argv[0], cwd, stage, number)
                     raise _not_started(argv[0], why, _blame(stage, number))
@@ -184,24 +184,24 @@ class Processes:
         """
         self._closed = True
         async with self._handing_over:
-            lines = list(self._lines)
-            for line in lines:
-                line.end()
-            for line in lines:
-                await asyncio.shield(line.closed)
+            channels = list(self._channels)
+            for channel in channels:
+                channel.end()
+            for channel in channels:
+                await asyncio.shield(channel.closed)
             if self._helper is not None:
                 await self._helper.aclose()
 
     async def _hand_over(
         self, command: str, request: bytes, message: bytes, descriptors: Sequence[int]
-    ) -> Line | None:
-        """A line to the supervisor that the helper will fork; None if the helper has gone."""
+    ) -> SupervisorChannel | None:
+        """A channel to the supervisor that the helper will fork; None if the helper has gone."""
         async with self._handing_over:
             if self._closed:
                 raise _not_started(command, _CLOSING)
             try:
                 if self._helper is None or self._helper.gone.done():
-                    self._helper = Helper(self._descriptors)
+                    self._helper = HelperProcess(self._descriptors)
                 ours, theirs = socket.socketpair()
             except OSError as error:
                 raise _not_started(command, _reason(error.errno), Blame.SHORTAGE) from error
@@ -219,18 +219,18 @@ class Processes:
                 raise
             finally:
                 theirs.close()
-            line = Line(ours, request, self._lines.discard)
-            self._lines.add(line)
-            return line
+            channel = SupervisorChannel(ours, request, self._channels.discard)
+            self._channels.add(channel)
+            return channel
 
 
-async def _begin(line: Line) -> Beginning:
+async def _begin(channel: SupervisorChannel) -> Beginning:
     """What becomes of starting the command. Cancelled, it ends the command first."""
     try:
-        return await asyncio.shield(line.beginning)
+        return await asyncio.shield(channel.beginning)
     except asyncio.CancelledError:
-        line.end()
-        await asyncio.shield(line.closed)
+        channel.end()
+        await asyncio.shield(channel.closed)
         raise
 
 
@@ -276,25 +276,25 @@ def _not_started(command: str, why: str, blame: Blame = Blame.BROKEN) -> Command
     return CommandNotStarted(f"can't start {command!r}: {why}", blame)
 
 
-def _blame(stage: Stage, number: int) -> Blame:
+def _blame(stage: StartStage, number: int) -> Blame:
     """Whose fault it is that `stage` failed with the errno `number`."""
-    if stage is Stage.FORK:
+    if stage is StartStage.FORK:
         return Blame.SHORTAGE
     if number == errno.E2BIG:
         return Blame.WORK
     return max(Blame.BROKEN, blame(OSError(number, "")))
 
 
-def _explain(command: str, cwd: Path | None, stage: Stage, number: int) -> str:
+def _explain(command: str, cwd: Path | None, stage: StartStage, number: int) -> str:
     """What was missing, when `stage` failed with the errno `number`."""
     match stage:
-        case Stage.FORK:
+        case StartStage.FORK:
             return f"no further process can be made ({_reason(number)})"
-        case Stage.CHDIR:
+        case StartStage.CHDIR:
             return f"its working directory {str(cwd or Path())!r}: {_reason(number)}"
-        case Stage.INTERPRETER:
+        case StartStage.INTERPRETER:
             return "the interpreter that its first line names does not exist"
-        case Stage.EXEC:
+        case StartStage.EXEC:
             return _explain_exec(command, number)
         case _:
             assert_never(stage)

@@ -103,7 +103,7 @@ class Report(enum.IntEnum):
     follows: their names, separated by NUL."""
 
 
-class Stage(enum.IntEnum):
+class StartStage(enum.IntEnum):
     """Where starting a command failed."""
 
     FORK = 1
@@ -219,7 +219,7 @@ class Subtree:
         return children_of(os.getpid())
 
 
-class Group:
+class ProcessGroup:
     """A command's process group: all that can be reached where there are no subreapers."""
 
     def __init__(self, leader: int) -> None:
@@ -316,7 +316,7 @@ class Supervisor:
             return
         self._report(Report.STARTED, main)
         status = self._await_exit(main)
-        tree = Subtree() if self._prctl is not None else Group(main)
+        tree = Subtree() if self._prctl is not None else ProcessGroup(main)
         grace = request.grace
         if status is not None:
             grace = min(grace, LEFTOVER_GRACE)
@@ -329,7 +329,7 @@ class Supervisor:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._line.sendall(REPORT.pack(report, first, second) + more)
 
-    def _report_left_behind(self, tree: Subtree | Group) -> None:
+    def _report_left_behind(self, tree: Subtree | ProcessGroup) -> None:
         names = [name for pid in tree.members() if (name := name_of(pid))]
         if names:
             text = b"\0".join(names[:_MOST_NAMES])
@@ -342,7 +342,7 @@ class Supervisor:
         try:
             main = os.fork()
         except OSError as error:
-            self._report(Report.NOT_STARTED, Stage.FORK, error.errno or 0)
+            self._report(Report.NOT_STARTED, StartStage.FORK, error.errno or 0)
             return None
         if main == 0:
             self._become(request, stdio, supervisor, failure_writer)
@@ -359,7 +359,7 @@ class Supervisor:
         self, request: Request, stdio: list[int], supervisor: int, failure: int
     ) -> NoReturn:
         """In the forked child: turns into the command, or writes why not to `failure`."""
-        stage, number = Stage.CHDIR, errno.EINVAL
+        stage, number = StartStage.CHDIR, errno.EINVAL
         try:
             if self._prctl is not None:
                 self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -371,10 +371,10 @@ class Supervisor:
             for ours in (*_IGNORED, signal.SIGCHLD):
                 signal.signal(ours, signal.SIG_DFL)
             os.chdir(request.cwd)
-            stage = Stage.EXEC
+            stage = StartStage.EXEC
             execute(request.argv, request.environ)
         except MissingInterpreterError as error:
-            stage, number = Stage.INTERPRETER, error.errno or number
+            stage, number = StartStage.INTERPRETER, error.errno or number
         except OSError as error:
             number = error.errno or number
         finally:
@@ -393,7 +393,7 @@ class Supervisor:
             if ready - {self._children.wakeup}:
                 return None
 
-    def _end(self, tree: Subtree | Group, grace: float) -> dict[int, int]:
+    def _end(self, tree: Subtree | ProcessGroup, grace: float) -> dict[int, int]:
         """Ends the tree and waits until it is empty. Exit statuses of what was reaped."""
         deadline = time.monotonic() + grace
         told: set[int] = set()
@@ -520,7 +520,7 @@ class Helper:
         try:
             pid = os.fork()
         except OSError as error:
-            report = REPORT.pack(Report.NOT_STARTED, Stage.FORK, error.errno or 0)
+            report = REPORT.pack(Report.NOT_STARTED, StartStage.FORK, error.errno or 0)
             with contextlib.suppress(OSError):  # the engine has lost interest
                 os.write(descriptors[0], report)
             return

@@ -13,7 +13,7 @@ from pycurrent.term.output import describe_exception, relevant_traceback
 T = TypeVar("T")
 
 
-async def regardless(awaitable: Awaitable[T]) -> T:
+async def uncancellable(awaitable: Awaitable[T]) -> T:
     """Wait to the end even if cancelled meanwhile: then the cancellation follows.
 
     What the awaitable gives or raises is lost then.

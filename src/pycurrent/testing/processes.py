@@ -20,7 +20,7 @@ _AT_REST = frozenset("STtIP")
 
 
 @dataclass(frozen=True, slots=True)
-class Activity:
+class ProcessActivity:
     """What a process has done so far: two that are equal show no sign of life between them."""
 
     pid: int
@@ -33,14 +33,14 @@ class Activity:
         return self.state in _AT_REST
 
 
-def processes_under(parent: int) -> list[Activity]:
+def processes_under(parent: int) -> list[ProcessActivity]:
     """All that descend from a process, without those that only wait to be reaped."""
-    children: dict[int, list[Activity]] = {}
+    children: dict[int, list[ProcessActivity]] = {}
     for pid in _pids():
         found = _activity(PROC / str(pid), pid)
         if found is not None:
             children.setdefault(found[0], []).append(found[1])
-    below: list[Activity] = []
+    below: list[ProcessActivity] = []
     stack = [parent]
     while stack:
         mine = children.get(stack.pop(), [])
@@ -49,7 +49,7 @@ def processes_under(parent: int) -> list[Activity]:
     return below
 
 
-def threads_of_ours(native_ids: Iterable[int]) -> list[Activity]:
+def threads_of_ours(native_ids: Iterable[int]) -> list[ProcessActivity]:
     """What threads of this process have done, by their native ids."""
     found = (_activity(PROC / "self" / "task" / str(number), number) for number in native_ids)
     return [entry[1] for entry in found if entry is not None]
@@ -87,7 +87,7 @@ def _pids() -> Iterator[int]:
                 yield int(folder.name)
 
 
-def _activity(folder: Path, pid: int) -> tuple[int, Activity] | None:
+def _activity(folder: Path, pid: int) -> tuple[int, ProcessActivity] | None:
     """The parent of a process, and what it has done; None if it has gone."""
     try:
         text = (folder / "stat").read_text(errors="replace")
@@ -96,4 +96,4 @@ def _activity(folder: Path, pid: int) -> tuple[int, Activity] | None:
     # The name, in parentheses, may hold anything.
     fields = text.rpartition(")")[2].split()
     state, parent, user, system = fields[0], int(fields[1]), int(fields[11]), int(fields[12])
-    return None if state in _GONE else (parent, Activity(pid, state, user + system))
+    return None if state in _GONE else (parent, ProcessActivity(pid, state, user + system))

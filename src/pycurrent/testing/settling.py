@@ -18,7 +18,7 @@ from pycurrent.engine import JobState, OpenEngine
 from pycurrent.testing.idle import SOON, Lookout, Prospect, drain
 from pycurrent.testing.processes import (
     PROC,
-    Activity,
+    ProcessActivity,
     is_resident,
     processes_under,
     threads_of_ours,
@@ -65,7 +65,7 @@ class Settling:
             return Prospect.WORK
         return prospect
 
-    def _children(self) -> list[Activity]:
+    def _children(self) -> list[ProcessActivity]:
         return [
             process
             for process in processes_under(os.getpid())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pycurrent.cache import Builder, Cache, Schedule
 from pycurrent.engine import Job, Pool
-from pycurrent.engine.tasks import regardless
+from pycurrent.engine.tasks import uncancellable
 from pycurrent.plugins.git.commit import Commit
 from pycurrent.plugins.git.mirror import Mirror
 from pycurrent.term import Ok, Output, Primitive, Runtime, Subscription
@@ -40,7 +40,7 @@ class Mirrors:
             job.locking(mirror.container / "lock", f"the mirror of {mirror.address}"),
         ):
             if mirror.container not in self._tidy:
-                await regardless(asyncio.to_thread(mirror.tidy))
+                await uncancellable(asyncio.to_thread(mirror.tidy))
             self._tidy.discard(mirror.container)
             yield
             self._tidy.add(mirror.container)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import assert_never
 
 from pycurrent.engine import CommandFailed, Job
-from pycurrent.engine.tasks import regardless
+from pycurrent.engine.tasks import uncancellable
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.command import GitFailed, run_git, run_git_with_progress
 from pycurrent.plugins.git.credentials import RepositoryAccess, Settings
@@ -139,7 +139,7 @@ class Fetching:
             match failed.diagnosis.fault:
                 case Fault.LOCKED:
                     self.job.log(f"A killed git has left a lock: {failed.diagnosis.text}")
-                    await regardless(asyncio.to_thread(mirror.tidy))
+                    await uncancellable(asyncio.to_thread(mirror.tidy))
                 case Fault.DISTURBED:
                     self.job.log(f"Once more, since {failed.diagnosis.text}")
                 case _:
@@ -156,7 +156,7 @@ class Fetching:
 
     async def _get(self, mirror: Mirror, wanted: Request) -> str:
         format = "sha256" if isinstance(wanted, Exactly) and len(wanted.hash) == 64 else "sha1"
-        await regardless(asyncio.to_thread(mirror.make, format))
+        await uncancellable(asyncio.to_thread(mirror.make, format))
         if mirror.depth is None and await asyncio.to_thread(lambda: mirror.is_empty):
             await self._clone(mirror)
         match wanted:
@@ -179,7 +179,7 @@ class Fetching:
         begin = [*GIT, *_STALLED, "-c", "clone.rejectShallow=false"]
         command = [*begin, "clone", *how, "--", str(mirror.address), str(mirror.first)]
         await run_git_with_progress(self.job, command, self.settings.env, mirror.first)
-        await regardless(asyncio.to_thread(mirror.take_first))
+        await uncancellable(asyncio.to_thread(mirror.take_first))
 
     async def _get_head(self, mirror: Mirror, ref: str) -> None:
         try:
@@ -216,7 +216,7 @@ class Fetching:
         """Replace the mirror by a new one, with all the commits that the old one was to keep."""
         self.job.log(f"Replacing the mirror {mirror.repository} by a new one: {why}")
         kept = await asyncio.to_thread(mirror.kept)
-        await regardless(asyncio.to_thread(mirror.tidy))
+        await uncancellable(asyncio.to_thread(mirror.tidy))
         new = mirror.anew()
         hash = await self._get(new, wanted)
         for other in kept:
@@ -228,7 +228,7 @@ class Fetching:
                 self.job.log(
                     f"Commit {other} of the damaged mirror is lost: {failed.diagnosis.text}"
                 )
-        await regardless(asyncio.to_thread(mirror.replace_by, new))
+        await uncancellable(asyncio.to_thread(mirror.replace_by, new))
         return hash
 
     async def _fetch(self, mirror: Mirror, refspec: str) -> None:
@@ -243,8 +243,8 @@ class Fetching:
         except GitFailed as failed:
             if failed.diagnosis.fault is not Fault.SHA256 or mirror.kept():
                 raise
-            await regardless(asyncio.to_thread(mirror.remove))
-            await regardless(asyncio.to_thread(mirror.make, "sha256"))
+            await uncancellable(asyncio.to_thread(mirror.remove))
+            await uncancellable(asyncio.to_thread(mirror.make, "sha256"))
             await self._fetch_now(mirror, *always, *how)
 
     async def _fetch_now(self, mirror: Mirror, *words: str) -> None:

@@ -10,17 +10,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from pycurrent.engine.tasks import regardless
+from pycurrent.engine.tasks import uncancellable
 
 
 @asynccontextmanager
-async def scratch_folder(parent: Path, prefix: str) -> AsyncIterator[Path]:
+async def temporary_folder(parent: Path, prefix: str) -> AsyncIterator[Path]:
     """A new folder, removed with all that is in it at the end of the block, cancelled or not."""
     path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     try:
         yield path
     finally:
-        await regardless(asyncio.to_thread(remove_tree, path))
+        await uncancellable(asyncio.to_thread(remove_tree, path))
 
 
 def remove_tree(path: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pycurrent.engine.watch import FileWatcher, Notice, Paths
+from pycurrent.engine.watching.watcher import FileWatcher, Notice, Paths
 from pycurrent.errors import PycurrentError
 
 if TYPE_CHECKING:

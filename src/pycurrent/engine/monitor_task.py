@@ -44,7 +44,7 @@ HEEDS_WITHIN = 5.0
 """Seconds that a watch has to end once it is cancelled."""
 
 
-class Watcher(Generic[T]):
+class MonitorTask(Generic[T]):
     """A monitor that is watched now."""
 
     def __init__(
@@ -62,8 +62,8 @@ class Watcher(Generic[T]):
         self._may_be_cancelled = False
         """Whether there is nothing to leave, and nobody to wait for."""
         # Taken until a value is shown that was read after the last refresh.
-        self._reading = engine.hold()
-        self._reading.take()
+        self._reading = engine.busy_token()
+        self._reading.acquire()
         self.task = self._loop.create_task(self._run(after), name=f"{monitor!r}")
 
     def release(self) -> None:
@@ -73,7 +73,7 @@ class Watcher(Generic[T]):
         """
         if not self._released.done():
             self._released.set_result(None)
-            self._reading.take()
+            self._reading.acquire()
             self._stale.set()
             if self._may_be_cancelled:
                 self.task.cancel()
@@ -178,41 +178,41 @@ class Watcher(Generic[T]):
 
     def _read_again(self) -> None:
         self._stale.set()
-        self._reading.take()
+        self._reading.acquire()
 
     def _show(self, output: Output[T]) -> None:
         self.output = output
         for changed in list(self.users.values()):
             changed()
         if not self._stale.is_set():
-            self._reading.drop()
+            self._reading.release()
 
 
 class Leaving:
     """The end of a watch: one that takes too long is cancelled, and then left alone."""
 
-    def __init__(self, watcher: Watcher[Any], grace: float) -> None:
+    def __init__(self, watched: MonitorTask[Any], grace: float) -> None:
         """Releases it; `grace`: seconds before it is cancelled."""
-        self._watcher = watcher
+        self._watched = watched
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = self._loop.create_future()
         """Done when it has ended, or is waited for no longer."""
         self._timer = self._loop.call_later(grace, self._cancel)
-        watcher.task.add_done_callback(self._end)
-        watcher.release()
+        watched.task.add_done_callback(self._end)
+        watched.release()
 
     def _cancel(self) -> None:
-        _log.warning("%r does not leave its watch: it is cancelled", self._watcher)
-        self._watcher.task.cancel()
+        _log.warning("%r does not leave its watch: it is cancelled", self._watched)
+        self._watched.task.cancel()
         self._timer = self._loop.call_later(HEEDS_WITHIN, self._give_up)
 
     def _give_up(self) -> None:
-        _log.error("%r does not end its watch: it is left alone", self._watcher)
-        leave_alone(self._watcher.task)
-        self._end(self._watcher.task)
+        _log.error("%r does not end its watch: it is left alone", self._watched)
+        leave_alone(self._watched.task)
+        self._end(self._watched.task)
 
     def _end(self, _: object) -> None:
         self._timer.cancel()
-        self._watcher.close()
+        self._watched.close()
         if not self.ended.done():
             self.ended.set_result(None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pycurrent as current
 from pycurrent import Config, Engine, Job, Level, Monitor, Pool, Var, builder, component
-from pycurrent.engine.idle import Hold, Work
+from pycurrent.engine.quiescence import BusyToken, Quiescence
 
 
 class Input:
@@ -175,13 +175,21 @@ async def test_a_custom_pool_may_give_at_any_time(tmp_path: Path) -> None:
         assert engine.output == current.Ok(1)
 
 
-def test_a_hold_counts_once() -> None:
-    """However often it is taken; once closed it can't be taken any more."""
-    work = Work()
-    hold = Hold(work)
-    changes = [hold.take, hold.take, hold.drop, hold.drop, hold.take, hold.close, hold.take]
+def test_a_busy_token_counts_once() -> None:
+    """However often it is acquired; after its close it can't be acquired any more."""
+    quiescence = Quiescence()
+    token = BusyToken(quiescence)
+    changes = [
+        token.acquire,
+        token.acquire,
+        token.release,
+        token.release,
+        token.acquire,
+        token.close,
+        token.acquire,
+    ]
     seen = []
     for change in changes:
         change()
-        seen.append(work.goes_on)
+        seen.append(quiescence.is_pending)
     assert seen == [True, True, False, False, True, False, False]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pycurrent.engine.watch import FileWatcher, Notice, Paths
+from pycurrent.engine.watching.watcher import FileWatcher, Notice, Paths
 from pycurrent.errors import PycurrentError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class _Inode:
 
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
-        self.users: dict[_Watched, set[_Interest]] = {}
+        self.users: dict[_WatchedPaths, set[_Interest]] = {}
 
 
 class InotifyWatcher(FileWatcher):
@@ -75,7 +75,7 @@ class InotifyWatcher(FileWatcher):
     async def watch(
         self, paths: Paths, refresh: Callable[[], None], *, notice: Notice = Notice.CLOSED
     ) -> AsyncIterator[None]:
-        watched = _Watched(self, paths, refresh, notice)
+        watched = _WatchedPaths(self, paths, refresh, notice)
         try:
             watched.arm()
             yield
@@ -91,7 +91,7 @@ class InotifyWatcher(FileWatcher):
             self._inotify.close()
             self._inotify = None
 
-    def hold(self, user: _Watched, path: Path, interest: _Interest) -> int:
+    def hold(self, user: _WatchedPaths, path: Path, interest: _Interest) -> int:
         """Have the user told of what happens to the inode there; gives its number."""
         from asyncinotify import Mask
 
@@ -107,7 +107,7 @@ class InotifyWatcher(FileWatcher):
         inode.users.setdefault(user, set()).add(interest)
         return watch.wd
 
-    def keep(self, user: _Watched, number: int, interests: set[_Interest]) -> None:
+    def keep(self, user: _WatchedPaths, number: int, interests: set[_Interest]) -> None:
         """The user wants to know no more than this about an inode."""
         inode = self._inodes.get(number)
         if inode is None:
@@ -138,14 +138,14 @@ class InotifyWatcher(FileWatcher):
 
     def _receive(self) -> None:
         assert self._inotify is not None
-        changed: dict[_Watched, None] = {}
+        changed: dict[_WatchedPaths, None] = {}
         # To the last one: what the library has read ahead makes the loop call nobody.
         while (event := self._inotify.sync_get()) is not None:
             changed.update(dict.fromkeys(self._concerned(event)))
         for watched in changed:
             watched.changed()
 
-    def _concerned(self, event: Event) -> list[_Watched]:
+    def _concerned(self, event: Event) -> list[_WatchedPaths]:
         mask = int(event.mask)
         if mask & _Q_OVERFLOW:
             return [user for inode in self._inodes.values() for user in inode.users]
@@ -164,7 +164,7 @@ class InotifyWatcher(FileWatcher):
         ]
 
 
-class _Watched:
+class _WatchedPaths:
     """The paths of one watch, and the inodes on the ways to them."""
 
     def __init__(

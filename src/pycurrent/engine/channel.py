@@ -1,16 +1,16 @@
 """The engine's end of the socket to the supervisor of one command.
 
-States of a line::
+States of a channel::
 
     handed over   the helper has been given the other end; the request is being sent
     adopted       a supervisor has it
     running       the command has been started
     closed        the last report has come, or the socket has ended without one
 
-A line that closes while *handed over* was dropped by a dying helper: nothing has run. One that
+A channel that closes while *handed over* was dropped by a dying helper: nothing has run. One that
 closes without a last report later on has lost its supervisor (killed, out of memory): whether and
 how the command ended is not known, which is an ending of its own. Ending a command is shutting
-down our direction of its line; it is the same for the supervisor as the engine's death, so there
+down our direction of its channel; it is the same for the supervisor as the engine's death, so there
 is one way out, and it is used all the time.
 """
 
@@ -24,7 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from pycurrent.engine.supervisor import REPORT, Report, Stage
+from pycurrent.engine.supervisor import REPORT, Report, StartStage
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Started:
 class NotStarted:
     """The supervisor could not start it: nothing has run."""
 
-    stage: Stage
+    stage: StartStage
     number: int  # errno
 
 
@@ -86,10 +86,12 @@ class _Phase(enum.Enum):
     CLOSED = enum.auto()
 
 
-class Line:
+class SupervisorChannel:
     """The engine's end of the socket to one command's supervisor."""
 
-    def __init__(self, sock: socket.socket, request: bytes, on_close: Callable[[Line], None]):
+    def __init__(
+        self, sock: socket.socket, request: bytes, on_close: Callable[[SupervisorChannel], None]
+    ):
         """Takes over the socket, and begins to send the request."""
         self._loop = asyncio.get_running_loop()
         self._sock = sock
@@ -153,7 +155,7 @@ class Line:
                 self._phase = _Phase.RUNNING
                 self.beginning.set_result(Started(first))
             case Report.NOT_STARTED:
-                self.beginning.set_result(NotStarted(Stage(first), second))
+                self.beginning.set_result(NotStarted(StartStage(first), second))
                 self._close()
             case Report.LEFT_BEHIND:
                 names = tuple(name.decode(errors="replace") for name in more.split(b"\0"))
@@ -173,7 +175,7 @@ class Line:
             case _Phase.RUNNING:
                 self.ending.set_result(Lost())
             case _Phase.CLOSED:
-                raise AssertionError("a closed line has no reader")
+                raise AssertionError("a closed channel has no reader")
             case _:
                 assert_never(self._phase)
         self._close()
