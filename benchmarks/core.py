@@ -26,9 +26,7 @@ from pycurrent import (
 )
 from pycurrent.engine.collector import paused_collector
 from pycurrent.incr import Node
-from pycurrent.term import NoEngine, TermGraph
-from pycurrent.term.dot import dot_of
-from pycurrent.term.draw import graph_of
+from pycurrent.term import NoEngine, TermGraph, dot_of, graph_of, primitive_of
 
 T = TypeVar("T")
 
@@ -144,8 +142,8 @@ class Mapped:
         return component("value", self._value, item).map(increment)
 
     def _value(self, name: int) -> Primitive[int]:
-        shape: Any = self.inner[name].get().shape
-        primitive: Primitive[int] = shape.fn()
+        primitive = primitive_of(self.inner[name].get())
+        assert primitive is not None
         return primitive
 
 

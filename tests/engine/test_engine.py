@@ -48,8 +48,7 @@ DOUBLED = LEVEL.get().map(lambda n: 2 * n)
 
 def labels(step: Step) -> list[str]:
     """The labels of the stages that a step has changed."""
-    terms: list[Any] = [stage.owner for stage in step.changed]
-    return sorted(term.shape.label.text for term in terms)
+    return sorted(stage.label for stage in step.changed)
 
 
 # Steps

@@ -7,6 +7,7 @@ from pycurrent.incr import Node
 from pycurrent.term import (
     Current,
     Metadata,
+    OfflineRuntime,
     Ok,
     Output,
     Primitive,
@@ -16,7 +17,6 @@ from pycurrent.term import (
     TermGraph,
     component,
 )
-from pycurrent.term.live import OfflineRuntime
 
 T = TypeVar("T")
 

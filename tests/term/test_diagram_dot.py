@@ -29,8 +29,8 @@ from pycurrent.term import (
     graph_of,
 )
 from pycurrent.term.dot import quoted
-from pycurrent.term.graph_data import MAX_FAILURE
 from pycurrent.term.output import READY, RUNNING, WAITING_FOR_CONFIRMATION
+from pycurrent.term.state import MAX_FAILURE
 
 from .dotparser import Dot, parse, shown
 from .steps import Steps

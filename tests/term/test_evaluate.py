@@ -30,6 +30,7 @@ from pycurrent.term import (
     pair,
     seq,
 )
+from pycurrent.term.shape import Term
 
 from .steps import Calls, Steps
 
@@ -194,8 +195,13 @@ def test_context_changes_no_output() -> None:
     assert calls == []
 
 
-def context_of(term: Current[Any]) -> list[Current[Any]]:
-    return [] if term.context is None else list(term.context.terms())
+def context_of(term: Term) -> list[Term]:
+    found: list[Term] = []
+    here = term.context
+    while here is not None:
+        found.append(here.term)
+        here = here.outer
+    return found
 
 
 def test_context_is_known_to_all_that_is_built_inside() -> None:
@@ -223,7 +229,7 @@ def test_context_ends_with_an_exception() -> None:
 def test_items_stand_in_the_context_of_their_list() -> None:
     """What is built for them later is built as if there."""
     around = constant("around")
-    seen: list[list[Current[Any]]] = []
+    seen: list[list[Term]] = []
 
     def each(item: Current[int]) -> Current[int]:
         seen.append(context_of(item.map(abs)))
@@ -252,7 +258,7 @@ def test_what_a_bind_makes_stands_in_the_context_of_the_bind() -> None:
 
 def test_each_thread_has_its_own_context() -> None:
     """A context is not seen by what is built elsewhere at the same time."""
-    seen: list[list[Current[Any]]] = []
+    seen: list[list[Term]] = []
     with context(constant(1)):
         thread = threading.Thread(
             target=lambda: contextvars.Context().run(lambda: seen.append(context_of(constant(2))))

@@ -8,9 +8,7 @@ from collections.abc import Iterable
 from pycurrent.cli.pipeline_command import Call
 from pycurrent.cli.run_options import GraphOptions
 from pycurrent.errors import UsageError
-from pycurrent.term import told
-from pycurrent.term.dot import dot_of
-from pycurrent.term.draw import Unfold, graph_of
+from pycurrent.term import Unfold, dot_of, graph_of, told
 
 
 def draw_pipeline(call: Call, options: GraphOptions) -> int:

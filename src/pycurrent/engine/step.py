@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pycurrent.incr import Node
-from pycurrent.term import Output
+from pycurrent.term import Output, Stage
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +43,7 @@ class Step:
     number: int
     seconds: float
     output: Output[Any]
-    changed: tuple[Node, ...]
+    changed: tuple[Stage, ...]
     """The stages whose state or metadata has changed."""
 
 

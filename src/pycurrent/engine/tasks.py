@@ -7,8 +7,7 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from pycurrent.term import Failed, failed_by
-from pycurrent.term.output import describe_exception, relevant_traceback
+from pycurrent.term import Failed, describe_exception, failed_by, relevant_traceback
 
 T = TypeVar("T")
 

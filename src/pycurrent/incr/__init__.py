@@ -3,10 +3,11 @@
 Synchronous, standard library only. `NodeGraph` holds the nodes and brings them up to date.
 """
 
-from pycurrent.incr.for_each import Duplicate, ForEach, Item, Unhashable
+from pycurrent.incr.errors import Cycle, Duplicate, Unhashable
+from pycurrent.incr.for_each import ForEach, Item
 from pycurrent.incr.gather import Gather, GatherTree
 from pycurrent.incr.graph import FANOUT, NodeGraph
-from pycurrent.incr.heights import GAP, Cycle
+from pycurrent.incr.heights import GAP
 from pycurrent.incr.lazy_list import LazyList, materialize
 from pycurrent.incr.node import SCALARS, UNSET, Absent, DynamicNode, Eq, Node, Observer, unchanged
 from pycurrent.incr.nodes import BindDecision, BindResult, Const, Map1, MapN, Source, combine

@@ -7,6 +7,7 @@ from itertools import compress, count
 from operator import ne
 from typing import Any
 
+from pycurrent.incr.errors import Duplicate, Unhashable
 from pycurrent.incr.gather import Gather, GatherTree
 from pycurrent.incr.graph import NodeGraph
 from pycurrent.incr.lazy_list import materialize
@@ -31,13 +32,6 @@ class Item(Source):
     def replace(self, graph: NodeGraph, item: Any) -> None:
         self.item = item
         self.set(graph, item)
-
-
-class Duplicate(ValueError):
-    """Two different items have the same key."""
-
-    def __init__(self, key: Hashable, one: Any, other: Any) -> None:
-        super().__init__(f"two different items have the key {key!r}: {one!r} and {other!r}")
 
 
 def _differs(old: Any, new: Any) -> bool:
@@ -66,17 +60,6 @@ def _same_ends(old: list[Any], new: list[Any]) -> tuple[int, int]:
         raise
     except BaseException:
         return _ends(old, new, _differs)
-
-
-class Unhashable(TypeError):
-    """What items are told apart by can't be looked up."""
-
-    def __init__(self, key: object, *, is_item: bool) -> None:
-        super().__init__(
-            f"an item that is not hashable needs a key= to tell it from others: {key!r}"
-            if is_item
-            else f"the key of an item is not hashable: {key!r}"
-        )
 
 
 class ForEach(Node):

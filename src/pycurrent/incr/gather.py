@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pycurrent.incr.errors import Cycle
 from pycurrent.incr.graph import NodeGraph
-from pycurrent.incr.heights import Cycle
 from pycurrent.incr.lazy_list import LazyList, materialize
 from pycurrent.incr.node import Absent, DynamicNode, Node
 from pycurrent.incr.nodes import combine

@@ -19,7 +19,8 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
-from pycurrent.incr.heights import Cycle, gap_sizes, raise_above
+from pycurrent.incr.errors import Cycle
+from pycurrent.incr.heights import gap_sizes, raise_above
 from pycurrent.incr.node import UNSET, Absent, DynamicNode, Node, Observer
 from pycurrent.incr.scope import Scope
 

@@ -13,19 +13,13 @@ from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 from itertools import chain, count
 
+from pycurrent.incr.errors import Cycle
 from pycurrent.incr.node import DynamicNode, Node
 
 GAP = 64
 """How much room a dynamic node leaves below itself for what it will make."""
 
 _MOST = 1 << 16
-
-
-class Cycle(ValueError):
-    """A part of the graph that was made by a node needs that node."""
-
-    def __init__(self) -> None:
-        super().__init__("this part of the pipeline needs its own outcome")
 
 
 def gap_sizes() -> Iterator[int]:

@@ -10,6 +10,9 @@ Invariants (checked by `NodeGraph.check`):
 - it is higher than each of its inputs, and than the owner of the scope it was made in (unless
   the owner has come to need it: see `NodeGraph.attach`);
 - between two runs of `NodeGraph.stabilise` no node is pending, and each has at least one user.
+
+Nodes, graph and scopes know each other's types, as recomputing a node may change the graph, and
+that concerns the scopes that nodes were made in. So it is in Incremental and salsa, too.
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ from pycurrent.service.history import HistoryEntry, entry_of
 from pycurrent.service.view import EngineView, show_job, show_jobs
 from pycurrent.service.views import JobView
 from pycurrent.store import BadJobId, JobRecord
-from pycurrent.term.nodes import Stage
 
 _AT_ONCE = 20
 """How many jobs are rebuilt before others get a turn."""
@@ -149,11 +148,9 @@ class Jobs:
     def _stages(self, job_id: str) -> tuple[str, ...]:
         """Looks at all stages: 10,000 take a millisecond."""
         return tuple(
-            self._view.label(node)
-            for node in self._engine.live.nodes.values()
-            if isinstance(node, Stage)
-            and node.metadata is not None
-            and node.metadata.job_id == job_id
+            stage.label
+            for stage in self._engine.live.stages()
+            if stage.metadata is not None and stage.metadata.job_id == job_id
         )
 
     # Commands

@@ -33,11 +33,17 @@ from pycurrent.service.events import (
 )
 from pycurrent.service.naming import Names
 from pycurrent.service.paced import Paced
-from pycurrent.service.view import term_of
-from pycurrent.term import Graph, GraphNode, Stats, dot_of, graph_of
-from pycurrent.term.draw import job_page
-from pycurrent.term.nodes import Decision, Stage
-from pycurrent.term.status import Status, Statuses, status_of_output
+from pycurrent.term import (
+    Graph,
+    GraphNode,
+    Stage,
+    Stats,
+    Status,
+    dot_of,
+    graph_of,
+    job_page,
+    status_of_output,
+)
 
 TOLD_EVERY = 0.1
 """Seconds between two batches of states, at least."""
@@ -124,7 +130,7 @@ class PipelineFeed:
         self._hub = hub
         self._names = Names()
         self._drawings: dict[_Folds, _Drawing] = {}
-        self._changed: dict[Stage | Decision, None] = {}
+        self._changed: dict[Stage, None] = {}
         self._version = 0
         self._stages = 0
         self._whole: OverviewChanged | None = None
@@ -162,9 +168,7 @@ class PipelineFeed:
     # Telling what steps have changed
 
     def _stepped(self, step: Step) -> None:
-        for node in step.changed:
-            assert isinstance(node, Stage | Decision)
-            self._changed[node] = None
+        self._changed.update(dict.fromkeys(step.changed))
         # Nodes change in silence, too: a gate opens, and no stage is another than before.
         self._other = True
         self._telling.request()
@@ -182,17 +186,13 @@ class PipelineFeed:
             self._surveying.request()
         return TOLD_EVERY
 
-    def _states(self, changed: Collection[Stage | Decision]) -> Iterator[tuple[str, NodeState]]:
-        statuses = Statuses(self._engine.live)
-        for node in changed:
-            term = term_of(node)
-            if node.users is None or node.state is None or term is None:
+    def _states(self, changed: Collection[Stage]) -> Iterator[tuple[str, NodeState]]:
+        for stage in changed:
+            if not stage.is_alive:
                 continue
-            if term not in self._names:
+            if stage.term not in self._names:
                 self._other_structure = True
-            is_stage = isinstance(node, Stage)
-            status = statuses.of_component(term) if is_stage else statuses.of_decision(term)
-            yield self._names.of(term), _state(status)
+            yield self._names.of(stage.term), _state(stage.status)
 
     def _overview(self) -> Iterator[OverviewChanged]:
         """The whole, if it is otherwise than it was told last."""

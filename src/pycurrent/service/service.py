@@ -19,7 +19,6 @@ from pycurrent.service.pipeline import PipelineFeed
 from pycurrent.service.rules import Rules
 from pycurrent.service.view import EngineView
 from pycurrent.term import BY_CONCERN, State
-from pycurrent.term.nodes import Stage
 
 
 class Health(Enum):
@@ -95,11 +94,7 @@ class Service:
         """The state of the stages with this label, the worst if there are several; None: there
         is no such stage. Looks at all stages.
         """
-        states = [
-            node.state
-            for node in self.engine.live.nodes.values()
-            if isinstance(node, Stage) and self.stages.label(node) == label
-        ]
+        states = [stage.state for stage in self.engine.live.stages() if stage.label == label]
         return min(states, key=BY_CONCERN.index, default=None)
 
     def close(self) -> None:

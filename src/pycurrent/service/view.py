@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from heapq import nsmallest
-from typing import Any
 
 from pycurrent.cache import Cache, Handle
 from pycurrent.engine import DrivenJob, JobState, Moment, OpenEngine, Pool, Step, Waiter
-from pycurrent.incr import Node
 from pycurrent.service.views import (
     ForConfirmation,
     InQueue,
@@ -20,10 +18,7 @@ from pycurrent.service.views import (
     Wait,
     kind_of,
 )
-from pycurrent.term import BY_CONCERN, Activity, Current, Failed, State, Stats
-from pycurrent.term.nodes import Decision, Stage
-from pycurrent.term.shape import BindShape, Component
-from pycurrent.term.status import Statuses
+from pycurrent.term import BY_CONCERN, Activity, Failed, Stage, State, Stats
 
 _QUIET = frozenset({State.OK, State.BLOCKED})
 
@@ -36,10 +31,10 @@ Changes = Callable[[tuple[StageChange, ...]], None]
 class _Entry:
     """A stage of interest, as it was after the last step that changed it."""
 
-    __slots__ = ("job", "node", "since", "state", "update")
+    __slots__ = ("job", "since", "stage", "state", "update")
 
-    def __init__(self, node: Stage | Decision, now: Moment) -> None:
-        self.node = node
+    def __init__(self, stage: Stage, now: Moment) -> None:
+        self.stage = stage
         self.state = State.BLOCKED
         self.update: Activity | None = None
         self.since = now
@@ -66,7 +61,7 @@ class EngineView:
 
     def __init__(self, engine: OpenEngine) -> None:
         self._engine = engine
-        self._entries: dict[Node, _Entry] = {}
+        self._entries: dict[Stage, _Entry] = {}
         self._listeners: dict[Changes, None] = {}
         now = Moment(engine.clock)
         for _ in self._changes(engine.live.stages(), now):
@@ -113,14 +108,14 @@ class EngineView:
     def failures(self) -> Iterator[Failed]:
         """Of each stage that has failed, why."""
         for entry in self._living():
-            if entry.state is State.FAILED and isinstance(entry.node.absent, Failed):
-                yield entry.node.absent
+            if entry.state is State.FAILED and isinstance(entry.stage.absent, Failed):
+                yield entry.stage.absent
 
     def _living(self) -> Iterator[_Entry]:
         """The stages of interest. Steps don't tell of those that were released: they go here."""
-        released = [node for node in self._entries if node.users is None]
-        for node in released:
-            del self._entries[node]
+        released = [stage for stage in self._entries if not stage.is_alive]
+        for stage in released:
+            del self._entries[stage]
         return iter(self._entries.values())
 
     # Steps
@@ -131,15 +126,14 @@ class EngineView:
         for listener in list(self._listeners):
             listener(changes)
 
-    def _changes(self, changed: Iterable[Node], now: Moment) -> Iterator[StageChange]:
-        for node in changed:
-            assert isinstance(node, Stage | Decision)
-            entry = self._entries.get(node)
-            state, update = node.state, _update(node)
-            if state is None or (entry is None and state in _QUIET and update is None):
+    def _changes(self, changed: Iterable[Stage], now: Moment) -> Iterator[StageChange]:
+        for stage in changed:
+            entry = self._entries.get(stage)
+            state, update = stage.state, _update(stage)
+            if entry is None and state in _QUIET and update is None:
                 continue
             if entry is None:
-                entry = _Entry(node, now)
+                entry = _Entry(stage, now)
                 before = None
             else:
                 before = entry.kind
@@ -156,58 +150,39 @@ class EngineView:
         if state is not entry.state or (entry.update is None) is not (update is None):
             entry.since = now
         entry.state, entry.update = state, update
-        handle = self._handle(entry.node)
+        handle = self._handle(entry.stage)
         last, entry.job = entry.job, None if handle is None else handle.job
         took = None
         if last is not None and last is not entry.job and last.begun is not None:
             took = last.begun.age
         if state in _QUIET and update is None:
-            self._entries.pop(entry.node, None)
+            self._entries.pop(entry.stage, None)
         else:
-            self._entries[entry.node] = entry
+            self._entries[entry.stage] = entry
         return StageChange(before, self._show(entry), took)
 
-    def _handle(self, node: Stage | Decision) -> Handle | None:
+    def _handle(self, stage: Stage) -> Handle | None:
         """The job of a stage."""
-        job_id = _job_id(node)
+        job_id = _job_id(stage)
         handle = None if job_id is None else self._engine.jobs.get(job_id)
         return handle if isinstance(handle, Handle) else None
 
     # Showing
 
     def _show(self, entry: _Entry) -> StageView:
-        node, job, handle = entry.node, entry.job, self._handle(entry.node)
-        absent = node.absent if entry.state is State.FAILED else None
+        stage, job, handle = entry.stage, entry.job, self._handle(entry.stage)
+        absent = stage.absent if entry.state is State.FAILED else None
         return StageView(
-            label=self.label(node),
+            label=stage.label,
             state=entry.state,
             update=entry.update,
             since=entry.starts.date,
-            job_id=_job_id(node),
+            job_id=_job_id(stage),
             description=None if handle is None else handle.description,
             job=None if job is None or job.state is JobState.ENDED else show_job(job),
             failure=absent if isinstance(absent, Failed) else None,
-            note=None
-            if isinstance(node, Decision) or node.metadata is None
-            else node.metadata.note,
+            note=None if stage.metadata is None else stage.metadata.note,
         )
-
-    def label(self, node: Stage | Decision) -> str:
-        """As in the diagram."""
-        term = term_of(node)
-        match None if term is None else term.shape:
-            case Component(label=label, sources=sources):
-                return label.show(Statuses(self._engine.live).values(sources))
-            case BindShape(name=str() as name):
-                return name
-            case shape:
-                raise AssertionError(f"no stage is made by {shape!r}")
-
-
-def term_of(node: Stage | Decision) -> Current[Any] | None:
-    """The term that a stage is the node of."""
-    owner = node.owner if isinstance(node, Stage) else node.result and node.result.owner
-    return owner if isinstance(owner, Current) else None
 
 
 def show_jobs(jobs: Iterable[DrivenJob]) -> Iterator[JobView]:
@@ -252,16 +227,12 @@ def _wait(job: DrivenJob, *, placed: bool) -> Wait | None:
             return None
 
 
-def _update(node: Stage | Decision) -> Activity | None:
-    if isinstance(node, Decision) or node.metadata is None:
-        return None
-    return node.metadata.update
+def _update(stage: Stage) -> Activity | None:
+    return None if stage.metadata is None else stage.metadata.update
 
 
-def _job_id(node: Stage | Decision) -> str | None:
-    if isinstance(node, Decision) or node.metadata is None:
-        return None
-    return node.metadata.job_id
+def _job_id(stage: Stage) -> str | None:
+    return None if stage.metadata is None else stage.metadata.job_id
 
 
 def _foremost(kind: State, entries: list[_Entry], size: int) -> list[_Entry]:

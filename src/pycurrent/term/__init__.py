@@ -1,6 +1,7 @@
 """Terms: outputs, currents and what can be made of them, and the diagram."""
 
-from pycurrent.term.component import component
+from pycurrent.term.account import Stage
+from pycurrent.term.component import component, primitive_of
 from pycurrent.term.context import context
 from pycurrent.term.current import (
     Current,
@@ -18,7 +19,8 @@ from pycurrent.term.current import (
     seq,
 )
 from pycurrent.term.dot import dot_of
-from pycurrent.term.draw import graph_of
+from pycurrent.term.draw import Unfold, graph_of, job_page
+from pycurrent.term.evaluate import OfflineRuntime, build_pipeline, evaluate
 from pycurrent.term.given import Stand, called, shown, unfit
 from pycurrent.term.graph_data import (
     Edge,
@@ -31,7 +33,6 @@ from pycurrent.term.graph_data import (
     GroupKind,
     NodeKind,
 )
-from pycurrent.term.live import TermGraph, build_pipeline, evaluate
 from pycurrent.term.output import (
     Active,
     Activity,
@@ -41,10 +42,21 @@ from pycurrent.term.output import (
     Ok,
     Output,
     UsageFailure,
+    describe_exception,
     failed_by,
+    relevant_traceback,
 )
 from pycurrent.term.primitive import Fixed, Metadata, NoEngine, Primitive, Runtime, Subscription
-from pycurrent.term.state import BY_CONCERN, State, Stats, state_of, state_of_activity
+from pycurrent.term.state import (
+    BY_CONCERN,
+    State,
+    Stats,
+    Status,
+    state_of,
+    state_of_activity,
+    status_of_output,
+)
+from pycurrent.term.term_graph import TermGraph
 from pycurrent.term.unused import noting, told
 from pycurrent.term.var import Var
 
@@ -68,15 +80,19 @@ __all__ = [
     "Metadata",
     "NoEngine",
     "NodeKind",
+    "OfflineRuntime",
     "Ok",
     "Output",
     "Primitive",
     "Runtime",
+    "Stage",
     "Stand",
     "State",
     "Stats",
+    "Status",
     "Subscription",
     "TermGraph",
+    "Unfold",
     "UsageFailure",
     "Var",
     "active",
@@ -88,21 +104,26 @@ __all__ = [
     "component",
     "constant",
     "context",
+    "describe_exception",
     "dot_of",
     "evaluate",
     "fail",
     "failed_by",
     "from_output",
     "graph_of",
+    "job_page",
     "map",
     "metadata",
     "noting",
     "option_seq",
     "pair",
+    "primitive_of",
+    "relevant_traceback",
     "seq",
     "shown",
     "state_of",
     "state_of_activity",
+    "status_of_output",
     "told",
     "unfit",
 ]

@@ -159,7 +159,15 @@ def apply(
     whole = not kwargs and len(sources) == len(args)
     on_values = fn if whole else _filling(fn, args, kwargs, places)
     shown_as = Label(label, parameters, _slots(parameters, sources) if parameters else None)
-    return Current(Component(shown_as, tuple(sources), on_values), CONTEXT.get())
+    return Current(Component(tuple(sources), shown_as, on_values), CONTEXT.get())
+
+
+def primitive_of(current: Current[T]) -> Primitive[T] | None:
+    """The primitive of a component without currents among its inputs; None of anything else."""
+    shape = current.shape
+    if not isinstance(shape, Component) or shape.sources:
+        return None
+    return shape.fn()
 
 
 def _filling(

@@ -12,7 +12,7 @@ from types import FunctionType
 from typing import Any, ClassVar, Generic, TypeVar, overload
 
 from pycurrent.errors import WrongKind
-from pycurrent.term.context import CONTEXT, Context
+from pycurrent.term.context import CONTEXT
 from pycurrent.term.given import (
     LAZY,
     Remedy,
@@ -32,6 +32,7 @@ from pycurrent.term.shape import (
     Catch,
     Collapse,
     Constant,
+    Context,
     Cutoff,
     Eq,
     Folded,
@@ -46,6 +47,7 @@ from pycurrent.term.shape import (
     OptionMap,
     Shape,
     StateOf,
+    Term,
 )
 from pycurrent.term.unused import MADE
 
@@ -55,7 +57,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 @opaque
-class Current(Stand, Generic[T_co]):
+class Current(Term, Generic[T_co]):
     """A value of type T that is kept up to date: a term of a pipeline.
 
     Functions that are given to the methods must not block and should be pure: the engine calls
@@ -67,7 +69,7 @@ class Current(Stand, Generic[T_co]):
     as keys; `is` tells whether two are the same.
     """
 
-    __slots__ = ("__weakref__", "context", "shape")
+    __slots__ = ()
     remedy: ClassVar[Remedy] = Remedy(
         "a current",
         "use bind instead of map, or make the current outside of the function",
@@ -362,7 +364,7 @@ def metadata(current: Current[Any]) -> Current[Metadata | None]:
     decided upon (`bind`), and what only tells of another (`state`), comes from none: ask for that
     of the component itself.
     """
-    source = _current(current, "metadata")
+    source: Term = _current(current, "metadata")
     while isinstance(source.shape, Map | MapError | Ignore | Cutoff | Gate | Collapse | Folded):
         source = source.shape.source
     return Current(MetadataOf(source, current), CONTEXT.get())

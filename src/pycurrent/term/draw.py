@@ -12,8 +12,8 @@ from pycurrent.term.current import Current
 from pycurrent.term.drawing import Drawing
 from pycurrent.term.graph_data import Graph
 from pycurrent.term.hidden import failed_inside
-from pycurrent.term.live import TermGraph
 from pycurrent.term.status import Statuses
+from pycurrent.term.term_graph import TermGraph
 from pycurrent.term.walk import Walk
 
 Unfold: TypeAlias = Mapping[str, str | Collection[str]] | Literal["all"]
@@ -26,7 +26,7 @@ def job_page(job_id: str) -> str:
 
 def graph_of(
     root: Current[Any],
-    live: TermGraph | None,
+    graph: TermGraph | None,
     *,
     unfold: Unfold = MappingProxyType({}),
     job_link: Callable[[str], str | None] = job_page,
@@ -35,7 +35,7 @@ def graph_of(
 ) -> Graph:
     """The diagram of a pipeline, with its states in an engine between two of its steps.
 
-    With `live` None it is what can be drawn of a pipeline that does not run: binds as boxes,
+    With `graph` None it is what can be drawn of a pipeline that does not run: binds as boxes,
     and an example of what would be done for each item of a list. Folds are shown folded, but
     those whose key `unfold` maps to their value, or to a collection that has it; a fold is marked
     if a stage that it hides has failed. `job_link`
@@ -43,10 +43,10 @@ def graph_of(
     its box and group are made from; without it they are numbered as they are drawn.
     """
     drawing = Drawing(job_link, fold_link, name)
-    walk = Walk(Statuses(live), partial(_is_unfolded, unfold), drawing)
+    walk = Walk(Statuses(graph), partial(_is_unfolded, unfold), drawing)
     walk.run(root)
-    if live is not None and drawing.folds and live.stats.failed:
-        drawing.mark(failed_inside(live, walk.drawn, drawing.folds.keys()))
+    if graph is not None and drawing.folds and graph.stats.failed:
+        drawing.mark(failed_inside(graph, walk.drawn, drawing.folds.keys()))
     return drawing.graph()
 
 

@@ -16,7 +16,7 @@ from pycurrent.term.graph_data import (
     GroupKind,
     NodeKind,
 )
-from pycurrent.term.status import Status
+from pycurrent.term.state import Status
 from pycurrent.term.wiring import Wiring
 
 

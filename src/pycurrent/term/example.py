@@ -1,23 +1,26 @@
-"""Running the functions of dynamic terms: for a value, for an item, or to show an example."""
+"""Building the part of a pipeline that depends on a value: for it, or as an example without it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pycurrent.incr import materialize
-from pycurrent.term.context import Context, within
+from pycurrent.term.context import within
 from pycurrent.term.current import Current, fail
 from pycurrent.term.given import called, wrong_current
 from pycurrent.term.output import failed_by, text_of
 from pycurrent.term.shape import (
     BindShape,
     Component,
+    Context,
     ItemOf,
     Itemwise,
     ListMap,
     Placeholder,
+    Term,
 )
 
 MAX_DEPTH = 8
@@ -33,8 +36,8 @@ def build(fn: Callable[..., Any], context: Context | None, *args: Any) -> Curren
     return term
 
 
-def build_for_item(parent: Current[Any], item: Current[Any]) -> Current[Any]:
-    """What a list or an option does for an item."""
+def build_for_item(parent: Term, item: Current[Any]) -> Current[Any]:
+    """Build what a list or an option does for an item."""
     shape = parent.shape
     assert isinstance(shape, Itemwise)
     term = build(shape.fn, parent.context, item)
@@ -44,8 +47,8 @@ def build_for_item(parent: Current[Any], item: Current[Any]) -> Current[Any]:
     return term
 
 
-def item_label(item: Current[Any]) -> str:
-    """How an item of a list is called: by its key, if it has one."""
+def item_label(item: Term) -> str:
+    """The name of an item of a list: its key, if it has one, as text."""
     match item.shape:
         case ItemOf(parent=parent, item=node):
             by_key = isinstance(parent.shape, ListMap) and parent.shape.key is not None
@@ -54,59 +57,76 @@ def item_label(item: Current[Any]) -> str:
             return "(each item)"
 
 
-def example(parent: Current[Any]) -> Current[Any]:
-    """What a list or an option would do for an item. Made once, when first asked for."""
-    shape = parent.shape
-    assert isinstance(shape, Itemwise)
-    if shape.example is None:
-        item: Current[Any] = Current(Placeholder(parent), parent.context)
-        try:
-            shape.example = build_for_item(parent, item)
-        except BaseException as error:
-            # It will be seen again, as a failure, as soon as there is an item.
-            shape.example = fail(failed_by(error).message)
-    return shape.example
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What a list or an option would do for an item."""
+
+    item: Term
+    """Stands for the item."""
+    part: Term
 
 
 @dataclass(frozen=True, slots=True)
-class Illustration:
+class ExampleStages:
     """What an example shows besides what is alive."""
 
-    stages: list[Current[Any]]
-    border: list[Current[Any]]
+    stages: list[Term]
+    border: list[Term]
     """The living terms that it leads into: when one of them dies, it shows more."""
 
 
-def illustrate(parent: Current[Any], alive: Container[Current[Any]]) -> Illustration:
-    """What the example of `parent`, with those of lists within it, shows."""
-    stages: list[Current[Any]] = []
-    border: list[Current[Any]] = []
-    seen: set[Current[Any]] = set()
-    stack: list[tuple[Current[Any], tuple[object, ...]]] = [(example(parent), (identity(parent),))]
-    while stack:
-        term, enclosing = stack.pop()
-        if term in seen:
-            continue
-        seen.add(term)
-        if term in alive:
-            border.append(term)
-            continue
-        shape = term.shape
-        match shape:
-            case Component() | BindShape(name=str()):
-                stages.append(term)
-            case Itemwise() if shows_example(term, enclosing):
-                stack.append((example(term), (*enclosing, identity(term))))
-        stack.extend((source, enclosing) for source in shape.inputs())
-    return Illustration(stages, border)
+class Examples:
+    """The examples of lists and options, each built when it is first asked for.
+
+    They belong to one engine or drawing: terms themselves are shared, and never written to.
+    """
+
+    def __init__(self) -> None:
+        # Weak, as lists come and go inside of binds.
+        self._built: WeakKeyDictionary[Term, Example] = WeakKeyDictionary()
+
+    def of(self, parent: Term) -> Example:
+        example = self._built.get(parent)
+        if example is None:
+            item: Current[Any] = Current(Placeholder(), parent.context)
+            try:
+                part = build_for_item(parent, item)
+            except BaseException as error:
+                # It will be seen again, as a failure, as soon as there is an item.
+                part = fail(failed_by(error).message)
+            example = self._built[parent] = Example(item, part)
+        return example
+
+    def stages_of(self, parent: Term, alive: Container[Term]) -> ExampleStages:
+        """The stages in the example of `parent`, and in those of lists within it."""
+        stages: list[Term] = []
+        border: list[Term] = []
+        seen: set[Term] = set()
+        stack: list[tuple[Term, tuple[object, ...]]] = [(self.of(parent).part, (identity(parent),))]
+        while stack:
+            term, enclosing = stack.pop()
+            if term in seen:
+                continue
+            seen.add(term)
+            if term in alive:
+                border.append(term)
+                continue
+            shape = term.shape
+            match shape:
+                case Component() | BindShape(name=str()):
+                    stages.append(term)
+                case Itemwise() if shows_example(term, enclosing):
+                    stack.append((self.of(term).part, (*enclosing, identity(term))))
+            stack.extend((source, enclosing) for source in shape.inputs())
+        return ExampleStages(stages, border)
 
 
-def identity(parent: Current[Any]) -> object:
-    """What tells that a list is the same, one level deeper, as one around it."""
+def identity(parent: Term) -> object:
+    """Return what tells that a list is the same, one level deeper, as one around it."""
     fn = getattr(parent.shape, "fn", None)
     return getattr(fn, "__code__", fn)
 
 
-def shows_example(parent: Current[Any], enclosing: tuple[object, ...]) -> bool:
-    """Whether an example within examples is shown: not where a pipeline builds itself again."""
+def shows_example(parent: Term, enclosing: tuple[object, ...]) -> bool:
+    """True if an example within examples is shown: not where a pipeline builds itself again."""
     return len(enclosing) < MAX_DEPTH and identity(parent) not in enclosing

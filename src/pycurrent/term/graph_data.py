@@ -8,9 +8,6 @@ from enum import Enum
 from pycurrent.term.output import Activity
 from pycurrent.term.state import State
 
-MAX_FAILURE = 4096
-"""The characters of a failure's message that a node carries."""
-
 
 class NodeKind(Enum):
     """What a node of the diagram stands for."""

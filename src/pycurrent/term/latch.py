@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pycurrent.incr import Absent, Node, NodeGraph
-from pycurrent.term.nodes import MetadataNode, OfOne, Stage
+from pycurrent.term.nodes import ComponentNode, MetadataNode, OfOne
 from pycurrent.term.output import Active, Activity, Failed, FailureKind
 from pycurrent.term.primitive import Metadata
-
-if TYPE_CHECKING:
-    from pycurrent.term.live import TermGraph
 
 
 class Latched(OfOne):
@@ -21,11 +16,10 @@ class Latched(OfOne):
     of another kind is passed on, and then there is no older value to come back to.
     """
 
-    __slots__ = ("holds_for", "infra", "live", "reports")
+    __slots__ = ("holds_for", "infra", "reports")
 
-    def __init__(self, live: TermGraph, source: Node, *, infra: bool) -> None:
+    def __init__(self, source: Node, *, infra: bool) -> None:
         super().__init__(source)
-        self.live = live
         self.infra = infra
         self.holds_for: Active | Failed | None = None
         """What the source is now, if another output is held in its place."""
@@ -34,7 +28,7 @@ class Latched(OfOne):
     @property
     def metadata(self) -> Metadata | None:
         """That of the source, and why its output is not the one that is shown."""
-        found = self.source.metadata if isinstance(self.source, Stage) else None
+        found = self.source.metadata if isinstance(self.source, ComponentNode) else None
         update: Activity | None
         match self.holds_for:
             case None:
@@ -51,7 +45,7 @@ class Latched(OfOne):
         was_held, self.holds_for = self.holds_for, held
         if held is not was_held:
             for report in self.reports:
-                self.live.push(report)
+                graph.push(report)
         if held is not None:
             return False
         if source.absent is not None:

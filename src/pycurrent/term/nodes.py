@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable, Iterable
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pycurrent.incr import BindDecision, ForEach, Gather, Node, NodeGraph, combine, materialize
+from pycurrent.incr import (
+    BindDecision,
+    ForEach,
+    Gather,
+    Item,
+    Node,
+    NodeGraph,
+    combine,
+    materialize,
+)
+from pycurrent.term.account import Account, Stage
 from pycurrent.term.given import called, check_list, wrong_primitive
+from pycurrent.term.label import UnknownValue
 from pycurrent.term.output import (
     READY,
     Active,
@@ -19,14 +29,10 @@ from pycurrent.term.output import (
     failed_by,
 )
 from pycurrent.term.primitive import Metadata, NoEngine, Primitive, Subscription
+from pycurrent.term.shape import BindShape, Component, Term
 from pycurrent.term.state import State, state_of
 
 _log = logging.getLogger(__name__)
-
-if TYPE_CHECKING:
-    from pycurrent.term.current import Current
-    from pycurrent.term.example import Illustration
-    from pycurrent.term.live import TermGraph
 
 
 class OfOne(Node):
@@ -144,53 +150,58 @@ class PassThrough(OfOne):
         return self.publish(self.source.value, self.source.absent)
 
 
-class Decision(BindDecision):
-    """The box of a bind. A named one is a stage, and is counted."""
+class DecisionNode(BindDecision, Stage):
+    """The box of a named bind, which is a stage."""
 
-    __slots__ = ("live", "state")
+    __slots__ = ("account", "state", "term")
+    metadata: None = None
+    term: Term
 
     def __init__(
-        self, live: TermGraph, build: Callable[..., Node], sources: list[Node], *, counted: bool
+        self, account: Account, term: Term, build: Callable[..., Node], sources: list[Node]
     ) -> None:
         super().__init__(build, sources)
-        self.live = live
-        self.state: State | None = State.BLOCKED if counted else None
+        self.account = account
+        self.term = term
+        self.state = State.BLOCKED
+
+    @property
+    def label(self) -> str:
+        assert isinstance(self.term.shape, BindShape)
+        return self.term.shape.name or ""
 
     def recompute(self, graph: NodeGraph) -> bool:
         changed = super().recompute(graph)
-        if self.state is not None:
-            blocked = combine(self.sources) is not None
-            state = State.BLOCKED if blocked else state_of(self.absent)
-            if state is not self.state:
-                self.live.recount(self, self.state, state)
-                self.state = state
+        blocked = combine(self.sources) is not None
+        state = State.BLOCKED if blocked else state_of(self.absent)
+        if state is not self.state:
+            self.account.recount(self, self.state, state)
+            self.state = state
         return changed
 
     def release(self, graph: NodeGraph) -> None:
-        if self.state is not None:
-            self.live.uncount(self, self.state)
+        self.account.uncount(self)
 
 
 class ListNode(ForEach):
     """Follows a list; while it has no items, an example is shown and its stages are counted."""
 
-    __slots__ = ("illustration", "live", "term")
+    __slots__ = ("account", "term")
 
     def __init__(
         self,
-        live: TermGraph,
-        term: Current[Any],
+        account: Account,
+        term: Term,
         source: Node,
+        build: Callable[[Item], Node],
         *,
         key: Callable[[Any], Hashable] | None,
         collect: bool,
         kind: type[Gather] = Gather,
     ) -> None:
-        build = partial(live.build_item, term)
         super().__init__(source, build, key=key, collect=collect, kind=kind)
-        self.live = live
+        self.account = account
         self.term = term
-        self.illustration: Illustration | None = None
 
     def unpack(self, value: Any) -> list[Any]:
         check_list(value, "list_map")
@@ -199,28 +210,28 @@ class ListNode(ForEach):
     def recompute(self, graph: NodeGraph) -> bool:
         changed = super().recompute(graph)
         if self.order:
-            self.live.unillustrate(self)
-        elif self.illustration is None:
-            self.live.illustrate(self)
+            self.account.hide_example(self.term)
+        else:
+            self.account.show_example(self.term)
         return changed
 
     def release(self, graph: NodeGraph) -> None:
-        self.live.unillustrate(self)
+        self.account.hide_example(self.term)
 
 
-class Stage(Node):
+class ComponentNode(Stage):
     """The node of a component: subscribes to the primitive that its function returns.
 
     Blocked while an input has no value; then there is no subscription either.
     """
 
-    __slots__ = ("fn", "live", "metadata", "reports", "seen", "sources", "state", "subscription")
+    __slots__ = ("account", "fn", "metadata", "reports", "seen", "sources", "state", "subscription")
 
     def __init__(
-        self, live: TermGraph, fn: Callable[..., Primitive[Any]], sources: list[Node]
+        self, account: Account, fn: Callable[..., Primitive[Any]], sources: list[Node]
     ) -> None:
         super().__init__()
-        self.live = live
+        self.account = account
         self.fn = fn
         self.sources = sources
         self.seen: list[Any] | None = None
@@ -229,6 +240,17 @@ class Stage(Node):
         self.state = State.BLOCKED
         # The nodes that show the metadata as a value, one for each term that asks for it.
         self.reports: tuple[MetadataNode, ...] = ()
+
+    @property
+    def label(self) -> str:
+        shape = self.term.shape
+        assert isinstance(shape, Component)
+        return shape.label.show(
+            [
+                UnknownValue() if source.absent is not None else materialize(source.value)
+                for source in self.sources
+            ]
+        )
 
     def inputs(self) -> Iterable[Node]:
         return dict.fromkeys(self.sources)
@@ -240,23 +262,23 @@ class Stage(Node):
         absent = combine(self.sources)
         if absent is not None:
             self._unsubscribe()
-            self._show(State.BLOCKED, None)
+            self._show(graph, State.BLOCKED, None)
             return self.publish(None, absent)
         try:
             output, metadata = self._follow([materialize(source.value) for source in self.sources])
         except NoEngine:
             self._unsubscribe()
-            self._show(State.READY, None)
+            self._show(graph, State.READY, None)
             return self.publish(None, READY)
         except BaseException as error:
             self._unsubscribe()
             failure = failed_by(error)
-            self._show(State.FAILED, None)
+            self._show(graph, State.FAILED, None)
             return self.become_absent(failure)
         changed = (
             self.take(graph, output.value) if isinstance(output, Ok) else self.become_absent(output)
         )
-        self._show(state_of(self.absent), metadata)
+        self._show(graph, state_of(self.absent), metadata)
         return changed
 
     def _follow(self, values: list[Any]) -> tuple[Output[Any], Metadata | None]:
@@ -275,13 +297,13 @@ class Stage(Node):
         if not isinstance(primitive, Primitive):
             raise wrong_primitive(primitive, self.fn)
         old = self.subscription
-        self.subscription = primitive.subscribe(self.live.runtime, self._changed)
+        self.subscription = primitive.subscribe(self.account.runtime, self._changed)
         self.seen = values
         if old is not None:
             self._close(old)
 
     def _changed(self) -> None:
-        self.live.wake(self)
+        self.account.wake(self)
 
     def _unsubscribe(self) -> None:
         self.seen = None
@@ -297,19 +319,19 @@ class Stage(Node):
             message = failed_by(error).message
             _log.warning("a %s can't be closed: %s", type(subscription).__name__, message)
 
-    def _show(self, state: State, metadata: Metadata | None) -> None:
+    def _show(self, graph: NodeGraph, state: State, metadata: Metadata | None) -> None:
         if state is self.state and metadata == self.metadata:
             return
-        self.live.recount(self, self.state, state)
+        self.account.recount(self, self.state, state)
         self.state = state
         if metadata != self.metadata:
             self.metadata = metadata
             for report in self.reports:
-                self.live.push(report)
+                graph.push(report)
 
     def release(self, graph: NodeGraph) -> None:
         self._unsubscribe()
-        self.live.uncount(self, self.state)
+        self.account.uncount(self)
 
 
 class MetadataNode(OfOne):

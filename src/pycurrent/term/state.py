@@ -1,12 +1,13 @@
-"""The states that a stage of a pipeline can be in, and how many are in each."""
+"""The states that a stage of a pipeline can be in, how many are in each, and how one is shown."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
-from pycurrent.incr import Absent
-from pycurrent.term.output import Active, Activity
+from pycurrent.incr import UNSET, Absent
+from pycurrent.term.output import Active, Activity, Failed, Ok, Output
 
 
 class State(IntEnum):
@@ -98,3 +99,46 @@ def state_of(absent: Absent | None) -> State:
     if isinstance(absent, Active):
         return _OF_ACTIVITY[absent.activity]
     return State.FAILED
+
+
+MAX_FAILURE = 4096
+"""The characters of a failure's message that a node of the diagram carries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a box is drawn, besides its label."""
+
+    state: State
+    failure: str | None = None
+    update: Activity | None = None
+    job_id: str | None = None
+
+
+OK = Status(State.OK)
+BLOCKED = Status(State.BLOCKED)
+
+
+def status_of(absent: Absent | None) -> Status:
+    """The status of what has this outcome by itself."""
+    if absent is None:
+        return OK
+    if absent is UNSET:
+        return BLOCKED
+    return Status(state_of(absent), failure_of(absent))
+
+
+def status_of_output(output: Output[Any]) -> Status:
+    match output:
+        case Ok():
+            return OK
+        case Failed() | Active() as absent:
+            return status_of(absent)
+
+
+def failure_of(absent: Absent | None) -> str | None:
+    """The message of a failure as a node of the diagram carries it; None for anything else."""
+    if not isinstance(absent, Failed):
+        return None
+    message = absent.message
+    return message if len(message) <= MAX_FAILURE else message[: MAX_FAILURE - 1] + "…"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pycurrent.incr import (
@@ -17,55 +16,15 @@ from pycurrent.incr import (
     combine,
     materialize,
 )
-from pycurrent.term.current import Current
-from pycurrent.term.graph_data import MAX_FAILURE
+from pycurrent.term.example import Examples
 from pycurrent.term.label import UnknownValue
 from pycurrent.term.latch import Latched
-from pycurrent.term.live import TermGraph
-from pycurrent.term.nodes import Decision, ListNode, Stage
-from pycurrent.term.output import Active, Activity, Failed, Ok, Output
-from pycurrent.term.shape import All, Collapse
-from pycurrent.term.state import State, state_of
+from pycurrent.term.nodes import ComponentNode, ListNode
+from pycurrent.term.output import Failed
+from pycurrent.term.shape import All, Collapse, Term
+from pycurrent.term.state import BLOCKED, OK, Status, status_of
+from pycurrent.term.term_graph import TermGraph
 from pycurrent.term.together import FailedTogether
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How a box is drawn, besides its label."""
-
-    state: State
-    failure: str | None = None
-    update: Activity | None = None
-    job_id: str | None = None
-
-
-OK = Status(State.OK)
-BLOCKED = Status(State.BLOCKED)
-
-
-def status_of(absent: Absent | None) -> Status:
-    """The status of what has this outcome by itself."""
-    if absent is None:
-        return OK
-    if absent is UNSET:
-        return BLOCKED
-    return Status(state_of(absent), failure_of(absent))
-
-
-def status_of_output(output: Output[Any]) -> Status:
-    match output:
-        case Ok():
-            return OK
-        case Failed() | Active() as absent:
-            return status_of(absent)
-
-
-def failure_of(absent: Absent | None) -> str | None:
-    """The message of a failure as a node of the diagram carries it; None if it is none."""
-    if not isinstance(absent, Failed):
-        return None
-    message = absent.message
-    return message if len(message) <= MAX_FAILURE else message[: MAX_FAILURE - 1] + "…"
 
 
 class Statuses:
@@ -74,15 +33,16 @@ class Statuses:
     Terms without a node, which nobody needs or which are only an example, are blocked.
     """
 
-    def __init__(self, live: TermGraph | None) -> None:
-        self._nodes: Mapping[Current[Any], Node] = {} if live is None else live.nodes
-        self._alone = live is None
+    def __init__(self, graph: TermGraph | None) -> None:
+        self._nodes: Mapping[Term, Node] = {} if graph is None else graph.nodes
+        self._alone = graph is None
+        self.examples = Examples() if graph is None else graph.account.examples
 
-    def is_shown_alive(self, term: Current[Any]) -> bool:
+    def is_shown_alive(self, term: Term) -> bool:
         """Whether a constant is what it says, not just a part of an example."""
         return self._alone or term in self._nodes
 
-    def values(self, terms: Sequence[Current[Any]]) -> list[Any]:
+    def values(self, terms: Sequence[Term]) -> list[Any]:
         """Their values, `UnknownValue()` for what is not known."""
         nodes = [self._nodes.get(term) for term in terms]
         return [
@@ -90,17 +50,11 @@ class Statuses:
             for node in nodes
         ]
 
-    def of_component(self, term: Current[Any]) -> Status:
+    def of_component(self, term: Term) -> Status:
         stage = self._nodes.get(term)
-        if not isinstance(stage, Stage):
-            return BLOCKED
-        metadata = stage.metadata
-        failure = failure_of(stage.absent) if stage.state is State.FAILED else None
-        if metadata is None:
-            return Status(stage.state, failure)
-        return Status(stage.state, failure, metadata.update, metadata.job_id)
+        return stage.status if isinstance(stage, ComponentNode) else BLOCKED
 
-    def of_latch(self, term: Current[Any]) -> Status | None:
+    def of_latch(self, term: Term) -> Status | None:
         """Of what holds an earlier result, while it does."""
         node = self._nodes.get(term)
         if not isinstance(node, Latched) or node.holds_for is None:
@@ -109,25 +63,24 @@ class Statuses:
         assert metadata is not None
         return Status(held.state, held.failure, metadata.update, metadata.job_id)
 
-    def of_decision(self, term: Current[Any]) -> Status:
+    def of_decision(self, term: Term) -> Status:
         """Of the box of a bind: about its own function, whatever the outcome of the inside."""
         bind = self._nodes.get(term)
         if not isinstance(bind, BindResult):
             return BLOCKED
         decision = bind.decision
-        assert isinstance(decision, Decision)
         if combine(decision.sources) is not None:
             return BLOCKED
         return status_of(decision.absent)
 
-    def inside(self, term: Current[Any]) -> Current[Any] | None:
+    def inside(self, term: Term) -> Term | None:
         """What a bind has decided on."""
         bind = self._nodes.get(term)
         if not isinstance(bind, BindResult) or bind.inner is None:
             return None
         return _owner(bind.inner)
 
-    def listing(self, term: Current[Any]) -> ListNode | None:
+    def listing(self, term: Term) -> ListNode | None:
         """What follows the items of a list or an option."""
         node = self._nodes.get(term)
         if isinstance(node, Map1):  # An option, whose value is taken out of a list.
@@ -143,12 +96,12 @@ class Statuses:
             return BLOCKED
         return status_of(listing.absent)
 
-    def of_passing(self, term: Current[Any]) -> Status:
+    def of_passing(self, term: Term) -> Status:
         """Of what always has a value, or lacks it because of an input."""
         node = self._nodes.get(term)
         return OK if node is not None and node.absent is None else BLOCKED
 
-    def own_failure(self, term: Current[Any], sources: Iterable[Current[Any]]) -> Status | None:
+    def own_failure(self, term: Term, sources: Iterable[Term]) -> Status | None:
         """The failure of a function, none of whose inputs lacks a value."""
         node = self._nodes.get(term)
         if node is None or not isinstance(node.absent, Failed):
@@ -157,7 +110,7 @@ class Statuses:
             return None
         return status_of(node.absent)
 
-    def of_fold(self, term: Current[Any]) -> Status:
+    def of_fold(self, term: Term) -> Status:
         """Of all that a fold hides: blocked if it lacks a value only because its input does."""
         shape = term.shape
         assert isinstance(shape, Collapse)
@@ -171,18 +124,18 @@ class Statuses:
             return BLOCKED
         return status_of(absent)
 
-    def _absent(self, term: Current[Any]) -> Absent | None:
+    def _absent(self, term: Term) -> Absent | None:
         node = self._nodes.get(term)
         return UNSET if node is None else node.absent
 
 
-def _owner(node: Node) -> Current[Any]:
+def _owner(node: Node) -> Term:
     term = node.owner
-    assert isinstance(term, Current)
+    assert isinstance(term, Term)
     return term
 
 
-def part_of(item: Item) -> Current[Any] | None:
+def part_of(item: Item) -> Term | None:
     """What a list does for an item; None if its function raised."""
     return None if item.output.owner is None else _owner(item.output)
 

@@ -13,14 +13,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
 
 from pycurrent.term import shape as shapes
 from pycurrent.term.label import UnknownValue
-from pycurrent.term.shape import Shape
-
-if TYPE_CHECKING:
-    from pycurrent.term.current import Current
+from pycurrent.term.shape import Shape, Term
 
 MOST = 10
 """How many are named."""
@@ -32,9 +28,9 @@ class Made:
     __slots__ = ("_terms",)
 
     def __init__(self) -> None:
-        self._terms: list[tuple[weakref.ref[Current[Any]], Shape]] = []
+        self._terms: list[tuple[weakref.ref[Term], Shape]] = []
 
-    def note(self, term: Current[Any]) -> None:
+    def note(self, term: Term) -> None:
         self._terms.append((weakref.ref(term), term.shape))
 
     def unused(self) -> list[str]:

@@ -15,30 +15,18 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
 from pycurrent.incr import Item
 from pycurrent.term import shape as shapes
-from pycurrent.term.context import Context
-from pycurrent.term.current import Current
 from pycurrent.term.drawing import Drawing
-from pycurrent.term.example import example, identity, item_label, shows_example
+from pycurrent.term.example import Example, identity, item_label, shows_example
 from pycurrent.term.graph_data import Fold, GroupKind, NodeKind
 from pycurrent.term.output import Active
-from pycurrent.term.shape import Shape
-from pycurrent.term.status import (
-    BLOCKED,
-    OK,
-    Status,
-    Statuses,
-    items_in_order,
-    part_of,
-    status_of,
-    status_of_output,
-)
+from pycurrent.term.shape import Context, Shape, Term
+from pycurrent.term.state import BLOCKED, OK, Status, status_of, status_of_output
+from pycurrent.term.status import Statuses, items_in_order, part_of
 from pycurrent.term.wiring import NOTHING
-
-Term: TypeAlias = Current[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +53,7 @@ class Walk:
         self._entered: set[Term] = set()
         self._origins: dict[Term, int] = {}
         self._contexts: dict[Context, int] = {}
-        # The boxes that stand for each item of lists without items.
+        # Of the items that stand for each item of lists without items.
         self._placeholders: dict[Term, int] = {}
         self._steps: list[tuple[Callable[[Any, _Place], None], Any, _Place]] = []
 
@@ -289,7 +277,7 @@ class Walk:
     def _item(self, item: Item, place: _Place) -> None:
         """Draw an item, and what is done for it."""
         term = item.owner
-        assert isinstance(term, Current)
+        assert isinstance(term, Term)
         shape = term.shape
         assert isinstance(shape, shapes.ItemOf)
         vertex = self._origins[shape.parent]
@@ -322,20 +310,21 @@ class Walk:
             label = "(empty list)" if is_empty else "(each item)"
             status = self._statuses.of_list(listing)
             origin = self._box(term, inner, NodeKind.ITEM, label, status, (origin,))
-        self._placeholders[term] = origin
         if inner.enclosing and not shows_example(term, inner.enclosing):
             self._vertices[term] = origin
             return
         inner = _Place(group, (*inner.enclosing, identity(term)))
-        part = example(term)
-        self._steps.append((partial(self._end_example, part), term, place))
-        self._steps.append((self._visit, part, inner))
+        example = self._statuses.examples.of(term)
+        self._placeholders[example.item] = origin
+        self._steps.append((partial(self._end_example, example), term, place))
+        self._steps.append((self._visit, example.part, inner))
 
-    def _end_example(self, part: Term, term: Term, place: _Place) -> None:
-        self._vertices[term] = self._after(self._vertex(part), self._placeholders[term], place)
+    def _end_example(self, example: Example, term: Term, place: _Place) -> None:
+        origin = self._placeholders[example.item]
+        self._vertices[term] = self._after(self._vertex(example.part), origin, place)
 
     def _placeholder(self, term: Term, shape: shapes.Placeholder, place: _Place) -> None:
-        self._vertices[term] = self._placeholders.get(shape.parent, NOTHING)
+        self._vertices[term] = self._placeholders.get(term, NOTHING)
 
     def _stray_item(self, term: Term, shape: shapes.ItemOf, place: _Place) -> None:
         """An item that is met outside of its list: somebody kept hold of it."""

@@ -26,8 +26,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pycurrent.cache import AnyOperation, Builder, Operation, OperationPrimitive, Publisher
-from pycurrent.term import Current
-from pycurrent.term.shape import Component
+from pycurrent.term import Current, primitive_of
 from pycurrent.testing.rules import Case, broken, codec_of
 from pycurrent.testing.stability import check_round_trip, check_texts, check_title, check_types
 from pycurrent.testing.trial import check_cancel, check_failure, check_restart, check_run
@@ -136,8 +135,7 @@ def _subject(builder: object, key: Any) -> AnyOperation:
         return builder
     if callable(builder):
         term = builder(*key) if isinstance(key, tuple) else builder(key)
-        if isinstance(term, Current) and isinstance(term.shape, Component):
-            primitive = term.shape.fn()
-            if isinstance(primitive, OperationPrimitive):
-                return primitive.operation
+        primitive = primitive_of(term) if isinstance(term, Current) else None
+        if isinstance(primitive, OperationPrimitive):
+            return primitive.operation
     raise TypeError(f"{builder!r} is no Builder, and no function that @builder has made")

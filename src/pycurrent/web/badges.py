@@ -7,8 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from pycurrent.term import State
-from pycurrent.term.status import status_of_output
+from pycurrent.term import State, status_of_output
 from pycurrent.web.auth import require_unless
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.problems import may_answer, problem

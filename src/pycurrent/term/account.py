@@ -1,0 +1,148 @@
+"""The account of an engine's stages: how many are in which state, and which have changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Container
+
+from pycurrent.incr import Node
+from pycurrent.term.example import Examples, ExampleStages
+from pycurrent.term.primitive import Metadata, Runtime
+from pycurrent.term.shape import Term
+from pycurrent.term.state import State, Stats, Status, failure_of
+
+
+class Stage(Node):
+    """The living node of a component or of a named bind.
+
+    It may be read between two steps, in the engine's thread. Nodes that have been released stay
+    as they were last.
+    """
+
+    __slots__ = ()
+    state: State
+    metadata: Metadata | None
+    """What is known about its output; None for a bind."""
+
+    @property
+    def term(self) -> Term:
+        """The term that it is the node of."""
+        assert isinstance(self.owner, Term)
+        return self.owner
+
+    @property
+    def label(self) -> str:
+        """The text of its box, with the values that are known."""
+        raise NotImplementedError
+
+    @property
+    def is_alive(self) -> bool:
+        """False once it has been released, as nobody needs it any more."""
+        return self.users is not None
+
+    @property
+    def status(self) -> Status:
+        """How its box is drawn."""
+        failure = failure_of(self.absent) if self.state is State.FAILED else None
+        metadata = self.metadata
+        if metadata is None:
+            return Status(self.state, failure)
+        return Status(self.state, failure, metadata.update, metadata.job_id)
+
+
+class Account:
+    """What the nodes of one engine's stages tell of themselves, and what they ask of the engine.
+
+    Counting takes O(1) for each change. `alive` are the terms that have a node. `requested` is
+    called, from any thread, when something asks for a step.
+    """
+
+    def __init__(
+        self, runtime: Runtime, requested: Callable[[Node], None], alive: Container[Term]
+    ) -> None:
+        self.runtime = runtime
+        self.wake = requested
+        """An outside source has changed: have its node computed in the next step."""
+        self.examples = Examples()
+        self._alive = alive
+        self._counts = [0] * len(State)
+        self._changed: dict[Stage, None] = {}
+        # The lists and options without items, and what they show instead; how many of them show
+        # each term; and by the living terms into which an example leads, which those are.
+        self._shown: dict[Term, ExampleStages] = {}
+        self._showing: Counter[Term] = Counter()
+        self._borders: dict[Term, dict[Term, None]] = {}
+        # Those for which such a term has died since the stages were last counted.
+        self._outdated: dict[Term, None] = {}
+
+    @property
+    def stats(self) -> Stats:
+        while self._outdated:
+            parent, _ = self._outdated.popitem()
+            self.hide_example(parent)
+            self.show_example(parent)
+        return Stats(*self._counts)
+
+    def take_changed(self) -> list[Stage]:
+        """The stages whose state or metadata has changed since the last call; the released
+        ones are not among them.
+        """
+        changed = list(self._changed)
+        self._changed.clear()
+        return changed
+
+    # Stages
+
+    def count(self, stage: Stage, term: Term) -> None:
+        """A stage has come, blocked as yet."""
+        if not self._showing[term]:
+            self._counts[State.BLOCKED] += 1
+        self._changed[stage] = None
+
+    def recount(self, stage: Stage, old: State, new: State) -> None:
+        self._counts[old] -= 1
+        self._counts[new] += 1
+        self._changed[stage] = None
+
+    def uncount(self, stage: Stage) -> None:
+        """A stage is released."""
+        self._counts[stage.state] -= 1
+        self._changed.pop(stage, None)
+        if self._showing.get(stage.term):
+            self._counts[State.BLOCKED] += 1
+
+    def died(self, term: Term) -> None:
+        """A term has no node any more."""
+        if self._borders:
+            self._outdated.update(self._borders.get(term, {}))
+
+    # Lists and options without items
+
+    def show_example(self, parent: Term) -> None:
+        """Count the stages that would be made for an item. Twice is fine."""
+        if parent in self._shown:
+            return
+        shown = self._shown[parent] = self.examples.stages_of(parent, self._alive)
+        for term in shown.stages:
+            self._showing[term] += 1
+            if self._showing[term] == 1 and term not in self._alive:
+                self._counts[State.BLOCKED] += 1
+        for term in shown.border:
+            self._borders.setdefault(term, {})[parent] = None
+
+    def hide_example(self, parent: Term) -> None:
+        """Count them no longer. Twice is fine."""
+        shown = self._shown.pop(parent, None)
+        if shown is None:
+            return
+        for term in shown.stages:
+            self._showing[term] -= 1
+            if not self._showing[term]:
+                del self._showing[term]
+                if term not in self._alive:
+                    self._counts[State.BLOCKED] -= 1
+        for term in shown.border:
+            del self._borders[term][parent]
+            if not self._borders[term]:
+                del self._borders[term]
+        self._outdated.pop(parent, None)

@@ -1,0 +1,269 @@
+"""The living nodes of a pipeline's terms, in one engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from functools import partial
+from typing import Any, assert_never
+
+from pycurrent.incr import (
+    GAP,
+    BindDecision,
+    BindResult,
+    Const,
+    Gather,
+    GatherTree,
+    Item,
+    Map1,
+    MapN,
+    Node,
+    NodeGraph,
+    Scope,
+    materialize,
+)
+from pycurrent.term import shape as shapes
+from pycurrent.term.account import Account, Stage
+from pycurrent.term.current import Current
+from pycurrent.term.example import build, build_for_item
+from pycurrent.term.given import check_value
+from pycurrent.term.latch import Latched
+from pycurrent.term.nodes import (
+    Caught,
+    ComponentNode,
+    CutoffNode,
+    DecisionNode,
+    ErrorMapped,
+    Gated,
+    Ignored,
+    ListNode,
+    MetadataNode,
+    PassThrough,
+    Reified,
+)
+from pycurrent.term.output import READY, Active, Failed, Ok, Output, failed_by
+from pycurrent.term.primitive import Runtime
+from pycurrent.term.shape import Context, Term
+from pycurrent.term.state import Stats
+from pycurrent.term.together import NamingGather
+
+
+class TermGraph(NodeGraph):
+    """A graph in which each needed term has one node.
+
+    Terms are templates: an engine makes nodes for those that are needed, and two engines make
+    their own. `requested` is called, from any thread, when something asks for a step.
+    """
+
+    def __init__(self, runtime: Runtime, requested: Callable[[Node], None]) -> None:
+        super().__init__(failed_by, check_value)
+        self.nodes: dict[Term, Node] = {}
+        self.account = Account(runtime, requested, self.nodes)
+
+    # What is read of it, between two steps
+
+    def output(self, node: Node) -> Output[Any]:
+        match node.absent:
+            case None:
+                return Ok(materialize(node.value))
+            case Failed() | Active() as absent:
+                return absent
+            case absent:
+                raise AssertionError(f"a node without an outcome was read: {absent!r}")
+
+    @property
+    def stats(self) -> Stats:
+        """How many stages are in each state: O(1)."""
+        return self.account.stats
+
+    def take_changed(self) -> list[Stage]:
+        """The living stages whose state or metadata has changed since the last call."""
+        return self.account.take_changed()
+
+    def stages(self) -> Iterator[Stage]:
+        """All stages that live. Looks at all nodes."""
+        for node in self.nodes.values():
+            found = node.decision if isinstance(node, BindResult) else node
+            if isinstance(found, Stage):
+                yield found
+
+    # Making nodes
+
+    def expand(self, term: Term, scope: Scope | None = None) -> Node:
+        """The node of a term; new ones, of its inputs too, are made in the scope."""
+        nodes = self.nodes
+        found = nodes.get(term)
+        if found is not None:
+            return found
+        # None stands for the last of those that wait until their inputs are made.
+        stack: list[Term | None] = [term]
+        waiting: list[Term] = []
+        while stack:
+            next_term = stack.pop()
+            if next_term is None:
+                next_term = waiting.pop()
+            elif next_term in nodes:
+                continue
+            else:
+                missing = next_term.shape.inputs()
+                if len(missing) != 1 or missing[0] in nodes:
+                    missing = [source for source in missing if source not in nodes]
+                if missing:
+                    waiting.append(next_term)
+                    stack.append(None)
+                    # What is written first is made first, and so it is started first.
+                    stack += reversed(missing)
+                    continue
+            node = nodes[next_term] = self._make(next_term, scope)
+            node.owner = next_term
+        return nodes[term]
+
+    def released(self, node: Node) -> None:
+        term: Any = node.owner
+        if term is not None:
+            self.nodes.pop(term, None)
+            self.account.died(term)
+
+    def _make(self, term: Term, scope: Scope | None) -> Node:  # noqa: PLR0912 - one for each shape
+        """Make the node of a term whose inputs have theirs, and what else that takes.
+
+        In the order of how many there are of each in large pipelines.
+        """
+        nodes, shape = self.nodes, term.shape
+        match shape:
+            case shapes.Map():
+                node: Node = Map1(shape.fn, nodes[shape.source], shape.eq)
+            case shapes.Component():
+                return self._component(term, shape, scope)
+            case shapes.ItemOf():
+                # The function that it was made for does not use it, but something inside does.
+                return shape.item
+            case shapes.BindShape():
+                return self._bind(term, shape, scope)
+            case shapes.All():
+                return self._all(shape, scope)
+            case shapes.ListMap() | shapes.OptionMap():
+                return self._itemwise(term, shape, scope)
+            case shapes.MapMany():
+                node = MapN(shape.fn, [nodes[source] for source in shape.sources], shape.eq)
+            case shapes.Constant():
+                node = _constant(shape.output)
+            case shapes.Gate():
+                node = Gated(nodes[shape.source], nodes[shape.on])
+            case shapes.Collapse() | shapes.Folded():
+                node = PassThrough(nodes[shape.source])
+            case shapes.StateOf():
+                node = Reified(nodes[shape.source])
+            case shapes.Catch():
+                node = Caught(nodes[shape.source])
+            case shapes.MapError():
+                node = ErrorMapped(nodes[shape.source], shape.fn)
+            case shapes.Cutoff():
+                node = CutoffNode(nodes[shape.source], shape.eq)
+            case shapes.Latch():
+                node = Latched(nodes[shape.source], infra=shape.infra)
+            case shapes.Ignore():
+                node = Ignored(nodes[shape.source])
+            case shapes.MetadataOf():
+                node = _metadata(nodes[shape.source])
+            case shapes.Placeholder():
+                node = Const(None, READY)
+            case _:
+                assert_never(shape)
+        self.add(node, scope)
+        return node
+
+    def _component(self, term: Term, shape: shapes.Component, scope: Scope | None) -> Node:
+        sources = [self.nodes[source] for source in shape.sources]
+        node = ComponentNode(self.account, shape.fn, sources)
+        self.add(node, scope)
+        self.account.count(node, term)
+        return node
+
+    def _bind(self, term: Term, shape: shapes.BindShape, scope: Scope | None) -> Node:
+        context = Context(term)
+
+        def build_inside(inside: Scope, *values: Any) -> Node:
+            return self.expand(build(shape.fn, context, *values), inside)
+
+        sources = [self.nodes[source] for source in shape.sources]
+        decision: BindDecision
+        if shape.name is None:
+            decision = BindDecision(build_inside, sources)
+            self.add(decision, scope)
+        else:
+            decision = DecisionNode(self.account, term, build_inside, sources)
+            self.add(decision, scope)
+            self.account.count(decision, term)
+        result = BindResult(decision, shape.eq)
+        self.add(result, scope, gap=GAP)
+        return result
+
+    def _all(self, shape: shapes.All, scope: Scope | None) -> Node:
+        kind = Gather if shape.labels is None else NamingGather
+        tree = GatherTree(collect=shape.collect, kind=kind)
+        self.add(tree, scope)
+        tree.fill(self, [self.nodes[source] for source in shape.sources], shape.labels)
+        return tree
+
+    def _itemwise(
+        self, term: Term, shape: shapes.ListMap | shapes.OptionMap, scope: Scope | None
+    ) -> Node:
+        source, build_item = self.nodes[shape.source], partial(self._build_item, term)
+        key: Callable[[Any], Hashable] | None = _same_key
+        kind: type[Gather] = Gather
+        if isinstance(shape, shapes.ListMap):
+            key, kind = shape.key, NamingGather
+        else:
+            source = Map1(_as_list, source)
+            self.add(source, scope)
+        items = ListNode(
+            self.account, term, source, build_item, key=key, collect=shape.collect, kind=kind
+        )
+        self.add(items, scope)
+        self.add(items.results, scope, gap=GAP)
+        if isinstance(shape, shapes.ListMap) or not shape.collect:
+            return items.results
+        result = Map1(_as_option, items.results)
+        self.add(result, scope)
+        return result
+
+    def _build_item(self, parent: Term, item: Item) -> Node:
+        """Build the part of one item of a list or an option."""
+        term: Current[Any] = Current(shapes.ItemOf(parent, item), parent.context)
+        self.nodes[term] = item
+        item.owner = term
+        node: Node | None = None
+        try:
+            node = self.expand(build_for_item(parent, term), item.scope)
+        finally:
+            if item.users is None and node is not item:
+                # Its function raised or does not use it, so nobody will release it.
+                del self.nodes[term]
+        return node
+
+
+def _constant(output: Output[Any]) -> Const:
+    match output:
+        case Ok(value):
+            return Const(value)
+        case Failed() | Active() as absent:
+            return Const(None, absent)
+
+
+def _metadata(source: Node) -> Node:
+    node = MetadataNode(source)
+    if isinstance(source, ComponentNode | Latched):
+        source.reports = (*source.reports, node)
+    return node
+
+
+def _as_list(value: Any) -> list[Any]:
+    return [] if value is None else [value]
+
+
+def _as_option(values: list[Any]) -> Any:
+    return values[0] if values else None
+
+
+def _same_key(_: Any) -> Hashable:
+    return None
