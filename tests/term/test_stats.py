@@ -1,5 +1,7 @@
 """Stats: how many stages of a pipeline are in which state."""
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -18,11 +20,12 @@ from pycurrent.term import (
     component,
     constant,
     evaluate,
+    graph_of,
     map,
     pair,
 )
 
-from .steps import Steps, Tap
+from .steps import Calls, Steps, Tap
 
 
 @component("stage")
@@ -274,4 +277,48 @@ def test_the_stages_that_changed_are_told_once() -> None:
     steps.step()
     changed = steps.live.take_changed()
     assert [steps.live.output(stage) for stage in changed] == [Failed("why")]
+    steps.stop()
+
+
+def test_each_engine_builds_its_own_example_once() -> None:
+    """Terms are shared by engines, and nothing is written to them."""
+    built = Calls()
+
+    def each(item: Current[int]) -> Current[int]:
+        built.append("built")
+        return component("each", lambda n: Fixed(Ok(n)), item)
+
+    items: Var[list[int]] = Var("list", [])
+    term = items.get().list_map(each)
+    one, other = Steps(term), Steps(term)
+    assert built.take() == ["built", "built"]
+    for steps in (one, other):
+        assert [node.label for node in graph_of(term, steps.live).nodes][-1] == "each"
+        assert steps.stats == Stats(ok=1, blocked=1)
+        items.set([1])
+        steps.step()
+        items.set([])
+        steps.step()
+    assert built == ["built"] * 2
+    one.stop()
+    other.stop()
+
+
+def test_an_example_goes_with_its_list() -> None:
+    """An engine whose binds make lists again and again keeps no example of an old one."""
+    number = Var("number", 0)
+    made: list[weakref.ref[Current[Any]]] = []
+
+    def choose(_: int) -> Current[Any]:
+        empty: list[int] = []
+        inside = constant(empty).list_map(lambda item: item.map(abs))
+        made.append(weakref.ref(inside))
+        return inside
+
+    steps = Steps(number.get().bind(choose))
+    for value in range(1, 5):
+        number.set(value)
+        steps.step()
+    gc.collect()
+    assert [term() is None for term in made] == [True, True, True, True, False]
     steps.stop()

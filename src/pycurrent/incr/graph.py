@@ -77,8 +77,10 @@ class NodeGraph:
                 ready = False
             if source.home is scope:
                 root = False
-        # By what it has woken it may have been raised already.
-        node.height = max(height + 1 + gap, node.height)
+        height += 1 + gap
+        # By what it has woken it may have been raised already. (`max` would take longer.)
+        if height > node.height:
+            node.height = height
         node.home = scope
         if root:
             scope.enter(node)  # type: ignore[union-attr]

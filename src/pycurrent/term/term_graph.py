@@ -21,7 +21,6 @@ from pycurrent.incr import (
     Scope,
     materialize,
 )
-from pycurrent.term import shape as shapes
 from pycurrent.term.account import Account, Stage
 from pycurrent.term.current import Current
 from pycurrent.term.example import build, build_for_item
@@ -42,7 +41,30 @@ from pycurrent.term.nodes import (
 )
 from pycurrent.term.output import READY, Active, Failed, Ok, Output, failed_by
 from pycurrent.term.primitive import Runtime
-from pycurrent.term.shape import Context, Term
+from pycurrent.term.shape import (
+    All,
+    BindShape,
+    Catch,
+    Collapse,
+    Component,
+    Constant,
+    Context,
+    Cutoff,
+    Folded,
+    Gate,
+    Ignore,
+    ItemOf,
+    Latch,
+    ListMap,
+    Map,
+    MapError,
+    MapMany,
+    MetadataOf,
+    OptionMap,
+    Placeholder,
+    StateOf,
+    Term,
+)
 from pycurrent.term.state import Stats
 from pycurrent.term.together import NamingGather
 
@@ -104,14 +126,16 @@ class TermGraph(NodeGraph):
             elif next_term in nodes:
                 continue
             else:
-                missing = next_term.shape.inputs()
-                if len(missing) != 1 or missing[0] in nodes:
-                    missing = [source for source in missing if source not in nodes]
+                inputs = next_term.shape.inputs()
+                if len(inputs) == 1:
+                    missing = () if inputs[0] in nodes else inputs
+                else:
+                    # What is written first is made first, and so it is started first.
+                    missing = [source for source in reversed(inputs) if source not in nodes]
                 if missing:
                     waiting.append(next_term)
                     stack.append(None)
-                    # What is written first is made first, and so it is started first.
-                    stack += reversed(missing)
+                    stack += missing
                     continue
             node = nodes[next_term] = self._make(next_term, scope)
             node.owner = next_term
@@ -128,58 +152,59 @@ class TermGraph(NodeGraph):
 
         In the order of how many there are of each in large pipelines.
         """
-        nodes, shape = self.nodes, term.shape
+        nodes = self.nodes
+        shape = term.shape
         match shape:
-            case shapes.Map():
+            case Map():
                 node: Node = Map1(shape.fn, nodes[shape.source], shape.eq)
-            case shapes.Component():
+            case Component():
                 return self._component(term, shape, scope)
-            case shapes.ItemOf():
+            case ItemOf():
                 # The function that it was made for does not use it, but something inside does.
                 return shape.item
-            case shapes.BindShape():
+            case BindShape():
                 return self._bind(term, shape, scope)
-            case shapes.All():
+            case All():
                 return self._all(shape, scope)
-            case shapes.ListMap() | shapes.OptionMap():
+            case ListMap() | OptionMap():
                 return self._itemwise(term, shape, scope)
-            case shapes.MapMany():
+            case MapMany():
                 node = MapN(shape.fn, [nodes[source] for source in shape.sources], shape.eq)
-            case shapes.Constant():
+            case Constant():
                 node = _constant(shape.output)
-            case shapes.Gate():
+            case Gate():
                 node = Gated(nodes[shape.source], nodes[shape.on])
-            case shapes.Collapse() | shapes.Folded():
+            case Collapse() | Folded():
                 node = PassThrough(nodes[shape.source])
-            case shapes.StateOf():
+            case StateOf():
                 node = Reified(nodes[shape.source])
-            case shapes.Catch():
+            case Catch():
                 node = Caught(nodes[shape.source])
-            case shapes.MapError():
+            case MapError():
                 node = ErrorMapped(nodes[shape.source], shape.fn)
-            case shapes.Cutoff():
+            case Cutoff():
                 node = CutoffNode(nodes[shape.source], shape.eq)
-            case shapes.Latch():
+            case Latch():
                 node = Latched(nodes[shape.source], infra=shape.infra)
-            case shapes.Ignore():
+            case Ignore():
                 node = Ignored(nodes[shape.source])
-            case shapes.MetadataOf():
+            case MetadataOf():
                 node = _metadata(nodes[shape.source])
-            case shapes.Placeholder():
+            case Placeholder():
                 node = Const(None, READY)
             case _:
                 assert_never(shape)
         self.add(node, scope)
         return node
 
-    def _component(self, term: Term, shape: shapes.Component, scope: Scope | None) -> Node:
+    def _component(self, term: Term, shape: Component, scope: Scope | None) -> Node:
         sources = [self.nodes[source] for source in shape.sources]
         node = ComponentNode(self.account, shape.fn, sources)
         self.add(node, scope)
         self.account.count(node, term)
         return node
 
-    def _bind(self, term: Term, shape: shapes.BindShape, scope: Scope | None) -> Node:
+    def _bind(self, term: Term, shape: BindShape, scope: Scope | None) -> Node:
         context = Context(term)
 
         def build_inside(inside: Scope, *values: Any) -> Node:
@@ -198,20 +223,18 @@ class TermGraph(NodeGraph):
         self.add(result, scope, gap=GAP)
         return result
 
-    def _all(self, shape: shapes.All, scope: Scope | None) -> Node:
+    def _all(self, shape: All, scope: Scope | None) -> Node:
         kind = Gather if shape.labels is None else NamingGather
         tree = GatherTree(collect=shape.collect, kind=kind)
         self.add(tree, scope)
         tree.fill(self, [self.nodes[source] for source in shape.sources], shape.labels)
         return tree
 
-    def _itemwise(
-        self, term: Term, shape: shapes.ListMap | shapes.OptionMap, scope: Scope | None
-    ) -> Node:
+    def _itemwise(self, term: Term, shape: ListMap | OptionMap, scope: Scope | None) -> Node:
         source, build_item = self.nodes[shape.source], partial(self._build_item, term)
         key: Callable[[Any], Hashable] | None = _same_key
         kind: type[Gather] = Gather
-        if isinstance(shape, shapes.ListMap):
+        if isinstance(shape, ListMap):
             key, kind = shape.key, NamingGather
         else:
             source = Map1(_as_list, source)
@@ -221,7 +244,7 @@ class TermGraph(NodeGraph):
         )
         self.add(items, scope)
         self.add(items.results, scope, gap=GAP)
-        if isinstance(shape, shapes.ListMap) or not shape.collect:
+        if isinstance(shape, ListMap) or not shape.collect:
             return items.results
         result = Map1(_as_option, items.results)
         self.add(result, scope)
@@ -229,7 +252,7 @@ class TermGraph(NodeGraph):
 
     def _build_item(self, parent: Term, item: Item) -> Node:
         """Build the part of one item of a list or an option."""
-        term: Current[Any] = Current(shapes.ItemOf(parent, item), parent.context)
+        term: Current[Any] = Current(ItemOf(parent, item), parent.context)
         self.nodes[term] = item
         item.owner = term
         node: Node | None = None
