@@ -102,7 +102,7 @@ class TermGraph(NodeGraph):
         return self.account.take_changed()
 
     def stages(self) -> Iterator[Stage]:
-        """All stages that live. Looks at all nodes."""
+        """The stages that are needed now, without those of examples. Looks at all nodes."""
         for node in self.nodes.values():
             found = node.decision if isinstance(node, BindResult) else node
             if isinstance(found, Stage):
