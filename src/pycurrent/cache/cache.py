@@ -95,6 +95,32 @@ class Cache:
             if instance.run is not None:
                 yield instance.run
 
+    def jobs(self) -> Iterator[DrivenJob]:
+        """The jobs that have not ended."""
+        return (run.job for run in self.runs())
+
+    def job(self, job_id: str) -> DrivenJob | None:
+        """The job with this id, until it has ended."""
+        handle = self.engine.jobs.get(job_id)
+        if isinstance(handle, Handle) and handle.job is not None:
+            return handle.job
+        # Nobody needs it any more, but it goes on.
+        return next((job for job in self.jobs() if job.id == job_id), None)
+
+    def job_at_work(self, op: str, digest: str) -> DrivenJob | None:
+        """The job that makes the result for a key now."""
+        instance = self.instances.get((op, digest))
+        return None if instance is None or instance.run is None else instance.run.job
+
+    def last_job(self, op: str, digest: str) -> str | None:
+        """The id of the last job for a key, as long as somebody needs the result."""
+        instance = self.instances.get((op, digest))
+        return None if instance is None else instance.job_id
+
+    def __len__(self) -> int:
+        """The number of results that are kept in memory or are being made."""
+        return len(self.instances)
+
     def on_ended(self, told: JobEnded) -> None:
         """Have `told(job, end)` called for each job that ends, once its result is recorded."""
         self._told_of_ends.append(told)

@@ -161,7 +161,7 @@ def kept_level(recorded: Recorded) -> str:
 
 def _to_cancel(engine: Engine) -> str:
     """The jobs that have not ended: how many, and the first few of them."""
-    jobs = [one_line(run.job.description) for run in engine.service(Cache).runs()]
+    jobs = [one_line(job.description) for job in engine.service(Cache).jobs()]
     named = ", ".join(jobs[:_NAMED])
     more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
     return f"{plural(len(jobs), 'job')} to cancel" + (f" ({named}{more})" if jobs else "")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from pycurrent.cache import Asked, Cache, Handle
+from pycurrent.cache import Asked, Cache
 from pycurrent.cache.commands import approve, cancel
 from pycurrent.engine import DrivenJob, JobState, OpenEngine
 from pycurrent.service.errors import NoSuchJob
@@ -90,31 +90,24 @@ class Jobs:
 
     def active(self) -> tuple[JobView, ...]:
         """Those that have not ended, the oldest first; those that nobody needs any more too."""
-        jobs = sorted((run.job for run in self._cache.runs()), key=lambda job: job.created)
-        return tuple(show_jobs(jobs))
+        return tuple(show_jobs(sorted(self._cache.jobs(), key=lambda job: job.created)))
 
     def tell(self, jobs: Iterable[JobView], line: str) -> None:
         """Write a line to the logs of these, as far as they have not ended."""
         for view in jobs:
-            job = self._active(view.id)
+            job = self._cache.job(view.id)
             if job is not None:
                 job.log(line)
 
     def is_active(self, job_id: str) -> bool:
         """Whether it has not ended."""
-        return self._active(job_id) is not None
-
-    def _active(self, job_id: str) -> DrivenJob | None:
-        handle = self._engine.jobs.get(job_id)
-        if isinstance(handle, Handle) and handle.job is not None:
-            return handle.job
-        return next((run.job for run in self._cache.runs() if run.job.id == job_id), None)
+        return self._cache.job(job_id) is not None
 
     def detail(self, job_id: str) -> JobDetail:
         """Raises `NoSuchJob`."""
         record = self._record(job_id)
         entry = entry_of(record)
-        job = self._active(job_id)
+        job = self._cache.job(job_id)
         handle = self._engine.jobs.get(job_id)
         if job is not None:
             description = job.description
@@ -141,8 +134,7 @@ class Jobs:
         return record
 
     def _newer(self, record: JobRecord) -> str | None:
-        instance = self._cache.instances.get((record.op, record.key_digest))
-        found = None if instance is None else instance.job_id
+        found = self._cache.last_job(record.op, record.key_digest)
         return None if found == record.job_id else found
 
     def _stages(self, job_id: str) -> tuple[str, ...]:
@@ -157,7 +149,7 @@ class Jobs:
 
     def cancel(self, job_id: str, *, by: str, reason: str | None = None) -> Done | Refused:
         """Cancel a job: it fails, and is not run again by itself. Raises `NoSuchJob`."""
-        job = self._active(job_id)
+        job = self._cache.job(job_id)
         if job is None:
             return _ended(self._entry(job_id))
         if job.cancelled is not None:
@@ -167,7 +159,7 @@ class Jobs:
 
     def approve(self, job_id: str, *, by: str, reason: str | None = None) -> Done | Refused:
         """Let a job start although its level asks for confirmation. Raises `NoSuchJob`."""
-        job = self._active(job_id)
+        job = self._cache.job(job_id)
         if job is None:
             return _ended(self._entry(job_id))
         if job.state is not JobState.WAITING_FOR_CONFIRMATION:
@@ -181,10 +173,9 @@ class Jobs:
         The job need not be the last one for its key.
         """
         record = self._record(job_id)
-        instance = self._cache.instances.get((record.op, record.key_digest))
-        if instance is not None and instance.run is not None:
-            running = instance.run.job.id
-            what = "it" if running == job_id else f"the same work, job {running},"
+        running = self._cache.job_at_work(record.op, record.key_digest)
+        if running is not None:
+            what = "it" if running.id == job_id else f"the same work, job {running.id},"
             return Refused(f"{what} has not ended")
         run = self._cache.commands.rebuild(record.op, record.key_digest, Asked(by, reason))
         return RebuiltOnceNeeded() if run is None else Rebuilding(run.job.id)

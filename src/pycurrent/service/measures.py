@@ -80,8 +80,7 @@ class Gauge:
         queues: Counter[str] = Counter()
         active: set[str] = set()
         cache = self._engine.service(Cache)
-        for run in cache.runs():
-            job = run.job
+        for job in cache.jobs():
             active.add(job.id)
             states[job.state] += 1
             if job.pool is not None:
@@ -98,7 +97,7 @@ class Gauge:
             pools=tuple(
                 _measures(pool, queues[label]) for label, pool in sorted(self._pools.items())
             ),
-            cache_items=len(cache.instances),
+            cache_items=len(cache),
             followers=self._followers(),
             problems=tuple(
                 (effect, sum(problem.effect is effect for problem in self._engine.problems))

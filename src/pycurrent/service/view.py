@@ -94,7 +94,7 @@ class EngineView:
                 waiting_for_confirmation=len(kinds[State.WAITING_FOR_CONFIRMATION]),
                 ready=len(kinds[State.READY]),
             ),
-            jobs=sum(1 for _ in engine.service(Cache).runs()),
+            jobs=sum(1 for _ in engine.service(Cache).jobs()),
             confirm=engine.config.confirm,
             pauses=len(engine.service(Cache).pauses),
             problems=tuple(engine.problems),
