@@ -169,7 +169,7 @@ def test_a_token_is_listed_without_what_it_is(
     assert token.startswith("pyc_")
     with pytest.raises(UsageError, match="already"):
         command(tmp_path, "token", "create", "bot", "--role", "viewer")
-    with pytest.raises(UsageError, match="no name"):
+    with pytest.raises(UsageError, match="be the name of"):
         command(tmp_path, "token", "create", "bo\nt", "--role", "viewer")
     command(tmp_path, "token", "list")
     listed = capsys.readouterr().out
@@ -278,7 +278,7 @@ def test_a_line_that_is_no_user_lets_nobody_in(
     ]
     file.write_text("\n".join(lines))
     assert list(PasswordFile(file).users()) == ["good"]
-    told = re.findall(r"line (\d) of .* is no user", caplog.text)
+    told = re.findall(r"line (\d) of .* is not a user", caplog.text)
     assert told == ["1", "2", "3", "5"]
 
 

@@ -1,4 +1,4 @@
-"""What stands between the network and the site."""
+"""The layers between the network and the site."""
 
 from pycurrent.web.protection.bodies import LimitedBodies
 from pycurrent.web.protection.bugs import BugsAnswered

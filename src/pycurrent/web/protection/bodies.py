@@ -1,4 +1,4 @@
-"""Limits what is taken from who sends a request."""
+"""Limits the bodies of requests."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ LARGEST_BODY = 1 << 20
 """In bytes."""
 
 PATIENCE = timedelta(seconds=20)
-"""How long a sender may be silent in the middle of a body, and how long any body may take."""
+"""How long a sender may pause in the middle of a body, and how long any body may take."""
 
 SLOWEST = 4096
-"""Bytes a second: by what has come a body may take so much longer."""
+"""Bytes per second: a body may take longer by the time for the bytes that have come."""
 
 
 class LimitedBodies:
-    """Answers 413 to a body that is too large, at its announcement where there is one, and 408
-    to one that does not get on.
+    """Answers 413 to a body that is too large, at its announcement if there is one, and 408 to one
+    that makes no progress.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class LimitedBodies:
         async def receive_limited() -> Message:
             nonlocal received, whole, begun
             if whole:
-                # What is waited for now is that the client goes away: as long as it takes.
+                # Now wait for the client to go away, for as long as it takes.
                 return await receive()
             now = asyncio.get_running_loop().time()
             begun = now if begun is None else begun

@@ -1,4 +1,4 @@
-"""Answers where our own code has failed."""
+"""Answers when our own code has failed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _log = logging.getLogger(__name__)
 
 
 class BugsAnswered:
-    """Logs an exception that nobody has expected, and answers 500 without its details.
+    """Logs an unexpected exception, and answers 500 without its details.
 
-    An answer that has begun is cut off, so that nobody takes it for whole.
+    An answer that has begun is cut off, so that nobody takes it for complete.
     """
 
     def __init__(self, app: ASGIApp, render: Render) -> None:
@@ -34,7 +34,7 @@ class BugsAnswered:
         try:
             await self._app(scope, receive, send_noted)
         except ClientDisconnect:
-            # Nobody is left to be answered.
+            # The client has gone.
             return
         except Exception as error:
             if begun or scope["type"] != "http":

@@ -1,4 +1,4 @@
-"""Sends no more than it takes: packed, and not at all what the client has already."""
+"""Sends as little as possible: compressed, and nothing that the client already has."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SMALLEST = 1024
-"""In bytes: less is sent as it is."""
+"""In bytes: anything smaller is sent uncompressed."""
 
 _LEVEL = 4
 _IN_THREAD = 1 << 16
-"""In bytes: to pack more takes longer than others should wait."""
+"""In bytes: compressing more would hold up others for too long."""
 _PACKED = ("text/", "application/json", "application/problem+json", "image/svg+xml")
 _TAGGED = "application/json"
 
 
 class Compact:
-    """Packs answers by gzip where the client takes that, and gives those of the API a tag (`ETag`),
-    by which it can ask whether there is anything new: 304, then. Streams, and parts of what is
-    larger, go through as they are.
+    """Compresses answers with gzip if the client accepts that, and tags those of the API (`ETag`),
+    so that it can ask for changes and get 304 without any. Streams and ranges go through unchanged.
 
-    What is kept for good, the files of the site, is packed once.
+    The files of the site, which never change, are compressed once.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -59,7 +58,7 @@ class Compact:
         kind = headers.get("content-type", "")
         if kind.startswith(_TAGGED) and "etag" not in headers:
             headers["ETag"] = f'W/"{sha256(body).hexdigest()[:20]}"'
-            # To be kept by the browser only, and to be asked for again each time.
+            # Only the browser may keep it, and has to ask again each time.
             headers.setdefault("Cache-Control", "private, no-cache")
         if _has(asked, headers.get("etag")):
             head["status"] = 304
@@ -93,7 +92,7 @@ async def _pack(body: bytes) -> bytes:
 
 
 def takes_gzip(asked: Headers) -> bool:
-    """Whether the client takes what is packed so (RFC 9110, 12.5.3)."""
+    """True if the client accepts this encoding (RFC 9110, 12.5.3)."""
     weights = dict(map(_weighed, ",".join(asked.getlist("accept-encoding")).split(",")))
     return weights.get("gzip", weights.get("*", 0.0)) > 0
 
@@ -108,7 +107,7 @@ def _weighed(part: str) -> tuple[str, float]:
 
 
 def _has(asked: Headers, tag: str | None) -> bool:
-    """Whether the client has what is tagged so (RFC 9110, 13.1.2)."""
+    """True if the client already has the answer with this tag (RFC 9110, 13.1.2)."""
     if tag is None:
         return False
     known = ",".join(asked.getlist("if-none-match")).split(",")

@@ -1,4 +1,4 @@
-"""Connections that don't wait forever, and of which there are not too many."""
+"""Limits how many connections there are, and how long they wait."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ HEAD_SECONDS = 20.0
 """How long the head of a request may take."""
 
 STUCK_SECONDS = 60.0
-"""How long a client may take nothing of an answer that is there."""
+"""How long a client may read nothing of an answer that is ready."""
 
 KEPT_SECONDS = 650
-"""How long a connection on which nothing is asked is kept: longer than proxies keep theirs, up to
-10 minutes (Google's), or they ask on one that is just being closed. They make room when there are
-many.
+"""How long an idle connection is kept: longer than proxies keep theirs, up to 10 minutes
+(Google's), or they would send requests on a connection that is just being closed. Idle connections
+make room when there are many.
 """
 
 MOST = 1000
-"""Connections at once, if there are descriptors for so many besides those of the jobs."""
+"""Connections at once, if there are enough descriptors besides those of the jobs."""
 _FEWEST = 64
 _SHARE = 4
 
@@ -39,19 +39,19 @@ def most_connections() -> int:
 
 
 class PatientProtocol(H11Protocol):
-    """Closes connections on which the head of a request takes too long to come, or of whose answer
-    nothing is taken.
+    """Closes connections on which the head of a request takes too long, or whose answer nobody
+    reads.
 
-    uvicorn waits as long as the client likes: a few thousand such clients, and nobody else gets in.
-    It limits the time between requests itself; bodies are limited further in. Where there are too
-    many connections, whoever has the most loses one: that on which nothing has been asked for the
-    longest, or else the one that has just come. So nobody keeps others out by having many.
+    uvicorn waits as long as the client likes: with a few thousand such clients nobody else gets in.
+    It limits the time between requests itself; bodies are limited further in. If there are too many
+    connections, the client with the most loses one: the one that has been idle for the longest, or
+    else the newest. So nobody keeps others out by having many.
     """
 
     head_seconds = HEAD_SECONDS
     stuck_seconds = STUCK_SECONDS
     most: int | None = None
-    """Connections at once; None: as `most_connections` says."""
+    """Connections at once; None: the result of `most_connections`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -88,7 +88,7 @@ class PatientProtocol(H11Protocol):
         super().resume_writing()
 
     def _make_room(self) -> None:
-        """Close one of the connections of who has the most."""
+        """Close one of the connections of the client with the most."""
         alive = [one for one in self._all if not one.transport.is_closing()]
         most, _ = Counter(one._peer for one in alive).most_common(1)[0]
         theirs = [one for one in alive if one._peer == most and one is not self]

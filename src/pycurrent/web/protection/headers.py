@@ -1,4 +1,4 @@
-"""What browsers are told about each answer."""
+"""The headers that tell browsers how to treat each answer."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ EMBEDDED = {
     "Access-Control-Allow-Origin": "*",
     "Content-Security-Policy": "default-src 'none'",
 }
-"""What an answer says that the pages of all sites may show: as a picture, in a frame, by a script.
-It has nothing for who is logged in only: cookies don't come with such requests.
+"""The headers of an answer that pages of all sites may show: as a picture, in a frame, by a script.
+It must not depend on a login: such requests come without cookies.
 """
 
 _AGAINST_FRAMES = frozenset({"X-Frame-Options", "Cross-Origin-Opener-Policy"})
@@ -45,8 +45,8 @@ _AGAINST_FRAMES = frozenset({"X-Frame-Options", "Cross-Origin-Opener-Policy"})
 
 class SecurityHeaders:
     """Adds headers to all answers: nothing from other sites, no script or style within a page, no
-    framing, no guessing of types. What an answer says itself stays; and unless it says otherwise
-    it is not kept by caches, as the next one may be for somebody else.
+    framing, no guessing of types. An answer's own headers stay. Unless it says otherwise caches
+    don't keep it, because the next one may be for somebody else.
     """
 
     def __init__(self, app: ASGIApp) -> None:

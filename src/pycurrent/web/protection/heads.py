@@ -1,4 +1,4 @@
-"""HEAD: what GET would answer, without its body (RFC 9110, 9.3.2)."""
+"""HEAD: the answer to GET, without its body (RFC 9110, 9.3.2)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class _Answered(Exception):
-    """The head of the answer is out: what makes the rest may end."""
+    """The head of the answer has been sent: nobody needs the rest."""
 
 
 class HeadsAnswered:
-    """Answers HEAD wherever GET is answered, so that no route has to think of it. Of an answer that
-    would go on for long, as streams do, nothing more is made.
+    """Answers HEAD wherever GET is answered, so that no route has to think of it. It stops an
+    answer that would go on for long, such as a stream.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -37,6 +37,6 @@ class HeadsAnswered:
         except _Answered:
             return
         except BaseExceptionGroup as group:
-            # A task group that sends has wrapped it.
+            # A task group that sends the answer has wrapped it.
             if not begun or group.subgroup(lambda one: not isinstance(one, _Answered)) is not None:
                 raise

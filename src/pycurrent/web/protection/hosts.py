@@ -11,7 +11,7 @@ from pycurrent.web.protection.render import Render
 
 
 class OwnHostsOnly:
-    """Answers 421 to a request whose `Host` is none of the site's names."""
+    """Answers 421 to a request whose `Host` is not one of the site's names."""
 
     def __init__(self, app: ASGIApp, site: Site, render: Render) -> None:
         self._app = app

@@ -15,8 +15,8 @@ from pycurrent.web.protection.render import Render
 
 
 def protect(app: FastAPI, site: Site, render: Render) -> None:
-    """Have nothing reach the application that should not. Once, before it answers."""
-    # From the inside out: the headers are on whatever is answered.
+    """Put all layers around the application. Call it once, before the application answers."""
+    # From the inside out: the headers are on all answers.
     app.add_middleware(Entrance)
     app.add_middleware(Compact)
     app.add_middleware(LimitedBodies, render=render)

@@ -1,4 +1,4 @@
-"""How errors become answers."""
+"""Turns errors into answers."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 Render: TypeAlias = Callable[[Request, HTTPException], Awaitable[Response]]
-"""Makes a page or a problem of an error. Must not fail, whoever asks for whatever."""
+"""Turns an error into a page or a problem. Must not fail, for any request."""

@@ -1,7 +1,7 @@
-"""Who uses the site: people and machines, their roles, and how they say who they are.
+"""Users of the site, people and programs, with their roles and the ways to log in.
 
-It knows of no request and imports no web framework, which takes longer than all the rest: the
-command line adds users and makes tokens, and a pipeline's author names roles, without it.
+It imports no web framework, which takes longer than everything else: the command line adds users
+and makes tokens, and a pipeline's author names roles, without it.
 """
 
 from pycurrent.web.users.password_file import PASSWORD_FILE, LocalUser, PasswordFile

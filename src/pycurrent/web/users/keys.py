@@ -1,4 +1,4 @@
-"""What opens the site to a browser or a machine: random texts, of which only digests are kept."""
+"""The keys that let browsers and programs in: random texts, of which only digests are kept."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import hmac
 import secrets
 
 TOKEN_PREFIX = "pyc_"  # noqa: S105 - it is public
-"""How the token of a machine begins: scanners for leaked secrets find it by that."""
+"""The beginning of a program's token, by which scanners for leaked secrets find it."""
 
 
 def new_key() -> str:
-    """256 random bits: fit for a cookie, a header and a command line."""
+    """Make 256 random bits, fit for a cookie, a header and a command line."""
     return secrets.token_urlsafe(32)
 
 
@@ -20,23 +20,23 @@ def new_token() -> str:
 
 
 def digest_of(key: str) -> str:
-    """What is stored of it. Nothing slower is needed: there is nothing to guess from."""
+    """The digest that is stored. A fast one is enough: 256 random bits can't be guessed."""
     return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
 
 
 def form_token(key: str) -> str:
-    """What a page has to send back to show that it is ours.
+    """The text that a page has to send back to show that it is ours.
 
-    Made from the cookie, which other sites can't read and our own scripts neither: so it is not
-    stored anywhere, and ends with the cookie. It is another text each time, so that how well a page
-    can be packed tells nothing about it (BREACH).
+    It is made from the cookie, which neither other sites nor our own scripts can read. So it is
+    not stored anywhere, and ends with the cookie. It differs each time, so that the compressed size
+    of a page tells nothing about it (BREACH).
     """
     mask = secrets.token_bytes(hashlib.sha256().digest_size)
     return mask.hex() + _exclusive_or(_proof(key), mask).hex()
 
 
 def is_form_token(given: str, key: str) -> bool:
-    """In a time that tells nothing."""
+    """True if it fits. Takes equally long for all texts."""
     proof = _proof(key)
     try:
         both = bytes.fromhex(given)

@@ -1,15 +1,14 @@
-"""Who runs the engine: known by a token that is kept in the state directory.
+"""The owner, the user who runs the engine, identified by a token in the state directory.
 
-Where only this machine can reach the site and no login was set up, the address that the engine
-prints holds the token, as Jupyter's does. A browser gets a session for it, and the command line
-finds it in the state directory. So whoever can read the state directory is let in, and nobody else
-is: not what a proxy passes on, nor a job in a sandbox, nor another user of this machine.
+If only this machine can reach the site and no login was set up, the address that the engine prints
+contains the token, like Jupyter's. A browser gets a session for it, and the command line finds it
+in the state directory. So everybody who can read the state directory gets in, and nobody else does:
+no request from a proxy, no job in a sandbox, no other user of this machine.
 
-    token      the token, for its owner's eyes only; made once
-    address    where the engine is served, while it is
+    token      the token, readable by its owner only; made once
+    address    the address of the site, while the engine serves it
 
-A token that is damaged or can't be read lets nobody in. To have another one, stop the engine and
-remove the file.
+A damaged or unreadable token lets nobody in. To replace it, stop the engine and remove the file.
 """
 
 from __future__ import annotations
@@ -37,12 +36,12 @@ ADDRESS_FILE = "address"
 """In the state directory."""
 
 PARAMETER = "token"
-"""Of the printed address."""
+"""The parameter of the printed address."""
 
 PROVIDER = "owner"
-"""What the id of the owner begins with."""
+"""The beginning of the owner's id."""
 
-# As many as nobody can guess, and few enough for an address that fits into a line.
+# Too many to guess, and few enough for an address that fits into a line.
 _TOKEN_BYTES = 16
 _TOKEN = re.compile(rf"{TOKEN_PREFIX}[A-Za-z0-9_-]{{22}}")
 
@@ -51,19 +50,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who runs the engine, and how they are told from others."""
+    """The user who runs the engine, and their token."""
 
     user: User
     token: str | None
-    """None: it is damaged, so nobody is let in by it."""
+    """None if it is damaged; then it lets nobody in."""
     engine_id: str
-    """Tells this state directory from others, in the names of cookies."""
+    """Identifies this state directory in the names of cookies."""
     key: bytes
-    """For what only this engine can sign, now and after a restart."""
+    """The key for signatures of this engine, which hold after a restart."""
 
     @classmethod
     def of(cls, state_dir: Path) -> Self:
-        """That of a state directory, with a token made where there is none. Never fails."""
+        """The owner of a state directory. Makes the token if it is missing. Never fails."""
         file = state_dir / TOKEN_FILE
         try:
             token = read_token(file) or _make(file)
@@ -83,19 +82,19 @@ class Owner:
         return cls(user, token, digest_of(f"engine of {token or file}")[:8], key.encode())
 
     def is_token(self, given: str) -> bool:
-        """In a time that tells nothing."""
+        """True if it is the token. Takes equally long for all texts."""
         return self.token is not None and hmac.compare_digest(
             given.encode(errors="replace"), self.token.encode()
         )
 
     def sign(self, *parts: str) -> str:
-        """What only this engine can make of them."""
+        """A signature of the parts that only this engine can make."""
         text = "\0".join(parts).encode(errors="replace")
         return hmac.new(self.key, text, hashlib.sha256).hexdigest()
 
 
 def read_token(file: Path) -> str | None:
-    """The token in a file; None if there is no file. Raises OSError if it can't be read, and
+    """The token in a file; None without a file. Raises OSError if it can't be read, and
     ValueError if it is damaged.
     """
     try:
@@ -114,7 +113,7 @@ def address_with(token: str | None, url: str) -> str:
 
 @contextmanager
 def told_address(state_dir: Path, url: str) -> Iterator[None]:
-    """Have the command line find the engine at this address, within the block."""
+    """Let the command line find the engine at this address, within the block."""
     file = state_dir / ADDRESS_FILE
     with suppress(OSError):
         _write(file, f"{url}\n").replace(file)
@@ -126,7 +125,7 @@ def told_address(state_dir: Path, url: str) -> Iterator[None]:
 
 
 def read_address(state_dir: Path) -> str | None:
-    """Where the engine of a state directory was served last, if it has not ended well since."""
+    """The last address of a state directory's engine, unless the engine has ended normally."""
     try:
         return (state_dir / ADDRESS_FILE).read_text(encoding="ascii").strip() or None
     except (OSError, ValueError):
@@ -134,14 +133,14 @@ def read_address(state_dir: Path) -> str | None:
 
 
 def _make(file: Path) -> str:
-    """A new token, in the file. By the engine that holds the state directory: there is no other."""
+    """Write a new token. Only the engine that holds the state directory may call this."""
     token = f"{TOKEN_PREFIX}{secrets.token_urlsafe(_TOKEN_BYTES)}"
     _write(file, f"{token}\n").replace(file)
     return token
 
 
 def _write(file: Path, text: str) -> Path:
-    """A new file beside it with this text, for the owner's eyes only."""
+    """Make a new file beside it with this text, readable by the owner only."""
     descriptor, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as opened:
@@ -155,7 +154,7 @@ def _write(file: Path, text: str) -> Path:
 
 
 def _login_name() -> str:
-    """What the system calls who runs this process."""
+    """The system's name for the user who runs this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):

@@ -5,9 +5,9 @@
 
 `pycurrent user` writes it; so may you. It is read again when it has changed.
 
-Once there has been such a file, people have to log in, whatever becomes of it: one that is empty,
-cut off, unreadable or gone lets nobody in, never everybody. A mark beside it says that it was
-there; to go back, stop the engine and remove both.
+Once there has been such a file, people have to log in: if it is empty, truncated, unreadable or
+gone, it lets nobody in, never everybody. A mark beside it says that there was one; to go back, stop
+the engine and remove both.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PASSWORD_FILE = "users"  # noqa: S105 - the name of a file
 """In the state directory."""
 
 _MARK_SUFFIX = ".set-up"
-"""What the name of the mark has besides that of the file."""
+"""The suffix of the mark's name."""
 
 SHORTEST = 8
 """In characters."""
@@ -58,32 +58,32 @@ class LocalUser:
 
 
 def user_id(name: str) -> str:
-    """That of the user of this name."""
+    """The id of the user with this name."""
     return f"{_PROVIDER}:{name}"
 
 
 def check_name(name: str) -> str:
-    """The name. Raises `UsageError` if nobody can have it."""
+    """Return the name. Raises `UsageError` if no user can have it."""
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} is no name for a user or token: use up to 64 letters, digits and . _ @ -,"
-            " beginning with a letter or digit"
+            f"{name!r} can't be the name of a user or token: use up to 64 letters, digits and"
+            " . _ @ -, beginning with a letter or digit"
         )
     return name
 
 
 def check_password(password: str) -> str:
-    """The password. Raises `UsageError` if it is too short or too long."""
+    """Return the password. Raises `UsageError` if it is too short or too long."""
     if not SHORTEST <= len(password) <= LONGEST:
         raise UsageError(f"a password has from {SHORTEST} to {LONGEST} characters")
     return password
 
 
 class PasswordFile:
-    """The users in a file. A `PasswordLogin`; nobody can log in while the file is not there.
+    """The users in a file: a `PasswordLogin`. Nobody can log in while the file is missing.
 
-    A line that can't be understood is logged, and lets nobody in. Where there has been a file, it
-    stays a way to log in: see the module.
+    A malformed line is logged, and lets nobody in. If there has been a file, it stays a way to log
+    in: see the module.
     """
 
     id = _PROVIDER
@@ -124,7 +124,7 @@ class PasswordFile:
         return found.user
 
     def users(self) -> Mapping[str, LocalUser]:
-        """By name, as the file is now."""
+        """The users in the file now, by name."""
         try:
             status = self._path.stat()
         except FileNotFoundError:
@@ -159,7 +159,9 @@ class PasswordFile:
                 found.append(LocalUser(check_name(name), Role(role), hashed))
             except (ValueError, UsageError):
                 # Not the line itself: it may hold a password.
-                _log.error("line %d of %s is no user", number, self._path)
+                _log.error(
+                    "line %d of %s is not a user: expected name:role:hash", number, self._path
+                )
         return found
 
     def _say_unreadable(self, error: OSError) -> None:
@@ -170,11 +172,11 @@ class PasswordFile:
         )
 
     def put(self, user: LocalUser) -> None:
-        """Adds somebody, in place of who had the name. What is no user in the file is dropped."""
+        """Add a user, or replace the one of that name. Malformed lines are dropped."""
         self._write({**self.users(), check_name(user.name): user})
 
     def remove(self, name: str) -> bool:
-        """False if there is nobody of that name."""
+        """Remove a user; False if nobody has that name."""
         users = dict(self.users())
         if users.pop(name, None) is None:
             return False
@@ -182,7 +184,7 @@ class PasswordFile:
         return True
 
     def _write(self, users: Mapping[str, LocalUser]) -> None:
-        """Never seen half-written, and for the owner's eyes only."""
+        """Write the file at once, so that nobody sees half of it, readable by the owner only."""
         lines = [f"{user.name}:{user.role.value}:{user.password}\n" for user in users.values()]
         folder = self._path.parent
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -198,13 +200,13 @@ class PasswordFile:
             raise
 
     def _leave_mark(self) -> None:
-        """Where that can't be done, the file itself has to say that it was there."""
+        """Make the mark. If that fails, only the file itself says that a login was set up."""
         with suppress(OSError):
             self._mark.touch(mode=0o600)
 
 
 def _may_exist(path: Path) -> bool:
-    """Whether there is something, or it can't be told."""
+    """True if something is there, or it can't be determined."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):

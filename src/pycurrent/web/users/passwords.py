@@ -15,16 +15,16 @@ _P = 3
 _LARGEST_P = 16
 _SALT_BYTES = 16
 _KEY_BYTES = 32
-# Twice what scrypt asks for with these parameters: 128 * N * r bytes.
+# Twice the memory that scrypt needs with these parameters: 128 * N * r bytes.
 _MEMORY = 2 * 128 * _N * _R
 
 LONGEST = 1024
-"""In characters: what is longer is no password."""
+"""In characters: nothing longer is a password."""
 
 
 @dataclass(frozen=True, slots=True)
 class PasswordHash:
-    """What is kept of a password. Its text is `scrypt$N$r$p$salt$key`."""
+    """The stored hash of a password. Its text is `scrypt$N$r$p$salt$key`."""
 
     n: int
     r: int
@@ -34,18 +34,18 @@ class PasswordHash:
 
     @classmethod
     def of(cls, password: str) -> Self:
-        """Takes a tenth of a second, and 32 MiB."""
+        """Hash a password. Takes a tenth of a second, and 32 MiB."""
         salt = os.urandom(_SALT_BYTES)
         return cls(_N, _R, _P, salt, _derive(password, salt, _N, _R, _P, _KEY_BYTES))
 
     @classmethod
     def nobodys(cls) -> Self:
-        """One that no password has: to be compared with for as long as a real one."""
+        """A hash that no password has, to spend as much time on as on a real one."""
         return cls(_N, _R, _P, bytes(_SALT_BYTES), bytes(_KEY_BYTES))
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises ValueError if it is none, or one that would take too much memory."""
+        """Read a hash. Raises ValueError if it is malformed, or would need too much memory."""
         kind, n, r, p, salt, key = text.split("$")
         hashed = cls(int(n), int(r), int(p), _from_base64(salt), _from_base64(key))
         if kind != "scrypt" or not hashed._can_be:
@@ -54,9 +54,7 @@ class PasswordHash:
 
     @property
     def _can_be(self) -> bool:
-        """Whether scrypt takes it, in reasonable time. A key that was cut off would fit many
-        passwords.
-        """
+        """True if scrypt accepts it, in reasonable time. A short key would fit many passwords."""
         return (
             self.n > 1
             and self.n.bit_count() == 1
@@ -72,7 +70,7 @@ class PasswordHash:
         return f"scrypt${self.n}${self.r}${self.p}${salt}${key}"
 
     def fits(self, password: str) -> bool:
-        """As slow as `of`: call it in a thread."""
+        """True if the password fits. As slow as `of`: call it in a thread."""
         if len(password) > LONGEST:
             return False
         derived = _derive(password, self.salt, self.n, self.r, self.p, len(self.key))

@@ -1,7 +1,7 @@
-"""Login providers: how people say who they are.
+"""Login providers, by which people say who they are.
 
-A provider of one of the two kinds below is given to the site by its settings. A user's id begins
-with the provider's, so two of them never mean the same one.
+The site's settings name providers of the two kinds below. A user's id begins with that of the
+provider, so two providers never mean the same user.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pycurrent.web.users.roles import User
 
 @dataclass(frozen=True, slots=True)
 class LoginRefused:
-    """The provider does not let somebody in. `why` is shown to them."""
+    """The provider refuses a login. The page shows `why`."""
 
     why: str
 
@@ -27,40 +27,40 @@ class _Provider(Protocol):
 
     @property
     def title(self) -> str:
-        """As shown: `GitHub`."""
+        """The name for people: `GitHub`."""
 
     @property
     def is_ready(self) -> bool:
-        """Whether anybody could log in by it now. Asked often."""
+        """True if anybody could log in by it now. Called often."""
 
     def known(self, user: User) -> User | None:
-        """Somebody who has logged in, as they are now; None: they are not let in any more.
+        """The present state of a user who has logged in, or None to end the session.
 
-        Asked on each of their requests, so it should answer from memory.
+        Called on each of their requests, so it should answer from memory.
         """
 
 
 @runtime_checkable
 class PasswordLogin(_Provider, Protocol):
-    """By a name and a password, in a form of ours."""
+    """A login by name and password, in the site's own form."""
 
     async def check(self, name: str, password: str) -> User | LoginRefused:
-        """Must take equally long whether there is somebody of that name or not."""
+        """Check a login. Must take equally long for known and unknown names."""
 
 
 @runtime_checkable
 class RedirectLogin(_Provider, Protocol):
-    """On another site, which sends the browser back to ours (OAuth)."""
+    """A login on another site, which sends the browser back to ours (OAuth)."""
 
     def address(self, *, state: str, callback: str) -> str:
-        """Where the browser is sent. The other site sends it back to `callback`, with `state`,
-        256 random bits that belong to this attempt.
+        """The address to send the browser to. The other site sends it back to `callback`, with
+        `state`, 256 random bits that belong to this attempt.
         """
 
     async def finish(
         self, query: Mapping[str, str], *, state: str, callback: str
     ) -> User | LoginRefused:
-        """The browser has come back with this in its address; its `state` has been checked."""
+        """Finish the login of a browser that came back with `query`; `state` has been checked."""
 
 
 LoginProvider: TypeAlias = PasswordLogin | RedirectLogin
@@ -68,17 +68,17 @@ LoginProvider: TypeAlias = PasswordLogin | RedirectLogin
 
 @runtime_checkable
 class SetUpLater(Protocol):
-    """A provider that is there whether anybody wants to log in by it or not, as the password file
-    is. One that does not say so was set up by who gave it to the site.
+    """A provider that is always there, like the password file, and may be set up later. Any other
+    provider counts as set up because the settings name it.
     """
 
     @property
     def is_set_up(self) -> bool:
-        """Whether people have to log in. Once true, it stays so, whoever can: it is asked for on
-        each request of somebody who has not.
+        """True if people have to log in. It stays true from then on, even if nobody can. Called on
+        each request of somebody who has not logged in.
         """
 
 
 def is_set_up(provider: LoginProvider) -> bool:
-    """Whether people have to log in because of this provider, even if nobody can now."""
+    """True if people have to log in because of this provider, even if nobody can now."""
     return provider.is_set_up if isinstance(provider, SetUpLater) else True

@@ -1,4 +1,4 @@
-"""Who may do what: roles, the users that have them, and the function that decides."""
+"""Roles, the users that have them, and the function that decides."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TypeAlias
 
 
 class Role(Enum):
-    """What somebody may do. Its value is what the command line and the database call it."""
+    """The rights of a user. Command line and database use the value as the name."""
 
     VIEWER = "viewer"
-    """See everything but the metrics."""
+    """See everything except the metrics."""
     BUILDER = "builder"
-    """Cancel, and rebuild."""
+    """Cancel and rebuild, too."""
     MONITOR = "monitor"
     """See the metrics."""
     ADMIN = "admin"
@@ -22,9 +22,9 @@ class Role(Enum):
 
     @property
     def included(self) -> frozenset[Role]:
-        """What who was granted this role may do: an admin all, a builder see what they build.
+        """All roles that this one grants: an admin has all, a builder is a viewer, too.
 
-        A monitor is a machine that collects metrics, and sees nothing else.
+        A monitor is a program that collects metrics, and sees nothing else.
         """
         return _INCLUDED[self]
 
@@ -38,34 +38,34 @@ _INCLUDED = {
 
 
 class Origin(Enum):
-    """How a user came to be known."""
+    """The way in which a user was identified."""
 
     LOGIN = "login"
-    """A person, told by a login provider."""
+    """A person, by a login provider."""
     OWNER = "owner"
-    """Who runs the engine, told by the token in its state directory."""
+    """The user who runs the engine, by the token in its state directory."""
     TOKEN = "token"  # noqa: S105 - the name of a kind
-    """A machine, by a token that was made on the command line."""
+    """A program, by a token that was made on the command line."""
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who is known."""
+    """An identified person or program."""
 
     id: str
     """Unique, and stable: `<provider>:<name there>`, such as `local:alice` or `token:bot`."""
     name: str
-    """As shown."""
+    """The name for people."""
     granted: Role | None = None
-    """The role that whoever made the user or token on this machine gave it."""
+    """The role that the user or token was made with on this machine."""
     origin: Origin = Origin.LOGIN
 
 
 HasRole: TypeAlias = Callable[[User | None, Role], bool]
-"""Whether a user has a role; None is somebody who has not logged in. Asked on each request, so
-it should answer from memory."""
+"""Returns True if a user has a role; None is somebody who has not logged in. Called on each
+request, so it should answer from memory."""
 
 
 def granted(user: User | None, role: Role) -> bool:
-    """The `HasRole` where a pipeline's author gives none: what was granted on this machine."""
+    """The default `HasRole`: the role that was granted on this machine."""
     return user is not None and user.granted is not None and role in user.granted.included
