@@ -456,6 +456,29 @@ async def test_a_monitor_is_described_by_a_text_or_a_function(tmp_path: Path) ->
         assert "the lamp" in repr(files)
 
 
+def _unclear() -> str:
+    raise OSError("no such repository")
+
+
+def test_an_input_is_called_the_same_in_each_run(tmp_path: Path) -> None:
+    """By what its author gave to describe it, or by the files that it is read from."""
+
+    def watch(refresh: Callable[[], None]) -> Any:
+        raise AssertionError("nobody needs it")
+
+    def named(describe: Any) -> str | None:
+        return Monitor(read=lambda: 1, watch=watch, describe=describe).identity
+
+    assert named("the lamp") == named(lambda: "the lamp") == "the lamp"
+    assert named(_unclear) is None
+    assert Monitor(read=lambda: 1, watch=watch).identity is None
+    paths = [tmp_path / "b", tmp_path / "a"]
+    files = FileMonitor(read=lambda: 1, paths=lambda: paths)
+    assert files.identity == f"{tmp_path}/a, {tmp_path}/b"
+    assert FileMonitor(read=lambda: 1, paths=lambda: paths, describe="x").identity == "x"
+    assert FileMonitor(read=lambda: 1, paths=list).identity is None
+
+
 @pytest.mark.parametrize("kind", ["sync", "async"])
 async def test_a_read_that_refreshes_itself_holds_up_nobody(
     tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture

@@ -33,6 +33,11 @@ def test_a_variable_has_the_value_it_was_given() -> None:
     steps.stop()
 
 
+def test_a_variable_is_known_by_its_name() -> None:
+    """It is another object in each run."""
+    assert Var("v", 1).identity == Var("v", 2).identity == "v"
+
+
 def test_a_variable_may_be_given_any_output() -> None:
     """It can fail, and not be known yet, from the start or later."""
     outputs: list[Output[int]] = [Failed("why"), Active(Activity.RUNNING), Ok(1)]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_UNNAMED = "files"
+
 
 def engine_files(engine: OpenEngine) -> FileWatcher:
     """The watcher that all of an engine's inputs share: a service of the engine."""
@@ -41,13 +43,24 @@ class FileMonitor(Monitor[T]):
         *,
         read: Callable[[], T | Awaitable[T]],
         paths: Paths,
-        describe: str | Callable[[], str] = "files",
+        describe: str | Callable[[], str] = _UNNAMED,
     ) -> None:
         check_functions("FileMonitor", read=read, paths=paths)
         super().__init__(
             read=read, watch=lambda refresh: watch_paths(paths, refresh), describe=describe
         )
         self.paths = paths
+        self._is_named = describe != _UNNAMED
+
+    @property
+    def identity(self) -> str | None:
+        """As for each monitor; without a name, what it watches: its paths."""
+        if self._is_named:
+            return super().identity
+        try:
+            return ", ".join(sorted(map(str, self.paths()))) or None
+        except BaseException:
+            return None
 
     def watching(
         self, engine: OpenEngine, refresh: Callable[[], None]

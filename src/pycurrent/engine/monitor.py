@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_UNNAMED = "monitor"
+
 
 class Monitor(Generic[T]):
     """Watches an external input.
@@ -69,7 +71,7 @@ class Monitor(Generic[T]):
         *,
         read: Callable[[], T | Awaitable[T]],
         watch: Callable[[Callable[[], None]], AbstractAsyncContextManager[object]],
-        describe: str | Callable[[], str] = "monitor",
+        describe: str | Callable[[], str] = _UNNAMED,
     ) -> None:
         check_functions("Monitor", read=read, watch=watch)
         if not isinstance(describe, str):
@@ -77,12 +79,27 @@ class Monitor(Generic[T]):
         self.read = read
         self.watch = watch
         self.describe = _given(describe) if isinstance(describe, str) else describe
+        self._is_named = describe != _UNNAMED
 
     def __repr__(self) -> str:
         try:
             return f"<Monitor {self.describe()}>"
         except BaseException as error:
             return f"<Monitor that can't be described: {failure_of(error, 'that').message}>"
+
+    @property
+    def identity(self) -> str | None:
+        """What the input is called in each run of the program: what its author gave as `describe`.
+
+        Records and plans know the input by it, as after a restart it is another object. None if
+        its author gave nothing, or if that raises: then nothing can be known of earlier runs.
+        """
+        if not self._is_named:
+            return None
+        try:
+            return self.describe()
+        except BaseException:
+            return None
 
     def get(self) -> Primitive[T]:
         """The input. It is watched while a component needs it."""

@@ -35,6 +35,13 @@ class Var(Stand, Generic[T]):
         self._lock = threading.Lock()
         self._listeners: dict[object, Callable[[], None]] = {}
 
+    @property
+    def identity(self) -> str:
+        """Its name, which is the same in each run of the program: records and plans know the input
+        by it, where the object is another one after a restart.
+        """
+        return self.name
+
     def __repr__(self) -> str:
         return f"Var({self.name!r}, {self._output!r})"
 
