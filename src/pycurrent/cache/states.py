@@ -66,11 +66,12 @@ class Demands(dict[object, Demand]):
     @property
     def shortest_schedule(self) -> timedelta | None:
         """The age after which a result is too old for some user."""
-        return min((d.valid_for for d in self.values() if d.valid_for is not None), default=None)
+        ages = [d.valid_for for d in self.values() if d.schedule is not None]
+        return min((age for age in ages if age is not None), default=None) if ages else None
 
     def want_other_than(self, target: TargetValue) -> bool:
         """True if there are demands, and none is for this target."""
-        return bool(self) and all(d.target.digest != target.digest for d in self.values())
+        return bool(self) and target.digest not in [d.target.digest for d in self.values()]
 
     def different_values(self) -> tuple[str, str] | None:
         """Two values that are wanted at once, in an order that does not depend on who came first;

@@ -30,7 +30,7 @@ SELECT {columns}
 -- The last run of a key, after a certain job if one is given, that was interrupted, or superseded
 -- after its beginning.
 SELECT job_id, ended FROM job
- WHERE op = :op AND key_digest = :digest AND ended IN ('superseded', 'interrupted')
+ WHERE op = :op AND key_digest = :digest AND (ended = 'superseded' OR ended = 'interrupted')
    AND (ended = 'interrupted' OR started IS NOT NULL)
    AND (:after IS NULL OR seq > (SELECT seq FROM job WHERE job_id = :after))
  ORDER BY seq DESC
@@ -38,7 +38,7 @@ SELECT job_id, ended FROM job
 
 -- name: has_unsettled
 -- A row if any run left no result.
-SELECT 1 FROM job WHERE ended IN ('superseded', 'interrupted') LIMIT 1;
+SELECT 1 FROM job WHERE ended = 'superseded' OR ended = 'interrupted' LIMIT 1;
 
 -- name: job
 -- One job by its id.

@@ -33,10 +33,7 @@ class JobEnd(Enum):
     @property
     def has_result(self) -> bool:
         """True if the job left a result, which may be a failure."""
-        return self not in _WITHOUT_RESULT
-
-
-_WITHOUT_RESULT = frozenset({JobEnd.SUPERSEDED, JobEnd.INTERRUPTED})
+        return self is not JobEnd.SUPERSEDED and self is not JobEnd.INTERRUPTED
 
 
 @dataclass(slots=True)
@@ -121,13 +118,10 @@ def storable(text: str) -> str:
     They come from file names and output that is not UTF-8. SQLite refuses them, and a record
     that is refused would keep everything behind it from being written.
     """
-    if text.isascii():
-        return text
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 _WRITE: dict[type, Callable[[Any], object]] = {
-    str: storable,
     datetime: time_text,
     JobEnd: attrgetter("value"),
 }
@@ -150,12 +144,17 @@ class Columns:
         kinds = [_without_none(hints[name]) for name in names]
         self.names = tuple(names)
         self.values = attrgetter(*names)
+        self._texts = [n for n, kind in enumerate(kinds) if kind is str]
         self._write = [(n, _WRITE[kind]) for n, kind in enumerate(kinds) if kind in _WRITE]
         self._read = [(n, _READ[kind]) for n, kind in enumerate(kinds) if kind in _READ]
 
     def row(self, job: JobRecord) -> list[object]:
         """The values of a job, as SQLite takes them."""
         row = list(self.values(job))
+        for n in self._texts:
+            text = row[n]
+            if text is not None and not text.isascii():
+                row[n] = storable(text)
         for n, write in self._write:
             if row[n] is not None:
                 row[n] = write(row[n])
