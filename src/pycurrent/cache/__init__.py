@@ -1,7 +1,7 @@
 """Operations, and the cache of their results."""
 
 from pycurrent.cache.any_operation import AnyOperation
-from pycurrent.cache.cache import Cache, OfEngine, OperationPrimitive
+from pycurrent.cache.cache import Cache, OfEngine, OperationPrimitive, Results, results
 from pycurrent.cache.cause import Asked, Cause, ResultLost, because, cause_of
 from pycurrent.cache.codec import (
     Codec,
@@ -33,6 +33,7 @@ __all__ = [
     "OperationType",
     "Publisher",
     "ResultLost",
+    "Results",
     "Schedule",
     "UnreadableValue",
     "UnstableType",
@@ -43,4 +44,5 @@ __all__ = [
     "codec_for",
     "digest",
     "publisher",
+    "results",
 ]

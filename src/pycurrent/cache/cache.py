@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pycurrent.cache.any_operation import AnyOperation
 from pycurrent.cache.cause import ASKED, Cause, Interrupted, LeftUnsettled
@@ -40,6 +40,7 @@ from pycurrent.term import (
 )
 
 T = TypeVar("T")
+Changed: TypeAlias = Callable[[], None]
 JobEnded: TypeAlias = "Callable[[DrivenJob, JobEnd], None]"
 
 _log = logging.getLogger(__name__)
@@ -141,6 +142,10 @@ class Cache:
         """
         waiting = {run for _, run in self._to_launch}
         return (run for run in self.runs() if run not in waiting)
+
+    def subscribe(self, primitive: OperationPrimitive[T], changed: Changed) -> Subscription[T]:
+        """Need the result of an operation, until the subscription is closed."""
+        return _Use(self, primitive, changed)
 
     def demand(
         self, user: object, primitive: OperationPrimitive[Any], changed: Callable[[], None]
@@ -329,6 +334,18 @@ class Cache:
             instance.finish(run, end_of(run, outcome), outcome)
 
 
+class Results(Protocol):
+    """The source of results: the cache, or an object that stands in for it where nothing runs."""
+
+    def subscribe(self, primitive: OperationPrimitive[T], changed: Changed) -> Subscription[T]:
+        """Follow the result that the primitive asks for; see `Primitive.subscribe`."""
+
+
+def results(engine: OpenEngine) -> Results:
+    """The service that operations ask for. A runtime may give another object for this key."""
+    return engine.service(Cache)
+
+
 class OperationPrimitive(Primitive[T], Generic[T]):
     """The result of an operation, made when it is needed and not known."""
 
@@ -351,7 +368,7 @@ class OperationPrimitive(Primitive[T], Generic[T]):
         return f"<OperationPrimitive {self.operation.id} {self.key!r}>"
 
     def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T]:
-        return _Use(runtime.service(Cache), self, changed)
+        return runtime.service(results).subscribe(self, changed)
 
 
 class _Use(Subscription[T]):
