@@ -51,6 +51,13 @@ def names_of_source() -> Names:
     return found
 
 
+def names_of(tree: ast.Module) -> Names:
+    """The names in one module; members that a class there inherits from elsewhere are not."""
+    found = Names()
+    _read(tree, found)
+    return found
+
+
 def _read(tree: ast.Module, found: Names) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
