@@ -123,5 +123,5 @@ async def test_a_view_that_is_made_late_sees_what_there_is(tmp_path: Path) -> No
         late = service.stages.overview(10)
         assert late == early[0].overview(10)
         assert [(stage.label, stage.state) for stage in late.stages] == [("decide", State.FAILED)]
-        assert service.measures().stages == h.stats
+        assert service.metrics.read().stages == h.stats
         service.close()

@@ -77,7 +77,7 @@ class Browser:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self.last = service.pipeline.picture().last_event
+        self.last = service.pipeline.snapshot().last_event
         self.labels: dict[str, str] = {}
         self.states: dict[str, tuple[str, str | None]] = {}
         self.jobs: dict[str, str] = {}
@@ -86,11 +86,11 @@ class Browser:
 
     def read(self) -> None:
         """Read the diagram. Events that it has in it already do no harm."""
-        picture = self._service.pipeline.picture()
-        self.labels = {node.id: node.label for node in picture.graph.nodes}
+        snapshot = self._service.pipeline.snapshot()
+        self.labels = {node.id: node.label for node in snapshot.graph.nodes}
         self.states = {
             node.id: (node.state.name, node.failure)
-            for node in picture.graph.nodes
+            for node in snapshot.graph.nodes
             if node.state is not None
         }
 

@@ -27,7 +27,7 @@ async def test_a_page_that_follows_shows_what_there_is(tmp_path: Path) -> None:
 
 
 async def test_boxes_that_are_no_stages_change_too(tmp_path: Path) -> None:
-    """A gate opens: no step says so, a survey finds it."""
+    """A gate opens: no step says so, a redraw finds it."""
     doors = Doors()
     async with seen(lambda: doors.stage("a").state().gate(on=doors.stage("b")), tmp_path) as s:
         page = Browser(s.service)
@@ -86,15 +86,15 @@ async def test_drawings_are_shared(tmp_path: Path) -> None:
     """While nothing changes all viewers get the same one."""
     doors = Doors()
     async with seen(lambda: doors.stage("a"), tmp_path) as s:
-        first = s.service.pipeline.picture()
-        assert s.service.pipeline.picture() is first
+        first = s.service.pipeline.snapshot()
+        assert s.service.pipeline.snapshot() is first
         doors.open("a")
         await s.settle()
-        assert s.service.pipeline.picture() is not first
+        assert s.service.pipeline.snapshot() is not first
 
 
 async def test_folds_are_opened_by_who_looks(tmp_path: Path) -> None:
-    """The boxes have the same ids in both pictures, so both are told of changes."""
+    """The boxes have the same ids in both snapshots, so both are told of changes."""
     doors = Doors()
 
     def pipeline() -> Current[str]:
@@ -104,7 +104,7 @@ async def test_folds_are_opened_by_who_looks(tmp_path: Path) -> None:
     async with seen(pipeline, tmp_path) as s:
         page = Browser(s.service)
         assert "door a" not in page.shown
-        opened = s.service.pipeline.picture({"part": ["one"]}).graph
+        opened = s.service.pipeline.snapshot({"part": ["one"]}).graph
         (inside,) = [node for node in opened.nodes if node.label == "door a"]
         doors.open("a")
         async with asyncio.timeout(10):
@@ -114,7 +114,7 @@ async def test_folds_are_opened_by_who_looks(tmp_path: Path) -> None:
                 if any(inside.id in event.nodes for event in told):
                     break
         await page.follow_until(lambda page: page.shown.get("+") == "OK")
-        opened = s.service.pipeline.picture({"part": ["one"]}).graph
+        opened = s.service.pipeline.snapshot({"part": ["one"]}).graph
         assert {node.state for node in opened.nodes if node.id == inside.id} == {State.OK}
 
 

@@ -206,8 +206,8 @@ async def test_measures_count_jobs_pools_and_waits(tmp_path: Path) -> None:
     stages = [doors.stage(key) for key in "abc"]
     async with seen(lambda: current.all(stages), tmp_path) as s:
         waits: list[tuple[str, float]] = []
-        s.service.gauge.on_waited(lambda pool, seconds: waits.append((pool, seconds)))
-        measures = s.service.measures()
+        s.service.metrics.on_waited(lambda pool, seconds: waits.append((pool, seconds)))
+        measures = s.service.metrics.read()
         assert {state.name: number for state, number in measures.jobs if number} == {
             "RUNNING": 1,
             "QUEUED": 2,

@@ -22,9 +22,9 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 import pycurrent as current
 from pycurrent.web.auth import Site as Address
 from pycurrent.web.auth.proxies import believed
-from pycurrent.web.authors import AuthorPage
-from pycurrent.web.protection import BugsAnswered, LimitedBodies, PatientProtocol
-from pycurrent.web.protection.bodies import LARGEST_BODY
+from pycurrent.web.extensions import AuthorPage
+from pycurrent.web.middleware import BugsAnswered, LimitedBodies, PatientProtocol
+from pycurrent.web.middleware.bodies import LARGEST_BODY
 from pycurrent.web.settings import WebSettings
 from pycurrent.web.users import Role
 
@@ -257,8 +257,8 @@ def test_a_site_for_others_answers_to_its_names_and_to_addresses() -> None:
     """An address is nobody else's name."""
     names = Address.at("0.0.0.0", public_url="https://ci.example.org", allowed_hosts=("ci",))
     answers = ["ci.example.org", "ci:8080", "192.0.2.1:8080", "[2001:db8::1]", "localhost"]
-    assert all(names.answers_to(host) for host in answers)
-    assert not any(names.answers_to(host) for host in ("evil.example", "", "x.ci.example.org"))
+    assert all(names.allows_host(host) for host in answers)
+    assert not any(names.allows_host(host) for host in ("evil.example", "", "x.ci.example.org"))
 
 
 @pytest.mark.parametrize(
@@ -274,8 +274,8 @@ def test_a_site_for_others_answers_to_its_names_and_to_addresses() -> None:
 def test_the_public_name_is_compared_as_browsers_do(named: str, asked: list[str]) -> None:
     """Whatever letters and case it is written in, with a point at its end or without."""
     site = Address.at("127.0.0.1", public_url=named, allowed_hosts=())
-    assert all(site.answers_to(host) for host in asked)
-    assert not site.answers_to("bucher.example")
+    assert all(site.allows_host(host) for host in asked)
+    assert not site.allows_host("bucher.example")
 
 
 @pytest.mark.parametrize(
@@ -301,13 +301,13 @@ def test_one_more_name_holds_for_its_port(
 ) -> None:
     """Or for all of them, where it names none."""
     site = Address.at("127.0.0.1", public_url=None, allowed_hosts=(allowed,))
-    assert site.answers_to(host, scheme) is answers
+    assert site.allows_host(host, scheme) is answers
 
 
 @pytest.mark.parametrize("host", ["[::1%25lo]:8080", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]"])
 def test_an_address_of_this_machine_is_one_in_all_its_spellings(host: str) -> None:
     """IPv6 has many."""
-    assert Address.at("::1", public_url=None, allowed_hosts=()).answers_to(host)
+    assert Address.at("::1", public_url=None, allowed_hosts=()).allows_host(host)
 
 
 @pytest.mark.parametrize(
@@ -721,7 +721,7 @@ async def test_head_over_the_network(tmp_path: Path) -> None:
         for path in ("/healthz", "/api/v1/events", "/api/v1/pipeline", "/readyz", "/"):
             assert (await client.head(path)).status_code == 200
             assert (await client.get("/healthz")).json() == {"status": "ok"}
-        assert site.service.measures().followers == 0
+        assert site.service.metrics.read().followers == 0
 
 
 # Text that is no text

@@ -84,7 +84,7 @@ VIEWS = {
 
 def path_of(site: RunningSite, view: View) -> str:
     """With the ids of the jobs, by the labels of their stages."""
-    nodes = site.service.pipeline.picture().graph.nodes
+    nodes = site.service.pipeline.snapshot().graph.nodes
     return view.path.format(**{node.label.replace(" ", "_"): node.job_id for node in nodes})
 
 

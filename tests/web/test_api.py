@@ -16,8 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 import pycurrent as current
 from pycurrent import Config, Level, Pool
 from pycurrent.term import State
-from pycurrent.web.api.encoding import encode_picture
-from pycurrent.web.api.models import PictureModel
+from pycurrent.web.api.encoding import encode_snapshot
+from pycurrent.web.api.models import SnapshotModel
 from pycurrent.web.badges import badge_of
 
 from .api import NO_JOB, Tasks, api_of
@@ -122,9 +122,9 @@ async def test_the_fast_way_to_write_a_diagram_is_the_true_one(tmp_path: Path) -
         )
 
     async with api_of(pipeline, tmp_path) as api:
-        picture = api.service.pipeline.picture()
-        slow = PictureModel.of(picture).model_dump(mode="json", exclude_none=True)
-        assert json.loads(encode_picture(picture)) == slow
+        snapshot = api.service.pipeline.snapshot()
+        slow = SnapshotModel.of(snapshot).model_dump(mode="json", exclude_none=True)
+        assert json.loads(encode_snapshot(snapshot)) == slow
         assert {node["kind"] for node in slow["nodes"]} >= {"item", "fold", "gate", "state"}
 
 
@@ -690,7 +690,7 @@ async def test_badges_show_the_whole_and_components(tmp_path: Path) -> None:
     "title", ['"><script>', "\x00\x1f", "x" * 500, "", "ü \u202e \ud800"], ids=ascii
 )
 def test_a_badge_can_have_any_title(title: str) -> None:
-    """It is a well-formed picture whatever a label holds."""
+    """It is a well-formed snapshot whatever a label holds."""
     svg = badge_of(title, State.WAITING_FOR_CONFIRMATION)
     assert "waiting for confirmation" in ElementTree.fromstring(svg).attrib["aria-label"]
 

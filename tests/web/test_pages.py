@@ -15,11 +15,11 @@ from pycurrent.errors import UsageError
 from pycurrent.service import HistoryEntry
 from pycurrent.store import JobEnd
 from pycurrent.term import Current, Var
-from pycurrent.web.authors import AuthorLink, AuthorPage, Visit
+from pycurrent.web.extensions import AuthorLink, AuthorPage, Visit
+from pycurrent.web.pages.formatting import own_path, plain
 from pycurrent.web.pages.modules import Modules
 from pycurrent.web.pages.static import Files
 from pycurrent.web.pages.trend import HEIGHT, trend_of
-from pycurrent.web.pages.words import own_path, plain
 from pycurrent.web.settings import WebSettings
 from pycurrent.web.users import Role
 

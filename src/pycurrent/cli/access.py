@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from pycurrent.cli.option import DEFAULT_STATE_DIR
 from pycurrent.cli.options import DurationOption, StateDirOption
 from pycurrent.errors import UsageError
-from pycurrent.service.words import local_time
+from pycurrent.service.formatting import local_time
 from pycurrent.store import AccessDatabase, TokenRecord
 from pycurrent.web.users import PASSWORD_FILE, LocalUser, PasswordFile, PasswordHash, Role
 from pycurrent.web.users.keys import digest_of, new_token

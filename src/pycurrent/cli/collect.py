@@ -14,7 +14,7 @@ from pycurrent.cli.options import DurationOption, StateDirOption
 from pycurrent.cli.output import complain
 from pycurrent.cli.status import Exit
 from pycurrent.cli.text import size
-from pycurrent.service.words import plural
+from pycurrent.service.formatting import plural
 from pycurrent.store import GcMode, GcReport, StateDir, collect_garbage
 
 _SAY_AFTER = 2.0

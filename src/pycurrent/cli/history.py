@@ -14,7 +14,7 @@ from pycurrent.cli.output import one_line
 from pycurrent.cli.values import whole_number
 from pycurrent.errors import UsageError
 from pycurrent.service import HistoryEntry, Records
-from pycurrent.service.words import duration, local_time
+from pycurrent.service.formatting import duration, local_time
 
 
 def history(

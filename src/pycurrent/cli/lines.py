@@ -8,7 +8,7 @@ from typing import IO, Self
 from pycurrent.cli.output import OutputLostError, complain, give_up, one_line
 from pycurrent.cli.text import title, waits
 from pycurrent.service import EngineView, StageChange, StageView
-from pycurrent.service.words import duration, local_time
+from pycurrent.service.formatting import duration, local_time
 from pycurrent.term import State
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 from pycurrent.cli.output import OutputLostError, one_line
 from pycurrent.cli.text import counts, title, waits
 from pycurrent.service import EngineView, InQueue, Overview, StageChange, StageView
-from pycurrent.service.words import duration
+from pycurrent.service.formatting import duration
 from pycurrent.term import Failed, State, Stats, state_of_activity
 
 SHORTEST = 0.25

@@ -34,7 +34,7 @@ from pycurrent.engine.threshold import Recorded
 from pycurrent.errors import UsageError
 from pycurrent.facade import Engine
 from pycurrent.service import EngineView, Overview
-from pycurrent.service.words import plural
+from pycurrent.service.formatting import plural
 from pycurrent.term import Active, Failed, Ok, UsageFailure
 
 _NAMED = 5

@@ -14,7 +14,7 @@ from pycurrent.cli.output import for_terminal, one_line
 from pycurrent.cli.status import Exit
 from pycurrent.cli.text import counts, title, waits
 from pycurrent.service import Overview, StageView
-from pycurrent.service.words import duration
+from pycurrent.service.formatting import duration
 from pycurrent.term import Failed, State
 
 LISTED = 20

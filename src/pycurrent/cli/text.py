@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pycurrent.cli.output import one_line
 from pycurrent.service import ForConfirmation, InQueue, StageView, Wait
-from pycurrent.service.words import plural
+from pycurrent.service.formatting import plural
 from pycurrent.term import BY_CONCERN, Stats
 
 

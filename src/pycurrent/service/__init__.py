@@ -36,12 +36,8 @@ from pycurrent.service.log_following import LogEnd
 from pycurrent.service.log_index import LogLine, LogWindow
 from pycurrent.service.log_search import LogMatch, LogMatches, LogQuery, Syntax
 from pycurrent.service.logs import LogPart, Logs
-from pycurrent.service.measures import Gauge, Measures, PoolMeasures
-from pycurrent.service.pipeline import Picture, PipelineFeed, Unfold
-from pycurrent.service.rules import Rules, Trial, TriedOn, rules_from_csv, rules_to_csv
-from pycurrent.service.service import Health, Service
-from pycurrent.service.view import EngineView
-from pycurrent.service.views import (
+from pycurrent.service.metrics import Metrics, MetricsReading, PoolMetrics
+from pycurrent.service.models import (
     ForConfirmation,
     InQueue,
     JobView,
@@ -50,6 +46,10 @@ from pycurrent.service.views import (
     StageView,
     Wait,
 )
+from pycurrent.service.pipeline import PipelineFeed, Snapshot, Unfold
+from pycurrent.service.rules import Rules, Trial, TriedOn, rules_from_csv, rules_to_csv
+from pycurrent.service.service import Health, Service
+from pycurrent.service.view import EngineView
 
 __all__ = [
     "Action",
@@ -65,7 +65,6 @@ __all__ = [
     "EventHub",
     "EventId",
     "ForConfirmation",
-    "Gauge",
     "Health",
     "HistoryEntry",
     "HistoryFilter",
@@ -83,15 +82,15 @@ __all__ = [
     "LogQuery",
     "LogWindow",
     "Logs",
-    "Measures",
+    "Metrics",
+    "MetricsReading",
     "NoSuchJob",
     "NoSuchRule",
     "NodeState",
     "Overview",
     "OverviewChanged",
-    "Picture",
     "PipelineFeed",
-    "PoolMeasures",
+    "PoolMetrics",
     "Rebuild",
     "Rebuilding",
     "RebuiltOnceNeeded",
@@ -100,6 +99,7 @@ __all__ = [
     "Reset",
     "Rules",
     "Service",
+    "Snapshot",
     "StageChange",
     "StageView",
     "StatesChanged",

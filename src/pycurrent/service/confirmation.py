@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pycurrent.engine import Level, OpenEngine
 from pycurrent.service.events import ConfirmChanged, EventHub
 from pycurrent.service.jobs import Jobs
-from pycurrent.service.views import ForConfirmation, JobView
+from pycurrent.service.models import ForConfirmation, JobView
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Self, TypeAlias
 
 from pycurrent.engine import Level, Problem
-from pycurrent.service.views import JobView
+from pycurrent.service.models import JobView
 from pycurrent.term import Activity, FailedInside, State, Stats
 
 KEPT_BATCHES = 10_000

@@ -13,8 +13,8 @@ from pycurrent.cache.commands import approve, cancel
 from pycurrent.engine import DrivenJob, JobState, OpenEngine
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.history import HistoryEntry, entry_of
+from pycurrent.service.models import JobView
 from pycurrent.service.view import EngineView, show_job, show_jobs
-from pycurrent.service.views import JobView
 from pycurrent.store import BadJobId, JobRecord
 
 _AT_ONCE = 20

@@ -7,8 +7,8 @@ from time import perf_counter
 from pycurrent.engine import OpenEngine, Step
 from pycurrent.service.events import EventHub, JobsChanged
 from pycurrent.service.jobs import Jobs
-from pycurrent.service.paced import Paced
-from pycurrent.service.views import JobView
+from pycurrent.service.models import JobView
+from pycurrent.service.throttled import Throttled
 
 TOLD_EVERY = 0.1
 """Seconds between two looks at the jobs, at least."""
@@ -27,7 +27,7 @@ class JobsFeed:
         self._jobs = jobs
         self._hub = hub
         self._told: dict[str, JobView] = {}
-        self._looking = Paced(self._look)
+        self._looking = Throttled(self._look)
         engine.listen(self._stepped)
         hub.on_follow(self._looking.request)
 

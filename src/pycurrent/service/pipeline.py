@@ -5,7 +5,7 @@ true:
 
 - the stages that a step has changed are told to followers, and put into the drawings, at the
   pace of `TOLD_EVERY`: this costs as much as has changed;
-- a *survey* draws anew what has been drawn, and tells what differs: boxes that are no stages
+- a *redraw* draws anew what has been drawn, and tells what differs: boxes that are no stages
   (gates, folds, items of lists) or are new, labels, edges. It is made while somebody follows,
   after something has changed, and so seldom that it takes no more than a small part of the
   time. Whoever asks for a drawing whose structure is known to have changed gets a new one.
@@ -32,7 +32,7 @@ from pycurrent.service.events import (
     StructureChanged,
 )
 from pycurrent.service.naming import Names
-from pycurrent.service.paced import Paced
+from pycurrent.service.throttled import Throttled
 from pycurrent.term import (
     Graph,
     GraphNode,
@@ -48,9 +48,9 @@ from pycurrent.term import (
 TOLD_EVERY = 0.1
 """Seconds between two batches of states, at least."""
 PART_OF_TIME = 0.1
-"""How much of the time surveys may take."""
+"""How much of the time redraws may take."""
 _TOLD_TWICE = 100
-"""How many batches who has read a picture may be told of that came before that."""
+"""How many batches who has read a snapshot may be told of that came before that."""
 _DRAWINGS = 8
 """How many drawings are kept: one for each set of folds that somebody has open."""
 
@@ -61,7 +61,7 @@ NOTHING_UNFOLDED: Unfold = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
+class Snapshot:
     """The diagram at one time. The same one, until something has changed."""
 
     graph: Graph
@@ -69,7 +69,7 @@ class Picture:
     """Changes with the structure."""
     stats: Stats
     last_event: EventId
-    """Who follows the events after this one misses nothing that is not in the picture."""
+    """Who follows the events after this one misses nothing that is not in the snapshot."""
 
 
 class _Drawing:
@@ -80,18 +80,18 @@ class _Drawing:
         self.nodes = {node.id: node for node in graph.nodes}
         self.edges = graph.edges
         self.groups = graph.groups
-        self._picture: Picture | None = None
+        self._snapshot: Snapshot | None = None
 
-    def picture(self, version: int, stats: Stats, last_event: EventId) -> Picture:
+    def snapshot(self, version: int, stats: Stats, last_event: EventId) -> Snapshot:
         """The last one, if that is how things still are, and what was told since is not much."""
-        last = self._picture
+        last = self._snapshot
         if (
             last is None
             or (last.version, last.stats) != (version, stats)
             or last_event.number - last.last_event.number > _TOLD_TWICE
         ):
             graph = Graph(tuple(self.nodes.values()), self.edges, self.groups)
-            last = self._picture = Picture(graph, version, stats, last_event)
+            last = self._snapshot = Snapshot(graph, version, stats, last_event)
         # What was told since is in the diagram, or not of it: to hear of it does no harm.
         return last
 
@@ -100,7 +100,7 @@ class _Drawing:
             node = self.nodes.get(id)
             if node is not None:
                 self.nodes[id] = _with_state(node, state)
-                self._picture = None
+                self._snapshot = None
 
     def has_structure_of(self, other: _Drawing) -> bool:
         return (
@@ -134,36 +134,36 @@ class PipelineFeed:
         self._version = 0
         self._stages = 0
         self._whole: OverviewChanged | None = None
-        # Whether boxes have come or gone, or anything at all has changed, since the last survey.
+        # Whether boxes have come or gone, or anything at all has changed, since the last redraw.
         self._other_structure = False
         self._other = False
-        self._telling = Paced(self._tell)
-        self._surveying = Paced(self._survey)
+        self._telling = Throttled(self._tell)
+        self._redrawing = Throttled(self._redraw)
         engine.listen(self._stepped)
         self._forget_problems = engine.problems.listen(self._telling.request)
-        hub.on_follow(self._surveying.request)
+        hub.on_follow(self._redrawing.request)
 
-    def picture(self, unfold: Unfold = NOTHING_UNFOLDED) -> Picture:
+    def snapshot(self, unfold: Unfold = NOTHING_UNFOLDED) -> Snapshot:
         """The diagram, with these folds open. Not to be called in the middle of a step."""
         self._tell()
         if self._other_structure or (self._other and not self._hub.followers):
-            self._survey_all()
+            self._redraw_all()
         folds = _folds(unfold)
         drawing = self._drawings.pop(folds, None) or self._draw(folds)
         self._drawings[folds] = drawing
         if len(self._drawings) > _DRAWINGS:
             del self._drawings[next(iter(self._drawings))]
-        return drawing.picture(self._version, self._engine.stats, self._hub.last)
+        return drawing.snapshot(self._version, self._engine.stats, self._hub.last)
 
     def dot(self, unfold: Unfold = NOTHING_UNFOLDED) -> str:
         """The diagram as Graphviz text."""
-        return dot_of(self.picture(unfold).graph)
+        return dot_of(self.snapshot(unfold).graph)
 
     def close(self) -> None:
         """Nothing is told any more. Twice is fine."""
         self._forget_problems()
         self._telling.close()
-        self._surveying.close()
+        self._redrawing.close()
 
     # Telling what steps have changed
 
@@ -183,7 +183,7 @@ class PipelineFeed:
         self._show(states, *self._overview())
         self._names.tidy(self._in_use)
         if self._hub.followers:
-            self._surveying.request()
+            self._redrawing.request()
         return TOLD_EVERY
 
     def _states(self, changed: Collection[Stage]) -> Iterator[tuple[str, NodeState]]:
@@ -226,14 +226,14 @@ class PipelineFeed:
             graph = graph_of(engine.pipeline, engine.live, unfold=_unfold(folds), name=name)
         return _Drawing(graph, drawn)
 
-    def _survey(self) -> float:
+    def _redraw(self) -> float:
         if not self._other or not self._hub.followers:
             return TOLD_EVERY
         began = perf_counter()
-        self._survey_all()
+        self._redraw_all()
         return max(TOLD_EVERY, (perf_counter() - began) / PART_OF_TIME)
 
-    def _survey_all(self) -> None:
+    def _redraw_all(self) -> None:
         """Draw anew what has been drawn, and tell what differs."""
         self._other = self._other_structure = False
         states: dict[str, NodeState] = {}

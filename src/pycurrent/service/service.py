@@ -14,7 +14,7 @@ from pycurrent.service.history import HistoryFilter
 from pycurrent.service.jobs import Jobs, Rebuild
 from pycurrent.service.jobs_feed import JobsFeed
 from pycurrent.service.logs import Logs
-from pycurrent.service.measures import Gauge, Measures
+from pycurrent.service.metrics import Metrics, MetricsReading
 from pycurrent.service.pipeline import PipelineFeed
 from pycurrent.service.rules import Rules
 from pycurrent.service.view import EngineView
@@ -50,7 +50,7 @@ class Service:
         self.archive = Archive(engine.state.path)
         self.rules = Rules(engine, self.archive, self.logs)
         self.confirmation = ConfirmationLevel(engine, self.jobs, self.events)
-        self.gauge = Gauge(engine, self.stages, lambda: self.events.followers)
+        self.metrics = Metrics(engine, self.stages, lambda: self.events.followers)
         self._jobs_feed = JobsFeed(engine, self.jobs, self.events)
 
     def state_dir(self) -> Path:
@@ -74,9 +74,9 @@ class Service:
         """What is wrong with the engine itself, whatever the pipeline does."""
         return tuple(self.engine.problems)
 
-    def measures(self) -> Measures:
+    def measures(self) -> MetricsReading:
         """Figures about the engine now."""
-        return self.gauge.read()
+        return self.metrics.read()
 
     async def rebuild_matching(
         self, wanted: HistoryFilter, *, limit: int, by: str

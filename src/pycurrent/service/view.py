@@ -8,7 +8,7 @@ from heapq import nsmallest
 
 from pycurrent.cache import Cache, Handle
 from pycurrent.engine import DrivenJob, JobState, Moment, OpenEngine, Pool, Step, Waiter
-from pycurrent.service.views import (
+from pycurrent.service.models import (
     ForConfirmation,
     InQueue,
     JobView,

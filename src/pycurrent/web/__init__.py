@@ -3,7 +3,7 @@
 Importing it imports no web framework: a script names its `site` here whatever it is run for.
 """
 
-from pycurrent.web.authors import AuthorEntry, AuthorLink, AuthorPage, Content, Visit
+from pycurrent.web.extensions import AuthorEntry, AuthorLink, AuthorPage, Content, Visit
 from pycurrent.web.settings import AccessSettings, WebSettings
 from pycurrent.web.users import (
     HasRole,

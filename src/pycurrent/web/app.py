@@ -17,9 +17,9 @@ from pycurrent.web.api import confirm, events, history, index, jobs, logs, pipel
 from pycurrent.web.api.encoding import Encoders
 from pycurrent.web.api.routing import PREFIX
 from pycurrent.web.auth import Site, check_access
+from pycurrent.web.middleware import protect
 from pycurrent.web.pages import add_files, error_page
-from pycurrent.web.problems import Problem, answer_errors, is_for_machines, render_problem
-from pycurrent.web.protection import protect
+from pycurrent.web.problems import ProblemDetails, answer_errors, is_for_machines, render_problem
 from pycurrent.web.settings import WebSettings
 
 _ROUTERS = (
@@ -113,8 +113,8 @@ def _describe(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         document = generate()
         components = document.setdefault("components", {})
-        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        components.setdefault("schemas", {}).update(schema.pop("$defs", {}), Problem=schema)
+        schema = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+        components.setdefault("schemas", {}).update(schema.pop("$defs", {}), ProblemDetails=schema)
         components["securitySchemes"] = {"token": _BEARER}
         document["security"] = [{}, {"token": []}]
         return document

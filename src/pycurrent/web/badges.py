@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from pycurrent.term import State, status_of_output
 from pycurrent.web.auth import require_unless
 from pycurrent.web.context import ServiceOf
+from pycurrent.web.middleware import EMBEDDED
 from pycurrent.web.problems import may_answer, problem
-from pycurrent.web.protection import EMBEDDED
 from pycurrent.web.sendable import sendable
 from pycurrent.web.users import Role
 

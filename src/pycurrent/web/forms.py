@@ -13,7 +13,7 @@ _MOST_FIELDS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class FormFields:
     """The fields, each with all its values."""
 
     fields: dict[str, list[str]]
@@ -32,17 +32,17 @@ class Form:
         return self.fields.get(name, [])
 
 
-async def read_form(request: Request) -> Form:
+async def read_form(request: Request) -> FormFields:
     """The form in the body of a request. Asking twice is fine. Raises an HTTP error if it is
     none, or has too many fields.
     """
-    known: Form | None = getattr(request.state, "form", None)
+    known: FormFields | None = getattr(request.state, "form", None)
     if known is None:
         known = request.state.form = _parse(await request.body())
     return known
 
 
-def _parse(body: bytes) -> Form:
+def _parse(body: bytes) -> FormFields:
     try:
         fields = parse_qs(
             body.decode("utf-8"),
@@ -52,4 +52,4 @@ def _parse(body: bytes) -> Form:
         )
     except ValueError as error:
         raise HTTPException(400, "the form can't be read") from error
-    return Form(fields)
+    return FormFields(fields)

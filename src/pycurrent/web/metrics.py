@@ -16,7 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from pycurrent.service import Measures, Service
+from pycurrent.service import MetricsReading, Service
 from pycurrent.term import Stats
 from pycurrent.web.api.names import name_of
 from pycurrent.web.auth import require_unless
@@ -65,8 +65,8 @@ def metrics_of(service: Service) -> CollectorRegistry:
         buckets=_WAITS,
         registry=registry,
     )
-    service.gauge.on_evaluated(evaluations.observe)
-    service.gauge.on_waited(lambda pool, seconds: waits.labels(sendable(pool)).observe(seconds))
+    service.metrics.on_evaluated(evaluations.observe)
+    service.metrics.on_waited(lambda pool, seconds: waits.labels(sendable(pool)).observe(seconds))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     return registry
@@ -83,7 +83,7 @@ class _Now(Collector):
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        measures = self._service.measures()
+        measures = self._service.metrics.read()
         yield _stages(measures.stages)
         yield CounterMetricFamily(
             "pycurrent_evaluations",
@@ -130,7 +130,7 @@ def _stages(stats: Stats) -> Metric:
     return stages
 
 
-def _pools(measures: Measures) -> Iterator[Metric]:
+def _pools(measures: MetricsReading) -> Iterator[Metric]:
     queues = _gauge("pycurrent_pool_queue_length", "Jobs that wait for a resource.", "pool")
     used = _gauge("pycurrent_pool_used", "Resources that are in use.", "pool")
     capacity = _gauge("pycurrent_pool_capacity", "Resources that there are.", "pool")

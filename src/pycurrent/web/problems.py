@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.service import NoSuchJob, NoSuchRule
 from pycurrent.store import StoreError
-from pycurrent.web.protection import Render
+from pycurrent.web.middleware import Render
 
 MEDIA_TYPE = "application/problem+json"
 MACHINES = ("/api/", "/metrics", "/healthz", "/readyz", "/badge")
@@ -28,7 +28,7 @@ class WrongField(BaseModel):
     why: str
 
 
-class Problem(BaseModel):
+class ProblemDetails(BaseModel):
     """Why a request was not answered (RFC 9457)."""
 
     type: str = Field(
@@ -50,7 +50,7 @@ def may_answer(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {
         status: {
             "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
         }
         for status in statuses
     }
@@ -58,7 +58,7 @@ def may_answer(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def render_problem(error: HTTPException, errors: Sequence[WrongField] = ()) -> Response:
     """The answer to a request that failed so."""
-    body = Problem(
+    body = ProblemDetails(
         title=HTTPStatus(error.status_code).phrase,
         status=error.status_code,
         detail=error.detail or None,

@@ -19,8 +19,8 @@ from pycurrent.store import AccessDatabase
 from pycurrent.web.app import create_app, site_of
 from pycurrent.web.auth import Access
 from pycurrent.web.auth.proxies import believed
+from pycurrent.web.middleware import KEPT_SECONDS, PatientProtocol
 from pycurrent.web.pages import add_pages
-from pycurrent.web.protection import KEPT_SECONDS, PatientProtocol
 from pycurrent.web.settings import WebSettings
 from pycurrent.web.users.owner import Owner, address_with, told_address
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pycurrent.web.authors import AuthorEntry
+from pycurrent.web.extensions import AuthorEntry
 from pycurrent.web.users import HasRole, LoginProvider, Role
 
 DEFAULT_HOST = "127.0.0.1"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pycurrent.cli.client.session import Given
-from pycurrent.cli.client.status import NotAllowed, Unreachable
+from pycurrent.cli.client.status import AccessDenied, Unreachable
 from pycurrent.web.users.owner import address_with
 
 
@@ -11,7 +11,7 @@ def address(*, session: Given) -> None:
     """Nothing is asked of the engine."""
     nearby = session.nearby
     if nearby.why_no_token is not None:
-        raise NotAllowed(nearby.why_no_token)
+        raise AccessDenied(nearby.why_no_token)
     if nearby.url is None:
         raise Unreachable(
             "no engine is served from this state directory: start one with `pycurrent run`, or say"

@@ -8,30 +8,30 @@ from __future__ import annotations
 from typing import Literal, NotRequired, TypedDict
 
 
-class Wait(TypedDict):
+class WaitAnswer(TypedDict):
     reason: Literal["confirmation", "queue"]
     level: NotRequired[str]
     pool: NotRequired[str]
     place: NotRequired[int | None]
 
 
-class Job(TypedDict):
+class JobAnswer(TypedDict):
     id: str
     op: str
     description: str
     state: str
     created: str
     started: str | None
-    wait: Wait | None
+    wait: WaitAnswer | None
     level: str | None
     cancelled: str | None
 
 
-class Jobs(TypedDict):
-    jobs: list[Job]
+class JobsAnswer(TypedDict):
+    jobs: list[JobAnswer]
 
 
-class Entry(TypedDict):
+class EntryAnswer(TypedDict):
     id: str
     op: str
     key: str
@@ -46,63 +46,63 @@ class Entry(TypedDict):
     rebuild: bool
 
 
-class HistoryPage(TypedDict):
-    entries: list[Entry]
+class HistoryPageAnswer(TypedDict):
+    entries: list[EntryAnswer]
     next: str | None
 
 
-class JobDetail(TypedDict):
+class JobDetailAnswer(TypedDict):
     id: str
     description: str
-    entry: Entry
-    active: Job | None
+    entry: EntryAnswer
+    active: JobAnswer | None
     stages: list[str]
     actions: list[str]
 
 
-class Outcome(TypedDict):
+class OutcomeAnswer(TypedDict):
     job: str
     outcome: Literal["done", "once-needed", "refused"]
     new_job: str | None
     why: str | None
 
 
-class Outcomes(TypedDict):
-    outcomes: list[Outcome]
+class OutcomesAnswer(TypedDict):
+    outcomes: list[OutcomeAnswer]
     complete: bool
 
 
-class Result(TypedDict):
+class ResultAnswer(TypedDict):
     state: str
     failure: str | None
 
 
-class Stage(TypedDict):
+class StageAnswer(TypedDict):
     label: str
     state: str
     update: str | None
     job_id: str | None
     description: str | None
-    job: Job | None
+    job: JobAnswer | None
     failure: str | None
 
 
-class Problem(TypedDict):
+class ProblemAnswer(TypedDict):
     message: str
     effect: str
 
 
-class Overview(TypedDict):
-    result: Result
+class OverviewAnswer(TypedDict):
+    result: ResultAnswer
     counts: dict[str, int]
     of_interest: dict[str, int]
-    stages: list[Stage]
+    stages: list[StageAnswer]
     jobs: int
     confirm: str | None
-    problems: list[Problem]
+    problems: list[ProblemAnswer]
 
 
-class Operations(TypedDict):
+class OperationsAnswer(TypedDict):
     ops: list[str]
 
 
@@ -111,9 +111,9 @@ class Choice(TypedDict):
     starts: int
 
 
-class Confirmation(TypedDict):
+class ConfirmationAnswer(TypedDict):
     level: str | None
-    waiting: list[Job]
+    waiting: list[JobAnswer]
     choices: list[Choice]
 
 
@@ -122,7 +122,7 @@ class Line(TypedDict):
     cut: int
 
 
-class Window(TypedDict):
+class WindowAnswer(TypedDict):
     first: int
     lines: list[Line]
     total: int

@@ -122,18 +122,18 @@ def make_client_app() -> App:
     ) -> int:
         from pycurrent.cli.client.nearby import Nearby
         from pycurrent.cli.client.remote import Remote
-        from pycurrent.cli.client.session import Form, Session
-        from pycurrent.cli.client.status import NotAllowed
+        from pycurrent.cli.client.session import Format, Session
+        from pycurrent.cli.client.status import AccessDenied
 
         _tell_renamed(tokens)
         command, bound, own = commands.parse_args(tokens, exit_on_error=False, print_error=False)
         nearby = Nearby.of(state_dir)
         if url is None and nearby.url is None and nearby.why_no_token is not None:
-            raise NotAllowed(nearby.why_no_token)
+            raise AccessDenied(nearby.why_no_token)
         where = url or nearby.url or DEFAULT_URL
         token = _token(token_file) or nearby.token_for(where)
         remote = Remote(where, token, why_no_token=nearby.why_no_token)
-        session = Session(remote, nearby, Form.JSON if json else Form.TEXT)
+        session = Session(remote, nearby, Format.JSON if json else Format.TEXT)
         status = command(*bound.args, **bound.kwargs, **dict.fromkeys(own, session))
         return status if isinstance(status, int) else 0  # after --help it is none
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pycurrent.cli.client.answers import HistoryPage, Jobs
+from pycurrent.cli.client.answers import HistoryPageAnswer, JobsAnswer
 from pycurrent.cli.client.remote import Remote
 from pycurrent.errors import UsageError
 
@@ -21,8 +21,8 @@ def find_job(remote: Remote, text: str) -> str:
     """
     if _WHOLE.fullmatch(text):
         return text
-    active: Jobs = remote.get("/jobs")
-    ended: HistoryPage = remote.get("/history", limit=_RECENT)
+    active: JobsAnswer = remote.get("/jobs")
+    ended: HistoryPageAnswer = remote.get("/history", limit=_RECENT)
     known = sorted({job["id"] for job in active["jobs"]} | {job["id"] for job in ended["entries"]})
     if text == "last":
         if not known:
@@ -45,6 +45,6 @@ def find_job(remote: Remote, text: str) -> str:
             )
 
 
-def _newest(active: Jobs, ended: HistoryPage) -> str:
+def _newest(active: JobsAnswer, ended: HistoryPageAnswer) -> str:
     created = [(job["created"], job["id"]) for job in (*active["jobs"], *ended["entries"])]
     return max(created)[1]

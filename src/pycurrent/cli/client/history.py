@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
 
-from pycurrent.cli.client.answers import HistoryPage, Operations, Outcomes
+from pycurrent.cli.client.answers import HistoryPageAnswer, OperationsAnswer, OutcomesAnswer
+from pycurrent.cli.client.formatting import entry_line
 from pycurrent.cli.client.jobs import tell
 from pycurrent.cli.client.session import Given
 from pycurrent.cli.client.status import ClientExit
-from pycurrent.cli.client.words import entry_line
 from pycurrent.cli.ends import EndsOption, ends_of
 from pycurrent.errors import UsageError
 
@@ -68,7 +68,7 @@ def query(
 ) -> int:
     """`pycurrent client query`."""
     remote = session.remote
-    answer: HistoryPage = remote.get("/history", **which.fields(), limit=limit, before=before)
+    answer: HistoryPageAnswer = remote.get("/history", **which.fields(), limit=limit, before=before)
     session.say(answer, [entry_line(entry) for entry in answer["entries"]])
     if answer["next"] is not None:
         session.hint(f"there are more: --before {answer['next']}")
@@ -92,7 +92,7 @@ def rebuild_all(
         raise UsageError(
             "say which jobs are to be rebuilt, such as --failed or --op NAME; or --everything"
         )
-    answer: Outcomes = session.remote.post("/rebuild", {"filter": fields, "limit": limit})
+    answer: OutcomesAnswer = session.remote.post("/rebuild", {"filter": fields, "limit": limit})
     status = tell(session, answer, "is rebuilt")
     if not answer["complete"]:
         session.hint(f"more jobs match, and were left alone: these are the newest {limit:,}")
@@ -101,6 +101,6 @@ def rebuild_all(
 
 def ops(*, session: Given) -> int:
     """`pycurrent client ops`."""
-    answer: Operations = session.remote.get("/ops")
+    answer: OperationsAnswer = session.remote.get("/ops")
     session.say(answer, answer["ops"])
     return ClientExit.OK

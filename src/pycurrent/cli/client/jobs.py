@@ -8,12 +8,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from pycurrent.cli.client.answers import JobDetail, Jobs, Outcome, Outcomes
+from pycurrent.cli.client.answers import JobDetailAnswer, JobsAnswer, OutcomeAnswer, OutcomesAnswer
 from pycurrent.cli.client.find import find_job
-from pycurrent.cli.client.remote import job_path
-from pycurrent.cli.client.session import Given, Session
-from pycurrent.cli.client.status import CantBeDone, ClientExit
-from pycurrent.cli.client.words import (
+from pycurrent.cli.client.formatting import (
     end_word,
     job_line,
     job_state_word,
@@ -21,8 +18,11 @@ from pycurrent.cli.client.words import (
     outcome_line,
     waits,
 )
+from pycurrent.cli.client.remote import job_path
+from pycurrent.cli.client.session import Given, Session
+from pycurrent.cli.client.status import CantBeDone, ClientExit
 from pycurrent.cli.output import one_line
-from pycurrent.service.words import duration
+from pycurrent.service.formatting import duration
 
 JobText = Annotated[
     str,
@@ -40,19 +40,19 @@ JobTexts = Annotated[
 
 def jobs(*, session: Given) -> int:
     """`pycurrent client jobs`."""
-    answer: Jobs = session.remote.get("/jobs")
+    answer: JobsAnswer = session.remote.get("/jobs")
     session.say(answer, [job_line(job) for job in answer["jobs"]])
     return ClientExit.OK
 
 
 def status(job: JobText, /, *, session: Given) -> int:
     """`pycurrent client status`."""
-    answer: JobDetail = session.remote.get(job_path(find_job(session.remote, job)))
+    answer: JobDetailAnswer = session.remote.get(job_path(find_job(session.remote, job)))
     session.say(answer, _facts(answer))
     return status_of(answer)
 
 
-def status_of(job: JobDetail) -> ClientExit:
+def status_of(job: JobDetailAnswer) -> ClientExit:
     """The exit status that tells of a job."""
     match job["entry"]["end"]:
         case "ok":
@@ -63,7 +63,7 @@ def status_of(job: JobDetail) -> ClientExit:
             return ClientExit.FAILED
 
 
-def _facts(answer: JobDetail) -> Iterator[str]:
+def _facts(answer: JobDetailAnswer) -> Iterator[str]:
     entry, active = answer["entry"], answer["active"]
     state = end_word(entry) if active is None else job_state_word(active["state"])
     facts: list[tuple[str, str | None]] = [
@@ -103,9 +103,9 @@ def _each(session: Session, texts: Sequence[str], act: str, done: str) -> int:
     return tell(session, {"outcomes": outcomes, "complete": True}, done)
 
 
-def _one(session: Session, job_id: str, act: str) -> Outcome:
+def _one(session: Session, job_id: str, act: str) -> OutcomeAnswer:
     try:
-        answer: Outcome = session.remote.post(job_path(job_id, f"/{act}"))
+        answer: OutcomeAnswer = session.remote.post(job_path(job_id, f"/{act}"))
     except CantBeDone as refusal:
         return {"job": job_id, "outcome": "refused", "new_job": None, "why": str(refusal)}
     return answer
@@ -114,11 +114,11 @@ def _one(session: Session, job_id: str, act: str) -> Outcome:
 def rebuild(jobs: JobTexts, /, *, session: Given) -> int:
     """`pycurrent client rebuild`."""
     ids = [find_job(session.remote, text) for text in jobs]
-    answer: Outcomes = session.remote.post("/rebuild", {"ids": ids})
+    answer: OutcomesAnswer = session.remote.post("/rebuild", {"ids": ids})
     return tell(session, answer, "is rebuilt")
 
 
-def tell(session: Session, answer: Outcomes, done: str) -> int:
+def tell(session: Session, answer: OutcomesAnswer, done: str) -> int:
     """Say what has become of a command on jobs."""
     outcomes = answer["outcomes"]
     session.say(answer, [outcome_line(outcome, done) for outcome in outcomes])

@@ -10,11 +10,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from pycurrent.cli.client.answers import JobDetail, Line, Window
+from pycurrent.cli.client.answers import JobDetailAnswer, Line, WindowAnswer
 from pycurrent.cli.client.find import find_job
 from pycurrent.cli.client.jobs import JobText, status_of
 from pycurrent.cli.client.remote import Remote, job_path
-from pycurrent.cli.client.session import Form, Given
+from pycurrent.cli.client.session import Format, Given
 from pycurrent.cli.client.status import ClientExit, Unreachable
 from pycurrent.cli.output import TerminalFilter
 
@@ -38,13 +38,13 @@ def log(
     """`pycurrent client log`."""
     remote = session.remote
     job_id = find_job(remote, job)
-    writer = _Lines(remote, job_id) if session.form is Form.JSON else _Bytes(remote, job_id)
+    writer = _Lines(remote, job_id) if session.form is Format.JSON else _Bytes(remote, job_id)
     writer.write()
     if not follow:
         writer.end()
         return ClientExit.OK
     _follow(writer)
-    detail: JobDetail = remote.get(job_path(job_id))
+    detail: JobDetailAnswer = remote.get(job_path(job_id))
     return status_of(detail)
 
 
@@ -91,10 +91,10 @@ class _Lines:
             self._open = rest[0] if rest else None
         sys.stdout.flush()
 
-    def _windows(self) -> Iterator[Window]:
+    def _windows(self) -> Iterator[WindowAnswer]:
         while True:
             path = job_path(self.job_id, "/lines")
-            window: Window = self.remote.get(path, from_=self._next, count=_WINDOW)
+            window: WindowAnswer = self.remote.get(path, from_=self._next, count=_WINDOW)
             yield window
             if not window["lines"] or self._next >= window["complete"]:
                 return
@@ -136,6 +136,6 @@ def _growth(writer: _Bytes | _Lines) -> Iterator[bool]:
     """Each time that the log may have grown, whether the job has ended."""
     remote, job_id = writer.remote, writer.job_id
     # The lines that come are not read here, so those that are there need not come.
-    last: Window = remote.get(job_path(job_id, "/lines"), count=1)
+    last: WindowAnswer = remote.get(job_path(job_id, "/lines"), count=1)
     for event in remote.events(job_path(job_id, "/log/stream"), from_=last["complete"]):
         yield event is not None and event.name == "end"

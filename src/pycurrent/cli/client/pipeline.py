@@ -7,14 +7,14 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from pycurrent.cli.client.answers import Confirmation, Overview
-from pycurrent.cli.client.session import Form, Given
+from pycurrent.cli.client.answers import ConfirmationAnswer, OverviewAnswer
+from pycurrent.cli.client.formatting import job_line, stage_lines, state_word
+from pycurrent.cli.client.session import Format, Given
 from pycurrent.cli.client.status import ClientExit
-from pycurrent.cli.client.words import job_line, stage_lines, state_word
 from pycurrent.cli.output import one_line
 from pycurrent.cli.text import counts
 from pycurrent.errors import UsageError
-from pycurrent.service.words import plural
+from pycurrent.service.formatting import plural
 from pycurrent.term import Stats
 
 
@@ -27,7 +27,7 @@ def overview(
     session: Given,
 ) -> int:
     """`pycurrent client overview`."""
-    answer: Overview = session.remote.get("/overview", limit=limit)
+    answer: OverviewAnswer = session.remote.get("/overview", limit=limit)
     session.say(answer, _overview_lines(answer))
     return _STATUS.get(answer["result"]["state"], ClientExit.UNKNOWN)
 
@@ -35,7 +35,7 @@ def overview(
 _STATUS = {"ok": ClientExit.OK, "failed": ClientExit.FAILED}
 
 
-def _overview_lines(answer: Overview) -> list[str]:
+def _overview_lines(answer: OverviewAnswer) -> list[str]:
     result = answer["result"]
     why = "" if result["failure"] is None else f": {one_line(result['failure'])}"
     lines = [f"{state_word(result['state'])}{why}", counts(Stats(**answer["counts"]))]
@@ -57,7 +57,7 @@ def dot(
 ) -> int:
     """`pycurrent client dot`."""
     folds = [_fold(text) for text in unfold]
-    if session.form is Form.JSON:
+    if session.form is Format.JSON:
         session.say(session.remote.get("/pipeline", unfold=folds), ())
     else:
         for piece in session.remote.text("/pipeline.dot", unfold=folds):
@@ -87,7 +87,7 @@ def confirm(
     session: Given,
 ) -> int:
     """`pycurrent client confirm`."""
-    answer: Confirmation
+    answer: ConfirmationAnswer
     if level is None:
         answer = session.remote.get("/confirm")
         session.say(answer, _confirmation_lines(answer))
@@ -98,7 +98,7 @@ def confirm(
     return ClientExit.OK
 
 
-def _confirmation_lines(answer: Confirmation) -> list[str]:
+def _confirmation_lines(answer: ConfirmationAnswer) -> list[str]:
     lines = [answer["level"] or "none"]
     lines += [job_line(job) for job in answer["waiting"]]
     starts = [

@@ -19,7 +19,7 @@ from ssl import SSLCertVerificationError, SSLError
 from typing import Any, Never, TypeAlias
 from urllib.parse import quote, urlencode, urlsplit
 
-from pycurrent.cli.client.status import CantBeDone, NotAllowed, Unreachable
+from pycurrent.cli.client.status import AccessDenied, CantBeDone, Unreachable
 from pycurrent.cli.output import one_line
 from pycurrent.errors import UsageError
 
@@ -229,14 +229,14 @@ class Remote:
         why = self._why(response)
         match response.status:
             case 401:
-                raise NotAllowed(f"{why} ({self._how_to_get_in()})")
+                raise AccessDenied(f"{why} ({self._how_to_get_in()})")
             case 403:
-                raise NotAllowed(
+                raise AccessDenied(
                     f"{why}: give the token of somebody who may do so by --token-file or"
                     " $PYCURRENT_TOKEN"
                 )
             case 429:
-                raise NotAllowed(why)
+                raise AccessDenied(why)
             case 409:
                 raise CantBeDone(why)
             case 404 if path.startswith("/jobs/"):

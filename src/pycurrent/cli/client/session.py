@@ -16,7 +16,7 @@ from pycurrent.cli.client.remote import Remote
 from pycurrent.cli.output import complain
 
 
-class Form(Enum):
+class Format(Enum):
     """How results are written."""
 
     TEXT = "text"
@@ -29,17 +29,17 @@ class Session:
 
     remote: Remote
     nearby: Nearby
-    form: Form
+    form: Format
 
     def say(self, answer: object, lines: Iterable[str]) -> None:
         """Write an answer of the API: as it is, or as these lines."""
-        if self.form is Form.JSON:
+        if self.form is Format.JSON:
             lines = [json.dumps(answer, indent=2, ensure_ascii=False)]
         sys.stdout.write("".join([f"{line}\n" for line in lines]))
 
     def hint(self, text: str) -> None:
         """Tell a person something besides."""
-        if self.form is Form.TEXT:
+        if self.form is Format.TEXT:
             complain(text)
 
 

@@ -33,7 +33,7 @@ class Unreachable(CommandError):
     status = ClientExit.UNREACHABLE
 
 
-class NotAllowed(CommandError):
+class AccessDenied(CommandError):
     """Who asks may not do that."""
 
     status = ClientExit.REFUSED

@@ -22,7 +22,7 @@ from pycurrent.service import (
     JobsChanged,
     LogWindow,
     OverviewChanged,
-    Picture,
+    Snapshot,
     StatesChanged,
     StructureChanged,
 )
@@ -42,34 +42,34 @@ class Encoders:
     def __init__(self, hub: EventHub) -> None:
         self.batch = Encoded[Batch](lambda batch: encode_batch(batch, hub.id_of(batch)))
         self.window = Encoded[LogWindow](encode_window)
-        self.pictures = Pictures()
+        self.snapshots = Snapshots()
 
 
-class Pictures:
+class Snapshots:
     """Diagrams as JSON, for many who look at the same moment."""
 
     _KEPT = 8
 
     def __init__(self) -> None:
-        self._plain: OrderedDict[Picture, bytes] = OrderedDict()
-        self._packed: OrderedDict[Picture, asyncio.Future[bytes]] = OrderedDict()
+        self._plain: OrderedDict[Snapshot, bytes] = OrderedDict()
+        self._packed: OrderedDict[Snapshot, asyncio.Future[bytes]] = OrderedDict()
 
-    def plain(self, picture: Picture) -> bytes:
-        """As it is. The picture of 10,000 boxes takes a tenth of a second."""
-        body = self._plain.get(picture)
+    def plain(self, snapshot: Snapshot) -> bytes:
+        """As it is. The snapshot of 10,000 boxes takes a tenth of a second."""
+        body = self._plain.get(snapshot)
         if body is None:
-            body = self._plain[picture] = encode_picture(picture)
+            body = self._plain[snapshot] = encode_snapshot(snapshot)
             if len(self._plain) > self._KEPT:
                 self._plain.popitem(last=False)
         return body
 
-    async def packed(self, picture: Picture) -> bytes:
+    async def packed(self, snapshot: Snapshot) -> bytes:
         """By gzip, in a thread."""
-        packing = self._packed.get(picture)
+        packing = self._packed.get(snapshot)
         if packing is None:
-            body = self.plain(picture)
+            body = self.plain(snapshot)
             packing = asyncio.ensure_future(asyncio.to_thread(gzip.compress, body, 1, mtime=0))
-            self._packed[picture] = packing
+            self._packed[snapshot] = packing
             if len(self._packed) > self._KEPT:
                 self._packed.popitem(last=False)
         # Shared: who goes away must not take it from the others.
@@ -84,20 +84,20 @@ async def _encoders(request: Request) -> Encoders:
 EncodersOf: TypeAlias = Annotated[Encoders, Depends(_encoders)]
 
 
-def encode_picture(picture: Picture) -> bytes:
-    """What `PictureModel` says, several times as fast: a test compares the two."""
+def encode_snapshot(snapshot: Snapshot) -> bytes:
+    """What `SnapshotModel` says, several times as fast: a test compares the two."""
     # What is made here in numbers holds no circles: a collection would find nothing, and take
     # longer than all of it.
     with paused_collector():
-        return _encode_picture(picture)
+        return _encode_snapshot(snapshot)
 
 
-def _encode_picture(picture: Picture) -> bytes:
-    graph = picture.graph
+def _encode_snapshot(snapshot: Snapshot) -> bytes:
+    graph = snapshot.graph
     document = {
-        "version": picture.version,
-        "last_event": str(picture.last_event),
-        "stats": asdict(picture.stats),
+        "version": snapshot.version,
+        "last_event": str(snapshot.last_event),
+        "stats": asdict(snapshot.stats),
         "nodes": [_node(node) for node in graph.nodes],
         "edges": [
             {"source": edge.source, "target": edge.target, "kind": name_of(edge.kind)}

@@ -8,10 +8,10 @@ from fastapi import Depends, Query, Request, Response
 
 from pycurrent.service import Unfold
 from pycurrent.web.api.encoding import EncodersOf
-from pycurrent.web.api.models import OverviewModel, PictureModel
+from pycurrent.web.api.models import OverviewModel, SnapshotModel
 from pycurrent.web.api.routing import api_router
 from pycurrent.web.context import ServiceOf
-from pycurrent.web.protection import takes_gzip
+from pycurrent.web.middleware import takes_gzip
 from pycurrent.web.sendable import sendable
 
 router = api_router("pipeline")
@@ -49,16 +49,16 @@ async def overview(
     return OverviewModel.of(service.stages.overview(limit), str(service.events.last))
 
 
-@router.get("/pipeline", response_class=Response, responses={200: {"model": PictureModel}})
+@router.get("/pipeline", response_class=Response, responses={200: {"model": SnapshotModel}})
 async def pipeline(
     request: Request, service: ServiceOf, encoders: EncodersOf, unfold: Unfolded
 ) -> Response:
     """The diagram as data. The ids of boxes hold for as long as the engine runs."""
-    picture = service.pipeline.picture(unfold)
-    body = encoders.pictures.plain(picture)
+    snapshot = service.pipeline.snapshot(unfold)
+    body = encoders.snapshots.plain(snapshot)
     headers = {"Vary": "Accept-Encoding"}
     if len(body) > _LARGE and takes_gzip(request.headers):
-        body = await encoders.pictures.packed(picture)
+        body = await encoders.snapshots.packed(snapshot)
         headers["Content-Encoding"] = "gzip"
     return Response(body, media_type="application/json", headers=headers)
 

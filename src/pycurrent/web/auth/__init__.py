@@ -3,12 +3,12 @@
 from pycurrent.web.auth.access import Access, Caller, Via, check_access
 from pycurrent.web.auth.bearer import token_of
 from pycurrent.web.auth.entrance import Entrance
-from pycurrent.web.auth.errors import Forged, NotAllowed, NotLoggedIn, TooManyAttempts
+from pycurrent.web.auth.errors import CsrfRejected, NotAllowed, NotLoggedIn, TooManyAttempts
 from pycurrent.web.auth.requests import (
     CurrentUser,
     access_of,
     caller_of,
-    meant,
+    csrf_checked,
     require,
     require_unless,
 )
@@ -17,9 +17,9 @@ from pycurrent.web.auth.site import Reach, Site
 __all__ = [
     "Access",
     "Caller",
+    "CsrfRejected",
     "CurrentUser",
     "Entrance",
-    "Forged",
     "NotAllowed",
     "NotLoggedIn",
     "Reach",
@@ -29,7 +29,7 @@ __all__ = [
     "access_of",
     "caller_of",
     "check_access",
-    "meant",
+    "csrf_checked",
     "require",
     "require_unless",
     "token_of",

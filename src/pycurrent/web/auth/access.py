@@ -15,8 +15,8 @@ from pycurrent.errors import UsageError
 from pycurrent.store import AccessDatabase, StoreError
 from pycurrent.web.auth.bearer import token_of
 from pycurrent.web.auth.cookies import KNOWN, SESSION, VISITOR, Cookies
+from pycurrent.web.auth.csrf import SAFE_METHODS, check_origin, check_token
 from pycurrent.web.auth.errors import NotAllowed, NotLoggedIn
-from pycurrent.web.auth.forgery import SAFE_METHODS, check_origin, check_token
 from pycurrent.web.auth.sessions import LONGEST, Sessions
 from pycurrent.web.auth.site import Reach, Site
 from pycurrent.web.auth.throttle import Throttle, network_of
@@ -176,8 +176,10 @@ class Access:
         return granted(user, role)
 
     async def check(self, request: Request, caller: Caller, role: Role) -> None:
-        """Raises `NotLoggedIn`, `NotAllowed` or `Forged` unless the caller has the role and, if
-        the request changes something, means it.
+        """Raise `NotLoggedIn` or `NotAllowed` unless the caller has the role.
+
+        Raise `CsrfRejected` for a request that changes something, unless our own page or a
+        program has sent it.
         """
         if not self.allows(request, caller.user, role):
             if caller.user is None and (self.is_at_home or self.has_login):
@@ -186,7 +188,7 @@ class Access:
         await self.check_meant(request, caller)
 
     async def check_meant(self, request: Request, caller: Caller) -> None:
-        """Raises `Forged` if another site may have had the browser send it."""
+        """Raises `CsrfRejected` if another site may have had the browser send it."""
         if request.method in SAFE_METHODS or caller.via is Via.BEARER:
             return
         check_origin(request, public_origin=self.site.public_origin)
@@ -209,9 +211,9 @@ class Access:
         if key is not None:
             self.cookies(request).set(response, VISITOR, key)
 
-    def let_in(self, request: Request, response: Response, user: User) -> None:
+    def log_in(self, request: Request, response: Response, user: User) -> None:
         """Begin a session. One that the browser had ends: nobody can prepare one for another."""
-        self.shut_out(request, response)
+        self.log_out(request, response)
         key = self.sessions.begin(user)
         self.cookies(request).set(response, SESSION, key, last=LONGEST)
 
@@ -232,7 +234,7 @@ class Access:
             return f"browser {mark}"
         return network_of(request.client.host if request.client is not None else "")
 
-    def shut_out(self, request: Request, response: Response) -> None:
+    def log_out(self, request: Request, response: Response) -> None:
         """End the browser's session, if it has one, and forget what else it was known by."""
         cookies = self.cookies(request)
         key = cookies.get(request, SESSION)

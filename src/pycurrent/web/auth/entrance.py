@@ -37,7 +37,7 @@ class Entrance:
                 raise NotLoggedIn(
                     f"the token in the address is not that of this engine: {access.way_in}"
                 )
-            access.let_in(request, response, access.owner.user)
+            access.log_in(request, response, access.owner.user)
         await response(scope, receive, send)
 
 

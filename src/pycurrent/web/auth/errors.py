@@ -26,7 +26,7 @@ class NotAllowed(HTTPException):
         self.role = role
 
 
-class Forged(HTTPException):
+class CsrfRejected(HTTPException):
     """A change that may have been sent by somebody else's page in the user's browser."""
 
     def __init__(self, detail: str) -> None:

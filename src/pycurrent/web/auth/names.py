@@ -22,7 +22,7 @@ class NoHostName(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class SiteName:
     """A name or address, and the port if there is one."""
 
     name: str
@@ -51,7 +51,7 @@ class Host:
 
 
 def host_name(text: str) -> str:
-    """The name of a host, or an address without brackets, as `Host.name` has it. Raises
+    """The name of a host, or an address without brackets, as `SiteName.name` has it. Raises
     `NoHostName`.
     """
     address = text.partition("%")[0]
@@ -89,7 +89,7 @@ def origin_of(url: str) -> str:
     if not separator:
         raise NoHostName(url)
     scheme = scheme.lower()
-    host = Host.parse(re.split(r"[/?#]", rest)[0])
+    host = SiteName.parse(re.split(r"[/?#]", rest)[0])
     name = f"[{host.name}]" if ":" in host.name else host.name
     port = host.port_for(scheme)
     return f"{scheme}://{name}" if port == PORTS.get(scheme) else f"{scheme}://{name}:{port}"

@@ -40,8 +40,8 @@ def require(role: Role) -> Required:
     """A dependency, for `Depends`: only who has the role gets further.
 
     Gives the user, for the log. What changes something is checked to be meant, too: to have been
-    sent by our own page, or by a program (see `pycurrent.web.auth.forgery`). Raises
-    `NotLoggedIn`, `NotAllowed` or `Forged`, which are HTTP errors.
+    sent by our own page, or by a program (see `pycurrent.web.auth.csrf`). Raises
+    `NotLoggedIn`, `NotAllowed` or `CsrfRejected`, which are HTTP errors.
     """
 
     async def required(request: Request) -> User | None:
@@ -64,6 +64,6 @@ def require_unless(role: Role, is_open: Callable[[AccessSettings], bool]) -> Req
     return required
 
 
-async def meant(request: Request) -> None:
-    """A dependency, of what anybody may change for themselves. Raises `Forged`."""
+async def csrf_checked(request: Request) -> None:
+    """A dependency, of what anybody may change for themselves. Raises `CsrfRejected`."""
     await access_of(request).check_meant(request, caller_of(request))

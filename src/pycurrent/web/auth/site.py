@@ -11,7 +11,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from pycurrent.errors import UsageError
-from pycurrent.web.auth.names import Host, NoHostName, host_name, is_address, origin_of
+from pycurrent.web.auth.names import NoHostName, SiteName, host_name, is_address, origin_of
 
 _LOCAL_NAMES = frozenset({"localhost"})
 
@@ -35,7 +35,7 @@ class Site:
     host: str
     public_origin: str | None = None
     """Scheme, name and port of the public address, as browsers write them."""
-    names: frozenset[Host] = frozenset()
+    names: frozenset[SiteName] = frozenset()
     """Those without a port hold for all ports."""
 
     @classmethod
@@ -46,7 +46,7 @@ class Site:
         public = None
         if public_url is not None:
             public = _public_origin(public_url)
-            names.add(Host(_name_of(public), None))
+            names.add(SiteName(_name_of(public), None))
         if not _is_here(host):
             names.update(_known({socket.gethostname(), socket.getfqdn()}))
         return cls(host, public, frozenset(names))
@@ -59,15 +59,15 @@ class Site:
             hosts.append(_name_of(self.public_origin))
         return Reach.HERE if all(_is_here(host) for host in hosts) else Reach.ELSEWHERE
 
-    def answers_to(self, header: str, scheme: str = "http") -> bool:
+    def allows_host(self, header: str, scheme: str = "http") -> bool:
         """Whether what a request has as its `Host` is a name of ours."""
         try:
-            host = Host.parse(header)
+            host = SiteName.parse(header)
         except NoHostName:
             return False
         if self.reach is Reach.HERE and is_address(host.name):
             return _is_here(host.name)
-        found = {Host(host.name, None), Host(host.name, host.port_for(scheme))}
+        found = {SiteName(host.name, None), SiteName(host.name, host.port_for(scheme))}
         return is_address(host.name) or not found.isdisjoint(self.names)
 
 
@@ -86,9 +86,9 @@ def _public_origin(url: str) -> str:
     )
 
 
-def _allowed(text: str) -> Host:
+def _allowed(text: str) -> SiteName:
     try:
-        return Host.parse(f"[{text}]" if text.count(":") > 1 and "[" not in text else text)
+        return SiteName.parse(f"[{text}]" if text.count(":") > 1 and "[" not in text else text)
     except NoHostName:
         raise UsageError(
             f"--allow-host {text!r} is not the name of a host: it looks like ci.internal, or"
@@ -97,14 +97,14 @@ def _allowed(text: str) -> Host:
 
 
 def _name_of(origin: str) -> str:
-    return Host.parse(origin.partition("://")[2]).name
+    return SiteName.parse(origin.partition("://")[2]).name
 
 
-def _known(names: Iterable[str]) -> Iterator[Host]:
+def _known(names: Iterable[str]) -> Iterator[SiteName]:
     """Those that can be names: what the system calls itself may be anything."""
     for name in names:
         try:
-            yield Host(host_name(name), None)
+            yield SiteName(host_name(name), None)
         except NoHostName:
             continue
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 
 from pycurrent.service import Service
-from pycurrent.web.authors import AuthorEntry
+from pycurrent.web.extensions import AuthorEntry
 from pycurrent.web.pages.history import add_history_pages
 from pycurrent.web.pages.job import add_job_pages
 from pycurrent.web.pages.jobs import add_jobs_pages

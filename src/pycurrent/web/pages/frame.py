@@ -13,11 +13,11 @@ from pycurrent.engine import Level
 from pycurrent.service import Service
 from pycurrent.term import Active, Failed, Ok
 from pycurrent.web.auth import Access, Caller
-from pycurrent.web.authors import AuthorEntry
-from pycurrent.web.pages import look
-from pycurrent.web.pages.look import Look
+from pycurrent.web.extensions import AuthorEntry
+from pycurrent.web.pages import state_badges
+from pycurrent.web.pages.formatting import confirm_text
 from pycurrent.web.pages.notes import PARAMETER, Note
-from pycurrent.web.pages.words import confirm_text
+from pycurrent.web.pages.state_badges import Badge
 from pycurrent.web.users import Role, User
 
 THEME_COOKIE = "pycurrent-theme"
@@ -61,7 +61,7 @@ class Count:
     """How many stages are in a state."""
 
     key: str
-    look: Look
+    badge: Badge
     number: int
 
 
@@ -79,7 +79,7 @@ class LevelChoice:
 class Header:
     """How the pipeline is."""
 
-    result: Look
+    result: Badge
     result_text: str
     counts: tuple[Count, ...]
     jobs: int
@@ -93,7 +93,7 @@ class Header:
     """What who looks may do, for scripts: the server decides."""
     failed: int
     """How many stages have failed, for the title of the page."""
-    looks: dict[str, object]
+    badges: dict[str, object]
     """The words and signs of states, for scripts."""
 
 
@@ -160,11 +160,11 @@ def make_header(request: Request, access: Access, caller: Caller, service: Servi
         case Ok() | Active():
             result_text = ""
     return Header(
-        result=look.of_output(overview.result),
+        result=state_badges.of_output(overview.result),
         result_text=result_text[:300],
         counts=tuple(
-            Count(state.name.lower(), state_look, overview.counts.of(state))
-            for state, state_look in look.OF_STATE.items()
+            Count(state.name.lower(), badge, overview.counts.of(state))
+            for state, badge in state_badges.OF_STATE.items()
         ),
         jobs=overview.jobs,
         problems=tuple(problem.message for problem in overview.problems),
@@ -174,5 +174,5 @@ def make_header(request: Request, access: Access, caller: Caller, service: Servi
         may_confirm=access.allows(request, caller.user, Role.ADMIN),
         roles=tuple(role.value for role in Role if access.allows(request, caller.user, role)),
         failed=overview.counts.failed,
-        looks=look.for_scripts(),
+        badges=state_badges.for_scripts(),
     )

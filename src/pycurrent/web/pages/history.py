@@ -12,8 +12,8 @@ from pycurrent.service import HistoryFilter, Rebuild, Refused
 from pycurrent.store import JobEnd
 from pycurrent.web.api.names import name_of
 from pycurrent.web.context import Asker, ServiceOf
-from pycurrent.web.forms import Form, read_form
-from pycurrent.web.pages import look, routing
+from pycurrent.web.forms import FormFields, read_form
+from pycurrent.web.pages import routing, state_badges
 from pycurrent.web.pages.jobs import outcome_note
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
@@ -79,7 +79,7 @@ async def _history(request: Request, service: ServiceOf) -> Response:
         "history.html",
         wanted=wanted,
         ends=[(name, end.value, end in wanted.ends) for name, end in _ENDS.items()],
-        rows=[(entry, look.of_entry(entry)) for entry in found.entries],
+        rows=[(entry, state_badges.of_entry(entry)) for entry in found.entries],
         operations=await service.archive.operations(),
         query=query,
         newest=None if before is None else f"/history?{query}".rstrip("?"),
@@ -123,7 +123,7 @@ async def _rebuild_matching(request: Request, service: ServiceOf, asker: Asker) 
     return pages_of(request).go(_address(form), _note(outcomes))
 
 
-def _address(form: Form) -> str:
+def _address(form: FormFields) -> str:
     """The page with the filter that the form was sent with."""
     query = query_of(filter_of({name: form.text(name) for name in _FIELDS}))
     return f"/history?{query}".rstrip("?")

@@ -18,12 +18,12 @@ from pycurrent.service import (
     Service,
 )
 from pycurrent.web.context import Asker, ServiceOf
-from pycurrent.web.pages import look, routing
-from pycurrent.web.pages.look import Look
+from pycurrent.web.pages import routing, state_badges
+from pycurrent.web.pages.formatting import path, plain
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
+from pycurrent.web.pages.state_badges import Badge
 from pycurrent.web.pages.trend import trend_of
-from pycurrent.web.pages.words import path, plain
 from pycurrent.web.users import Role
 
 LINES = 200
@@ -32,7 +32,7 @@ _RUNS = 40
 
 
 @dataclass(frozen=True, slots=True)
-class LogEnd:
+class LogTail:
     """The last lines of a log."""
 
     text: str
@@ -58,8 +58,8 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
         "job.html",
         job=detail,
         id=job_id,
-        look=look_of(detail),
-        runs=[(run, look.of_entry(run)) for run in runs],
+        shown=badge_of(detail),
+        runs=[(run, state_badges.of_entry(run)) for run in runs],
         trend=trend_of(runs),
         log=await _log_end(service, job_id),
         now=service.engine.clock.now(),
@@ -69,14 +69,14 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
     )
 
 
-def look_of(detail: JobDetail) -> Look:
+def badge_of(detail: JobDetail) -> Badge:
     """How the job is, or how it ended."""
     if detail.active is not None:
-        return look.of_job(detail.active)
-    return look.of_entry(detail.entry)
+        return state_badges.of_job(detail.active)
+    return state_badges.of_entry(detail.entry)
 
 
-async def _log_end(service: Service, job_id: str) -> LogEnd | None:
+async def _log_end(service: Service, job_id: str) -> LogTail | None:
     """None if there is no log any more."""
     try:
         window: LogWindow = await service.logs.window(job_id, None, LINES)
@@ -86,7 +86,7 @@ async def _log_end(service: Service, job_id: str) -> LogEnd | None:
         plain(line.text) + (f" … {line.cut:,} bytes more" if line.cut else "")
         for line in window.lines
     )
-    return LogEnd(text, window.first + 1, window.total, window.size)
+    return LogTail(text, window.first + 1, window.total, window.size)
 
 
 async def _cancel(request: Request, job_id: str, service: ServiceOf, asker: Asker) -> Response:

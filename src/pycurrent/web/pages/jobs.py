@@ -8,10 +8,10 @@ from fastapi import FastAPI, Request, Response
 
 from pycurrent.errors import PycurrentError
 from pycurrent.service import Action, Done, Refused, Service
-from pycurrent.service.words import plural
+from pycurrent.service.formatting import plural
 from pycurrent.web.context import Asker, ServiceOf
 from pycurrent.web.forms import read_form
-from pycurrent.web.pages import look, routing
+from pycurrent.web.pages import routing, state_badges
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.users import Role
@@ -32,7 +32,7 @@ async def _jobs(request: Request, service: ServiceOf) -> Response:
     return pages.render(
         request,
         "jobs.html",
-        rows=[(job, look.of_job(job)) for job in jobs[:SHOWN]],
+        rows=[(job, state_badges.of_job(job)) for job in jobs[:SHOWN]],
         total=len(jobs),
         now=service.engine.clock.now(),
         may_cancel=pages.may(request, Role.BUILDER),

@@ -13,9 +13,9 @@ from pycurrent.web.auth import Access, TooManyAttempts, access_of
 from pycurrent.web.auth.cookies import LOGIN
 from pycurrent.web.forms import read_form
 from pycurrent.web.pages import routing
+from pycurrent.web.pages.formatting import own_path
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
-from pycurrent.web.pages.words import own_path
 from pycurrent.web.users import LoginRefused, PasswordLogin, RedirectLogin, User
 from pycurrent.web.users.keys import new_key
 
@@ -90,7 +90,7 @@ def _login_name(provider: PasswordLogin, name: str) -> str:
 
 def _let_in(request: Request, access: Access, user: User, next: str) -> Response:
     response = RedirectResponse(next, status_code=303)
-    access.let_in(request, response, user)
+    access.log_in(request, response, user)
     return response
 
 
@@ -126,7 +126,7 @@ async def _finish(request: Request, provider: str) -> Response:
 
 async def _logout(request: Request) -> Response:
     response = pages_of(request).go("/login", Note("You are logged out."))
-    access_of(request).shut_out(request, response)
+    access_of(request).log_out(request, response)
     return response
 
 

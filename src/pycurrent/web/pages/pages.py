@@ -12,10 +12,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pycurrent.service import Service
-from pycurrent.service.words import local_time, plural
+from pycurrent.service.formatting import local_time, plural
 from pycurrent.web.auth import Caller, NotLoggedIn, Via, access_of, caller_of
-from pycurrent.web.authors import AuthorEntry, AuthorPage
-from pycurrent.web.pages import words
+from pycurrent.web.extensions import AuthorEntry, AuthorPage
+from pycurrent.web.pages import formatting
 from pycurrent.web.pages.frame import make_header, make_page
 from pycurrent.web.pages.modules import Modules
 from pycurrent.web.pages.notes import PARAMETER, Note, Notes
@@ -104,11 +104,11 @@ def _environment(files: Files) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["duration"] = words.duration_or_dash
+    environment.filters["duration"] = formatting.duration_or_dash
     environment.filters["local_time"] = local_time
-    environment.filters["path"] = words.path
-    environment.filters["plain"] = words.plain
-    environment.filters["waits"] = words.waits
+    environment.filters["path"] = formatting.path
+    environment.filters["plain"] = formatting.plain
+    environment.filters["waits"] = formatting.waits
     environment.globals["plural"] = plural
     modules = Modules(files)
     environment.globals["modules_of"] = lambda path: modules.needed_by(files.current(path))

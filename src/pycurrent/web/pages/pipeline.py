@@ -11,9 +11,9 @@ from fastapi import FastAPI, Request, Response
 from pycurrent.service import Unfold
 from pycurrent.term import BY_CONCERN, Graph, GraphNode, NodeKind, State
 from pycurrent.web.context import ServiceOf
-from pycurrent.web.pages import look, routing
-from pycurrent.web.pages.look import Look
+from pycurrent.web.pages import routing, state_badges
 from pycurrent.web.pages.pages import pages_of
+from pycurrent.web.pages.state_badges import Badge
 from pycurrent.web.users import Role
 
 PER_PAGE = 100
@@ -26,8 +26,8 @@ class Row:
     """A stage, or a folded part of the pipeline."""
 
     node: GraphNode
-    look: Look
-    update: Look | None
+    badge: Badge
+    update: Badge | None
     where: str
     """The lists it is in, from the outside."""
     unfold: str | None
@@ -87,7 +87,7 @@ def add_pipeline_page(app: FastAPI) -> None:
 
 async def _pipeline(request: Request, service: ServiceOf) -> Response:
     wanted = Wanted.of(request)
-    graph = service.pipeline.picture(wanted.folds()).graph
+    graph = service.pipeline.snapshot(wanted.folds()).graph
     nodes = sorted(_matching(graph, wanted), key=_concern)
     first = (max(1, wanted.page) - 1) * PER_PAGE
     shown = nodes[first : first + PER_PAGE]
@@ -98,7 +98,7 @@ async def _pipeline(request: Request, service: ServiceOf) -> Response:
         first=first + 1,
         total=len(nodes),
         wanted=wanted,
-        states=[(state.name.lower(), shown.word) for state, shown in look.OF_STATE.items()],
+        states=[(state.name.lower(), shown.word) for state, shown in state_badges.OF_STATE.items()],
         newer=f"/?{wanted.query(page=wanted.page - 1)}" if first > 0 else None,
         older=f"/?{wanted.query(page=wanted.page + 1)}" if first + PER_PAGE < len(nodes) else None,
     )
@@ -139,8 +139,8 @@ def _row(node: GraphNode, where: str) -> Row:
     assert node.state is not None
     return Row(
         node=node,
-        look=look.OF_STATE[node.state],
-        update=None if node.update is None else look.OF_ACTIVITY[node.update],
+        badge=state_badges.OF_STATE[node.state],
+        update=None if node.update is None else state_badges.OF_ACTIVITY[node.update],
         where=where,
         unfold=None if node.fold is None else f"{node.fold.key}:{node.fold.value}",
     )

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from fastapi import Depends, FastAPI, Response
 
-from pycurrent.web.auth import meant, require
+from pycurrent.web.auth import csrf_checked, require
 from pycurrent.web.users import Role
 
 Endpoint: TypeAlias = Callable[..., Awaitable[Response]]
@@ -32,7 +32,7 @@ def open_page(app: FastAPI, path: str, endpoint: Endpoint) -> None:
 
 def open_action(app: FastAPI, path: str, endpoint: Endpoint) -> None:
     """Something that anybody may do, for themselves."""
-    _add(app, ["POST"], path, endpoint, meant)
+    _add(app, ["POST"], path, endpoint, csrf_checked)
 
 
 def _add(

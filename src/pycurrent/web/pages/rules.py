@@ -10,9 +10,9 @@ from fastapi import FastAPI, Request, Response
 from pycurrent.engine import LogRule
 from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.service import Service, Trial, rules_from_csv, rules_to_csv
-from pycurrent.service.words import plural
+from pycurrent.service.formatting import plural
 from pycurrent.web.context import ServiceOf
-from pycurrent.web.forms import Form, read_form
+from pycurrent.web.forms import FormFields, read_form
 from pycurrent.web.pages import routing
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
@@ -34,7 +34,7 @@ class Draft:
     """The pattern of the rule that is changed; empty for a new one."""
 
     @classmethod
-    def of(cls, form: Form) -> Draft:
+    def of(cls, form: FormFields) -> Draft:
         return cls(
             form.text("pattern"), form.text("report"), form.text("score"), form.text("replacing")
         )

@@ -10,17 +10,17 @@ from fastapi.responses import PlainTextResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from pycurrent.engine import Level
-from pycurrent.service.words import plural
+from pycurrent.service.formatting import plural
 from pycurrent.web.auth import NotAllowed, caller_of
-from pycurrent.web.authors import Visit
 from pycurrent.web.context import Asker, ServiceOf
+from pycurrent.web.extensions import Visit
 from pycurrent.web.forms import read_form
 from pycurrent.web.pages import routing
+from pycurrent.web.pages.formatting import confirm_text, own_path
 from pycurrent.web.pages.frame import THEME_COOKIE, THEMES
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.pages.static import files_of
-from pycurrent.web.pages.words import confirm_text, own_path
 from pycurrent.web.users import Role
 
 _YEAR = 365 * 24 * 3600

@@ -8,8 +8,8 @@ from datetime import timedelta
 from statistics import median
 
 from pycurrent.service import HistoryEntry
-from pycurrent.service.words import duration
-from pycurrent.web.pages.look import of_entry
+from pycurrent.service.formatting import duration
+from pycurrent.web.pages.state_badges import of_entry
 
 WIDTH = 400
 HEIGHT = 60

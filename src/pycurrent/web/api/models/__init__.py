@@ -14,9 +14,9 @@ from pycurrent.web.api.models.jobs import (
 )
 from pycurrent.web.api.models.logs import LogMatchesModel, LogWindowModel
 from pycurrent.web.api.models.model import Model, Whole
-from pycurrent.web.api.models.picture import NodeStateModel, PictureModel
 from pycurrent.web.api.models.pipeline import OverviewModel
 from pycurrent.web.api.models.rules import RuleModel, RulesModel, TrialModel
+from pycurrent.web.api.models.snapshot import NodeStateModel, SnapshotModel
 
 __all__ = [
     "ConfirmationModel",
@@ -30,9 +30,9 @@ __all__ = [
     "OutcomeModel",
     "OutcomesModel",
     "OverviewModel",
-    "PictureModel",
     "RuleModel",
     "RulesModel",
+    "SnapshotModel",
     "TrialModel",
     "Whole",
 ]

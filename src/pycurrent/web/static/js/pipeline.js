@@ -73,18 +73,18 @@ class Page {
 
   // Reading
 
-  /** Read the picture and show it, with the events that happened meanwhile. */
+  /** Read the snapshot and show it, with the events that happened meanwhile. */
   async load() {
     this.pending = [];
     this.isStale = false;
     const began = performance.now();
     try {
       const isUnfolded = this.wantsUnfolded;
-      const picture = await this.read(isUnfolded);
+      const snapshot = await this.read(isUnfolded);
       const late = this.pending;
-      this.show(new Tree(picture, { isUnfolded }));
+      this.show(new Tree(snapshot, { isUnfolded }));
       for (const states of late) this.patch(states);
-      live.start(picture.last_event);
+      live.start(snapshot.last_event);
       this.failed = false;
     } catch (error) {
       this.isStale = true;

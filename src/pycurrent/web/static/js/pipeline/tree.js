@@ -12,17 +12,17 @@ import { Box, Container, put } from "./containers.js";
 import { findItems } from "./items.js";
 import { findStacks } from "./stacks.js";
 
-/** The tree of a picture that the server has sent. */
+/** The tree of a snapshot that the server has sent. */
 export class Tree {
-  constructor(picture, { isUnfolded = false } = {}) {
-    this.version = picture.version;
+  constructor(snapshot, { isUnfolded = false } = {}) {
+    this.version = snapshot.version;
     /** Whether the server was asked to open all folds. */
     this.isUnfolded = isUnfolded;
     this.boxes = new Map();
     this.root = new Container("root", "");
-    const groups = this.readGroups(picture);
-    this.readBoxes(picture, groups);
-    const edges = this.readEdges(picture);
+    const groups = this.readGroups(snapshot);
+    this.readBoxes(snapshot, groups);
+    const edges = this.readEdges(snapshot);
     findItems(groups, edges);
     flatten(this.root);
     findStacks(this.root, edges);
@@ -32,9 +32,9 @@ export class Tree {
     this.folds = [...this.boxes.values()].filter(({ kind }) => kind === "fold");
   }
 
-  readGroups(picture) {
+  readGroups(snapshot) {
     const groups = new Map([[null, this.root]]);
-    for (const { id, kind, label, parent } of picture.groups) {
+    for (const { id, kind, label, parent } of snapshot.groups) {
       const group = new Container(kind, label);
       put(group, groups.get(parent ?? null));
       group.depth = group.parent.depth + 1;
@@ -43,17 +43,17 @@ export class Tree {
     return groups;
   }
 
-  readBoxes(picture, groups) {
-    for (const node of picture.nodes) {
+  readBoxes(snapshot, groups) {
+    for (const node of snapshot.nodes) {
       const box = new Box(node);
       this.boxes.set(node.id, box);
       put(box, groups.get(node.group ?? null));
     }
   }
 
-  readEdges(picture) {
+  readEdges(snapshot) {
     const edges = [];
-    for (const { source, target, kind } of picture.edges) {
+    for (const { source, target, kind } of snapshot.edges) {
       const from = this.boxes.get(source);
       const to = this.boxes.get(target);
       from.outs.push(to);

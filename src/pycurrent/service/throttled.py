@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 
-class Paced:
+class Throttled:
     """Calls a function of the event loop once for all that has asked for it meanwhile.
 
     The function gives how many seconds to let pass, at least, before it is called again. The

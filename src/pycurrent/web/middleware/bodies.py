@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pycurrent.web.protection.render import Render
+from pycurrent.web.middleware.render import Render
 
 LARGEST_BODY = 1 << 20
 """In bytes."""

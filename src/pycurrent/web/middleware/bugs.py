@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pycurrent.web.protection.render import Render
+from pycurrent.web.middleware.render import Render
 
 _log = logging.getLogger(__name__)
 

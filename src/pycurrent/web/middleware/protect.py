@@ -5,13 +5,13 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from pycurrent.web.auth import Entrance, Site
-from pycurrent.web.protection.bodies import LimitedBodies
-from pycurrent.web.protection.bugs import BugsAnswered
-from pycurrent.web.protection.compact import Compact
-from pycurrent.web.protection.headers import SecurityHeaders
-from pycurrent.web.protection.heads import HeadsAnswered
-from pycurrent.web.protection.hosts import OwnHostsOnly
-from pycurrent.web.protection.render import Render
+from pycurrent.web.middleware.bodies import LimitedBodies
+from pycurrent.web.middleware.bugs import BugsAnswered
+from pycurrent.web.middleware.compact import Compact
+from pycurrent.web.middleware.headers import SecurityHeaders
+from pycurrent.web.middleware.heads import HeadsAnswered
+from pycurrent.web.middleware.hosts import OwnHostsOnly
+from pycurrent.web.middleware.render import Render
 
 
 def protect(app: FastAPI, site: Site, render: Render) -> None:

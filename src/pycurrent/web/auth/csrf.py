@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from fastapi import Request
 
-from pycurrent.web.auth.errors import Forged
+from pycurrent.web.auth.errors import CsrfRejected
 from pycurrent.web.auth.names import NoHostName, origin_of
 from pycurrent.web.forms import read_form
 from pycurrent.web.users.keys import is_form_token
@@ -29,10 +29,10 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plai
 
 
 def check_origin(request: Request, *, public_origin: str | None) -> None:
-    """Raises `Forged` if it says that it comes from another site's page."""
+    """Raises `CsrfRejected` if it says that it comes from another site's page."""
     site = request.headers.get("sec-fetch-site")
     if site not in {None, "same-origin", "none"}:
-        raise Forged("this was sent by a page of another site")
+        raise CsrfRejected("this was sent by a page of another site")
     origin = request.headers.get("origin")
     if origin is None:
         return
@@ -40,14 +40,14 @@ def check_origin(request: Request, *, public_origin: str | None) -> None:
     if public_origin is not None:
         own.add(public_origin)
     if _spelled(origin) not in own:
-        raise Forged(
+        raise CsrfRejected(
             f"this was sent by a page of {origin}, not of {' or '.join(sorted(own))}: if that is"
             " how this site is reached, say so with --public-url"
         )
 
 
 async def check_token(request: Request, key: str | None) -> None:
-    """Raises `Forged` unless it brings the token that belongs to `key`, the browser's cookie.
+    """Raises `CsrfRejected` unless it brings the token that belongs to `key`, the browser's cookie.
 
     A program that sends neither a cookie nor a form needs none.
     """
@@ -59,7 +59,7 @@ async def check_token(request: Request, key: str | None) -> None:
     if given is None and is_form:
         given = (await read_form(request)).get(FIELD)
     if key is None or given is None or not is_form_token(given, key):
-        raise Forged(
+        raise CsrfRejected(
             "this was not sent from one of our pages, or from one that was open for too long:"
             " go back, load it again, and try once more"
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from pycurrent.engine import JobState
 from pycurrent.service import HistoryEntry, JobView
-from pycurrent.service.words import job_word
+from pycurrent.service.formatting import job_word
 from pycurrent.store import JobEnd
 from pycurrent.term import (
     BY_CONCERN,
@@ -23,7 +23,7 @@ from pycurrent.web.api.names import name_of
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Badge:
     """`sign` is one of ok, failed, running, waiting, ready, blocked."""
 
     sign: str
@@ -39,7 +39,7 @@ _SIGNS = {
     State.BLOCKED: "blocked",
 }
 
-OF_STATE = {state: Look(_SIGNS[state], state.short_word) for state in BY_CONCERN}
+OF_STATE = {state: Badge(_SIGNS[state], state.short_word) for state in BY_CONCERN}
 """In the order of concern."""
 
 OF_ACTIVITY = {activity: OF_STATE[state_of_activity(activity)] for activity in Activity}
@@ -61,33 +61,33 @@ _JOB_SIGNS = {
     JobState.ENDED: "running",
 }
 
-_OF_JOB = {state: Look(sign, job_word(state)) for state, sign in _JOB_SIGNS.items()}
+_OF_JOB = {state: Badge(sign, job_word(state)) for state, sign in _JOB_SIGNS.items()}
 
 
 def for_scripts() -> dict[str, object]:
     """The looks of states, in the order of concern, as the scripts of the pages read them."""
     return {
-        "stages": [{"name": name_of(state), **asdict(look)} for state, look in OF_STATE.items()],
-        "jobs": {name_of(state): asdict(look) for state, look in _OF_JOB.items()},
+        "stages": [{"name": name_of(state), **asdict(badge)} for state, badge in OF_STATE.items()],
+        "jobs": {name_of(state): asdict(badge) for state, badge in _OF_JOB.items()},
     }
 
 
-def of_entry(entry: HistoryEntry) -> Look:
+def of_entry(entry: HistoryEntry) -> Badge:
     """How a job that was recorded has ended."""
     sign = "running" if entry.end is None else _END_SIGNS[entry.end]
-    return Look(sign, entry.end_word)
+    return Badge(sign, entry.end_word)
 
 
-def of_job(job: JobView) -> Look:
+def of_job(job: JobView) -> Badge:
     """A job that has not ended."""
-    return Look("failed", "cancelling") if job.cancelled is not None else _OF_JOB[job.state]
+    return Badge("failed", "cancelling") if job.cancelled is not None else _OF_JOB[job.state]
 
 
-def of_output(output: Output[Any]) -> Look:
+def of_output(output: Output[Any]) -> Badge:
     match output:
         case Ok():
-            return Look("ok", "ok")
+            return Badge("ok", "ok")
         case Failed():
-            return Look("failed", "failed")
+            return Badge("failed", "failed")
         case Active(activity):
             return OF_ACTIVITY[activity]

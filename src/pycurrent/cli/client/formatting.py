@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from pycurrent.cli.client.answers import Entry, Job, Outcome, Stage, Wait
+from pycurrent.cli.client.answers import (
+    EntryAnswer,
+    JobAnswer,
+    OutcomeAnswer,
+    StageAnswer,
+    WaitAnswer,
+)
 from pycurrent.cli.output import one_line
 from pycurrent.engine import JobState
-from pycurrent.service.words import duration, job_word, local_time
+from pycurrent.service.formatting import duration, job_word, local_time
 from pycurrent.term import State
 
 
@@ -16,7 +22,7 @@ def moment(text: str) -> str:
     return local_time(datetime.fromisoformat(text))
 
 
-def waits(wait: Wait) -> str:
+def waits(wait: WaitAnswer) -> str:
     """What for."""
     if wait["reason"] == "confirmation":
         return f"for confirmation (its level is {wait.get('level')})"
@@ -25,7 +31,7 @@ def waits(wait: Wait) -> str:
     return f"for a resource of pool {one_line(wait.get('pool', ''))}{where}"
 
 
-def job_line(job: Job) -> str:
+def job_line(job: JobAnswer) -> str:
     """A job that has not ended, in a line."""
     began = datetime.fromisoformat(job["started"] or job["created"])
     took = duration(datetime.now(UTC) - began)
@@ -50,12 +56,12 @@ def _member(name: str) -> str:
     return name.upper().replace("-", "_")
 
 
-def end_word(entry: Entry) -> str:
+def end_word(entry: EntryAnswer) -> str:
     """The word for how a job ended."""
     return "not ended" if entry["end"] is None else entry["end"].replace("-", " ")
 
 
-def entry_line(entry: Entry) -> str:
+def entry_line(entry: EntryAnswer) -> str:
     """A job that has ended, in a line."""
     when = moment(entry["finished"] or entry["created"])
     took = "" if entry["took"] is None else duration(timedelta(seconds=entry["took"]))
@@ -64,7 +70,7 @@ def entry_line(entry: Entry) -> str:
     return f"{when}  {end_word(entry):<11}  {took:>12}  {entry['id']}  {what}{why}"
 
 
-def outcome_line(outcome: Outcome, done: str) -> str:
+def outcome_line(outcome: OutcomeAnswer, done: str) -> str:
     """What has become of a command on a job; `done` is what it did."""
     job = outcome["job"]
     match outcome["outcome"]:
@@ -76,7 +82,7 @@ def outcome_line(outcome: Outcome, done: str) -> str:
             return f"{job}  refused: {one_line(outcome['why'] or '')}"
 
 
-def stage_lines(stage: Stage) -> Iterator[str]:
+def stage_lines(stage: StageAnswer) -> Iterator[str]:
     """What a stage is at, or why it failed, and its job."""
     state = stage["state"]
     if stage["update"] is not None and state == "ok":

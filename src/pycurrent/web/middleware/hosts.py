@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pycurrent.web.auth import Site
-from pycurrent.web.protection.render import Render
+from pycurrent.web.middleware.render import Render
 
 
 class OwnHostsOnly:
@@ -22,7 +22,7 @@ class OwnHostsOnly:
         if scope["type"] == "http":
             request = Request(scope, receive)
             hosts = request.headers.getlist("host")
-            if len(hosts) != 1 or not self._site.answers_to(hosts[0], request.url.scheme):
+            if len(hosts) != 1 or not self._site.allows_host(hosts[0], request.url.scheme):
                 named = hosts[0][:100] if hosts else "no name"
                 error = HTTPException(
                     421,

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from pycurrent.engine import Level
 from pycurrent.service import ForConfirmation, InQueue, Wait
-from pycurrent.service.words import duration
+from pycurrent.service.formatting import duration
 
 _CONTROL = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # sequences that set colours and move the cursor (ECMA-48)

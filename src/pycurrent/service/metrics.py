@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from pycurrent.cache import Cache
 from pycurrent.engine import AnyPool, DrivenJob, Effect, JobState, OpenEngine, Pool, Step
+from pycurrent.service.models import JobView, StageChange
 from pycurrent.service.view import EngineView
-from pycurrent.service.views import JobView, StageChange
 from pycurrent.store import JobEnd
 from pycurrent.term import Stats
 
 
 @dataclass(frozen=True, slots=True)
-class PoolMeasures:
+class PoolMetrics:
     """A pool that jobs have used. Capacity and use are None where the pool does not tell."""
 
     label: str
@@ -25,7 +25,7 @@ class PoolMeasures:
 
 
 @dataclass(frozen=True, slots=True)
-class Measures:
+class MetricsReading:
     """How an engine is now."""
 
     stages: Stats
@@ -35,7 +35,7 @@ class Measures:
     """How many jobs that have not ended are in each state."""
     ended: tuple[tuple[JobEnd, int], ...]
     """How many jobs have ended in each way since the engine started."""
-    pools: tuple[PoolMeasures, ...]
+    pools: tuple[PoolMetrics, ...]
     cache_items: int
     """How many results are kept in memory, those included that are being made."""
     followers: int
@@ -48,7 +48,7 @@ Evaluated = Callable[[float], None]
 Waited = Callable[[str, float], None]
 
 
-class Gauge:
+class Metrics:
     """Measures an engine from now on."""
 
     def __init__(self, engine: OpenEngine, view: EngineView, followers: Callable[[], int]) -> None:
@@ -74,7 +74,7 @@ class Gauge:
         """
         self._waited.append(told)
 
-    def read(self) -> Measures:
+    def read(self) -> MetricsReading:
         """Looks at all jobs that have not ended."""
         states: dict[JobState, int] = dict.fromkeys(JobState, 0)
         queues: Counter[str] = Counter()
@@ -89,7 +89,7 @@ class Gauge:
         for gone in self._ready.keys() - active:
             # Nobody needed it any more, so no stage has told of its end.
             del self._ready[gone]
-        return Measures(
+        return MetricsReading(
             stages=self._engine.stats,
             evaluations=self._engine.steps,
             jobs=tuple(item for item in states.items() if item[0] is not JobState.ENDED),
@@ -135,7 +135,7 @@ class Gauge:
                 told(job.pool, now - ready)
 
 
-def _measures(pool: AnyPool, queue: int) -> PoolMeasures:
+def _measures(pool: AnyPool, queue: int) -> PoolMetrics:
     if isinstance(pool, Pool):
-        return PoolMeasures(pool.label, pool.capacity, pool.used, queue)
-    return PoolMeasures(pool.label, None, None, queue)
+        return PoolMetrics(pool.label, pool.capacity, pool.used, queue)
+    return PoolMetrics(pool.label, None, None, queue)

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import ConfigDict, Field
 
-from pycurrent.service import Picture
+from pycurrent.service import Snapshot
 from pycurrent.web.api.models.model import Model, Text
 from pycurrent.web.api.models.pipeline import StatsModel
 from pycurrent.web.api.names import (
@@ -70,7 +70,7 @@ class GroupModel(Model):
     parent: str | None = None
 
 
-class PictureModel(Model):
+class SnapshotModel(Model):
     """The diagram."""
 
     version: int = Field(description="Changes with the structure.")
@@ -81,13 +81,13 @@ class PictureModel(Model):
     groups: list[GroupModel] = Field(description="Each after those around it.")
 
     @classmethod
-    def of(cls, picture: Picture) -> Self:
-        graph = picture.graph
+    def of(cls, snapshot: Snapshot) -> Self:
+        graph = snapshot.graph
         return cls.model_validate(
             {
-                "version": picture.version,
-                "last_event": str(picture.last_event),
-                "stats": picture.stats,
+                "version": snapshot.version,
+                "last_event": str(snapshot.last_event),
+                "stats": snapshot.stats,
                 "nodes": graph.nodes,
                 "edges": graph.edges,
                 "groups": graph.groups,
