@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pycurrent.engine.follow import follow, read_for_matching, tail, watch_file
+from pycurrent.engine.follow import follow, tail, watch_file
 from pycurrent.engine.watching import FileWatcher
 from pycurrent.engine.watching.inotify import InotifyWatcher
 from pycurrent.engine.watching.portable import WatchfilesWatcher
@@ -120,41 +120,3 @@ def test_tail_reads_across_blocks_and_no_further_than_its_limit(path: Path) -> N
 
     assert tail(path, 2) == line * 2
     assert tail(path, 2, limit=150_000) == (line * 2)[-150_000:]
-
-
-def test_matching_reads_whole_lines(path: Path) -> None:
-    """A chunk ends where a line ends, so that a pattern sees each line whole."""
-    text = "".join(f"line {i} äöü\n" for i in range(20_000))
-    path.write_text(text)
-
-    chunks = list(read_for_matching(path, chunk=1000))
-
-    assert "".join(chunks) == text
-    assert len(chunks) > 1
-    assert all(chunk.endswith("\n") for chunk in chunks)
-
-
-def test_matching_replaces_what_is_no_text(path: Path) -> None:
-    """Bytes that are no UTF-8 do not stop a log from being matched."""
-    path.write_bytes(b"ok \xff\xfe error\n")
-
-    assert "".join(read_for_matching(path)) == "ok \ufffd\ufffd error\n"
-
-
-def test_matching_leaves_out_the_middle_of_a_huge_log(path: Path) -> None:
-    """Of a log beyond the limit the beginning and the end are read, in bounded memory."""
-    path.write_bytes(b"begin" + b"." * 100_000 + b"end")
-
-    chunks = list(read_for_matching(path, limit=20))
-
-    assert chunks == ["begin.....", ".......end"]
-
-
-def test_a_line_longer_than_a_chunk_is_cut(path: Path) -> None:
-    """One endless line does not make the reader hold all of it."""
-    path.write_text("ä" * 1_000_000)
-
-    chunks = list(read_for_matching(path, chunk=50_000))
-
-    assert "".join(chunks) == "ä" * 1_000_000
-    assert max(map(len, chunks)) < 200_000

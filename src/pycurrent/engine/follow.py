@@ -1,15 +1,13 @@
-"""Reads logs: as they grow, their ends, and as text in which to look for a failure's cause.
+"""Reads logs: as they grow, and their ends.
 
 All of it works on the file alone, so it serves another process than the one that writes.
 """
 
 import asyncio
-import codecs
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
 
 from pycurrent.engine.watching import FileWatcher, Notice, file_watcher
 
@@ -100,34 +98,3 @@ def _last_lines(text: bytes, lines: int) -> bytes:
         if position < 0:
             return text
     return text[position + 1 :]
-
-
-def read_for_matching(path: Path, *, limit: int = 64 << 20, chunk: int = 1 << 20) -> Iterator[str]:
-    """The text of a log in chunks of about `chunk` characters, for patterns to be matched against.
-
-    A chunk ends at the end of a line, so that no line is cut, unless it is longer than a chunk.
-    Of a log longer than `limit` bytes the middle is left out: the beginning and the end, half of
-    the limit each, say most about a failure. What is no UTF-8 is replaced by U+FFFD. Raises
-    OSError if the file can't be read.
-    """
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        half = limit // 2
-        for start, end in [(0, size)] if size <= limit else [(0, half), (size - half, size)]:
-            yield from _text(file, start, end, chunk)
-
-
-def _text(file: BinaryIO, start: int, end: int, chunk: int) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    file.seek(start)
-    pending = ""
-    while start < end and (block := file.read(min(_BLOCK, end - start))):
-        start += len(block)
-        pending += decoder.decode(block)
-        if len(pending) >= chunk:
-            cut = pending.rfind("\n") + 1 or len(pending)
-            yield pending[:cut]
-            pending = pending[cut:]
-    pending += decoder.decode(b"", final=True)
-    if pending:
-        yield pending
