@@ -119,6 +119,7 @@ async def test_a_value_that_changes_is_told(engine: OpenEngine, shop: Workshop) 
         await h.settle()
         shop.work.succeed()
         await h.settle()
+        shop.stubborn = False
         assert causes(h) == [NeverBuilt(), ValueChanged("one", "two"), ValueChanged("two", "four")]
 
 
