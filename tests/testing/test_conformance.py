@@ -141,7 +141,7 @@ async def test_publishers_and_operations_pass(tmp_path: Path) -> None:
 
 async def test_something_else_is_refused(tmp_path: Path) -> None:
     """With a message that says what it takes."""
-    with pytest.raises(TypeError, match="is no Builder"):
+    with pytest.raises(TypeError, match="is neither a Builder"):
         await check_builder(42, "a", state_dir=tmp_path)  # type: ignore[arg-type]
 
 
@@ -404,7 +404,7 @@ async def test_an_unexpected_value_is_caught(tmp_path: Path) -> None:
 async def test_a_context_in_the_key_is_caught(tmp_path: Path) -> None:
     """Where the test gives the same builder with another context."""
     await check_builder(Secret("one"), "a", state_dir=tmp_path)
-    with pytest.raises(AssertionError, match="the context is no part of the key; asked for"):
+    with pytest.raises(AssertionError, match="the context is not part of the key; asked for"):
         await check_builder(Secret("one"), "a", other_context=Secret("two"), state_dir=tmp_path)
 
 

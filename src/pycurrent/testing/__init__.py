@@ -1,4 +1,4 @@
-"""What tests of pipelines and plugins use."""
+"""The test kit for pipelines and plugins."""
 
 from pycurrent.term import evaluate
 from pycurrent.testing.build import Build

@@ -16,9 +16,9 @@ from pycurrent.store import JobRecord
 class Build:
     """One recorded build.
 
-    `outcome` is the value, or the message of the failure; None for one that was interrupted,
-    of which `ok` is None, too. `value` is what the key was set to, as JSON, where the operation
-    has one. `created`, `started` and `finished` are aware, in UTC, by the engine's clock.
+    `outcome` is the value, or the message of the failure; it and `ok` are None for an interrupted
+    build. `value` is the value that the key was set to, as JSON, if the operation has one.
+    `created`, `started` and `finished` are aware, in UTC, by the engine's clock.
     """
 
     op: str
@@ -35,12 +35,12 @@ class Build:
 
     @property
     def ready(self) -> datetime:
-        """When it could start but for a resource or confirmation: `created`."""
+        """The same as `created`."""
         return self.created
 
     @property
     def running(self) -> datetime | None:
-        """When its work began: `started`."""
+        """The same as `started`."""
         return self.started
 
     @classmethod
@@ -65,7 +65,7 @@ class Build:
 
 
 def _decoded(op: str, text: str, engine: OpenEngine) -> Any:
-    """As the operation's type, or as plain JSON if it is not known or can't read it any more."""
+    """The value as the operation's type, or as plain JSON if that is unknown or can't read it."""
     op_type = engine.service(Cache).find_op_type(op)
     if op_type is not None:
         try:

@@ -1,4 +1,4 @@
-"""A clock that only moves when it is told to."""
+"""A clock that moves only on demand."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pycurrent.engine import Clock, Timer
 from pycurrent.engine.clock import Agenda
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-"""When tests begin, unless they say otherwise."""
+"""The date at which tests begin by default."""
 
 
 class VirtualClock(Clock):
     """A clock for tests: time stands still between calls of `move`.
 
-    Made anywhere; moved, set, and asked for calls that are due at once, on an event loop's thread.
-    A `start` without a time zone is in UTC, on each machine.
+    It may be made anywhere; move it, set it, and ask it for calls that are due at once only on the
+    thread of an event loop. A `start` without a time zone is in UTC, on each machine.
     """
 
     def __init__(self, start: datetime = START) -> None:
         self._elapsed = timedelta()
-        """Since it was made, on the monotonic clock."""
+        """The time since it was made, on the monotonic clock."""
         self._zero = start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)
         """The date at which nothing had elapsed."""
         order = itertools.count()
@@ -47,13 +47,13 @@ class VirtualClock(Clock):
 
     @property
     def next_timer(self) -> datetime | None:
-        """When the next call is due; None if nobody waits for a time."""
+        """The time of the next call; None if nobody waits for a time."""
         due = self._next()
         return None if due is None else self._zero + due[0]
 
     def move(self, duration: timedelta) -> None:
-        """Jump ahead, in one go. What falls due on the way is called soon, the earliest first,
-        and all of it sees the time at the end of the jump, as after a laptop's sleep.
+        """Jump ahead. Calls that are due on the way are made soon, the earliest first, and all of
+        them see the time at the end of the jump, like after a laptop's sleep.
 
         Raises ValueError for a negative duration. Zero does nothing.
         """
@@ -63,17 +63,15 @@ class VirtualClock(Clock):
         self._fire()
 
     def set(self, date: datetime) -> None:
-        """Set the date, forward or back, as an administrator or a time server does.
+        """Set the date, forward or back, like an administrator or a time server.
 
-        No time passes: only what waits for a date is called, if that has come.
+        No time passes: only calls that wait for a date are made, if that has come.
         """
         self._zero += date - self.now()
         self._fire()
 
     def _next(self) -> tuple[timedelta, int, Agenda[datetime] | Agenda[timedelta]] | None:
-        """The call that is due next: what has elapsed then, its place in the order, and where
-        it stands.
-        """
+        """The next call: its elapsed time, its place in the order, and its index."""
         date, delay = self._dates.next, self._delays.next
         calls: list[tuple[timedelta, int, Agenda[datetime] | Agenda[timedelta]]] = []
         if date is not None:

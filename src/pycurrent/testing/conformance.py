@@ -3,15 +3,15 @@
     async def test_frob_keeps_the_rules(tmp_path):
         await check_builder(Frob(), "a", value="frobbed", state_dir=tmp_path)
 
-They run the operation for real, several times, each in a state directory of its own. A rule that
-is broken is an `AssertionError`, which says what was seen and how to mend it. The rules:
+They run the operation several times, for real, each time in another state directory. A broken rule
+raises an `AssertionError` that says what happened and how to fix it. The rules:
 
-- keys, values and outcomes can be stored: the text is the same each time, and what is read back
-  from it is equal; different keys have different texts;
-- the description is a line;
-- `job.start` is awaited once, and no command is run before;
-- the outcome that was made is known after a restart, and not made again;
-- fields of the operation (its context) are no part of the key;
+- keys, values and outcomes can be stored: the text is the same each time, and reading it gives an
+  equal object; different keys have different texts;
+- the description is one line;
+- `job.start` is awaited once, and no command runs before;
+- the outcome is known after a restart, and not made again;
+- fields of the operation (its context) are not part of the key;
 - a job that is cancelled while it runs ends soon;
 - no job leaves a process or a temporary file behind, whichever way it ends;
 - a failure says why.
@@ -36,7 +36,7 @@ V = TypeVar("V")
 O = TypeVar("O")  # noqa: E741
 
 TIMEOUT = 30.0
-"""Seconds for each run of the operation, and for its end after it was cancelled."""
+"""Seconds for each run of the operation, and for its end after a cancellation."""
 
 
 async def check_builder(
@@ -50,14 +50,13 @@ async def check_builder(
     other_context: Builder[K, V] | None = None,
     timeout: float = TIMEOUT,
 ) -> None:
-    """Check a builder, or a function that `@builder` has made; see the module for the rules.
+    """Check a builder, or a function made by `@builder`; see the module for the rules.
 
-    It must succeed for `key`, with `value` if that is given, also when it is run again. `others`
-    are more keys, which are only stored and described; `failing` is one for which it fails.
-    `other_context` is the same builder with other fields; if there is none, a copy is used. The
-    key of a function with several parameters is a tuple of them. All is done in new folders in
-    `state_dir`, which stay. While it runs it has processes and temporary files of this process
-    marked, so run one check at a time.
+    It must succeed for `key`, with `value` if given, also when it runs again. `others` are more
+    keys, which are only stored and described; `failing` is a key for which it fails.
+    `other_context` is the same builder with other fields; by default a copy. The key of a function
+    with several parameters is a tuple of them. Everything happens in new folders in `state_dir`,
+    which stay. A check marks processes and temporary files of this process, so run one at a time.
 
     Raises AssertionError for the first rule that is broken.
     """
@@ -80,7 +79,7 @@ async def check_operation(
 ) -> None:
     """Check a publisher or a general operation, as `check_builder` checks a builder.
 
-    Where that takes a key, this takes a pair of a key and a value.
+    Instead of keys, `others` and `failing` take pairs of a key and a value.
     """
     rest = None if failing is None else Case(*failing)
     asked = _Asked(Case(key, value), outcome, [Case(*other) for other in others], rest)
@@ -89,7 +88,7 @@ async def check_operation(
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What the author has to say."""
+    """The arguments of the plugin's author."""
 
     case: Case
     expected: Any
@@ -119,7 +118,7 @@ async def _check(
             work,
             "it gives what the test expects",
             f"that is {asked.expected!r}, and it gave {outcome.value!r}",
-            "Mend either of them.",
+            "Fix either of them.",
         )
     check_round_trip(work, op_type.outcome, outcome.value, "outcome")
     await check_restart(work, case, outcome, other, place / "run")
@@ -130,7 +129,7 @@ async def _check(
 
 
 def _subject(builder: object, key: Any) -> AnyOperation:
-    """The builder; one that `@builder` has hidden in a function is known to what that gives."""
+    """The builder; for a function made by `@builder`, the one inside its primitives."""
     if isinstance(builder, AnyOperation):
         return builder
     if callable(builder):
@@ -138,4 +137,4 @@ def _subject(builder: object, key: Any) -> AnyOperation:
         primitive = primitive_of(term) if isinstance(term, Current) else None
         if isinstance(primitive, OperationPrimitive):
             return primitive.operation
-    raise TypeError(f"{builder!r} is no Builder, and no function that @builder has made")
+    raise TypeError(f"{builder!r} is neither a Builder nor a function made by @builder")

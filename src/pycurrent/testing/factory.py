@@ -1,4 +1,4 @@
-"""The harnesses of one test, made and looked after."""
+"""Makes the harnesses of one test, and looks after them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pycurrent.testing.processes import processes_marked
 
 
 class HarnessFactory:
-    """Makes harnesses: what the fixture `harness` gives.
+    """Makes harnesses; the type of the fixture `harness`.
 
         async def test_frob(harness: HarnessFactory) -> None:
             async with harness(pipeline) as h:
                 await h.settle()
 
-    All of one test use the same state directory, so to restart is to make another one.
+    All harnesses of one test use the same state directory, so make another one to restart.
     """
 
     def __init__(self, state_dir: Path) -> None:
@@ -36,7 +36,7 @@ class HarnessFactory:
         config: Config | None = None,
         start: datetime = START,
     ) -> Harness:
-        """As `Harness`; it has to have ended when the test has."""
+        """Make a `Harness`, which has to end before the test does."""
         harness = Harness(
             pipeline,
             state_dir=self.state_dir if state_dir is None else state_dir,
@@ -47,14 +47,14 @@ class HarnessFactory:
         return harness
 
     def leftovers(self, test: str) -> list[str]:
-        """What the test with this node id has left behind, each as a sentence."""
+        """The things that the test with this node id has left behind, each as a sentence."""
         left = []
         for harness in self._made:
             if harness.is_open:
                 jobs = ", ".join(job.description for job in harness.jobs.values() if job.job)
                 what = f", with {jobs} at work" if jobs else ""
                 left.append(f"A harness is still open{what}: use it with `async with`.")
-        # pytest tells each process what test it is in, and they tell those that they start.
+        # pytest sets a variable with the test, which all processes inherit.
         for pid, command in processes_marked("PYTEST_CURRENT_TEST", f"{test} (call)").items():
             left.append(f"Process {pid} still runs: {command}. Run commands by `job.exec`.")
         return left

@@ -23,9 +23,9 @@ class Harness:
     """Runs a pipeline in a test: a real engine, real jobs, real files, and a virtual clock.
 
     Use it as an async context manager, once; for a restart make another one with the same
-    `state_dir`. Jobs and monitors go on only while the test awaits something, `settle` above
-    all. Time stands still but for `advance`. At the end everything is cancelled, and what has
-    stopped the engine meanwhile, which is a bug, is raised.
+    `state_dir`. Jobs and monitors go on only while the test awaits something, usually `settle`.
+    Time stands still except during `advance`. At the end everything is cancelled, and if a bug has
+    stopped the engine, it is raised.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Harness:
 
     @property
     def is_open(self) -> bool:
-        """Whether the engine was started, and has not ended."""
+        """True if the engine was started, and has not ended."""
         return self._is_open
 
     # Time
@@ -65,26 +65,26 @@ class Harness:
 
         It waits
 
-        - for steps, jobs and reads of monitors as far as they can go on by themselves;
-        - for threads (`asyncio.to_thread`) and commands: to their end, if they show a sign of
-          life at least every `patience` seconds: use the processor, print, start or end;
-        - for tasks of jobs that sleep in real time, each time up to a second;
-        - where a job reads or writes something itself, a socket say, until 50 ms have been
-          quiet.
+        - for steps, jobs and reads of monitors, as far as they can go on by themselves;
+        - for threads (`asyncio.to_thread`) and commands, to their end, as long as they show a sign
+          of life at least every `patience` seconds: use the processor, print, start or end;
+        - for tasks of jobs that sleep in real time, up to a second each time;
+        - if a job reads or writes something itself, such as a socket, until it has been quiet for
+          50 ms.
 
         It does not wait for confirmation, for the virtual clock, for files that nobody has
         changed yet, or for futures and events that the test itself has to set: with only these
-        it returns at once. What has stopped the engine, if anything, is raised. A test that
-        wants to see a command at work, and knows that it won't end, uses `until`.
+        left it returns at once. If a bug has stopped the engine, it is raised. To see a command at
+        work that won't end by itself, use `until`.
         """
         assert self._settling is not None, "use the harness with `async with`"
         await self._settling.settle(self.engine.opened, patience)
 
     async def until(self, condition: Callable[[], object], *, timeout: float = 10.0) -> None:
-        """Wait, in real time, until the condition holds, however much is still at work.
+        """Wait, in real time, until the condition holds, even if more is at work.
 
-        It is looked at after each turn of the event loop, so it should be cheap. Raises
-        TimeoutError after so many seconds, or what has stopped the engine.
+        It is called after each turn of the event loop, so it should be cheap. Raises TimeoutError
+        after `timeout` seconds, or the bug that has stopped the engine.
         """
         end = monotonic() + timeout
         while not condition():
@@ -98,11 +98,11 @@ class Harness:
 
     async def advance(self, duration: timedelta, *, patience: float = PATIENCE) -> None:
         """Let time pass: from one time for which something waits to the next, with a `settle`
-        before the first and after each. So all that falls due on the way happens in its order, at
-        its time, as often as it would.
+        before the first and after each. So everything due on the way happens in its order, at its
+        time, and as often as it would.
 
-        What sleeps in real time (`asyncio.sleep`) is not on this clock. For a jump, as after the
-        sleep of a laptop, use `clock.move`. Raises ValueError for a negative duration.
+        `asyncio.sleep` takes real time, which is not on this clock. For a jump, like after a
+        laptop's sleep, use `clock.move`. Raises ValueError for a negative duration.
         """
         if duration < timedelta(0):
             raise ValueError(f"time goes forward only, not by {duration}")
@@ -117,16 +117,16 @@ class Harness:
         self.clock.move(duration)
         await self.settle(patience=patience)
 
-    # What it shows
+    # The present state
 
     @property
     def output(self) -> Output[Any]:
-        """What the pipeline amounts to since the last step."""
+        """The output of the pipeline after the last step."""
         return self.engine.output
 
     @property
     def stats(self) -> Stats:
-        """How many stages are in each state."""
+        """The number of stages in each state."""
         return self.engine.stats
 
     @property
@@ -137,7 +137,7 @@ class Harness:
     def find(self, description: str) -> Handle:
         """The job with this description, or the only one whose description contains it.
 
-        Raises LookupError, which names all jobs, if there is none, or several.
+        Raises LookupError, which names all jobs, for none or several.
         """
         jobs = list(self.jobs.values())
         exact = [job for job in jobs if job.description == description]
@@ -148,7 +148,7 @@ class Harness:
         return found[0]
 
     def log(self, description: str) -> str:
-        """The log of the job that `find` gives, so far."""
+        """The log so far of the job that `find` returns."""
         path = self.engine.opened.state.job_path(self.find(description).id)
         return path.read_text(errors="replace")
 

@@ -1,13 +1,13 @@
-"""Telling whether an event loop can go on by itself, and how one would notice.
+"""Finds out whether an event loop can go on by itself, and what would wake it.
 
-An event loop is moved by four things: callbacks that are ready, timers, file descriptors, and
-other threads. `drain` runs what is ready. Of the rest `Lookout` tells what there is that could
-wake a task, leaving out what was there before, and what pycurrent itself keeps open at rest.
-So where tasks wait for nothing but each other, a virtual clock or the test, it is known that
-nothing will happen, without any waiting.
+Four things move an event loop: callbacks that are ready, timers, file descriptors, and other
+threads. `drain` runs everything that is ready. `Lookout` finds the others that could wake a task,
+except those that were there before, and those that pycurrent itself keeps open at rest. So if tasks
+wait only for each other, a virtual clock or the test, it knows without any waiting that nothing
+will happen.
 
-The loops of the standard library show all of this only in private; other loops are taken to
-wait for input or output.
+The loops of the standard library show all of this only in private; other loops are assumed to wait
+for input or output.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from weakref import WeakSet
 from pycurrent.engine.watchdog import WatchdogThread
 
 SOON = 1.0
-"""Seconds: tasks that sleep for longer than this are not waited for."""
+"""In seconds: nobody waits for tasks that sleep for longer than this."""
 
 
 class Prospect(IntEnum):
-    """What can make tasks go on that wait; the more of it, the longer one should look."""
+    """The things that can wake waiting tasks; a higher one is worth a longer wait."""
 
     NOTHING = 0
     """Only a person, the test, or the virtual clock."""
     INPUT = 1
-    """Something that is read or written: it tells within moments, or nobody knows when."""
+    """A file or socket: it reports within moments, or at an unknown time."""
     TIMER = 2
     """A task sleeps in real time, and wakes up soon."""
     WORK = 3
@@ -39,13 +39,13 @@ class Prospect(IntEnum):
 
 
 async def drain() -> None:
-    """Let everything run that can run at once, and all that follows from it."""
+    """Run everything that can run at once, and everything that follows from it."""
     loop = asyncio.get_running_loop()
     # The queue of a loop of the standard library; others get a number of rounds.
     ready = getattr(loop, "_ready", None)
     quiet = 0
-    # Each round looks at the file descriptors, too. One round is not enough: what has been read
-    # in it is called in the next.
+    # Each round looks at the file descriptors, too. One round is not enough: the callbacks for
+    # what it has read run in the next.
     for _ in range(100_000 if ready is not None else 50):
         await asyncio.sleep(0)
         quiet = quiet + 1 if not ready else 0
@@ -54,7 +54,7 @@ async def drain() -> None:
 
 
 class Lookout:
-    """Looks at the running event loop, for what has come since it was made."""
+    """Looks for things in the running event loop that have come since it was made."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -63,7 +63,7 @@ class Lookout:
         self._descriptors = {id(key.fileobj) for key in self._registered()}
 
     def prospect(self, known: Iterable[threading.Thread]) -> Prospect:
-        """What could wake a task; the `known` threads don't count."""
+        """The highest thing that could wake a task; the `known` threads don't count."""
         if self._has_threads(known):
             return Prospect.WORK
         if self._has_timer():
@@ -75,7 +75,7 @@ class Lookout:
         return not all(isinstance(thread, WatchdogThread) for thread in new)
 
     def _has_timer(self) -> bool:
-        """Whether a task waits for a timer: sleeps, or has a timeout."""
+        """True if a task waits for a timer: it sleeps, or has a timeout."""
         tasks = asyncio.all_tasks() - set(self._tasks) - {asyncio.current_task()}
         awaited = {id(getattr(task, "_fut_waiter", None)) for task in tasks}
         until = self._loop.time() + SOON
@@ -103,9 +103,7 @@ class Lookout:
 
 
 def _is_own(handles: Any) -> bool:
-    """Whether these are the reader and writer that pycurrent has for its commands: what they
-    are good for is counted elsewhere.
-    """
+    """True for the reader and writer of pycurrent's own commands, which are counted elsewhere."""
     return all(
         handle is None
         or (getattr(handle._callback, "__module__", None) or "").startswith("pycurrent.engine.")

@@ -1,6 +1,6 @@
-"""The processes that a test has started, and whether they do anything, as Linux tells it.
+"""The processes that a test has started, and their activity, as Linux reports it.
 
-Elsewhere nothing is known: there are none, as far as this goes.
+On other systems it finds no processes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _AT_REST = frozenset("STtIP")
 
 @dataclass(frozen=True, slots=True)
 class ProcessActivity:
-    """What a process has done so far: two that are equal show no sign of life between them."""
+    """The activity of a process so far. Two equal ones show no sign of life in between."""
 
     pid: int
     state: str
@@ -29,12 +29,12 @@ class ProcessActivity:
 
     @property
     def is_at_rest(self) -> bool:
-        """It sleeps. Another one runs, or would if there were a free processor or disk."""
+        """True if it sleeps. Other processes run, or wait for a processor or disk."""
         return self.state in _AT_REST
 
 
 def processes_under(parent: int) -> list[ProcessActivity]:
-    """All that descend from a process, without those that only wait to be reaped."""
+    """All descendants of a process, except those that only wait to be reaped."""
     children: dict[int, list[ProcessActivity]] = {}
     for pid in _pids():
         found = _activity(PROC / str(pid), pid)
@@ -50,15 +50,15 @@ def processes_under(parent: int) -> list[ProcessActivity]:
 
 
 def threads_of_ours(native_ids: Iterable[int]) -> list[ProcessActivity]:
-    """What threads of this process have done, by their native ids."""
+    """The activity of threads of this process, by native id."""
     found = (_activity(PROC / "self" / "task" / str(number), number) for number in native_ids)
     return [entry[1] for entry in found if entry is not None]
 
 
 def processes_marked(name: str, value: str) -> dict[int, str]:
-    """The processes that were started with this in their environment, and their commands.
+    """The processes with this in their environment, and their commands.
 
-    Those whose parents have gone are found in this way, too.
+    This also finds processes whose parents have gone.
     """
     mark = f"{name}={value}".encode()
     found = {}
@@ -73,7 +73,7 @@ def processes_marked(name: str, value: str) -> dict[int, str]:
 
 
 def is_resident(pid: int) -> bool:
-    """Whether it is the helper, or a supervisor, of an engine's commands."""
+    """True for the helper, or a supervisor, of an engine's commands."""
     try:
         return os.fsencode(supervisor.__file__) in (PROC / str(pid) / "cmdline").read_bytes()
     except OSError:
@@ -88,7 +88,7 @@ def _pids() -> Iterator[int]:
 
 
 def _activity(folder: Path, pid: int) -> tuple[int, ProcessActivity] | None:
-    """The parent of a process, and what it has done; None if it has gone."""
+    """The parent of a process, and its activity; None if it has gone."""
     try:
         text = (folder / "stat").read_text(errors="replace")
     except OSError:

@@ -1,7 +1,7 @@
-"""Fixtures for tests of pipelines, for whichever plugin runs coroutines as tests.
+"""Fixtures for tests of pipelines, for any plugin that runs coroutines as tests.
 
-pytest loads this in each project of an environment, so everything else is imported by the
-fixtures, when they are used. They are plain ones: what has to be awaited is left to the test.
+pytest loads this in each project of an environment, so the fixtures import everything else when
+they are used. They are plain fixtures: the test awaits what has to be awaited.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def state_dir(tmp_path: Path) -> Path:
-    """A state directory for the engines of this test; not made yet."""
+    """The path of a state directory for the engines of this test; it does not exist yet."""
     return tmp_path / "state"
 
 
 @pytest.fixture
 def virtual_clock() -> VirtualClock:
-    """A clock that only moves when it is told to, to give to an `Engine`. A harness has its own."""
+    """A clock that moves only on demand, to give to an `Engine`. A harness has its own."""
     from pycurrent.testing import VirtualClock
 
     return VirtualClock()
@@ -34,8 +34,8 @@ def virtual_clock() -> VirtualClock:
 def harness(state_dir: Path, request: pytest.FixtureRequest) -> Iterator[HarnessFactory]:
     """A function that makes a `Harness` of a pipeline: enter it with `async with`.
 
-    All use `state_dir`, unless they are given another one. It is an error to leave one open, or
-    a process running, at the end of the test.
+    All use `state_dir` by default. It is an error to leave one open, or a process running, at the
+    end of the test.
     """
     from pycurrent.testing import HarnessFactory
 

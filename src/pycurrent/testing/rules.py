@@ -1,4 +1,4 @@
-"""What operations are asked for under check, and what is said of a rule that is broken."""
+"""The keys and values of a check, and the message for a broken rule."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ STORABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A key, and the value that it is to be set to; None for builders."""
+    """A key, and the value to set it to; None for builders."""
 
     key: Any
     value: Any
 
     def wanted(self, work: AnyOperation) -> Primitive[Any]:
-        """As a component of the plugin's author would ask for it."""
+        """The primitive that a component of the plugin's author would return."""
         match work:
             case Builder():
                 return work.get(self.key)
@@ -32,12 +32,12 @@ class Case:
             case Operation():
                 return work.apply(self.key, self.value)
             case _:
-                raise TypeError(f"{work!r} is no Builder, Publisher or Operation")
+                raise TypeError(f"{work!r} is not a Builder, Publisher or Operation")
 
 
-def broken(work: AnyOperation, rule: str, seen: str, mend: str) -> NoReturn:
-    """Raise what tells the author: the rule, what was seen, and how to mend it."""
-    raise AssertionError(f"operation {work.id!r} breaks a rule: {rule}; {seen}. {mend}")
+def broken(work: AnyOperation, rule: str, seen: str, fix: str) -> NoReturn:
+    """Raise the error for the author: the rule, what happened, and how to fix it."""
+    raise AssertionError(f"operation {work.id!r} breaks a rule: {rule}; {seen}. {fix}")
 
 
 def codec_of(work: AnyOperation, type: object, what: str) -> Codec[Any]:

@@ -1,8 +1,8 @@
-"""When an engine in a test has settled: nothing more can happen without outside help.
+"""Finds out when an engine in a test has settled: nothing more can happen without outside help.
 
-What the engine itself has under way is known exactly. For what nobody here can know (a command
-that sleeps may wait for a second or for ever) there is a *patience*: as long as there are signs
-of life it is waited for, and a while longer.
+The engine knows its own pending work exactly. For anything else (a command that sleeps may wait for
+a second or forever) there is a *patience*: we wait as long as there are signs of life, and a while
+longer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pycurrent.testing.processes import (
 from pycurrent.testing.threads import CountingExecutor
 
 PATIENCE = 5.0
-"""Seconds that a command or a thread may show no sign of life."""
+"""How many seconds a command or a thread may go without a sign of life."""
 
 TICK = 0.001
 LOOK = 0.05
@@ -34,7 +34,7 @@ LOOK = 0.05
 
 
 class Settling:
-    """Watches one engine, from before it was started."""
+    """Watches one engine, from before its start."""
 
     def __init__(self) -> None:
         self._threads = CountingExecutor.of_running_loop()
@@ -42,7 +42,7 @@ class Settling:
         self._bystanders = {process.pid for process in processes_under(os.getpid())}
 
     async def settle(self, engine: OpenEngine, patience: float) -> None:
-        """Return when nothing more can happen; raise what has stopped the engine."""
+        """Return when nothing more can happen; raise the bug that stopped the engine, if any."""
         vigil = _Vigil(patience)
         while True:
             await drain()
@@ -61,7 +61,7 @@ class Settling:
             return Prospect.NOTHING
         prospect = self._lookout.prospect(self._threads.threads)
         if prospect is Prospect.INPUT and self._children():
-            # It may be a process of theirs that they wait for.
+            # They may wait for one of their own processes.
             return Prospect.WORK
         return prospect
 
@@ -73,7 +73,7 @@ class Settling:
         ]
 
     def _signs(self, engine: OpenEngine) -> tuple[object, ...]:
-        """Equal ones show that nothing has been done in between."""
+        """The activity so far. Equal ones show that nothing has happened in between."""
         numbers = [thread.native_id for thread in self._threads.threads if thread.native_id]
         life = [*self._children(), *threads_of_ours(numbers)]
         if not all(activity.is_at_rest for activity in life):
@@ -82,22 +82,22 @@ class Settling:
 
 
 class _Vigil:
-    """How long there has been no sign of life."""
+    """The time since the last sign of life."""
 
     def __init__(self, patience: float) -> None:
         self._limits = {
             Prospect.INPUT: min(LOOK, patience),
             Prospect.TIMER: min(SOON, patience),
-            # Where processes can't be looked at, only what they print tells that they live.
+            # On systems that hide processes, only their output shows that they live.
             Prospect.WORK: patience if PROC.is_dir() else 4 * patience,
         }
         self._signs: tuple[object, ...] | None = None
         self._since = monotonic()
-        # Most of what one waits for is over before that.
+        # Most waits are over before that.
         self._next_look = self._since + 10 * TICK
 
     def gives_up(self, prospect: Prospect, look: Callable[[], tuple[object, ...]]) -> bool:
-        """Whether it has been too quiet for too long. Looks now and then."""
+        """True if it has been quiet for too long. Looks now and then."""
         now = monotonic()
         if now < self._next_look:
             return False
@@ -111,10 +111,9 @@ class _Vigil:
 
 
 def _jobs_at_work(engine: OpenEngine) -> bool:
-    """Whether there are jobs that may go on by themselves.
+    """True if there are jobs that may go on by themselves.
 
-    Those in the queue of a pool wait for others; but a pool of a plugin's own may be waiting for
-    anything.
+    Queued jobs wait for others; but the pool of a plugin may be waiting for anything.
     """
     return any(
         run.job.state is not JobState.WAITING_FOR_CONFIRMATION

@@ -1,4 +1,4 @@
-"""Rules of what is stored and shown, which are checked without running anything."""
+"""Rules for stored and shown values, which are checked without running anything."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pycurrent.testing.rules import STORABLE, Case, broken, codec_of
 
 
 def check_types(work: AnyOperation) -> OperationType:
-    """The operation has an id, and types that can be stored."""
+    """Check that the operation has an id, and types that can be stored."""
     try:
         return OperationType(type(work))
     except UsageError as error:
@@ -19,7 +19,7 @@ def check_types(work: AnyOperation) -> OperationType:
 
 
 def check_texts(work: AnyOperation, cases: Sequence[Case]) -> None:
-    """Keys and values can be stored; different keys are told apart."""
+    """Check that keys and values can be stored, and that different keys differ."""
     key_type, value_type, _ = work.types()
     keys = codec_of(work, key_type, "key")
     texts: dict[str, Any] = {}
@@ -30,7 +30,7 @@ def check_texts(work: AnyOperation, cases: Sequence[Case]) -> None:
                 work,
                 "different keys have different texts",
                 f"{texts[text]!r} and {case.key!r} are both stored as {text}",
-                "What tells two keys apart must be stored.",
+                "Store everything that distinguishes two keys.",
             )
         if value_type is not None:
             values = codec_of(work, value_type, "value")
@@ -38,7 +38,7 @@ def check_texts(work: AnyOperation, cases: Sequence[Case]) -> None:
 
 
 def check_round_trip(work: AnyOperation, codec: Codec[Any], value: Any, what: str) -> str:
-    """A value can be stored, and is equal when it is read back; gives its text."""
+    """Check that a value can be stored, and reads back equal; return its text."""
     try:
         text, again = codec.encode(value), codec.encode(value)
     except Exception as error:
@@ -66,7 +66,7 @@ def check_round_trip(work: AnyOperation, codec: Codec[Any], value: Any, what: st
 
 
 def check_title(work: AnyOperation, case: Case) -> None:
-    """The description is a line, and stays the same."""
+    """Check that the description is one line, and stays the same."""
     rule = "the description is a line"
     mend = "`describe` is what people see in a list of jobs: a short line for each key."
     try:

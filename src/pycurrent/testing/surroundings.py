@@ -1,4 +1,4 @@
-"""What an operation under check finds around it, so that what it leaves there is seen."""
+"""The surroundings of an operation under check, in which its leftovers are found."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ MARK = "PYCURRENT_CHECK"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """A mark that processes inherit, and the folders in which temporary things are made."""
+    """A mark that processes inherit, and the folders for temporary files."""
 
     mark: str
     temporary: Path
     state_tmp: Path
-    """In it each engine has a folder, and in that each job what is temporary."""
+    """In it each engine has a folder, with the temporary files of each job."""
 
     def processes(self) -> list[str]:
-        """The processes that are left, as people know them."""
+        """The processes that are left, as text for people."""
         return [f"{pid}: {command}" for pid, command in processes_marked(MARK, self.mark).items()]
 
     def folders(self) -> list[str]:
@@ -34,9 +34,9 @@ class Surroundings:
 
 @contextmanager
 def surroundings(folder: Path, state_dir: Path) -> Iterator[Surroundings]:
-    """Have all that is started in the block marked, and temporary things made in `folder`.
+    """Mark all processes that start in the block, and put temporary files into `folder`.
 
-    These are settings of the process: two such blocks must not be entered at the same time.
+    These are settings of the whole process: two such blocks must not overlap.
     """
     folder.mkdir()
     before = {name: os.environ.get(name) for name in (MARK, "TMPDIR")}

@@ -1,4 +1,4 @@
-"""Threads for `asyncio.to_thread` that tell how many of their calls are under way."""
+"""Threads for `asyncio.to_thread` that count their pending calls."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ T = TypeVar("T")
 
 
 class CountingExecutor(ThreadPoolExecutor):
-    """Counts the calls that have not ended, as the event loop sees it: a call counts until
-    the loop has been told of its end, so that there is no moment at which it is neither.
+    """Counts the pending calls as the event loop sees them: a call counts until the loop has been
+    told of its end, so that no call is lost in between.
     """
 
     def __init__(self) -> None:
@@ -23,9 +23,9 @@ class CountingExecutor(ThreadPoolExecutor):
 
     @classmethod
     def of_running_loop(cls) -> Self:
-        """The one of the running event loop, which becomes its default if it has another."""
+        """The executor of the running event loop; becomes its default if the loop has another."""
         loop = asyncio.get_running_loop()
-        # A loop does not tell in public. Two harnesses on one loop share the threads.
+        # There is no public way to ask a loop. Two harnesses on one loop share the threads.
         present = getattr(loop, "_default_executor", None)
         if isinstance(present, cls):
             return present
@@ -43,8 +43,8 @@ class CountingExecutor(ThreadPoolExecutor):
         return frozenset(self._threads)
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        # A future of our own: its callbacks have all run when `set_result` returns, and the
-        # loop's is one of them. Those of the inherited one run at a time nobody can know.
+        # Our own future: all its callbacks, the loop's too, have run when `set_result` returns.
+        # The callbacks of an inherited one run at an unknown time.
         future: Future[T] = Future()
 
         def call() -> None:

@@ -1,7 +1,7 @@
-"""Rules of what an operation does, checked by running it in a harness.
+"""Rules for the work of an operation, checked by running it in a harness.
 
-Each job has to be approved, at whatever level. So it is seen where `job.start` is awaited; and
-where nothing is to be made nothing can be.
+Each job needs approval, at any level. So we see when `job.start` is awaited, and nothing can run
+where nothing should.
 """
 
 from __future__ import annotations
@@ -22,11 +22,10 @@ from pycurrent.testing.rules import STORABLE, Case, broken
 from pycurrent.testing.surroundings import Surroundings, surroundings
 
 AT_WORK = 0.25
-"""Seconds after which a job that runs, and has started no command, is taken to be in the midst
-of its work."""
+"""Seconds after which a running job without a command counts as in the middle of its work."""
 
 TO_GO = 1.0
-"""Seconds that processes have to go once the job has ended."""
+"""How many seconds processes have to disappear once the job has ended."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class _Run:
         return self.harness.engine.opened.state.job_path(self.handle.id).read_text(errors="replace")
 
     async def until(self, condition: Callable[[], object], timeout: float | None = None) -> None:
-        """Wait until the condition holds or the job has ended, or for so long."""
+        """Wait until the condition holds, the job has ended, or the time is up."""
         with suppress(TimeoutError):
             await self.harness.until(
                 lambda: self.has_ended or condition(),
@@ -63,7 +62,7 @@ class _Run:
                 self.work,
                 f"it ends within {self.timeout} s",
                 f"it still runs, and its log is:\n{self.log()}",
-                "Mend it, or give the check a longer `timeout`.",
+                "Fix it, or give the check a longer `timeout`.",
             )
         return self.handle.outcome
 
@@ -91,7 +90,7 @@ class _Run:
 async def _running(
     work: AnyOperation, case: Case, state_dir: Path, timeout: float
 ) -> AsyncIterator[_Run]:
-    """The job of a case, at a point where it has to be approved, or has ended."""
+    """The job of a case, once it needs approval or has ended."""
     primitive = case.wanted(work)
 
     def pipeline() -> Current[Any]:
@@ -125,7 +124,7 @@ def _check_start(run: _Run) -> None:
 
 
 async def check_run(work: AnyOperation, case: Case, state_dir: Path, timeout: float) -> Ok[Any]:
-    """It starts as it should, succeeds, and leaves nothing behind; gives its outcome."""
+    """Check that it starts as it should, succeeds, and leaves nothing; return its outcome."""
     async with _running(work, case, state_dir, timeout) as run:
         _check_start(run)
         outcome = await run.end()
@@ -151,7 +150,7 @@ def _explain(run: _Run, message: str) -> NoReturn:
 async def check_restart(
     work: AnyOperation, case: Case, outcome: Ok[Any], other: AnyOperation | None, state_dir: Path
 ) -> None:
-    """What was made is known in the same state directory, and whatever the context is."""
+    """Check that the result is known in the same state directory, with any context."""
     asked = {"same": work, "other": copy.copy(work) if other is None else other}
     wanted = {name: case.wanted(work) for name, work in asked.items()}
     seen: dict[str, Output[Any]] = {}
@@ -180,14 +179,14 @@ async def check_restart(
     if seen["other"] != outcome:
         broken(
             work,
-            "the context is no part of the key",
+            "the context is not part of the key",
             f"asked for the same key with other fields it is {seen['other']!r}",
             "Credentials, pools and settings belong into fields, and only there.",
         )
 
 
 def _kept(name: str, primitive: Primitive[Any], seen: dict[str, Output[Any]]) -> Current[Any]:
-    """The current of a primitive, its last output kept in `seen`."""
+    """The current of a primitive, with its last output kept in `seen`."""
 
     def keep(output: Output[Any]) -> Output[Any]:
         seen[name] = output
@@ -197,7 +196,7 @@ def _kept(name: str, primitive: Primitive[Any], seen: dict[str, Output[Any]]) ->
 
 
 async def check_cancel(work: AnyOperation, case: Case, state_dir: Path, timeout: float) -> None:
-    """It ends when it is cancelled: as soon as it runs, and in the midst of its work."""
+    """Check that it ends when it is cancelled: at its start, and in the middle of its work."""
     for place, at_work in (("early", 0.0), ("late", AT_WORK)):
         async with _running(work, case, state_dir / place, timeout) as run:
             _check_start(run)
@@ -215,7 +214,7 @@ async def check_cancel(work: AnyOperation, case: Case, state_dir: Path, timeout:
 
 async def _stuck(run: _Run) -> NoReturn:
     log = run.log()
-    # The engine waits for the end of its jobs: try all that there is to bring it about.
+    # The engine waits for the end of its jobs: try everything to end them.
     for task in asyncio.all_tasks():
         if task.get_name() == run.handle.id:
             for _ in range(100):
@@ -230,7 +229,7 @@ async def _stuck(run: _Run) -> NoReturn:
 
 
 async def check_failure(work: AnyOperation, case: Case, state_dir: Path, timeout: float) -> None:
-    """It fails, even before it starts, and says why."""
+    """Check that it fails, even before it starts, and says why."""
     async with _running(work, case, state_dir, timeout) as run:
         outcome = await run.end()
         await run.check_nothing_left("when it has failed")
@@ -254,6 +253,6 @@ async def check_failure(work: AnyOperation, case: Case, state_dir: Path, timeout
 
 
 def _says_why(message: str) -> bool:
-    """More than the type of an exception that was raised without a text."""
+    """True for more than the type of an exception without a text."""
     words = message.split()
     return len(words) > 1 or (bool(words) and not words[0].endswith(("Error", "Exception")))
