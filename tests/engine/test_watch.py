@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from watchfiles import Change
 
-from pycurrent.engine.file_monitor import FileMonitor, engine_files
+from pycurrent.engine.monitor import FileMonitor, engine_files
 from pycurrent.engine.watching import FileWatcher, Notice, watch_paths
 from pycurrent.engine.watching.inotify import InotifyWatcher
 from pycurrent.engine.watching.portable import WatchfilesWatcher, _Surroundings

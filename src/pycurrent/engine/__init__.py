@@ -2,16 +2,15 @@
 
 from pycurrent.engine.clock import Clock, Moment, SystemClock, Timer
 from pycurrent.engine.command import CommandFailed, CommandOptions
-from pycurrent.engine.driven_job import DrivenJob, JobState
-from pycurrent.engine.file_monitor import FileMonitor
+from pycurrent.engine.driven_job import DrivenJob, JobHost, JobState
 from pycurrent.engine.job import Job
-from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Config, Level
 from pycurrent.engine.logrules import LogRule, LogRules
 from pycurrent.engine.machine import Blame
-from pycurrent.engine.monitor import Monitor
+from pycurrent.engine.monitor import FileMonitor, Monitor
 from pycurrent.engine.open_engine import OpenEngine
+from pycurrent.engine.open_resources import EngineParts
 from pycurrent.engine.pool import AnyPool, Pool, Priority, Waiter
 from pycurrent.engine.problems import Effect, Problem, Problems
 from pycurrent.engine.process import CommandNotStarted, Processes, SupervisorLost
@@ -28,6 +27,7 @@ __all__ = [
     "Config",
     "DrivenJob",
     "Effect",
+    "EngineParts",
     "FileMonitor",
     "Job",
     "JobHandle",

@@ -16,28 +16,30 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any, Unpack
 
 from pycurrent.engine.arguments import check_start
-from pycurrent.engine.clock import Moment
+from pycurrent.engine.clock import Clock, Moment
 from pycurrent.engine.command import Command, CommandOptions, Commands
+from pycurrent.engine.commits import Commits
 from pycurrent.engine.confirmation import JobConfirmation
 from pycurrent.engine.forgotten import Calls, to_be_awaited, to_be_entered
 from pycurrent.engine.hooks import Hook, Hooks
 from pycurrent.engine.job import Job
-from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.leftovers import JobLock
-from pycurrent.engine.level import Level
+from pycurrent.engine.level import Config, Level
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.pool import AnyPool, Pool, Priority, Resources, Tickets
-from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut
+from pycurrent.engine.process import Processes
+from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut, TimeLimit
 from pycurrent.engine.tempdirs import temporary_folder
-from pycurrent.engine.timelimit import TimeLimit
-from pycurrent.engine.turns import Turn
+from pycurrent.engine.thread import LoopThread
+from pycurrent.engine.turns import Turn, Turns
 from pycurrent.errors import PycurrentError
 from pycurrent.term import Activity
 
@@ -50,6 +52,30 @@ class JobState(Enum):
     QUEUED = "queued"
     RUNNING = "running"
     ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class JobHost:
+    """The parts of an engine that its jobs share."""
+
+    thread: LoopThread
+    clock: Clock
+    config: Config
+    processes: Processes
+    tmp: Path
+    """Where temporary folders are made."""
+    runs: Path
+    """Where the locks of jobs are."""
+    commits: Commits
+    """No work begins while they fail."""
+    turns: Turns
+    locks: set[int]
+    """The open files that hold locks of jobs."""
+
+    def commands(self, job_id: str, log: JobLog) -> Commands:
+        """The commands of a job, none yet."""
+        lock = JobLock(self.runs, job_id, self.locks)
+        return Commands(self.processes, log, self.tmp, lock, Turn(self.turns))
 
 
 class DrivenJob(Job):
@@ -101,9 +127,7 @@ class DrivenJob(Job):
         changed: Callable[[DrivenJob], None],
         tickets: Tickets | None = None,
     ) -> None:
-        """`changed` is called when its state has changed. `tickets` are those of a job whose place
-        in the queues it takes.
-        """
+        """`changed` is called for each new state; `tickets` are of a job whose place it takes."""
         self.id = id
         self.op = op
         self.description = description
@@ -112,18 +136,15 @@ class DrivenJob(Job):
         self.pool = None
         self.tickets = Tickets() if tickets is None else tickets
         self.stopped: Stopped | None = None
-        """Why it was told to end, if it was: it then ends as soon as it can."""
+        """The reason to end, if it was told to: it then ends as soon as it can."""
         self.begun: Moment | None = None
-        """When the work began."""
         self.blame = Blame.WORK
-        """Whose fault it is, if it has failed."""
+        """The one to blame if it has failed."""
         self.state = JobState.CREATED
         self.log_file = log
         self.hooks = Hooks(log.line, host.clock)
         self.calls = Calls(log.line)
-        self.commands = Commands(
-            host.processes, log, host.tmp, JobLock(host.runs, id, host.locks), Turn(host.turns)
-        )
+        self.commands = host.commands(id, log)
         self.resources = Resources()
         self.time_limit: TimeLimit | None = None
         self.task: asyncio.Task[Any] | None = None

@@ -26,19 +26,14 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from pycurrent.engine.clock import Clock
 from pycurrent.engine.collector import paused_collector
-from pycurrent.engine.descriptors import Descriptors
-from pycurrent.engine.level import Config
-from pycurrent.engine.open_resources import OpenResources
-from pycurrent.engine.problems import Effect, Problem, Problems
-from pycurrent.engine.process import Processes
+from pycurrent.engine.open_resources import EngineParts, OpenResources
+from pycurrent.engine.problems import Effect, Problem
 from pycurrent.engine.quiescence import BusyToken
 from pycurrent.engine.services import Services
 from pycurrent.engine.step import JobHandle, Listeners, Step
 from pycurrent.errors import PycurrentError
 from pycurrent.incr import Node
-from pycurrent.store import Database, StateDir
 from pycurrent.term import (
     Active,
     Activity,
@@ -66,22 +61,16 @@ class OpenEngine(OpenResources):
     def __init__(
         self,
         pipeline: Callable[[], Current[Any]],
+        parts: EngineParts,
         *,
-        state: StateDir,
-        store: Database,
-        processes: Processes,
-        descriptors: Descriptors,
-        clock: Clock,
-        config: Config,
-        problems: Problems,
         listeners: Listeners,
         closing: AsyncExitStack,
         unused: Iterable[str] = (),
     ) -> None:
-        """`closing` closes what it is given, and gets what closes the rest: where the construction
-        fails its maker has to close it. `unused` is what is known to be built and not used.
+        """`closing` closes the parts, and gets what closes the rest; its maker closes it if the
+        construction fails. `unused` names terms that are known to be built and not used.
         """
-        super().__init__(state, store, processes, descriptors, clock, config, problems, closing)
+        super().__init__(parts, closing)
         self.stop_grace = 10.0
         """Seconds, by the clock on the wall, that what is to end may take before it is told to
         again: jobs when the engine is closed, and watches that nobody needs any more.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any
 
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.commits import Commits
 from pycurrent.engine.descriptors import Descriptors
+from pycurrent.engine.driven_job import JobHost
 from pycurrent.engine.forks import Forks
-from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
 from pycurrent.engine.level import Config
 from pycurrent.engine.logrules import LogRules
@@ -25,30 +26,33 @@ from pycurrent.engine.turns import Turns
 from pycurrent.store import Database, StateDir
 
 
+@dataclass(frozen=True, slots=True)
+class EngineParts:
+    """The parts that are passed to an engine: it makes none of them itself."""
+
+    state: StateDir
+    store: Database
+    processes: Processes
+    descriptors: Descriptors
+    clock: Clock
+    config: Config
+    problems: Problems
+
+
 class OpenResources:
     """All that an engine has open, whatever its pipeline is. Made in a running event loop.
 
-    The database and the processes are its own from then on. `closing` closes what is open, the
-    last one first; what was opened before an error, too.
+    It owns the database and the processes from then on. `closing` closes everything that is open,
+    the last one first; also after an error midway.
     """
 
-    def __init__(
-        self,
-        state: StateDir,
-        store: Database,
-        processes: Processes,
-        descriptors: Descriptors,
-        clock: Clock,
-        config: Config,
-        problems: Problems,
-        closing: AsyncExitStack,
-    ) -> None:
-        self.state = state
-        self.store = store
-        self.processes = processes
-        self.clock = clock
-        self.config = config
-        self.problems = problems
+    def __init__(self, parts: EngineParts, closing: AsyncExitStack) -> None:
+        self.state = state = parts.state
+        self.store = store = parts.store
+        self.processes = parts.processes
+        self.clock = clock = parts.clock
+        self.config = parts.config
+        self.problems = problems = parts.problems
         self.loop = asyncio.get_running_loop()
         self.thread = LoopThread()
         self.quiescence = Quiescence()
@@ -62,12 +66,12 @@ class OpenResources:
         self.leftovers = Leftovers.look(state, store)
         closing.callback(self.leftovers.close)
         self._meanwhile(remove_leftover_folders(self.leftovers, state.left_tmp()))
-        self.host = self._open_host(descriptors)
+        self.host = self._open_host(parts.descriptors)
         self.log_rules = LogRules(store)
         self.threshold = self._open_threshold()
 
     def _open_host(self, descriptors: Descriptors) -> JobHost:
-        """What jobs need: processes, and the limits on them."""
+        """The processes that jobs need, and the limits on them."""
         turns = Turns(self.config, descriptors)
         self._closing.callback(turns.close)
         self._closing.push_async_callback(self.processes.aclose)

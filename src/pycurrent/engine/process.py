@@ -161,20 +161,28 @@ class Processes:
             channel = await self._hand_over(argv[0], request, message, descriptors)
             if channel is None:
                 continue
-            match await _begin(channel):
-                case Started(pid):
-                    return Process(pid, argv[0], channel)
-                case NotStarted(stage, number):
-                    why = _explain(argv[0], cwd, stage, number)
-                    raise _not_started(argv[0], why, _blame(stage, number))
-                case Lost() if self._closed:
-                    raise _not_started(argv[0], _CLOSING)
-                case Lost():
-                    why = "the process that was to supervise it was killed"
-                    raise _not_started(argv[0], why, Blame.SHORTAGE)
-                case NotAdopted():
-                    pass
+            process = self._process(argv[0], cwd, await _begin(channel), channel)
+            if process is not None:
+                return process
         raise _not_started(argv[0], _HELPER_DIES, Blame.SHORTAGE)
+
+    def _process(
+        self, command: str, cwd: Path | None, beginning: Beginning, channel: SupervisorChannel
+    ) -> Process | None:
+        """The process that has begun so; None if nobody has it, so that another helper may try."""
+        match beginning:
+            case Started(pid):
+                return Process(pid, command, channel)
+            case NotStarted(stage, number):
+                why = _explain(command, cwd, stage, number)
+                raise _not_started(command, why, _blame(stage, number))
+            case Lost() if self._closed:
+                raise _not_started(command, _CLOSING)
+            case Lost():
+                why = "the process that was to supervise it was killed"
+                raise _not_started(command, why, Blame.SHORTAGE)
+            case NotAdopted():
+                return None
 
     async def aclose(self) -> None:
         """Ends all commands as `Process.cancel` does, waits for them, and ends the helper.

@@ -1,31 +1,32 @@
 """The resident helper that starts commands, and the supervisor that stands over each of them.
 
 A program of its own, run as a script by a fresh interpreter (`helper.py` does that) and
-imported by the engine only for the format of the messages. Standard library only, few imports:
-each command forks it, and what it imports is what a fork has to copy.
+imported by the engine only for the format of the messages. So it stays one file, longer than
+the others, and imports little, all of it from the standard library: each command forks it, and
+a fork copies what it has imported.
 
 Three kinds of processes, each the parent of the next::
 
     engine ── helper ── supervisor (one a command) ── command ── whatever the command starts
 
 **Helper.** Holds one end of the *control* socket. Each message on it comes with descriptors: the
-command's *line* and its stdin, stdout, stderr; then the *pipes* that the engine reads what it
+command's *channel* and its stdin, stdout, stderr; then the *pipes* that the engine reads what it
 prints from, and *locks*, whose numbers are the message's two bytes. The helper forks a supervisor
-for it, closes its own copies and forgets them, so that no two supervisors share a line. It never
-reads what is on a line: arguments and environments, which may carry secrets, do not pass through
+for it, closes its own copies and forgets them, so that no two supervisors share a channel. It never
+reads what is on a channel: arguments and environments, which may carry secrets, do not pass through
 it. It reaps supervisors; what a dead supervisor leaves behind falls to it (it is a subreaper),
 and it kills that. When the engine is gone (end of file on control, or its pidfd says so) it
 waits for its supervisors and exits.
 
-**Supervisor.** States, in order; each may go straight to *gone* when the line ends::
+**Supervisor.** States, in order; each may go straight to *gone* when the channel ends::
 
-    adopted     has told the engine so, reads the request from the line
+    adopted     has told the engine so, reads the request from the channel
     starting    has forked; the child sets itself up and calls exec
-    running     the command runs; waits for its exit or for the end of the line
+    running     the command runs; waits for its exit or for the end of the channel
     ending      TERM has gone to the tree; waits for it to empty, KILL after the grace period
     gone        nothing is left below it; the exit status has been reported
 
-The *line* is a socket of which only the engine holds the other end. Its end of file means: end
+The *channel* is a socket of which only the engine holds the other end. Its end of file means: end
 the command. The engine causes it on purpose (cancel) or by dying, by SIGKILL too. A process that
 the engine forked without exec may hold a copy of that end open; therefore the supervisor also
 watches a pidfd of the engine. A supervisor is a child subreaper: a process below it that loses
@@ -121,8 +122,9 @@ REQUEST = struct.Struct("!QId")
 (which none of them can contain): working directory, arguments, NAME=value pairs."""
 
 CONTROL = struct.Struct("!BB")
-"""A control message: how many pipes, and how many locks, follow on the line, stdin, stdout, stderr
-among its descriptors."""
+"""A control message: the numbers of pipes and of locks, which follow on the channel, stdin,
+stdout and stderr among its descriptors.
+"""
 
 MOST_DESCRIPTORS = 16
 """That a control message may carry."""
@@ -146,13 +148,13 @@ class Request:
         return REQUEST.pack(len(payload), len(self.argv), self.grace) + payload
 
     @classmethod
-    def receive(cls, line: socket.socket) -> Request | None:
-        """Reads one request, blocking; None if the line ends before it is complete."""
-        head = _receive_exactly(line, REQUEST.size)
+    def receive(cls, channel: socket.socket) -> Request | None:
+        """Reads one request, blocking; None if the channel ends before it is complete."""
+        head = _receive_exactly(channel, REQUEST.size)
         if head is None:
             return None
         length, argc, grace = REQUEST.unpack(head)
-        payload = _receive_exactly(line, length)
+        payload = _receive_exactly(channel, length)
         if payload is None:
             return None
         cwd, *words = payload.split(b"\0")
@@ -160,12 +162,12 @@ class Request:
         return cls(cwd, words[:argc], {name: value for name, _, value in pairs}, grace)
 
 
-def _receive_exactly(line: socket.socket, size: int) -> bytes | None:
+def _receive_exactly(channel: socket.socket, size: int) -> bytes | None:
     received = bytearray()
     while len(received) < size:
         # A reset is what a peer's death looks like while it still had something to read.
         with contextlib.suppress(ConnectionResetError):
-            if part := line.recv(min(size - len(received), 1 << 20)):
+            if part := channel.recv(min(size - len(received), 1 << 20)):
                 received += part
                 continue
         return None
@@ -291,10 +293,10 @@ class Supervisor:
     """Stands over one command: starts it, waits for it, ends all that came of it."""
 
     def __init__(
-        self, line: socket.socket, pipes: list[int], engine: int, prctl: Prctl | None
+        self, channel: socket.socket, pipes: list[int], engine: int, prctl: Prctl | None
     ) -> None:
         """`engine`: a pidfd of the engine, -1 if there is none."""
-        self._line = line
+        self._channel = channel
         self._pipes = pipes
         self._engine = engine
         self._prctl = prctl
@@ -306,7 +308,7 @@ class Supervisor:
         if self._prctl is not None:
             self._prctl(_PR_SET_CHILD_SUBREAPER, 1)
         self._report(Report.ADOPTED)
-        request = Request.receive(self._line)
+        request = Request.receive(self._channel)
         if request is None:
             return
         main = self._start(request, stdio)
@@ -327,7 +329,7 @@ class Supervisor:
     def _report(self, report: Report, first: int = 0, second: int = 0, more: bytes = b"") -> None:
         # Nobody listens when the engine has died, and the work goes on all the same.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._line.sendall(REPORT.pack(report, first, second) + more)
+            self._channel.sendall(REPORT.pack(report, first, second) + more)
 
     def _report_left_behind(self, tree: Subtree | ProcessGroup) -> None:
         names = [name for pid in tree.members() if (name := name_of(pid))]
@@ -383,8 +385,8 @@ class Supervisor:
             os._exit(127)
 
     def _await_exit(self, main: int) -> int | None:
-        """Exit status of the command; None if the line, or the engine, ended first."""
-        poll = _poll_on(self._line.fileno(), self._engine, self._children.wakeup)
+        """Exit status of the command; None if the channel, or the engine, ended first."""
+        poll = _poll_on(self._channel.fileno(), self._engine, self._children.wakeup)
         while True:
             ready = {descriptor for descriptor, _ in poll.poll()}
             ended, _ = self._children.reap()
@@ -426,7 +428,7 @@ class Supervisor:
     def _engine_has_died(self) -> bool:
         poll = _poll_on(self._engine)
         # Told whatever is asked for, when the other end is closed and not only shut for writing.
-        poll.register(self._line, 0)
+        poll.register(self._channel, 0)
         return bool(poll.poll(0))
 
 
@@ -509,7 +511,7 @@ class Helper:
         ]
         if message:
             pipes, locks = CONTROL.unpack(message)
-            # Fewer, when this process has run out of descriptors: the engine sees its line end.
+            # Fewer, when this process has run out of descriptors: the engine sees its channel end.
             if len(descriptors) == 4 + pipes + locks:
                 self._fork_supervisor(descriptors, pipes)
         for descriptor in descriptors:
@@ -531,9 +533,9 @@ class Helper:
         try:
             self._control.close()
             self._children.close()
-            line, stdio, rest = descriptors[0], descriptors[1:4], descriptors[4:]
+            channel, stdio, rest = descriptors[0], descriptors[1:4], descriptors[4:]
             # The locks stay open until this process ends, and need nothing else.
-            Supervisor(socket.socket(fileno=line), rest[:pipes], self._engine, self._prctl).run(
+            Supervisor(socket.socket(fileno=channel), rest[:pipes], self._engine, self._prctl).run(
                 stdio
             )
             status = 0

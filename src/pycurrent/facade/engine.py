@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 from pycurrent.engine import (
     Clock,
     Config,
+    EngineParts,
     JobHandle,
     Listeners,
     LogRules,
@@ -109,8 +110,7 @@ class Engine:
         closing.callback(store.close)
         descriptors = Descriptors()
         closing.callback(descriptors.close)
-        opened = OpenEngine(
-            self._pipeline,
+        parts = EngineParts(
             state=state,
             store=store,
             processes=Processes(descriptors=descriptors.soft),
@@ -118,6 +118,10 @@ class Engine:
             clock=self.clock,
             config=self.config,
             problems=self.problems,
+        )
+        opened = OpenEngine(
+            self._pipeline,
+            parts,
             listeners=self._listeners,
             closing=closing,
             unused=self.unused,
