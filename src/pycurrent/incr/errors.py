@@ -1,4 +1,4 @@
-"""The exceptions of the core. What they say is shown to authors of pipelines."""
+"""The exceptions of the core. Authors of pipelines see their messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Cycle(ValueError):
-    """A part of the graph that was made by a node needs that node."""
+    """A part of the graph needs the node that made it."""
 
     def __init__(self) -> None:
         super().__init__("this part of the pipeline needs its own outcome")
@@ -21,7 +21,7 @@ class Duplicate(ValueError):
 
 
 class Unhashable(TypeError):
-    """What items are told apart by can't be looked up."""
+    """The key of an item is not hashable."""
 
     def __init__(self, key: object, *, is_item: bool) -> None:
         super().__init__(

@@ -17,7 +17,7 @@ from pycurrent.incr.scope import Scope
 
 
 class Item(Source):
-    """One item: an input that holds it, and what was made for it."""
+    """One item: an input that holds it, and the part of the graph that was made for it."""
 
     __slots__ = ("count", "item", "key", "output", "scope")
 
@@ -35,7 +35,7 @@ class Item(Source):
 
 
 def _differs(old: Any, new: Any) -> bool:
-    """Whether an item has changed. A comparison that fails says so."""
+    """True if an item has changed, or the comparison fails."""
     try:
         return old is not new and bool(old != new)
     except KeyboardInterrupt:
@@ -45,7 +45,7 @@ def _differs(old: Any, new: Any) -> bool:
 
 
 def _ends(old: list[Any], new: list[Any], differs: Callable[[Any, Any], object]) -> tuple[int, int]:
-    """How many items are the same at the start, and how many of the others at the end."""
+    """The number of equal items at the start, and of equal ones among the others at the end."""
     shorter = min(len(old), len(new))
     start = next(compress(count(), map(differs, old, new)), shorter)
     rest = shorter - start
@@ -65,13 +65,13 @@ def _same_ends(old: list[Any], new: list[Any]) -> tuple[int, int]:
 class ForEach(Node):
     """Follows a list: an item that stays keeps its part of the graph, untouched.
 
-    Items are told apart by `key` (by themselves, if None). `build(item)` makes the part of a
-    new one in `item.scope` and returns its outcome; what it raises is the outcome of that item.
-    The outcomes, in the order of the list and named by the keys, are in `results`, which is its
-    only user. Equal items share one part.
+    Items are identified by `key` (by themselves, if None). `build(item)` makes the part for a new
+    one in `item.scope` and returns its outcome; an exception is the outcome of that item. The
+    outcomes, in the order of the list and named by the keys, are in `results`, the only user of
+    this node. Equal items share one part.
 
-    A change costs the items between the first and the last that differ, and a comparison of
-    the rest.
+    A change costs time for the items between the first and the last that differ, and a comparison
+    of the rest.
     """
 
     __slots__ = ("build", "items", "key", "keys", "order", "results", "source")
@@ -91,7 +91,7 @@ class ForEach(Node):
         self.key = key
         self.items: dict[Hashable, Item] = {}
         self.order: list[Any] = []
-        # Of the items in this order. Asked for once: a function may say something else later.
+        # Of the items in this order. Computed once: a function may return something else later.
         self.keys: list[Hashable] = self.order
         self.results = GatherTree(collect=collect, head=self, kind=kind)
 
@@ -124,7 +124,7 @@ class ForEach(Node):
         self.results.fill(graph, [])
 
     def unpack(self, value: Any) -> list[Any]:
-        """The items of the value; raises where it is not a list."""
+        """The items of the value; raises if it is not a list."""
         return list(value)
 
     def _follow(self, graph: NodeGraph, new: list[Any]) -> None:
@@ -153,7 +153,7 @@ class ForEach(Node):
     def _take_all(
         self, graph: NodeGraph, gone: list[Hashable], wanted: Iterable[tuple[Hashable, Any]]
     ) -> list[Item]:
-        """The items for what is wanted instead of what is gone; all or, on an exception, none."""
+        """Make the new items, and drop the old ones; on an exception, change nothing."""
         taken: list[Item] = []
         changed: dict[Item, Any] = {}
         for key in gone:
@@ -192,7 +192,7 @@ class ForEach(Node):
                 del self.items[key]
 
     def _take(self, graph: NodeGraph, key: Hashable, value: Any, changed: dict[Item, Any]) -> Item:
-        """The item of a key, a new one if need be; enters in `changed` what it is to become."""
+        """The item of a key, new if necessary; adds its new value to `changed`."""
         try:
             item = self.items.get(key)
         except TypeError as error:

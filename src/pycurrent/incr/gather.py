@@ -1,4 +1,4 @@
-"""One node out of very many, at O(log n) for each that changes.
+"""One node that gathers many, in O(log n) for each that changes.
 
 The members are the leaves of a tree of `Gather` nodes, each with a bounded number of children,
 with a `GatherTree` on top that stays the same node while the tree changes its shape. Leaves are
@@ -20,9 +20,9 @@ from pycurrent.incr.nodes import combine
 
 
 class Gather(DynamicNode):
-    """A node of the tree: the values of its children, or why there are none.
+    """A node of the tree: the values of its children, or the absence of one of them.
 
-    `names` are those of the members, in a leaf of a tree whose members have names.
+    `names` are the names of the members, in a leaf of a tree whose members have names.
     """
 
     __slots__ = ("children", "collect", "depth", "names", "size")
@@ -57,7 +57,7 @@ class Gather(DynamicNode):
     def replace(
         self, start: int, stop: int, children: Sequence[Node], names: Sequence[Any] | None
     ) -> None:
-        """Put others in the place of some of the children; the size is for the caller to set."""
+        """Replace some of the children; the caller sets the size."""
         self.children[start:stop] = children
         if self.names is not None:
             self.names[start:stop] = names or ()
@@ -76,11 +76,12 @@ class Gather(DynamicNode):
 
 
 class GatherTree(DynamicNode):
-    """The members of a list as one node: their values as a lazy list, or None where nobody
-    collects.
+    """The members of a list as one node: their values as a lazy list, or None if nobody collects
+    them.
 
-    With a `head`, the members are known only while that has a value. `kind` is that of the tree's
-    nodes: a subclass of `Gather` may tell another absence. Either all members have names or none.
+    With a `head`, the members are known only while that has a value. `kind` is the class of the
+    tree's nodes: a subclass of `Gather` may combine absences differently. Either all members have
+    names or none.
     """
 
     __slots__ = ("collect", "head", "kind", "root", "shown")
@@ -109,7 +110,7 @@ class GatherTree(DynamicNode):
         value = LazyList(chunks, 0 if self.root is None else self.root.depth)
         shown, self.shown = self.shown, self.root
         if shown is not self.root:
-            # The tree was made anew, which takes as long as comparing all the values does.
+            # The tree was rebuilt, which takes as long as comparing all the values.
             return self.accept(graph, value)
         self.value = value
         self.absent = None
@@ -161,7 +162,7 @@ class GatherTree(DynamicNode):
                 all_names[start:stop] = names
             self.fill(graph, all_members, all_names)
             return
-        # New ones first, so that what both have in common is needed all the time.
+        # New ones first, so that nodes in both are needed all the time.
         if members:
             self._insert(graph, stop, members, names)
         if stop > start:
@@ -267,7 +268,7 @@ class GatherTree(DynamicNode):
             self._prune(graph, leaf)
 
     def _prune(self, graph: NodeGraph, node: Gather) -> None:
-        """Remove an empty node and what becomes empty by that; shorten the tree."""
+        """Remove an empty node, and those that become empty thereby; shorten the tree."""
         while not node.children:
             parent = node.users
             if parent is self:
@@ -287,7 +288,7 @@ class GatherTree(DynamicNode):
 
 
 def _unlink_all(graph: NodeGraph, removed: Iterable[Node], user: Gather) -> None:
-    """Have a node read no longer what was taken out of its children, unless it still is in."""
+    """Stop a node from reading the removed children, except those that it still has elsewhere."""
     kept = set(user.children)
     for node in dict.fromkeys(removed):
         if node not in kept:

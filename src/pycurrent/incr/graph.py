@@ -1,16 +1,16 @@
-"""Bringing the nodes up to date.
+"""Brings the nodes up to date.
 
-Nodes are computed in the order of their *height*, which is above that of all inputs, so each
-is computed at most once a step and never sees inputs of different steps. This is the scheme
-of Jane Street's incremental. The alternatives considered: marking everything downstream first
-and pulling afterwards costs what is *reachable* from a change, even where it is cut off at
-once; time stamps in a total order (as in current_incr) need no raising of heights but an
+Nodes are computed in the order of their *height*, which is above that of all inputs. So each is
+computed at most once per step and never sees inputs of different steps. This is the scheme of Jane
+Street's incremental. We considered two alternatives: marking everything downstream first and
+pulling afterwards costs time for everything *reachable* from a change, even if it is cut off at
+once; time stamps in a total order (as in current_incr) need no raising of heights, but an
 order-maintenance structure that is slow in Python.
 
-A node that loses its last user within a step becomes *dormant*: it is no longer computed, and
-neither is what only it needs. If somebody needs it again in the same step it goes on as if
-nothing had been, and is computed only if an input changed meanwhile. At the end of the step
-what is dormant is released.
+A node that loses its last user within a step becomes *dormant*: neither it nor the nodes that only
+it needs are computed. If somebody needs it again in the same step it goes on as if nothing had
+happened, and is computed only if an input has changed meanwhile. Dormant nodes are released at the
+end of the step.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from pycurrent.incr.node import UNSET, Absent, DynamicNode, Node, Observer
 from pycurrent.incr.scope import Scope
 
 FANOUT = 32
-"""Children of a node of a `GatherTree` when it is made: 16 to 64 measure alike."""
+"""How many children a new node of a `GatherTree` gets; 16 to 64 are equally fast."""
 
 
 class NodeGraph:
     """A graph of nodes. Not thread-safe; functions of nodes must not change inputs.
 
-    `fault` turns whatever a node's function raises into that node's absence; what it raises
-    itself, for an interrupt, comes out of `stabilise`. `inspect(value, giver)` raises where
-    what a function (or nobody that is known) gave can't be a value.
+    `fault` turns any exception of a node's function into that node's absence; an exception that it
+    raises itself, for an interrupt, comes out of `stabilise`. `inspect(value, giver)` raises if
+    something that a function (or an unknown giver) returned can't be a value.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class NodeGraph:
         self.fanout = fanout
         self._queue: dict[int, list[Node]] = {}
         self._heights: list[int] = []
-        # What each dormant node saw of its inputs, or None if it was to be computed anyway.
+        # The state of its inputs that each dormant node saw; None if it was pending anyway.
         self._dormant: dict[Node, list[tuple[object, object]] | None] = {}
         self._running = False
         # Made in this run, and not yet known to be used.
@@ -60,14 +60,14 @@ class NodeGraph:
     # The shape
 
     def add(self, node: Node, scope: Scope | None = None, *, gap: int = 0) -> None:
-        """Take a new node in; its inputs are in already. It is computed in the next run."""
+        """Add a new node, whose inputs have been added. It is computed in the next run."""
         owner = None if scope is None else scope.owner
         height = -1 if owner is None else owner.height
         ready = True
         root = owner is not None
         for source in node.inputs():
             if source.users is None and not self._dormant:
-                # As `link` does; most nodes are made with inputs that are new, too.
+                # Like `link`; most nodes are made with inputs that are new, too.
                 source.users = node
             else:
                 self.link(source, node)
@@ -78,7 +78,7 @@ class NodeGraph:
             if source.home is scope:
                 root = False
         height += 1 + gap
-        # By what it has woken it may have been raised already. (`max` would take longer.)
+        # A woken node may have raised it already. (`max` would take longer.)
         if height > node.height:
             node.height = height
         node.home = scope
@@ -99,8 +99,8 @@ class NodeGraph:
         return observer
 
     def drop(self, observer: Observer) -> None:
-        """Need it no longer: what nobody else needs is released at once, or, if a function or a
-        release hook does this, at the end of the run. Twice is fine.
+        """Stop needing it. Nodes that nobody else needs are released at once, or, if a function or
+        a release hook calls this, at the end of the run. Twice is fine.
         """
         self._dropped.append(observer)
         if not self._running:
@@ -128,15 +128,15 @@ class NodeGraph:
             self._retire(source)
 
     def discard(self, node: Node) -> None:
-        """Let go of a node that was made but found no user."""
+        """Drop a new node that found no user."""
         if node.users is None and node not in self._dormant:
             self._retire(node)
 
     def discard_unused(self) -> None:
-        """Let go of all nodes made in this run that have found no user.
+        """Drop all nodes made in this run that have found no user.
 
-        Whatever makes nodes while it is computed calls this when it is done, also when it has
-        failed; so nothing that was made in vain is computed, or stays.
+        A node that makes others while it is computed calls this at its end, even after a failure,
+        so that no unused node is computed or stays.
         """
         made, self._fresh = self._fresh, []
         for node in made:
@@ -144,15 +144,15 @@ class NodeGraph:
                 self.discard(node)
 
     def attach(self, source: Node, user: DynamicNode) -> None:
-        """Link a user that has been in for a while to one more input, raising it if need be.
+        """Link a user that has been computed before to one more input, raising it if necessary.
 
-        Raises `Cycle`, and changes nothing, if the input needs the user. It is no cycle if the
-        input was only made in a scope whose owner needs the user: then it is independent of
+        Raises `Cycle`, and changes nothing, if the input needs the user. If the input was only made
+        in a scope whose owner needs the user, it is not a cycle: then the input is independent of
         that owner and leaves the scope.
         """
         if source is user:
             raise Cycle
-        # Before it has this user, so that a way from there back to the input shows.
+        # Before the input has this user, so that a path back to the input is found.
         dormant = source.users is None and source in self._dormant
         if dormant:
             self._revive(source)
@@ -165,7 +165,7 @@ class NodeGraph:
         self.link(source, user)
 
     def _raise(self, user: Node, source: Node) -> None:
-        """Raise `user`, if need be, above what is to be its input."""
+        """Raise `user`, if necessary, above its new input."""
         if source.height >= user.height:
             for node in raise_above(user, source):
                 if node.pending:
@@ -174,7 +174,7 @@ class NodeGraph:
     # Running
 
     def push(self, node: Node) -> None:
-        """Have `node` computed in this run, or the next. Twice is fine."""
+        """Compute `node` in this run, or the next. Twice is fine."""
         if node.pending:
             return
         if self._dormant and node in self._dormant:
@@ -192,9 +192,9 @@ class NodeGraph:
             bucket.append(node)
 
     def stabilise(self) -> None:
-        """Compute what changed, and release what is no longer needed.
+        """Compute the changed nodes, and release those that are no longer needed.
 
-        An interrupt leaves the graph as it was before the node whose function it came in: the
+        An interrupt leaves the graph as it was before the node whose function was interrupted: the
         next call goes on there.
         """
         assert not self._running
@@ -210,8 +210,8 @@ class NodeGraph:
             self._fresh.clear()
 
     def _run_level(self, height: int, bucket: list[Node]) -> None:
-        """Compute all of one height, which may become more meanwhile; break off when something
-        lower turns up, as what has been woken or made may need it.
+        """Compute all nodes of one height, including new ones; stop if a lower one turns up,
+        because a woken or new node may need it.
         """
         heights = self._heights
         done = 0
@@ -220,7 +220,7 @@ class NodeGraph:
                 if heights and heights[0] < height:
                     break
                 done += 1
-                # It may have been raised, computed already, or put to sleep since it was queued.
+                # Since it was queued, it may have been raised, computed, or put to sleep.
                 if first.height == height and first.pending:
                     self._run_chain(first, bucket)
         finally:
@@ -231,9 +231,9 @@ class NodeGraph:
                 heappush(heights, height)
 
     def _run_chain(self, node: Node, bucket: list[Node]) -> None:
-        """Compute `node`, and go on with its user while nothing lower waits.
+        """Compute `node`, and go on with its user while nothing lower is queued.
 
-        The order is that of the queue; it saves a chain of maps the way through it.
+        This keeps the order of the queue, but saves a chain of maps the way through it.
         """
         heights = self._heights
         first = node
@@ -282,7 +282,7 @@ class NodeGraph:
             seen = self._dormant.pop(node)
             inputs = list(node.inputs())
             for source in inputs:
-                # One by one, so that there is an order at any time: heights may be out of date.
+                # One by one, so that there is always a valid order: heights may be out of date.
                 self._raise(node, source)
                 users = source.users
                 if users is None:
@@ -300,7 +300,7 @@ class NodeGraph:
                 self.push(node)
 
     def _finish(self) -> None:
-        """Release what nobody needs any more."""
+        """Release the nodes that nobody needs any more."""
         while self._dropped or self._dormant:
             for observer in self._dropped:
                 if observer in observer.source.get_users():
@@ -312,7 +312,7 @@ class NodeGraph:
                 for node in leaving:
                     self._release(node)
             finally:
-                # Those that are left, where one has raised an exception.
+                # The others, if one has raised an exception.
                 self._dormant.update(dict.fromkeys(leaving))
 
     def _release(self, node: Node) -> None:
@@ -359,7 +359,7 @@ class NodeGraph:
 
 
 def _forget(source: Node, user: Node) -> bool:
-    """Take a user away; say whether it was the last."""
+    """Remove a user; True if it was the last."""
     users = source.users
     if type(users) is dict:
         del users[user]

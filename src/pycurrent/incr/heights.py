@@ -1,10 +1,10 @@
-"""Raising nodes above what they need.
+"""Raises nodes above the nodes that they need.
 
-Heights have gaps. A dynamic node leaves room below itself for what it will make (`GAP`), and
-when it has to be raised nevertheless, it is raised by a few gaps more; every second by more than
-the others, every fourth by still more, and so on (`gap_sizes`). So in deep nests and long rows of
-binds, where each raises all above it, most raises end at one of the next, and they cost
-O(n log n) rather than O(n²).
+Heights have gaps. A dynamic node leaves a gap below itself for the nodes that it will make (`GAP`).
+If it has to be raised nevertheless, it is raised by a few gaps more; every 2nd gets a larger gap,
+every 4th a still larger one, and so on (`gap_sizes`). So in deep nests and long rows of binds,
+where each raises everything above it, most raises end at one of the next nodes, and cost O(n log n)
+instead of O(n²).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pycurrent.incr.errors import Cycle
 from pycurrent.incr.node import DynamicNode, Node
 
 GAP = 64
-"""How much room a dynamic node leaves below itself for what it will make."""
+"""The gap that a dynamic node leaves below itself for the nodes that it will make."""
 
 _MOST = 1 << 16
 
@@ -28,10 +28,10 @@ def gap_sizes() -> Iterator[int]:
 
 
 def raise_above(user: Node, source: Node) -> Iterable[Node]:
-    """Raise `user` above what is to be its input, and all that must be above it.
+    """Raise `user` above its new input `source`, and all nodes that must be above `user`.
 
-    Returns those that were raised. Raises `Cycle`, and changes nothing, if the source needs the
-    user. If it only was made in a scope whose owner needs the user, it leaves the scope.
+    Returns the raised nodes. Raises `Cycle`, and changes nothing, if the source needs the user. If
+    the source was only made in a scope whose owner needs the user, it leaves the scope.
     """
     while True:
         before: dict[Node, int] = {}
@@ -44,11 +44,11 @@ def raise_above(user: Node, source: Node) -> Iterable[Node]:
 
 
 def _lift(user: Node, source: Node, before: dict[Node, int]) -> dict[Node, Node] | None:
-    """Raise the nodes, and enter in `before` how high they were; break off at the source.
+    """Raise the nodes, and store their old heights in `before`; stop at the source.
 
-    Then this returns from which node each was reached. It goes from the lowest up, so that each
-    node is raised only once: going along the edges takes exponential time where many ways lead
-    from one node to another.
+    In that case it returns, for each node, the node from which it was reached. It works from the
+    lowest node up, so that each is raised only once: following the edges takes exponential time if
+    many paths lead from one node to another.
     """
     heights = {user: source.height + 1}
     waiting = [(user.height, 0, user)]
@@ -76,14 +76,14 @@ def _lift(user: Node, source: Node, before: dict[Node, int]) -> dict[Node, Node]
 
 
 def _above(node: Node, height: int) -> Iterable[Node]:
-    """What must be above the node, but is below the height."""
+    """The nodes that must be above the node, but are below the height."""
     users = [user for user in node.get_users() if user.height < height]
     return chain(users, *(scope.lower_than(height) for scope in node.scopes()))
 
 
 def _scoped_on_the_way(source: Node, reached: dict[Node, Node]) -> Node:
-    """The last node that must be above the one from which it was reached only as that is the
-    owner of its scope.
+    """The last node on the path that is above its predecessor only because the predecessor owns its
+    scope.
     """
     node = source
     while node in reached:
@@ -95,7 +95,7 @@ def _scoped_on_the_way(source: Node, reached: dict[Node, Node]) -> Node:
 
 
 def _leave_scope(root: Node) -> None:
-    """Let a node be lower than the owner of its scope; what uses it there may not be."""
+    """Let a node be lower than the owner of its scope; its users there may not be lower."""
     scope = root.home
     assert scope is not None
     scope.leave(root)

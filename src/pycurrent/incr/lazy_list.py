@@ -1,4 +1,4 @@
-"""A list that is put together only when somebody reads it."""
+"""A list that is built only when somebody reads it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 class LazyList:
     """An immutable snapshot of a list, as nested chunks, all of the same depth.
 
-    One changed item of n costs new chunks along one path. `items` is the plain list, made
-    once, when first asked for; as it is shared, it must not be changed.
+    One changed item of n costs new chunks along one path. `items` is the plain list, built once,
+    on first use; don't change it, because it is shared.
     """
 
     __slots__ = ("_chunks", "_depth", "_items")
@@ -36,5 +36,5 @@ class LazyList:
 
 
 def materialize(value: Any) -> Any:
-    """The value as functions get it: a plain list instead of a lazy one."""
+    """The value for functions: a plain list instead of a lazy one."""
     return value.items() if value.__class__ is LazyList else value

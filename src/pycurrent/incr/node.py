@@ -1,8 +1,8 @@
-"""What all nodes share.
+"""The base of all nodes.
 
-A node has a `value`, or an `absent` that says why it has none. Absences pass through
-functions untouched, so a graph needs no wrapper object around each value: on a chain of maps
-that wrapper was half of the time.
+A node has a `value`, or an `absent` that says why it has none. Absences pass functions by, so a
+graph needs no wrapper object around each value: on a chain of maps such wrappers took half of the
+time.
 
 Invariants (checked by `NodeGraph.check`):
 
@@ -11,8 +11,8 @@ Invariants (checked by `NodeGraph.check`):
   the owner has come to need it: see `NodeGraph.attach`);
 - between two runs of `NodeGraph.stabilise` no node is pending, and each has at least one user.
 
-Nodes, graph and scopes know each other's types, as recomputing a node may change the graph, and
-that concerns the scopes that nodes were made in. So it is in Incremental and salsa, too.
+Nodes, graph and scopes know each other's types, because recomputing a node may change the graph,
+and that affects the scopes in which nodes were made. Incremental and salsa have the same circle.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Absent:
-    """Why a node has no value. Of several, the highest `rank` wins, and then the leftmost."""
+    """The reason why a node has no value. The highest `rank` of several wins, then the leftmost."""
 
     __slots__ = ()
     rank: ClassVar[int] = 0
@@ -43,18 +43,18 @@ class _Unset(Absent):
 
 
 Eq = Callable[[Any, Any], bool]
-"""(old, new): whether a change may stop here."""
+"""(old, new): True if a change may stop here."""
 
 UNSET = _Unset()
 """The absence of a node that has never been computed."""
 
 SCALARS = frozenset({bool, bytes, float, int, NoneType, str})
-"""Types of values that are what they seem, and whose comparison can't fail."""
+"""Types of plain values, whose comparison can't fail."""
 
 
 def unchanged(old: Any, new: Any) -> bool:
-    """Whether a change may stop here: equal, and of one type, for what is made of True is not
-    what is made of 1. A comparison that fails, or does not give a truth value, says no.
+    """True if a change may stop here: the values are equal and of one type, because a function may
+    treat True and 1 differently. False if the comparison fails or gives no truth value.
     """
     if new is old:
         return True
@@ -69,8 +69,8 @@ def unchanged(old: Any, new: Any) -> bool:
 class Node:
     """One value that is kept up to date.
 
-    A subclass says what it is made from (`inputs`) and how (`recompute`). `value` holds
-    anything, as its type is known only to whoever made the node.
+    A subclass defines its `inputs`, and how to `recompute` it. `value` holds anything: only the
+    maker of the node knows its type.
     """
 
     __slots__ = ("absent", "height", "home", "owner", "pending", "users", "value")
@@ -86,7 +86,7 @@ class Node:
         self.pending = False
         # The scope it was made in.
         self.home: Scope | None = None
-        # What it stands for, to whoever made it.
+        # A mark of the maker of the node.
         self.owner = None
         # None, the only user, or all of them in the order in which they came. Most nodes have
         # one user, and a dictionary for each would be a third of the memory.
@@ -97,15 +97,15 @@ class Node:
         return ()
 
     def recompute(self, graph: NodeGraph) -> bool:
-        """Bring the value up to date, all inputs being so; say whether it changed."""
+        """Bring the value up to date; all inputs are. True if it has changed."""
         raise NotImplementedError
 
     def release(self, graph: NodeGraph) -> None:
-        """Let go of what is held outside the graph: nobody needs the node.
+        """Release everything outside the graph, because nobody needs the node.
 
-        Called once; the node is not used again. (An `Source` may be: for it, it is called each
-        time that its last user has left.) It may set inputs and drop observers. What it raises
-        comes out of `stabilise` or `drop`, and the next call of these releases the rest.
+        Called once; the node is not used again. (A `Source` may be: this is called each time that
+        its last user has left.) It may set inputs and drop observers. Its exceptions come out of
+        `stabilise` or `drop`, and the next call of these releases the rest.
         """
 
     def scopes(self) -> Iterable[Scope]:
@@ -119,9 +119,9 @@ class Node:
         return users if type(users) is dict else (users,)  # type: ignore[return-value]
 
     def publish(self, value: Any, absent: Absent | None) -> bool:
-        """Pass on the outcome of another node; say whether it differs.
+        """Pass on the outcome of another node; True if it differs.
 
-        By identity: equal outcomes were told apart where they arose.
+        It compares by identity: the node that made the outcome has compared by value.
         """
         if absent is None:
             if self.absent is None and self.value is value:
@@ -142,7 +142,7 @@ class Node:
         *,
         giver: Callable[..., Any] | None = None,
     ) -> bool:
-        """Settle on what comes from outside or from a function, if it can be a value at all."""
+        """Accept something from outside or from a function, if it can be a value at all."""
         if type(value) not in SCALARS:
             try:
                 graph.inspect(value, giver)
@@ -151,7 +151,7 @@ class Node:
         return self.accept(graph, value, eq)
 
     def accept(self, graph: NodeGraph, value: Any, eq: Eq | None = None) -> bool:
-        """Take a value that may be equal to the last one; say whether it differs."""
+        """Take a value that may be equal to the last one; True if it differs."""
         if self.absent is None:
             if eq is None:
                 if unchanged(self.value, value):
@@ -169,11 +169,11 @@ class Node:
         return True
 
     def fault(self, graph: NodeGraph, error: BaseException) -> bool:
-        """Take the failure of an own function as the outcome; say whether it differs."""
+        """Take the failure of this node's function as the outcome; True if it differs."""
         return self.become_absent(graph.fault(error))
 
     def become_absent(self, absent: Absent) -> bool:
-        """Take an absence that arose here, and may be equal to the last one."""
+        """Become absent for a reason of this node's own; True if that is a change."""
         if self.absent is absent or self.absent == absent:
             return False
         self.value = None
@@ -188,12 +188,12 @@ class DynamicNode(Node):
 
     def __init__(self) -> None:
         super().__init__()
-        # How much higher than it must be it is raised.
+        # The extra height by which it is raised.
         self.headroom = 0
 
 
 class Observer(Node):
-    """A user from outside the graph: what it observes is needed until it is dropped."""
+    """A user from outside the graph, which needs a node until it is dropped."""
 
     __slots__ = ("source",)
 

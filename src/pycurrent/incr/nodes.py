@@ -12,7 +12,7 @@ from pycurrent.incr.scope import Scope
 
 
 def combine(sources: Iterable[Node]) -> Absent | None:
-    """Why not all of the sources have a value: the highest rank wins, then the leftmost."""
+    """The absence of the sources, if one has no value: the highest rank, then the leftmost."""
     absent: Absent | None = None
     for source in sources:
         other = source.absent
@@ -22,7 +22,7 @@ def combine(sources: Iterable[Node]) -> Absent | None:
 
 
 class Const(Node):
-    """What never changes."""
+    """A value that never changes."""
 
     __slots__ = ()
 
@@ -36,7 +36,7 @@ class Const(Node):
 
 
 class Source(Node):
-    """What is set from outside. `set` before the run that should show it.
+    """A value that is set from outside. Call `set` before the run that should show it.
 
     It may be used again after its last user has left.
     """
@@ -56,7 +56,7 @@ class Source(Node):
         return self.take(graph, value) if absent is None else self.become_absent(absent)
 
     def release(self, graph: NodeGraph) -> None:
-        # Nobody is told of a change now, but whoever comes later must see it.
+        # Nobody needs it now, but a later user must see the change.
         self.value, self.absent = self._next
 
 
@@ -97,7 +97,7 @@ class Map1(Node):
             value = self.fn(value)
         except BaseException as error:
             return self.fault(graph, error)
-        # What needs no care is dealt with here: most values of long chains are such.
+        # A short cut for plain values, which most values of long chains are.
         if self.eq is None:
             if self.absent is None:
                 old = self.value
@@ -147,8 +147,8 @@ class BindDecision(Node):
     """The decision of a bind: builds a new inside whenever its inputs change.
 
     `build(scope, *values)` makes the nodes of the inside in the scope and returns the one to
-    follow. What it raises is the outcome of the bind. The nodes of the last inside are needed
-    until the next is built, so what both have in common is kept.
+    follow. If it raises, that is the outcome of the bind. The nodes of the last inside are needed
+    until the next one is built, so nodes in both stay.
     """
 
     __slots__ = ("build", "result", "scope", "sources")
@@ -198,7 +198,7 @@ class BindDecision(Node):
 
 
 class BindResult(DynamicNode):
-    """What a decision leads to. A decision has no other user."""
+    """The result of a decision, and its only user."""
 
     __slots__ = ("decision", "eq", "inner", "shown")
 
@@ -207,7 +207,7 @@ class BindResult(DynamicNode):
         self.decision = decision
         self.eq = eq
         self.inner: Node | None = None
-        # Whose outcome it had when it was last computed.
+        # The node whose outcome it had when it was last computed.
         self.shown: Node | None = None
         decision.result = self
 
@@ -234,6 +234,6 @@ class BindResult(DynamicNode):
         if source.absent is not None:
             return self.publish(None, source.absent)
         if source is shown and self.eq is None:
-            # Equal values were told apart there, and to compare lists takes their length.
+            # That node has compared the values; comparing lists again would take their length.
             return self.publish(source.value, None)
         return self.accept(graph, source.value, self.eq)

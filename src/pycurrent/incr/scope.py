@@ -1,4 +1,4 @@
-"""What was made while another node was computed."""
+"""The nodes that were made while another node was computed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 class Scope:
     """The nodes that a dynamic node (a bind, an item of a list) made for one of its inputs.
 
-    They must be higher than the `owner`: when its input and theirs change in the same step,
-    it has to undo them before a function that was made for the old input is called with new
-    values. Only the `roots` are kept, those that use no other node of the scope; the rest is
-    higher than them anyway. The graph enters them and takes them out when they are released.
+    They must be higher than the `owner`: when its input and theirs change in the same step, it has
+    to undo them before a function for the old input is called with new values. Only the `roots`
+    are kept, the nodes that use no other node of the scope; all others are higher anyway. The graph
+    adds nodes, and removes them when they are released.
     """
 
     __slots__ = ("_roots", "owner")
@@ -26,8 +26,8 @@ class Scope:
         self._roots: dict[Node, None] = {}
 
     def close(self) -> None:
-        """The owner has undone it. What somebody else still needs of it goes on, and need not
-        be higher than the owner any more. Twice is fine.
+        """Close it, because the owner has undone it. Nodes that somebody else still needs go on,
+        and need not be higher than the owner any more. Twice is fine.
         """
         self.owner = None
         self._roots.clear()
@@ -40,7 +40,7 @@ class Scope:
         self._roots[node] = None
 
     def leave(self, node: Node) -> None:
-        """Twice is fine."""
+        """Remove a root. Twice is fine."""
         self._roots.pop(node, None)
 
     def lower_than(self, height: int) -> list[Node]:
