@@ -13,6 +13,7 @@ import pycurrent as current
 from pycurrent import Config, Current, Job, Level, Pool, builder
 from pycurrent.service import Service
 from pycurrent.testing import Harness
+from pycurrent.web.auth.access import ACCESS
 from pycurrent.web.server import Website
 from pycurrent.web.settings import WebSettings
 
@@ -106,7 +107,7 @@ async def api_of(
     async with harness, made[0].open() as app:
         await harness.settle()
         transport = httpx.ASGITransport(app, client=(client, 12345))
-        headers = {"Authorization": f"Bearer {app.state.access.owner.token}"}
+        headers = {"Authorization": f"Bearer {ACCESS.get(app.state).owner.token}"}
         base = "http://localhost"
         async with httpx.AsyncClient(transport=transport, base_url=base, headers=headers) as http:
             yield Api(harness, made[0].service, http)

@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 import pycurrent as current
 from pycurrent import Engine
 from pycurrent.service import Service
-from pycurrent.web.app import create_app
+from pycurrent.web.server import Website
 from pycurrent.web.settings import WebSettings
 
 from .api import Tasks
@@ -43,8 +43,11 @@ ACCEPTANCE: list[Any] = [positive_data_acceptance]
 def document() -> dict[str, Any]:
     async def described() -> dict[str, Any]:
         with TemporaryDirectory() as folder:
-            async with Engine(lambda: current.constant(1), state_dir=folder) as engine:
-                return create_app(Service(engine.opened), WebSettings()).openapi()
+            async with (
+                Engine(lambda: current.constant(1), state_dir=folder) as engine,
+                Website(Service(engine.opened), WebSettings()).open() as app,
+            ):
+                return app.openapi()
 
     return asyncio.run(described())
 

@@ -19,6 +19,7 @@ from pycurrent.store import AccessDatabase
 from pycurrent.term import Current
 from pycurrent.testing import Harness
 from pycurrent.web.auth import Access
+from pycurrent.web.auth.access import ACCESS
 from pycurrent.web.server import Website
 from pycurrent.web.settings import AccessSettings, WebSettings
 from pycurrent.web.users import PASSWORD_FILE, LocalUser, PasswordFile, PasswordHash, Role
@@ -104,8 +105,7 @@ class Site:
 
     @property
     def access(self) -> Access:
-        access: Access = self.app.state.access
-        return access
+        return ACCESS.get(self.app.state)
 
     @property
     def token(self) -> str:

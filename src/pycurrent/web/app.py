@@ -8,17 +8,20 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from pycurrent.service import Service
 from pycurrent.web import badges, health, metrics
 from pycurrent.web.api import confirm, events, history, index, jobs, logs, pipeline, rules
-from pycurrent.web.api.encoding import Encoders
+from pycurrent.web.api.encoding import ENCODERS, Encoders
 from pycurrent.web.api.routing import PREFIX
-from pycurrent.web.auth import Site, check_access
+from pycurrent.web.auth import Access, Site, check_access
+from pycurrent.web.auth.access import ACCESS
+from pycurrent.web.context import SERVICE, SETTINGS
 from pycurrent.web.middleware import protect
-from pycurrent.web.pages import add_files, error_page
+from pycurrent.web.pages import add_files, add_pages, error_page
 from pycurrent.web.problems import ProblemDetails, answer_errors, is_for_machines, render_problem
 from pycurrent.web.settings import WebSettings
 
@@ -43,12 +46,10 @@ _BEARER = {
 }
 
 
-def create_app(service: Service, settings: WebSettings) -> FastAPI:
-    """The application, without what needs the engine's database: see `Website`.
-
-    Made while the engine is open; before its first step if the metrics are to miss nothing. Raises
-    `UsageError` if the settings can't be.
-    """
+def create_app(
+    service: Service, settings: WebSettings, access: Access, registry: CollectorRegistry
+) -> FastAPI:
+    """The application of an engine that is open. `registry` holds the engine's metrics."""
     app = FastAPI(
         title="pycurrent",
         summary="Looks at a pipeline that is kept up to date, and acts on it.",
@@ -58,16 +59,17 @@ def create_app(service: Service, settings: WebSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.service = service
-    app.state.settings = settings
-    app.state.metrics = metrics.metrics_of(service)
-    app.state.encoders = Encoders(service.events)
-    app.state.site = site_of(settings)
-    add_files(app)
+    SERVICE.put(app.state, service)
+    SETTINGS.put(app.state, settings)
+    ACCESS.put(app.state, access)
+    metrics.REGISTRY.put(app.state, registry)
+    ENCODERS.put(app.state, Encoders(service.events))
+    files = add_files(app)
     for router in _ROUTERS:
         app.include_router(router)
     answer_errors(app, _render)
-    protect(app, app.state.site, _render)
+    protect(app, access.site, _render)
+    add_pages(app, service, files, name=settings.name, extra=settings.pages)
     _describe(app)
     return app
 

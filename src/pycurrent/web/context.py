@@ -9,16 +9,18 @@ from fastapi import Depends, Request
 from pycurrent.service import Service
 from pycurrent.web.auth import CurrentUser
 from pycurrent.web.settings import WebSettings
+from pycurrent.web.state_key import StateKey
+
+SERVICE = StateKey[Service]("service")
+SETTINGS = StateKey[WebSettings]("settings")
 
 
 async def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
+    return SERVICE.get(request.app.state)
 
 
 async def _settings(request: Request) -> WebSettings:
-    settings: WebSettings = request.app.state.settings
-    return settings
+    return SETTINGS.get(request.app.state)
 
 
 async def _asker(user: CurrentUser) -> str:

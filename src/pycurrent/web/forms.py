@@ -8,6 +8,8 @@ from urllib.parse import parse_qs
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
+from pycurrent.web.state_key import StateKey
+
 _MOST_FIELDS = 10_000
 """More than what a page offers for selection."""
 
@@ -32,14 +34,15 @@ class FormFields:
         return self.fields.get(name, [])
 
 
+_FORM = StateKey[FormFields]("form")
+
+
 async def read_form(request: Request) -> FormFields:
     """The form in the body of a request. Asking twice is fine. Raises an HTTP error if it is
     none, or has too many fields.
     """
-    known: FormFields | None = getattr(request.state, "form", None)
-    if known is None:
-        known = request.state.form = _parse(await request.body())
-    return known
+    known = _FORM.find(request.state)
+    return known or _FORM.put(request.state, _parse(await request.body()))
 
 
 def _parse(body: bytes) -> FormFields:

@@ -22,7 +22,10 @@ from pycurrent.web.api.names import name_of
 from pycurrent.web.auth import require_unless
 from pycurrent.web.problems import may_answer
 from pycurrent.web.sendable import sendable
+from pycurrent.web.state_key import StateKey
 from pycurrent.web.users import Role
+
+REGISTRY = StateKey[CollectorRegistry]("metrics")
 
 router = APIRouter(
     tags=["metrics"],
@@ -44,7 +47,7 @@ _WAITS = (0.1, 1, 10, 60, 300, 900, 3600, 4 * 3600)
 )
 async def metrics(request: Request) -> Response:
     """Figures about the engine and its process, in the text format of Prometheus."""
-    registry: CollectorRegistry = request.app.state.metrics
+    registry = REGISTRY.get(request.app.state)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 

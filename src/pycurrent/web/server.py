@@ -18,9 +18,10 @@ from pycurrent.service import Service
 from pycurrent.store import AccessDatabase
 from pycurrent.web.app import create_app, site_of
 from pycurrent.web.auth import Access
+from pycurrent.web.auth.access import ACCESS
 from pycurrent.web.auth.proxies import believed
+from pycurrent.web.metrics import metrics_of
 from pycurrent.web.middleware import KEPT_SECONDS, PatientProtocol
-from pycurrent.web.pages import add_pages
 from pycurrent.web.settings import WebSettings
 from pycurrent.web.users.owner import Owner, address_with, told_address
 
@@ -122,19 +123,18 @@ class Website:
         self.service = service
         self.settings = settings
         self._proxies = believed(settings.access.trusted_proxies)
-        self.app: FastAPI = create_app(service, settings)
+        self._site = site_of(settings)
+        self._registry = metrics_of(service)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[FastAPI]:
         """The application, able to answer, within the block: while the engine runs."""
         engine = self.service.engine
         with AccessDatabase.open(engine.state, busy_seconds=_BUSY_SECONDS) as database:
-            owner, site = Owner.of(engine.state.path), self.app.state.site
-            access = Access(self.settings.access, database, engine.clock, site, owner)
-            self.app.state.access = access
-            add_pages(self.app, self.service, self.settings.pages, name=self.settings.name)
+            owner = Owner.of(engine.state.path)
+            access = Access(self.settings.access, database, engine.clock, self._site, owner)
             try:
-                yield self.app
+                yield create_app(self.service, self.settings, access, self._registry)
             finally:
                 self.service.close()
 
@@ -146,7 +146,7 @@ class Website:
         answered is given a few seconds.
         """
         async with self.open() as app:
-            access: Access = app.state.access
+            access = ACCESS.get(app.state)
             address = Address.of(listener, access.owner.token if access.is_at_home else None)
             self.service.engine.forks.keep_out(lambda: [listener.fileno()])
             server = _Server(_config(app, self._proxies))

@@ -30,6 +30,7 @@ from pycurrent.term import GraphNode, Group
 from pycurrent.web.api.models import JobModel, LogWindowModel, NodeStateModel
 from pycurrent.web.api.names import name_of
 from pycurrent.web.sendable import sendable
+from pycurrent.web.state_key import StateKey
 from pycurrent.web.streams import Encoded, frame
 
 _STATES = TypeAdapter(dict[str, NodeStateModel])
@@ -76,9 +77,11 @@ class Snapshots:
         return await asyncio.shield(packing)
 
 
+ENCODERS = StateKey[Encoders]("encoders")
+
+
 async def _encoders(request: Request) -> Encoders:
-    encoders: Encoders = request.app.state.encoders
-    return encoders
+    return ENCODERS.get(request.app.state)
 
 
 EncodersOf: TypeAlias = Annotated[Encoders, Depends(_encoders)]

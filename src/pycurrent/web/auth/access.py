@@ -21,6 +21,7 @@ from pycurrent.web.auth.sessions import LONGEST, Sessions
 from pycurrent.web.auth.site import Reach, Site
 from pycurrent.web.auth.throttle import Throttle, network_of
 from pycurrent.web.settings import AccessSettings
+from pycurrent.web.state_key import StateKey
 from pycurrent.web.users.keys import digest_of, form_token, new_key
 from pycurrent.web.users.owner import PROVIDER as OWNER
 from pycurrent.web.users.owner import Owner
@@ -207,7 +208,7 @@ class Access:
 
     def set_visitor(self, request: Request, response: Response) -> None:
         """Give the browser the cookie that `form_token` has just made for it, if it has."""
-        key: str | None = getattr(request.state, "new_visitor", None)
+        key = _NEW_VISITOR.find(request.state)
         if key is not None:
             self.cookies(request).set(response, VISITOR, key)
 
@@ -244,12 +245,13 @@ class Access:
         cookies.drop(response, VISITOR)
 
 
+ACCESS = StateKey[Access]("access")
+_NEW_VISITOR = StateKey[str]("new_visitor")
+
+
 def _visitor(request: Request) -> str:
     """The cookie that a browser without one is about to get."""
-    key: str | None = getattr(request.state, "new_visitor", None)
-    if key is None:
-        key = request.state.new_visitor = new_key()
-    return key
+    return _NEW_VISITOR.find(request.state) or _NEW_VISITOR.put(request.state, new_key())
 
 
 def _is_new_day(used: datetime | None, now: datetime) -> bool:

@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pycurrent.web.auth.access import Access
+from pycurrent.web.auth.access import ACCESS
 from pycurrent.web.auth.errors import NotLoggedIn
 from pycurrent.web.users.owner import PARAMETER
 
@@ -30,7 +30,7 @@ class Entrance:
         if token is None:
             await self._app(scope, receive, send)
             return
-        access: Access = request.app.state.access
+        access = ACCESS.get(request.app.state)
         response = RedirectResponse(_without_token(request), status_code=303)
         if access.is_at_home:
             if not access.owner.is_token(token):

@@ -7,23 +7,23 @@ from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 
-from pycurrent.web.auth.access import Access, Caller
+from pycurrent.web.auth.access import ACCESS, Access, Caller
 from pycurrent.web.settings import AccessSettings
+from pycurrent.web.state_key import StateKey
 from pycurrent.web.users.roles import Role, User
+
+_CALLER = StateKey[Caller]("caller")
 
 
 def access_of(request: Request) -> Access:
     """The rules of the application that serves the request."""
-    access: Access = request.app.state.access
-    return access
+    return ACCESS.get(request.app.state)
 
 
 def caller_of(request: Request) -> Caller:
     """Who sent it. Found out once. Raises `NotLoggedIn` for a token that is not valid."""
-    caller: Caller | None = getattr(request.state, "caller", None)
-    if caller is None:
-        caller = request.state.caller = access_of(request).caller(request)
-    return caller
+    known = _CALLER.find(request.state)
+    return known or _CALLER.put(request.state, access_of(request).caller(request))
 
 
 async def current_user(request: Request) -> User | None:

@@ -12,18 +12,18 @@ from pycurrent.web.pages.history import add_history_pages
 from pycurrent.web.pages.job import add_job_pages
 from pycurrent.web.pages.jobs import add_jobs_pages
 from pycurrent.web.pages.login import add_login_pages
-from pycurrent.web.pages.pages import Pages
+from pycurrent.web.pages.pages import PAGES, Pages
 from pycurrent.web.pages.pipeline import add_pipeline_page
 from pycurrent.web.pages.rules import add_rules_pages
 from pycurrent.web.pages.site import add_site_pages
-from pycurrent.web.pages.static import files_of
+from pycurrent.web.pages.static import Files
 
 
 def add_pages(
-    app: FastAPI, service: Service, extra: Sequence[AuthorEntry] = (), *, name: str = "pycurrent"
+    app: FastAPI, service: Service, files: Files, *, name: str, extra: Sequence[AuthorEntry] = ()
 ) -> None:
     """Have the application show the pages, and what its author has added."""
-    app.state.pages = Pages(service, files_of(app), name=name, extra=extra)
+    PAGES.put(app.state, Pages(service, files, name=name, extra=extra))
     add_pipeline_page(app)
     add_jobs_pages(app)
     add_job_pages(app)

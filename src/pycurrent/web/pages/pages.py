@@ -20,6 +20,7 @@ from pycurrent.web.pages.frame import make_header, make_page
 from pycurrent.web.pages.modules import Modules
 from pycurrent.web.pages.notes import PARAMETER, Note, Notes
 from pycurrent.web.pages.static import Files
+from pycurrent.web.state_key import StateKey
 from pycurrent.web.users import Role
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -40,6 +41,7 @@ class Pages:
         self.extra = tuple(extra)
         self._name = name
         self._notes = Notes()
+        self.files = files
         self._templates = _environment(files)
 
     @property
@@ -82,10 +84,12 @@ class Pages:
         return RedirectResponse(path, status_code=303)
 
 
+PAGES = StateKey[Pages]("pages")
+
+
 def pages_of(request: Request) -> Pages:
     """Those of the application that serves the request."""
-    pages: Pages = request.app.state.pages
-    return pages
+    return PAGES.get(request.app.state)
 
 
 def _known_caller(request: Request) -> Caller:

@@ -20,7 +20,6 @@ from pycurrent.web.pages.formatting import confirm_text, own_path
 from pycurrent.web.pages.frame import THEME_COOKIE, THEMES
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
-from pycurrent.web.pages.static import files_of
 from pycurrent.web.users import Role
 
 _YEAR = 365 * 24 * 3600
@@ -46,7 +45,7 @@ def add_site_pages(app: FastAPI) -> None:
 
 async def _icon(request: Request) -> Response:
     """Where a browser looks for it by itself: beside a raw log, which is no page that says."""
-    return RedirectResponse(f"{files_of(request.app).address}/icon.svg")
+    return RedirectResponse(f"{pages_of(request).files.address}/icon.svg")
 
 
 async def _robots(request: Request) -> Response:

@@ -67,15 +67,10 @@ class Files:
         return Response(content, headers=headers, media_type=mimetypes.guess_type(own)[0])
 
 
-def add_files(app: FastAPI) -> None:
+def add_files(app: FastAPI) -> Files:
     """Have the application answer with the files. Before its other routes: they take longer to
     look at.
     """
-    app.state.files = files = Files()
+    files = Files()
     app.mount(ADDRESS, files)
-
-
-def files_of(app: FastAPI) -> Files:
-    """The files that the application answers with."""
-    files: Files = app.state.files
     return files
