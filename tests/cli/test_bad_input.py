@@ -254,7 +254,7 @@ def test_a_damaged_database(
 @pytest.mark.parametrize("command", [["history"], ["log", "last"], ["gc", "--older-than", "1d"]])
 def test_no_state_directory(command: list[str], pycurrent: Command, folder: Path) -> None:
     """What only reads makes none."""
-    assert complaint(pycurrent, *command).startswith(f"there is no state directory {folder}/.pyc")
+    assert complaint(pycurrent, *command).startswith(f"no state directory at {folder}/.pyc")
     assert list(folder.iterdir()) == []
 
 

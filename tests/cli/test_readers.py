@@ -92,7 +92,7 @@ def test_a_log_is_found_by_id_beginning_end_or_as_the_last(
     [
         ("20", "3 jobs have an id that begins or ends with '20': name one of them, such as 20"),
         ("nonsense", "has an id that begins or ends with 'nonsense': `pycurrent history` lists"),
-        ("../../ci", "'../../ci' is no job id"),
+        ("../../ci", "'../../ci' is not a job id"),
     ],
 )
 def test_a_log_that_is_not_found(

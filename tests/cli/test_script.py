@@ -28,7 +28,7 @@ def test_a_script_has_the_other_commands(pipeline_file: Write, child: Start) -> 
     assert 'label="frob x"' in child("ci.py", "graph", "--keys", "x").end().out
     ended = child("ci.py", "history").end()
     assert ended.status == 2
-    assert ended.err.startswith("ci.py: there is no state directory ")
+    assert ended.err.startswith("ci.py: no state directory at ")
 
 
 def test_the_module_is_the_command(child: Start) -> None:

@@ -265,10 +265,10 @@ def look_up_all(path: Path) -> None:
 
 
 def test_a_folder_in_place_of_the_database(path: Path) -> None:
-    """What is no file is named, not taken for an empty database."""
+    """A folder is named, not taken for an empty database."""
     path.mkdir()
     for attempt in (Database.open, DatabaseReader.open):
-        with pytest.raises(StateDirError, match=f"the database {path} is no file"):
+        with pytest.raises(StateDirError, match=f"the database {path} is not a file"):
             attempt(path)
 
 

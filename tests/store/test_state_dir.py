@@ -195,7 +195,7 @@ def test_reading_beside_an_engine(tmp_path: Path) -> None:
 
 def test_reading_what_is_no_state_directory(tmp_path: Path) -> None:
     """Reading makes nothing: a folder that is not there, or is another's, is an error."""
-    with pytest.raises(StateDirError, match="there is no state directory"):
+    with pytest.raises(StateDirError, match="no state directory at"):
         StateDir.read(tmp_path / "none")
     with pytest.raises(StateDirError, match="is not a state directory"):
         StateDir.read(tmp_path)
@@ -248,7 +248,7 @@ def test_a_full_file_system(mount_tmpfs: MountTmpfs) -> None:
 )
 def test_job_ids_that_climb_out_are_refused(tmp_path: Path, job_id: str) -> None:
     """No id leads out of the folder of logs."""
-    with StateDir.open(tmp_path) as state, pytest.raises(BadJobId, match="is no job id"):
+    with StateDir.open(tmp_path) as state, pytest.raises(BadJobId, match="is not a job id"):
         state.job_path(job_id)
 
 

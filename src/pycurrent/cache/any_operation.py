@@ -1,4 +1,4 @@
-"""What the cache asks of an operation, of whatever kind it is."""
+"""The interface of operations of all kinds to the cache."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ class Cache:
         self._told_of_ends.append(told)
 
     def _is_pending(self) -> bool:
-        """Whether some run goes on without help from outside."""
+        """True if some run goes on without help from outside."""
         # As a rule some job runs; whether one in a queue is stuck takes longer to find out.
         return (
             any(run.job.state is JobState.RUNNING for run in self.runs())
@@ -154,7 +154,7 @@ class Cache:
         operation = primitive.operation
         op_type = self.op_type(type(operation))
         key, target = op_type.key(primitive.key), op_type.target(primitive.value)
-        # All that a plugin's own code may refuse comes first: it leaves nothing behind, then.
+        # Code of plugins runs first: where it refuses something, nothing is left behind.
         title = operation.title(primitive.key, primitive.value)
         demand = Demand(operation, target, title, primitive.schedule, changed)
         instance = self.instance(op_type, key)
@@ -297,11 +297,11 @@ class Cache:
             try:
                 told(job, end)
             except Exception:
-                # Who looks on can't stop what is looked at.
+                # A listener's error must not stop the engine.
                 _log.exception("%r failed to be told of the end of job %s", told, job.id)
 
     async def _explain(self, log: Path) -> Explanation | None:
-        """What the log rules say of a failure."""
+        """The log rule that explains a failure, if one does."""
         rules = self.engine.log_rules
         if not rules.list():
             return None

@@ -1,7 +1,7 @@
 """Why a job was run: a closed union, recorded with each job.
 
 The instance of a key carries the cause of its next run from the moment at which its last result
-stopped to count (see `Unknown` in `states.py`). The first lines of the job's log tell it, but for
+stopped counting (see `Unknown` in `states.py`). The first lines of the job's log tell it, but for
 the first build of a key, which needs no reason; `cause_of` reads it back from a record.
 """
 
@@ -17,7 +17,7 @@ from pycurrent.store import JobRecord
 
 @dataclass(frozen=True, slots=True)
 class NeverBuilt:
-    """There is no result for the key."""
+    """The key has never had a result."""
 
 
 @dataclass(frozen=True, slots=True)

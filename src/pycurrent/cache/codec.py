@@ -1,8 +1,8 @@
 """Codecs: the keys and values of operations as text that stays the same from run to run.
 
-The text is canonical JSON, derived from the type (see `forms.form` for what that means). What has
-no stable form is refused, and the field named, when the codec is made: never `repr`, never
-pickle.
+The text is canonical JSON, derived from the type (`forms.form` says what that means). A type
+without a stable form is refused when the codec is made, with the name of the field: never `repr`,
+never pickle.
 
 Types with a form: None, bool, int, float, str, bytes, Decimal, UUID, datetime, date, time,
 timedelta, Path, enumerations; list, tuple, dict, set, frozenset and their interfaces; dataclasses,
@@ -45,7 +45,7 @@ class UnreadableValue(PycurrentError):
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 _parse = JSONDecoder(parse_constant=_refuse_constant).raw_decode
@@ -61,7 +61,7 @@ class Codec(Generic[T]):
     what: str
     _form: Form
     is_whole: bool = True
-    """Whether all of a value is in its text: fields that are not compared are not."""
+    """True if the text holds all of a value: it leaves out fields that are not compared."""
 
     def encode(self, value: T) -> str:
         """The canonical text of a value: equal values of the type have the same.
@@ -88,7 +88,7 @@ class Codec(Generic[T]):
         except MisfitError as error:
             raise UnreadableValue(error.message(f"stored {self.what}")) from error
         except (ValueError, RecursionError) as error:
-            raise UnreadableValue(f"stored {self.what} is no JSON: {error}") from error
+            raise UnreadableValue(f"stored {self.what} is not JSON: {error}") from error
         return value
 
 
@@ -133,7 +133,7 @@ def digest(text: str) -> str:
 
 
 def _stands_alone(content: str) -> bool:
-    """Whether the content of a JSON string is different from any JSON text and from any hash."""
+    """True if the content of a JSON string can't be taken for a JSON text or a hash."""
     if not content or content != content.strip() or "\\" in content:
         return False
     if content[0] in '{["' or content in _JSON_WORDS or content.startswith(_HASHED):

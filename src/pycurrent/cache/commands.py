@@ -1,4 +1,4 @@
-"""What people can do about jobs: to rebuild, to cancel, to approve.
+"""The acts of people on jobs: to rebuild, to cancel, to approve.
 
 Each is written once, here, for whoever asks: handles, the service, the code of a plugin. `by` names
 who asks and `reason` says why; both go to the job's log, and those of a rebuild to its cause.

@@ -1,4 +1,4 @@
-"""What the class of an operation may not say, told where it is defined."""
+"""Checks the class of an operation where it is defined."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import called, shown
 
 OF_THE_CLASS = ("id", "version", "retry", "auto_cancel", "latched", "durable")
-"""What operations say once and for all their objects."""
+"""The names of what a class of operations says once for all its objects."""
 _FLAGS = ("auto_cancel", "latched")
 _OURS = frozenset({"pycurrent.cache.any_operation", "pycurrent.cache.operation"})
 """The modules of the classes from which operations derive."""
@@ -65,9 +65,7 @@ def _told(value: Any) -> str:
 
 
 def _fields(cls: type) -> Iterator[str]:
-    """What the objects of a class have of their own, by its annotations and those that it has
-    inherited.
-    """
+    """The names of the fields of a class, by its annotations and those that it has inherited."""
     for ancestor in cls.__mro__:
         if ancestor.__module__ in _OURS:
             continue

@@ -41,8 +41,8 @@ def builder(
     function awaits `job.start` itself. `label` may show the parameters; by default it is the
     id and all of them.
 
-    It is for what is made: for the same key it runs once, and never to go back to what was. What
-    is *set* somewhere (a deployment, a message, a tag) is a `publisher`.
+    Use it for what is made: it runs once for the same key, and not again if an earlier key comes
+    back. For what is *set* somewhere (a deployment, a message, a tag) use `publisher`.
 
         @builder("frob", level=Level.HARMLESS)
         async def frob(job: Job, key: str) -> str:
@@ -82,7 +82,7 @@ def publisher(
 
 @dataclass(frozen=True)
 class _Form:
-    """What was said of a function, but for the function."""
+    """The arguments of a decorator, until it gets its function."""
 
     kind: str
     id: str

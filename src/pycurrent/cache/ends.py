@@ -1,4 +1,4 @@
-"""The end of a run: how it ended, and what is known then.
+"""The end of a run: how it ended, and the state after it.
 
 When a run finishes:
 
@@ -50,8 +50,8 @@ def end_of(run: Run, outcome: Ok[Any] | Failed) -> JobEnd:
 def state_after(
     making: Making, end: JobEnd, result: Result, users: Demands
 ) -> Unknown | Known | MachineFailed:
-    """What is known after a run that ended like this; or that the machine failed it, and the work
-    is to be run again after a pause.
+    """The state after a run that ended like this. A cause instead: the machine failed the run, and
+    the work is to be run again after a pause.
     """
     run, latched = making.run, making.latched
     is_stale = users.want_other_than(run.target)

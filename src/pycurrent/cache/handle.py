@@ -40,7 +40,7 @@ class Handle:
 
     @property
     def description(self) -> str:
-        """What it does, in its operation's words; its operation and key once nobody needs it."""
+        """The work in its operation's words; its operation and key once nobody needs it."""
         instance = self.instance
         return f"{self.op} {self.key}" if instance is None else instance.description
 
@@ -52,8 +52,8 @@ class Handle:
 
     @property
     def outcome(self) -> Output[Any]:
-        """What the key amounts to by itself, whatever is reported meanwhile. READY once nobody
-        needs it.
+        """The output of the key by itself, whatever is reported meanwhile. READY once nobody needs
+        it.
         """
         match None if self.instance is None else self.instance.state:
             case Known(result):

@@ -17,7 +17,7 @@ I_contra = TypeVar("I_contra", contravariant=True)
 
 
 class Host(Protocol[I_contra]):
-    """What an instance, of the type `I_contra`, needs of its surroundings."""
+    """The surroundings of an instance, which is of the type `I_contra`."""
 
     clock: Clock
     store: Database

@@ -103,7 +103,7 @@ class Instance:
         self.conflict: Failed | None = None
         self._expiry: Expiry | None = None
         self._tickets: Tickets | None = None
-        """Those of a run that was given up before it had begun, for the next one."""
+        """The tickets of a run that was given up before it had begun, for the next one."""
 
     def load(self, record: BuildRecord | None, doubt: Interrupted | LeftUnsettled | None) -> None:
         """Start from the last recorded result. `doubt`: a later run began and left none. Then
@@ -156,7 +156,7 @@ class Instance:
         return self.state.run if isinstance(self.state, Making) else None
 
     def report(self, demand: Demand) -> tuple[Output[Any], Metadata | None]:
-        """What a user sees."""
+        """The output and the metadata that a user sees."""
         if self.conflict is not None:
             return self.conflict, Metadata(self.job_id)
         return reported(self.op_type, self.state, demand.target, self.job_id)
@@ -219,7 +219,7 @@ class Instance:
                 self._host.forget(self)
 
     def _give_up(self, run: Run) -> None:
-        """The target of the run is not wanted any more."""
+        """Abandon the run, as far as that is allowed: its target is not wanted any more."""
         if self.op_type.auto_cancel or not run.has_begun:
             self.abandon(run, Abandoned.UNWANTED)
 
@@ -279,7 +279,7 @@ class Instance:
     def _never_begun(
         self, demand: Demand, cause: Cause, error: OSError, latched: Result | None
     ) -> None:
-        """There is no run without a log. The failure is not recorded: it is of this moment."""
+        """The log could not be made, so nothing is run. Such a failure is not recorded."""
         failure = Failed(f"can't create the log: {error.strerror}", kind=FailureKind.INFRA)
         if blame(error) is Blame.SHORTAGE:
             attempt = cause.attempt if isinstance(cause, MachineFailed) else 1
@@ -379,7 +379,7 @@ class Instance:
             self._expiry = None
 
     def _expire(self) -> None:
-        """The outcome is too old: report it while it is made again."""
+        """Have the outcome made again, as it is too old; meanwhile it is still reported."""
         self._cancel_expiry()
         if isinstance(self.state, Known):
             result = self.state.result

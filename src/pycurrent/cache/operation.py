@@ -1,4 +1,4 @@
-"""What a plugin's author writes: an id, a key, a value, and an async function.
+"""The operations that authors write: an id, a key, a value, and an async function.
 
 An operation is identified by its `id` and the digest of its key; the cache does the rest. The
 fields of an operation object are its *context* (credentials, pools, settings). They are not
@@ -23,7 +23,7 @@ O = TypeVar("O")  # noqa: E741
 
 
 class CachedOperation(AnyOperation):
-    """What the three kinds of operations can do besides."""
+    """The three kinds of operations have this in common."""
 
     def invalidate(self, engine: Runtime, key: Any) -> None:
         """Forget the result for a key: it is made again if it is needed, or once it is."""

@@ -26,7 +26,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class TargetValue:
-    """What a key is to be set to. A builder's has neither value nor text."""
+    """The value to which a key is to be set. A builder's has neither value nor text."""
 
     value: Any
     text: str | None
@@ -91,7 +91,7 @@ class OperationType:
         """The outcome of a run as the pipeline sees it, which is what is stored: after a restart
         it sees nothing else. And its text.
 
-        Raises `WrongKind` for what is no value, `UnstableValue` or `UnreadableValue`.
+        Raises `WrongKind` if it is not a value, `UnstableValue` or `UnreadableValue`.
         """
         if (remedy := unfit(outcome)) is not None:
             how = "await it" if inspect.isawaitable(outcome) else remedy.given
@@ -102,8 +102,8 @@ class OperationType:
         return self.outcome.decode(text), text
 
     def same(self, cls: type[AnyOperation]) -> bool:
-        """Whether a class with this id is this operation: the same, or made anew by the same
-        code.
+        """True if a class with this id is this operation: the same class, or one that the same
+        code made again.
         """
         mine = self.cls
         return cls is mine or (cls.__module__, cls.__qualname__) == (

@@ -54,7 +54,7 @@ class _Ending:
         self._said = False
 
     def is_hopeless(self) -> bool:
-        """Whether it was told again and again. Tells it, if it is time for that."""
+        """True if it was told again and again. Tells it, if it is time for that."""
         now = self._loop.time()
         was_busy, self._is_busy = self._is_busy, self._has_time_for_commands(now)
         if was_busy or self._is_busy:

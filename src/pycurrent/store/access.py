@@ -1,8 +1,8 @@
-"""Who is let in: the sessions of browsers, and the tokens of machines.
+"""The sessions of browsers and the tokens of machines, which let them in to the site.
 
 Beside the engine's own connection, as the command line makes and revokes tokens while an engine
 runs. Each change is written at once. Sessions and tokens are found by the digest of what opens
-them; who calls makes the digest, so that what opens them never gets here.
+them; the caller makes the digest, so that what opens them never gets here.
 """
 
 import sqlite3
@@ -57,7 +57,7 @@ class AccessDatabase:
 
     @classmethod
     def open(cls, state: StateDir, *, busy_seconds: float = _BUSY_SECONDS) -> Self:
-        """That of an engine which holds the state directory, or which has been there before.
+        """The database of a state directory in which an engine is running, or has been.
 
         Waits up to `busy_seconds` for the lock of another program. Raises `StateDirError` if the
         database is not there, or of another version.
@@ -66,14 +66,14 @@ class AccessDatabase:
 
     @classmethod
     def open_or_make(cls, path: Path) -> Self:
-        """That of the state directory at `path`, which is made, or migrated, where needed.
+        """The database of the state directory at `path`, which is made or migrated where needed.
 
         While an engine runs with it, too. Raises `StateDirLocked` if an older engine does.
         """
         try:
             return cls.open(StateDir.read(path))
         except StateDirError:
-            # Only who holds the lock may change the schema; and it says best what is wrong.
+            # Only the holder of the lock may change the schema; `StateDir` says best what is wrong.
             with StateDir.open(path) as state:
                 open_for_writing(state.database, busy_seconds=_BUSY_SECONDS).close()
                 return cls.open(state)
@@ -143,7 +143,7 @@ class AccessDatabase:
         self._run("use_token", (f"{day.astimezone(UTC):%Y-%m-%d}", name))
 
     def remove_token(self, name: str) -> bool:
-        """Lets a machine in no more. False if there is no such token."""
+        """Revokes a token. False if there is none of that name."""
         return self._run("remove_token", (name,)).rowcount > 0
 
     def _run(self, query: str, parameters: tuple[object, ...]) -> sqlite3.Cursor:

@@ -1,4 +1,4 @@
-r"""The database of one engine: what was built, what runs, what is remembered.
+r"""The database of one engine: its jobs and their results, its log rules and settings.
 
 Writes are gathered in memory and written by `commit`, which the engine calls once a step: a
 transaction costs more than the rows in it, and one that is short leaves the file to others.
@@ -47,7 +47,7 @@ _CHECKPOINT_BYTES = 16 << 20
 
 @dataclass(slots=True)
 class _Unsaved:
-    """What the next commit writes."""
+    """The changes that the next commit writes."""
 
     # Jobs by their id: those that have no row yet, and those whose row is out of date.
     inserted: dict[str, JobRecord] = field(default_factory=dict)
@@ -245,7 +245,7 @@ class Database(DatabaseReader):
 
     @property
     def has_jobs(self) -> bool:
-        """Whether anything was ever run, as far as is known."""
+        """True if anything was ever run, as far as the records tell."""
         return bool(self._read("has_jobs", ()))
 
     # Transactions
@@ -297,7 +297,7 @@ class Database(DatabaseReader):
 
     @property
     def is_large(self) -> bool:
-        """Whether the file was too large to be looked through when it was opened."""
+        """True if the file is too large to be looked through when it is opened."""
         return self._path.stat().st_size > CHECKED_UP_TO
 
     def look_through(self) -> StoreDamaged | None:
@@ -309,7 +309,7 @@ class Database(DatabaseReader):
         except StoreDamaged as error:
             return error
         except StoreError:
-            pass  # Whoever needs it will be told.
+            pass  # The next use of the file meets it again.
         return None
 
     def tidy(self) -> None:

@@ -1,4 +1,4 @@
-"""What can go wrong with a state directory and its database.
+"""The errors of a state directory and its database.
 
 Each message is one line that says what is wrong, where, and what to do about it.
 """
@@ -37,7 +37,7 @@ class StoreError(PycurrentError):
     """The database can't do what it was asked to."""
 
     brief: ClassVar[str] = "the database can't be used"
-    """What is wrong, in a few words without a path."""
+    """The error in a few words, without a path."""
 
 
 class StoreFull(StoreError):
@@ -67,7 +67,7 @@ class StoreGone(StoreError):
 
 
 class StoreDamaged(StoreError, UsageError):
-    """The database file is no database, or a damaged one. Nothing has been changed in it."""
+    """The file is damaged, or not a database at all. Nothing has been changed in it."""
 
     brief = "the database is damaged"
 

@@ -1,8 +1,8 @@
-"""Removes what is old: logs, and the history of keys that have newer results.
+"""Removes old logs, and the old history of keys that have newer results.
 
-Kept are, whatever their age: jobs that have no end, and the last result of each key, each with
-its log. Safe beside a running engine: an engine only ever adds jobs and ends its own, so what is
-garbage once stays garbage. It takes the write lock for a few milliseconds at a time.
+Jobs that have not ended and the last result of each key are kept whatever their age, each with
+its log. This is safe beside a running engine: an engine only ever adds jobs and ends its own, so
+what is garbage once stays garbage. It takes the write lock for a few milliseconds at a time.
 
 A row is removed before its log. If the process is killed in between, the log has no row, and the
 next run removes it as such.
@@ -36,7 +36,7 @@ Progress = Callable[[int], None]
 
 
 class GcMode(Enum):
-    """What to do with garbage."""
+    """The treatment of garbage."""
 
     DELETE = "delete"
     DRY_RUN = "dry run"
@@ -44,7 +44,7 @@ class GcMode(Enum):
 
 @dataclass(slots=True)
 class GcReport:
-    """What was removed, or in a dry run would be.
+    """The things that were removed, or in a dry run would be.
 
     `jobs` are the ids of the rows; `logs` the log files, those without a row among them;
     `log_bytes` their size; `folders` the days that are empty without them; `failures` one line
@@ -162,7 +162,7 @@ class _Collector:
         return [(folder, day) for folder, day in days if day <= last]
 
     def _is_stray(self, connection: sqlite3.Connection, log: Path) -> bool:
-        """Whether nothing has been written to a log since the limit, and no job has it."""
+        """True if nothing was written to a log since the limit, and it belongs to no job."""
         try:
             changed = log.lstat().st_mtime
         except FileNotFoundError:

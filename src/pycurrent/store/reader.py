@@ -56,7 +56,7 @@ class DatabaseReader:
         return self._record(rows[0], BuildRecord) if rows else None
 
     def job(self, job_id: str) -> JobRecord | None:
-        """One job, ended or not; None if there is no such job."""
+        """One job, ended or not; None if no job has this id."""
         self._catch_up()
         rows = self._read("job", (job_id,))
         return self._record(rows[0], JobRecord) if rows else None

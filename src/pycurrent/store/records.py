@@ -62,7 +62,7 @@ class JobRecord:
     """When it ended; None: not yet, or it was interrupted."""
     ended: JobEnd | None = None
     outcome: str | None = None
-    """The JSON of what was made, or the failure's message; None if there is no result."""
+    """The JSON of what was made, or the failure's message; None without a result."""
     kind: str | None = None
     """The kind of a failure that is not the work's own."""
     rebuild: bool = False
@@ -70,7 +70,7 @@ class JobRecord:
 
     @property
     def ok(self) -> bool | None:
-        """True for a value, False for a failure, None if there is no result."""
+        """True for a value, False for a failure, None without a result."""
         return None if self.outcome is None else self.ended is JobEnd.OK
 
 
@@ -185,4 +185,4 @@ def _without_none(hint: object) -> type:
 COLUMNS = Columns([field.name for field in fields(JobRecord)])
 """All of them."""
 CHANGING = Columns([f.name for f in fields(JobRecord) if f.default is not MISSING])
-"""Those that are written again as the job goes on."""
+"""The columns that are written again as the job goes on."""

@@ -152,7 +152,7 @@ def open_to_copy(path: Path) -> sqlite3.Connection:
 
 def _nothing_there(path: Path) -> StateDirError:
     return StateDirError(
-        f"there is no database {path}: nothing has been run with this state directory yet"
+        f"no database at {path}: nothing has been run with this state directory yet"
     )
 
 
@@ -172,7 +172,7 @@ def open_existing(path: Path, *, busy_seconds: float) -> sqlite3.Connection:
 
 
 def _not_written(path: Path, error: sqlite3.Error) -> StoreError:
-    """What is wrong with a database that could not be opened to be written."""
+    """The error for a database that could not be opened to be written."""
     # SQLite only says that it can't open some file.
     if kind_of(error) == sqlite3.SQLITE_CANTOPEN and not os.access(path.parent, os.W_OK | os.X_OK):
         return read_only(path, f"its folder can't be written; {error}")
@@ -213,7 +213,7 @@ def _require_newest(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether there is a database. SQLite makes an empty file before it writes to it.
+    """True if there is a database. SQLite makes an empty file before it writes to it.
 
     The file is not opened here: closing it again would end the locks that other connections of
     this process have on it (POSIX), and with them what keeps the database whole.
@@ -225,7 +225,7 @@ def _is_there(path: Path) -> bool:
     except OSError as error:
         raise unreadable(path, error) from error
     if not S_ISREG(status.st_mode):
-        raise StateDirError(f"the database {path} is no file: move it away to make room for one")
+        raise StateDirError(f"the database {path} is not a file: move it away to make room for one")
     return status.st_size > 0
 
 

@@ -1,4 +1,4 @@
-"""Who may read a state directory: its owner, or the owner's group too.
+"""The sharing of a state directory: its owner may read it, or the owner's group too.
 
 This is about what is made from now on. What is there keeps its mode: people may have chosen it.
 The umask of the process stays as it is, as its commands have it, too.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class Sharing(Enum):
-    """Who may read what is made. The value is the mode of a file."""
+    """The people that may read new files. The value is the mode of a file."""
 
     OWNER = 0o600
     GROUP = 0o640
@@ -22,7 +22,7 @@ class Sharing(Enum):
 
     @property
     def folder_mode(self) -> int:
-        """Who may read a folder may also go through it."""
+        """The mode of a folder: its readers may also go through it."""
         return self.value | (self.value & 0o444) >> 2
 
     def make_folder(self, path: Path) -> bool:

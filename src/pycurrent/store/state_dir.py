@@ -51,7 +51,7 @@ class StateDir:
         self.git = path / "git"
         self.runs = path / "run"
         self.tmp = path / "tmp"
-        """What is temporary: of the engine that uses the directory, in a folder of its own."""
+        """The folder for temporary files of the engine that uses the directory."""
         self.database = path / "db" / "pycurrent.db"
         self._lock = lock
         self._random = int.from_bytes(os.urandom(3), "big")
@@ -89,12 +89,12 @@ class StateDir:
     def read(cls, path: Path | str) -> Self:
         """The directory as it is, without the lock and without a change, to look at its history.
 
-        Raises `StateDirError` if it is not there, or is no state directory.
+        Raises `StateDirError` if it is not there, or not a state directory.
         """
         path = _absolute(path)
         if not path.is_dir():
             raise StateDirError(
-                f"there is no state directory {path}: run a pipeline first, or say where it is "
+                f"no state directory at {path}: run a pipeline first, or say where it is "
                 "with --state-dir"
             )
         if not (path / "version").exists():
@@ -128,7 +128,7 @@ class StateDir:
 
     @property
     def is_in_use(self) -> bool:
-        """Whether an engine holds the directory, by what it has written about itself.
+        """True if an engine holds the directory, by what it has written about itself.
 
         The lock is not touched: to try it would keep an engine out that comes just then. So an
         engine that was killed is taken to live on if another process has got its number.
@@ -143,12 +143,12 @@ class StateDir:
         self.close()
 
     def left_tmp(self) -> list[Path]:
-        """What is temporary and of earlier engines, whose commands may still be at work there."""
+        """The temporary folders of earlier engines, whose commands may still be at work there."""
         return [entry for entry in (self.path / "tmp").iterdir() if entry != self.tmp]
 
     @property
     def has_logs(self) -> bool:
-        """Whether there is the log of any job. Looks at no more files than it needs to."""
+        """True if there is a log of any job. Looks at no more files than it needs to."""
         return next(self.jobs.glob("*/*.log"), None) is not None
 
     def job_path(self, job_id: str) -> Path:
@@ -156,7 +156,7 @@ class StateDir:
         parts = job_id.split("/")
         if "\0" in job_id or any(part in {"", ".", ".."} for part in parts):
             raise BadJobId(
-                f"{job_id!r} is no job id: one looks like 2026-11-22/084703-docker-build-1a2b3c"
+                f"{job_id!r} is not a job id: one looks like 2026-11-22/084703-docker-build-1a2b3c"
             )
         return self.jobs / f"{job_id}.log"
 

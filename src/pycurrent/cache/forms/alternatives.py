@@ -1,4 +1,4 @@
-"""The forms of what may be of several types: optional values, unions, literals, `object`."""
+"""The forms of values that may be of several types: optional values, unions, literals, `object`."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -12,7 +12,7 @@ from pycurrent.cache.forms.form import Form, MisfitError, Read, Write, later, no
 from pycurrent.cache.forms.scalars import NONE, SCALARS
 
 NATIVE = (type(None), bool, int, float, str)
-"""What JSON itself tells apart: values of these types carry no tag."""
+"""The types that JSON itself tells apart: their values carry no tag."""
 
 
 def optional(form: Form) -> Form:
@@ -44,8 +44,8 @@ def union(name: str, members: list[Member]) -> Form:
     """Values of one of several types, chosen by the type of the value.
 
     That is the exact type if it is a member, else the first member from the most to the least
-    derived that the value is an instance of; an int counts as a float where there is no int. The
-    classes and the tags of `members` must differ; those without tag must be `NATIVE`.
+    derived that the value is an instance of; an int counts as a float if int is not a member.
+    The classes and the tags of `members` must differ; those without tag must be `NATIVE`.
     """
     writes: dict[type, Write] = {member.cls: member.write for member in members}
     candidates = sorted(members, key=lambda member: -len(member.cls.__mro__))

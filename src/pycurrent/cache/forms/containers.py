@@ -283,7 +283,7 @@ def _fields_reader(
 
 
 def made(cls: type, make: Callable[[Any], object], data: object) -> object:
-    """What `make` makes of stored data. Whatever it raises means that the format has changed."""
+    """The object that `make` makes of stored data. If it raises, the format has changed."""
     try:
         return make(data)
     except Exception as error:

@@ -169,7 +169,7 @@ class _Alternative:
 
     @property
     def cls(self) -> type:
-        """What its values are instances of."""
+        """The class of which its values are instances."""
         origin = get_origin(self.tp) or self.tp
         if self.tp is None:
             return types.NoneType
@@ -262,7 +262,7 @@ def _by_methods(cls: type) -> Form | None:
 def _version(cls: type) -> int | None:
     version: object = getattr(cls, "__codec_version__", None)
     if version is not None and type(version) is not int:
-        raise MisfitError(f"has type {cls.__qualname__}, whose __codec_version__ is no int")
+        raise MisfitError(f"has type {cls.__qualname__}, whose __codec_version__ is not an int")
     return version
 
 

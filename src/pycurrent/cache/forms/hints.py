@@ -1,4 +1,4 @@
-"""What annotations say, with everything resolved that only stands for a type.
+"""The types that annotations name, with everything resolved that only stands for a type.
 
 Aliases, `NewType`, `Annotated`, forward references and the type variables of generic classes are
 replaced by what they stand for. A type argument is an `object` here: it may be anything that an

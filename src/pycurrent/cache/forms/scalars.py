@@ -100,7 +100,7 @@ def _spelled(cls: type, spell: Callable[[Any], str], parse: Callable[[str], obje
         try:
             return parse(tree)
         except (ValueError, ArithmeticError) as error:
-            raise MisfitError(f"is {tree!r}, which is no {cls.__name__}") from error
+            raise MisfitError(f"is {tree!r}, which is not a valid {cls.__name__}") from error
 
     return Form(write, read, is_text=True)
 
@@ -220,7 +220,7 @@ def _named(cls: type[Enum]) -> Form:
     def read(tree: object) -> object:
         member = cls.__members__.get(tree) if type(tree) is str else None
         if member is None:
-            raise MisfitError(f"is {tree!r}, which is no {cls.__qualname__}")
+            raise MisfitError(f"is {tree!r}, which is not a valid {cls.__qualname__}")
         return member
 
     return Form(_checked(cls, texts.__getitem__), read, is_text=True)
@@ -233,7 +233,7 @@ def _flag(cls: type[Flag]) -> Form:
         try:
             return cls(tree)
         except ValueError as error:
-            raise MisfitError(f"is {tree!r}, which is no {cls.__qualname__}") from error
+            raise MisfitError(f"is {tree!r}, which is not a valid {cls.__qualname__}") from error
 
     return Form(_checked(cls, lambda flag: str(int(flag.value))), read)
 
