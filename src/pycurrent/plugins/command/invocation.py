@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 from pycurrent.cache import Builder
-from pycurrent.engine import Job
+from pycurrent.engine import CommandOptions, Job
 from pycurrent.errors import UsageError
 from pycurrent.plugins.argv import Argv, as_text, checked_words
 from pycurrent.plugins.command.bubblewrap import Bubblewrap, environment
@@ -60,9 +60,7 @@ class Prepared:
     """A command that a job can run as it is."""
 
     argv: Sequence[str]
-    folder: Path
-    env: Mapping[str, str | None]
-    shown: str
+    options: CommandOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +95,10 @@ async def _command(
     shown = shlex.join(argv)
     if sandbox is None or bubblewrap is None:
         # The command must not find another repository than the one that it runs in.
-        yield Prepared(argv, folder, outside_repositories(env), shown)
+        yield Prepared(argv, {"cwd": folder, "env": outside_repositories(env), "show": shown})
         return
     async with bubblewrap.wrapped(job, sandbox, folder, argv) as wrapped:
-        yield Prepared(wrapped, folder, environment(env), shown)
+        yield Prepared(wrapped, {"cwd": folder, "env": environment(env), "show": shown})
 
 
 class InvocationOptions(Options, total=False):

@@ -27,9 +27,7 @@ class Output(CheckoutWork[str]):
         return f"output of {key}"
 
     async def execute(self, job: Job, command: Prepared) -> str:
-        return await job.check_output(
-            command.argv, cwd=command.folder, env=command.env, show=command.shown
-        )
+        return await job.check_output(command.argv, **command.options)
 
 
 @with_options(level=Level.AVERAGE)

@@ -27,7 +27,7 @@ class CommandRun(CheckoutWork[None]):
         return str(key)
 
     async def execute(self, job: Job, command: Prepared) -> None:
-        await job.exec(command.argv, cwd=command.folder, env=command.env, show=command.shown)
+        await job.exec(command.argv, **command.options)
 
 
 @with_options(level=Level.AVERAGE)

@@ -15,7 +15,7 @@ import hashlib
 import json
 import shlex
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -98,29 +98,18 @@ class Container:
 
     async def run(self) -> None:
         """Start it, and wait until it ends. Its output goes to the log."""
-        try:
-            await self.docker.exec(
-                *self._start, through=guard(self.docker.client, self.name), grace=_REMOVED_WITHIN
-            )
-        except Failure as failure:
-            raise await self._why(failure) from None
+        await self._attach(self.docker.exec)
 
     async def read(self) -> str:
         """Start it, wait until it ends, and return its standard output."""
+        return await self._attach(self.docker.ask)
+
+    async def _attach(self, run: Callable[..., Awaitable[str]]) -> str:
+        ends_it = guard(self.docker.client, self.name)
         try:
-            return await self.docker.ask(
-                *self._start, through=guard(self.docker.client, self.name), grace=_REMOVED_WITHIN
-            )
+            return await run("start", "--attach", self.name, through=ends_it, grace=_REMOVED_WITHIN)
         except Failure as failure:
             raise await self._why(failure) from None
-
-    @property
-    def _start(self) -> tuple[str, ...]:
-        return ("start", "--attach", self.name)
-
-    @property
-    def _guard(self) -> list[str]:
-        return guard(self.docker.client, self.name)
 
     async def _why(self, failure: Failure) -> Failure:
         """Explain a failure: the exit status may be the command's, or that of `docker start`."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar, Unpack
 
-from pycurrent.engine import CommandFailed, Job
+from pycurrent.engine import CommandFailed, CommandOptions, Job
 from pycurrent.plugins.docker.auth import Auth
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.config import CWD, make_config, prepare_login, users_config
@@ -18,11 +19,9 @@ from pycurrent.plugins.docker.diagnosis import diagnose, kind_of
 from pycurrent.plugins.docker.image import DOCKER_HUB, registry_of
 from pycurrent.term import Failure
 
-Environment = Mapping[str, str | None]
-"""Variables to add; a value of None removes one."""
+T = TypeVar("T")
 
-_NONE: Environment = MappingProxyType({})
-_SET: Environment = MappingProxyType(
+_SET: Mapping[str, str | None] = MappingProxyType(
     {
         "DOCKER_CLI_HINTS": "false",
         "BUILDKIT_PROGRESS": "plain",
@@ -48,71 +47,51 @@ class DockerSession:
         self,
         *words: str,
         program: str = "docker",
-        env: Environment = _NONE,
-        stdin: str | None = None,
         through: Sequence[str] = (),
-        grace: float | None = None,
+        **options: Unpack[CommandOptions],
     ) -> str:
         """Run a command with its output going to the log, and return the end of that output.
 
-        `through` is a command that runs the one whose words follow its own. For `grace` see
-        `Job.exec`.
+        `through` is a command that runs the one whose words follow its own. For the options see
+        `Job.exec`; `env` adds to the environment of the session.
         """
-        start, command = self._log_size(), self.client.command(program, words)
-        try:
-            await self.job.exec(
-                [*through, *command],
-                cwd=self.cwd,
-                env={**self._env, **env},
-                stdin=stdin,
-                grace=grace,
-                show=command,
-            )
-        except CommandFailed as error:
-            raise self._failure(program, words, error, start) from None
+        start = self._log_size()
+        await self._run(self.job.exec, (program, *words), through, options)
         return self._said(start)
 
     async def ask(
-        self,
-        *words: str,
-        env: Environment = _NONE,
-        cancellable: bool = True,
-        through: Sequence[str] = (),
-        grace: float | None = None,
+        self, *words: str, through: Sequence[str] = (), **options: Unpack[CommandOptions]
     ) -> str:
-        """Run a command, and return its standard output."""
-        start, command = self._log_size(), self.client.command("docker", words)
+        """Run a command as `exec` does, and return its standard output."""
+        return await self._run(self.job.check_output, ("docker", *words), through, options)
+
+    async def _run(
+        self,
+        run: Callable[..., Awaitable[T]],
+        words: tuple[str, ...],
+        through: Sequence[str],
+        options: CommandOptions,
+    ) -> T:
+        start, command = self._log_size(), self.client.command(words[0], words[1:])
+        env = {"DOCKER_CONFIG": str(self.folder), **_SET, **(options.pop("env", None) or {})}
         try:
-            return await self.job.check_output(
-                [*through, *command],
-                cwd=self.cwd,
-                env={**self._env, **env},
-                cancellable=cancellable,
-                grace=grace,
-                show=command,
-            )
+            return await run([*through, *command], cwd=self.cwd, env=env, show=command, **options)
         except CommandFailed as error:
-            raise self._failure("docker", words, error, start) from None
+            raise self._failure(words, error, start) from None
 
     @property
     def cwd(self) -> Path:
         """The empty folder in which its commands run, wherever the engine was started."""
         return self.folder / CWD
 
-    @property
-    def _env(self) -> dict[str, str | None]:
-        return {"DOCKER_CONFIG": str(self.folder), **_SET}
-
-    def _failure(
-        self, program: str, words: tuple[str, ...], error: CommandFailed, start: int
-    ) -> Failure:
+    def _failure(self, words: tuple[str, ...], error: CommandFailed, start: int) -> Failure:
         why = (
             # The output for the caller comes last in the log, and is seldom the reason.
             diagnose(self._said(start, error.stdout_at))
             or diagnose(self._said(start))
             or f"it printed nothing (exit status {error.status})"
         )
-        what = program if words[0].startswith("-") else f"{program} {words[0]}"
+        what = words[0] if words[1].startswith("-") else " ".join(words[:2])
         return Failure(f"{what}: {why}", kind=kind_of(why))
 
     def _log_size(self) -> int:
