@@ -138,7 +138,7 @@ async def test_a_cancelled_project_is_named_with_what_stays(
             h.find("compose").cancel("enough")
             await over(h)
             assert h.output == Failed("Cancelled: enough")
-            assert "To end it: docker compose -p shop down" in h.log("compose")
+            assert "To end them: docker compose -p shop down" in h.log("compose")
     finally:
         remove_all(engine)
 

@@ -475,12 +475,12 @@ async def test_fetch_keeps_the_rules(upstream: Repo, served: GitServer, tmp_path
     limits = Limits(Level.HARMLESS)
     mirrors = Mirrors(tmp_path / "git")
     await check_builder(
-        GitFetch(mirrors, "refs/heads/main", RepositoryAccess(home), limits),
+        GitFetch(mirrors, RepositoryAccess(home), limits, "refs/heads/main"),
         FetchKey(url, hash),
         value=hash,
         others=[FetchKey(url, hash, depth=1), FetchKey(f"{url}/x", hash)],
         failing=FetchKey(url, "1" * 40),
-        other_context=GitFetch(mirrors, "HEAD", RepositoryAccess(home, git.Token("other")), limits),
+        other_context=GitFetch(mirrors, RepositoryAccess(home, git.Token("other")), limits, "HEAD"),
         state_dir=tmp_path,
     )
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Unpack
 
-from pycurrent.cache import Builder, Schedule
-from pycurrent.engine import Job, Level
-from pycurrent.plugins.git.address import RepositoryAddress
-from pycurrent.plugins.git.by_hand import from_elsewhere
+from pycurrent.cache import Schedule
+from pycurrent.engine import Level
 from pycurrent.plugins.git.commit import Commit, checked_ref
-from pycurrent.plugins.git.credentials import RepositoryAccess, token_of
-from pycurrent.plugins.git.fetch import FetchOptions, checked_depth
-from pycurrent.plugins.git.mirror import Mirror
-from pycurrent.plugins.git.mirrors import InMirror, Mirrors
-from pycurrent.plugins.git.remote import GitRemote, HeadOf
+from pycurrent.plugins.git.mirror_work import (
+    FetchOptions,
+    InMirror,
+    MirrorWork,
+    access_by,
+    checked_depth,
+)
+from pycurrent.plugins.git.remote import HeadOf
 from pycurrent.plugins.options import Limits, operation_component, with_options
 from pycurrent.term import Current, Primitive
 
@@ -31,26 +32,17 @@ class CloneKey:
         return f"{self.repository} {self.gref}"
 
 
-@dataclass(frozen=True, slots=True)
-class GitClone(Builder[CloneKey, str]):
-    """Creates or updates the mirror of a repository, and returns the hash of the head."""
+class GitClone(MirrorWork[CloneKey]):
+    """Fetches the head of a ref."""
 
     id: ClassVar[str] = "git-clone"
     auto_cancel: ClassVar[bool] = True
 
-    mirrors: Mirrors
-    access: RepositoryAccess
-    limits: Limits
-
     def describe(self, key: CloneKey) -> str:
         return f"clone {key}"
 
-    async def build(self, job: Job, key: CloneKey) -> str:
-        await self.limits.start(job)
-        mirror = Mirror(self.mirrors.root, RepositoryAddress.of(key.repository), key.depth)
-        hash = await GitRemote(job, self.mirrors, self.access).bring(mirror, HeadOf(key.gref))
-        job.log(f"{key} is {hash}. To get the same by hand: {from_elsewhere(mirror.address, hash)}")
-        return hash
+    def request(self, key: CloneKey) -> HeadOf:
+        return HeadOf(key.gref)
 
 
 @with_options(level=Level.MOSTLY_HARMLESS)
@@ -68,18 +60,11 @@ def clone(
     repository. The other options are as with `fetch`.
     """
     limits, depth = Limits.of(options), checked_depth(options["depth"])
-    token = token_of(options["token"])
+    access_to = access_by(options)
 
     def on_values(repo: str, gref: str) -> Primitive[Commit]:
-        address = RepositoryAddress.of(repo)
-        access = RepositoryAccess(address, token, options["ssh_key"])
-        return InMirror(
-            lambda mirrors: Mirror(mirrors.root, address, depth),
-            lambda mirrors: GitClone(mirrors, access, limits),
-            CloneKey(repo, checked_ref(gref), depth),
-            gref,
-            schedule,
-        )
+        key, access = CloneKey(repo, checked_ref(gref), depth), access_to(repo)
+        return InMirror(lambda mirrors: GitClone(mirrors, access, limits), key, gref, schedule)
 
     default = "clone {repo}" if gref == "HEAD" else "clone {repo} {gref}"
     return operation_component(options["label"], default, on_values, repo, gref)

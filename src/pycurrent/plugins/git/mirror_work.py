@@ -1,0 +1,113 @@
+"""Fetches into mirrors: the options and the operation that `clone` and `fetch` share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from pycurrent.cache import Builder, Cache, Schedule
+from pycurrent.engine import Job
+from pycurrent.errors import UsageError
+from pycurrent.plugins.git.address import RepositoryAddress
+from pycurrent.plugins.git.by_hand import from_elsewhere
+from pycurrent.plugins.git.commit import Commit
+from pycurrent.plugins.git.credentials import RepositoryAccess, SshKey, Token, token_of
+from pycurrent.plugins.git.mirror import Mirror
+from pycurrent.plugins.git.mirrors import Mirrors, mirrors_of
+from pycurrent.plugins.git.remote import GitRemote, Request
+from pycurrent.plugins.options import Limits, Options
+from pycurrent.term import Ok, Output, Primitive, Runtime, Subscription
+
+
+class FetchOptions(Options, total=False):
+    """The options of a function that fetches from a remote repository."""
+
+    depth: int | None
+    token: Token | str | None
+    ssh_key: SshKey | None
+
+
+class MirrorKey(Protocol):
+    """A key that says which mirror to fetch into."""
+
+    @property
+    def repository(self) -> str: ...
+    @property
+    def depth(self) -> int | None: ...
+
+
+K = TypeVar("K", bound=MirrorKey)
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorWork(Builder[K, str]):
+    """Fetches a commit into the mirror of its repository, and returns its hash."""
+
+    mirrors: Mirrors
+    access: RepositoryAccess
+    limits: Limits
+
+    def mirror(self, key: K) -> Mirror:
+        return Mirror(self.mirrors.root, RepositoryAddress.of(key.repository), key.depth)
+
+    async def build(self, job: Job, key: K) -> str:
+        await self.limits.start(job)
+        mirror = self.mirror(key)
+        hash = await GitRemote(job, self.mirrors, self.access).bring(mirror, self.request(key))
+        job.log(f"{key} is {hash}. To get the same by hand: {from_elsewhere(mirror.address, hash)}")
+        return hash
+
+    @abstractmethod
+    def request(self, key: K) -> Request:
+        """Return the commit to fetch."""
+
+
+@dataclass(frozen=True, slots=True)
+class InMirror(Primitive[Commit], Generic[K]):
+    """A commit that an operation fetches into a mirror.
+
+    The result records only the commit's hash, because the place of the mirror depends on the
+    engine. If the mirror is gone, or damaged, the result does not count, and the operation runs
+    again.
+    """
+
+    operation: Callable[[Mirrors], MirrorWork[K]]
+    key: K
+    seen_on: str
+    """The ref on which the commit was seen."""
+    schedule: Schedule | None = None
+
+    def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[Commit]:
+        cache, work = runtime.service(Cache), self.operation(runtime.service(mirrors_of))
+        mirror = work.mirror(self.key)
+        if not mirror.is_sound and _has_succeeded(cache, work, self.key):
+            work.invalidate(cache.engine, self.key)
+
+        def found(output: Output[str]) -> Output[Commit]:
+            if not isinstance(output, Ok):
+                return output
+            return Ok(mirror.commit(output.value, self.seen_on))
+
+        fetched = work.get(self.key, schedule=self.schedule)
+        return fetched.map_output(found).subscribe(runtime, changed)
+
+
+def _has_succeeded(cache: Cache, work: MirrorWork[K], key: K) -> bool:
+    op_type = cache.op_type(type(work))
+    record = cache.engine.store.lookup(op_type.id, op_type.key(key).digest)
+    return record is not None and record.ok
+
+
+def access_by(options: FetchOptions) -> Callable[[str], RepositoryAccess]:
+    """Return the access to a repository by these options. Raises UsageError for an empty token."""
+    token, ssh_key = token_of(options["token"]), options["ssh_key"]
+    return lambda repository: RepositoryAccess(RepositoryAddress.of(repository), token, ssh_key)
+
+
+def checked_depth(depth: int | None) -> int | None:
+    """Return the depth. Raises UsageError if it is less than one commit."""
+    if depth is not None and depth < 1:
+        raise UsageError(f"depth must be 1 or more commits, not {depth}")
+    return depth
