@@ -93,7 +93,7 @@ async def test_a_manifest_has_an_image_for_each_platform(
         default, arm, none = h.output.value
     assert label_of(engine, default.value) == "mine"
     assert label_of(engine, arm.value) == "linux/arm64"
-    assert "not there for linux/s390x, but for linux/amd64, linux/arm64" in none.message
+    assert "not available for linux/s390x, only for linux/amd64, linux/arm64" in none.message
 
 
 async def test_two_images_for_one_name_are_refused(

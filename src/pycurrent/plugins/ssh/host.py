@@ -52,10 +52,14 @@ class Host:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            hint = ": give the user as user=" if "@" in self.name else ": write web1.example.org"
+            hint = (
+                ": give the user as user="
+                if "@" in self.name
+                else ": write one like web1.example.org"
+            )
             raise UsageError(f"{self.name!r} is not the name of a host{hint}")
         if self.user is not None and not _USER.fullmatch(self.user):
-            raise UsageError(f"{self.user!r} is not the name of a user: write deploy")
+            raise UsageError(f"{self.user!r} is not the name of a user: write one like deploy")
         if self.port is not None and not 0 < self.port < 1 << 16:
             raise UsageError(f"{self.port} is not a port: expected 1 to 65535")
         if self.connect_timeout < 1:
