@@ -10,10 +10,10 @@ from pycurrent.engine import Level
 from pycurrent.plugins.git.commit import Commit, checked_ref
 from pycurrent.plugins.git.mirror_work import (
     FetchOptions,
-    InMirror,
     MirrorWork,
     access_by,
     checked_depth,
+    in_mirror,
 )
 from pycurrent.plugins.git.remote import HeadOf
 from pycurrent.plugins.options import Limits, operation_component, with_options
@@ -64,7 +64,7 @@ def clone(
 
     def on_values(repo: str, gref: str) -> Primitive[Commit]:
         key, access = CloneKey(repo, checked_ref(gref), depth), access_to(repo)
-        return InMirror(lambda mirrors: GitClone(mirrors, access, limits), key, gref, schedule)
+        return in_mirror(lambda mirrors: GitClone(mirrors, access, limits), key, gref, schedule)
 
     default = "clone {repo}" if gref == "HEAD" else "clone {repo} {gref}"
     return operation_component(options["label"], default, on_values, repo, gref)

@@ -9,10 +9,10 @@ from pycurrent.engine import Level
 from pycurrent.plugins.git.commit import Commit, CommitId
 from pycurrent.plugins.git.mirror_work import (
     FetchOptions,
-    InMirror,
     MirrorWork,
     access_by,
     checked_depth,
+    in_mirror,
 )
 from pycurrent.plugins.git.remote import Exactly
 from pycurrent.plugins.options import Limits, operation_component, with_options
@@ -66,6 +66,6 @@ def fetch(
     def on_values(commit_id: CommitId) -> Primitive[Commit]:
         repository, seen_on = commit_id.repository, commit_id.ref
         key, access = FetchKey(repository, commit_id.hash, depth), access_to(repository)
-        return InMirror(lambda mirrors: GitFetch(mirrors, access, limits, seen_on), key, seen_on)
+        return in_mirror(lambda mirrors: GitFetch(mirrors, access, limits, seen_on), key, seen_on)
 
     return operation_component(options["label"], "fetch {commit_id}", on_values, commit_id)

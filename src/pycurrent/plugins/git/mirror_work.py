@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from pycurrent.cache import Builder, Cache, Schedule
+from pycurrent.cache import Builder, Cache, OfEngine, ResultLost, Schedule
 from pycurrent.engine import Job
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.address import RepositoryAddress
@@ -18,7 +18,7 @@ from pycurrent.plugins.git.mirror import Mirror
 from pycurrent.plugins.git.mirrors import Mirrors, mirrors_of
 from pycurrent.plugins.git.remote import GitRemote, Request
 from pycurrent.plugins.options import Limits, Options
-from pycurrent.term import Ok, Output, Primitive, Runtime, Subscription
+from pycurrent.term import Ok, Output, Primitive
 
 
 class FetchOptions(Options, total=False):
@@ -64,40 +64,30 @@ class MirrorWork(Builder[K, str]):
         """Return the commit to fetch."""
 
 
-@dataclass(frozen=True, slots=True)
-class InMirror(Primitive[Commit], Generic[K]):
-    """A commit that an operation fetches into a mirror.
+def in_mirror(
+    operation: Callable[[Mirrors], MirrorWork[K]],
+    key: K,
+    seen_on: str,
+    schedule: Schedule | None = None,
+) -> Primitive[Commit]:
+    """The commit that an operation fetches into a mirror of the engine. It was seen on a ref.
 
     The result records only the commit's hash, because the place of the mirror depends on the
-    engine. If the mirror is gone, or damaged, the result does not count, and the operation runs
-    again.
+    engine. If the mirror is gone, or damaged, the operation runs again.
     """
 
-    operation: Callable[[Mirrors], MirrorWork[K]]
-    key: K
-    seen_on: str
-    """The ref on which the commit was seen."""
-    schedule: Schedule | None = None
-
-    def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[Commit]:
-        cache, work = runtime.service(Cache), self.operation(runtime.service(mirrors_of))
-        mirror = work.mirror(self.key)
-        if not mirror.is_sound and _has_succeeded(cache, work, self.key):
-            work.invalidate(cache.engine, self.key)
+    def fetched(cache: Cache) -> Primitive[Commit]:
+        work = operation(cache.engine.service(mirrors_of))
+        mirror = work.mirror(key)
+        if not mirror.is_sound and isinstance(cache.known(work, key), Ok):
+            cache.invalidate(work, key, ResultLost(f"the mirror {mirror.repository}"))
 
         def found(output: Output[str]) -> Output[Commit]:
-            if not isinstance(output, Ok):
-                return output
-            return Ok(mirror.commit(output.value, self.seen_on))
+            return Ok(mirror.commit(output.value, seen_on)) if isinstance(output, Ok) else output
 
-        fetched = work.get(self.key, schedule=self.schedule)
-        return fetched.map_output(found).subscribe(runtime, changed)
+        return work.get(key, schedule=schedule).map_output(found)
 
-
-def _has_succeeded(cache: Cache, work: MirrorWork[K], key: K) -> bool:
-    op_type = cache.op_type(type(work))
-    record = cache.engine.store.lookup(op_type.id, op_type.key(key).digest)
-    return record is not None and record.ok
+    return OfEngine(fetched)
 
 
 def access_by(options: FetchOptions) -> Callable[[str], RepositoryAccess]:

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from pycurrent.cache import Cache, Publisher
+from pycurrent.cache import Cache, OfEngine, Publisher
 from pycurrent.engine import Clock, Job
 from pycurrent.plugins.options import Limits, Options, named_after, operation_component
-from pycurrent.plugins.slack.binding import Within
 from pycurrent.plugins.slack.channel import Channel, Webhook
 from pycurrent.plugins.slack.client import SlackClient
 from pycurrent.plugins.slack.message import Message, message_of
@@ -65,6 +64,6 @@ def topic_component(
     @named_after(public)
     def on_values(key: str, channel: str, message: str | Message) -> Primitive[V]:
         topic, said = Topic(channel, key), message_of(message)
-        return Within(lambda cache: operation(cache, limits).set(topic, said))
+        return OfEngine(lambda cache: operation(cache, limits).set(topic, said))
 
     return operation_component(options["label"], default, on_values, key, channel, message)

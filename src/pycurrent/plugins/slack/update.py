@@ -6,17 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Unpack
 
-from pycurrent.cache import Cache, UnreadableValue
+from pycurrent.cache import Cache
 from pycurrent.engine import Level
 from pycurrent.errors import UsageError
-from pycurrent.plugins.options import Options, with_options
+from pycurrent.plugins.options import Limits, Options, with_options
 from pycurrent.plugins.slack.channel import Channel
 from pycurrent.plugins.slack.client import MessageRefused, Posted, SlackClient
 from pycurrent.plugins.slack.diagnosis import GONE
 from pycurrent.plugins.slack.message import Message
 from pycurrent.plugins.slack.topic import Speech, Text, Topic, topic_component
-from pycurrent.store import BuildRecord, JobRecord
-from pycurrent.term import Current
+from pycurrent.term import Current, Ok
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +60,15 @@ def update(
     """
     if not isinstance(channel, Channel):
         raise UsageError(f"{channel.name} is a webhook, which can't edit: use a bot's Channel")
-    return topic_component(
-        *(update, "update {key} in {channel}", channel.name, message, key, options),
-        lambda cache, limits: SlackUpdate(channel, cache.engine.clock, limits, LastMessages(cache)),
-    )
 
+    def operation(cache: Cache, limits: Limits) -> SlackUpdate:
+        def last(topic: Topic) -> Posted | None:
+            # The last success, whatever has failed since.
+            known = cache.known(work, topic, ok=True)
+            return known.value if isinstance(known, Ok) else None
 
-@dataclass(frozen=True, slots=True)
-class LastMessages:
-    """The last message of each topic, from the database."""
+        work = SlackUpdate(channel, cache.engine.clock, limits, last)
+        return work
 
-    cache: Cache
-
-    def __call__(self, topic: Topic) -> Posted | None:
-        """Return the last message that was posted or edited, whatever has failed since."""
-        op_type, store = self.cache.op_type(SlackUpdate), self.cache.engine.store
-        key = op_type.key(topic)
-        record: BuildRecord | JobRecord | None = store.lookup(op_type.id, key.digest)
-        if record is not None and not record.ok:
-            # Only if needed: without an index, this takes long if there was no success.
-            record = next(iter(store.history(op_type.id, ok=True, key=key.text, limit=1)), None)
-        if record is None:
-            return None
-        try:
-            posted: Posted = op_type.outcome.decode(record.outcome or "")
-        except UnreadableValue:
-            return None
-        return posted
+    default = "update {key} in {channel}"
+    return topic_component(update, default, channel.name, message, key, options, operation)
