@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
@@ -43,6 +44,9 @@ T = TypeVar("T")
 Changed: TypeAlias = Callable[[], None]
 JobEnded: TypeAlias = "Callable[[DrivenJob, JobEnd], None]"
 
+_AT_ONCE = 200
+"""How many runs are started or given up after one step: that takes some 20 ms."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -55,6 +59,8 @@ class Cache:
         self._op_types: dict[str, OperationType] = {}
         self._known_classes: dict[type[AnyOperation], OperationType] = {}
         self._touched: dict[Instance, None] = {}
+        self._left: deque[Instance] = deque()
+        """Touched before, and put off to the next step."""
         self._to_launch: list[tuple[Instance, Run]] = []
         self._tasks: dict[asyncio.Task[None], tuple[Instance, Run]] = {}
         self._making: dict[Instance, None] = {}
@@ -255,11 +261,22 @@ class Cache:
         self.engine.request_step()
 
     def update(self) -> None:
-        """Move on what was touched. After a step; what is started begins once it is recorded."""
-        while self._touched:
-            touched, self._touched = self._touched, {}
-            for instance in touched:
-                instance.update()
+        """Move on what was touched. After a step; what is started begins once it is recorded.
+
+        Starting a run takes long, and so does giving one up: no more than `_AT_ONCE` of them are
+        done now, the rest after the next step. So the loop goes on while 100,000 are started.
+        """
+        moved = 0
+        while self._left or self._touched:
+            if not self._left:
+                self._left.extend(self._touched)
+                self._touched.clear()
+            instance = self._left.popleft()
+            self._touched.pop(instance, None)
+            moved += instance.update()
+            if moved == _AT_ONCE:
+                self.engine.request_step()
+                return
         self.left_places.clear()
 
     def _launch(self) -> None:

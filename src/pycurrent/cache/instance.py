@@ -181,8 +181,17 @@ class Instance:
 
     # Moving on
 
-    def update(self) -> None:
-        """Do what the state and the users ask for: see the table above. After a step."""
+    def update(self) -> bool:
+        """Do what the state and the users ask for: see the table above. After a step.
+
+        Returns True if a run was started or given up.
+        """
+        before = self.state
+        self._update()
+        run = self.run
+        return run is not None and (self.state is not before or run.abandoned is not None)
+
+    def _update(self) -> None:
         demand = self.users.latest
         if demand is None:
             self._update_unneeded()

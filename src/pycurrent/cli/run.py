@@ -29,7 +29,8 @@ from pycurrent.cli.stop import stop_requests
 from pycurrent.cli.summary import LISTED, Summary, log_command
 from pycurrent.cli.tail import last_lines
 from pycurrent.engine import Effect, OpenEngine
-from pycurrent.engine.collector import keep_all_that_is
+from pycurrent.engine.collector import collect_at_rest, keep_all_that_is
+from pycurrent.engine.tasks import cancelled
 from pycurrent.engine.threshold import Recorded
 from pycurrent.errors import UsageError
 from pycurrent.facade import Engine
@@ -143,6 +144,8 @@ async def _at_work(
     engine.on_open(show)
     async with AsyncExitStack() as outermost, engine:
         keep_all_that_is()
+        collecting = asyncio.create_task(collect_at_rest(engine.clock, lambda: engine.idle))
+        outermost.push_async_callback(cancelled, collecting)
         shown = made.result()
         async with shown.serving as url:
             if url is not None:
