@@ -84,7 +84,7 @@ def test_removed_rules_count_no_more() -> None:
     assert log_rules.analyse("xy") == "X"
     log_rules.remove("x")
     assert log_rules.analyse("xy") == "Y"
-    with pytest.raises(UsageError, match="no log rule with the pattern 'x'"):
+    with pytest.raises(UsageError, match="no log rule has the pattern 'x'"):
         log_rules.remove("x")
 
 

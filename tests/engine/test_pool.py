@@ -357,3 +357,44 @@ async def test_a_queue_keeps_nothing_of_a_job_that_has_left_it(tmp_path: Path) -
         await h.settle()
         gc.collect()
         assert job() is None
+
+
+async def test_a_queue_keeps_nothing_of_a_job_that_was_served(tmp_path: Path) -> None:
+    """Once it has ended there is nothing left of it."""
+    pool = Pool("p", 1)
+    go = asyncio.Event()
+
+    async def work(job: Job) -> None:
+        await job.start(level=Level.HARMLESS, pool=pool)
+        await go.wait()
+
+    async with Harness(lambda: all([do(work, "a"), do(work, "b")]), state_dir=tmp_path) as h:
+        await h.settle()
+        assert [pool.place(job) for job in pool.waiting] == [1]
+        (job,) = (weakref.ref(job) for job in pool.waiting)
+        go.set()
+        await h.settle()
+        gc.collect()
+        assert (h.stats, job()) == (Stats(ok=2), None)
+
+
+async def test_a_job_that_has_begun_queues_behind_those_that_wait(tmp_path: Path) -> None:
+    """Each time: the place that it once had in the queue is not its own for good."""
+    pool = Pool("p", 1)
+    order: list[str] = []
+    go = {key: asyncio.Event() for key in ("first", "again", "second", "third")}
+
+    async def work(job: Job) -> None:
+        await start(job)
+        key = job.description.removeprefix("do ")
+        for _ in range(2 if key == "again" else 1):
+            async with job.use_pool(pool):
+                order.append(key)
+                await go[key].wait()
+
+    async with Harness(lambda: all([do(work, key) for key in go]), state_dir=tmp_path) as h:
+        for event in go.values():
+            await h.settle()
+            event.set()
+        await h.settle()
+        assert order == ["first", "again", "second", "third", "again"]

@@ -231,7 +231,7 @@ async def test_the_command_is_looked_up_on_its_own_path(
         (["./nope"], "can't start './nope': no such file or directory"),
         (["./lost"], "can't start './lost': the interpreter that its first line names does not"),
         (["./text"], "can't start './text': permission denied"),
-        (["./odd"], "can't start './odd': the file is no program"),
+        (["./odd"], "can't start './odd': this system can't run the file"),
         (["./text/frob"], "can't start './text/frob': not a directory"),
         (["true", "x" * 3_000_000], "can't start 'true': its arguments and environment are longer"),
         (["true", "a\0b"], "can't start 'true': an argument, a variable or the directory contains"),

@@ -1,4 +1,4 @@
-"""What authors give to the engine: refused in their words, where it is given."""
+"""Checks of the arguments that authors give, in their words and where they are given."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _at(where: str) -> str:
 
 
 def check_level(level: Any, where: str = "") -> None:
-    """Raise `WrongKind` for what is no level; None may be."""
+    """Raise `WrongKind` if it is neither a level nor None."""
     if level is None or isinstance(level, Level):
         return
     hint = "Level.HARMLESS, say"
@@ -33,7 +33,7 @@ def check_level(level: Any, where: str = "") -> None:
 
 
 def check_pool(pool: Any, where: str = "") -> None:
-    """Raise `WrongKind` for what is no pool; None may be."""
+    """Raise `WrongKind` if it is neither a pool nor None."""
     if pool is None or isinstance(pool, Pool | CustomPool):
         return
     what = shown(pool)
@@ -42,7 +42,7 @@ def check_pool(pool: Any, where: str = "") -> None:
 
 
 def check_timeout(timeout: Any, where: str = "") -> None:
-    """Raise `UsageError` for what is no length of time; None may be."""
+    """Raise `UsageError` if it is neither a length of time nor None."""
     if timeout is None:
         return
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)

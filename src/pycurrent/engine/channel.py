@@ -74,9 +74,9 @@ class Lost:
 
 
 Beginning = Started | NotStarted | NotAdopted | Lost
-"""What becomes of starting a command."""
+"""The results of starting a command."""
 Ending = Exited | Lost
-"""What becomes of a started one."""
+"""The results of a command that was started."""
 
 
 class _Phase(enum.Enum):

@@ -28,7 +28,7 @@ class Timer(Protocol):
 
 
 class Clock(ABC):
-    """What tells the time and wakes up those who wait for one."""
+    """Tells the time, and wakes up those who wait for one."""
 
     @abstractmethod
     def now(self) -> datetime:

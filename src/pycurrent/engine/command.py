@@ -80,7 +80,7 @@ class Command:
         self.env = None if env is None else _environment(env)
         self.cancellable = options.get("cancellable", True)
         self.of_hook = False
-        """Whether a cancel hook runs it: then the end of the work is not its end."""
+        """True if a cancel hook runs it: then the end of the work is not its end."""
         self.grace = options.get("grace")
         self.shown = (
             show if isinstance(show, str) else shlex.join(self.argv if show is None else show)
@@ -88,7 +88,7 @@ class Command:
         self._stdin = stdin.encode() if isinstance(stdin, str) else stdin
 
     def open_stdin(self, tmp: Path) -> IO[bytes]:
-        """What the command reads: a file, so that nobody has to feed it."""
+        """The standard input of the command: a file, so that nobody has to feed it."""
         if self._stdin is None:
             return Path(os.devnull).open("rb")
         with ExitStack() as closing:
@@ -172,7 +172,7 @@ class Commands:
 
     @property
     def are_waiting(self) -> bool:
-        """Whether there are too many of other jobs at work."""
+        """True while too many other jobs have commands at work."""
         return self._turn.is_waited_for
 
     @asynccontextmanager

@@ -59,7 +59,7 @@ class Commits:
         self._retry: Timer | None = None
         self._held: list[asyncio.Future[None]] = []
         self.lost = False
-        """Whether something could not be recorded at the very end."""
+        """True if something could not be recorded at the very end."""
         quiescence.add_source(self._may_come_right)
         self._loop = asyncio.get_running_loop()
         # By the loop's time: this is about files, and no event of the pipeline's.
@@ -69,7 +69,7 @@ class Commits:
 
     @property
     def working(self) -> bool:
-        """Whether all that should be recorded is, as far as is known."""
+        """True if everything that should be recorded is, as far as is known."""
         return self._failing_since is None
 
     def commit(self) -> bool:

@@ -8,7 +8,7 @@ from pycurrent.engine.level import Config, Level
 
 
 class JobConfirmation:
-    """Whether one job may start, as far as its level goes."""
+    """The confirmation that one job needs at its level."""
 
     __slots__ = ("_approved", "_config", "_waiting")
 
@@ -19,11 +19,11 @@ class JobConfirmation:
 
     @property
     def is_awaited(self) -> bool:
-        """Whether somebody waits, and nothing has happened yet that lets the job start."""
+        """True if somebody waits, and nothing has let the job start yet."""
         return self._waiting is not None and not self._waiting[1].done()
 
     def is_given(self, level: Level) -> bool:
-        """Whether a job at this level may start now."""
+        """True if a job at this level may start now."""
         return self._approved or self._config.allows(level)
 
     def approve(self) -> None:

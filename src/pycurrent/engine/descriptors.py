@@ -39,7 +39,7 @@ class Descriptors:
             self._raised = None
 
     def allow(self, at_work: int) -> bool:
-        """Whether one more job can have a command, beside so many that do.
+        """True if one more job can have a command, besides the number of jobs that have some.
 
         Counting what is open takes longer the more it is, so it is done less often then.
         """

@@ -198,7 +198,7 @@ class DrivenJob(Job):
 
     @property
     def activity(self) -> Activity:
-        """What the job amounts to for those who wait for it."""
+        """The activity of the job, for those who wait for it."""
         match self.state:
             case JobState.WAITING_FOR_CONFIRMATION:
                 return Activity.WAITING_FOR_CONFIRMATION

@@ -66,7 +66,7 @@ class Calls:
         self._calls.append((call, made))
 
     async def checked(self, work: Awaitable[T]) -> T:
-        """What the work gives. Raises PycurrentError if it forgot to await a call.
+        """Return what the work returns. Raises PycurrentError if it forgot to await a call.
 
         That is in the log if the work fails for another reason; an exception that is none of
         ours may well be its consequence, and is the second thing to be told.
@@ -90,7 +90,7 @@ class Calls:
             self._log(forgotten)
 
     async def _take(self) -> str:
-        """What was forgotten, as a sentence; nothing, if nothing was."""
+        """A sentence about the calls that were forgotten; empty if none was."""
         if not all(_has_begun(call) for _, call in self._calls):
             # The first step of a task that was made of a call comes now.
             await asyncio.sleep(0)
@@ -153,7 +153,7 @@ def _has_begun(call: Coroutine[Any, Any, Any] | Block[Any]) -> bool:
 
 
 def _word(word: object) -> str:
-    """What is no word is refused later, in better words than those of its `str`."""
+    """The word as text. Anything else is refused later, in better words than those of its `str`."""
     is_word = isinstance(word, str | os.PathLike) and not isinstance(word, Stand)
     return str(word) if is_word else type(word).__name__
 

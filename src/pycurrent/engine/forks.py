@@ -1,4 +1,4 @@
-"""What a fork of the engine's process must not have, and when it ends.
+"""Forks of the engine's process: the files they must not have, and their end.
 
 The code of a pipeline may fork the engine: `ProcessPoolExecutor`, `multiprocessing`, `os.fork`. A
 fork has every open file of the engine, so as long as it lives the state directory would be locked
@@ -23,7 +23,7 @@ from contextlib import suppress
 
 
 class Forks:
-    """What the forks of this process are like while one engine is open."""
+    """Prepares the forks of this process while one engine is open."""
 
     def __init__(self) -> None:
         self._kept_out: list[Callable[[], Iterable[int]]] = []

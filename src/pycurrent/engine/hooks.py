@@ -1,4 +1,4 @@
-"""Cancel hooks: what is called when a job is cancelled, or ends."""
+"""Cancel hooks: functions that are called when a job is cancelled, or ends."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Hooks:
 
     @property
     def run_here(self) -> bool:
-        """Whether it is one of them that asks."""
+        """True if one of them is the caller."""
         return _RUNNING.get() is self
 
     def add(self, hook: Hook) -> Callable[[], None]:

@@ -31,7 +31,7 @@ _AFTERWARDS = MappingProxyType(
         Blame.SHORTAGE: " (this is not its work's fault: it is run again after a pause)",
     }
 )
-"""What the log says after the message of a failure."""
+"""The words in the log after the message of a failure."""
 
 
 class Explain(Protocol):

@@ -108,7 +108,7 @@ class JobLog:
         self._append(encode(data) if isinstance(data, str) else data)
 
     def end_text(self) -> None:
-        """What was written is complete: what was held back of it is written."""
+        """Write the text that was held back: nothing more belongs to it."""
         if self._secrets is not None or self._new or self._waiting:
             self._append(_End())
 
@@ -276,7 +276,7 @@ class JobLog:
             self._store(b"".join([self._rendered(self._waiting.popleft()) for _ in range(count)]))
 
     def _rendered(self, data: bytes) -> bytes:
-        """What is to be written for something that waited; it counts as written."""
+        """The bytes to write for an entry that waited; it counts as written."""
         secrets = self._known()
         match data:
             case _OwnLine():

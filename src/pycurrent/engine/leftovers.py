@@ -1,4 +1,4 @@
-"""What is still at work of an engine that was killed, and who has to wait for that.
+"""The commands of a killed engine that are still at work, and the jobs that wait for them.
 
 The commands of a killed engine are ended by their supervisors, which takes as long as a command
 has to tidy up: seconds, or what its `grace` says. The next engine may well be there before. So
@@ -94,7 +94,7 @@ class Leftover:
 
 
 class Leftovers:
-    """Those that an engine met at its start."""
+    """The jobs that an engine met at its start."""
 
     def __init__(self, found: list[Leftover]) -> None:
         self._found = found

@@ -40,7 +40,7 @@ class Level(IntEnum):
             if str(level) == text.strip().lower().replace("_", "-"):
                 return level
         known = ", ".join(str(level) for level in cls)
-        raise UsageError(f"there is no level {text!r}: it is one of {known}")
+        raise UsageError(f"{text!r} is not a level: use one of {known}")
 
 
 class Config:
@@ -109,7 +109,7 @@ class Config:
             listener()
 
     def allows(self, level: Level) -> bool:
-        """Whether a job at this level may start without being approved."""
+        """True if a job at this level may start without being approved."""
         return self._confirm is None or level < self._confirm
 
     def listen(self, changed: Callable[[], None]) -> None:

@@ -66,7 +66,7 @@ class LogRule:
 
 
 class RuleStore(Protocol):
-    """What keeps the rules; `pycurrent.store.database.Database` is one."""
+    """A place that keeps the rules; `pycurrent.store.database.Database` is one."""
 
     def rules(self) -> Sequence[RuleRecord]: ...
 
@@ -207,7 +207,7 @@ class LogRules:
         """Removes the rule with this pattern. Raises UsageError if there is none."""
         self._thread.check("log_rules.remove")
         if not self._store.remove_rule(pattern):
-            raise UsageError(f"there is no log rule with the pattern {pattern!r}")
+            raise UsageError(f"no log rule has the pattern {pattern!r}")
         self._rules = tuple(rule for rule in self._rules if rule.pattern != pattern)
 
     def analyse(self, text: str) -> str | None:

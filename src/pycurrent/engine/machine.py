@@ -1,4 +1,4 @@
-"""Whose fault it is that a job has failed: that of its work, or that of the machine.
+"""Telling whether the work of a job has failed, or the machine under it.
 
 A failure that says something about the machine is not a result of the work. A shortage (no
 descriptor, space, memory or process left) passes: the work is run again by itself. What is broken
@@ -32,7 +32,7 @@ _FORKING = frozenset({"subprocess", "multiprocessing.popen_fork", "multiprocessi
 
 
 class Blame(IntEnum):
-    """Whose fault a failure is; of several the greatest counts."""
+    """The one to blame for a failure; of several the greatest counts."""
 
     WORK = 0
     """It is a result."""
@@ -43,7 +43,7 @@ class Blame(IntEnum):
 
 
 def blame(error: BaseException) -> Blame:
-    """Whose fault an exception is, going by all those that have led to it.
+    """The one to blame for an exception, going by all those that have led to it.
 
     An exception may have an attribute `blame`; then it is the last one that is looked at.
     """

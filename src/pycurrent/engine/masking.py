@@ -25,7 +25,7 @@ _AT_ONCE = 1000
 
 
 class Secrets:
-    """What is to be masked. Immutable, so that threads can share it without a lock."""
+    """The secrets to mask. Immutable, so that threads can share it without a lock."""
 
     def __init__(self, groups: tuple["_Group", ...] = ()) -> None:
         """Nothing, unless it is made by `of` or `and_also`."""
@@ -77,7 +77,7 @@ class Secrets:
 
 
 def _are_small(groups: "list[_Group]", limit: int) -> bool:
-    """Whether there are three which are to be joined with a new one of this size."""
+    """True if there are three to be joined with a new one of this size."""
     small = [group for group in groups if len(group.secrets) <= limit]
     return len(small) == 3 and sum(len(g.secrets) for g in small) + limit <= _AT_ONCE
 

@@ -91,7 +91,7 @@ class Monitor(Generic[T]):
 
     @property
     def identity(self) -> str | None:
-        """What the input is called in each run of the program: what its author gave as `describe`.
+        """The name of the input, the same in each run of the program: the `describe` of its author.
 
         Records and plans know the input by it, as after a restart it is another object. None if
         its author gave nothing, or if that raises: then nothing can be known of earlier runs.

@@ -60,7 +60,7 @@ class MonitorTask(Generic[T]):
         self._stale = asyncio.Event()
         self._released: asyncio.Future[None] = self._loop.create_future()
         self._may_be_cancelled = False
-        """Whether there is nothing to leave, and nobody to wait for."""
+        """True while there is nothing to leave, and nobody to wait for."""
         # Taken until a value is shown that was read after the last refresh.
         self._reading = engine.busy_token()
         self._reading.acquire()
@@ -140,7 +140,7 @@ class MonitorTask(Generic[T]):
             pause.cancel()
 
     async def _read(self) -> Output[T] | None:
-        """What the input is now; None if it was released meanwhile."""
+        """The output of the input now; None if it was released meanwhile."""
         owner = this_task()
         try:
             value = self._monitor.read()

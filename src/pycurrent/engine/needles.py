@@ -29,14 +29,14 @@ _DUMP = re.compile(rb"(?:[0-9a-fA-F]{2}[ :]){2}")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What begins at a place of a text."""
+    """The needle that begins at a place of a text, if any."""
 
     end: int
     """Of the longest needle that is there, or 0."""
     is_open: bool
-    """Whether more text could make it a needle, or a longer one."""
+    """True if more text could make it a needle, or a longer one."""
     is_mostly_there: bool
-    """Whether the text ends in more than half of a needle, and in 8 characters at least."""
+    """True if the text ends in more than half of a needle, and in 8 characters at least."""
 
 
 class Needles:
@@ -168,7 +168,7 @@ class _Branch:
         first, last = needles[low], needles[high - 1]
         common = _common(first, last)
         self.own = first[depth:common]
-        """What it adds to the branch from which it comes."""
+        """The text that it adds to the branch from which it comes."""
         self.length = common
         self.is_needle = len(first) == self.length
         self.is_long = max(len(first), len(last)) >= _SHORTEST_WRAPPED
@@ -193,7 +193,7 @@ class _Branch:
         return self._children
 
     def find(self, text: bytes, start: int) -> Found:
-        """What of this tree begins at `start`."""
+        """Find the needle of this tree that begins at `start`."""
         return _Walk(text).along(self, start)
 
 

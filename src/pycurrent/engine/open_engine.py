@@ -94,7 +94,7 @@ class OpenEngine(OpenResources):
             self.pipeline, more = build_pipeline(pipeline)
             self._observer = self.live.observe(self.live.expand(self.pipeline))
         self.unused = [*unused, *more]
-        """What the pipeline has built and does not use, by its name: it is never run."""
+        """The names of terms that the pipeline has built and does not use: they never run."""
         self.commits.on_resumed(self.request_step)
 
     # Life
@@ -133,7 +133,7 @@ class OpenEngine(OpenResources):
 
     @property
     def output(self) -> Output[Any]:
-        """What the pipeline amounts to since the last step."""
+        """The output of the pipeline, as of the last step."""
         return self._output
 
     @property
@@ -161,7 +161,7 @@ class OpenEngine(OpenResources):
 
     @property
     def idle(self) -> bool:
-        """Whether nothing more happens without help from outside.
+        """True if nothing more happens without help from outside.
 
         Then no step is due, no monitor reads, and no job goes on: those that are left wait for
         confirmation, or in a queue behind such a job. Results that will expire, and watches that
@@ -172,18 +172,18 @@ class OpenEngine(OpenResources):
 
     @property
     def recorded(self) -> bool:
-        """Whether all that should be on disk is, as far as is known; of an engine that has ended
-        too.
+        """True if everything that should be on disk is there, as far as is known; also after the
+        end.
         """
         return self.commits.working and not self.commits.lost
 
     def check_records(self) -> None:
-        """Find out now whether the database is where it was; what is wrong is in `problems`."""
+        """Check now that the database is where it was; if not, `problems` says so."""
         self.commits.check()
 
     @property
     def releases_itself(self) -> bool:
-        """Whether jobs that wait for confirmation will start by themselves after a time."""
+        """True if jobs that wait for confirmation will start by themselves after a time."""
         return self.threshold.releases_itself
 
     async def settled(self) -> None:
@@ -222,12 +222,12 @@ class OpenEngine(OpenResources):
         self._services.on_close(close)
 
     def busy_token(self) -> BusyToken:
-        """What keeps the engine from being idle, while it is taken."""
+        """A new token that keeps the engine from being idle while it is held."""
         return BusyToken(self.quiescence)
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """Something is done that will bring a change by itself: tests wait for it."""
+        """Keep the engine from being idle for the block, which brings a change by itself."""
         token = self.busy_token()
         token.acquire()
         try:
@@ -254,9 +254,9 @@ class OpenEngine(OpenResources):
                 raise error
 
     def crash(self, error: BaseException) -> None:
-        """The engine can't go on: `run` raises the error. The first one counts.
+        """Stop the engine with an error, which `run` raises. The first one counts.
 
-        What is no `Exception` would be taken for the end of those that it is told to.
+        An error that is not an `Exception` is wrapped: raised as it is, it would end its listeners.
         """
         if not self._crash.done():
             if not isinstance(error, Exception) or isinstance(error, StopIteration):

@@ -38,10 +38,10 @@ class PipeReader:
         self._closed = False
         self._finishing = False
         self.is_cut_off = False
-        """Whether `chunks` ended, as told by `finish`, while somebody still held the pipe open."""
+        """True if `chunks` ended, as told by `finish`, while a process still held the pipe open."""
 
     def chunks(self) -> Iterator[memoryview]:
-        """What comes, as it comes, until the end of the pipe, `finish` or `stop`.
+        """The data, as it comes, until the end of the pipe, `finish` or `stop`.
 
         A chunk is a view of a buffer that the next one overwrites. To be called once, by the one
         thread that later calls `close`. Raises OSError if the pipe can't be read.

@@ -21,7 +21,7 @@ J = TypeVar("J")
 
 
 class Priority(Enum):
-    """Whom a pool serves first."""
+    """The order in which a pool serves jobs."""
 
     HIGH = "high"
     """Somebody waits for the first result."""
@@ -30,8 +30,8 @@ class Priority(Enum):
 
 
 class Tickets:
-    """What a job has drawn in the queues of pools before its work begins: who draws first is
-    served first. A job that takes the place of another one gets its tickets.
+    """The tickets that a job has drawn in the queues of pools before its work begins: the first
+    one drawn is served first. A job that takes the place of another one gets its tickets.
     """
 
     __slots__ = ("_drawn",)
@@ -47,7 +47,7 @@ class Tickets:
 
 
 class Waiter(Protocol):
-    """What a pool needs to know of a job. Two are the same if they are one object."""
+    """A job, as far as a pool needs to know it. Two are the same if they are one object."""
 
     @property
     def description(self) -> str: ...
@@ -199,7 +199,7 @@ AnyPool = Pool | CustomPool[Any]
 
 
 class Resources:
-    """What one job holds of pools until it ends."""
+    """The resources of pools that one job holds until it ends."""
 
     __slots__ = ("_held",)
 

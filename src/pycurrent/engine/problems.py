@@ -1,4 +1,4 @@
-"""What is wrong with an engine itself, whatever its pipeline does: told wherever people look.
+"""The problems of an engine itself, whatever its pipeline does: shown wherever people look.
 
 The terminal, the pages, the API, `/readyz` and the metrics all show what is in here.
 """
@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 class Effect(Enum):
-    """What a problem does to the engine."""
+    """The effect of a problem on the engine."""
 
     TOLD = "told"
     """Nothing but that people are told."""
@@ -27,13 +27,13 @@ class Problem:
     """Something that is wrong, in a sentence that says what to do."""
 
     brief: str
-    """What is wrong, in a few words for everybody: no paths."""
+    """The problem in a few words for everybody: no paths."""
     message: str
     effect: Effect
 
 
 class Problems:
-    """Those that there are now, by topic: one problem a topic. Belongs to the engine's thread."""
+    """The current problems, one for each topic. Belongs to the engine's thread."""
 
     def __init__(self) -> None:
         self._now: dict[str, Problem] = {}
@@ -44,7 +44,7 @@ class Problems:
 
     @property
     def held(self) -> bool:
-        """Whether nothing new may begin."""
+        """True if nothing new may begin."""
         return any(problem.effect is Effect.HELD for problem in self)
 
     def report(self, topic: str, problem: Problem) -> None:

@@ -52,8 +52,8 @@ _HELPER_DIES = (
 class CommandNotStarted(PycurrentError):
     """A command could not be started; nothing of it has run.
 
-    As a rule that is no result of the work: something of the machine is missing (`BROKEN`), or
-    has run out (`SHORTAGE`). Only a command that no machine could run is the work's fault.
+    As a rule the work is not to blame: something of the machine is missing (`BROKEN`), or has
+    run out (`SHORTAGE`). Only a command that no machine could run is the work's fault.
     """
 
     def __init__(self, message: str, blame: Blame = Blame.BROKEN) -> None:
@@ -97,7 +97,7 @@ class Process:
 
     @property
     def left_behind(self) -> LeftBehind | None:
-        """What lived on when the command had exited by itself, and was ended. After `wait`."""
+        """The processes that lived on when the command had exited, and were ended. After `wait`."""
         return self._channel.left_behind
 
     def cancel(self) -> None:
@@ -233,7 +233,7 @@ class Processes:
 
 
 async def _begin(channel: SupervisorChannel) -> Beginning:
-    """What becomes of starting the command. Cancelled, it ends the command first."""
+    """Wait until the command has begun, or not. If cancelled, end the command first."""
     try:
         return await asyncio.shield(channel.beginning)
     except asyncio.CancelledError:
@@ -285,7 +285,7 @@ def _not_started(command: str, why: str, blame: Blame = Blame.BROKEN) -> Command
 
 
 def _blame(stage: StartStage, number: int) -> Blame:
-    """Whose fault it is that `stage` failed with the errno `number`."""
+    """The one to blame for the failure of `stage` with the errno `number`."""
     if stage is StartStage.FORK:
         return Blame.SHORTAGE
     if number == errno.E2BIG:
@@ -294,7 +294,7 @@ def _blame(stage: StartStage, number: int) -> Blame:
 
 
 def _explain(command: str, cwd: Path | None, stage: StartStage, number: int) -> str:
-    """What was missing, when `stage` failed with the errno `number`."""
+    """The reason in words, when `stage` failed with the errno `number`."""
     match stage:
         case StartStage.FORK:
             return f"no further process can be made ({_reason(number)})"
@@ -309,7 +309,7 @@ def _explain(command: str, cwd: Path | None, stage: StartStage, number: int) -> 
 
 
 _SHELL = frozenset("|&;<>()$`*?")
-"""What a shell does something with."""
+"""The characters that mean something to a shell."""
 
 
 def _explain_exec(command: str, number: int) -> str:
@@ -325,7 +325,7 @@ def _explain_exec(command: str, number: int) -> str:
         case errno.E2BIG:
             return "its arguments and environment are longer than the system allows"
         case errno.ENOEXEC:
-            return "the file is no program that this system can run (no #! line?)"
+            return "this system can't run the file: does its first line lack a #! ?"
         case errno.EACCES:
             return "permission denied (is the file executable?)"
         case _:

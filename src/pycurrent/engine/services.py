@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Services:
-    """Those that one engine has, and what they do around its steps and at its end."""
+    """The services of one engine, and their hooks around its steps and at its end."""
 
     def __init__(self) -> None:
         self._made: dict[Callable[[Any], Any], Any] = {}
@@ -55,7 +55,7 @@ class Services:
             hook()
 
     def committed(self) -> None:
-        """What they have started is recorded, and may begin."""
+        """Let the work begin that they have started: it is recorded."""
         for hook in self._after_commit:
             hook()
 

@@ -1,4 +1,4 @@
-r"""What a secret looks like when programs print it: quoted, escaped, encoded, wrapped.
+r"""The forms that a secret takes when programs print it: quoted, escaped, encoded, wrapped.
 
 Two halves. `needles` gives the texts to look for: the secret, its lines, and what encodings of the
 whole make of it (base64, hexadecimal ...). `readings` says what a place in a text can stand for:
@@ -64,7 +64,7 @@ def checked(secret: object) -> str:
 
 
 def needles(secret: str) -> tuple[set[bytes], set[bytes]]:
-    r"""What is to be looked for, each in every way in which `readings` reads it: the texts, and
+    r"""The texts to look for, each in every way in which `readings` reads it: the texts, and
     the codes, which what encodes the secret as a whole makes of it.
 
     White space around a secret is not part of it. A secret of several lines is looked for line by
@@ -177,11 +177,11 @@ _CONTROLS = {
 }  # fmt: skip
 
 Reading = tuple[bytes, int]
-"""What a text can stand for from some place on, and where that ends."""
+"""The meanings of a text from some place on, and where each ends."""
 
 
 def is_open(text: bytes, start: int) -> bool:
-    """Whether more text could change how the text reads from `start` on."""
+    """True if more text could change how the text reads from `start` on."""
     return len(text) - start <= LONGEST_READING and _OPEN.fullmatch(text, start) is not None
 
 
@@ -267,7 +267,7 @@ def _behind_backslashes(text: bytes, start: int) -> Iterator[Reading]:
 
 
 def _read(found: re.Match[bytes]) -> list[bytes]:
-    """What an escape stands for: a byte, a character, or either."""
+    """The meaning of an escape: a byte, a character, or either."""
     x, octal, braced, short, long, name, control = found.groups()
     if control is not None:
         return [_CONTROLS[control]]

@@ -1,4 +1,4 @@
-"""What is told of a step, and of the jobs that the pipeline uses then."""
+"""The report of a step, and the jobs that the pipeline uses then."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class JobHandle(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a step has done."""
+    """The report of a step."""
 
     number: int
     seconds: float
@@ -48,7 +48,7 @@ class Step:
 
 
 class Listeners:
-    """Who is told of each step, in the order in which they came."""
+    """The functions that are told of each step, in the order in which they came."""
 
     def __init__(self) -> None:
         self._told: dict[Callable[[Step], None], None] = {}
@@ -69,5 +69,5 @@ class Listeners:
             except KeyboardInterrupt:
                 raise
             except BaseException:
-                # Who looks on can't stop what is looked at.
+                # A listener's error must not stop the engine.
                 _log.exception("a listener of the engine failed")

@@ -89,7 +89,7 @@ _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE)
 
 
 class Report(enum.IntEnum):
-    """What a supervisor tells the engine; each report has two numbers."""
+    """The reports of a supervisor to the engine; each has two numbers."""
 
     ADOPTED = 1
     """The supervisor is there. Until this is heard, nothing of the command has run."""
@@ -196,7 +196,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def name_of(pid: int) -> bytes:
-    """What a process is called by the system; nothing if it has ended."""
+    """The system's name of a process; empty if it has ended."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             _, _, rest = file.read().partition(b"(")

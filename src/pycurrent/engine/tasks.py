@@ -35,7 +35,7 @@ async def uncancellable(awaitable: Awaitable[T]) -> T:
 
 
 class _Left:
-    """What would end the event loop, if a task ended with it."""
+    """An exception that would end the event loop, if a task ended with it."""
 
     def __init__(self, error: SystemExit | KeyboardInterrupt) -> None:
         self.error = error

@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 class SetBy(Enum):
-    """Who has set a level that was recorded."""
+    """The one who has set a level that was recorded."""
 
     PERSON = "a person"
     COMMAND_LINE = "the command line"
@@ -62,7 +62,7 @@ class Recorded:
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """What can't be read counts as the strictest level, and is told."""
+        """Read it. Text that can't be read counts as the strictest level, and is logged."""
         try:
             fields = json.loads(text)
             level, by = fields["level"], SetBy(fields["by"])
@@ -92,7 +92,7 @@ class Threshold:
         self._commit = commit
         self._release_timer: Timer | None = None
         self.recorded: Recorded | None = None
-        """What was in force in an earlier run, if that is so again."""
+        """The level of an earlier run, if it is in force again."""
         by = self._begin(lost=lost)
         config.listen_to_confirm(self._changed)
         asks = config.confirm is not None and by in {None, SetBy.COMMAND_LINE}
@@ -101,11 +101,11 @@ class Threshold:
 
     @property
     def releases_itself(self) -> bool:
-        """Whether jobs that wait for confirmation will start by themselves after a time."""
+        """True if jobs that wait for confirmation will start by themselves after a time."""
         return self._release_timer is not None
 
     def close(self) -> None:
-        """What is set from now on is not recorded."""
+        """Stop recording: a level that is set from now on is not kept."""
         self._config.forget(self._changed)
         self._cancel_release()
 

@@ -1,4 +1,4 @@
-"""Whose turn it is to have commands at work, where there can't be any number of them at once.
+"""Turns to have commands at work, as there can't be any number of them at once.
 
 A turn is a job's: while it has one it may run any number of commands, and it gives the turn back
 with the end of the last. Who has a turn waits for nothing that another job has (neither pools nor

@@ -112,14 +112,14 @@ class Watchdog:
         return sys._current_frames().get(self._watched.ident or 0)
 
     def _cpu_seconds(self) -> float:
-        """What its thread has used; 0 where the system does not tell."""
+        """The time that its thread has used; 0 where the system does not tell."""
         try:
             return time.clock_gettime(time.pthread_getcpuclockid(self._watched.ident or 0))
         except (AttributeError, OSError):
             return 0.0
 
     def _is_starved(self, used: float) -> bool:
-        """Whether its thread could run, and does not get to."""
+        """True if its thread could run, but does not get to."""
         stat = Path(f"/proc/self/task/{self._watched.native_id}/stat")
         try:
             state = stat.read_text().rpartition(")")[2].split()[0]
@@ -129,7 +129,7 @@ class Watchdog:
 
 
 def _is_at_rest(frame: FrameType | None) -> bool:
-    """Whether the loop waits for something to happen."""
+    """True if the loop waits for something to happen."""
     if frame is None:
         return True
     outer = frame.f_back

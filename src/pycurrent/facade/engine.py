@@ -61,9 +61,9 @@ class Engine:
         self.config = config or Config()
         self.clock = clock or SystemClock()
         self.problems = Problems()
-        """What is wrong with the engine itself, such as a full disk."""
+        """The problems of the engine itself, such as a full disk."""
         self.unused: list[str] = []
-        """The names of what the pipeline has built and does not use: it is never run."""
+        """The names of terms that the pipeline has built and does not use: they never run."""
         self._pipeline = pipeline
         self._state_path = Path(state_dir)
         self._sharing = Sharing.GROUP if shared else Sharing.OWNER

@@ -45,7 +45,7 @@ _MOST_WALKS = 100  # of a path whose folders vanish while it is walked
 
 @dataclass(frozen=True, slots=True)
 class _Interest:
-    """What somebody wants to know about an inode."""
+    """The events of an inode that somebody wants to know."""
 
     mask: int
     name: str | None
@@ -262,7 +262,7 @@ class _WatchedPaths:
             return 0
 
     def _hold_readable(self, path: Path, mask: int) -> None:
-        """What can't be read can't be watched; its folder may tell when that changes."""
+        """Watch it if it can be read; else its folder may tell when that changes."""
         with suppress(PermissionError):
             self._hold(path, mask, None)
 

@@ -91,7 +91,7 @@ async def _follow(paths: Paths, refresh: Callable[[], None], stop: asyncio.Event
 
 @dataclass(frozen=True, slots=True)
 class _Surroundings:
-    """What is to be watched for the sake of some paths, as the folders are now."""
+    """The folders and entries to watch for these paths, as the file system is now."""
 
     folders: frozenset[Path]
     """Existing ones, to be watched."""

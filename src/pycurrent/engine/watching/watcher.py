@@ -1,4 +1,4 @@
-"""What a watcher of files does, on any system."""
+"""The contract of a watcher of files, on any system."""
 
 from __future__ import annotations
 
