@@ -1,13 +1,15 @@
 """What can be done about jobs, and what is known of one."""
 
 import re
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 import pycurrent as current
-from pycurrent import Config, Level, Pool, Var
+from pycurrent import Config, Level, LogRule, Pool, Var
 from pycurrent.service import (
     Action,
     Done,
@@ -18,7 +20,7 @@ from pycurrent.service import (
     RebuiltOnceNeeded,
     Refused,
 )
-from pycurrent.store import JobEnd
+from pycurrent.store import JobEnd, StoreBusy
 
 from .live import Doors, seen
 
@@ -219,3 +221,28 @@ async def test_measures_count_jobs_pools_and_waits(tmp_path: Path) -> None:
         doors.open("a")
         await s.settle()
         assert waits == [("machines", 7.0)]
+
+
+async def test_a_job_that_cant_be_recorded_yet_is_seen_and_can_be_cancelled(
+    tmp_path: Path,
+) -> None:
+    """While the store is busy (StoreBusy) or full it has no row; what is asked for is done then."""
+    doors, name = Doors(), Var("name", "a")
+    async with seen(lambda: doors.stage(name.get()), tmp_path) as s:
+        old, jobs = s.job("door a"), s.service.jobs
+        doors.open("a")
+        await s.settle()
+        with closing(sqlite3.connect(tmp_path / "db/pycurrent.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreBusy):
+                s.service.rules.put(LogRule("x", "y", 1))
+            made = jobs.rebuild(old, by="alice", reason="it is flaky")
+            assert isinstance(made, Rebuilding)
+            await s.settle()
+            assert jobs.detail(made.job_id).actions == {Action.CANCEL}
+            assert jobs.cancel(made.job_id, by="bob", reason="not now") == Done()
+            other.rollback()
+        await s.harness.advance(timedelta(minutes=1))
+        assert jobs.detail(made.job_id).entry.failure == "Cancelled: by bob: not now"
+        log = s.harness.log("door a")
+        assert "Runs because alice asked for a rebuild: it is flaky" in log

@@ -229,6 +229,14 @@ class Database(DatabaseReader):
         except (sqlite3.Error, ValueError, TypeError, AttributeError) as error:
             raise self._damage_or(error) from error
 
+    def job(self, job_id: str) -> JobRecord | None:
+        """One job, ended or not; None if no job has this id. A job that can't be written yet is
+        found, too.
+        """
+        found = super().job(job_id)
+        unsaved = self._unsaved.inserted.get(job_id) or self._unsaved.updated.get(job_id)
+        return found if unsaved is None else copy_of(unsaved, JobRecord)
+
     # Rules and settings
 
     def add_rule(self, rule: RuleRecord) -> None:
