@@ -104,23 +104,28 @@ def _first_base(key: BuildKey) -> str:
     return "without a context" if found is None else f"on {found[1]}"
 
 
-@with_options(level=Level.AVERAGE)
+class BuildOptions(AuthOptions, total=False):
+    """The options of a build."""
+
+    path: PurePath | str
+    secrets: Mapping[str, str] | None
+    platform: str | None
+    target: str | None
+    squash: bool
+    buildx: bool
+    pull: bool
+    schedule: Schedule | None
+
+
+@with_options(level=Level.AVERAGE, path=".", squash=False, buildx=False, pull=False)
 def build(
     client: Client,
     /,
     context: Current[Commit] | Commit | Path | None,
     *,
     dockerfile: Current[str] | str | PurePath = DOCKERFILE,
-    path: PurePath | str = ".",
     build_args: Current[Mapping[str, str]] | Mapping[str, str] | None = None,
-    secrets: Mapping[str, str] | None = None,
-    platform: str | None = None,
-    target: str | None = None,
-    squash: bool = False,
-    buildx: bool = False,
-    pull: bool = False,
-    schedule: Schedule | None = None,
-    **options: Unpack[AuthOptions],
+    **options: Unpack[BuildOptions],
 ) -> Current[Image]:
     """Build an image from a commit, a folder, or (None) a Dockerfile alone.
 
@@ -133,9 +138,8 @@ def build(
     `secrets` are not recorded, and need BuildKit. `pull` looks for newer base images. With `buildx`
     the build runs `docker buildx build`, otherwise `docker build`.
     """
-    limits = Limits.of(options)
-    auth = named_registry(options["auth"], "build")
-    told = DockerSecrets(dict(secrets or {}))
+    limits, auth = Limits.of(options), named_registry(options["auth"], "build")
+    secrets = DockerSecrets(dict(options["secrets"] or {}))
     if context is None and isinstance(dockerfile, PurePath):
         raise UsageError('without a context, give the Dockerfile as a text: dockerfile="FROM ..."')
 
@@ -143,21 +147,32 @@ def build(
         context: Source, dockerfile: str | PurePath, build_args: Mapping[str, str] | None
     ) -> Primitive[Image]:
         source = context.absolute() if isinstance(context, Path) else context
-        key = BuildKey(
-            engine=client.engine,
-            source=source.hash if isinstance(source, Commit) else source,
-            path=checked_path(path),
-            dockerfile=dockerfile if isinstance(dockerfile, str) else checked_path(dockerfile),
-            build_args=dict(build_args or {}),
-            platform=platform,
-            target=target,
-            squash=squash,
-            buildx=buildx,
-            pull=pull,
-        )
-        return DockerBuild(client, source, told, auth, limits).get(key, schedule=schedule)
+        key = _key(client, source, dockerfile, build_args or {}, options)
+        work = DockerBuild(client, source, secrets, auth, limits)
+        return work.get(key, schedule=options["schedule"])
 
     default = "build" if context is None else "build {context}"
     return operation_component(
         options["label"], default, on_values, context, dockerfile, build_args
+    )
+
+
+def _key(
+    client: Client,
+    source: Source,
+    dockerfile: str | PurePath,
+    build_args: Mapping[str, str],
+    options: BuildOptions,
+) -> BuildKey:
+    return BuildKey(
+        engine=client.engine,
+        source=source.hash if isinstance(source, Commit) else source,
+        path=checked_path(options["path"]),
+        dockerfile=dockerfile if isinstance(dockerfile, str) else checked_path(dockerfile),
+        build_args=dict(build_args),
+        platform=options["platform"],
+        target=options["target"],
+        squash=options["squash"],
+        buildx=options["buildx"],
+        pull=options["pull"],
     )
