@@ -172,7 +172,7 @@ class Mirror:
         """Remove a mirror that does not keep any commits."""
         shutil.rmtree(self.repository, ignore_errors=True)
 
-    def anew(self) -> Mirror:
+    def replacement(self) -> Mirror:
         """Return a new mirror, which is to replace this one."""
         return replace(self, root=self.container / "anew")
 

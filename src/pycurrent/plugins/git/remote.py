@@ -120,18 +120,18 @@ class Fetching:
     async def bring(self, mirror: Mirror, wanted: Request) -> str:
         """Fetch a commit into the mirror, which is created if it is missing or damaged."""
         if (mirror.repository / "HEAD").exists() and not mirror.is_sound:
-            return await self._make_anew(mirror, wanted, "a checkout has found it damaged")
+            return await self._replace(mirror, wanted, "a checkout has found it damaged")
         try:
-            hash = await self._get_patiently(mirror, wanted)
+            hash = await self._get_with_retry(mirror, wanted)
         except GitFailed as failed:
             if failed.diagnosis.fault is not Fault.DAMAGED:
                 raise
-            return await self._make_anew(mirror, wanted, failed.diagnosis.text)
+            return await self._replace(mirror, wanted, failed.diagnosis.text)
         if await asyncio.to_thread(mirror.needs_repack):
             await self._repack(mirror)
         return hash
 
-    async def _get_patiently(self, mirror: Mirror, wanted: Request) -> str:
+    async def _get_with_retry(self, mirror: Mirror, wanted: Request) -> str:
         """Fetch as `_get` does, and once more if that may help."""
         try:
             return await self._get(mirror, wanted)
@@ -212,12 +212,12 @@ class Fetching:
             why = f"commit {hash} is no longer on {seen_on}, and can't be fetched by its hash"
             raise GitFailed(Diagnosis(Fault.NO_COMMIT, why))
 
-    async def _make_anew(self, mirror: Mirror, wanted: Request, why: str) -> str:
+    async def _replace(self, mirror: Mirror, wanted: Request, why: str) -> str:
         """Replace the mirror by a new one, with all the commits that the old one was to keep."""
         self.job.log(f"Replacing the mirror {mirror.repository} by a new one: {why}")
         kept = await asyncio.to_thread(mirror.kept)
         await uncancellable(asyncio.to_thread(mirror.tidy))
-        new = mirror.anew()
+        new = mirror.replacement()
         hash = await self._get(new, wanted)
         for other in kept:
             try:
