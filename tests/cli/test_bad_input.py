@@ -62,7 +62,10 @@ def test_a_file_without_the_pipeline(
     ("text", "said"),
     [
         ("def pipeline(): return 'text'", "ci.py:1: pipeline returned 'text' (str), which is no"),
-        ("\ndef pipeline(): pass", "ci.py:2: pipeline returned None (NoneType), which is no cur"),
+        (
+            "\ndef pipeline(): pass",
+            "ci.py:2: pipeline returned None (NoneType), which is not a cur",
+        ),
         ("async def pipeline(): pass", "ci.py:1: pipeline must be a plain function, without async"),
     ],
 )

@@ -1,4 +1,4 @@
-"""`pycurrent user` and `pycurrent token`: who is let in to the dashboard and its API."""
+"""`pycurrent user` and `pycurrent token`: the users of the dashboard and its API."""
 
 from __future__ import annotations
 

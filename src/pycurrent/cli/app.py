@@ -10,14 +10,14 @@ from cyclopts import App, Parameter
 from pycurrent.cli.client.app import make_client_app
 
 _AS_IT_IS: Any = MappingProxyType(
-    # No argument is a NUL: `--` is left to whoever reads the whole.
+    # No argument is a NUL, so `--` is left to the reader of the whole line.
     {"help_flags": (), "version_flags": (), "end_of_options_delimiter": "\0"}
 )
 Rest = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
 
 
 def version() -> str:
-    """The version that is installed."""
+    """The installed version."""
     from importlib.metadata import version
 
     return f"pycurrent {version('pycurrent')}"
@@ -32,7 +32,7 @@ def make_app() -> App:
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
-    # Their options are those of the pipeline too, so they read the command line themselves.
+    # Parameters of the pipeline are options too, so these read the command line themselves.
     app.command(_run, name="run", **_AS_IT_IS)
     app.command(_graph, name="graph", **_AS_IT_IS)
     add_readers(app)
@@ -40,7 +40,7 @@ def make_app() -> App:
 
 
 def add_readers(app: App) -> None:
-    """The commands on what is on disk. Each is imported when it is called."""
+    """Add the commands on the files of an engine. Each is imported when it is called."""
     app.command(
         "pycurrent.cli.history:history", name="history", help="List the jobs that have been run."
     )
@@ -56,7 +56,7 @@ def add_readers(app: App) -> None:
 
 
 def add_access(app: App) -> None:
-    """The commands on who is let in to the dashboard."""
+    """Add the commands on users and tokens."""
     users = App(
         name="user",
         help="Let people log in to the dashboard, by a password.",

@@ -20,10 +20,10 @@ def backup(
     *,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> int:
-    """Copy the database with the history to a file, while an engine runs or not.
+    """Copy the database with the history to a file, whether or not an engine runs.
 
-    All that was recorded till then is in it. The logs of the jobs are files of their own, which
-    any program can copy.
+    The copy has all records so far. The logs of the jobs are separate files, which any program can
+    copy.
     """
     made = back_up(StateDir.read(state_dir).database, file)
     sys.stdout.write(f"backed up to {file} ({size(made)})\n")

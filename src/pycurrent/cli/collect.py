@@ -1,4 +1,4 @@
-"""`pycurrent gc`: removes what is old."""
+"""`pycurrent gc`: removes old logs and history."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pycurrent.service.formatting import plural
 from pycurrent.store import GcMode, GcReport, StateDir, collect_garbage
 
 _SAY_AFTER = 2.0
-"""Seconds after which it says how far it is, and between two times."""
+"""Seconds before the first report of progress, and between two reports."""
 
 
 def collect(
@@ -32,7 +32,7 @@ def collect(
     ] = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> int:
-    """Remove logs and history that are old, and no longer needed. An engine may be running.
+    """Remove old logs and history that are no longer needed. An engine may be running.
 
     The last result of each key is kept, with its log, and so are jobs that have not ended.
     """
@@ -51,7 +51,7 @@ def collect(
 
 
 class Progress:
-    """Says on stderr how far it is, if it takes long."""
+    """Reports its progress on stderr, if it takes long."""
 
     def __init__(self) -> None:
         self._last = monotonic()
@@ -63,7 +63,7 @@ class Progress:
 
 
 def _said(report: GcReport) -> str:
-    """What was done, in a line; what would be done, each thing in a line before that."""
+    """A line that sums up; for a dry run, a line before it for each thing."""
     parts = [plural(len(report.jobs), "job"), plural(len(report.logs), "log")]
     parts.append(plural(len(report.folders), "folder"))
     total = f"{', '.join(parts)}; {size(report.log_bytes)}"

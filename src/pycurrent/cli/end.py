@@ -1,4 +1,4 @@
-"""How a command ends: its exit status, and what is said of an error."""
+"""The end of a command: its exit status, and the message of an error."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pycurrent.cli.status import SIGNALLED, CommandError, Exit
 from pycurrent.errors import PycurrentError, UsageError
 
 END_WITHIN = 10.0
-"""Seconds that what is left may hold up the end of the process."""
+"""How many seconds leftover threads and tasks may hold up the end of the process."""
 
 
 def end_with(program: str, command: Callable[[], int]) -> NoReturn:
     """Run a command, and end the process with its status.
 
-    A mistake of the user is one line on stderr; what is a bug keeps its traceback.
+    A mistake of the user is one line on stderr; a bug keeps its traceback.
     """
     open_streams()
     status = status_of(program, command)
@@ -32,7 +32,7 @@ def end_with(program: str, command: Callable[[], int]) -> NoReturn:
 
 
 def status_of(program: str, command: Callable[[], int]) -> int:
-    """The status of a command, with what there is to say of an error on stderr."""
+    """Run a command and return its status; report an error on stderr."""
     try:
         status = command()
         sys.stdout.flush()
@@ -60,13 +60,13 @@ def status_of(program: str, command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return SIGNALLED + signal.SIGINT
     except BrokenPipeError:
-        # Whoever read it has seen enough. What is left in the buffer must not be written again.
+        # The reader has seen enough. The rest of the buffer must not be written again.
         give_up(sys.stdout)
         return SIGNALLED + signal.SIGPIPE
 
 
 def _has_folder() -> bool:
-    """Whether the current directory is there."""
+    """True if the current directory exists."""
     try:
         Path.cwd()
     except FileNotFoundError:
@@ -81,8 +81,8 @@ def _complain(program: str, message: str, status: int) -> int:
 
 @contextmanager
 def bounded_end(status: int) -> Iterator[None]:
-    """See the process end within a while after all is done: the block waits for what authors' code
-    has left (threads, tasks that don't heed their cancellation), which may never end.
+    """Limit how long the process takes to end: the block waits for leftovers of the authors' code
+    (threads, tasks that ignore their cancellation), which may never end.
     """
     timer = end_within(END_WITHIN, status)
     try:

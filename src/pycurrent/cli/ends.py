@@ -24,7 +24,7 @@ EndsOption: TypeAlias = Annotated[
 
 
 def ends_of(names: Iterable[str]) -> frozenset[JobEnd]:
-    """The ways to end that these are. Raises `UsageError` for another name."""
+    """The ends with these names. Raises `UsageError` for an unknown name."""
     for name in names:
         if name not in _NAMES:
             raise UsageError(f"--end takes one of {_LISTED}; not {name!r}")

@@ -1,4 +1,4 @@
-"""What the command `pycurrent` calls: imports only what the command line asks for."""
+"""The entry point of the command `pycurrent`: imports only the modules that a command needs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pycurrent.cli.end import end_with
 
 
 def run(tokens: Sequence[str] | None = None) -> NoReturn:
-    """Do what the command line says, and end the process with its exit status."""
+    """Run the command line, and end the process with its exit status."""
     given = list(sys.argv[1:] if tokens is None else tokens)
-    # Until a pipeline has been built: most of what is made before that stays.
+    # Until a pipeline has been built: most objects made before that stay.
     gc.disable()
     end_with("pycurrent", lambda: _status(given))
 

@@ -1,4 +1,4 @@
-"""`pycurrent history`: lists the jobs that have been run."""
+"""`pycurrent history`: lists the jobs that have run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def history(
     ] = 20,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> int:
-    """List the jobs that have been run, the newest first: when, how, how long, which, and why."""
+    """List the jobs that have run, the newest first: date, end, duration, id, and failure."""
     if ok and failed:
         raise UsageError("no job has both succeeded and failed: use one of --ok and --failed")
     outcome = True if ok else False if failed else None
@@ -56,7 +56,7 @@ def history(
 
 
 def line_of(entry: HistoryEntry) -> str:
-    """An entry in a line: the job's id comes before what may be long."""
+    """An entry in a line: the job's id comes before the parts that may be long."""
     when = local_time(entry.finished or entry.created)
     took = "" if entry.took is None else duration(entry.took)
     what = one_line(f"{entry.op} {entry.key}")

@@ -1,7 +1,7 @@
 """Command lines of commands on a pipeline, read by cyclopts.
 
 For `pycurrent run FILE ...` the function is known only once FILE is. So the command line is
-read twice: first for FILE, with all that is not known yet left aside, and then as a whole.
+read twice: first for FILE, leaving unknown options aside, and then as a whole.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class Reader:
         self._options = options_of(command.options)
 
     def on_file(self, tokens: Sequence[str], found: Loaded | None) -> int:
-        """Do what the command line says; `found` is in the file that it names, if that was loaded.
+        """Run the command line; `found` is in the file that it names, if that was loaded.
 
         Raises `UsageError`.
         """
         target = self._target(tokens)
         program = f"pycurrent {self._command.name}"
         if target is None:
-            # Nothing but a request for help, or a mistake: either way it ends here.
+            # Only a request for help, or a mistake: either way it ends here.
             return call(self._app(program, f"{program} FILE[:FUNCTION]", self._without), tokens)
         found = found or load(target)
         merged = self._merge(found.pipeline, target, takes_file=True, site=found.site)
@@ -59,8 +59,8 @@ class Reader:
         return self._merge(pipeline, script, takes_file=False, site=site)
 
     def _target(self, tokens: Sequence[str]) -> str | None:
-        """The first argument that belongs to no option of the command. Only those may come
-        before it: of another one it is not known yet what belongs to it.
+        """The first argument that is not part of an option of the command. Only those options may
+        come before it, because we don't know yet which arguments belong to others.
         """
         app = self._app("", "", self._looking)
         wanted = [token for token in tokens if token not in _HELP]
@@ -83,7 +83,7 @@ class Reader:
 
     @property
     def _looking(self) -> Callable[..., None]:
-        """Takes the options of the command, and a file."""
+        """The parser of the command's options and a file."""
 
         def look(file: str | None = None, /, **options: Any) -> None:
             """Never called."""
@@ -177,14 +177,14 @@ class Reader:
 
 
 def _parameter(option: Option, field: Field[Any]) -> Parameter:
-    """An option as the library wants it."""
+    """An option in the form of the library."""
     bounded = option.at_least is not None or option.at_most is not None
     return Parameter(
         help=option.help,
         metavar=option.metavar,
         env_var=option.env,
         group=_GROUPS[option.group],
-        # Only what is neither on nor off by default can be said both ways.
+        # Only a flag that is neither on nor off by default has both forms.
         negative=None if field.default is None else "",
         converter=None if option.read is None else reading(option.read),
         n_tokens=None if option.read is None else 1,
@@ -200,10 +200,10 @@ def call(app: App, tokens: Sequence[str]) -> int:
     try:
         status = app(list(tokens), exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        error.verbose = False  # It would tell of our functions.
+        error.verbose = False  # It would mention our functions.
         said = str(error).rstrip(". ")
         if isinstance(error, UnknownCommandError):
-            # Some of them only, and badly joined: --help lists them all.
+            # It names only some of them, badly joined; --help lists them all.
             said = said.partition(" Available commands: ")[0].rstrip(".")
         raise UsageError(f"{said}; see --help") from None
     return status if isinstance(status, int) else 0
@@ -228,9 +228,9 @@ def _file_parameter(*, shown: bool) -> inspect.Parameter:
 
 
 def _annotated(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The parameters of a function, with annotations that are text evaluated.
+    """The parameters of a function, with annotations evaluated that are text.
 
-    That of what it returns is not: it may well be imported for the type checker only.
+    The return annotation is left alone, because it may be imported only for the type checker.
     """
     parameters = inspect.signature(function).parameters.values()
     written = {p.name: p.annotation for p in parameters if p.annotation is not p.empty}
@@ -240,7 +240,7 @@ def _annotated(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def _in_group(parameter: inspect.Parameter) -> inspect.Parameter:
-    """The parameter, listed among those of the pipeline. What its author says of it counts more."""
+    """The parameter, listed among those of the pipeline. The author's settings take precedence."""
     shown = Parameter(group=_OF_PIPELINE, consume_multiple=True)
     annotation = parameter.annotation
     if annotation is parameter.empty:

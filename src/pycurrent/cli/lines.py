@@ -1,4 +1,4 @@
-"""A run as lines: one for each change of a stage that somebody may want to know of."""
+"""A run as lines: one for each interesting change of a stage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pycurrent.term import State
 class Lines:
     """Writes lines with the time, as steps bring changes. A `Screen`.
 
-    That they can't be written is said once, if anybody can be told, and the run goes on.
+    If they can't be written, it says so once, if possible, and the run goes on.
     """
 
     def __init__(self, view: EngineView, stream: IO[str], *, log_command: str) -> None:
@@ -49,16 +49,16 @@ class Lines:
         except BrokenPipeError:
             give_up(self._stream)
         except OutputLostError as error:
-            # The run is worth more than what is said of it.
+            # The run matters more than its lines.
             give_up(self._stream)
             complain(f"pycurrent: {error}; the run goes on")
 
 
 def line_of(change: StageChange, log_command: str) -> str | None:
-    """What to say about a change; None for nothing.
+    """The line for a change; None for none.
 
-    That something can start, or waits for its input, is nothing to say. Of what has no job, a
-    monitor for one, only failures are told, and their end.
+    Stages that could start, or wait for their input, have no line. Stages without a job, such as
+    monitors, only have lines for failures and their end.
     """
     stage = change.stage
     if stage.state is State.FAILED and stage.update is None:

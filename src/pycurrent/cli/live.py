@@ -1,4 +1,4 @@
-"""A run on a terminal: what it does now, painted anew in place."""
+"""A run on a terminal: its present state, repainted in place."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from pycurrent.term import Failed, State, Stats, state_of_activity
 SHORTEST = 0.25
 """Seconds between two paintings, at least."""
 LONGEST = 1.0
-"""Seconds after which it is painted anew though nothing has changed but the time."""
+"""Seconds after which it is repainted, if only the time has changed."""
 
 SHOW_CURSOR = b"\x1b[?25h\r\n"
 _LOOKED_AT = 500
-"""How many stages are grouped at most where there are more than lines."""
+"""How many stages are grouped at most, if there are more than lines."""
 _TITLE_SHARE = 0.5
-"""Of the width, at most, is the names'."""
+"""The largest part of the width for names."""
 _FRAME = 5
-"""How many lines are not for stages; the last one is the cursor's."""
+"""How many lines are not for stages; the last one is for the cursor."""
 
 _STYLES = {
     State.FAILED: "bold red",
@@ -42,10 +42,10 @@ _STYLES = {
 
 
 class LiveScreen:
-    """Shows the stages that are of interest, as many as the terminal has room for. A `Screen`.
+    """Shows the interesting stages, as many as the terminal has room for. A `Screen`.
 
-    Painted only when something has changed or a second has passed, and no more than four times
-    a second. What is printed meanwhile appears above it.
+    It paints only when something has changed or a second has passed, and at most four times a
+    second. Other output appears above it.
     """
 
     def __init__(self, view: EngineView, stream: IO[str], *, name: str, log_command: str) -> None:
@@ -72,7 +72,7 @@ class LiveScreen:
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._task.cancel()
-        # A terminal that has gone away takes nothing any more.
+        # A terminal that has gone away accepts nothing any more.
         with suppress(asyncio.CancelledError, OSError, OutputLostError):
             await self._task
         with suppress(OSError, OutputLostError):
@@ -83,15 +83,15 @@ class LiveScreen:
         self._news.set()
 
     def restore(self) -> None:
-        # Not by way of rich, which may be in the middle of a painting.
+        # Without rich, which may be in the middle of painting.
         os.write(self._stream.fileno(), SHOW_CURSOR)
 
     def _changed(self, changes: tuple[StageChange, ...]) -> None:
-        # Each step counts: it may have changed the result only.
+        # Each step counts: it may have changed only the result.
         self._news.set()
 
     async def _paint(self) -> None:
-        # Nothing is shown of an engine that can't start.
+        # Show nothing of an engine that can't start.
         await self._news.wait()
         self._live.start()
         while True:
@@ -104,7 +104,7 @@ class LiveScreen:
 
     def _picture(self) -> Text:
         width, height = self._console.size
-        # Whole, in as many lines as it takes: an address that is cut off leads nowhere.
+        # The whole address, in as many lines as it takes: a truncated one is useless.
         said = [part for text in self._said for part in _wrapped(text, width)]
         room = max(1, height - len(said) - self._view.problems - _FRAME)
         overview = self._view.overview(limit=max(room, _LOOKED_AT))
@@ -123,10 +123,10 @@ def _wrapped(text: str, width: int) -> list[str]:
 def picture(
     overview: Overview, *, name: str, took: timedelta, width: int, log: str, room: int = _LOOKED_AT
 ) -> list[Text]:
-    """The lines of a view: the whole first, then stages, then how many more there are.
+    """The lines of a view: the summary, then stages, then the number of others.
 
-    `room` is how many lines there are for stages. Where it is not enough for all of them, those
-    that have failed come first, with their reasons, and the others are grouped.
+    `room` is the number of lines for stages. If it is not enough for all of them, failed ones come
+    first, with their reasons, and the others are grouped.
     """
     head = Text.assemble((one_line(name), "bold"), "  ", (duration(took), "dim"))
     lines = [head, Text(counts(overview.counts))] if overview.counts.total else [head]
@@ -153,7 +153,7 @@ class _Crowd:
     def __init__(self, width: int, now: datetime) -> None:
         self.lines: list[Text] = []
         self.shown: list[StageView] = []
-        """Those that a line tells of, by themselves or in a group."""
+        """The stages that have a line, by themselves or in a group."""
         self._width = width
         self._now = now
 
@@ -162,7 +162,7 @@ class _Crowd:
         others = [stage for stage in stages if stage.kind is not State.FAILED]
         fits = len(stages) <= room
         groups = [[stage] for stage in others] if fits else _grouped(others)
-        # A group is a line; failures have what is left, and half of the room in any case.
+        # A group is a line; failures get the rest, and half of the room in any case.
         most = max(room - len(groups), room // 2, 1)
         alone = [group[0] for group in groups if len(group) == 1]
         column = _title_width([*failed[:most], *alone], self._width)
@@ -181,13 +181,13 @@ class _Crowd:
         if not may_wrap or line.cell_len <= self._width:
             self.lines.append(line)
             return
-        # The reason has a line of its own: it is what matters.
+        # The reason has its own line, because it matters most.
         self.lines.append(Text.assemble(_word(stage.kind), title(stage), _job(stage)))
         self.lines.append(Text.assemble(" " * 9, _detail(stage, self._now)))
 
 
 def _grouped(stages: list[StageView]) -> list[list[StageView]]:
-    """By their state, their operation, and what they wait for."""
+    """Group stages by state, operation, and the thing that they wait for."""
     groups: dict[tuple[State, str | None, str], list[StageView]] = {}
     for stage in stages:
         op = None if stage.job is None else stage.job.op
@@ -206,7 +206,7 @@ def _cause(stage: StageView) -> str:
 
 
 def _group(stages: list[StageView]) -> Text:
-    """Stages that are alike: how many, and the first of them."""
+    """The line of a group of similar stages: their number, and the first of them."""
     names = ", ".join(one_line(stage.label) for stage in stages[:3])
     more = ", …" if len(stages) > 3 else ""
     cause = _cause(stages[0])
@@ -217,7 +217,7 @@ def _group(stages: list[StageView]) -> Text:
 
 
 def _word(state: State) -> tuple[str, str]:
-    """The column of the state, and how it looks."""
+    """The column of the state, with its style."""
     return f"{state.short_word:<8} ", _STYLES[state]
 
 
@@ -238,7 +238,7 @@ def _job(stage: StageView) -> Text:
 
 
 def _detail(stage: StageView, now: datetime) -> str:
-    """Why it failed, what it waits for, or since when it runs."""
+    """The reason of a failure or a wait, or the time for which it has been running."""
     since = duration(now - stage.since)
     if stage.failure is not None:
         again = "" if stage.update is None else f" (again: {state_of_activity(stage.update).word})"
@@ -256,7 +256,7 @@ def _short(job_id: str) -> str:
 
 
 def _rest(overview: Overview, shown: list[StageView]) -> str:
-    """How many of each kind are not shown."""
+    """The number of hidden stages of each kind."""
     left = {
         State.FAILED: overview.of_interest.failed,
         State.RUNNING: overview.of_interest.running,

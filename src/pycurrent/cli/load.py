@@ -1,7 +1,7 @@
-"""Finding the function that makes a pipeline, and calling it.
+"""Finds the function that makes a pipeline, and calls it.
 
-A mistake in a pipeline is its author's to mend, so what is said is where it is: the frames of
-the author's own code, without those of what has called it.
+The author has to fix a mistake in a pipeline, so the message says where it is: it has the frames of
+the author's code, without those of its callers.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 Pipeline = Callable[..., Current[Any]]
 SiteOf: TypeAlias = "Callable[[], WebSettings]"
-"""Called only where there are pages: most commands never import them."""
+"""Called only if there are pages: most commands never import them."""
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _RETURNS_CURRENT = re.compile(r"(?:\w+\.)*Current(?:\[.*\])?", re.DOTALL)
 
 
 class BrokenPipeline(UsageError):
-    """The code of a pipeline raises. `frames` is where, as text."""
+    """The code of a pipeline has raised an exception. `frames` is the place, as text."""
 
     def __init__(self, message: str, frames: str) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class BrokenPipeline(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a file has: the function of its pipeline, and of its pages if it says how they are."""
+    """The functions in a file: that of its pipeline, and that of its site, if it has one."""
 
     pipeline: Pipeline
     site: SiteOf | None
@@ -66,7 +66,7 @@ def _named(module: ModuleType, path: Path, name: str) -> Pipeline:
 
 
 def _site(module: ModuleType) -> SiteOf | None:
-    """Many things may be called so: only one that says what it returns is meant."""
+    """The function `site`, if its return annotation says that it is meant."""
     function = getattr(module, "site", None)
     if not inspect.isfunction(function):
         return None
@@ -78,15 +78,15 @@ def _site(module: ModuleType) -> SiteOf | None:
 def build(
     pipeline: Pipeline, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Current[Any], list[str]]:
-    """The term of a pipeline, and what it has built and does not use. Raises `UsageError`: what
-    it raises itself too.
+    """The term of a pipeline, and the terms that it has built and doesn't use. Raises `UsageError`,
+    also if the pipeline raises.
     """
     name = getattr(pipeline, "__qualname__", repr(pipeline))
     try:
         with noting() as made:
             term: object = pipeline(*args, **kwargs)
     except WrongKind as error:
-        # It says where in the pipeline that is.
+        # The message already says where in the pipeline that is.
         raise UsageError(failed_by(error).message) from error
     except UsageError:
         raise
@@ -98,7 +98,7 @@ def build(
     if not isinstance(term, Current):
         raise UsageError(
             f"{_where(pipeline)}: {name} returned {one_line(repr(term))[:100]}"
-            f" ({type(term).__name__}), which is no current: return one, such as"
+            f" ({type(term).__name__}), which is not a current: return one, such as"
             " current.all([...])"
         )
     return term, made.unused()
@@ -120,7 +120,7 @@ def _import(path: Path) -> ModuleType:
         raise UsageError(f"no pipeline in {path}: {what}; give the path of a Python file")
     folder, package = _package(path.resolve())
     if str(folder) not in sys.path:
-        # As for a script: what stands beside it can be imported.
+        # Like for a script: it can import the files beside it.
         sys.path.insert(0, str(folder))
     name = ".".join([*package, path.stem])
     if name in sys.modules:
@@ -129,7 +129,7 @@ def _import(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path.resolve(), loader=loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
-    # Where annotations are looked up, and what imports of it by other files get.
+    # For looking up annotations, and for imports of it by other files.
     sys.modules[name] = module
     try:
         if package:
@@ -184,8 +184,8 @@ def _candidates(module: ModuleType) -> list[str]:
 
 
 def _makes_pipeline(function: Callable[..., Any]) -> bool:
-    # By the text, as a name that is only imported for the type checker can't be evaluated. What
-    # a decorator has wrapped has the annotations of the inside, which don't count.
+    # By the text, because a name that is only imported for the type checker can't be evaluated.
+    # The annotations of a wrapped function are those of the inside, which don't count.
     if hasattr(function, "__wrapped__"):
         return False
     signature = inspect.signature(function)
@@ -214,7 +214,7 @@ def _where(function: Callable[..., Any]) -> str:
 
 
 def _broken(error: Exception, name: str) -> BrokenPipeline:
-    """What an exception in somebody's code says, and where."""
+    """The message of an exception in an author's code, and its place."""
     kind = type(error).__name__
     text = one_line(str(error.msg if isinstance(error, SyntaxError) else error))
     what = f"{kind}: {text}" if text else kind
@@ -239,7 +239,7 @@ def _is_ours(file: Path) -> bool:
 
 
 def _near(file: str) -> str:
-    """The file as seen from here, if it is below."""
+    """The path relative to the current folder, if the file is below it."""
     path = Path(file)
     try:
         here = Path.cwd()

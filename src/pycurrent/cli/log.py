@@ -36,8 +36,8 @@ def log(
     ] = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> int:
-    """Show the log of a job, byte for byte, while an engine runs or not. On a terminal only colours
-    are left of what would be commands to it.
+    """Show the log of a job, byte for byte, whether or not an engine runs. On a terminal, colours
+    are the only control sequences that are left.
     """
     with Records.open(state_dir) as records:
         job_id = records.find_job(job)
@@ -67,7 +67,7 @@ async def _follow(records: Records, job_id: str, path: Path) -> None:
 
 @contextmanager
 def _output() -> Iterator[Callable[[bytes], object]]:
-    """What writes to stdout; to a terminal only what can't command it."""
+    """A function that writes to stdout; to a terminal without control sequences but colours."""
     if not sys.stdout.isatty():
         yield sys.stdout.buffer.write
         return

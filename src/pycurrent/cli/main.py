@@ -1,7 +1,7 @@
-"""The command line of a pipeline script: what `pycurrent.main` is.
+"""`pycurrent.main`, the command line of a pipeline script.
 
-Every script imports this together with pycurrent, and most never need it: so the command line
-itself, and the libraries under it, are imported only when `main` is called.
+Every script imports this together with pycurrent, and most never need it. So the command line
+itself, and its libraries, are imported only when `main` is called.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 def main(
     pipeline: Callable[..., Current[Any]], *, site: Callable[[], WebSettings] | None = None
 ) -> NoReturn:
-    """Be the command line of a script, and end the process with its exit status.
+    """Run the command line of a script, and end the process with its exit status.
 
-    By default it runs the pipeline, as `pycurrent run` would: the parameters of the function
-    are options, beside those of `run`. `graph`, `history`, `log` and `gc` are commands.
-    `site()` says who may do what on its pages, and what they show besides; options of the
-    command line, such as `--port`, count more.
+    By default it runs the pipeline, like `pycurrent run`: the parameters of the function are
+    options, beside those of `run`. `graph`, `history`, `log` and `gc` are commands. `site()`
+    returns the settings of the site; options of the command line, such as `--port`, override them.
 
         if __name__ == "__main__":
             current.main(pipeline)

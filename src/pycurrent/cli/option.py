@@ -1,8 +1,8 @@
 """The options of the commands on pipelines, as data.
 
-The library that reads command lines takes 50 ms to be imported, which a run with nothing to do
-should not cost. So these options say what they are without it: `library.py` tells it of them,
-and `plain.py` reads the command lines that need no library.
+The library that reads command lines takes 50 ms to import, too much for a run with nothing to do.
+So these options are defined without it: `library.py` translates them for it, and `plain.py` reads
+the command lines that need no library.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ STATE_DIR_VARIABLE = "PYCURRENT_STATE_DIR"
 STATE_DIR_HELP = "The folder with the history, the logs and all else that is kept on disk."
 
 SITE = "Options of the site"
-"""The group of the options that say how the pages are served."""
+"""The group of the options for the site."""
 
 
 class Option:

@@ -1,4 +1,4 @@
-"""The options that several commands share, as the library that reads command lines wants them."""
+"""The options that several commands share, in the form of the library that reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The streams that a command prints to: closed ones, full ones, and what may go to a terminal."""
+"""The output streams of a command: closed ones, full ones, and terminals."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from typing import Any, Protocol
 from pycurrent.errors import PycurrentError
 
 _GONE = frozenset({errno.EPIPE, errno.EIO})
-"""Whoever read it has gone away: nobody is there to be told."""
+"""The reader has gone away: nobody can be told."""
 _LONGEST_SEQUENCE = 4096
 
 
 class OutputLostError(PycurrentError):
-    """Nothing can be written to stdout any more, or to stderr."""
+    """Stdout or stderr can't be written any more."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(f"the output can't be written: {error.strerror}")
 
 
 def open_streams() -> None:
-    """Have all three streams there, whatever this process was started with.
+    """Make sure that all three streams exist, even if this process was started without.
 
-    What is closed is opened to nowhere, its descriptor too, which the next file would get. What
-    can't be written raises `OutputLostError`, or BrokenPipeError if nobody reads it any more.
+    Closed ones are opened to nowhere, with their descriptors, which the next file would get. A
+    failed write raises `OutputLostError`, or BrokenPipeError if nobody reads any more.
     """
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free one: this one
     if sys.stdin is None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
     for name, fd in (("stdout", 1), ("stderr", 2)):
@@ -52,7 +52,7 @@ def _checked(stream: io.TextIOWrapper | None, fd: int) -> io.TextIOWrapper:
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding="utf-8" if stream is None else stream.encoding,
-        errors="backslashreplace",  # what a terminal can't show is no reason to end
+        errors="backslashreplace",  # a character that a terminal can't show must not end it
         line_buffering=fd == 2 or raw.isatty(),
     )
 
@@ -72,7 +72,7 @@ class _HasFile(Protocol):
 
 
 def give_up(stream: _HasFile) -> None:
-    """Write no more to a stream: also not what is left in its buffer."""
+    """Write nothing more to a stream, not even the rest of its buffer."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -80,7 +80,7 @@ def give_up(stream: _HasFile) -> None:
 
 
 def complain(text: str) -> None:
-    """Say a line on stderr, if it can be said."""
+    """Print a line on stderr, if possible."""
     try:
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
@@ -89,7 +89,7 @@ def complain(text: str) -> None:
 
 
 def one_line(text: str) -> str:
-    """A text without line breaks, and without what a terminal would take for a command."""
+    """A text without line breaks and control sequences."""
     words = " ".join(text.split())
     if words.isprintable():
         return words
@@ -97,10 +97,10 @@ def one_line(text: str) -> str:
 
 
 class TerminalFilter:
-    """Takes from a text what a terminal would take for a command, but for colours.
+    """Removes control sequences from a text, except colours.
 
-    What is left are printable characters, tabs, line ends, carriage returns, and colours and
-    styles (SGR). Piece by piece: a sequence that a piece ends in is held back.
+    It keeps printable characters, tabs, line ends, carriage returns, and colours and styles (SGR).
+    It works piece by piece: a sequence at the end of a piece is held back.
     """
 
     def __init__(self) -> None:
@@ -139,6 +139,6 @@ def _only_colours(found: re.Match[bytes]) -> bytes:
 
 
 def for_terminal(text: bytes) -> bytes:
-    """A whole text, as `TerminalFilter` gives it."""
+    """A whole text, filtered by `TerminalFilter`."""
     terminal = TerminalFilter()
     return terminal.feed(text) + terminal.flush()

@@ -1,6 +1,6 @@
-"""Commands on a pipeline: their options and the parameters of its function are one set.
+"""Commands on a pipeline, whose options include the parameters of its function.
 
-A command line is read by `plain.py` if it can, which takes no time, and else by `library.py`.
+`plain.py` reads a command line if it can, because it is fast; otherwise `library.py` does.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ O = TypeVar("O")  # noqa: E741
 
 @dataclass(frozen=True)
 class Call:
-    """A pipeline that was asked for: by which name, and its term."""
+    """The pipeline of a command line: its name, and its term."""
 
     name: str
     term: Current[Any]
     site: SiteOf | None = None
-    """What its author says about the pages."""
+    """The author's settings of the site."""
     unused: list[str] = field(default_factory=list)
-    """What it has built and does not use."""
+    """The terms that it has built and doesn't use."""
 
 
 @dataclass(frozen=True)
 class PipelineCommand(Generic[O]):
-    """A command, whatever the pipeline is. `act` gives the exit status."""
+    """A command, for any pipeline. `act` returns the exit status."""
 
     name: str
     help: str
     options: type[O]
-    """A dataclass; its fields say what they are by an `Option`."""
+    """A dataclass whose fields are described by an `Option`."""
     act: Callable[[Call, O], int]
 
     def on_file(self, tokens: Sequence[str]) -> int:
-        """The command, told by its arguments on which file. Raises `UsageError`."""
+        """Run the command on the file that its arguments name. Raises `UsageError`."""
         found = None
         plain = read_plainly(tokens, self.options)
         if plain is not None and len(plain.arguments) == 1:
@@ -54,7 +54,7 @@ class PipelineCommand(Generic[O]):
     def on_script(
         self, pipeline: Pipeline, script: str, site: SiteOf | None, tokens: Sequence[str]
     ) -> int | None:
-        """The command of a script that has the pipeline; None if the library is to read it."""
+        """Run the command of a script with the pipeline; None if the library has to read it."""
         plain = read_plainly(tokens, self.options)
         if plain is None or plain.arguments or not has_only_defaults(pipeline, self.options):
             return None

@@ -1,8 +1,8 @@
-"""The command lines that are read without a library: those of runs that have nothing to do.
+"""Reads simple command lines without a library, so that runs with nothing to do start fast.
 
-Only flags that are written out, and options whose text has one reading: `run FILE --once
+It reads only flags that are written out, and options whose text is unambiguous: `run FILE --once
 --state-dir PATH`. Everything else, mistakes and `--help` too, is left to the library, which reads
-what is read here in the same way.
+these command lines in the same way.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Plain(Generic[O]):
 
 
 def read_plainly(tokens: Sequence[str], kind: type[O]) -> Plain[O] | None:
-    """The arguments, and the options as one of `kind`; None if this takes a library."""
+    """The arguments, and the options as a `kind`; None if this needs the library."""
     known = {flag_of(name): (name, option) for name, option in options_of(kind).items()}
     if any(option.env is not None and option.env in os.environ for _, option in known.values()):
         return None
@@ -57,10 +57,10 @@ def read_plainly(tokens: Sequence[str], kind: type[O]) -> Plain[O] | None:
 
 
 def has_only_defaults(pipeline: Callable[..., Any], kind: type) -> bool:
-    """True if the pipeline can be called without an argument, and needs no look at its parameters.
+    """True if the pipeline can be called without an argument, whatever its parameters are.
 
-    An author who describes parameters by the library has imported it: they may have a
-    variable of the environment, for one.
+    An author who describes parameters with the library has imported it: they may read a variable
+    of the environment, for example.
     """
     parameters = inspect.signature(pipeline).parameters
     ours = {"help", *(field.name for field in _fields(kind))}
@@ -72,7 +72,7 @@ def has_only_defaults(pipeline: Callable[..., Any], kind: type) -> bool:
 
 
 def options_of(kind: type) -> dict[str, Option]:
-    """The options of a command, by the names of their fields."""
+    """The options of a command, by field name."""
     hints = get_type_hints(kind, include_extras=True)
     return {field.name: _option(hints[field.name]) for field in _fields(kind)}
 

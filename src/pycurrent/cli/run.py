@@ -43,7 +43,7 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class _Stopped:
-    """A run that was told to stop, and how it was then."""
+    """The state of a run that was told to stop."""
 
     signal: signal.Signals
     overview: Overview
@@ -51,7 +51,7 @@ class _Stopped:
 
 @dataclass(frozen=True)
 class _Faces:
-    """What shows a run: made when its engine is open, so that they miss nothing."""
+    """The displays of a run, made when its engine is open, so that they miss nothing."""
 
     view: EngineView
     screen: Screen
@@ -59,7 +59,7 @@ class _Faces:
 
 
 def run_pipeline(call: Call, options: RunOptions) -> int:
-    """Run it, once or until told to stop. Gives the exit status."""
+    """Run it, once or until told to stop; return the exit status."""
     began = monotonic()
     logs = log_command(options.state_dir)
     engine = Engine(
@@ -73,7 +73,7 @@ def run_pipeline(call: Call, options: RunOptions) -> int:
         took = timedelta(seconds=monotonic() - began)
         if isinstance(end, _Stopped):
             status = SIGNALLED + end.signal
-            if is_live(sys.stdout):  # elsewhere all of it has been said
+            if is_live(sys.stdout):  # elsewhere the lines have said it all
                 sys.stdout.write(Summary(end.overview, None, took, logs).text())
         else:
             held = any(problem.effect is Effect.HELD for problem in end.problems)
@@ -87,8 +87,8 @@ def run_pipeline(call: Call, options: RunOptions) -> int:
 def earned(overview: Overview, *, recorded: bool) -> Exit:
     """The status of a run in which nothing more can happen.
 
-    What is not `recorded` comes first: without it the rest may not be the whole. A failure counts
-    if the pipeline's result is one: what its author has caught is no failure of the whole.
+    Missing records come first, because without them the rest may be incomplete. A failure counts
+    only if the pipeline's result is one: caught failures don't.
     """
     match overview.result:
         case _ if not recorded:
@@ -106,7 +106,7 @@ def earned(overview: Overview, *, recorded: bool) -> Exit:
 
 
 async def _run(engine: Engine, call: Call, options: RunOptions, logs: str) -> Overview | _Stopped:
-    """What there is when nothing more can happen, or when a signal came before."""
+    """The summary when nothing more can happen, or when a signal came before that."""
     engine.unused = call.unused
     with prepared_site(options, call.site) as serve, stop_requests() as request:
 
@@ -133,7 +133,7 @@ async def _run(engine: Engine, call: Call, options: RunOptions, logs: str) -> Ov
 async def _at_work(
     engine: Engine, faces: Callable[[OpenEngine], _Faces]
 ) -> AsyncIterator[tuple[EngineView, Screen]]:
-    """Run the engine for the block, on its screen, which shows its end too, and on its site."""
+    """Run the engine for the block, with its screen, which also shows its end, and its site."""
     made: asyncio.Future[_Faces] = asyncio.get_running_loop().create_future()
 
     async def show(opened: OpenEngine) -> None:
@@ -156,14 +156,14 @@ async def _at_work(
 
 
 def kept_level(recorded: Recorded) -> str:
-    """What is said of a level that an earlier run has left."""
+    """The message about a level that an earlier run has left."""
     level = recorded.level
     what = "no jobs wait" if level is None else f"jobs at the level {level}, or above, wait"
     return f"{what} for confirmation, as was set before; --confirm LEVEL (or none) changes that"
 
 
 def _to_cancel(engine: Engine) -> str:
-    """The jobs that have not ended: how many, and the first few of them."""
+    """The number of jobs that have not ended, and the first few of them."""
     jobs = [one_line(job.description) for job in engine.service(Cache).jobs()]
     named = ", ".join(jobs[:_NAMED])
     more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""

@@ -1,4 +1,4 @@
-"""The options of the commands on pipelines. What is said here is what `--help` shows."""
+"""The options of the commands on pipelines. `--help` shows these texts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_LEVEL = "none"
 
 
 def _level(text: str) -> Level | Literal["none"]:
-    """A level by its name, or none: what `--confirm` takes."""
+    """Read the value of `--confirm`: the name of a level, or none."""
     name = text.strip().lower()
     if name == _NO_LEVEL:
         return "none"
@@ -30,13 +30,13 @@ def _level(text: str) -> Level | Literal["none"]:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How a pipeline is run."""
+    """The options of `run`."""
 
     once: Annotated[
         bool,
         Option(
             help="Run until nothing more can happen, and exit with 0 if all is ok, 1 if something"
-            " failed, 2 if what was asked for can't be done, 3 if something waits for"
+            " failed, 2 if the options or files are wrong, 3 if something waits for"
             " confirmation, 4 if the machine has run out of something, 5 if what was done can't be"
             " recorded.",
         ),
@@ -46,8 +46,8 @@ class RunOptions:
         Option(
             metavar="LEVEL",
             read=_level,
-            help="Have jobs at this level, or above it, wait for confirmation; none for no jobs."
-            " By default the level holds that was given or set last.",
+            help="Make jobs at this level or above it wait for confirmation; none for no jobs. By"
+            " default the last level that was given or set holds.",
         ),
     ] = None
     confirm_auto_release: Annotated[
@@ -55,7 +55,7 @@ class RunOptions:
         Option(
             metavar="SECONDS",
             read=seconds,
-            help="After so long, have nothing wait for confirmation any more.",
+            help="Stop asking for confirmation after this time.",
         ),
     ] = None
     jobs: Annotated[
@@ -63,8 +63,8 @@ class RunOptions:
         Option(
             metavar="N",
             at_least=1,
-            help="How many jobs may have commands at work at once; others wait for their turn. Many"
-            " may be waiting for other machines, and so it is a large number by default.",
+            help="How many jobs may run commands at once; others wait for their turn. Many commands"
+            " only wait for other machines, so the default is large.",
         ),
     ] = DEFAULT_JOBS
     state_dir: Annotated[
@@ -74,13 +74,13 @@ class RunOptions:
     shared: Annotated[
         bool,
         Option(
-            help="Let the group of this user read the history and the logs that are made.",
+            help="Let the group of this user read the new history and logs.",
         ),
     ] = False
     web: Annotated[
         bool | None,
         Option(
-            help="Serve the pages and the API. By default they are, but not with --once.",
+            help="Serve the pages and the API. This is the default, except with --once.",
         ),
     ] = None
     host: Annotated[
@@ -88,7 +88,7 @@ class RunOptions:
         Option(
             env="PYCURRENT_HOST",
             group=SITE,
-            help="The address to listen at: 127.0.0.1, which only this machine can reach, unless"
+            help="The address to listen on: 127.0.0.1, which only this machine can reach, unless"
             " the pipeline says otherwise.",
         ),
     ] = None
@@ -100,8 +100,8 @@ class RunOptions:
             group=SITE,
             at_least=0,
             at_most=65535,
-            help="The port to listen at: 8080, unless the pipeline says otherwise; 0 for any"
-            " that is free.",
+            help="The port to listen on: 8080, unless the pipeline says otherwise; 0 for any"
+            " free one.",
         ),
     ] = None
     public_url: Annotated[
@@ -109,7 +109,7 @@ class RunOptions:
         Option(
             metavar="URL",
             group=SITE,
-            help="How the site is reached from elsewhere, such as https://ci.example.org.",
+            help="The address of the site as seen from elsewhere, such as https://ci.example.org.",
         ),
     ] = None
     allow_host: Annotated[
@@ -117,7 +117,7 @@ class RunOptions:
         Option(
             metavar="NAME",
             group=SITE,
-            help="One more name by which the site is reached; with a port, at this port only.",
+            help="Another name for the site; with a port, for this port only.",
         ),
     ] = ()
     trust_proxy: Annotated[
@@ -125,8 +125,8 @@ class RunOptions:
         Option(
             metavar="ADDRESS",
             group=SITE,
-            help="The address of a proxy on another machine, or a network such as 10.0.0.0/8: what"
-            " it says of who asks is believed.",
+            help="The address of a proxy on another machine, or a network such as 10.0.0.0/8, whose"
+            " forwarding headers are trusted.",
         ),
     ] = ()
     allow_anonymous: Annotated[
@@ -134,7 +134,7 @@ class RunOptions:
         Option(
             metavar="ROLE",
             group=SITE,
-            help="What anybody who reaches the site may do without logging in.",
+            help="The role of anybody who has not logged in.",
         ),
     ] = None
 
@@ -149,11 +149,11 @@ class RunOptions:
 
     @property
     def serves(self) -> bool:
-        """Whether there are pages."""
+        """True if there are pages."""
         return not self.once if self.web is None else self.web
 
     def config(self) -> Config:
-        """Raises `UsageError` where the options make no sense together."""
+        """Raises `UsageError` if the options make no sense together."""
         level = None if self.confirm == "none" else self.confirm
         if self.confirm_auto_release is not None and level is None:
             raise UsageError("--confirm-auto-release needs --confirm LEVEL")
@@ -167,7 +167,7 @@ class RunOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class GraphOptions:
-    """How a pipeline is drawn."""
+    """The options of `graph`."""
 
     unfold: Annotated[
         tuple[str, ...],

@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: lines, or on a terminal a live view."""
+"""The display of a run: lines, or a live view on a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pycurrent.service import EngineView
 
 
 class Screen(AbstractAsyncContextManager["Screen"], Protocol):
-    """Shows what an engine does, from its first step on, within its block."""
+    """Shows the work of an engine, from its first step on, within its block."""
 
     async def __aenter__(self) -> Self: ...
 
@@ -19,20 +19,20 @@ class Screen(AbstractAsyncContextManager["Screen"], Protocol):
         """Show a line about the run itself."""
 
     def restore(self) -> None:
-        """Leave the terminal usable: the process ends at once, whatever it was doing."""
+        """Leave the terminal usable: the process ends at once, whatever it is doing."""
 
 
 def is_live(stream: IO[str]) -> bool:
-    """Whether there is a terminal that can be written to anywhere."""
+    """True for a terminal with a movable cursor."""
     return stream.isatty() and os.environ.get("TERM", "") not in {"dumb", "unknown", ""}
 
 
 def screen_for(view: EngineView, stream: IO[str], *, name: str, log_command: str) -> Screen:
-    """What suits the stream. `name` is how the pipeline is called, `log_command` how a log is
-    shown, but for the job's id.
+    """The display that suits the stream. `name` is that of the pipeline, and `log_command` is the
+    command that shows a log, without the job's id.
     """
     if is_live(stream):
-        # Only here, as it takes a while to import.
+        # Only here, because it takes a while to import.
         from pycurrent.cli.live import LiveScreen
 
         return LiveScreen(view, stream, name=name, log_command=log_command)

@@ -1,4 +1,4 @@
-"""The command line of a script that has a pipeline: see `main`."""
+"""The command line of a script with a pipeline: see `main`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def run_script(pipeline: Pipeline, site: SiteOf | None = None) -> NoReturn:
-    """Do what the command line says, and end the process with its exit status."""
+    """Run the command line, and end the process with its exit status."""
     name = Path(sys.argv[0]).name
     end_with(name, lambda: _status(pipeline, name, site))
 
@@ -30,7 +30,7 @@ def _status(pipeline: Pipeline, name: str, site: SiteOf | None) -> int:
 
 
 def make_script_app(pipeline: Pipeline, name: str, site: SiteOf | None = None) -> App:
-    """`run` is what it does by default."""
+    """Add `run` as the default."""
     from cyclopts import App
 
     from pycurrent.cli.app import add_readers

@@ -39,7 +39,7 @@ def prepared_site(options: RunOptions, site: SiteOf | None) -> Iterator[Serve]:
     if not options.serves:
         yield lambda engine, view: nullcontext()
         return
-    # Only here, as it takes a while to import.
+    # Only here, because it takes a while to import.
     from pycurrent.web.server import Website, check_settings, listening
     from pycurrent.web.users.owner import address_with
 
@@ -63,7 +63,7 @@ def prepared_site(options: RunOptions, site: SiteOf | None) -> Iterator[Serve]:
 
 
 def _settings(options: RunOptions, site: SiteOf | None) -> WebSettings:
-    """What the author says, and what the command line says, which counts more."""
+    """The author's settings, overridden by those of the command line."""
     from pycurrent.web import WebSettings
     from pycurrent.web.users import PASSWORD_FILE, PasswordFile, Role
 

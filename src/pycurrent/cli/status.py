@@ -9,29 +9,29 @@ from pycurrent.errors import PycurrentError
 
 
 class Exit(IntEnum):
-    """What the command line says to the shell.
+    """The exit status of a command.
 
-    A process that was told to end by a signal says 128 and the signal's number, as shells do:
-    130 after SIGINT, 143 after SIGTERM.
+    After a signal it is 128 plus the signal's number, as in shells: 130 after SIGINT, 143 after
+    SIGTERM.
     """
 
     OK = 0
     FAILED = 1
-    """Something failed, or can't be known."""
+    """Something failed, or can't be determined."""
     USAGE = 2
-    """What was asked for can't be done as asked."""
+    """The options or files are wrong."""
     UNCONFIRMED = 3
     """Something waits for confirmation that nobody can give."""
     MACHINE = 4
-    """The machine has run out of something, and what needs it was tried in vain."""
+    """The machine has run out of something, and trying again did not help."""
     UNRECORDED = 5
-    """What was done could not be recorded, and nothing new was begun: the disk is full, say."""
+    """The engine could not record its work, so it began nothing new: the disk is full, say."""
 
 
 SIGNALLED = 128
 
 
 class CommandError(PycurrentError):
-    """A command can't go on. Each kind says by which status the process ends."""
+    """A command can't go on. Each kind has its exit status."""
 
     status: ClassVar[IntEnum] = Exit.FAILED

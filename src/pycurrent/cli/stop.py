@@ -1,4 +1,4 @@
-"""Being told to stop: politely once, and then at once."""
+"""Requests to stop: the first one is polite, the second one ends the process at once."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class StopRequest:
         return self.signal
 
     def receive(self, number: int, _: FrameType | None) -> None:
-        """A signal has come: at any moment, and with it anything may be half done."""
+        """Handle a signal. It comes at any moment, when anything may be half done."""
         if self.signal is None:
             self.signal = signal.Signals(number)
             self._loop.call_soon_threadsafe(self._come.set)
         else:
-            # An engine that is killed loses nothing, and its commands end with it.
+            # A killed engine loses nothing, and its commands end with it.
             self.farewell()
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
@@ -43,10 +43,9 @@ class StopRequest:
 def stop_requests() -> Iterator[StopRequest]:
     """Take SIGINT, SIGTERM and SIGHUP as requests to stop, within the block.
 
-    The first one is for the program to see. A second one ends the process at once, by the
-    signal, after its `farewell()`. Not by the event loop's own handlers: those wait for the loop,
-    which is no help when somebody's function never comes back. What is ignored from the start
-    (`nohup`) stays so.
+    The program sees the first one. A second one ends the process at once, by the signal, after its
+    `farewell()`. The event loop's own handlers would wait for the loop, and not help when a
+    function never returns. Signals that are ignored from the start (`nohup`) stay so.
     """
     request = StopRequest()
     old = {

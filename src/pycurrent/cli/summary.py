@@ -1,4 +1,4 @@
-"""What is said at the end of a run."""
+"""The summary at the end of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pycurrent.service.formatting import duration
 from pycurrent.term import Failed, State
 
 LISTED = 20
-"""How many stages it names at most."""
+"""The largest number of stages that it names."""
 
 _WORDS = {
     Exit.OK: "ok",
@@ -30,7 +30,7 @@ _WORDS = {
 
 
 def log_command(state_dir: Path) -> str:
-    """How the log of a job is shown, but for the job's id."""
+    """The command that shows a log, without the job's id."""
     default = Path(os.environ.get(STATE_DIR_VARIABLE, DEFAULT_STATE_DIR))
     where = "" if state_dir == default else f" --state-dir {shlex.quote(str(state_dir))}"
     return f"pycurrent log{where}"
@@ -70,9 +70,9 @@ class Summary:
             yield f"  {one_line(result.message)}"
             yield from _frames(result)
         if self.status is Exit.MACHINE:
-            yield "  the machine has run out of something, and more attempts were in vain"
+            yield "  the machine has run out of something, and trying again did not help"
         elif word == "unfinished":
-            yield "  the result is not known, and nothing goes on that would bring it"
+            yield "  the result is not known, and nothing is running that would bring it"
 
     def _stage(self, stage: StageView) -> Iterator[str]:
         if stage.failure is not None:
@@ -94,7 +94,7 @@ def _is_told(stage: StageView) -> bool:
 
 
 def _frames(failure: Failed) -> Iterator[str]:
-    """Where an exception came from in somebody's code; that of a job is in its log."""
+    """The place of an exception in an author's code; that of a job is in its log."""
     text = for_terminal((failure.traceback or "").encode(errors="replace")).decode(errors="replace")
     for line in text.splitlines():
         yield f"    {line}"

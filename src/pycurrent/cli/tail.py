@@ -1,4 +1,4 @@
-"""The last lines of a job's log, where nobody can look at it: in what cron or CI has run."""
+"""The last lines of a job's log, for places where nobody can look at it, such as cron or CI."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST = 2000
 
 
 def last_lines(log: Path) -> list[str]:
-    """The last lines, without what would command a terminal; none if it can't be read."""
+    """The last lines, without control sequences; empty if the log can't be read."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)

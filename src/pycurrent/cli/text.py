@@ -1,4 +1,4 @@
-"""How things are put into words on a terminal."""
+"""Words for a terminal."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pycurrent.term import BY_CONCERN, Stats
 
 
 def title(stage: StageView) -> str:
-    """The label, and what its job says it does where that is something else."""
+    """The label, and the description of its job if that differs."""
     label = one_line(stage.label)
     description = one_line(stage.description or "")
     return label if description in {"", label} else f"{label} ({description})"
 
 
 def waits(wait: Wait) -> str:
-    """What for."""
+    """The thing that a job waits for."""
     match wait:
         case ForConfirmation(level):
             return f"for confirmation (its level is {level})"
@@ -27,7 +27,7 @@ def waits(wait: Wait) -> str:
 
 
 def counts(stats: Stats) -> str:
-    """How many stages are in each state, the one of most concern first."""
+    """The number of stages in each state, the state of most concern first."""
     parts = [f"{n} {state.word}" for state in BY_CONCERN if (n := stats.of(state))]
     return ", ".join(parts) or "no stages"
 

@@ -1,7 +1,7 @@
-"""How the options of a pipeline are read, by the types of its parameters.
+"""Reads the options of a pipeline by the types of its parameters.
 
-Where cyclopts guesses, this is exact: 1.5 is not the whole number 2, an empty text is not the
-current directory, and a member of an enumeration has its value as well as its name.
+It is exact where cyclopts guesses: 1.5 is not the whole number 2, an empty text is not the current
+directory, and a member of an enumeration is found by its value as well as its name.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from pycurrent.cli.values import folder_or_file, whole_number
 
 
 def exact(annotation: Any) -> Any:
-    """The annotation, read as said above, also within a union or a container."""
+    """The annotation with exact readers, also within a union or a container."""
     if get_origin(annotation) is Annotated:
         inner, *rest = get_args(annotation)
         known = exact(inner)
-        # What its author says of it counts more, and so comes last.
+        # The author's settings come last, because the last ones count.
         return Annotated[(known, *rest)]
     match get_origin(annotation):
         case None:
@@ -47,7 +47,7 @@ def exact(annotation: Any) -> Any:
 
 
 def can_be_option(annotation: Any) -> bool:
-    """Whether a text can be read as this."""
+    """True if a text can be read as this type."""
     if get_origin(annotation) is Annotated:
         return True  # its author has said how
     if get_origin(annotation) is not None:

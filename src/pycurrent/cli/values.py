@@ -1,4 +1,4 @@
-"""Values on the command line: each is read from one text, or refused in words by a ValueError."""
+"""Reads values on the command line, each from one text; a ValueError says what is wrong."""
 
 from __future__ import annotations
 

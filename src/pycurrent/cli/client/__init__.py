@@ -1,4 +1,4 @@
-"""`pycurrent client`: looks at an engine, and steers it, from elsewhere, by its HTTP API.
+"""`pycurrent client`: inspects and controls an engine by its HTTP API.
 
-No more is imported than it takes: a script may call this for each of a thousand jobs.
+It imports as little as possible: a script may call it for each of a thousand jobs.
 """

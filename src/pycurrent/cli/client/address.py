@@ -1,4 +1,4 @@
-"""`pycurrent client address`: how to get to the pages."""
+"""`pycurrent client address`: the address of the pages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pycurrent.web.users.owner import address_with
 
 
 def address(*, session: Given) -> None:
-    """Nothing is asked of the engine."""
+    """Print the address, without a request to the engine."""
     nearby = session.nearby
     if nearby.why_no_token is not None:
         raise AccessDenied(nearby.why_no_token)

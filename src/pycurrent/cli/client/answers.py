@@ -1,6 +1,6 @@
-"""What the API answers, as far as the commands read it.
+"""The answers of the API, as far as the commands read them.
 
-The whole is described by `pycurrent.web.api.models`, which would take long to be imported.
+`pycurrent.web.api.models` describes them in full, but takes long to import.
 """
 
 from __future__ import annotations

@@ -81,16 +81,16 @@ _COMMANDS = {
         "Draw the pipeline as it is now, as Graphviz text; with --json, as nodes and edges.",
     ),
 }
-"""Each is imported when it is called, so what it does is said here."""
+"""The help texts of the commands, which are imported only when they are called."""
 
 _RENAMED = (Renamed("start", "approve", removed_in="0.3"),)
-"""Commands that go on working under their old names for a while. Help does not show those."""
+"""Renamed commands, whose old names still work for a while. Help does not show those."""
 
 _Rest = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
 
 
 def make_client_app() -> App:
-    """To be a command of another one."""
+    """Make the app, as a command of another one."""
     commands = App(name="client", help=HELP, help_format="plaintext", version_flags=())
     for name, (where, what) in _COMMANDS.items():
         commands.command(f"{_PLACE}.{where}", name=name, help=what)
@@ -145,7 +145,7 @@ def make_client_app() -> App:
 
 
 def _describe() -> str:
-    """What `--help` shows."""
+    """The text of `--help`."""
     return (
         f"{HELP}\n\nEnds with 0 if it was done and what was looked at is well, 1 if that has"
         " failed, 2 if it was asked wrongly (there is no such job, for one), 3 if the engine"
@@ -155,7 +155,7 @@ def _describe() -> str:
 
 
 def _tell_renamed(tokens: Sequence[str]) -> None:
-    """Say in a line that a command was called by its old name."""
+    """Print a line that says that a command was called by its old name."""
     from pycurrent.cli.output import complain
 
     for renamed in _RENAMED:
@@ -164,7 +164,7 @@ def _tell_renamed(tokens: Sequence[str]) -> None:
 
 
 def _token(file: Path | None) -> str | None:
-    """What to show to the engine. Raises `UsageError` if it can't be had."""
+    """The token for the engine, if there is one. Raises `UsageError` if it can't be read."""
     from pycurrent.errors import UsageError
 
     if file is None:
@@ -176,7 +176,7 @@ def _token(file: Path | None) -> str | None:
         try:
             token = file.read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is no text"
+            why = getattr(error, "strerror", None) or "it is not a text file"
             raise UsageError(f"the token in {file} can't be read: {why}") from error
     if not re.fullmatch(r"[!-~]+", token):
         raise UsageError(f"{where} does not hold a token: `pycurrent token create` makes one")

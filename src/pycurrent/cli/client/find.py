@@ -1,4 +1,4 @@
-"""Which job is meant."""
+"""Finds the job that an argument names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How answers of the API are put into words on a terminal: as those of the engine itself are."""
+"""Words for answers of the API on a terminal, the same as the engine's own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def moment(text: str) -> str:
 
 
 def waits(wait: WaitAnswer) -> str:
-    """What for."""
+    """The thing that a job waits for."""
     if wait["reason"] == "confirmation":
         return f"for confirmation (its level is {wait.get('level')})"
     place = wait.get("place")
@@ -71,7 +71,7 @@ def entry_line(entry: EntryAnswer) -> str:
 
 
 def outcome_line(outcome: OutcomeAnswer, done: str) -> str:
-    """What has become of a command on a job; `done` is what it did."""
+    """The result of a command on a job; `done` is its verb."""
     job = outcome["job"]
     match outcome["outcome"]:
         case "done":
@@ -83,7 +83,7 @@ def outcome_line(outcome: OutcomeAnswer, done: str) -> str:
 
 
 def stage_lines(stage: StageAnswer) -> Iterator[str]:
-    """What a stage is at, or why it failed, and its job."""
+    """A stage with its state, the reason if it failed, and its job."""
     state = stage["state"]
     if stage["update"] is not None and state == "ok":
         state = stage["update"]

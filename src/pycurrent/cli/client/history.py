@@ -1,4 +1,4 @@
-"""The jobs that have ended, and having all of them done again that match."""
+"""The jobs that have ended, and a rebuild of all that match."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pycurrent.errors import UsageError
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """Which jobs: all that pass each of these."""
+    """A filter of jobs: those that pass all conditions."""
 
     op: Annotated[str | None, Parameter(help="Only jobs of this operation.")] = None
     ok: Annotated[bool, Parameter(negative="", help="Only jobs that succeeded.")] = False
@@ -37,7 +37,7 @@ class Filter:
     ] = None
 
     def fields(self) -> dict[str, Any]:
-        """As the API has them. Raises `UsageError` if no job could pass."""
+        """The parameters for the API. Raises `UsageError` if no job could pass."""
         if self.ok and self.failed:
             raise UsageError("no job has both succeeded and failed: use one of --ok and --failed")
         ends_of(self.end)

@@ -1,4 +1,4 @@
-"""Jobs: those that have not ended, one of them, and what can be done about them."""
+"""The jobs that have not ended, one of them, and the commands on jobs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def status(job: JobText, /, *, session: Given) -> int:
 
 
 def status_of(job: JobDetailAnswer) -> ClientExit:
-    """The exit status that tells of a job."""
+    """The exit status for a job."""
     match job["entry"]["end"]:
         case "ok":
             return ClientExit.OK
@@ -119,7 +119,7 @@ def rebuild(jobs: JobTexts, /, *, session: Given) -> int:
 
 
 def tell(session: Session, answer: OutcomesAnswer, done: str) -> int:
-    """Say what has become of a command on jobs."""
+    """Print the results of a command on jobs."""
     outcomes = answer["outcomes"]
     session.say(answer, [outcome_line(outcome, done) for outcome in outcomes])
     if not outcomes:

@@ -1,4 +1,4 @@
-"""The log of a job, as it is or as it grows."""
+"""The log of a job, at once or as it grows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pycurrent.cli.output import TerminalFilter
 
 _WINDOW = 1000
 _ATTEMPTS = 10
-"""How often a stream that broke off is taken up again."""
+"""How often to reconnect after a stream broke off."""
 _BETWEEN = 1.0
 """Seconds between two attempts."""
 
@@ -49,7 +49,7 @@ def log(
 
 
 class _Bytes:
-    """Writes a log as it is; to a terminal without what would command it, but for colours."""
+    """Writes a log unchanged; to a terminal without control sequences except colours."""
 
     def __init__(self, remote: Remote, job_id: str) -> None:
         self.remote = remote
@@ -58,7 +58,7 @@ class _Bytes:
         self._terminal = TerminalFilter() if sys.stdout.isatty() else None
 
     def write(self) -> None:
-        """What has been added since the last time."""
+        """Write the bytes that were added since the last time."""
         out = sys.stdout.buffer
         for piece in self.remote.text(job_path(self.job_id, "/log"), offset=self._offset):
             out.write(piece if self._terminal is None else self._terminal.feed(piece))
@@ -66,7 +66,7 @@ class _Bytes:
         out.flush()
 
     def end(self) -> None:
-        """Write what was held back: nothing will be added to it."""
+        """Write the bytes that were held back: the log is complete."""
         if self._terminal is not None:
             sys.stdout.buffer.write(self._terminal.flush())
 
@@ -105,15 +105,15 @@ class _Lines:
         sys.stdout.write(f"{json.dumps(found, ensure_ascii=False)}\n")
 
     def end(self) -> None:
-        """Write the last line too: nothing will be added to it."""
+        """Write the last line too: the log is complete."""
         if self._open is not None:
             self._say(self._open)
         self._open = None
 
 
 def _follow(writer: _Bytes | _Lines) -> None:
-    """Write what is added until the job has ended. What was missed while the connection was
-    broken is written once there is one again. Raises `Unreachable` if there is none.
+    """Write additions until the job has ended. After a broken connection it writes everything that
+    it has missed. Raises `Unreachable` if it can't reconnect.
     """
     attempts = 0
     while True:
@@ -133,9 +133,9 @@ def _follow(writer: _Bytes | _Lines) -> None:
 
 
 def _growth(writer: _Bytes | _Lines) -> Iterator[bool]:
-    """Each time that the log may have grown, whether the job has ended."""
+    """Yield whenever the log may have grown; True if the job has ended."""
     remote, job_id = writer.remote, writer.job_id
-    # The lines that come are not read here, so those that are there need not come.
+    # Nobody reads the lines of the stream, so it can begin at the end.
     last: WindowAnswer = remote.get(job_path(job_id, "/lines"), count=1)
     for event in remote.events(job_path(job_id, "/log/stream"), from_=last["complete"]):
         yield event is not None and event.name == "end"

@@ -1,4 +1,4 @@
-"""The engine of a state directory on this machine: where it is served, and its owner's token."""
+"""The engine of a state directory on this machine: its address, and its owner's token."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 @dataclass(frozen=True)
 class Nearby:
-    """What a state directory tells about the engine that uses it."""
+    """The address and the token in a state directory."""
 
     url: str | None = None
-    """Where it is served; None if none runs that is, as far as can be seen."""
+    """The address; None if no engine with a site seems to run."""
     token: str | None = None
     why_no_token: str | None = None
-    """What is wrong with the token, if something is."""
+    """The problem with the token, if there is one."""
 
     @classmethod
     def of(cls, state_dir: Path) -> Self:
-        """Never fails: a directory that is not there tells nothing."""
+        """Read a state directory. Never fails: a missing one has neither."""
         try:
-            # The address outlives an engine that was killed, and somebody else may be there now.
+            # The address of a killed engine stays, and another program may be there now.
             url = read_address(state_dir) if StateDir.read(state_dir).is_in_use else None
         except PycurrentError:
             if state_dir.is_dir() and not os.access(state_dir, os.R_OK | os.X_OK):
@@ -45,7 +45,7 @@ class Nearby:
             return cls(url, why_no_token=_why(state_dir / TOKEN_FILE, error))
 
     def token_for(self, url: str) -> str | None:
-        """The token, if it is this engine that is served there: nobody else gets to see it."""
+        """The token, if this is the address of this engine: nobody else must see it."""
         return self.token if self.url is not None and _is_same(url, self.url) else None
 
 

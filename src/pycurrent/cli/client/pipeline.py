@@ -1,4 +1,4 @@
-"""The whole: how it is, its diagram, and what it asks to be confirmed."""
+"""The pipeline: its state, its diagram, and its confirmation level."""
 
 from __future__ import annotations
 

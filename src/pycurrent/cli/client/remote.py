@@ -1,8 +1,7 @@
 """An engine that is reached over HTTP.
 
-By the standard library's client: an HTTP library that does more would take longer to be imported
-than most requests take. It uses no proxy, and follows no redirects, which could carry the token
-somewhere else.
+It uses the standard library's client: a better HTTP library would take longer to import than most
+requests take. It uses no proxy, and follows no redirects, which could carry the token elsewhere.
 """
 
 from __future__ import annotations
@@ -25,9 +24,7 @@ from pycurrent.errors import UsageError
 
 PREFIX = "/api/v1"
 PATIENCE = 60.0
-"""Seconds without a word from the engine after which it is given up. Streams are never silent for
-so long.
-"""
+"""Seconds of silence after which we give the engine up. Streams are never silent for so long."""
 
 _CONNECTIONS = {"http": HTTPConnection, "https": HTTPSConnection}
 _PIECE = 1 << 16
@@ -38,16 +35,16 @@ Query: TypeAlias = Mapping[str, Value]
 
 @dataclass(frozen=True, slots=True)
 class ServerEvent:
-    """One of a stream: HTML Living Standard, 9.2."""
+    """An event of a stream: HTML Living Standard, 9.2."""
 
     name: str
     data: str
     id: str
-    """Where to go on after it."""
+    """The id after which to continue."""
 
 
 class _Answer(dict[str, Any]):
-    """An object of an answer. What the engine left out is the engine's fault, not the command's."""
+    """An object of an answer. A missing field is the engine's fault, not the command's."""
 
     def __init__(self, values: dict[str, Any], url: str) -> None:
         super().__init__(values)
@@ -61,8 +58,8 @@ class _Answer(dict[str, Any]):
 
 
 class Remote:
-    """The API of one engine. Raises `CommandError` where that does not do what it is asked for,
-    and `UsageError` where it says that it was asked wrongly.
+    """The API of one engine. Raises `CommandError` if the engine does not do as asked, and
+    `UsageError` if it says that the request was wrong.
     """
 
     def __init__(
@@ -84,14 +81,14 @@ class Remote:
         self._patience = patience
         self.url = url.rstrip("/")
 
-    # What the API answers has a type of its own for each path: the caller says which.
+    # Each path has its own type of answer: the caller knows it.
 
     def get(self, path: str, **query: Value) -> Any:
-        """What there is at a path."""
+        """Get the JSON at a path."""
         return self._json("GET", path, query)
 
     def post(self, path: str, body: object = None) -> Any:
-        """Have something done."""
+        """Ask for an action."""
         return self._json("POST", path, body={} if body is None else body)
 
     def put(self, path: str, body: object) -> Any:
@@ -104,9 +101,9 @@ class Remote:
                 yield piece
 
     def events(self, path: str, **query: Value) -> Iterator[ServerEvent | None]:
-        """A stream of events; before them None, once it has begun.
+        """A stream of events; first None, once it has begun.
 
-        Ends when the engine ends it, and raises `Unreachable` when it breaks off.
+        It ends when the engine ends it, and raises `Unreachable` if it breaks off.
         """
         with self._answer("GET", path, query) as response:
             if response.headers.get_content_type() != "text/event-stream":
@@ -130,8 +127,8 @@ class Remote:
     def _answer(
         self, method: str, path: str, query: Query, body: object = None
     ) -> Iterator[HTTPResponse]:
-        """A good answer, with its body still to be read. Others are raised."""
-        # Each on a connection of its own: one that was idle may be closed by the time it is used.
+        """A good answer, with an unread body. Raises for others."""
+        # Each on a new connection: an idle one may be closed by the time we use it.
         connection = self._make(self._host, timeout=self._patience)
         data = None if body is None else json.dumps(body).encode()
         try:
@@ -180,7 +177,7 @@ class Remote:
                         yield ServerEvent(name, "\n".join(data), last)
                     name, data = "message", []
 
-    # What goes wrong
+    # Errors
 
     @contextmanager
     def _reached(self) -> Iterator[None]:
@@ -225,7 +222,7 @@ class Remote:
         return Unreachable(f"what answers at {self.url} is not a pycurrent engine: check --url")
 
     def _refuse(self, response: HTTPResponse, path: str) -> None:
-        """Raises what the status says."""
+        """Raise the error for the status."""
         why = self._why(response)
         match response.status:
             case 401:
@@ -256,7 +253,7 @@ class Remote:
                 )
 
     def _leads_to(self, where: str) -> str:
-        """What to do about an address that leads to another one."""
+        """The message for an address that redirects to another one."""
         url = _site_of(where)
         if url is None or url == self.url:
             return (
@@ -274,7 +271,7 @@ class Remote:
         )
 
     def _why(self, response: HTTPResponse) -> str:
-        """What the engine says (RFC 9457)."""
+        """The engine's own message (RFC 9457)."""
         with self._reached():
             body = response.read(_PIECE)
         try:
@@ -290,7 +287,7 @@ def job_path(job_id: str, rest: str = "") -> str:
 
 
 def _site_of(address: str) -> str | None:
-    """The site that an address in its API belongs to, as `--url` takes it; None for others."""
+    """The value of `--url` for an address in an API; None for other addresses."""
     before, found, _ = address.partition(PREFIX)
     try:
         _host_of(before)
@@ -318,7 +315,7 @@ def _host_of(url: str) -> str:
 
 
 def _query_text(query: Query) -> str:
-    """Names may end with `_`, as `from_` does: the API's `from` is a word of the language."""
+    """Names may end with `_`, such as `from_`: the API's `from` is a keyword of Python."""
     given = {
         name.rstrip("_"): str(value).lower() if isinstance(value, bool) else value
         for name, value in query.items()

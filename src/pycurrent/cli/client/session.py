@@ -1,4 +1,4 @@
-"""What each command is given: the engine that it is about, and how to tell what it has found."""
+"""The context of each command: the engine, and the output for results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pycurrent.cli.output import complain
 
 
 class Format(Enum):
-    """How results are written."""
+    """The format of results."""
 
     TEXT = "text"
     JSON = "json"
@@ -32,16 +32,16 @@ class Session:
     form: Format
 
     def say(self, answer: object, lines: Iterable[str]) -> None:
-        """Write an answer of the API: as it is, or as these lines."""
+        """Write an answer of the API: as JSON, or as these lines."""
         if self.form is Format.JSON:
             lines = [json.dumps(answer, indent=2, ensure_ascii=False)]
         sys.stdout.write("".join([f"{line}\n" for line in lines]))
 
     def hint(self, text: str) -> None:
-        """Tell a person something besides."""
+        """Tell a person something else."""
         if self.form is Format.TEXT:
             complain(text)
 
 
 Given: TypeAlias = Annotated[Session, Parameter(parse=False)]
-"""The parameter of a command that is no option."""
+"""The parameter that commands get besides their options."""

@@ -1,4 +1,4 @@
-"""How a command on an engine elsewhere ends, and what is said of an error."""
+"""The exit statuses and errors of the client."""
 
 from __future__ import annotations
 
@@ -8,23 +8,20 @@ from pycurrent.cli.status import CommandError
 
 
 class ClientExit(IntEnum):
-    """The exit statuses of `pycurrent client`.
-
-    As everywhere, a process that was told to end by a signal says 128 and the signal's number.
-    """
+    """The exit statuses of `pycurrent client`; after a signal 128 plus the signal's number."""
 
     OK = 0
-    """It was done; what was looked at is as it should be."""
+    """Done; the pipeline or job is ok."""
     FAILED = 1
-    """What was looked at, the pipeline or a job, has failed."""
+    """The pipeline or job has failed."""
     USAGE = 2
-    """What was asked for can't be done as asked: a mistake, or there is no such job."""
+    """The arguments are wrong: a mistake, or a job that does not exist."""
     UNREACHABLE = 3
     """The engine does not run there, can't be reached, or can't answer."""
     REFUSED = 4
-    """It was refused: it is not allowed, or can't be done to what is as it is now."""
+    """Refused: not allowed, or not possible now."""
     UNKNOWN = 5
-    """How what was looked at ends is not known yet."""
+    """Not known yet: the job has not ended."""
 
 
 class Unreachable(CommandError):
@@ -34,12 +31,12 @@ class Unreachable(CommandError):
 
 
 class AccessDenied(CommandError):
-    """Who asks may not do that."""
+    """The user may not do that."""
 
     status = ClientExit.REFUSED
 
 
 class CantBeDone(CommandError):
-    """It can't be done now, though it might be later."""
+    """It is not possible now, but may be later."""
 
     status = ClientExit.REFUSED
