@@ -162,7 +162,7 @@ def test_logs_without_a_job_go(site: Site) -> None:
 
 def test_empty_days_go(site: Site) -> None:
     """Folders of old days that are empty then are removed; others stay, whatever they are."""
-    kept = ["2027-06-01", "2026-13-99", "notes", "2026-11-23"]
+    kept = ["2027-06-01", "2026-13-99", "20261122", "2026-W47-7", "notes", "2026-11-23"]
     for name in ["2026-11-22", *kept]:
         (site.state.jobs / name).mkdir()
     (site.state.jobs / "2026-11-23" / "notes.txt").write_text("not a log")

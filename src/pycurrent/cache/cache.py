@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
+from pycurrent.cache.acts import Acts
 from pycurrent.cache.any_operation import AnyOperation
-from pycurrent.cache.cause import ASKED, Cause, Interrupted, LeftUnsettled
-from pycurrent.cache.commands import Commands
+from pycurrent.cache.cause import ASKED, Cause
 from pycurrent.cache.ends import end_of
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.instance import Instance
-from pycurrent.cache.operation_type import Key, OperationType
+from pycurrent.cache.operation_type import Key, OperationType, OperationTypes
 from pycurrent.cache.pauses import Pauses
-from pycurrent.cache.records import new_job, recorded
+from pycurrent.cache.records import load, new_job, recorded
 from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.states import Abandoned, Demand, Result, Run
 from pycurrent.cache.stopping import see_off
@@ -27,8 +27,8 @@ from pycurrent.engine.logrules import Explanation
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.pool import Priority, Tickets
 from pycurrent.engine.tasks import leave_alone
-from pycurrent.errors import UsageError, WrongKind
-from pycurrent.store import BuildRecord, JobEnd, JobRecord
+from pycurrent.errors import WrongKind
+from pycurrent.store import JobEnd, JobRecord
 from pycurrent.term import (
     Failed,
     Metadata,
@@ -56,8 +56,7 @@ class Cache:
     def __init__(self, engine: OpenEngine) -> None:
         self.engine = engine
         self.instances: dict[tuple[str, str], Instance] = {}
-        self._op_types: dict[str, OperationType] = {}
-        self._known_classes: dict[type[AnyOperation], OperationType] = {}
+        self.op_types = OperationTypes()
         self._touched: dict[Instance, None] = {}
         self._left: deque[Instance] = deque()
         """Touched before, and put off to the next step."""
@@ -67,9 +66,7 @@ class Cache:
         self.clock = engine.clock
         self.store = engine.store
         self.pauses = Pauses(engine.clock)
-        self.commands = Commands(
-            self.instances, engine.store, engine.thread, self.engine.request_step
-        )
+        self.acts = Acts(self.instances, engine.store, engine.thread, self.engine.request_step)
         self.left_places: dict[Callable[[], None], Tickets] = {}
         self._told_of_ends: list[JobEnded] = []
         engine.after_step(self.update)
@@ -79,22 +76,7 @@ class Cache:
 
     def op_type(self, cls: type[AnyOperation]) -> OperationType:
         """The operation of a class. Raises `UsageError` if another one has its id."""
-        found = self._known_classes.get(cls)
-        if found is not None:
-            return found
-        op_type = OperationType(cls)
-        first = self._op_types.setdefault(op_type.id, op_type)
-        if not first.same(cls):
-            raise UsageError(
-                f"two operations have the id {op_type.id!r}: {first.cls.__module__}."
-                f"{first.cls.__qualname__} and {cls.__module__}.{cls.__qualname__}"
-            )
-        self._known_classes[cls] = op_type
-        return op_type
-
-    def find_op_type(self, op: str) -> OperationType | None:
-        """The operation with an id, if it has been used."""
-        return self._op_types.get(op)
+        return self.op_types.of(cls)
 
     def runs(self) -> Iterator[Run]:
         """The runs that have not ended."""
@@ -172,26 +154,8 @@ class Cache:
         found = self.instances.get(place)
         if found is None:
             found = self.instances[place] = Instance(self, op_type, key)
-            record = self.store.lookup(*place)
-            found.load(record, self._doubt(op_type, key, record))
+            found.load(*load(self.store, op_type, key))
         return found
-
-    def _doubt(
-        self, op_type: OperationType, key: Key, record: BuildRecord | None
-    ) -> Interrupted | LeftUnsettled | None:
-        """The later run of a key that began and left no result. A builder's last result holds
-        in spite of such a run.
-        """
-        if record is not None and not op_type.has_value:
-            return None
-        job_id = None if record is None else record.job_id
-        match self.store.unsettled(op_type.id, key.digest, after=job_id):
-            case None:
-                return None
-            case (job, JobEnd.INTERRUPTED):
-                return Interrupted(job)
-            case (job, _):
-                return LeftUnsettled(job)
 
     def forget(self, instance: Instance) -> None:
         """Nobody needs it: what is known is in the database."""
@@ -221,9 +185,9 @@ class Cache:
         """Make a result again if it is needed, or else once it is."""
         self.engine.thread.check(f"invalidate of operation {operation.id!r}")
         op_type = self.op_type(type(operation))
-        self.commands.rebuild(op_type.id, op_type.key(key).digest, cause)
+        self.acts.rebuild(op_type.id, op_type.key(key).digest, cause)
 
-    # What instances ask for: see `host.py`
+    # What instances ask for: see `instance_host.py`
 
     def new_job(
         self,
@@ -239,7 +203,7 @@ class Cache:
 
     def use_job(self, instance: Instance, job_id: str) -> None:
         op, digest = instance.op_type.id, instance.key.digest
-        self.engine.use_job(Handle(job_id, self.commands, op, digest))
+        self.engine.use_job(Handle(job_id, self.acts, op, digest))
 
     def drop_job(self, job_id: str) -> None:
         self.engine.drop_job(job_id)

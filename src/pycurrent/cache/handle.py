@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pycurrent.cache.acts import Acts, approve, cancel
 from pycurrent.cache.cause import Asked
-from pycurrent.cache.commands import Commands, approve, cancel
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.states import Known, Making, Pausing, Unknown
 from pycurrent.engine.driven_job import DrivenJob
@@ -21,21 +21,21 @@ class Handle:
     """
 
     id: str
-    commands: Commands
+    acts: Acts
     op: str
     digest: str
 
     @property
     def instance(self) -> Instance | None:
         """The instance of the key, as long as somebody needs it."""
-        return self.commands.instances.get((self.op, self.digest))
+        return self.acts.instances.get((self.op, self.digest))
 
     @property
     def key(self) -> str:
         instance = self.instance
         if instance is not None:
             return instance.key.text
-        record = self.commands.store.job(self.id)
+        record = self.acts.store.job(self.id)
         return "" if record is None else record.key
 
     @property
@@ -70,7 +70,7 @@ class Handle:
         it can be; then it is the id of the last job that is returned.
         """
         self._check_thread("rebuild")
-        run = self.commands.rebuild(self.op, self.digest, Asked(by, reason))
+        run = self.acts.rebuild(self.op, self.digest, Asked(by, reason))
         if run is not None:
             return run.job.id
         instance = self.instance
@@ -89,4 +89,4 @@ class Handle:
             approve(self.job, by=by, reason=reason)
 
     def _check_thread(self, call: str) -> None:
-        self.commands.thread.check(f"handle.{call}")
+        self.acts.thread.check(f"handle.{call}")

@@ -37,20 +37,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from pycurrent.cache.cause import (
-    Asked,
-    Cause,
-    Expired,
-    Interrupted,
-    LeftUnsettled,
-    MachineFailed,
-    Unreadable,
-    ValueChanged,
-)
+from pycurrent.cache.cause import Cause, Expired, MachineFailed, ValueChanged
 from pycurrent.cache.ends import state_after
-from pycurrent.cache.host import Host
+from pycurrent.cache.instance_host import InstanceHost
 from pycurrent.cache.operation_type import Key, OperationType
-from pycurrent.cache.records import insert_job, record_end, recorded
+from pycurrent.cache.records import insert_job, record_end
 from pycurrent.cache.schedule import Expiry, expires
 from pycurrent.cache.states import (
     NOTHING_KNOWN,
@@ -91,7 +82,7 @@ class Instance:
         "users",
     )
 
-    def __init__(self, host: Host[Instance], op_type: OperationType, key: Key) -> None:
+    def __init__(self, host: InstanceHost[Instance], op_type: OperationType, key: Key) -> None:
         self._host = host
         self.op_type = op_type
         self.key = key
@@ -105,26 +96,12 @@ class Instance:
         self._tickets: Tickets | None = None
         """The tickets of a run that was given up before it had begun, for the next one."""
 
-    def load(self, record: BuildRecord | None, doubt: Interrupted | LeftUnsettled | None) -> None:
-        """Start from the last recorded result. `doubt`: a later run began and left none. Then
-        nobody knows to what the key is set; but its last outcome may still be latched.
-        """
-        if record is None:
-            if doubt is not None:
-                self.state = Unknown(doubt)
-            return
-        self.build = record.build + 1
-        if record.rebuild:
-            self.state = Unknown(Asked())
-            return
-        if doubt is not None and not self.op_type.latched:
-            self.state = Unknown(doubt)
-            return
-        match recorded(self.op_type, record):
-            case Unreadable() as unreadable:
-                self.state = Unknown(unreadable)
-            case Result() as result:
-                self.state = Known(result) if doubt is None else Unknown(doubt, result)
+    def load(self, record: BuildRecord | None, state: Unknown | Known) -> None:
+        """Begin with the last recorded result, and the state that follows from it."""
+        self.state = state
+        if record is not None:
+            self.build = record.build + 1
+            if isinstance(state, Known) or state.latched is not None:
                 self.job_id = record.job_id
 
     # Users

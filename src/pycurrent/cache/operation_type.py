@@ -110,3 +110,30 @@ class OperationType:
             mine.__module__,
             mine.__qualname__,
         )
+
+
+class OperationTypes:
+    """The operations that were used in one engine."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, OperationType] = {}
+        self._by_class: dict[type[AnyOperation], OperationType] = {}
+
+    def of(self, cls: type[AnyOperation]) -> OperationType:
+        """The operation of a class. Raises `UsageError` if another one has its id."""
+        found = self._by_class.get(cls)
+        if found is not None:
+            return found
+        op_type = OperationType(cls)
+        first = self._by_id.setdefault(op_type.id, op_type)
+        if not first.same(cls):
+            raise UsageError(
+                f"two operations have the id {op_type.id!r}: {first.cls.__module__}."
+                f"{first.cls.__qualname__} and {cls.__module__}.{cls.__qualname__}"
+            )
+        self._by_class[cls] = op_type
+        return op_type
+
+    def find(self, op: str) -> OperationType | None:
+        """The operation with an id, if it was used."""
+        return self._by_id.get(op)

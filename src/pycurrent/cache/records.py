@@ -7,15 +7,24 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from pycurrent.cache.cause import Cause, NeverBuilt, Unreadable, because, cause_text
+from pycurrent.cache.cause import (
+    ASKED,
+    Cause,
+    Interrupted,
+    LeftUnsettled,
+    NeverBuilt,
+    Unreadable,
+    because,
+    cause_text,
+)
 from pycurrent.cache.codec import UnreadableValue
 from pycurrent.cache.operation_type import Key, OperationType
-from pycurrent.cache.states import Result, Run
+from pycurrent.cache.states import NOTHING_KNOWN, Known, Result, Run, Unknown
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.pool import Priority, Tickets
-from pycurrent.store import Database, JobEnd, JobRecord
+from pycurrent.store import BuildRecord, Database, JobEnd, JobRecord
 from pycurrent.term import Failed, FailureKind, Ok
 
 _log = logging.getLogger(__name__)
@@ -36,6 +45,42 @@ def recorded(op_type: OperationType, record: JobRecord) -> Result | Unreadable:
         kind = FailureKind.REAL if record.kind is None else FailureKind(record.kind)
         outcome = Failed(record.outcome, kind=kind)
     return Result(outcome, record.value_digest, record.finished)
+
+
+def load(
+    store: Database, op_type: OperationType, key: Key
+) -> tuple[BuildRecord | None, Unknown | Known]:
+    """The last recorded result of a key, and the state that an instance begins with."""
+    record = store.lookup(op_type.id, key.digest)
+    doubt = None
+    if record is None or op_type.has_value:
+        doubt = _doubt(store, op_type, key, record)
+    if record is None:
+        return None, NOTHING_KNOWN if doubt is None else Unknown(doubt)
+    if record.rebuild:
+        return record, Unknown(ASKED)
+    if doubt is not None and not op_type.latched:
+        return record, Unknown(doubt)
+    result = recorded(op_type, record)
+    if isinstance(result, Unreadable):
+        return record, Unknown(result)
+    return record, Known(result) if doubt is None else Unknown(doubt, result)
+
+
+def _doubt(
+    store: Database, op_type: OperationType, key: Key, record: BuildRecord | None
+) -> Interrupted | LeftUnsettled | None:
+    """A later run of the key that began and left no result: then nobody knows to what the key is
+    set. (The last result of a builder holds in spite of such a run.)
+    """
+    after = None if record is None else record.job_id
+    match store.unsettled(op_type.id, key.digest, after=after):
+        case None:
+            return None
+        case (job, JobEnd.INTERRUPTED):
+            return Interrupted(job)
+        case (job, _):
+            return LeftUnsettled(job)
 
 
 def new_job(

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from pycurrent.cache import Asked, Cache
-from pycurrent.cache.commands import approve, cancel
+from pycurrent.cache.acts import approve, cancel
 from pycurrent.engine import DrivenJob, JobState, OpenEngine
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.history import HistoryEntry, entry_of
@@ -177,7 +177,7 @@ class Jobs:
         if running is not None:
             what = "it" if running.id == job_id else f"the same work, job {running.id},"
             return Refused(f"{what} has not ended")
-        run = self._cache.commands.rebuild(record.op, record.key_digest, Asked(by, reason))
+        run = self._cache.acts.rebuild(record.op, record.key_digest, Asked(by, reason))
         return RebuiltOnceNeeded() if run is None else Rebuilding(run.job.id)
 
     async def rebuild_many(

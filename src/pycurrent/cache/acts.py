@@ -16,8 +16,8 @@ from pycurrent.engine.thread import LoopThread
 from pycurrent.store import Database
 
 
-class Commands:
-    """The commands on the instances of one cache."""
+class Acts:
+    """The acts on the instances of one cache."""
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ from pycurrent.store import Database
 I_contra = TypeVar("I_contra", contravariant=True)
 
 
-class Host(Protocol[I_contra]):
+class InstanceHost(Protocol[I_contra]):
     """The surroundings of an instance, which is of the type `I_contra`."""
 
     clock: Clock
