@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from pycurrent import Builder, Job
 from pycurrent.cache import OperationPrimitive, results
-from pycurrent.term import Fixed, Ok, Runtime, Subscription
+from pycurrent.term import Fixed, Ok, Runtime, StageRef, Subscription
 
 T = TypeVar("T")
 
@@ -21,6 +21,8 @@ class Length(Builder[str, int]):
 
 class Guesses(Runtime):
     """Runs nothing, and gives results of its own."""
+
+    stage = StageRef(("length",))
 
     def service(self, kind: Callable[[Any], T]) -> T:
         assert kind is results

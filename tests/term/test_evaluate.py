@@ -30,7 +30,7 @@ from pycurrent.term import (
     pair,
     seq,
 )
-from pycurrent.term.shape import Term
+from pycurrent.term.shape import BindShape, Context, Term
 
 from .steps import Calls, Steps
 
@@ -199,8 +199,14 @@ def context_of(term: Term) -> list[Term]:
     found: list[Term] = []
     here = term.context
     while here is not None:
-        found.append(here.term)
-        here = here.outer
+        if isinstance(here, Context):
+            found.append(here.term)
+            here = here.outer
+        else:
+            if isinstance(here.shape, BindShape):
+                found.append(here)
+                break
+            here = here.context
     return found
 
 

@@ -15,7 +15,7 @@ from pycurrent.cache.any_operation import AnyOperation
 from pycurrent.cache.cache import Cache, OperationPrimitive
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.job import Job
-from pycurrent.term import Primitive, Runtime
+from pycurrent.term import Primitive, Services
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -25,7 +25,7 @@ O = TypeVar("O")  # noqa: E741
 class CachedOperation(AnyOperation):
     """The three kinds of operations have this in common."""
 
-    def invalidate(self, engine: Runtime, key: Any) -> None:
+    def invalidate(self, engine: Services, key: Any) -> None:
         """Forget the result for a key: it is made again if it is needed, or once it is."""
         engine.service(Cache).invalidate(self, key)
 

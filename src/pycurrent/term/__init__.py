@@ -46,7 +46,16 @@ from pycurrent.term.output import (
     failed_by,
     relevant_traceback,
 )
-from pycurrent.term.primitive import Fixed, Metadata, NoEngine, Primitive, Runtime, Subscription
+from pycurrent.term.primitive import (
+    Fixed,
+    Metadata,
+    NoEngine,
+    Primitive,
+    Runtime,
+    Services,
+    StageRef,
+    Subscription,
+)
 from pycurrent.term.state import (
     BY_CONCERN,
     State,
@@ -85,7 +94,9 @@ __all__ = [
     "Output",
     "Primitive",
     "Runtime",
+    "Services",
     "Stage",
+    "StageRef",
     "Stand",
     "State",
     "Stats",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
+from typing import Any, TypeVar
 
 from pycurrent.incr import Node
 from pycurrent.term.example import Examples, ExampleStages
-from pycurrent.term.primitive import Metadata, Runtime
+from pycurrent.term.paths import Paths
+from pycurrent.term.primitive import Metadata, Runtime, Services, StageRef
 from pycurrent.term.shape import Term
 from pycurrent.term.state import State, Stats, Status, failure_of
+
+T = TypeVar("T")
 
 
 class Stage(Node):
@@ -50,6 +54,23 @@ class Stage(Node):
         return Status(self.state, failure, metadata.update, metadata.job_id)
 
 
+class StageRuntime(Runtime):
+    """The runtime of what one stage subscribes to."""
+
+    __slots__ = ("_account", "_term")
+
+    def __init__(self, account: Account, term: Term) -> None:
+        self._account = account
+        self._term = term
+
+    def service(self, kind: Callable[[Any], T]) -> T:
+        return self._account.services.service(kind)
+
+    @property
+    def stage(self) -> StageRef:
+        return self._account.paths.of(self._term)
+
+
 class Account:
     """What the nodes of one engine's stages tell of themselves, and what they ask of the engine.
 
@@ -58,12 +79,17 @@ class Account:
     """
 
     def __init__(
-        self, runtime: Runtime, requested: Callable[[Node], None], alive: Container[Term]
+        self,
+        services: Services,
+        requested: Callable[[Node], None],
+        alive: Container[Term],
+        stages: Callable[[], Iterator[Stage]],
     ) -> None:
-        self.runtime = runtime
+        self.services = services
         self.wake = requested
         """An outside source has changed: have its node computed in the next step."""
         self.examples = Examples()
+        self.paths = Paths(lambda: (stage.term for stage in stages()))
         self._alive = alive
         self._counts = [0] * len(State)
         self._changed: dict[Stage, None] = {}
@@ -98,6 +124,7 @@ class Account:
         if not self._showing[term]:
             self._counts[State.BLOCKED] += 1
         self._changed[stage] = None
+        self.paths.add(term)
 
     def recount(self, stage: Stage, old: State, new: State) -> None:
         self._counts[old] -= 1
@@ -108,6 +135,7 @@ class Account:
         """A stage is released."""
         self._counts[stage.state] -= 1
         self._changed.pop(stage, None)
+        self.paths.remove(stage.term)
         if self._showing.get(stage.term):
             self._counts[State.BLOCKED] += 1
 

@@ -159,7 +159,11 @@ def apply(
     whole = not kwargs and len(sources) == len(args)
     on_values = fn if whole else _filling(fn, args, kwargs, places)
     shown_as = Label(label, parameters, _slots(parameters, sources) if parameters else None)
-    return Current(Component(tuple(sources), shown_as, on_values), CONTEXT.get())
+    constants: tuple[Any, ...] = ()
+    if parameters is None and len(sources) != len(given):
+        constants = tuple([value for _, value in given if not isinstance(value, Current)])
+    shape = Component(tuple(sources), shown_as, on_values, constants)
+    return Current(shape, CONTEXT.get())
 
 
 def primitive_of(current: Current[T]) -> Primitive[T] | None:

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from pycurrent.term.shape import Context, Term
 
 # State of the running code, not of the module: each thread and task has its own.
-CONTEXT: ContextVar[Context | None] = ContextVar("pycurrent_context", default=None)
+CONTEXT: ContextVar[Context | Term | None] = ContextVar("pycurrent_context", default=None)
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def context(current: Term) -> Iterator[None]:
 
 
 @contextmanager
-def within(outer: Context | None) -> Iterator[None]:
+def within(outer: Context | Term | None) -> Iterator[None]:
     """Build what follows as if it stood in that context."""
     token = CONTEXT.set(outer)
     try:

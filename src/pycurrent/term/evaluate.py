@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 from pycurrent.term.current import Current, fail
 from pycurrent.term.example import build
 from pycurrent.term.output import Output, failed_by
-from pycurrent.term.primitive import NoEngine, Runtime
+from pycurrent.term.primitive import NoEngine, Services
 from pycurrent.term.term_graph import TermGraph
 from pycurrent.term.unused import noting
 
 T = TypeVar("T")
 
 
-class OfflineRuntime(Runtime):
+class OfflineRuntime(Services):
     """The runtime of a pipeline that is only evaluated: nothing runs."""
 
     def service(self, kind: Callable[[Any], T]) -> T:

@@ -27,7 +27,7 @@ MAX_DEPTH = 8
 """How deep examples of lists within lists are shown."""
 
 
-def build(fn: Callable[..., Any], context: Context | None, *args: Any) -> Current[Any]:
+def build(fn: Callable[..., Any], context: Context | Term | None, *args: Any) -> Current[Any]:
     """Run a function that decides on a part of a pipeline."""
     with within(context):
         term = fn(*args)
@@ -40,7 +40,7 @@ def build_for_item(parent: Term, item: Current[Any]) -> Current[Any]:
     """Build what a list or an option does for an item."""
     shape = parent.shape
     assert isinstance(shape, Itemwise)
-    term = build(shape.fn, parent.context, item)
+    term = build(shape.fn, item, item)
     if isinstance(shape, ListMap) and shape.collapse_key is not None:
         with within(parent.context):
             return term.collapse(key=shape.collapse_key, value=item_label(item), input=item)

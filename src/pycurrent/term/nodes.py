@@ -16,7 +16,7 @@ from pycurrent.incr import (
     combine,
     materialize,
 )
-from pycurrent.term.account import Account, Stage
+from pycurrent.term.account import Account, Stage, StageRuntime
 from pycurrent.term.given import called, check_list, wrong_primitive
 from pycurrent.term.label import UnknownValue
 from pycurrent.term.output import (
@@ -297,7 +297,9 @@ class ComponentNode(Stage):
         if not isinstance(primitive, Primitive):
             raise wrong_primitive(primitive, self.fn)
         old = self.subscription
-        self.subscription = primitive.subscribe(self.account.runtime, self._changed)
+        self.subscription = primitive.subscribe(
+            StageRuntime(self.account, self.term), self._changed
+        )
         self.seen = values
         if old is not None:
             self._close(old)

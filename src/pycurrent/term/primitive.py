@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pycurrent.term.given import Remedy, Stand, called, check_function, check_value
@@ -28,14 +28,35 @@ class Metadata:
     note: str | None = None
 
 
-class Runtime(Protocol):
-    """What a primitive may ask of the engine that it lives in."""
+@dataclass(frozen=True, slots=True)
+class StageRef:
+    """Which stage it is: as text its path, the names joined by `/`."""
+
+    path: tuple[str, ...]
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    is_stable: bool = field(default=True, compare=False)
+    """False if only the order of building tells it from another one."""
+
+    def __str__(self) -> str:
+        return "/".join(name.replace("%", "%25").replace("/", "%2F") for name in self.path)
+
+
+class Services(Protocol):
+    """What an engine has one of each."""
 
     def service(self, kind: Callable[[Any], T]) -> T:
         """The engine's one object of this kind, made as `kind(engine)` on first use.
 
         Raises `NoEngine` where nothing runs.
         """
+
+
+class Runtime(Services, Protocol):
+    """What a primitive may ask of the engine that it lives in."""
+
+    @property
+    def stage(self) -> StageRef:
+        """The stage that subscribes: found out when it is asked for."""
 
 
 class NoEngine(Exception):

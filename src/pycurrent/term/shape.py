@@ -24,15 +24,16 @@ class Term(Stand):
 
     __slots__ = ("__weakref__", "context", "shape")
     shape: Shape
-    context: Context | None
+    context: Context | Term | None
+    """What it was built in: a block of `context()`, the inside of a bind, the part for an item."""
 
 
 class Context:
-    """A term that leads, in the diagram, to all that is built inside it, and the context around."""
+    """A block of code: a term that leads, in the diagram, to all that is built in it."""
 
     __slots__ = ("outer", "term")
 
-    def __init__(self, term: Term, outer: Context | None = None) -> None:
+    def __init__(self, term: Term, outer: Context | Term | None = None) -> None:
         self.term = term
         self.outer = outer
 
@@ -160,6 +161,8 @@ class BindShape(_OfMany):
 class Component(_OfMany):
     label: Label
     fn: Callable[..., Primitive[Any]]
+    constants: tuple[Any, ...] = ()
+    """Those among the arguments of one that is made inline: it has no parameters in its label."""
 
 
 @_shape

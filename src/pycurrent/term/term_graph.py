@@ -40,7 +40,7 @@ from pycurrent.term.nodes import (
     Reified,
 )
 from pycurrent.term.output import READY, Active, Failed, Ok, Output, failed_by
-from pycurrent.term.primitive import Runtime
+from pycurrent.term.primitive import Services
 from pycurrent.term.shape import (
     All,
     BindShape,
@@ -48,7 +48,6 @@ from pycurrent.term.shape import (
     Collapse,
     Component,
     Constant,
-    Context,
     Cutoff,
     Folded,
     Gate,
@@ -76,10 +75,10 @@ class TermGraph(NodeGraph):
     their own. `requested` is called, from any thread, when something asks for a step.
     """
 
-    def __init__(self, runtime: Runtime, requested: Callable[[Node], None]) -> None:
+    def __init__(self, runtime: Services, requested: Callable[[Node], None]) -> None:
         super().__init__(failed_by, check_value)
         self.nodes: dict[Term, Node] = {}
-        self.account = Account(runtime, requested, self.nodes)
+        self.account = Account(runtime, requested, self.nodes, self.stages)
 
     # What is read of it, between two steps
 
@@ -205,10 +204,8 @@ class TermGraph(NodeGraph):
         return node
 
     def _bind(self, term: Term, shape: BindShape, scope: Scope | None) -> Node:
-        context = Context(term)
-
         def build_inside(inside: Scope, *values: Any) -> Node:
-            return self.expand(build(shape.fn, context, *values), inside)
+            return self.expand(build(shape.fn, term, *values), inside)
 
         sources = [self.nodes[source] for source in shape.sources]
         decision: BindDecision

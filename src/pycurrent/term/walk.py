@@ -52,7 +52,7 @@ class Walk:
         # Terms that wait for others; and what their insides start from, if these are walked.
         self._entered: set[Term] = set()
         self._origins: dict[Term, int] = {}
-        self._contexts: dict[Context, int] = {}
+        self._contexts: dict[Context | Term, int] = {}
         # Of the items that stand for each item of lists without items.
         self._placeholders: dict[Term, int] = {}
         self._steps: list[tuple[Callable[[Any, _Place], None], Any, _Place]] = []
@@ -84,9 +84,9 @@ class Walk:
         if context:
             here = term.context
             while here is not None and here not in self._contexts:
-                if here.term not in self._vertices:
-                    missing.append(here.term)
-                here = here.outer
+                leading, here = _leading(here), _around(here)
+                if leading is not None and leading not in self._vertices:
+                    missing.append(leading)
         missing = [source for source in missing if source not in self._entered]
         if not missing:
             return False
@@ -106,14 +106,16 @@ class Walk:
 
     def _context(self, term: Term, place: _Place) -> int:
         """All that leads to what is built in the term's context, which has been awaited."""
-        new: list[Context] = []
+        new: list[Context | Term] = []
         here = term.context
         while here is not None and here not in self._contexts:
             new.append(here)
-            here = here.outer
+            here = _around(here)
         vertex = NOTHING if here is None else self._contexts[here]
         for here in reversed(new):
-            vertex = self._drawing.bundle((self._vertex(here.term), vertex), place.group)
+            leading = _leading(here)
+            if leading is not None:
+                vertex = self._drawing.bundle((self._vertex(leading), vertex), place.group)
             self._contexts[here] = vertex
         return vertex
 
@@ -356,6 +358,20 @@ class Walk:
         shown = shape.source if self._is_unfolded(whole.key, whole.value) else shape.whole
         if not self._awaits(term, place, (shown,)):
             self._vertices[term] = self._vertex(shown)
+
+
+def _leading(here: Context | Term) -> Term | None:
+    """The term that leads to what is built in it; None for an item, which is led to by its list."""
+    if isinstance(here, Context):
+        return here.term
+    return here if isinstance(here.shape, shapes.BindShape) else None
+
+
+def _around(here: Context | Term) -> Context | Term | None:
+    """What leads there besides; nothing else does inside of a bind."""
+    if isinstance(here, Context):
+        return here.outer
+    return None if isinstance(here.shape, shapes.BindShape) else here.context
 
 
 VISITS: Mapping[type[Shape], Callable[[Walk, Term, Any, _Place], None]] = MappingProxyType(
