@@ -1,4 +1,4 @@
-"""Follows five journeys through the source by a profile, and prints how far each goes.
+"""Follows some journeys through the source by a profile, and prints how far each goes.
 
 Run it in its own process, with the package to look at on PYTHONPATH. It prints JSON: for each
 journey the number of our functions that it calls, the number of their files, and how often the file
@@ -23,7 +23,7 @@ from types import FrameType
 from typing import Any
 
 import pycurrent as current
-from pycurrent import Builder, Current, Failure, Job, Level, Primitive, component
+from pycurrent import Builder, Current, Failure, Job, Level, Primitive, Var, component
 from pycurrent.plugins import command, git
 from pycurrent.service import Service
 from pycurrent.testing import Harness
@@ -95,7 +95,7 @@ class Sleep(Builder[str, None]):
         await job.exec(["sleep", "100"])
 
 
-@component("length")
+@component("length {key}")
 def length(key: str) -> Primitive[int]:
     return Length().get(key)
 
@@ -133,6 +133,30 @@ async def result_from_disk(folder: Path) -> Profile:
     """And back, after a restart."""
     await result_to_disk(folder)
     return await result_to_disk(folder)
+
+
+async def _key(folder: Path, *, is_known: bool) -> Profile:
+    """A key that a running engine is asked for, which it has made before or not."""
+    key = Var("key", "a")
+    async with Harness(lambda: length(key.get()), state_dir=folder / "state") as h:
+        await h.settle()
+        if is_known:
+            key.set("b")
+            await h.settle()
+        with profiled() as profile:
+            key.set("a" if is_known else "b")
+            await h.settle()
+    return profile
+
+
+async def new_key(folder: Path) -> Profile:
+    """From a new key to its result in SQLite, in an engine that runs."""
+    return await _key(folder, is_known=False)
+
+
+async def known_key(folder: Path) -> Profile:
+    """From a known key to its result, in an engine that runs."""
+    return await _key(folder, is_known=True)
 
 
 async def commit_to_job(folder: Path) -> Profile:
@@ -201,6 +225,8 @@ async def failure_to_event(folder: Path) -> Profile:
 JOURNEYS: dict[str, Callable[[Path], Awaitable[Profile]]] = {
     "result to SQLite": result_to_disk,
     "and back after a restart": result_from_disk,
+    "new key, in a running engine": new_key,
+    "known key, in a running engine": known_key,
     "commit to running job": commit_to_job,
     "cancel to shutdown of the socket": cancel_to_socket,
     "exception to event batch": failure_to_event,
