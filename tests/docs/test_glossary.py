@@ -13,14 +13,7 @@ from .source_names import SOURCE, names_of_source
 
 PAGE = SOURCE.parents[1] / "docs" / "glossary.md"
 
-LATER = {
-    "StageRef",
-    "Cause",
-    "SupervisorChannel",
-    "OpenEngine",
-    "Metrics",
-    "CsrfRejected",
-}
+LATER = {"StageRef"}
 """Names that are decided, and that the code does not have yet."""
 
 
