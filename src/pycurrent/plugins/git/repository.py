@@ -119,7 +119,7 @@ class Repository:
             yield inside
         yield self.git_dir / "HEAD"
         yield self.git_dir / "commondir"
-        # Git takes it for a repository once both are there. From then on they are busy.
+        # Git takes it for a repository once both exist. After that they change too often to watch.
         folders = [self.common_dir / name for name in ("objects", "refs")]
         if not all(map(os.path.isdir, folders)):
             yield from folders
