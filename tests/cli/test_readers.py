@@ -71,7 +71,7 @@ def test_history_of_an_unknown_operation(frobbed: dict[str, str], pycurrent: Com
     """It says which there are."""
     ended = pycurrent("history", "--op", "fro")
     assert ended.status == 2
-    assert ended.err.endswith("those that have: frob\n")
+    assert ended.err.endswith("the operations that have are frob\n")
 
 
 def test_a_log_is_found_by_id_beginning_end_or_as_the_last(

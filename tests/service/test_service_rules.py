@@ -88,7 +88,7 @@ def test_tables_hold_whatever_rules_do(rules: list[LogRule]) -> None:
         ("pattern,report,score\na,b,1\na,b", "line 3 has"),
         ("a,b,1,2", "line 1 has"),
         ("a,b,9999999999", "line 1 has"),
-        ('a,"b,1', "line 1 is no CSV"),
+        ('a,"b,1', "line 1 is not CSV"),
     ],
 )
 def test_a_table_that_is_wrong_says_where(table: str, said: str) -> None:

@@ -176,7 +176,7 @@ def test_a_token_is_listed_without_what_it_is(
     assert listed.startswith("bot  monitor  made ")
     assert "never used" in listed
     assert token not in listed
-    with pytest.raises(UsageError, match="those there are: bot"):
+    with pytest.raises(UsageError, match="does not exist: the tokens are bot"):
         command(tmp_path, "token", "revoke", "bat")
 
 
@@ -233,7 +233,7 @@ def test_users_are_kept_in_a_file_for_its_owner_only(
     assert file.read_text().count("scrypt$") == 2
     command(tmp_path, "user", "remove", "bob")
     assert list(PasswordFile(file).users()) == ["alice"]
-    with pytest.raises(UsageError, match="those there are: alice"):
+    with pytest.raises(UsageError, match="does not exist: the users are alice"):
         command(tmp_path, "user", "remove", "bob")
 
 

@@ -55,7 +55,7 @@ def remove_user(name: str, /, *, state_dir: StateDirOption = DEFAULT_STATE_DIR) 
     users = PasswordFile(state_dir / PASSWORD_FILE)
     if not users.remove(name):
         known = ", ".join(sorted(users.users())) or "none"
-        raise UsageError(f"there is no user {name!r}; those there are: {known}")
+        raise UsageError(f"user {name!r} does not exist: the users are {known}")
     with AccessDatabase.open_or_make(state_dir) as database:
         database.end_sessions(user_id(name))
     return 0
@@ -108,7 +108,7 @@ def revoke_token(name: str, /, *, state_dir: StateDirOption = DEFAULT_STATE_DIR)
     with AccessDatabase.open_or_make(state_dir) as database:
         if not database.remove_token(name):
             known = ", ".join(token.name for token in database.tokens()) or "none"
-            raise UsageError(f"there is no token {name!r}; those there are: {known}")
+            raise UsageError(f"token {name!r} does not exist: the tokens are {known}")
     return 0
 
 

@@ -50,7 +50,7 @@ def history(
         entries = records.history(op=op, ok=outcome, ends=ends, text=text, prefix=date, limit=limit)
         if not entries and op is not None and op not in records.operations():
             known = ", ".join(records.operations()) or "none"
-            raise UsageError(f"there are no jobs of an operation {op!r}; those that have: {known}")
+            raise UsageError(f"operation {op!r} has no jobs: the operations that have are {known}")
     sys.stdout.write("".join([f"{line_of(entry)}\n" for entry in entries]))
     return 0
 

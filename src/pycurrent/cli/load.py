@@ -113,10 +113,10 @@ def _split(target: str) -> tuple[Path, str | None]:
 
 def _import(path: Path) -> ModuleType:
     if not path.is_file():
-        what = "it is a directory" if path.is_dir() else "there is no such file"
+        what = "it is a directory" if path.is_dir() else "no such file exists"
         meant = Path(f"{str(path).replace('.', '/')}.py")
         if meant.is_file():
-            what = f"there is no such file, but {meant}"
+            what = f"no such file exists, but {meant} does"
         raise UsageError(f"no pipeline in {path}: {what}; give the path of a Python file")
     folder, package = _package(path.resolve())
     if str(folder) not in sys.path:

@@ -1,4 +1,4 @@
-"""What people see of an engine, and of what it has left on disk: one typed view for all faces."""
+"""One typed view of an engine and of its records on disk, for pages, API and command line."""
 
 from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import Confirmation, ConfirmationLevel

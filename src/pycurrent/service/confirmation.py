@@ -1,4 +1,4 @@
-"""From which level on jobs wait for confirmation, and which ones wait."""
+"""The confirmation level, and the jobs that wait for confirmation."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pycurrent.service.models import ForConfirmation, JobView
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """What needs confirmation now."""
+    """The level from which on jobs wait, and those that wait now."""
 
     level: Level | None
-    """Jobs at this level, or above, wait; None: none do."""
+    """Jobs at this level or above it wait; None: no jobs do."""
     waiting: tuple[JobView, ...]
 
     def would_start(self, level: Level | None) -> tuple[JobView, ...]:
-        """The jobs that would go on if it were set to this level."""
+        """The jobs that would start if this became the level."""
         return tuple(
             job
             for job in self.waiting
@@ -28,7 +28,7 @@ class Confirmation:
 
 
 class ConfirmationLevel:
-    """Shows and changes the level of an engine, and tells when it has changed."""
+    """Shows and changes the confirmation level of an engine, and tells followers of changes."""
 
     def __init__(self, engine: OpenEngine, jobs: Jobs, hub: EventHub) -> None:
         self._config = engine.config
@@ -41,8 +41,9 @@ class ConfirmationLevel:
         return Confirmation(self._config.confirm, tuple(waiting))
 
     def set(self, level: Level | None, *, by: str) -> tuple[JobView, ...]:
-        """From now on jobs at this level, or above, wait. Gives those that go on now: who has let
-        them is in their logs.
+        """Have jobs at this level or above it wait from now on.
+
+        Returns the jobs that may start now. Their logs say who has set the level.
         """
         started = self.show().would_start(level)
         self._jobs.tell(started, f"Released: {by} set the level to {level or 'none'}")
@@ -50,7 +51,7 @@ class ConfirmationLevel:
         return started
 
     def close(self) -> None:
-        """Nothing is told any more. Twice is fine."""
+        """Tell nothing more. Twice is fine."""
         self._config.forget(self._changed)
 
     def _changed(self) -> None:

@@ -1,4 +1,4 @@
-"""What can't be had of an engine, or done to it."""
+"""The errors of the service: jobs, rules and patterns that do not exist or are wrong."""
 
 from __future__ import annotations
 
@@ -21,4 +21,4 @@ class NoSuchRule(PycurrentError):
 
 
 class BadPattern(UsageError):
-    """What is looked for can't be looked for."""
+    """A search has a pattern that is not a regular expression."""

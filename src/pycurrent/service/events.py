@@ -1,4 +1,4 @@
-"""What happens in an engine, told to those who follow it over a connection that may break.
+"""The events of an engine, for followers whose connection may break.
 
 Events come in numbered *batches*. The last ones are kept, in a ring of bounded size, so that
 who has lost the connection can go on after the last batch it has seen. Nothing is queued for a
@@ -73,7 +73,7 @@ class OverviewChanged:
     jobs: int
     """How many jobs have not ended."""
     problems: tuple[Problem, ...] = ()
-    """What is wrong with the engine itself."""
+    """The problems of the engine itself."""
 
 
 Event: TypeAlias = StatesChanged | StructureChanged | JobsChanged | ConfirmChanged | OverviewChanged
@@ -81,7 +81,7 @@ Event: TypeAlias = StatesChanged | StructureChanged | JobsChanged | ConfirmChang
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What happened at one time."""
+    """The events of one moment."""
 
     number: int
     events: tuple[Event, ...]
@@ -94,14 +94,14 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """What has happened up to this batch can't be told any more: read everything anew."""
+    """Earlier batches are gone from the ring: the follower has to read everything anew."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class EventId:
-    """Which batch, of which engine. As text `<start of the engine>-<number>`."""
+    """The number of a batch, and its engine. As text `<start of the engine>-<number>`."""
 
     start: str
     number: int
@@ -111,7 +111,7 @@ class EventId:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Whatever is no id at all is that of a batch of another engine."""
+        """Read an id. Any other text counts as a batch of another engine."""
         start, _, number = text.rpartition("-")
         if number.isdecimal() and number.isascii() and len(number) < 16:
             return cls(start, int(number))

@@ -1,4 +1,4 @@
-"""What is on disk: read from any process, whether an engine runs or not."""
+"""The records on disk, read from any process, whether an engine runs or not."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _LISTED = 5
 
 @dataclass(frozen=True, slots=True)
 class HistoryFilter:
-    """Which jobs to list: all that pass each of these. None lets everything pass."""
+    """Selects the jobs that pass all of these. None lets every job pass."""
 
     op: str | None = None
     ok: bool | None = None
     ends: frozenset[JobEnd] = frozenset()
     """How it ended: in one of these ways. Empty: in any but superseded."""
     rebuild: bool | None = None
-    """Whether somebody has asked for it to be made again."""
+    """True: somebody has asked for a rebuild, which has not begun. False: nobody has."""
     prefix: str | None = None
     """How the job's id begins: a day, such as 2026-11-22, or a month."""
     key: str | None = None
@@ -49,7 +49,7 @@ class HistoryEntry:
     end: JobEnd | None
     """How it ended; None: it has not, or its engine was killed and none has been started since."""
     failure: str | None
-    """Why it failed."""
+    """The message of its failure."""
     created: datetime
     started: datetime | None
     finished: datetime | None
@@ -58,7 +58,7 @@ class HistoryEntry:
 
     @property
     def took(self) -> timedelta | None:
-        """How long its work took."""
+        """The time from its start to its end."""
         if self.started is None or self.finished is None:
             return None
         return self.finished - self.started
@@ -75,7 +75,7 @@ class HistoryPage:
 
     entries: tuple[HistoryEntry, ...]
     next: str | None
-    """The job to go on before; None if there are no more."""
+    """The job before which the next page begins; None on the last page."""
 
 
 class Records:
@@ -88,7 +88,7 @@ class Records:
     @classmethod
     @contextmanager
     def open(cls, state_dir: Path) -> Iterator[Self]:
-        """Raises `StateDirError`, or another `StoreError`, if there is nothing to be read."""
+        """Open the records within a block. Raises a `StoreError` if they can't be read."""
         state = StateDir.read(state_dir)
         database = DatabaseReader.open(state.database)
         try:
@@ -113,8 +113,9 @@ class Records:
         return [entry_of(record) for record in records]
 
     def page(self, wanted: HistoryFilter, *, limit: int, before: str | None = None) -> HistoryPage:
-        """At most `limit` jobs that have ended and pass the filter, the newest first: of those
-        that were created before the job `before`, if it is given.
+        """At most `limit` jobs that have ended and pass the filter, the newest first.
+
+        With `before`, only jobs that were created before that one.
         """
         found = self._database.history(
             wanted.op,
@@ -140,9 +141,9 @@ class Records:
         return self._database.ops()
 
     def find_job(self, text: str) -> str:
-        """The id of the job that is meant: an id, the beginning or the end of one, or `last`.
+        """Find the id of a job by the whole id, by its beginning or end, or by `last`.
 
-        Looks at the logs that there are. Raises `UsageError` if it is none, or several.
+        Looks at the logs on disk. Raises `UsageError` unless exactly one job matches.
         """
         if text == "last":
             newest = self._database.history(ends={None, *JobEnd}, limit=1)
@@ -154,7 +155,7 @@ class Records:
         return self._only(text, self._matching(text))
 
     def _matching(self, text: str) -> list[str]:
-        """The ids that begin or end like this, the oldest first."""
+        """The ids that begin or end with the text, the oldest first."""
         ids = (
             f"{log.parent.name}/{log.stem}" for log in sorted(self._state.jobs.glob("*-*-*/*.log"))
         )
@@ -177,21 +178,24 @@ class Records:
                 )
 
     def log_path(self, job_id: str) -> Path:
-        """The log of a job. Raises `UsageError` if there is none."""
+        """The path of a job's log. Raises `UsageError` if the log does not exist."""
         path = self._state.job_path(job_id)
         if not path.is_file():
-            raise UsageError(f"there is no log of job {job_id} in {self._state.path} any more")
+            raise UsageError(
+                f"the log of job {job_id} is not in {self._state.path} any more:"
+                " `pycurrent gc` may have removed it"
+            )
         return path
 
     def is_running(self, job_id: str) -> bool:
-        """Whether the job has not ended, and its engine has not been killed."""
+        """True if the job has not ended and its engine has not been killed."""
         record = self._database.job(job_id)
         unended = record is not None and record.ended is None
         return unended and self._state.is_in_use
 
 
 def entry_of(record: JobRecord) -> HistoryEntry:
-    """What people see of a record."""
+    """The history entry of a record."""
     return HistoryEntry(
         job_id=record.job_id,
         op=record.op,

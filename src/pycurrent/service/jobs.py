@@ -22,7 +22,7 @@ _AT_ONCE = 20
 
 
 class Action(Enum):
-    """What can be done about a job."""
+    """An act on a job."""
 
     CANCEL = "cancel"
     APPROVE = "approve"
@@ -32,24 +32,24 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """It was done."""
+    """The act was done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilding:
-    """The work is done again, by this job."""
+    """Another job does the work again."""
 
     job_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class RebuiltOnceNeeded:
-    """Nobody needs the result now, or it can't be made now: it is made again once it can be."""
+    """The work can't be done now, or nobody needs it: it is done again once it is needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """It can't be done, and why."""
+    """The act is impossible, for this reason."""
 
     why: str
 
@@ -59,19 +59,19 @@ Rebuild: TypeAlias = Rebuilding | RebuiltOnceNeeded | Refused
 
 @dataclass(frozen=True, slots=True)
 class JobDetail:
-    """All that is known of a job, but its log."""
+    """Everything that is known about a job, except its log."""
 
     entry: HistoryEntry
     description: str
-    """What it does, in its operation's words; its operation and key once nobody needs it."""
+    """Its operation's description of it; the operation and key once nobody needs it."""
     active: JobView | None
-    """What it is at, until it has ended."""
+    """The running job; None once it has ended."""
     stages: tuple[str, ...]
-    """The labels of the stages whose result it made, or makes."""
+    """The labels of the stages whose result it made or is making."""
     newer: str | None
-    """The job of the same operation and key whose result counts now, if it is another one."""
+    """The job of the same operation and key whose result counts now; None if it is this one."""
     actions: frozenset[Action]
-    """What can be done about it now."""
+    """The acts that are possible now."""
 
 
 class Jobs:
@@ -89,22 +89,22 @@ class Jobs:
         return self._engine.service(Cache)
 
     def active(self) -> tuple[JobView, ...]:
-        """Those that have not ended, the oldest first; those that nobody needs any more too."""
+        """The jobs that have not ended, the oldest first, even if nobody needs them any more."""
         return tuple(show_jobs(sorted(self._cache.jobs(), key=lambda job: job.created)))
 
     def tell(self, jobs: Iterable[JobView], line: str) -> None:
-        """Write a line to the logs of these, as far as they have not ended."""
+        """Write a line to the logs of those jobs that have not ended."""
         for view in jobs:
             job = self._cache.job(view.id)
             if job is not None:
                 job.log(line)
 
     def is_active(self, job_id: str) -> bool:
-        """Whether it has not ended."""
+        """True if the job has not ended."""
         return self._cache.job(job_id) is not None
 
     def detail(self, job_id: str) -> JobDetail:
-        """Raises `NoSuchJob`."""
+        """Everything about one job. Raises `NoSuchJob`."""
         record = self._record(job_id)
         entry = entry_of(record)
         job = self._cache.job(job_id)
@@ -168,7 +168,7 @@ class Jobs:
         return Done()
 
     def rebuild(self, job_id: str, *, by: str, reason: str | None = None) -> Rebuild:
-        """Do the work of a job that has ended again. Raises `NoSuchJob`.
+        """Do the work of an ended job again. Raises `NoSuchJob`.
 
         The job need not be the last one for its key.
         """
@@ -183,7 +183,7 @@ class Jobs:
     async def rebuild_many(
         self, job_ids: Iterable[str], *, by: str, reason: str | None = None
     ) -> dict[str, Rebuild]:
-        """The same for many, in their order. One that is not there is refused."""
+        """Rebuild many jobs, in their order. A job that does not exist is refused."""
         outcomes: dict[str, Rebuild] = {}
         for number, job_id in enumerate(dict.fromkeys(job_ids), 1):
             try:

@@ -253,7 +253,7 @@ def _whole_letters(data: bytes) -> bytes:
 
 
 def overwritten(line: bytes) -> bytes:
-    r"""What is left to see of a line in which `\r` goes back to its beginning."""
+    r"""The visible rest of a line in which `\r` goes back to the beginning."""
     line = line.rstrip(b"\r")
     if b"\r" not in line:
         return line

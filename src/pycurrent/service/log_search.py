@@ -30,7 +30,7 @@ class Syntax(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """What to look for, and where."""
+    """A pattern, and the part of a log in which to look for it."""
 
     text: str
     syntax: Syntax = Syntax.TEXT
@@ -50,7 +50,7 @@ class LogMatch:
 
 @dataclass(frozen=True, slots=True)
 class LogMatches:
-    """What was found."""
+    """The result of a search."""
 
     matches: tuple[LogMatch, ...]
     next: int | None

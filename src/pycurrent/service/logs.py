@@ -36,7 +36,7 @@ class LogPart:
 
 @dataclass(slots=True)
 class _Shared:
-    """What those who follow a log have in common, and how many they are."""
+    """The parts that all followers of one log share, and the number of followers."""
 
     following: Following
     users: int = 0
@@ -45,7 +45,7 @@ class _Shared:
 class Logs:
     """The logs in the state directory of an engine. Belongs to the event loop's thread.
 
-    All methods raise `NoSuchJob` where there is no log, for an id that would lead out of the
+    All methods raise `NoSuchJob` if the log does not exist: also for an id that leads out of the
     folder of the logs too.
     """
 
@@ -142,7 +142,7 @@ def _read(path: Path, offset: int, limit: int) -> LogPart:
 
 
 async def _of_file(job_id: str, read: Callable[[], _T]) -> _T:
-    """What `read()` gives, from a thread."""
+    """The result of `read()`, called in a thread."""
     try:
         return await asyncio.to_thread(read)
     except FileNotFoundError as error:

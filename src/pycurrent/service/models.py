@@ -1,4 +1,4 @@
-"""What is seen of a running engine, as values: they don't change when the engine goes on."""
+"""Snapshots of jobs and stages, as values that do not change when the engine goes on."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _KIND_OF_UPDATE = {
 
 
 def kind_of(state: State, update: Activity | None) -> State:
-    """What a stage is of interest for: an update behind a good result counts as the update."""
+    """The state that a stage is listed under: an update behind an ok result counts."""
     if update is not None and state is State.OK:
         return _KIND_OF_UPDATE[update]
     return state
@@ -71,36 +71,36 @@ class StageView:
     label: str
     state: State
     update: Activity | None
-    """What is being done to replace the result that is still reported."""
+    """The activity of the update behind the result that is still reported."""
     since: datetime
     """When it got into this state, or began to be updated; for a job that runs, its start."""
     job_id: str | None
     """The job that its result is from, or will be."""
     description: str | None
-    """What that job does, in its operation's words."""
+    """The operation's description of that job."""
     job: JobView | None
     """That job, until it has ended."""
     failure: Failed | None
     note: str | None = None
-    """What there is to say besides: why it is waited, for one."""
+    """A note for people, such as why the stage waits."""
 
     @property
     def kind(self) -> State:
-        """What it is of interest for: see `kind_of`."""
+        """The state that it is listed under: see `kind_of`."""
         return kind_of(self.state, self.update)
 
     @property
     def wait(self) -> Wait | None:
-        """What it waits for, if that is known."""
+        """The confirmation or the queue that its job waits for, if any."""
         return None if self.job is None else self.job.wait
 
 
 @dataclass(frozen=True, slots=True)
 class StageChange:
-    """What a step has done to a stage that is, or was, of interest: see `EngineView`."""
+    """A change of a stage that is or was of interest, made by one step: see `EngineView`."""
 
     before: State | None
-    """What it was of interest for; None: it was of none."""
+    """The state that it was listed under before; None if it was not listed."""
     stage: StageView
     took: timedelta | None
     """How long its job's work took, if that has ended with this step."""
@@ -113,7 +113,7 @@ class Overview:
     result: Output[Any]
     counts: Stats
     stages: tuple[StageView, ...]
-    """Those of most interest, as many as were asked for; each kind together."""
+    """The stages of most interest, as many as were asked for, grouped by kind."""
     of_interest: Stats
     """How many of each kind there are of interest: `stages` may show fewer."""
     jobs: int
@@ -123,4 +123,4 @@ class Overview:
     pauses: int = 0
     """How much work the machine has failed, and is tried again after a pause."""
     problems: tuple[Problem, ...] = ()
-    """What is wrong with the engine itself."""
+    """The problems of the engine itself."""

@@ -5,7 +5,7 @@ true:
 
 - the stages that a step has changed are told to followers, and put into the drawings, at the
   pace of `TOLD_EVERY`: this costs as much as has changed;
-- a *redraw* draws anew what has been drawn, and tells what differs: boxes that are no stages
+- a *redraw* draws anew what has been drawn, and tells what differs: boxes that are not stages
   (gates, folds, items of lists) or are new, labels, edges. It is made while somebody follows,
   after something has changed, and so seldom that it takes no more than a small part of the
   time. Whoever asks for a drawing whose structure is known to have changed gets a new one.
@@ -69,7 +69,7 @@ class Snapshot:
     """Changes with the structure."""
     stats: Stats
     last_event: EventId
-    """Who follows the events after this one misses nothing that is not in the snapshot."""
+    """A follower of the events after this one misses nothing that the snapshot lacks."""
 
 
 class _Drawing:

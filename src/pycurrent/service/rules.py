@@ -29,13 +29,13 @@ _SCORE = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class TriedOn:
-    """What a rule says of the log of a job that failed."""
+    """The outcome of a rule on the log of one failed job."""
 
     entry: HistoryEntry
     report: str | None
     """None: it does not match."""
     wins: bool
-    """Whether the report would be the failure's message: no better rule matches."""
+    """True if the report would be the failure's message, as no better rule matches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Trial:
 
     tried: tuple[TriedOn, ...]
     complete: bool
-    """Whether all logs that were to be looked at have been."""
+    """True if it has looked at all the logs."""
 
 
 class Rules:
@@ -92,7 +92,7 @@ class Rules:
             raise NoSuchRule(pattern)
 
     async def try_out(self, rule: LogRule, *, limit: int) -> Trial:
-        """What the rule would say of the last `limit` jobs that failed; nothing is stored.
+        """Try the rule on the last `limit` failed jobs, without storing it.
 
         Raises `UsageError` if the rule is wrong.
         """
@@ -167,7 +167,7 @@ def rules_from_csv(text: str) -> tuple[LogRule, ...]:
     try:
         return tuple(_read_rules((reader.line_num, row) for row in reader))
     except csv.Error as error:
-        raise UsageError(f"line {reader.line_num} is no CSV: {error}") from error
+        raise UsageError(f"line {reader.line_num} is not CSV: {error}") from error
 
 
 def _read_rules(rows: Iterable[tuple[int, list[str]]]) -> Iterator[LogRule]:

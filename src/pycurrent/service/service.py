@@ -1,4 +1,4 @@
-"""The whole of what people see of a running engine, and may do to it."""
+"""One object with everything that people see of a running engine and do to it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pycurrent.term import BY_CONCERN, State
 
 
 class Health(Enum):
-    """Whether an engine does what it is there for."""
+    """The state of an engine as a service, for health checks."""
 
     STARTING = "starting"
     READY = "ready"
@@ -59,7 +59,7 @@ class Service:
 
     @property
     def health(self) -> Health:
-        """Looks for the database, too: an engine at rest would not miss it."""
+        """The health now. Checks the database, which an engine at rest would not miss."""
         try:
             self.engine.raise_if_crashed()
         except Exception:
@@ -71,7 +71,7 @@ class Service:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with the engine itself, whatever the pipeline does."""
+        """The problems of the engine itself, whatever the pipeline does."""
         return tuple(self.engine.problems)
 
     def measures(self) -> MetricsReading:
@@ -81,8 +81,9 @@ class Service:
     async def rebuild_matching(
         self, wanted: HistoryFilter, *, limit: int, by: str
     ) -> tuple[dict[str, Rebuild], bool]:
-        """Do the work of the jobs that pass the filter again: of each operation and key only that
-        of the newest one. No more than `limit` jobs are looked at; says whether these were all.
+        """Rebuild the jobs that pass the filter: of each operation and key, only the newest one.
+
+        Looks at no more than `limit` jobs. Returns True as the second value if these were all.
         """
         page = await self.archive.page(wanted, limit=limit)
         newest: dict[tuple[str, str], str] = {}
@@ -91,14 +92,15 @@ class Service:
         return await self.jobs.rebuild_many(newest.values(), by=by), page.next is None
 
     def state_of(self, label: str) -> State | None:
-        """The state of the stages with this label, the worst if there are several; None: there
-        is no such stage. Looks at all stages.
+        """The state of the stage with this label, and the worst one if several have it.
+
+        None if no stage has the label. Looks at all stages.
         """
         states = [stage.state for stage in self.engine.live.stages() if stage.label == label]
         return min(states, key=BY_CONCERN.index, default=None)
 
     def close(self) -> None:
-        """End all who follow events or logs, and follow the engine no more. Twice is fine."""
+        """End all streams of events and logs, and stop following the engine. Twice is fine."""
         self.events.close()
         self.logs.close()
         self.pipeline.close()

@@ -26,7 +26,7 @@ class Throttled:
             self._timer = loop.call_at(max(loop.time(), self._not_before), self._run)
 
     def close(self) -> None:
-        """What is due is dropped. Twice is fine."""
+        """Drop a call that is due. Twice is fine."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()

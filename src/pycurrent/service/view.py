@@ -1,4 +1,4 @@
-"""What is seen of an engine that runs in this process."""
+"""The stages of a running engine that people want to see, kept up to date by its steps."""
 
 from __future__ import annotations
 

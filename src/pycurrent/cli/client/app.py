@@ -148,7 +148,7 @@ def _describe() -> str:
     """The text of `--help`."""
     return (
         f"{HELP}\n\nEnds with 0 if it was done and what was looked at is well, 1 if that has"
-        " failed, 2 if it was asked wrongly (there is no such job, for one), 3 if the engine"
+        " failed, 2 if it was asked wrongly (for a job that does not exist, say), 3 if the engine"
         " can't be reached, 4 if it was refused (not allowed, or it can't be done now), 5 if the"
         " end is not known yet."
     )
