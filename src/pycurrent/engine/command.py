@@ -177,7 +177,7 @@ class Commands:
 
     @asynccontextmanager
     async def _in_turn(self, command: Command, waited: Callable[[], None]) -> AsyncIterator[None]:
-        """Wait for the job's turn. What tidies up does not."""
+        """Wait for the job's turn; commands that tidy up don't wait."""
         waits = False
 
         def wait(why: str) -> None:

@@ -3,12 +3,12 @@
     working ──a commit fails──► held ──a commit succeeds──► working
 
 While it is held no step is taken, so the pipeline sees no result that is not recorded; no job is
-begun, as it would have no record; and a job that waits to start goes on waiting. What runs
-already runs on, and its result is kept in memory. Commits are tried again by the engine's clock:
-at once and more and more seldom where another program holds the database's lock, and every
-`RETRY` where something else is wrong, a full disk say.
+begun, as it would have no record; and a job that waits to start goes on waiting. Running jobs
+continue, and their results stay in memory. The engine retries by its clock: at once and then less
+and less often if another program holds the database's lock, and every `RETRY` if something else is
+wrong, such as a full disk.
 
-A lock that is held for moments is everyday business, and told to nobody.
+A lock that is held for moments is normal, and not reported.
 """
 
 from __future__ import annotations

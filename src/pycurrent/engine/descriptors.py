@@ -41,11 +41,11 @@ class Descriptors:
     def allow(self, at_work: int) -> bool:
         """True if one more job can have a command, besides the number of jobs that have some.
 
-        Counting what is open takes longer the more it is, so it is done less often then.
+        Counting open files takes longer the more there are, so it is done less often then.
         """
         if self._allowed == 0:
             limit = _limit()
-            # Those at work count twice: some of them may only be about to open their files.
+            # Jobs at work count twice, as some of them may only be about to open their files.
             left = limit - min(_SPARED, limit // 4) - _opened() - at_work * _OF_COMMAND
             room = left // _OF_COMMAND
             if room <= 0:

@@ -222,7 +222,7 @@ class DrivenJob(Job):
             case JobState.WAITING_FOR_CONFIRMATION:
                 return self._confirmation.is_awaited
             case JobState.QUEUED:
-                # What a custom pool waits for is not known: it may come at any time.
+                # A custom pool may get its resource at any time: nobody here knows.
                 return isinstance(self.pool, Pool) and self.pool.place(self) is not None
             case _:
                 return False

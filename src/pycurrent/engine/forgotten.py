@@ -1,8 +1,8 @@
 """Calls that an author forgot to await: they have done nothing, and must not look as if they had.
 
 Python says so at most in a warning on the standard error, long after. So the methods of a job
-that have to be awaited are *noted*, and whoever runs the job's work asks for those that were made
-and never begun.
+that have to be awaited are *noted*, and `run_job` asks for the calls that were made and never
+begun.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Calls:
         self._calls: list[tuple[str, Coroutine[Any, Any, Any] | Block[Any]]] = []
 
     def note(self, call: str, made: Coroutine[Any, Any, Any] | Block[Any]) -> None:
-        # Those that have begun are of no interest any more; a job may make thousands.
+        # Calls that have begun don't matter any more; a job may make thousands.
         self._calls = [(text, other) for text, other in self._calls if not _has_begun(other)]
         self._calls.append((call, made))
 

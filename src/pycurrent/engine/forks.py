@@ -83,7 +83,7 @@ if sys.platform == "linux":
         """Have the kernel kill this process when the pipe's last writer is gone.
 
         Not by PR_SET_PDEATHSIG: that counts the end of the *thread* that forked. An open file has
-        one owner that is signalled, so the pipe is opened anew.
+        one owner that is signalled, so the pipe is opened again.
         """
         own = os.open(f"/proc/self/fd/{pipe}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         fcntl.fcntl(own, fcntl.F_SETOWN, os.getpid())

@@ -1,6 +1,6 @@
 """The engine's side of the resident helper, the process that supervisors are forked from.
 
-What the helper does is told in `supervisor.py`, the script that it runs.
+See `supervisor.py`, the script that it runs, for all that it does.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ class Hooks:
     """The hooks of one job.
 
     They *wait* until they are run, for a reason; each is called once, the latest first, and the
-    next one when it has ended. One that is added after that is called at once. What they raise is
-    logged, and stops nothing; one that takes too long is cancelled, and then left alone.
+    next one when it has ended. A hook that is added after that is called at once. Their exceptions
+    are logged, and stop nothing; a hook that takes too long is cancelled, and then left alone.
     """
 
     __slots__ = ("_chain", "_clock", "_context", "_hurry", "_late", "_log", "_reason", "_waiting")

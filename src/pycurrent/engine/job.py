@@ -91,7 +91,7 @@ class Job(ABC):
 
     @abstractmethod
     def secret(self, value: str) -> str:
-        """Mask the value in this job's log from here on, whoever prints it; return the value.
+        """Mask the value in this job's log from here on, and return it.
 
         Raises `UsageError` for a value so short that masking it would garble the log.
         """
@@ -150,7 +150,7 @@ class Job(ABC):
 
         Each hook is called once, the last one first, when the one before has ended; a hook that
         is added after that is called at once. A hook may be async, and may run commands; the
-        job's end waits for it, for up to five minutes. What it raises is logged. Call the
+        job's end waits for it, for up to five minutes. Its exceptions are logged. Call the
         returned function to take the hook back.
         """
 

@@ -1,14 +1,14 @@
 """The log file of one job: appended to by the event loop and by the threads that drain pipes.
 
-The loop is never made to wait for the disk by a command that floods its log. Who finds the file
-busy leaves what it has in a queue, and whoever is writing writes that too before it goes on. Two
-things wait for their turn, which keeps memory bounded: the pumps (what a command prints piles up
-in its pipe, and then the command waits), and who fills the queue faster than it is written.
+A command that floods its log never makes the loop wait for the disk. A writer that finds the file
+busy queues its data; the one that is writing drains the queue before it goes on. Two kinds of
+writers wait for their turn, which keeps memory bounded: the pumps (the output of a command piles up
+in its pipe, and then the command waits), and writers that fill the queue faster than it drains.
 
-Order: what one thread gives, and what one pump copies, is written in that order. Between them the
-unit is one call or one chunk of a pipe. What may be the beginning of a secret is held back by the
-stream it came in (a pump, or all calls of `write`), so nothing can get between its two halves and
-unmask it: a line that comes meanwhile is written before it.
+Order: the data of one thread, and of one pump, keeps its order. Between them the unit is one call
+or one chunk of a pipe. Each stream (a pump, or all calls of `write`) holds back data that may begin
+a secret, so nothing can get between its two halves and unmask it: a line that comes meanwhile is
+written before it.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ class JobLog:
     """Append-only log file of one job.
 
     `line`, `write` and `secret` may be called from any thread, before and after `close`; they
-    never raise because of the file. What can't be written is lost, and `error` says why.
+    never raise because of the file. Data that can't be written is lost, and `error` says why.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class JobLog:
             self._append(_End())
 
     def secret(self, value: str) -> None:
-        """From here on the value is masked as `****`, whoever prints it. Twice is fine.
+        """Mask the value as `****` from here on. Twice is fine.
 
         `spellings` says which forms of it are masked. Raises UsageError, which does not name the
         value, if it is not a text, or empty or too short to be masked.
@@ -179,7 +179,7 @@ class JobLog:
     def close(self) -> None:
         """Writes what was held back, stops pumps that still run, closes the file.
 
-        Twice is fine. What comes later is dropped silently: the last lines of a cancelled job.
+        Twice is fine. Later data is dropped silently: the last lines of a cancelled job.
         Waits for nothing but the chunk that a pump is just writing.
         """
         with self._turn:
@@ -266,8 +266,8 @@ class JobLog:
     def _store_waiting(self) -> None:
         """Needs the turn, like all that follow.
 
-        Stores no more than waits now, at once: who queues all the time must not make the one
-        whose turn it is write for ever.
+        Stores no more than waits now, at once: a writer that queues all the time must not make the
+        one whose turn it is write forever.
         """
         count = len(self._waiting)
         if count == 1:
@@ -335,7 +335,7 @@ def _write_all(file: int, data: bytes | memoryview) -> None:
 
 
 def _resolve(ended: asyncio.Future[None], error: OSError | None) -> None:
-    if ended.done():  # whoever waited was cancelled
+    if ended.done():  # the waiting task was cancelled
         return
     if error is None:
         ended.set_result(None)

@@ -47,8 +47,9 @@ class Config:
     """Settings of an engine that can be changed while it runs.
 
     Jobs at the level `confirm`, or above, wait until a person approves them or the level is
-    raised; None asks for nothing. What is set while the engine runs is recorded, and holds after
-    a restart, too: it counts more than `confirm` of this constructor, unless that says `insist`.
+    raised; None asks for nothing. A level that is set while the engine runs is recorded, and holds
+    after a restart, too: it counts more than `confirm` of this constructor, unless that says
+    `insist`.
     Once `auto_release` has passed since the engine started, `confirm` becomes None, if nobody has
     set another level, then or in an earlier run.
 
@@ -121,8 +122,8 @@ class Config:
         self._listeners[changed] = None
 
     def listen_to_confirm(self, decided: Callable[[], None]) -> None:
-        """Have `decided` called whenever somebody has set `confirm`, be it to what it was, until
-        `forget`. Before those that are told of changes.
+        """Have `decided` called whenever somebody has set `confirm`, also to the same level, until
+        `forget`. It is called before the listeners of changes.
         """
         self._of_confirm[decided] = None
 

@@ -148,7 +148,7 @@ class _Window:
 
     data: bytes
     start: int
-    """Where the search begins. What is before was searched."""
+    """Where the search begins: the part before was searched."""
     end: int
     """How far a match may reach."""
     limit: int
@@ -176,7 +176,7 @@ def _windows(log: BinaryIO) -> Iterator[_Window]:
 
 
 class LogRules:
-    """The rules of an engine. Those in `store` when it is made are there from the start.
+    """The rules of an engine, with the rules in `store` from the start.
 
     `analyse` and `analyse_file` may be called from any thread, also while rules change; the
     others belong to the thread of the store.
@@ -194,8 +194,8 @@ class LogRules:
     def add(self, rule: LogRule) -> None:
         """Adds a rule, in place of one with the same pattern.
 
-        Raises UsageError, which says what is wrong and where, if the pattern is no RE2 pattern or
-        too large, or if the report uses a group that the pattern has not.
+        Raises UsageError, which says what is wrong and where, if RE2 refuses the pattern or it is
+        too large, or if the report uses a group that the pattern lacks.
         """
         _Matcher.of(rule)
         self._thread.check("log_rules.add")
@@ -221,8 +221,8 @@ class LogRules:
     def analyse_file(self, path: Path) -> str | None:
         """The same for a log in a file, which is read once, window by window.
 
-        It blocks, and lets other threads run while it matches: call it in a thread. What is no
-        UTF-8 matches nothing, and is shown as U+FFFD. Raises OSError if it can't be read.
+        It blocks, and lets other threads run while it matches: call it in a thread. Bytes that are
+        not UTF-8 match nothing, and are shown as U+FFFD. Raises OSError if it can't be read.
         """
         found = self.explain_file(path)
         return None if found is None else found.report

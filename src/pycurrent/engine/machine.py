@@ -1,9 +1,9 @@
 """Telling whether the work of a job has failed, or the machine under it.
 
 A failure that says something about the machine is not a result of the work. A shortage (no
-descriptor, space, memory or process left) passes: the work is run again by itself. What is broken
-(a command or a folder that is missing) has to be mended first: the failure is shown, but not
-recorded, so that the work is tried again after a restart, or a rebuild.
+descriptor, space, memory or process left) passes: the work is run again by itself. A broken machine
+(a command or a folder is missing) has to be repaired first: the failure is shown, but not recorded,
+so that the work is tried again after a restart, or a rebuild.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Blame(IntEnum):
     WORK = 0
     """It is a result."""
     BROKEN = 1
-    """Something of the machine has to be mended before the work can be tried again."""
+    """Something of the machine has to be repaired before the work can be tried again."""
     SHORTAGE = 2
     """The machine has run out of something: the work can be tried again later."""
 
@@ -70,7 +70,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         if getattr(error_or_none, "blame", None) is Blame.WORK:
             # It knows that it speaks of the work, whatever was tried before.
             continue
-        # Also where it was hidden by `from None`: the machine is no less to blame then.
+        # Also if `from None` hides it: the machine is still to blame.
         stack += [error_or_none.__cause__, error_or_none.__context__]
         if isinstance(error_or_none, BaseExceptionGroup):
             stack += error_or_none.exceptions

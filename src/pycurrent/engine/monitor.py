@@ -37,10 +37,10 @@ class Monitor(Generic[T]):
     `read()`, async or not, gives the value now; what it raises is the failure of the input
     until the next refresh. One that isn't async must not block. `watch(refresh)` is an async
     context manager that calls `refresh()`, from any thread, whenever the value may have
-    changed. It is left normally when nobody needs the input any more: what stands after its
-    `yield` runs, and is waited for, for ten seconds. What it raises is the failure of the input,
-    too, and it is entered again after half a minute. `describe` is how it is called, a text or
-    what gives one.
+    changed. It is left normally when nobody needs the input any more: the code after its
+    `yield` runs, for up to ten seconds. Its exception is the failure of the input, too, and it is
+    entered again after half a minute. `describe` is the name of the input, a text or a function
+    that returns one.
     """
 
     # The first two are what T can be told from; the third is for subclasses.

@@ -120,7 +120,7 @@ class OpenEngine(OpenResources):
         finally:
             await self._closing.aclose()
         if self._crash.done():
-            # Whoever wanted to know has been told by `failed`.
+            # Marked as seen: `failed` has raised it for those who waited.
             self._crash.exception()
         else:
             self._crash.cancel()
@@ -129,7 +129,7 @@ class OpenEngine(OpenResources):
         """Wait until the engine can't go on, which is a bug, and raise why."""
         await asyncio.shield(self._crash)
 
-    # What it shows
+    # Its view
 
     @property
     def output(self) -> Output[Any]:
@@ -195,7 +195,7 @@ class OpenEngine(OpenResources):
         """Have `listener` told of each step, at its end; call what is returned to stop that."""
         return self._listeners.add(listener)
 
-    # What services use
+    # For services
 
     def service(self, kind: Callable[[OpenEngine], T]) -> T:
         """The one object of this kind, made as `kind(engine)` when first asked for."""

@@ -26,7 +26,7 @@ class PipeReader:
         """Takes `fd` over: when this raises OSError, `fd` is closed."""
         try:
             _enlarge(fd)
-            # So that one system call is enough while data flows, and none can block for ever.
+            # So that one system call is enough while data flows, and none can block forever.
             os.set_blocking(fd, False)
             self._woken, self._wake = os.pipe()
         except BaseException:
@@ -71,7 +71,7 @@ class PipeReader:
                 return
 
     def finish(self) -> None:
-        """Has `chunks` end with what is in the pipe now, whoever still holds it open.
+        """Has `chunks` end with the data in the pipe now, even if a process still holds it open.
 
         Twice, or after `close`, does nothing.
         """

@@ -76,9 +76,9 @@ class Pool:
     """A number of equal resources: so many jobs of the pool can run at once.
 
     Jobs of high priority come first, and those of one priority in the order in which they
-    came. One that is cancelled leaves the queue; one that is replaced by another before it has
-    begun leaves its place to that. A pool belongs to whoever made it, and may serve several
-    engines of one event loop.
+    came. A cancelled job leaves the queue; a job that is replaced before it has begun leaves its
+    place to the new one. A pool belongs to its maker, and may serve several engines of one event
+    loop.
     """
 
     def __init__(self, label: str, capacity: int) -> None:
@@ -149,7 +149,7 @@ class Pool:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         insort(queue, _Waiting(ticket, job, turn), key=_ticket)
         try:
-            # Whoever gives a resource back hands it on, so that nobody gets in between.
+            # The job that gives a resource back hands it on, so that nobody gets in between.
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():

@@ -1,6 +1,6 @@
 """Commands: each runs under a supervisor, so that nothing of it is ever left behind.
 
-What the supervisors do, and how, is told in `supervisor.py`; this is the engine's side. One
+This is the engine's side; see `supervisor.py` for what the supervisors do, and how. One
 `Processes` holds the resident helper, started with the first command and again after it was
 killed, and one `SupervisorChannel` for each command, the socket to its supervisor. A command whose
 channel was never adopted is handed to a new helper.

@@ -138,7 +138,7 @@ def _in_base64(raw: bytes) -> Iterator[bytes]:
     yield base64.urlsafe_b64encode(raw).rstrip(b"=")
 
 
-# What a place in a text stands for
+# The meanings of a place in a text
 
 SPECIAL = re.compile(rb"[\\%&=+'\"\s]")
 """Where a reading other than the byte itself can begin."""

@@ -39,8 +39,8 @@ the command still lives. It does nothing with the pipes while the engine lives. 
 it reads them in its place, and drops what comes: a command that tidies up, and prints what it
 does, is neither killed by a broken pipe nor stopped by a full one.
 
-Who gets TERM: everything that is in the tree when the ending begins, parents first (a shell must
-not see its command fail and go on to the next). What is started later, say by a shell's `trap`,
+TERM goes to every process in the tree when the ending begins, parents first (a shell must not see
+its command fail and go on to the next). A process that is started later, say by a shell's `trap`,
 is left alone, so that it can clean up, unless it loses its parent: then it gets TERM, too.
 
 Without prctl (not Linux) the tree is the command's process group, and what leaves the group is

@@ -15,7 +15,7 @@ T = TypeVar("T")
 async def uncancellable(awaitable: Awaitable[T]) -> T:
     """Wait to the end even if cancelled meanwhile: then the cancellation follows.
 
-    What the awaitable gives or raises is lost then.
+    The result or exception of the awaitable is lost then.
     """
     task = asyncio.ensure_future(_kept(awaitable))
     cancelled = False
@@ -49,7 +49,7 @@ async def _kept(awaitable: Awaitable[T]) -> T | _Left:
 
 
 async def cancelled(task: asyncio.Task[Any]) -> None:
-    """Cancel a task, and wait for its end. What it raises is lost."""
+    """Cancel a task, and wait for its end. Its exception is lost."""
     task.cancel()
     await asyncio.wait([task])
 

@@ -24,7 +24,7 @@ async def temporary_folder(parent: Path, prefix: str) -> AsyncIterator[Path]:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a folder with all that is in it. What can't be removed is left. Blocks."""
+    """Remove a folder with all that is in it, as far as possible. Blocks."""
     shutil.rmtree(path, ignore_errors=True)
     if path.exists():
         # Tools make folders that can't be written, module caches for one.

@@ -1,4 +1,4 @@
-"""The thread that an engine belongs to, and what is said to who calls it from another one."""
+"""The thread that an engine belongs to, and the error for calls from another one."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ class Threshold:
         return recorded.by
 
     def _changed(self) -> None:
-        """Somebody has set a level, be it the one that there was."""
+        """Somebody has set a level, perhaps the same one."""
         self._cancel_release()
         self._problems.clear(_TOPIC)
         self._record(self._config.confirm, SetBy.PERSON)

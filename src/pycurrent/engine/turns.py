@@ -1,8 +1,8 @@
 """Turns to have commands at work, as there can't be any number of them at once.
 
 A turn is a job's: while it has one it may run any number of commands, and it gives the turn back
-with the end of the last. Who has a turn waits for nothing that another job has (neither pools nor
-locks are waited for in the middle of a command), so jobs can't wait for each other in a circle.
+with the end of the last. A job with a turn waits for nothing that another job has (nothing waits
+for pools or locks in the middle of a command), so jobs can't wait for each other in a circle.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pycurrent.engine.level import Config
 class Turns:
     """The turns of one engine: `Config.jobs` of them, but no more than its open files allow.
 
-    One can be had in any case. Those who wait are served in the order in which they came.
+    One can be had in any case. Jobs that wait are served in the order in which they came.
     """
 
     def __init__(self, config: Config, descriptors: Descriptors) -> None:

@@ -3,8 +3,8 @@
 Steps, jobs, timers and pages share one event loop. A function that does not come back to it for
 seconds (`time.sleep`, `subprocess.run`, a long computation) holds up all of them, and nothing else
 would tell. A thread looks at the loop twice a second; only where it finds the loop at work does it
-ask it for a sign of life, so an idle loop is never woken. What takes longer than a second is logged
-with the stack, once, and again with its duration when it is over.
+ask it for a sign of life, so an idle loop is never woken. A call that takes longer than a second is
+logged with the stack, once, and again with its duration when it is over.
 
 A machine that is overloaded is not the code's fault: the loop's thread could run then, but does not
 get to. Nor is a slow disk: without a frame of an author's code on the stack, it takes longer to be
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 class WatchdogThread(threading.Thread):
-    """The thread of a watchdog: it has no work of its own, whoever looks for work."""
+    """The thread of a watchdog: it does not count as work."""
 
 
 class Watchdog:

@@ -160,7 +160,7 @@ class Engine:
             raise PycurrentError("the engine is not open: use it within `async with engine`")
         return self._opened
 
-    # What it shows
+    # Its view
 
     @property
     def output(self) -> Output[Any]:

@@ -1,14 +1,14 @@
 """Tells of files that change, without polling.
 
-What is watched are paths rather than files: one that does not exist yet, that is replaced by a
-rename (so do git and editors write), deleted and made anew, reached through symbolic links, or
-that lies below a folder which is moved away, is watched all the same. On Linux the kernel tells
-(`inotify`): there is no thread and no delay. Elsewhere `watchfiles` asks the system in a
+It watches paths rather than files: a path that does not exist yet, that is replaced by a rename
+(as git and editors do), deleted and made again, reached through symbolic links, or that lies below
+a folder which is moved away, is watched all the same. On Linux the kernel reports changes
+(`inotify`), without a thread or a delay. Elsewhere `watchfiles` asks the system in a
 thread of its own (`portable`), and tells after some ten milliseconds. File systems of other
-machines (NFS) tell of no changes that are made over there.
+machines (NFS) don't report changes that are made over there.
 
-A user of Linux may have no more than 128 inotify instances at a time, so whoever watches much
-shares one `FileWatcher`. That of an engine is the service `engine_files`.
+A user of Linux may have no more than 128 inotify instances at a time, so code that watches much
+shares one `FileWatcher`. The one of an engine is the service `engine_files`.
 """
 
 from __future__ import annotations
