@@ -145,8 +145,8 @@ class Every(_Checked, ForEach):
 class Ledger(NodeGraph):
     """Knows which nodes have been added and not released."""
 
-    def __init__(self) -> None:
-        super().__init__(_fault)
+    def __init__(self, fanout: int) -> None:
+        super().__init__(_fault, fanout=fanout)
         self.living: set[Node] = set()
 
     def add(self, node: Node, scope: Scope | None = None, *, gap: int = 0) -> None:
@@ -186,7 +186,7 @@ class Machine:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.graph = Ledger()
+        self.graph = Ledger(program.fanout)
         self.world = World(program.inputs, program.definitions)
         self.top = LiveFrame(None, self.world.top.names).within(None)
         self.inputs: dict[str, Source] = {}

@@ -126,6 +126,7 @@ class Program:
     definitions: dict[str, Expr]
     homes: Homes
     gap: int
+    fanout: int
     steps: list[Step]
 
 
@@ -176,7 +177,9 @@ def key_of(key: Key, item: int) -> int:
 NUMBERS = st.integers(0, 4)
 ABSENCES = st.sampled_from([Waiting("a"), Waiting("b"), Broken("x"), Broken("y")])
 INT_OUTCOMES: st.SearchStrategy[Outcome] = st.one_of(NUMBERS, NUMBERS, NUMBERS, ABSENCES)
-LISTS = st.lists(st.integers(0, 5), max_size=5)
+LISTS = st.lists(st.integers(0, 5), max_size=12)
+FANOUTS = st.sampled_from([2, 2, 3, 32])
+"""Mostly so few that short lists have trees of several levels."""
 LIST_OUTCOMES: st.SearchStrategy[Outcome] = st.one_of(LISTS, LISTS, LISTS, ABSENCES)
 INTS = ("i0", "i1", "i2")
 LIST_INPUTS = ("l0", "l1")
@@ -301,6 +304,7 @@ def programs(draw: st.DrawFn) -> Program:
         definitions,
         draw(st.sampled_from(Homes)),
         draw(st.sampled_from([0, 1, 64])),
+        draw(FANOUTS),
         [Step({}, observed), *draw(steps_of(names, INTS + LIST_INPUTS))],
     )
 
@@ -373,5 +377,6 @@ def exchanges(draw: st.DrawFn) -> Program:
         pool.definitions,
         draw(st.sampled_from(Homes)),
         draw(st.sampled_from([0, 64])),
+        draw(FANOUTS),
         [Step({}, frozenset(routers)), *steps],
     )

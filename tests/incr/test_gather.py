@@ -138,6 +138,60 @@ def test_members_added_and_removed_one_by_one_at_one_place(where: str) -> None:
     assert model.tree.root is None
 
 
+@pytest.mark.parametrize("where", ["front", "middle", "back"])
+def test_leaves_that_empty_bit_by_bit_leave_the_tree(where: str) -> None:
+    """The list is right after each step, down to where the tree is made anew."""
+    model = Model(40, fanout=2)
+    while len(model.members) > 8:
+        last = len(model.members) - 1
+        start = {"front": 0, "middle": last // 2, "back": last}[where]
+        model.splice(start, start + 1, [])
+        model.step()
+
+
+def test_a_member_that_stands_several_times_stays_while_it_stands_anywhere() -> None:
+    """Within one leaf and in several; it is let go with the last of them, and not before."""
+    model = Model(40, fanout=2)
+    twice = model.new()
+    for place in (10, 10, 11, 25):
+        model.splice(place, place, [twice])
+        model.step()
+    model.splice(12, 12, [model.new() for _ in range(4)])
+    model.step()
+    for _ in range(4):
+        assert twice not in model.graph.gone
+        place = model.members.index(twice)
+        model.splice(place, place + 1, [])
+        model.step()
+    assert twice in model.graph.gone
+    assert not list(twice.get_users())
+
+
+def test_a_member_may_be_replaced_by_itself() -> None:
+    """It is needed all the time."""
+    model = Model(40, fanout=2)
+    for start in (0, 7, 39):
+        model.splice(start, start + 1, [model.members[start]])
+        model.step()
+    assert not [node for node in model.graph.gone if isinstance(node, Source)]
+
+
+def test_a_refused_member_leaves_no_user_behind() -> None:
+    """What stood beside it in vain is let go, what was there already stays."""
+    model = Model(40, fanout=2)
+    graph = model.graph
+    bad = graph.map(lambda x: x, model.tree)
+    observer = graph.observe(bad)
+    graph.stabilise()
+    fine, there = model.new(), model.members[20]
+    with pytest.raises(Cycle):
+        model.tree.splice(graph, 20, 20, [fine, there, bad], [0, 1, 2])
+    graph.drop(observer)
+    model.step()
+    assert fine in graph.gone
+    assert len(list(there.get_users())) == 1
+
+
 def test_of_several_absences_the_highest_wins_and_then_the_leftmost() -> None:
     """Wherever in the tree they are."""
     model = Model(3000)

@@ -1,5 +1,6 @@
 """Components: boxes made from primitives, which are followed while they are needed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,9 @@ from pycurrent.term import (
     Ok,
     Output,
     Primitive,
+    Runtime,
     Stats,
+    Subscription,
     Var,
     active,
     component,
@@ -74,6 +77,48 @@ def test_the_new_source_is_followed_before_the_old_one_is_let_go() -> None:
     assert events == ["+a", "+b", "-a"]
     steps.stop()
     assert events == ["+a", "+b", "-a", "-b"]
+
+
+class Stuck(Primitive[str]):
+    """A source that can't be let go."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[str]:
+        return StuckSubscription(self.name)
+
+
+class StuckSubscription(Subscription[str]):
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def read(self) -> tuple[Output[str], Metadata | None]:
+        return Ok(self.name), None
+
+    def close(self) -> None:
+        raise OSError(f"{self.name} is stuck")
+
+
+def test_a_source_that_can_not_be_closed_is_told_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whether its input changes, fails or is needed no longer: nothing else is disturbed."""
+    var: Var[str] = Var("v", "a")
+    other: Tap[int] = Tap("other", Ok(1))
+    steps = Steps(pair(component("follow", Stuck, var.get()), other.current()))
+    var.set("b")
+    assert steps.step() == Ok(("b", 1))
+    var.set(Failed("why"))
+    assert steps.step() == Failed("why")
+    assert steps.stats == Stats(ok=1, failed=1, blocked=1)
+    var.set("c")
+    assert steps.step() == Ok(("c", 1))
+    steps.stop()
+    assert other.open == []
+    assert caplog.messages == [
+        f"a StuckSubscription can't be closed: OSError: {name} is stuck" for name in "abc"
+    ]
 
 
 @pytest.mark.parametrize("absent", [Failed("why"), READY])
