@@ -68,13 +68,13 @@ class Checkpointer:
         self._run("PASSIVE")
 
     def _tidy(self) -> None:
-        # What takes time, the copying, blocks nobody; and then there is nothing left to copy.
+        # The copying, which takes time, blocks nobody; the truncation then has nothing to copy.
         self._run("PASSIVE", "TRUNCATE")
 
     def _run(self, *modes: str) -> None:
-        # Not made anew if somebody has removed it.
+        # Don't make the file again if somebody has removed it.
         uri = f"{self._path.as_uri()}?mode=rw"
-        # What can't be moved now, say because the disk is full, stays safe in the log.
+        # Data that can't be moved now, because the disk is full for example, stays safe in the log.
         with (
             suppress(sqlite3.Error),
             closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0)) as connection,

@@ -10,7 +10,7 @@ example, loses nothing: the next one writes everything.
         │              │                         of its key from then on
         └──────────────┴──killed──► interrupted  found by the next `open`: no result
 
-A job can end without having been started. What a commit writes is a job as it is then: one that
+A job can end without having been started. A commit writes the present state of a job: one that
 began and ended between two commits is written once.
 """
 
@@ -85,7 +85,7 @@ class Database(DatabaseReader):
         self.damage: StoreDamaged | None = None
         #: When the database was last opened to be written.
         self._write("set_setting", ("opened", time_text(datetime.now(UTC))))
-        # Those of an engine that was killed.
+        # The jobs of an engine that was killed.
         self._write("interrupt_unended", ())
         self._has_unsettled = bool(self._read("has_unsettled", ()))
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
@@ -128,7 +128,7 @@ class Database(DatabaseReader):
             return
         self._closed = True
         try:
-            # Also to files that were moved away: whoever did that may still want what is in them.
+            # Also to files that were moved away: their new owner may still want the records.
             self._save()
             self.check()
         finally:

@@ -41,13 +41,13 @@ class StoreError(PycurrentError):
 
 
 class StoreFull(StoreError):
-    """The disk takes no more data. What was to be written is kept; the next commit tries again."""
+    """The disk takes no more data. The records are kept, and the next commit tries again."""
 
     brief = "the disk of the database is full or failing"
 
 
 class StoreBusy(StoreError):
-    """Another program locks the database. What was to be written is kept, as with `StoreFull`."""
+    """Another program locks the database. The records are kept, as with `StoreFull`."""
 
     brief = "another program holds the lock of the database"
 
@@ -59,8 +59,8 @@ class StoreReadOnly(StoreError, UsageError):
 
 
 class StoreGone(StoreError):
-    """The database's files were moved or removed while they were in use. What was to be written is
-    kept, as with `StoreFull`: it is written if they come back.
+    """The database's files were moved or removed while they were in use. The records are kept, as
+    with `StoreFull`, and written if the files come back.
     """
 
     brief = "the database was moved or removed"

@@ -157,7 +157,7 @@ class _Collector:
         days = []
         for folder in sorted(self._state_dir.jobs.iterdir()):
             if _DAY.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():
-                with suppress(ValueError):  # What looks like a day need not be one.
+                with suppress(ValueError):  # Not every such name is a date.
                     days.append((folder, date.fromisoformat(folder.name)))
         return [(folder, day) for folder, day in days if day <= last]
 

@@ -92,7 +92,7 @@ INSERT INTO log_rule (pattern, report, score) VALUES (?, ?, ?)
 DELETE FROM log_rule WHERE pattern = ?;
 
 -- name: setting
--- What is remembered under a name.
+-- The value that is remembered under a name.
 SELECT value FROM setting WHERE name = ?;
 
 -- name: set_setting

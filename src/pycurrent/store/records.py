@@ -40,8 +40,8 @@ class JobEnd(Enum):
 class JobRecord:
     """One job, ended or not. The fields are the columns of the table `job`.
 
-    Those with a default are written again as the job goes on. (That is why this is not frozen:
-    the database changes its own record of a running job in place. A reader gets a copy.)
+    Fields with a default are written again as the job goes on. (That is why this is not frozen: the
+    database changes its own record of a running job in place. A reader gets a copy.)
     `created`, `started` and `finished` are aware, in UTC.
     """
 

@@ -106,7 +106,7 @@ def _logged(path: Path, connection: sqlite3.Connection, quiet_seconds: float) ->
             size = path.stat().st_size / (1 << 20)
             _log.warning(
                 "the database %s (%.0f MB) is being brought to the schema of this version; if this"
-                " is stopped, nothing is lost and it begins anew",
+                " is stopped, nothing is lost and it begins again",
                 path,
                 size,
             )
@@ -250,8 +250,8 @@ def _check(path: Path, connection: sqlite3.Connection, *, newest: int) -> int:
 def _connect_read_only(path: Path) -> sqlite3.Connection:
     """A connection that only reads, where the right to read is all that there is, too.
 
-    SQLite wants to make files beside a database in WAL mode, be it only to read it. Where it
-    can't, nobody else does so now, and what the log holds decides how it is read without them.
+    SQLite makes files beside a database in WAL mode even to read it. If it can't, nobody else
+    writes now, and the content of the log decides how to read without these files.
     """
     if not os.access(path, os.R_OK):
         raise unreadable(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))

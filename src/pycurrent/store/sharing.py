@@ -1,6 +1,6 @@
 """The sharing of a state directory: its owner may read it, or the owner's group too.
 
-This is about what is made from now on. What is there keeps its mode: people may have chosen it.
+This is about new files. Existing ones keep their mode: people may have chosen it.
 The umask of the process stays as it is, as its commands have it, too.
 """
 
@@ -26,7 +26,7 @@ class Sharing(Enum):
         return self.value | (self.value & 0o444) >> 2
 
     def make_folder(self, path: Path) -> bool:
-        """Makes a folder; False if there is one. Those above it are made as the umask says."""
+        """Make a folder; False if it exists. Missing parents get the mode of the umask."""
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             path.mkdir(self.folder_mode)

@@ -28,7 +28,7 @@ from pycurrent.store.sharing import Sharing, check_writable
 _VERSION = 1
 _FOLDERS = ("job", "db", "git", "run", "tmp")
 
-# What an operation's id keeps in a file name.
+# The characters that a file name does not keep from an operation's id.
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST_OP = 64
 # An odd step goes through all numbers of a power of two before it comes back to the first.

@@ -9,11 +9,11 @@ CREATE TABLE job_4 (
     seq          INTEGER PRIMARY KEY,
     -- The path of the log below job/, without ".log".
     job_id       TEXT NOT NULL UNIQUE,
-    -- What was run: the operation's id, and its key in readable form and as a digest.
+    -- The work: the operation's id, and its key in readable form and as a digest.
     op           TEXT NOT NULL,
     key          TEXT NOT NULL,
     key_digest   TEXT NOT NULL,
-    -- What the key was set to (JSON); NULL for operations that have no value.
+    -- The value that the key was set to (JSON); NULL for operations without values.
     value        TEXT,
     value_digest TEXT,
     -- 0, 1, 2 ... for each (op, key_digest). A job that was interrupted or superseded left no
@@ -34,7 +34,7 @@ CREATE TABLE job_4 (
                              OR ended = 'interrupted'),
     -- The result: JSON of what was made, or the message of the failure.
     outcome      TEXT,
-    -- Whose failure it is; NULL: the work's own ("real"), or it has not failed.
+    -- The kind of the failure; NULL: the work's own ("real"), or it has not failed.
     kind         TEXT CHECK (kind = 'infra' OR kind = 'timeout' OR kind = 'cancelled'),
     -- 1 if somebody asked for this result to be made again.
     rebuild      INTEGER NOT NULL DEFAULT 0 CHECK (rebuild IN (0, 1)),
@@ -73,7 +73,7 @@ CREATE INDEX job_unended ON job (job_id) WHERE ended IS NULL;
 CREATE INDEX job_unsettled ON job (op, key_digest, seq)
  WHERE ended = 'superseded' OR ended = 'interrupted';
 
--- What people ask from a shell: one row for each build that has a result, rebuilds included.
+-- For queries from a shell: one row for each build that has a result, rebuilds included.
 -- value: what the key was set to, or what was made from it.
 CREATE VIEW cache AS
 SELECT op, key, job_id, build, ended = 'ok' AS ok,
@@ -117,7 +117,7 @@ CREATE TABLE use_label (
 ) WITHOUT ROWID;
 CREATE INDEX use_label_use ON use_label (use);
 
--- What the pipeline reads from outside, and its last value.
+-- The inputs that the pipeline reads from outside, with their last values.
 CREATE TABLE input (
     id     INTEGER PRIMARY KEY,
     -- Its identity: for a monitor, how it describes itself.
@@ -129,8 +129,8 @@ CREATE TABLE input (
     since  TEXT NOT NULL
 );
 
--- One row for each event from outside: an input that was read anew, a person's action, a timer,
--- a start. What follows from it inside, be it 10,000 jobs, has no rows here.
+-- One row for each event from outside: an input that was read again, a person's action, a timer,
+-- a start. Its effects inside, even 10,000 jobs, have no rows here.
 CREATE TABLE change (
     id      INTEGER PRIMARY KEY,
     at      TEXT NOT NULL,
@@ -139,7 +139,7 @@ CREATE TABLE change (
     input   INTEGER REFERENCES input (id),
     old     TEXT,
     new     TEXT,
-    -- Who or what made it, where that is known, and what it is in a line.
+    -- The person or thing that made it, if known, and the event in a line.
     by      TEXT,
     summary TEXT NOT NULL
 );
@@ -154,8 +154,8 @@ CREATE TABLE job_change (
 ) WITHOUT ROWID;
 CREATE INDEX job_change_change ON job_change (change);
 
--- Whoever removes a job removes what explains it. (Foreign keys are not enforced here: that
--- would cost each write.)
+-- Removing a job removes its explanation. (Foreign keys are not enforced here: that would cost
+-- each write.)
 CREATE TRIGGER job_removed AFTER DELETE ON job BEGIN
     DELETE FROM use_label WHERE use IN (SELECT id FROM job_use WHERE job = old.seq);
     DELETE FROM job_use WHERE job = old.seq;
