@@ -133,6 +133,18 @@ def test_runs_without_a_result_go(site: Site, tmp_path: Path) -> None:
         assert site.jobs() == site.logs() == {last, young}
 
 
+def test_a_run_is_as_old_as_its_end(site: Site) -> None:
+    """Of one that was interrupted nobody knows the end: then its start counts, else its creation."""
+    superseded, started, waiting = (site.begin("a", OLD) for _ in range(3))
+    site.database.start_job(superseded, started=OLD, level="average")
+    site.database.finish_job(superseded, JobEnd.SUPERSEDED, finished=YOUNG)
+    site.database.start_job(started, started=YOUNG, level="average")
+    site.database.finish_job(started, JobEnd.INTERRUPTED)
+    site.database.finish_job(waiting, JobEnd.INTERRUPTED)
+    assert site.collect().jobs == [waiting]
+    assert site.jobs() == {superseded, started}
+
+
 def test_a_dry_run_tells_what_a_run_does(site: Site) -> None:
     """A dry run changes nothing, and reports what the run after it does."""
     for when in (OLD, OLD, OLD + 5 * DAY):
