@@ -243,6 +243,26 @@ async def test_what_a_stage_wants_instead_takes_its_place(engine: OpenEngine) ->
         assert pool.used == 0
 
 
+async def test_a_run_that_others_still_need_keeps_its_place(engine: OpenEngine) -> None:
+    """A stage that no longer wants it goes to the end of the queue."""
+    pool = Pool("p", 1)
+    pool.used = 1
+    op = Fetch(pool, [])
+    first = Var("first", "b1")
+
+    def pipeline() -> Current[Any]:
+        others = [component("x", op.get, constant(key)) for key in ("b1", "c1")]
+        return all([component("x", op.get, first.get()), *others])
+
+    async with engine(pipeline) as h:
+        await h.settle()
+        first.set("a2")
+        await h.settle()
+        assert [job.description for job in pool.waiting] == ["fetch b1", "fetch c1", "fetch a2"]
+        pool._release()
+        await h.settle()
+
+
 async def test_a_run_that_had_begun_leaves_no_place(engine: OpenEngine) -> None:
     """It had its turn: what follows it comes after the others."""
     pool = Pool("p", 1)

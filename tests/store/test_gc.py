@@ -134,7 +134,7 @@ def test_runs_without_a_result_go(site: Site, tmp_path: Path) -> None:
 
 
 def test_a_run_is_as_old_as_its_end(site: Site) -> None:
-    """Of one that was interrupted nobody knows the end: then its start counts, else its creation."""
+    """The end of an interrupted run is not known: its start counts, or else its creation."""
     superseded, started, waiting = (site.begin("a", OLD) for _ in range(3))
     site.database.start_job(superseded, started=OLD, level="average")
     site.database.finish_job(superseded, JobEnd.SUPERSEDED, finished=YOUNG)
