@@ -13,7 +13,7 @@ from .source_names import SOURCE, names_of_source
 
 PAGE = SOURCE.parents[1] / "docs" / "glossary.md"
 
-LATER = {"StageRef"}
+LATER: frozenset[str] = frozenset()
 """Names that are decided, and that the code does not have yet."""
 
 
