@@ -15,8 +15,10 @@ from pycurrent.term import (
     Ok,
     Var,
     component,
+    constant,
     metadata,
     pair,
+    seq,
 )
 
 from .workshop import (
@@ -169,6 +171,35 @@ async def test_two_values_for_one_key_are_an_error_that_names_both(
         await h.settle()
         assert h.output == Ok((Failed('put k is set to two values at once: "1" and "3"'),) * 2)
         check(h)
+
+
+async def test_nothing_expires_during_a_conflict(engine: OpenEngine, shop: Workshop) -> None:
+    """The schedule of a user that has gone when it is over does not count any more."""
+    wishes = {name: Var[str | None](name, "one") for name in ("scheduled", "plain", "other")}
+    op = Put(shop)
+
+    def user(name: str) -> Current[Any]:
+        schedule = Schedule(5 * SECOND) if name == "scheduled" else None
+
+        def wanted(value: str | None) -> Current[Any]:
+            if value is None:
+                return constant(None)
+            return component(name, lambda: op.set("k", value, schedule=schedule))
+
+        return wishes[name].get().bind(wanted).state()
+
+    async with engine(lambda: seq([user(name) for name in wishes])) as h:
+        await h.settle()
+        shop.work.succeed()
+        await h.settle()
+        wishes["other"].set("two")
+        await h.settle()
+        await h.advance(6 * SECOND)
+        wishes["other"].set(None)
+        wishes["scheduled"].set(None)
+        await h.settle()
+        assert h.output == Ok([Ok(None), Ok("done"), Ok(None)])
+        assert len(shop.begun) == 1
 
 
 # Latched

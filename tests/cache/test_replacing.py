@@ -201,6 +201,33 @@ async def test_a_value_that_changes_keeps_its_place_in_the_queue(engine: OpenEng
         assert op.pool.used == 0
 
 
+async def test_a_place_that_was_given_up_is_not_kept(engine: OpenEngine) -> None:
+    """If the value that is set already is wanted again, the next new value is the last in turn."""
+    op = Pooled()
+    value, other = Var("value", 0), Var("other", False)
+
+    def pipeline() -> Current[Any]:
+        a = component("a", lambda wanted: op.set("a", wanted), value.get())
+        b = component("b", lambda: op.set("b", 0))
+        return all([a, other.get().bind(lambda yes: b if yes else constant(None))])
+
+    async with engine(pipeline) as h:
+        await h.settle()
+        op.go.set()
+        await h.settle()
+        op.pool.used = 1
+        value.set(1)
+        await h.settle()
+        other.set(True)
+        await h.settle()
+        assert [job.description for job in op.pool.waiting] == ["pooled a 1", "pooled b 0"]
+        value.set(0)
+        await h.settle()
+        value.set(2)
+        await h.settle()
+        assert [job.description for job in op.pool.waiting] == ["pooled b 0", "pooled a 2"]
+
+
 class Fetch(Builder[str, None]):
     """Waits for a pool."""
 
