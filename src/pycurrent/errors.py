@@ -10,11 +10,11 @@ class PycurrentError(Exception):
 
 
 class UsageError(PycurrentError):
-    """What was asked for can't be done as asked: the command line exits with status 2."""
+    """Something was used wrongly; the command line exits with status 2."""
 
 
 class WrongKind(UsageError, TypeError):
-    """Something of another kind was given than what was asked for.
+    """An argument is of the wrong kind.
 
-    Also the `TypeError` that Python itself would raise.
+    It is also the `TypeError` that Python itself would raise.
     """

@@ -1,6 +1,6 @@
 """The acts of people on jobs: to rebuild, to cancel, to approve.
 
-Each is written once, here, for whoever asks: handles, the service, the code of a plugin. `by` names
+Each is written once, here, for all callers: handles, the service, the code of a plugin. `by` names
 who asks and `reason` says why; both go to the job's log, and those of a rebuild to its cause.
 """
 

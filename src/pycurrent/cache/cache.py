@@ -187,7 +187,7 @@ class Cache:
         op_type = self.op_type(type(operation))
         self.acts.rebuild(op_type.id, op_type.key(key).digest, cause)
 
-    # What instances ask for: see `instance_host.py`
+    # For instances: see `instance_host.py`
 
     def new_job(
         self,
@@ -296,11 +296,11 @@ class Cache:
     async def aclose(self) -> None:
         """Cancel what runs. Its work is run again by the next engine that needs it.
 
-        What does not end is left alone, and is in `OpenEngine.left_alone`.
+        A job that does not end is left alone, and is in `OpenEngine.left_alone`.
         """
         for instance in list(self._making):
             run = instance.run
-            # What a person has cancelled is to stay so.
+            # A job that a person has cancelled stays so.
             if run is not None and run.job.cancelled is None:
                 instance.abandon(run, Abandoned.STOPPING)
         self._launch()

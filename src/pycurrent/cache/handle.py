@@ -64,10 +64,10 @@ class Handle:
                 return Active(Activity.READY)
 
     def rebuild(self, by: str | None = None, reason: str | None = None) -> str:
-        """Run it again; gives the id of the new job. While it runs it changes nothing.
+        """Run it again; return the id of the new job. While it runs this changes nothing.
 
-        What can't be started now, since nobody needs it or because of a conflict, is run once
-        it can be; then it is the id of the last job that is returned.
+        If it can't start now, because nobody needs it or because of a conflict, it runs once it
+        can; then this returns the id of the last job.
         """
         self._check_thread("rebuild")
         run = self.acts.rebuild(self.op, self.digest, Asked(by, reason))

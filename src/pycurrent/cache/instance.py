@@ -21,8 +21,8 @@ the only place where runs are started or abandoned, but for a rebuild that someb
 |         | or if it has not begun      |                      | or if it has not begun          |
 
 Only work that has begun is protected from being abandoned. The run that follows one which had not
-begun takes its place in the queues, be it for another target of this key, or for another key that
-the same component wants instead; no approval of the old one counts for it.
+begun takes its place in the queues, for another target of this key or for another key that the same
+component wants instead; no approval of the old one counts for it.
 
 A rebuild moves Known to Unknown, and so does the expiry of a schedule; but then the outcome is
 *latched*: still reported, to those who want the target that it is for, while the next run is at
@@ -265,7 +265,7 @@ class Instance:
     def _never_begun(
         self, demand: Demand, cause: Cause, error: OSError, latched: Result | None
     ) -> None:
-        """The log could not be made, so nothing is run. Such a failure is not recorded."""
+        """Handle a log that could not be made: nothing runs, and the failure is not recorded."""
         failure = Failed(f"can't create the log: {error.strerror}", kind=FailureKind.INFRA)
         if blame(error) is Blame.SHORTAGE:
             attempt = cause.attempt if isinstance(cause, MachineFailed) else 1

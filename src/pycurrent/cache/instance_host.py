@@ -24,7 +24,7 @@ class InstanceHost(Protocol[I_contra]):
     pauses: Pauses
     left_places: dict[Callable[[], None], Tickets]
     """Within a step: the places in queues of runs that are given up before they have begun, by
-    the `changed` of those who wanted them. What the same component wants instead takes them.
+    the `changed` of those who wanted them. The next run for the same component takes them.
     """
 
     def new_job(

@@ -37,7 +37,7 @@ class Builder(CachedOperation, Generic[K, V]):
     async def build(self, job: Job, key: K) -> V:
         """Make the value; `await job.start(level=...)` before the work.
 
-        What it raises is the failure of the key, until someone asks for a rebuild.
+        An exception is the failure of the key, until someone asks for a rebuild.
         """
 
     def describe(self, key: K) -> str:

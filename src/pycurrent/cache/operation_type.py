@@ -71,8 +71,8 @@ class OperationType:
         text = self._value.encode(value)
         return TargetValue(value, text, digest(text))
 
-    # What a run gets and gives is its own: it may change it, and so may the pipeline. And it is
-    # the same for all keys that are equal, and in the run that makes a result and in the next.
+    # A run gets and gives its own objects: it may change them, and so may the pipeline. They are
+    # the same for all equal keys, and in the run that makes a result and in the next.
 
     def given_key(self, key: Key) -> Any:
         """The key as a run gets it. One that has more than its text comes as it is.

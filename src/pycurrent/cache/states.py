@@ -146,7 +146,7 @@ class Pausing:
     until: datetime
     timer: Timer
     cause: MachineFailed
-    """That of the next run."""
+    """The cause of the next run."""
     latched: Result | None
 
     @property
@@ -162,7 +162,7 @@ class Making:
     latched: Result | None = None
     """The last outcome, as long as it may be reported."""
     before: Result | None = None
-    """What was known, and still is if the run is given up before its work has begun."""
+    """The earlier result, which counts again if the run is given up before its work has begun."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """The end of all jobs of an engine: waited for, hurried, and at last left alone.
 
 A job that is cancelled as its engine stops has a *grace* to end in. One that is still there is
-told again, each second, for half as long; then it is left alone, and said to be: whoever stops an
-engine (a person, a service manager) is to get it stopped. The grace begins when the commands have
+told again, each second, for half as long; then it is left alone, and named: a person or service
+manager that stops an engine must get it stopped. The grace begins when the commands have
 ended that the job was running: they have a grace of their own, or were said not to be cancellable.
-What a job runs to tidy up has six graces.
+Commands that clean up have six graces.
 """
 
 from __future__ import annotations

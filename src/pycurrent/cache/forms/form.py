@@ -4,11 +4,11 @@ A `Form` is a pair of closures that is made once per type (by `derive`), so that
 reading a value looks at no type twice. Writing makes text directly; reading starts from what the
 standard library's parser made of the text.
 
-What canonical means here: no spaces; the keys of objects and the elements of sets in the order
+Canonical means: no spaces; the keys of objects and the elements of sets in the order
 of their text; non-ASCII characters as they are; numbers, dates and so on in one spelling each, so
-that values that are equal within their type give the same text. What tells apart two types that
-share a place (a union, `object`) is written only where it is needed, as `{"$tag":value}`. A `$`
-at the start of a key is ours; a user's key that starts with one gets a second one.
+that values that are equal within their type give the same text. A tag distinguishes
+two types that share a place (a union, `object`), but only if necessary: `{"$tag":value}`. A `$` at
+the start of a key is ours; a user's key that starts with one gets a second one.
 
 Why not a library: msgspec, which came nearest, has no unions of `str | Path` or of two
 dataclasses, writes NaN as null and a value that is not of the declared type, and doesn't name the

@@ -124,7 +124,7 @@ def declarations(cls: type, args: tuple[object, ...], scope: Scope) -> list[Decl
 
 def _field_names(cls: Any, hints: Mapping[str, object]) -> list[str]:
     if dataclasses.is_dataclass(cls):
-        # What doesn't count for equality can't count for the canonical text.
+        # Fields that don't count for equality can't count for the canonical text.
         return [field.name for field in dataclasses.fields(cls) if field.compare]
     if is_named_tuple(cls):
         return list(cls._fields)

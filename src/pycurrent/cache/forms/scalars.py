@@ -83,7 +83,7 @@ def _read_float(tree: object) -> float:
 
 NONE = Form(_write_none, _read_none)
 
-# Those that are written as a string
+# Types that are written as a string
 
 
 def _spelled(cls: type, spell: Callable[[Any], str], parse: Callable[[str], object]) -> Form:
@@ -163,7 +163,7 @@ def _spell_bytes(value: bytes) -> str:
     return base64.b64encode(value).decode("ascii")
 
 
-# Those that are written as a number
+# Types that are written as a number
 
 _MICROSECOND = timedelta(microseconds=1)
 
