@@ -202,6 +202,35 @@ async def test_nothing_expires_during_a_conflict(engine: OpenEngine, shop: Works
         assert len(shop.begun) == 1
 
 
+async def test_a_conflict_is_over_once_nobody_wants_anything(
+    engine: OpenEngine, shop: Workshop
+) -> None:
+    """Whoever comes later, while the old run goes on, does not see it for a moment."""
+    wishes = [Var[str | None]("a", "one"), Var[str | None]("b", "two")]
+    op, seen = Put(shop), list[Any]()
+
+    def user(wish: Var[str | None]) -> Current[Any]:
+        def wanted(value: str | None) -> Current[Any]:
+            return constant(None) if value is None else put(op, constant(value))
+
+        return wish.get().bind(wanted).state()
+
+    wishes[1].set(None)
+    async with engine(lambda: seq([user(wish) for wish in wishes]).map(seen.extend)) as h:
+        await h.settle()
+        wishes[1].set("two")
+        await h.settle()
+        assert any(isinstance(output, Failed) for output in seen)
+        for wish in wishes:
+            wish.set(None)
+        await h.settle()
+        seen.clear()
+        wishes[0].set("one")
+        await h.settle()
+        assert RUNNING in seen
+        assert not any(isinstance(output, Failed) for output in seen)
+
+
 # Latched
 
 
