@@ -30,7 +30,7 @@ from pycurrent.engine.collector import paused_collector
 from pycurrent.engine.open_resources import EngineParts, OpenResources
 from pycurrent.engine.problems import Effect, Problem
 from pycurrent.engine.quiescence import BusyToken
-from pycurrent.engine.services import Services
+from pycurrent.engine.services import EngineServices
 from pycurrent.engine.step import JobHandle, Listeners, Step
 from pycurrent.errors import PycurrentError
 from pycurrent.incr import Node
@@ -80,7 +80,7 @@ class OpenEngine(OpenResources):
         their work may still go on in this process.
         """
         self._listeners = listeners
-        self._services = Services()
+        self._services = EngineServices()
         self._jobs: dict[str, JobHandle] = {}
         self._crash: asyncio.Future[None] = self.loop.create_future()
         self._is_closed = False

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Services:
+class EngineServices:
     """The services of one engine, and their hooks around its steps and at its end."""
 
     def __init__(self) -> None:
