@@ -1,9 +1,9 @@
 """The events of an engine, for followers whose connection may break.
 
-Events come in numbered *batches*. The last ones are kept, in a ring of bounded size, so that
-who has lost the connection can go on after the last batch it has seen. Nothing is queued for a
-follower: it is handed the next batch when it has dealt with the last one. One that is so slow
-(or was away for so long) that its next batch has left the ring is told to read everything anew.
+Events come in numbered *batches*. A ring of bounded size keeps the last ones, so that a follower
+that has lost the connection can continue after the last batch it has seen. Nothing is queued for a
+follower: it gets the next batch when it has dealt with the last one. If it is so slow (or was away
+for so long) that its next batch has left the ring, it has to read everything again.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class StatesChanged:
 
 @dataclass(frozen=True, slots=True)
 class StructureChanged:
-    """The diagram has other boxes, labels or edges than before: it is to be read anew."""
+    """The diagram has other boxes, labels or edges than before: read it again."""
 
     version: int
 
@@ -94,7 +94,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """Earlier batches are gone from the ring: the follower has to read everything anew."""
+    """Earlier batches have left the ring: the follower has to read everything again."""
 
     number: int
 

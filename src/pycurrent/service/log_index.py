@@ -36,9 +36,7 @@ class LogLine:
     text: str
     """Without its end; control sequences included."""
     cut: int
-    """How many bytes of it are left out. Those are not that it has overwritten itself, nor its
-    end.
-    """
+    """How many of its bytes are left out, not counting overwritten ones and its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +145,7 @@ class LogIndex:
             for _ in range(min(count, known.total - first)):
                 begin = file.tell()
                 line = _read_line(file)
-                # What is read counts, though less of it may be left to see.
+                # All bytes read count, although fewer of them may be shown.
                 left -= min(file.tell() - begin, _LARGEST_COST)
                 if left < 0 and lines:
                     break
@@ -174,7 +172,7 @@ def style_after(style: bytes, data: bytes) -> bytes:
     """The sequences that set the colours after some data, if `style` did before it."""
     if b"\x1b[" not in data:
         return style
-    # What comes before the last plain reset makes no difference: skipped fast.
+    # Anything before the last plain reset makes no difference: skip it fast.
     reset = max(data.rfind(b"\x1b[0m"), data.rfind(b"\x1b[m"))
     if reset >= 0:
         style, data = b"", data[reset + 3 :]
@@ -229,7 +227,7 @@ def _read_long_line(file: BinaryIO, head: bytes) -> tuple[bytes, int]:
     if (back := end.find(b"\r") + 1) > 0:
         return end[back:], 0
     if last > 0:
-        # What has overwritten the line is itself too long to be shown.
+        # The text that has overwritten the line is itself too long to show.
         head = _read_at(file, begin + last)
     shown = _whole_letters(head[: size - last])
     return shown, size - last - len(shown)

@@ -125,7 +125,7 @@ class Metrics:
                 case JobState.RUNNING if job is not None:
                     self._tell_wait(job, now)
                 case _ if change.stage.job_id is not None:
-                    # What it waits for is a person, or it has ended.
+                    # It waits for a person, or has ended.
                     self._ready.pop(change.stage.job_id, None)
 
     def _tell_wait(self, job: JobView, now: float) -> None:

@@ -1,14 +1,15 @@
 """The diagram of a running pipeline, and what changes in it.
 
-To draw a large pipeline takes longer than a step, so drawings are kept. Two things keep them
-true:
+Drawing a large pipeline takes longer than a step, so drawings are kept. Two things keep them up to
+date:
 
-- the stages that a step has changed are told to followers, and put into the drawings, at the
-  pace of `TOLD_EVERY`: this costs as much as has changed;
-- a *redraw* draws anew what has been drawn, and tells what differs: boxes that are not stages
-  (gates, folds, items of lists) or are new, labels, edges. It is made while somebody follows,
-  after something has changed, and so seldom that it takes no more than a small part of the
-  time. Whoever asks for a drawing whose structure is known to have changed gets a new one.
+- the stages that a step has changed are reported to followers, and put into the drawings, at the
+pace
+  of `TOLD_EVERY`: the cost is proportional to the change;
+- a *redraw* draws everything again, and reports the differences: boxes that are not stages (gates,
+  folds, items of lists) or are new, labels, edges. It happens while somebody follows, after a
+  change, and so seldom that it takes only a small part of the time. A request for a drawing whose
+  structure is known to have changed gets a new one.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class _Drawing:
         ):
             graph = Graph(tuple(self.nodes.values()), self.edges, self.groups)
             last = self._snapshot = Snapshot(graph, version, stats, last_event)
-        # What was told since is in the diagram, or not of it: to hear of it does no harm.
+        # Later reports are in the diagram, or not about it: hearing them again does no harm.
         return last
 
     def show(self, states: Mapping[str, NodeState]) -> None:
@@ -234,7 +235,7 @@ class PipelineFeed:
         return max(TOLD_EVERY, (perf_counter() - began) / PART_OF_TIME)
 
     def _redraw_all(self) -> None:
-        """Draw anew what has been drawn, and tell what differs."""
+        """Draw everything again, and report the differences."""
         self._other = self._other_structure = False
         states: dict[str, NodeState] = {}
         restructured = False

@@ -69,7 +69,7 @@ class EngineView:
         engine.listen(self._stepped)
 
     def listen(self, listener: Changes) -> None:
-        """Have `listener` told after each step what has changed, be it nothing."""
+        """Call `listener` after each step with the changes, even if there are none."""
         self._listeners[listener] = None
 
     def overview(self, limit: int) -> Overview:
