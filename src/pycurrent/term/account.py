@@ -1,4 +1,4 @@
-"""The account of an engine's stages: how many are in which state, and which have changed."""
+"""Keeping account of an engine's stages: their number in each state, and the changed ones."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ T = TypeVar("T")
 class Stage(Node):
     """The living node of a component or of a named bind.
 
-    It may be read between two steps, in the engine's thread. Nodes that have been released stay
-    as they were last.
+    Read it between two steps, in the engine's thread. A released node stays as it was last.
     """
 
     __slots__ = ()
     state: State
     metadata: Metadata | None
-    """What is known about its output; None for a bind."""
+    """Facts about its output; None for a bind."""
 
     @property
     def term(self) -> Term:
-        """The term that it is the node of."""
+        """The term of this node."""
         assert isinstance(self.owner, Term)
         return self.owner
 
@@ -41,12 +40,12 @@ class Stage(Node):
 
     @property
     def is_alive(self) -> bool:
-        """False once it has been released, as nobody needs it any more."""
+        """False once it is released because nobody needs it any more."""
         return self.users is not None
 
     @property
     def status(self) -> Status:
-        """How its box is drawn."""
+        """The state of its box."""
         failure = failure_of(self.absent) if self.state is State.FAILED else None
         metadata = self.metadata
         if metadata is None:
@@ -72,7 +71,7 @@ class StageRuntime(Runtime):
 
 
 class Account:
-    """What the nodes of one engine's stages tell of themselves, and what they ask of the engine.
+    """Counts the stages of one engine, and connects their nodes to the engine.
 
     Counting takes O(1) for each change. `alive` are the terms that have a node. `requested` is
     called, from any thread, when something asks for a step.
@@ -87,7 +86,7 @@ class Account:
     ) -> None:
         self.services = services
         self.wake = requested
-        """An outside source has changed: have its node computed in the next step."""
+        """Have a node computed in the next step, because its source outside has changed."""
         self.examples = Examples()
         self.paths = Paths(lambda: (stage.term for stage in stages()))
         self._alive = alive
@@ -120,7 +119,7 @@ class Account:
     # Stages
 
     def count(self, stage: Stage, term: Term) -> None:
-        """A stage has come, blocked as yet."""
+        """Add a new stage. It is blocked at first."""
         if not self._showing[term]:
             self._counts[State.BLOCKED] += 1
         self._changed[stage] = None
@@ -132,7 +131,7 @@ class Account:
         self._changed[stage] = None
 
     def uncount(self, stage: Stage) -> None:
-        """A stage is released."""
+        """Take a released stage out."""
         self._counts[stage.state] -= 1
         self._changed.pop(stage, None)
         self.paths.remove(stage.term)
@@ -140,7 +139,7 @@ class Account:
             self._counts[State.BLOCKED] += 1
 
     def died(self, term: Term) -> None:
-        """A term has no node any more."""
+        """Note that a term has lost its node."""
         if self._borders:
             self._outdated.update(self._borders.get(term, {}))
 

@@ -80,7 +80,7 @@ def _fits_inline(fn: Callable[..., Any]) -> Fits:
 
 @functools.lru_cache(maxsize=1000)
 def _fits_of_method(function: FunctionType) -> Fits:
-    """What a method takes, of whatever object: there are few, and they stay with their class."""
+    """The checks for a method of any object. There are few methods, so they are kept."""
     return _fits_of_any(MethodType(function, object()))
 
 
@@ -92,7 +92,7 @@ def _fits_of_any(fn: Callable[..., Any]) -> Fits:
 
 
 def _checking(fn: Callable[..., Primitive[T]], fits: Fits) -> Callable[..., Primitive[T]]:
-    """The function, once it is sure that it gets what it takes."""
+    """Wrap the function so that it checks its arguments first."""
     if not fits:
         return fn
 
@@ -119,7 +119,7 @@ def _bound(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
 ) -> inspect.BoundArguments:
-    """Which argument is for which parameter. Raises `WrongKind`, in the function's words."""
+    """Match arguments to parameters. Raises `WrongKind`, in the function's words."""
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:

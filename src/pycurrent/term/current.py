@@ -1,7 +1,7 @@
-"""Currents, and what can be made of them.
+"""Currents and their combinators.
 
-Terms are built at any time, without an engine, and are never changed. What they do is
-described in the methods of `Current`; which nodes they become, in `shape`.
+Terms are built at any time, without an engine, and never change. The methods of `Current` say what
+they do; `term_graph` makes nodes from them.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ T_co = TypeVar("T_co", covariant=True)
 class Current(Term, Generic[T_co]):
     """A value of type T that is kept up to date: a term of a pipeline.
 
-    Functions that are given to the methods must not block and should be pure: the engine calls
-    them whenever an input has changed, and only then. What a function raises is the failure of
-    the term: a `Failure` with its message, others with their type too.
+    The functions that you give to the methods must not block and should be pure: the engine calls
+    them whenever an input has changed, and only then. If a function raises, the term fails: with
+    the message of a `Failure`, or with the type and message of another exception.
 
-    A current is not its value: what Python would do with the value (`if`, `==`, `len`, a text
-    made of it ...) raises `UsageError` and says what to write. Currents can be kept in sets and
-    as keys; `is` tells whether two are the same.
+    A current is not its value: to use it as one (`if`, `==`, `len`, a text made of it ...) raises
+    `UsageError`, which says what to write. Currents work in sets and as keys; `is` tells whether
+    two are the same.
     """
 
     __slots__ = ()
@@ -87,13 +87,13 @@ class Current(Term, Generic[T_co]):
         return f"<Current {type(self.shape).__name__} at {id(self):#x}>"
 
     def map(self, fn: Callable[[T_co], U], *, eq: Eq | None = None) -> Current[U]:
-        """The function of the value. A result that is equal to the last one stops there.
+        """Apply a function to the value. A result that is equal to the last one stops there.
 
-        Equal is what `==` says of two values of one type (or `eq(old, new)`); a comparison that
-        fails counts as a change, one by `eq` that fails is the term's failure. Values are shared
-        by all who use them: a function must not change its argument in place. It returns a
-        value: one that returns a current belongs in `bind`; what can be read only once (a
-        generator, a coroutine) is refused.
+        Results are compared by `==` and must be of one type (or by `eq(old, new)`). If `==` fails,
+        that counts as a change; if `eq` fails, the term fails. All users share the values: a
+        function must not change its argument in place. It must return a value: one that returns
+        a current belongs in `bind`, and a result that can be read only once (a generator, a
+        coroutine) is refused.
         """
         # The first is asked here already: chains of many thousands are built from these.
         if type(fn) is not FunctionType or fn.__code__.co_flags & LAZY:
@@ -103,7 +103,7 @@ class Current(Term, Generic[T_co]):
         return Current(Map(self, fn, eq), CONTEXT.get())
 
     def map_error(self, fn: Callable[[str], str]) -> Current[T_co]:
-        """The same, with another message where it failed."""
+        """The same current; `fn` changes the message of its failures."""
         check_function(fn, "map_error")
         return Current(MapError(self, fn), CONTEXT.get())
 
@@ -116,20 +116,20 @@ class Current(Term, Generic[T_co]):
     ) -> Current[U]:
         """Decide on the rest of the pipeline from the value.
 
-        What the function returned for the last value is no longer needed when the value
-        changes. With a name the decision is a stage, drawn as a box; otherwise it is drawn
-        only until it has been made. Prefer `map`, `list_map` or `option_map` where they do:
-        they can be drawn before anything has run.
+        When the value changes, the engine drops the part that the function returned for the last
+        value. With a name the decision is a stage, and drawn as a box; without one the diagram
+        shows it only until it is made. Prefer `map`, `list_map` or `option_map` where they
+        suffice: the diagram shows those before anything has run.
         """
         _check_bind(fn, name, eq)
         return Current(BindShape((self,), fn, name, eq), CONTEXT.get())
 
     def state(self, *, hidden: bool = False) -> Current[Output[T_co]]:
-        """The output itself as a value, be it failed or not known yet."""
+        """The output itself as a value, also if it failed or is not known yet."""
         return Current(StateOf(self, hidden), CONTEXT.get())
 
     def catch(self, *, hidden: bool = False) -> Current[Ok[T_co] | Failed]:
-        """The output as a value once it is known, be it failed."""
+        """The output as a value once it is known, also if it failed."""
         return Current(Catch(self, hidden), CONTEXT.get())
 
     def gate(self, on: Current[Any]) -> Current[T_co]:
@@ -142,10 +142,10 @@ class Current(Term, Generic[T_co]):
         return Current(Cutoff(self, eq), CONTEXT.get())
 
     def latch(self, *, infra: bool = False) -> Current[T_co]:
-        """The last known output, a failure too, while a new one is being made.
+        """Hold the last known output, a failure too, while a new one is being made.
 
-        With `infra` also the last value while the newer output is a failure of kind INFRA: what
-        was listed stays while the server can't be reached, say. The diagram then shows a box that
+        With `infra` it also holds the last value while the newer output is a failure of kind INFRA:
+        a listing stays while the server can't be reached, say. The diagram then shows a box that
         says so. After a restart there is nothing to hold before the first output.
         """
         return Current(Latch(self, infra), CONTEXT.get())
@@ -157,7 +157,7 @@ class Current(Term, Generic[T_co]):
     def collapse(self, *, key: str, value: str, input: Current[Any]) -> Current[T_co]:
         """The same, folded into one "+" box in the diagram.
 
-        It unfolds where the viewer sets `key` to `value`. `input` is what leads to the fold.
+        It unfolds for a viewer who sets `key` to `value`. `input` leads to the fold.
         """
         return Current(
             Collapse(self, key, value, _current(input, "collapse(input=)")), CONTEXT.get()
@@ -190,7 +190,7 @@ class Current(Term, Generic[T_co]):
         label: str | None = None,
         collapse_key: str | None = None,
     ) -> Current[None]:
-        """As `list_map`, without the results: None once all have succeeded."""
+        """Like `list_map`, without the results: None once all have succeeded."""
         _check_each("list_iter", fn, label, key=key, collapse_key=collapse_key)
         return Current(ListMap(self, fn, label, False, key, collapse_key), CONTEXT.get())
 
@@ -200,7 +200,7 @@ class Current(Term, Generic[T_co]):
         *,
         label: str | None = None,
     ) -> Current[U | None]:
-        """Apply a sub-pipeline to the value, or give None if it is None."""
+        """Apply a sub-pipeline to the value; None if the value is None."""
         _check_each("option_map", fn, label)
         return Current(OptionMap(self, fn, label, True), CONTEXT.get())
 
@@ -210,7 +210,7 @@ class Current(Term, Generic[T_co]):
         *,
         label: str | None = None,
     ) -> Current[None]:
-        """As `option_map`, without the result."""
+        """Like `option_map`, without the result."""
         _check_each("option_iter", fn, label)
         return Current(OptionMap(self, fn, label, False), CONTEXT.get())
 
@@ -261,7 +261,7 @@ def _check_each(
 
 
 def constant(value: T, *, label: str | None = None) -> Current[T]:
-    """A value that never changes. With a label it is drawn."""
+    """A value that never changes. With a label the diagram shows it."""
     check_value(value, "constant")
     if label is not None:
         check_text(label, "constant(label=)")
@@ -275,7 +275,7 @@ def fail(message: str) -> Current[Any]:
 
 
 def active(activity: Activity) -> Current[Any]:
-    """A current that is not known yet, and never will be."""
+    """A current that never gets a value."""
     if not isinstance(activity, Activity):
         raise WrongKind(f"active takes an Activity, not {shown(activity)}: Activity.RUNNING, say")
     return Current(Constant(Active(activity), None), CONTEXT.get())
@@ -294,7 +294,7 @@ def from_output(output: Output[T]) -> Current[T]:
 
 
 def map(fn: Callable[..., U], *inputs: Current[Any], eq: Eq | None = None) -> Current[U]:
-    """The function of the values of all inputs."""
+    """Apply a function to the values of all inputs."""
     check_function(fn, "map")
     _check_eq(eq, "map(eq=)")
     return Current(MapMany(_currents(inputs, "map"), fn, eq), CONTEXT.get())
@@ -330,7 +330,7 @@ def all(currents: Mapping[str, Current[Any]]) -> Current[None]: ...
 @overload
 def all(currents: Iterable[Current[Any]]) -> Current[None]: ...
 def all(currents: Mapping[str, Current[Any]] | Iterable[Current[Any]]) -> Current[None]:
-    """None, once all are known. With labels (a mapping) a failure names what failed."""
+    """None, once all are known. With labels (a mapping) a failure names the failed ones."""
     if isinstance(currents, Mapping):
         labels = [str(label) for label in currents]
         sources = _currents(currents.values(), "all")
@@ -358,11 +358,11 @@ def collapse_list(
 
 
 def metadata(current: Current[Any]) -> Current[Metadata | None]:
-    """What is known about the component that a current comes from; None if from none.
+    """The metadata of the component that a current comes from; None if there is no such one.
 
-    Terms that only pass a value on are looked through. What is made of several (`pair`, `all`), or
-    decided upon (`bind`), and what only tells of another (`state`), comes from none: ask for that
-    of the component itself.
+    It looks through terms that only pass a value on. A term made of several (`pair`, `all`), a
+    decision (`bind`) and a report on another term (`state`) come from no one component: ask for
+    the metadata of the component itself.
     """
     source: Term = _current(current, "metadata")
     while isinstance(source.shape, Map | MapError | Ignore | Cutoff | Gate | Collapse | Folded):

@@ -22,7 +22,7 @@ from pycurrent.term.wiring import Wiring
 
 @dataclass(slots=True)
 class Drawing:
-    """What has been drawn so far."""
+    """The boxes, groups and edges drawn so far."""
 
     job_link: Callable[[str], str | None]
     fold_link: Callable[[str, str], str | None]

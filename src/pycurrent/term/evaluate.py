@@ -16,16 +16,16 @@ T = TypeVar("T")
 
 
 class OfflineRuntime(Services):
-    """The runtime of a pipeline that is only evaluated: nothing runs."""
+    """The services of a pipeline that is only evaluated: none."""
 
     def service(self, kind: Callable[[Any], T]) -> T:
         raise NoEngine
 
 
 def evaluate(current: Current[T]) -> Output[T]:
-    """What a current amounts to without an engine.
+    """Return the output of a current without an engine.
 
-    Nothing is started: operations and monitors are ready, and what waits for them has no
+    It starts nothing: operations and monitors are READY, and the terms that wait for them have no
     value. Constants and variables have theirs.
     """
     graph = TermGraph(OfflineRuntime(), lambda node: None)
@@ -39,10 +39,10 @@ def evaluate(current: Current[T]) -> Output[T]:
 
 
 def build_pipeline(pipeline: Callable[[], Current[Any]]) -> tuple[Current[Any], list[str]]:
-    """The term of a pipeline, and what it has built and does not use. One that raises while it
-    is built is a failure that shows where.
+    """Build a pipeline. Return its term, and the names of the terms that it does not use.
 
-    `sys.exit` leaves the program, as nothing runs yet that it could break off.
+    If the function raises, the term is a failure with the traceback. `sys.exit` ends the program,
+    as nothing runs yet.
     """
     try:
         with noting() as made:

@@ -37,7 +37,7 @@ def build(fn: Callable[..., Any], context: Context | Term | None, *args: Any) ->
 
 
 def build_for_item(parent: Term, item: Current[Any]) -> Current[Any]:
-    """Build what a list or an option does for an item."""
+    """Build the part of a list or an option for an item."""
     shape = parent.shape
     assert isinstance(shape, Itemwise)
     term = build(shape.fn, item, item)
@@ -59,7 +59,7 @@ def item_label(item: Term) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What a list or an option would do for an item."""
+    """The part that a list or an option would build for an item."""
 
     item: Term
     """Stands for the item."""
@@ -68,7 +68,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class ExampleStages:
-    """What an example shows besides what is alive."""
+    """The stages in an example that do not live anyway."""
 
     stages: list[Term]
     border: list[Term]
@@ -122,7 +122,7 @@ class Examples:
 
 
 def identity(parent: Term) -> object:
-    """Return what tells that a list is the same, one level deeper, as one around it."""
+    """Return a value that equal lists share: one and the same list within itself, for example."""
     fn = getattr(parent.shape, "fn", None)
     return getattr(fn, "__code__", fn)
 

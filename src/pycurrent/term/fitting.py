@@ -1,4 +1,4 @@
-"""Whether a value is of the type that a parameter is annotated with, if that can be seen at once.
+"""Checking values against the annotations of parameters, as far as that can be seen at once.
 
 Classes, unions of them and the items of collections are looked at. What may be anything, and what
 only type checkers can follow (type variables, protocols), is taken. So is what a type checker takes
@@ -38,14 +38,14 @@ _PLUGINS = "pycurrent.plugins."
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """What an annotation allows."""
+    """The values that an annotation allows."""
 
     classes: tuple[type, ...]
     shown: str
     refuses_text: bool = False
     """A text is a sequence, and never meant where a list is."""
     parts: tuple[tuple[Callable[[Any], Iterable[Any]], Kinds], ...] = ()
-    """Of collections: what is in them, and what that may be."""
+    """For collections: how to get the items, and the values that these may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Fit:
 
 
 def fits_of(fn: Callable[..., Any], signature: inspect.Signature) -> Fits:
-    """What the parameters of a function take. It takes a microsecond for each."""
+    """Return the checks for the parameters of a function, in a microsecond for each."""
     scope = getattr(inspect.unwrap(fn), "__globals__", {})
     fits: dict[int | str, Fit] = {}
     for place, parameter in enumerate(signature.parameters.values()):
@@ -101,7 +101,7 @@ def _compiled(annotation: str) -> CodeType:
 
 
 def _kinds_as_written(annotation: Any, scope: dict[str, Any]) -> Kinds | None:
-    """What an annotation allows in a function with these global names; None if it is anything."""
+    """Return the kinds that an annotation allows, given the global names; None if anything."""
     try:
         # The function's own source, as `inspect.signature` would evaluate it.
         text = isinstance(annotation, str)
@@ -145,7 +145,7 @@ def _union(members: tuple[Any, ...]) -> Kinds | None:
 
 
 def _stands(member: Any) -> bool:
-    """Whether it is a current, which is not among the values."""
+    """True for a current, which is never a value."""
     cls = get_origin(member) or member
     return isinstance(cls, type) and issubclass(cls, Stand)
 
@@ -169,7 +169,7 @@ _WIDER: Mapping[type, tuple[type, ...]] = types.MappingProxyType(
 def _parts(
     cls: type, args: tuple[Any, ...]
 ) -> tuple[tuple[Callable[[Any], Iterable[Any]], Kinds], ...]:
-    """What is in a collection. Only of what can be looked at without being used up."""
+    """The checks for the items of a collection, if looking at them does not use it up."""
     if not args or not issubclass(cls, Collection):
         return ()
     if issubclass(cls, Mapping):
@@ -189,7 +189,7 @@ def _parts(
 
 
 def _misfit(value: Any, kinds: Kinds) -> str | None:
-    """What came instead; None if it fits."""
+    """Describe a value that does not fit; None if it does."""
     if not _is_one_of(value, kinds.classes) or (kinds.refuses_text and isinstance(value, _TEXTS)):
         return shown(value)
     for taken, part in kinds.parts:
@@ -215,7 +215,7 @@ def _is_one_of(value: Any, classes: tuple[type, ...]) -> bool:
 
 
 def _hint(value: Any, kinds: Kinds) -> str:
-    """What to write instead, if that is known."""
+    """The advice to give, if there is any."""
     of_value = getattr(type(value), "given_instead", None)
     if isinstance(of_value, str):
         return f": {of_value}"

@@ -1,9 +1,8 @@
-"""What users' code gives to the graph, looked at once, where it enters.
+"""Checking what authors give to the graph, once, where it enters.
 
-A value is known: one may compare it, keep it, read it twice. What only stands for a value (a
-current, a coroutine, a generator) is refused in its place, with what to write instead, and so
-is a function that would give such a thing. Of a collection the members are looked at too, but
-not what is in them.
+A value is known: one may compare it, keep it, read it twice. A stand-in for a value (a current, a
+coroutine, a generator) is refused, with what to write instead, and so is a function that would
+return one. The members of a collection are checked too, but not what is in them.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ from pycurrent.incr import SCALARS, LazyList
 
 
 class Remedy(NamedTuple):
-    """What something is that is no value, and what to write instead."""
+    """Describes something that is not a value, and says what to write instead."""
 
     what: str
     returned: str
-    """Where a function returned it."""
+    """The advice if a function returned it."""
     given: str
-    """Where it was given."""
+    """The advice if it was given."""
 
 
 class Stand:
-    """What stands for a value that only a running engine has."""
+    """A stand-in for a value that only a running engine has."""
 
     __slots__ = ()
     remedy: ClassVar[Remedy]
@@ -53,12 +52,12 @@ LAZY = (
     | inspect.CO_ITERABLE_COROUTINE
     | inspect.CO_ASYNC_GENERATOR
 )
-"""Flags of the code of functions that give no value when they are called."""
+"""The code flags of functions that do not return a value when called."""
 
 
 def check_value(value: Any, giver: Callable[..., Any] | str | None = None) -> None:
-    """Raise `WrongKind` for what can't be a value. `giver` is the function that returned it, or
-    the name of what it was given to.
+    """Raise `WrongKind` for something that can't be a value. `giver` is the function that returned
+    it, or the name of the function that it was given to.
     """
     remedy = unfit(value)
     if remedy is None:
@@ -70,8 +69,8 @@ def check_value(value: Any, giver: Callable[..., Any] | str | None = None) -> No
 
 
 def unfit(value: Any) -> Remedy | None:
-    """What to do about something that can't be a value; None if it can. A coroutine is closed:
-    it would complain that it was never awaited.
+    """Return the remedy for something that can't be a value; None if it can. Closes a coroutine,
+    as that would complain that it was never awaited.
     """
     kind = type(value)
     if kind in SCALARS or kind is LazyList:
@@ -100,7 +99,7 @@ def _remedy_of_members(members: Any, kind: type) -> Remedy | None:
 
 
 def _remedy(kind: type, value: Any) -> Remedy | None:
-    """What to do about it where it is no value."""
+    """Return the remedy for an object that is not a value."""
     if issubclass(kind, Stand):
         return kind.remedy
     if hasattr(kind, "__await__"):
@@ -133,8 +132,8 @@ def _is_read_once(value: Any) -> bool:
 
 
 def check_function(fn: Any, where: str) -> None:
-    """Raise `WrongKind` for what is no function, and for one that gives no value when called:
-    an async function, a generator.
+    """Raise `WrongKind` unless it is a function that returns a value when called: an async
+    function or a generator does not.
     """
     if type(fn) is FunctionType and not fn.__code__.co_flags & LAZY:
         return
@@ -156,7 +155,7 @@ def check_function(fn: Any, where: str) -> None:
 
 
 def _flags(fn: Any) -> int:
-    """What Python knows of the code of a function, or of an object that can be called."""
+    """The flags of the code of a function, or of an object that can be called."""
     while isinstance(fn, functools.partial):
         fn = fn.func
     if not isinstance(fn, type) and not inspect.isroutine(fn):
@@ -167,7 +166,7 @@ def _flags(fn: Any) -> int:
 
 
 def check_text(text: Any, where: str) -> None:
-    """Raise `WrongKind` for what is no text."""
+    """Raise `WrongKind` unless it is a text."""
     if type(text) is not str and not isinstance(text, str):
         what = text.remedy.what if isinstance(text, Stand) else shown(text)
         raise WrongKind(f"{where} takes a text, not {what}")
@@ -200,7 +199,7 @@ def shown(value: object) -> str:
 
 
 def wrong_current(value: Any, where: str) -> WrongKind:
-    """What to raise for something that was given in the place of a current."""
+    """The error for something that was given in the place of a current."""
     if isinstance(value, Stand):
         # A current can only be wrong in the place of a list of them.
         hint = "write [x]" if hasattr(type(value), "list_map") else value.remedy.given
@@ -219,7 +218,7 @@ def wrong_current(value: Any, where: str) -> WrongKind:
 
 
 def check_list(value: Any, where: str) -> None:
-    """Raise `WrongKind` for what is no list of items, or would be one by accident."""
+    """Raise `WrongKind` unless it is a list of items: a text is one only by accident."""
     if isinstance(value, str | bytes | bytearray):
         raise WrongKind(
             f"{where} takes a list, not {shown(value)}: split it, as in"
@@ -235,7 +234,7 @@ def check_list(value: Any, where: str) -> None:
 
 
 def wrong_primitive(value: Any, fn: Callable[..., Any]) -> WrongKind:
-    """What to raise for something that the function of a component returned."""
+    """The error for something that the function of a component returned."""
     match value:
         case Stand(remedy=remedy) if hasattr(value, "shape"):
             hint = "it works on currents already, so call it without component(), or in bind"

@@ -1,4 +1,4 @@
-"""The diagram of a pipeline as data: what is drawn, without saying how."""
+"""The diagram of a pipeline as data, without saying how it is drawn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pycurrent.term.state import State
 
 
 class NodeKind(Enum):
-    """What a node of the diagram stands for."""
+    """The thing that a node of the diagram stands for."""
 
     COMPONENT = "component"
     BIND = "bind"
@@ -36,7 +36,7 @@ class NodeKind(Enum):
 
 
 class EdgeKind(Enum):
-    """What goes along an edge."""
+    """The thing that goes along an edge."""
 
     VALUE = "value"
     CONTROL = "control"
@@ -44,7 +44,7 @@ class EdgeKind(Enum):
 
 
 class GroupKind(Enum):
-    """What a group of nodes is the inside of."""
+    """The kind of a group of nodes."""
 
     LIST = "list"
     OPTION = "option"
@@ -52,7 +52,7 @@ class GroupKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """What a viewer sets to unfold a part of the diagram."""
+    """The key and value that unfold a part of the diagram."""
 
     key: str
     value: str
@@ -79,7 +79,7 @@ class GraphNode:
     """None for a junction."""
     group: str | None = None
     update: Activity | None = None
-    """What is being done to replace the result that is still reported."""
+    """The work on replacing the result that is still reported."""
     job_id: str | None = None
     link: str | None = None
     failure: str | None = None

@@ -13,7 +13,7 @@ from pycurrent.term.given import called
 from pycurrent.term.output import describe_exception
 
 UNKNOWN = "…"
-"""Stands for what is not known yet."""
+"""Stands for a value that is not known yet."""
 
 
 class UnknownValue:
@@ -39,7 +39,7 @@ def check_label(text: str, names: Collection[str], fn: Callable[..., Any]) -> No
     try:
         fields = [field for _, field, _, _ in string.Formatter().parse(text) if field is not None]
     except ValueError as error:
-        raise UsageError(f"the label {text!r} of {called(fn)} is no format: {error}") from None
+        raise UsageError(f"the label {text!r} of {called(fn)} is not a format: {error}") from None
     for field in fields:
         name = re.split(r"[.[]", field, maxsplit=1)[0]
         if name not in names:
@@ -72,5 +72,5 @@ class Label:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            # A label is only shown: it is no reason for anything to fail.
+            # A label is only shown, so nothing fails because of it.
             return f"{self.text} ({describe_exception(error)})"

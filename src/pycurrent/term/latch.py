@@ -1,4 +1,4 @@
-"""Holding on to what was known last, while something new is being made."""
+"""Holding the last known output while a new one is being made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Latched(OfOne):
 
     It *holds* that one, rather than pass on the source's own, while the source is active; with
     `infra` also the last value while the source has failed for want of infrastructure. A failure
-    of another kind is passed on, and then there is no older value to come back to.
+    of another kind is passed on, and replaces the older value.
     """
 
     __slots__ = ("holds_for", "infra", "reports")
@@ -22,12 +22,12 @@ class Latched(OfOne):
         super().__init__(source)
         self.infra = infra
         self.holds_for: Active | Failed | None = None
-        """What the source is now, if another output is held in its place."""
+        """The present output of the source, if another one is held in its place."""
         self.reports: tuple[MetadataNode, ...] = ()
 
     @property
     def metadata(self) -> Metadata | None:
-        """That of the source, and why its output is not the one that is shown."""
+        """The source's metadata, with a note if an earlier output is held."""
         found = self.source.metadata if isinstance(self.source, ComponentNode) else None
         update: Activity | None
         match self.holds_for:

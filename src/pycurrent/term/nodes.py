@@ -47,7 +47,7 @@ class OfOne(Node):
 
 
 class Reified(OfOne):
-    """The output of the source, whatever it is, as a value."""
+    """The output of the source as a value, whatever it is."""
 
     __slots__ = ()
 
@@ -257,7 +257,7 @@ class ComponentNode(Stage):
 
     def recompute(self, graph: NodeGraph) -> bool:
         if self.users is None:
-            # News of the source that crossed with the release: there is no way back.
+            # The source changed while the node was released, which is final.
             return False
         absent = combine(self.sources)
         if absent is not None:
@@ -282,7 +282,7 @@ class ComponentNode(Stage):
         return changed
 
     def _follow(self, values: list[Any]) -> tuple[Output[Any], Metadata | None]:
-        """What the primitive for these values amounts to."""
+        """Read the primitive for these values; subscribe first if the values are new."""
         seen = self.seen
         if seen is None or any(a is not b for a, b in zip(seen, values, strict=True)):
             self._subscribe(values)
@@ -317,7 +317,7 @@ class ComponentNode(Stage):
         try:
             subscription.close()
         except BaseException as error:
-            # Nobody needs it any more, so it is nobody's failure.
+            # Nobody needs it any more, so nothing fails because of it.
             message = failed_by(error).message
             _log.warning("a %s can't be closed: %s", type(subscription).__name__, message)
 

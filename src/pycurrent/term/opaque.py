@@ -1,8 +1,8 @@
-"""What a current refuses: to be used as if it were its value.
+"""Refusing the use of a current as if it were its value.
 
-Python would do something else without a word (any object is true, has a text, and differs from
-3), or half explain what is wrong. The methods are put in once the class is there, so type
-checkers don't see them, and find such mistakes by themselves.
+Python would silently do something else (any object is true, has a text, and differs from 3), or
+only half explain the mistake. We add the methods after the class is made: type checkers don't see
+them, and so find such mistakes themselves.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _TWO_SIDED = "add sub mul matmul truediv floordiv mod divmod pow lshift rshift a
 
 
 def _uses() -> Iterator[tuple[str, str]]:
-    """The special methods, and what is said where they are called."""
+    """Yield the special methods, each with the advice for its callers."""
     for advice, names in (
         (_TRUTH, "bool"),
         (_ITEMS, "iter aiter reversed len getitem setitem delitem contains"),
@@ -51,11 +51,11 @@ def _uses() -> Iterator[tuple[str, str]]:
 
 
 class UnknownAttribute(WrongKind, AttributeError):
-    """A current was asked for an attribute of its value."""
+    """A pipeline asks a current for an attribute of its value."""
 
 
 def opaque(cls: C) -> C:
-    """Have objects of the class refuse to be used as what they stand for."""
+    """Make objects of the class refuse to be used as their values."""
     for name, advice in _uses():
         setattr(cls, name, _refusal(name, advice))
     cls.__eq__ = _equal  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""What a current amounts to now.
+"""Outputs: the state of a current now.
 
 `Failed` and `Active` are also the absences of the incremental core, so that they pass through
 a pipeline without being wrapped.
@@ -20,7 +20,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Activity(Enum):
-    """What something that is not known yet is doing."""
+    """The work on a value that is not known yet."""
 
     READY = "ready"
     """It could start, and waits for a resource."""
@@ -29,23 +29,23 @@ class Activity(Enum):
 
 
 class FailureKind(Enum):
-    """Whose failure it is."""
+    """The part of the world that failed."""
 
     REAL = "real"
-    """The work's own."""
+    """The work itself."""
     INFRA = "infra"
-    """That of something which the work only uses: the network, a registry, a machine."""
+    """Something that the work only uses: the network, a registry, a machine."""
     TIMEOUT = "timeout"
     """It took too long."""
     CANCELLED = "cancelled"
-    """Somebody has stopped it."""
+    """Somebody stopped it."""
 
 
 REAL = FailureKind.REAL
 
 
 class Failure(PycurrentError):
-    """Raise it to make a current fail with just this message, and of this kind."""
+    """Raise it to make a current fail with exactly this message and kind."""
 
     def __init__(self, message: str = "", *, kind: FailureKind = REAL) -> None:
         super().__init__(message)
@@ -54,7 +54,7 @@ class Failure(PycurrentError):
 
 @dataclass(frozen=True)
 class Ok(Generic[T_co]):
-    """It is known."""
+    """A known value."""
 
     # By hand: what `slots=True` makes of a generic class can't be called as `Ok[int](1)`.
     __slots__ = ("value",)
@@ -70,10 +70,10 @@ class Ok(Generic[T_co]):
 
 
 class Failed(Absent):
-    """It can't be had, and `message` says why. A value: equal messages are equal failures.
+    """There is no value, and `message` says why. Failures with equal messages are equal.
 
-    `traceback` is where the exception came from, if it was one, and `kind` whose failure it is;
-    they are not compared.
+    `traceback` says where the exception came from, if there was one, and `kind` what failed. They
+    are not compared.
     """
 
     __slots__ = ("_kind", "_message", "traceback")
@@ -125,22 +125,22 @@ class Failed(Absent):
 
 
 class UsageFailure(Failed):
-    """It was asked for in a way that can't be: a `UsageError`, the author's to mend.
+    """The pipeline is wrong (a `UsageError`): its author has to fix it.
 
-    Equal to any failure with the message, and no longer told apart once it was recorded.
+    It is equal to any failure with the same message, and recorded like one.
     """
 
     __slots__ = ()
 
 
 def _failed(message: str, kind: FailureKind, traceback: str | None) -> Failed:
-    """A failure that was pickled or copied."""
+    """Restore a pickled or copied failure."""
     return Failed(message, kind=kind, traceback=traceback)
 
 
 @dataclass(frozen=True, slots=True)
 class Active(Absent):
-    """It is not known yet."""
+    """The value is not known yet."""
 
     activity: Activity
     rank: ClassVar[int] = 1
@@ -157,11 +157,11 @@ WAITING_FOR_CONFIRMATION = Active(Activity.WAITING_FOR_CONFIRMATION)
 
 
 def failed_by(error: BaseException) -> Failed:
-    """The failure that an exception amounts to.
+    """Return the failure for an exception.
 
-    Our own exceptions say in their message all that there is to say; others may be faults of
-    the code, and come with their type and a traceback. One of ours may say by an attribute `kind`
-    whose failure it is. An interrupt is none: it is raised again, as it is to end the program.
+    The messages of our own exceptions say everything. Other exceptions may be bugs, so their
+    failures have the type and a traceback. An attribute `kind` of one of ours gives the kind. An
+    interrupt is raised again, as it has to end the program.
     """
     if isinstance(error, KeyboardInterrupt):
         raise error
@@ -190,7 +190,7 @@ def failed_by(error: BaseException) -> Failed:
 def describe_exception(error: BaseException) -> str:
     """`Type: message`, or just the type where there is no message.
 
-    Of a group of exceptions, what is inside it.
+    For a group, those of the exceptions in it.
     """
     alone = _only(error)
     if isinstance(alone, BaseExceptionGroup):
@@ -203,7 +203,7 @@ def describe_exception(error: BaseException) -> str:
 
 
 MOST = 10
-"""Of the exceptions in a group, how many are told."""
+"""The number of exceptions of a group that a message names."""
 
 
 def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
@@ -217,7 +217,7 @@ def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
 
 
 def _only(error: BaseException) -> BaseException:
-    """What a group holds, if that is one exception."""
+    """Return the only exception of a group, or the group if it has several."""
     if not isinstance(error, BaseExceptionGroup):
         return error
     first, *others = _leaves(error)
@@ -230,13 +230,13 @@ def _kind_of(error: BaseException) -> FailureKind:
 
 
 def _said(error: BaseException) -> str:
-    """In a group of several: as it is said where it is alone."""
+    """The message of an exception as if it were alone in its group."""
     ours = isinstance(error, PycurrentError)
     return (text_of(error) if ours else "") or describe_exception(error)
 
 
 def text_of(value: object) -> str:
-    """The value as a text, whatever its class makes of that."""
+    """Return `str(value)`, also if that raises."""
     try:
         return str(value)
     except KeyboardInterrupt:
@@ -246,7 +246,7 @@ def text_of(value: object) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """Where in users' code our own exception came from: ` (pipeline.py:12)`, if from there."""
+    """The place in the author's code that raised our exception: ` (pipeline.py:12)`, or empty."""
     place = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
         if not frame.f_globals.get("__name__", "").startswith("pycurrent."):

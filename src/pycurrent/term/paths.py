@@ -1,9 +1,9 @@
-"""The path of a stage: the name by which people and records call it, from run to run.
+"""The path of a stage: its name for people and records, the same from run to run.
 
-It is made of the names of what the stage was built in, from the root: items of lists by their keys,
-named binds, its own name. What changes while a pipeline runs is left out of a name: the values of
-other currents. Stages that would have the same path, *twins*, are told apart by those of their
-arguments that are constants; what is equal even then is numbered in the order of building.
+It consists of the keys of list items and the names of binds that the stage was built in, from the
+root, and of its own name: the label without the values of other currents, as these change. Stages
+that would have the same path, *twins*, are told apart by their constant arguments; if these are
+equal, too, they are numbered in the order of building.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LONG = 60
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a stage is: its path without regard to twins, and what tells it from them."""
+    """The path of a stage without regard to twins, and what tells it from them."""
 
     path: tuple[str, ...]
     constants: tuple[str, ...]
@@ -36,9 +36,7 @@ class _Place:
 
 
 class _Equals:
-    """The stages of one path and with the same constants: they have the numbers from 1 on, and
-    each keeps its own.
-    """
+    """The stages with the same path and constants, numbered from 1; each keeps its number."""
 
     __slots__ = ("free", "size")
 
@@ -58,8 +56,8 @@ class _Equals:
 class Paths:
     """The paths of the stages that live in one engine.
 
-    Nothing is kept until somebody asks for a path; from then on twins are kept account of. Who
-    once had a twin goes on being told from it, so that a path is the same while stages come and go.
+    It keeps nothing until somebody asks for a path. Stages that have once been told apart stay so:
+    a path does not change while twins come and go.
     """
 
     def __init__(self, living: Callable[[], Iterator[Term]]) -> None:
@@ -71,7 +69,7 @@ class Paths:
         self._split: set[tuple[str, ...]] = set()
 
     def of(self, term: Term) -> StageRef:
-        """The reference of a stage, which must live."""
+        """Return the reference of a living stage."""
         if not self._is_asked:
             self._is_asked = True
             for living in self._living():
@@ -89,7 +87,7 @@ class Paths:
         return StageRef(found, is_stable=is_only and place.number == 1)
 
     def add(self, term: Term) -> None:
-        """A stage has come. Twice is fine."""
+        """Take in a new stage. Twice is fine."""
         if not self._is_asked or term in self._places:
             return
         path, constants = (*_names_around(term), _own_name(term)), _constants(term)
@@ -100,7 +98,7 @@ class Paths:
             self._split.add(path)
 
     def remove(self, term: Term) -> None:
-        """A stage has gone. Twice is fine."""
+        """Forget a released stage. Twice is fine."""
         place = self._places.pop(term, None)
         if place is None:
             return

@@ -1,4 +1,4 @@
-"""Where values come from: what a component's function returns."""
+"""Primitives: the sources of values that the functions of components return."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ U = TypeVar("U")
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What is known about an output besides its value.
+    """Facts about an output besides its value.
 
     `update` says what is being done to replace an output that is still reported, and `note`
     what there is to say besides: why it is waited, for one.
@@ -30,7 +30,7 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class StageRef:
-    """Which stage it is: as text its path, the names joined by `/`."""
+    """Names a stage. Its text is the path: the names, joined by `/`."""
 
     path: tuple[str, ...]
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -42,7 +42,7 @@ class StageRef:
 
 
 class Services(Protocol):
-    """What an engine has one of each."""
+    """Gives the objects that an engine has one of each."""
 
     def service(self, kind: Callable[[Any], T]) -> T:
         """The engine's one object of this kind, made as `kind(engine)` on first use.
@@ -52,33 +52,33 @@ class Services(Protocol):
 
 
 class Runtime(Services, Protocol):
-    """What a primitive may ask of the engine that it lives in."""
+    """The engine, as a primitive sees it."""
 
     @property
     def stage(self) -> StageRef:
-        """The stage that subscribes: found out when it is asked for."""
+        """The stage that subscribes. Its path is computed when you ask for it."""
 
 
 class NoEngine(Exception):
-    """A value was asked for that only a running engine can give."""
+    """Only a running engine can give this value."""
 
 
 class Subscription(ABC, Generic[T_co]):
-    """A primitive that is needed by one component."""
+    """One component's use of a primitive."""
 
     @abstractmethod
     def read(self) -> tuple[Output[T_co], Metadata | None]:
-        """What it amounts to now. Called within a step: it must not block or change anything."""
+        """Return the current output. Called within a step: must not block or change anything."""
 
     @abstractmethod
     def close(self) -> None:
-        """It is needed no longer. Called once, within a step or after it."""
+        """Stop: nobody needs it any more. Called once, within a step or after it."""
 
 
 class Primitive(Stand, ABC, Generic[T_co]):
     """A live source of (output, metadata).
 
-    It holds nothing by itself: the engine subscribes while some component needs it.
+    It holds nothing itself: the engine subscribes while a component needs it.
     """
 
     __slots__ = ()
@@ -90,14 +90,14 @@ class Primitive(Stand, ABC, Generic[T_co]):
 
     @abstractmethod
     def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T_co]:
-        """Start to follow the source.
+        """Start following the source.
 
         `changed` says that `read` may give something else from now on. It may be called from
         any thread, often, and after `close` (then it does nothing); a step follows soon.
         """
 
     def map_output(self, fn: Callable[[Output[T_co]], Output[U]]) -> Primitive[U]:
-        """A primitive whose output is `fn` of this one's; what `fn` raises is a failure."""
+        """A primitive that applies `fn` to this one's output. It fails if `fn` raises."""
         check_function(fn, "map_output")
         return _Mapped(self, fn)
 

@@ -1,6 +1,6 @@
-"""The static part of terms, as plain data: what each is, and what it is made from.
+"""The static part of terms as plain data: the kind of each term, and its inputs.
 
-It never changes, and knows nothing of engines: `term_graph` makes nodes of it, `walk` a drawing.
+It never changes and knows nothing of engines: `term_graph` makes nodes from it, `walk` a drawing.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ S = TypeVar("S")
 
 
 class Term(Stand):
-    """A shape in its place: what a `Current` is besides its methods."""
+    """A shape and its context: the data of a `Current`, without its methods."""
 
     __slots__ = ("__weakref__", "context", "shape")
     shape: Shape
     context: Context | Term | None
-    """What it was built in: a block of `context()`, the inside of a bind, the part for an item."""
+    """The code that built it: a `context()` block, the inside of a bind, the part for an item."""
 
 
 class Context:
@@ -50,7 +50,7 @@ class _OfNone:
     __slots__ = ()
 
     def inputs(self) -> Sequence[Term]:
-        """The terms that it is made from."""
+        """The terms that it is made from: none."""
         return ()
 
 
@@ -122,7 +122,7 @@ class Ignore(_OfOne):
 
 @_shape
 class Collapse(_OfOne):
-    """A fold of the diagram: `source` is what it hides, `input` what leads to it."""
+    """A fold of the diagram: it hides `source`, and `input` leads to it."""
 
     key: str
     value: str
@@ -147,7 +147,7 @@ class Gate(_OfOne):
 @_shape
 class MetadataOf(_OfOne):
     asked: Term
-    """The term that was asked about, which is in use by that."""
+    """The term that the author asked about: asking counts as using it."""
 
 
 @_shape
@@ -162,7 +162,7 @@ class Component(_OfMany):
     label: Label
     fn: Callable[..., Primitive[Any]]
     constants: tuple[Any, ...] = ()
-    """Those among the arguments of one that is made inline: it has no parameters in its label."""
+    """The plain arguments of an inline component; other components have them in their labels."""
 
 
 @_shape
@@ -203,7 +203,7 @@ class ItemOf(_OfNone):
 
 
 class Placeholder(_OfNone):
-    """The item that is not there, of an example. It is drawn, but never lives."""
+    """Stands for an item in an example. It is drawn, and never gets a node."""
 
     __slots__ = ()
 

@@ -23,7 +23,7 @@ class State(IntEnum):
 
     @property
     def word(self) -> str:
-        """What people read for it."""
+        """The words that people read for it."""
         return _WORDS[self]
 
     @property

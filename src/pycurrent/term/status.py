@@ -1,4 +1,4 @@
-"""What the diagram says about terms, read from their living nodes."""
+"""Reading the states of terms from their living nodes, for the diagram."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Statuses:
         self.examples = Examples() if graph is None else graph.account.examples
 
     def is_shown_alive(self, term: Term) -> bool:
-        """Whether a constant is what it says, not just a part of an example."""
+        """True if a constant counts, and is not just a part of an example."""
         return self._alone or term in self._nodes
 
     def values(self, terms: Sequence[Term]) -> list[Any]:
@@ -55,7 +55,7 @@ class Statuses:
         return stage.status if isinstance(stage, ComponentNode) else BLOCKED
 
     def of_latch(self, term: Term) -> Status | None:
-        """Of what holds an earlier result, while it does."""
+        """The status of a latch while it holds an earlier result."""
         node = self._nodes.get(term)
         if not isinstance(node, Latched) or node.holds_for is None:
             return None
@@ -64,7 +64,7 @@ class Statuses:
         return Status(held.state, held.failure, metadata.update, metadata.job_id)
 
     def of_decision(self, term: Term) -> Status:
-        """Of the box of a bind: about its own function, whatever the outcome of the inside."""
+        """The status of a bind's box: about its own function, whatever the inside comes to."""
         bind = self._nodes.get(term)
         if not isinstance(bind, BindResult):
             return BLOCKED
@@ -74,14 +74,14 @@ class Statuses:
         return status_of(decision.absent)
 
     def inside(self, term: Term) -> Term | None:
-        """What a bind has decided on."""
+        """The term that a bind has decided on."""
         bind = self._nodes.get(term)
         if not isinstance(bind, BindResult) or bind.inner is None:
             return None
         return _owner(bind.inner)
 
     def listing(self, term: Term) -> ListNode | None:
-        """What follows the items of a list or an option."""
+        """The node that follows the items of a list or an option."""
         node = self._nodes.get(term)
         if isinstance(node, Map1):  # An option, whose value is taken out of a list.
             node = node.source
@@ -91,13 +91,13 @@ class Statuses:
         return node.head
 
     def of_list(self, listing: ListNode | None) -> Status:
-        """Of a list without items: blocked, unless it can't tell its items apart."""
+        """The status of a list without items: blocked, unless it can't tell its items apart."""
         if listing is None or listing.source.absent is not None or listing.absent is None:
             return BLOCKED
         return status_of(listing.absent)
 
     def of_passing(self, term: Term) -> Status:
-        """Of what always has a value, or lacks it because of an input."""
+        """The status of a term that lacks a value only because of its inputs."""
         node = self._nodes.get(term)
         return OK if node is not None and node.absent is None else BLOCKED
 
@@ -111,7 +111,7 @@ class Statuses:
         return status_of(node.absent)
 
     def of_fold(self, term: Term) -> Status:
-        """Of all that a fold hides: blocked if it lacks a value only because its input does."""
+        """The status of a fold: blocked if it lacks a value only because its input does."""
         shape = term.shape
         assert isinstance(shape, Collapse)
         absent = self._absent(term)
@@ -136,7 +136,7 @@ def _owner(node: Node) -> Term:
 
 
 def part_of(item: Item) -> Term | None:
-    """What a list does for an item; None if its function raised."""
+    """The term that a list built for an item; None if its function raised."""
     return None if item.output.owner is None else _owner(item.output)
 
 
@@ -154,7 +154,7 @@ def _strongest(absents: Iterable[Absent | None]) -> Absent | None:
 
 
 def _is_only(absent: Absent, cause: Absent) -> bool:
-    """Whether it is the cause, as it was passed on, perhaps by many together."""
+    """True if it is this cause, passed on, perhaps by many together."""
     stack: list[Any] = [absent]
     while stack:
         part = stack.pop()

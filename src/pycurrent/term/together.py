@@ -1,6 +1,6 @@
-"""The failure of several named inputs together: which of them have failed, and why.
+"""The common failure of several named inputs: it names the failed ones, and why they failed.
 
-`all` of labelled currents and `list_map` have it: a label or the key of an item is the name.
+`all` of labelled currents and `list_map` use it: names are the labels, or the keys of items.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pycurrent.term.output import Failed, FailureKind, text_of
 
 
 class FailedTogether(Failed):
-    """The failures of named inputs; put into words when somebody asks.
+    """The failures of named inputs. The message is made when somebody reads it.
 
     `parts` are (name, failure, whether it arose there), or the absences of this kind of the
     branches below.
@@ -33,13 +33,13 @@ class FailedTogether(Failed):
 
     @property
     def kind(self) -> FailureKind:
-        """That of all of them, if they agree; else it is a real failure."""
+        """The kind of all of them if they agree, otherwise REAL."""
         kinds = {failure.kind for _, failure, _ in self._failures()}
         return kinds.pop() if len(kinds) == 1 else FailureKind.REAL
 
     @property
     def traceback(self) -> str | None:  # type: ignore[override]
-        """That of the first which has one."""
+        """The first traceback that any of them has."""
         traces = (failure.traceback for _, failure, _ in self._failures())
         return next(filter(None, traces), None)
 
@@ -54,7 +54,7 @@ class FailedTogether(Failed):
         ]
         names = _listed([_shown(name) for name, _ in told])
         reasons = {reason for _, reason in told}
-        # Several reasons would not fit into a line: each is told where it arose.
+        # Several reasons would not fit on a line; their own stages show them.
         return f"{names} failed" + (f": {reasons.pop()}" if len(reasons) == 1 else "")
 
     def _failures(self) -> list[tuple[Any, Failed, bool]]:
@@ -74,7 +74,7 @@ class FailedTogether(Failed):
 
 
 class NamingGather(Gather):
-    """A gathering that names what failed. The members of its tree must have names."""
+    """A gathering that names the failed members. Its tree must have names."""
 
     __slots__ = ()
 
@@ -99,11 +99,11 @@ class NamingGather(Gather):
 
 
 _LONG = 120
-"""Of many names, how much is told before the reason; and of one that was not given as a text."""
+"""The characters that names take at most before the reason, and a key that is not a text."""
 
 
 def _shown(name: object) -> str:
-    """A name as it is told: a text as it is, and only the beginning of a long key."""
+    """The text of a name: a text as it is, and of a long key only the beginning."""
     if isinstance(name, str):
         return name
     text = text_of(name)
@@ -120,7 +120,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
-    """Whether both are the same failures under the same names; nothing in them is compared."""
+    """True if both are the same failures under the same names, by identity."""
     return len(one) == len(other) and all(
         a is b
         or (

@@ -1,4 +1,4 @@
-"""What a pipeline's function builds, and nothing uses: it is never evaluated, so it is told.
+"""Naming the terms that a pipeline builds and does not use: they are never evaluated.
 
 A term that anything may still come to use is referred to: by another term, by a function that
 has kept it for later, by a module. One that is not is gone as soon as the function has
@@ -59,7 +59,7 @@ def noting() -> Iterator[Made]:
 
 
 def told(unused: list[str] | tuple[str, ...]) -> str | None:
-    """What to say of terms that nothing uses; None if there are none."""
+    """Return the message about unused terms; None if there are none."""
     if not unused:
         return None
     names = ", ".join(unused[:MOST])
@@ -87,7 +87,7 @@ _KINDS: Mapping[type[Shape], str] = MappingProxyType(
 
 
 def _name(shape: Shape) -> str:
-    """Of a stage its name; of anything else what it is, and of which stage."""
+    """The name of a stage; for other terms their kind, and the stage that they come from."""
     own = _own_name(shape)
     if own is not None:
         return own
@@ -109,7 +109,7 @@ def _own_name(shape: Shape) -> str | None:
 
 
 def _above(shape: Shape) -> Iterator[Shape]:
-    """What it was made from, the nearest first."""
+    """Yield the shapes that it was made from, the nearest first."""
     seen: set[int] = set()
     level = [shape]
     while level:

@@ -1,4 +1,4 @@
-"""Inputs that code sets."""
+"""Variables: inputs that code sets."""
 
 from __future__ import annotations
 

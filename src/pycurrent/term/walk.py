@@ -3,7 +3,7 @@
 The walk gives each term a vertex (see `wiring`): the boxes that lead to what waits for the
 term. Many terms have no box and pass on those of their inputs.
 
-There is no recursion: what is still to do is on a stack of steps. A step that finds terms not
+The walk does not recurse: a stack holds the steps still to do. A step that finds terms not
 walked yet puts itself back, with those on top. Terms form no circles but through contexts, as
 a term can be built inside a bind and be an outcome of it; such a circle is cut where the walk
 meets it.
@@ -79,7 +79,7 @@ class Walk:
     def _awaits(
         self, term: Term, place: _Place, inputs: Iterable[Term], *, context: bool = False
     ) -> bool:
-        """Whether the term has to wait for some of these; then it will be visited again."""
+        """True if the term has to wait for some of these; it will then be visited again."""
         missing = [source for source in inputs if source not in self._vertices]
         if context:
             here = term.context
@@ -139,7 +139,7 @@ class Walk:
         return vertex
 
     def _after(self, outcome: int, origin: int, place: _Place) -> int:
-        """What an inside leads to: its origin, too, where nothing leads from that to it."""
+        """The vertex of an inside, joined with its origin if nothing leads from there to it."""
         if self._drawing.wiring.leads(origin, outcome):
             return outcome
         return self._drawing.bundle((outcome, origin), place.group)
@@ -163,7 +163,7 @@ class Walk:
         self._vertices[term] = vertex
 
     def _pass(self, term: Term, shape: Shape, place: _Place) -> None:
-        """What has a box only if its own function failed."""
+        """Draw a box only if the term's own function failed."""
         inputs = shape.inputs()
         if self._awaits(term, place, inputs):
             return
@@ -368,7 +368,7 @@ def _leading(here: Context | Term) -> Term | None:
 
 
 def _around(here: Context | Term) -> Context | Term | None:
-    """What leads there besides; nothing else does inside of a bind."""
+    """The next context outwards; None inside a bind, whose box leads on."""
     if isinstance(here, Context):
         return here.outer
     return None if isinstance(here.shape, shapes.BindShape) else here.context

@@ -1,4 +1,4 @@
-"""Which edges a diagram needs.
+"""Choosing the edges that a diagram needs.
 
 Boxes and *bundles* are vertices, numbered so that each comes after its inputs. A bundle is
 what several vertices lead to together; it is not drawn itself: whoever has it as an input gets
@@ -31,7 +31,7 @@ Inputs = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Wires:
-    """What is to be drawn: for each vertex the sources of its edges."""
+    """The edges to draw: for each vertex the sources of its edges."""
 
     sources: list[Inputs]
     dashed: dict[int, frozenset[int]]
@@ -77,7 +77,7 @@ class Wiring:
         return vertex
 
     def leads(self, origin: int, outcome: int) -> bool:
-        """Whether a path leads from the one to the other; True if it is too far to find out."""
+        """True if a path leads from one to the other, or if it is too long to find out."""
         inputs = self._inputs
         stack, seen = [outcome], {outcome}
         while stack and len(seen) < SEARCH:
@@ -179,7 +179,7 @@ def _members(inputs: list[Inputs], sources: Iterable[int], loose: frozenset[int]
 
 # The boxes above a vertex, as far as they are accounted for, are two integers used as sets of
 # bits: one bit for each hub; and one for each of the last candidates (boxes whose edges may be
-# implied) that are no hub, the lowest for the one just before `position` in their order.
+# implied) that are not hubs, the lowest for the one just before `position` in their order.
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ _NONE = _Above(0, 0, 0)
 
 
 class _Reduction:
-    """Which candidates are above which vertex."""
+    """The candidates that are above each vertex."""
 
     def __init__(self, candidates: list[int], hubs: list[int], near: int) -> None:
         self.hub_bits = {vertex: 1 << i for i, vertex in enumerate(hubs)}
