@@ -167,6 +167,19 @@ def test_a_member_that_stands_several_times_stays_while_it_stands_anywhere() -> 
     assert not list(twice.get_users())
 
 
+def test_a_member_that_comes_again_into_the_same_leaf_is_one_user_of_it() -> None:
+    """So it is let go with the last of them."""
+    model = Model(40, fanout=4)
+    twice = model.new()
+    for _ in range(2):
+        model.splice(10, 10, [twice])
+        model.step()
+    for _ in range(2):
+        model.splice(10, 11, [])
+        model.step()
+    assert twice in model.graph.gone
+
+
 def test_a_member_may_be_replaced_by_itself() -> None:
     """It is needed all the time."""
     model = Model(40, fanout=2)

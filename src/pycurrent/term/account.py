@@ -97,7 +97,7 @@ class Account:
         self._shown: dict[Term, ExampleStages] = {}
         self._showing: Counter[Term] = Counter()
         self._borders: dict[Term, dict[Term, None]] = {}
-        # Those for which such a term has died since the stages were last counted.
+        # The parents whose border has lost a term since the stages were last counted.
         self._outdated: dict[Term, None] = {}
 
     @property

@@ -78,8 +78,8 @@ class Drawing:
             self.nodes[place] = replace(self.nodes[place], failed_inside=inside)
 
     def _id(self, vertex: int, owner: Hashable, kind: NodeKind) -> str:
-        """The id of a new box. What is drawn for one owner differs in whether it is a function
-        that failed: that is drawn beside the box of a bind.
+        """The id of a new box. One owner may have two: that of a function that failed is drawn
+        beside the box of a bind.
         """
         if self.name is None:
             id = f"n{len(self.nodes)}"

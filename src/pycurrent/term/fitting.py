@@ -1,8 +1,8 @@
 """Checking values against the annotations of parameters, as far as that can be seen at once.
 
-Classes, unions of them and the items of collections are looked at. What may be anything, and what
-only type checkers can follow (type variables, protocols), is taken. So is what a type checker takes
-for it: a whole number for a `float`.
+It looks at classes, unions of them and the items of collections. Annotations that allow anything,
+or that only type checkers can follow (type variables, protocols), take all values. A whole number
+fits a `float`, as it does for type checkers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pycurrent.errors import WrongKind
 from pycurrent.term.given import Stand, called, shown
 
 Fits: TypeAlias = "Mapping[int | str, Fit]"
-"""By the place, and by the name, of the parameter. Those that take anything are not in it."""
+"""By the place, and by the name, of the parameter. Parameters that take anything are left out."""
 
 _TEXTS = (str, bytes, bytearray)
 _OF_ITEMS = (Sequence, Collection, Iterable, Container, Reversible)
@@ -56,7 +56,7 @@ class Fit:
     kinds: Kinds
 
     def check(self, value: Any, fn: Callable[..., Any]) -> None:
-        """Raise `WrongKind`, in the words of who calls the function."""
+        """Raise `WrongKind`, in the words of the function's callers."""
         if (misfit := _misfit(value, self.kinds)) is not None:
             hint = _hint(value, self.kinds)
             raise WrongKind(
@@ -92,7 +92,7 @@ def known_as(fn: Callable[..., Any]) -> str:
     return called(fn)
 
 
-# What annotations allow
+# Annotations
 
 
 @lru_cache(maxsize=1000)

@@ -12,7 +12,7 @@ class Latched(OfOne):
     """The last known output of the source, a failure too.
 
     It *holds* that one, rather than pass on the source's own, while the source is active; with
-    `infra` also the last value while the source has failed for want of infrastructure. A failure
+    `infra` also the last value while the source has failed with kind INFRA. A failure
     of another kind is passed on, and replaces the older value.
     """
 
@@ -54,7 +54,7 @@ class Latched(OfOne):
                 if was_held is None
                 else self.become_absent(source.absent)
             )
-        # What comes back may be equal to what was held meanwhile.
+        # The new value may be equal to the one that was held meanwhile.
         if was_held is None:
             return self.publish(source.value, None)
         return self.accept(graph, source.value)

@@ -290,8 +290,8 @@ class ComponentNode(Stage):
         return self.subscription.read()
 
     def _subscribe(self, values: list[Any]) -> None:
-        """Subscribe anew, as an input has changed. The old subscription ends after that, so
-        that what both use stays in use.
+        """Subscribe again, as an input has changed. The old subscription ends after that, so
+        that sources which both use stay in use.
         """
         primitive = self.fn(*values)
         if not isinstance(primitive, Primitive):

@@ -80,7 +80,7 @@ class TermGraph(NodeGraph):
         self.nodes: dict[Term, Node] = {}
         self.account = Account(runtime, requested, self.nodes, self.stages)
 
-    # What is read of it, between two steps
+    # Reading it, between two steps
 
     def output(self, node: Node) -> Output[Any]:
         match node.absent:
@@ -129,7 +129,7 @@ class TermGraph(NodeGraph):
                 if len(inputs) == 1:
                     missing = () if inputs[0] in nodes else inputs
                 else:
-                    # What is written first is made first, and so it is started first.
+                    # Made, and so started, in the order in which they are written.
                     missing = [source for source in reversed(inputs) if source not in nodes]
                 if missing:
                     waiting.append(next_term)

@@ -74,7 +74,7 @@ class Walk:
             shape = term.shape
             VISITS[type(shape)](self, term, shape, place)
 
-    # What all have in common
+    # For all terms
 
     def _awaits(
         self, term: Term, place: _Place, inputs: Iterable[Term], *, context: bool = False

@@ -1,8 +1,8 @@
 """Choosing the edges that a diagram needs.
 
 Boxes and *bundles* are vertices, numbered so that each comes after its inputs. A bundle is
-what several vertices lead to together; it is not drawn itself: whoever has it as an input gets
-an edge from each of its members. That would be m x n edges where n boxes wait for the same m
+what several vertices lead to together; it is not drawn itself: a box that has it as an input
+gets an edge from each of its members. That would be m x n edges where n boxes wait for the same m
 others, so there the bundle becomes a *point* that is drawn, with m + n edges.
 
 An edge is left out if another path leads from its source to its target. All of this takes time
@@ -53,7 +53,7 @@ class Wiring:
         self._opaque: set[int] = set()
 
     def box(self, inputs: Iterable[int], *, control: int = NOTHING, opaque: bool = False) -> int:
-        """Add a box. What waits for an opaque one need not wait for its inputs."""
+        """Add a box. Boxes behind an opaque one need not wait for its inputs."""
         vertex = len(self._inputs)
         inputs = tuple(inputs)
         if control:
@@ -151,7 +151,7 @@ def _flatten(
         elif vertex in values:
             value = _members(inputs, [s for s in sources if s in values[vertex]], loose)
             leave = _members(inputs, [s for s in sources if s not in values[vertex]], loose)
-            # Those that were implied count, too: by a point, say, that is loose now.
+            # The implied ones count, too: a point that is loose now may have implied them.
             flat_values[vertex] = values[vertex].union(value)
             flat.append(tuple(dict.fromkeys((*value, *leave))))
         elif len(sources) == 1 and sources[0] not in loose:
@@ -220,7 +220,7 @@ class _Reduction:
         if bit is not None:
             return bool(above.hubs & bit)
         rank = self.ranks.get(vertex)
-        # What lies below the position can't be below zero: `union` saw all sources.
+        # The shift is never negative: `union` saw all sources.
         return rank is not None and bool(above.near >> (above.position - 1 - rank) & 1)
 
     def add(self, above: _Above, sources: Inputs) -> _Above:
