@@ -257,3 +257,6 @@ async def test_an_approval_names_who_and_why(
         await h.settle()
         assert ("Approved" in h.log("make a")) is (line is not None)
         assert line is None or line in h.log("make a")
+        h.find("make a").approve(by="bob", reason="too late")
+        await h.settle()
+        assert "bob" not in h.log("make a")

@@ -57,6 +57,6 @@ def cancel(job: DrivenJob, *, by: str | None = None, reason: str | None = None) 
 
 def approve(job: DrivenJob, *, by: str | None = None, reason: str | None = None) -> None:
     """Let a job start although its level asks for confirmation. Later it does nothing."""
-    if by is not None or reason is not None:
+    if job.begun is None and (by is not None or reason is not None):
         job.log(f"Approved by {by or 'somebody'}" + ("" if reason is None else f": {reason}"))
     job.approve()
