@@ -145,10 +145,13 @@ def test_a_taken_port_is_said_before_anything_runs(
         (["--port", "x"], "--port"),
         (
             ["--host", "no such host", "--allow-anonymous", "viewer"],
-            "--host no such host: there is no such address",
+            "--host no such host: the address does not exist",
         ),
         (["--host", "192.0.2.1"], "others could reach the site at 192.0.2.1"),
-        (["--host", "192.0.2.1", "--allow-anonymous", "viewer"], "no address of this machine"),
+        (
+            ["--host", "192.0.2.1", "--allow-anonymous", "viewer"],
+            "is not an address of this machine",
+        ),
         (["--public-url", "https://ci.example/x"], "is not the address of a site"),
         (["--public-url", "https://me:pw@ci.example"], "is not the address of a site"),
         (["--public-url", "https://ci.example:x"], "is not the address of a site"),

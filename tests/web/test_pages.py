@@ -418,7 +418,7 @@ def test_what_can_be_no_page_or_link_is_refused() -> None:
     """When it is made, where its author sees it."""
     with pytest.raises(UsageError, match="name of a page"):
         AuthorPage("../x", "X", lambda visit: "")
-    with pytest.raises(UsageError, match="no address"):
+    with pytest.raises(UsageError, match="in the navigation"):
         AuthorLink("X", "javascript:alert(1)")
 
 

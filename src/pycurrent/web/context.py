@@ -1,4 +1,4 @@
-"""What the routes work on."""
+"""The service, the settings and the user, as parameters of routes."""
 
 from __future__ import annotations
 
@@ -30,4 +30,4 @@ async def _asker(user: CurrentUser) -> str:
 ServiceOf: TypeAlias = Annotated[Service, Depends(_service)]
 SettingsOf: TypeAlias = Annotated[WebSettings, Depends(_settings)]
 Asker: TypeAlias = Annotated[str, Depends(_asker)]
-"""Who asks, as the logs of jobs name them."""
+"""The name of the user, as the logs of jobs have it."""

@@ -1,4 +1,4 @@
-"""What a pipeline's author can add to the site."""
+"""The links and pages that a pipeline's author can add to the site."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Visit:
 
     user: User | None
     query: Mapping[str, str]
-    """What stands behind the `?` of the address."""
+    """The parameters behind the `?` of the address."""
 
 
 Content: TypeAlias = Markup | str
-"""What a page shows: HTML as `markupsafe.Markup`; a plain text is shown as it is."""
+"""The content of a page: HTML as `markupsafe.Markup`, or plain text, which is escaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class AuthorPage:
     title: str
     content: Callable[[Visit], Content | Awaitable[Content]]
     role: Role = Role.VIEWER
-    """Who may see it."""
+    """The role that it takes to see it."""
 
     def __post_init__(self) -> None:
         if not _SLUG.fullmatch(self.name):
@@ -64,7 +64,10 @@ class AuthorLink:
 
     def __post_init__(self) -> None:
         if not self.href.startswith(("/", "https://", "http://")):
-            raise UsageError(f"{self.href!r} is no address for the navigation")
+            raise UsageError(
+                f"{self.href!r} can't be in the navigation: expected a path such as /page/x,"
+                " or an address such as https://example.org"
+            )
 
 
 AuthorEntry: TypeAlias = AuthorPage | AuthorLink

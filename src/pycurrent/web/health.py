@@ -1,4 +1,4 @@
-"""Whether the engine lives, and does its work: for whatever restarts it, or sends it traffic."""
+"""Health checks for programs that restart the engine or send it traffic."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class HealthModel(BaseModel):
 
 @router.get("/healthz", response_model_exclude_unset=True)
 async def healthz() -> HealthModel:
-    """Whether the process answers."""
+    """Answer as long as the process lives."""
     return HealthModel(status="ok")
 
 
 @router.get("/readyz", responses=may_answer(503), response_model_exclude_unset=True)
 async def readyz(service: ServiceOf) -> HealthModel:
-    """Whether the engine has taken its first step, goes on, and can begin what is new."""
+    """Succeed once the engine has taken its first step, while it can begin new work."""
     health = service.health
     problems = [problem.brief for problem in service.problems]
     if health is Health.HELD:

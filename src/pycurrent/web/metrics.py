@@ -76,7 +76,7 @@ def metrics_of(service: Service) -> CollectorRegistry:
 
 
 class _Now(Collector):
-    """What the engine is like when somebody asks."""
+    """The metrics of the engine, read at each request."""
 
     def __init__(self, service: Service) -> None:
         self._service = service

@@ -73,7 +73,7 @@ def render_problem(error: HTTPException, errors: Sequence[WrongField] = ()) -> R
 
 
 def is_for_machines(request: Request) -> bool:
-    """Whether a program reads the answer, not a person."""
+    """True if a program reads the answer, not a person."""
     return request.url.path.startswith(MACHINES)
 
 

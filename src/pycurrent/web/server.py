@@ -54,10 +54,10 @@ def _listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except (OSError, UnicodeError, OverflowError) as error:
-        raise UsageError(f"--host {host}: there is no such address") from error
+        raise UsageError(f"--host {host}: the address does not exist") from error
     listener = socket.socket(family, kind, protocol)
     try:
-        # Connections of the last run may not have ended quite: that is no reason to wait.
+        # Connections of the last run may not have ended quite: that must not delay the start.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(_BACKLOG)
@@ -78,7 +78,7 @@ def _why_not(host: str, port: int, error: OSError) -> str:
         case errno.EACCES:
             return f"port {port} takes the rights of an administrator: use one above 1023"
         case errno.EADDRNOTAVAIL:
-            return f"--host {host} is no address of this machine"
+            return f"--host {host} is not an address of this machine"
         case _:
             return f"can't listen at {host}, port {port}: {os.strerror(error.errno or 0)}"
 

@@ -13,18 +13,18 @@ DEFAULT_PORT = 8080
 
 @dataclass(frozen=True, kw_only=True)
 class AccessSettings:
-    """What the pipeline's author, and who runs it, have decided."""
+    """Settings made by the pipeline's author and on the command line."""
 
     has_role: HasRole | None = None
     """Decides on people who log in, and on those who have not, as None. Without it the role that
     they were given on this machine counts. Tokens, and who runs the engine, are not asked about.
     """
     allow_anonymous: Role | None = None
-    """What anybody may do, without having logged in, whatever else is decided."""
+    """The role of anybody who has not logged in."""
     open_badges: bool = False
-    """Whether anybody may see the badges, for pages of other sites."""
+    """True: anybody may see the badges, so that pages of other sites can show them."""
     open_metrics: bool = False
-    """Whether anybody may see the metrics, for what collects them."""
+    """True: anybody may see the metrics."""
     public_url: str | None = None
     """How the site is reached from elsewhere: `https://ci.example.org`, without a path."""
     allowed_hosts: tuple[str, ...] = ()
@@ -38,13 +38,13 @@ class AccessSettings:
 
     @property
     def ready_providers(self) -> tuple[LoginProvider, ...]:
-        """Those by which somebody could log in now."""
+        """The login providers that work now."""
         return tuple(provider for provider in self.providers if provider.is_ready)
 
 
 @dataclass(frozen=True, kw_only=True)
 class WebSettings:
-    """What the pipeline's author, and who runs it, have decided."""
+    """Settings made by the pipeline's author and on the command line."""
 
     host: str = DEFAULT_HOST
     """The address to listen at: by default only this machine can reach it."""
@@ -52,9 +52,9 @@ class WebSettings:
     """0 for any that is free."""
     access: AccessSettings = field(default_factory=AccessSettings)
     name: str = "pycurrent"
-    """What the site is called."""
+    """The name of the site."""
     pages: tuple[AuthorEntry, ...] = ()
-    """What the author adds to it."""
+    """The author's pages and links."""
     keep_alive: float = 15.0
     """Seconds after which something is sent on a stream on which nothing happens, so that
     whatever is in between takes it for alive, and a connection that was cut is noticed.

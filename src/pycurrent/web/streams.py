@@ -51,7 +51,7 @@ def frame(event: str, data: str, *, id: str | None = None) -> bytes:
 
 
 def preamble(id: str | None) -> bytes:
-    """What a stream begins with: nothing is shown of it, but a browser remembers the id, and
+    """The beginning of a stream: nothing of it is shown, but a browser remembers the id, and
     goes on after it even if the connection is cut before the first event.
     """
     return format_sse_event(id=id, retry=RECONNECT)

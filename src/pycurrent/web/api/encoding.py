@@ -38,7 +38,7 @@ _JOBS = TypeAdapter(dict[str, JobModel | None])
 
 
 class Encoders:
-    """Those of one application."""
+    """The encoders of one application."""
 
     def __init__(self, hub: EventHub) -> None:
         self.batch = Encoded[Batch](lambda batch: encode_batch(batch, hub.id_of(batch)))
@@ -88,7 +88,7 @@ EncodersOf: TypeAlias = Annotated[Encoders, Depends(_encoders)]
 
 
 def encode_snapshot(snapshot: Snapshot) -> bytes:
-    """What `SnapshotModel` says, several times as fast: a test compares the two."""
+    """Encode as `SnapshotModel` does, several times as fast: a test compares the two."""
     # What is made here in numbers holds no circles: a collection would find nothing, and take
     # longer than all of it.
     with paused_collector():
@@ -159,7 +159,7 @@ def encode_batch(batch: Batch, id: EventId) -> bytes:
 
 
 def _named(event: Event) -> tuple[str, str]:
-    """What it is called, and its data."""
+    """The name of an event, and its data."""
     match event:
         case StatesChanged(nodes):
             states = _STATES.validate_python(nodes, from_attributes=True)

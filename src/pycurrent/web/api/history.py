@@ -23,7 +23,7 @@ _Words: TypeAlias = Annotated[str, Field(max_length=1000)]
 
 
 class FilterModel(Model):
-    """Which jobs: all that pass each of these."""
+    """Selects the jobs that pass all of these."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,7 +33,7 @@ class FilterModel(Model):
         default=[], max_length=len(JobEnd), description="How it ended: in one of these ways."
     )
     rebuild: bool | None = Field(
-        default=None, description="Whether somebody has asked for it to be made again."
+        default=None, description="Whether somebody has asked for a rebuild."
     )
     prefix: _Words | None = Field(default=None, description="How the id begins: 2026-11-22.")
     text: _Words | None = Field(default=None, description="In its key, value or result.")
@@ -50,7 +50,7 @@ class FilterModel(Model):
 
 
 class ExactFilter(FilterModel):
-    """A filter in JSON: a number is no truth value there."""
+    """A filter in JSON, where a number does not count as true or false."""
 
     model_config = ConfigDict(strict=True)
 
@@ -95,7 +95,7 @@ async def history(service: ServiceOf, query: Annotated[PageQuery, Query()]) -> H
 
 @router.get("/ops")
 async def ops(service: ServiceOf) -> OperationsModel:
-    """What jobs can be filtered by."""
+    """List the operations that have results."""
     return OperationsModel(ops=await service.archive.operations())
 
 
@@ -103,7 +103,7 @@ async def ops(service: ServiceOf) -> OperationsModel:
 async def rebuild_many(
     service: ServiceOf, which: TheseJobs | MatchingJobs, asker: Asker
 ) -> OutcomesModel:
-    """Have the work of many jobs done again: says of each whether it is."""
+    """Rebuild many jobs. The answer says of each whether it is rebuilt."""
     match which:
         case TheseJobs(ids=ids):
             outcomes, complete = await service.jobs.rebuild_many(ids, by=asker), True

@@ -16,7 +16,7 @@ above = APIRouter(include_in_schema=False)
 
 
 class IndexModel(Model):
-    """What there is to read about the API."""
+    """List where to read about the API."""
 
     version: str = Field(description="Of pycurrent.")
     openapi: str = Field(description="Where all of it is described, for programs.")

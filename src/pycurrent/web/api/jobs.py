@@ -26,7 +26,7 @@ class JobsModel(Model):
 
 @router.get("/jobs")
 async def jobs(service: ServiceOf) -> JobsModel:
-    """What each does, since when, and what it waits for."""
+    """List the jobs that have not ended: what they do, since when, and what they wait for."""
     active = [JobModel.model_validate(job) for job in service.jobs.active()]
     return JobsModel(jobs=active, last_event=str(service.events.last))
 
@@ -56,7 +56,7 @@ async def start(service: ServiceOf, job_id: JobId, asker: Asker) -> OutcomeModel
 
 @router.post("/jobs/{day}/{name}/rebuild", dependencies=FOR_BUILDERS, responses=_ABOUT_ONE)
 async def rebuild(service: ServiceOf, job_id: JobId, asker: Asker) -> OutcomeModel:
-    """Do the work of a job that has ended again."""
+    """Do the work of an ended job again."""
     outcome = service.jobs.rebuild(job_id, by=asker)
     if isinstance(outcome, Refused):
         raise problem(409, outcome.why)
@@ -71,7 +71,7 @@ def _done(job_id: str, outcome: Done | Refused) -> OutcomeModel:
 
 @router.get("/jobs/{day}/{name}", responses=may_answer(404))
 async def job(service: ServiceOf, job_id: JobId) -> JobDetailModel:
-    """All that is known of a job, ended or not."""
+    """Show everything that is known about a job."""
     detail = service.jobs.detail(job_id)
     same_work = await service.archive.same_work(detail.entry, limit=_SAME_WORK)
     return JobDetailModel.of(detail, _log_size(service, job_id), same_work)

@@ -20,7 +20,7 @@ from pycurrent.term import Activity, EdgeKind, GroupKind, NodeKind, State
 # Typed: members of two enums of numbers may be equal.
 @lru_cache(maxsize=None, typed=True)
 def name_of(member: Enum) -> str:
-    """What the API calls it."""
+    """The name of a member in the API."""
     return member.name.lower().replace("_", "-")
 
 

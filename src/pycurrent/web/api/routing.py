@@ -1,4 +1,4 @@
-"""What the routes of the API have in common."""
+"""The common parts of the API's routes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PREFIX = "/api/v1"
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _NAME = r"\d{6}-[A-Za-z0-9._-]{0,64}-[0-9a-f]{6}"
 JOB_ID = f"^{_DAY}/{_NAME}$"
-"""What the ids of jobs look like: none leads out of the folder of the logs."""
+"""The pattern of job ids: none of them leads out of the folder of the logs."""
 
 
 async def _job_id(
@@ -40,7 +40,10 @@ async def _only_what_is_known(request: Request) -> None:
     unknown = [name for name in dict.fromkeys(request.query_params) if name not in known]
     if unknown:
         raise RequestValidationError(
-            [{"loc": ("query", name), "msg": "there is no such parameter"} for name in unknown]
+            [
+                {"loc": ("query", name), "msg": "the route does not have this parameter"}
+                for name in unknown
+            ]
         )
 
 

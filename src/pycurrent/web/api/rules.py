@@ -64,7 +64,7 @@ async def delete_rule(
 
 @router.post("/rules/try", response_model=TrialModel)
 async def try_rule(service: ServiceOf, rule: RuleToTry) -> Trial:
-    """What a rule would say of the last jobs that failed. Nothing is stored."""
+    """Try a rule on the last failed jobs, without storing it."""
     return await service.rules.try_out(_rule(rule), limit=rule.limit)
 
 
@@ -87,7 +87,7 @@ async def put_rules_csv(service: ServiceOf, request: Request) -> RulesModel:
     """Add or change the rules in a table: all of them, or none if one is wrong."""
     body = await request.body()
     if not body:
-        raise UsageError("there is no table")
+        raise UsageError("the body is empty: send the rules as CSV")
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:

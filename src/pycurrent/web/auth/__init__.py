@@ -1,4 +1,4 @@
-"""Who sent a request, and whether they may do what it asks."""
+"""Identifies the senders of requests, and decides what they may do."""
 
 from pycurrent.web.auth.access import Access, Caller, Via, check_access
 from pycurrent.web.auth.bearer import token_of

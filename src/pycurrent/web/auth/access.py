@@ -1,4 +1,4 @@
-"""Who is let in to a site, and what they may do there."""
+"""Decides who may do what on a site."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Via(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent a request."""
+    """The sender of a request."""
 
     user: User | None
     via: Via
@@ -95,24 +95,25 @@ class Access:
 
     @property
     def providers(self) -> tuple[LoginProvider, ...]:
-        """Those by which somebody could log in now."""
+        """The login providers that work now."""
         return self.settings.ready_providers
 
     @property
     def is_at_home(self) -> bool:
-        """Whether the owner of the state directory is let in by its token: only this machine can
-        reach the site, and no other way to log in was ever set up.
+        """True if the token in the state directory lets its owner in.
+
+        That is so if only this machine can reach the site and no login was ever set up.
         """
         return self.site.reach is Reach.HERE and not self.has_login
 
     @property
     def has_login(self) -> bool:
-        """Whether people have to log in, even if nobody can now."""
+        """True if people have to log in, even if nobody can at the moment."""
         return any(is_set_up(provider) for provider in self.settings.providers)
 
     @property
     def way_in(self) -> str:
-        """What somebody can do who is not known: a sentence's end."""
+        """The advice for an unknown visitor: the end of a sentence."""
         if not self.is_at_home:
             return "log in"
         return _KNOCK if self.owner.token is not None else _DAMAGED
@@ -142,7 +143,7 @@ class Access:
         if found is None:
             raise NotLoggedIn("the token is not valid: it is wrong, has expired, or was revoked")
         if _is_new_day(found.used, now):
-            # It is no more than a note: another request of the day makes it.
+            # It is only a note: another request of the day makes it.
             with suppress(StoreError):
                 self._database.use_token(found.name, now)
         return User(f"token:{found.name}", found.name, Role(found.role), Origin.TOKEN)
@@ -162,7 +163,7 @@ class Access:
     # What they may do
 
     def allows(self, request: Request, user: User | None, role: Role) -> bool:
-        """Whether who sent the request has the role.
+        """True if the sender of the request has the role.
 
         A token has the role that it was made with, no more and no less, and who runs the engine
         may do everything: the author's function is asked about people who log in.
@@ -186,10 +187,10 @@ class Access:
             if caller.user is None and (self.is_at_home or self.has_login):
                 raise NotLoggedIn(f"this takes the role {role.value}: {self.way_in}")
             raise NotAllowed(caller.user, role)
-        await self.check_meant(request, caller)
+        await self.check_csrf(request, caller)
 
-    async def check_meant(self, request: Request, caller: Caller) -> None:
-        """Raises `CsrfRejected` if another site may have had the browser send it."""
+    async def check_csrf(self, request: Request, caller: Caller) -> None:
+        """Raise `CsrfRejected` if another site may have had the browser send the request."""
         if request.method in SAFE_METHODS or caller.via is Via.BEARER:
             return
         check_origin(request, public_origin=self.site.public_origin)
@@ -203,7 +204,7 @@ class Access:
         )
 
     def form_token(self, request: Request, caller: Caller) -> str:
-        """What the forms of a page for this browser have to bring. `set_visitor` the answer."""
+        """The token for the forms of a page for this browser. Call `set_visitor` on the answer."""
         return form_token(caller.key or _visitor(request))
 
     def set_visitor(self, request: Request, response: Response) -> None:
@@ -227,7 +228,7 @@ class Access:
         self.cookies(request).set(response, KNOWN, value, last=_KNOWN_FOR)
 
     def source(self, request: Request, name: str) -> str:
-        """Who tries to log in by this name, for `throttle`."""
+        """The source of an attempt to log in by this name, for `throttle`."""
         value = self.cookies(request).get(request, KNOWN) or ""
         mark, _, signature = value.partition(".")
         own = self.owner.sign(KNOWN, mark, name)

@@ -1,4 +1,4 @@
-"""Tells changes that are meant from those that another site's page has had a browser send (CSRF).
+"""Refuses changes that another site's page has had a browser send (CSRF).
 
 A browser adds cookies to what any page sends, and on this machine there may be no need for any.
 So for a request that changes something
@@ -8,7 +8,7 @@ So for a request that changes something
 3. if it carries a cookie of ours, or is a form, it has to bring the token that is in our pages:
    in the header `X-CSRF-Token`, or the form's field `csrf_token`.
 
-What is neither, a call of the API by a program, is sent by no page that passes 2.
+Any other request is a call of the API by a program: no page that passes 2 sends it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ FIELD = "csrf_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
-"""What a browser sends to other sites without asking them."""
+"""The types of content that a browser sends to other sites without asking them."""
 
 
 def check_origin(request: Request, *, public_origin: str | None) -> None:
-    """Raises `CsrfRejected` if it says that it comes from another site's page."""
+    """Raise `CsrfRejected` if a request says that a page of another site sent it."""
     site = request.headers.get("sec-fetch-site")
     if site not in {None, "same-origin", "none"}:
         raise CsrfRejected("this was sent by a page of another site")
@@ -47,7 +47,7 @@ def check_origin(request: Request, *, public_origin: str | None) -> None:
 
 
 async def check_token(request: Request, key: str | None) -> None:
-    """Raises `CsrfRejected` unless it brings the token that belongs to `key`, the browser's cookie.
+    """Raise `CsrfRejected` unless a request has the token of `key`, the browser's cookie.
 
     A program that sends neither a cookie nor a form needs none.
     """
@@ -66,7 +66,7 @@ async def check_token(request: Request, key: str | None) -> None:
 
 
 def _spelled(origin: str) -> str | None:
-    """As ours are; None for what is nobody's: `null`, for one."""
+    """The origin in our spelling; None for one that is not of a site, such as `null`."""
     try:
         return origin_of(origin)
     except NoHostName:

@@ -1,4 +1,4 @@
-"""Why a request is refused: HTTP errors, which become a page or a problem (RFC 9457)."""
+"""Refusals of requests: HTTP errors, which become a page or a problem (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pycurrent.web.users.roles import Role, User
 
 
 class NotLoggedIn(HTTPException):
-    """It is not known who asks, and that would have to be known."""
+    """The act takes a role, and nobody has logged in."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(401, detail, {"WWW-Authenticate": 'Bearer realm="pycurrent"'})
 
 
 class NotAllowed(HTTPException):
-    """Who asks does not have the role that it takes."""
+    """The user does not have the role that the act takes."""
 
     def __init__(self, user: User | None, role: Role) -> None:
         who = "" if user is None else f", which {user.id} does not have"
@@ -27,14 +27,14 @@ class NotAllowed(HTTPException):
 
 
 class CsrfRejected(HTTPException):
-    """A change that may have been sent by somebody else's page in the user's browser."""
+    """Another site's page in the user's browser may have sent the change."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(403, detail)
 
 
 class TooManyAttempts(HTTPException):
-    """Logging in has failed too often. `wait` is until it may be tried again."""
+    """Logging in has failed too often. The next attempt is allowed after `wait`."""
 
     def __init__(self, wait: timedelta) -> None:
         seconds = ceil(wait.total_seconds())

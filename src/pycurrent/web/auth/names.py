@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 import idna
 
 PORTS = {"http": 80, "https": 443}
-"""Those that an address means where it names none."""
+"""The port of an address that does not name one."""
 
 _ASCII = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?")
 _LONGEST = 253
 
 
 class NoHostName(ValueError):
-    """It can't be the name of a host."""
+    """The text is not a valid name of a host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class SiteName:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """What stands in a header `Host`. Raises `NoHostName`."""
+        """Read the value of a header `Host`. Raises `NoHostName`."""
         if not text or re.search(r"[\s/?#@\\]", text):
             raise NoHostName(text)
         try:
@@ -46,7 +46,7 @@ class SiteName:
         return cls(host_name(name), port)
 
     def port_for(self, scheme: str) -> int | None:
-        """The port that is meant."""
+        """The port, or else the default port of the scheme."""
         return PORTS.get(scheme) if self.port is None else self.port
 
 
@@ -73,7 +73,7 @@ def host_name(text: str) -> str:
 
 
 def is_address(name: str) -> bool:
-    """Whether it is one, not a name."""
+    """True for an IP address, False for a name."""
     try:
         ipaddress.ip_address(name)
     except ValueError:

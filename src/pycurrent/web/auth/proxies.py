@@ -1,4 +1,4 @@
-"""Which proxies are believed what they say of who asks: `X-Forwarded-For`, `X-Forwarded-Proto`."""
+"""The proxies whose headers `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ _HERE = ("127.0.0.0/8", "::1", "::ffff:127.0.0.0/104")
 
 
 def believed(proxies: Iterable[str]) -> list[str]:
-    """The addresses and networks of these, and those of this machine. Raises `UsageError` for what
-    is neither.
+    """The addresses and networks of these proxies, and those of this machine.
+
+    Raises `UsageError` for anything else.
     """
     return [*_HERE, *map(_network, proxies)]
 
@@ -22,6 +23,6 @@ def _network(proxy: str) -> str:
         return str(ip_network(proxy.strip("[]"), strict=False))
     except ValueError:
         raise UsageError(
-            f"--trust-proxy {proxy!r} is not an address or a network: it looks like 10.0.0.5, or"
-            " 10.0.0.0/8"
+            f"--trust-proxy {proxy!r} is not an address or a network: expected 10.0.0.5 or"
+            " 10.0.0.0/8, say"
         ) from None

@@ -1,4 +1,4 @@
-"""Who sent a request, and whether they may: what the routes depend on."""
+"""The dependencies of routes on the sender of a request and the sender's roles."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def access_of(request: Request) -> Access:
 
 
 def caller_of(request: Request) -> Caller:
-    """Who sent it. Found out once. Raises `NotLoggedIn` for a token that is not valid."""
+    """The sender of a request, found once. Raises `NotLoggedIn` for an invalid token."""
     known = _CALLER.find(request.state)
     return known or _CALLER.put(request.state, access_of(request).caller(request))
 
@@ -39,9 +39,9 @@ CurrentUser: TypeAlias = Annotated[User | None, Depends(current_user)]
 def require(role: Role) -> Required:
     """A dependency, for `Depends`: only who has the role gets further.
 
-    Gives the user, for the log. What changes something is checked to be meant, too: to have been
-    sent by our own page, or by a program (see `pycurrent.web.auth.csrf`). Raises
-    `NotLoggedIn`, `NotAllowed` or `CsrfRejected`, which are HTTP errors.
+    Returns the user, for the log. Checks also that our own page or a program has sent a change
+    (see `pycurrent.web.auth.csrf`). Raises `NotLoggedIn`, `NotAllowed` or `CsrfRejected`, which
+    are HTTP errors.
     """
 
     async def required(request: Request) -> User | None:
@@ -65,5 +65,5 @@ def require_unless(role: Role, is_open: Callable[[AccessSettings], bool]) -> Req
 
 
 async def csrf_checked(request: Request) -> None:
-    """A dependency, of what anybody may change for themselves. Raises `CsrfRejected`."""
-    await access_of(request).check_meant(request, caller_of(request))
+    """A dependency of changes that anybody may make for themselves. Raises `CsrfRejected`."""
+    await access_of(request).check_csrf(request, caller_of(request))

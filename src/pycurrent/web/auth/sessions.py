@@ -28,14 +28,14 @@ class Sessions:
         self._clock = clock
 
     def begin(self, user: User) -> str:
-        """Let somebody in. Gives the key for the cookie."""
+        """Begin a session. Returns the key for the cookie."""
         key, now = new_key(), self._clock.now()
         record = SessionRecord(digest_of(key), user.id, user.name, now, now + IDLE)
         self._database.add_session(record)
         return key
 
     def find(self, key: str) -> User | None:
-        """Whose session it is; None if it is over, or never was."""
+        """The user of a session; None if it has ended or never was."""
         now = self._clock.now()
         record = self._database.session(digest_of(key), now)
         if record is None:

@@ -17,7 +17,7 @@ _LOCAL_NAMES = frozenset({"localhost"})
 
 
 class Reach(Enum):
-    """Who can reach a site."""
+    """The machines that can reach a site."""
 
     HERE = "this machine"
     ELSEWHERE = "other machines"
@@ -36,11 +36,11 @@ class Site:
     public_origin: str | None = None
     """Scheme, name and port of the public address, as browsers write them."""
     names: frozenset[SiteName] = frozenset()
-    """Those without a port hold for all ports."""
+    """The names of the site. A name without a port holds for all ports."""
 
     @classmethod
     def at(cls, host: str, *, public_url: str | None, allowed_hosts: tuple[str, ...]) -> Self:
-        """Raises `UsageError` if `public_url` is no address, or one of `allowed_hosts` no name."""
+        """Make the site of these settings. Raises `UsageError` for an invalid address or name."""
         names = {_allowed(text) for text in allowed_hosts}
         names.update(_known({*_LOCAL_NAMES, host}))
         public = None
@@ -53,14 +53,14 @@ class Site:
 
     @property
     def reach(self) -> Reach:
-        """What is called by a public name can be reached by a proxy, wherever it listens."""
+        """The reach. A public name means that a proxy leads to the site, wherever it listens."""
         hosts = [self.host]
         if self.public_origin is not None:
             hosts.append(_name_of(self.public_origin))
         return Reach.HERE if all(_is_here(host) for host in hosts) else Reach.ELSEWHERE
 
     def allows_host(self, header: str, scheme: str = "http") -> bool:
-        """Whether what a request has as its `Host` is a name of ours."""
+        """True if the header `Host` of a request is a name of this site."""
         try:
             host = SiteName.parse(header)
         except NoHostName:
@@ -101,7 +101,7 @@ def _name_of(origin: str) -> str:
 
 
 def _known(names: Iterable[str]) -> Iterator[SiteName]:
-    """Those that can be names: what the system calls itself may be anything."""
+    """The valid ones of these names: a system may call itself anything."""
     for name in names:
         try:
             yield SiteName(host_name(name), None)

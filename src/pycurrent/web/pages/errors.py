@@ -1,4 +1,4 @@
-"""What is shown when something can't be."""
+"""The pages of errors."""
 
 from __future__ import annotations
 

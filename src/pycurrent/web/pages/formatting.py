@@ -1,4 +1,4 @@
-"""How things are put into words on a page."""
+"""Words and texts for pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CONTROL = re.compile(
     r"|\x1b[ -/]*[0-~]?"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
-"""What a terminal would obey, but for tabs and ends of lines."""
+"""Control sequences and characters, except tabs and ends of lines."""
 
 
 def duration_or_dash(time: timedelta | None) -> str:
@@ -25,7 +25,7 @@ def duration_or_dash(time: timedelta | None) -> str:
 
 
 def waits(wait: Wait) -> str:
-    """What for."""
+    """The thing that a job waits for, in words."""
     match wait:
         case ForConfirmation(level):
             return f"confirmation (its level is {level})"

@@ -1,4 +1,4 @@
-"""What is around each page: who looks, the navigation, and how the pipeline is."""
+"""The frame of each page: the user, the navigation, and the state of the pipeline."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class NavEntry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What templates know of the page and who looks at it."""
+    """The page and its visitor, as templates know them."""
 
     name: str
     address: str
@@ -84,13 +84,13 @@ class Header:
     counts: tuple[Count, ...]
     jobs: int
     problems: tuple[str, ...]
-    """What is wrong with the engine itself."""
+    """The problems of the engine itself."""
     confirm_text: str
     waiting: int
     choices: tuple[LevelChoice, ...]
     may_confirm: bool
     roles: tuple[str, ...]
-    """What who looks may do, for scripts: the server decides."""
+    """The roles of the visitor, for scripts: the server decides."""
     failed: int
     """How many stages have failed, for the title of the page."""
     badges: dict[str, object]

@@ -77,7 +77,7 @@ def badge_of(detail: JobDetail) -> Badge:
 
 
 async def _log_end(service: Service, job_id: str) -> LogTail | None:
-    """None if there is no log any more."""
+    """The end of the log; None if the log was removed."""
     try:
         window: LogWindow = await service.logs.window(job_id, None, LINES)
     except NoSuchJob:

@@ -1,4 +1,4 @@
-"""The page of the jobs that have not ended, and what can be done about many."""
+"""The page of the jobs that have not ended, and acts on many of them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def _approve(request: Request, service: ServiceOf, asker: Asker) -> Respon
 
 
 def _names(service: Service) -> dict[str, str]:
-    """What the jobs that have not ended do, by their ids."""
+    """The descriptions of the jobs that have not ended, by their ids."""
     return {job.id: job.description for job in service.jobs.active()}
 
 
@@ -76,7 +76,7 @@ def act_on(
     act: Callable[[str], Done | Refused],
     names: Mapping[str, str],
 ) -> Note:
-    """Do it to each job, and say what has become of it, by the names of the jobs."""
+    """Do it to each job, and say how it went, by the names of the jobs."""
     done, refused = list[str](), list[str]()
     for job_id in dict.fromkeys(jobs):
         name = names.get(job_id, job_id)

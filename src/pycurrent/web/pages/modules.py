@@ -1,4 +1,4 @@
-"""Which scripts a script needs, so that a page can have them all loaded at once.
+"""The scripts that a script needs, so that a page can have them all loaded at once.
 
 A browser learns what a module imports only when it has come: a graph of modules that is four
 deep takes four round trips, unless the page names them all.

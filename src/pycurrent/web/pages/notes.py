@@ -1,4 +1,4 @@
-"""What is said on the page after a form was sent."""
+"""The note on the page after a form was sent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PARAMETER = "note"
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What has become of it."""
+    """The result of the form."""
 
     text: str
     details: tuple[str, ...] = ()

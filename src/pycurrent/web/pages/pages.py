@@ -50,7 +50,7 @@ class Pages:
         return {entry.name: entry for entry in self.extra if isinstance(entry, AuthorPage)}
 
     def may(self, request: Request, role: Role) -> bool:
-        """Whether who asks has the role."""
+        """True if the visitor has the role."""
         return access_of(request).allows(request, caller_of(request).user, role)
 
     def render(
@@ -71,7 +71,7 @@ class Pages:
         sees = access.allows(request, caller.user, Role.VIEWER)
         header = make_header(request, access, caller, self.service) if sees else None
         text = self._templates.get_template(template).render(page=page, header=header, **content)
-        # Text of jobs may hold what is no Unicode.
+        # Texts of jobs may hold bytes that are not Unicode.
         response = HTMLResponse(text.encode(errors="replace"), status_code=status)
         access.set_visitor(request, response)
         return response
@@ -88,12 +88,12 @@ PAGES = StateKey[Pages]("pages")
 
 
 def pages_of(request: Request) -> Pages:
-    """Those of the application that serves the request."""
+    """The pages of the application that serves the request."""
     return PAGES.get(request.app.state)
 
 
 def _known_caller(request: Request) -> Caller:
-    """Who asks; nobody, if that can't be said: an error page is shown to anybody."""
+    """The sender; nobody if it is unknown: an error page is shown to anybody."""
     try:
         return caller_of(request)
     except NotLoggedIn:

@@ -31,7 +31,7 @@ class Row:
     where: str
     """The lists it is in, from the outside."""
     unfold: str | None
-    """What to put into the address to see what is inside."""
+    """The parameter of the address that unfolds it."""
 
     @property
     def why(self) -> str | None:
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which stages to list: what stands in the address."""
+    """The filter of stages in the address."""
 
     state: State | None
     text: str

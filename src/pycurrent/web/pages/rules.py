@@ -45,7 +45,7 @@ class Draft:
         if not self.pattern:
             raise UsageError("a rule needs a pattern")
         if not _SCORE.fullmatch(self.score.strip()):
-            raise UsageError(f"{self.score!r} is no score: that is a whole number")
+            raise UsageError(f"the score must be a whole number, not {self.score!r}")
         return LogRule(self.pattern, self.report, int(self.score))
 
 

@@ -1,4 +1,4 @@
-"""What each page offers: the confirmation level, the colours; and the author's own pages."""
+"""The parts of every page: the confirmation level, the colours; and the author's own pages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _YEAR = 365 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class ApiMethod:
-    """Something that the API can do."""
+    """One route of the API."""
 
     method: str
     path: str
@@ -44,7 +44,7 @@ def add_site_pages(app: FastAPI) -> None:
 
 
 async def _icon(request: Request) -> Response:
-    """Where a browser looks for it by itself: beside a raw log, which is no page that says."""
+    """The icon, where browsers look for it by themselves: raw logs do not name one."""
     return RedirectResponse(f"{pages_of(request).files.address}/icon.svg")
 
 
@@ -54,7 +54,7 @@ async def _robots(request: Request) -> Response:
 
 
 async def _docs(request: Request) -> Response:
-    """What the API can do, for people: made of what it says of itself."""
+    """The list of the API's routes for people, made from its OpenAPI document."""
     methods = [
         ApiMethod(method.upper(), path, operation.get("description") or operation["summary"])
         for path, operations in request.app.openapi()["paths"].items()
@@ -77,9 +77,9 @@ async def _theme(request: Request) -> Response:
     form = await read_form(request)
     theme = form.text("theme")
     if theme not in THEMES:
-        raise HTTPException(422, f"there is no theme {theme!r}")
+        raise HTTPException(422, f"theme {theme!r} does not exist")
     response = pages_of(request).go(own_path(form.get("back")))
-    # For scripts, too: it is no secret.
+    # For scripts, too: it is not secret.
     response.set_cookie(THEME_COOKIE, theme, max_age=_YEAR, samesite="lax")
     return response
 
@@ -88,7 +88,7 @@ async def _author_page(request: Request, name: str) -> Response:
     pages = pages_of(request)
     page = pages.author_pages.get(name)
     if page is None:
-        raise HTTPException(404, f"there is no page {name!r}")
+        raise HTTPException(404, f"page {name!r} does not exist")
     user = caller_of(request).user
     if not pages.may(request, page.role):
         raise NotAllowed(user, page.role)

@@ -24,7 +24,7 @@ ENTRIES = (
     "js/pipeline.js",
     "js/site.js",
 )
-"""What pages name. The rest is what these need."""
+"""The files that pages name. The rest are files that these need."""
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
@@ -37,7 +37,7 @@ def read_files(folder: Path) -> dict[str, bytes]:
 
 
 def state_of(files: Mapping[str, bytes]) -> str:
-    """What tells one state of the sources among the files from all others."""
+    """A digest of the sources' state, which differs for any change."""
     sources = {path: data for path, data in files.items() if not path.startswith(f"{BUNDLE}/")}
     return digest(*(part for path in sorted(sources) for part in (path, sources[path])))
 

@@ -40,7 +40,7 @@ class Files:
         """Of the files, as pages have it."""
 
     def get(self, path: str) -> bytes | None:
-        """What is in a file, by its path below the folder; None if there is no such file."""
+        """The content of a file, by its path below the folder; None if it does not exist."""
         return self._contents.get(path)
 
     def current(self, path: str) -> str:

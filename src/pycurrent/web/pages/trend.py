@@ -44,7 +44,7 @@ class Trend:
 
     @property
     def text(self) -> str:
-        """What the drawing shows, in words."""
+        """The drawing in words."""
         return (
             f"{len(self.bars)} runs: {duration(self.shortest)} to {duration(self.longest)},"
             f" half of them up to {duration(self.middle)}"

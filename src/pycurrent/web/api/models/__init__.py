@@ -1,4 +1,4 @@
-"""What the API sends: the values of the service, as JSON.
+"""The answers of the API: the values of the service, as JSON.
 
 Each model is read from the service's dataclass, from attributes of the same names: what is said
 here is only what differs.

@@ -21,7 +21,7 @@ class ChoiceModel(Model):
 
 
 class ConfirmationModel(Model):
-    """What needs confirmation."""
+    """The confirmation level, and the jobs that wait."""
 
     level: LevelName | None = Field(
         description="Jobs at this level, or above, wait; null: none do."

@@ -1,4 +1,4 @@
-"""Jobs, at work and recorded, and what became of commands on them."""
+"""Jobs, active and recorded, and the results of commands on them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from pycurrent.web.api.names import ActionName, JobEndName, JobStateName, LevelN
 
 
 class ForConfirmationModel(Model):
-    """It waits for a person to confirm it."""
+    """The job waits for confirmation."""
 
     reason: Literal["confirmation"] = "confirmation"
     level: LevelName
 
 
 class InQueueModel(Model):
-    """It waits for a resource of a pool."""
+    """The job is queued for a pool."""
 
     reason: Literal["queue"] = "queue"
     pool: Text
@@ -104,7 +104,7 @@ class JobDetailModel(Model):
 
 
 class OutcomeModel(Model):
-    """What has become of a command on one job."""
+    """The result of a command on one job."""
 
     job: str = Field(description="The job that it was about.")
     outcome: Literal["done", "once-needed", "refused"] = Field(
@@ -125,7 +125,7 @@ class OutcomeModel(Model):
 
 
 class OutcomesModel(Model):
-    """What has become of a command on many jobs."""
+    """The results of a command on many jobs."""
 
     outcomes: list[OutcomeModel]
     complete: bool = Field(description="False: more jobs match, and nothing was done about them.")

@@ -33,7 +33,7 @@ class LogMatchModel(Model):
 
 
 class LogMatchesModel(Model):
-    """What was found."""
+    """The result of a search."""
 
     matches: list[LogMatchModel]
     next: int | None = Field(description="The line to go on from; null at the log's end.")

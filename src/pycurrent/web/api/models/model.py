@@ -1,4 +1,4 @@
-"""What all models have in common: how values are read, and written as JSON."""
+"""The base of all models: how values are read, and written as JSON."""
 
 from __future__ import annotations
 

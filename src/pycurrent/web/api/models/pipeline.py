@@ -26,7 +26,7 @@ class StatsModel(Model):
 
 
 class ResultModel(Model):
-    """What the pipeline amounts to."""
+    """The output of the pipeline."""
 
     state: StateName
     failure: Text | None

@@ -1,4 +1,4 @@
-"""Log rules, and what they say of failures."""
+"""Log rules, and their trial on failed jobs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RulesModel(Model):
 
 
 class TriedOnModel(Model):
-    """What a rule says of the log of a job that failed."""
+    """The outcome of a rule on the log of one failed job."""
 
     entry: EntryModel
     report: Text | None = Field(description="null: it does not match.")

@@ -19,7 +19,7 @@ from pycurrent.web.api.names import (
 
 
 class FoldModel(Model):
-    """What to unfold it by: `?unfold=key:value`."""
+    """The key and value that unfold it: `?unfold=key:value`."""
 
     key: Text
     value: Text
