@@ -242,7 +242,6 @@ class GatherTree(DynamicNode):
             node.replace(fanout, len(node.children), (), ())
             _unlink_all(graph, moved, node)
             node.size = _size(node.children, node.depth)
-            graph.push(node)
             parent = node.users
             if parent is self:
                 root = self.kind([node, *siblings], node.depth + 1, self.collect)
