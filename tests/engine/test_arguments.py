@@ -39,6 +39,7 @@ CASES: list[tuple[Callable[..., object], dict[str, Any], str]] = [
     (Pool, {"label": "builds", "capacity": 0}, "pool 'builds' must have a capacity of 1 or more"),
     (Pool, {"label": 2, "capacity": 2}, "Pool takes a label first, not 2"),
     (Pool.of, {"label": "builds", "acquire": 2}, "Pool.of takes a label and a function"),
+    (Pool.of, {"label": 2, "acquire": print}, "Pool.of takes a label and a function"),
     (Config, {"confirm": "average"}, "Config: confirm= takes a Level, not 'average'"),
     (Config, {"confirm": 2}, "Config: confirm= takes a Level, not 2"),
     (Config, {"auto_release": 60}, "Config: auto_release= takes a timedelta, not 60"),
