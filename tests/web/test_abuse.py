@@ -21,6 +21,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import pycurrent as current
 from pycurrent.web.auth import Site as Address
+from pycurrent.web.auth.names import host_name, origin_of
 from pycurrent.web.auth.proxies import believed
 from pycurrent.web.extensions import AuthorPage
 from pycurrent.web.middleware import BugsAnswered, LimitedBodies, PatientProtocol
@@ -308,6 +309,24 @@ def test_one_more_name_holds_for_its_port(
 def test_an_address_of_this_machine_is_one_in_all_its_spellings(host: str) -> None:
     """IPv6 has many."""
     assert Address.at("::1", public_url=None, allowed_hosts=()).allows_host(host)
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("HTTPS://CI.Example.Org:443", "https://ci.example.org"),
+        ("Http://ci:443", "http://ci:443"),
+        ("http://[0::1]:80/x", "http://[::1]"),
+    ],
+)
+def test_an_origin_has_one_spelling(url: str, origin: str) -> None:
+    """In lower case, and without the port of its scheme (RFC 6454)."""
+    assert origin_of(url) == origin
+
+
+def test_the_name_of_a_machine_is_compared_in_lower_case() -> None:
+    """A system may call itself anything; browsers send lower case."""
+    assert host_name("Build-Box.Internal.") == "build-box.internal"
 
 
 @pytest.mark.parametrize(

@@ -304,6 +304,24 @@ def test_the_waits_double_up_to_a_limit() -> None:
     assert [attempt() for _ in range(5)] == [0] * 5
 
 
+def test_who_tried_last_is_remembered() -> None:
+    """There is a bound; the one that has not tried for longest is forgotten first."""
+    throttle = Throttle(VirtualClock(), kept=2)
+
+    def fail(name: str, times: int) -> None:
+        for _ in range(times):
+            with throttle.attempt("here", name):
+                pass
+
+    fail("alice", 4)
+    fail("bob", 5)
+    fail("alice", 1)
+    fail("carol", 1)
+    with pytest.raises(TooManyAttempts), throttle.attempt("here", "alice"):
+        pass
+    fail("bob", 1)
+
+
 def test_only_some_passwords_of_one_source_are_checked_at_once() -> None:
     """Others get their turn; who has to wait for that has not failed."""
     throttle = Throttle(VirtualClock())

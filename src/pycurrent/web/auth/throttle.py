@@ -30,7 +30,9 @@ FORGOTTEN = timedelta(minutes=30)
 AT_ONCE = 4
 """How many passwords of one source are checked at once: others get their turn."""
 
-_KEPT = 100_000
+KEPT = 100_000
+"""How many sources and names are remembered: the ones that tried last."""
+
 _LONGEST_ADDRESS = 64
 _NETWORK = 64
 """How many bits of an address (IPv6) are those of a network, in which one has them all."""
@@ -56,8 +58,10 @@ class Throttle:
     only for the last hundred thousand.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, kept: int = KEPT) -> None:
+        """Remember the last `kept` sources and names."""
         self._clock = clock
+        self._kept = kept
         self._failures: OrderedDict[tuple[str, str], _Failures] = OrderedDict()
         self._checking: Counter[str] = Counter()
 
@@ -76,7 +80,7 @@ class Throttle:
             raise TooManyAttempts(timedelta(seconds=1))
         self._failures[key] = _Failures(1 if known is None else known.count + 1, now)
         self._failures.move_to_end(key)
-        while len(self._failures) > _KEPT:
+        while len(self._failures) > self._kept:
             self._failures.popitem(last=False)
         self._checking[source] += 1
         try:
