@@ -36,7 +36,7 @@ _LONGEST = 60
 _LETTER = 7.0
 """How wide a letter is, about, in pixels: the text is fitted into its box."""
 
-Title = Annotated[str | None, Query(max_length=_LONGEST, description="What it says on the left.")]
+Title = Annotated[str | None, Query(max_length=_LONGEST, description="The text on the left.")]
 
 
 @router.get("/badge.svg", response_class=Response, responses={200: _SVG})
@@ -64,7 +64,7 @@ def _answer(title: str, state: State) -> Response:
     return Response(
         badge_of(title, state),
         media_type="image/svg+xml",
-        # Whoever shows it is to ask each time, also those who show it in place of others.
+        # Everybody who shows it has to ask each time, caches of other sites too.
         headers={"Cache-Control": "no-cache, max-age=0", **EMBEDDED},
     )
 

@@ -20,7 +20,7 @@ class HealthModel(BaseModel):
 
     status: Literal["ok"] = "ok"
     problems: list[str] = Field(
-        default=[], description="What people should know of all the same; left out if nothing."
+        default=[], description="Other problems that people should know of; left out if empty."
     )
 
 

@@ -113,7 +113,7 @@ class _Now(Collector):
         )
         problems = _gauge(
             "pycurrent_problems",
-            "What is wrong with the engine itself: told, or held, when it begins nothing new.",
+            "Problems of the engine itself: told, or held, when it begins nothing new.",
             "effect",
         )
         for effect, number in measures.problems:

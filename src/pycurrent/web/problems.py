@@ -24,7 +24,7 @@ MACHINES = ("/api/", "/metrics", "/healthz", "/readyz", "/badge")
 class WrongField(BaseModel):
     """Something in a request that can't be as it is."""
 
-    where: str = Field(description="Such as `query.limit` or `body.ids.0`.")
+    where: str = Field(description="The place, such as `query.limit` or `body.ids.0`.")
     why: str
 
 

@@ -42,7 +42,7 @@ def check_settings(settings: WebSettings) -> None:
 def listening(settings: WebSettings) -> Iterator[socket.socket]:
     """Take the port, before anything runs that would have to be stopped again.
 
-    Connections wait until they are served. Raises `UsageError` if it can't be had.
+    Connections wait until they are served. Raises `UsageError` if it is not available.
     """
     with _listen(settings.host, settings.port) as listener:
         yield listener

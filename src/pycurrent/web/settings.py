@@ -30,8 +30,8 @@ class AccessSettings:
     allowed_hosts: tuple[str, ...] = ()
     """More names that it is reached by; with a port, at this port only."""
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses, or networks, of proxies on other machines: what they say of who asks is believed
-    (`X-Forwarded-For`, `X-Forwarded-Proto`). Those on this machine are.
+    """Addresses, or networks, of proxies on other machines: their forwarding headers are trusted
+    (`X-Forwarded-For`, `X-Forwarded-Proto`). Proxies on this machine are trusted anyway.
     """
     providers: tuple[LoginProvider, ...] = ()
     """How people log in."""

@@ -89,8 +89,8 @@ EncodersOf: TypeAlias = Annotated[Encoders, Depends(_encoders)]
 
 def encode_snapshot(snapshot: Snapshot) -> bytes:
     """Encode as `SnapshotModel` does, several times as fast: a test compares the two."""
-    # What is made here in numbers holds no circles: a collection would find nothing, and take
-    # longer than all of it.
+    # The many objects made here have no circles: a collection would find nothing, and take longer
+    # than everything else.
     with paused_collector():
         return _encode_snapshot(snapshot)
 

@@ -33,11 +33,11 @@ async def events(
     """Live events; without an id from now on, with one from there on without a gap.
 
     - `states`: boxes of the diagram as they are now, by their ids;
-    - `structure`: the diagram is to be read anew;
+    - `structure`: the diagram has changed its shape: read it again;
     - `jobs`: jobs as they are now, by their ids, null for one that has ended;
     - `overview`: the pipeline's result, its counts, and how many jobs have not ended;
     - `confirm`: the confirmation level;
-    - `reset`: what has happened since can't be told any more: everything is to be read anew.
+    - `reset`: older events are no longer available: read everything again.
     """
     seen = last_event_id or after
     start = None if seen is None else EventId.parse(seen)

@@ -35,7 +35,7 @@ _TEXT = {"content": {"text/plain": {"schema": {"type": "string", "format": "bina
 async def search(
     service: ServiceOf,
     job_id: JobId,
-    q: Annotated[str, Query(min_length=1, max_length=1000, description="What to look for.")],
+    q: Annotated[str, Query(min_length=1, max_length=1000, description="The text to look for.")],
     syntax: Annotated[
         Syntax, Query(description="`pattern`: it is a regular expression of RE2.")
     ] = Syntax.TEXT,

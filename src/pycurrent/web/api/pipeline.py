@@ -17,7 +17,7 @@ from pycurrent.web.sendable import sendable
 router = api_router("pipeline")
 
 _LARGE = 100_000
-"""In bytes: what is smaller is packed anew for each who asks."""
+"""In bytes: anything smaller is compressed again for each request."""
 
 
 async def _unfold(

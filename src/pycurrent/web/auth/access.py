@@ -118,7 +118,7 @@ class Access:
             return "log in"
         return _KNOCK if self.owner.token is not None else _DAMAGED
 
-    # Who asks
+    # Identifying users
 
     def caller(self, request: Request) -> Caller:
         """Raises `NotLoggedIn` for a token that is not valid: treating it as anonymous would only
@@ -160,7 +160,7 @@ class Access:
                 return provider.known(user)
         return None
 
-    # What they may do
+    # Checking rights
 
     def allows(self, request: Request, user: User | None, role: Role) -> bool:
         """True if the sender of the request has the role.

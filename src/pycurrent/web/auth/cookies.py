@@ -8,12 +8,12 @@ from datetime import timedelta
 from fastapi import Request, Response
 
 SESSION = "session"
-"""Opens the site to who has logged in."""
+"""Opens the site to a user who has logged in."""
 VISITOR = "visitor"
-"""Ties the forms to the browser of who has not."""
+"""Ties the forms to the browser of a visitor who has not."""
 KNOWN = "known"
-"""Tells a browser with which somebody has logged in by a password: they are not slowed down by who
-tries that from elsewhere.
+"""Tells a browser with which somebody has logged in by a password: attempts from
+elsewhere don't slow them down.
 """
 LOGIN = "login"
 """Ties an attempt to log in elsewhere to the browser that began it."""
@@ -23,7 +23,7 @@ LOGIN = "login"
 class Cookies:
     """How they are named and set, for one engine.
 
-    Cookies don't tell ports apart, so which engine it is is in their names: two on one machine
+    Cookies don't tell ports apart, so their names identify the engine: two on one machine
     would log each other out. Behind https the name makes browsers refuse what anybody else has
     set (`__Host-`).
     """

@@ -14,8 +14,8 @@ from pycurrent.web.users.owner import PARAMETER
 
 
 class Entrance:
-    """Begins a session for who brings the token, and sends the browser on to where no token is in
-    the address: it would be in the history, and in pictures that people take.
+    """Begins a session for a browser with the token, and redirects it to an address without: the
+    token would stay in the history, and in screenshots.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,6 +1,6 @@
 """Slows down who guesses passwords, and nobody else.
 
-What counts is who tries, and by which name: the network that it comes from, or the browser, if
+It counts by the one who tries, and by the name: the network that it comes from, or the browser, if
 somebody has logged in with it by this name before. So nobody can lock somebody else out, from
 whatever addresses: at worst their browsers that have not been here before, where both come from one
 network. How many guesses can be made from many networks is limited by what it takes to check one.
@@ -52,7 +52,7 @@ class _Failures:
 
 
 class Throttle:
-    """Counts failures by who tries, and by whom they try to be.
+    """Counts failures by the one who tries, and by the name that they try.
 
     An attempt counts as a failure from its start: many at once gain nothing. Kept in memory, and
     only for the last hundred thousand.

@@ -14,7 +14,7 @@ from pycurrent.web.pages.pages import pages_of
 
 
 async def error_page(request: Request, error: HTTPException) -> Response:
-    """The page for an error; for who has to log in, the way there."""
+    """The page for an error; for a visitor who has to log in, the way there."""
     by_browser = request.method == "GET" and token_of(request) is None
     must_log_in = isinstance(error, NotLoggedIn) and not access_of(request).is_at_home
     if must_log_in and by_browser:

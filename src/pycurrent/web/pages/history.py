@@ -35,7 +35,9 @@ def add_history_pages(app: FastAPI) -> None:
 
 
 def filter_of(query: Mapping[str, str]) -> HistoryFilter:
-    """The filter in an address: as in the API. What is empty, or no truth value, is not there."""
+    """The filter in an address: as in the API. Values that are empty, or not a truth value, are
+    ignored.
+    """
 
     def text(name: str) -> str | None:
         return query.get(name, "").strip() or None

@@ -95,7 +95,7 @@ def _let_in(request: Request, access: Access, user: User, next: str) -> Response
 
 
 async def _begin(request: Request, provider: str) -> Response:
-    """Off to the other site. What comes back has to be of the browser that was sent."""
+    """Send the browser to the other site. The same browser has to come back."""
     access, state = access_of(request), new_key()
     one = _elsewhere(access, provider)
     address = one.address(state=state, callback=_callback(request, access, provider))

@@ -56,7 +56,7 @@ class Pages:
     def render(
         self, request: Request, template: str, *, status: int = 200, **content: Any
     ) -> Response:
-        """A page for who asks. How the pipeline is, is shown only to who may see it."""
+        """A page for this user. It shows the state of the pipeline only to users who may see it."""
         caller = _known_caller(request)
         access = access_of(request)
         page = make_page(

@@ -14,12 +14,12 @@ Endpoint: TypeAlias = Callable[..., Awaitable[Response]]
 
 
 def page(app: FastAPI, path: str, endpoint: Endpoint, role: Role) -> None:
-    """Something to be seen by who has the role."""
+    """Add a page for users with the role."""
     _add(app, ["GET", "HEAD"], path, endpoint, require(role))
 
 
 def action(app: FastAPI, path: str, endpoint: Endpoint, role: Role) -> None:
-    """Something that a form does for who has the role."""
+    """Add the action of a form for users with the role."""
     _add(app, ["POST"], path, endpoint, require(role))
 
 

@@ -1,8 +1,8 @@
 """The scripts and styles of the site, and the *bundle* that is made of them.
 
 A page needs some forty small files, each of which is a request. So when the package is built
-they are joined to a few, in the folder `bundle`, by the same names. What the bundle was made of
-is noted in it: where a source has been changed since, the sources are served.
+they are joined to a few, in the folder `bundle`, by the same names. The bundle has a
+digest of its sources: if one has changed since, the sources are served.
 
 Used by the build, too: standard library only.
 """

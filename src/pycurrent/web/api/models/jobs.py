@@ -70,7 +70,7 @@ class HistoryPageModel(Model):
     """Jobs, the newest first."""
 
     entries: list[EntryModel]
-    next: str | None = Field(description="What to give as `before` for the next page.")
+    next: str | None = Field(description="The value of `before` for the next page.")
 
 
 class JobDetailModel(Model):
@@ -79,9 +79,9 @@ class JobDetailModel(Model):
     id: str
     description: Text
     entry: EntryModel
-    active: JobModel | None = Field(description="What it is at, until it has ended.")
+    active: JobModel | None = Field(description="Its present state, until it has ended.")
     stages: list[Text] = Field(description="The labels of the stages that it is for.")
-    actions: list[ActionName] = Field(description="What can be done about it now.")
+    actions: list[ActionName] = Field(description="The actions that are possible now.")
     log_size: int | None = Field(description="In bytes; null if the log was removed.")
     same_work: list[EntryModel] = Field(
         description="Jobs of the same operation and key that have ended, the newest first."

@@ -38,7 +38,7 @@ class StageModel(Model):
     label: Text
     state: StateName
     update: ActivityName | None = Field(
-        description="What is being done to replace the result that is still reported."
+        description="The activity that will replace the result that is still reported."
     )
     since: datetime
     job_id: str | None
@@ -62,12 +62,11 @@ class OverviewModel(Model):
     of_interest: StatsModel = Field(
         description="How many stages are neither ok nor blocked, or are being updated."
     )
-    stages: list[StageModel] = Field(description="Those of most interest.")
+    stages: list[StageModel] = Field(description="The most interesting stages.")
     jobs: int = Field(description="How many jobs have not ended.")
     confirm: LevelName | None
     problems: list[ProblemModel] = Field(
-        description="What is wrong with the engine itself; while something is held it begins"
-        " nothing new."
+        description="Problems of the engine itself; while one is held it begins nothing new."
     )
     last_event: str
 

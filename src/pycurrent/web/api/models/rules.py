@@ -13,7 +13,7 @@ class RuleModel(Model):
 
     pattern: str = Field(max_length=2000, description="A regular expression of RE2.")
     report: str = Field(
-        max_length=2000, description="What it says, with \\1 for the pattern's first group."
+        max_length=2000, description="The message, with \\1 for the pattern's first group."
     )
     score: Whole = Field(
         ge=-999_999_999, le=999_999_999, description="Of the rules that match, the highest counts."

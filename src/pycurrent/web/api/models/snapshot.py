@@ -33,7 +33,7 @@ class FailedInsideModel(Model):
 
 
 class NodeModel(Model):
-    """A box of the diagram. What does not apply is left out."""
+    """A box of the diagram. Fields that do not apply are left out."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
@@ -74,7 +74,7 @@ class SnapshotModel(Model):
     """The diagram."""
 
     version: int = Field(description="Changes with the structure.")
-    last_event: str = Field(description="What to give as `after` to the events.")
+    last_event: str = Field(description="The value of `after` for the events.")
     stats: StatsModel
     nodes: list[NodeModel] = Field(description="Each after those that it waits for.")
     edges: list[EdgeModel]
