@@ -322,6 +322,21 @@ def test_who_tried_last_is_remembered() -> None:
     fail("bob", 1)
 
 
+def test_who_has_logged_in_begins_anew() -> None:
+    """Earlier failures cost nothing any more."""
+    throttle = Throttle(VirtualClock())
+    for times in (5, 5):
+        for _ in range(times):
+            with throttle.attempt("here", "alice"):
+                pass
+        throttle.succeeded("here", "alice")
+
+
+def test_what_a_proxy_says_is_remembered_in_part() -> None:
+    """It may be of any length, and need not be an address."""
+    assert network_of("x" * 100) == "x" * 64
+
+
 def test_only_some_passwords_of_one_source_are_checked_at_once() -> None:
     """Others get their turn; who has to wait for that has not failed."""
     throttle = Throttle(VirtualClock())
