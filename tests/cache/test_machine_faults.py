@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,24 @@ async def test_a_result_is_reported_while_its_refresh_waits(engine: OpenEngine) 
         assert (h.output, h.stats) == (Ok("first"), Stats(ok=1))
         await h.advance(SECOND)
         assert h.output == Ok("second")
+
+
+async def test_a_result_is_reported_all_the_while(engine: OpenEngine) -> None:
+    """Also when the refresh runs again after the pause."""
+    seen: list[str] = []
+    op = Frail("old", FULL, "new")
+    async with engine(lambda: frail(op, Schedule(5 * SECOND)).state().map(seen_by(seen))) as h:
+        for _ in range(8):
+            await h.advance(SECOND)
+        assert [one for one in seen if one != "nothing"] == ["old", "new"]
+        assert "nothing" not in seen[seen.index("old") :]
+
+
+def seen_by(seen: list[str]) -> Callable[[object], None]:
+    def see(output: object) -> None:
+        seen.append(output.value if isinstance(output, Ok) else "nothing")
+
+    return see
 
 
 async def test_what_nobody_needs_is_not_tried_again(engine: OpenEngine) -> None:
