@@ -100,7 +100,7 @@ async def test_a_job_is_cancelled_and_rebuilt_by_forms(
         await plain.get_by_role("button", name="Cancel").click()
     await until(site, lambda: site.engine.stats.failed == 2)
     await plain.reload()
-    await expect(plain.locator("h1 + .badge")).to_have_text("failed")
+    await expect(plain.locator("h1 + .badge")).to_have_text("cancelled")
     await expect(plain.locator("pre.log")).to_contain_text("Cancelling: by")
     await plain.get_by_role("button", name="Rebuild").click()
     await expect(plain.locator("h1 + .badge")).to_have_text("running")
@@ -177,9 +177,9 @@ async def test_history_is_filtered_and_rebuilt(
     await until(site, lambda: site.engine.stats.ok == 1)
     await plain.goto(f"{site.url}/history")
     assert sorted(await texts(plain, "tbody th a")) == ["write a", "write bad"]
-    await plain.locator("select[name=ok]").select_option("failed")
+    await plain.locator("select[name=end]").select_option("failed")
     await plain.get_by_role("button", name="Filter").click()
-    await expect(plain).to_have_url(re.compile("ok=false"))
+    await expect(plain).to_have_url(re.compile("end=failed"))
     assert await texts(plain, "tbody th a") == ["write bad"]
     await plain.get_by_role("checkbox", name=re.compile("^Select write bad")).check()
     await plain.get_by_role("button", name="Rebuild selected").click()
