@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import resource
 import signal
@@ -560,6 +561,105 @@ async def test_helper_and_supervisors_do_not_go_when_everybody_is_told_to(
     assert await sleeper.process.wait() == -signal.SIGTERM
 
 
+# --- supervisors that are used again -----------------------------------------------------------
+
+
+async def supervisor_of_next(processes: Processes) -> int:
+    """The pid of the supervisor that is given the next command."""
+    status, output = await run(processes, "sh", "-c", "echo $PPID")
+    assert status == 0
+    return int(output)
+
+
+async def test_a_supervisor_is_given_one_command_after_the_other(
+    processes: Processes, tmp_path: Path
+) -> None:
+    """Each with a folder, an environment and an output of its own."""
+    first = await supervisor_of_next(processes)
+    environ = {"PATH": os.defpath, "WORD": "other"}
+    script = "echo $PPID $WORD; pwd; exit 3"
+    other = await run(processes, "sh", "-c", script, cwd=tmp_path, env=environ)
+    assert other == (3, f"{first} other\n{tmp_path}\n")
+    assert await run(processes, "sh", "-c", "echo $PPID $WORD; pwd") == (
+        0,
+        f"{first}\n{Path.cwd()}\n",
+    )
+
+
+async def test_a_supervisor_guards_each_of_its_commands(processes: Processes, mark: str) -> None:
+    """The whole tree of a later command is ended, too, and the next one has another supervisor."""
+    first = await supervisor_of_next(processes)
+    tree = await start_tree(processes, mark)
+    assert parent_of(tree.process.pid) == first
+    tree.process.cancel()
+    assert await tree.process.wait() == -signal.SIGTERM
+    assert marked(mark) == []
+    assert await supervisor_of_next(processes) != first
+
+
+async def test_cancelling_a_command_that_has_ended_leaves_the_next_one_alone(
+    processes: Processes,
+) -> None:
+    """Though both have the same supervisor."""
+    ended = await Run.start(processes, "true")
+    assert await ended.finish() == (0, "")
+    sleeper = await Run.start(processes, "sh", "-c", "echo ready; sleep 0.2; exit 5")
+    assert await sleeper.output.readline() == b"ready\n"
+    ended.process.cancel()
+    assert await sleeper.process.wait() == 5
+
+
+async def test_a_supervisor_that_is_killed_while_it_waits_is_not_missed(
+    processes: Processes,
+) -> None:
+    """The next command gets another one, even if that is started in the same moment."""
+    first = await supervisor_of_next(processes)
+    os.kill(first, signal.SIGKILL)
+    assert await supervisor_of_next(processes) != first
+
+
+async def test_supervisors_that_are_not_needed_go(null: int) -> None:
+    """Of many at once, a few stay for a while."""
+    processes = Processes(idle=0.1)
+
+    async def start() -> Process:
+        return await processes.start(
+            ["cat"], cwd=None, env=None, stdin=reader, stdout=null, stderr=null
+        )
+
+    reader, writer = os.pipe()
+    started = await asyncio.gather(*(start() for _ in range(12)))
+    supervisors = {parent_of(process.pid) for process in started}
+    os.close(writer)
+    os.close(reader)
+    for process in started:
+        await process.wait()
+    await until(lambda: not any(map(exists, supervisors)))
+    await processes.aclose()
+
+
+async def test_closing_ends_the_supervisors_that_wait() -> None:
+    """And the helper, which has nothing to wait for then."""
+    processes = Processes()
+    first = await supervisor_of_next(processes)
+    await processes.aclose()
+    assert not exists(first)
+
+
+async def test_a_lock_is_free_when_its_command_has_ended(
+    processes: Processes, null: int, tmp_path: Path
+) -> None:
+    """The supervisor that waits for the next command holds it no longer."""
+    for _ in range(2):
+        lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        process = await processes.start(
+            ["true"], cwd=None, env=None, stdin=null, stdout=null, stderr=null, locks=[lock]
+        )
+        os.close(lock)
+        await process.wait()
+
+
 # --- many -------------------------------------------------------------------------------------
 
 
@@ -637,7 +737,7 @@ def test_where_there_are_no_subreapers_the_process_group_is_ended(mark: str, nul
         environ = {b"PATH": os.fsencode(os.defpath), b"PROCESS_TEST": mark.encode()}
         line.sendall(Request(b"/", argv, environ, 0.1).encode())
         assert output.readline() == b"ready\n"
-        reports = b"".join(iter(lambda: line.recv(4096), b""))
+        reports = b"".join(line.recv(REPORT.size, socket.MSG_WAITALL) for _ in range(3))
         assert marked(mark) == []
     heard = [(Report(kind), first) for kind, first, _ in struct.iter_unpack(REPORT.format, reports)]
     assert [kind for kind, _ in heard] == [Report.ADOPTED, Report.STARTED, Report.EXITED]

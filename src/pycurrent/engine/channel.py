@@ -1,4 +1,4 @@
-"""The engine's end of the socket to the supervisor of one command.
+"""The engine's ends of the sockets to supervisors: of those that have a command, and of the idle.
 
 States of a channel::
 
@@ -6,6 +6,9 @@ States of a channel::
     adopted       a supervisor has it
     running       the command has been started
     closed        the last report has come, or the socket has ended without one
+
+After the last report of a command that was not ended from here the supervisor waits for another
+one: the channel passes its socket on.
 
 A channel that closes while *handed over* was dropped by a dying helper: nothing has run. One that
 closes without a last report later on has lost its supervisor (killed, out of memory): whether and
@@ -20,11 +23,14 @@ import asyncio
 import contextlib
 import enum
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 from pycurrent.engine.supervisor import REPORT, Report, StartStage
+
+_MOST_IDLE = 8
+"""How many supervisors are kept that have no command: each takes 1 or 2 MB."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +96,20 @@ class SupervisorChannel:
     """The engine's end of the socket to one command's supervisor."""
 
     def __init__(
-        self, sock: socket.socket, request: bytes, on_close: Callable[[SupervisorChannel], None]
+        self,
+        sock: socket.socket,
+        request: bytes,
+        on_close: Callable[[SupervisorChannel, socket.socket | None], None],
     ):
-        """Takes over the socket, and begins to send the request."""
+        """Takes over the socket, which doesn't block, and begins to send the request.
+
+        `on_close` is given the socket, if its supervisor waits for another command.
+        """
         self._loop = asyncio.get_running_loop()
         self._sock = sock
+        self._fd = sock.fileno()  # a loop that is given a socket formats it each time
+        self._has_writer = False
+        self._ends = False
         self._on_close = on_close
         self._phase = _Phase.HANDED_OVER
         self._received = b""
@@ -103,15 +118,15 @@ class SupervisorChannel:
         self.beginning: asyncio.Future[Beginning] = self._loop.create_future()
         self.ending: asyncio.Future[Ending] = self._loop.create_future()
         self.closed: asyncio.Future[None] = self._loop.create_future()
-        sock.setblocking(False)
-        self._loop.add_reader(sock, self._receive)
+        self._loop.add_reader(self._fd, self._receive)
         self._send()
 
     def end(self) -> None:
         """Asks for the end of the command and of all that came of it. Twice is as good as once."""
         if self._phase is _Phase.CLOSED:
             return
-        self._loop.remove_writer(self._sock)
+        self._ends = True
+        self._stop_sending()
         # The supervisor may have gone just now: the reader tells.
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
@@ -124,10 +139,16 @@ class SupervisorChannel:
         except OSError:  # the supervisor, or the helper, has gone: the reader tells
             sent = len(self._unsent)
         self._unsent = self._unsent[sent:]
-        if self._unsent:
-            self._loop.add_writer(self._sock, self._send)
-        else:
-            self._loop.remove_writer(self._sock)
+        if not self._unsent:
+            self._stop_sending()
+        elif not self._has_writer:
+            self._has_writer = True
+            self._loop.add_writer(self._fd, self._send)
+
+    def _stop_sending(self) -> None:
+        if self._has_writer:
+            self._has_writer = False
+            self._loop.remove_writer(self._fd)
 
     def _receive(self) -> None:
         try:
@@ -162,7 +183,7 @@ class SupervisorChannel:
                 self.left_behind = LeftBehind(first, names)
             case Report.EXITED:
                 self.ending.set_result(Exited(first))
-                self._close()
+                self._close(reusable=not self._ends and not self._unsent)
             case _:
                 assert_never(report)
 
@@ -180,10 +201,76 @@ class SupervisorChannel:
                 assert_never(self._phase)
         self._close()
 
-    def _close(self) -> None:
+    def _close(self, *, reusable: bool = False) -> None:
         self._phase = _Phase.CLOSED
-        self._loop.remove_reader(self._sock)
-        self._loop.remove_writer(self._sock)
-        self._sock.close()
+        self._loop.remove_reader(self._fd)
+        self._stop_sending()
+        if not reusable:
+            self._sock.close()
         self.closed.set_result(None)
-        self._on_close(self)
+        self._on_close(self, self._sock if reusable else None)
+
+
+class IdleSupervisors:
+    """The sockets to supervisors that wait for a command; a supervisor goes when its is closed."""
+
+    def __init__(self, seconds: float) -> None:
+        """`seconds`: how often to close those that were not needed since the last time."""
+        self._seconds = seconds
+        self._sockets: list[socket.socket] = []
+        self._unneeded = 0  # the fewest that there were since the last look
+        self._look: asyncio.TimerHandle | None = None
+
+    def add(self, sock: socket.socket) -> None:
+        """Keep it, or close it if there are enough."""
+        if len(self._sockets) >= _MOST_IDLE:
+            _hang_up(sock)
+            return
+        self._sockets.append(sock)
+        if self._look is None:
+            self._look_later()
+
+    def hand_over(
+        self, message: bytes, descriptors: Sequence[int]
+    ) -> tuple[socket.socket, bytes] | None:
+        """One that has been sent the beginning of the message, and the rest; None without any."""
+        while self._sockets:
+            sock = self._sockets.pop()
+            self._unneeded = min(self._unneeded, len(self._sockets))
+            try:
+                sent = socket.send_fds(sock, [message], descriptors)
+            except OSError:  # it was killed, most likely
+                sock.close()
+            else:
+                return sock, message[sent:]
+        return None
+
+    def dismiss(self) -> None:
+        """Close all of them. Twice does nothing more."""
+        self._close(len(self._sockets))
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+
+    def _look_later(self) -> None:
+        self._unneeded = len(self._sockets)
+        loop = asyncio.get_running_loop()
+        self._look = loop.call_later(self._seconds, self._close_unneeded)
+
+    def _close_unneeded(self) -> None:
+        self._look = None
+        self._close(self._unneeded)
+        if self._sockets:
+            self._look_later()
+
+    def _close(self, count: int) -> None:
+        for sock in self._sockets[:count]:  # the one that was used last is the first to be used
+            _hang_up(sock)
+        del self._sockets[:count]
+
+
+def _hang_up(sock: socket.socket) -> None:
+    # Closing it is not enough: a process that was forked from the engine may have a copy.
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+    sock.close()

@@ -45,7 +45,7 @@ class HelperProcess:
                 raise
         self.gone: asyncio.Future[None] = self._loop.create_future()
         self._writable: asyncio.Future[None] | None = None
-        self._loop.add_reader(self._control, self._receive)
+        self._loop.add_reader(self._control.fileno(), self._receive)
 
     async def send(self, message: bytes, descriptors: Sequence[int]) -> None:
         """Hands one command over; one call at a time.
@@ -58,7 +58,7 @@ class HelperProcess:
                 socket.send_fds(self._control, [message], descriptors)
             except BlockingIOError:
                 self._writable = self._loop.create_future()
-                self._loop.add_writer(self._control, self._wake)
+                self._loop.add_writer(self._control.fileno(), self._wake)
                 await self._writable
             else:
                 return
@@ -72,14 +72,14 @@ class HelperProcess:
             await asyncio.shield(self.gone)
 
     def _wake(self) -> None:
-        self._loop.remove_writer(self._control)
+        self._loop.remove_writer(self._control.fileno())
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
 
     def _receive(self) -> None:
         """The helper says nothing: this is the end of the socket, and so of the process."""
         self._wake()
-        self._loop.remove_reader(self._control)
+        self._loop.remove_reader(self._control.fileno())
         self._control.close()
         self._process.wait()  # its descriptors are closed: it is a moment from being a zombie
         self.gone.set_result(None)

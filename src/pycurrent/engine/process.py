@@ -3,7 +3,8 @@
 This is the engine's side; see `supervisor.py` for what the supervisors do, and how. One
 `Processes` holds the resident helper, started with the first command and again after it was
 killed, and one `SupervisorChannel` for each command, the socket to its supervisor. A command whose
-channel was never adopted is handed to a new helper.
+channel was never adopted is handed to a new helper. A supervisor whose command has ended by itself
+is given the next one; a few that have nothing to do are kept for a while.
 
 Two other shapes were considered. A fresh supervisor for each command costs the start of an
 interpreter, 30 to 50 ms, each time. Forking from the engine costs a copy of its page tables,
@@ -26,6 +27,7 @@ from pycurrent.engine import supervisor
 from pycurrent.engine.channel import (
     Beginning,
     Exited,
+    IdleSupervisors,
     LeftBehind,
     Lost,
     NotAdopted,
@@ -111,13 +113,16 @@ class Process:
 class Processes:
     """All commands of one engine. Belongs to the event loop it is first used in."""
 
-    def __init__(self, *, grace: float = 5.0, descriptors: int | None = None) -> None:
+    def __init__(
+        self, *, grace: float = 5.0, descriptors: int | None = None, idle: float = 30.0
+    ) -> None:
         """`grace`: seconds between TERM and KILL; `descriptors`: the soft limit of commands, by
-        default the engine's own.
+        default the engine's own; `idle`: seconds that supervisors are kept without being needed.
         """
         self._grace = grace
         self._descriptors = descriptors
         self._channels: set[SupervisorChannel] = set()
+        self._idle = IdleSupervisors(idle)
         self._helper: HelperProcess | None = None
         self._handing_over = asyncio.Lock()
         self._closed = False
@@ -197,39 +202,63 @@ class Processes:
                 channel.end()
             for channel in channels:
                 await asyncio.shield(channel.closed)
+            self._idle.dismiss()
             if self._helper is not None:
                 await self._helper.aclose()
 
     async def _hand_over(
         self, command: str, request: bytes, message: bytes, descriptors: Sequence[int]
     ) -> SupervisorChannel | None:
-        """A channel to the supervisor that the helper will fork; None if the helper has gone."""
+        """A channel to a supervisor that waits, or to one that the helper will fork; None if the
+        helper has gone.
+        """
         async with self._handing_over:
             if self._closed:
                 raise _not_started(command, _CLOSING)
-            try:
-                if self._helper is None or self._helper.gone.done():
-                    self._helper = HelperProcess(self._descriptors)
-                ours, theirs = socket.socketpair()
-            except OSError as error:
-                raise _not_started(command, _reason(error.errno), Blame.SHORTAGE) from error
-            try:
-                await self._helper.send(message, (theirs.fileno(), *descriptors))
-            except (BrokenPipeError, ConnectionResetError):
-                ours.close()
-                await asyncio.shield(self._helper.gone)
-                return None
-            except OSError as error:
-                ours.close()
-                raise _not_started(command, _reason(error.errno), Blame.SHORTAGE) from error
-            except BaseException:
-                ours.close()
-                raise
-            finally:
-                theirs.close()
-            channel = SupervisorChannel(ours, request, self._channels.discard)
-            self._channels.add(channel)
-            return channel
+            if self._helper is not None and self._helper.gone.done():
+                # Nobody would end what they guard if they were killed, too.
+                self._idle.dismiss()
+            elif handed := self._idle.hand_over(message + request, descriptors):
+                return self._channel(*handed)
+            ours = await self._fork(command, message, descriptors)
+            return None if ours is None else self._channel(ours, request)
+
+    async def _fork(
+        self, command: str, message: bytes, descriptors: Sequence[int]
+    ) -> socket.socket | None:
+        """Our end of the channel to a supervisor that the helper will fork; None if it has gone."""
+        try:
+            if self._helper is None or self._helper.gone.done():
+                self._helper = HelperProcess(self._descriptors)
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise _not_started(command, _reason(error.errno), Blame.SHORTAGE) from error
+        try:
+            ours.setblocking(False)
+            await self._helper.send(message, (theirs.fileno(), *descriptors))
+        except (BrokenPipeError, ConnectionResetError):
+            ours.close()
+            await asyncio.shield(self._helper.gone)
+            return None
+        except OSError as error:
+            ours.close()
+            raise _not_started(command, _reason(error.errno), Blame.SHORTAGE) from error
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return ours
+
+    def _channel(self, ours: socket.socket, unsent: bytes) -> SupervisorChannel:
+        channel = SupervisorChannel(ours, unsent, self._has_ended)
+        self._channels.add(channel)
+        return channel
+
+    def _has_ended(self, channel: SupervisorChannel, waiting: socket.socket | None) -> None:
+        self._channels.discard(channel)
+        if waiting is not None:
+            self._idle.add(waiting)
 
 
 async def _begin(channel: SupervisorChannel) -> Beginning:

@@ -2,21 +2,21 @@
 
 A program of its own, run as a script by a fresh interpreter (`helper.py` does that) and
 imported by the engine only for the format of the messages. So it stays one file, longer than
-the others, and imports little, all of it from the standard library: each command forks it, and
-a fork copies what it has imported.
+the others, and imports little, all of it from the standard library: it is forked again and again,
+and a fork copies what it has imported.
 
 Three kinds of processes, each the parent of the next::
 
-    engine ── helper ── supervisor (one a command) ── command ── whatever the command starts
+    engine ── helper ── supervisor (one a command at work) ── command ── whatever the command starts
 
-**Helper.** Holds one end of the *control* socket. Each message on it comes with descriptors: the
-command's *channel* and its stdin, stdout, stderr; then the *pipes* that the engine reads what it
-prints from, and *locks*, whose numbers are the message's two bytes. The helper forks a supervisor
-for it, closes its own copies and forgets them, so that no two supervisors share a channel. It never
-reads what is on a channel: arguments and environments, which may carry secrets, do not pass through
-it. It reaps supervisors; what a dead supervisor leaves behind falls to it (it is a subreaper),
-and it kills that. When the engine is gone (end of file on control, or its pidfd says so) it
-waits for its supervisors and exits.
+**Helper.** Holds one end of the *control* socket. Each message on it comes with descriptors: a
+supervisor's *channel*, and those of its first command: stdin, stdout, stderr; then the *pipes* that
+the engine reads what it prints from, and *locks*, whose numbers are the message's two bytes. The
+helper forks a supervisor for it, closes its own copies and forgets them, so that no two supervisors
+share a channel. It never reads what is on a channel: arguments and environments, which may carry
+secrets, do not pass through it. It reaps supervisors; what a dead supervisor leaves behind falls to
+it (it is a subreaper), and it kills that. When the engine is gone (end of file on control, or its
+pidfd says so) it waits for its supervisors and exits.
 
 **Supervisor.** States, in order; each may go straight to *gone* when the channel ends::
 
@@ -24,7 +24,12 @@ waits for its supervisors and exits.
     starting    has forked; the child sets itself up and calls exec
     running     the command runs; waits for its exit or for the end of the channel
     ending      TERM has gone to the tree; waits for it to empty, KILL after the grace period
-    gone        nothing is left below it; the exit status has been reported
+    idle        nothing is left below it; the exit status has been reported; waits on the channel
+                for the next command, a control message with its descriptors: *adopted* again
+    gone        the channel has ended, or a command could not be started
+
+A fork of this program costs more than a small command, so the engine gives a supervisor one command
+after the other, as long as none was cancelled.
 
 The *channel* is a socket of which only the engine holds the other end. Its end of file means: end
 the command. The engine causes it on purpose (cancel) or by dying, by SIGKILL too. A process that
@@ -34,10 +39,10 @@ its parent becomes its child, whatever sessions and double forks were between, s
 left" means "nothing of this command is left". Helper and supervisors ignore TERM, INT and HUP:
 they live as long as what they guard.
 
-A supervisor holds the locks until it is gone, so that the next engine can tell that something of
-the command still lives. It does nothing with the pipes while the engine lives. When that has died
-it reads them in its place, and drops what comes: a command that tidies up, and prints what it
-does, is neither killed by a broken pipe nor stopped by a full one.
+A supervisor holds the locks until nothing is left of the command, so that the next engine can tell
+that something of it still lives. It does nothing with the pipes while the engine lives. When that
+has died it reads them in its place, and drops what comes: a command that tidies up, and prints what
+it does, is neither killed by a broken pipe nor stopped by a full one.
 
 TERM goes to every process in the tree when the ending begins, parents first (a shell must not see
 its command fail and go on to the next). A process that is started later, say by a shell's `trap`,
@@ -122,8 +127,8 @@ REQUEST = struct.Struct("!QId")
 (which none of them can contain): working directory, arguments, NAME=value pairs."""
 
 CONTROL = struct.Struct("!BB")
-"""A control message: the numbers of pipes and of locks, which follow on the channel, stdin,
-stdout and stderr among its descriptors.
+"""A control message: the numbers of pipes and of locks, which follow on stdin, stdout and stderr
+among its descriptors. Before them there is the channel, if it goes to the helper.
 """
 
 MOST_DESCRIPTORS = 16
@@ -172,6 +177,35 @@ def _receive_exactly(channel: socket.socket, size: int) -> bytes | None:
                 continue
         return None
     return bytes(received)
+
+
+def _receive_descriptors(sock: socket.socket, *, first: int) -> tuple[list[int], int] | None:
+    """The descriptors of one control message, and how many of the last are pipes and locks.
+
+    `first` come before stdin. None at the end of the socket. No descriptors, if some are missing as
+    this process has run out of them.
+    """
+    space = socket.CMSG_SPACE(MOST_DESCRIPTORS * struct.calcsize("i"))
+    flags = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+    try:
+        message, ancillary, _, _ = sock.recvmsg(CONTROL.size, space, flags)
+    except ConnectionResetError:
+        return None
+    descriptors = [
+        number for _, _, data in ancillary for (number,) in struct.iter_unpack("i", data)
+    ]
+    if not message:
+        return None
+    pipes, locks = CONTROL.unpack(message)
+    if len(descriptors) != first + 3 + pipes + locks:
+        _close_all(descriptors)
+        return [], 0
+    return descriptors, pipes
+
+
+def _close_all(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 # --- the processes of a command -----------------------------------------------------------------
@@ -290,32 +324,43 @@ def _poll_on(*descriptors: int) -> select.poll:
 
 
 class Supervisor:
-    """Stands over one command: starts it, waits for it, ends all that came of it."""
+    """Stands over one command at a time: starts it, waits for it, ends all that came of it."""
 
-    def __init__(
-        self, channel: socket.socket, pipes: list[int], engine: int, prctl: Prctl | None
-    ) -> None:
+    def __init__(self, channel: socket.socket, engine: int, prctl: Prctl | None) -> None:
         """`engine`: a pidfd of the engine, -1 if there is none."""
         self._channel = channel
-        self._pipes = pipes
+        self._pipes: list[int] = []
         self._engine = engine
         self._prctl = prctl
         self._children = Children()
 
-    def run(self, stdio: list[int]) -> None:
-        """The whole life of a supervisor. Closes the descriptors of `stdio`."""
+    def run(self, descriptors: list[int], pipes: int) -> None:
+        """The whole life of a supervisor, from the descriptors of its first command on. Closes
+        them: stdin, stdout, stderr, a number of `pipes`, and locks.
+        """
         os.setsid()
         if self._prctl is not None:
             self._prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        while descriptors and self._run_command(descriptors, pipes):
+            descriptors, pipes = self._await_command()
+
+    def _await_command(self) -> tuple[list[int], int]:
+        """The descriptors of the next command; none if there is none any more."""
+        poll = _poll_on(self._channel.fileno(), self._engine)
+        if self._engine in {descriptor for descriptor, _ in poll.poll()}:
+            return [], 0
+        return _receive_descriptors(self._channel, first=0) or ([], 0)
+
+    def _run_command(self, descriptors: list[int], pipes: int) -> bool:
+        """False if it could not be started."""
+        stdio, rest = descriptors[:3], descriptors[3:]
+        self._pipes = rest[:pipes]
         self._report(Report.ADOPTED)
         request = Request.receive(self._channel)
-        if request is None:
-            return
-        main = self._start(request, stdio)
-        for descriptor in stdio:
-            os.close(descriptor)
-        if main is None:
-            return
+        main = None if request is None else self._start(request, stdio)
+        _close_all(stdio)
+        if request is None or main is None:
+            return False
         self._report(Report.STARTED, main)
         status = self._await_exit(main)
         tree = Subtree() if self._prctl is not None else ProcessGroup(main)
@@ -324,7 +369,10 @@ class Supervisor:
             grace = min(grace, LEFTOVER_GRACE)
             self._report_left_behind(tree)
         ended = self._end(tree, grace)
+        # Before the report: who hears it may take a lock again at once.
+        _close_all(rest)
         self._report(Report.EXITED, ended[main] if status is None else status)
+        return True
 
     def _report(self, report: Report, first: int = 0, second: int = 0, more: bytes = b"") -> None:
         # Nobody listens when the engine has died, and the work goes on all the same.
@@ -414,7 +462,7 @@ class Supervisor:
                 _send_signals(tree.members(), signal.SIGKILL)
                 remaining = _TICK
             if not abandoned and self._pipes and self._engine_has_died():
-                abandoned, self._pipes = self._pipes, []
+                abandoned = self._pipes
                 for pipe in abandoned:
                     os.set_blocking(pipe, False)
                     poll.register(pipe, select.POLLIN)
@@ -500,23 +548,15 @@ class Helper:
 
     def _take_command(self) -> bool:
         """Forks a supervisor for one control message. False at end of file."""
-        space = socket.CMSG_SPACE(MOST_DESCRIPTORS * struct.calcsize("i"))
-        flags = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-        try:
-            message, ancillary, _, _ = self._control.recvmsg(CONTROL.size, space, flags)
-        except ConnectionResetError:
+        received = _receive_descriptors(self._control, first=1)
+        if received is None:
             return False
-        descriptors = [
-            number for _, _, data in ancillary for (number,) in struct.iter_unpack("i", data)
-        ]
-        if message:
-            pipes, locks = CONTROL.unpack(message)
-            # Fewer, when this process has run out of descriptors: the engine sees its channel end.
-            if len(descriptors) == 4 + pipes + locks:
-                self._fork_supervisor(descriptors, pipes)
-        for descriptor in descriptors:
-            os.close(descriptor)
-        return bool(message)
+        descriptors, pipes = received
+        # None, when this process has run out of them: the engine sees its channel end.
+        if descriptors:
+            self._fork_supervisor(descriptors, pipes)
+        _close_all(descriptors)
+        return True
 
     def _fork_supervisor(self, descriptors: list[int], pipes: int) -> None:
         try:
@@ -533,11 +573,9 @@ class Helper:
         try:
             self._control.close()
             self._children.close()
-            channel, stdio, rest = descriptors[0], descriptors[1:4], descriptors[4:]
-            # The locks stay open until this process ends, and need nothing else.
-            Supervisor(socket.socket(fileno=channel), rest[:pipes], self._engine, self._prctl).run(
-                stdio
-            )
+            gc.enable()  # it may run many commands
+            channel = socket.socket(fileno=descriptors[0])
+            Supervisor(channel, self._engine, self._prctl).run(descriptors[1:], pipes)
             status = 0
         finally:
             # Not a return: this is a fork of the helper, and must not go on as one.
