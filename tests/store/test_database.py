@@ -1,5 +1,8 @@
 """Records of jobs: what is found again, in which order, and after a restart."""
 
+import re
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -9,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pycurrent.store import Database, DatabaseReader, JobEnd, RuleRecord
+from pycurrent.store.queries import HISTORY_CONDITIONS, IS_OK, load_queries
 from pycurrent.store.records import time_text
 
 from .conftest import SECOND, START, Builds, created, next_build
@@ -234,6 +238,17 @@ def test_history_filters(db: Database, builds: Builds) -> None:
     assert ids(ends={None}) == [running]
     assert ids(ends={None, JobEnd.FAILED}) == [running, bad]
     assert ids(ends={JobEnd.OK, JobEnd.FAILED}) == [again, other, bad, good]
+
+
+@pytest.mark.parametrize("filter", sorted({*HISTORY_CONDITIONS} - {"rebuild", "text"} | {"failed"}))
+def test_history_finds_by_an_index(path: Path, db: Database, filter: str) -> None:
+    """The cost of a page does not grow with the jobs that are left out."""
+    condition = IS_OK[False] if filter == "failed" else HISTORY_CONDITIONS[filter]
+    query = load_queries()["history"].replace("{conditions}", condition)
+    values = dict.fromkeys(re.findall(r":(\w+)", query), "x")
+    with closing(sqlite3.connect(path)) as connection:
+        (plan, *_) = connection.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall()
+    assert "INDEX" in plan[-1] or "PRIMARY KEY" in plan[-1]
 
 
 def test_ops_are_those_with_results(db: Database, builds: Builds) -> None:

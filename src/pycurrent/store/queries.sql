@@ -45,18 +45,11 @@ SELECT 1 FROM job WHERE ended = 'superseded' OR ended = 'interrupted' LIMIT 1;
 SELECT {columns} FROM job WHERE job_id = ?;
 
 -- name: history
--- Jobs, the newest first. A filter that is NULL lets everything pass.
+-- Jobs, the newest first. Only the conditions of the filters that are given are kept (see
+-- `reader.py`): each alone is found by an index, which a condition that may be off would hide.
 SELECT {columns}
   FROM job
- WHERE (:before IS NULL OR seq < (SELECT seq FROM job WHERE job_id = :before))
-   AND instr(:ends, '/' || coalesce(ended, '-') || '/') > 0
-   AND (:op IS NULL OR op = :op)
-   AND (:ok IS NULL OR (outcome IS NOT NULL AND (ended = 'ok') = :ok))
-   AND (:rebuild IS NULL OR rebuild = :rebuild)
-   AND (:prefix IS NULL OR substr(job_id, 1, length(:prefix)) = :prefix)
-   AND (:key IS NULL OR key = :key)
-   AND (:text IS NULL OR key LIKE :text ESCAPE '\' OR value LIKE :text ESCAPE '\'
-        OR outcome LIKE :text ESCAPE '\')
+ WHERE {conditions}
  ORDER BY seq DESC
  LIMIT :limit;
 

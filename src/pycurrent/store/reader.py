@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from pycurrent.store.errors import StoreError, damaged, from_sqlite
-from pycurrent.store.queries import load_queries
+from pycurrent.store.queries import HISTORY_CONDITIONS, IS_OK, load_queries
 from pycurrent.store.records import (
     COLUMNS,
     BuildRecord,
@@ -83,17 +83,19 @@ class DatabaseReader:
         """
         self._catch_up()
         filters = {
+            "before": before,
             "op": op,
-            "ok": ok,
             "rebuild": rebuild,
             "prefix": prefix,
             "key": None if key is None else storable(key),
             "text": None if text is None else f"%{_like_literal(storable(text))}%",
-            "ends": "".join(f"/{'-' if end is None else end.value}/" for end in ends),
-            "limit": limit,
-            "before": before,
         }
-        return [self._record(row, JobRecord) for row in self._read("history", filters)]
+        given = {name: value for name, value in filters.items() if value is not None}
+        conditions = [_among(ends), *([] if ok is None else [IS_OK[ok]])]
+        conditions += [HISTORY_CONDITIONS[name] for name in given]
+        query = self._queries["history"].replace("{conditions}", " AND ".join(conditions))
+        rows = self._run(query, {**given, "limit": limit})
+        return [self._record(row, JobRecord) for row in rows]
 
     def ops(self) -> list[str]:
         """The ids of the operations that have results, sorted."""
@@ -115,8 +117,11 @@ class DatabaseReader:
         """
 
     def _read(self, query: str, parameters: tuple[object, ...] | Mapping[str, object]) -> list[Row]:
+        return self._run(self._queries[query], parameters)
+
+    def _run(self, sql: str, parameters: tuple[object, ...] | Mapping[str, object]) -> list[Row]:
         try:
-            return self._connection.execute(self._queries[query], parameters).fetchall()
+            return self._connection.execute(sql, parameters).fetchall()
         except (sqlite3.Error, UnicodeError) as error:
             raise self._damage_or(error) from error
 
@@ -136,3 +141,9 @@ class DatabaseReader:
 def _like_literal(text: str) -> str:
     """`text` without a meaning for LIKE."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _among(ends: Collection[JobEnd | None]) -> str:
+    """The condition that a job has one of these ends."""
+    named = ", ".join(f"'{end.value}'" for end in ends if end is not None)
+    return f"(ended IN ({named}){' OR ended IS NULL' if None in ends else ''})"

@@ -73,6 +73,11 @@ CREATE INDEX job_unended ON job (job_id) WHERE ended IS NULL;
 CREATE INDEX job_unsettled ON job (op, key_digest, seq)
  WHERE ended = 'superseded' OR ended = 'interrupted';
 
+-- Find the newest jobs of an operation, those of a key, and those that failed.
+CREATE INDEX job_op ON job (op, seq);
+CREATE INDEX job_key ON job (key, seq);
+CREATE INDEX job_failed ON job (seq) WHERE outcome IS NOT NULL AND ended <> 'ok';
+
 -- For queries from a shell: one row for each build that has a result, rebuilds included.
 -- value: what the key was set to, or what was made from it.
 CREATE VIEW cache AS
