@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from pycurrent import (
+    Active,
+    Activity,
     Builder,
     Current,
     Engine,
@@ -19,6 +21,7 @@ from pycurrent import (
     Ok,
     Primitive,
     PycurrentError,
+    Stats,
     component,
 )
 from pycurrent.engine import OpenEngine
@@ -64,10 +67,12 @@ async def test_a_hook_that_raises_closes_the_engine(tmp_path: Path) -> None:
 
 
 async def test_an_engine_that_is_not_open_says_so(tmp_path: Path) -> None:
-    """It has no output yet, and hooks come too late once it is open."""
+    """Nothing is known yet, what needs it open is refused, and hooks come too late later."""
     engine = Engine(lambda: constant(1), state_dir=tmp_path)
+    assert engine.output == Active(Activity.READY)
+    assert (engine.stats, engine.jobs, engine.steps) == (Stats(), {}, 0)
     with pytest.raises(PycurrentError, match="not open: use it within `async with engine`"):
-        engine.output  # noqa: B018
+        engine.graph()
     await engine.aclose()
     async with engine:
         with pytest.raises(PycurrentError, match="open already: call on_open before"):

@@ -31,7 +31,7 @@ from pycurrent.engine.descriptors import Descriptors
 from pycurrent.engine.watchdog import Watchdog
 from pycurrent.errors import PycurrentError
 from pycurrent.store import Database, Sharing, StateDir
-from pycurrent.term import Current, Graph, Output, Stats
+from pycurrent.term import Active, Activity, Current, Graph, Output, Stats
 
 T = TypeVar("T")
 
@@ -45,7 +45,8 @@ class Engine:
     directory at a time; a second raises `StateDirLocked`. The files it makes there can be read by
     their owner, and if it is `shared` by the owner's group.
 
-    Its properties can be read from when it is open, also after its end.
+    Before it is open there is no output, and there are no stages and jobs; after its end they are
+    as they were last.
     """
 
     def __init__(
@@ -164,23 +165,23 @@ class Engine:
 
     @property
     def output(self) -> Output[Any]:
-        """The output of the pipeline, as of the last step."""
-        return self.opened.output
+        """The output of the pipeline, as of the last step. Not known before the first one."""
+        return Active(Activity.READY) if self._opened is None else self._opened.output
 
     @property
     def stats(self) -> Stats:
         """How many stages are in each state. O(1)."""
-        return self.opened.stats
+        return Stats() if self._opened is None else self._opened.stats
 
     @property
     def jobs(self) -> Mapping[str, JobHandle]:
         """The jobs that the pipeline uses now, by id: running ones and finished ones."""
-        return self.opened.jobs
+        return {} if self._opened is None else self._opened.jobs
 
     @property
     def steps(self) -> int:
         """How many steps were taken."""
-        return self.opened.steps
+        return 0 if self._opened is None else self._opened.steps
 
     @property
     def log_rules(self) -> LogRules:
