@@ -84,7 +84,7 @@ class Leftover:
 
     async def end(self) -> None:
         """Wait for it."""
-        while not self.has_ended:  # noqa: ASYNC110 - of another process: there is no event
+        while not self.has_ended:  # noqa: ASYNC110 - another process sets no event
             await asyncio.sleep(_LOOK)
 
     def close(self) -> None:

@@ -65,8 +65,8 @@ class Secrets:
         """(start, end) of the occurrences, in order, which may overlap; and where the earliest
         one begins that more text would complete, or the end.
 
-        With `is_whole` there is no more text: what is there of a secret counts as a secret if it
-        is the greater part of it.
+        With `is_whole` no text follows: the beginning of a secret at its end counts as a secret
+        if it is the greater part of it.
         """
         spans: list[tuple[int, int]] = []
         decided = len(text)

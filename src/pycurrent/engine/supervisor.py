@@ -256,7 +256,7 @@ class Subtree:
 
 
 class ProcessGroup:
-    """A command's process group: all that can be reached where there are no subreapers."""
+    """A command's process group: all that can be reached on a system without subreapers."""
 
     def __init__(self, leader: int) -> None:
         self.leader = leader
@@ -600,8 +600,8 @@ class Helper:
 def _load_prctl() -> Prctl | None:
     """The system call, for options that take one number.
 
-    None where there are no subreapers, or none that could know their descendants (a kernel
-    built without the listing of children).
+    None on a system without subreapers, or whose subreapers can't know their descendants (a
+    kernel built without the listing of children).
     """
     if not os.path.exists(f"/proc/self/task/{os.getpid()}/children"):
         return None

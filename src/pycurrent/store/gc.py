@@ -70,7 +70,7 @@ def collect_garbage(
     """Removes what ended before `now - older_than` and is not needed.
 
     `state_dir` needs no lock: an engine may hold it. `progress` is told how many jobs and logs
-    were removed so far. Raises `StateDirError` if there is no database, or `StoreError` if it
+    were removed so far. Raises `StateDirError` if the database is missing, or `StoreError` if it
     can't be used; files that can't be removed are in the report. If it is stopped half-way,
     running it again does the rest.
     """

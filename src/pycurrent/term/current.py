@@ -358,7 +358,7 @@ def collapse_list(
 
 
 def metadata(current: Current[Any]) -> Current[Metadata | None]:
-    """The metadata of the component that a current comes from; None if there is no such one.
+    """The metadata of the component that a current comes from; None if it comes from none.
 
     It looks through terms that only pass a value on. A term made of several (`pair`, `all`), a
     decision (`bind`) and a report on another term (`state`) come from no one component: ask for

@@ -222,7 +222,7 @@ class ListNode(ForEach):
 class ComponentNode(Stage):
     """The node of a component: subscribes to the primitive that its function returns.
 
-    Blocked while an input has no value; then there is no subscription either.
+    Blocked while an input has no value; it then has no subscription either.
     """
 
     __slots__ = ("account", "fn", "metadata", "reports", "seen", "sources", "state", "subscription")

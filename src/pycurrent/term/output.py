@@ -70,7 +70,7 @@ class Ok(Generic[T_co]):
 
 
 class Failed(Absent):
-    """There is no value, and `message` says why. Failures with equal messages are equal.
+    """The value is missing, and `message` says why. Failures with equal messages are equal.
 
     `traceback` says where the exception came from, if there was one, and `kind` what failed. They
     are not compared.
@@ -188,7 +188,7 @@ def failed_by(error: BaseException) -> Failed:
 
 
 def describe_exception(error: BaseException) -> str:
-    """`Type: message`, or just the type where there is no message.
+    """`Type: message`, or just the type of an exception without a message.
 
     For a group, those of the exceptions in it.
     """

@@ -25,7 +25,7 @@ class CountingExecutor(ThreadPoolExecutor):
     def of_running_loop(cls) -> Self:
         """The executor of the running event loop; becomes its default if the loop has another."""
         loop = asyncio.get_running_loop()
-        # There is no public way to ask a loop. Two harnesses on one loop share the threads.
+        # Loops have no public method for it. Two harnesses on one loop share the threads.
         present = getattr(loop, "_default_executor", None)
         if isinstance(present, cls):
             return present

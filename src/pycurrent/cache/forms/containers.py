@@ -199,7 +199,7 @@ def record(
 
     A text must have the version of the class, and all of its fields but those with a default,
     which may have been added since. A field that the class has not was written by another version
-    of it, and there is no telling what it meant there.
+    of it, and nothing tells what it meant there.
     """
     writes = [(f"{quote(f.name)}:", f.name, f.form.write) for f in _in_order(fields)]
     head = [] if version is None else [f'"$version":{version}']

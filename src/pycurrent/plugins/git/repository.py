@@ -20,7 +20,7 @@ _REMEDY = "name the folder of a repository, or make it one with git init"
 
 @dataclass(frozen=True, slots=True)
 class NoCommit:
-    """There is no commit, for this reason."""
+    """The commit is missing, for this reason."""
 
     reason: str
 
