@@ -30,7 +30,7 @@ from pycurrent.term import (
     pair,
     seq,
 )
-from pycurrent.term.shape import BindShape, Context, Term
+from pycurrent.term.shape import BindShape, ContextBlock, Term
 
 from .steps import Calls, Steps
 
@@ -199,7 +199,7 @@ def context_of(term: Term) -> list[Term]:
     found: list[Term] = []
     here = term.context
     while here is not None:
-        if isinstance(here, Context):
+        if isinstance(here, ContextBlock):
             found.append(here.term)
             here = here.outer
         else:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from pycurrent.term.shape import Context, Term
+from pycurrent.term.shape import ContextBlock, Term
 
 # State of the running code, not of the module: each thread and task has its own.
-CONTEXT: ContextVar[Context | Term | None] = ContextVar("pycurrent_context", default=None)
+CONTEXT: ContextVar[ContextBlock | Term | None] = ContextVar("pycurrent_context", default=None)
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def context(current: Term) -> Iterator[None]:
 
     It changes nothing else: the terms don't wait for it, and it does not become needed.
     """
-    token = CONTEXT.set(Context(current, CONTEXT.get()))
+    token = CONTEXT.set(ContextBlock(current, CONTEXT.get()))
     try:
         yield
     finally:
@@ -26,7 +26,7 @@ def context(current: Term) -> Iterator[None]:
 
 
 @contextmanager
-def within(outer: Context | Term | None) -> Iterator[None]:
+def within(outer: ContextBlock | Term | None) -> Iterator[None]:
     """Build what follows as if it stood in that context."""
     token = CONTEXT.set(outer)
     try:

@@ -20,14 +20,14 @@ from pathlib import PurePath
 from pycurrent.term.label import Label
 from pycurrent.term.output import text_of
 from pycurrent.term.primitive import StageRef
-from pycurrent.term.shape import BindShape, Component, Context, ItemOf, ListMap, Term
+from pycurrent.term.shape import BindShape, Component, ContextBlock, ItemOf, ListMap, Term
 
 LONG = 60
 """The characters of a name beyond which it is cut, and told apart by a digest."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _RawPath:
     """The path of a stage without regard to twins, and what tells it from them."""
 
     path: tuple[str, ...]
@@ -63,7 +63,7 @@ class Paths:
     def __init__(self, living: Callable[[], Iterator[Term]]) -> None:
         self._living = living
         self._is_asked = False
-        self._places: dict[Term, _Place] = {}
+        self._raw_paths: dict[Term, _RawPath] = {}
         self._twins: dict[tuple[str, ...], dict[tuple[str, ...], _Equals]] = {}
         # The paths of twins that are told apart by their constants.
         self._split: set[tuple[str, ...]] = set()
@@ -74,7 +74,7 @@ class Paths:
             self._is_asked = True
             for living in self._living():
                 self.add(living)
-        place = self._places[term]
+        place = self._raw_paths[term]
         *around, name = place.path
         if place.path in self._split and place.constants:
             name += f" ({_cut(', '.join(place.constants))})"
@@ -88,18 +88,18 @@ class Paths:
 
     def add(self, term: Term) -> None:
         """Take in a new stage. Twice is fine."""
-        if not self._is_asked or term in self._places:
+        if not self._is_asked or term in self._raw_paths:
             return
         path, constants = (*_names_around(term), _own_name(term)), _constants(term)
         twins = self._twins.setdefault(path, {})
         equals = twins.setdefault(constants, _Equals())
-        self._places[term] = _Place(path, constants, equals.take())
+        self._raw_paths[term] = _RawPath(path, constants, equals.take())
         if len(twins) > 1:
             self._split.add(path)
 
     def remove(self, term: Term) -> None:
         """Forget a released stage. Twice is fine."""
-        place = self._places.pop(term, None)
+        place = self._raw_paths.pop(term, None)
         if place is None:
             return
         twins = self._twins[place.path]
@@ -116,7 +116,7 @@ def _names_around(term: Term) -> tuple[str, ...]:
     names: list[str] = []
     here = term.context
     while here is not None:
-        if isinstance(here, Context):
+        if isinstance(here, ContextBlock):
             here = here.outer
             continue
         match here.shape:

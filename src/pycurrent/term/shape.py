@@ -24,16 +24,16 @@ class Term(Stand):
 
     __slots__ = ("__weakref__", "context", "shape")
     shape: Shape
-    context: Context | Term | None
+    context: ContextBlock | Term | None
     """The code that built it: a `context()` block, the inside of a bind, the part for an item."""
 
 
-class Context:
+class ContextBlock:
     """A block of code: a term that leads, in the diagram, to all that is built in it."""
 
     __slots__ = ("outer", "term")
 
-    def __init__(self, term: Term, outer: Context | Term | None = None) -> None:
+    def __init__(self, term: Term, outer: ContextBlock | Term | None = None) -> None:
         self.term = term
         self.outer = outer
 

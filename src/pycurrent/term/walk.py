@@ -23,7 +23,7 @@ from pycurrent.term.drawing import Drawing
 from pycurrent.term.example import Example, identity, item_label, shows_example
 from pycurrent.term.graph_data import Fold, GroupKind, NodeKind
 from pycurrent.term.output import Active
-from pycurrent.term.shape import Context, Shape, Term
+from pycurrent.term.shape import ContextBlock, Shape, Term
 from pycurrent.term.state import BLOCKED, OK, Status, status_of, status_of_output
 from pycurrent.term.status import Statuses, items_in_order, part_of
 from pycurrent.term.wiring import NOTHING
@@ -52,7 +52,7 @@ class Walk:
         # Terms that wait for others; and what their insides start from, if these are walked.
         self._entered: set[Term] = set()
         self._origins: dict[Term, int] = {}
-        self._contexts: dict[Context | Term, int] = {}
+        self._contexts: dict[ContextBlock | Term, int] = {}
         # Of the items that stand for each item of lists without items.
         self._placeholders: dict[Term, int] = {}
         self._steps: list[tuple[Callable[[Any, _Place], None], Any, _Place]] = []
@@ -106,7 +106,7 @@ class Walk:
 
     def _context(self, term: Term, place: _Place) -> int:
         """All that leads to what is built in the term's context, which has been awaited."""
-        new: list[Context | Term] = []
+        new: list[ContextBlock | Term] = []
         here = term.context
         while here is not None and here not in self._contexts:
             new.append(here)
@@ -360,16 +360,16 @@ class Walk:
             self._vertices[term] = self._vertex(shown)
 
 
-def _leading(here: Context | Term) -> Term | None:
+def _leading(here: ContextBlock | Term) -> Term | None:
     """The term that leads to what is built in it; None for an item, which is led to by its list."""
-    if isinstance(here, Context):
+    if isinstance(here, ContextBlock):
         return here.term
     return here if isinstance(here.shape, shapes.BindShape) else None
 
 
-def _around(here: Context | Term) -> Context | Term | None:
+def _around(here: ContextBlock | Term) -> ContextBlock | Term | None:
     """The next context outwards; None inside a bind, whose box leads on."""
-    if isinstance(here, Context):
+    if isinstance(here, ContextBlock):
         return here.outer
     return None if isinstance(here.shape, shapes.BindShape) else here.context
 
