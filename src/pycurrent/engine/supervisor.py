@@ -362,16 +362,18 @@ class Supervisor:
         if request is None or main is None:
             return False
         self._report(Report.STARTED, main)
-        status = self._await_exit(main)
-        tree = Subtree() if self._prctl is not None else ProcessGroup(main)
-        grace = request.grace
-        if status is not None:
-            grace = min(grace, LEFTOVER_GRACE)
-            self._report_left_behind(tree)
-        ended = self._end(tree, grace)
+        status, any_left = self._await_exit(main)
+        if status is None or any_left or self._prctl is None:
+            tree = Subtree() if self._prctl is not None else ProcessGroup(main)
+            grace = request.grace
+            if status is not None:
+                grace = min(grace, LEFTOVER_GRACE)
+                self._report_left_behind(tree)
+            ended = self._end(tree, grace)
+            status = ended[main] if status is None else status
         # Before the report: who hears it may take a lock again at once.
         _close_all(rest)
-        self._report(Report.EXITED, ended[main] if status is None else status)
+        self._report(Report.EXITED, status)
         return True
 
     def _report(self, report: Report, first: int = 0, second: int = 0, more: bytes = b"") -> None:
@@ -397,8 +399,10 @@ class Supervisor:
         if main == 0:
             self._become(request, stdio, supervisor, failure_writer)
         os.close(failure_writer)
-        with open(failure, "rb") as reader:
-            failed = reader.read()
+        try:
+            failed = os.read(failure, REPORT.size)
+        finally:
+            os.close(failure)
         if not failed:
             return main
         os.waitpid(main, 0)
@@ -432,16 +436,18 @@ class Supervisor:
             os.write(failure, REPORT.pack(Report.NOT_STARTED, stage, number))
             os._exit(127)
 
-    def _await_exit(self, main: int) -> int | None:
-        """Exit status of the command; None if the channel, or the engine, ended first."""
+    def _await_exit(self, main: int) -> tuple[int | None, bool]:
+        """Exit status of the command; None if the channel, or the engine, ended first. And whether
+        any child is left.
+        """
         poll = _poll_on(self._channel.fileno(), self._engine, self._children.wakeup)
         while True:
             ready = {descriptor for descriptor, _ in poll.poll()}
-            ended, _ = self._children.reap()
+            ended, any_left = self._children.reap()
             if main in ended:
-                return ended[main]
+                return ended[main], any_left
             if ready - {self._children.wakeup}:
-                return None
+                return None, any_left
 
     def _end(self, tree: Subtree | ProcessGroup, grace: float) -> dict[int, int]:
         """Ends the tree and waits until it is empty. Exit statuses of what was reaped."""
