@@ -279,17 +279,22 @@ def _encode(
         raise CommandNotStarted(
             "can't start a command without a name: give it as argv[0]", Blame.WORK
         )
-    environ = os.environ if env is None else env
-    if any("\0" in word for word in (*argv, str(cwd), *environ, *environ.values())):
+    given = env or {}
+    if any("\0" in word for word in (*argv, str(cwd), *given, *given.values())):
         why = "an argument, a variable or the directory contains NUL"
         raise _not_started(argv[0], why, Blame.WORK)
-    if any(not name or "=" in name for name in environ):
+    if any(not name or "=" in name for name in given):
         why = "the name of a variable is empty or contains '='"
         raise _not_started(argv[0], why, Blame.WORK)
+    if env is None:
+        # As the system has it: decoded and encoded again it would be what costs most here.
+        environ = dict(os.environb)
+    else:
+        environ = {os.fsencode(name): os.fsencode(value) for name, value in env.items()}
     return Request(
         os.fsencode(_directory(argv[0], cwd)),
         [os.fsencode(word) for word in argv],
-        {os.fsencode(name): os.fsencode(value) for name, value in environ.items()},
+        environ,
         grace,
     ).encode()
 
