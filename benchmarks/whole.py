@@ -12,7 +12,7 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -35,15 +35,19 @@ class Tool:
 
     def run(self, folder: Path) -> tuple[float, float]:
         """Seconds that the whole command takes: by the clock, and of the processor."""
-        command = [sys.executable, "-m", self.module, *self.arguments]
-        used, before = _processor_seconds(), perf_counter()
-        result = subprocess.run(
-            command, cwd=folder, env=_environ(), capture_output=True, text=True, check=False
-        )
-        took = perf_counter() - before
-        if result.returncode:
-            raise NotMeasured(f"{self.name} exits with {result.returncode}: {result.stderr[-300:]}")
-        return took, _processor_seconds() - used
+        return timed(self.name, (sys.executable, "-m", self.module, *self.arguments), folder)
+
+
+def timed(name: str, command: Sequence[str], folder: Path) -> tuple[float, float]:
+    """Seconds that the whole command of a tool takes: by the clock, and of the processor."""
+    used, before = _processor_seconds(), perf_counter()
+    result = subprocess.run(
+        command, cwd=folder, env=_environ(), capture_output=True, text=True, check=False
+    )
+    took = perf_counter() - before
+    if result.returncode:
+        raise NotMeasured(f"{name} exits with {result.returncode}: {result.stderr[-300:]}")
+    return took, _processor_seconds() - used
 
 
 def _environ() -> dict[str, str]:
