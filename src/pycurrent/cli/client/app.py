@@ -89,36 +89,34 @@ _RENAMED = (Renamed("start", "approve", removed_in="0.3"),)
 _Rest = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
 
 
+UrlOption = Annotated[
+    str | None,
+    Parameter(
+        env_var=URL_VARIABLE,
+        help="Where the engine serves its pages: by default where that of the state directory does,"
+        f" or {DEFAULT_URL}.",
+    ),
+]
+TokenFileOption = Annotated[
+    Path | None,
+    Parameter(
+        help=f"A file with a token; without it, ${TOKEN_VARIABLE} may hold one. An engine on this"
+        " machine that nobody else can reach takes the one in its state directory."
+    ),
+]
+JsonOption = Annotated[bool, Parameter(negative="", help="Write what the API answers, as JSON.")]
+
+
 def make_client_app() -> App:
     """Make the app, as a command of another one."""
-    commands = App(name="client", help=HELP, help_format="plaintext", version_flags=())
-    for name, (where, what) in _COMMANDS.items():
-        commands.command(f"{_PLACE}.{where}", name=name, help=what)
-    for renamed in _RENAMED:
-        where, what = _COMMANDS[renamed.new]
-        commands.command(f"{_PLACE}.{where}", name=renamed.old, help=what, show=False)
+    commands = _commands()
 
     def client(
         *tokens: _Rest,
-        url: Annotated[
-            str | None,
-            Parameter(
-                env_var=URL_VARIABLE,
-                help="Where the engine serves its pages: by default where that of the state"
-                f" directory does, or {DEFAULT_URL}.",
-            ),
-        ] = None,
+        url: UrlOption = None,
         state_dir: StateDirOption = DEFAULT_STATE_DIR,
-        token_file: Annotated[
-            Path | None,
-            Parameter(
-                help=f"A file with a token; without it, ${TOKEN_VARIABLE} may hold one. An engine"
-                " on this machine that nobody else can reach takes the one in its state directory."
-            ),
-        ] = None,
-        json: Annotated[
-            bool, Parameter(negative="", help="Write what the API answers, as JSON.")
-        ] = False,
+        token_file: TokenFileOption = None,
+        json: JsonOption = False,
     ) -> int:
         from pycurrent.cli.client.nearby import Nearby
         from pycurrent.cli.client.remote import Remote
@@ -142,6 +140,17 @@ def make_client_app() -> App:
     meta.default(client)
     meta.help_format = "plaintext"
     return meta
+
+
+def _commands() -> App:
+    """The commands without the options that all of them have."""
+    commands = App(name="client", help=HELP, help_format="plaintext", version_flags=())
+    for name, (where, what) in _COMMANDS.items():
+        commands.command(f"{_PLACE}.{where}", name=name, help=what)
+    for renamed in _RENAMED:
+        where, what = _COMMANDS[renamed.new]
+        commands.command(f"{_PLACE}.{where}", name=renamed.old, help=what, show=False)
+    return commands
 
 
 def _describe() -> str:
