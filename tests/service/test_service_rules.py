@@ -1,5 +1,7 @@
 """Log rules: changed, tried, and carried from one engine to another."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 import pycurrent as current
 from pycurrent import Current, Job, LogRule, UsageError, builder
 from pycurrent.service import HistoryFilter, NoSuchRule, rules_from_csv, rules_to_csv
+from pycurrent.store import StoreFull
 
 from .live import seen
 
@@ -44,6 +47,20 @@ async def test_rules_are_added_changed_and_removed(tmp_path: Path) -> None:
         with pytest.raises(NoSuchRule):
             rules.remove(NEW.pattern)
         assert rules.list() == (changed,)
+
+
+async def test_a_rule_that_the_disk_does_not_take_is_not_kept(
+    tmp_path: Path, full_disk: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """The author hears it at once, and can add the rule once the disk has room."""
+    async with seen(pipeline, tmp_path) as s:
+        rules = s.service.rules
+        with full_disk():
+            with pytest.raises(StoreFull, match="make room on it"):
+                rules.put(OLD)
+            assert rules.list() == ()
+        rules.put(OLD)
+        assert rules.list() == (OLD,)
 
 
 async def test_a_rule_is_tried_before_it_is_kept(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """What is wrong with the engine itself is told wherever people look."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
 from pycurrent.engine import Effect, Problem
+from pycurrent.store import StoreFull
 
 from .api import Tasks, api_of
 
@@ -45,3 +48,17 @@ async def test_what_stops_nothing_is_told_by_an_engine_that_is_ready(tmp_path: P
         assert "long, with /a/path: &lt;do&gt; this" in (await api.client.get("/")).text
         api.harness.engine.problems.clear("test")
         assert (await api.client.get("/readyz")).json() == {"status": "ok"}
+
+
+async def test_what_a_full_disk_does_not_take_is_refused_for_now(
+    tmp_path: Path, full_disk: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """With the words of `StoreFull`, as an error of the server that may be over soon."""
+    rule = {"pattern": "no space", "report": "the disk is full", "score": 1}
+    async with api_of(lambda: Tasks().stage("quick"), tmp_path) as api:
+        with full_disk():
+            status, problem = await api.call("PUT", "/rules", rule)
+            assert status == 503
+            assert StoreFull.brief.removeprefix("the disk of the database") in problem["detail"]
+            assert await api.get("/rules") == {"rules": []}
+        assert await api.call("PUT", "/rules", rule) == (200, {"rules": [rule]})
