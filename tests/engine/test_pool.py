@@ -7,6 +7,7 @@ import gc
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, assert_type
@@ -15,6 +16,7 @@ import pytest
 
 from pycurrent.cache import Schedule
 from pycurrent.engine import Config, Job, Level, Pool, Priority
+from pycurrent.engine.pool import Tickets
 from pycurrent.errors import UsageError
 from pycurrent.term import Current, Failed, Failure, Ok, Stats, Var, all, constant
 from pycurrent.testing import Harness
@@ -398,3 +400,51 @@ async def test_a_job_that_has_begun_queues_behind_those_that_wait(tmp_path: Path
             event.set()
         await h.settle()
         assert order == ["first", "again", "second", "third", "again"]
+
+
+@dataclass(eq=False)
+class Waiting:
+    """A job as far as a pool knows it, which gives the resource back at once."""
+
+    description: str
+    tickets: Tickets = field(default_factory=Tickets)
+    priority: Priority = Priority.HIGH
+    has_begun: bool = False
+
+    async def hold(self, pool: Pool, served: list[str]) -> None:
+        async with pool.acquire(self):
+            served.append(self.description)
+
+
+async def test_a_job_with_the_tickets_of_another_takes_its_place() -> None:
+    """It is served before the jobs that came after the one that was given up."""
+    pool, served = Pool("p", 1), list[str]()
+    old, other = Waiting("old"), Waiting("other")
+    new = Waiting("new", old.tickets)
+    async with asyncio.TaskGroup() as tasks, pool.acquire(Waiting("first")):
+        given_up = tasks.create_task(old.hold(pool, served))
+        tasks.create_task(other.hold(pool, served))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        await asyncio.wait([given_up])
+        tasks.create_task(new.hold(pool, served))
+        await asyncio.sleep(0)
+        assert pool.waiting == [new, other]
+    assert served == ["new", "other"]
+    assert pool.used == 0
+
+
+async def test_of_two_jobs_with_one_ticket_only_the_cancelled_one_leaves() -> None:
+    """The one that has passed its place on may leave the queue after the other."""
+    pool, served = Pool("p", 1), list[str]()
+    old = Waiting("old")
+    new = Waiting("new", old.tickets)
+    async with asyncio.TaskGroup() as tasks, pool.acquire(Waiting("first")):
+        tasks.create_task(old.hold(pool, served))
+        await asyncio.sleep(0)
+        cancelled = tasks.create_task(new.hold(pool, served))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
+        assert pool.waiting == [old]
+    assert served == ["old"]

@@ -65,6 +65,8 @@ from pycurrent.store import BuildRecord, JobEnd
 from pycurrent.term import Failed, FailureKind, Metadata, Ok, Output
 
 
+# Longer than our classes are, as it is one state machine: all that changes `state` is here, and
+# nothing else does.
 class Instance:
     """One operation for one key."""
 

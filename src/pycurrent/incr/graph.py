@@ -28,6 +28,8 @@ FANOUT = 32
 """How many children a new node of a `GatherTree` gets; 16 to 64 are equally fast."""
 
 
+# Longer than our classes are: its parts change the same queue and marks of the same nodes, and a
+# call to another object for each node would show in the benchmarks.
 class NodeGraph:
     """A graph of nodes. Not thread-safe; functions of nodes must not change inputs.
 

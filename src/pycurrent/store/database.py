@@ -62,6 +62,8 @@ class _Unsaved:
         return bool(self.inserted or self.updated or self.rebuilds or self.settings)
 
 
+# Longer than our classes are: all that it writes goes through one transaction, and until then
+# through what is unsaved.
 class Database(DatabaseReader):
     """The database of the engine that holds the state directory.
 

@@ -149,7 +149,8 @@ class TermGraph(NodeGraph):
     def _make(self, term: Term, scope: Scope | None) -> Node:  # noqa: PLR0912 - one for each shape
         """Make the node of a term whose inputs have theirs, and what else that takes.
 
-        In the order of how many there are of each in large pipelines.
+        One `match` for all shapes, however long, so that the type checker finds the one that is
+        missing; in the order of how many there are of each in large pipelines.
         """
         nodes = self.nodes
         shape = term.shape

@@ -37,6 +37,7 @@ class _Place:
     enclosing: tuple[object, ...] = ()
 
 
+# Longer than our classes are, as it has one method for each kind of term: see `VISITS`.
 class Walk:
     """One walk over the terms, which makes a drawing. Used once."""
 
