@@ -16,7 +16,7 @@ import pytest
 
 from pycurrent.cache import Schedule
 from pycurrent.engine import Config, Job, Level, Pool, Priority
-from pycurrent.engine.pool import Tickets
+from pycurrent.engine.pool import Resources, Tickets
 from pycurrent.errors import UsageError
 from pycurrent.term import Current, Failed, Failure, Ok, Stats, Var, all, constant
 from pycurrent.testing import Harness
@@ -448,3 +448,22 @@ async def test_of_two_jobs_with_one_ticket_only_the_cancelled_one_leaves() -> No
         await asyncio.wait([cancelled])
         assert pool.waiting == [old]
     assert served == ["old"]
+
+
+async def test_a_resource_is_given_back_even_if_that_is_cancelled() -> None:
+    """The pool gets all of the time that it takes, as nobody else will give it back."""
+    got_back: list[str] = []
+
+    @asynccontextmanager
+    async def acquire(job: Waiting) -> AsyncIterator[None]:
+        yield
+        await asyncio.sleep(0)
+        got_back.append(job.description)
+
+    resources, log = Resources(), list[str]()
+    await resources.take(Pool.of("p", acquire), Waiting("a"))
+    giving_back = asyncio.create_task(resources.give_back(None, log.append))
+    await asyncio.sleep(0)
+    giving_back.cancel()
+    await asyncio.wait([giving_back])
+    assert (got_back, log) == (["a"], [])
