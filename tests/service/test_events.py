@@ -99,6 +99,18 @@ async def test_large_batches_fill_the_ring_sooner() -> None:
     assert await next_of(hub.follow(last)) == "reset"
 
 
+async def test_what_was_forgotten_is_told_by_a_reset() -> None:
+    """Also to who had seen the last batch, as there may have been changes since."""
+    hub = EventHub("start")
+    publish(hub, 1)
+    seen = hub.last
+    hub.forget()
+    follower = hub.follow(seen)
+    assert await next_of(follower) == "reset"
+    publish(hub, 2)
+    assert await next_of(follower) == 2
+
+
 async def test_the_end_lets_followers_go() -> None:
     """After what there still is; what is published later is for nobody."""
     hub = EventHub("start")

@@ -4,9 +4,10 @@ import asyncio
 from pathlib import Path
 
 import pycurrent as current
-from pycurrent import Current, Var
+from pycurrent import Current, Level, Pool, Var
 from pycurrent.engine import Effect, Problem
-from pycurrent.service import Batch, OverviewChanged, StatesChanged
+from pycurrent.service import Batch, JobsChanged, OverviewChanged, Reset, StatesChanged
+from pycurrent.service.jobs_feed import KEPT
 from pycurrent.service.naming import Names
 from pycurrent.term import State, Stats
 
@@ -131,6 +132,61 @@ async def test_jobs_are_told_until_they_end(tmp_path: Path) -> None:
         assert [job.id for job in s.service.jobs.active()] == [a, b]
         doors.open("a")
         await page.follow_until(lambda page: page.jobs[a] == "ended")
+
+
+async def test_a_job_in_a_queue_is_told_when_its_own_state_changes(tmp_path: Path) -> None:
+    """Those behind the one that leaves have other places, and are not told again."""
+    doors = Doors(pool=Pool("machines", 1))
+    stages = [doors.stage(key) for key in "abcd"]
+    async with seen(lambda: current.all(stages), tmp_path) as s:
+        page = Browser(s.service)
+        a, b = s.job("door a"), s.job("door b")
+        await page.follow_until(lambda page: len(page.jobs) == 4)
+        page.jobs.clear()
+        doors.open("a")
+        await page.follow_until(lambda page: page.jobs == {a: "ended", b: "running"})
+
+
+async def test_a_job_that_is_told_to_end_is_told(tmp_path: Path) -> None:
+    """Before it has ended, which may take a while."""
+    go = asyncio.Event()
+
+    @current.builder("slow", level=Level.HARMLESS)
+    async def slow(job: current.Job, key: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await go.wait()
+
+    async with seen(lambda: slow("a"), tmp_path) as s:
+        follower = s.service.events.follow(s.service.events.last)
+        job = s.job("slow a")
+        s.service.jobs.cancel(job, by="ann")
+        async with asyncio.timeout(10):
+            async for batch in follower:
+                assert isinstance(batch, Batch)
+                told = [event.jobs for event in batch.events if isinstance(event, JobsChanged)]
+                if any((view := jobs.get(job)) and view.cancelled == "by ann" for jobs in told):
+                    break
+        await follower.aclose()
+        go.set()
+
+
+async def test_many_changes_that_nobody_follows_are_forgotten(tmp_path: Path) -> None:
+    """Who has read before reads again; who reads now misses nothing, and nothing piles up."""
+    doors = Doors(pool=Pool("machines", 1))
+    wanted = Var[tuple[str, ...]]("wanted", ())
+    async with seen(lambda: wanted.get().list_map(doors.stage), tmp_path) as s:
+        before = s.service.events.last
+        wanted.set(tuple(str(number) for number in range(KEPT + 1)))
+        await s.settle()
+        follower = s.service.events.follow(before)
+        assert isinstance(await anext(follower), Reset)
+        await follower.aclose()
+        page = Browser(s.service)
+        doors.open("0")
+        await s.settle()
+        await page.follow_until(lambda page: page.jobs.get(s.job("door 0")) == "ended")
 
 
 async def test_the_whole_is_told_when_it_has_changed(tmp_path: Path) -> None:

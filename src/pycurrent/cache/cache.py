@@ -62,13 +62,15 @@ class Cache:
         """Touched before, and put off to the next step."""
         self._to_launch: list[tuple[Instance, Run]] = []
         self._tasks: dict[asyncio.Task[None], tuple[Instance, Run]] = {}
-        self._making: dict[Instance, None] = {}
+        self._making: dict[str, Instance] = {}
+        """By the ids of the jobs that have not ended, the oldest first."""
         self.clock = engine.clock
         self.store = engine.store
         self.pauses = Pauses(engine.clock)
         self.acts = Acts(self.instances, engine.store, engine.thread, self.engine.request_step)
         self.left_places: dict[Callable[[], None], Tickets] = {}
         self._told_of_ends: list[JobEnded] = []
+        self._told_of_jobs: list[Callable[[DrivenJob], None]] = []
         engine.after_step(self.update)
         engine.after_commit(self._launch)
         engine.on_stop(self.aclose)
@@ -80,7 +82,7 @@ class Cache:
 
     def runs(self) -> Iterator[Run]:
         """The runs that have not ended."""
-        for instance in self._making:
+        for instance in self._making.values():
             if instance.run is not None:
                 yield instance.run
 
@@ -90,11 +92,17 @@ class Cache:
 
     def job(self, job_id: str) -> DrivenJob | None:
         """The job with this id, until it has ended."""
-        handle = self.engine.jobs.get(job_id)
-        if isinstance(handle, Handle) and handle.job is not None:
-            return handle.job
-        # Nobody needs it any more, but it goes on.
-        return next((job for job in self.jobs() if job.id == job_id), None)
+        instance = self._making.get(job_id)
+        return None if instance is None or instance.run is None else instance.run.job
+
+    def job_ids(self) -> list[str]:
+        """The ids of the jobs that have not ended, the oldest first."""
+        return list(self._making)
+
+    @property
+    def job_count(self) -> int:
+        """The number of jobs that have not ended."""
+        return len(self._making)
 
     def job_at_work(self, op: str, digest: str) -> DrivenJob | None:
         """The job that makes the result for a key now."""
@@ -113,6 +121,13 @@ class Cache:
     def on_ended(self, told: JobEnded) -> None:
         """Have `told(job, end)` called for each job that ends, once its result is recorded."""
         self._told_of_ends.append(told)
+
+    def on_job(self, told: Callable[[DrivenJob], None]) -> None:
+        """Have `told(job)` called for each job that is new, has another state, or has ended.
+
+        Called often, and within steps: `told` must be quick, and must not raise.
+        """
+        self._told_of_jobs.append(told)
 
     def _is_pending(self) -> bool:
         """True if some run goes on without help from outside."""
@@ -208,6 +223,10 @@ class Cache:
     def drop_job(self, job_id: str) -> None:
         self.engine.drop_job(job_id)
 
+    def job_changed(self, job: DrivenJob) -> None:
+        for told in self._told_of_jobs:
+            told(job)
+
     def request_step(self) -> None:
         self.engine.request_step()
 
@@ -220,8 +239,9 @@ class Cache:
 
     def launch(self, instance: Instance, run: Run) -> None:
         """Have the run begin once it is recorded."""
-        self._making[instance] = None
+        self._making[run.job.id] = instance
         self._to_launch.append((instance, run))
+        self.job_changed(run.job)
         self.engine.request_step()
 
     def update(self) -> None:
@@ -268,7 +288,8 @@ class Cache:
             return op_type.taken(outcome)
 
         outcome = await run_job(job, work, self._explain)
-        del self._making[instance]
+        del self._making[job.id]
+        self.job_changed(job)
         end = end_of(run, outcome)
         instance.finish(run, end, outcome)
         self._tell_end(job, end)
@@ -298,7 +319,7 @@ class Cache:
 
         A job that does not end is left alone, and is in `OpenEngine.left_alone`.
         """
-        for instance in list(self._making):
+        for instance in list(self._making.values()):
             run = instance.run
             # A job that a person has cancelled stays so.
             if run is not None and run.job.cancelled is None:

@@ -284,6 +284,7 @@ class Instance:
         self._host.use_job(self, job_id)
 
     def _job_changed(self, job: DrivenJob) -> None:
+        self._host.job_changed(job)
         if job.level is not None:
             self._host.store.start_job(job.id, started=job.started, level=str(job.level))
         self.notify()

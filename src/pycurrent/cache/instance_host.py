@@ -48,6 +48,9 @@ class InstanceHost(Protocol[I_contra]):
     def touch(self, instance: I_contra) -> None:
         """Something about it has changed: update it after the next step."""
 
+    def job_changed(self, job: DrivenJob) -> None:
+        """The job has another state, or comes to its end."""
+
     def launch(self, instance: I_contra, run: Run) -> None:
         """Have the run begin once it is recorded."""
 

@@ -319,6 +319,9 @@ class DrivenJob(Job):
         self.commands.end()
         if self.task is not None:
             self.task.cancel()
+        if self.state is JobState.RUNNING:
+            # Its work may take a while to end; a job that waits ends at once.
+            self._changed(self)
 
     # Commands
 

@@ -39,6 +39,10 @@ class Tickets:
     def __init__(self) -> None:
         self._drawn: dict[Pool, int] = {}
 
+    def drawn(self, pool: Pool) -> int | None:
+        """The ticket for a pool, if there is one."""
+        return self._drawn.get(pool)
+
     def draw(self, pool: Pool) -> int:
         """The ticket for a pool: a new one, if there is none yet."""
         if pool not in self._drawn:
@@ -113,10 +117,30 @@ class Pool:
         return [waiting.job for waiting in self._in_order()]
 
     def place(self, job: Waiter) -> int | None:
-        """How many jobs are served up to this one; None if it does not wait."""
-        return next(
-            (place for place, waiting in enumerate(self._in_order(), 1) if waiting.job is job), None
-        )
+        """How many jobs are served up to this one; None if it does not wait.
+
+        Jobs that were just cancelled count until they have left the queue. However long the queue
+        is, this is quick for a job that has not begun.
+        """
+        ahead = 0
+        for priority, queue in self._queues.items():
+            if priority is job.priority:
+                index = self._index(queue, job)
+                return None if index is None else ahead + index + 1
+            ahead += len(queue)
+        return None
+
+    def _index(self, queue: list[_Waiting], job: Waiter) -> int | None:
+        """The index of a job in its queue; None if it does not wait."""
+        ticket = None if job.has_begun else job.tickets.drawn(self)
+        first = 0 if ticket is None else bisect_left(queue, ticket, key=_ticket)
+        for index in range(first, len(queue)):
+            waiting = queue[index]
+            if waiting.job is job:
+                return None if waiting.turn.done() else index
+            if ticket is not None and waiting.ticket != ticket:
+                return None
+        return None
 
     def _in_order(self) -> Iterator[_Waiting]:
         for queue in self._queues.values():

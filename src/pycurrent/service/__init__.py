@@ -24,6 +24,7 @@ from pycurrent.service.history import (
 )
 from pycurrent.service.jobs import (
     Action,
+    ActivePage,
     Done,
     JobDetail,
     Jobs,
@@ -53,6 +54,7 @@ from pycurrent.service.view import EngineView
 
 __all__ = [
     "Action",
+    "ActivePage",
     "Archive",
     "BadPattern",
     "Batch",

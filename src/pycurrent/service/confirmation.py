@@ -37,8 +37,7 @@ class ConfirmationLevel:
         self._config.listen(self._changed)
 
     def show(self) -> Confirmation:
-        waiting = [job for job in self._jobs.active() if isinstance(job.wait, ForConfirmation)]
-        return Confirmation(self._config.confirm, tuple(waiting))
+        return Confirmation(self._config.confirm, self._jobs.waiting_for_confirmation())
 
     def set(self, level: Level | None, *, by: str) -> tuple[JobView, ...]:
         """Have jobs at this level or above it wait from now on.

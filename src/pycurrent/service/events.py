@@ -165,6 +165,13 @@ class EventHub:
             self._entries -= self._batches.pop(oldest).weight
         self._wake()
 
+    def forget(self) -> None:
+        """Forget all batches: who comes back has to read everything again."""
+        self._last += 1
+        self._batches.clear()
+        self._entries = 0
+        self._wake()
+
     async def follow(self, after: EventId | None = None) -> AsyncGenerator[Batch | Reset, None]:
         """The batches after this one, or (None) from now on, until `close`.
 

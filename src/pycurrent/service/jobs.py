@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import TypeAlias
 
@@ -14,7 +16,7 @@ from pycurrent.engine import DrivenJob, JobState, OpenEngine
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.history import HistoryEntry, entry_of
 from pycurrent.service.models import JobView
-from pycurrent.service.view import EngineView, show_job, show_jobs
+from pycurrent.service.view import EngineView, show_job
 from pycurrent.store import BadJobId, JobRecord
 
 _AT_ONCE = 20
@@ -58,6 +60,17 @@ Rebuild: TypeAlias = Rebuilding | RebuiltOnceNeeded | Refused
 
 
 @dataclass(frozen=True, slots=True)
+class ActivePage:
+    """Some of the jobs that have not ended, the oldest first."""
+
+    jobs: tuple[JobView, ...]
+    next: str | None
+    """The id after which the next page begins; None on the last one."""
+    total: int
+    """How many jobs have not ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class JobDetail:
     """Everything that is known about a job, except its log."""
 
@@ -90,7 +103,41 @@ class Jobs:
 
     def active(self) -> tuple[JobView, ...]:
         """The jobs that have not ended, the oldest first, even if nobody needs them any more."""
-        return tuple(show_jobs(sorted(self._cache.jobs(), key=lambda job: job.created)))
+        return tuple(show_job(job) for job in self._cache.jobs())
+
+    def page(self, *, limit: int, after: str | None = None) -> ActivePage:
+        """At most `limit` of them, those that follow the job with the id `after`.
+
+        That job may have ended since: then the page begins with the first one that is not older,
+        so that a job may be seen twice, but none is missed. Raises `NoSuchJob` if there never was
+        such a job.
+        """
+        ids = self._cache.job_ids()
+        first = 0 if after is None else self._first_after(ids, after)
+        shown = ids[first : first + limit]
+        jobs = (job for id in shown if (job := self._cache.job(id)) is not None)
+        more = shown and first + len(shown) < len(ids)
+        return ActivePage(tuple(map(show_job, jobs)), shown[-1] if more else None, len(ids))
+
+    def _first_after(self, ids: list[str], after: str) -> int:
+        if self._cache.job(after) is not None:
+            return ids.index(after) + 1
+        return bisect_left(ids, self._record(after).created, key=self._created)
+
+    def _created(self, job_id: str) -> datetime:
+        job = self._cache.job(job_id)
+        assert job is not None
+        return job.created
+
+    def waiting_for_confirmation(self) -> tuple[JobView, ...]:
+        """The jobs that wait for confirmation, the oldest first."""
+        waits = JobState.WAITING_FOR_CONFIRMATION
+        return tuple(show_job(job) for job in self._cache.jobs() if job.state is waits)
+
+    def description(self, job_id: str) -> str:
+        """The description of a job that has not ended; of any other one its id."""
+        job = self._cache.job(job_id)
+        return job_id if job is None else job.description
 
     def tell(self, jobs: Iterable[JobView], line: str) -> None:
         """Write a line to the logs of those jobs that have not ended."""

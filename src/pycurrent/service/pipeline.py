@@ -199,7 +199,7 @@ class PipelineFeed:
         """The whole, if it is otherwise than it was told last."""
         engine = self._engine
         result = status_of_output(engine.output)
-        jobs = sum(1 for _ in engine.service(Cache).jobs())
+        jobs = engine.service(Cache).job_count
         problems = tuple(engine.problems)
         now = OverviewChanged(result.state, result.failure, engine.stats, jobs, problems)
         if now != self._whole:

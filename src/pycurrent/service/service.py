@@ -51,7 +51,7 @@ class Service:
         self.rules = Rules(engine, self.archive, self.logs)
         self.confirmation = ConfirmationLevel(engine, self.jobs, self.events)
         self.metrics = Metrics(engine, self.stages, lambda: self.events.followers)
-        self._jobs_feed = JobsFeed(engine, self.jobs, self.events)
+        self._jobs_feed = JobsFeed(engine, self.events)
 
     def state_dir(self) -> Path:
         """The state directory of the engine."""

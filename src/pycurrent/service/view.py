@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from heapq import nsmallest
 
 from pycurrent.cache import Cache, Handle
-from pycurrent.engine import DrivenJob, JobState, Moment, OpenEngine, Pool, Step, Waiter
+from pycurrent.engine import DrivenJob, JobState, Moment, OpenEngine, Pool, Step
 from pycurrent.service.models import (
     ForConfirmation,
     InQueue,
@@ -94,7 +93,7 @@ class EngineView:
                 waiting_for_confirmation=len(kinds[State.WAITING_FOR_CONFIRMATION]),
                 ready=len(kinds[State.READY]),
             ),
-            jobs=sum(1 for _ in engine.service(Cache).jobs()),
+            jobs=engine.service(Cache).job_count,
             confirm=engine.config.confirm,
             pauses=len(engine.service(Cache).pauses),
             problems=tuple(engine.problems),
@@ -183,19 +182,6 @@ class EngineView:
             failure=absent if isinstance(absent, Failed) else None,
             note=None if stage.metadata is None else stage.metadata.note,
         )
-
-
-def show_jobs(jobs: Iterable[DrivenJob]) -> Iterator[JobView]:
-    """Many jobs: looks through each queue once, not once for each job in it."""
-    places: dict[Pool, dict[Waiter, int]] = {}
-    for job in jobs:
-        view = show_job(job, placed=False)
-        pool = job.pool
-        if isinstance(view.wait, InQueue) and isinstance(pool, Pool):
-            if pool not in places:
-                places[pool] = {queued: place for place, queued in enumerate(pool.waiting, 1)}
-            view = replace(view, wait=InQueue(pool.label, places[pool].get(job)))
-        yield view
 
 
 def show_job(job: DrivenJob, *, placed: bool = True) -> JobView:
