@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -227,6 +227,19 @@ def test_a_stray_log_is_old_when_it_was_written_before_the_limit(site: Site) -> 
     assert [folder.name for folder in site.collect().folders] == [f"{limit - DAY:%Y-%m-%d}"]
 
 
+@pytest.mark.parametrize("hours", [-12, 16])
+def test_days_are_those_of_utc(site: Site, hours: int) -> None:
+    """The folders are named by UTC, whatever the zone of the time that a run is given."""
+    limit = NOW - 90 * DAY
+    day = f"{limit:%Y-%m-%d}"
+    site.log(f"{day}/000000-before-000000", limit - timedelta(seconds=1))
+    now = NOW.astimezone(timezone(timedelta(hours=hours)))
+    assert f"{now:%d}" != f"{NOW:%d}"
+    report = collect_garbage(site.state, older_than=90 * DAY, now=now)
+    assert [log.stem for log in report.logs] == ["000000-before-000000"]
+    assert report.folders == []
+
+
 def test_rows_that_can_not_be_removed_keep_their_logs(site: Site) -> None:
     """A batch is removed as a whole, or not at all; and nothing stays locked."""
     jobs = {site.build(key, OLD) for key in "abc"}
@@ -304,7 +317,7 @@ def test_an_age_beyond_all_dates(site: Site) -> None:
 
 COLLECT = """
 import sys
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pycurrent.store import StateDir, collect_garbage
 state = StateDir.read(sys.argv[1])
 print("ready", flush=True)
