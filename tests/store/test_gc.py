@@ -179,10 +179,11 @@ def test_empty_days_go(site: Site) -> None:
         (site.state.jobs / name).mkdir()
     (site.state.jobs / "2026-11-23" / "notes.txt").write_text("not a log")
     (site.state.jobs / "2026-11-24").symlink_to("2026-11-23")
+    (site.state.jobs / "2026-11-25").write_text("not a folder")
     report = site.collect()
     assert [folder.name for folder in report.folders] == ["2026-11-22"]
     left = {folder.name for folder in site.state.jobs.iterdir()}
-    assert left == {*kept, "2026-11-24"}
+    assert left == {*kept, "2026-11-24", "2026-11-25"}
 
 
 def test_a_day_that_is_a_link_is_not_followed(site: Site, tmp_path: Path) -> None:
