@@ -1,7 +1,7 @@
 """Who is let in, and what they may do."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -174,6 +174,21 @@ async def test_a_session_that_is_not_used_ends(site: Site) -> None:
     assert (await idle.get("/jobs")).status_code == 303
     await site.harness.advance(timedelta(days=5))
     assert (await visitor.get("/jobs")).status_code == 303
+
+
+async def test_a_full_disk_logs_nobody_out(
+    site: Site, full_disk: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """The use of a session is noted by a later request."""
+    site.add_user("alice", Role.ADMIN)
+    visitor = site.visitor()
+    await visitor.log_in("alice")
+    await site.harness.advance(timedelta(days=5))
+    with full_disk():
+        assert (await visitor.get("/jobs")).status_code == 200
+    assert (await visitor.get("/jobs")).status_code == 200
+    await site.harness.advance(timedelta(days=5))
+    assert (await visitor.get("/jobs")).status_code == 200
 
 
 async def test_a_user_who_was_removed_is_out_at_once(site: Site) -> None:

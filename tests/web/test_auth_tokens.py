@@ -3,8 +3,8 @@
 import io
 import re
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, closing
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
@@ -69,6 +69,22 @@ async def test_a_revoked_token_is_refused_at_once(
     assert command(site.state_dir, "token", "revoke", "bot") == 0
     answer = await client.get("/api/v1/overview")
     assert (answer.status_code, "revoked" in answer.text) == (401, True)
+
+
+async def test_a_token_is_taken_though_the_disk_is_full(
+    site: Site,
+    capsys: pytest.CaptureFixture[str],
+    full_disk: Callable[[], AbstractContextManager[None]],
+) -> None:
+    """Its use is noted by a later request."""
+    client = site.client(headers=bearer(create(site.state_dir, capsys, "bot", "--role", "viewer")))
+    with full_disk():
+        assert (await client.get("/api/v1/overview")).status_code == 200
+    assert command(site.state_dir, "token", "list") == 0
+    assert "never used" in capsys.readouterr().out
+    assert (await client.get("/api/v1/overview")).status_code == 200
+    assert command(site.state_dir, "token", "list") == 0
+    assert "never used" not in capsys.readouterr().out
 
 
 async def test_a_token_ends_when_it_was_said_to(
