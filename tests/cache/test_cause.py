@@ -123,6 +123,25 @@ async def test_a_value_that_changes_is_told(engine: OpenEngine, shop: Workshop) 
         assert causes(h) == [NeverBuilt(), ValueChanged("one", "two"), ValueChanged("two", "four")]
 
 
+async def test_a_change_is_told_up_to_the_value_that_is_set(
+    engine: OpenEngine, shop: Workshop
+) -> None:
+    """Whatever users wanted meanwhile, as long as they were in conflict."""
+    value, other = Var("value", "one"), Var("other", "one")
+    op = Put(shop)
+    async with engine(lambda: all([put(op, value.get()), put(op, other.get())])) as h:
+        await h.settle()
+        value.set("two")
+        other.set("three")
+        await h.settle()
+        shop.work.fail()
+        await h.settle()
+        value.set("four")
+        other.set("four")
+        await h.settle()
+        assert causes(h) == [NeverBuilt(), ValueChanged("one", "four")]
+
+
 async def test_a_failure_that_is_dropped_is_followed_by_the_new_value(
     engine: OpenEngine, shop: Workshop
 ) -> None:

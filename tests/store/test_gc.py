@@ -23,7 +23,7 @@ from pycurrent.store import (
     collect_garbage,
 )
 
-from .conftest import START, RunChild, created, next_build
+from .conftest import START, RunChild, RunUnprivileged, created, next_build
 
 DAY = timedelta(days=1)
 NOW = START + 200 * DAY
@@ -279,6 +279,28 @@ def test_a_log_that_can_not_be_removed(site: Site) -> None:
     (failure,) = report.failures
     assert failure.startswith(f"{log}: ")
     assert report.logs == [site.state.job_path(other)]
+
+
+COLLECT_ONCE = """
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from pycurrent.store import StateDir, collect_garbage
+now = datetime.fromisoformat(sys.argv[2])
+report = collect_garbage(StateDir.read(Path(sys.argv[1])), older_than=timedelta(days=90), now=now)
+print(report.folders, *report.failures)
+"""
+
+
+def test_a_folder_that_can_not_be_removed(site: Site, run_unprivileged: RunUnprivileged) -> None:
+    """It is reported as such, and not among those that were."""
+    folder = site.state.jobs / "2026-11-22"
+    folder.mkdir()
+    site.state.jobs.chmod(0o555)
+    ended = run_unprivileged(COLLECT_ONCE, site.state.path, NOW.isoformat())
+    site.state.jobs.chmod(0o755)
+    assert (ended.stderr, ended.stdout) == ("", f"[] {folder}: Permission denied\n")
+    assert folder.is_dir()
 
 
 def test_progress_is_told(site: Site) -> None:
