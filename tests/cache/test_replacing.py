@@ -270,6 +270,51 @@ async def test_what_a_stage_wants_instead_takes_its_place(engine: OpenEngine) ->
         assert pool.used == 0
 
 
+async def test_each_stage_has_a_place_of_its_own(engine: OpenEngine) -> None:
+    """Of several that want other keys in one step, each gets the place that it has left."""
+    pool = Pool("p", 1)
+    pool.used = 1
+    op = Fetch(pool, [])
+    first, second, third = (Var(f"{key} key", f"{key}1") for key in "abc")
+
+    def pipeline() -> Current[Any]:
+        return all([component("x", op.get, key.get()) for key in (first, second, third)])
+
+    async with engine(pipeline) as h:
+        await h.settle()
+        first.set("a2")
+        third.set("c2")
+        await h.settle()
+        assert [job.description for job in pool.waiting] == ["fetch a2", "fetch b1", "fetch c2"]
+        pool._release()
+        await h.settle()
+
+
+async def test_a_place_is_passed_on_once(engine: OpenEngine) -> None:
+    """Once the run that has got it has begun, the next one of the key goes to the end."""
+    op = Pooled()
+    op.pool.used = 1
+    values = {key: Var(key, 1) for key in "abc"}
+
+    def pipeline() -> Current[Any]:
+        def one(key: str) -> Current[None]:
+            return component(key, lambda value: op.set(key, value), values[key].get())
+
+        return all([one(key) for key in values])
+
+    async with engine(pipeline) as h:
+        await h.settle()
+        values["a"].set(2)
+        await h.settle()
+        op.pool._release()
+        await h.settle()
+        assert op.begun == ["a"]
+        values["a"].set(3)
+        await h.settle()
+        assert op.begun == ["a", "b"]
+        assert [job.description for job in op.pool.waiting] == ["pooled c 1", "pooled a 3"]
+
+
 async def test_a_run_that_others_still_need_keeps_its_place(engine: OpenEngine) -> None:
     """A stage that no longer wants it goes to the end of the queue."""
     pool = Pool("p", 1)

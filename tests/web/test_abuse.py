@@ -382,7 +382,7 @@ async def test_a_proxy_is_believed_that_is_here_or_was_named(
     async def look(scope: Scope, receive: Receive, send: Send) -> None:
         seen.append(scope)
 
-    proxies = believed(["10.0.0.0/8", "[2001:db8::5]"])
+    proxies = believed(["10.1.2.3/8", "[2001:db8::5]"])
     behind = ProxyHeadersMiddleware(look, trusted_hosts=proxies)  # type: ignore[arg-type]
     headers = [(b"x-forwarded-for", b"1.2.3.4, 203.0.113.7"), (b"x-forwarded-proto", b"https")]
     scope = {"type": "http", "client": (peer, 1), "scheme": "http", "headers": headers}
