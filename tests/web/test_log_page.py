@@ -413,7 +413,7 @@ async def test_cancelling_is_seen_at_once(page: Page, site: RunningSite, job: Jo
     """The page stays; the log says by whom."""
     await show(page, site)
     await page.get_by_role("button", name="Cancel").click()
-    await expect(page.locator("h1 + .badge")).to_have_text("failed")
+    await expect(page.locator("h1 + .badge")).to_have_text("cancelled")
     await expect(page.locator("[data-part=notice]")).to_contain_text("is being cancelled")
     await expect(page.locator(".log-text").get_by_text("Cancelling: by")).to_be_visible()
     await expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
