@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from pycurrent.engine.follow import watch_file
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.masking import Secrets, masked
+from pycurrent.engine.pipe import PipeReader
 from pycurrent.errors import UsageError
 
 MEGABYTE = 1 << 20
@@ -355,6 +356,83 @@ def test_a_line_that_meets_a_full_disk_raises_nothing(full: tuple[Path, int]) ->
     small.write("x" * 100_000)
 
     assert errors == [expected]
+
+
+def _threads_of(log: JobLog) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == f"log {log.path.name}"]
+
+
+async def test_a_little_output_is_copied_without_a_thread(log: JobLog) -> None:
+    """Most commands print a few lines, and a thread costs more than they do."""
+    read, write = os.pipe()
+    pump = asyncio.create_task(log.pump(read))
+    for number in range(100):
+        os.write(write, b"%d\n" % number)
+        await _until_contains(log, b"%d\n" % number)
+    assert _threads_of(log) == []
+    os.close(write)
+    await pump
+    assert log.path.read_text() == "".join(f"{number}\n" for number in range(100))
+
+
+async def test_a_flood_is_copied_by_a_thread(log: JobLog) -> None:
+    """The loop does not wait for it; a secret is masked even at the place where it takes over."""
+    log.secret("hunter2")
+    read, write = os.pipe()
+    # As much as is read on the loop at once ends in the midst of the secret.
+    flood = b"x" * ((16 << 10) - 3) + b"hunter2" + b"y" * 1000
+    _feed(os.dup(write), flood).join()
+    pump = asyncio.create_task(log.pump(read))
+    await _until_contains(log, b"y" * 1000)
+    assert len(_threads_of(log)) == 1
+    os.close(write)
+    await pump
+    assert log.path.read_bytes() == flood.replace(b"hunter2", b"****")
+
+
+async def test_a_pump_leaves_a_busy_log_to_a_thread(log: JobLog) -> None:
+    """What a command prints waits in its pipe, and not in memory, when the disk is slow."""
+    read, write = os.pipe()
+    with log._turn:  # as another pump has it while the disk makes it wait
+        pump = asyncio.create_task(log.pump(read))
+        os.write(write, b"first, ")
+        os.write(write, b"second")
+        while not _threads_of(log):
+            log.line("")
+            await asyncio.sleep(0)
+    os.close(write)
+    await pump
+    assert log.path.read_bytes().replace(b"\n", b"").endswith(b"second")
+
+
+async def test_a_pump_can_be_told_to_end_with_what_is_there(log: JobLog) -> None:
+    """Though a process holds the pipe open."""
+    read, write = os.pipe()
+    pipe = PipeReader(read)
+    pump = asyncio.create_task(log.pump(pipe))
+    os.write(write, b"all")
+    pipe.finish()
+    await pump
+    assert log.path.read_bytes() == b"all"
+    assert pipe.is_cut_off
+    os.close(write)
+
+
+def test_closing_a_log_lets_go_of_a_pipe_that_no_loop_reads_any_more(log: JobLog) -> None:
+    """A command that outlives the loop gets EPIPE."""
+    read, write = os.pipe()
+
+    async def begin() -> None:
+        pump = asyncio.create_task(log.pump(read))
+        os.write(write, b"before")
+        await _until_contains(log, b"before")
+        pump.cancel()
+
+    asyncio.run(begin())
+    log.close()
+    with pytest.raises(BrokenPipeError):
+        os.write(write, b"after")
+    os.close(write)
 
 
 async def test_a_cancelled_pump_goes_on_to_the_end_of_the_pipe(log: JobLog) -> None:

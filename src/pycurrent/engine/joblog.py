@@ -2,8 +2,9 @@
 
 A command that floods its log never makes the loop wait for the disk. A writer that finds the file
 busy queues its data; the one that is writing drains the queue before it goes on. Two kinds of
-writers wait for their turn, which keeps memory bounded: the pumps (the output of a command piles up
-in its pipe, and then the command waits), and writers that fill the queue faster than it drains.
+writers wait for their turn, which keeps memory bounded: the threads of pumps (the output of a
+command piles up in its pipe, and then the command waits), and writers that fill the queue faster
+than it drains.
 
 Order: the data of one thread, and of one pump, keeps its order. Between them the unit is one call
 or one chunk of a pipe. Each stream (a pump, or all calls of `write`) holds back data that may begin
@@ -16,13 +17,13 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from pycurrent.engine.masking import MaskedStream, Secrets, masked
 from pycurrent.engine.pipe import PipeReader
+from pycurrent.engine.pump import Pump
 from pycurrent.engine.spellings import checked, encode
 from pycurrent.store.sharing import Sharing
 
@@ -32,15 +33,18 @@ _NEWLINE = ord("\n")
 _MANY = 256
 _BIG = 4096
 
-_LONG = 4 * 1024 * 1024
-"""An output for which it pays to make masking faster."""
-
 _FEW_SECRETS = 20
 """As many as can be added by the way: that takes a millisecond."""
 
 
 class _OwnLine(bytes):
     """Bytes that begin on a line of their own, whatever was written before."""
+
+    __slots__ = ()
+
+
+class _Masked(bytes):
+    """Bytes of a pump, which masks by itself."""
 
     __slots__ = ()
 
@@ -122,7 +126,7 @@ class JobLog:
 
     def masked(self, text: str) -> str:
         """The text as the log would hold it, for what is told elsewhere."""
-        secrets = self._known()
+        secrets = self.known()
         if secrets is None:
             return text
         return masked(encode(text), secrets).decode(errors="surrogateescape")
@@ -130,38 +134,29 @@ class JobLog:
     async def learn(self) -> None:
         """Until `masked` and `close` don't have to wait, if there are many secrets."""
         if len(self._new) > _FEW_SECRETS:
-            await asyncio.to_thread(self._known)
+            await asyncio.to_thread(self.known)
 
     async def pump(self, fd: int | PipeReader) -> None:
         """Copies all that comes out of a pipe, byte for byte; returns at the pipe's end.
 
         Owns `fd` from the call on and closes it; a `PipeReader` lets the caller end it sooner. A
-        thread of its own does the work, and goes on to the pipe's end if the caller is cancelled.
+        `Pump` does the work, and goes on to the pipe's end if the caller is cancelled.
         Once the file can't be written any more it still drains the pipe, so that the command
         doesn't hang. `close` makes it let go of the pipe at once, so a command that still writes
         then gets EPIPE.
 
         Raises OSError if the pipe can't be read.
         """
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[None] = loop.create_future()
         pipe = PipeReader(fd) if isinstance(fd, int) else fd
         self._pipes.add(pipe)
         if self._file is None and not self._parked:
             pipe.stop()
-
-        def copy() -> None:
-            error = self._copy(pipe)
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(_resolve, ended, error)
-
         try:
-            # A daemon: a pipe that somebody keeps open must not keep the interpreter from exiting.
-            threading.Thread(target=copy, name=f"log {self.path.name}", daemon=True).start()
+            pump = Pump(pipe, self, self.path.name)
         except RuntimeError:  # no more threads
-            self._release(pipe)
+            self.release(pipe)
             raise
-        await ended
+        await pump.ended
 
     def park(self) -> None:
         """Lets go of the file until there is more to write: thousands of jobs may wait, and the
@@ -219,11 +214,11 @@ class JobLog:
                 self._learn()
 
     def _learn(self) -> None:
-        self._known()
+        self.known()
         self._learning = None
         self._write_waiting(patient=True)
 
-    def _known(self, *, compact: bool = False) -> Secrets | None:
+    def known(self, *, compact: bool = False) -> Secrets | None:
         """All secrets, the new ones too."""
         if self._new:
             with self._adding:
@@ -236,30 +231,27 @@ class JobLog:
                 self._secrets = self._secrets.compact()
         return self._secrets
 
-    def _copy(self, pipe: PipeReader) -> OSError | None:
-        """Runs in a pump's thread. The error is that of reading."""
-        stream, copied = MaskedStream(), 0
-        try:
-            for chunk in pipe.chunks():
-                copied += len(chunk)
-                secrets = self._known(compact=copied > _LONG)
-                # Masked before it takes its turn: this may last, and the others can go on.
-                self._append_chunk(chunk if secrets is None else stream.feed(chunk, secrets))
-            if (secrets := self._known()) is not None:
-                self._append_chunk(stream.flush(secrets))
-        except OSError as error:
-            return error
-        finally:
-            self._release(pipe)
-        return None
+    @property
+    def is_behind(self) -> bool:
+        """True while data waits to be written, or secrets to be known."""
+        return bool(self._waiting) or self._learning is not None or len(self._new) > _FEW_SECRETS
 
-    def _append_chunk(self, chunk: bytes | memoryview) -> None:
+    def append_masked(self, data: bytes | memoryview) -> None:
+        """For a pump: append it as it is, without waiting for the disk."""
+        if data:
+            self._waiting.append(_Masked(data))
+            if self._learning is None:
+                self._write_waiting()
+
+    def append_chunk(self, chunk: bytes | memoryview) -> None:
+        """For a pump: append it as it is, and wait until it is written."""
         with self._turn:
             self._store_waiting()
             self._store(chunk)
         self._write_waiting()
 
-    def _release(self, pipe: PipeReader) -> None:
+    def release(self, pipe: PipeReader) -> None:
+        """For a pump that has ended: close its pipe."""
         self._pipes.discard(pipe)
         pipe.close()
 
@@ -277,11 +269,13 @@ class JobLog:
 
     def _rendered(self, data: bytes) -> bytes:
         """The bytes to write for an entry that waited; it counts as written."""
-        secrets = self._known()
+        secrets = self.known()
         match data:
             case _OwnLine():
                 line = data if secrets is None else masked(data, secrets)
                 data = line if self._last == _NEWLINE else b"\n" + line
+            case _Masked():
+                pass
             case _ if secrets is None:
                 pass
             case _End():
@@ -332,12 +326,3 @@ def _write_all(file: int, data: bytes | memoryview) -> None:
     written = os.write(file, data)
     while written < len(data):
         written += os.write(file, memoryview(data)[written:])
-
-
-def _resolve(ended: asyncio.Future[None], error: OSError | None) -> None:
-    if ended.done():  # the waiting task was cancelled
-        return
-    if error is None:
-        ended.set_result(None)
-    else:
-        ended.set_exception(error)
