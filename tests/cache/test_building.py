@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pycurrent.cache import Cache
+from pycurrent.engine import Level
 from pycurrent.term import (
     Active,
     Activity,
@@ -44,6 +46,16 @@ async def test_what_is_wanted_and_not_known_is_made(engine: OpenEngine, shop: Wo
         assert (build.ready, build.running, build.finished) == (START, START, START + SECOND)
         assert build.job_id == h.find("make a").id
         check(h)
+
+
+async def test_the_start_of_a_run_is_recorded(engine: OpenEngine, shop: Workshop) -> None:
+    """With its level, while it is at work."""
+    async with engine(lambda: make(Make(shop))) as h:
+        await h.settle()
+        record = h.engine.service(Cache).store.job(shop.work.job.id)
+        assert record is not None
+        assert (record.created, record.started, record.finished) == (START, START, None)
+        assert record.level == str(Level.AVERAGE)
 
 
 async def test_a_rebuild_makes_it_again(engine: OpenEngine, shop: Workshop) -> None:

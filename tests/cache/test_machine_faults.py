@@ -256,8 +256,11 @@ async def test_a_log_for_which_there_is_no_descriptor_is_made_later(
             assert h.output == Ok((READY, Metadata(None, note=note)))
             assert h.jobs == {}
             check(h)
-            patch.undo()
             await h.advance(SECOND)
+            note = note.replace("00:00:01", "00:00:03")
+            assert h.output == Ok((READY, Metadata(None, note=note))), "the second pause is longer"
+            patch.undo()
+            await h.advance(2 * SECOND)
             assert h.output == Ok((Ok("done"), Metadata(op.jobs[0].id)))
 
 
