@@ -145,6 +145,23 @@ async def test_jobs_say_what_they_wait_for(tmp_path: Path) -> None:
         }
 
 
+async def test_jobs_come_by_pages(tmp_path: Path) -> None:
+    """Each says where the next one begins, and how many jobs there are."""
+    tasks = Tasks(pool=Pool("machines", 1))
+    async with api_of(lambda: all_of(tasks, "a", "b", "c"), tmp_path) as api:
+        first = await api.get("/jobs", limit=2)
+        assert [job["description"] for job in first["jobs"]] == ["task a", "task b"]
+        assert (first["total"], first["next"]) == (3, first["jobs"][1]["id"])
+        last = await api.get("/jobs", limit=2, after=first["next"])
+        assert [job["wait"]["place"] for job in last["jobs"]] == [2]
+        assert last["next"] is None
+        assert (await api.get("/jobs", limit=0))["jobs"] == []
+        unknown = await api.client.get("/api/v1/jobs?after=2026-01-01/000000-none-000000")
+        assert unknown.status_code == 404
+        for refused in ("limit=1001", "limit=-1", "after=last"):
+            assert (await api.client.get(f"/api/v1/jobs?{refused}")).status_code == 422
+
+
 async def test_a_job_is_shown_with_its_past(tmp_path: Path) -> None:
     """Times, result, level, who needs it, what can be done, and earlier jobs of its key."""
     tasks = Tasks()

@@ -29,6 +29,8 @@ class JobAnswer(TypedDict):
 
 class JobsAnswer(TypedDict):
     jobs: list[JobAnswer]
+    next: str | None
+    total: int
 
 
 class EntryAnswer(TypedDict):

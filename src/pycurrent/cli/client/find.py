@@ -21,7 +21,7 @@ def find_job(remote: Remote, text: str) -> str:
     """
     if _WHOLE.fullmatch(text):
         return text
-    active: JobsAnswer = remote.get("/jobs")
+    active = active_jobs(remote)
     ended: HistoryPageAnswer = remote.get("/history", limit=_RECENT)
     known = sorted({job["id"] for job in active["jobs"]} | {job["id"] for job in ended["entries"]})
     if text == "last":
@@ -43,6 +43,16 @@ def find_job(remote: Remote, text: str) -> str:
                 f"{len(matching)} jobs have an id that begins or ends with {text!r}: name one of"
                 f" them, such as {named}"
             )
+
+
+def active_jobs(remote: Remote) -> JobsAnswer:
+    """All jobs that have not ended, the oldest first, however many pages they take."""
+    answer: JobsAnswer = remote.get("/jobs")
+    jobs = {job["id"]: job for job in answer["jobs"]}
+    while answer["next"] is not None:
+        answer = remote.get("/jobs", after=answer["next"])
+        jobs.update({job["id"]: job for job in answer["jobs"]})
+    return {**answer, "jobs": list(jobs.values())}
 
 
 def _newest(active: JobsAnswer, ended: HistoryPageAnswer) -> str:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from pycurrent.cli.client.answers import JobDetailAnswer, JobsAnswer, OutcomeAnswer, OutcomesAnswer
-from pycurrent.cli.client.find import find_job
+from pycurrent.cli.client.answers import JobDetailAnswer, OutcomeAnswer, OutcomesAnswer
+from pycurrent.cli.client.find import active_jobs, find_job
 from pycurrent.cli.client.formatting import (
     end_word,
     job_line,
@@ -40,7 +40,7 @@ JobTexts = Annotated[
 
 def jobs(*, session: Given) -> int:
     """`pycurrent client jobs`."""
-    answer: JobsAnswer = session.remote.get("/jobs")
+    answer = active_jobs(session.remote)
     session.say(answer, [job_line(job) for job in answer["jobs"]])
     return ClientExit.OK
 

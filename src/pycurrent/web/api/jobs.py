@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import Field
+
 from pycurrent.deprecation import Renamed
 from pycurrent.service import Done, NoSuchJob, Refused, Service
 from pycurrent.web.api.models import JobDetailModel, JobModel, Model, OutcomeModel
 from pycurrent.web.api.renamed import renamed
-from pycurrent.web.api.routing import FOR_ADMINS, FOR_BUILDERS, JobId, api_router
+from pycurrent.web.api.routing import FOR_ADMINS, FOR_BUILDERS, JOB_ID, JobId, api_router
 from pycurrent.web.context import Asker, ServiceOf
 from pycurrent.web.problems import may_answer, problem
 
@@ -18,17 +23,32 @@ _ABOUT_ONE = may_answer(404, 409)
 
 
 class JobsModel(Model):
-    """The jobs that have not ended, the oldest first."""
+    """Jobs that have not ended, the oldest first."""
 
     jobs: list[JobModel]
+    next: str | None = Field(description="The value of `after` for the next page.")
+    total: int = Field(description="How many jobs have not ended.")
     last_event: str
 
 
-@router.get("/jobs")
-async def jobs(service: ServiceOf) -> JobsModel:
+@router.get("/jobs", responses=may_answer(404))
+async def jobs(
+    service: ServiceOf,
+    limit: Annotated[
+        int, Query(ge=0, le=1000, description="How many jobs to list at most.")
+    ] = 1000,
+    after: Annotated[
+        str | None, Query(pattern=JOB_ID, description="The id of the last job of the page before.")
+    ] = None,
+) -> JobsModel:
     """List the jobs that have not ended: what they do, since when, and what they wait for."""
-    active = [JobModel.model_validate(job) for job in service.jobs.active()]
-    return JobsModel(jobs=active, last_event=str(service.events.last))
+    page = service.jobs.page(limit=limit, after=after)
+    return JobsModel(
+        jobs=[JobModel.model_validate(job) for job in page.jobs],
+        next=page.next,
+        total=page.total,
+        last_event=str(service.events.last),
+    )
 
 
 @router.post("/jobs/{day}/{name}/cancel", dependencies=FOR_BUILDERS, responses=_ABOUT_ONE)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from fastapi import FastAPI, Request, Response
 
 from pycurrent.errors import PycurrentError
-from pycurrent.service import Action, Done, Refused, Service
+from pycurrent.service import Action, Done, Refused
 from pycurrent.service.formatting import plural
 from pycurrent.web.context import Asker, ServiceOf
 from pycurrent.web.forms import read_form
@@ -27,13 +27,13 @@ def add_jobs_pages(app: FastAPI) -> None:
 
 
 async def _jobs(request: Request, service: ServiceOf) -> Response:
-    jobs = service.jobs.active()
+    active = service.jobs.page(limit=SHOWN)
     pages = pages_of(request)
     return pages.render(
         request,
         "jobs.html",
-        rows=[(job, state_badges.of_job(job)) for job in jobs[:SHOWN]],
-        total=len(jobs),
+        rows=[(job, state_badges.of_job(job)) for job in active.jobs],
+        total=active.total,
         now=service.engine.clock.now(),
         may_cancel=pages.may(request, Role.BUILDER),
         may_approve=pages.may(request, Role.ADMIN),
@@ -42,25 +42,24 @@ async def _jobs(request: Request, service: ServiceOf) -> Response:
 
 async def _cancel(request: Request, service: ServiceOf, asker: Asker) -> Response:
     form = await read_form(request)
-    names = _names(service)
     note = act_on(
-        form.all("job"), Action.CANCEL, lambda job: service.jobs.cancel(job, by=asker), names
+        form.all("job"),
+        Action.CANCEL,
+        lambda job: service.jobs.cancel(job, by=asker),
+        service.jobs.description,
     )
     return pages_of(request).go("/jobs", note)
 
 
 async def _approve(request: Request, service: ServiceOf, asker: Asker) -> Response:
     form = await read_form(request)
-    names = _names(service)
     note = act_on(
-        form.all("job"), Action.APPROVE, lambda job: service.jobs.approve(job, by=asker), names
+        form.all("job"),
+        Action.APPROVE,
+        lambda job: service.jobs.approve(job, by=asker),
+        service.jobs.description,
     )
     return pages_of(request).go("/jobs", note)
-
-
-def _names(service: Service) -> dict[str, str]:
-    """The descriptions of the jobs that have not ended, by their ids."""
-    return {job.id: job.description for job in service.jobs.active()}
 
 
 _DONE = {Action.CANCEL: "cancelled", Action.APPROVE: "approved"}
@@ -74,12 +73,12 @@ def act_on(
     jobs: Iterable[str],
     what: Action,
     act: Callable[[str], Done | Refused],
-    names: Mapping[str, str],
+    name_of: Callable[[str], str],
 ) -> Note:
     """Do it to each job, and say how it went, by the names of the jobs."""
     done, refused = list[str](), list[str]()
     for job_id in dict.fromkeys(jobs):
-        name = names.get(job_id, job_id)
+        name = name_of(job_id)
         match _tried(job_id, act):
             case Done():
                 done.append(name)

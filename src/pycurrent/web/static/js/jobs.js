@@ -1,5 +1,6 @@
 // The jobs that have not ended, live: rows come, change and go. Ticked rows stay ticked, and actions
-// are sent as without scripts, but in place.
+// are sent as without scripts, but in place. However many jobs there are, the page knows only the
+// oldest ones, which it shows.
 
 import { get } from "./api.js";
 import { secondsSince } from "./clock.js";
@@ -11,6 +12,7 @@ import { JOB_STATES } from "./states.js";
 import { duration } from "./site.js";
 
 const SHOWN = 1000; // rows; the server shows as many
+const AGAIN = 2000; // milliseconds before the jobs are read again, as others have moved up
 const STAYS = 3000; // milliseconds for which a row that has gone stays after the last click or touch
 
 class Jobs {
@@ -19,7 +21,10 @@ class Jobs {
     this.form = body.closest("form");
     this.template = document.querySelector("[data-job-row]").content.querySelector("tr");
     this.may = new Set((document.body.dataset.may ?? "").split(" "));
-    this.jobs = new Map(); // the oldest first
+    this.jobs = new Map(); // the oldest ones, the oldest first
+    this.isWhole = false; // whether these are all
+    this.total = 0;
+    this.reading = 0;
     this.rows = new Map([...body.rows].map((row) => [row.dataset.job, row]));
     this.frame = 0;
     this.changed = new Set();
@@ -29,22 +34,42 @@ class Jobs {
       this.form.addEventListener(name, () => (this.touched = performance.now()));
     }
     this.form.addEventListener("pointerleave", () => this.sweep());
-    live.keep("jobs", {
-      read: () => get("/jobs"),
-      replace: ({ jobs }) => {
+    live.on("overview", ({ jobs }) => {
+      this.total = jobs;
+      this.request([]);
+    });
+    this.read = live.keep("jobs", {
+      read: () => get("/jobs", { limit: SHOWN }),
+      replace: ({ jobs, next, total }) => {
         this.jobs = new Map(jobs.map((job) => [job.id, job]));
+        this.isWhole = next === null;
+        this.total = total;
         this.request([...this.jobs.keys(), ...this.rows.keys()]);
       },
-      apply: (jobs) => {
-        const entries = Object.entries(jobs);
-        entries.sort(([, a], [, b]) => (a?.created ?? "").localeCompare(b?.created ?? ""));
-        for (const [id, job] of entries) {
-          if (job === null) this.jobs.delete(id);
-          else this.jobs.set(id, job);
-        }
-        this.request(Object.keys(jobs));
-      },
+      apply: (jobs) => this.apply(jobs),
     });
+  }
+
+  apply(jobs) {
+    const entries = Object.entries(jobs);
+    entries.sort(([, a], [, b]) => (a?.created ?? "").localeCompare(b?.created ?? ""));
+    for (const [id, job] of entries) {
+      if (job === null) this.jobs.delete(id);
+      else if (this.jobs.has(id)) this.jobs.set(id, placed(job, this.jobs.get(id)));
+      else if (this.isWhole && this.jobs.size < SHOWN) this.jobs.set(id, job);
+      else this.isWhole = false; // it comes after those that are shown
+    }
+    this.request(Object.keys(jobs));
+    const moveUp = [...this.jobs.values()].some(({ wait }) => wait?.reason === "queue");
+    if (moveUp || (!this.isWhole && this.jobs.size < SHOWN)) this.readSoon();
+  }
+
+  /** Events don't tell which jobs come next, nor places in queues: they change with each end. */
+  readSoon() {
+    this.reading ||= setTimeout(async () => {
+      await this.read();
+      this.reading = 0;
+    }, AGAIN);
   }
 
   /** Show the new states of these jobs, with the next frame. */
@@ -121,7 +146,7 @@ class Jobs {
   }
 
   showTotal() {
-    const count = this.jobs.size;
+    const count = this.isWhole ? this.jobs.size : Math.max(this.total, this.jobs.size);
     const what = count === 1 ? "1 job that has" : `${grouped(count)} jobs that have`;
     document.querySelector("[data-jobs-total]").textContent = `${what} not ended`;
     const isEmpty = count === 0 && this.gone.size === 0;
@@ -129,8 +154,8 @@ class Jobs {
     document.querySelector("[data-empty]").hidden = !isEmpty;
     const more = this.form.querySelector("[data-jobs-more]");
     if (more) {
-      more.hidden = count <= SHOWN;
-      more.textContent = `${grouped(count - SHOWN)} more are not shown`;
+      more.hidden = count <= this.rows.size;
+      more.textContent = `${grouped(count - this.rows.size)} more are not shown`;
     }
   }
 
@@ -177,6 +202,12 @@ class Jobs {
     );
     cell.replaceChildren(element("div", { class: "row-actions" }, ...buttons));
   }
+}
+
+/** A job as it is now, with the place in the queue that was read last. */
+function placed(job, before) {
+  const same = job.wait?.reason === "queue" && before.wait?.reason === "queue" && job.wait.pool === before.wait.pool;
+  return same && job.wait.place === null ? { ...job, wait: before.wait } : job;
 }
 
 function path(id) {

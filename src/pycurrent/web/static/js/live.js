@@ -45,7 +45,8 @@ class Live {
 
   /**
    * Keep something up to date by the events of a name: `replace(data)` with what `read()` gives,
-   * at first and after each gap, and `apply(change)` for each event since.
+   * at first and after each gap, and `apply(change)` for each event since. Returns a function that
+   * reads again.
    */
   keep(name, { read, replace, apply }) {
     let pending = null; // events that came during the read: they may be newer or older than it
@@ -63,6 +64,7 @@ class Live {
     });
     this.on("reset", begin);
     begin();
+    return begin;
   }
 
   attend() {
