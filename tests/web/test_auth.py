@@ -147,6 +147,7 @@ async def test_logging_out_ends_the_session_on_the_server(site: Site) -> None:
     copied = dict(visitor.client.cookies)
     page = await visitor.post_and_follow("/logout")
     assert "You are logged out" in page.text
+    assert not [name for name in visitor.client.cookies if "-session-" in name]
     thief = site.client(cookies=copied)
     assert (await thief.get("/jobs")).status_code == 303
 
