@@ -16,8 +16,6 @@ from benchmarks.figures import SMALL, Benchmark, Figure, Samples
 from benchmarks.places import Place, scratch
 from benchmarks.whole import TASKS, timed
 
-NINJA = "rule true\n  command = /bin/true\n" + "".join(f"build {n}: true\n" for n in range(SMALL))
-NUMBERS = "".join(f"{number}\n" for number in range(SMALL))
 PYTHON = (sys.executable, "-m")
 
 
@@ -27,7 +25,8 @@ class Runner:
 
     name: str
     command: tuple[str, ...]
-    prepare: Callable[[Path], object]
+    prepare: Callable[[Path, int], object]
+    """Writes to a folder what so many commands take."""
     module: str | None = None
 
     @property
@@ -37,24 +36,38 @@ class Runner:
         return shutil.which(self.command[0]) is not None
 
 
+def _copy(task: str, file: Path, n: int) -> None:
+    file.write_text((TASKS / task).read_text().replace("range(1000)", f"range({n})"))
+
+
+def _lines(form: str, n: int) -> str:
+    return "".join(f"{form.format(number)}\n" for number in range(n))
+
+
 RUNNERS = (
     Runner(
         "pycurrent",
         (*PYTHON, "pycurrent", "run", "--once", "pipeline.py"),
-        lambda folder: shutil.copy(TASKS / "true.py", folder / "pipeline.py"),
+        lambda folder, n: _copy("true.py", folder / "pipeline.py", n),
         "pycurrent",
     ),
     Runner(
         "doit",
         (*PYTHON, "doit", "run", "-n", "8"),
-        lambda folder: shutil.copy(TASKS / "true_dodo.py", folder / "dodo.py"),
+        lambda folder, n: _copy("true_dodo.py", folder / "dodo.py", n),
         "doit",
     ),
-    Runner("ninja", ("ninja", "-j8"), lambda folder: (folder / "build.ninja").write_text(NINJA)),
+    Runner(
+        "ninja",
+        ("ninja", "-j8"),
+        lambda folder, n: (folder / "build.ninja").write_text(
+            "rule true\n  command = /bin/true\n" + _lines("build {}: true", n)
+        ),
+    ),
     Runner(
         "xargs",
         ("xargs", "-a", "numbers", "-P8", "-n1", "/bin/true"),
-        lambda folder: (folder / "numbers").write_text(NUMBERS),
+        lambda folder, n: (folder / "numbers").write_text(_lines("{}", n)),
     ),
 )
 OURS, *OTHERS = (runner.name for runner in RUNNERS)
@@ -69,7 +82,7 @@ def processes(n: int) -> Samples:
                 continue
             folder = place / runner.name
             folder.mkdir()
-            runner.prepare(folder)
+            runner.prepare(folder, n)
             took, used = timed(runner.name, runner.command, folder)
             samples[f"processes-{runner.name}"] = took
             samples[f"processes-{runner.name}-processor"] = used
