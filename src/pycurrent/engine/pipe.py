@@ -60,7 +60,8 @@ class PipeReader:
             listener()
 
     def read(self, size: int) -> bytes | None:
-        """What there is now, up to so many bytes; b"" at the end of the pipe, None if it is empty.
+        """Read up to `size` bytes that are there now; b"" at the end of the pipe, None if it is
+        empty.
 
         Raises OSError if the pipe can't be read.
         """

@@ -45,7 +45,7 @@ class Sink(Protocol):
 
 
 class Pump:
-    """Copies one pipe to a log. `ended` is set at its end; whoever waits for it may give up."""
+    """Copies one pipe to a log. `ended` is set at its end; the waiter may give up."""
 
     def __init__(self, pipe: PipeReader, sink: Sink, name: str) -> None:
         """Begins at once. Raises RuntimeError if a thread is needed, and there can't be one."""
