@@ -149,6 +149,28 @@ def test_leaves_that_empty_bit_by_bit_leave_the_tree(where: str) -> None:
         model.step()
 
 
+def nodes_of(tree: GatherTree) -> set[Gather]:
+    level = [] if tree.root is None else [tree.root]
+    found = set(level)
+    while level:
+        level = [child for node in level for child in node.children if isinstance(child, Gather)]
+        found.update(level)
+    return found
+
+
+def test_nodes_that_leave_the_tree_are_let_go() -> None:
+    """None of them stays in the graph, where it would be computed for nobody."""
+    model = Model(40, fanout=2)
+    seen = nodes_of(model.tree)
+    while len(model.members) > 8:
+        model.splice(4, 5, [])
+        model.step()
+        seen |= nodes_of(model.tree)
+    left = seen - nodes_of(model.tree)
+    assert left
+    assert left <= set(model.graph.gone)
+
+
 def test_a_member_that_stands_several_times_stays_while_it_stands_anywhere() -> None:
     """Within one leaf and in several; it is let go with the last of them, and not before."""
     model = Model(40, fanout=2)

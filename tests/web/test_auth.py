@@ -258,6 +258,19 @@ async def test_a_known_browser_is_let_in_whoever_guesses(site: Site) -> None:
     assert answers == [403] * 5 + [429] * 2
 
 
+async def test_known_browsers_do_not_share_their_guesses(site: Site) -> None:
+    """One that guesses locks out itself, not another one that is known for the same name."""
+    site.add_user("alice", Role.ADMIN)
+    one, other = site.visitor(), site.visitor()
+    for browser in (one, other):
+        await browser.log_in("alice")
+        await browser.post_and_follow("/logout")
+    for _ in range(7):
+        await one.log_in("alice", "wrong")
+    assert (await one.log_in("alice")).status_code == 429
+    assert (await other.log_in("alice")).status_code == 303
+
+
 @pytest.mark.parametrize("value", ["", ".", "x.y", "\u00e4.\u00e4", "x" * 4000])
 async def test_a_forged_mark_makes_no_browser_known(site: Site, value: str) -> None:
     """Only this engine makes them."""
