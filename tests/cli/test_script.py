@@ -42,7 +42,7 @@ def test_help_imports_nothing_but_what_it_shows(child: Start) -> None:
     """The commands are listed without being imported."""
     code = (
         "import sys, atexit; from pycurrent.cli.entry import run;"
-        "heavy = ('asyncio', 'rich.live', 'pycurrent.cli.run', 'pycurrent.engine', 'fastapi');"
+        "heavy = ('asyncio', 'rich.live', 'pycurrent.term', 'pycurrent.engine', 'fastapi');"
         "atexit.register(lambda: print([m for m in heavy if m in sys.modules])); run(['--help'])"
     )
     ended = child("-c", code).end()

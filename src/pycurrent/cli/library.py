@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 from cyclopts import App, CycloptsError, Group, Parameter, UnknownCommandError, validators
 from cyclopts import default_name_transform as flag_name
 
-from pycurrent.cli.load import Loaded, Pipeline, SiteOf, load
 from pycurrent.cli.option import SITE, Option
 from pycurrent.cli.options import reading
 from pycurrent.cli.plain import options_of
@@ -23,6 +22,7 @@ from pycurrent.cli.types import can_be_option, exact
 from pycurrent.errors import UsageError
 
 if TYPE_CHECKING:
+    from pycurrent.cli.load import Loaded, Pipeline, SiteOf
     from pycurrent.cli.pipeline_command import PipelineCommand
 
 _FILE = "_file"
@@ -48,7 +48,11 @@ class Reader:
         if target is None:
             # Only a request for help, or a mistake: either way it ends here.
             return call(self._app(program, f"{program} FILE[:FUNCTION]", self._without), tokens)
-        found = found or load(target)
+        if found is None:
+            # Only here: a list of the commands needs no pipeline.
+            from pycurrent.cli.load import load
+
+            found = load(target)
         merged = self._merge(found.pipeline, target, takes_file=True, site=found.site)
         return call(self._app(program, f"{program} {target}", merged), tokens)
 
