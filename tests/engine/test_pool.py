@@ -44,20 +44,22 @@ async def test_as_many_jobs_run_as_the_pool_has_resources(tmp_path: Path) -> Non
         assert (h.stats, pool.used) == (Stats(ok=5), 0)
 
 
+def refreshed_and_new(gate: Gate, more: Var[bool]) -> Current[Any]:
+    """Two results that expire after a second, and two that are wanted once there are `more`."""
+    old = [do(gate, key, Schedule(SECOND)) for key in ("old1", "old2")]
+    new = more.get().bind(
+        lambda yes: all([do(gate, "new1"), do(gate, "new2")]) if yes else constant(None)
+    )
+    return all([*old, new])
+
+
 async def test_each_job_has_a_place_in_the_queue(tmp_path: Path) -> None:
     """Refreshes come behind first results."""
     pool = Pool("p", 1)
     gate = Gate(pool=pool)
     more = Var("more", False)
 
-    def pipeline() -> Current[Any]:
-        old = [do(gate, key, Schedule(SECOND)) for key in ("old1", "old2")]
-        new = more.get().bind(
-            lambda yes: all([do(gate, "new1"), do(gate, "new2")]) if yes else constant(None)
-        )
-        return all([*old, new])
-
-    async with Harness(pipeline, state_dir=tmp_path) as h:
+    async with Harness(lambda: refreshed_and_new(gate, more), state_dir=tmp_path) as h:
         await h.settle()
         for _ in range(2):
             gate.let_through(gate.jobs[0])
@@ -75,14 +77,7 @@ async def test_a_first_result_comes_before_a_refresh(tmp_path: Path) -> None:
     gate = Gate(pool=pool)
     more = Var("more", False)
 
-    def pipeline() -> Current[Any]:
-        old = [do(gate, key, Schedule(SECOND)) for key in ("old1", "old2")]
-        new = more.get().bind(
-            lambda yes: all([do(gate, "new1"), do(gate, "new2")]) if yes else constant(None)
-        )
-        return all([*old, new])
-
-    async with Harness(pipeline, state_dir=tmp_path) as h:
+    async with Harness(lambda: refreshed_and_new(gate, more), state_dir=tmp_path) as h:
         await h.settle()
         for _ in range(2):
             gate.let_through()

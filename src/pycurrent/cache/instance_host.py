@@ -23,8 +23,9 @@ class InstanceHost(Protocol[I_contra]):
     store: Database
     pauses: Pauses
     left_places: dict[Callable[[], None], Tickets]
-    """Within a step: the places in queues of runs that are given up before they have begun, by
-    the `changed` of those who wanted them. The next run for the same component takes them.
+    """The places in queues of runs that are given up before they have begun, by the `changed` of
+    those who wanted them. The next run for the same component takes them, as long as something
+    that the step touched is not updated yet.
     """
 
     def new_job(
