@@ -23,6 +23,8 @@ async def over_in_time(h: Harness) -> list[float]:
             return moved
         moved.append((when - h.clock.now()) / timedelta(seconds=1))
         h.clock.move(when - h.clock.now())
+        # A timeout that is due cancels the job only later, and with it the next timer.
+        await h.settle()
 
 
 def at_work(h: Harness) -> bool:
