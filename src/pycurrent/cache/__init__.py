@@ -1,6 +1,5 @@
 """Operations, and the cache of their results."""
 
-from pycurrent.cache.any_operation import AnyOperation
 from pycurrent.cache.cache import Cache, OfEngine, OperationPrimitive, Results, results
 from pycurrent.cache.cause import Asked, Cause, ResultLost, because, cause_of
 from pycurrent.cache.codec import (
@@ -15,7 +14,7 @@ from pycurrent.cache.decorator import builder, publisher
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.operation import Builder, Operation, Publisher
-from pycurrent.cache.operation_type import OperationType
+from pycurrent.cache.operation_type import AnyOperation, OperationType
 from pycurrent.cache.schedule import Schedule
 
 __all__ = [

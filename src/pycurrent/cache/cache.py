@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pycurrent.cache.acts import Acts
-from pycurrent.cache.any_operation import AnyOperation
 from pycurrent.cache.cause import ASKED, Cause
-from pycurrent.cache.ends import end_of
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.instance import Instance
-from pycurrent.cache.operation_type import Key, OperationType, OperationTypes
+from pycurrent.cache.operation_type import AnyOperation, Key, OperationType, OperationTypes
 from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.records import load, new_job, recorded
 from pycurrent.cache.schedule import Schedule
-from pycurrent.cache.states import Abandoned, Demand, Result, Run
+from pycurrent.cache.states import Abandoned, Demand, Result, Run, end_of
 from pycurrent.cache.stopping import see_off
 from pycurrent.engine.driven_job import DrivenJob, JobState
 from pycurrent.engine.job_run import run_job

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from pycurrent.cache.any_operation import AnyOperation
 from pycurrent.cache.operation import Builder, Publisher
+from pycurrent.cache.operation_type import AnyOperation
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.arguments import check_level, check_pool, check_timeout
 from pycurrent.engine.job import Job

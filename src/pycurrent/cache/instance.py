@@ -38,7 +38,6 @@ from dataclasses import replace
 from typing import Any
 
 from pycurrent.cache.cause import Cause, Expired, MachineFailed, ValueChanged
-from pycurrent.cache.ends import state_after
 from pycurrent.cache.instance_host import InstanceHost
 from pycurrent.cache.operation_type import Key, OperationType
 from pycurrent.cache.records import insert_job, record_end
@@ -57,6 +56,7 @@ from pycurrent.cache.states import (
     Unknown,
     reported,
     stands_in,
+    state_after,
 )
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.machine import Blame, blame

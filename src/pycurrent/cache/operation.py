@@ -11,8 +11,8 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
-from pycurrent.cache.any_operation import AnyOperation
 from pycurrent.cache.cache import Cache, OperationPrimitive
+from pycurrent.cache.operation_type import AnyOperation
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.job import Job
 from pycurrent.term import Primitive, Services

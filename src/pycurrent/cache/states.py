@@ -10,7 +10,18 @@ An instance is in one of four states:
   sooner; it may have been told that it is *abandoned*.
 - Known: the last run has an outcome, a value or a failure, for a target.
 
-How it goes from one state to another is told in `instance.py`.
+When a run finishes:
+
+- abandoned before its work has begun: what was known before is known still; else Unknown.
+- abandoned later: its result is not recorded; Unknown.
+- succeeded: recorded; Known.
+- failed by a shortage of the machine: recorded as interrupted; Pausing.
+- failed by something of the machine that is missing: recorded as interrupted; Known, until it is
+  forgotten, as the next engine, or a rebuild, is to try again.
+- failed, and its target is still wanted or nobody wants any: recorded; Known.
+- failed, and another target is wanted: recorded in the history, but dropped; Unknown.
+
+The other ways from one state to another are told in `instance.py`.
 """
 
 from __future__ import annotations
@@ -21,12 +32,21 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, assert_never
 
-from pycurrent.cache.any_operation import AnyOperation
-from pycurrent.cache.cause import NEVER_BUILT, Cause, MachineFailed
-from pycurrent.cache.operation_type import OperationType, TargetValue
+from pycurrent.cache.cause import (
+    NEVER_BUILT,
+    Cause,
+    Interrupted,
+    LeftUnsettled,
+    MachineFailed,
+    ValueChanged,
+)
+from pycurrent.cache.operation_type import AnyOperation, OperationType, TargetValue
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.clock import Timer
 from pycurrent.engine.driven_job import DrivenJob
+from pycurrent.engine.machine import Blame
+from pycurrent.engine.stopped import Cancelled, TimedOut
+from pycurrent.store import JobEnd
 from pycurrent.term import Active, Activity, Failed, Metadata, Ok, Output
 
 
@@ -204,3 +224,59 @@ def reported(
 def stands_in(op_type: OperationType, latched: Result, target: TargetValue) -> bool:
     """True if an outcome is reported while the target is being made."""
     return op_type.latched or latched.target == target.digest
+
+
+def end_of(run: Run, outcome: Ok[Any] | Failed) -> JobEnd:
+    """How a run ended that had this outcome."""
+    match run.abandoned, outcome:
+        case Abandoned.UNWANTED, _:
+            return JobEnd.SUPERSEDED
+        case Abandoned.STOPPING, _:
+            return JobEnd.INTERRUPTED
+        case None, Ok():
+            return JobEnd.OK
+        case None, Failed() if run.job.blame is not Blame.WORK:
+            return JobEnd.INTERRUPTED
+        case None, Failed():
+            match run.job.stopped:
+                case None:
+                    return JobEnd.FAILED
+                case Cancelled():
+                    return JobEnd.CANCELLED
+                case TimedOut():
+                    return JobEnd.TIMED_OUT
+        case unreachable:
+            assert_never(unreachable)
+
+
+def state_after(
+    making: Making, end: JobEnd, result: Result, users: Demands
+) -> Unknown | Known | MachineFailed:
+    """The state after a run that ended like this. A cause instead: the machine failed the run, and
+    the work is to be run again after a pause.
+    """
+    run, latched = making.run, making.latched
+    is_stale = users.want_other_than(run.target)
+    match end:
+        case JobEnd.SUPERSEDED if not run.has_begun:
+            return Unknown(run.cause, latched) if making.before is None else Known(making.before)
+        case JobEnd.SUPERSEDED:
+            cause = _other_value(run, users) if is_stale else LeftUnsettled(run.job.id)
+            return Unknown(cause, latched)
+        case JobEnd.INTERRUPTED:
+            if run.abandoned is not None or not isinstance(result.outcome, Failed):
+                return Unknown(Interrupted(run.job.id), latched)
+            if run.job.blame is Blame.SHORTAGE:
+                return MachineFailed(result.outcome.message, run.attempt + 1)
+            return Known(result)
+        case JobEnd.OK | JobEnd.FAILED | JobEnd.CANCELLED | JobEnd.TIMED_OUT:
+            if is_stale and isinstance(result.outcome, Failed):
+                return Unknown(_other_value(run, users), latched)
+            return Known(result)
+        case _:
+            assert_never(end)
+
+
+def _other_value(run: Run, users: Demands) -> ValueChanged:
+    demand = users.latest
+    return ValueChanged(run.target.digest, None if demand is None else demand.target.digest)

@@ -26,13 +26,12 @@ from pycurrent.engine.arguments import check_start
 from pycurrent.engine.clock import Clock, Moment
 from pycurrent.engine.command import Command, CommandOptions, Commands
 from pycurrent.engine.commits import Commits
-from pycurrent.engine.confirmation import JobConfirmation
 from pycurrent.engine.forgotten import Calls, to_be_awaited, to_be_entered
 from pycurrent.engine.hooks import Hook, Hooks
 from pycurrent.engine.job import Job
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.leftovers import JobLock
-from pycurrent.engine.level import Config, Level
+from pycurrent.engine.level import Config, JobConfirmation, Level
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.pool import AnyPool, Pool, Priority, Resources, Tickets
 from pycurrent.engine.process import Processes

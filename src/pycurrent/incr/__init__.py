@@ -8,8 +8,18 @@ from pycurrent.incr.for_each import ForEach, Item
 from pycurrent.incr.gather import Gather, GatherTree
 from pycurrent.incr.graph import FANOUT, NodeGraph
 from pycurrent.incr.heights import GAP
-from pycurrent.incr.lazy_list import LazyList, materialize
-from pycurrent.incr.node import SCALARS, UNSET, Absent, DynamicNode, Eq, Node, Observer, unchanged
+from pycurrent.incr.node import (
+    SCALARS,
+    UNSET,
+    Absent,
+    DynamicNode,
+    Eq,
+    LazyList,
+    Node,
+    Observer,
+    materialize,
+    unchanged,
+)
 from pycurrent.incr.nodes import BindDecision, BindResult, Const, Map1, MapN, Source, combine
 from pycurrent.incr.scope import Scope
 

@@ -10,8 +10,7 @@ from typing import Any
 from pycurrent.incr.errors import Duplicate, Unhashable
 from pycurrent.incr.gather import Gather, GatherTree
 from pycurrent.incr.graph import NodeGraph
-from pycurrent.incr.lazy_list import materialize
-from pycurrent.incr.node import SCALARS, Node
+from pycurrent.incr.node import SCALARS, Node, materialize
 from pycurrent.incr.nodes import Source
 from pycurrent.incr.scope import Scope
 

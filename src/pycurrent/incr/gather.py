@@ -14,8 +14,7 @@ from typing import Any
 
 from pycurrent.incr.errors import Cycle
 from pycurrent.incr.graph import NodeGraph
-from pycurrent.incr.lazy_list import LazyList, materialize
-from pycurrent.incr.node import Absent, DynamicNode, Node
+from pycurrent.incr.node import Absent, DynamicNode, LazyList, Node, materialize
 from pycurrent.incr.nodes import combine
 
 

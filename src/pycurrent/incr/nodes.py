@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pycurrent.incr.graph import NodeGraph
-from pycurrent.incr.lazy_list import LazyList, materialize
-from pycurrent.incr.node import SCALARS, UNSET, Absent, DynamicNode, Eq, Node
+from pycurrent.incr.node import SCALARS, UNSET, Absent, DynamicNode, Eq, LazyList, Node, materialize
 from pycurrent.incr.scope import Scope
 
 
