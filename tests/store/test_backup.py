@@ -136,8 +136,7 @@ def test_tidied_a_database_is_whole_in_one_file(
     """What an engine does at rest: a copy of the file alone is a backup, then."""
     builds.build()
     db.commit()
-    db.tidy()
-    db.wait_for_checkpoint()
+    db.tidy().join()
     copy = tmp_path / "copy" / path.name
     copy.parent.mkdir()
     subprocess.run(["cp", path, copy], check=True)
@@ -154,8 +153,7 @@ def test_a_database_that_was_removed_is_not_made_anew(path: Path) -> None:
     Builds(database).build()
     database.commit()
     path.unlink()
-    database.tidy()
-    database.wait_for_checkpoint()
+    database.tidy().join()
     assert not path.exists()
     with pytest.raises(StoreGone):
         database.close()

@@ -48,15 +48,17 @@ class Checkpointer:
         self._thread.start()
         return True
 
-    def tidy(self) -> None:
+    def tidy(self) -> threading.Thread:
         """Starts moving all that there is into the database, so that its file alone is whole.
 
-        Does nothing while a checkpoint runs. Never blocks; a commit that comes in the very
-        moment in which the log is emptied finds the database locked, and tries again.
+        Returns the thread that does it; if a checkpoint runs already, that one's. Never blocks; a
+        commit that comes in the very moment in which the log is emptied finds the database locked,
+        and tries again.
         """
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._tidy, name="pycurrent checkpoint")
             self._thread.start()
+        return self._thread
 
     def wait(self) -> None:
         """Returns when no checkpoint is running."""

@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import Self
 
 from pycurrent.store.checkpoint import Checkpointer
@@ -322,15 +323,11 @@ class Database(DatabaseReader):
             pass  # The next use of the file meets it again.
         return None
 
-    def tidy(self) -> None:
+    def tidy(self) -> Thread:
         """Starts moving what was committed from the log into the file of the database, in a
-        thread: then a copy of that one file is a backup. Never blocks.
+        thread, which is returned: then a copy of that one file is a backup. Never blocks.
         """
-        self._checkpointer.tidy()
-
-    def wait_for_checkpoint(self) -> None:
-        """Returns when no checkpoint is running. Blocks."""
-        self._checkpointer.wait()
+        return self._checkpointer.tidy()
 
     def _write_all(self, unsaved: _Unsaved) -> None:
         run, queries = self._connection.executemany, self._queries
