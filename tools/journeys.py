@@ -46,6 +46,11 @@ class Profile:
         if event == "call" and code.co_filename.startswith(OURS):
             self.functions[code.co_filename, code.co_qualname] = None
 
+    def within(self, *rooms: str) -> Profile:
+        """Only the functions of these rooms."""
+        folders = tuple(f"{HOME}/{room}/" for room in rooms)
+        return Profile({one: None for one in self.functions if one[0].startswith(folders)})
+
     def result(self) -> tuple[int, int, int]:
         files = [file for file, _ in self.functions]
         switches = sum(one != other for one, other in pairwise(files))
@@ -231,6 +236,7 @@ JOURNEYS: dict[str, Callable[[Path], Awaitable[Profile]]] = {
     "cancel to shutdown of the socket": cancel_to_socket,
     "exception to event batch": failure_to_event,
 }
+THROUGH_THE_CACHE = (new_key, known_key)
 
 
 async def main() -> None:
@@ -239,7 +245,10 @@ async def main() -> None:
     for name, journey in JOURNEYS.items():
         with tempfile.TemporaryDirectory() as folder:
             try:
-                found[name] = (await journey(Path(folder))).result()
+                profile = await journey(Path(folder))
+                found[name] = profile.result()
+                if journey in THROUGH_THE_CACHE:
+                    found[f"{name}: cache, store"] = profile.within("cache", "store").result()
             except Exception as error:  # noqa: BLE001, RUF100 - a version that can't do it
                 print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr)
                 found[name] = None
