@@ -13,7 +13,13 @@ from pycurrent.cache.acts import Acts
 from pycurrent.cache.cause import ASKED, Cause
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.instance import Instance
-from pycurrent.cache.operation_type import AnyOperation, Key, OperationType, OperationTypes
+from pycurrent.cache.operation_type import (
+    AnyOperation,
+    Key,
+    OperationType,
+    OperationTypes,
+    TargetValue,
+)
 from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.records import load, new_job, recorded
 from pycurrent.cache.schedule import Schedule
@@ -146,21 +152,15 @@ class Cache:
 
     def subscribe(self, primitive: OperationPrimitive[T], changed: Changed) -> Subscription[T]:
         """Need the result of an operation, until the subscription is closed."""
-        return _Use(self, primitive, changed)
-
-    def demand(
-        self, user: object, primitive: OperationPrimitive[Any], changed: Callable[[], None]
-    ) -> tuple[Instance, Demand]:
-        """Somebody needs a result, until they `leave` the instance."""
         operation = primitive.operation
         op_type = self.op_type(type(operation))
         key, target = op_type.key(primitive.key), op_type.target(primitive.value)
         # Code of plugins runs first: where it refuses something, nothing is left behind.
         title = operation.title(primitive.key, primitive.value)
-        demand = Demand(operation, target, title, primitive.schedule, changed)
         instance = self.instance(op_type, key)
-        instance.join(user, demand)
-        return instance, demand
+        use = _Use(instance, operation, target, title, primitive.schedule, changed)
+        instance.join(use)
+        return use
 
     def instance(self, op_type: OperationType, key: Key) -> Instance:
         place = (op_type.id, key.digest)
@@ -371,16 +371,25 @@ class OperationPrimitive(Primitive[T], Generic[T]):
         return runtime.service(results).subscribe(self, changed)
 
 
-class _Use(Subscription[T]):
-    __slots__ = ("_demand", "_instance")
+class _Use(Demand, Subscription[Any]):
+    """The demand of one component, which is its subscription as well."""
+
+    __slots__ = ("_instance",)
 
     def __init__(
-        self, cache: Cache, primitive: OperationPrimitive[T], changed: Callable[[], None]
+        self,
+        instance: Instance,
+        operation: AnyOperation,
+        target: TargetValue,
+        title: str,
+        schedule: Schedule | None,
+        changed: Callable[[], None],
     ) -> None:
-        self._instance, self._demand = cache.demand(self, primitive, changed)
+        super().__init__(operation, target, title, schedule, changed)
+        self._instance = instance
 
-    def read(self) -> tuple[Output[T], Metadata | None]:
-        return self._instance.report(self._demand)
+    def read(self) -> tuple[Output[Any], Metadata | None]:
+        return self._instance.report(self)
 
     def close(self) -> None:
         self._instance.leave(self)

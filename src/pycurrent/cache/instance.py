@@ -108,9 +108,9 @@ class Instance:
 
     # Users
 
-    def join(self, user: object, demand: Demand) -> None:
+    def join(self, demand: Demand) -> None:
         """Somebody needs it. Within a step, so nothing is started before `update`."""
-        self.users[user] = demand
+        self.users.add(demand)
         if not self.description:
             self.description = demand.title
         if self.job_id is not None and len(self.users) == 1:
@@ -121,11 +121,11 @@ class Instance:
             case _:
                 self._host.touch(self)
 
-    def leave(self, user: object) -> None:
-        """Somebody no longer needs it."""
-        demand = self.users.pop(user, None)
+    def leave(self, demand: Demand) -> None:
+        """Somebody who joined no longer needs it."""
+        self.users.remove(demand)
         run = self.run
-        if demand is not None and not self.users and run is not None and not run.has_begun:
+        if run is not None and not self.users and not run.has_begun:
             self._host.left_places[demand.changed] = run.job.tickets
         self._host.touch(self)
 
@@ -142,7 +142,7 @@ class Instance:
 
     def notify(self) -> None:
         """Tell all users that what they see may have changed."""
-        for demand in self.users.values():
+        for demand in self.users:
             demand.changed()
 
     def _check_conflict(self) -> None:
@@ -262,7 +262,7 @@ class Instance:
         left = self._host.left_places
         if not left:
             return None
-        return next((left[d.changed] for d in self.users.values() if d.changed in left), None)
+        return next((left[d.changed] for d in self.users if d.changed in left), None)
 
     def _never_begun(
         self, demand: Demand, cause: Cause, error: OSError, latched: Result | None
@@ -385,7 +385,7 @@ class Instance:
                 assert self._expiry is None
             case Known(result):
                 assert self.users
-                targets = {demand.target.digest for demand in self.users.values()}
+                targets = {demand.target.digest for demand in self.users}
                 assert self.conflict is not None or targets == {result.target}
             case Pausing() as pausing:
                 assert self.users

@@ -26,7 +26,7 @@ The other ways from one state to another are told in `instance.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -74,30 +74,59 @@ class Demand:
         return None if self.schedule is None else self.schedule.valid_for
 
 
-class Demands(dict[object, Demand]):
-    """The demands on one key, by the users that have them, in the order in which they came."""
+class Demands:
+    """The demands on one key, in the order in which they came.
 
-    __slots__ = ()
+    Most keys have one, and a dictionary for each would take as much as the rest of the instance.
+    """
+
+    __slots__ = ("_all",)
+
+    def __init__(self) -> None:
+        self._all: tuple[()] | tuple[Demand] | dict[Demand, None] = ()
+
+    def __iter__(self) -> Iterator[Demand]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def add(self, demand: Demand) -> None:
+        demands = self._all
+        if not demands:
+            self._all = (demand,)
+        elif isinstance(demands, dict):
+            demands[demand] = None
+        else:
+            self._all = {demands[0]: None, demand: None}
+
+    def remove(self, demand: Demand) -> None:
+        demands = self._all
+        if isinstance(demands, dict):
+            del demands[demand]
+        else:
+            assert demands == (demand,)
+            self._all = ()
 
     @property
     def latest(self) -> Demand | None:
-        return next(reversed(self.values()), None)
+        return next(reversed(self._all), None)
 
     @property
     def shortest_schedule(self) -> timedelta | None:
         """The age after which a result is too old for some user."""
-        ages = [d.valid_for for d in self.values() if d.schedule is not None]
+        ages = [d.valid_for for d in self if d.schedule is not None]
         return min((age for age in ages if age is not None), default=None) if ages else None
 
     def want_other_than(self, target: TargetValue) -> bool:
         """True if there are demands, and none is for this target."""
-        return bool(self) and target.digest not in [d.target.digest for d in self.values()]
+        return bool(self) and target.digest not in [d.target.digest for d in self]
 
     def different_values(self) -> tuple[str, str] | None:
         """Two values that are wanted at once, in an order that does not depend on who came first;
         None if all users want the same.
         """
-        targets = {d.target.digest: d.target for d in self.values()}
+        targets = {d.target.digest: d.target for d in self}
         if len(targets) < 2:
             return None
         one, other = sorted(targets.values(), key=lambda target: str(target.digest))[:2]

@@ -66,6 +66,8 @@ class NoEngine(Exception):
 class Subscription(ABC, Generic[T_co]):
     """One component's use of a primitive."""
 
+    __slots__ = ()
+
     @abstractmethod
     def read(self) -> tuple[Output[T_co], Metadata | None]:
         """Return the current output. Called within a step: must not block or change anything."""
