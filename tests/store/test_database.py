@@ -53,6 +53,30 @@ def test_a_result_is_found_before_and_after_it_is_written(
         assert again.lookup("frob", digest("a")) == record
 
 
+@pytest.mark.parametrize("ok", [True, False])
+def test_the_last_result_is_the_part_of_the_record_that_its_use_takes(
+    db: Database, builds: Builds, ok: bool
+) -> None:
+    """Before and after the commit it agrees with the whole record, and with a rebuild."""
+    record = builds.build(ok=ok)
+
+    def check() -> None:
+        found = db.last_result("frob", digest("a"))
+        assert found is not None
+        assert found._asdict() == {name: getattr(record, name) for name in found._fields}
+        assert found.ok is ok
+
+    check()
+    db.commit()
+    check()
+    db.set_rebuild("frob", digest("a"))
+    record.rebuild = True
+    check()
+    db.commit()
+    check()
+    assert db.last_result("frob", digest("b")) is None
+
+
 def test_a_job_that_spans_commits(db: Database, builds: Builds) -> None:
     """What changes in a job after it was written is written, too."""
     job = builds.begin()

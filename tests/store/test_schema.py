@@ -331,6 +331,22 @@ def test_a_malformed_record_is_damage(path: Path, change: str) -> None:
         database.close()
 
 
+@pytest.mark.parametrize("change", [c for c in MALFORMED.values() if "created" not in c])
+def test_a_malformed_last_result_is_damage(path: Path, change: str) -> None:
+    """The short cut of the cache meets it, too, where it reads the column."""
+    filled(path, 1)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        (digest,) = connection.execute("SELECT key_digest FROM job").fetchone()
+        connection.execute(f"UPDATE job SET {change}")
+    database = Database.open(path)
+    with pytest.raises(StoreDamaged, match="restore it from a backup"):
+        database.last_result("frob", digest)
+    with pytest.raises(StoreDamaged):
+        database.commit()
+    with pytest.raises(StoreDamaged):
+        database.close()
+
+
 def test_a_large_database_can_be_looked_through(path: Path) -> None:
     """Beside those who use it; what is whole has nothing to tell."""
     filled(path, 1)

@@ -32,7 +32,7 @@ from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.pool import Priority, Tickets
 from pycurrent.engine.tasks import leave_alone
 from pycurrent.errors import WrongKind
-from pycurrent.store import JobEnd, JobRecord
+from pycurrent.store import JobEnd, JobRecord, LastResult
 from pycurrent.term import (
     Failed,
     Metadata,
@@ -186,12 +186,12 @@ class Cache:
         """
         op_type = self.op_type(type(operation))
         found = op_type.key(key)
-        record: JobRecord | None = self.store.lookup(op_type.id, found.digest)
+        record: LastResult | JobRecord | None = self.store.last_result(op_type.id, found.digest)
         if record is not None and ok not in (None, record.ok):
             # Not asked for at once: without an index this takes long where there is none.
             history = self.store.history(op_type.id, ok=ok, key=found.text, limit=1)
             record = next(iter(history), None)
-        result = None if record is None else recorded(op_type, record)
+        result = None if record is None else recorded(op_type, found, record)
         return result.outcome if isinstance(result, Result) else None
 
     def invalidate(self, operation: AnyOperation, key: Any, cause: Cause = ASKED) -> None:

@@ -61,7 +61,7 @@ from pycurrent.cache.states import (
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.machine import Blame, blame
 from pycurrent.engine.pool import Priority, Tickets
-from pycurrent.store import BuildRecord, JobEnd
+from pycurrent.store import JobEnd, LastResult
 from pycurrent.term import Failed, FailureKind, Metadata, Ok, Output
 
 
@@ -98,7 +98,7 @@ class Instance:
         self._tickets: Tickets | None = None
         """The tickets of a run that was given up before it had begun, for the next one."""
 
-    def load(self, record: BuildRecord | None, state: Unknown | Known) -> None:
+    def load(self, record: LastResult | None, state: Unknown | Known) -> None:
         """Begin with the last recorded result, and the state that follows from it."""
         self.state = state
         if record is not None:

@@ -24,13 +24,15 @@ from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.pool import Priority, Tickets
-from pycurrent.store import BuildRecord, Database, JobEnd, JobRecord
+from pycurrent.store import Database, JobEnd, JobRecord, LastResult
 from pycurrent.term import Failed, FailureKind, Ok
 
 _log = logging.getLogger(__name__)
 
 
-def recorded(op_type: OperationType, record: JobRecord) -> Result | Unreadable:
+def recorded(
+    op_type: OperationType, key: Key, record: LastResult | JobRecord
+) -> Result | Unreadable:
     """The result in the record of a job that left one. One that can't be read is logged."""
     assert record.outcome is not None
     assert record.finished is not None
@@ -39,7 +41,7 @@ def recorded(op_type: OperationType, record: JobRecord) -> Result | Unreadable:
         try:
             outcome = Ok(op_type.outcome.decode(record.outcome))
         except UnreadableValue as error:
-            _log.warning("%s %s is made again: %s", op_type.id, record.key, error)
+            _log.warning("%s %s is made again: %s", op_type.id, key.text, error)
             return Unreadable(str(error))
     else:
         kind = FailureKind.REAL if record.kind is None else FailureKind(record.kind)
@@ -49,9 +51,9 @@ def recorded(op_type: OperationType, record: JobRecord) -> Result | Unreadable:
 
 def load(
     store: Database, op_type: OperationType, key: Key
-) -> tuple[BuildRecord | None, Unknown | Known]:
+) -> tuple[LastResult | None, Unknown | Known]:
     """The last recorded result of a key, and the state that an instance begins with."""
-    record = store.lookup(op_type.id, key.digest)
+    record = store.last_result(op_type.id, key.digest)
     doubt = None
     if record is None or op_type.has_value:
         doubt = _doubt(store, op_type, key, record)
@@ -61,14 +63,14 @@ def load(
         return record, Unknown(ASKED)
     if doubt is not None and not op_type.latched:
         return record, Unknown(doubt)
-    result = recorded(op_type, record)
+    result = recorded(op_type, key, record)
     if isinstance(result, Unreadable):
         return record, Unknown(result)
     return record, Known(result) if doubt is None else Unknown(doubt, result)
 
 
 def _doubt(
-    store: Database, op_type: OperationType, key: Key, record: BuildRecord | None
+    store: Database, op_type: OperationType, key: Key, record: LastResult | None
 ) -> Interrupted | LeftUnsettled | None:
     """A later run of the key that began and left no result: then nobody knows to what the key is
     set. (The last result of a builder holds in spite of such a run.)

@@ -17,7 +17,7 @@ from pycurrent.store.errors import (
 )
 from pycurrent.store.gc import GcMode, GcReport, collect_garbage
 from pycurrent.store.reader import SHOWN, DatabaseReader
-from pycurrent.store.records import BuildRecord, JobEnd, JobRecord, RuleRecord
+from pycurrent.store.records import BuildRecord, JobEnd, JobRecord, LastResult, RuleRecord
 from pycurrent.store.sharing import Sharing
 from pycurrent.store.state_dir import StateDir
 
@@ -32,6 +32,7 @@ __all__ = [
     "GcReport",
     "JobEnd",
     "JobRecord",
+    "LastResult",
     "NewerVersion",
     "RuleRecord",
     "SessionRecord",

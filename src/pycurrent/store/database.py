@@ -2,7 +2,7 @@ r"""The database of one engine: its jobs and their results, its log rules and se
 
 Writes are gathered in memory and written by `commit`, which the engine calls once a step: a
 transaction costs more than the rows in it, and one that is short leaves the file to others.
-Until then they are seen by `lookup`, and lost if the process is killed; so an engine commits
+Until then they are seen by `last_result`, and lost if the process is killed; so an engine commits
 before it tells anybody about a result. A commit that fails, because the disk is full for
 example, loses nothing: the next one writes everything.
 
@@ -32,6 +32,7 @@ from pycurrent.store.records import (
     BuildRecord,
     JobEnd,
     JobRecord,
+    LastResult,
     RuleRecord,
     copy_of,
     time_text,
@@ -77,7 +78,7 @@ class Database(DatabaseReader):
         self, path: Path, connection: sqlite3.Connection, *, checkpoint_bytes: int
     ) -> None:
         super().__init__(path, connection)
-        self._lookup = self._queries["lookup"]
+        self._last_result = self._queries["last_result"]
         self._cursor = connection.cursor()
         self._running: dict[str, JobRecord] = {}
         self._unsaved = _Unsaved()
@@ -171,7 +172,7 @@ class Database(DatabaseReader):
         """Records how a job ended.
 
         An end that leaves a result comes with its `outcome`, and with when it `finished`: from
-        now on it is the one that `lookup` finds. `kind` is that of a failure which is not the
+        now on it is the one that `last_result` finds. `kind` is that of a failure which is not the
         work's own. `started`, if given, is when its work started by the clock that tells
         `finished`: it may have been set since `start_job`.
 
@@ -203,7 +204,7 @@ class Database(DatabaseReader):
         return None if not rows else (str(rows[0][0]), JobEnd(rows[0][1]))
 
     def set_rebuild(self, op: str, key_digest: str) -> BuildRecord | None:
-        """Marks the last result of a key as to be rebuilt: `lookup` then says so.
+        """Marks the last result of a key as to be rebuilt: `last_result` then says so.
 
         A newer result is not marked. Returns the marked result, None if the key has none.
         """
@@ -217,18 +218,23 @@ class Database(DatabaseReader):
     # Reading
 
     def lookup(self, op: str, key_digest: str) -> BuildRecord | None:
-        """The last result of a key, a failure too; None if there has not been any.
+        """The last result of a key, a failure too; None if there has not been any."""
+        unsaved = self._unsaved.results.get((op, key_digest))
+        return super().lookup(op, key_digest) if unsaved is None else copy_of(unsaved, BuildRecord)
 
-        Look-ups between two commits share one view of the file, which halves their cost.
+    def last_result(self, op: str, key_digest: str) -> LastResult | None:
+        """The same as `lookup` finds, with what is needed to use it, in half the time.
+
+        Look-ups between two commits share one view of the file, which halves their cost again.
         """
         unsaved = self._unsaved.results.get((op, key_digest))
         if unsaved is not None:
-            return copy_of(unsaved, BuildRecord)
+            return LastResult.of_record(unsaved)
         try:
             if not self._connection.in_transaction:
                 self._connection.execute("BEGIN")
-            row = self._cursor.execute(self._lookup, (op, key_digest)).fetchone()
-            return None if row is None else COLUMNS.record(row, BuildRecord)
+            row = self._cursor.execute(self._last_result, (op, key_digest)).fetchone()
+            return None if row is None else LastResult.of_row(row)
         except (sqlite3.Error, ValueError, TypeError, AttributeError) as error:
             raise self._damage_or(error) from error
 

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from pycurrent.store.records import CHANGING, COLUMNS
+from pycurrent.store.records import CHANGING, COLUMNS, LastResult
 
 _FILE = Path(__file__).with_name("queries.sql")
 _NAME = "-- name:"
 
 _COLUMNS = {
     "{columns}": ", ".join(COLUMNS.names),
+    "{result_columns}": ", ".join(LastResult._fields),
     "{places}": ", ".join("?" for _ in COLUMNS.names),
     "{changes}": ", ".join(f"{name} = ?" for name in CHANGING.names),
     "{excluded}": ", ".join(f"{name} = excluded.{name}" for name in CHANGING.names),

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from operator import attrgetter
 from types import NoneType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, NamedTuple, Self, TypeVar, get_args, get_type_hints
 
 
 class JobEnd(Enum):
@@ -134,6 +134,43 @@ _READ: dict[type, Callable[[Any], object]] = {
 # Rows are typed by the schema, which mypy can't see.
 Row = Sequence[Any]
 Record = TypeVar("Record", bound=JobRecord)
+
+
+class LastResult(NamedTuple):
+    """The last result of a key: the part of its record that is needed to use it."""
+
+    job_id: str
+    build: int
+    ended: JobEnd
+    outcome: str
+    kind: str | None
+    value_digest: str | None
+    finished: datetime
+    rebuild: bool
+
+    @property
+    def ok(self) -> bool:
+        return self.ended is JobEnd.OK
+
+    @classmethod
+    def of_row(cls, row: Row) -> Self:
+        """The result in a row of these columns. Raises ValueError or TypeError if it is damaged."""
+        job_id, build, ended, outcome, kind, value_digest, finished, rebuild = row
+        return cls(
+            job_id,
+            build,
+            JobEnd.OK if ended == "ok" else JobEnd(ended),
+            outcome,
+            kind,
+            value_digest,
+            datetime.fromisoformat(finished),
+            rebuild == 1,
+        )
+
+    @classmethod
+    def of_record(cls, record: JobRecord) -> Self:
+        """The same of a record that has a result."""
+        return cls(*[getattr(record, name) for name in cls._fields])
 
 
 class Columns:
