@@ -166,8 +166,10 @@ class Cache:
         place = (op_type.id, key.digest)
         found = self.instances.get(place)
         if found is None:
-            found = self.instances[place] = Instance(self, op_type, key)
-            found.load(*load(self.store, op_type, key))
+            found = Instance(self, op_type, key, *load(self.store, op_type, key))
+            self.instances[place] = found
+            if found.job_id is not None:
+                self.use_job(found, found.job_id)
         return found
 
     def forget(self, instance: Instance) -> None:

@@ -43,7 +43,6 @@ from pycurrent.cache.operation_type import Key, OperationType
 from pycurrent.cache.records import insert_job, record_end
 from pycurrent.cache.schedule import Expiry, expires
 from pycurrent.cache.states import (
-    NOTHING_KNOWN,
     Abandoned,
     Demand,
     Demands,
@@ -84,27 +83,27 @@ class Instance:
         "users",
     )
 
-    def __init__(self, host: InstanceHost[Instance], op_type: OperationType, key: Key) -> None:
+    def __init__(
+        self,
+        host: InstanceHost[Instance],
+        op_type: OperationType,
+        key: Key,
+        record: LastResult | None,
+        state: Unknown | Known,
+    ) -> None:
+        """Begin with the last recorded result, and the state that follows from it."""
         self._host = host
         self.op_type = op_type
         self.key = key
         self.users = Demands()
-        self.state: State = NOTHING_KNOWN
-        self.build = 0
-        self.job_id: str | None = None
+        self.state: State = state
+        self.build = 0 if record is None else record.build + 1
+        self.job_id = None if record is None else record.job_id
         self.description = ""
         self.conflict: Failed | None = None
         self._expiry: Expiry | None = None
         self._tickets: Tickets | None = None
         """The tickets of a run that was given up before it had begun, for the next one."""
-
-    def load(self, record: LastResult | None, state: Unknown | Known) -> None:
-        """Begin with the last recorded result, and the state that follows from it."""
-        self.state = state
-        if record is not None:
-            self.build = record.build + 1
-            if isinstance(state, Known) or state.latched is not None:
-                self.job_id = record.job_id
 
     # Users
 
@@ -113,8 +112,6 @@ class Instance:
         self.users.add(demand)
         if not self.description:
             self.description = demand.title
-        if self.job_id is not None and len(self.users) == 1:
-            self._host.use_job(self, self.job_id)
         match self.state:
             case Known(result) if result.target == demand.target.digest and demand.schedule is None:
                 pass
