@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from pycurrent.engine.collector import collect_at_rest, keep_all_that_is
+from pycurrent.engine.collector import collect_at_rest, keep_all_that_is, paused_collector
 from pycurrent.engine.tasks import cancelled
 from pycurrent.testing import VirtualClock
 
@@ -78,3 +78,30 @@ async def test_garbage_is_collected_once_the_engine_is_idle() -> None:
     await asyncio.sleep(0)
     assert ring() is None
     await cancelled(collecting)
+
+
+def is_old(thing: object) -> bool:
+    return any(old is thing for old in gc.get_objects(2))
+
+
+def test_a_block_whose_things_stay_makes_old_ones() -> None:
+    """So no collection of young things looks through them; a full one still finds their garbage."""
+    with paused_collector(stays=True):
+        ring = Ring()
+    assert gc.isenabled()
+    assert is_old(ring)
+    gone = weakref.ref(ring)
+    del ring
+    gc.collect(1)
+    assert gone() is not None
+    gc.collect()
+    assert gone() is None
+
+
+def test_things_that_somebody_has_frozen_stay_frozen() -> None:
+    gc.freeze()
+    frozen = gc.get_freeze_count()
+    with paused_collector(stays=True):
+        ring = Ring()
+    assert gc.get_freeze_count() >= frozen > 0
+    assert not is_old(ring)

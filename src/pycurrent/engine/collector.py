@@ -11,13 +11,16 @@ from pycurrent.engine.clock import Clock
 
 
 @contextmanager
-def paused_collector() -> Iterator[None]:
+def paused_collector(*, stays: bool = False) -> Iterator[None]:
     """Collect no garbage in the block, which makes much that stays.
 
     The collector looks through all that is young whenever there is enough of it, and time and
     again through everything: with a pipeline of 100,000 items that was two thirds of the first
     step, and it found nothing. It is the process's, so the block must be short and synchronous;
     a block within a block, and a collector that somebody has turned off, are left alone.
+
+    `stays`: as good as all that the block makes is there to stay. Then the collector takes it for
+    old, and does not look through it at once either.
     """
     if not gc.isenabled():
         yield
@@ -26,6 +29,11 @@ def paused_collector() -> Iterator[None]:
     try:
         yield
     finally:
+        # Frozen things and back: among the old ones, without a look at each. Where somebody has
+        # frozen others, these would be thawed with them.
+        if stays and not gc.get_freeze_count():
+            gc.freeze()
+            gc.unfreeze()
         gc.enable()
 
 

@@ -90,7 +90,7 @@ class OpenEngine(OpenResources):
         self._output: Output[Any] = Active(Activity.READY)
         self.live = TermGraph(self, self._requested)
         """The nodes of the terms that are needed."""
-        with paused_collector():
+        with paused_collector(stays=True):
             self.pipeline, more = build_pipeline(pipeline)
             self._observer = self.live.observe(self.live.expand(self.pipeline))
         self.unused = [*unused, *more]
@@ -287,7 +287,7 @@ class OpenEngine(OpenResources):
         if self._is_closed or self._crash.done():
             return
         try:
-            with paused_collector():
+            with paused_collector(stays=not self._steps):
                 self._take_step()
         except BaseException as error:
             # It is broken off half-way, so there must not be another one.
