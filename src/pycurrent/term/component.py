@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from types import FunctionType, MethodType
-from typing import Any, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 from pycurrent.errors import WrongKind
 from pycurrent.incr import SCALARS
@@ -91,12 +91,21 @@ def _fits_of_any(fn: Callable[..., Any]) -> Fits:
         return {}  # a function of another language
 
 
-def _checking(fn: Callable[..., Primitive[T]], fits: Fits) -> Callable[..., Primitive[T]]:
-    """Wrap the function so that it checks its arguments first."""
-    if not fits:
-        return fn
+# There may be one of these for each component of many: a closure with its `__wrapped__`, by which
+# messages name the function, would take ten times the memory.
 
-    def checking(*args: Any, **kwargs: Any) -> Primitive[T]:
+
+class _Checking(Generic[T]):
+    """A function that checks its arguments first."""
+
+    __slots__ = ("__wrapped__", "_fits")
+
+    def __init__(self, fn: Callable[..., Primitive[T]], fits: Fits) -> None:
+        self.__wrapped__ = fn
+        self._fits = fits
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Primitive[T]:
+        fn, fits = self.__wrapped__, self._fits
         for place, value in enumerate(args):
             if place in fits:
                 fits[place].check(value, fn)
@@ -105,9 +114,36 @@ def _checking(fn: Callable[..., Primitive[T]], fits: Fits) -> Callable[..., Prim
                 fits[name].check(value, fn)
         return fn(*args, **kwargs)
 
-    # All of `wraps` would take longer than the rest; messages name the function by this.
-    checking.__wrapped__ = fn  # type: ignore[attr-defined]
-    return checking
+
+class _Filling(Generic[T]):
+    """A function that is called with the values of currents in their places among its arguments."""
+
+    __slots__ = ("__wrapped__", "_args", "_kwargs", "_places")
+
+    def __init__(
+        self,
+        fn: Callable[..., Primitive[T]],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        places: list[int | str],
+    ) -> None:
+        self.__wrapped__ = fn
+        self._args = args
+        self._kwargs = kwargs
+        self._places = places
+
+    def __call__(self, *values: Any) -> Primitive[T]:
+        full_args, full_kwargs = list(self._args), dict(self._kwargs)
+        for place, value in zip(self._places, values, strict=True):
+            if isinstance(place, int):
+                full_args[place] = value
+            else:
+                full_kwargs[place] = value
+        return self.__wrapped__(*full_args, **full_kwargs)
+
+
+def _checking(fn: Callable[..., Primitive[T]], fits: Fits) -> Callable[..., Primitive[T]]:
+    return _Checking(fn, fits) if fits else fn
 
 
 _USUAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -157,7 +193,7 @@ def apply(
         elif place in fits:
             fits[place].check(value, fn)
     whole = not kwargs and len(sources) == len(args)
-    on_values = fn if whole else _filling(fn, args, kwargs, places)
+    on_values = fn if whole else _Filling(fn, args, kwargs, places)
     shown_as = Label(label, parameters, _slots(parameters, sources) if parameters else None)
     constants: tuple[Any, ...] = ()
     if parameters is None and len(sources) != len(given):
@@ -172,28 +208,6 @@ def primitive_of(current: Current[T]) -> Primitive[T] | None:
     if not isinstance(shape, Component) or shape.sources:
         return None
     return shape.fn()
-
-
-def _filling(
-    fn: Callable[..., Primitive[T]],
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-    places: list[int | str],
-) -> Callable[..., Primitive[T]]:
-    """The function, called with the values of currents in their places among the arguments."""
-
-    def on_values(*values: Any) -> Primitive[T]:
-        full_args, full_kwargs = list(args), dict(kwargs)
-        for place, value in zip(places, values, strict=True):
-            if isinstance(place, int):
-                full_args[place] = value
-            else:
-                full_kwargs[place] = value
-        return fn(*full_args, **full_kwargs)
-
-    # All of `wraps` would take longer than the rest; messages name the function by this.
-    on_values.__wrapped__ = fn  # type: ignore[attr-defined]
-    return on_values
 
 
 def _slots(parameters: Mapping[str, Any], sources: list[Current[Any]]) -> dict[str, int]:

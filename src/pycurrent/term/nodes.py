@@ -228,13 +228,13 @@ class ComponentNode(Stage):
     __slots__ = ("account", "fn", "metadata", "reports", "seen", "sources", "state", "subscription")
 
     def __init__(
-        self, account: Account, fn: Callable[..., Primitive[Any]], sources: list[Node]
+        self, account: Account, fn: Callable[..., Primitive[Any]], sources: tuple[Node, ...]
     ) -> None:
         super().__init__()
         self.account = account
         self.fn = fn
         self.sources = sources
-        self.seen: list[Any] | None = None
+        self.seen: tuple[Any, ...] | None = None
         self.subscription: Subscription[Any] | None = None
         self.metadata: Metadata | None = None
         self.state = State.BLOCKED
@@ -253,7 +253,7 @@ class ComponentNode(Stage):
         )
 
     def inputs(self) -> Iterable[Node]:
-        return dict.fromkeys(self.sources)
+        return self.sources if len(self.sources) < 2 else dict.fromkeys(self.sources)
 
     def recompute(self, graph: NodeGraph) -> bool:
         if self.users is None:
@@ -265,7 +265,9 @@ class ComponentNode(Stage):
             self._show(graph, State.BLOCKED, None)
             return self.publish(None, absent)
         try:
-            output, metadata = self._follow([materialize(source.value) for source in self.sources])
+            output, metadata = self._follow(
+                tuple([materialize(source.value) for source in self.sources])
+            )
         except NoEngine:
             self._unsubscribe()
             self._show(graph, State.READY, None)
@@ -281,7 +283,7 @@ class ComponentNode(Stage):
         self._show(graph, state_of(self.absent), metadata)
         return changed
 
-    def _follow(self, values: list[Any]) -> tuple[Output[Any], Metadata | None]:
+    def _follow(self, values: tuple[Any, ...]) -> tuple[Output[Any], Metadata | None]:
         """Read the primitive for these values; subscribe first if the values are new."""
         seen = self.seen
         if seen is None or any(a is not b for a, b in zip(seen, values, strict=True)):
@@ -289,7 +291,7 @@ class ComponentNode(Stage):
         assert self.subscription is not None
         return self.subscription.read()
 
-    def _subscribe(self, values: list[Any]) -> None:
+    def _subscribe(self, values: tuple[Any, ...]) -> None:
         """Subscribe again, as an input has changed. The old subscription ends after that, so
         that sources which both use stay in use.
         """

@@ -198,7 +198,7 @@ class TermGraph(NodeGraph):
         return node
 
     def _component(self, term: Term, shape: Component, scope: Scope | None) -> Node:
-        sources = [self.nodes[source] for source in shape.sources]
+        sources = tuple([self.nodes[source] for source in shape.sources])
         node = ComponentNode(self.account, shape.fn, sources)
         self.add(node, scope)
         self.account.count(node, term)
