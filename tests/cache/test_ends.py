@@ -47,7 +47,7 @@ async def test_the_result_is_recorded_when_the_end_is_told(
         seen: list[tuple[str, str]] = []
 
         def told(job: Job, end: JobEnd) -> None:
-            (instance,) = h.engine.service(Cache).instances.values()
+            (instance,) = h.engine.service(Cache).instances
             record = h.engine.opened.store.lookup("make", instance.key.digest)
             seen.append((job.id, record.outcome if record else ""))
 

@@ -200,9 +200,9 @@ class Instances(RuleBasedStateMachine):
 
     def check_instances(self) -> None:
         cache = self.harness.engine.service(Cache)
-        for instance in cache.instances.values():
+        for instance in cache.instances:
             instance.check()
-        making = [i for i in cache.instances.values() if isinstance(i.state, Making)]
+        making = [i for i in cache.instances if isinstance(i.state, Making)]
         assert len(making) == len(list(cache.runs()))
         assert bool(cache.instances) == bool(self.model.wanted or self.model.run)
 

@@ -184,5 +184,5 @@ def put(op: Put | PutLatched, value: Current[str], key: str = "k") -> Current[st
 
 def check(h: Harness) -> None:
     """The invariants of all instances."""
-    for instance in h.engine.service(Cache).instances.values():
+    for instance in h.engine.service(Cache).instances:
         instance.check()

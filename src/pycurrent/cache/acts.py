@@ -6,7 +6,8 @@ who asks and `reason` says why; both go to the job's log, and those of a rebuild
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from itertools import chain
 
 from pycurrent.cache.cause import Cause
 from pycurrent.cache.instance import Instance
@@ -16,12 +17,41 @@ from pycurrent.engine.thread import LoopThread
 from pycurrent.store import Database
 
 
+class Instances:
+    """The instances of one cache, by operation and key.
+
+    In a dictionary for each operation: a pair as the name of each of 100,000 takes more memory.
+    """
+
+    def __init__(self) -> None:
+        self._by_op: dict[str, dict[str, Instance]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Instance]:
+        return chain.from_iterable(of_op.values() for of_op in self._by_op.values())
+
+    def get(self, op: str, digest: str) -> Instance | None:
+        of_op = self._by_op.get(op)
+        return None if of_op is None else of_op.get(digest)
+
+    def add(self, instance: Instance) -> None:
+        self._by_op.setdefault(instance.op_type.id, {})[instance.key.digest] = instance
+        self._count += 1
+
+    def remove(self, instance: Instance) -> None:
+        del self._by_op[instance.op_type.id][instance.key.digest]
+        self._count -= 1
+
+
 class Acts:
     """The acts on the instances of one cache."""
 
     def __init__(
         self,
-        instances: Mapping[tuple[str, str], Instance],
+        instances: Instances,
         store: Database,
         thread: LoopThread,
         request_step: Callable[[], None],
@@ -37,7 +67,7 @@ class Acts:
         If it is being made, that run goes on. None: nobody needs the result now, or those who do
         are in conflict. Then it is made again once it can be.
         """
-        instance = self.instances.get((op, digest))
+        instance = self.instances.get(op, digest)
         if instance is not None and instance.users:
             instance.rebuild(cause)
         else:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
-from pycurrent.cache.acts import Acts
+from pycurrent.cache.acts import Acts, Instances
 from pycurrent.cache.cause import ASKED, Cause
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.instance import Instance
@@ -59,7 +59,7 @@ class Cache:
 
     def __init__(self, engine: OpenEngine) -> None:
         self.engine = engine
-        self.instances: dict[tuple[str, str], Instance] = {}
+        self.instances = Instances()
         self.op_types = OperationTypes()
         self._touched: dict[Instance, None] = {}
         self._left: deque[Instance] = deque()
@@ -110,12 +110,12 @@ class Cache:
 
     def job_at_work(self, op: str, digest: str) -> DrivenJob | None:
         """The job that makes the result for a key now."""
-        instance = self.instances.get((op, digest))
+        instance = self.instances.get(op, digest)
         return None if instance is None or instance.run is None else instance.run.job
 
     def last_job(self, op: str, digest: str) -> str | None:
         """The id of the last job for a key, as long as somebody needs the result."""
-        instance = self.instances.get((op, digest))
+        instance = self.instances.get(op, digest)
         return None if instance is None else instance.job_id
 
     def __len__(self) -> int:
@@ -163,18 +163,17 @@ class Cache:
         return use
 
     def instance(self, op_type: OperationType, key: Key) -> Instance:
-        place = (op_type.id, key.digest)
-        found = self.instances.get(place)
+        found = self.instances.get(op_type.id, key.digest)
         if found is None:
             found = Instance(self, op_type, key, *load(self.store, op_type, key))
-            self.instances[place] = found
+            self.instances.add(found)
             if found.job_id is not None:
                 self.use_job(found, found.job_id)
         return found
 
     def forget(self, instance: Instance) -> None:
         """Nobody needs it: what is known is in the database."""
-        del self.instances[instance.op_type.id, instance.key.digest]
+        self.instances.remove(instance)
         if instance.job_id is not None:
             self.engine.drop_job(instance.job_id)
 
@@ -217,8 +216,10 @@ class Cache:
         return new_job(self.engine, op, description, cause, priority, changed, tickets)
 
     def use_job(self, instance: Instance, job_id: str) -> None:
-        op, digest = instance.op_type.id, instance.key.digest
-        self.engine.use_job(Handle(job_id, self.acts, op, digest))
+        self.engine.use_job(job_id, instance)
+
+    def handle(self, instance: Instance, job_id: str) -> Handle:
+        return Handle(job_id, self.acts, instance.op_type.id, instance.key.digest)
 
     def drop_job(self, job_id: str) -> None:
         self.engine.drop_job(job_id)

@@ -28,7 +28,7 @@ class Handle:
     @property
     def instance(self) -> Instance | None:
         """The instance of the key, as long as somebody needs it."""
-        return self.acts.instances.get((self.op, self.digest))
+        return self.acts.instances.get(self.op, self.digest)
 
     @property
     def key(self) -> str:

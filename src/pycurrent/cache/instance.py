@@ -60,6 +60,7 @@ from pycurrent.cache.states import (
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.machine import Blame, blame
 from pycurrent.engine.pool import Priority, Tickets
+from pycurrent.engine.step import JobHandle
 from pycurrent.store import JobEnd, LastResult
 from pycurrent.term import Failed, FailureKind, Metadata, Ok, Output
 
@@ -130,6 +131,10 @@ class Instance:
     def run(self) -> Run | None:
         """The run that has not ended."""
         return self.state.run if isinstance(self.state, Making) else None
+
+    def handle(self, job_id: str) -> JobHandle:
+        """A handle of one of its jobs."""
+        return self._host.handle(self, job_id)
 
     def report(self, demand: Demand) -> tuple[Output[Any], Metadata | None]:
         """The output and the metadata that a user sees."""

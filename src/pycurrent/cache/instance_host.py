@@ -11,6 +11,7 @@ from pycurrent.cache.states import Run
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.pool import Priority, Tickets
+from pycurrent.engine.step import JobHandle
 from pycurrent.store import Database
 
 I_contra = TypeVar("I_contra", contravariant=True)
@@ -42,6 +43,9 @@ class InstanceHost(Protocol[I_contra]):
 
     def use_job(self, instance: I_contra, job_id: str) -> None:
         """The pipeline uses this job of the instance from now on."""
+
+    def handle(self, instance: I_contra, job_id: str) -> JobHandle:
+        """A handle of a job of the instance."""
 
     def drop_job(self, job_id: str) -> None:
         """The pipeline uses this job no more."""

@@ -31,7 +31,7 @@ from pycurrent.engine.open_resources import EngineParts, OpenResources
 from pycurrent.engine.problems import Effect, Problem
 from pycurrent.engine.quiescence import BusyToken
 from pycurrent.engine.services import EngineServices
-from pycurrent.engine.step import JobHandle, Listeners, Step
+from pycurrent.engine.step import JobHandle, JobUser, Listeners, Step, UsedJobs
 from pycurrent.errors import PycurrentError
 from pycurrent.incr import Node
 from pycurrent.term import (
@@ -81,7 +81,7 @@ class OpenEngine(OpenResources):
         """
         self._listeners = listeners
         self._services = EngineServices()
-        self._jobs: dict[str, JobHandle] = {}
+        self._jobs = UsedJobs()
         self._crash: asyncio.Future[None] = self.loop.create_future()
         self._is_closed = False
         self._woken: dict[Node, None] = {}
@@ -144,7 +144,7 @@ class OpenEngine(OpenResources):
     @property
     def jobs(self) -> Mapping[str, JobHandle]:
         """The jobs that the pipeline uses now, by id: running ones and finished ones."""
-        return MappingProxyType(self._jobs)
+        return self._jobs
 
     @property
     def steps(self) -> int:
@@ -239,12 +239,12 @@ class OpenEngine(OpenResources):
     def is_busy(self) -> bool:
         return bool(self.quiescence.tokens)
 
-    def use_job(self, handle: JobHandle) -> None:
+    def use_job(self, job_id: str, user: JobUser) -> None:
         """The pipeline uses this job from now on."""
-        self._jobs[handle.id] = handle
+        self._jobs.add(job_id, user)
 
     def drop_job(self, job_id: str) -> None:
-        self._jobs.pop(job_id, None)
+        self._jobs.remove(job_id)
 
     def raise_if_crashed(self) -> None:
         """Raise what stopped the engine, if anything did."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,6 +34,39 @@ class JobHandle(Protocol):
 
     def approve(self, by: str | None = None, reason: str | None = None) -> None:
         """Let it start although its level asks for confirmation."""
+
+
+class JobUser(Protocol):
+    """The part of the engine that knows what a job is for."""
+
+    def handle(self, job_id: str) -> JobHandle:
+        """A handle of the job with this id."""
+
+
+class UsedJobs(Mapping[str, JobHandle]):
+    """The jobs that the pipeline uses, by id. A handle is made when somebody asks for it."""
+
+    def __init__(self) -> None:
+        self._users: dict[str, JobUser] = {}
+
+    def __getitem__(self, job_id: str) -> JobHandle:
+        return self._users[job_id].handle(job_id)
+
+    def __contains__(self, job_id: object) -> bool:
+        return job_id in self._users
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._users)
+
+    def __len__(self) -> int:
+        return len(self._users)
+
+    def add(self, job_id: str, user: JobUser) -> None:
+        self._users[job_id] = user
+
+    def remove(self, job_id: str) -> None:
+        """Twice is fine."""
+        self._users.pop(job_id, None)
 
 
 @dataclass(frozen=True, slots=True)
