@@ -177,8 +177,7 @@ class Instance:
         if demand is None:
             self._update_unneeded()
             return
-        if self.op_type.has_value:
-            self._check_conflict()
+        self._check_conflict()
         if self.conflict is not None:
             self._cancel_expiry()
             return
