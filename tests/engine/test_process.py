@@ -479,12 +479,17 @@ def engine(habit: str = "") -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def helper_of(engine: int) -> int:
-    (helper,) = [
+def guards_of(engine: int) -> list[int]:
+    """The guards of its helpers. Whom it started last comes last."""
+    return [
         pid
         for pid in supervisor.children_of(engine)
         if b"supervisor.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
+
+
+def helper_of(engine: int) -> int:
+    (helper,) = supervisor.children_of(guards_of(engine)[-1])
     return helper
 
 
@@ -493,10 +498,10 @@ async def test_an_engine_that_is_killed_leaves_no_process(mark: str) -> None:
     with engine() as victim:
         await until(lambda: len(marked(mark)) >= TREE_SIZE + 1)
         helper = helper_of(victim.pid)
-        over = supervisor.children_of(helper)
+        over = [*guards_of(victim.pid), helper, *supervisor.children_of(helper)]
         victim.kill()
         await until(lambda: marked(mark) == [], seconds=2)
-        await until(lambda: not any(map(exists, [helper, *over])), seconds=2)
+        await until(lambda: not any(map(exists, over)), seconds=2)
 
 
 async def test_a_copy_of_the_engine_does_not_keep_commands_alive(mark: str) -> None:
@@ -546,13 +551,61 @@ async def test_a_command_whose_supervisor_is_killed_is_an_error_and_dies(
     assert await run(processes, "echo", "on") == (0, "on\n")
 
 
+async def test_a_command_whose_helper_and_supervisor_are_killed_dies(mark: str) -> None:
+    """The guard ends all of it, though the engine is killed, too."""
+    with engine() as victim:
+        await until(lambda: len(marked(mark)) >= TREE_SIZE + 1)
+        (guard,) = guards_of(victim.pid)
+        helper = helper_of(victim.pid)
+        over = supervisor.children_of(helper)
+        for pid in (helper, *over, victim.pid):
+            os.kill(pid, signal.SIGKILL)
+        await until(lambda: marked(mark) == [], seconds=3)
+        await until(lambda: not exists(guard), seconds=3)
+
+
+async def test_a_guard_lets_the_commands_of_a_killed_helper_end(
+    processes: Processes, mark: str
+) -> None:
+    """It ends only what loses its supervisor, and goes when nothing is left to guard."""
+    trees = [await start_tree(processes, mark) for _ in range(2)]
+    (guard,) = guards_of(os.getpid())
+    os.kill(helper_of(os.getpid()), signal.SIGKILL)
+    os.kill(parent_of(trees[0].process.pid), signal.SIGKILL)
+    with pytest.raises(SupervisorLost):
+        await trees[0].process.wait()
+    await until(lambda: len(marked(mark)) == TREE_SIZE, seconds=3)
+    assert exists(guard)
+    trees[1].process.cancel()
+    assert await trees[1].process.wait() == -signal.SIGTERM
+    await until(lambda: not exists(guard), seconds=3)
+
+
+async def test_a_killed_guard_is_not_missed(processes: Processes) -> None:
+    """Its helper goes on."""
+    assert await run(processes, "echo", "on") == (0, "on\n")
+    helper = helper_of(os.getpid())
+    (guard,) = guards_of(os.getpid())
+    os.kill(guard, signal.SIGKILL)
+    await until(lambda: not exists(guard))
+    assert await run(processes, "echo", "on") == (0, "on\n")
+    assert exists(helper)
+
+
+async def test_a_guard_has_a_name_of_its_own(processes: Processes) -> None:
+    """Killing all Pythons by name does not kill it together with those that it guards."""
+    await run(processes, "true")
+    (guard,) = guards_of(os.getpid())
+    await until(lambda: supervisor.name_of(guard) == b"pycurrent-guard")
+
+
 async def test_helper_and_supervisors_do_not_go_when_everybody_is_told_to(
     processes: Processes,
 ) -> None:
     """TERM to all, as at the end of a service, leaves the ending of commands to the engine."""
     sleeper = await Run.start(processes, "sleep", "1000")
     over = parent_of(sleeper.process.pid)
-    for pid in (over, parent_of(over)):
+    for pid in (over, parent_of(over), *guards_of(os.getpid())):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             os.kill(pid, number)
     assert await run(processes, "echo", "on") == (0, "on\n")

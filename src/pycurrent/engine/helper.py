@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import IO
 
 from pycurrent.engine import supervisor
 
@@ -39,13 +40,16 @@ class HelperProcess:
                 engine = os.pidfd_open(os.getpid())
                 cleanup.callback(os.close, engine)
             try:
-                self._process = _launch_helper(theirs.fileno(), engine, descriptors)
+                self._process, self._line = _launch_helper(theirs.fileno(), engine, descriptors)
             except BaseException:
                 self._control.close()
                 raise
         self.gone: asyncio.Future[None] = self._loop.create_future()
+        """Done when it takes no more commands. It may still be guarding some."""
+        self._ended: asyncio.Future[None] = self._loop.create_future()
         self._writable: asyncio.Future[None] | None = None
         self._loop.add_reader(self._control.fileno(), self._receive)
+        self._loop.add_reader(self._line.fileno(), self._reap)
 
     async def send(self, message: bytes, descriptors: Sequence[int]) -> None:
         """Hands one command over; one call at a time.
@@ -65,11 +69,14 @@ class HelperProcess:
         raise BrokenPipeError
 
     async def aclose(self) -> None:
-        """Lets the process end, and reaps it. Twice does nothing more."""
+        """Lets the process end once nothing is left to guard, and reaps it. Twice does nothing
+        more.
+        """
         if not self.gone.done():
             with contextlib.suppress(OSError):
                 self._control.shutdown(socket.SHUT_WR)
-            await asyncio.shield(self.gone)
+        await asyncio.shield(self.gone)
+        await asyncio.shield(self._ended)
 
     def _wake(self) -> None:
         self._loop.remove_writer(self._control.fileno())
@@ -77,26 +84,40 @@ class HelperProcess:
             self._writable.set_result(None)
 
     def _receive(self) -> None:
-        """The helper says nothing: this is the end of the socket, and so of the process."""
+        """The helper says nothing: this is the end of the socket, and so of the helper."""
         self._wake()
         self._loop.remove_reader(self._control.fileno())
         self._control.close()
-        self._process.wait()  # its descriptors are closed: it is a moment from being a zombie
         self.gone.set_result(None)
 
+    def _reap(self) -> None:
+        """The line carries nothing: this is its end, and so that of the process at its other end.
 
-def _launch_helper(control: int, engine: int, descriptors: int | None) -> subprocess.Popen[bytes]:
+        That is the helper's guard, or the helper itself if it has none.
+        """
+        self._loop.remove_reader(self._line.fileno())
+        self._line.close()
+        self._process.wait()  # its descriptors are closed: it is a moment from being a zombie
+        self._ended.set_result(None)
+
+
+def _launch_helper(
+    control: int, engine: int, descriptors: int | None
+) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    """The process, and what ends with it."""
     kept = [descriptor for descriptor in (control, engine) if descriptor >= 0]
     # The helper's own environment can be read by others with the same user id, and lives long:
     # only what an interpreter may need to find its libraries.
     environ = {name: value for name, value in os.environ.items() if "LIBRARY_PATH" in name}
     numbers = [control, engine, -1 if descriptors is None else descriptors]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-I", "-S", "-E", supervisor.__file__, *map(str, numbers)],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=environ,
         pass_fds=kept,
         start_new_session=True,
     )
+    assert process.stdout is not None
+    return process, process.stdout

@@ -123,7 +123,8 @@ class Processes:
         self._descriptors = descriptors
         self._channels: set[SupervisorChannel] = set()
         self._idle = IdleSupervisors(idle)
-        self._helper: HelperProcess | None = None
+        self._helpers: list[HelperProcess] = []
+        """The last one is given commands; what the others guarded may not have ended yet."""
         self._handing_over = asyncio.Lock()
         self._closed = False
 
@@ -203,8 +204,8 @@ class Processes:
             for channel in channels:
                 await asyncio.shield(channel.closed)
             self._idle.dismiss()
-            if self._helper is not None:
-                await self._helper.aclose()
+            for helper in self._helpers:
+                await helper.aclose()
 
     async def _hand_over(
         self, command: str, request: bytes, message: bytes, descriptors: Sequence[int]
@@ -215,7 +216,7 @@ class Processes:
         async with self._handing_over:
             if self._closed:
                 raise _not_started(command, _CLOSING)
-            if self._helper is not None and self._helper.gone.done():
+            if self._helpers and self._helpers[-1].gone.done():
                 # Nobody would end what they guard if they were killed, too.
                 self._idle.dismiss()
             elif handed := self._idle.hand_over(message + request, descriptors):
@@ -228,17 +229,18 @@ class Processes:
     ) -> socket.socket | None:
         """Our end of the channel to a supervisor that the helper will fork; None if it has gone."""
         try:
-            if self._helper is None or self._helper.gone.done():
-                self._helper = HelperProcess(self._descriptors)
+            if not self._helpers or self._helpers[-1].gone.done():
+                self._helpers.append(HelperProcess(self._descriptors))
+            helper = self._helpers[-1]
             ours, theirs = socket.socketpair()
         except OSError as error:
             raise _not_started(command, _reason(error.errno), Blame.SHORTAGE) from error
         try:
             ours.setblocking(False)
-            await self._helper.send(message, (theirs.fileno(), *descriptors))
+            await helper.send(message, (theirs.fileno(), *descriptors))
         except (BrokenPipeError, ConnectionResetError):
             ours.close()
-            await asyncio.shield(self._helper.gone)
+            await asyncio.shield(helper.gone)
             return None
         except OSError as error:
             ours.close()

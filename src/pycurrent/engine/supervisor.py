@@ -1,13 +1,19 @@
-"""The resident helper that starts commands, and the supervisor that stands over each of them.
+"""The resident helper that has commands started, and the supervisor that stands over each of them.
 
 A program of its own, run as a script by a fresh interpreter (`helper.py` does that) and
 imported by the engine only for the format of the messages. So it stays one file, longer than
 the others, and imports little, all of it from the standard library: it is forked again and again,
 and a fork copies what it has imported.
 
-Three kinds of processes, each the parent of the next::
+Four kinds of processes, each the parent of the next::
 
-    engine ── helper ── supervisor (one a command at work) ── command ── whatever the command starts
+    engine ── guard ── helper ── supervisor (one a command at work) ── command ── whatever it starts
+
+**Guard.** Does nothing but wait for the helper to end. If that was killed, its supervisors and all
+that it would have ended fall to the guard, a subreaper, which ends what loses its supervisor. So it
+takes more than two kills at once for a command to get away; and the guard has a name of its own,
+so that `killall -9 python3` is not three. It holds one end of a pipe, its stdout, that ends with
+it: the engine reaps it then. Where there are no subreapers there is no guard.
 
 **Helper.** Holds one end of the *control* socket. Each message on it comes with descriptors: a
 supervisor's *channel*, and those of its first command: stdin, stdout, stderr; then the *pipes* that
@@ -21,7 +27,7 @@ pidfd says so) it waits for its supervisors and exits.
 **Supervisor.** States, in order; each may go straight to *gone* when the channel ends::
 
     adopted     has told the engine so, reads the request from the channel
-    starting    has forked; the child sets itself up and calls exec
+    starting    has called `posix_spawn`, which waits for exec
     running     the command runs; waits for its exit or for the end of the channel
     ending      TERM has gone to the tree; waits for it to empty, KILL after the grace period
     idle        nothing is left below it; the exit status has been reported; waits on the channel
@@ -29,15 +35,17 @@ pidfd says so) it waits for its supervisors and exits.
     gone        the channel has ended, or a command could not be started
 
 A fork of this program costs more than a small command, so the engine gives a supervisor one command
-after the other, as long as none was cancelled.
+after the other, as long as none was cancelled. And so a supervisor does not fork for a command:
+`posix_spawn` borrows its memory until exec. A forked child could ask the kernel to be killed with
+the supervisor, once for itself, but not for what it starts; helper and guard do that for all.
 
 The *channel* is a socket of which only the engine holds the other end. Its end of file means: end
 the command. The engine causes it on purpose (cancel) or by dying, by SIGKILL too. A process that
 the engine forked without exec may hold a copy of that end open; therefore the supervisor also
 watches a pidfd of the engine. A supervisor is a child subreaper: a process below it that loses
 its parent becomes its child, whatever sessions and double forks were between, so "no children
-left" means "nothing of this command is left". Helper and supervisors ignore TERM, INT and HUP:
-they live as long as what they guard.
+left" means "nothing of this command is left". All of these processes ignore TERM, INT and
+HUP: they live as long as what they guard.
 
 A supervisor holds the locks until nothing is left of the command, so that the next engine can tell
 that something of it still lives. It does nothing with the pipes while the engine lives. When that
@@ -72,9 +80,14 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NoReturn
+    from typing import TypedDict
 
     Prctl = Callable[[int, int], None]
+
+    class _Leader(TypedDict, total=False):
+        setsid: bool
+        setpgroup: int
+
 
 LEFTOVER_GRACE = 1.0
 """Seconds between TERM and KILL for what a command leaves behind when it exits by itself, if
@@ -86,11 +99,19 @@ _TICK = 0.05
 _MOST_NAMES = 8
 """Of those that were left behind, how many are named."""
 
-_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 # Not at their default in helper and supervisor; a command gets the default back.
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE)
+
+_NO_PROCESS = (errno.EAGAIN, errno.ENOMEM)
+"""The errors that tell of a process that can't be made, rather than of one that can't be run."""
+
+if sys.platform in {"linux", "darwin"}:
+    _LEADER: _Leader = {"setsid": True}
+else:
+    # Not all know how to begin a session so: a group is what they can end.
+    _LEADER = {"setpgroup": 0}
 
 
 class Report(enum.IntEnum):
@@ -388,53 +409,25 @@ class Supervisor:
             self._report(Report.LEFT_BEHIND, len(names), len(text), text)
 
     def _start(self, request: Request, stdio: list[int]) -> int | None:
-        """Forks and waits for exec. The pid, or None if it failed, which is then reported."""
-        supervisor = os.getpid()
-        failure, failure_writer = os.pipe()  # closed by a successful exec
-        try:
-            main = os.fork()
-        except OSError as error:
-            self._report(Report.NOT_STARTED, StartStage.FORK, error.errno or 0)
-            return None
-        if main == 0:
-            self._become(request, stdio, supervisor, failure_writer)
-        os.close(failure_writer)
-        try:
-            failed = os.read(failure, REPORT.size)
-        finally:
-            os.close(failure)
-        if not failed:
-            return main
-        os.waitpid(main, 0)
-        self._report(*REPORT.unpack(failed))
-        return None
+        """The pid of the command, which has been executed; None if it can't be: that is reported.
 
-    def _become(
-        self, request: Request, stdio: list[int], supervisor: int, failure: int
-    ) -> NoReturn:
-        """In the forked child: turns into the command, or writes why not to `failure`."""
-        stage, number = StartStage.CHDIR, errno.EINVAL
+        This process goes to the command's directory for that, as nobody else uses its own.
+        """
+        stage = StartStage.CHDIR
         try:
-            if self._prctl is not None:
-                self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-                if os.getppid() != supervisor:  # it died before it could be asked for
-                    os._exit(1)
-            os.setsid()
-            for target, descriptor in enumerate(stdio):
-                os.dup2(descriptor, target)
-            for ours in (*_IGNORED, signal.SIGCHLD):
-                signal.signal(ours, signal.SIG_DFL)
             os.chdir(request.cwd)
             stage = StartStage.EXEC
-            execute(request.argv, request.environ)
+            return spawn(request.argv, request.environ, stdio)
         except MissingInterpreterError as error:
-            stage, number = StartStage.INTERPRETER, error.errno or number
+            stage, number = StartStage.INTERPRETER, error.errno or errno.ENOENT
         except OSError as error:
-            number = error.errno or number
+            number = error.errno or errno.EINVAL
+            if stage is StartStage.EXEC and number in _NO_PROCESS:
+                stage = StartStage.FORK
         finally:
-            # In `finally`, so that no exception whatever lets a second supervisor go on.
-            os.write(failure, REPORT.pack(Report.NOT_STARTED, stage, number))
-            os._exit(127)
+            os.chdir("/")
+        self._report(Report.NOT_STARTED, stage, number)
+        return None
 
     def _await_exit(self, main: int) -> tuple[int | None, bool]:
         """Exit status of the command; None if the channel, or the engine, ended first. And whether
@@ -498,10 +491,11 @@ class MissingInterpreterError(OSError):
     """The program's file is there, but not what is needed to run it."""
 
 
-def execute(argv: list[bytes], environ: dict[bytes, bytes]) -> NoReturn:
-    """Replaces this process by a command, looked up on the PATH of its own environment.
+def spawn(argv: list[bytes], environ: dict[bytes, bytes], stdio: list[int]) -> int:
+    """Runs a command, looked up on the PATH of its own environment, as the leader of a session.
 
-    Raises OSError: the most telling of those that the places on the PATH gave.
+    Returns its pid once it has been executed. Raises OSError: the most telling of those that the
+    places on the PATH gave.
     """
     command = argv[0]
     if b"/" in command:
@@ -509,13 +503,16 @@ def execute(argv: list[bytes], environ: dict[bytes, bytes]) -> NoReturn:
     else:
         path = environ.get(b"PATH", os.fsencode(os.defpath))
         places = [os.path.join(place, command) for place in path.split(b":")]
+    stdin_to_stderr = [(os.POSIX_SPAWN_DUP2, ours, theirs) for theirs, ours in enumerate(stdio)]
     telling: OSError | None = None
     for place in places:
-        # To ask first is cheaper than to let exec fail: its arguments are converted each time.
+        # To ask first is cheaper than to let exec fail: it takes a process.
         if not os.access(place, os.F_OK) and len(places) > 1:
             continue
         try:
-            os.execve(place, argv, environ)  # noqa: S606 - no shell, as it should be
+            return os.posix_spawn(
+                place, argv, environ, file_actions=stdin_to_stderr, setsigdef=_IGNORED, **_LEADER
+            )
         except FileNotFoundError as error:
             if os.access(place, os.F_OK):
                 telling = telling or MissingInterpreterError(error.errno, error.strerror)
@@ -524,7 +521,68 @@ def execute(argv: list[bytes], environ: dict[bytes, bytes]) -> NoReturn:
     raise telling or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
-# --- the helper ---------------------------------------------------------------------------------
+# --- the guard and the helper -------------------------------------------------------------------
+
+
+_GUARD_NAME = "pycurrent-guard"  # as much as the kernel keeps
+
+_GUARD_LOOK = 1.0
+"""Seconds between two looks of a guard whose helper was killed."""
+
+
+class Guard:
+    """Stands over the helper; if that is killed, over its supervisors."""
+
+    def __init__(self, helper: int) -> None:
+        self._helper = helper
+        self._children = Children()
+
+    def run(self) -> None:
+        """Returns when nothing is left to guard."""
+        with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:
+            name.write(_GUARD_NAME)
+        poll = _poll_on(self._children.wakeup)
+        any_left, guarded = True, False
+        while any_left:
+            poll.poll(_GUARD_LOOK * 1000 if guarded else None)
+            ended, any_left = self._children.reap()
+            guarded = guarded or self._helper in ended
+            if guarded:
+                # Each death brings the children of the dead here, and us back to look again.
+                strays = [pid for pid in children_of(os.getpid()) if not _runs_this_program(pid)]
+                _send_signals(strays, signal.SIGKILL)
+
+
+def _runs_this_program(pid: int) -> bool:
+    """True for a process that was forked from this one."""
+    try:
+        with (
+            open(f"/proc/{pid}/cmdline", "rb") as theirs,
+            open("/proc/self/cmdline", "rb") as ours,
+        ):
+            return theirs.read() == ours.read()
+    except OSError:
+        return False
+
+
+def _leave_guard_behind(control: int, engine: int, prctl: Prctl) -> None:
+    """Goes on in a child of this process, which becomes its guard."""
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        helper = os.fork()
+    except OSError:  # it works without one, and the first command will tell
+        return
+    if helper == 0:
+        os.setsid()  # who kills a process group may not get both
+        os.dup2(0, 1)
+        return
+    try:
+        for descriptor in (control, engine):
+            if descriptor >= 0:
+                os.close(descriptor)
+        Guard(helper).run()
+    finally:
+        os._exit(0)
 
 
 class Helper:
@@ -653,6 +711,8 @@ def main(control: int, engine: int, descriptors: int) -> None:
     # Forks share this memory as long as nobody writes to it, the collector's marks included.
     gc.disable()
     gc.freeze()
+    if prctl is not None:
+        _leave_guard_behind(control, engine, prctl)
     Helper(socket.socket(fileno=control), engine, prctl).run()
 
 
