@@ -17,7 +17,6 @@ from pycurrent.cache.operation_type import (
     Key,
     OperationType,
     OperationTypes,
-    TargetValue,
 )
 from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.records import load, new_job, recorded
@@ -157,9 +156,9 @@ class Cache:
         key, target = op_type.key(primitive.key), op_type.target(primitive.value)
         # Code of plugins runs first: where it refuses something, nothing is left behind.
         title = operation.title(primitive.key, primitive.value)
-        instance = self.instance(op_type, key)
-        use = _Use(instance, operation, target, title, primitive.schedule, changed)
-        instance.join(use)
+        use = _Use(operation, target, title, primitive.schedule, changed)
+        use.instance = self.instance(op_type, key)
+        use.instance.join(use)
         return use
 
     def instance(self, op_type: OperationType, key: Key) -> Instance:
@@ -168,7 +167,7 @@ class Cache:
             found = Instance(self, op_type, key, *load(self.store, op_type, key))
             self.instances.add(found)
             if found.job_id is not None:
-                self.use_job(found, found.job_id)
+                self.engine.use_job(found.job_id, found)
         return found
 
     def forget(self, instance: Instance) -> None:
@@ -377,25 +376,14 @@ class OperationPrimitive(Primitive[T], Generic[T]):
 class _Use(Demand, Subscription[Any]):
     """The demand of one component, which is its subscription as well."""
 
-    __slots__ = ("_instance",)
-
-    def __init__(
-        self,
-        instance: Instance,
-        operation: AnyOperation,
-        target: TargetValue,
-        title: str,
-        schedule: Schedule | None,
-        changed: Callable[[], None],
-    ) -> None:
-        super().__init__(operation, target, title, schedule, changed)
-        self._instance = instance
+    __slots__ = ("instance",)
+    instance: Instance
 
     def read(self) -> tuple[Output[Any], Metadata | None]:
-        return self._instance.report(self)
+        return self.instance.report(self)
 
     def close(self) -> None:
-        self._instance.leave(self)
+        self.instance.leave(self)
 
 
 class OfEngine(Primitive[T], Generic[T]):

@@ -40,7 +40,7 @@ from pycurrent.cache.cause import (
     MachineFailed,
     ValueChanged,
 )
-from pycurrent.cache.operation_type import AnyOperation, OperationType, TargetValue
+from pycurrent.cache.operation_type import AnyOperation, OperationType, TargetValue, plain
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.clock import Timer
 from pycurrent.engine.driven_job import DrivenJob
@@ -133,7 +133,7 @@ class Demands:
         return str(one.text), str(other.text)
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Result:
     """The outcome of a run that was recorded."""
 
@@ -214,7 +214,7 @@ class Making:
     """The earlier result, which counts again if the run is given up before its work has begun."""
 
 
-@dataclass(frozen=True, slots=True)
+@plain
 class Known:
     """The last run has an outcome."""
 

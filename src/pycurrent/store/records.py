@@ -156,7 +156,7 @@ class LastResult(NamedTuple):
     def of_row(cls, row: Row) -> Self:
         """The result in a row of these columns. Raises ValueError or TypeError if it is damaged."""
         job_id, build, ended, outcome, kind, value_digest, finished, rebuild = row
-        return cls(
+        values = (
             job_id,
             build,
             JobEnd.OK if ended == "ok" else JobEnd(ended),
@@ -166,6 +166,8 @@ class LastResult(NamedTuple):
             datetime.fromisoformat(finished),
             rebuild == 1,
         )
+        # Half the time of calling the class.
+        return tuple.__new__(cls, values)
 
     @classmethod
     def of_record(cls, record: JobRecord) -> Self:

@@ -135,7 +135,9 @@ def check_function(fn: Any, where: str) -> None:
     """Raise `WrongKind` unless it is a function that returns a value when called: an async
     function or a generator does not.
     """
-    if type(fn) is FunctionType and not fn.__code__.co_flags & LAZY:
+    # Quickly for functions and methods, which most are; calling a class again, say, is for below.
+    inner = fn.__func__ if type(fn) is MethodType else fn
+    if type(inner) is FunctionType and not inner.__code__.co_flags & LAZY:
         return
     if isinstance(fn, Stand):
         raise WrongKind(f"{where} takes a function of the value, not {fn.remedy.what}")
