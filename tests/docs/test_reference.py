@@ -87,7 +87,7 @@ def options(*words: str) -> set[str]:
 
 
 COMMANDS = {
-    "": {"run", "graph", "history", "log", "backup", "gc", "user", "token", "client"},
+    "": {"run", "graph", "history", "log", "audit", "backup", "gc", "user", "token", "client"},
     "user": {"add", "remove", "list"},
     "token": {"create", "revoke", "list"},
     "client": {

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pycurrent.engine import LogSource
 from pycurrent.service import BadPattern, LogQuery, Syntax
 from pycurrent.service.log_index import LogIndex
 from pycurrent.service.log_search import search_log
@@ -16,7 +15,7 @@ from pycurrent.service.log_search import search_log
 
 def indexed(path: Path, data: bytes) -> LogIndex:
     path.write_bytes(data)
-    index = LogIndex(LogSource(path))
+    index = LogIndex(path)
     index.extend()
     return index
 

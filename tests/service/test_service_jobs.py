@@ -131,10 +131,9 @@ async def test_all_that_match_are_rebuilt(tmp_path: Path) -> None:
         doors.shut("b")
         await s.settle()
         newest = {s.job("door b"), s.job("door c")}
-        outcomes, complete = await s.service.rebuild_matching(
-            HistoryFilter(ok=False), limit=100, by="ann"
-        )
-        assert (set(outcomes), complete) == (newest, True)
+        ids, complete = await s.service.newest_matching(HistoryFilter(ok=False), limit=100)
+        assert (set(ids), complete) == (newest, True)
+        outcomes = await s.service.jobs.rebuild_many(ids, by="ann")
         assert all(isinstance(outcome, Rebuilding) for outcome in outcomes.values())
 
 
@@ -195,7 +194,7 @@ async def test_there_are_only_the_jobs_that_there_are(job: str, tmp_path: Path) 
             lambda: s.service.jobs.cancel(job, by="me"),
             lambda: s.service.jobs.approve(job, by="me"),
             lambda: s.service.jobs.rebuild(job, by="ann"),
-            lambda: s.service.logs.source(job),
+            lambda: s.service.logs.path(job),
         ):
             with pytest.raises(NoSuchJob, match=re.escape(repr(job))):
                 refuse()
@@ -260,7 +259,7 @@ async def test_a_job_that_cant_be_recorded_yet_is_seen_and_can_be_cancelled(
         with closing(sqlite3.connect(tmp_path / "db/pycurrent.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(StoreBusy):
-                s.service.rules.put(LogRule("x", "y", 1))
+                s.service.rules.put(LogRule("x", "y", 1), by="ada")
             made = jobs.rebuild(old, by="alice", reason="it is flaky")
             assert isinstance(made, Rebuilding)
             await s.settle()

@@ -33,19 +33,19 @@ async def test_rules_are_added_changed_and_removed(tmp_path: Path) -> None:
     """A rule takes the place of one with its pattern, and of the one that it is said to."""
     async with seen(pipeline, tmp_path) as s:
         rules = s.service.rules
-        rules.put(OLD)
-        rules.put(NEW)
+        rules.put(OLD, by="ada")
+        rules.put(NEW, by="ada")
         assert rules.list() == (OLD, NEW)
         changed = LogRule("disk (.*),", "disk: \\1", 3)
-        rules.put(changed, replacing=OLD.pattern)
+        rules.put(changed, replacing=OLD.pattern, by="ada")
         assert rules.list() == (NEW, changed)
         with pytest.raises(NoSuchRule):
-            rules.put(OLD, replacing="nothing")
+            rules.put(OLD, replacing="nothing", by="ada")
         with pytest.raises(UsageError, match=r"uses \\2"):
-            rules.put(LogRule("(a)", "\\2", 1), replacing=NEW.pattern)
-        rules.remove(NEW.pattern)
+            rules.put(LogRule("(a)", "\\2", 1), replacing=NEW.pattern, by="ada")
+        rules.remove(NEW.pattern, by="ada")
         with pytest.raises(NoSuchRule):
-            rules.remove(NEW.pattern)
+            rules.remove(NEW.pattern, by="ada")
         assert rules.list() == (changed,)
 
 
@@ -57,9 +57,9 @@ async def test_a_rule_that_the_disk_does_not_take_is_not_kept(
         rules = s.service.rules
         with full_disk():
             with pytest.raises(StoreFull, match="make room on it"):
-                rules.put(OLD)
+                rules.put(OLD, by="ada")
             assert rules.list() == ()
-        rules.put(OLD)
+        rules.put(OLD, by="ada")
         assert rules.list() == (OLD,)
 
 
@@ -71,7 +71,7 @@ async def test_a_rule_is_tried_before_it_is_kept(tmp_path: Path) -> None:
             ("b", "no space", True),
             ("a", "no space", True),
         ]
-        s.service.rules.put(LogRule("a: disk", "full", 99))
+        s.service.rules.put(LogRule("a: disk", "full", 99), by="ada")
         trial = await s.service.rules.try_out(NEW, limit=10)
         assert [one.wins for one in trial.tried] == [True, False]
         (tried,) = (await s.service.rules.try_out(LogRule("x", "y", 1), limit=1)).tried
@@ -82,7 +82,7 @@ async def test_a_rule_is_tried_before_it_is_kept(tmp_path: Path) -> None:
 async def test_a_log_that_was_removed_is_not_tried(tmp_path: Path) -> None:
     """The trial says that it is not complete."""
     async with seen(pipeline, tmp_path) as s:
-        s.service.logs.source(s.job("broken a")).path.unlink()
+        s.service.logs.path(s.job("broken a")).unlink()
         trial = await s.service.rules.try_out(NEW, limit=10)
         assert ([one.entry.key for one in trial.tried], trial.complete) == (["b"], False)
 
@@ -118,9 +118,9 @@ async def test_a_table_with_a_wrong_rule_changes_nothing(tmp_path: Path) -> None
     """All of it or none."""
     async with seen(pipeline, tmp_path) as s:
         with pytest.raises(UsageError, match="missing"):
-            s.service.rules.put_all([OLD, LogRule("(", "x", 1)])
+            s.service.rules.put_all([OLD, LogRule("(", "x", 1)], by="ada")
         assert s.service.rules.list() == ()
-        s.service.rules.put_all([OLD, NEW])
+        s.service.rules.put_all([OLD, NEW], by="ada")
         assert s.service.rules.list() == (OLD, NEW)
 
 

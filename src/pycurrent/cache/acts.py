@@ -1,7 +1,8 @@
 """The acts of people on jobs: to rebuild, to cancel, to approve.
 
-Each is written once, here, for all callers: handles, the service, the code of a plugin. `by` names
-who asks and `reason` says why; both go to the job's log, and those of a rebuild to its cause.
+Each is written once, here, for all callers: handles, the service, the code of a plugin. `by` is who
+asks and `reason` says why; both go to the audit and to the job's log, and those of a rebuild to its
+cause. Acts without a `by` are the program's own, and not in the audit.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from pycurrent.cache.cause import Cause
+from pycurrent.cache.cause import Asked, Cause
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.states import Run
+from pycurrent.engine.audit import Asker, Audit
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.thread import LoopThread
 from pycurrent.store import Database
@@ -54,14 +56,16 @@ class Acts:
         instances: Instances,
         store: Database,
         thread: LoopThread,
+        audit: Audit,
         request_step: Callable[[], None],
     ) -> None:
         self.instances = instances
         self.store = store
         self.thread = thread
+        self._audit = audit
         self._request_step = request_step
 
-    def rebuild(self, op: str, digest: str, cause: Cause) -> Run | None:
+    def invalidate(self, op: str, digest: str, cause: Cause) -> Run | None:
         """Make the result for a key again, although it is known; gives the run that does that.
 
         If it is being made, that run goes on. None: nobody needs the result now, or those who do
@@ -75,18 +79,49 @@ class Acts:
         self._request_step()
         return None if instance is None else instance.run
 
+    def rebuild(
+        self,
+        op: str,
+        digest: str,
+        *,
+        job_id: str,
+        by: Asker | str | None = None,
+        reason: str | None = None,
+    ) -> Run | None:
+        """The same, because somebody asks for it who has seen the job with this id."""
+        run = self.invalidate(op, digest, Asked(_name(by), reason))
+        if by is not None:
+            after = None if run is None else run.job.id
+            self._audit.note(by, "rebuild", job_id, after=after, reason=reason)
+        return run
 
-def cancel(job: DrivenJob, *, by: str | None = None, reason: str | None = None) -> None:
-    """Cancel a job: it fails, and is not run again by itself. Later, or twice, it does nothing.
+    def cancel(
+        self, job: DrivenJob, *, by: Asker | str | None = None, reason: str | None = None
+    ) -> None:
+        """Cancel a job: it fails, and is not run again by itself. Later, or twice, nothing happens.
 
-    The failure names who asked, or why: "Cancelled: by ann: it hangs".
-    """
-    why = [text for text in (None if by is None else f"by {by}", reason) if text]
-    job.cancel(": ".join(why) or "somebody asked for it")
+        The failure names who asked, or why: "Cancelled: by ann: it hangs".
+        """
+        if by is not None and job.cancelled is None:
+            was = job.state.value
+            self._audit.note(by, "cancel", job.id, before=was, after="cancelled", reason=reason)
+        name = _name(by)
+        why = [text for text in (None if name is None else f"by {name}", reason) if text]
+        job.cancel(": ".join(why) or "somebody asked for it")
+
+    def approve(
+        self, job: DrivenJob, *, by: Asker | str | None = None, reason: str | None = None
+    ) -> None:
+        """Let a job start although its level asks for confirmation. Later nothing happens."""
+        if job.begun is None and (by is not None or reason is not None):
+            job.log(
+                f"Approved by {_name(by) or 'somebody'}" + ("" if reason is None else f": {reason}")
+            )
+            if by is not None:
+                was = job.state.value
+                self._audit.note(by, "approve", job.id, before=was, after="approved", reason=reason)
+        job.approve()
 
 
-def approve(job: DrivenJob, *, by: str | None = None, reason: str | None = None) -> None:
-    """Let a job start although its level asks for confirmation. Later it does nothing."""
-    if job.begun is None and (by is not None or reason is not None):
-        job.log(f"Approved by {by or 'somebody'}" + ("" if reason is None else f": {reason}"))
-    job.approve()
+def _name(by: Asker | str | None) -> str | None:
+    return by.name if isinstance(by, Asker) else by

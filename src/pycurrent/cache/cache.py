@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pycurrent.cache.acts import Acts, Instances
@@ -24,7 +25,6 @@ from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.states import Abandoned, Demand, Result, Run, end_of
 from pycurrent.cache.stopping import see_off
 from pycurrent.engine.driven_job import DrivenJob, JobState
-from pycurrent.engine.follow import LogSource
 from pycurrent.engine.job_run import run_job
 from pycurrent.engine.logrules import Explanation
 from pycurrent.engine.open_engine import OpenEngine
@@ -70,7 +70,9 @@ class Cache:
         self.clock = engine.clock
         self.store = engine.store
         self.pauses = Pauses(engine.clock)
-        self.acts = Acts(self.instances, engine.store, engine.thread, self.engine.request_step)
+        self.acts = Acts(
+            self.instances, engine.store, engine.thread, engine.audit, engine.request_step
+        )
         self.left_places: dict[Callable[[], None], Tickets] = {}
         self._told_of_ends: list[JobEnded] = []
         self._told_of_jobs: list[Callable[[DrivenJob], None]] = []
@@ -198,7 +200,7 @@ class Cache:
         """Make a result again if it is needed, or else once it is."""
         self.engine.thread.check(f"invalidate of operation {operation.id!r}")
         op_type = self.op_type(type(operation))
-        self.acts.rebuild(op_type.id, op_type.key(key).digest, cause)
+        self.acts.invalidate(op_type.id, op_type.key(key).digest, cause)
 
     # For instances: see `instance_host.py`
 
@@ -302,16 +304,16 @@ class Cache:
                 # A listener's error must not stop the engine.
                 _log.exception("%r failed to be told of the end of job %s", told, job.id)
 
-    async def _explain(self, log: LogSource) -> Explanation | None:
+    async def _explain(self, log: Path) -> Explanation | None:
         """The log rule that explains a failure, if one does."""
         rules = self.engine.log_rules
         if not rules.list():
             return None
         with self.engine.busy():
             try:
-                return await asyncio.to_thread(rules.explain, log)
+                return await asyncio.to_thread(rules.explain_file, log)
             except OSError as error:
-                _log.warning("the log rules can't read %s: %s", log.path, error.strerror)
+                _log.warning("the log rules can't read %s: %s", log, error.strerror)
                 return None
 
     async def aclose(self) -> None:

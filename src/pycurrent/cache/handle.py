@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pycurrent.cache.acts import Acts, approve, cancel
-from pycurrent.cache.cause import Asked
+from pycurrent.cache.acts import Acts
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.states import Known, Making, Pausing, Unknown
 from pycurrent.engine.driven_job import DrivenJob
@@ -70,7 +69,7 @@ class Handle:
         can; then this returns the id of the last job.
         """
         self._check_thread("rebuild")
-        run = self.acts.rebuild(self.op, self.digest, Asked(by, reason))
+        run = self.acts.rebuild(self.op, self.digest, job_id=self.id, by=by, reason=reason)
         if run is not None:
             return run.job.id
         instance = self.instance
@@ -80,13 +79,13 @@ class Handle:
         """Cancel it, if it runs. Its outcome is a failure, which stays until a rebuild."""
         self._check_thread("cancel")
         if self.job is not None:
-            cancel(self.job, by=by, reason=reason)
+            self.acts.cancel(self.job, by=by, reason=reason)
 
     def approve(self, by: str | None = None, reason: str | None = None) -> None:
         """Let it start although its level asks for confirmation. Later it does nothing."""
         self._check_thread("approve")
         if self.job is not None:
-            approve(self.job, by=by, reason=reason)
+            self.acts.approve(self.job, by=by, reason=reason)
 
     def _check_thread(self, call: str) -> None:
         self.acts.thread.check(f"handle.{call}")

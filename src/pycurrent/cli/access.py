@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from pycurrent.cli.audit import note_here
 from pycurrent.cli.option import DEFAULT_STATE_DIR
 from pycurrent.cli.options import DurationOption, StateDirOption
 from pycurrent.errors import UsageError
@@ -45,8 +46,12 @@ def add_user(
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else _ask()
     user = LocalUser(name, role, PasswordHash.of(check_password(password)))
     with AccessDatabase.open_or_make(state_dir) as database:
-        PasswordFile(state_dir / PASSWORD_FILE).put(user)
+        users = PasswordFile(state_dir / PASSWORD_FILE)
+        before = users.users().get(name)
+        users.put(user)
         database.end_sessions(user_id(name))
+        was = None if before is None else before.role.value
+        note_here(database, "set user", user_id(name), before=was, after=role.value)
     return 0
 
 
@@ -58,6 +63,7 @@ def remove_user(name: str, /, *, state_dir: StateDirOption = DEFAULT_STATE_DIR) 
         raise UsageError(f"user {name!r} does not exist: the users are {known}")
     with AccessDatabase.open_or_make(state_dir) as database:
         database.end_sessions(user_id(name))
+        note_here(database, "remove user", user_id(name))
     return 0
 
 
@@ -91,6 +97,7 @@ def create_token(
             raise UsageError(
                 f"there is a token {name!r} already: give this one another name, or revoke that"
             )
+        note_here(database, "make token", f"token:{name}", after=role.value)
     sys.stdout.write(f"{token}\n")
     return 0
 
@@ -109,6 +116,7 @@ def revoke_token(name: str, /, *, state_dir: StateDirOption = DEFAULT_STATE_DIR)
         if not database.remove_token(name):
             known = ", ".join(token.name for token in database.tokens()) or "none"
             raise UsageError(f"token {name!r} does not exist: the tokens are {known}")
+        note_here(database, "revoke token", f"token:{name}")
     return 0
 
 

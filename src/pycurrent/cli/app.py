@@ -45,6 +45,11 @@ def add_readers(app: App) -> None:
         "pycurrent.cli.history:history", name="history", help="List the jobs that have been run."
     )
     app.command("pycurrent.cli.log:log", name="log", help="Show the log of a job.")
+    app.command(
+        "pycurrent.cli.audit:audit",
+        name="audit",
+        help="List what people and programs have asked for, or verify that list.",
+    )
     app.command("pycurrent.cli.backup:backup", name="backup", help="Copy the history to a file.")
     app.command(
         "pycurrent.cli.collect:collect",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from types import MappingProxyType
+from typing import Annotated, Literal, TypeVar
 
 from pycurrent.cli.option import DEFAULT_STATE_DIR, SITE, STATE_DIR_HELP, STATE_DIR_VARIABLE, Option
 from pycurrent.cli.values import folder_or_file, seconds, whole_number
@@ -13,19 +15,27 @@ from pycurrent.engine import Config, Level
 from pycurrent.engine.level import DEFAULT_JOBS
 from pycurrent.errors import UsageError
 
-_NO_LEVEL = "none"
+T = TypeVar("T")
+
+_LEVELS: Mapping[str, Level] = MappingProxyType({str(level): level for level in Level})
+_NONE: Literal["none"] = "none"
 
 
-def _level(text: str) -> Level | Literal["none"]:
+def _level(text: str) -> Level:
+    """Read the name of a level."""
+    return _choice(text, _LEVELS)
+
+
+def _level_or_none(text: str) -> Level | Literal["none"]:
     """Read the value of `--confirm`: the name of a level, or none."""
-    name = text.strip().lower()
-    if name == _NO_LEVEL:
-        return "none"
-    known = {str(level): level for level in Level}
-    if name not in known:
-        names = ", ".join([*known, _NO_LEVEL])
-        raise ValueError(f"{text!r} is not a level. Choose from: {names}.")
-    return known[name]
+    return _choice(text, {**_LEVELS, _NONE: _NONE})
+
+
+def _choice(text: str, known: Mapping[str, T]) -> T:
+    found = known.get(text.strip().lower())
+    if found is None:
+        raise ValueError(f"{text!r} is not a level. Choose from: {', '.join(known)}.")
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +55,7 @@ class RunOptions:
         Level | Literal["none"] | None,
         Option(
             metavar="LEVEL",
-            read=_level,
+            read=_level_or_none,
             help="Make jobs at this level or above it wait for confirmation; none for no jobs. By"
             " default the last level that was given or set holds.",
         ),
@@ -138,6 +148,16 @@ class RunOptions:
         ),
     ] = None
 
+    reason_from: Annotated[
+        Level | None,
+        Option(
+            metavar="LEVEL",
+            read=_level,
+            group=SITE,
+            help="Refuse to cancel, approve or rebuild a job at this level, or above it, without a"
+            " reason.",
+        ),
+    ] = None
     open_badges: Annotated[
         bool,
         Option(group=SITE, help="Let anybody see the badges without logging in."),

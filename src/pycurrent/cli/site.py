@@ -77,6 +77,7 @@ def _settings(options: RunOptions, site: SiteOf | None) -> WebSettings:
         access=replace(
             access,
             allow_anonymous=access.allow_anonymous if anonymous is None else Role(anonymous),
+            reason_from=access.reason_from if options.reason_from is None else options.reason_from,
             open_badges=access.open_badges or options.open_badges,
             open_metrics=access.open_metrics or options.open_metrics,
             public_url=options.public_url or access.public_url,

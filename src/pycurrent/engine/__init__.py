@@ -1,9 +1,9 @@
 """The engine: steps, jobs, pools, processes, monitors, log rules."""
 
+from pycurrent.engine.audit import Asker, Audit
 from pycurrent.engine.clock import Clock, Moment, SystemClock, Timer
 from pycurrent.engine.command import CommandFailed, CommandOptions
 from pycurrent.engine.driven_job import DrivenJob, JobHost, JobState
-from pycurrent.engine.follow import LogSource
 from pycurrent.engine.job import Job
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Config, Level
@@ -20,6 +20,8 @@ from pycurrent.engine.watching import watch_paths
 
 __all__ = [
     "AnyPool",
+    "Asker",
+    "Audit",
     "Blame",
     "Clock",
     "CommandFailed",
@@ -39,7 +41,6 @@ __all__ = [
     "Listeners",
     "LogRule",
     "LogRules",
-    "LogSource",
     "Moment",
     "Monitor",
     "OpenEngine",

@@ -26,6 +26,7 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from pycurrent.engine.audit import Audit
 from pycurrent.engine.collector import paused_collector
 from pycurrent.engine.open_resources import EngineParts, OpenResources
 from pycurrent.engine.problems import Effect, Problem
@@ -79,6 +80,8 @@ class OpenEngine(OpenResources):
         """The jobs that had not ended when the engine was closed, although they were told to:
         their work may still go on in this process.
         """
+        self.audit = Audit(self.store, self.clock, self.request_step)
+        """The acts of people and programs on this engine."""
         self._listeners = listeners
         self._services = EngineServices()
         self._jobs = UsedJobs()

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 from pycurrent.engine import (
     Clock,
@@ -30,7 +30,7 @@ from pycurrent.engine.arguments import check_engine
 from pycurrent.engine.descriptors import Descriptors
 from pycurrent.engine.watchdog import Watchdog
 from pycurrent.errors import PycurrentError
-from pycurrent.store import Database, Sharing, StateDir
+from pycurrent.store import AuditFilters, AuditRecord, Database, Sharing, StateDir
 from pycurrent.term import Active, Activity, Current, Graph, Output, Stats
 
 T = TypeVar("T")
@@ -187,6 +187,15 @@ class Engine:
     def log_rules(self) -> LogRules:
         """The rules that say why a job failed, kept in the database."""
         return self.opened.log_rules
+
+    def audit(self, **filters: Unpack[AuditFilters]) -> list[AuditRecord]:
+        """The acts of people and programs on this engine, refused ones too, the newest first.
+
+        At most `limit` (100), those to which all filters apply: `who`, `what`, `subject` (the id
+        of a job, say), `since`, `until` (not included; both aware), `before` (the `id` of the last
+        row of a page, to get the next one).
+        """
+        return self.opened.audit.rows(**filters)
 
     def graph(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> Graph:
         """The diagram as data. `unfold` maps the keys of folds to the values that are open."""

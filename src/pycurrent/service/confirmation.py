@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pycurrent.engine import Level, OpenEngine
+from pycurrent.engine import Asker, Level, OpenEngine
 from pycurrent.service.events import ConfirmChanged, EventHub
 from pycurrent.service.jobs import Jobs
 from pycurrent.service.models import ForConfirmation, JobView
@@ -32,6 +32,7 @@ class ConfirmationLevel:
 
     def __init__(self, engine: OpenEngine, jobs: Jobs, hub: EventHub) -> None:
         self._config = engine.config
+        self._audit = engine.audit
         self._jobs = jobs
         self._hub = hub
         self._config.listen(self._changed)
@@ -39,13 +40,21 @@ class ConfirmationLevel:
     def show(self) -> Confirmation:
         return Confirmation(self._config.confirm, self._jobs.waiting_for_confirmation())
 
-    def set(self, level: Level | None, *, by: str) -> tuple[JobView, ...]:
+    def set(
+        self, level: Level | None, *, by: Asker | str, reason: str | None = None
+    ) -> tuple[JobView, ...]:
         """Have jobs at this level or above it wait from now on.
 
         Returns the jobs that may start now. Their logs say who has set the level.
         """
+        asker = Asker.of(by)
         started = self.show().would_start(level)
-        self._jobs.tell(started, f"Released: {by} set the level to {level or 'none'}")
+        why = "" if reason is None else f": {reason}"
+        self._jobs.tell(started, f"Released: {asker.name} set the level to {level or 'none'}{why}")
+        before, after = (str(one or "none") for one in (self._config.confirm, level))
+        self._audit.note(
+            asker, "set level", "confirmation", before=before, after=after, reason=reason
+        )
         self._config.confirm = level
         return started
 

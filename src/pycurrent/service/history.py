@@ -7,11 +7,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Self, Unpack
 
-from pycurrent.engine.follow import LogSource
 from pycurrent.errors import UsageError
-from pycurrent.store import SHOWN, DatabaseReader, JobEnd, JobRecord, StateDir
+from pycurrent.store import (
+    SHOWN,
+    AuditFilters,
+    AuditRecord,
+    Chain,
+    DatabaseReader,
+    JobEnd,
+    JobRecord,
+    StateDir,
+)
 
 _LISTED = 5
 """How many jobs a message names at most."""
@@ -141,6 +149,14 @@ class Records:
         """The ids of the operations that have results, sorted."""
         return self._database.ops()
 
+    def audit(self, **filters: Unpack[AuditFilters]) -> list[AuditRecord]:
+        """The acts of people and programs that pass the filters, the newest first."""
+        return self._database.audit(**filters)
+
+    def check_audit(self, *, kept: str | None = None) -> Chain:
+        """Follow the chain of the audit. `kept` is a hash that was noted earlier."""
+        return self._database.check_audit(kept=kept)
+
     def find_job(self, text: str) -> str:
         """Find the id of a job by the whole id, by its beginning or end, or by `last`.
 
@@ -178,17 +194,15 @@ class Records:
                     f" of them, such as {named}"
                 )
 
-    def log(self, job_id: str) -> LogSource:
-        """The log of a job. Raises `UsageError` if the log does not exist."""
-        log = LogSource(self._state.job_path(job_id))
-        try:
-            log.open().close()
-        except FileNotFoundError:
+    def log_path(self, job_id: str) -> Path:
+        """The path of a job's log. Raises `UsageError` if the log does not exist."""
+        path = self._state.job_path(job_id)
+        if not path.is_file():
             raise UsageError(
                 f"the log of job {job_id} is not in {self._state.path} any more:"
                 " `pycurrent gc` may have removed it"
-            ) from None
-        return log
+            )
+        return path
 
     def is_running(self, job_id: str) -> bool:
         """True if the job has not ended and its engine has not been killed."""

@@ -10,9 +10,8 @@ from datetime import datetime
 from enum import Enum
 from typing import TypeAlias
 
-from pycurrent.cache import Asked, Cache
-from pycurrent.cache.acts import approve, cancel
-from pycurrent.engine import DrivenJob, JobState, OpenEngine
+from pycurrent.cache import Cache
+from pycurrent.engine import Asker, DrivenJob, JobState, Level, OpenEngine
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.history import HistoryEntry, entry_of
 from pycurrent.service.models import JobView
@@ -90,7 +89,7 @@ class JobDetail:
 class Jobs:
     """The jobs of an engine. Belongs to the event loop's thread.
 
-    `by` in the commands names who asks, and `reason` why: both go to the job's log.
+    `by` in the commands is who asks, and `reason` why: both go to the audit and the job's log.
     """
 
     def __init__(self, engine: OpenEngine, view: EngineView) -> None:
@@ -146,6 +145,14 @@ class Jobs:
             if job is not None:
                 job.log(line)
 
+    def level(self, job_id: str) -> Level | None:
+        """The level of a job; None if it has not said it yet. Raises `NoSuchJob`."""
+        job = self._cache.job(job_id)
+        if job is not None:
+            return job.level
+        level = self._record(job_id).level
+        return None if level is None else Level.parse(level)
+
     def is_active(self, job_id: str) -> bool:
         """True if the job has not ended."""
         return self._cache.job(job_id) is not None
@@ -194,27 +201,27 @@ class Jobs:
 
     # Commands
 
-    def cancel(self, job_id: str, *, by: str, reason: str | None = None) -> Done | Refused:
+    def cancel(self, job_id: str, *, by: Asker | str, reason: str | None = None) -> Done | Refused:
         """Cancel a job: it fails, and is not run again by itself. Raises `NoSuchJob`."""
         job = self._cache.job(job_id)
         if job is None:
             return _ended(self._entry(job_id))
         if job.cancelled is not None:
             return Refused(f"it was cancelled already: {job.cancelled}")
-        cancel(job, by=by, reason=reason)
+        self._cache.acts.cancel(job, by=by, reason=reason)
         return Done()
 
-    def approve(self, job_id: str, *, by: str, reason: str | None = None) -> Done | Refused:
+    def approve(self, job_id: str, *, by: Asker | str, reason: str | None = None) -> Done | Refused:
         """Let a job start although its level asks for confirmation. Raises `NoSuchJob`."""
         job = self._cache.job(job_id)
         if job is None:
             return _ended(self._entry(job_id))
         if job.state is not JobState.WAITING_FOR_CONFIRMATION:
             return Refused(f"it does not wait for confirmation: it is {job.state.value}")
-        approve(job, by=by, reason=reason)
+        self._cache.acts.approve(job, by=by, reason=reason)
         return Done()
 
-    def rebuild(self, job_id: str, *, by: str, reason: str | None = None) -> Rebuild:
+    def rebuild(self, job_id: str, *, by: Asker | str, reason: str | None = None) -> Rebuild:
         """Do the work of an ended job again. Raises `NoSuchJob`.
 
         The job need not be the last one for its key.
@@ -224,11 +231,13 @@ class Jobs:
         if running is not None:
             what = "it" if running.id == job_id else f"the same work, job {running.id},"
             return Refused(f"{what} has not ended")
-        run = self._cache.acts.rebuild(record.op, record.key_digest, Asked(by, reason))
+        run = self._cache.acts.rebuild(
+            record.op, record.key_digest, job_id=job_id, by=by, reason=reason
+        )
         return RebuiltOnceNeeded() if run is None else Rebuilding(run.job.id)
 
     async def rebuild_many(
-        self, job_ids: Iterable[str], *, by: str, reason: str | None = None
+        self, job_ids: Iterable[str], *, by: Asker | str, reason: str | None = None
     ) -> dict[str, Rebuild]:
         """Rebuild many jobs, in their order. A job that does not exist is refused."""
         outcomes: dict[str, Rebuild] = {}

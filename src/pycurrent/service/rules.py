@@ -8,10 +8,10 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 
-from pycurrent.engine import LogRule, LogRules, OpenEngine
-from pycurrent.engine.follow import LogSource
+from pycurrent.engine import Asker, LogRule, LogRules, OpenEngine
 from pycurrent.errors import UsageError
 from pycurrent.service.archive import Archive
 from pycurrent.service.errors import NoSuchJob, NoSuchRule
@@ -63,33 +63,48 @@ class Rules:
         """All rules, the best score first."""
         return tuple(self._rules.list())
 
-    def put(self, rule: LogRule, *, replacing: str | None = None) -> None:
+    def put(self, rule: LogRule, *, by: Asker | str, replacing: str | None = None) -> None:
         """Add a rule, in place of the one with the same pattern, and of the one with `replacing`.
 
         Raises `UsageError` if the rule is wrong, and `NoSuchRule` if there is none to replace.
         """
         if replacing is not None and replacing != rule.pattern:
-            self._must_have(replacing)
+            old: LogRule | None = self._existing(replacing)
             self._rules.add(rule)
             self._rules.remove(replacing)
         else:
+            old = self._find(rule.pattern)
             self._rules.add(rule)
+        self._note(by, "set log rule", old, rule)
 
-    def put_all(self, rules: Sequence[LogRule]) -> None:
+    def put_all(self, rules: Sequence[LogRule], *, by: Asker | str) -> None:
         """Add many, or none if one of them is wrong: then raises `UsageError`."""
         for rule in rules:
             LogRules(_Kept()).add(rule)
         for rule in rules:
-            self._rules.add(rule)
+            self.put(rule, by=by)
 
-    def remove(self, pattern: str) -> None:
+    def remove(self, pattern: str, *, by: Asker | str) -> None:
         """Raises `NoSuchRule`."""
-        self._must_have(pattern)
+        old = self._existing(pattern)
         self._rules.remove(pattern)
+        self._note(by, "remove log rule", old, None)
 
-    def _must_have(self, pattern: str) -> None:
-        if all(rule.pattern != pattern for rule in self._rules.list()):
+    def _find(self, pattern: str) -> LogRule | None:
+        return next((rule for rule in self._rules.list() if rule.pattern == pattern), None)
+
+    def _existing(self, pattern: str) -> LogRule:
+        rule = self._find(pattern)
+        if rule is None:
             raise NoSuchRule(pattern)
+        return rule
+
+    def _note(self, by: Asker | str, what: str, old: LogRule | None, new: LogRule | None) -> None:
+        """Say in the audit that one rule is there in place of the other."""
+        rule = new or old
+        assert rule is not None
+        before, after = (None if one is None else rules_to_csv([one]) for one in (old, new))
+        self._engine.audit.note(by, what, rule.pattern, before=before, after=after)
 
     async def try_out(self, rule: LogRule, *, limit: int) -> Trial:
         """Try the rule on the last `limit` failed jobs, without storing it.
@@ -103,16 +118,16 @@ class Rules:
         logs = [(entry, self._log_of(entry)) for entry in page.entries]
         return await asyncio.to_thread(_try_out, only, better, logs)
 
-    def _log_of(self, entry: HistoryEntry) -> LogSource | None:
+    def _log_of(self, entry: HistoryEntry) -> Path | None:
         try:
-            log = self._logs.source(entry.job_id)
-            return log if log.size <= _LARGEST else None
+            path = self._logs.path(entry.job_id)
+            return path if path.stat().st_size <= _LARGEST else None
         except (NoSuchJob, OSError):
             return None
 
 
 def _try_out(
-    only: LogRules, better: LogRules, logs: Iterable[tuple[HistoryEntry, LogSource | None]]
+    only: LogRules, better: LogRules, logs: Iterable[tuple[HistoryEntry, Path | None]]
 ) -> Trial:
     tried: list[TriedOn] = []
     complete = True
@@ -122,8 +137,8 @@ def _try_out(
             complete = False
             continue
         try:
-            report = only.analyse_log(log)
-            wins = report is not None and better.analyse_log(log) is None
+            report = only.analyse_file(log)
+            wins = report is not None and better.analyse_file(log) is None
         except OSError:
             complete = False
             continue

@@ -11,7 +11,7 @@ from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import ConfirmationLevel
 from pycurrent.service.events import EventHub
 from pycurrent.service.history import HistoryFilter
-from pycurrent.service.jobs import Jobs, Rebuild
+from pycurrent.service.jobs import Jobs
 from pycurrent.service.jobs_feed import JobsFeed
 from pycurrent.service.logs import Logs
 from pycurrent.service.metrics import Metrics, MetricsReading
@@ -46,7 +46,7 @@ class Service:
         self.events = EventHub(f"{self.started.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z")
         self.pipeline = PipelineFeed(engine, self.events)
         self.jobs = Jobs(engine, self.stages)
-        self.logs = Logs(engine.log, self.jobs.is_active)
+        self.logs = Logs(engine.state, self.jobs.is_active)
         self.archive = Archive(engine.state.path)
         self.rules = Rules(engine, self.archive, self.logs)
         self.confirmation = ConfirmationLevel(engine, self.jobs, self.events)
@@ -78,10 +78,8 @@ class Service:
         """Figures about the engine now."""
         return self.metrics.read()
 
-    async def rebuild_matching(
-        self, wanted: HistoryFilter, *, limit: int, by: str
-    ) -> tuple[dict[str, Rebuild], bool]:
-        """Rebuild the jobs that pass the filter: of each operation and key, only the newest one.
+    async def newest_matching(self, wanted: HistoryFilter, *, limit: int) -> tuple[list[str], bool]:
+        """The jobs that pass the filter: of each operation and key, only the newest one.
 
         Looks at no more than `limit` jobs. Returns True as the second value if these were all.
         """
@@ -89,7 +87,7 @@ class Service:
         newest: dict[tuple[str, str], str] = {}
         for entry in page.entries:
             newest.setdefault((entry.op, entry.key), entry.job_id)
-        return await self.jobs.rebuild_many(newest.values(), by=by), page.next is None
+        return [*newest.values()], page.next is None
 
     def state_of(self, label: str) -> State | None:
         """The state of the stage with this label, and the worst one if several have it.

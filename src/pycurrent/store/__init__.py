@@ -1,6 +1,7 @@
 """The state directory and the database of one engine."""
 
 from pycurrent.store.access import AccessDatabase, SessionRecord, TokenRecord
+from pycurrent.store.audit import AuditFilters, AuditRecord, Chain
 from pycurrent.store.backup import back_up
 from pycurrent.store.database import Database
 from pycurrent.store.errors import (
@@ -24,8 +25,11 @@ from pycurrent.store.state_dir import StateDir
 __all__ = [
     "SHOWN",
     "AccessDatabase",
+    "AuditFilters",
+    "AuditRecord",
     "BadJobId",
     "BuildRecord",
+    "Chain",
     "Database",
     "DatabaseReader",
     "GcMode",

@@ -1,4 +1,5 @@
-"""The sessions of browsers and the tokens of machines, which let them in to the site.
+"""The sessions of browsers and the tokens of machines, which let them in to the site, and the
+audit of what was asked for on the command line.
 
 Beside the engine's own connection, as the command line makes and revokes tokens while an engine
 runs. Each change is written at once. Sessions and tokens are found by the digest of what opens
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+from pycurrent.store.audit import AuditRecord, append
 from pycurrent.store.errors import StateDirError, from_sqlite
 from pycurrent.store.queries import load_queries
 from pycurrent.store.records import Row, storable, time_text
@@ -145,6 +147,21 @@ class AccessDatabase:
     def remove_token(self, name: str) -> bool:
         """Revokes a token. False if there is none of that name."""
         return self._run("remove_token", (name,)).rowcount > 0
+
+    # The audit
+
+    def add_audit(self, record: AuditRecord) -> None:
+        """Adds an act to the audit."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                append(self._connection, self._queries, [record])
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise from_sqlite(self._path, error) from error
 
     def _run(self, query: str, parameters: tuple[object, ...]) -> sqlite3.Cursor:
         try:

@@ -22,6 +22,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Self
 
+from pycurrent.store.audit import AuditRecord, append
 from pycurrent.store.checkpoint import Checkpointer
 from pycurrent.store.errors import StoreDamaged, StoreError, from_sqlite
 from pycurrent.store.place import Place
@@ -57,11 +58,12 @@ class _Unsaved:
     # Ids of results that are to be rebuilt.
     rebuilds: set[str] = field(default_factory=set)
     settings: dict[str, str] = field(default_factory=dict)
+    audit: list[AuditRecord] = field(default_factory=list)
     # The last result of each (op, key digest) that differs from the one in the file.
     results: dict[tuple[str, str], JobRecord] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.inserted or self.updated or self.rebuilds or self.settings)
+        return bool(self.inserted or self.updated or self.rebuilds or self.settings or self.audit)
 
 
 # Longer than our classes are: all that it writes goes through one transaction, and until then
@@ -260,6 +262,10 @@ class Database(DatabaseReader):
         """Remembers `value` under a name. Written by the next commit."""
         self._unsaved.settings[name] = value
 
+    def add_audit(self, record: AuditRecord) -> None:
+        """Adds an act to the audit. Written by the next commit."""
+        self._unsaved.audit.append(record)
+
     @property
     def has_jobs(self) -> bool:
         """True if anything was ever run, as far as the records tell."""
@@ -341,6 +347,7 @@ class Database(DatabaseReader):
         run(queries["update_job"], ([*CHANGING.row(j), j.job_id] for j in unsaved.updated.values()))
         run(queries["set_rebuild"], ((job_id,) for job_id in unsaved.rebuilds))
         run(queries["set_setting"], unsaved.settings.items())
+        append(self._connection, queries, unsaved.audit)
 
     def _changing(self, job_id: str) -> JobRecord:
         """The job with this id, to be written by the next commit."""

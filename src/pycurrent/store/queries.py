@@ -27,6 +27,15 @@ HISTORY_CONDITIONS = {
 """The conditions of the filters of a history. An index finds the jobs of each, but for `rebuild`
 and the text.
 """
+AUDIT_CONDITIONS = {
+    "who": "who = :who",
+    "what": "what = :what",
+    "subject": "subject = :subject",
+    "since": "at >= :since",
+    "until": "at < :until",
+    "before": "id < :before",
+}
+"""The conditions of the filters of the audit."""
 IS_OK = {True: "ended = 'ok'", False: "outcome IS NOT NULL AND ended <> 'ok'"}
 """The condition that a job succeeded, or failed."""
 

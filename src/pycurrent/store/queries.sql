@@ -171,3 +171,25 @@ UPDATE web_token SET used = ? WHERE name = ?;
 -- name: remove_token
 -- Let a machine in no more.
 DELETE FROM web_token WHERE name = ?;
+
+-- name: last_audit
+-- The number and the hash of the last row of the audit.
+SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1;
+
+-- name: add_audit
+-- Add a row to the audit.
+INSERT INTO audit (id, at, who, role, via, what, subject, before, after, reason, refused, hash)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: audit
+-- Rows of the audit, the newest first. Only the conditions of the filters that are given are kept.
+SELECT id, at, who, role, via, what, subject, before, after, reason, refused, hash
+  FROM audit
+ WHERE {conditions}
+ ORDER BY id DESC
+ LIMIT :limit;
+
+-- name: whole_audit
+-- All rows of the audit in their order.
+SELECT id, at, who, role, via, what, subject, before, after, reason, refused, hash
+  FROM audit ORDER BY id;

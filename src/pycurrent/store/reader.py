@@ -2,11 +2,13 @@
 
 import sqlite3
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Self, Unpack
 
+from pycurrent.store.audit import AuditFilters, AuditRecord, Chain, check_chain, read
 from pycurrent.store.errors import StoreError, damaged, from_sqlite
-from pycurrent.store.queries import HISTORY_CONDITIONS, IS_OK, load_queries
+from pycurrent.store.queries import AUDIT_CONDITIONS, HISTORY_CONDITIONS, IS_OK, load_queries
 from pycurrent.store.records import (
     COLUMNS,
     BuildRecord,
@@ -16,6 +18,7 @@ from pycurrent.store.records import (
     Row,
     RuleRecord,
     storable,
+    time_text,
 )
 from pycurrent.store.schema import open_for_reading
 
@@ -105,6 +108,34 @@ class DatabaseReader:
     def rules(self) -> list[RuleRecord]:
         """The log rules, the best score first."""
         return [RuleRecord(*row) for row in self._read("rules", ())]
+
+    def audit(self, **filters: Unpack[AuditFilters]) -> list[AuditRecord]:
+        """The acts of people and programs that pass the filters, the newest first."""
+        self._catch_up()
+        given: dict[str, object] = {"limit": 100}
+        for name, value in filters.items():
+            match value:
+                case datetime():
+                    given[name] = time_text(value)
+                case str():
+                    given[name] = storable(value)
+                case _:
+                    given[name] = value
+        conditions = [AUDIT_CONDITIONS[name] for name in filters if name != "limit"]
+        query = self._queries["audit"].replace("{conditions}", " AND ".join(conditions) or "TRUE")
+        try:
+            return [read(row) for row in self._run(query, given)]
+        except (ValueError, TypeError) as error:
+            raise self._damage_or(error) from error
+
+    def check_audit(self, *, kept: str | None = None) -> Chain:
+        """Follow the chain of the audit. `kept` is a hash that was noted earlier."""
+        self._catch_up()
+        try:
+            rows = self._connection.execute(self._queries["whole_audit"])
+            return check_chain(rows, kept=kept)
+        except (sqlite3.Error, UnicodeError) as error:
+            raise self._damage_or(error) from error
 
     def setting(self, name: str) -> str | None:
         """The value that is remembered under a name; None if there is none."""

@@ -149,7 +149,8 @@ class Harness:
 
     def log(self, description: str) -> str:
         """The log so far of the job that `find` returns."""
-        return self.engine.opened.log(self.find(description).id).text()
+        path = self.engine.opened.state.job_path(self.find(description).id)
+        return path.read_text(errors="replace")
 
     def dot(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> str:
         """The diagram as Graphviz text. `unfold` maps the keys of folds to open values."""

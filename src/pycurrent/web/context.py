@@ -6,8 +6,9 @@ from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 
+from pycurrent.engine import Asker
 from pycurrent.service import Service
-from pycurrent.web.auth import CurrentUser
+from pycurrent.web.auth import access_of, caller_of
 from pycurrent.web.settings import WebSettings
 from pycurrent.web.state_key import StateKey
 
@@ -23,11 +24,11 @@ async def _settings(request: Request) -> WebSettings:
     return SETTINGS.get(request.app.state)
 
 
-async def _asker(user: CurrentUser) -> str:
-    return "somebody at the dashboard" if user is None else user.name
+async def _asker(request: Request) -> Asker:
+    return access_of(request).asker(request, caller_of(request))
 
 
 ServiceOf: TypeAlias = Annotated[Service, Depends(_service)]
 SettingsOf: TypeAlias = Annotated[WebSettings, Depends(_settings)]
-Asker: TypeAlias = Annotated[str, Depends(_asker)]
-"""The name of the user, as the logs of jobs have it."""
+AskerOf: TypeAlias = Annotated[Asker, Depends(_asker)]
+"""The sender of the request, as the logs of jobs and the audit have it."""

@@ -132,7 +132,9 @@ class Website:
         engine = self.service.engine
         with AccessDatabase.open(engine.state, busy_seconds=_BUSY_SECONDS) as database:
             owner = Owner.of(engine.state.path)
-            access = Access(self.settings.access, database, engine.clock, self._site, owner)
+            access = Access(
+                self.settings.access, database, engine.clock, self._site, owner, engine.audit
+            )
             try:
                 yield create_app(self.service, self.settings, access, self._registry)
             finally:

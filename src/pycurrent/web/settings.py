@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pycurrent.engine import Level
 from pycurrent.web.extensions import AuthorEntry
 from pycurrent.web.users import HasRole, LoginProvider, Role
 
@@ -21,6 +22,8 @@ class AccessSettings:
     """
     allow_anonymous: Role | None = None
     """The role of anybody who has not logged in."""
+    reason_from: Level | None = None
+    """At this level, or above it, jobs are cancelled, approved or rebuilt only with a reason."""
     open_badges: bool = False
     """True: anybody may see the badges, so that pages of other sites can show them."""
     open_metrics: bool = False

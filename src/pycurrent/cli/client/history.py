@@ -9,7 +9,7 @@ from cyclopts import Parameter, validators
 
 from pycurrent.cli.client.answers import HistoryPageAnswer, OperationsAnswer, OutcomesAnswer
 from pycurrent.cli.client.formatting import entry_line
-from pycurrent.cli.client.jobs import tell
+from pycurrent.cli.client.jobs import ReasonOption, tell
 from pycurrent.cli.client.session import Given
 from pycurrent.cli.client.status import ClientExit
 from pycurrent.cli.ends import EndsOption, ends_of
@@ -84,6 +84,7 @@ def rebuild_all(
     limit: Annotated[
         int, Parameter(validator=validators.Number(gte=1, lte=1000), help="How many at most.")
     ] = 1000,
+    reason: ReasonOption = None,
     session: Given,
 ) -> int:
     """`pycurrent client rebuild-all`."""
@@ -92,7 +93,9 @@ def rebuild_all(
         raise UsageError(
             "say which jobs are to be rebuilt, such as --failed or --op NAME; or --everything"
         )
-    answer: OutcomesAnswer = session.remote.post("/rebuild", {"filter": fields, "limit": limit})
+    answer: OutcomesAnswer = session.remote.post(
+        "/rebuild", {"filter": fields, "limit": limit, "reason": reason}
+    )
     status = tell(session, answer, "is rebuilt")
     if not answer["complete"]:
         session.hint(f"more jobs match, and were left alone: these are the newest {limit:,}")

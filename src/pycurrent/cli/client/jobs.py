@@ -37,6 +37,11 @@ JobTexts = Annotated[
     ),
 ]
 
+ReasonOption = Annotated[
+    str | None,
+    Parameter(name="--reason", help="Why: for the audit and the logs of the jobs."),
+]
+
 
 def jobs(*, session: Given) -> int:
     """`pycurrent client jobs`."""
@@ -88,33 +93,33 @@ def _facts(answer: JobDetailAnswer) -> Iterator[str]:
             yield f"{name + ':':<11} {one_line(value)}"
 
 
-def approve(jobs: JobTexts, /, *, session: Given) -> int:
+def approve(jobs: JobTexts, /, *, reason: ReasonOption = None, session: Given) -> int:
     """`pycurrent client approve`."""
-    return _each(session, jobs, "approve", "is approved")
+    return _each(session, jobs, "approve", "is approved", reason)
 
 
-def cancel(jobs: JobTexts, /, *, session: Given) -> int:
+def cancel(jobs: JobTexts, /, *, reason: ReasonOption = None, session: Given) -> int:
     """`pycurrent client cancel`."""
-    return _each(session, jobs, "cancel", "is cancelled")
+    return _each(session, jobs, "cancel", "is cancelled", reason)
 
 
-def _each(session: Session, texts: Sequence[str], act: str, done: str) -> int:
-    outcomes = [_one(session, find_job(session.remote, text), act) for text in texts]
+def _each(session: Session, texts: Sequence[str], act: str, done: str, reason: str | None) -> int:
+    outcomes = [_one(session, find_job(session.remote, text), act, reason) for text in texts]
     return tell(session, {"outcomes": outcomes, "complete": True}, done)
 
 
-def _one(session: Session, job_id: str, act: str) -> OutcomeAnswer:
+def _one(session: Session, job_id: str, act: str, reason: str | None) -> OutcomeAnswer:
     try:
-        answer: OutcomeAnswer = session.remote.post(job_path(job_id, f"/{act}"))
+        answer: OutcomeAnswer = session.remote.post(job_path(job_id, f"/{act}"), {"reason": reason})
     except CantBeDone as refusal:
         return {"job": job_id, "outcome": "refused", "new_job": None, "why": str(refusal)}
     return answer
 
 
-def rebuild(jobs: JobTexts, /, *, session: Given) -> int:
+def rebuild(jobs: JobTexts, /, *, reason: ReasonOption = None, session: Given) -> int:
     """`pycurrent client rebuild`."""
     ids = [find_job(session.remote, text) for text in jobs]
-    answer: OutcomesAnswer = session.remote.post("/rebuild", {"ids": ids})
+    answer: OutcomesAnswer = session.remote.post("/rebuild", {"ids": ids, "reason": reason})
     return tell(session, answer, "is rebuilt")
 
 

@@ -9,6 +9,7 @@ from cyclopts import Parameter, validators
 
 from pycurrent.cli.client.answers import ConfirmationAnswer, OverviewAnswer
 from pycurrent.cli.client.formatting import job_line, stage_lines, state_word
+from pycurrent.cli.client.jobs import ReasonOption
 from pycurrent.cli.client.session import Format, Given
 from pycurrent.cli.client.status import ClientExit
 from pycurrent.cli.output import one_line
@@ -84,6 +85,7 @@ def confirm(
     ] = None,
     /,
     *,
+    reason: ReasonOption = None,
     session: Given,
 ) -> int:
     """`pycurrent client confirm`."""
@@ -93,7 +95,7 @@ def confirm(
         session.say(answer, _confirmation_lines(answer))
     else:
         wanted = None if level == "none" else level
-        answer = session.remote.put("/confirm", {"level": wanted})
+        answer = session.remote.put("/confirm", {"level": wanted, "reason": reason})
         session.say(answer, [answer["level"] or "none"])
     return ClientExit.OK
 

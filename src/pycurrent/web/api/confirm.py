@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastapi import Request
 from pydantic import ConfigDict, Field
 
 from pycurrent.engine import Level
@@ -9,7 +10,8 @@ from pycurrent.service import Service
 from pycurrent.web.api.models import ConfirmationModel, Model
 from pycurrent.web.api.names import LevelName
 from pycurrent.web.api.routing import FOR_ADMINS, api_router
-from pycurrent.web.context import Asker, ServiceOf
+from pycurrent.web.context import AskerOf, ServiceOf
+from pycurrent.web.reasons import ReasonText, reason_for
 
 router = api_router("confirmation")
 
@@ -22,6 +24,7 @@ class NewLevel(Model):
     level: LevelName | None = Field(
         description="Jobs at this level, or above, wait; null: none do."
     )
+    reason: ReasonText = None
 
 
 @router.get("/confirm")
@@ -31,9 +34,11 @@ async def confirmation(service: ServiceOf) -> ConfirmationModel:
 
 
 @router.put("/confirm", dependencies=FOR_ADMINS)
-async def set_confirmation(service: ServiceOf, new: NewLevel, asker: Asker) -> ConfirmationModel:
+async def set_confirmation(
+    request: Request, service: ServiceOf, new: NewLevel, asker: AskerOf
+) -> ConfirmationModel:
     """Change the level. Jobs that are below it go on at once."""
-    service.confirmation.set(new.level, by=asker)
+    service.confirmation.set(new.level, by=asker, reason=reason_for(request, (), new.reason))
     return _now(service)
 
 

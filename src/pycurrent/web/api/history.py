@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from fastapi import Query
+from fastapi import Query, Request
 from pydantic import ConfigDict, Field
 
 from pycurrent.service import HistoryFilter, HistoryPage
@@ -12,7 +12,8 @@ from pycurrent.store import JobEnd
 from pycurrent.web.api.models import HistoryPageModel, Model, OutcomeModel, OutcomesModel, Whole
 from pycurrent.web.api.names import JobEndName
 from pycurrent.web.api.routing import FOR_BUILDERS, JOB_ID, api_router
-from pycurrent.web.context import Asker, ServiceOf
+from pycurrent.web.context import AskerOf, ServiceOf
+from pycurrent.web.reasons import ReasonText, reason_for
 
 router = api_router("history")
 
@@ -70,6 +71,7 @@ class TheseJobs(Model):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     ids: list[Annotated[str, Field(pattern=JOB_ID)]] = Field(max_length=MOST)
+    reason: ReasonText = None
 
 
 class MatchingJobs(Model):
@@ -79,6 +81,7 @@ class MatchingJobs(Model):
 
     filter: ExactFilter
     limit: Whole = Field(default=MOST, ge=1, le=MOST)
+    reason: ReasonText = None
 
 
 class OperationsModel(Model):
@@ -101,15 +104,15 @@ async def ops(service: ServiceOf) -> OperationsModel:
 
 @router.post("/rebuild", dependencies=FOR_BUILDERS)
 async def rebuild_many(
-    service: ServiceOf, which: TheseJobs | MatchingJobs, asker: Asker
+    request: Request, service: ServiceOf, which: TheseJobs | MatchingJobs, asker: AskerOf
 ) -> OutcomesModel:
     """Rebuild many jobs. The answer says of each whether it is rebuilt."""
     match which:
         case TheseJobs(ids=ids):
-            outcomes, complete = await service.jobs.rebuild_many(ids, by=asker), True
+            complete = True
         case MatchingJobs(filter=wanted, limit=limit):
-            outcomes, complete = await service.rebuild_matching(
-                wanted.filter(), limit=limit, by=asker
-            )
+            ids, complete = await service.newest_matching(wanted.filter(), limit=limit)
+    reason = reason_for(request, ids, which.reason)
+    outcomes = await service.jobs.rebuild_many(ids, by=asker, reason=reason)
     models = [OutcomeModel.of_rebuild(job, outcome) for job, outcome in outcomes.items()]
     return OutcomesModel(outcomes=models, complete=complete)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Request
 from pydantic import Field
 
 from pycurrent.deprecation import Renamed
@@ -12,8 +12,9 @@ from pycurrent.service import Done, NoSuchJob, Refused, Service
 from pycurrent.web.api.models import JobDetailModel, JobModel, Model, OutcomeModel
 from pycurrent.web.api.renamed import renamed
 from pycurrent.web.api.routing import FOR_ADMINS, FOR_BUILDERS, JOB_ID, JobId, api_router
-from pycurrent.web.context import Asker, ServiceOf
+from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.problems import may_answer, problem
+from pycurrent.web.reasons import ReasonModel, reason_for
 
 router = api_router("jobs")
 
@@ -52,15 +53,29 @@ async def jobs(
 
 
 @router.post("/jobs/{day}/{name}/cancel", dependencies=FOR_BUILDERS, responses=_ABOUT_ONE)
-async def cancel(service: ServiceOf, job_id: JobId, asker: Asker) -> OutcomeModel:
+async def cancel(
+    request: Request,
+    service: ServiceOf,
+    job_id: JobId,
+    asker: AskerOf,
+    why: ReasonModel | None = None,
+) -> OutcomeModel:
     """Cancel a job. Its failure stays until somebody has it made again."""
-    return _done(job_id, service.jobs.cancel(job_id, by=asker))
+    reason = _reason(request, job_id, why)
+    return _done(job_id, service.jobs.cancel(job_id, by=asker, reason=reason))
 
 
 @router.post("/jobs/{day}/{name}/approve", dependencies=FOR_ADMINS, responses=_ABOUT_ONE)
-async def approve(service: ServiceOf, job_id: JobId, asker: Asker) -> OutcomeModel:
+async def approve(
+    request: Request,
+    service: ServiceOf,
+    job_id: JobId,
+    asker: AskerOf,
+    why: ReasonModel | None = None,
+) -> OutcomeModel:
     """Let a job start although its level asks for confirmation."""
-    return _done(job_id, service.jobs.approve(job_id, by=asker))
+    reason = _reason(request, job_id, why)
+    return _done(job_id, service.jobs.approve(job_id, by=asker, reason=reason))
 
 
 @router.post(
@@ -69,18 +84,31 @@ async def approve(service: ServiceOf, job_id: JobId, asker: Asker) -> OutcomeMod
     dependencies=[*FOR_ADMINS, renamed(Renamed("start", "approve", removed_in="0.3"))],
     responses=_ABOUT_ONE,
 )
-async def start(service: ServiceOf, job_id: JobId, asker: Asker) -> OutcomeModel:
+async def start(
+    request: Request, service: ServiceOf, job_id: JobId, asker: AskerOf
+) -> OutcomeModel:
     """The old name of `approve`."""
-    return await approve(service, job_id, asker)
+    return await approve(request, service, job_id, asker)
 
 
 @router.post("/jobs/{day}/{name}/rebuild", dependencies=FOR_BUILDERS, responses=_ABOUT_ONE)
-async def rebuild(service: ServiceOf, job_id: JobId, asker: Asker) -> OutcomeModel:
+async def rebuild(
+    request: Request,
+    service: ServiceOf,
+    job_id: JobId,
+    asker: AskerOf,
+    why: ReasonModel | None = None,
+) -> OutcomeModel:
     """Do the work of an ended job again."""
-    outcome = service.jobs.rebuild(job_id, by=asker)
+    reason = _reason(request, job_id, why)
+    outcome = service.jobs.rebuild(job_id, by=asker, reason=reason)
     if isinstance(outcome, Refused):
         raise problem(409, outcome.why)
     return OutcomeModel.of_rebuild(job_id, outcome)
+
+
+def _reason(request: Request, job_id: str, why: ReasonModel | None) -> str | None:
+    return reason_for(request, [job_id], None if why is None else why.reason)
 
 
 def _done(job_id: str, outcome: Done | Refused) -> OutcomeModel:

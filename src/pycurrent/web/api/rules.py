@@ -12,7 +12,7 @@ from pycurrent.errors import UsageError
 from pycurrent.service import Service, Trial, rules_from_csv, rules_to_csv
 from pycurrent.web.api.models import RuleModel, RulesModel, TrialModel, Whole
 from pycurrent.web.api.routing import FOR_ADMINS, api_router
-from pycurrent.web.context import ServiceOf
+from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.problems import may_answer
 from pycurrent.web.sendable import sendable
 
@@ -47,18 +47,18 @@ async def rules(service: ServiceOf) -> RulesModel:
 
 
 @router.put("/rules", dependencies=FOR_ADMINS, responses=may_answer(404))
-async def put_rule(service: ServiceOf, rule: NewRule) -> RulesModel:
+async def put_rule(service: ServiceOf, rule: NewRule, asker: AskerOf) -> RulesModel:
     """Add or change a rule. It holds for failures from now on."""
-    service.rules.put(_rule(rule), replacing=rule.replacing)
+    service.rules.put(_rule(rule), by=asker, replacing=rule.replacing)
     return _all(service)
 
 
 @router.delete("/rules", dependencies=FOR_ADMINS, responses=may_answer(404))
 async def delete_rule(
-    service: ServiceOf, pattern: Annotated[str, Query(max_length=2000)]
+    service: ServiceOf, pattern: Annotated[str, Query(max_length=2000)], asker: AskerOf
 ) -> RulesModel:
     """Remove the rule with this pattern."""
-    service.rules.remove(pattern)
+    service.rules.remove(pattern, by=asker)
     return _all(service)
 
 
@@ -83,7 +83,7 @@ async def rules_csv(service: ServiceOf) -> Response:
     dependencies=FOR_ADMINS,
     openapi_extra={"requestBody": {"required": True, "content": _TABLE}},
 )
-async def put_rules_csv(service: ServiceOf, request: Request) -> RulesModel:
+async def put_rules_csv(service: ServiceOf, request: Request, asker: AskerOf) -> RulesModel:
     """Add or change the rules in a table: all of them, or none if one is wrong."""
     body = await request.body()
     if not body:
@@ -92,7 +92,7 @@ async def put_rules_csv(service: ServiceOf, request: Request) -> RulesModel:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"the table is not UTF-8: {error.reason}") from error
-    service.rules.put_all(rules_from_csv(text))
+    service.rules.put_all(rules_from_csv(text), by=asker)
     return _all(service)
 
 

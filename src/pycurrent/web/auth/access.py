@@ -10,7 +10,7 @@ from enum import Enum
 
 from fastapi import Request, Response
 
-from pycurrent.engine import Clock
+from pycurrent.engine import Asker, Audit, Clock
 from pycurrent.errors import UsageError
 from pycurrent.store import AccessDatabase, StoreError
 from pycurrent.web.auth.bearer import token_of
@@ -28,6 +28,8 @@ from pycurrent.web.users.owner import Owner
 from pycurrent.web.users.providers import LoginProvider, is_set_up
 from pycurrent.web.users.roles import Origin, Role, User, granted
 
+_BY_RIGHTS = (Role.ADMIN, Role.BUILDER, Role.VIEWER, Role.MONITOR)
+"""The roles, those with the most rights first."""
 _KNOWN_FOR = timedelta(days=365)
 _KNOCK = (
     "open the address that `pycurrent run` has printed, or let `pycurrent client address` print it"
@@ -83,8 +85,10 @@ class Access:
         clock: Clock,
         site: Site,
         owner: Owner,
+        audit: Audit,
     ) -> None:
         check_access(settings, site)
+        self._audit = audit
         self.owner = owner
         self.settings = settings
         self.site = site
@@ -177,6 +181,15 @@ class Access:
             return self.settings.has_role(user, role)
         return granted(user, role)
 
+    def asker(self, request: Request, caller: Caller) -> Asker:
+        """The sender of a request, as the audit and the logs of jobs name it."""
+        user = caller.user
+        by_program = caller.via is Via.BEARER or request.url.path.startswith("/api/")
+        roles = (role for role in _BY_RIGHTS if self.allows(request, user, role))
+        role = next((role.value for role in roles), None)
+        name = "somebody at the dashboard" if user is None else user.name
+        return Asker(name, role, "api" if by_program else "dashboard")
+
     async def check(self, request: Request, caller: Caller, role: Role) -> None:
         """Raise `NotLoggedIn` or `NotAllowed` unless the caller has the role.
 
@@ -186,7 +199,11 @@ class Access:
         if not self.allows(request, caller.user, role):
             if caller.user is None and (self.is_at_home or self.has_login):
                 raise NotLoggedIn(f"this takes the role {role.value}: {self.way_in}")
-            raise NotAllowed(caller.user, role)
+            refusal = NotAllowed(caller.user, role)
+            if caller.user is not None and request.method not in SAFE_METHODS:
+                what, subject = _act(request)
+                self._audit.note(self.asker(request, caller), what, subject, refused=refusal.detail)
+            raise refusal
         await self.check_csrf(request, caller)
 
     async def check_csrf(self, request: Request, caller: Caller) -> None:
@@ -218,6 +235,8 @@ class Access:
         self.log_out(request, response)
         key = self.sessions.begin(user)
         self.cookies(request).set(response, SESSION, key, last=LONGEST)
+        asker = self.asker(request, Caller(user, Via.COOKIE, key))
+        self._audit.note(asker, "log in", user.id)
 
     def remember(self, request: Request, response: Response, name: str) -> None:
         """Know the browser again when somebody logs in by this name; also when they have logged
@@ -241,7 +260,11 @@ class Access:
         cookies = self.cookies(request)
         key = cookies.get(request, SESSION)
         if key is not None:
+            user = self._session_user(key)
             self.sessions.end(key)
+            if user is not None:
+                asker = self.asker(request, Caller(user, Via.COOKIE, key))
+                self._audit.note(asker, "log out", user.id)
         cookies.drop(response, SESSION)
         cookies.drop(response, VISITOR)
 
@@ -253,6 +276,13 @@ _NEW_VISITOR = StateKey[str]("new_visitor")
 def _visitor(request: Request) -> str:
     """The cookie that a browser without one is about to get."""
     return _NEW_VISITOR.find(request.state) or _NEW_VISITOR.put(request.state, new_key())
+
+
+def _act(request: Request) -> tuple[str, str]:
+    """The act that a request asks for, and its subject, by the route."""
+    name = getattr(request.scope.get("route"), "name", request.url.path)
+    subject = "/".join(str(part) for part in request.path_params.values())
+    return name.strip("_").replace("_", " "), subject or request.url.path
 
 
 def _is_new_day(used: datetime | None, now: datetime) -> bool:

@@ -11,12 +11,13 @@ from starlette.exceptions import HTTPException
 from pycurrent.service import HistoryFilter, Rebuild, Refused
 from pycurrent.store import JobEnd
 from pycurrent.web.api.names import name_of
-from pycurrent.web.context import Asker, ServiceOf
+from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import FormFields, read_form
 from pycurrent.web.pages import routing, state_badges
 from pycurrent.web.pages.jobs import outcome_note
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
+from pycurrent.web.reasons import asks_for_reason, reason_for
 from pycurrent.web.users import Role
 
 PER_PAGE = 50
@@ -87,6 +88,7 @@ async def _history(request: Request, service: ServiceOf) -> Response:
         newest=None if before is None else f"/history?{query}".rstrip("?"),
         older=None if older is None else f"/history?{older}",
         may_rebuild=pages.may(request, Role.BUILDER),
+        asks_why=asks_for_reason(request, None),
     )
 
 
@@ -94,9 +96,10 @@ def _join(*parts: str) -> str:
     return "&".join(part for part in parts if part)
 
 
-async def _rebuild(request: Request, service: ServiceOf, asker: Asker) -> Response:
+async def _rebuild(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
     form = await read_form(request)
-    outcomes = await service.jobs.rebuild_many(form.all("job"), by=asker)
+    reason = reason_for(request, form.all("job"), form.get("reason"))
+    outcomes = await service.jobs.rebuild_many(form.all("job"), by=asker, reason=reason)
     return pages_of(request).go(_address(form), _note(outcomes))
 
 
@@ -112,16 +115,19 @@ async def _ask(request: Request, service: ServiceOf) -> Response:
         works=len({(entry.op, entry.key) for entry in found.entries}),
         end=_end_name(wanted) or "",
         has_more=found.next is not None,
+        asks_why=asks_for_reason(request, None),
         query=query_of(wanted),
     )
 
 
-async def _rebuild_matching(request: Request, service: ServiceOf, asker: Asker) -> Response:
+async def _rebuild_matching(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
     form = await read_form(request)
     wanted = filter_of({name: form.text(name) for name in _FIELDS})
     if form.get("sure") is None:
         raise HTTPException(400, "it was not said that this is meant")
-    outcomes, _ = await service.rebuild_matching(wanted, limit=MOST_REBUILT, by=asker)
+    ids, _ = await service.newest_matching(wanted, limit=MOST_REBUILT)
+    reason = reason_for(request, ids, form.get("reason"))
+    outcomes = await service.jobs.rebuild_many(ids, by=asker, reason=reason)
     return pages_of(request).go(_address(form), _note(outcomes))
 
 

@@ -17,13 +17,15 @@ from pycurrent.service import (
     Refused,
     Service,
 )
-from pycurrent.web.context import Asker, ServiceOf
+from pycurrent.web.context import AskerOf, ServiceOf
+from pycurrent.web.forms import read_form
 from pycurrent.web.pages import routing, state_badges
 from pycurrent.web.pages.formatting import path, plain
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.pages.state_badges import Badge
 from pycurrent.web.pages.trend import trend_of
+from pycurrent.web.reasons import asks_for_reason, reason_for
 from pycurrent.web.users import Role
 
 LINES = 200
@@ -63,6 +65,7 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
         trend=trend_of(runs),
         log=await _log_end(service, job_id),
         now=service.engine.clock.now(),
+        asks_why=asks_for_reason(request, service.jobs.level(job_id)),
         may_cancel=Action.CANCEL in detail.actions and pages.may(request, Role.BUILDER),
         may_rebuild=Action.REBUILD in detail.actions and pages.may(request, Role.BUILDER),
         may_approve=Action.APPROVE in detail.actions and pages.may(request, Role.ADMIN),
@@ -89,21 +92,24 @@ async def _log_end(service: Service, job_id: str) -> LogTail | None:
     return LogTail(text, window.first + 1, window.total, window.size)
 
 
-async def _cancel(request: Request, job_id: str, service: ServiceOf, asker: Asker) -> Response:
+async def _cancel(request: Request, job_id: str, service: ServiceOf, asker: AskerOf) -> Response:
     name = service.jobs.detail(job_id).description
-    done = service.jobs.cancel(job_id, by=asker)
+    reason = reason_for(request, [job_id], (await read_form(request)).get("reason"))
+    done = service.jobs.cancel(job_id, by=asker, reason=reason)
     return _back(request, job_id, _note(name, done, "is being cancelled."))
 
 
-async def _approve(request: Request, job_id: str, service: ServiceOf, asker: Asker) -> Response:
+async def _approve(request: Request, job_id: str, service: ServiceOf, asker: AskerOf) -> Response:
     name = service.jobs.detail(job_id).description
-    done = service.jobs.approve(job_id, by=asker)
+    reason = reason_for(request, [job_id], (await read_form(request)).get("reason"))
+    done = service.jobs.approve(job_id, by=asker, reason=reason)
     return _back(request, job_id, _note(name, done, "is approved."))
 
 
-async def _rebuild(request: Request, job_id: str, service: ServiceOf, asker: Asker) -> Response:
+async def _rebuild(request: Request, job_id: str, service: ServiceOf, asker: AskerOf) -> Response:
     name = service.jobs.detail(job_id).description
-    match service.jobs.rebuild(job_id, by=asker):
+    reason = reason_for(request, [job_id], (await read_form(request)).get("reason"))
+    match service.jobs.rebuild(job_id, by=asker, reason=reason):
         case Rebuilding(new):
             return _back(request, new, Note(f"“{name}” is being done again, by this job."))
         case RebuiltOnceNeeded():

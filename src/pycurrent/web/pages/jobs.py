@@ -9,11 +9,12 @@ from fastapi import FastAPI, Request, Response
 from pycurrent.errors import PycurrentError
 from pycurrent.service import Action, Done, Refused
 from pycurrent.service.formatting import plural
-from pycurrent.web.context import Asker, ServiceOf
+from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import read_form
 from pycurrent.web.pages import routing, state_badges
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
+from pycurrent.web.reasons import asks_for_reason, reason_for
 from pycurrent.web.users import Role
 
 SHOWN = 1000
@@ -35,28 +36,31 @@ async def _jobs(request: Request, service: ServiceOf) -> Response:
         rows=[(job, state_badges.of_job(job)) for job in active.jobs],
         total=active.total,
         now=service.engine.clock.now(),
+        asks_why=asks_for_reason(request, None),
         may_cancel=pages.may(request, Role.BUILDER),
         may_approve=pages.may(request, Role.ADMIN),
     )
 
 
-async def _cancel(request: Request, service: ServiceOf, asker: Asker) -> Response:
+async def _cancel(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
     form = await read_form(request)
+    reason = reason_for(request, form.all("job"), form.get("reason"))
     note = act_on(
         form.all("job"),
         Action.CANCEL,
-        lambda job: service.jobs.cancel(job, by=asker),
+        lambda job: service.jobs.cancel(job, by=asker, reason=reason),
         service.jobs.description,
     )
     return pages_of(request).go("/jobs", note)
 
 
-async def _approve(request: Request, service: ServiceOf, asker: Asker) -> Response:
+async def _approve(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
     form = await read_form(request)
+    reason = reason_for(request, form.all("job"), form.get("reason"))
     note = act_on(
         form.all("job"),
         Action.APPROVE,
-        lambda job: service.jobs.approve(job, by=asker),
+        lambda job: service.jobs.approve(job, by=asker, reason=reason),
         service.jobs.description,
     )
     return pages_of(request).go("/jobs", note)

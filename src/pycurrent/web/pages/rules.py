@@ -11,7 +11,7 @@ from pycurrent.engine import LogRule
 from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.service import Service, Trial, rules_from_csv, rules_to_csv
 from pycurrent.service.formatting import plural
-from pycurrent.web.context import ServiceOf
+from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import FormFields, read_form
 from pycurrent.web.pages import routing
 from pycurrent.web.pages.notes import Note
@@ -91,10 +91,10 @@ def _show(
     )
 
 
-async def _put(request: Request, service: ServiceOf) -> Response:
+async def _put(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
     draft = Draft.of(await read_form(request))
     try:
-        service.rules.put(draft.rule, replacing=draft.replacing or None)
+        service.rules.put(draft.rule, by=asker, replacing=draft.replacing or None)
     except PycurrentError as error:
         return _show(request, service, draft, wrong=str(error))
     return pages_of(request).go("/rules", Note("The rule holds from now on."))
@@ -109,17 +109,17 @@ async def _try(request: Request, service: ServiceOf) -> Response:
     return _show(request, service, draft, trial=trial)
 
 
-async def _remove(request: Request, service: ServiceOf) -> Response:
+async def _remove(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
     form = await read_form(request)
-    service.rules.remove(form.text("pattern"))
+    service.rules.remove(form.text("pattern"), by=asker)
     return pages_of(request).go("/rules", Note("The rule was removed."))
 
 
-async def _import(request: Request, service: ServiceOf) -> Response:
+async def _import(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
     text = (await read_form(request)).text("csv")
     try:
         rules = rules_from_csv(text)
-        service.rules.put_all(rules)
+        service.rules.put_all(rules, by=asker)
     except UsageError as error:
         return _show(request, service, Draft(), wrong=str(error), csv=text)
     return pages_of(request).go("/rules", Note(f"{plural(len(rules), 'rule')} imported."))

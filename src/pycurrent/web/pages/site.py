@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from pycurrent.engine import Level
 from pycurrent.service.formatting import plural
 from pycurrent.web.auth import NotAllowed, caller_of
-from pycurrent.web.context import Asker, ServiceOf
+from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.extensions import Visit
 from pycurrent.web.forms import read_form
 from pycurrent.web.pages import routing
@@ -20,6 +20,7 @@ from pycurrent.web.pages.formatting import confirm_text, own_path
 from pycurrent.web.pages.frame import THEME_COOKIE, THEMES
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
+from pycurrent.web.reasons import reason_for
 from pycurrent.web.users import Role
 
 _YEAR = 365 * 24 * 3600
@@ -63,11 +64,12 @@ async def _docs(request: Request) -> Response:
     return pages_of(request).render(request, "docs.html", title="API", methods=methods)
 
 
-async def _confirm(request: Request, service: ServiceOf, asker: Asker) -> Response:
+async def _confirm(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
     form = await read_form(request)
     text = form.text("level")
     level = None if text == "none" else Level.parse(text)
-    started = service.confirmation.set(level, by=asker)
+    reason = reason_for(request, (), form.get("reason"))
+    started = service.confirmation.set(level, by=asker, reason=reason)
     went_on = f" {plural(len(started), 'job')} may start now." if started else ""
     note = Note(f"From now on, jobs wait for confirmation for {confirm_text(level)}.{went_on}")
     return pages_of(request).go(own_path(form.get("back")), note)

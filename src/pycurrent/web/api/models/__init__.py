@@ -13,7 +13,7 @@ from pycurrent.web.api.models.jobs import (
     OutcomesModel,
 )
 from pycurrent.web.api.models.logs import LogMatchesModel, LogWindowModel
-from pycurrent.web.api.models.model import Model, Whole
+from pycurrent.web.api.models.model import Instant, Model, Whole
 from pycurrent.web.api.models.pipeline import OverviewModel
 from pycurrent.web.api.models.rules import RuleModel, RulesModel, TrialModel
 from pycurrent.web.api.models.snapshot import NodeStateModel, SnapshotModel
@@ -21,6 +21,7 @@ from pycurrent.web.api.models.snapshot import NodeStateModel, SnapshotModel
 __all__ = [
     "ConfirmationModel",
     "HistoryPageModel",
+    "Instant",
     "JobDetailModel",
     "JobModel",
     "LogMatchesModel",

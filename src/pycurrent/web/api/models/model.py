@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
 
 from pycurrent.web.sendable import sendable
+
+_DATE_TIME = re.compile(
+    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})", re.ASCII
+)
 
 
 def _sendable(value: Any) -> Any:
@@ -18,8 +23,16 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _instant(value: Any) -> Any:
+    if isinstance(value, str) and not _DATE_TIME.fullmatch(value):
+        raise ValueError("expected a time such as 2026-11-22T08:47:03Z")
+    return value
+
+
 Whole: TypeAlias = Annotated[int, BeforeValidator(_whole)]
 """An integer as JSON has it: 5.0 is one, where nothing else is taken for another type."""
+Instant: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_instant)]
+"""A time as RFC 3339 has it: no bare number is taken for the seconds since 1970."""
 Text: TypeAlias = Annotated[str, BeforeValidator(_sendable)]
 Seconds: TypeAlias = timedelta
 
