@@ -2,19 +2,19 @@
 
 States of a channel::
 
-    handed over   the helper has been given the other end; the request is being sent
-    adopted       a supervisor has it
+    handed over   a supervisor, or the helper, has the other end; the request is being sent
     running       the command has been started
     closed        the last report has come, or the socket has ended without one
 
 After the last report of a command that was not ended from here the supervisor waits for another
 one: the channel passes its socket on.
 
-A channel that closes while *handed over* was dropped by a dying helper: nothing has run. One that
-closes without a last report later on has lost its supervisor (killed, out of memory): whether and
-how the command ended is not known, which is an ending of its own. Ending a command is shutting
-down our direction of its channel; it is the same for the supervisor as the engine's death, so there
-is one way out, and it is used all the time.
+A channel that closes while *handed over*, its request not read to the end, was dropped by a dying
+helper or supervisor: nothing has run. The kernel tells by a reset. Any other one that closes
+without a last report has lost its supervisor (killed, out of memory): whether and how the command
+ended is not known, which is an ending of its own. Ending a command is shutting down our direction
+of its channel; it is the same for the supervisor as the engine's death, so there is one way out,
+and it is used all the time.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class NotStarted:
 
 @dataclass(frozen=True)
 class NotAdopted:
-    """The helper died before a supervisor had the command: nothing has run."""
+    """Helper or supervisor died before the command was known to it: nothing has run."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,6 @@ Ending = Exited | Lost
 
 class _Phase(enum.Enum):
     HANDED_OVER = enum.auto()
-    ADOPTED = enum.auto()
     RUNNING = enum.auto()
     CLOSED = enum.auto()
 
@@ -113,13 +112,15 @@ class SupervisorChannel:
         self._on_close = on_close
         self._phase = _Phase.HANDED_OVER
         self._received = b""
+        self._is_unread = False
         self.left_behind: LeftBehind | None = None
         self._unsent = memoryview(request)
         self.beginning: asyncio.Future[Beginning] = self._loop.create_future()
         self.ending: asyncio.Future[Ending] = self._loop.create_future()
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self._loop.add_reader(self._fd, self._receive)
-        self._send()
+        if request:
+            self._send()
 
     def end(self) -> None:
         """Asks for the end of the command and of all that came of it. Twice is as good as once."""
@@ -132,14 +133,15 @@ class SupervisorChannel:
             self._sock.shutdown(socket.SHUT_WR)
 
     def _send(self) -> None:
+        has_gone = False
         try:
             sent = self._sock.send(self._unsent)
         except BlockingIOError:
             sent = 0
-        except OSError:  # the supervisor, or the helper, has gone: the reader tells
-            sent = len(self._unsent)
+        except OSError:  # the supervisor, or the helper: the reader tells
+            sent, has_gone = 0, True
         self._unsent = self._unsent[sent:]
-        if not self._unsent:
+        if not self._unsent or has_gone:
             self._stop_sending()
         elif not self._has_writer:
             self._has_writer = True
@@ -156,6 +158,7 @@ class SupervisorChannel:
         except BlockingIOError:
             return
         except OSError:  # a reset: it was killed with our request unread
+            self._is_unread = True
             received = b""
         self._received += received
         while len(self._received) >= REPORT.size and self._phase is not _Phase.CLOSED:
@@ -170,8 +173,6 @@ class SupervisorChannel:
 
     def _heard(self, report: Report, first: int, second: int, more: bytes) -> None:
         match report:
-            case Report.ADOPTED:
-                self._phase = _Phase.ADOPTED
             case Report.STARTED:
                 self._phase = _Phase.RUNNING
                 self.beginning.set_result(Started(first))
@@ -189,9 +190,9 @@ class SupervisorChannel:
 
     def _ended_early(self) -> None:
         match self._phase:
-            case _Phase.HANDED_OVER:
+            case _Phase.HANDED_OVER if self._is_unread or self._unsent:
                 self.beginning.set_result(NotAdopted())
-            case _Phase.ADOPTED:
+            case _Phase.HANDED_OVER:
                 self.beginning.set_result(Lost())
             case _Phase.RUNNING:
                 self.ending.set_result(Lost())

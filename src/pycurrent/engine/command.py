@@ -87,16 +87,14 @@ class Command:
         )
         self._stdin = stdin.encode() if isinstance(stdin, str) else stdin
 
-    def open_stdin(self, tmp: Path) -> IO[bytes]:
-        """The standard input of the command: a file, so that nobody has to feed it."""
+    def open_stdin(self, tmp: Path) -> int:
+        """Opens the standard input of the command: a file, so that nobody has to feed it."""
         if self._stdin is None:
-            return Path(os.devnull).open("rb")
-        with ExitStack() as closing:
-            file = closing.enter_context(tempfile.TemporaryFile(dir=tmp))
+            return os.open(os.devnull, os.O_RDONLY)
+        with tempfile.TemporaryFile(dir=tmp) as file:
             file.write(self._stdin)
             file.seek(0)
-            closing.pop_all()
-        return file
+            return os.dup(file.fileno())
 
 
 def _environment(changes: Mapping[str, str | None]) -> dict[str, str]:
@@ -266,7 +264,7 @@ class Commands:
             # One of its own, as the pump closes the other when it likes.
             abandoned = os.dup(reader)
             closing.callback(os.close, abandoned)
-            pumping = asyncio.ensure_future(self._log.pump(pipe))
+            pumping = self._log.begin_pump(pipe)
             descriptors = (writer if stdout is None else stdout, writer, abandoned)
             running = self._status(command, descriptors, closing.pop_all())
         try:
@@ -304,15 +302,18 @@ class Commands:
         return status
 
     async def _begin(self, command: Command, stdout: int, stderr: int, reader: int) -> Process:
-        with command.open_stdin(self._tmp) as stdin:
+        stdin = command.open_stdin(self._tmp)
+        try:
             return await self._processes.start(
                 command.argv,
                 cwd=command.cwd,
                 env=command.env,
-                stdin=stdin.fileno(),
+                stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
                 grace=command.grace,
                 pipes=[reader],
                 locks=[self._lock.take(), *self._locks],
             )
+        finally:
+            os.close(stdin)

@@ -147,7 +147,10 @@ class JobLog:
 
         Raises OSError if the pipe can't be read.
         """
-        pipe = PipeReader(fd) if isinstance(fd, int) else fd
+        await self.begin_pump(PipeReader(fd) if isinstance(fd, int) else fd)
+
+    def begin_pump(self, pipe: PipeReader) -> asyncio.Future[None]:
+        """As `pump`: what it returns is done at the pipe's end."""
         self._pipes.add(pipe)
         if self._file is None and not self._parked:
             pipe.stop()
@@ -156,7 +159,7 @@ class JobLog:
         except RuntimeError:  # no more threads
             self.release(pipe)
             raise
-        await pump.ended
+        return pump.ended
 
     def park(self) -> None:
         """Lets go of the file until there is more to write: thousands of jobs may wait, and the

@@ -23,6 +23,12 @@ from typing import Self
 from pycurrent.engine.tempdirs import remove_tree
 from pycurrent.store import Database, StateDir
 
+# ruff: noqa: PTH102, PTH103, PTH106, PTH108
+# Of a job's lock the objects for paths would cost more than the files.
+
+_LOCK = "lock"
+"""The name of its file."""
+
 _LOOK = 0.05
 """Seconds between two looks at a lock: the kernel tells nobody that it is free."""
 
@@ -42,9 +48,12 @@ class JobLock:
     def take(self) -> int:
         """The open file that holds the lock, to be handed to supervisors. Raises OSError."""
         if self._file is None:
-            path = self._path()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = _open(path)
+            folder = self._folder()
+            try:
+                os.mkdir(folder)
+            except (FileExistsError, FileNotFoundError):
+                os.makedirs(folder, exist_ok=True)
+            self._file = _open(f"{folder}/{_LOCK}")
             self.open_files.add(self._file)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return self._file
@@ -53,13 +62,13 @@ class JobLock:
         """Let go of it: no command of the job is left. Twice does nothing more."""
         if self._file is not None:
             file, self._file = self._file, None
-            _remove(self._path())
+            _remove(self._folder())
             self.open_files.discard(file)
             os.close(file)
 
-    def _path(self) -> Path:
+    def _folder(self) -> str:
         # Most jobs run no command: a path that is kept would be the largest part of this.
-        return self._runs / self._job_id / "lock"
+        return f"{self._runs}/{self._job_id}"
 
 
 class Leftover:
@@ -78,7 +87,7 @@ class Leftover:
             return True
         if not _try_lock(self._file):
             return False
-        _remove(self._path)
+        _remove(self._path.parent)
         self.close()
         return True
 
@@ -103,11 +112,11 @@ class Leftovers:
     def look(cls, state: StateDir, store: Database) -> Self:
         """Finds them. Removes the locks that nobody holds any more."""
         found: list[Leftover] = []
-        for path in sorted(state.runs.glob("*/*/lock")):
+        for path in sorted(state.runs.glob(f"*/*/{_LOCK}")):
             with suppress(OSError):
                 file = _open(path)
                 if _try_lock(file):
-                    _remove(path)
+                    _remove(path.parent)
                     os.close(file)
                     continue
                 job_id = str(path.parent.relative_to(state.runs))
@@ -170,7 +179,7 @@ async def locked_file(
         os.close(file)
 
 
-def _open(path: Path) -> int:
+def _open(path: Path | str) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
@@ -182,8 +191,8 @@ def _try_lock(file: int) -> bool:
     return True
 
 
-def _remove(path: Path) -> None:
-    """The file and the folder of a lock that is held here."""
+def _remove(folder: Path | str) -> None:
+    """The folder of a lock that is held here, and its file."""
     with suppress(OSError):
-        path.unlink()
-        path.parent.rmdir()
+        os.unlink(f"{folder}/{_LOCK}")
+        os.rmdir(folder)

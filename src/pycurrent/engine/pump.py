@@ -56,6 +56,7 @@ class Pump:
         self._stream = MaskedStream()
         self._copied = 0
         self._on_loop = True
+        self._thread = threading.get_ident()
         self.ended: asyncio.Future[None] = self._loop.create_future()
         try:
             self._loop.add_reader(pipe.fd, self._read)
@@ -67,6 +68,9 @@ class Pump:
 
     def _wake(self) -> None:
         """In any thread: the pipe is to be finished or stopped."""
+        if threading.get_ident() == self._thread:
+            self._read()
+            return
         try:
             self._loop.call_soon_threadsafe(self._read)
         except RuntimeError:  # the loop is closed: nobody reads any more

@@ -26,7 +26,7 @@ pidfd says so) it waits for its supervisors and exits.
 
 **Supervisor.** States, in order; each may go straight to *gone* when the channel ends::
 
-    adopted     has told the engine so, reads the request from the channel
+    adopted     reads the request from the channel
     starting    has called `posix_spawn`, which waits for exec
     running     the command runs; waits for its exit or for the end of the channel
     ending      TERM has gone to the tree; waits for it to empty, KILL after the grace period
@@ -96,6 +96,9 @@ the grace period of a cancel is not shorter."""
 _TICK = 0.05
 """Seconds between two looks at a tree that is being ended: not each change in it is signalled."""
 
+_REQUEST_BUFFER = 1 << 14
+"""Bytes of a request that are received together with its descriptors: all of most of them."""
+
 _MOST_NAMES = 8
 """Of those that were left behind, how many are named."""
 
@@ -117,15 +120,13 @@ else:
 class Report(enum.IntEnum):
     """The reports of a supervisor to the engine; each has two numbers."""
 
-    ADOPTED = 1
-    """The supervisor is there. Until this is heard, nothing of the command has run."""
-    STARTED = 2
+    STARTED = 1
     """pid, 0"""
-    NOT_STARTED = 3
+    NOT_STARTED = 2
     """stage, errno; the last report"""
-    EXITED = 4
+    EXITED = 3
     """exit status as in `subprocess`, 0; the last report: nothing of the command is left"""
-    LEFT_BEHIND = 5
+    LEFT_BEHIND = 4
     """How many processes the command had left when it exited by itself, and the length of what
     follows: their names, separated by NUL."""
 
@@ -143,9 +144,10 @@ class StartStage(enum.IntEnum):
 REPORT = struct.Struct("!Bii")
 """Report, and its two numbers."""
 
-REQUEST = struct.Struct("!QId")
-"""Length of what follows, number of arguments, grace in seconds. There follow, separated by NUL
-(which none of them can contain): working directory, arguments, NAME=value pairs."""
+REQUEST = struct.Struct("!QQd")
+"""Lengths of the two parts that follow, and the grace in seconds. The first part is the working
+directory and the arguments, the second one the NAME=value pairs; each is separated by NUL, which
+none of them can contain."""
 
 CONTROL = struct.Struct("!BB")
 """A control message: the numbers of pipes and of locks, which follow on stdin, stdout and stderr
@@ -169,39 +171,61 @@ class Request:
         self.grace = grace
 
     def encode(self) -> bytes:
-        pairs = [name + b"=" + value for name, value in self.environ.items()]
-        payload = b"\0".join([self.cwd, *self.argv, *pairs])
-        return REQUEST.pack(len(payload), len(self.argv), self.grace) + payload
+        words = b"\0".join([self.cwd, *self.argv])
+        pairs = b"\0".join([name + b"=" + value for name, value in self.environ.items()])
+        return REQUEST.pack(len(words), len(pairs), self.grace) + words + pairs
 
-    @classmethod
-    def receive(cls, channel: socket.socket) -> Request | None:
-        """Reads one request, blocking; None if the channel ends before it is complete."""
-        head = _receive_exactly(channel, REQUEST.size)
+
+class RequestReader:
+    """Reads requests from a channel, blocking. What it has received of the next one, it keeps."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._received = b""
+        self._pairs = b""
+        self._environ: dict[bytes, bytes] = {}
+
+    def received(self, beginning: bytes) -> None:
+        """The beginning of a request has come with something else."""
+        self._received += beginning
+
+    def read(self) -> Request | None:
+        """The next request; None if the channel ends before it is complete."""
+        head = self._take(REQUEST.size)
         if head is None:
             return None
-        length, argc, grace = REQUEST.unpack(head)
-        payload = _receive_exactly(channel, length)
-        if payload is None:
+        words_size, pairs_size, grace = REQUEST.unpack(head)
+        words, pairs = self._take(words_size), self._take(pairs_size)
+        if words is None or pairs is None:
             return None
-        cwd, *words = payload.split(b"\0")
-        pairs = (word.partition(b"=") for word in words[argc:])
-        return cls(cwd, words[:argc], {name: value for name, _, value in pairs}, grace)
+        cwd, *argv = words.split(b"\0")
+        return Request(cwd, argv, self._environment(pairs), grace)
+
+    def _environment(self, pairs: bytes) -> dict[bytes, bytes]:
+        # As a rule it is that of the last command.
+        if pairs != self._pairs:
+            parts = [pair.partition(b"=") for pair in pairs.split(b"\0")]
+            self._environ = {name: value for name, _, value in parts if name}
+            self._pairs = pairs
+        return self._environ
+
+    def _take(self, size: int) -> bytes | None:
+        while len(self._received) < size:
+            # A reset is what a peer's death looks like while it still had something to read.
+            with contextlib.suppress(ConnectionResetError):
+                if part := self._channel.recv(1 << 20):
+                    self._received += part
+                    continue
+            return None
+        taken, self._received = self._received[:size], self._received[size:]
+        return taken
 
 
-def _receive_exactly(channel: socket.socket, size: int) -> bytes | None:
-    received = bytearray()
-    while len(received) < size:
-        # A reset is what a peer's death looks like while it still had something to read.
-        with contextlib.suppress(ConnectionResetError):
-            if part := channel.recv(min(size - len(received), 1 << 20)):
-                received += part
-                continue
-        return None
-    return bytes(received)
-
-
-def _receive_descriptors(sock: socket.socket, *, first: int) -> tuple[list[int], int] | None:
-    """The descriptors of one control message, and how many of the last are pipes and locks.
+def _receive_descriptors(
+    sock: socket.socket, *, first: int, more: int = 0
+) -> tuple[list[int], int, bytes] | None:
+    """The descriptors of one control message, how many of the last are pipes and locks, and at
+    most so many bytes `more` that follow the message.
 
     `first` come before stdin. None at the end of the socket. No descriptors, if some are missing as
     this process has run out of them.
@@ -209,7 +233,7 @@ def _receive_descriptors(sock: socket.socket, *, first: int) -> tuple[list[int],
     space = socket.CMSG_SPACE(MOST_DESCRIPTORS * struct.calcsize("i"))
     flags = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
     try:
-        message, ancillary, _, _ = sock.recvmsg(CONTROL.size, space, flags)
+        message, ancillary, _, _ = sock.recvmsg(CONTROL.size + more, space, flags)
     except ConnectionResetError:
         return None
     descriptors = [
@@ -217,11 +241,11 @@ def _receive_descriptors(sock: socket.socket, *, first: int) -> tuple[list[int],
     ]
     if not message:
         return None
-    pipes, locks = CONTROL.unpack(message)
+    pipes, locks = CONTROL.unpack_from(message)
     if len(descriptors) != first + 3 + pipes + locks:
         _close_all(descriptors)
-        return [], 0
-    return descriptors, pipes
+        return [], 0, b""
+    return descriptors, pipes, message[CONTROL.size :]
 
 
 def _close_all(descriptors: list[int]) -> None:
@@ -350,6 +374,7 @@ class Supervisor:
     def __init__(self, channel: socket.socket, engine: int, prctl: Prctl | None) -> None:
         """`engine`: a pidfd of the engine, -1 if there is none."""
         self._channel = channel
+        self._requests = RequestReader(channel)
         self._pipes: list[int] = []
         self._engine = engine
         self._prctl = prctl
@@ -370,14 +395,18 @@ class Supervisor:
         poll = _poll_on(self._channel.fileno(), self._engine)
         if self._engine in {descriptor for descriptor, _ in poll.poll()}:
             return [], 0
-        return _receive_descriptors(self._channel, first=0) or ([], 0)
+        received = _receive_descriptors(self._channel, first=0, more=_REQUEST_BUFFER)
+        if received is None:
+            return [], 0
+        descriptors, pipes, beginning = received
+        self._requests.received(beginning)
+        return descriptors, pipes
 
     def _run_command(self, descriptors: list[int], pipes: int) -> bool:
         """False if it could not be started."""
         stdio, rest = descriptors[:3], descriptors[3:]
         self._pipes = rest[:pipes]
-        self._report(Report.ADOPTED)
-        request = Request.receive(self._channel)
+        request = self._requests.read()
         main = None if request is None else self._start(request, stdio)
         _close_all(stdio)
         if request is None or main is None:
@@ -615,7 +644,7 @@ class Helper:
         received = _receive_descriptors(self._control, first=1)
         if received is None:
             return False
-        descriptors, pipes = received
+        descriptors, pipes, _ = received
         # None, when this process has run out of them: the engine sees its channel end.
         if descriptors:
             self._fork_supervisor(descriptors, pipes)

@@ -17,6 +17,9 @@ async def uncancellable(awaitable: Awaitable[T]) -> T:
 
     The result or exception of the awaitable is lost then.
     """
+    if isinstance(awaitable, asyncio.Future) and awaitable.done():
+        at_once: T = awaitable.result()
+        return at_once
     task = asyncio.ensure_future(_kept(awaitable))
     cancelled = False
     while not task.done():
