@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from pycurrent.cache import Cache
-from pycurrent.engine import Level
+from pycurrent.cache import Builder, Cache
+from pycurrent.engine import Job, Level
 from pycurrent.term import (
     Active,
     Activity,
     Current,
     Failed,
+    Metadata,
     Ok,
     Stats,
     Var,
     all,
     component,
+    metadata,
 )
 from pycurrent.testing.clock import START
 
@@ -56,6 +59,26 @@ async def test_the_start_of_a_run_is_recorded(engine: OpenEngine, shop: Workshop
         assert record is not None
         assert (record.created, record.started, record.finished) == (START, START, None)
         assert record.level == str(Level.AVERAGE)
+
+
+async def test_the_job_of_a_run_is_shown_before_it_starts(engine: OpenEngine) -> None:
+    """Its operation may look at something first."""
+    go = asyncio.Event()
+
+    class Pondering(Builder[str, str]):
+        id = "pondering"
+
+        async def build(self, job: Job, key: str) -> str:
+            await go.wait()
+            await job.start(level=Level.HARMLESS)
+            return "done"
+
+    async with engine(lambda: metadata(component("c", lambda: Pondering().get("a")))) as h:
+        await h.settle()
+        assert (h.output, h.stats) == (Ok(Metadata(h.find("pondering a").id)), Stats(ready=1))
+        go.set()
+        await h.settle()
+        assert h.stats == Stats(ok=1)
 
 
 async def test_a_rebuild_makes_it_again(engine: OpenEngine, shop: Workshop) -> None:

@@ -261,8 +261,6 @@ class Instance:
         if tickets is not None:
             return tickets
         left = self._host.left_places
-        if not left:
-            return None
         return next((left[d.changed] for d in self.users if d.changed in left), None)
 
     def _never_begun(
