@@ -20,6 +20,7 @@ from pycurrent.term import (
     Activity,
     Current,
     Failed,
+    FailureKind,
     Metadata,
     Ok,
     Stats,
@@ -262,6 +263,31 @@ async def test_a_log_for_which_there_is_no_descriptor_is_made_later(
             patch.undo()
             await h.advance(2 * SECOND)
             assert h.output == Ok((Ok("done"), Metadata(op.jobs[0].id)))
+
+
+async def test_a_log_that_cant_be_made_fails_the_stage(engine: OpenEngine) -> None:
+    """Nothing is recorded; it is tried again when the failure expires, as it may be mended."""
+    op = Frail("first", "second")
+    wanted = Var("wanted", False)
+
+    def pipeline() -> Current[str]:
+        stage = frail(op, Schedule(5 * SECOND))
+        return wanted.get().bind(lambda yes: stage if yes else constant("unwanted"))
+
+    async with engine(pipeline) as h:
+        await h.settle()
+        logs = h.engine.opened.state.jobs
+        logs.rename(logs.with_name("moved"))
+        logs.touch()
+        wanted.set(True)
+        await h.settle()
+        assert h.output == Failed("can't create the log: Not a directory", kind=FailureKind.INFRA)
+        assert (op.jobs, h.jobs, h.history()) == ([], {}, [])
+        check(h)
+        logs.unlink()
+        logs.with_name("moved").rename(logs)
+        await h.advance(5 * SECOND)
+        assert h.output == Ok("first")
 
 
 # What can't be started

@@ -101,10 +101,11 @@ async def test_when_the_shorter_schedule_goes_the_longer_one_holds(
         assert len(shop.begun) == 2, "for the newcomer it is too old"
 
 
+@pytest.mark.parametrize("later", [5 * SECOND, timedelta(days=1)])
 async def test_what_expired_while_no_engine_ran_is_reported_and_refreshed(
-    engine: OpenEngine, shop: Workshop, tmp_path: Path
+    engine: OpenEngine, shop: Workshop, tmp_path: Path, later: timedelta
 ) -> None:
-    """The next engine shows the old result at once."""
+    """The next engine shows the old result at once, also if it starts when that expires."""
 
     def pipeline() -> Current[str]:
         return make(Make(shop), schedule=Schedule(5 * SECOND))
@@ -113,7 +114,7 @@ async def test_what_expired_while_no_engine_ran_is_reported_and_refreshed(
         await h.settle()
         shop.work.succeed("old")
         await h.settle()
-    async with Harness(pipeline, state_dir=tmp_path, start=START + timedelta(days=1)) as h:
+    async with Harness(pipeline, state_dir=tmp_path, start=START + later) as h:
         assert h.output == Ok("old")
         await h.settle()
         assert (h.output, len(shop.begun)) == (Ok("old"), 2)
