@@ -340,15 +340,13 @@ class Instance:
         demand = self.users.latest
         if demand is not None and self.conflict is None:
             self._start(demand, cause, None)
-        else:
-            self._cancel_expiry()
 
     def _set_expiry(self, result: Result) -> None:
         """Have the outcome expire when the shortest schedule says so."""
         clock = self._host.clock
         now = clock.now()
         limit = self.users.shortest_schedule
-        if limit is not None and result.finished > now:
+        if result.finished > now:
             # The clock has been set back since: it is as old as it can be.
             result = replace(result, finished=now)
             self.state = Known(result)
@@ -368,7 +366,6 @@ class Instance:
 
     def _expire(self) -> None:
         """Have the outcome made again, as it is too old; meanwhile it is still reported."""
-        self._cancel_expiry()
         if isinstance(self.state, Known):
             result = self.state.result
             self.state = Unknown(Expired(result.finished), result)
