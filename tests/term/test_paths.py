@@ -27,7 +27,7 @@ from pycurrent.term import (
     constant,
     context,
 )
-from pycurrent.term.paths import LONG, form_of
+from pycurrent.term.paths import LONG, Paths, form_of
 
 from .steps import Steps
 
@@ -285,3 +285,28 @@ def test_paths_are_unique_and_stay(
     elsewhere = Part("elsewhere", None, None, tuple(others)) if others else None
     edited = [*shuffled, elsewhere] if elsewhere else shuffled
     assert {str(ref) for ref in found} <= {str(ref) for ref in refs(edited)}
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(programs, st.lists(st.tuples(st.booleans(), st.integers(0, 99)), max_size=30))
+def test_paths_do_not_depend_on_their_hashes(
+    program: list[Part], changes: list[tuple[bool, int]]
+) -> None:
+    """Whether few of them, or all, have the same one, and in whichever order stages come and go."""
+    steps: Steps[Any] = Steps(made_all(program, constant(0)))
+    terms = [stage.term for stage in steps.live.stages()]
+    living = dict.fromkeys(terms)
+    spread, crowded = Paths(lambda: living), Paths(lambda: living, hash_of=len)
+    for comes, place in [(True, 0), *changes]:
+        if not terms:
+            break
+        term = terms[place % len(terms)]
+        for index in (spread, crowded):
+            (index.add if comes else index.remove)(term)
+        if comes:
+            living[term] = None
+        else:
+            living.pop(term, None)
+        assert [spread.of(one) for one in living] == [crowded.of(one) for one in living]
+        assert len({str(spread.of(one)) for one in living}) == len(living)
+    steps.stop()

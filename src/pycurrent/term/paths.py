@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from hashlib import sha256
@@ -27,8 +27,8 @@ LONG = 60
 
 
 @dataclass(frozen=True, slots=True)
-class _RawPath:
-    """The path of a stage without regard to twins, and what tells it from them."""
+class _Twin:
+    """The place of a stage among those that might be taken for it."""
 
     path: tuple[str, ...]
     constants: tuple[str, ...]
@@ -53,18 +53,53 @@ class _Equals:
         heappush(self.free, number)
 
 
+class _Group:
+    """The stages whose paths have the same hash: twins, as a rule."""
+
+    __slots__ = ("members", "paths")
+
+    def __init__(self) -> None:
+        self.members: dict[Term, _Twin] = {}
+        self.paths: dict[tuple[str, ...], dict[tuple[str, ...], _Equals]] = {}
+
+    def add(self, term: Term, path: tuple[str, ...]) -> bool:
+        """True if there are others with this path and other constants."""
+        constants = _constants(term)
+        twins = self.paths.setdefault(path, {})
+        equals = twins.setdefault(constants, _Equals())
+        self.members[term] = _Twin(path, constants, equals.take())
+        return len(twins) > 1
+
+    def remove(self, term: Term) -> None:
+        twin = self.members.pop(term)
+        twins = self.paths[twin.path]
+        equals = twins[twin.constants]
+        equals.give_back(twin.number)
+        if not equals.size:
+            del twins[twin.constants]
+            if not twins:
+                del self.paths[twin.path]
+
+
 class Paths:
     """The paths of the stages that live in one engine.
 
-    It keeps nothing until somebody asks for a path. Stages that have once been told apart stay so:
-    a path does not change while twins come and go.
+    It keeps nothing until somebody asks for a path, and then of each stage only a hash, as paths
+    are made of what the terms have: of a million stages, none of them twins, that is 85 MB. Stages
+    that have once been told apart stay so: a path does not change while twins come and go.
     """
 
-    def __init__(self, living: Callable[[], Iterator[Term]]) -> None:
+    def __init__(
+        self,
+        living: Callable[[], Iterable[Term]],
+        *,
+        hash_of: Callable[[tuple[str, ...]], int] = hash,
+    ) -> None:
+        """`living()` gives the stages that live now."""
         self._living = living
+        self._hash_of = hash_of
         self._is_asked = False
-        self._raw_paths: dict[Term, _RawPath] = {}
-        self._twins: dict[tuple[str, ...], dict[tuple[str, ...], _Equals]] = {}
+        self._groups: dict[int, Term | _Group] = {}
         # The paths of twins that are told apart by their constants.
         self._split: set[tuple[str, ...]] = set()
 
@@ -74,41 +109,72 @@ class Paths:
             self._is_asked = True
             for living in self._living():
                 self.add(living)
-        place = self._raw_paths[term]
-        *around, name = place.path
-        if place.path in self._split and place.constants:
-            name += f" ({_cut(', '.join(place.constants))})"
-        if place.number > 1:
-            name += f"#{place.number}"
-        while (found := (*around, name)) != place.path and found in self._twins:
+        path = _path(term)
+        group = self._groups[self._hash_of(path)]
+        if isinstance(group, Term):
+            constants = _constants(term) if path in self._split else ()
+            return StageRef(self._told_apart(path, constants, 1))
+        twin = group.members[term]
+        constants = twin.constants if path in self._split else ()
+        is_only = twin.number == 1 and group.paths[path][twin.constants].size == 1
+        return StageRef(self._told_apart(path, constants, twin.number), is_stable=is_only)
+
+    def _told_apart(
+        self, path: tuple[str, ...], constants: tuple[str, ...], number: int
+    ) -> tuple[str, ...]:
+        *around, name = path
+        if constants:
+            name += f" ({_cut(', '.join(constants))})"
+        if number > 1:
+            name += f"#{number}"
+        while (found := (*around, name)) != path and self._has(found):
             # Another stage has this very name.
             name += "#"
-        is_only = self._twins[place.path][place.constants].size == 1
-        return StageRef(found, is_stable=is_only and place.number == 1)
+        return found
+
+    def _has(self, path: tuple[str, ...]) -> bool:
+        """True if a living stage has this path, but for what tells it from its twins."""
+        match self._groups.get(self._hash_of(path)):
+            case None:
+                return False
+            case _Group() as group:
+                return path in group.paths
+            case term:
+                return _path(term) == path
 
     def add(self, term: Term) -> None:
         """Take in a new stage. Twice is fine."""
-        if not self._is_asked or term in self._raw_paths:
+        if not self._is_asked:
             return
-        path, constants = (*_names_around(term), _own_name(term)), _constants(term)
-        twins = self._twins.setdefault(path, {})
-        equals = twins.setdefault(constants, _Equals())
-        self._raw_paths[term] = _RawPath(path, constants, equals.take())
-        if len(twins) > 1:
+        path = _path(term)
+        key = self._hash_of(path)
+        group = self._groups.setdefault(key, term)
+        if group is term:
+            return
+        if isinstance(group, Term):
+            first, group = group, _Group()
+            self._groups[key] = group
+            group.add(first, _path(first))
+        if term not in group.members and group.add(term, path):
             self._split.add(path)
 
     def remove(self, term: Term) -> None:
         """Forget a released stage. Twice is fine."""
-        place = self._raw_paths.pop(term, None)
-        if place is None:
+        if not self._is_asked:
             return
-        twins = self._twins[place.path]
-        equals = twins[place.constants]
-        equals.give_back(place.number)
-        if not equals.size:
-            del twins[place.constants]
-            if not twins:
-                del self._twins[place.path]
+        key = self._hash_of(_path(term))
+        group = self._groups.get(key)
+        if group is term:
+            del self._groups[key]
+        elif isinstance(group, _Group) and term in group.members:
+            group.remove(term)
+            if not group.members:
+                del self._groups[key]
+
+
+def _path(term: Term) -> tuple[str, ...]:
+    """The path of a stage without regard to twins."""
+    return (*_names_around(term), _own_name(term))
 
 
 def _names_around(term: Term) -> tuple[str, ...]:
