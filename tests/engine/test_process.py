@@ -788,7 +788,9 @@ def test_where_there_are_no_subreapers_the_process_group_is_ended(mark: str, nul
         os.close(writer)
         argv = [b"sh", b"-c", b"trap '' TERM; sh -c 'echo ready; sleep 1000' & exit 5"]
         environ = {b"PATH": os.fsencode(os.defpath), b"PROCESS_TEST": mark.encode()}
-        line.sendall(Request(b"/", argv, environ, 0.1).encode())
+        request = Request(b"/", argv, environ, 0.1).encode()
+        assert request is not None
+        line.sendall(request)
         assert output.readline() == b"ready\n"
         reports = b"".join(line.recv(REPORT.size, socket.MSG_WAITALL) for _ in range(2))
         assert marked(mark) == []

@@ -281,11 +281,7 @@ def _encode(
         raise CommandNotStarted(
             "can't start a command without a name: give it as argv[0]", Blame.WORK
         )
-    given = env or {}
-    if any("\0" in word for word in (*argv, str(cwd), *given, *given.values())):
-        why = "an argument, a variable or the directory contains NUL"
-        raise _not_started(argv[0], why, Blame.WORK)
-    if any(not name or "=" in name for name in given):
+    if env is not None and any(not name or "=" in name for name in env):
         why = "the name of a variable is empty or contains '='"
         raise _not_started(argv[0], why, Blame.WORK)
     if env is None:
@@ -293,26 +289,27 @@ def _encode(
         environ = dict(os.environb)
     else:
         environ = {os.fsencode(name): os.fsencode(value) for name, value in env.items()}
-    return Request(
-        os.fsencode(_directory(argv[0], cwd)),
-        [os.fsencode(word) for word in argv],
-        environ,
-        grace,
-    ).encode()
+    words = [os.fsencode(word) for word in argv]
+    request = Request(_directory(argv[0], cwd), words, environ, grace).encode()
+    if request is None:
+        why = "an argument, a variable or the directory contains NUL"
+        raise _not_started(argv[0], why, Blame.WORK)
+    return request
 
 
-def _directory(command: str, cwd: Path | None) -> Path:
+def _directory(command: str, cwd: Path | None) -> bytes:
     """Where a command is to run. Where the engine is now does not matter for an absolute path."""
     if cwd is not None and cwd.is_absolute():
-        return cwd
+        return os.fsencode(cwd)
     try:
-        return Path.cwd() / (cwd or "")
+        here = os.getcwdb()  # noqa: PTH109 - a path object would cost more than all else here
     except FileNotFoundError:
         why = (
             "the current directory, where the engine was started, does not exist any more: give"
             " the command an absolute cwd=, or start the engine elsewhere"
         )
         raise _not_started(command, why) from None
+    return here if cwd is None else here + b"/" + os.fsencode(cwd)
 
 
 def _not_started(command: str, why: str, blame: Blame = Blame.BROKEN) -> CommandNotStarted:

@@ -164,15 +164,18 @@ class Request:
     def __init__(
         self, cwd: bytes, argv: list[bytes], environ: dict[bytes, bytes], grace: float
     ) -> None:
-        """`grace`: seconds between TERM and KILL. No word may contain NUL, no name `=`."""
+        """`grace`: seconds between TERM and KILL. No name may be empty, or contain `=`."""
         self.cwd = cwd
         self.argv = argv
         self.environ = environ
         self.grace = grace
 
-    def encode(self) -> bytes:
+    def encode(self) -> bytes | None:
+        """The request as it is sent; None if something of it contains NUL."""
         words = b"\0".join([self.cwd, *self.argv])
         pairs = b"\0".join([name + b"=" + value for name, value in self.environ.items()])
+        if words.count(0) != len(self.argv) or pairs.count(0) != max(0, len(self.environ) - 1):
+            return None
         return REQUEST.pack(len(words), len(pairs), self.grace) + words + pairs
 
 
