@@ -83,34 +83,40 @@ class Demands:
     __slots__ = ("_all",)
 
     def __init__(self) -> None:
-        self._all: tuple[()] | tuple[Demand] | dict[Demand, None] = ()
+        self._all: Demand | dict[Demand, None] | None = None
 
     def __iter__(self) -> Iterator[Demand]:
-        return iter(self._all)
+        demands = self._all
+        if isinstance(demands, Demand):
+            return iter((demands,))
+        return iter(demands or ())
 
-    def __len__(self) -> int:
-        return len(self._all)
+    def __bool__(self) -> bool:
+        return self._all is not None
 
     def add(self, demand: Demand) -> None:
         demands = self._all
-        if not demands:
-            self._all = (demand,)
-        elif isinstance(demands, dict):
-            demands[demand] = None
+        if demands is None:
+            self._all = demand
+        elif isinstance(demands, Demand):
+            self._all = {demands: None, demand: None}
         else:
-            self._all = {demands[0]: None, demand: None}
+            demands[demand] = None
 
     def remove(self, demand: Demand) -> None:
         demands = self._all
         if isinstance(demands, dict):
             del demands[demand]
+            if not demands:
+                self._all = None
         else:
-            assert demands == (demand,)
-            self._all = ()
+            assert demands is demand
+            self._all = None
 
     @property
     def latest(self) -> Demand | None:
-        return next(reversed(self._all), None)
+        demands = self._all
+        return next(reversed(demands)) if isinstance(demands, dict) else demands
 
     @property
     def shortest_schedule(self) -> timedelta | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 from pycurrent.incr import (
+    UNSET,
     BindDecision,
     ForEach,
     Gather,
@@ -234,7 +235,8 @@ class ComponentNode(Stage):
         self.account = account
         self.fn = fn
         self.sources = sources
-        self.seen: tuple[Any, ...] | None = None
+        # The values of the sources that it has subscribed for; of one source the value itself.
+        self.seen: Any = UNSET
         self.subscription: Subscription[Any] | None = None
         self.metadata: Metadata | None = None
         self.state = State.BLOCKED
@@ -286,7 +288,11 @@ class ComponentNode(Stage):
     def _follow(self, values: tuple[Any, ...]) -> tuple[Output[Any], Metadata | None]:
         """Read the primitive for these values; subscribe first if the values are new."""
         seen = self.seen
-        if seen is None or any(a is not b for a, b in zip(seen, values, strict=True)):
+        if len(values) == 1:
+            is_new = seen is not values[0]
+        else:
+            is_new = seen is UNSET or any(a is not b for a, b in zip(seen, values, strict=True))
+        if is_new:
             self._subscribe(values)
         assert self.subscription is not None
         return self.subscription.read()
@@ -299,18 +305,18 @@ class ComponentNode(Stage):
         if not isinstance(primitive, Primitive):
             raise wrong_primitive(primitive, self.fn)
         old = self.subscription
-        self.subscription = primitive.subscribe(
-            StageRuntime(self.account, self.term), self._changed
-        )
-        self.seen = values
+        # The node itself is what the source calls: a bound method would take a node's half.
+        self.subscription = primitive.subscribe(StageRuntime(self.account, self.term), self)
+        self.seen = values[0] if len(values) == 1 else values
         if old is not None:
             self._close(old)
 
-    def _changed(self) -> None:
+    def __call__(self) -> None:
+        """Read the primitive again in the next step. From any thread."""
         self.account.wake(self)
 
     def _unsubscribe(self) -> None:
-        self.seen = None
+        self.seen = UNSET
         subscription, self.subscription = self.subscription, None
         if subscription is not None:
             self._close(subscription)
