@@ -1,8 +1,11 @@
 """Who is let in, and what they may do."""
 
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -368,16 +371,40 @@ def test_what_a_proxy_says_is_remembered_in_part() -> None:
 
 def test_only_some_passwords_of_one_source_are_checked_at_once() -> None:
     """Others get their turn; who has to wait for that has not failed."""
-    throttle = Throttle(VirtualClock())
-    with ExitStack() as checking:
-        for number in range(4):
-            checking.enter_context(throttle.attempt("there", f"name {number}"))
+    throttle, names = Throttle(VirtualClock()), count()
+
+    def fill(checking: ExitStack, free: int) -> None:
+        """So many more may be checked, and then none."""
+        for _ in range(free):
+            checking.enter_context(throttle.attempt("there", f"name {next(names)}"))
         with pytest.raises(TooManyAttempts), throttle.attempt("there", "another"):
             pass
-        with throttle.attempt("elsewhere", "another"):
-            pass
+
+    for _ in range(2):
+        with ExitStack() as checking:
+            with throttle.attempt("there", f"name {next(names)}"):
+                fill(checking, 3)
+            fill(checking, 1)
+            with throttle.attempt("elsewhere", "another"):
+                pass
     with throttle.attempt("there", "another"):
         pass
+
+
+class Text(str):
+    """A text of which it can be told whether anybody keeps it."""
+
+
+def test_nothing_is_kept_of_somebody_who_has_logged_in() -> None:
+    """However many sources there are."""
+    throttle, source = Throttle(VirtualClock()), Text("here")
+    kept = weakref.ref(source)
+    with throttle.attempt(source, "alice"):
+        pass
+    throttle.succeeded(source, "alice")
+    del source
+    gc.collect()
+    assert kept() is None
 
 
 @pytest.mark.parametrize(
@@ -386,6 +413,7 @@ def test_only_some_passwords_of_one_source_are_checked_at_once() -> None:
         ("192.0.2.1", "192.0.2.2", False),
         ("192.0.2.1", "::ffff:192.0.2.1", True),
         ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8::8000:0:0:1", True),
         ("2001:db8::1", "2001:db8:0:1::1", False),
         ("fe80::1%eth0", "fe80::2%eth1", True),
         ("", "", True),

@@ -80,7 +80,7 @@ class Throttle:
             raise TooManyAttempts(timedelta(seconds=1))
         self._failures[key] = _Failures(1 if known is None else known.count + 1, now)
         self._failures.move_to_end(key)
-        while len(self._failures) > self._kept:
+        if len(self._failures) > self._kept:
             self._failures.popitem(last=False)
         self._checking[source] += 1
         try:
