@@ -27,7 +27,7 @@ from .parts import Fault, Parts, Wait, outcome
 def check_tree(tree: GatherTree, members: list[Node], names: list[Any], fanout: int) -> None:
     """Assert that the tree has these leaves, that its sizes are right, and its nodes not big."""
     assert tree.members() == members
-    assert (tree.names() or []) == names
+    assert tree.names() == names
 
     def size(node: Gather, depth: int) -> int:
         assert node.depth == depth
@@ -252,6 +252,39 @@ def test_an_empty_tree_has_a_value(collect: bool) -> None:
     assert outcome(model.tree) == ([] if collect else None)
 
 
+def test_members_need_no_names() -> None:
+    """A list that stays as it is has none."""
+    graph = Parts(fanout=2)
+    members: list[Node] = [graph.input(n) for n in range(9)]
+    tree = GatherTree(collect=True)
+    graph.add(tree)
+    tree.fill(graph, list(members))
+    observer = graph.observe(tree)
+    graph.stabilise()
+    graph.check([observer])
+    check_tree(tree, members, [], 2)
+    assert outcome(tree) == list(range(9))
+
+
+def test_members_without_a_head_are_not_known() -> None:
+    """Whatever they are: first the absence of the head counts."""
+    graph = Parts(fanout=2)
+    head, member = graph.input(True), graph.input(1)
+    tree = GatherTree(collect=True, head=head)
+    graph.add(tree)
+    tree.fill(graph, [member])
+    graph.observe(tree)
+    graph.stabilise()
+    assert outcome(tree) == [1]
+    head.set(graph, None, Wait())
+    member.set(graph, None, Fault("", "higher"))
+    graph.stabilise()
+    assert outcome(tree) == Wait()
+    head.set(graph, True)
+    graph.stabilise()
+    assert outcome(tree) == Fault("", "higher")
+
+
 def test_a_tree_that_collects_nothing_stops_what_does_not_change_it() -> None:
     """Neither the values of members nor members that come and go are seen by its user."""
     model = Model(3000, collect=False)
@@ -278,7 +311,7 @@ def test_a_member_that_needs_the_tree_is_refused(size: int) -> None:
     bad = graph.map(lambda x: x, model.tree)
     observer = graph.observe(bad)
     with pytest.raises(Cycle):
-        model.tree.splice(graph, 0, 0, [fine, bad])
+        model.tree.splice(graph, 0, 0, [fine, bad], ["fine", "bad"])
     graph.drop(observer)
     if size:
         # What was made in vain where all is made anew, a run lets go of.
@@ -336,6 +369,21 @@ class Counting(Parts):
         self.computed: list[tuple[int, int]] = []
 
 
+def test_a_tree_that_collects_nothing_computes_one_leaf_for_a_new_value() -> None:
+    """And none of the nodes above."""
+    graph = Counting()
+    members = [graph.input(n) for n in range(64 * FANOUT)]
+    tree = GatherTree(collect=False, kind=Counted)
+    graph.add(tree)
+    tree.fill(graph, list(members))
+    graph.observe(tree)
+    graph.stabilise()
+    graph.computed.clear()
+    members[5].set(graph, -1)
+    graph.stabilise()
+    assert graph.computed == [(0, FANOUT)]
+
+
 def test_nodes_may_be_of_another_kind_and_one_change_computes_one_of_each_depth() -> None:
     """Those that split off are of the same kind, and each leaf has the names of its members."""
     graph = Counting()
@@ -355,10 +403,10 @@ def test_nodes_may_be_of_another_kind_and_one_change_computes_one_of_each_depth(
     graph.stabilise()
     assert graph.computed == [(0, FANOUT), (1, FANOUT + 2), (2, 2)]
     assert outcome(tree) == Wait("new 5")
-    tree.splice(graph, 4, 5, [])
+    tree.splice(graph, 4, 5, [], [])
     graph.stabilise()
     assert outcome(tree) == Wait("new 5")
-    tree.splice(graph, 4, 5, [])
+    tree.splice(graph, 4, 5, [], [])
     graph.stabilise()
     assert outcome(tree) == [*[-1] * (2 * FANOUT - 2), *range(64 * FANOUT)]
     graph.check([observer])

@@ -54,12 +54,12 @@ class Gather(DynamicNode):
         return combine(self.children)
 
     def replace(
-        self, start: int, stop: int, children: Sequence[Node], names: Sequence[Any] | None
+        self, start: int, stop: int, children: Sequence[Node], names: Sequence[Any]
     ) -> None:
         """Replace some of the children; the caller sets the size."""
         self.children[start:stop] = children
         if self.names is not None:
-            self.names[start:stop] = names or ()
+            self.names[start:stop] = names
 
     def siblings(self, fanout: int) -> list[Gather]:
         """New nodes of this kind and depth for the children after the first `fanout`."""
@@ -122,14 +122,14 @@ class GatherTree(DynamicNode):
             level = [child for node in level if isinstance(node, Gather) for child in node.children]
         return level
 
-    def names(self) -> list[Any] | None:
+    def names(self) -> list[Any]:
         """The names of all members in order, if they have any: O(n)."""
         level: list[Gather] = [] if self.root is None else [self.root]
         while level and level[0].depth:
             level = [
                 child for node in level for child in node.children if isinstance(child, Gather)
             ]
-        return [name for leaf in level for name in leaf.names or ()] or None
+        return [name for leaf in level for name in leaf.names or ()]
 
     def fill(self, graph: NodeGraph, members: list[Node], names: list[Any] | None = None) -> None:
         """Replace all members."""
@@ -146,9 +146,10 @@ class GatherTree(DynamicNode):
         start: int,
         stop: int,
         members: list[Node],
-        names: list[Any] | None = None,
+        names: list[Any],
     ) -> None:
-        """Replace the members from `start` up to `stop`: O(log n) for each of them.
+        """Replace the members from `start` up to `stop`: O(log n) for each of them. For a tree
+        whose members have names.
 
         Raises `Cycle`, and changes nothing, if one of them needs the tree.
         """
@@ -156,9 +157,7 @@ class GatherTree(DynamicNode):
         if (stop - start + len(members)) * 8 > size:
             all_members, all_names = self.members(), self.names()
             all_members[start:stop] = members
-            if names is not None:
-                all_names = all_names or []
-                all_names[start:stop] = names
+            all_names[start:stop] = names
             self.fill(graph, all_members, all_names)
             return
         # New ones first, so that nodes in both are needed all the time.
@@ -212,9 +211,7 @@ class GatherTree(DynamicNode):
             node = node.users
         graph.push(leaf)
 
-    def _insert(
-        self, graph: NodeGraph, index: int, members: list[Node], names: list[Any] | None
-    ) -> None:
+    def _insert(self, graph: NodeGraph, index: int, members: list[Node], names: list[Any]) -> None:
         leaf, place = self._find(index, after=True)
         present = set(leaf.children)
         attached: list[Node] = []
