@@ -19,7 +19,7 @@ from pycurrent.term.current import (
     seq,
 )
 from pycurrent.term.dot import dot_of
-from pycurrent.term.draw import Unfold, graph_of, job_page
+from pycurrent.term.draw import Unfold, graph_of, job_page, picture_of
 from pycurrent.term.evaluate import OfflineRuntime, build_pipeline, evaluate
 from pycurrent.term.given import Stand, called, shown, unfit
 from pycurrent.term.graph_data import (
@@ -46,6 +46,7 @@ from pycurrent.term.output import (
     failed_by,
     relevant_traceback,
 )
+from pycurrent.term.picture import Change, Picture
 from pycurrent.term.primitive import (
     Fixed,
     Metadata,
@@ -73,6 +74,7 @@ __all__ = [
     "BY_CONCERN",
     "Active",
     "Activity",
+    "Change",
     "Current",
     "Edge",
     "EdgeKind",
@@ -92,6 +94,7 @@ __all__ = [
     "OfflineRuntime",
     "Ok",
     "Output",
+    "Picture",
     "Primitive",
     "Runtime",
     "Services",
@@ -128,6 +131,7 @@ __all__ = [
     "noting",
     "option_seq",
     "pair",
+    "picture_of",
     "primitive_of",
     "relevant_traceback",
     "seq",

@@ -87,6 +87,8 @@ class Account:
         self.services = services
         self.wake = requested
         """Have a node computed in the next step, because its source outside has changed."""
+        self.links = 0
+        """Counts: it changes whenever terms get or lose nodes, and nodes get other inputs."""
         self.examples = Examples()
         self.paths = Paths(lambda: (stage.term for stage in stages()))
         self._alive = alive
@@ -140,6 +142,7 @@ class Account:
 
     def died(self, term: Term) -> None:
         """Note that a term has lost its node."""
+        self.links += 1
         if self._borders:
             self._outdated.update(self._borders.get(term, {}))
 

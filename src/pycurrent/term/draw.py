@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Generator, Hashable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -11,7 +11,8 @@ from urllib.parse import quote
 from pycurrent.term.current import Current
 from pycurrent.term.drawing import Drawing
 from pycurrent.term.graph_data import Graph
-from pycurrent.term.hidden import failed_inside
+from pycurrent.term.hidden import Hidden
+from pycurrent.term.picture import Picture
 from pycurrent.term.status import Statuses
 from pycurrent.term.term_graph import TermGraph
 from pycurrent.term.walk import Walk
@@ -44,10 +45,32 @@ def graph_of(
     """
     drawing = Drawing(job_link, fold_link, name)
     walk = Walk(Statuses(graph), partial(_is_unfolded, unfold), drawing)
-    walk.run(root)
+    for _ in walk.run(root):
+        """It may as well go on."""
     if graph is not None and drawing.folds and graph.stats.failed:
-        drawing.mark(failed_inside(graph, walk.drawn, drawing.folds.keys()))
+        hidden = Hidden(walk.drawn, drawing.folds)
+        hidden.note(graph.stages())
+        drawing.mark(hidden)
     return drawing.graph()
+
+
+def picture_of(
+    root: Current[Any],
+    live: TermGraph,
+    *,
+    unfold: Unfold = MappingProxyType({}),
+    job_link: Callable[[str], str | None] = job_page,
+    name: Callable[[Hashable], str],
+) -> Generator[None, None, Picture]:
+    """Draw the same to keep it. Stops about every millisecond, for other things to be done; until
+    it has returned the picture there must be no step.
+    """
+    drawing = Drawing(job_link, lambda key, value: None, name)
+    walk = Walk(Statuses(live), partial(_is_unfolded, unfold), drawing)
+    yield from walk.run(root)
+    picture = Picture(live, walk, drawing)
+    yield from picture.note()
+    return picture
 
 
 def _is_unfolded(unfold: Unfold, key: str, value: str) -> bool:

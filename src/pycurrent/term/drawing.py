@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 
 from pycurrent.term.graph_data import (
     Edge,
     EdgeKind,
-    FailedInside,
     Fold,
     Graph,
     GraphNode,
@@ -16,8 +15,18 @@ from pycurrent.term.graph_data import (
     GroupKind,
     NodeKind,
 )
+from pycurrent.term.hidden import Hidden
+from pycurrent.term.shape import Term
 from pycurrent.term.state import Status
 from pycurrent.term.wiring import Wiring
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """The edges of a drawing."""
+
+    junctions: tuple[GraphNode, ...]
+    edges: tuple[Edge, ...]
 
 
 @dataclass(slots=True)
@@ -29,11 +38,13 @@ class Drawing:
     name: Callable[[Hashable], str] | None = None
     wiring: Wiring = field(default_factory=Wiring)
     nodes: list[GraphNode] = field(default_factory=list)
+    # Of the boxes, in the same order.
+    owners: list[Term] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     # The ids of the boxes, and the groups that the bundles were made in, by their vertices.
     ids: dict[int, str] = field(default_factory=dict)
     # The places of the folds among the nodes, by their owners.
-    folds: dict[Hashable, int] = field(default_factory=dict)
+    folds: dict[Term, int] = field(default_factory=dict)
     bundled_in: dict[int, str | None] = field(default_factory=dict)
 
     def box(
@@ -43,7 +54,7 @@ class Drawing:
         label: str,
         status: Status,
         group: str | None,
-        owner: Hashable,
+        owner: Term,
     ) -> None:
         id = self._id(vertex, owner, kind)
         job_id = status.job_id
@@ -51,11 +62,9 @@ class Drawing:
         node = GraphNode(
             id, kind, label, status.state, group, status.update, job_id, link, status.failure
         )
-        self.nodes.append(node)
+        self._put(node, owner)
 
-    def fold(
-        self, vertex: int, fold: Fold, status: Status, group: str | None, owner: Hashable
-    ) -> None:
+    def fold(self, vertex: int, fold: Fold, status: Status, group: str | None, owner: Term) -> None:
         id = self._id(vertex, owner, NodeKind.FOLD)
         link = self.fold_link(fold.key, fold.value)
         self.folds[owner] = len(self.nodes)
@@ -69,13 +78,17 @@ class Drawing:
             failure=status.failure,
             fold=fold,
         )
-        self.nodes.append(node)
+        self._put(node, owner)
 
-    def mark(self, failed: Mapping[Hashable, FailedInside]) -> None:
-        """Mark folds, given by their owners, as hiding failures."""
-        for owner, inside in failed.items():
+    def _put(self, node: GraphNode, owner: Term) -> None:
+        self.nodes.append(node)
+        self.owners.append(owner)
+
+    def mark(self, hidden: Hidden) -> None:
+        """Mark the folds that hide failures."""
+        for owner in hidden.folds:
             place = self.folds[owner]
-            self.nodes[place] = replace(self.nodes[place], failed_inside=inside)
+            self.nodes[place] = replace(self.nodes[place], failed_inside=hidden.mark(owner))
 
     def _id(self, vertex: int, owner: Hashable, kind: NodeKind) -> str:
         """The id of a new box. One owner may have two: that of a function that failed is drawn
@@ -101,13 +114,21 @@ class Drawing:
         return vertex
 
     def graph(self) -> Graph:
+        wired = self.wire()
+        return Graph((*self.nodes, *wired.junctions), wired.edges, tuple(self.groups))
+
+    def wire(self) -> Wired:
+        """Choose the edges, with the points where many meet. To be called once; may be called in
+        another thread once all boxes are there.
+        """
         wires = self.wiring.wires()
         ids = self.ids
         letter = "n" if self.name is None else "junction"
-        for vertex in wires.points:
-            id = ids[vertex] = f"{letter}{len(self.nodes)}"
+        junctions: list[GraphNode] = []
+        for number, vertex in enumerate(wires.points, len(self.nodes)):
+            id = ids[vertex] = f"{letter}{number}"
             group = self.bundled_in[vertex]
-            self.nodes.append(GraphNode(id, NodeKind.JUNCTION, "", None, group))
+            junctions.append(GraphNode(id, NodeKind.JUNCTION, "", None, group))
         edges = [
             Edge(ids[source], ids[target])
             for target, sources in enumerate(wires.sources)
@@ -118,4 +139,4 @@ class Drawing:
             for source in wires.sources[target]:
                 kind = EdgeKind.CONTROL if source in dashed else EdgeKind.VALUE
                 edges.append(Edge(ids[source], ids[target], kind))
-        return Graph(tuple(self.nodes), tuple(edges), tuple(self.groups))
+        return Wired(tuple(junctions), tuple(edges))

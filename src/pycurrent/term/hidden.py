@@ -1,60 +1,89 @@
 """The failures within folds.
 
-A fold has the state of its value, so a failure that is caught within it would not be seen. The
-stages that have failed and are not drawn are found among the living nodes; from each of them the
-search follows the nodes that use it, up to the folds that hide it.
+A fold has the state of its value, so a failure that is caught within it would not be seen. From
+each stage that has failed and is not drawn, the search follows the nodes that use it, up to the
+folds that hide it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Hashable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from pycurrent.incr import Node
 from pycurrent.term.account import Stage
 from pycurrent.term.graph_data import FailedInside
 from pycurrent.term.shape import Folded, Term
 from pycurrent.term.state import State, failure_of
-from pycurrent.term.term_graph import TermGraph
 
 
-def failed_inside(
-    graph: TermGraph, drawn: Container[Term], folds: Container[Hashable]
-) -> dict[Hashable, FailedInside]:
-    """Return what has failed within each of the folds in which something has.
-
-    Looks at all living nodes. A stage that two folds hide counts for both.
+class Hidden:
+    """The failed stages that the folds of a drawing hide. A stage that two folds hide counts for
+    both.
     """
-    found: dict[Hashable, FailedInside] = {}
-    for stage in graph.stages():
-        if stage.state is not State.FAILED or stage.term in drawn:
-            continue
-        for fold in _folds_around(stage, drawn, folds):
-            known = found.get(fold)
-            if known is None:
-                found[fold] = FailedInside(1, failure_of(stage.absent) or "")
-            else:
-                found[fold] = FailedInside(known.stages + 1, known.failure)
-    return found
 
+    def __init__(self, drawn: Container[Term], folds: Container[Term]) -> None:
+        self._drawn = drawn
+        self._folds = folds
+        self._by_fold: dict[Term, dict[Stage, None]] = {}
+        self._around: dict[Stage, tuple[Term, ...]] = {}
 
-def _folds_around(
-    start: Stage, drawn: Container[Term], folds: Container[Hashable]
-) -> Iterator[Hashable]:
-    """The folds that a node which is not drawn leads to first."""
-    seen: set[Node] = {start}
-    stack: list[Node] = [start]
-    given: set[Hashable] = set()
-    while stack:
-        for user in stack.pop().get_users():
-            if user in seen:
-                continue
-            seen.add(user)
-            term = user.owner
-            if not isinstance(term, Term) or term not in drawn:
-                stack.append(user)
-                continue
-            # One of several currents that are folded together is drawn as the whole of them.
-            fold = term.shape.whole if isinstance(term.shape, Folded) else term
-            if fold in folds and fold not in given:
-                given.add(fold)
-                yield fold
+    def note(self, stages: Iterable[Stage]) -> None:
+        """Note those that have failed and are not drawn."""
+        for stage in stages:
+            if stage.state is State.FAILED and stage.term not in self._drawn:
+                self.add(stage)
+
+    def add(self, stage: Stage) -> tuple[Term, ...]:
+        """Take in a failed stage that is not drawn; the folds around it. Twice is fine."""
+        if stage not in self._around:
+            around = self._around[stage] = tuple(self._folds_around(stage))
+            for fold in around:
+                self._by_fold.setdefault(fold, {})[stage] = None
+        return self._around[stage]
+
+    def remove(self, stage: Stage) -> tuple[Term, ...]:
+        """Forget a stage; the folds that hid it. Twice is fine."""
+        around = self._around.pop(stage, ())
+        for fold in around:
+            del self._by_fold[fold][stage]
+            if not self._by_fold[fold]:
+                del self._by_fold[fold]
+        return around
+
+    @property
+    def folds(self) -> Iterable[Term]:
+        """The folds in which something has failed."""
+        return self._by_fold.keys()
+
+    @property
+    def stages(self) -> Iterable[Stage]:
+        """The stages that were added."""
+        return self._around.keys()
+
+    def mark(self, fold: Term) -> FailedInside | None:
+        """The mark of a fold; None if nothing has failed in it."""
+        stages = self._by_fold.get(fold)
+        if stages is None:
+            return None
+        # Of several, always the same one.
+        return FailedInside(len(stages), min(failure_of(stage.absent) or "" for stage in stages))
+
+    def _folds_around(self, start: Stage) -> Iterator[Term]:
+        """The folds that a node which is not drawn leads to first."""
+        seen: set[Node] = {start}
+        stack: list[Node] = [start]
+        given: set[Term] = set()
+        while stack:
+            for user in stack.pop().get_users():
+                if user in seen:
+                    continue
+                seen.add(user)
+                term = user.owner
+                if not isinstance(term, Term) or term not in self._drawn:
+                    stack.append(user)
+                    continue
+                # One of several currents that are folded together is drawn as the whole of them.
+                fold = term.shape.whole if isinstance(term.shape, Folded) else term
+                if fold in self._folds and fold not in given:
+                    given.add(fold)
+                    yield fold

@@ -209,7 +209,10 @@ class ListNode(ForEach):
         return super().unpack(value)
 
     def recompute(self, graph: NodeGraph) -> bool:
+        keys = self.keys
         changed = super().recompute(graph)
+        if self.keys is not keys:
+            self.account.links += 1
         if self.order:
             self.account.hide_example(self.term)
         else:

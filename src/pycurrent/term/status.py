@@ -140,6 +140,12 @@ def part_of(item: Item) -> Term | None:
     return None if item.output.owner is None else _owner(item.output)
 
 
+def label_of_empty(listing: ListNode | None) -> str:
+    """The label of the box that stands for the items of a list without items."""
+    is_known = listing is not None and listing.absent is None
+    return "(empty list)" if is_known else "(each item)"
+
+
 def items_in_order(listing: ListNode) -> list[Item]:
     """Its items in the order of the list, each once."""
     return [listing.items[key] for key in dict.fromkeys(listing.keys)]

@@ -11,6 +11,7 @@ from pycurrent.incr import (
     BindDecision,
     BindResult,
     Const,
+    DynamicNode,
     Gather,
     GatherTree,
     Item,
@@ -107,6 +108,16 @@ class TermGraph(NodeGraph):
             if isinstance(found, Stage):
                 yield found
 
+    # The shape
+
+    def attach(self, source: Node, user: DynamicNode) -> None:
+        self.account.links += 1
+        super().attach(source, user)
+
+    def unlink(self, source: Node, user: Node) -> None:
+        self.account.links += 1
+        super().unlink(source, user)
+
     # Making nodes
 
     def expand(self, term: Term, scope: Scope | None = None) -> Node:
@@ -115,6 +126,7 @@ class TermGraph(NodeGraph):
         found = nodes.get(term)
         if found is not None:
             return found
+        self.account.links += 1
         # None stands for the last of those that wait until their inputs are made.
         stack: list[Term | None] = [term]
         waiting: list[Term] = []

@@ -11,7 +11,7 @@ meets it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -25,8 +25,11 @@ from pycurrent.term.graph_data import Fold, GroupKind, NodeKind
 from pycurrent.term.output import Active
 from pycurrent.term.shape import ContextBlock, Shape, Term
 from pycurrent.term.state import BLOCKED, OK, Status, status_of, status_of_output
-from pycurrent.term.status import Statuses, items_in_order, part_of
+from pycurrent.term.status import Statuses, items_in_order, label_of_empty, part_of
 from pycurrent.term.wiring import NOTHING
+
+_STEPS = 100
+"""How many steps are made at once: they take about a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +61,20 @@ class Walk:
         self._placeholders: dict[Term, int] = {}
         self._steps: list[tuple[Callable[[Any, _Place], None], Any, _Place]] = []
 
-    def run(self, root: Term) -> None:
+    def run(self, root: Term) -> Iterator[None]:
+        """Walk, and stop now and then, when nothing else may change what is drawn."""
         steps = self._steps
         steps.append((self._visit, root, _Place(None)))
         while steps:
-            step, subject, place = steps.pop()
-            step(subject, place)
+            for _ in range(_STEPS):
+                step, subject, place = steps.pop()
+                step(subject, place)
+                if not steps:
+                    return
+            yield
 
     @property
-    def drawn(self) -> Container[Term]:
+    def drawn(self) -> Collection[Term]:
         """The terms that the walk has met; those within folds are not among them."""
         return self._vertices.keys()
 
@@ -309,9 +317,7 @@ class Walk:
         origin = self._origins[term]
         inner = _Place(group, () if listing is not None else place.enclosing)
         if isinstance(shape, shapes.ListMap):
-            is_empty = listing is not None and listing.absent is None
-            label = "(empty list)" if is_empty else "(each item)"
-            status = self._statuses.of_list(listing)
+            label, status = label_of_empty(listing), self._statuses.of_list(listing)
             origin = self._box(term, inner, NodeKind.ITEM, label, status, (origin,))
         if inner.enclosing and not shows_example(term, inner.enclosing):
             self._vertices[term] = origin

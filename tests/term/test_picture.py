@@ -1,0 +1,165 @@
+"""A diagram that is kept, and brought up to date by differences."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from pycurrent.term import (
+    Change,
+    Current,
+    Failure,
+    Fixed,
+    Graph,
+    Picture,
+    Primitive,
+    Unfold,
+    Var,
+    all,
+    component,
+    graph_of,
+    picture_of,
+)
+from pycurrent.term.output import RUNNING
+
+from .drawn_programs import Program
+from .steps import Steps
+
+
+class Kept:
+    """A pipeline, and a diagram of it that is kept."""
+
+    def __init__(self, root: Current[Any], unfold: Unfold) -> None:
+        self.root = root
+        self.unfold = unfold
+        self.steps = Steps(root)
+        self.names: dict[object, str] = {}
+        self.draw()
+
+    def draw(self) -> None:
+        drawing = picture_of(self.root, self.steps.live, unfold=self.unfold, name=self._name)
+        self.picture = finished(drawing)
+        self.picture.wire()
+
+    def _name(self, term: object) -> str:
+        return self.names.setdefault(term, f"b{len(self.names)}")
+
+    def refresh(self) -> list[Change]:
+        return self.picture.refresh(self.steps.live.take_changed())
+
+    def anew(self) -> Graph:
+        """What a new drawing shows."""
+        return graph_of(self.root, self.steps.live, unfold=self.unfold, name=self._name)
+
+
+def finished(drawing: Iterator[None]) -> Picture:
+    while True:
+        try:
+            next(drawing)
+        except StopIteration as end:
+            picture = end.value
+            assert isinstance(picture, Picture)
+            return picture
+
+
+# Without the phase that explains a failure: it traces every line.
+@settings(deadline=None, max_examples=200, phases=set(Phase) - {Phase.explain})
+@given(st.data())
+def test_differences_make_the_diagram_that_a_new_drawing_shows(data: st.DataObject) -> None:
+    """In random pipelines with binds, lists, folds, latches and labels, after any number of steps;
+    and what changed is told, unless all has to be drawn anew.
+    """
+    program = Program(data.draw)  # type: ignore[arg-type]
+    unfolds: list[Unfold] = [{}, {"k": "v"}, "all"]
+    kept = Kept(program.root, data.draw(st.sampled_from(unfolds)))
+    for _ in range(data.draw(st.integers(0, 6))):
+        before = kept.picture.graph()
+        assert before == kept.anew()
+        for _ in range(data.draw(st.integers(1, 2))):
+            program.change()
+            kept.steps.step()
+        changes = kept.refresh()
+        if kept.picture.is_outdated:
+            kept.draw()
+        else:
+            told = {change.now.id: change.now for change in changes}
+            assert [told.get(node.id, node) for node in before.nodes] == [*kept.anew().nodes]
+    assert kept.picture.graph() == kept.anew()
+
+
+def same(value: object) -> Primitive[object]:
+    return Fixed(RUNNING) if value == "runs" else Primitive.constant(value)
+
+
+def labels(changes: list[Change]) -> list[str]:
+    return [change.now.label or change.now.kind.value for change in changes]
+
+
+def test_what_a_change_of_state_leaves_alone_is_not_drawn_again() -> None:
+    """Only the boxes that show it are told of, gates and folds included; and each once."""
+    value, other = Var[object]("value", "runs"), Var[object]("other", 1)
+    start = component("a", same, value.get())
+    gated = other.get().gate(on=start)
+    folded = component("b", same, start).collapse(key="k", value="v", input=start)
+    kept = Kept(all([gated, folded, component("c", same, other.get())]), {})
+    value.set(1)
+    kept.steps.step()
+    assert sorted(labels(kept.refresh())) == ["+", "a", "gate"]
+    assert not kept.picture.is_outdated
+    assert kept.refresh() == []
+
+
+def test_values_of_items_change_no_boxes_where_a_list_has_keys() -> None:
+    """Another order, a new item or one less make another diagram."""
+    items = Var("items", [("a", 1), ("b", 2)])
+    kept = Kept(items.get().list_map(lambda item: component("c", same, item), key=first), {})
+    for value, is_outdated in [
+        ([("a", 3), ("b", 2)], False),
+        ([("b", 2), ("a", 3)], True),
+        ([("b", 2), ("a", 3), ("c", 1)], True),
+        ([("b", 2)], True),
+    ]:
+        items.set(value)
+        kept.steps.step()
+        kept.refresh()
+        assert kept.picture.is_outdated is is_outdated
+        kept.draw()
+
+
+def first(item: tuple[str, int]) -> str:
+    return item[0]
+
+
+def test_the_box_of_a_function_comes_with_its_failure() -> None:
+    """And goes with it; another failure is a change of it."""
+
+    def fail(value: object) -> object:
+        if isinstance(value, str):
+            raise Failure(value)
+        return value
+
+    value = Var[object]("value", 1)
+    kept = Kept(component("a", same, value.get()).map(fail), {})
+    for given_, is_outdated in [(2, False), ("no", True), ("never", False), (3, True)]:
+        value.set(given_)
+        kept.steps.step()
+        kept.refresh()
+        assert kept.picture.is_outdated is is_outdated
+        if is_outdated:
+            kept.draw()
+        assert kept.picture.graph() == kept.anew()
+
+
+def test_an_outdated_diagram_still_tells_of_its_stages() -> None:
+    """Until it is drawn anew."""
+    keys, value = Var("keys", ["a"]), Var[object]("value", "runs")
+    parts = keys.get().list_map(lambda key: component("c", same, key))
+    kept = Kept(all([parts, component("a", same, value.get())]), {})
+    keys.set(["b"])
+    kept.steps.step()
+    kept.refresh()
+    value.set(1)
+    kept.steps.step()
+    assert "a" in labels(kept.refresh())
+    assert kept.picture.is_outdated
