@@ -185,7 +185,7 @@ async def _long_log(lines: int) -> Samples:
     with scratch(Place.MEMORY) as folder:
         async with serving(pipeline, folder) as site, chromium() as browser:
             await until_ok(site.engine)
-            (node,) = (n for n in site.service.pipeline.snapshot().graph.nodes if n.job_id)
+            (node,) = (n for n in (await site.service.pipeline.snapshot()).graph.nodes if n.job_id)
             # The log ends with a line of the engine's, whatever it says.
             shown, total = (
                 f"{site.address.url}/job/{node.job_id}",

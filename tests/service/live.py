@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pycurrent as current
 from pycurrent import Config, Current, Job, Level, Pool, builder
 from pycurrent.service import (
     Batch,
+    EventId,
     JobsChanged,
     NodeState,
     OverviewChanged,
@@ -77,22 +78,28 @@ class Browser:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self.last = service.pipeline.snapshot().last_event
+        self.last = service.events.last
         self.labels: dict[str, str] = {}
         self.states: dict[str, tuple[str, str | None]] = {}
         self.jobs: dict[str, str] = {}
         self.whole: OverviewChanged | None = None
-        self.read()
 
-    def read(self) -> None:
+    @classmethod
+    async def open(cls, service: Service) -> Self:
+        page = cls(service)
+        page.last = await page.read()
+        return page
+
+    async def read(self) -> EventId:
         """Read the diagram. Events that it has in it already do no harm."""
-        snapshot = self._service.pipeline.snapshot()
+        snapshot = await self._service.pipeline.snapshot()
         self.labels = {node.id: node.label for node in snapshot.graph.nodes}
         self.states = {
             node.id: (node.state.name, node.failure)
             for node in snapshot.graph.nodes
             if node.state is not None
         }
+        return snapshot.last_event
 
     @property
     def shown(self) -> dict[str, str]:
@@ -108,17 +115,17 @@ class Browser:
                     batch = await anext(follower)
                     assert isinstance(batch, Batch)
                     self.last = self._service.events.id_of(batch)
-                    self._take(batch)
+                    await self._take(batch)
         finally:
             await follower.aclose()
 
-    def _take(self, batch: Batch) -> None:
+    async def _take(self, batch: Batch) -> None:
         for event in batch.events:
             match event:
                 case StatesChanged(nodes):
                     self.states.update({id: _state(nodes[id]) for id in nodes if id in self.labels})
                 case StructureChanged():
-                    self.read()
+                    await self.read()
                 case JobsChanged(jobs):
                     for id, job in jobs.items():
                         self.jobs[id] = "ended" if job is None else job.state.value

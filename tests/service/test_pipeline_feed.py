@@ -6,7 +6,15 @@ from pathlib import Path
 import pycurrent as current
 from pycurrent import Current, Level, Pool, Var
 from pycurrent.engine import Effect, Problem
-from pycurrent.service import Batch, JobsChanged, OverviewChanged, Reset, StatesChanged
+from pycurrent.service import (
+    Batch,
+    EventHub,
+    JobsChanged,
+    OverviewChanged,
+    PipelineFeed,
+    Reset,
+    StatesChanged,
+)
 from pycurrent.service.jobs_feed import KEPT
 from pycurrent.service.naming import Names
 from pycurrent.term import State, Stats
@@ -18,7 +26,7 @@ async def test_a_page_that_follows_shows_what_there_is(tmp_path: Path) -> None:
     """Without loading it again: what runs, what has ended and how."""
     doors = Doors()
     async with seen(lambda: current.all([doors.stage("a"), doors.stage("b")]), tmp_path) as s:
-        page = Browser(s.service)
+        page = await Browser.open(s.service)
         assert page.shown == {"door a": "RUNNING", "door b": "RUNNING"}
         doors.open("a")
         doors.shut("b")
@@ -31,7 +39,7 @@ async def test_boxes_that_are_no_stages_change_too(tmp_path: Path) -> None:
     """A gate opens: no step says so, a redraw finds it."""
     doors = Doors()
     async with seen(lambda: doors.stage("a").state().gate(on=doors.stage("b")), tmp_path) as s:
-        page = Browser(s.service)
+        page = await Browser.open(s.service)
         assert page.shown[""] == "BLOCKED"
         doors.open("b")
         await page.follow_until(lambda page: page.shown[""] == "OK")
@@ -42,7 +50,7 @@ async def test_new_items_make_a_new_structure(tmp_path: Path) -> None:
     doors = Doors()
     keys = Var("keys", ["b"])
     async with seen(lambda: keys.get().list_map(doors.stage), tmp_path) as s:
-        page = Browser(s.service)
+        page = await Browser.open(s.service)
         (b,) = [id for id, label in page.labels.items() if label == "door b"]
         keys.set(["a", "b"])
         await page.follow_until(lambda page: "door a" in page.shown)
@@ -55,7 +63,7 @@ async def test_labels_that_become_known_are_shown(tmp_path: Path) -> None:
     """The name of a component may be made from what it is given."""
     doors = Doors()
     async with seen(lambda: doors.stage(doors.stage("a").map(str.upper)), tmp_path) as s:
-        page = Browser(s.service)
+        page = await Browser.open(s.service)
         assert page.shown == {"door a": "RUNNING", "door …": "BLOCKED"}
         doors.open("a")
         await page.follow_until(lambda page: page.shown.get("door THROUGH") == "RUNNING")
@@ -65,7 +73,7 @@ async def test_who_has_read_the_page_misses_nothing(tmp_path: Path) -> None:
     """What happens between reading it and following is told, though nobody followed then."""
     doors = Doors()
     async with seen(lambda: doors.stage("a"), tmp_path) as s:
-        page = Browser(s.service)
+        page = await Browser.open(s.service)
         doors.open("a")
         await s.settle()
         await page.follow_until(lambda page: page.shown["door a"] == "OK")
@@ -76,22 +84,60 @@ async def test_a_picture_is_up_to_date_though_nobody_follows(tmp_path: Path) -> 
     doors = Doors()
     gated = lambda: doors.stage("a").gate(on=doors.stage("b"))  # noqa: E731
     async with seen(gated, tmp_path) as s:
-        assert Browser(s.service).shown[""] == "BLOCKED"
+        assert (await Browser.open(s.service)).shown[""] == "BLOCKED"
         doors.open("a")
         doors.open("b")
         await s.settle()
-        assert set(Browser(s.service).shown.values()) == {"OK"}
+        assert set((await Browser.open(s.service)).shown.values()) == {"OK"}
 
 
 async def test_drawings_are_shared(tmp_path: Path) -> None:
     """While nothing changes all viewers get the same one."""
     doors = Doors()
     async with seen(lambda: doors.stage("a"), tmp_path) as s:
-        first = s.service.pipeline.snapshot()
-        assert s.service.pipeline.snapshot() is first
+        first = await s.service.pipeline.snapshot()
+        assert await s.service.pipeline.snapshot() is first
         doors.open("a")
         await s.settle()
-        assert s.service.pipeline.snapshot() is not first
+        assert await s.service.pipeline.snapshot() is not first
+
+
+async def test_all_who_ask_while_it_is_drawn_get_one_drawing(tmp_path: Path) -> None:
+    """It is of one step: those that are due are taken after it."""
+    doors = Doors()
+    keys = Var("keys", ["a"])
+    async with seen(lambda: keys.get().list_map(doors.stage), tmp_path) as s:
+        engine = s.service.engine
+        feed = PipelineFeed(engine, EventHub("test"), seconds=0)
+        asked = [asyncio.ensure_future(feed.snapshot()) for _ in range(3)]
+        await asyncio.sleep(0)
+        with engine.steps_held():
+            steps = engine.steps
+            keys.set(["a", "b"])
+            first, *others = await asyncio.gather(*asked)
+            assert engine.steps == steps
+        assert all(other is first for other in others)
+        assert "door b" not in {node.label for node in first.graph.nodes}
+        await s.settle()
+        after = await feed.snapshot()
+        assert "door b" in {node.label for node in after.graph.nodes}
+        assert after.version > first.version
+        feed.close()
+
+
+async def test_a_diagram_is_not_drawn_again_for_a_change_of_state(tmp_path: Path) -> None:
+    """Its structure stays, whatever its stages do, and its unchanged boxes are the same ones."""
+    doors = Doors()
+    stages = [doors.stage("a"), doors.stage("b")]
+    async with seen(lambda: current.all(stages), tmp_path) as s:
+        before = await s.service.pipeline.snapshot()
+        doors.open("a")
+        await s.settle()
+        after = await s.service.pipeline.snapshot()
+        assert after.version == before.version
+        assert after.graph.edges is before.graph.edges
+        same = [new is old for new, old in zip(after.graph.nodes, before.graph.nodes, strict=True)]
+        assert sorted(same) == [False, True]
 
 
 async def test_folds_are_opened_by_who_looks(tmp_path: Path) -> None:
@@ -103,9 +149,9 @@ async def test_folds_are_opened_by_who_looks(tmp_path: Path) -> None:
         return doors.stage(start).collapse(key="part", value="one", input=start)
 
     async with seen(pipeline, tmp_path) as s:
-        page = Browser(s.service)
+        page = await Browser.open(s.service)
         assert "door a" not in page.shown
-        opened = s.service.pipeline.snapshot({"part": ["one"]}).graph
+        opened = (await s.service.pipeline.snapshot({"part": ["one"]})).graph
         (inside,) = [node for node in opened.nodes if node.label == "door a"]
         doors.open("a")
         async with asyncio.timeout(10):
@@ -115,7 +161,7 @@ async def test_folds_are_opened_by_who_looks(tmp_path: Path) -> None:
                 if any(inside.id in event.nodes for event in told):
                     break
         await page.follow_until(lambda page: page.shown.get("+") == "OK")
-        opened = s.service.pipeline.snapshot({"part": ["one"]}).graph
+        opened = (await s.service.pipeline.snapshot({"part": ["one"]})).graph
         assert {node.state for node in opened.nodes if node.id == inside.id} == {State.OK}
 
 
@@ -124,7 +170,7 @@ async def test_jobs_are_told_until_they_end(tmp_path: Path) -> None:
     doors = Doors()
     keys = Var("keys", ["a", "b"])
     async with seen(lambda: keys.get().list_map(doors.stage), tmp_path) as s:
-        page = Browser(s.service)
+        page = await Browser.open(s.service)
         a, b = s.job("door a"), s.job("door b")
         await page.follow_until(lambda page: page.jobs == {a: "running", b: "running"})
         keys.set(["b"])
@@ -139,7 +185,7 @@ async def test_a_job_in_a_queue_is_told_when_its_own_state_changes(tmp_path: Pat
     doors = Doors(pool=Pool("machines", 1))
     stages = [doors.stage(key) for key in "abcd"]
     async with seen(lambda: current.all(stages), tmp_path) as s:
-        page = Browser(s.service)
+        page = await Browser.open(s.service)
         a, b = s.job("door a"), s.job("door b")
         await page.follow_until(lambda page: len(page.jobs) == 4)
         page.jobs.clear()
@@ -183,7 +229,7 @@ async def test_many_changes_that_nobody_follows_are_forgotten(tmp_path: Path) ->
         follower = s.service.events.follow(before)
         assert isinstance(await anext(follower), Reset)
         await follower.aclose()
-        page = Browser(s.service)
+        page = await Browser.open(s.service)
         doors.open("0")
         await s.settle()
         await page.follow_until(lambda page: page.jobs.get(s.job("door 0")) == "ended")
@@ -193,7 +239,7 @@ async def test_the_whole_is_told_when_it_has_changed(tmp_path: Path) -> None:
     """Result, counts and the number of jobs, for what each page shows."""
     doors = Doors()
     async with seen(lambda: current.all([doors.stage("a"), doors.stage("b")]), tmp_path) as s:
-        page = Browser(s.service)
+        page = await Browser.open(s.service)
         doors.open("a")
         await page.follow_until(lambda page: page.whole is not None and page.whole.counts.ok == 1)
         doors.shut("b")
@@ -206,7 +252,7 @@ async def test_problems_of_the_engine_are_told_when_no_step_is_taken(tmp_path: P
     doors = Doors()
     problem = Problem("short", "long", Effect.HELD)
     async with seen(lambda: doors.stage("a"), tmp_path) as s:
-        page = Browser(s.service)
+        page = await Browser.open(s.service)
         s.harness.engine.problems.report("test", problem)
         await page.follow_until(lambda page: page.whole is not None and bool(page.whole.problems))
         assert page.whole is not None

@@ -82,9 +82,9 @@ VIEWS = {
 }
 
 
-def path_of(site: RunningSite, view: View) -> str:
+async def path_of(site: RunningSite, view: View) -> str:
     """With the ids of the jobs, by the labels of their stages."""
-    nodes = site.service.pipeline.snapshot().graph.nodes
+    nodes = (await site.service.pipeline.snapshot()).graph.nodes
     return view.path.format(**{node.label.replace(" ", "_"): node.job_id for node in nodes})
 
 
@@ -110,6 +110,6 @@ async def test_a_page_has_no_fault_that_axe_finds(
         )
     page = await tabs.open(width=LOOKS[look].width, dark=LOOKS[look].dark)
     tabs.faults.expect("404")
-    await page.goto(site.url + path_of(site, VIEWS[view]))
+    await page.goto(site.url + await path_of(site, VIEWS[view]))
     await page.locator(VIEWS[view].ready).first.wait_for()
     assert await violations(page, axe) == []

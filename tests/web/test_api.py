@@ -122,7 +122,7 @@ async def test_the_fast_way_to_write_a_diagram_is_the_true_one(tmp_path: Path) -
         )
 
     async with api_of(pipeline, tmp_path) as api:
-        snapshot = api.service.pipeline.snapshot()
+        snapshot = await api.service.pipeline.snapshot()
         slow = SnapshotModel.of(snapshot).model_dump(mode="json", exclude_none=True)
         assert json.loads(encode_snapshot(snapshot)) == slow
         assert {node["kind"] for node in slow["nodes"]} >= {"item", "fold", "gate", "state"}

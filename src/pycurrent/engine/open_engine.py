@@ -89,6 +89,8 @@ class OpenEngine(OpenResources):
         self._is_closed = False
         self._woken: dict[Node, None] = {}
         self._steps = 0
+        self._holds = 0
+        self._step_held = False
         self._step_due = True  # the first one, which `begin` takes
         self._output: Output[Any] = Active(Activity.READY)
         self.live = TermGraph(self, self._requested)
@@ -273,6 +275,20 @@ class OpenEngine(OpenResources):
             self._step_due = True
             self.loop.call_soon(self._step)
 
+    @contextmanager
+    def steps_held(self) -> Iterator[None]:
+        """Have no step taken in the block, which takes so long that it lets other things happen:
+        what it reads of the pipeline is of one step. A step that is due is taken after it.
+        """
+        self._holds += 1
+        try:
+            yield
+        finally:
+            self._holds -= 1
+            if self._step_held and not self._holds:
+                self._step_held = False
+                self.loop.call_soon(self._step)
+
     def _requested(self, node: Node) -> None:
         """A source of the node has changed; called from any thread."""
         if not self.thread.is_here:
@@ -286,6 +302,9 @@ class OpenEngine(OpenResources):
     # Steps
 
     def _step(self) -> None:
+        if self._holds:
+            self._step_held = True
+            return
         self._step_due = False
         if self._is_closed or self._crash.done():
             return

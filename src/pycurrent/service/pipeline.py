@@ -1,30 +1,31 @@
 """The diagram of a running pipeline, and what changes in it.
 
-Drawing a large pipeline takes longer than a step, so drawings are kept. Two things keep them up to
-date:
+Diagrams are drawn for those who ask, kept, and shared: one for each set of folds that somebody has
+open. What steps change is put into them, and told, at the pace of `TOLD_EVERY`, by differences
+(see `Picture`): the cost is that of the changes, however large the pipeline is.
 
-- the stages that a step has changed are reported to followers, and put into the drawings, at the
-pace
-  of `TOLD_EVERY`: the cost is proportional to the change;
-- a *redraw* draws everything again, and reports the differences: boxes that are not stages (gates,
-  folds, items of lists) or are new, labels, edges. It happens while somebody follows, after a
-  change, and so seldom that it takes only a small part of the time. A request for a drawing whose
-  structure is known to have changed gets a new one.
+If the pipeline has another shape than a diagram shows, followers are told, and the diagram is
+forgotten: who still looks at it asks again, and then it is drawn anew. Large ones are drawn in
+slices, between which other things happen; only steps wait until the pipeline has been looked
+through, so that each diagram is of one step. That takes only a small part of the time, as the next
+change of shape is told after a pause that is so much longer than drawing has taken.
+
+While nobody follows, changes are gathered until somebody asks, or there are many; if nobody has
+asked for a while, nothing is kept.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Hashable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from pycurrent.cache import Cache
 from pycurrent.engine import OpenEngine, Step
-from pycurrent.engine.collector import paused_collector
 from pycurrent.service.events import (
-    Event,
     EventHub,
     EventId,
     NodeState,
@@ -33,23 +34,30 @@ from pycurrent.service.events import (
     StructureChanged,
 )
 from pycurrent.service.naming import Names
+from pycurrent.service.slices import SLICE, in_slices
 from pycurrent.service.throttled import Throttled
 from pycurrent.term import (
     Graph,
     GraphNode,
+    Picture,
     Stage,
     Stats,
     Status,
     dot_of,
-    graph_of,
-    job_page,
+    picture_of,
     status_of_output,
 )
 
 TOLD_EVERY = 0.1
 """Seconds between two batches of states, at least."""
 PART_OF_TIME = 0.1
-"""How much of the time redraws may take."""
+"""How much of the time comparing, and drawing, may take."""
+GATHERED = 1000
+"""How many changed stages are gathered while nobody follows."""
+KEPT_FOR = 60.0
+"""Seconds for which diagrams are kept at least, after somebody has asked for one."""
+LARGE = 1000
+"""The boxes of a diagram whose edges are chosen in a thread: that takes longer than a slice."""
 _TOLD_TWICE = 100
 """How many batches who has read a snapshot may be told of that came before that."""
 _DRAWINGS = 8
@@ -74,13 +82,10 @@ class Snapshot:
 
 
 class _Drawing:
-    """A drawing that is kept, of these terms. The states of its boxes are kept up to date."""
+    """A diagram that is kept."""
 
-    def __init__(self, graph: Graph, terms: Collection[Hashable]) -> None:
-        self.terms = terms
-        self.nodes = {node.id: node for node in graph.nodes}
-        self.edges = graph.edges
-        self.groups = graph.groups
+    def __init__(self, picture: Picture) -> None:
+        self.picture = picture
         self._snapshot: Snapshot | None = None
 
     def snapshot(self, version: int, stats: Stats, last_event: EventId) -> Snapshot:
@@ -91,33 +96,21 @@ class _Drawing:
             or (last.version, last.stats) != (version, stats)
             or last_event.number - last.last_event.number > _TOLD_TWICE
         ):
-            graph = Graph(tuple(self.nodes.values()), self.edges, self.groups)
-            last = self._snapshot = Snapshot(graph, version, stats, last_event)
+            last = self._snapshot = Snapshot(self.picture.graph(), version, stats, last_event)
         # Later reports are in the diagram, or not about it: hearing them again does no harm.
         return last
 
-    def show(self, states: Mapping[str, NodeState]) -> None:
-        for id, state in states.items():
-            node = self.nodes.get(id)
-            if node is not None:
-                self.nodes[id] = _with_state(node, state)
-                self._snapshot = None
-
-    def has_structure_of(self, other: _Drawing) -> bool:
-        return (
-            self.edges == other.edges
-            and self.groups == other.groups
-            and self.nodes.keys() == other.nodes.keys()
-            and all(_same_box(node, other.nodes[id]) for id, node in self.nodes.items())
-        )
-
-    def states_unlike(self, other: _Drawing) -> Iterator[tuple[str, NodeState]]:
-        """Of the boxes that the other one shows otherwise, or doesn't show."""
-        for id, node in self.nodes.items():
-            state = _state_of(node)
-            old = other.nodes.get(id)
-            if state is not None and (old is None or _state_of(old) != state):
-                yield id, state
+    def refresh(self, changed: Collection[Stage], states: dict[str, NodeState]) -> bool:
+        """Add the states that differ; True if the diagram has another structure than before."""
+        was_outdated = self.picture.is_outdated
+        restructured = False
+        for change in self.picture.refresh(changed):
+            self._snapshot = None
+            state = _state_of(change.now)
+            if state is not None:
+                states[change.now.id] = state
+            restructured |= change.now.label != change.before.label
+        return restructured or self.picture.is_outdated is not was_outdated
 
 
 class PipelineFeed:
@@ -126,74 +119,105 @@ class PipelineFeed:
     Made at any time while it is open. Belongs to the event loop's thread.
     """
 
-    def __init__(self, engine: OpenEngine, hub: EventHub) -> None:
+    def __init__(self, engine: OpenEngine, hub: EventHub, *, seconds: float = SLICE) -> None:
+        """`seconds` is how long it draws without letting other things happen."""
         self._engine = engine
         self._hub = hub
+        self._slice = seconds
         self._names = Names()
         self._drawings: dict[_Folds, _Drawing] = {}
+        self._drawn: dict[_Folds, asyncio.Task[_Drawing]] = {}
+        self._asked = 0.0
         self._changed: dict[Stage, None] = {}
         self._version = 0
-        self._stages = 0
+        self._told_version = 0
+        # How long drawing took since the last change of the structure was told.
+        self._took = 0.0
         self._whole: OverviewChanged | None = None
-        # Whether boxes have come or gone, or anything at all has changed, since the last redraw.
-        self._other_structure = False
-        self._other = False
         self._telling = Throttled(self._tell)
-        self._redrawing = Throttled(self._redraw)
+        self._restructuring = Throttled(self._tell_structure)
         engine.listen(self._stepped)
         self._forget_problems = engine.problems.listen(self._telling.request)
-        hub.on_follow(self._redrawing.request)
+        hub.on_follow(self._followed)
 
-    def snapshot(self, unfold: Unfold = NOTHING_UNFOLDED) -> Snapshot:
-        """The diagram, with these folds open. Not to be called in the middle of a step."""
-        self._tell()
-        if self._other_structure or (self._other and not self._hub.followers):
-            self._redraw_all()
+    async def snapshot(self, unfold: Unfold = NOTHING_UNFOLDED) -> Snapshot:
+        """The diagram, with these folds open."""
+        self._asked = asyncio.get_running_loop().time()
         folds = _folds(unfold)
-        drawing = self._drawings.pop(folds, None) or self._draw(folds)
-        self._drawings[folds] = drawing
-        if len(self._drawings) > _DRAWINGS:
-            del self._drawings[next(iter(self._drawings))]
+        self._look()
+        drawing = self._drawings.get(folds)
+        if drawing is None or drawing.picture.is_outdated or not drawing.picture.is_wired:
+            drawing = await self._draw(folds)
+            self._look()
+        if drawing.picture.is_outdated:
+            # It may have been begun by somebody else, before there was something new to see.
+            drawing = await self._draw(folds)
+            self._look()
         return drawing.snapshot(self._version, self._engine.stats, self._hub.last)
 
-    def dot(self, unfold: Unfold = NOTHING_UNFOLDED) -> str:
+    async def dot(self, unfold: Unfold = NOTHING_UNFOLDED) -> str:
         """The diagram as Graphviz text."""
-        return dot_of(self.snapshot(unfold).graph)
+        snapshot = await self.snapshot(unfold)
+        return await asyncio.to_thread(dot_of, snapshot.graph)
 
     def close(self) -> None:
-        """Nothing is told any more. Twice is fine."""
+        """Nothing is told or drawn any more. Twice is fine."""
         self._forget_problems()
         self._telling.close()
-        self._redrawing.close()
+        self._restructuring.close()
+        for drawn in list(self._drawn.values()):
+            drawn.cancel()
 
     # Telling what steps have changed
 
-    def _stepped(self, step: Step) -> None:
-        self._changed.update(dict.fromkeys(step.changed))
-        # Nodes change in silence, too: a gate opens, and no stage is another than before.
-        self._other = True
+    def _followed(self) -> None:
+        # What they have read may be older than what was told last.
+        self._whole = None
         self._telling.request()
 
-    def _tell(self) -> float:
-        changed, self._changed = self._changed, {}
-        states = dict(self._states(changed))
-        stages = self._engine.stats.total
-        if stages != self._stages:
-            self._stages = stages
-            self._other_structure = True
-        self._show(states, *self._overview())
-        self._names.tidy(self._in_use)
-        if self._hub.followers:
-            self._redrawing.request()
-        return TOLD_EVERY
+    def _stepped(self, step: Step) -> None:
+        if self._drawings or self._drawn:
+            self._changed.update(dict.fromkeys(step.changed))
+        if self._hub.followers or len(self._changed) > GATHERED:
+            self._telling.request()
 
-    def _states(self, changed: Collection[Stage]) -> Iterator[tuple[str, NodeState]]:
-        for stage in changed:
-            if not stage.is_alive:
-                continue
-            if stage.term not in self._names:
-                self._other_structure = True
-            yield self._names.of(stage.term), _state(stage.status)
+    def _tell(self) -> float:
+        began = perf_counter()
+        self._look()
+        self._hub.publish(*self._overview())
+        loop = asyncio.get_running_loop()
+        if self._drawings and not self._hub.followers and loop.time() - self._asked > KEPT_FOR:
+            self._drawings.clear()
+            self._hub.forget()
+        return max(TOLD_EVERY, (perf_counter() - began) / PART_OF_TIME)
+
+    def _look(self) -> None:
+        """Put what has changed into the diagrams, and tell of it."""
+        changed, self._changed = self._changed, {}
+        states = {
+            self._names.of(stage.term): _state(stage.status)
+            for stage in changed
+            if stage.is_alive and stage.term in self._names
+        }
+        restructured = False
+        for drawing in self._drawings.values():
+            restructured |= drawing.refresh(changed, states)
+        if restructured:
+            self._version += 1
+            self._restructuring.request()
+        if states:
+            self._hub.publish(StatesChanged(states))
+
+    def _tell_structure(self) -> float:
+        if self._told_version != self._version:
+            self._told_version = self._version
+            for folds in [f for f, kept in self._drawings.items() if kept.picture.is_outdated]:
+                del self._drawings[folds]
+            if not self._drawn:
+                self._names.tidy(self._in_use)
+            self._hub.publish(StructureChanged(self._version))
+        took, self._took = self._took, 0.0
+        return max(TOLD_EVERY, took / PART_OF_TIME)
 
     def _overview(self) -> Iterator[OverviewChanged]:
         """The whole, if it is otherwise than it was told last."""
@@ -206,52 +230,38 @@ class PipelineFeed:
             self._whole = now
             yield now
 
-    def _show(self, states: Mapping[str, NodeState], *more: Event) -> None:
-        """Put states into the drawings, and tell of them."""
-        if states:
-            for drawing in self._drawings.values():
-                drawing.show(states)
-            more = (StatesChanged(states), *more)
-        self._hub.publish(*more)
-
     # Drawing
 
-    def _draw(self, folds: _Folds) -> _Drawing:
-        engine, drawn = self._engine, set[Hashable]()
+    async def _draw(self, folds: _Folds) -> _Drawing:
+        """Draw the pipeline, once for all who ask meanwhile."""
+        drawn = self._drawn.get(folds)
+        if drawn is None:
+            drawn = self._drawn[folds] = asyncio.create_task(self._make(folds))
+            drawn.add_done_callback(lambda _: self._drawn.pop(folds))
+        # Who goes away must not take it from the others.
+        return await asyncio.shield(drawn)
 
-        def name(term: Hashable) -> str:
-            drawn.add(term)
-            return self._names.of(term)
-
-        with paused_collector():
-            graph = graph_of(engine.pipeline, engine.live, unfold=_unfold(folds), name=name)
-        return _Drawing(graph, drawn)
-
-    def _redraw(self) -> float:
-        if not self._other or not self._hub.followers:
-            return TOLD_EVERY
+    async def _make(self, folds: _Folds) -> _Drawing:
         began = perf_counter()
-        self._redraw_all()
-        return max(TOLD_EVERY, (perf_counter() - began) / PART_OF_TIME)
-
-    def _redraw_all(self) -> None:
-        """Draw everything again, and report the differences."""
-        self._other = self._other_structure = False
-        states: dict[str, NodeState] = {}
-        restructured = False
-        for folds, old in list(self._drawings.items()):
-            new = self._drawings[folds] = self._draw(folds)
-            states.update(new.states_unlike(old))
-            restructured = restructured or not new.has_structure_of(old)
-        if restructured:
-            self._version += 1
-            self._hub.publish(StructureChanged(self._version))
-        self._show(states)
+        engine, names = self._engine, self._names
+        work = picture_of(engine.pipeline, engine.live, unfold=_unfold(folds), name=names.of)
+        with engine.steps_held():
+            drawing = _Drawing(await in_slices(work, seconds=self._slice))
+        # From now on it is kept up to date: its edges do not change.
+        self._drawings.pop(folds, None)
+        self._drawings[folds] = drawing
+        if len(self._drawings) > _DRAWINGS:
+            del self._drawings[next(iter(self._drawings))]
+        if len(drawing.picture.terms) > LARGE:
+            await asyncio.to_thread(drawing.picture.wire)
+        else:
+            drawing.picture.wire()
+        self._took += perf_counter() - began
+        return drawing
 
     def _in_use(self) -> Iterator[Hashable]:
-        yield from self._engine.live.nodes
         for drawing in self._drawings.values():
-            yield from drawing.terms
+            yield from drawing.picture.terms
 
 
 def _folds(unfold: Unfold) -> _Folds:
@@ -277,25 +287,3 @@ def _state_of(node: GraphNode) -> NodeState | None:
     if node.state is None:
         return None
     return NodeState(node.state, node.update, node.job_id, node.failure, node.failed_inside)
-
-
-def _with_state(node: GraphNode, state: NodeState) -> GraphNode:
-    link = None if state.job_id is None else job_page(state.job_id)
-    return replace(
-        node,
-        state=state.state,
-        update=state.update,
-        job_id=state.job_id,
-        failure=state.failure,
-        failed_inside=state.failed_inside,
-        link=link,
-    )
-
-
-def _same_box(one: GraphNode, other: GraphNode) -> bool:
-    return (one.kind, one.label, one.group, one.fold) == (
-        other.kind,
-        other.label,
-        other.group,
-        other.fold,
-    )

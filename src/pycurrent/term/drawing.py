@@ -17,7 +17,7 @@ from pycurrent.term.graph_data import (
 )
 from pycurrent.term.hidden import Hidden
 from pycurrent.term.shape import Term
-from pycurrent.term.state import Status
+from pycurrent.term.state import State, Status
 from pycurrent.term.wiring import Wiring
 
 
@@ -40,6 +40,11 @@ class Drawing:
     nodes: list[GraphNode] = field(default_factory=list)
     # Of the boxes, in the same order.
     owners: list[Term] = field(default_factory=list)
+    # The places of the boxes by their owners, but those of functions that failed.
+    places: dict[Term, int] = field(default_factory=dict)
+    functions: dict[Term, int] = field(default_factory=dict)
+    # The places of those that were drawn as failed.
+    failed: list[int] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     # The ids of the boxes, and the groups that the bundles were made in, by their vertices.
     ids: dict[int, str] = field(default_factory=dict)
@@ -81,6 +86,10 @@ class Drawing:
         self._put(node, owner)
 
     def _put(self, node: GraphNode, owner: Term) -> None:
+        places = self.functions if node.kind is NodeKind.FUNCTION else self.places
+        places[owner] = len(self.nodes)
+        if node.state is State.FAILED:
+            self.failed.append(len(self.nodes))
         self.nodes.append(node)
         self.owners.append(owner)
 

@@ -54,9 +54,8 @@ class Picture:
         self._links = live.account.links
         self._is_outdated = False
         self._hidden = Hidden(walk.drawn, drawing.folds)
-        # The boxes of stages, folds and so on, and the functions that failed, by their terms.
-        self._places: dict[Term, int] = {}
-        self._functions: dict[Term, int] = {}
+        self._places = drawing.places
+        self._functions = drawing.functions
         # What has been seen, to be compared by identity.
         self._nodes: dict[Term, Node | None] = {}
         self._absents: dict[Node, Absent | None] = {}
@@ -245,13 +244,6 @@ class Picture:
 
     def note(self) -> Iterator[None]:
         """Note all that was seen. Called once; stops now and then."""
-        for place, (node, term) in enumerate(
-            zip(self._drawing.nodes, self._drawing.owners, strict=True)
-        ):
-            if node.kind is NodeKind.FUNCTION:
-                self._functions[term] = place
-            else:
-                self._places[term] = place
         for number, term in enumerate(self._walk.drawn, 1):
             found = self._nodes[term] = self._live.nodes.get(term)
             match term.shape:
@@ -280,12 +272,11 @@ class Picture:
             self._failed[stage] = stage.absent
 
     def _drawn_failures(self) -> Iterator[Stage]:
-        for place in self._places.values():
-            if self._drawing.nodes[place].state is State.FAILED:
-                node = self._nodes[self._drawing.owners[place]]
-                found = node.decision if isinstance(node, BindResult) else node
-                if isinstance(found, Stage):
-                    yield found
+        for place in self._drawing.failed:
+            node = self._nodes[self._drawing.owners[place]]
+            found = node.decision if isinstance(node, BindResult) else node
+            if isinstance(found, Stage):
+                yield found
 
     def _note(self, term: Term, node: Node) -> None:
         shape, place = term.shape, self._places.get(term)

@@ -30,6 +30,8 @@ from pycurrent.term.wiring import NOTHING
 
 _STEPS = 100
 """How many steps are made at once: they take about a millisecond."""
+_ITEMS = 10
+"""How many items of a list a step takes in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +284,7 @@ class Walk:
             return
         inner = _Place(group)
         items = items_in_order(listing)
-        self._steps.append((partial(self._end_items, items), term, place))
+        self._steps.append((partial(self._end_items, items, []), term, place))
         self._steps.extend((self._item, item, inner) for item in reversed(items))
 
     def _item(self, item: Item, place: _Place) -> None:
@@ -301,14 +303,19 @@ class Walk:
         if part is not None:
             self._steps.append((self._visit, part, place))
 
-    def _end_items(self, items: Sequence[Item], term: Term, place: _Place) -> None:
-        outcomes: list[int] = []
-        for item in items:
+    def _end_items(
+        self, items: Sequence[Item], outcomes: list[int], term: Term, place: _Place
+    ) -> None:
+        """Take in the outcomes of some of the items, and then of the others."""
+        for item in items[len(outcomes) : len(outcomes) + _ITEMS]:
             part = part_of(item)
             origin = self._vertex(item.owner)  # type: ignore[arg-type]
             outcome = origin if part is None else self._vertex(part)
             outcomes.append(self._after(outcome, origin, place))
-        self._vertices[term] = self._drawing.bundle(outcomes, place.group)
+        if len(outcomes) < len(items):
+            self._steps.append((partial(self._end_items, items, outcomes), term, place))
+        else:
+            self._vertices[term] = self._drawing.bundle(outcomes, place.group)
 
     def _example(self, term: Term, place: _Place, group: str) -> None:
         """Draw what would be done for each item."""

@@ -54,7 +54,7 @@ async def pipeline(
     request: Request, service: ServiceOf, encoders: EncodersOf, unfold: Unfolded
 ) -> Response:
     """The diagram as data. The ids of boxes hold for as long as the engine runs."""
-    snapshot = service.pipeline.snapshot(unfold)
+    snapshot = await service.pipeline.snapshot(unfold)
     body = encoders.snapshots.plain(snapshot)
     headers = {"Vary": "Accept-Encoding"}
     if len(body) > _LARGE and takes_gzip(request.headers):
@@ -70,5 +70,5 @@ async def pipeline(
 )
 async def pipeline_dot(service: ServiceOf, unfold: Unfolded) -> Response:
     """The diagram as Graphviz text."""
-    text = sendable(service.pipeline.dot(unfold))
+    text = sendable(await service.pipeline.dot(unfold))
     return Response(text, media_type="text/vnd.graphviz")

@@ -87,7 +87,7 @@ def add_pipeline_page(app: FastAPI) -> None:
 
 async def _pipeline(request: Request, service: ServiceOf) -> Response:
     wanted = Wanted.of(request)
-    graph = service.pipeline.snapshot(wanted.folds()).graph
+    graph = (await service.pipeline.snapshot(wanted.folds())).graph
     nodes = sorted(_matching(graph, wanted), key=_concern)
     first = (max(1, wanted.page) - 1) * PER_PAGE
     shown = nodes[first : first + PER_PAGE]

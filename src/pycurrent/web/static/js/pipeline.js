@@ -152,7 +152,10 @@ class Page {
       this.hidden.all = counts.failed ?? 0;
       if (this.tree !== null) this.refresh();
     });
-    live.on("structure", () => this.reload());
+    live.on("structure", ({ version }) => {
+      // It may have been read already, before that was told.
+      if (this.tree === null || this.tree.version < version) this.reload();
+    });
     live.on("reset", () => this.reload());
     window.addEventListener("resize", () => this.fill());
     document.addEventListener("click", (event) => this.pickFromHeader(event));
