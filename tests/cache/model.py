@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from pycurrent.engine import Priority
+from pycurrent.engine import Urgency
 from pycurrent.term import Active, Activity, Failed, Ok, Output
 
 
@@ -46,7 +46,7 @@ class Memory:
 @dataclass
 class Running:
     target: str | None
-    priority: Priority
+    urgency: Urgency
     begun: bool = True
     """Whether nobody has to confirm it any more."""
     before: Memory | None = None
@@ -207,8 +207,8 @@ class Model:
             before = replace(self.memory) if self.memory.fresh else None
             self.memory = self.memory if self.latched else None
         self._go_stale()
-        priority = Priority.HIGH if self.memory is None else Priority.LOW
-        self.run = Running(target, priority, begun=not self.guarded, before=before)
+        urgency = Urgency.HIGH if self.memory is None else Urgency.LOW
+        self.run = Running(target, urgency, begun=not self.guarded, before=before)
         self.started += self.run.begun
 
     def _abandon(self) -> None:

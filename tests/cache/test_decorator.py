@@ -167,7 +167,7 @@ async def test_schedule_and_auto_cancel_are_passed_on(engine: OpenEngine) -> Non
 
 def test_what_cant_be_a_builder_is_refused_where_it_is_written() -> None:
     """The message names the builder and says what to do."""
-    with pytest.raises(UsageError, match=r"'x'.*pool and timeout need a level"):
+    with pytest.raises(UsageError, match=r"'x'.*pool, timeout and priority need a level"):
         builder("x", pool=Pool("p", 1))
     with pytest.raises(UsageError, match=r"'x'.*job, key"):
 

@@ -1,13 +1,14 @@
 """Runs by the thousand: the loop goes on while they are started, and while they are given up."""
 
+import asyncio
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
-from pycurrent import Config, Current, Level, Var, all, builder
+from pycurrent import Config, Current, Level, Pool, Var, all, builder, constant
 from pycurrent.cache import Cache
-from pycurrent.engine import Job
-from pycurrent.store import JobEnd
+from pycurrent.engine import DrivenJob, Job
+from pycurrent.store import Database, JobEnd
 from pycurrent.testing import Harness
 
 MANY = 450
@@ -77,3 +78,42 @@ async def test_many_runs_are_given_up_by_and_by(tmp_path: Path) -> None:
 def growth(counts: list[int]) -> list[int]:
     """By how much each is more than the one before."""
     return [after - before for before, after in pairwise(counts)]
+
+
+async def test_jobs_that_wait_have_no_tasks_and_end_without_any(tmp_path: Path) -> None:
+    """Whether they wait for a pool or for a person, and whoever gives them up."""
+    pool = Pool("p", 1)
+    wanted = Var("wanted", True)
+
+    @builder("queued", level=Level.HARMLESS, pool=pool, auto_cancel=True)
+    async def queued(job: Job, part: int) -> None:
+        await asyncio.Event().wait()
+
+    def all_of_them() -> Current[object]:
+        return all([stage(part) for part in range(MANY) for stage in (queued, deploy)])
+
+    def pipeline() -> Current[object]:
+        return wanted.get().bind(lambda yes: all_of_them() if yes else constant(None))
+
+    config = Config(confirm=Level.DANGEROUS)
+    before = len(asyncio.all_tasks())
+    async with Harness(pipeline, state_dir=tmp_path, config=config) as h:
+        await h.settle()
+        assert (len(pool.waiting), h.stats.waiting_for_confirmation) == (MANY - 1, MANY)
+        assert len(asyncio.all_tasks()) < before + 20
+        job = h.find("queued 7")
+        job.cancel("not this one")
+        assert "Job failed: Cancelled: not this one" in h.log("queued 7")
+        assert len(pool.waiting) == MANY - 2
+        wanted.set(False)
+        await h.settle()
+        assert (pool.waiting, pool.used, len(h.jobs)) == ([], 0, 0)
+        store = h.engine.opened.store
+        ends = Counter(record.ended for record in store.history(ends=[*JobEnd], limit=3 * MANY))
+        assert ends == {JobEnd.SUPERSEDED: 2 * MANY - 1, JobEnd.CANCELLED: 1}
+        wanted.set(True)
+        await h.settle()
+        waiting = [job.id for job in pool.waiting if isinstance(job, DrivenJob)]
+    assert (pool.waiting, pool.used) == ([], 0)
+    with Database.open(tmp_path / "db" / "pycurrent.db") as store:
+        assert {store.job(job_id).ended for job_id in waiting} == {JobEnd.INTERRUPTED}  # type: ignore[union-attr]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pycurrent.cache import Builder, Publisher
-from pycurrent.engine import Config, Job, Level, Pool
+from pycurrent.engine import Config, Job, Level, Limits, Pool
 from pycurrent.term import Active, Activity, Current, Ok, Var, all, component, constant
 from pycurrent.testing import Harness
 
@@ -264,10 +264,55 @@ async def test_what_a_stage_wants_instead_takes_its_place(engine: OpenEngine) ->
         first.set("a3")
         await h.settle()
         assert [job.description for job in pool.waiting] == ["fetch b1", "fetch a3"]
-        pool._release()
+        pool.give_back()
         await h.settle()
         assert begun == ["b1", "a3"]
         assert pool.used == 0
+
+
+class Ranked(Builder[str, None]):
+    """Has a priority if its key says so."""
+
+    id = "ranked"
+
+    def __init__(self, pool: Pool, begun: list[str]) -> None:
+        self.pool = pool
+        self.begun = begun
+
+    def started_with(self, key: str) -> Limits:
+        return Limits(Level.HARMLESS, self.pool, priority=key.count("!"))
+
+    async def build(self, job: Job, key: str) -> None:
+        self.begun.append(key)
+
+
+async def test_a_place_is_passed_on_to_a_job_of_another_priority(engine: OpenEngine) -> None:
+    """Among the jobs of its own priority it stands where the old one would."""
+    pool = Pool("p", 1)
+    pool.used = 1
+    op = Ranked(pool, [])
+    keys = {key: Var(key, key) for key in "abcd"}
+
+    def pipeline() -> Current[Any]:
+        return all([component("x", op.get, key.get()) for key in keys.values()])
+
+    async with engine(pipeline) as h:
+        for change, order in (
+            ("d!", "a b c d"),
+            ("b!", "d! a b c"),
+            ("b+", "b! d! a c"),
+            ("d!!", "d! a b+ c"),
+            ("", "d!! a b+ c"),
+        ):
+            await h.settle()
+            assert [job.description for job in pool.waiting] == [
+                f"ranked {k}" for k in order.split()
+            ]
+            if change:
+                keys[change[0]].set(change)
+        pool.give_back()
+        await h.settle()
+        assert (op.begun, pool.used) == (["d!!", "a", "b+", "c"], 0)
 
 
 async def test_each_stage_has_a_place_of_its_own(engine: OpenEngine) -> None:
@@ -286,7 +331,7 @@ async def test_each_stage_has_a_place_of_its_own(engine: OpenEngine) -> None:
         third.set("c2")
         await h.settle()
         assert [job.description for job in pool.waiting] == ["fetch a2", "fetch b1", "fetch c2"]
-        pool._release()
+        pool.give_back()
         await h.settle()
 
 
@@ -306,7 +351,7 @@ async def test_a_place_is_passed_on_once(engine: OpenEngine) -> None:
         await h.settle()
         values["a"].set(2)
         await h.settle()
-        op.pool._release()
+        op.pool.give_back()
         await h.settle()
         assert op.begun == ["a"]
         values["a"].set(3)
@@ -331,7 +376,7 @@ async def test_a_run_that_others_still_need_keeps_its_place(engine: OpenEngine) 
         first.set("a2")
         await h.settle()
         assert [job.description for job in pool.waiting] == ["fetch b1", "fetch c1", "fetch a2"]
-        pool._release()
+        pool.give_back()
         await h.settle()
 
 

@@ -195,7 +195,7 @@ class Instances(RuleBasedStateMachine):
             [self.model.run.target] if self.model.run is not None and self.is_at_work else []
         )
         if self.model.run is not None and self.is_at_work:
-            assert self.shop.work.job.priority is self.model.run.priority
+            assert self.shop.work.job.urgency is self.model.run.urgency
         self.check_history()
 
     def check_instances(self) -> None:

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, assert_type
 
 import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pycurrent.cache import Schedule
-from pycurrent.engine import Config, Job, Level, Pool, Priority
-from pycurrent.engine.pool import Resources, Tickets
+from pycurrent.cache import Schedule, builder
+from pycurrent.engine import Config, Job, Level, Pool, Urgency
+from pycurrent.engine.pool import Place, Resources, Tickets
 from pycurrent.errors import UsageError
 from pycurrent.term import Current, Failed, Failure, Ok, Stats, Var, all, constant
 from pycurrent.testing import Harness
@@ -84,7 +86,7 @@ async def test_a_first_result_comes_before_a_refresh(tmp_path: Path) -> None:
             await h.settle()
         gate.begun.clear()
         await h.advance(SECOND)
-        assert [job.priority for job in pool.waiting] == [Priority.LOW]
+        assert [job.urgency for job in pool.waiting] == [Urgency.LOW]
         more.set(True)
         await h.settle()
         assert [job.description for job in pool.waiting] == ["do new1", "do new2", "do old2"]
@@ -211,7 +213,7 @@ async def test_a_custom_pool_gets_and_gives_back_its_resources(tmp_path: Path) -
 
     @asynccontextmanager
     async def worker(job: Job) -> AsyncIterator[None]:
-        events.append(f"asked by {job.description}, {job.priority.value}")
+        events.append(f"asked by {job.description}, {job.urgency.value}")
         await go.wait()
         try:
             yield
@@ -428,7 +430,8 @@ class Waiting:
 
     description: str
     tickets: Tickets = field(default_factory=Tickets)
-    priority: Priority = Priority.HIGH
+    priority: int = 0
+    urgency: Urgency = Urgency.HIGH
     has_begun: bool = False
 
     async def hold(self, pool: Pool, served: list[str]) -> None:
@@ -487,3 +490,164 @@ async def test_a_resource_is_given_back_even_if_that_is_cancelled() -> None:
     giving_back.cancel()
     await asyncio.wait([giving_back])
     assert (got_back, log) == (["a"], [])
+
+
+@dataclass(eq=False)
+class Queued:
+    """A job in the queue of a pool, whose work may have begun, as the model sees it."""
+
+    description: str
+    priority: int
+    urgency: Urgency
+    tickets: Tickets
+    has_begun: bool
+    at: int
+    """When it, or the one whose place it has got, came to the queue."""
+    place: Place | None = None
+    served: bool = False
+
+    def granted(self) -> bool:
+        self.served = True
+        return True
+
+    @property
+    def order(self) -> tuple[int, bool, int]:
+        return -self.priority, self.urgency is Urgency.LOW, self.at
+
+
+class PoolMachine(RuleBasedStateMachine):
+    """A pool of one resource that is taken, against a sorted list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = Pool("p", 1)
+        assert self.pool.take()
+        self.queue: list[Queued] = []
+        self.came = 0
+
+    @rule(
+        priority=st.integers(-2, 2),
+        urgency=st.sampled_from(Urgency),
+        has_begun=st.booleans(),
+    )
+    def come(self, priority: int, urgency: Urgency, has_begun: bool) -> None:
+        self.came += 1
+        self._enter(Queued(f"{self.came}", priority, urgency, Tickets(), has_begun, self.came))
+
+    def _enter(self, job: Queued) -> None:
+        job.place = self.pool.queue(job, job.priority, job.granted)
+        self.queue.append(job)
+        self.queue.sort(key=lambda job: job.order)
+
+    @precondition(lambda self: self.queue)
+    @rule(which=st.integers(0, 100))
+    def leave(self, which: int) -> None:
+        job = self.queue.pop(which % len(self.queue))
+        assert job.place is not None
+        for _twice in range(2):
+            self.pool.leave(job.place)
+
+    @precondition(lambda self: any(not job.has_begun for job in self.queue))
+    @rule(which=st.integers(0, 100), priority=st.integers(-2, 2))
+    def replace(self, which: int, priority: int) -> None:
+        """By a job of any priority: among those of its own it stands where the old one would."""
+        waiting = [job for job in self.queue if not job.has_begun]
+        old = waiting[which % len(waiting)]
+        self.queue.remove(old)
+        assert old.place is not None
+        self.pool.leave(old.place)
+        new = Queued(f"{old.description}'", priority, old.urgency, old.tickets, False, old.at)
+        self._enter(new)
+
+    @precondition(lambda self: self.queue)
+    @rule()
+    def give_back(self) -> None:
+        first = self.queue.pop(0)
+        self.pool.give_back()
+        assert first.served
+
+    @invariant()
+    def is_as_the_model(self) -> None:
+        assert self.pool.waiting == self.queue
+        assert [self.pool.place(job) for job in self.queue] == [*range(1, len(self.queue) + 1)]
+        assert (self.pool.used, self.pool.free) == (1, False)
+        assert not any(job.served for job in self.queue)
+
+
+TestPoolAgainstAModel = PoolMachine.TestCase
+TestPoolAgainstAModel.__doc__ = "By priority, then those that are waited for, then who came first."
+
+
+async def test_the_highest_priority_is_served_first(tmp_path: Path) -> None:
+    """Whether the engine starts the job or its own work does, and whoever came before."""
+    pool = Pool("p", 1)
+    order: list[str] = []
+    go = asyncio.Event()
+
+    @builder("first", level=Level.HARMLESS, pool=pool)
+    async def first(job: Job, name: str) -> None:
+        await go.wait()
+
+    @builder("urgent", level=Level.HARMLESS, pool=pool, priority=5)
+    async def urgent(job: Job, name: str) -> None:
+        order.append(name)
+
+    async def by_itself(job: Job) -> None:
+        priority = int(job.description.removeprefix("do "))
+        await job.start(level=Level.HARMLESS, pool=pool, priority=priority)
+        assert job.priority == priority
+        order.append(job.description)
+
+    def pipeline() -> Current[Any]:
+        named = [do(by_itself, key) for key in ("-1", "0", "7")]
+        return all([first("holds it"), *named, urgent("urgent")])
+
+    async with Harness(pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+        go.set()
+        await h.settle()
+        assert order == ["do 7", "urgent", "do 0", "do -1"]
+
+
+async def test_a_resource_may_be_waited_for_at_another_priority(tmp_path: Path) -> None:
+    """Without one, the job's own counts."""
+    pool = Pool("p", 1)
+    order: list[str] = []
+    go = asyncio.Event()
+
+    async def work(job: Job) -> None:
+        kind = job.description.removeprefix("do ")
+        await job.start(level=Level.HARMLESS, priority=3 if kind == "own" else 0)
+        more = {"given": 4, "low": -1}.get(kind)
+        async with job.use_pool(pool, priority=more):
+            order.append(kind)
+            await go.wait()
+
+    keys = ["first", "low", "plain", "own", "given"]
+    async with Harness(lambda: all([do(work, k) for k in keys]), state_dir=tmp_path) as h:
+        await h.settle()
+        go.set()
+        await h.settle()
+        assert order == ["first", "given", "own", "plain", "low"]
+
+
+@pytest.mark.parametrize("wrong", [True, 1.5, "high", None])
+async def test_a_priority_is_a_whole_number(tmp_path: Path, wrong: Any) -> None:
+    """Refused where it enters, in the author's words."""
+    with pytest.raises(UsageError, match=r"builder 'x': priority= takes a whole number, not"):
+        builder("x", level=Level.HARMLESS, priority=wrong)
+
+    async def starts(job: Job) -> None:
+        await job.start(level=Level.HARMLESS, priority=wrong)
+
+    async def holds(job: Job) -> None:
+        await start(job)
+        other: Any = "high" if wrong is None else wrong
+        async with job.use_pool(Pool("p", 1), priority=other):
+            pass
+
+    for work, call in ((starts, "job.start"), (holds, "job.use_pool")):
+        async with Harness(lambda work=work: do(work), state_dir=tmp_path / call) as h:  # type: ignore[misc]
+            await h.settle()
+            assert isinstance(h.output, Failed)
+            assert h.output.message.startswith(f"{call}: priority= takes a whole number, not ")

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
@@ -25,10 +26,11 @@ from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.states import Abandoned, Demand, Result, Run, end_of
 from pycurrent.cache.stopping import see_off
 from pycurrent.engine.driven_job import DrivenJob, JobState
-from pycurrent.engine.job_run import run_job
+from pycurrent.engine.job_run import end_unbegun, run_job
+from pycurrent.engine.limits import Limits
 from pycurrent.engine.logrules import Explanation
 from pycurrent.engine.open_engine import OpenEngine
-from pycurrent.engine.pool import Priority, Tickets
+from pycurrent.engine.pool import CustomPool, Tickets, Urgency
 from pycurrent.engine.tasks import leave_alone
 from pycurrent.errors import WrongKind
 from pycurrent.store import JobEnd, JobRecord, LastResult
@@ -64,6 +66,7 @@ class Cache:
         self._left: deque[Instance] = deque()
         """Touched before, and put off to the next step."""
         self._to_launch: list[tuple[Instance, Run]] = []
+        self._is_closing = False
         self._tasks: dict[asyncio.Task[None], tuple[Instance, Run]] = {}
         self._making: dict[str, Instance] = {}
         """By the ids of the jobs that have not ended, the oldest first."""
@@ -210,11 +213,11 @@ class Cache:
         description: str,
         cause: Cause,
         *,
-        priority: Priority,
+        urgency: Urgency,
         changed: Callable[[DrivenJob], None],
         tickets: Tickets | None,
     ) -> DrivenJob:
-        return new_job(self.engine, op, description, cause, priority, changed, tickets)
+        return new_job(self.engine, op, description, cause, urgency, changed, tickets)
 
     def use_job(self, instance: Instance, job_id: str) -> None:
         self.engine.use_job(job_id, instance)
@@ -267,11 +270,53 @@ class Cache:
 
     def _launch(self) -> None:
         launching, self._to_launch = self._to_launch, []
-        loop = asyncio.get_running_loop()
+        context = copy_context()
         for instance, run in launching:
-            task = loop.create_task(self._drive(instance, run), name=run.job.id)
-            self._tasks[task] = instance, run
-            task.add_done_callback(self._ended)
+            run.context = context
+            if (limits := self._limits(instance, run)) is None:
+                self._begin(instance, run)
+            else:
+                # Soon, as tasks begin: among those that are launched together nobody comes first
+                # who was launched last.
+                self.engine.loop.call_soon(self._set_off, instance, run, limits)
+
+    def _set_off(self, instance: Instance, run: Run, limits: Limits) -> None:
+        """Start a run without a task that waits for that."""
+        if run.job.stopped is not None:
+            self._waited(run.job)
+        elif run.job.set_off(limits, self._waited):
+            self._begin(instance, run)
+
+    def _limits(self, instance: Instance, run: Run) -> Limits | None:
+        """The limits within which a run can be started without a task that waits for that."""
+        if self.engine.leftovers:
+            return None
+        try:
+            limits = run.operation.started_with(instance.key.value)
+        except Exception:
+            return None  # Raised again in the job, whose failure it is.
+        return None if limits is None or isinstance(limits.pool, CustomPool) else limits
+
+    def _waited(self, job: DrivenJob) -> None:
+        """A job that was set off waits no longer: its work may begin, or it was told to end."""
+        instance = self._making[job.id]
+        run = instance.run
+        assert run is not None
+        if job.stopped is not None and job.holds_nothing:
+            self._end(instance, run, end_unbegun(job))
+            return
+        if self._is_closing:
+            instance.abandon(run, Abandoned.STOPPING)
+        self._begin(instance, run)
+
+    def _begin(self, instance: Instance, run: Run) -> None:
+        """Have a task do the work of a run."""
+        work = self._drive(instance, run)
+        # What one job sets in its context is not to be seen by others.
+        context = None if run.context is None else run.context.copy()
+        task = self.engine.loop.create_task(work, name=run.job.id, context=context)
+        self._tasks[task] = instance, run
+        task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
@@ -284,12 +329,21 @@ class Cache:
 
         async def work() -> tuple[Any, str]:
             await self.engine.leftovers.end_of(op_type.id, instance.key.digest, job.log)
+            limits = None
+            if not job.has_begun:
+                limits = run.operation.started_with(instance.key.value)
             key, value = op_type.given_key(instance.key), op_type.given_value(run.target)
+            if limits is not None:
+                await limits.start(job)
             outcome = await run.operation.work(job, key, value)
             # Within the job, so that a value that can't be stored is seen in its log.
             return op_type.taken(outcome)
 
-        outcome = await run_job(job, work, self._explain)
+        self._end(instance, run, await run_job(job, work, self._explain))
+
+    def _end(self, instance: Instance, run: Run, outcome: Ok[tuple[Any, str]] | Failed) -> None:
+        """A job has ended: record how, and say so."""
+        job = run.job
         del self._making[job.id]
         self.job_changed(job)
         end = end_of(run, outcome)
@@ -321,12 +375,18 @@ class Cache:
 
         A job that does not end is left alone, and is in `OpenEngine.left_alone`.
         """
-        for instance in list(self._making.values()):
+        self._is_closing = True
+        self._launch()
+        # Those that wait came last: the places that the others leave are for nobody any more.
+        for number, instance in enumerate(reversed(list(self._making.values())), 1):
             run = instance.run
             # A job that a person has cancelled stays so.
             if run is not None and run.job.cancelled is None:
                 instance.abandon(run, Abandoned.STOPPING)
-        self._launch()
+            if number % _AT_ONCE == 0:
+                self.engine.commits.commit()
+                await asyncio.sleep(0)
+        await asyncio.sleep(0)  # Those that were launched just now end without a task.
         jobs = {task: run.job for task, (_, run) in self._tasks.items()}
         for task in await see_off(jobs, self.engine.stop_grace):
             instance, run = self._tasks.pop(task)

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 from pycurrent.cache.operation import Builder, Publisher
 from pycurrent.cache.operation_type import AnyOperation
 from pycurrent.cache.schedule import Schedule
-from pycurrent.engine.arguments import check_level, check_pool, check_timeout
+from pycurrent.engine.arguments import check_level, check_pool, check_priority, check_timeout
 from pycurrent.engine.job import Job
 from pycurrent.engine.level import Level
+from pycurrent.engine.limits import Limits
 from pycurrent.engine.pool import AnyPool
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import Current, Primitive, called, component, shown
@@ -30,6 +31,7 @@ def builder(
     level: Level | None = None,
     pool: AnyPool | None = None,
     timeout: timedelta | float | None = None,
+    priority: int = 0,
     auto_cancel: bool = False,
     schedule: Schedule | None = None,
     label: str | None = None,
@@ -38,7 +40,8 @@ def builder(
 
     The arguments, currents or plain values, are the key; the annotations give the types of key
     and value. With a `level` the job is started before the function is called; without one the
-    function awaits `job.start` itself. `label` may show the parameters; by default it is the
+    function awaits `job.start` itself. Of the jobs that wait for the `pool` those of the highest
+    `priority` come first. `label` may show the parameters; by default it is the
     id and all of them.
 
     Use it for what is made: it runs once for the same key, and not again if an earlier key comes
@@ -48,7 +51,9 @@ def builder(
         async def frob(job: Job, key: str) -> str:
             return await job.check_output(["frob", key])
     """
-    form = _Form("builder", id, level, pool, timeout, schedule, label, auto_cancel, latched=False)
+    form = _Form(
+        "builder", id, level, pool, timeout, priority, schedule, label, auto_cancel, latched=False
+    )
     return form.decorate
 
 
@@ -58,6 +63,7 @@ def publisher(
     level: Level | None = None,
     pool: AnyPool | None = None,
     timeout: timedelta | float | None = None,
+    priority: int = 0,
     auto_cancel: bool = False,
     latched: bool = False,
     schedule: Schedule | None = None,
@@ -76,7 +82,9 @@ def publisher(
 
         deploy("production", version=tested)
     """
-    form = _Form("publisher", id, level, pool, timeout, schedule, label, auto_cancel, latched)
+    form = _Form(
+        "publisher", id, level, pool, timeout, priority, schedule, label, auto_cancel, latched
+    )
     return form.decorate
 
 
@@ -89,6 +97,7 @@ class _Form:
     level: Level | None
     pool: AnyPool | None
     timeout: timedelta | float | None
+    priority: int
     schedule: Schedule | None
     label: str | None
     auto_cancel: bool
@@ -103,6 +112,7 @@ class _Form:
         check_level(self.level, name)
         check_pool(self.pool, name)
         check_timeout(self.timeout, name)
+        check_priority(self.priority, name)
         if self.schedule is not None and not isinstance(self.schedule, Schedule):
             raise WrongKind(
                 f"{name}: schedule= takes a Schedule, not {shown(self.schedule)}: write"
@@ -114,8 +124,9 @@ class _Form:
             if not isinstance(getattr(self, option), bool):
                 value = shown(getattr(self, option))
                 raise WrongKind(f"{name}: {option}= takes True or False, not {value}")
-        if self.level is None and (self.pool is not None or self.timeout is not None):
-            raise UsageError(f"{name}: pool and timeout need a level; or call job.start")
+        given = (self.pool, self.timeout, self.priority)
+        if self.level is None and given != (None, None, 0):
+            raise UsageError(f"{name}: pool, timeout and priority need a level; or call job.start")
 
     @property
     def name(self) -> str:
@@ -128,9 +139,12 @@ class _Form:
             return f"{called(given)}: {self.kind} needs an id: write {write} above the function"
         return f'{self.kind} takes an id, a text, not {shown(given)}: @{self.kind}("frob")'
 
-    async def begin(self, job: Job) -> None:
-        if self.level is not None:
-            await job.start(level=self.level, pool=self.pool, timeout=self.timeout)
+    @property
+    def limits(self) -> Limits | None:
+        """The limits within which its jobs are started; None if the function starts them."""
+        if self.level is None:
+            return None
+        return Limits(self.level, self.pool, self.timeout, self.priority)
 
     def decorate(self, fn: Function[V]) -> Callable[..., Current[V]]:
         signature = _signature(self, fn)
@@ -156,7 +170,6 @@ def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> An
     values = [parameter for parameter in parameters if parameter.kind is _AFTER_STAR]
 
     async def work(self: Any, job: Job, key: Any, value: Any = None) -> V:
-        await form.begin(job)
         given = _unpack(value, len(values)) if values else ()
         named = {parameter.name: part for parameter, part in zip(values, given, strict=True)}
         return await fn(job, *_unpack(key, len(keys)), **named)
@@ -165,6 +178,7 @@ def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> An
         given = _unpack(value, len(values)) if values else ()
         return " ".join([form.id, *map(str, _unpack(key, len(keys))), *map(str, given)])
 
+    limits = form.limits
     types = (
         _type_of(keys),
         _type_of(values) if values else None,
@@ -179,6 +193,7 @@ def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> An
         "latched": form.latched,
         "publish" if values else "build": work,
         "describe": describe,
+        "started_with": lambda self, key: limits,
         "types": classmethod(lambda cls: types),
     }
     bases: tuple[type, ...] = (Publisher,) if values else (Builder,)

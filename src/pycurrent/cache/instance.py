@@ -59,7 +59,7 @@ from pycurrent.cache.states import (
 )
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.machine import Blame, blame
-from pycurrent.engine.pool import Priority, Tickets
+from pycurrent.engine.pool import Tickets, Urgency
 from pycurrent.engine.step import JobHandle
 from pycurrent.store import JobEnd, LastResult
 from pycurrent.term import Failed, FailureKind, Metadata, Ok, Output
@@ -165,12 +165,12 @@ class Instance:
     def update(self) -> bool:
         """Do what the state and the users ask for: see the table above. After a step.
 
-        Returns True if a run was started or given up.
+        Returns True if that took long, as the start and the end of a run do.
         """
         before = self.state
         self._update()
         run = self.run
-        return run is not None and (self.state is not before or run.abandoned is not None)
+        return self.state is not before or (run is not None and run.abandoned is not None)
 
     def _update(self) -> None:
         demand = self.users.latest
@@ -213,7 +213,9 @@ class Instance:
             self.abandon(run, Abandoned.UNWANTED)
 
     def abandon(self, run: Run, why: Abandoned) -> None:
-        """Tell a run that its result does not count. Twice is fine."""
+        """Tell a run that its result does not count. Twice is fine. One that holds nothing has
+        ended when this returns.
+        """
         if run.abandoned is None:
             run.abandoned = why
             run.job.cancel(
@@ -241,7 +243,7 @@ class Instance:
                 self.op_type.id,
                 self.description,
                 cause,
-                priority=Priority.HIGH if latched is None else Priority.LOW,
+                urgency=Urgency.HIGH if latched is None else Urgency.LOW,
                 changed=self._job_changed,
                 tickets=self._inherited(),
             )

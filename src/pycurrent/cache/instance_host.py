@@ -10,7 +10,7 @@ from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.states import Run
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.driven_job import DrivenJob
-from pycurrent.engine.pool import Priority, Tickets
+from pycurrent.engine.pool import Tickets, Urgency
 from pycurrent.engine.step import JobHandle
 from pycurrent.store import Database
 
@@ -35,7 +35,7 @@ class InstanceHost(Protocol[I_contra]):
         description: str,
         cause: Cause,
         *,
-        priority: Priority,
+        urgency: Urgency,
         changed: Callable[[DrivenJob], None],
         tickets: Tickets | None,
     ) -> DrivenJob:

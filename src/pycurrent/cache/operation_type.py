@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 from pycurrent.cache.codec import Codec, codec_for, digest
 from pycurrent.engine import Job
+from pycurrent.engine.limits import Limits
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import Stand, called, shown, unfit
 
@@ -46,6 +47,15 @@ class AnyOperation(ABC):
     @abstractmethod
     def title(self, key: Any, value: Any) -> str:
         """The work in a line, as people see it."""
+
+    def started_with(self, key: Any) -> Limits | None:
+        """The limits within which the job for a key is started before `work` is called: those of a
+        field or class variable `limits`. None if there is none: then the work starts the job.
+
+        A job that is started so takes less room while it waits, as its work has not begun.
+        """
+        limits = getattr(self, "limits", None)
+        return limits if isinstance(limits, Limits) else None
 
     @classmethod
     @abstractmethod

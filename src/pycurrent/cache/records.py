@@ -23,7 +23,7 @@ from pycurrent.cache.states import NOTHING_KNOWN, Known, Result, Run, Unknown
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.open_engine import OpenEngine
-from pycurrent.engine.pool import Priority, Tickets
+from pycurrent.engine.pool import Tickets, Urgency
 from pycurrent.store import Database, JobEnd, JobRecord, LastResult
 from pycurrent.term import Failed, FailureKind, Ok
 
@@ -90,7 +90,7 @@ def new_job(
     op: str,
     description: str,
     cause: Cause,
-    priority: Priority,
+    urgency: Urgency,
     changed: Callable[[DrivenJob], None],
     tickets: Tickets | None,
 ) -> DrivenJob:
@@ -106,7 +106,7 @@ def new_job(
         id=job_id,
         op=op,
         description=description,
-        priority=priority,
+        urgency=urgency,
         changed=changed,
         tickets=tickets,
     )

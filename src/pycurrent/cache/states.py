@@ -27,6 +27,7 @@ The other ways from one state to another are told in `instance.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -159,7 +160,7 @@ class Abandoned(Enum):
 class Run:
     """One run of the operation."""
 
-    __slots__ = ("abandoned", "cause", "job", "operation", "target")
+    __slots__ = ("abandoned", "cause", "context", "job", "operation", "target")
 
     def __init__(
         self, job: DrivenJob, operation: AnyOperation, target: TargetValue, cause: Cause
@@ -169,6 +170,8 @@ class Run:
         self.target = target
         self.cause = cause
         self.abandoned: Abandoned | None = None
+        self.context: Context | None = None
+        """The context of the step that has started it: that of its work."""
 
     @property
     def attempt(self) -> int:

@@ -7,12 +7,13 @@ from pycurrent.engine.driven_job import DrivenJob, JobHost, JobState
 from pycurrent.engine.job import Job
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Config, Level
+from pycurrent.engine.limits import Limits
 from pycurrent.engine.logrules import LogRule, LogRules
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.monitor import FileMonitor, Monitor
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.open_resources import EngineParts
-from pycurrent.engine.pool import AnyPool, Pool, Priority, Waiter
+from pycurrent.engine.pool import AnyPool, Pool, Urgency, Waiter
 from pycurrent.engine.problems import Effect, Problem, Problems
 from pycurrent.engine.process import CommandNotStarted, Processes, SupervisorLost
 from pycurrent.engine.step import JobHandle, Listeners, Step
@@ -38,6 +39,7 @@ __all__ = [
     "JobLog",
     "JobState",
     "Level",
+    "Limits",
     "Listeners",
     "LogRule",
     "LogRules",
@@ -45,7 +47,6 @@ __all__ = [
     "Monitor",
     "OpenEngine",
     "Pool",
-    "Priority",
     "Problem",
     "Problems",
     "Processes",
@@ -53,6 +54,7 @@ __all__ = [
     "SupervisorLost",
     "SystemClock",
     "Timer",
+    "Urgency",
     "Waiter",
     "watch_paths",
 ]

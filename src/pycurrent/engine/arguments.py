@@ -58,8 +58,20 @@ def check_timeout(timeout: Any, where: str = "") -> None:
         raise UsageError(f"{_at(where)}timeout= is too long ({timeout}): None is without end")
 
 
-def check_start(level: Any, pool: Any, timeout: Any, where: str = "job.start") -> None:
+def check_priority(priority: Any, where: str = "") -> None:
+    """Raise `WrongKind` if it is not a whole number."""
+    if isinstance(priority, bool) or not isinstance(priority, int):
+        raise WrongKind(
+            f"{_at(where)}priority= takes a whole number, not {shown(priority)}: 0 is the default,"
+            " and a higher one is served first"
+        )
+
+
+def check_start(
+    level: Any, pool: Any, timeout: Any, priority: Any = 0, where: str = "job.start"
+) -> None:
     """Raise `UsageError` for what a job can't be started with."""
+    check_priority(priority, where)
     if level is None:
         raise WrongKind(f"{_at(where)}level= takes a Level, not None: write Level.HARMLESS, say")
     check_level(level, where)

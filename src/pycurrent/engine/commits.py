@@ -57,7 +57,7 @@ class Commits:
         self._failing_since: Moment | None = None
         self._wait = _FIRST_RETRY
         self._retry: Timer | None = None
-        self._held: list[asyncio.Future[None]] = []
+        self._held: list[Callable[[], None]] = []
         self.lost = False
         """True if something could not be recorded at the very end."""
         quiescence.add_source(self._may_come_right)
@@ -96,12 +96,9 @@ class Commits:
         """Have `resumed()` called whenever commits succeed again, after some that failed."""
         self._told_of_resuming.append(resumed)
 
-    async def work_again(self) -> None:
-        """Wait until something new may begin."""
-        while not self.working:
-            waiter: asyncio.Future[None] = self._loop.create_future()
-            self._held.append(waiter)
-            await waiter
+    def once_working(self, again: Callable[[], None]) -> None:
+        """Have `again` called, once, when something new may begin."""
+        self._held.append(again)
 
     async def look_through(self) -> None:
         """Find out, beside all else, whether the database is damaged anywhere. A small one was
@@ -144,9 +141,8 @@ class Commits:
         self._wait = _FIRST_RETRY
         self._problems.clear(_TOPIC)
         held, self._held = self._held, []
-        for waiter in held:
-            if not waiter.done():
-                waiter.set_result(None)
+        for again in held:
+            again()
         for resumed in self._told_of_resuming:
             resumed()
 

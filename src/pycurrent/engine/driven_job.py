@@ -22,7 +22,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Unpack
 
-from pycurrent.engine.arguments import check_start
+from pycurrent.engine.arguments import check_priority, check_start
 from pycurrent.engine.clock import Clock, Moment
 from pycurrent.engine.command import Command, CommandOptions, Commands
 from pycurrent.engine.commits import Commits
@@ -31,9 +31,10 @@ from pycurrent.engine.hooks import Hook, Hooks
 from pycurrent.engine.job import Job
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.leftovers import JobLock
-from pycurrent.engine.level import Config, JobConfirmation, Level
+from pycurrent.engine.level import Config, Confirmations, Level
+from pycurrent.engine.limits import Limits
 from pycurrent.engine.machine import Blame
-from pycurrent.engine.pool import AnyPool, Pool, Priority, Resources, Tickets
+from pycurrent.engine.pool import AnyPool, CustomPool, Place, Pool, Resources, Tickets, Urgency
 from pycurrent.engine.process import Processes
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut, TimeLimit
 from pycurrent.engine.tempdirs import temporary_folder
@@ -60,6 +61,7 @@ class JobHost:
     thread: LoopThread
     clock: Clock
     config: Config
+    confirmations: Confirmations
     processes: Processes
     tmp: Path
     """Where temporary folders are made."""
@@ -82,37 +84,38 @@ class DrivenJob(Job):
 
     __slots__ = (
         "__weakref__",
+        "_calls",
         "_changed",
-        "_confirmation",
+        "_commands",
         "_created",
+        "_hooks",
         "_host",
+        "_is_approved",
+        "_is_confirmed",
         "_is_held",
+        "_limits",
+        "_over",
+        "_place",
+        "_resources",
+        "_woken",
         "begun",
         "blame",
-        "calls",
-        "commands",
         "description",
-        "hooks",
         "id",
-        "level",
         "log_file",
         "op",
-        "pool",
-        "priority",
-        "resources",
         "state",
         "stopped",
         "task",
         "tickets",
         "time_limit",
+        "urgency",
     )
 
     id: str
     op: str
     description: str
-    priority: Priority
-    level: Level | None
-    pool: AnyPool | None
+    urgency: Urgency
 
     def __init__(
         self,
@@ -122,7 +125,7 @@ class DrivenJob(Job):
         id: str,
         op: str,
         description: str,
-        priority: Priority,
+        urgency: Urgency,
         changed: Callable[[DrivenJob], None],
         tickets: Tickets | None = None,
     ) -> None:
@@ -130,9 +133,7 @@ class DrivenJob(Job):
         self.id = id
         self.op = op
         self.description = description
-        self.priority = priority
-        self.level = None
-        self.pool = None
+        self.urgency = urgency
         self.tickets = Tickets() if tickets is None else tickets
         self.stopped: Stopped | None = None
         """The reason to end, if it was told to: it then ends as soon as it can."""
@@ -141,18 +142,27 @@ class DrivenJob(Job):
         """The one to blame if it has failed."""
         self.state = JobState.CREATED
         self.log_file = log
-        self.hooks = Hooks(log.line, host.clock)
-        self.calls = Calls(log.line)
-        self.commands = host.commands(id, log)
-        self.resources = Resources()
         self.time_limit: TimeLimit | None = None
         self.task: asyncio.Task[Any] | None = None
         """The task of the work, while it runs."""
         self._host = host
         self._changed = changed
-        self._confirmation = JobConfirmation(host.config)
         self._created = Moment(host.clock)
+        self._limits: Limits | None = None
+        self._is_approved = False
+        self._is_confirmed = False
         self._is_held = False
+        self._place: Place | None = None
+        """Its place in the queue of its pool, while it waits there to begin."""
+        self._over: Callable[[DrivenJob], None] | None = None
+        """Called when it waits no longer, if it was `set_off`."""
+        self._woken: asyncio.Future[None] | None = None
+        """Done when the task that waits for its start may go on."""
+        # Made when they are first needed: thousands of jobs may wait that need none of them.
+        self._hooks: Hooks | None = None
+        self._calls: Calls | None = None
+        self._commands: Commands | None = None
+        self._resources: Resources | None = None
 
     def __repr__(self) -> str:
         return f"<Job {self.id} {self.state.value}>"
@@ -172,6 +182,54 @@ class DrivenJob(Job):
     @property
     def cancelled(self) -> str | None:
         return None if self.stopped is None else self.stopped.reason
+
+    @property
+    def level(self) -> Level | None:
+        return None if self._limits is None else self._limits.level
+
+    @property
+    def pool(self) -> AnyPool | None:
+        return None if self._limits is None else self._limits.pool
+
+    @property
+    def priority(self) -> int:
+        return 0 if self._limits is None else self._limits.priority
+
+    # Its parts
+
+    @property
+    def hooks(self) -> Hooks:
+        if self._hooks is None:
+            self._hooks = Hooks(self.log_file.line, self._host.clock)
+            if self.stopped is not None:
+                self._hooks.run(self.stopped.reason)
+        return self._hooks
+
+    @property
+    def calls(self) -> Calls:
+        if self._calls is None:
+            self._calls = Calls(self.log_file.line)
+        return self._calls
+
+    @property
+    def commands(self) -> Commands:
+        if self._commands is None:
+            self._commands = self._host.commands(self.id, self.log_file)
+            if self.stopped is not None:
+                self._commands.end()
+        return self._commands
+
+    @property
+    def resources(self) -> Resources:
+        if self._resources is None:
+            self._resources = Resources()
+        return self._resources
+
+    @property
+    def holds_nothing(self) -> bool:
+        """True if nothing has to be wound up at its end."""
+        holds = self._resources is not None and self._resources.are_held
+        return self.task is None and self._hooks is None and self._commands is None and not holds
 
     # The log
 
@@ -201,7 +259,7 @@ class DrivenJob(Job):
         match self.state:
             case JobState.WAITING_FOR_CONFIRMATION:
                 return Activity.WAITING_FOR_CONFIRMATION
-            case JobState.RUNNING if self.commands.are_waiting:
+            case JobState.RUNNING if self._commands is not None and self._commands.are_waiting:
                 return Activity.READY
             case JobState.RUNNING | JobState.ENDED:
                 return Activity.RUNNING
@@ -219,10 +277,10 @@ class DrivenJob(Job):
             return True
         match self.state:
             case JobState.WAITING_FOR_CONFIRMATION:
-                return self._confirmation.is_awaited
+                return not (self._is_confirmed or self._may_be_confirmed)
             case JobState.QUEUED:
                 # A custom pool may get its resource at any time: nobody here knows.
-                return isinstance(self.pool, Pool) and self.pool.place(self) is not None
+                return self._place is not None
             case _:
                 return False
 
@@ -233,17 +291,46 @@ class DrivenJob(Job):
         level: Level,
         pool: AnyPool | None = None,
         timeout: timedelta | float | None = None,
+        priority: int = 0,
     ) -> Any:
-        if self.level is not None or self.state is not JobState.CREATED:
+        check_start(level, pool, timeout, priority)
+        self._take_on(Limits(level, pool, timeout, priority))
+        resource = None
+        if isinstance(pool, CustomPool):
+            while not self._passes_confirmation():
+                await self._wake_up()
+            self._say_that_it_waits(pool)
+            resource = await self.resources.take(pool, self)
+        while not self._may_begin():
+            await self._wake_up()
+        self._begin()
+        return resource
+
+    def set_off(self, limits: Limits, over: Callable[[DrivenJob], None]) -> bool:
+        """Start it as `start` does, but without a task that waits; not with a custom pool.
+
+        True if its work may begin at once. Else `over(job)` is called when it waits no longer: its
+        work may begin (`has_begun`), or it was told to end.
+        """
+        self._take_on(limits)
+        if not self._may_begin():
+            self._over = over
+            return False
+        self._begin()
+        return True
+
+    def _take_on(self, limits: Limits) -> None:
+        if self._limits is not None or self.state is not JobState.CREATED:
             raise PycurrentError(f"job {self.id} was started twice: call job.start once")
-        check_start(level, pool, timeout)
-        self.level = level
-        self.pool = pool
-        if not self._confirmation.is_given(level):
-            await self._confirm(level)
-        resource = None if pool is None else await self._take(pool)
-        if not self._host.commits.working:
-            await self._until_records()
+        self._limits = limits
+
+    def _may_begin(self) -> bool:
+        """True if nothing holds its work back any more. Else it is woken up once that may be."""
+        return self._passes_confirmation() and self._gets_resource() and self._passes_records()
+
+    def _begin(self) -> None:
+        assert self._limits is not None
+        timeout = self._limits.timeout
         self.begun = Moment(self._host.clock)
         self._transition(JobState.RUNNING)
         if timeout is not None:
@@ -251,32 +338,109 @@ class DrivenJob(Job):
             self.time_limit = TimeLimit(
                 self._host.clock, limit, lambda: self._stop(TimedOut(limit))
             )
-        return resource
 
     def approve(self) -> None:
         self._host.thread.check("job.approve")
         if self.state is not JobState.ENDED:
-            self._confirmation.approve()
+            self._is_approved = True
+            if self.state is JobState.WAITING_FOR_CONFIRMATION:
+                self._wake()
 
-    async def _confirm(self, level: Level) -> None:
-        self.log(f"Waiting for confirmation: the level is {level}")
-        self._transition(JobState.WAITING_FOR_CONFIRMATION)
-        await self._confirmation.wait(level)
-        self.log("Confirmed")
+    @property
+    def _may_be_confirmed(self) -> bool:
+        assert self._limits is not None
+        return self._is_approved or self._host.config.allows(self._limits.level)
 
-    async def _take(self, pool: AnyPool) -> Any:
+    def _passes_confirmation(self) -> bool:
+        assert self._limits is not None
+        if self._is_confirmed:
+            return True
+        waits = self.state is JobState.WAITING_FOR_CONFIRMATION
+        if self._may_be_confirmed:
+            self._is_confirmed = True
+            if waits:
+                self._host.confirmations.forget(self._limits.level, self._wake)
+                self.log("Confirmed")
+            return True
+        if not waits:
+            self.log(f"Waiting for confirmation: the level is {self._limits.level}")
+            self._transition(JobState.WAITING_FOR_CONFIRMATION)
+        self._host.confirmations.wait(self._limits.level, self._wake)
+        return False
+
+    def _gets_resource(self) -> bool:
+        assert self._limits is not None
+        pool = self._limits.pool
+        if not isinstance(pool, Pool) or (self._resources is not None and self.resources.are_held):
+            return True
+        if self._place is not None:
+            return False
+        if pool.take():
+            self.resources.hold(pool)
+            return True
+        self._say_that_it_waits(pool)
+        self._place = pool.queue(self, self.priority, self._granted)
+        return False
+
+    def _say_that_it_waits(self, pool: AnyPool) -> None:
         if not pool.free:
             self.log(f"Waiting for a resource of pool {pool.label}")
             self._transition(JobState.QUEUED)
-        return await self.resources.take(pool, self)
 
-    async def _until_records(self) -> None:
-        self.log("Waiting until what is done can be recorded")
-        self._is_held = True
-        try:
-            await self._host.commits.work_again()
-        finally:
+    def _granted(self) -> bool:
+        assert self._place is not None
+        self._place = None
+        assert isinstance(self.pool, Pool)
+        self.resources.hold(self.pool)
+        self._wake()
+        return True
+
+    def _passes_records(self) -> bool:
+        if self._host.commits.working:
             self._is_held = False
+            return True
+        if not self._is_held:
+            self._is_held = True
+            self.log("Waiting until what is done can be recorded")
+            self._host.commits.once_working(self._wake)
+        return False
+
+    async def _wake_up(self) -> None:
+        """Wait until it is woken up."""
+        self._woken = asyncio.get_running_loop().create_future()
+        try:
+            await self._woken
+        except asyncio.CancelledError:
+            self._wait_no_longer()
+            raise
+        finally:
+            self._woken = None
+
+    def _wake(self) -> None:
+        """One of those that it waited for lets it pass."""
+        if self._woken is not None:
+            if not self._woken.done():
+                self._woken.set_result(None)
+        elif self._over is not None:
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self._over is not None and self._may_begin():
+            over, self._over = self._over, None
+            self._begin()
+            over(self)
+
+    def _wait_no_longer(self) -> None:
+        """Leave the queues in which it waits to begin, and what it has got there."""
+        self._is_held = False
+        if self._limits is not None:
+            self._host.confirmations.forget(self._limits.level, self._wake)
+        if self._place is not None:
+            assert isinstance(self.pool, Pool)
+            place, self._place = self._place, None
+            self.pool.leave(place)
+        if self._resources is not None:
+            self._resources.drop()
 
     def _transition(self, state: JobState) -> None:
         if self.state is not state:
@@ -287,11 +451,17 @@ class DrivenJob(Job):
 
     @to_be_entered
     @asynccontextmanager
-    async def use_pool(self, pool: AnyPool) -> AsyncIterator[Any]:
+    async def use_pool(self, pool: AnyPool, *, priority: int | None = None) -> AsyncIterator[Any]:
+        if priority is not None:
+            check_priority(priority, "job.use_pool")
         if not pool.free:
             self.log(f"Waiting for a resource of pool {pool.label}")
-        async with pool.acquire(self) as resource:
-            yield resource
+        if isinstance(pool, Pool):
+            async with pool.acquire(self, priority):
+                yield None
+        else:
+            async with pool.acquire(self) as resource:
+                yield resource
 
     # Cancelling
 
@@ -314,13 +484,20 @@ class DrivenJob(Job):
             return
         self.stopped = why
         self.log(str(why))
-        self.hooks.run(why.reason)
-        self.commands.end()
+        if self._hooks is not None:
+            self._hooks.run(why.reason)
+        if self._commands is not None:
+            self._commands.end()
         if self.task is not None:
             self.task.cancel()
+        if self.begun is None:
+            self._wait_no_longer()
         if self.state is JobState.RUNNING:
             # Its work may take a while to end; a job that waits ends at once.
             self._changed(self)
+        elif self._over is not None:
+            over, self._over = self._over, None
+            over(self)
 
     # Commands
 
@@ -338,9 +515,10 @@ class DrivenJob(Job):
 
     def _command(self, argv: Sequence[str | os.PathLike[str]], options: CommandOptions) -> Command:
         command = Command(argv, **options)
-        command.of_hook = self.hooks.run_here
+        command.of_hook = self._hooks is not None and self._hooks.run_here
         # A job that was cancelled may clean up, by commands that are not cancellable.
-        ending = self.hooks.have_run and self.stopped is None and not command.of_hook
+        have_run = self._hooks is not None and self._hooks.have_run
+        ending = have_run and self.stopped is None and not command.of_hook
         if ending or self.state is JobState.ENDED:
             raise PycurrentError(f"job {self.id} has ended: it can't run {command.shown}")
         return command

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, Unpack, overload
 from pycurrent.engine.command import CommandOptions
 from pycurrent.engine.hooks import Hook
 from pycurrent.engine.level import Level
-from pycurrent.engine.pool import AnyPool, CustomPool, Pool, Priority
+from pycurrent.engine.pool import AnyPool, CustomPool, Pool, Urgency
 
 R = TypeVar("R")
 
@@ -44,7 +44,7 @@ class Job(ABC):
 
     @property
     @abstractmethod
-    def priority(self) -> Priority:
+    def urgency(self) -> Urgency:
         """HIGH if somebody waits for the first result, LOW if it refreshes one."""
 
     @property
@@ -56,6 +56,11 @@ class Job(ABC):
     @abstractmethod
     def pool(self) -> AnyPool | None:
         """The pool that `start` was given; None before, and for a job without one."""
+
+    @property
+    @abstractmethod
+    def priority(self) -> int:
+        """The priority that `start` was given; 0 before."""
 
     @property
     @abstractmethod
@@ -100,7 +105,12 @@ class Job(ABC):
 
     @overload
     async def start(
-        self, *, level: Level, pool: CustomPool[R], timeout: timedelta | float | None = None
+        self,
+        *,
+        level: Level,
+        pool: CustomPool[R],
+        timeout: timedelta | float | None = None,
+        priority: int = 0,
     ) -> R: ...
     @overload
     async def start(
@@ -109,10 +119,16 @@ class Job(ABC):
         level: Level,
         pool: Pool | None = None,
         timeout: timedelta | float | None = None,
+        priority: int = 0,
     ) -> None: ...
     @overload
     async def start(
-        self, *, level: Level, pool: AnyPool | None, timeout: timedelta | float | None = None
+        self,
+        *,
+        level: Level,
+        pool: AnyPool | None,
+        timeout: timedelta | float | None = None,
+        priority: int = 0,
     ) -> Any: ...
     @abstractmethod
     async def start(
@@ -121,13 +137,15 @@ class Job(ABC):
         level: Level,
         pool: AnyPool | None = None,
         timeout: timedelta | float | None = None,
+        priority: int = 0,
     ) -> Any:
         """Wait until the work may begin. Call it once, before the work.
 
         Waits for confirmation at the level, then for a resource of the pool, which the job
         holds until it ends. Returns the resource; those of a `Pool(label, capacity)` are None.
         A job that runs for longer than `timeout` (in seconds, if a number) is cancelled, and
-        fails with "Timed out after 45 s".
+        fails with "Timed out after 45 s". The pool serves the jobs of the highest `priority`
+        first.
         """
 
     @abstractmethod
@@ -135,12 +153,21 @@ class Job(ABC):
         """Let it start although its level asks for confirmation. Twice, or later, is fine."""
 
     @overload
-    def use_pool(self, pool: CustomPool[R]) -> AbstractAsyncContextManager[R]: ...
+    def use_pool(
+        self, pool: CustomPool[R], *, priority: int | None = None
+    ) -> AbstractAsyncContextManager[R]: ...
     @overload
-    def use_pool(self, pool: Pool) -> AbstractAsyncContextManager[None]: ...
+    def use_pool(
+        self, pool: Pool, *, priority: int | None = None
+    ) -> AbstractAsyncContextManager[None]: ...
     @abstractmethod
-    def use_pool(self, pool: AnyPool) -> AbstractAsyncContextManager[Any]:
-        """Hold a resource of another pool than that of `start` for the block, which gets it."""
+    def use_pool(
+        self, pool: AnyPool, *, priority: int | None = None
+    ) -> AbstractAsyncContextManager[Any]:
+        """Hold a resource of another pool than that of `start` for the block, which gets it.
+
+        It waits at the job's priority, unless another one is given.
+        """
 
     # Its end
 

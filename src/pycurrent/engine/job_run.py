@@ -2,7 +2,7 @@
 
 `run_job` owns the job: it runs the operation's function, and whichever way that ends, cancelled
 included, it ends the processes, runs the hooks, gives back the resources and closes the log, in
-this order, before anybody knows the outcome.
+this order, before anybody knows the outcome. `end_unbegun` ends one of which nothing has begun.
 """
 
 from __future__ import annotations
@@ -68,6 +68,18 @@ async def run_job(
         outcome = job.stopped.outcome
         job.blame = Blame.WORK
     outcome = await _told(job, outcome, explain)
+    job.state = JobState.ENDED
+    return outcome
+
+
+def end_unbegun(job: DrivenJob) -> Failed:
+    """End a job that was told to before its work began, and that holds nothing: at once, and
+    without a task. Gives its outcome. Called once, instead of `run_job`.
+    """
+    assert job.stopped is not None
+    outcome = job.stopped.outcome
+    _logged(outcome, Blame.WORK, job.log_file)
+    job.log_file.close()
     job.state = JobState.ENDED
     return outcome
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from enum import IntEnum
+from itertools import islice
 from typing import Self
 
 from pycurrent.engine.thread import LoopThread
@@ -16,6 +17,9 @@ DEFAULT_JOBS = 500
 """How many jobs may have commands at work at once: more than a machine can do, as many may be
 waiting for other machines.
 """
+
+_AT_ONCE = 200
+"""How many jobs are let go before other work comes."""
 
 
 class Level(IntEnum):
@@ -151,45 +155,45 @@ def _positive(jobs: int) -> int:
     return jobs
 
 
-class JobConfirmation:
-    """The confirmation that one job needs at its level."""
+class Confirmations:
+    """The jobs of one engine that wait for confirmation.
 
-    __slots__ = ("_approved", "_config", "_waiting")
+    Those that may start after a change of the settings are let go by and by, so that the loop goes
+    on meanwhile; whoever may not any more, when it would be its turn, goes on waiting.
+    """
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._approved = False
-        self._waiting: tuple[Level, asyncio.Future[None]] | None = None
+        self._waiting: dict[Level, dict[Callable[[], None], None]] = {level: {} for level in Level}
+        self._release: asyncio.Handle | None = None
+        config.listen(self._reconsider)
+
+    def close(self) -> None:
+        """Follow the settings no more. Twice is fine."""
+        self._config.forget(self._reconsider)
+
+    def wait(self, level: Level, confirmed: Callable[[], None]) -> None:
+        """Have `confirmed` called once a job at this level may start. Twice is as good as once."""
+        self._waiting[level][confirmed] = None
+
+    def forget(self, level: Level, confirmed: Callable[[], None]) -> None:
+        """It does not wait any more. Twice is fine."""
+        self._waiting[level].pop(confirmed, None)
 
     @property
-    def is_awaited(self) -> bool:
-        """True if somebody waits, and nothing has let the job start yet."""
-        return self._waiting is not None and not self._waiting[1].done()
-
-    def is_given(self, level: Level) -> bool:
-        """True if a job at this level may start now."""
-        return self._approved or self._config.allows(level)
-
-    def approve(self) -> None:
-        """Let the job start whatever its level is. Twice is as good as once."""
-        self._approved = True
-        self._reconsider()
-
-    async def wait(self, level: Level) -> None:
-        """Return once the job may start; one call at a time."""
-        if self.is_given(level):
-            return
-        confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting = (level, confirmed)
-        self._config.listen(self._reconsider)
-        try:
-            await confirmed
-        finally:
-            self._config.forget(self._reconsider)
-            self._waiting = None
+    def _allowed(self) -> Iterator[tuple[Level, Callable[[], None]]]:
+        """Those that may start now."""
+        for level, waiting in self._waiting.items():
+            if self._config.allows(level):
+                yield from ((level, confirmed) for confirmed in waiting)
 
     def _reconsider(self) -> None:
-        if self._waiting is not None:
-            level, confirmed = self._waiting
-            if self.is_given(level) and not confirmed.done():
-                confirmed.set_result(None)
+        if self._release is None and any(True for _ in self._allowed):
+            self._release = asyncio.get_running_loop().call_soon(self._let_go)
+
+    def _let_go(self) -> None:
+        self._release = None
+        for level, confirmed in list(islice(self._allowed, _AT_ONCE)):
+            self.forget(level, confirmed)
+            confirmed()
+        self._reconsider()

@@ -14,7 +14,7 @@ from pycurrent.engine.descriptors import Descriptors
 from pycurrent.engine.driven_job import JobHost
 from pycurrent.engine.forks import Forks
 from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
-from pycurrent.engine.level import Config
+from pycurrent.engine.level import Config, Confirmations
 from pycurrent.engine.logrules import LogRules
 from pycurrent.engine.problems import Problems
 from pycurrent.engine.process import Processes
@@ -75,12 +75,15 @@ class OpenResources:
         turns = Turns(self.config, descriptors)
         self._closing.callback(turns.close)
         self._closing.push_async_callback(self.processes.aclose)
+        confirmations = Confirmations(self.config)
+        self._closing.callback(confirmations.close)
         locks: set[int] = set()
         self.forks.keep_out(lambda: tuple(locks))
         return JobHost(
             self.thread,
             self.clock,
             self.config,
+            confirmations,
             self.processes,
             self.state.tmp,
             self.state.runs,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left, insort
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from enum import Enum
 from itertools import count
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
+from pycurrent.engine.line import Line
 from pycurrent.engine.tasks import failure_by, this_task, uncancellable
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import shown
@@ -20,8 +21,8 @@ J = TypeVar("J")
 """The job that a custom pool is asked for by: a `Job`, which this module need not know."""
 
 
-class Priority(Enum):
-    """The order in which a pool serves jobs."""
+class Urgency(Enum):
+    """Whether somebody waits for a job: of jobs of one priority a pool serves urgent ones first."""
 
     HIGH = "high"
     """Somebody waits for the first result."""
@@ -37,17 +38,23 @@ class Tickets:
     __slots__ = ("_drawn",)
 
     def __init__(self) -> None:
-        self._drawn: dict[Pool, int] = {}
+        # For the one pool of most jobs a dictionary would be three times as large.
+        self._drawn: tuple[tuple[Pool, int], ...] = ()
 
     def drawn(self, pool: Pool) -> int | None:
         """The ticket for a pool, if there is one."""
-        return self._drawn.get(pool)
+        for other, ticket in self._drawn:
+            if other is pool:
+                return ticket
+        return None
 
     def draw(self, pool: Pool) -> int:
         """The ticket for a pool: a new one, if there is none yet."""
-        if pool not in self._drawn:
-            self._drawn[pool] = pool.draw()
-        return self._drawn[pool]
+        ticket = self.drawn(pool)
+        if ticket is None:
+            ticket = pool.draw()
+            self._drawn += ((pool, ticket),)
+        return ticket
 
 
 class Waiter(Protocol):
@@ -56,7 +63,9 @@ class Waiter(Protocol):
     @property
     def description(self) -> str: ...
     @property
-    def priority(self) -> Priority: ...
+    def priority(self) -> int: ...
+    @property
+    def urgency(self) -> Urgency: ...
     @property
     def tickets(self) -> Tickets: ...
     @property
@@ -64,25 +73,28 @@ class Waiter(Protocol):
         """True once its work has begun: its tickets are not passed on any more."""
 
 
-class _Waiting(NamedTuple):
-    """A job in a queue. `turn` is set once a resource is its own."""
+class Place:
+    """The place of one job in the queue of a pool. `granted` is called when it is served, and
+    returns False if it has no use for the resource any more.
+    """
 
-    ticket: int
-    job: Waiter
-    turn: asyncio.Future[None]
+    __slots__ = ("granted", "job", "line", "ticket")
 
-
-def _ticket(waiting: _Waiting) -> int:
-    return waiting.ticket
+    def __init__(self, ticket: int, job: Waiter, granted: Callable[[], bool]) -> None:
+        self.ticket = ticket
+        self.job = job
+        self.granted = granted
+        self.line: Line[Place] | None = None
+        """The line that it stands in; None once it has left."""
 
 
 class Pool:
     """A number of equal resources: so many jobs of the pool can run at once.
 
-    Jobs of high priority come first, and those of one priority in the order in which they
-    came. A cancelled job leaves the queue; a job that is replaced before it has begun leaves its
-    place to the new one. A pool belongs to its maker, and may serve several engines of one event
-    loop.
+    Jobs are served by their priority, the highest first; of one priority those come first that
+    somebody waits for, then those that refresh a result; and among these the ones that came first.
+    A cancelled job leaves the queue; a job that is replaced before it has begun leaves its place to
+    the new one. A pool belongs to its maker, and may serve several engines of one event loop.
     """
 
     def __init__(self, label: str, capacity: int) -> None:
@@ -98,8 +110,9 @@ class Pool:
         self.capacity = capacity
         self.used = 0
         self._tickets = count()
-        # Each in the order of the tickets.
-        self._queues: dict[Priority, list[_Waiting]] = {priority: [] for priority in Priority}
+        # By the ranks of the jobs, the first one served first. No line is empty.
+        self._lines: dict[_Rank, Line[Place]] = {}
+        self._ranks: list[_Rank] = []
 
     def __repr__(self) -> str:
         return f"Pool({self.label!r}, {self.capacity})"
@@ -114,37 +127,25 @@ class Pool:
     @property
     def waiting(self) -> list[Waiter]:
         """The jobs in the queue, the next one first."""
-        return [waiting.job for waiting in self._in_order()]
+        return [place.job for rank in self._ranks for place in self._lines[rank]]
 
     def place(self, job: Waiter) -> int | None:
         """How many jobs are served up to this one; None if it does not wait.
 
-        Jobs that were just cancelled count until they have left the queue. However long the queue
-        is, this is quick for a job that has not begun.
+        However long the queue is, this is quick for a job that waits to begin.
         """
-        ahead = 0
-        for priority, queue in self._queues.items():
-            if priority is job.priority:
-                index = self._index(queue, job)
-                return None if index is None else ahead + index + 1
-            ahead += len(queue)
-        return None
-
-    def _index(self, queue: list[_Waiting], job: Waiter) -> int | None:
-        """The index of a job in its queue; None if it does not wait."""
+        own = _rank(job.priority, job.urgency)
         ticket = None if job.has_begun else job.tickets.drawn(self)
-        first = 0 if ticket is None else bisect_left(queue, ticket, key=_ticket)
-        for index in range(first, len(queue)):
-            waiting = queue[index]
-            if waiting.job is job:
-                return None if waiting.turn.done() else index
-            if ticket is not None and waiting.ticket != ticket:
-                return None
-        return None
+        if ticket is not None and own in self._lines:
+            index = self._lines[own].index(ticket, lambda place: place.job is job)
+            if index is not None:
+                return 1 + index + self._before(own)
+        return next((n for n, other in enumerate(self.waiting, 1) if other is job), None)
 
-    def _in_order(self) -> Iterator[_Waiting]:
-        for queue in self._queues.values():
-            yield from (waiting for waiting in queue if not waiting.turn.done())
+    def _before(self, rank: _Rank) -> int:
+        """How many jobs of earlier ranks wait."""
+        ahead = self._ranks[: bisect_left(self._ranks, rank)]
+        return sum(len(self._lines[rank]) for rank in ahead)
 
     @property
     def free(self) -> bool:
@@ -155,45 +156,93 @@ class Pool:
         return next(self._tickets)
 
     @asynccontextmanager
-    async def acquire(self, job: Waiter) -> AsyncIterator[None]:
-        """Hold one of the resources for the block."""
-        if self.free:
-            self.used += 1
-        else:
-            await self._queue(job)
+    async def acquire(self, job: Waiter, priority: int | None = None) -> AsyncIterator[None]:
+        """Hold one of the resources for the block; wait at the job's priority, or another one."""
+        if not self.take():
+            await self._granted(job, job.priority if priority is None else priority)
         try:
             yield
         finally:
-            self._release()
+            self.give_back()
 
-    async def _queue(self, job: Waiter) -> None:
+    async def _granted(self, job: Waiter, priority: int) -> None:
         """Wait until a resource is handed to the job."""
-        queue = self._queues[job.priority]
-        ticket = self.draw() if job.has_begun else job.tickets.draw(self)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        insort(queue, _Waiting(ticket, job, turn), key=_ticket)
+
+        def granted() -> bool:
+            if turn.done():  # A job that was just cancelled takes itself out in a moment.
+                return False
+            turn.set_result(None)
+            return True
+
+        place = self.queue(job, priority, granted)
         try:
-            # The job that gives a resource back hands it on, so that nobody gets in between.
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._release()
+                self.give_back()
             else:
-                place = bisect_left(queue, ticket, key=_ticket)
-                while queue[place].turn is not turn:  # one that has the same ticket from this
-                    place += 1
-                del queue[place]
+                self.leave(place)
             raise
 
-    def _release(self) -> None:
-        for queue in self._queues.values():
-            for place, waiting in enumerate(queue):
-                # A job that was just cancelled takes itself out in a moment.
-                if not waiting.turn.done():
-                    del queue[place]
-                    waiting.turn.set_result(None)
-                    return
+    # Without a task that waits
+
+    def take(self) -> bool:
+        """Take one of the resources, if one is free."""
+        if self.free:
+            self.used += 1
+            return True
+        return False
+
+    def queue(self, job: Waiter, priority: int, granted: Callable[[], bool]) -> Place:
+        """Have `granted` called once a resource is handed to the job: see `Place`."""
+        ticket = self.draw() if job.has_begun else job.tickets.draw(self)
+        rank = _rank(priority, job.urgency)
+        line = self._lines.get(rank)
+        if line is None:
+            line = self._lines[rank] = Line(_ticket)
+            insort(self._ranks, rank)
+        place = Place(ticket, job, granted)
+        place.line = line
+        line.add(place)
+        return place
+
+    def leave(self, place: Place) -> None:
+        """Leave the queue without a resource. Once it has left, this does nothing."""
+        line, place.line = place.line, None
+        if line is not None:
+            line.remove(place)
+            if not line:
+                self._forget_empty_lines()
+
+    def give_back(self) -> None:
+        """Give a resource back: the next job in the queue gets it, so that nobody comes between."""
+        while self._ranks:
+            line = self._lines[self._ranks[0]]
+            place = line.pop_first()
+            place.line = None
+            if not line:
+                self._forget_empty_lines()
+            if place.granted():
+                return
         self.used -= 1
+
+    def _forget_empty_lines(self) -> None:
+        for rank in [rank for rank in self._ranks if not self._lines[rank]]:
+            self._ranks.remove(rank)
+            del self._lines[rank]
+
+
+_Rank: TypeAlias = tuple[int, bool]
+"""In the order in which they are served."""
+
+
+def _rank(priority: int, urgency: Urgency) -> _Rank:
+    return -priority, urgency is Urgency.LOW
+
+
+def _ticket(place: Place) -> int:
+    return place.ticket
 
 
 class CustomPool(Generic[R_co]):
@@ -223,21 +272,37 @@ AnyPool = Pool | CustomPool[Any]
 
 
 class Resources:
-    """The resources of pools that one job holds until it ends."""
+    """The resource of its pool that one job holds until it ends."""
 
-    __slots__ = ("_held",)
+    __slots__ = ("_held", "_pool")
 
     def __init__(self) -> None:
         self._held: AsyncExitStack | None = None
+        self._pool: Pool | None = None
 
-    async def take(self, pool: AnyPool, job: Waiter) -> Any:
+    @property
+    def are_held(self) -> bool:
+        return self._held is not None or self._pool is not None
+
+    def hold(self, pool: Pool) -> None:
+        """The job has a resource of this pool."""
+        self._pool = pool
+
+    async def take(self, pool: CustomPool[Any], job: Waiter) -> Any:
         """Wait for a resource of the pool, and return it."""
         if self._held is None:
             self._held = AsyncExitStack()
         return await self._held.enter_async_context(pool.acquire(job))
 
+    def drop(self) -> None:
+        """Give back the resource of a pool that counts them."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.give_back()
+
     async def give_back(self, pool: AnyPool | None, log: Callable[[str], None]) -> None:
         """Give back all of them, even if cancelled. An error is logged, as it is not the work's."""
+        self.drop()
         if self._held is None:
             return
         owner = this_task()

@@ -10,68 +10,49 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Self, TypedDict, TypeVar, get_args, get_type_hints
+from typing import Any, TypedDict, TypeVar, get_args, get_type_hints
 
-from pycurrent.engine import AnyPool, Job, Level
-from pycurrent.engine.arguments import check_start
+from pycurrent.engine import AnyPool, Level
+from pycurrent.engine.limits import Limits, Timeout
 from pycurrent.errors import WrongKind
 from pycurrent.term import Current, Primitive, component, shown
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
-Timeout = timedelta | float | None
-
 
 class Options(TypedDict, total=False):
     """The options of each function that runs jobs.
 
-    `level` is how risky the work is, `pool` limits how many such jobs run at once, `timeout` how
-    long one may take (in seconds, if a number), and `label` is the text in the diagram.
+    `level` is how risky the work is, `pool` limits how many such jobs run at once and serves those
+    of the highest `priority` first, `timeout` is how long one may take (in seconds, if a number),
+    and `label` the text in the diagram.
     """
 
     timeout: Timeout
     pool: AnyPool | None
+    priority: int
     level: Level
     label: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The terms on which a job may start: its level, its pool and its timeout.
-
-    Raises UsageError for what a job can't be started with.
-    """
-
-    level: Level
-    pool: AnyPool | None = None
-    timeout: Timeout = None
-
-    def __post_init__(self) -> None:
-        check_start(self.level, self.pool, self.timeout, "")
-
-    @classmethod
-    def of(cls, options: Options) -> Self:
-        return cls(options["level"], options["pool"], options["timeout"])
-
-    async def start(self, job: Job) -> None:
-        """Wait until the job may begin: see `Job.start`."""
-        await job.start(level=self.level, pool=self.pool, timeout=self.timeout)
+def limits_of(options: Options) -> Limits:
+    """The limits of the jobs of a function. Raises UsageError for what no job can start with."""
+    return Limits(options["level"], options["pool"], options["timeout"], options["priority"])
 
 
 def with_options(*, level: Level, **defaults: object) -> Callable[[F], F]:
     """Decorate a function that ends in `**options: Unpack[...]`: it always gets all of them.
 
-    Options that the caller leaves out have their defaults: the level, one of `defaults`, or None.
+    Options that the caller leaves out have their defaults: the level, priority 0, one of
+    `defaults`, or None.
     Unknown options are refused, as by any function.
     """
 
     def decorate(fn: F) -> F:
         signature = inspect.signature(fn)
         *own, last = signature.parameters.values()
-        options = _parameters(fn, last.name, {"level": level, **defaults})
+        options = _parameters(fn, last.name, {"level": level, "priority": 0, **defaults})
         missing = {option.name: option.default for option in options}
         known = missing.keys() | {one.name for one in own if one.kind is not one.POSITIONAL_ONLY}
 

@@ -13,13 +13,13 @@ import pytest
 
 from pycurrent.cache.codec import codec_for
 from pycurrent.engine import Level
+from pycurrent.engine.limits import Limits
 from pycurrent.errors import UsageError
 from pycurrent.plugins import command, git
 from pycurrent.plugins.command import Sandbox
 from pycurrent.plugins.command.bubblewrap import failure_in
 from pycurrent.plugins.command.invocation import Invocation
 from pycurrent.plugins.command.run import CommandRun
-from pycurrent.plugins.options import Limits
 from pycurrent.term import Current, Failed, Ok, Stats, all
 from pycurrent.testing import Harness, check_builder
 

@@ -12,12 +12,12 @@ import pytest
 import pycurrent as current
 from pycurrent import Failed, Ok, Pool, UsageError, Var
 from pycurrent.engine import Level
+from pycurrent.engine.limits import Limits
 from pycurrent.plugins import docker
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.container import FOLDER_LABEL, STATE_LABEL, RunKey
 from pycurrent.plugins.docker.run import DockerRun
 from pycurrent.plugins.docker.secrets import DockerSecrets
-from pycurrent.plugins.options import Limits
 from pycurrent.testing import Harness, check_builder
 
 from .conftest import BASE

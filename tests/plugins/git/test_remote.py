@@ -11,13 +11,13 @@ import pytest
 from pycurrent.cache import Schedule, builder
 from pycurrent.cache.codec import codec_for
 from pycurrent.engine import Job, Level
+from pycurrent.engine.limits import Limits
 from pycurrent.plugins import git
 from pycurrent.plugins.git.address import RepositoryAddress
 from pycurrent.plugins.git.clone import CloneKey, GitClone
 from pycurrent.plugins.git.credentials import RepositoryAccess
 from pycurrent.plugins.git.fetch import FetchKey, GitFetch
 from pycurrent.plugins.git.mirrors import Mirrors
-from pycurrent.plugins.options import Limits
 from pycurrent.term import Current, Failed, Ok, Var, seq
 from pycurrent.testing import Harness, check_builder
 

@@ -8,8 +8,8 @@ import pytest
 import pycurrent as current
 from pycurrent import Active, Activity, Failed, Level, Ok, Output, Pool, UsageError, Var
 from pycurrent.engine import SystemClock
+from pycurrent.engine.limits import Limits
 from pycurrent.plugins import slack
-from pycurrent.plugins.options import Limits
 from pycurrent.plugins.slack.post import SlackPost
 from pycurrent.plugins.slack.topic import Topic
 from pycurrent.testing import Harness, check_operation

@@ -8,8 +8,8 @@ import pytest
 
 from pycurrent import Active, Failed, Level, Ok, UsageError, Var
 from pycurrent.engine import SystemClock
+from pycurrent.engine.limits import Limits
 from pycurrent.plugins import slack
-from pycurrent.plugins.options import Limits
 from pycurrent.plugins.slack.topic import Topic
 from pycurrent.plugins.slack.update import SlackUpdate
 from pycurrent.testing import Harness, check_operation

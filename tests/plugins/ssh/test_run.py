@@ -11,8 +11,8 @@ import pytest
 
 import pycurrent as current
 from pycurrent import Active, Activity, Failed, Level, Ok, Pool, Schedule, UsageError, Var
+from pycurrent.engine.limits import Limits
 from pycurrent.plugins import ssh
-from pycurrent.plugins.options import Limits
 from pycurrent.plugins.ssh.output import Question, SshOutput
 from pycurrent.plugins.ssh.remote import RemoteCommand, RemoteHost
 from pycurrent.plugins.ssh.run import Purpose, SshRun

@@ -12,12 +12,13 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from pycurrent.cache import Builder
 from pycurrent.engine import CommandOptions, Job
+from pycurrent.engine.limits import Limits
 from pycurrent.errors import UsageError
 from pycurrent.plugins.argv import Argv, as_text, checked_words
 from pycurrent.plugins.command.bubblewrap import Bubblewrap, environment
 from pycurrent.plugins.command.sandbox import Sandbox
 from pycurrent.plugins.git import Commit, outside_repositories, with_checkout
-from pycurrent.plugins.options import Limits, Options, named_after, operation_component
+from pycurrent.plugins.options import Options, limits_of, named_after, operation_component
 from pycurrent.term import Current, Primitive
 
 V = TypeVar("V")
@@ -72,10 +73,15 @@ class CheckoutWork(Builder[Invocation, V]):
     repository: Path
     limits: Limits
 
+    def started_with(self, key: Invocation) -> Limits | None:
+        return self.limits if key.sandbox is None else None
+
     async def build(self, job: Job, key: Invocation) -> V:
-        # Before the start: nobody should confirm, or wait for, a command that can't run anyway.
-        bubblewrap = None if key.sandbox is None else Bubblewrap.find()
-        await self.limits.start(job)
+        bubblewrap = None
+        if key.sandbox is not None:
+            # Before the start: nobody should confirm, or wait for, what can't run anyway.
+            bubblewrap = Bubblewrap.find()
+            await self.limits.start(job)
         async with (
             with_checkout(job, Commit(self.repository, key.commit)) as folder,
             _command(job, key, bubblewrap, folder) as prepared,
@@ -116,7 +122,7 @@ def on_currents(
     options: InvocationOptions,
 ) -> Current[V]:
     """The component of a command whose parts may be currents; made for a `public` function."""
-    limits, sandbox = Limits.of(options), options["sandbox"]
+    limits, sandbox = limits_of(options), options["sandbox"]
 
     @named_after(public)
     def on_values(

@@ -10,6 +10,7 @@ from typing import ClassVar, Unpack
 
 from pycurrent.cache import Builder, Schedule
 from pycurrent.engine import Job, Level
+from pycurrent.engine.limits import Limits
 from pycurrent.errors import UsageError
 from pycurrent.plugins.docker.auth import Auth, AuthOptions, named_registry
 from pycurrent.plugins.docker.bases import with_named_bases, with_named_images
@@ -20,7 +21,7 @@ from pycurrent.plugins.docker.secrets import DockerSecrets
 from pycurrent.plugins.docker.session import session
 from pycurrent.plugins.docker.source import Source, checked_path, inside, with_source
 from pycurrent.plugins.git import Commit
-from pycurrent.plugins.options import Limits, operation_component, with_options
+from pycurrent.plugins.options import limits_of, operation_component, with_options
 from pycurrent.term import Current, Primitive
 
 DOCKERFILE = PurePath("Dockerfile")
@@ -74,7 +75,6 @@ class DockerBuild(Builder[BuildKey, Image]):
         return f"build {source}" if key.path == PurePath() else f"build {source} in {key.path}"
 
     async def build(self, job: Job, key: BuildKey) -> Image:
-        await self.limits.start(job)
         async with (
             session(self.client, job, auth=self.auth) as docker,
             with_source(job, self.source, key.path) as folder,
@@ -138,7 +138,7 @@ def build(
     `secrets` are not recorded, and need BuildKit. `pull` looks for newer base images. With `buildx`
     the build runs `docker buildx build`, otherwise `docker build`.
     """
-    limits, auth = Limits.of(options), named_registry(options["auth"], "build")
+    limits, auth = limits_of(options), named_registry(options["auth"], "build")
     secrets = DockerSecrets(dict(options["secrets"] or {}))
     if context is None and isinstance(dockerfile, PurePath):
         raise UsageError('without a context, give the Dockerfile as a text: dockerfile="FROM ..."')

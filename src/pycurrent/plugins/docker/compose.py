@@ -11,11 +11,12 @@ from typing import ClassVar, Unpack
 
 from pycurrent.cache import Publisher
 from pycurrent.engine import Job, Level
+from pycurrent.engine.limits import Limits
 from pycurrent.errors import UsageError
 from pycurrent.plugins.docker.auth import Auth, AuthOptions, named_registry
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.session import DockerSession, session
-from pycurrent.plugins.options import Limits, operation_component, with_options
+from pycurrent.plugins.options import limits_of, operation_component, with_options
 from pycurrent.term import Current, Failure, Primitive
 
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -51,7 +52,6 @@ class DockerCompose(Publisher[ComposeKey, str, None]):
         return f"compose {key.project}"
 
     async def publish(self, job: Job, key: ComposeKey, value: str) -> None:
-        await self.limits.start(job)
         job.on_cancel(lambda: _say_it_stays(job, key.project))
         async with session(self.client, job, auth=self.auth) as docker:
             up = [*_files(docker, key.project), "up", "--detach"]
@@ -112,7 +112,7 @@ def compose(
     its `registry`.
     """
     auth = named_registry(options["auth"], "compose")
-    work = DockerCompose(client, auth, wait, remove_orphans, Limits.of(options))
+    work = DockerCompose(client, auth, wait, remove_orphans, limits_of(options))
     if not _PROJECT.fullmatch(project):
         raise UsageError(
             f"{project!r} is not the name of a project: use small letters, digits, - and _"

@@ -10,13 +10,14 @@ from typing import ClassVar, TypeVar
 
 from pycurrent.cache import Builder, Schedule
 from pycurrent.engine import Job
+from pycurrent.engine.limits import Limits
 from pycurrent.plugins.argv import Argv, as_text, checked_words
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.container import Container, RunKey, container
 from pycurrent.plugins.docker.image import Image
 from pycurrent.plugins.docker.secrets import DockerSecrets
 from pycurrent.plugins.docker.session import session
-from pycurrent.plugins.options import Limits, Options, named_after, operation_component
+from pycurrent.plugins.options import Options, limits_of, named_after, operation_component
 from pycurrent.term import Current, Primitive
 
 V = TypeVar("V")
@@ -46,7 +47,6 @@ class ContainerRun(Builder[RunKey, V]):
         return f"{self.verb} {_shown(key.args)}"
 
     async def build(self, job: Job, key: RunKey) -> V:
-        await self.limits.start(job)
         async with (
             session(self.client, job) as docker,
             container(docker, key, self.secrets) as made,
@@ -67,7 +67,7 @@ def container_run(
 ) -> Current[V]:
     """The component of a run, made for a `public` function."""
     secrets = DockerSecrets(dict(options["secrets"] or {}))
-    work, schedule = operation(client, secrets, Limits.of(options)), options["schedule"]
+    work, schedule = operation(client, secrets, limits_of(options)), options["schedule"]
 
     @named_after(public)
     def on_values(

@@ -8,11 +8,12 @@ from typing import ClassVar, Unpack
 
 from pycurrent.cache import Publisher
 from pycurrent.engine import Job, Level
+from pycurrent.engine.limits import Limits
 from pycurrent.plugins.docker.auth import Auth, AuthOptions
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import DIGEST, Image, checked_name, repository_of
 from pycurrent.plugins.docker.session import session
-from pycurrent.plugins.options import Limits, operation_component, with_options
+from pycurrent.plugins.options import limits_of, operation_component, with_options
 from pycurrent.term import Current, Failure, Primitive
 
 
@@ -30,7 +31,6 @@ class DockerPush(Publisher[str, Image, str]):
         return f"push {key} {value.short}"
 
     async def publish(self, job: Job, key: str, value: Image) -> str:
-        await self.limits.start(job)
         async with session(self.client, job, auth=self.auth, name=key) as docker:
             await docker.exec("tag", value.id, key)
             said = await docker.exec("push", key)
@@ -54,7 +54,7 @@ def push(
 
     Two different images for one name are an error, even if they are in different engines.
     """
-    work = DockerPush(client, options["auth"], Limits.of(options))
+    work = DockerPush(client, options["auth"], limits_of(options))
 
     def on_values(image: Image, tag: str) -> Primitive[str]:
         return work.set(checked_name(tag), image)

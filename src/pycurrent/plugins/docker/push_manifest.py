@@ -10,13 +10,14 @@ from typing import ClassVar, Unpack
 
 from pycurrent.cache import Publisher
 from pycurrent.engine import Job, Level
+from pycurrent.engine.limits import Limits
 from pycurrent.errors import UsageError
 from pycurrent.plugins.docker.auth import Auth, AuthOptions
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import DIGEST, checked_name, repository_of
 from pycurrent.plugins.docker.insecure import insecure_option
 from pycurrent.plugins.docker.session import DockerSession, session
-from pycurrent.plugins.options import Limits, operation_component, with_options
+from pycurrent.plugins.options import limits_of, operation_component, with_options
 from pycurrent.term import Current, Failure, Primitive, seq
 
 _IS_A_LIST = "is a manifest list"
@@ -36,7 +37,6 @@ class DockerPushManifest(Publisher[str, tuple[str, ...], str]):
         return f"push {key} of {len(value)} images"
 
     async def publish(self, job: Job, key: str, value: tuple[str, ...]) -> str:
-        await self.limits.start(job)
         async with session(self.client, job, auth=self.auth, name=key) as docker:
             try:
                 digest = await _of_manifests(docker, key, value)
@@ -78,7 +78,7 @@ def push_manifest(
 
     The images must be in the same registry already: give the results of `push`.
     """
-    work = DockerPushManifest(client, options["auth"], Limits.of(options))
+    work = DockerPushManifest(client, options["auth"], limits_of(options))
 
     def on_values(tag: str, images: Sequence[str]) -> Primitive[str]:
         if not images:

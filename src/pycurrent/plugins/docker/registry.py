@@ -9,11 +9,12 @@ from typing import ClassVar, TypeVar
 
 from pycurrent.cache import Builder, Schedule
 from pycurrent.engine import Job
+from pycurrent.engine.limits import Limits
 from pycurrent.plugins.docker.auth import Auth, AuthOptions
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import checked_name
 from pycurrent.plugins.docker.session import DockerSession, session
-from pycurrent.plugins.options import Limits, named_after, operation_component
+from pycurrent.plugins.options import limits_of, named_after, operation_component
 from pycurrent.term import Current, Primitive
 
 V = TypeVar("V")
@@ -53,7 +54,6 @@ class RegistryLook(Builder[NamedImage, V]):
         return f"{self.verb} {key}"
 
     async def build(self, job: Job, key: NamedImage) -> V:
-        await self.limits.start(job)
         async with session(self.client, job, auth=self.auth, name=key.name) as docker:
             return await self.look(docker, key)
 
@@ -71,7 +71,7 @@ def registry_look(
     options: RegistryOptions,
 ) -> Current[V]:
     """The component of a look at an image, made for a `public` function."""
-    work, platform = operation(client, options["auth"], Limits.of(options)), options["platform"]
+    work, platform = operation(client, options["auth"], limits_of(options)), options["platform"]
 
     @named_after(public)
     def on_values(name: str) -> Primitive[V]:

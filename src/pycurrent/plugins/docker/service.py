@@ -8,12 +8,13 @@ from typing import ClassVar, Unpack
 
 from pycurrent.cache import Publisher
 from pycurrent.engine import Job, Level
+from pycurrent.engine.limits import Limits
 from pycurrent.errors import UsageError
 from pycurrent.plugins.docker.auth import Auth, AuthOptions
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import Image, checked_name
 from pycurrent.plugins.docker.session import DockerSession, session
-from pycurrent.plugins.options import Limits, operation_component, with_options
+from pycurrent.plugins.options import limits_of, operation_component, with_options
 from pycurrent.term import Current, Failure, Primitive
 
 _FINE = frozenset({None, "completed"})
@@ -42,7 +43,6 @@ class DockerService(Publisher[ServiceKey, str, None]):
         return f"service {key.name} {value}"
 
     async def publish(self, job: Job, key: ServiceKey, value: str) -> None:
-        await self.limits.start(job)
         job.on_cancel(lambda: _say_it_goes_on(job, key.name))
         async with session(self.client, job, auth=self.auth, name=value) as docker:
             options = [] if self.auth is None else ["--with-registry-auth"]
@@ -93,7 +93,7 @@ def service(
     rolled back has failed. Cancelling stops the wait, not the update. With `auth` the nodes of the
     swarm get the right to pull.
     """
-    work = DockerService(client, options["auth"], Limits.of(options))
+    work = DockerService(client, options["auth"], limits_of(options))
     if not name or name.startswith("-"):
         raise UsageError(f"{name!r} is not the name of a service: write one like shop_web")
 

@@ -7,10 +7,11 @@ from typing import ClassVar, Unpack
 
 from pycurrent.cache import Publisher
 from pycurrent.engine import Job, Level
+from pycurrent.engine.limits import Limits
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import Image, checked_name
 from pycurrent.plugins.docker.session import session
-from pycurrent.plugins.options import Limits, Options, operation_component, with_options
+from pycurrent.plugins.options import Options, limits_of, operation_component, with_options
 from pycurrent.term import Current, Primitive
 
 
@@ -35,7 +36,6 @@ class DockerTag(Publisher[TagKey, Image, None]):
         return f"tag {key.tag} {value.short}"
 
     async def publish(self, job: Job, key: TagKey, value: Image) -> None:
-        await self.limits.start(job)
         async with session(self.client, job) as docker:
             await docker.exec("tag", value.id, key.tag)
 
@@ -49,7 +49,7 @@ def tag(
     **options: Unpack[Options],
 ) -> Current[None]:
     """Set the name to the image in the engine. Use `push` to set it in a registry."""
-    work = DockerTag(client, Limits.of(options))
+    work = DockerTag(client, limits_of(options))
 
     def on_values(image: Image, tag: str) -> Primitive[None]:
         return work.set(TagKey(client.engine, checked_name(tag)), image)

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 from pycurrent.cache import Publisher
 from pycurrent.engine import Job, Level
+from pycurrent.engine.limits import Limits
 from pycurrent.engine.tasks import uncancellable
 from pycurrent.plugins.fs.content import Content, Digest
 from pycurrent.plugins.fs.write import Change, write_if_different
-from pycurrent.plugins.options import Limits, operation_component
+from pycurrent.plugins.options import operation_component
 from pycurrent.term import Current, Failure, Primitive
 
 LONGEST_RECORDED = 4096

@@ -10,11 +10,12 @@ from typing import ClassVar
 
 from pycurrent.cache import Publisher
 from pycurrent.engine import Job, Level
+from pycurrent.engine.limits import Limits
 from pycurrent.engine.tasks import uncancellable
 from pycurrent.plugins.fs.content import Content
 from pycurrent.plugins.fs.managed_folder import ManagedFolder, Replacement
 from pycurrent.plugins.fs.tree import Tree
-from pycurrent.plugins.options import Limits, operation_component
+from pycurrent.plugins.options import operation_component
 from pycurrent.term import Current, Failure, Primitive
 
 Files = Mapping[str, str | bytes | Content]

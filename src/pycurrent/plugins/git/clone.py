@@ -16,7 +16,7 @@ from pycurrent.plugins.git.mirror_work import (
     in_mirror,
 )
 from pycurrent.plugins.git.remote import HeadOf
-from pycurrent.plugins.options import Limits, operation_component, with_options
+from pycurrent.plugins.options import limits_of, operation_component, with_options
 from pycurrent.term import Current, Primitive
 
 
@@ -59,7 +59,7 @@ def clone(
     changes nothing. `gref` is the full name of a ref, by default HEAD: the main branch of the
     repository. The other options are as with `fetch`.
     """
-    limits, depth = Limits.of(options), checked_depth(options["depth"])
+    limits, depth = limits_of(options), checked_depth(options["depth"])
     access_to = access_by(options)
 
     def on_values(repo: str, gref: str) -> Primitive[Commit]:

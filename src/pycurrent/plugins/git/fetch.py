@@ -15,7 +15,7 @@ from pycurrent.plugins.git.mirror_work import (
     in_mirror,
 )
 from pycurrent.plugins.git.remote import Exactly
-from pycurrent.plugins.options import Limits, operation_component, with_options
+from pycurrent.plugins.options import limits_of, operation_component, with_options
 from pycurrent.term import Current, Primitive
 
 
@@ -60,7 +60,7 @@ def fetch(
     `depth` the mirror only has that many of the last commits, and no other branches and tags.
     `token` and `ssh_key` are only used for the repository's own host.
     """
-    limits, depth = Limits.of(options), checked_depth(options["depth"])
+    limits, depth = limits_of(options), checked_depth(options["depth"])
     access_to = access_by(options)
 
     def on_values(commit_id: CommitId) -> Primitive[Commit]:

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from pycurrent.cache import Builder, Cache, OfEngine, ResultLost, Schedule
 from pycurrent.engine import Job
+from pycurrent.engine.limits import Limits
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.address import RepositoryAddress
 from pycurrent.plugins.git.by_hand import from_elsewhere
@@ -17,7 +18,7 @@ from pycurrent.plugins.git.credentials import RepositoryAccess, SshKey, Token, t
 from pycurrent.plugins.git.mirror import Mirror
 from pycurrent.plugins.git.mirrors import Mirrors, mirrors_of
 from pycurrent.plugins.git.remote import GitRemote, Request
-from pycurrent.plugins.options import Limits, Options
+from pycurrent.plugins.options import Options
 from pycurrent.term import Ok, Output, Primitive
 
 
@@ -53,7 +54,6 @@ class MirrorWork(Builder[K, str]):
         return Mirror(self.mirrors.root, RepositoryAddress.of(key.repository), key.depth)
 
     async def build(self, job: Job, key: K) -> str:
-        await self.limits.start(job)
         mirror = self.mirror(key)
         hash = await GitRemote(job, self.mirrors, self.access).bring(mirror, self.request(key))
         job.log(f"{key} is {hash}. To get the same by hand: {from_elsewhere(mirror.address, hash)}")

@@ -9,7 +9,8 @@ from typing import Generic, TypeVar
 
 from pycurrent.cache import Cache, OfEngine, Publisher
 from pycurrent.engine import Clock, Job
-from pycurrent.plugins.options import Limits, Options, named_after, operation_component
+from pycurrent.engine.limits import Limits
+from pycurrent.plugins.options import Options, limits_of, named_after, operation_component
 from pycurrent.plugins.slack.channel import Channel, Webhook
 from pycurrent.plugins.slack.client import SlackClient
 from pycurrent.plugins.slack.message import Message, message_of
@@ -38,7 +39,6 @@ class Speech(Publisher[Topic, Message, V], Generic[C, V]):
     limits: Limits
 
     async def publish(self, job: Job, key: Topic, value: Message) -> V:
-        await self.limits.start(job)
         return await self.say(SlackClient(self.channel, job, self.clock), key, value)
 
     @abstractmethod
@@ -59,7 +59,7 @@ def topic_component(
 
     The default label may show `key` and `channel`.
     """
-    limits = Limits.of(options)
+    limits = limits_of(options)
 
     @named_after(public)
     def on_values(key: str, channel: str, message: str | Message) -> Primitive[V]:

@@ -8,8 +8,9 @@ from typing import ClassVar, Unpack
 
 from pycurrent.cache import Cache
 from pycurrent.engine import Level
+from pycurrent.engine.limits import Limits
 from pycurrent.errors import UsageError
-from pycurrent.plugins.options import Limits, Options, with_options
+from pycurrent.plugins.options import Options, with_options
 from pycurrent.plugins.slack.channel import Channel
 from pycurrent.plugins.slack.client import MessageRefused, Posted, SlackClient
 from pycurrent.plugins.slack.diagnosis import GONE

@@ -8,8 +8,9 @@ from typing import ClassVar, Unpack
 
 from pycurrent.cache import Builder, Schedule
 from pycurrent.engine import Job, Level
+from pycurrent.engine.limits import Limits
 from pycurrent.plugins.argv import Argv, as_text
-from pycurrent.plugins.options import Limits, Options, operation_component, with_options
+from pycurrent.plugins.options import Options, limits_of, operation_component, with_options
 from pycurrent.plugins.ssh.host import Host
 from pycurrent.plugins.ssh.remote import RemoteCommand, RemoteHost, invocation
 from pycurrent.term import Current, Primitive
@@ -37,7 +38,6 @@ class SshOutput(Builder[Question, str]):
         return f"{key.host}: output of {key.command}"
 
     async def build(self, job: Job, key: Question) -> str:
-        await self.limits.start(job)
         return await self.remote.output(job, key.command)
 
 
@@ -54,7 +54,7 @@ def output(
     The command runs once for a host and arguments, and again as the `schedule` says. It is ended
     when nobody needs it any more.
     """
-    limits = Limits.of(options)
+    limits = limits_of(options)
 
     def on_values(host: Host, argv: Sequence[str], shown: str) -> Primitive[str]:
         question = Question(str(host), invocation(argv, None))

@@ -8,9 +8,10 @@ from typing import ClassVar, Unpack
 
 from pycurrent.cache import Publisher, Schedule
 from pycurrent.engine import Job, Level
+from pycurrent.engine.limits import Limits
 from pycurrent.errors import UsageError
 from pycurrent.plugins.argv import Argv
-from pycurrent.plugins.options import Limits, Options, operation_component, with_options
+from pycurrent.plugins.options import Options, limits_of, operation_component, with_options
 from pycurrent.plugins.ssh.host import Host
 from pycurrent.plugins.ssh.remote import Input, RemoteCommand, RemoteHost, invocation
 from pycurrent.term import Current, Primitive
@@ -37,7 +38,6 @@ class SshRun(Publisher[Purpose, RemoteCommand, None]):
         return f"{key.host} {key.key}: {value}"
 
     async def publish(self, job: Job, key: Purpose, value: RemoteCommand) -> None:
-        await self.limits.start(job)
         await self.remote.run(job, value)
 
 
@@ -59,7 +59,7 @@ def run(
     the old one. With a `schedule` it also runs again when that says so. Arguments and `stdin` are
     recorded. A `secret` is read instead of `stdin` and not recorded; a new one runs nothing again.
     """
-    limits = Limits.of(options)
+    limits = limits_of(options)
     if secret is not None and stdin is not None:
         raise UsageError(
             "a command reads either stdin= or secret=, not both: put both into secret="

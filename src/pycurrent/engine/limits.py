@@ -1,0 +1,37 @@
+"""The limits within which a job may start, and run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+
+from pycurrent.engine.arguments import check_start
+from pycurrent.engine.job import Job
+from pycurrent.engine.level import Level
+from pycurrent.engine.pool import AnyPool
+
+Timeout: TypeAlias = timedelta | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What `Job.start` is given: how risky the work is, the pool that lends it a resource, how long
+    it may take, and its priority in the queue of the pool.
+
+    Raises UsageError for what a job can't be started with.
+    """
+
+    level: Level
+    pool: AnyPool | None = None
+    timeout: Timeout = None
+    priority: int = 0
+
+    def __post_init__(self) -> None:
+        check_start(self.level, self.pool, self.timeout, self.priority, "")
+
+    async def start(self, job: Job) -> None:
+        """Wait until the job may begin: see `Job.start`."""
+        await job.start(
+            level=self.level, pool=self.pool, timeout=self.timeout, priority=self.priority
+        )
