@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import core, engine, floor, many, processes, web, whole
+from benchmarks import core, engine, floor, many, outputs, processes, web, whole
 from benchmarks.figures import RUNS, Benchmark, NotMeasured, Samples
 from benchmarks.rows import Row, Rows, report, table
 from rich.console import Console
@@ -30,6 +30,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *engine.BENCHMARKS,
     *whole.BENCHMARKS,
     *processes.BENCHMARKS,
+    *outputs.BENCHMARKS,
     *web.BENCHMARKS,
     *many.BENCHMARKS,
 )

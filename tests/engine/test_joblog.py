@@ -8,6 +8,7 @@ import resource
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from pycurrent.engine.follow import watch_file
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.masking import Secrets, masked
 from pycurrent.engine.pipe import PipeReader
+from pycurrent.engine.pump import Copiers
 from pycurrent.errors import UsageError
 
 MEGABYTE = 1 << 20
@@ -65,6 +67,11 @@ def _feed(fd: int, data: bytes) -> threading.Thread:
     writer = threading.Thread(target=write)
     writer.start()
     return writer
+
+
+def pumping(log: JobLog, fd: int) -> asyncio.Future[None]:
+    """Done when all that comes out of the pipe is in the log."""
+    return log.pump(PipeReader(fd), Copiers())
 
 
 def test_a_line_has_its_time_before_it(log: JobLog) -> None:
@@ -129,7 +136,7 @@ async def test_a_pump_copies_byte_for_byte(log: JobLog) -> None:
     read, write = os.pipe()
     writer = _feed(write, data)
 
-    await log.pump(read)
+    await pumping(log, read)
 
     writer.join()
     assert log.path.read_bytes() == data
@@ -142,7 +149,7 @@ async def test_lines_come_between_the_chunks_of_a_pump_in_their_order(log: JobLo
     data = b"0123456789abcde\n" * (MEGABYTE // 2)
     read, write = os.pipe()
     writer = _feed(write, data)
-    pump = asyncio.create_task(log.pump(read))
+    pump = pumping(log, read)
     count = 0
     while not pump.done():  # as fast as can be: the pump must get its turn all the same
         log.line(f"line {count}")
@@ -166,7 +173,7 @@ async def test_the_loop_does_not_wait_for_a_pump_that_is_writing(log: JobLog) ->
     read, write = os.pipe()
     _feed(write, b", third").join()
 
-    await log.pump(read)
+    await pumping(log, read)
 
     assert log.path.read_text() == "2026-11-22 09:30.05: first\nsecond, third"
 
@@ -187,7 +194,7 @@ async def test_secrets_are_masked_whoever_prints_them(
     for text in texts:
         log.write(text)
     log.line("secretsecret")
-    pump = asyncio.create_task(log.pump(read))
+    pump = pumping(log, read)
     for text in pumped:
         os.write(write, text.encode())
         await asyncio.sleep(0)
@@ -214,7 +221,7 @@ async def test_a_line_can_not_tear_a_secret_apart(log: JobLog) -> None:
     """A secret that a pump gets in two halves is masked even if a line comes between them."""
     log.secret("hunter2")
     read, write = os.pipe()
-    pump = asyncio.create_task(log.pump(read))
+    pump = pumping(log, read)
     os.write(write, b"password: hunt")
     await _until_contains(log, b"password: ")
 
@@ -329,7 +336,7 @@ async def test_a_full_disk_is_told_once_and_the_pipe_is_drained(full: tuple[Path
     data = b"x" * (2 * MEGABYTE)
     writer = _feed(write, data)
 
-    await log.pump(read)
+    await pumping(log, read)
     log.line("lost")
     writer.join()  # it has written everything: nobody made it wait
     log.close()
@@ -358,18 +365,18 @@ def test_a_line_that_meets_a_full_disk_raises_nothing(full: tuple[Path, int]) ->
     assert errors == [expected]
 
 
-def _threads_of(log: JobLog) -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == f"log {log.path.name}"]
+def _copying() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "copies output to logs"]
 
 
 async def test_a_little_output_is_copied_without_a_thread(log: JobLog) -> None:
     """Most commands print a few lines, and a thread costs more than they do."""
     read, write = os.pipe()
-    pump = asyncio.create_task(log.pump(read))
+    pump = pumping(log, read)
     for number in range(100):
         os.write(write, b"%d\n" % number)
         await _until_contains(log, b"%d\n" % number)
-    assert _threads_of(log) == []
+    assert _copying() == []
     os.close(write)
     await pump
     assert log.path.read_text() == "".join(f"{number}\n" for number in range(100))
@@ -382,22 +389,80 @@ async def test_a_flood_is_copied_by_a_thread(log: JobLog) -> None:
     # As much as is read on the loop at once ends in the midst of the secret.
     flood = b"x" * ((16 << 10) - 3) + b"hunter2" + b"y" * 1000
     _feed(os.dup(write), flood).join()
-    pump = asyncio.create_task(log.pump(read))
+    pump = pumping(log, read)
     await _until_contains(log, b"y" * 1000)
-    assert len(_threads_of(log)) == 1
+    assert len(_copying()) == 1
     os.close(write)
     await pump
     assert log.path.read_bytes() == flood.replace(b"hunter2", b"****")
+
+
+async def test_many_floods_are_copied_by_few_threads(tmp_path: Path) -> None:
+    """Each to its own log, byte for byte; the threads go with the last of them."""
+    copiers = Copiers()
+    logs = [JobLog(tmp_path / f"{number}.log", now=_now) for number in range(20)]
+    floods = [b"%d\n" % number * (MEGABYTE // 4) for number in range(20)]
+    pumps, writers = [], []
+    for log, flood in zip(logs, floods, strict=True):
+        read, write = os.pipe()
+        pumps.append(log.pump(PipeReader(read), copiers))
+        writers.append(_feed(write, flood))
+    most = 0
+    while not all(pump.done() for pump in pumps):
+        most = max(most, len(_copying()))
+        await asyncio.sleep(0)
+    assert 1 <= most <= 2
+    for writer in [*writers, *_copying()]:
+        writer.join()
+    for log, flood in zip(logs, floods, strict=True):
+        log.close()
+        assert log.path.read_bytes() == flood
+
+
+async def test_a_flood_does_not_hold_up_another_one(log: JobLog, tmp_path: Path) -> None:
+    """A chunk of each is copied in turn."""
+    copiers = Copiers()
+    endless = [JobLog(tmp_path / f"{number}.log", now=_now) for number in range(4)]
+    ends = []
+    for flooded in endless:
+        read, write = os.pipe()
+        flooded.pump(PipeReader(read), copiers)
+        ends.append(_Endless(write))
+    read, write = os.pipe()
+    pump = log.pump(PipeReader(read), copiers)
+    flood = os.urandom(MEGABYTE)
+    writer = _feed(write, flood)
+    await pump
+    writer.join()
+    assert log.path.read_bytes() == flood
+    for flooded in endless:
+        flooded.close()  # its pump lets go of the pipe
+    for end in ends:
+        end.join()
+
+
+class _Endless(threading.Thread):
+    """Writes to a pipe until nobody reads it."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__()
+        self._fd = fd
+        self.start()
+
+    def run(self) -> None:
+        with suppress(BrokenPipeError), os.fdopen(self._fd, "wb", buffering=0) as pipe:
+            while True:
+                pipe.write(b"again and again\n" * 1000)
 
 
 async def test_a_pump_leaves_a_busy_log_to_a_thread(log: JobLog) -> None:
     """What a command prints waits in its pipe, and not in memory, when the disk is slow."""
     read, write = os.pipe()
     with log._turn:  # as another pump has it while the disk makes it wait
-        pump = asyncio.create_task(log.pump(read))
+        pump = pumping(log, read)
         os.write(write, b"first, ")
         os.write(write, b"second")
-        while not _threads_of(log):
+        while not _copying():
             log.line("")
             await asyncio.sleep(0)
     os.close(write)
@@ -409,7 +474,7 @@ async def test_a_pump_can_be_told_to_end_with_what_is_there(log: JobLog) -> None
     """Though a process holds the pipe open."""
     read, write = os.pipe()
     pipe = PipeReader(read)
-    pump = asyncio.create_task(log.pump(pipe))
+    pump = log.pump(pipe, Copiers())
     os.write(write, b"all")
     pipe.finish()
     await pump
@@ -423,7 +488,7 @@ def test_closing_a_log_lets_go_of_a_pipe_that_no_loop_reads_any_more(log: JobLog
     read, write = os.pipe()
 
     async def begin() -> None:
-        pump = asyncio.create_task(log.pump(read))
+        pump = pumping(log, read)
         os.write(write, b"before")
         await _until_contains(log, b"before")
         pump.cancel()
@@ -438,7 +503,7 @@ def test_closing_a_log_lets_go_of_a_pipe_that_no_loop_reads_any_more(log: JobLog
 async def test_a_cancelled_pump_goes_on_to_the_end_of_the_pipe(log: JobLog) -> None:
     """Who waited is released at once; the last words of the command still reach the log."""
     read, write = os.pipe()
-    pump = asyncio.create_task(log.pump(read))
+    pump = pumping(log, read)
     os.write(write, b"before ")
     await _until_contains(log, b"before ")
 
@@ -454,7 +519,7 @@ async def test_a_cancelled_pump_goes_on_to_the_end_of_the_pipe(log: JobLog) -> N
 async def test_close_ends_a_pump_whose_pipe_stays_open(log: JobLog) -> None:
     """A process that keeps the pipe open keeps neither the thread nor the log: it gets EPIPE."""
     read, write = os.pipe()
-    pump = asyncio.create_task(log.pump(read))
+    pump = pumping(log, read)
     os.write(write, b"before")
     await _until_contains(log, b"before")
 
@@ -471,7 +536,7 @@ async def test_a_pump_into_a_closed_log_closes_the_pipe(log: JobLog) -> None:
     log.close()
     read, write = os.pipe()
 
-    await log.pump(read)
+    await pumping(log, read)
 
     with pytest.raises(BrokenPipeError):
         os.write(write, b"late")
@@ -483,7 +548,7 @@ async def test_a_pipe_that_can_not_be_read_is_an_error(log: JobLog, tmp_path: Pa
     fd = os.open(tmp_path / "other", os.O_WRONLY | os.O_CREAT)
 
     with pytest.raises(OSError, match="Bad file descriptor"):
-        await log.pump(fd)
+        await pumping(log, fd)
 
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(fd)

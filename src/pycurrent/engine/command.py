@@ -264,7 +264,7 @@ class Commands:
             # One of its own, as the pump closes the other when it likes.
             abandoned = os.dup(reader)
             closing.callback(os.close, abandoned)
-            pumping = self._log.begin_pump(pipe)
+            pumping = self._log.pump(pipe, self._processes.copiers)
             descriptors = (writer if stdout is None else stdout, writer, abandoned)
             running = self._status(command, descriptors, closing.pop_all())
         try:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from pycurrent.engine.masking import MaskedStream, Secrets, masked
 from pycurrent.engine.pipe import PipeReader
-from pycurrent.engine.pump import Pump
+from pycurrent.engine.pump import Copiers, Pump
 from pycurrent.engine.spellings import checked, encode
 from pycurrent.store.sharing import Sharing
 
@@ -136,30 +136,25 @@ class JobLog:
         if len(self._new) > _FEW_SECRETS:
             await asyncio.to_thread(self.known)
 
-    async def pump(self, fd: int | PipeReader) -> None:
-        """Copies all that comes out of a pipe, byte for byte; returns at the pipe's end.
+    def pump(self, pipe: PipeReader, copiers: Copiers) -> asyncio.Future[None]:
+        """Copy all that comes out of a pipe, byte for byte; done at the pipe's end.
 
-        Owns `fd` from the call on and closes it; a `PipeReader` lets the caller end it sooner. A
-        `Pump` does the work, and goes on to the pipe's end if the caller is cancelled.
-        Once the file can't be written any more it still drains the pipe, so that the command
-        doesn't hang. `close` makes it let go of the pipe at once, so a command that still writes
-        then gets EPIPE.
+        Owns the pipe from the call on and closes it. Who waits may give up: a `Pump` does the work,
+        and goes on to the pipe's end. Once the file can't be written any more it still drains the
+        pipe, so that the command doesn't hang. `close` makes it let go of the pipe at once, so a
+        command that still writes then gets EPIPE.
 
-        Raises OSError if the pipe can't be read.
+        Raises RuntimeError or OSError if a thread is needed, and there can't be one; the future has
+        an OSError if the pipe can't be read.
         """
-        await self.begin_pump(PipeReader(fd) if isinstance(fd, int) else fd)
-
-    def begin_pump(self, pipe: PipeReader) -> asyncio.Future[None]:
-        """As `pump`: what it returns is done at the pipe's end."""
         self._pipes.add(pipe)
         if self._file is None and not self._parked:
             pipe.stop()
         try:
-            pump = Pump(pipe, self, self.path.name)
-        except RuntimeError:  # no more threads
+            return Pump(pipe, self, copiers).ended
+        except (OSError, RuntimeError):
             self.release(pipe)
             raise
-        return pump.ended
 
     def park(self) -> None:
         """Lets go of the file until there is more to write: thousands of jobs may wait, and the

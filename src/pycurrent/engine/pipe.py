@@ -1,15 +1,14 @@
-"""Reads a pipe, little by little on a loop, or in big chunks in a thread, until told to stop."""
+"""Reads a pipe little by little, until its end or until told to stop."""
 
 import fcntl
 import os
-import select
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 
 CHUNK = 256 * 1024
-"""Bytes read at once, and held by the pipe where that can be set.
+"""Bytes read at once of much, and held by the pipe where that can be set.
 
 Measured: three times the throughput of a pipe's default 64 KiB, and 1 MiB adds nothing; but the
 kernel gives a user no more than 64 MiB for all pipes.
@@ -26,9 +25,7 @@ class PipeReader:
         """Takes `fd` over: when this raises OSError, `fd` is closed."""
         try:
             _enlarge(fd)
-            # So that one system call is enough while data flows, and none can block forever.
             os.set_blocking(fd, False)
-            self._woken, self._wake = os.pipe()
         except BaseException:
             os.close(fd)
             raise
@@ -38,67 +35,60 @@ class PipeReader:
         self._stopped = False
         self._closed = False
         self._finishing = False
+        self._left = _MOST_HELD
+        """Bytes still to be read after `finish`."""
         self.is_cut_off = False
         """True if reading ended, as told by `finish`, while a process still held the pipe open."""
 
     @property
-    def is_finishing(self) -> bool:
-        """True after `finish`."""
-        return self._finishing
-
-    @property
-    def is_stopped(self) -> bool:
-        """True after `stop`."""
-        return self._stopped
+    def is_told(self) -> bool:
+        """True after `finish` or `stop`."""
+        return self._finishing or self._stopped
 
     def listen(self, listener: Callable[[], None] | None) -> None:
         """Have it called, in any thread, for `finish` and `stop`, also if they were before."""
         with self._guard:
             self._listener = listener
-            told = self._finishing or self._stopped
-        if told and listener is not None:
+        if self.is_told and listener is not None:
             listener()
 
     def read(self, size: int) -> bytes | None:
-        """Read up to `size` bytes that are there now; b"" at the end of the pipe, None if it is
-        empty.
+        """Read up to `size` bytes that are there now; b"" if there are none, None at the end.
 
-        Raises OSError if the pipe can't be read.
+        The end is that of the pipe, or comes by `finish` or `stop`. Raises OSError if the pipe
+        can't be read.
         """
-        try:
-            return os.read(self.fd, size)
-        except BlockingIOError:
+        finishing = self._finishing
+        if self._is_over():
             return None
+        try:
+            data = os.read(self.fd, size)
+        except BlockingIOError:
+            return None if self._is_cut_off(finishing) else b""
+        if finishing:
+            self._left -= len(data)
+        return data or None
 
-    def chunks(self) -> Iterator[memoryview]:
-        """The data, as it comes, until the end of the pipe, `finish` or `stop`.
+    def read_into(self, buffer: memoryview) -> int | None:
+        """As `read`, into a buffer; gives the number of bytes."""
+        finishing = self._finishing
+        if self._is_over():
+            return None
+        try:
+            count = os.readv(self.fd, [buffer])
+        except BlockingIOError:
+            return None if self._is_cut_off(finishing) else 0
+        if finishing:
+            self._left -= count
+        return count or None
 
-        A chunk is a view of a buffer that the next one overwrites. To be called once, by the one
-        thread that later calls `close`. Raises OSError if the pipe can't be read.
-        """
-        buffer = bytearray(CHUNK)
-        view = memoryview(buffer)
-        ready = select.poll()
-        ready.register(self.fd, select.POLLIN)
-        ready.register(self._woken, select.POLLIN)
-        left = _MOST_HELD
-        while not self._stopped:
-            finishing = self._finishing
-            try:
-                count = os.readv(self.fd, [buffer])
-            except BlockingIOError:
-                if finishing:
-                    self.is_cut_off = True
-                    return
-                ready.poll()
-                continue
-            if not count:
-                return
-            yield view[:count]
-            left -= count if finishing else 0
-            if left <= 0:
-                self.is_cut_off = True
-                return
+    def _is_over(self) -> bool:
+        return self._stopped or (self._left <= 0 and self._is_cut_off(finishing=True))
+
+    def _is_cut_off(self, finishing: bool) -> bool:
+        """Whether reading ends here; `finishing` as it was before the last look into the pipe."""
+        self.is_cut_off = finishing
+        return finishing
 
     def finish(self) -> None:
         """Has reading end with the data in the pipe now, even if a process still holds it open.
@@ -109,7 +99,7 @@ class PipeReader:
             if self._finishing or self._closed:
                 return
             self._finishing = True
-            listener = self._wake_reader()
+            listener = self._listener
         if listener is not None:
             listener()
 
@@ -119,22 +109,15 @@ class PipeReader:
             if self._stopped or self._closed:
                 return
             self._stopped = True
-            listener = self._wake_reader()
+            listener = self._listener
         if listener is not None:
             listener()
-
-    def _wake_reader(self) -> Callable[[], None] | None:
-        """Wakes `chunks`, or gives what is to be called once the guard is free."""
-        if self._listener is None:
-            os.write(self._wake, b"!")
-        return self._listener
 
     def close(self) -> None:
         """Closes the pipe: who still writes to it gets EPIPE. Twice does nothing."""
         with self._guard:
             if not self._closed:
-                for fd in (self.fd, self._woken, self._wake):
-                    os.close(fd)
+                os.close(self.fd)
             self._closed = True
 
 

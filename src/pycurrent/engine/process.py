@@ -37,6 +37,7 @@ from pycurrent.engine.channel import (
 )
 from pycurrent.engine.helper import HelperProcess
 from pycurrent.engine.machine import Blame, blame
+from pycurrent.engine.pump import Copiers
 from pycurrent.engine.supervisor import CONTROL, Request, StartStage
 from pycurrent.errors import PycurrentError
 from pycurrent.term import FailureKind
@@ -123,6 +124,8 @@ class Processes:
         self._descriptors = descriptors
         self._channels: set[SupervisorChannel] = set()
         self._idle = IdleSupervisors(idle)
+        self.copiers = Copiers()
+        """Copy what the commands print."""
         self._helpers: list[HelperProcess] = []
         """The last one is given commands; what the others guarded may not have ended yet."""
         self._handing_over = asyncio.Lock()
