@@ -506,13 +506,23 @@ class Queued:
     place: Place | None = None
     served: bool = False
 
-    def granted(self) -> bool:
-        self.served = True
-        return True
-
     @property
     def order(self) -> tuple[int, bool, int]:
         return -self.priority, self.urgency is Urgency.LOW, self.at
+
+
+class Stands(Place):
+    def __init__(self, job: Queued) -> None:
+        super().__init__()
+        self._job = job
+
+    @property
+    def job(self) -> Queued:
+        return self._job
+
+    def granted(self) -> bool:
+        self._job.served = True
+        return True
 
 
 class PoolMachine(RuleBasedStateMachine):
@@ -535,7 +545,8 @@ class PoolMachine(RuleBasedStateMachine):
         self._enter(Queued(f"{self.came}", priority, urgency, Tickets(), has_begun, self.came))
 
     def _enter(self, job: Queued) -> None:
-        job.place = self.pool.queue(job, job.priority, job.granted)
+        job.place = Stands(job)
+        self.pool.queue(job.place, job.priority)
         self.queue.append(job)
         self.queue.sort(key=lambda job: job.order)
 

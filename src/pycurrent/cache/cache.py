@@ -25,7 +25,7 @@ from pycurrent.cache.records import load, new_job, recorded
 from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.states import Abandoned, Demand, Result, Run, end_of
 from pycurrent.cache.stopping import see_off
-from pycurrent.engine.driven_job import DrivenJob, JobState
+from pycurrent.engine.driven_job import DrivenJob, JobOwner, JobState
 from pycurrent.engine.job_run import end_unbegun, run_job
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.logrules import Explanation
@@ -214,10 +214,10 @@ class Cache:
         cause: Cause,
         *,
         urgency: Urgency,
-        changed: Callable[[DrivenJob], None],
+        owner: JobOwner,
         tickets: Tickets | None,
     ) -> DrivenJob:
-        return new_job(self.engine, op, description, cause, urgency, changed, tickets)
+        return new_job(self.engine, op, description, cause, urgency, owner, tickets)
 
     def use_job(self, instance: Instance, job_id: str) -> None:
         self.engine.use_job(job_id, instance)
@@ -283,8 +283,8 @@ class Cache:
     def _set_off(self, instance: Instance, run: Run, limits: Limits) -> None:
         """Start a run without a task that waits for that."""
         if run.job.stopped is not None:
-            self._waited(run.job)
-        elif run.job.set_off(limits, self._waited):
+            self.waited(instance, run)
+        elif run.job.set_off(limits):
             self._begin(instance, run)
 
     def _limits(self, instance: Instance, run: Run) -> Limits | None:
@@ -297,11 +297,9 @@ class Cache:
             return None  # Raised again in the job, whose failure it is.
         return None if limits is None or isinstance(limits.pool, CustomPool) else limits
 
-    def _waited(self, job: DrivenJob) -> None:
+    def waited(self, instance: Instance, run: Run) -> None:
         """A job that was set off waits no longer: its work may begin, or it was told to end."""
-        instance = self._making[job.id]
-        run = instance.run
-        assert run is not None
+        job = run.job
         if job.stopped is not None and job.holds_nothing:
             self._end(instance, run, end_unbegun(job))
             return

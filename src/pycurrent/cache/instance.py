@@ -244,7 +244,7 @@ class Instance:
                 self.description,
                 cause,
                 urgency=Urgency.HIGH if latched is None else Urgency.LOW,
-                changed=self._job_changed,
+                owner=self,
                 tickets=self._inherited(),
             )
         except OSError as error:
@@ -284,12 +284,18 @@ class Instance:
         self.job_id = job_id
         self._host.use_job(self, job_id)
 
-    def _job_changed(self, job: DrivenJob) -> None:
+    def job_changed(self, job: DrivenJob) -> None:
+        """The owner of a job is told of its new state."""
         self._host.job_changed(job)
         if job.level is not None:
             self._host.store.start_job(job.id, started=job.started, level=str(job.level))
         self.notify()
         self._host.request_step()
+
+    def job_waited(self, job: DrivenJob) -> None:
+        """The owner of a job is told that it waits no longer."""
+        assert self.run is not None
+        self._host.waited(self, self.run)
 
     def _pause(self, cause: MachineFailed, latched: Result | None) -> None:
         """Wait before the next run, as the machine has failed the last one."""

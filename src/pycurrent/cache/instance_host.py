@@ -9,7 +9,7 @@ from pycurrent.cache.cause import Cause
 from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.states import Run
 from pycurrent.engine.clock import Clock
-from pycurrent.engine.driven_job import DrivenJob
+from pycurrent.engine.driven_job import DrivenJob, JobOwner
 from pycurrent.engine.pool import Tickets, Urgency
 from pycurrent.engine.step import JobHandle
 from pycurrent.store import Database
@@ -36,7 +36,7 @@ class InstanceHost(Protocol[I_contra]):
         cause: Cause,
         *,
         urgency: Urgency,
-        changed: Callable[[DrivenJob], None],
+        owner: JobOwner,
         tickets: Tickets | None,
     ) -> DrivenJob:
         """A job with a log, of which nothing is recorded yet. Raises OSError."""
@@ -58,6 +58,9 @@ class InstanceHost(Protocol[I_contra]):
 
     def launch(self, instance: I_contra, run: Run) -> None:
         """Have the run begin once it is recorded."""
+
+    def waited(self, instance: I_contra, run: Run) -> None:
+        """The job of a run waits no longer: its work may begin, or it was told to end."""
 
     def forget(self, instance: I_contra) -> None:
         """Nobody needs it: what is known is in the database."""

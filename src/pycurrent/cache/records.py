@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +19,7 @@ from pycurrent.cache.cause import (
 from pycurrent.cache.codec import UnreadableValue
 from pycurrent.cache.operation_type import Key, OperationType
 from pycurrent.cache.states import NOTHING_KNOWN, Known, Result, Run, Unknown
-from pycurrent.engine.driven_job import DrivenJob
+from pycurrent.engine.driven_job import DrivenJob, JobOwner
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.pool import Tickets, Urgency
@@ -91,7 +90,7 @@ def new_job(
     description: str,
     cause: Cause,
     urgency: Urgency,
-    changed: Callable[[DrivenJob], None],
+    owner: JobOwner,
     tickets: Tickets | None,
 ) -> DrivenJob:
     """A job of the engine with a new log, which says what it is and why it runs. Nothing of it is
@@ -107,7 +106,7 @@ def new_job(
         op=op,
         description=description,
         urgency=urgency,
-        changed=changed,
+        owner=owner,
         tickets=tickets,
     )
     # In one line of the log, if it is the first build: that needs no reason.

@@ -31,6 +31,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, assert_never
 
 from pycurrent.cache.cause import (
@@ -256,7 +257,11 @@ def reported(
     if latched is not None and stands_in(op_type, latched, target):
         return latched.outcome, Metadata(job_id, update=activity, note=note)
     bare = job_id is None and note is None
-    return Active(activity), None if bare else Metadata(job_id, note=note)
+    return _ACTIVE[activity], None if bare else Metadata(job_id, note=note)
+
+
+_ACTIVE = MappingProxyType({activity: Active(activity) for activity in Activity})
+"""One for all who wait."""
 
 
 def stands_in(op_type: OperationType, latched: Result, target: TargetValue) -> bool:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Protocol, Unpack
 
 from pycurrent.engine.arguments import check_priority, check_start
 from pycurrent.engine.clock import Clock, Moment
@@ -79,13 +79,24 @@ class JobHost:
         return Commands(self.processes, log, self.tmp, lock, Turn(self.turns))
 
 
+class JobOwner(Protocol):
+    """Whoever has a job made, and is told of it."""
+
+    def job_changed(self, job: DrivenJob, /) -> None:
+        """It has another state, or was told to end while its work goes on."""
+
+    def job_waited(self, job: DrivenJob, /) -> None:
+        """It was set off, and waits no longer: its work may begin (`has_begun`), or it was told to
+        end.
+        """
+
+
 class DrivenJob(Job):
     """A job, with what its engine needs to drive it."""
 
     __slots__ = (
         "__weakref__",
         "_calls",
-        "_changed",
         "_commands",
         "_created",
         "_hooks",
@@ -93,8 +104,9 @@ class DrivenJob(Job):
         "_is_approved",
         "_is_confirmed",
         "_is_held",
+        "_is_set_off",
         "_limits",
-        "_over",
+        "_owner",
         "_place",
         "_resources",
         "_woken",
@@ -126,10 +138,10 @@ class DrivenJob(Job):
         op: str,
         description: str,
         urgency: Urgency,
-        changed: Callable[[DrivenJob], None],
+        owner: JobOwner,
         tickets: Tickets | None = None,
     ) -> None:
-        """`changed` is called for each new state; `tickets` are of a job whose place it takes."""
+        """`tickets` are those of a job whose place it takes."""
         self.id = id
         self.op = op
         self.description = description
@@ -146,16 +158,16 @@ class DrivenJob(Job):
         self.task: asyncio.Task[Any] | None = None
         """The task of the work, while it runs."""
         self._host = host
-        self._changed = changed
+        self._owner = owner
         self._created = Moment(host.clock)
         self._limits: Limits | None = None
         self._is_approved = False
         self._is_confirmed = False
         self._is_held = False
+        self._is_set_off = False
+        """True while it waits without a task."""
         self._place: Place | None = None
         """Its place in the queue of its pool, while it waits there to begin."""
-        self._over: Callable[[DrivenJob], None] | None = None
-        """Called when it waits no longer, if it was `set_off`."""
         self._woken: asyncio.Future[None] | None = None
         """Done when the task that waits for its start may go on."""
         # Made when they are first needed: thousands of jobs may wait that need none of them.
@@ -306,15 +318,14 @@ class DrivenJob(Job):
         self._begin()
         return resource
 
-    def set_off(self, limits: Limits, over: Callable[[DrivenJob], None]) -> bool:
+    def set_off(self, limits: Limits) -> bool:
         """Start it as `start` does, but without a task that waits; not with a custom pool.
 
-        True if its work may begin at once. Else `over(job)` is called when it waits no longer: its
-        work may begin (`has_begun`), or it was told to end.
+        True if its work may begin at once. Else its owner is told when it waits no longer.
         """
         self._take_on(limits)
         if not self._may_begin():
-            self._over = over
+            self._is_set_off = True
             return False
         self._begin()
         return True
@@ -379,7 +390,8 @@ class DrivenJob(Job):
             self.resources.hold(pool)
             return True
         self._say_that_it_waits(pool)
-        self._place = pool.queue(self, self.priority, self._granted)
+        self._place = _OwnPlace(self)
+        pool.queue(self._place, self.priority)
         return False
 
     def _say_that_it_waits(self, pool: AnyPool) -> None:
@@ -387,13 +399,12 @@ class DrivenJob(Job):
             self.log(f"Waiting for a resource of pool {pool.label}")
             self._transition(JobState.QUEUED)
 
-    def _granted(self) -> bool:
-        assert self._place is not None
+    def served(self) -> None:
+        """Its pool has handed a resource to it."""
         self._place = None
         assert isinstance(self.pool, Pool)
         self.resources.hold(self.pool)
         self._wake()
-        return True
 
     def _passes_records(self) -> bool:
         if self._host.commits.working:
@@ -421,14 +432,14 @@ class DrivenJob(Job):
         if self._woken is not None:
             if not self._woken.done():
                 self._woken.set_result(None)
-        elif self._over is not None:
+        elif self._is_set_off:
             asyncio.get_running_loop().call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        if self._over is not None and self._may_begin():
-            over, self._over = self._over, None
+        if self._is_set_off and self._may_begin():
+            self._is_set_off = False
             self._begin()
-            over(self)
+            self._owner.job_waited(self)
 
     def _wait_no_longer(self) -> None:
         """Leave the queues in which it waits to begin, and what it has got there."""
@@ -447,7 +458,7 @@ class DrivenJob(Job):
             self.state = state
             if state is not JobState.RUNNING:
                 self.park()
-            self._changed(self)
+            self._owner.job_changed(self)
 
     @to_be_entered
     @asynccontextmanager
@@ -494,10 +505,10 @@ class DrivenJob(Job):
             self._wait_no_longer()
         if self.state is JobState.RUNNING:
             # Its work may take a while to end; a job that waits ends at once.
-            self._changed(self)
-        elif self._over is not None:
-            over, self._over = self._over, None
-            over(self)
+            self._owner.job_changed(self)
+        elif self._is_set_off:
+            self._is_set_off = False
+            self._owner.job_waited(self)
 
     # Commands
 
@@ -536,4 +547,22 @@ class DrivenJob(Job):
             self.time_limit.pause()
         elif self.time_limit is not None:
             self.time_limit.go_on()
-        self._changed(self)
+        self._owner.job_changed(self)
+
+
+class _OwnPlace(Place):
+    """The place of a job in the queue of its pool, before its work begins."""
+
+    __slots__ = ("_job",)
+
+    def __init__(self, job: DrivenJob) -> None:
+        super().__init__()
+        self._job = job
+
+    @property
+    def job(self) -> DrivenJob:
+        return self._job
+
+    def granted(self) -> bool:
+        self._job.served()
+        return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from enum import IntEnum
@@ -36,7 +37,7 @@ class Level(IntEnum):
     """Others see it: pushing, deploying."""
 
     def __str__(self) -> str:
-        return self.name.lower().replace("_", "-")
+        return sys.intern(self.name.lower().replace("_", "-"))
 
     @classmethod
     def parse(cls, text: str) -> Self:

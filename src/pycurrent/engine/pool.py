@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from bisect import bisect_left, insort
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -39,12 +40,15 @@ class Tickets:
 
     def __init__(self) -> None:
         # For the one pool of most jobs a dictionary would be three times as large.
-        self._drawn: tuple[tuple[Pool, int], ...] = ()
+        self._drawn: tuple[Pool | int, ...] = ()
+        """Pools and tickets, by turns."""
 
     def drawn(self, pool: Pool) -> int | None:
         """The ticket for a pool, if there is one."""
-        for other, ticket in self._drawn:
-            if other is pool:
+        for place, drawn in enumerate(self._drawn):
+            if drawn is pool:
+                ticket = self._drawn[place + 1]
+                assert isinstance(ticket, int)
                 return ticket
         return None
 
@@ -53,7 +57,7 @@ class Tickets:
         ticket = self.drawn(pool)
         if ticket is None:
             ticket = pool.draw()
-            self._drawn += ((pool, ticket),)
+            self._drawn += (pool, ticket)
         return ticket
 
 
@@ -73,19 +77,44 @@ class Waiter(Protocol):
         """True once its work has begun: its tickets are not passed on any more."""
 
 
-class Place:
-    """The place of one job in the queue of a pool. `granted` is called when it is served, and
-    returns False if it has no use for the resource any more.
-    """
+class Place(ABC):
+    """The place of one job in the queue of a pool."""
 
-    __slots__ = ("granted", "job", "line", "ticket")
+    __slots__ = ("line", "ticket")
 
-    def __init__(self, ticket: int, job: Waiter, granted: Callable[[], bool]) -> None:
-        self.ticket = ticket
-        self.job = job
-        self.granted = granted
+    def __init__(self) -> None:
+        self.ticket = 0
         self.line: Line[Place] | None = None
-        """The line that it stands in; None once it has left."""
+        """The line that it stands in; None before, and once it has left."""
+
+    @property
+    @abstractmethod
+    def job(self) -> Waiter: ...
+
+    @abstractmethod
+    def granted(self) -> bool:
+        """Called when the job is served. False if it has no use for the resource any more."""
+
+
+class _Turn(Place):
+    """The place of a job whose task waits."""
+
+    __slots__ = ("_job", "came")
+
+    def __init__(self, job: Waiter) -> None:
+        super().__init__()
+        self._job = job
+        self.came: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def job(self) -> Waiter:
+        return self._job
+
+    def granted(self) -> bool:
+        if self.came.done():  # A job that was just cancelled takes itself out in a moment.
+            return False
+        self.came.set_result(None)
+        return True
 
 
 class Pool:
@@ -167,22 +196,15 @@ class Pool:
 
     async def _granted(self, job: Waiter, priority: int) -> None:
         """Wait until a resource is handed to the job."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def granted() -> bool:
-            if turn.done():  # A job that was just cancelled takes itself out in a moment.
-                return False
-            turn.set_result(None)
-            return True
-
-        place = self.queue(job, priority, granted)
+        turn = _Turn(job)
+        self.queue(turn, priority)
         try:
-            await turn
+            await turn.came
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if turn.came.done() and not turn.came.cancelled():
                 self.give_back()
             else:
-                self.leave(place)
+                self.leave(turn)
             raise
 
     # Without a task that waits
@@ -194,18 +216,17 @@ class Pool:
             return True
         return False
 
-    def queue(self, job: Waiter, priority: int, granted: Callable[[], bool]) -> Place:
-        """Have `granted` called once a resource is handed to the job: see `Place`."""
-        ticket = self.draw() if job.has_begun else job.tickets.draw(self)
+    def queue(self, place: Place, priority: int) -> None:
+        """Queue a job, which is told by its place when a resource is handed to it."""
+        job = place.job
+        place.ticket = self.draw() if job.has_begun else job.tickets.draw(self)
         rank = _rank(priority, job.urgency)
         line = self._lines.get(rank)
         if line is None:
             line = self._lines[rank] = Line(_ticket)
             insort(self._ranks, rank)
-        place = Place(ticket, job, granted)
         place.line = line
         line.add(place)
-        return place
 
     def leave(self, place: Place) -> None:
         """Leave the queue without a resource. Once it has left, this does nothing."""
