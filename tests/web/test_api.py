@@ -16,8 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 import pycurrent as current
 from pycurrent import Config, Level, Pool
 from pycurrent.term import State
-from pycurrent.web.api.encoding import encode_snapshot
 from pycurrent.web.api.models import SnapshotModel
+from pycurrent.web.api.snapshots import Snapshots
 from pycurrent.web.badges import badge_of
 
 from .api import NO_JOB, Tasks, api_of
@@ -124,8 +124,23 @@ async def test_the_fast_way_to_write_a_diagram_is_the_true_one(tmp_path: Path) -
     async with api_of(pipeline, tmp_path) as api:
         snapshot = await api.service.pipeline.snapshot()
         slow = SnapshotModel.of(snapshot).model_dump(mode="json", exclude_none=True)
-        assert json.loads(encode_snapshot(snapshot)) == slow
+        assert json.loads(await Snapshots().plain(snapshot)) == slow
         assert {node["kind"] for node in slow["nodes"]} >= {"item", "fold", "gate", "state"}
+
+
+async def test_a_diagram_is_encoded_once_but_for_what_changes(tmp_path: Path) -> None:
+    """All who look at it at once get the same bytes; the next one is as if encoded anew."""
+    tasks = Tasks()
+    async with api_of(lambda: all_of(tasks, "quick", "slow", "bad"), tmp_path) as api:
+        snapshots = Snapshots()
+        before = await api.service.pipeline.snapshot()
+        one, other = await asyncio.gather(snapshots.plain(before), snapshots.plain(before))
+        assert one is other
+        tasks.end("slow")
+        await api.harness.settle()
+        after = await api.service.pipeline.snapshot()
+        assert after.graph.edges is before.graph.edges
+        assert await snapshots.plain(after) == await Snapshots().plain(after) != one
 
 
 async def test_jobs_say_what_they_wait_for(tmp_path: Path) -> None:

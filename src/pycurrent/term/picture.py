@@ -51,6 +51,7 @@ class Picture:
         self._walk = walk
         self._drawing = drawing
         self._wired: Wired | None = None
+        self._groups = tuple(drawing.groups)
         self._links = live.account.links
         self._is_outdated = False
         self._hidden = Hidden(walk.drawn, drawing.folds)
@@ -91,10 +92,8 @@ class Picture:
     def graph(self) -> Graph:
         """The diagram as of the last refresh."""
         assert self._wired is not None
-        drawing = self._drawing
-        return Graph(
-            (*drawing.nodes, *self._wired.junctions), self._wired.edges, tuple(drawing.groups)
-        )
+        nodes = (*self._drawing.nodes, *self._wired.junctions)
+        return Graph(nodes, self._wired.edges, self._groups)
 
     # Looking at what there is
 

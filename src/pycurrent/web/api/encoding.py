@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import gzip
 import json
-from collections import OrderedDict
 from dataclasses import asdict
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 from pydantic import TypeAdapter
 
-from pycurrent.engine.collector import paused_collector
 from pycurrent.service import (
     Batch,
     ConfirmChanged,
@@ -22,13 +18,12 @@ from pycurrent.service import (
     JobsChanged,
     LogWindow,
     OverviewChanged,
-    Snapshot,
     StatesChanged,
     StructureChanged,
 )
-from pycurrent.term import GraphNode, Group
 from pycurrent.web.api.models import JobModel, LogWindowModel, NodeStateModel
 from pycurrent.web.api.names import name_of
+from pycurrent.web.api.snapshots import Snapshots
 from pycurrent.web.sendable import sendable
 from pycurrent.web.state_key import StateKey
 from pycurrent.web.streams import Encoded, frame
@@ -46,37 +41,6 @@ class Encoders:
         self.snapshots = Snapshots()
 
 
-class Snapshots:
-    """Diagrams as JSON, for many who look at the same moment."""
-
-    _KEPT = 8
-
-    def __init__(self) -> None:
-        self._plain: OrderedDict[Snapshot, bytes] = OrderedDict()
-        self._packed: OrderedDict[Snapshot, asyncio.Future[bytes]] = OrderedDict()
-
-    def plain(self, snapshot: Snapshot) -> bytes:
-        """As it is. The snapshot of 10,000 boxes takes a tenth of a second."""
-        body = self._plain.get(snapshot)
-        if body is None:
-            body = self._plain[snapshot] = encode_snapshot(snapshot)
-            if len(self._plain) > self._KEPT:
-                self._plain.popitem(last=False)
-        return body
-
-    async def packed(self, snapshot: Snapshot) -> bytes:
-        """By gzip, in a thread."""
-        packing = self._packed.get(snapshot)
-        if packing is None:
-            body = self.plain(snapshot)
-            packing = asyncio.ensure_future(asyncio.to_thread(gzip.compress, body, 1, mtime=0))
-            self._packed[snapshot] = packing
-            if len(self._packed) > self._KEPT:
-                self._packed.popitem(last=False)
-        # Shared: who goes away must not take it from the others.
-        return await asyncio.shield(packing)
-
-
 ENCODERS = StateKey[Encoders]("encoders")
 
 
@@ -85,60 +49,6 @@ async def _encoders(request: Request) -> Encoders:
 
 
 EncodersOf: TypeAlias = Annotated[Encoders, Depends(_encoders)]
-
-
-def encode_snapshot(snapshot: Snapshot) -> bytes:
-    """Encode as `SnapshotModel` does, several times as fast: a test compares the two."""
-    # The many objects made here have no circles: a collection would find nothing, and take longer
-    # than everything else.
-    with paused_collector():
-        return _encode_snapshot(snapshot)
-
-
-def _encode_snapshot(snapshot: Snapshot) -> bytes:
-    graph = snapshot.graph
-    document = {
-        "version": snapshot.version,
-        "last_event": str(snapshot.last_event),
-        "stats": asdict(snapshot.stats),
-        "nodes": [_node(node) for node in graph.nodes],
-        "edges": [
-            {"source": edge.source, "target": edge.target, "kind": name_of(edge.kind)}
-            for edge in graph.edges
-        ],
-        "groups": [_group(group) for group in graph.groups],
-    }
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def _node(node: GraphNode) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "id": node.id,
-        "kind": name_of(node.kind),
-        "label": sendable(node.label),
-    }
-    if node.state is not None:
-        shown["state"] = name_of(node.state)
-    if node.group is not None:
-        shown["group"] = node.group
-    if node.update is not None:
-        shown["update"] = name_of(node.update)
-    if node.job_id is not None:
-        shown["job_id"] = node.job_id
-    if node.failure is not None:
-        shown["failure"] = sendable(node.failure)
-    if node.fold is not None:
-        fold = node.fold
-        shown["fold"] = {"key": sendable(fold.key), "value": sendable(fold.value)}
-    if node.failed_inside is not None:
-        inside = node.failed_inside
-        shown["failed_inside"] = {"stages": inside.stages, "failure": sendable(inside.failure)}
-    return shown
-
-
-def _group(group: Group) -> dict[str, str]:
-    shown = {"id": group.id, "kind": name_of(group.kind), "label": sendable(group.label)}
-    return shown if group.parent is None else {**shown, "parent": group.parent}
 
 
 def encode_window(window: LogWindow) -> bytes:

@@ -55,7 +55,7 @@ async def pipeline(
 ) -> Response:
     """The diagram as data. The ids of boxes hold for as long as the engine runs."""
     snapshot = await service.pipeline.snapshot(unfold)
-    body = encoders.snapshots.plain(snapshot)
+    body = await encoders.snapshots.plain(snapshot)
     headers = {"Vary": "Accept-Encoding"}
     if len(body) > _LARGE and takes_gzip(request.headers):
         body = await encoders.snapshots.packed(snapshot)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -17,6 +18,8 @@ from pycurrent.web.pages.state_badges import Badge
 from pycurrent.web.users import Role
 
 PER_PAGE = 100
+_LARGE = 1000
+"""The boxes of a diagram that is looked through in a thread."""
 _STAGES = frozenset({NodeKind.COMPONENT, NodeKind.BIND, NodeKind.FOLD})
 _STATES = {state.name.lower(): state for state in State}
 
@@ -88,20 +91,28 @@ def add_pipeline_page(app: FastAPI) -> None:
 async def _pipeline(request: Request, service: ServiceOf) -> Response:
     wanted = Wanted.of(request)
     graph = (await service.pipeline.snapshot(wanted.folds())).graph
-    nodes = sorted(_matching(graph, wanted), key=_concern)
     first = (max(1, wanted.page) - 1) * PER_PAGE
-    shown = nodes[first : first + PER_PAGE]
+    if len(graph.nodes) < _LARGE:
+        rows, total = _page(graph, wanted, first)
+    else:
+        rows, total = await asyncio.to_thread(_page, graph, wanted, first)
     return pages_of(request).render(
         request,
         "pipeline.html",
-        rows=_rows(graph, shown),
+        rows=rows,
         first=first + 1,
-        total=len(nodes),
+        total=total,
         wanted=wanted,
         states=[(state.name.lower(), shown.word) for state, shown in state_badges.OF_STATE.items()],
         newer=f"/?{wanted.query(page=wanted.page - 1)}" if first > 0 else None,
-        older=f"/?{wanted.query(page=wanted.page + 1)}" if first + PER_PAGE < len(nodes) else None,
+        older=f"/?{wanted.query(page=wanted.page + 1)}" if first + PER_PAGE < total else None,
     )
+
+
+def _page(graph: Graph, wanted: Wanted, first: int) -> tuple[list[Row], int]:
+    """The stages on a page, and how many there are on all."""
+    nodes = sorted(_matching(graph, wanted), key=_concern)
+    return _rows(graph, nodes[first : first + PER_PAGE]), len(nodes)
 
 
 def _matching(graph: Graph, wanted: Wanted) -> Iterator[GraphNode]:
