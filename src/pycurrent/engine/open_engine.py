@@ -333,6 +333,7 @@ class OpenEngine(OpenResources):
             self._services.committed()
         self._output = self.live.output(self._observer.source)
         changed = tuple(self.live.take_changed())
-        step = Step(self._steps, perf_counter() - started, self._output, changed)
+        released = tuple(self.live.take_released())
+        step = Step(self._steps, perf_counter() - started, self._output, changed, released)
         self._listeners.tell(step)
         self.quiescence.notify()

@@ -78,6 +78,8 @@ class Step:
     output: Output[Any]
     changed: tuple[Stage, ...]
     """The stages whose state or metadata has changed."""
+    released: tuple[Stage, ...]
+    """The stages that nobody needs any more."""
 
 
 class Listeners:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from heapq import nsmallest
+from itertools import islice
 
 from pycurrent.cache import Cache, Handle
 from pycurrent.engine import DrivenJob, JobState, Moment, OpenEngine, Pool, Step
@@ -61,6 +61,8 @@ class EngineView:
     def __init__(self, engine: OpenEngine) -> None:
         self._engine = engine
         self._entries: dict[Stage, _Entry] = {}
+        # The same by their kinds, those first that have been of it for longest.
+        self._kinds: dict[State, dict[Stage, _Entry]] = {kind: {} for kind in ORDER}
         self._listeners: dict[Changes, None] = {}
         now = Moment(engine.clock)
         for _ in self._changes(engine.live.stages(), now):
@@ -72,16 +74,15 @@ class EngineView:
         self._listeners[listener] = None
 
     def overview(self, limit: int) -> Overview:
-        """The whole, with the `limit` stages that are of most interest."""
-        kinds: dict[State, list[_Entry]] = {kind: [] for kind in ORDER}
-        for entry in self._living():
-            kinds[entry.kind].append(entry)
-        engine = self._engine
+        """The whole, with the `limit` stages that are of most interest: the latest failures, but of
+        everything else what has been so for longest. Costs O(limit).
+        """
+        engine, kinds = self._engine, self._kinds
         shares = share([len(kinds[kind]) for kind in ORDER], limit)
         shown = (
             entry
             for kind, size in zip(ORDER, shares, strict=True)
-            for entry in _foremost(kind, kinds[kind], size)
+            for entry in islice(self._foremost(kind), size)
         )
         return Overview(
             result=engine.output,
@@ -106,21 +107,20 @@ class EngineView:
 
     def failures(self) -> Iterator[Failed]:
         """Of each stage that has failed, why."""
-        for entry in self._living():
-            if entry.state is State.FAILED and isinstance(entry.stage.absent, Failed):
+        for entry in self._kinds[State.FAILED].values():
+            if isinstance(entry.stage.absent, Failed):
                 yield entry.stage.absent
 
-    def _living(self) -> Iterator[_Entry]:
-        """The stages of interest. Steps don't tell of those that were released: they go here."""
-        released = [stage for stage in self._entries if not stage.is_alive]
-        for stage in released:
-            del self._entries[stage]
-        return iter(self._entries.values())
+    def _foremost(self, kind: State) -> Iterator[_Entry]:
+        entries = self._kinds[kind].values()
+        return reversed(entries) if kind is State.FAILED else iter(entries)
 
     # Steps
 
     def _stepped(self, step: Step) -> None:
         now = Moment(self._engine.clock)
+        for stage in step.released:
+            self._forget(stage)
         changes = tuple(self._changes(step.changed, now))
         for listener in list(self._listeners):
             listener(changes)
@@ -146,19 +146,25 @@ class EngineView:
         update: Activity | None,
         now: Moment,
     ) -> StageChange:
-        if state is not entry.state or (entry.update is None) is not (update is None):
+        is_new = state is not entry.state or (entry.update is None) is not (update is None)
+        if is_new:
             entry.since = now
+        if is_new or before is not kind_of(state, update):
+            self._forget(entry.stage)
         entry.state, entry.update = state, update
         handle = self._handle(entry.stage)
         last, entry.job = entry.job, None if handle is None else handle.job
         took = None
         if last is not None and last is not entry.job and last.begun is not None:
             took = last.begun.age
-        if state in _QUIET and update is None:
-            self._entries.pop(entry.stage, None)
-        else:
-            self._entries[entry.stage] = entry
+        if state not in _QUIET or update is not None:
+            self._entries[entry.stage] = self._kinds[entry.kind][entry.stage] = entry
         return StageChange(before, self._show(entry), took)
+
+    def _forget(self, stage: Stage) -> None:
+        entry = self._entries.pop(stage, None)
+        if entry is not None:
+            self._kinds[entry.kind].pop(stage, None)
 
     def _handle(self, stage: Stage) -> Handle | None:
         """The job of a stage."""
@@ -219,13 +225,6 @@ def _update(stage: Stage) -> Activity | None:
 
 def _job_id(stage: Stage) -> str | None:
     return None if stage.metadata is None else stage.metadata.job_id
-
-
-def _foremost(kind: State, entries: list[_Entry], size: int) -> list[_Entry]:
-    """The latest failures, but of everything else what has been so for longest."""
-    if kind is State.FAILED:
-        return nsmallest(size, entries, key=lambda entry: -entry.starts.at)
-    return nsmallest(size, entries, key=lambda entry: entry.starts.at)
 
 
 def share(wanted: list[int], limit: int) -> list[int]:

@@ -94,6 +94,7 @@ class Account:
         self._alive = alive
         self._counts = [0] * len(State)
         self._changed: dict[Stage, None] = {}
+        self._released: list[Stage] = []
         # The lists and options without items, and what they show instead; how many of them show
         # each term; and by the living terms into which an example leads, which those are.
         self._shown: dict[Term, ExampleStages] = {}
@@ -118,6 +119,11 @@ class Account:
         self._changed.clear()
         return changed
 
+    def take_released(self) -> list[Stage]:
+        """The stages that were released since the last call."""
+        released, self._released = self._released, []
+        return released
+
     # Stages
 
     def count(self, stage: Stage, term: Term) -> None:
@@ -136,6 +142,7 @@ class Account:
         """Take a released stage out."""
         self._counts[stage.state] -= 1
         self._changed.pop(stage, None)
+        self._released.append(stage)
         self.paths.remove(stage.term)
         if self._showing.get(stage.term):
             self._counts[State.BLOCKED] += 1

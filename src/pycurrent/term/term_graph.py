@@ -101,6 +101,10 @@ class TermGraph(NodeGraph):
         """The living stages whose state or metadata has changed since the last call."""
         return self.account.take_changed()
 
+    def take_released(self) -> list[Stage]:
+        """The stages that were released since the last call, those included that were never told."""
+        return self.account.take_released()
+
     def stages(self) -> Iterator[Stage]:
         """The stages that are needed now, without those of examples. Looks at all nodes."""
         for node in self.nodes.values():
