@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
-from pycurrent.engine import Asker, Level, OpenEngine
+from pycurrent.engine import Asker, DrivenJob, Level, OpenEngine
 from pycurrent.service.events import ConfirmChanged, EventHub
 from pycurrent.service.jobs import Jobs
-from pycurrent.service.models import ForConfirmation, JobView
+from pycurrent.service.models import JobView
+from pycurrent.service.view import show_job
 
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """The level from which on jobs wait, and those that wait now."""
+    """The level from which on jobs wait, and how many wait now."""
 
     level: Level | None
     """Jobs at this level or above it wait; None: no jobs do."""
     waiting: tuple[JobView, ...]
+    """As many as were asked for, those first that have waited longest."""
+    counts: Mapping[Level, int]
+    """How many jobs of each level wait."""
 
-    def would_start(self, level: Level | None) -> tuple[JobView, ...]:
-        """The jobs that would start if this became the level."""
-        return tuple(
-            job
-            for job in self.waiting
-            if isinstance(job.wait, ForConfirmation) and (level is None or job.wait.level < level)
-        )
+    @property
+    def total(self) -> int:
+        """How many jobs wait."""
+        return sum(self.counts.values())
+
+    def would_start(self, level: Level | None) -> int:
+        """How many jobs would start if this became the level."""
+        return sum(n for own, n in self.counts.items() if _starts(own, level))
 
 
 class ConfirmationLevel:
@@ -37,26 +45,28 @@ class ConfirmationLevel:
         self._hub = hub
         self._config.listen(self._changed)
 
-    def show(self) -> Confirmation:
-        return Confirmation(self._config.confirm, self._jobs.waiting_for_confirmation())
+    def show(self, limit: int) -> Confirmation:
+        """The level, with at most `limit` of the jobs that wait."""
+        waiting = self._jobs.waiting
+        shown = tuple(show_job(job) for job in islice(waiting.values(), limit))
+        return Confirmation(self._config.confirm, shown, Counter(map(_level, waiting.values())))
 
-    def set(
-        self, level: Level | None, *, by: Asker | str, reason: str | None = None
-    ) -> tuple[JobView, ...]:
+    def set(self, level: Level | None, *, by: Asker | str, reason: str | None = None) -> int:
         """Have jobs at this level or above it wait from now on.
 
-        Returns the jobs that may start now. Their logs say who has set the level.
+        Returns how many jobs may start now. Their logs say who has set the level.
         """
         asker = Asker.of(by)
-        started = self.show().would_start(level)
+        started = [job for job in self._jobs.waiting.values() if _starts(_level(job), level)]
         why = "" if reason is None else f": {reason}"
-        self._jobs.tell(started, f"Released: {asker.name} set the level to {level or 'none'}{why}")
+        for job in started:
+            job.log(f"Released: {asker.name} set the level to {level or 'none'}{why}")
         before, after = (str(one or "none") for one in (self._config.confirm, level))
         self._audit.note(
             asker, "set level", "confirmation", before=before, after=after, reason=reason
         )
         self._config.confirm = level
-        return started
+        return len(started)
 
     def close(self) -> None:
         """Tell nothing more. Twice is fine."""
@@ -64,3 +74,13 @@ class ConfirmationLevel:
 
     def _changed(self) -> None:
         self._hub.publish(ConfirmChanged(self._config.confirm))
+
+
+def _level(job: DrivenJob) -> Level:
+    """The level of a job that waits for confirmation."""
+    assert job.level is not None
+    return job.level
+
+
+def _starts(own: Level, level: Level | None) -> bool:
+    return level is None or own < level

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -15,7 +15,7 @@ from pycurrent.engine import Asker, DrivenJob, JobState, Level, OpenEngine
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.history import HistoryEntry, entry_of
 from pycurrent.service.models import JobView
-from pycurrent.service.view import EngineView, show_job
+from pycurrent.service.view import show_job
 from pycurrent.store import BadJobId, JobRecord
 
 _AT_ONCE = 20
@@ -92,9 +92,12 @@ class Jobs:
     `by` in the commands is who asks, and `reason` why: both go to the audit and the job's log.
     """
 
-    def __init__(self, engine: OpenEngine, view: EngineView) -> None:
+    def __init__(self, engine: OpenEngine) -> None:
         self._engine = engine
-        self._view = view
+        self._waiting: dict[str, DrivenJob] = {}
+        for job in self._cache.jobs():
+            self._noted(job)
+        self._cache.on_job(self._noted)
 
     @property
     def _cache(self) -> Cache:
@@ -128,22 +131,21 @@ class Jobs:
         assert job is not None
         return job.created
 
-    def waiting_for_confirmation(self) -> tuple[JobView, ...]:
-        """The jobs that wait for confirmation, the oldest first."""
-        waits = JobState.WAITING_FOR_CONFIRMATION
-        return tuple(show_job(job) for job in self._cache.jobs() if job.state is waits)
+    @property
+    def waiting(self) -> Mapping[str, DrivenJob]:
+        """The jobs that wait for confirmation, by their ids: first what has waited longest."""
+        return self._waiting
+
+    def _noted(self, job: DrivenJob) -> None:
+        if job.state is JobState.WAITING_FOR_CONFIRMATION:
+            self._waiting[job.id] = job
+        else:
+            self._waiting.pop(job.id, None)
 
     def description(self, job_id: str) -> str:
         """The description of a job that has not ended; of any other one its id."""
         job = self._cache.job(job_id)
         return job_id if job is None else job.description
-
-    def tell(self, jobs: Iterable[JobView], line: str) -> None:
-        """Write a line to the logs of those jobs that have not ended."""
-        for view in jobs:
-            job = self._cache.job(view.id)
-            if job is not None:
-                job.log(line)
 
     def level(self, job_id: str) -> Level | None:
         """The level of a job; None if it has not said it yet. Raises `NoSuchJob`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from pycurrent.cache import Cache
 from pycurrent.engine import AnyPool, DrivenJob, Effect, JobState, OpenEngine, Pool, Step
@@ -44,6 +45,7 @@ class MetricsReading:
     """How many things are wrong with the engine itself, by what they do to it."""
 
 
+_Kind: TypeAlias = tuple[JobState, str | None]
 Evaluated = Callable[[float], None]
 Waited = Callable[[str, float], None]
 
@@ -60,6 +62,14 @@ class Metrics:
         self._evaluated: list[Evaluated] = []
         self._waited: list[Waited] = []
         self._ended: Counter[JobEnd] = Counter()
+        # The jobs that have not ended, with their state and, in a queue, the pool; and how many
+        # there are of each. All jobs of one kind share its tuple.
+        self._kinds: dict[str, _Kind] = {}
+        self._counts: Counter[_Kind] = Counter()
+        self._shared: dict[_Kind, _Kind] = {}
+        for job in engine.service(Cache).jobs():
+            self._count_job(job)
+        engine.service(Cache).on_job(self._count_job)
         engine.service(Cache).on_ended(self._count_end)
         engine.listen(self._stepped)
         view.listen(self._changed)
@@ -75,20 +85,14 @@ class Metrics:
         self._waited.append(told)
 
     def read(self) -> MetricsReading:
-        """Looks at all jobs that have not ended."""
+        """How the engine is now. O(1), however many jobs and stages there are."""
         states: dict[JobState, int] = dict.fromkeys(JobState, 0)
         queues: Counter[str] = Counter()
-        active: set[str] = set()
+        for (state, queue), number in self._counts.items():
+            states[state] += number
+            if queue is not None:
+                queues[queue] += number
         cache = self._engine.service(Cache)
-        for job in cache.jobs():
-            active.add(job.id)
-            states[job.state] += 1
-            if job.pool is not None:
-                self._pools[job.pool.label] = job.pool
-                queues[job.pool.label] += job.state is JobState.QUEUED
-        for gone in self._ready.keys() - active:
-            # Nobody needed it any more, so no stage has told of its end.
-            del self._ready[gone]
         return MetricsReading(
             stages=self._engine.stats,
             evaluations=self._engine.steps,
@@ -105,11 +109,24 @@ class Metrics:
             ),
         )
 
+    def _count_job(self, job: DrivenJob) -> None:
+        before = self._kinds.pop(job.id, None)
+        if before is not None:
+            self._counts[before] -= 1
+        pool = job.pool
+        if pool is not None:
+            self._pools[pool.label] = pool
+        if job.state is JobState.ENDED:
+            # If nobody needed it any more, no stage tells of its end.
+            self._ready.pop(job.id, None)
+            return
+        queue = pool.label if pool is not None and job.state is JobState.QUEUED else None
+        kind: _Kind = (job.state, queue)
+        self._kinds[job.id] = kind = self._shared.setdefault(kind, kind)
+        self._counts[kind] += 1
+
     def _count_end(self, job: DrivenJob, end: JobEnd) -> None:
         self._ended[end] += 1
-        # One that nobody has asked about in the meantime is known from now on: at 0 it is not gone.
-        if job.pool is not None:
-            self._pools[job.pool.label] = job.pool
 
     def _stepped(self, step: Step) -> None:
         for told in self._evaluated:

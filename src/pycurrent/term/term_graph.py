@@ -102,7 +102,7 @@ class TermGraph(NodeGraph):
         return self.account.take_changed()
 
     def take_released(self) -> list[Stage]:
-        """The stages that were released since the last call, those included that were never told."""
+        """The stages that were released since the last call, even if they were never told."""
         return self.account.take_released()
 
     def stages(self) -> Iterator[Stage]:

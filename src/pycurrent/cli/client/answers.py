@@ -116,6 +116,7 @@ class Choice(TypedDict):
 class ConfirmationAnswer(TypedDict):
     level: str | None
     waiting: list[JobAnswer]
+    total: int
     choices: list[Choice]
 
 

@@ -103,6 +103,8 @@ def confirm(
 def _confirmation_lines(answer: ConfirmationAnswer) -> list[str]:
     lines = [answer["level"] or "none"]
     lines += [job_line(job) for job in answer["waiting"]]
+    if more := answer["total"] - len(answer["waiting"]):
+        lines.append(f"and {more} more")
     starts = [
         f"{choice['level'] or 'none'} would start {plural(choice['starts'], 'job')}"
         for choice in answer["choices"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import Request
+from typing import Annotated
+
+from fastapi import Query, Request
 from pydantic import ConfigDict, Field
 
 from pycurrent.engine import Level
@@ -14,6 +16,8 @@ from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.reasons import ReasonText, reason_for
 
 router = api_router("confirmation")
+
+_MOST = 1000
 
 
 class NewLevel(Model):
@@ -28,9 +32,14 @@ class NewLevel(Model):
 
 
 @router.get("/confirm")
-async def confirmation(service: ServiceOf) -> ConfirmationModel:
-    """From which level on jobs wait for confirmation, and which ones wait."""
-    return _now(service)
+async def confirmation(
+    service: ServiceOf,
+    limit: Annotated[
+        int, Query(ge=0, le=_MOST, description="How many waiting jobs to list at most.")
+    ] = _MOST,
+) -> ConfirmationModel:
+    """From which level on jobs wait for confirmation, and which ones have waited longest."""
+    return _now(service, limit)
 
 
 @router.put("/confirm", dependencies=FOR_ADMINS)
@@ -39,10 +48,10 @@ async def set_confirmation(
 ) -> ConfirmationModel:
     """Change the level. Jobs that are below it go on at once."""
     service.confirmation.set(new.level, by=asker, reason=reason_for(request, (), new.reason))
-    return _now(service)
+    return _now(service, _MOST)
 
 
-def _now(service: Service) -> ConfirmationModel:
-    now = service.confirmation.show()
-    starts = {level: len(now.would_start(level)) for level in (*Level, None)}
+def _now(service: Service, limit: int) -> ConfirmationModel:
+    now = service.confirmation.show(limit)
+    starts = {level: now.would_start(level) for level in (*Level, None)}
     return ConfirmationModel.of(now, starts)

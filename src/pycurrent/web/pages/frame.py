@@ -144,13 +144,13 @@ def _address(request: Request) -> str:
 
 def make_header(request: Request, access: Access, caller: Caller, service: Service) -> Header:
     overview = service.stages.overview(limit=0)
-    confirmation = service.confirmation.show()
+    confirmation = service.confirmation.show(limit=0)
     choices = [
         LevelChoice(
             value="none" if level is None else str(level),
             text=f"for {confirm_text(level)}",
             is_set=level == confirmation.level,
-            starts=len(confirmation.would_start(level)),
+            starts=confirmation.would_start(level),
         )
         for level in (None, *reversed(Level))
     ]
@@ -169,7 +169,7 @@ def make_header(request: Request, access: Access, caller: Caller, service: Servi
         jobs=overview.jobs,
         problems=tuple(problem.message for problem in overview.problems),
         confirm_text=confirm_text(confirmation.level),
-        waiting=len(confirmation.waiting),
+        waiting=confirmation.total,
         choices=tuple(choices),
         may_confirm=access.allows(request, caller.user, Role.ADMIN),
         roles=tuple(role.value for role in Role if access.allows(request, caller.user, role)),

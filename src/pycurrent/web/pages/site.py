@@ -70,7 +70,7 @@ async def _confirm(request: Request, service: ServiceOf, asker: AskerOf) -> Resp
     level = None if text == "none" else Level.parse(text)
     reason = reason_for(request, (), form.get("reason"))
     started = service.confirmation.set(level, by=asker, reason=reason)
-    went_on = f" {plural(len(started), 'job')} may start now." if started else ""
+    went_on = f" {plural(started, 'job')} may start now." if started else ""
     note = Note(f"From now on, jobs wait for confirmation for {confirm_text(level)}.{went_on}")
     return pages_of(request).go(own_path(form.get("back")), note)
 

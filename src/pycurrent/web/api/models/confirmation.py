@@ -26,7 +26,8 @@ class ConfirmationModel(Model):
     level: LevelName | None = Field(
         description="Jobs at this level, or above, wait; null: none do."
     )
-    waiting: list[JobModel]
+    waiting: list[JobModel] = Field(description="Those first that have waited longest.")
+    total: int = Field(description="How many jobs wait.")
     choices: list[ChoiceModel]
 
     @classmethod
@@ -34,5 +35,6 @@ class ConfirmationModel(Model):
         return cls(
             level=confirmation.level,
             waiting=[JobModel.model_validate(job) for job in confirmation.waiting],
+            total=confirmation.total,
             choices=[ChoiceModel(level=level, starts=n) for level, n in levels.items()],
         )

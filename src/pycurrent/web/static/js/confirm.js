@@ -6,7 +6,7 @@ import { element } from "./dom.js";
 import { live } from "./live.js";
 import { grouped } from "./numbers.js";
 
-const LEVELS = ["harmless", "mostly-harmless", "average", "above-average", "dangerous"];
+const AGAIN = 300; // milliseconds between a change and the next look, at least
 
 /** As the server puts it. */
 function words(level) {
@@ -21,27 +21,35 @@ class Confirmation {
     this.summary = place.querySelector("summary") ?? place;
     this.form = place.querySelector("form");
     this.level = null;
-    this.waiting = new Map(); // job: its level
+    this.waiting = 0; // how many jobs wait for confirmation
+    this.starts = new Map(); // by level: how many would start
+    this.reading = 0;
     this.chosen = false; // whether the reader is about to set another one
     this.form?.setAttribute("data-in-place", "");
     this.form?.addEventListener("change", () => (this.chosen = true));
     this.form?.addEventListener("form:sent", () => this.sent());
     place.addEventListener("toggle", () => this.onToggle());
     live.on("confirm", ({ level }) => this.set(level));
-    live.keep("jobs", {
-      read: () => get("/confirm"),
-      replace: ({ level, waiting }) => {
-        this.waiting = new Map(waiting.map((job) => [job.id, job.wait.level]));
+    this.read = live.keep("jobs", {
+      read: () => get("/confirm", { limit: 0 }),
+      replace: ({ level, total, choices }) => {
+        this.waiting = total;
+        this.starts = new Map(choices.map(({ level, starts }) => [level, starts]));
         this.set(level);
       },
+      // Whether one of them has waited is not known: the server has counted.
       apply: (jobs) => {
-        for (const [id, job] of Object.entries(jobs)) {
-          if (job?.wait?.reason === "confirmation") this.waiting.set(id, job.wait.level);
-          else this.waiting.delete(id);
-        }
-        this.show();
+        const waits = Object.values(jobs).some((job) => job?.wait?.reason === "confirmation");
+        if (waits || this.waiting > 0) this.readSoon();
       },
     });
+  }
+
+  readSoon() {
+    this.reading ||= setTimeout(async () => {
+      this.reading = 0;
+      await this.read();
+    }, AGAIN);
   }
 
   set(level) {
@@ -62,20 +70,14 @@ class Confirmation {
   }
 
   show() {
-    const count = this.waiting.size;
+    const count = this.waiting;
     const waits = this.form && count ? ` · ${grouped(count)} waiting` : "";
     this.summary.replaceChildren("Confirm: ", element("b", {}, words(this.level)), waits);
     for (const radio of this.form?.elements.level ?? []) {
       const level = radio.value === "none" ? null : radio.value;
       if (!this.chosen) radio.checked = level === this.level;
-      this.showStarts(radio, this.starts(level));
+      this.showStarts(radio, this.starts.get(level));
     }
-  }
-
-  /** How many jobs would start if the level were this one. */
-  starts(level) {
-    const bound = level === null ? LEVELS.length : LEVELS.indexOf(level);
-    return [...this.waiting.values()].filter((one) => LEVELS.indexOf(one) < bound).length;
   }
 
   showStarts(radio, count) {
