@@ -136,6 +136,7 @@ def stage(
     label: str, state: State, *, failure: str | None = None, job: JobView | None = None
 ) -> StageView:
     return StageView(
+        path=label,
         label=label,
         state=state,
         update=None,
@@ -192,7 +193,7 @@ def test_stages_are_lined_up_and_the_rest_counted() -> None:
         "300 failed, 4000 ok",
         "failed   frob                no good",
         "running  a much longer name  1 min 10 s",
-        "queued   x (x y)             for a resource of pool cpu (place 2 in the queue), 1 min 10 s"
+        "queued   x y                 for a resource of pool cpu (place 2 in the queue), 1 min 10 s"
         "  abcdef",
         "not shown: 299 failed",
         "logs: pycurrent log ID",
@@ -213,7 +214,9 @@ def test_long_names_leave_room() -> None:
 
 def test_an_update_behind_a_result_is_what_it_does() -> None:
     """A result that is still good is shown while it is made again."""
-    updated = StageView("x", State.OK, Activity.RUNNING, datetime.now(UTC), None, None, None, None)
+    updated = StageView(
+        *("x", "x", State.OK, Activity.RUNNING, datetime.now(UTC)), None, None, None, None
+    )
     assert lines(overview(updated, of_interest=Stats(running=1)))[2].startswith("running  x")
 
 

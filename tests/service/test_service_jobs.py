@@ -179,7 +179,7 @@ async def test_a_job_says_which_stages_it_is_for(tmp_path: Path) -> None:
     twice = current.all([doors.stage("a"), doors.stage("a").map(str.upper)])
     async with seen(lambda: twice, tmp_path) as s:
         detail = s.service.jobs.detail(s.job("door a"))
-        assert detail.stages == ("door a", "door a")
+        assert detail.stages == ("door a", "door a#2")
         assert detail.description == "door a"
         assert detail.active is not None
 

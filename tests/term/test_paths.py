@@ -287,6 +287,25 @@ def test_paths_are_unique_and_stay(
     assert {str(ref) for ref in found} <= {str(ref) for ref in refs(edited)}
 
 
+def test_stages_may_come_and_go_while_paths_are_taken_in() -> None:
+    """Somebody who wants one path meanwhile gets it."""
+    terms = [check("c0", str(n)) for n in range(1000)]
+    living = dict.fromkeys(terms[:900])
+    index = Paths(lambda: living, living)
+    slices = index.take_in()
+    next(slices)
+    for term in terms[300:600]:
+        living.pop(term, None)
+        index.remove(term)
+    for term in terms[900:]:
+        living[term] = None
+        index.add(term)
+    next(slices)
+    refs = {str(index.of(term)) for term in living}
+    assert len(refs) == len(living) == 700
+    assert list(slices) == []
+
+
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(programs, st.lists(st.tuples(st.booleans(), st.integers(0, 99)), max_size=30))
 def test_paths_do_not_depend_on_their_hashes(
@@ -296,7 +315,8 @@ def test_paths_do_not_depend_on_their_hashes(
     steps: Steps[Any] = Steps(made_all(program, constant(0)))
     terms = [stage.term for stage in steps.live.stages()]
     living = dict.fromkeys(terms)
-    spread, crowded = Paths(lambda: living), Paths(lambda: living, hash_of=len)
+    spread = Paths(lambda: living, living)
+    crowded = Paths(lambda: living, living, hash_of=len)
     for comes, place in [(True, 0), *changes]:
         if not terms:
             break

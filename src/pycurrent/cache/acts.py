@@ -7,7 +7,7 @@ cause. Acts without a `by` are the program's own, and not in the audit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from pycurrent.cache.cause import Asked, Cause
@@ -17,6 +17,7 @@ from pycurrent.engine.audit import Asker, Audit
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.thread import LoopThread
 from pycurrent.store import Database
+from pycurrent.term import StageRef
 
 
 class Instances:
@@ -57,9 +58,12 @@ class Acts:
         store: Database,
         thread: LoopThread,
         audit: Audit,
+        stages_of: Callable[[str], Iterable[StageRef]],
         request_step: Callable[[], None],
     ) -> None:
         self.instances = instances
+        self.stages_of = stages_of
+        """The stages whose result the job with an id has made, or is making."""
         self.store = store
         self.thread = thread
         self._audit = audit

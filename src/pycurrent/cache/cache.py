@@ -74,7 +74,12 @@ class Cache:
         self.store = engine.store
         self.pauses = Pauses(engine.clock)
         self.acts = Acts(
-            self.instances, engine.store, engine.thread, engine.audit, engine.request_step
+            self.instances,
+            engine.store,
+            engine.thread,
+            engine.audit,
+            engine.live.stages_of,
+            engine.request_step,
         )
         self.left_places: dict[Callable[[], None], Tickets] = {}
         self._told_of_ends: list[JobEnded] = []

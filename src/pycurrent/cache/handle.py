@@ -44,6 +44,11 @@ class Handle:
         return f"{self.op} {self.key}" if instance is None else instance.description
 
     @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of the stages whose result it has made, or is making. Looks at all stages."""
+        return tuple(map(str, self.acts.stages_of(self.id)))
+
+    @property
     def job(self) -> DrivenJob | None:
         """The job itself, until it has ended."""
         run = None if self.instance is None else self.instance.run

@@ -207,7 +207,7 @@ def _cause(stage: StageView) -> str:
 
 def _group(stages: list[StageView]) -> Text:
     """The line of a group of similar stages: their number, and the first of them."""
-    names = ", ".join(one_line(stage.label) for stage in stages[:3])
+    names = ", ".join(one_line(stage.path) for stage in stages[:3])
     more = ", …" if len(stages) > 3 else ""
     cause = _cause(stages[0])
     return Text.assemble(

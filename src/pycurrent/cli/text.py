@@ -9,10 +9,12 @@ from pycurrent.term import BY_CONCERN, Stats
 
 
 def title(stage: StageView) -> str:
-    """The label, and the description of its job if that differs."""
-    label = one_line(stage.label)
+    """The path, and the description of its job: once where that begins with the path."""
+    path = one_line(stage.path)
     description = one_line(stage.description or "")
-    return label if description in {"", label} else f"{label} ({description})"
+    if not description:
+        return path
+    return description if description.startswith(path) else f"{path} ({description})"
 
 
 def waits(wait: Wait) -> str:

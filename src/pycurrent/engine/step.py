@@ -23,6 +23,9 @@ class JobHandle(Protocol):
     def key(self) -> str: ...
     @property
     def description(self) -> str: ...
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of the stages whose result it has made, or is making. Looks at all stages."""
 
     # `by` names who asks, `reason` says why; both go to the job's log.
 

@@ -68,7 +68,10 @@ class JobView:
 class StageView:
     """A component or a named bind."""
 
+    path: str
+    """Its name for people and records, the same from run to run."""
     label: str
+    """The text of its box, with the values that are known."""
     state: State
     update: Activity | None
     """The activity of the update behind the result that is still reported."""

@@ -89,12 +89,14 @@ class Service:
             newest.setdefault((entry.op, entry.key), entry.job_id)
         return [*newest.values()], page.next is None
 
-    def state_of(self, label: str) -> State | None:
-        """The state of the stage with this label, and the worst one if several have it.
+    def state_of(self, name: str) -> State | None:
+        """The state of the stage with this path, or with this label: the worst if several have it.
 
-        None if no stage has the label. Looks at all stages.
+        None if there is no such stage. Looks at all stages.
         """
-        states = [stage.state for stage in self.engine.live.stages() if stage.label == label]
+        stages = [*self.engine.live.stages()]
+        states = [stage.state for stage in stages if str(self.engine.live.ref(stage)) == name]
+        states = states or [stage.state for stage in stages if stage.label == name]
         return min(states, key=BY_CONCERN.index, default=None)
 
     def close(self) -> None:

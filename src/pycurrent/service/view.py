@@ -178,6 +178,7 @@ class EngineView:
         stage, job, handle = entry.stage, entry.job, self._handle(entry.stage)
         absent = stage.absent if entry.state is State.FAILED else None
         return StageView(
+            path=str(self._engine.live.ref(stage)),
             label=stage.label,
             state=entry.state,
             update=entry.update,

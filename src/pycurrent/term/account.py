@@ -90,7 +90,7 @@ class Account:
         self.links = 0
         """Counts: it changes whenever terms get or lose nodes, and nodes get other inputs."""
         self.examples = Examples()
-        self.paths = Paths(lambda: (stage.term for stage in stages()))
+        self.paths = Paths(lambda: (stage.term for stage in stages()), alive)
         self._alive = alive
         self._counts = [0] * len(State)
         self._changed: dict[Stage, None] = {}

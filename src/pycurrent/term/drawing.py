@@ -60,12 +60,14 @@ class Drawing:
         status: Status,
         group: str | None,
         owner: Term,
+        path: str | None = None,
     ) -> None:
         id = self._id(vertex, owner, kind)
         job_id = status.job_id
         link = None if job_id is None else self.job_link(job_id)
         node = GraphNode(
-            id, kind, label, status.state, group, status.update, job_id, link, status.failure
+            *(id, kind, label, status.state, group, status.update, job_id, link, status.failure),
+            path=path,
         )
         self._put(node, owner)
 

@@ -87,6 +87,8 @@ class GraphNode:
     fold: Fold | None = None
     failed_inside: FailedInside | None = None
     """None for what is not a fold, and for a fold in which nothing has failed."""
+    path: str | None = None
+    """The path of a living stage, which is the same from run to run; None for anything else."""
 
 
 @dataclass(frozen=True, slots=True)

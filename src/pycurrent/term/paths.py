@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from hashlib import sha256
@@ -22,6 +22,8 @@ from pycurrent.term.output import text_of
 from pycurrent.term.primitive import StageRef
 from pycurrent.term.shape import BindShape, Component, ContextBlock, ItemOf, ListMap, Term
 
+_AT_ONCE = 200
+"""How many stages are taken in between two stops: half a millisecond."""
 LONG = 60
 """The characters of a name beyond which it is cut, and told apart by a digest."""
 
@@ -92,23 +94,36 @@ class Paths:
     def __init__(
         self,
         living: Callable[[], Iterable[Term]],
+        alive: Container[Term],
         *,
         hash_of: Callable[[tuple[str, ...]], int] = hash,
     ) -> None:
-        """`living()` gives the stages that live now."""
+        """`living()` gives the stages that live now, and `alive` has them."""
         self._living = living
+        self._alive = alive
         self._hash_of = hash_of
         self._is_asked = False
+        # The stages that lived when somebody asked first, and are not taken in yet.
+        self._rest: Iterator[Term] = iter(())
         self._groups: dict[int, Term | _Group] = {}
         # The paths of twins that are told apart by their constants.
         self._split: set[tuple[str, ...]] = set()
 
-    def of(self, term: Term) -> StageRef:
-        """Return the reference of a living stage."""
+    def take_in(self) -> Iterator[None]:
+        """Take in all stages that live, which `of` would do in one go, and stop now and then."""
         if not self._is_asked:
             self._is_asked = True
-            for living in self._living():
-                self.add(living)
+            self._rest = iter([*self._living()])
+        for number, term in enumerate(self._rest, 1):
+            if term in self._alive:
+                self.add(term)
+            if not number % _AT_ONCE:
+                yield
+
+    def of(self, term: Term) -> StageRef:
+        """Return the reference of a living stage."""
+        for _ in self.take_in():
+            """They are needed now."""
         path = _path(term)
         group = self._groups[self._hash_of(path)]
         if isinstance(group, Term):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pycurrent.incr import (
@@ -36,6 +36,7 @@ class Statuses:
     def __init__(self, graph: TermGraph | None) -> None:
         self._nodes: Mapping[Term, Node] = {} if graph is None else graph.nodes
         self._alone = graph is None
+        self._paths = None if graph is None else graph.account.paths
         self.examples = Examples() if graph is None else graph.account.examples
 
     def is_shown_alive(self, term: Term) -> bool:
@@ -49,6 +50,15 @@ class Statuses:
             UnknownValue() if node is None or node.absent is not None else materialize(node.value)
             for node in nodes
         ]
+
+    def take_in_paths(self) -> Iterator[None]:
+        """Get ready to tell paths, and stop now and then."""
+        if self._paths is not None:
+            yield from self._paths.take_in()
+
+    def path(self, term: Term) -> str | None:
+        """The path of a stage; None if it does not live."""
+        return None if self._paths is None or term not in self._nodes else str(self._paths.of(term))
 
     def of_component(self, term: Term) -> Status:
         stage = self._nodes.get(term)

@@ -41,7 +41,7 @@ from pycurrent.term.nodes import (
     Reified,
 )
 from pycurrent.term.output import READY, Active, Failed, Ok, Output, failed_by
-from pycurrent.term.primitive import Services
+from pycurrent.term.primitive import Services, StageRef
 from pycurrent.term.shape import (
     All,
     BindShape,
@@ -104,6 +104,18 @@ class TermGraph(NodeGraph):
     def take_released(self) -> list[Stage]:
         """The stages that were released since the last call, even if they were never told."""
         return self.account.take_released()
+
+    def ref(self, stage: Stage) -> StageRef:
+        """The reference of a living stage, with its path."""
+        return self.account.paths.of(stage.term)
+
+    def stages_of(self, job_id: str) -> Iterator[StageRef]:
+        """The stages whose result a job has made, or is making. Looks at all nodes: 10,000 take a
+        millisecond.
+        """
+        for stage in self.stages():
+            if stage.metadata is not None and stage.metadata.job_id == job_id:
+                yield self.ref(stage)
 
     def stages(self) -> Iterator[Stage]:
         """The stages that are needed now, without those of examples. Looks at all nodes."""

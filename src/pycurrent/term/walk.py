@@ -32,6 +32,7 @@ _STEPS = 100
 """How many steps are made at once: they take about a millisecond."""
 _ITEMS = 10
 """How many items of a list a step takes in."""
+_STAGES = frozenset({NodeKind.COMPONENT, NodeKind.BIND})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Walk:
 
     def run(self, root: Term) -> Iterator[None]:
         """Walk, and stop now and then, when nothing else may change what is drawn."""
+        yield from self._statuses.take_in_paths()
         steps = self._steps
         steps.append((self._visit, root, _Place(None)))
         while steps:
@@ -146,7 +148,8 @@ class Walk:
         if term.context is not None:
             inputs = (*inputs, self._context(term, place))
         vertex = self._drawing.wiring.box(inputs, control=control, opaque=opaque)
-        self._drawing.box(vertex, kind, label, status, place.group, term)
+        path = self._statuses.path(term) if kind in _STAGES else None
+        self._drawing.box(vertex, kind, label, status, place.group, term, path)
         return vertex
 
     def _after(self, outcome: int, origin: int, place: _Place) -> int:

@@ -50,13 +50,15 @@ async def badge(service: ServiceOf, title: Title = None) -> Response:
 )
 async def component_badge(
     service: ServiceOf,
-    label: Annotated[str, Path(max_length=1000, description="The component's, as in the diagram.")],
+    label: Annotated[
+        str, Path(max_length=1000, description="The stage's path, or its label in the diagram.")
+    ],
     title: Title = None,
 ) -> Response:
     """How a component is: the worst of them, if there are several with this label."""
     state = service.state_of(label)
     if state is None:
-        raise problem(404, f"no component has the label {label!r}")
+        raise problem(404, f"no stage has the path or the label {label!r}")
     return _answer(title or label, state)
 
 

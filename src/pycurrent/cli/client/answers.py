@@ -80,6 +80,7 @@ class ResultAnswer(TypedDict):
 
 
 class StageAnswer(TypedDict):
+    path: str
     label: str
     state: str
     update: str | None

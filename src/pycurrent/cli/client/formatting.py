@@ -87,14 +87,14 @@ def stage_lines(stage: StageAnswer) -> Iterator[str]:
     state = stage["state"]
     if stage["update"] is not None and state == "ok":
         state = stage["update"]
-    label = one_line(stage["label"])
+    path = one_line(stage["path"])
     job = stage["job"]
     word = f"{state_word(state):<8}"
     if stage["state"] == "failed" and stage["failure"] is not None:
-        yield f"  {word} {label}: {one_line(stage['failure'])}"
+        yield f"  {word} {path}: {one_line(stage['failure'])}"
     elif job is not None and job["wait"] is not None:
-        yield f"  {word} {label}: {waits(job['wait'])}"
+        yield f"  {word} {path}: {waits(job['wait'])}"
     else:
-        yield f"  {word} {label}"
+        yield f"  {word} {path}"
     if stage["job_id"] is not None:
         yield f"           {stage['job_id']}"

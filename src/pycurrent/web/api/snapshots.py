@@ -144,6 +144,8 @@ def _node(node: GraphNode) -> dict[str, Any]:
         "kind": name_of(node.kind),
         "label": sendable(node.label),
     }
+    if node.path is not None:
+        shown["path"] = sendable(node.path)
     if node.state is not None:
         shown["state"] = name_of(node.state)
     if node.group is not None:

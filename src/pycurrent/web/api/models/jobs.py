@@ -80,7 +80,7 @@ class JobDetailModel(Model):
     description: Text
     entry: EntryModel
     active: JobModel | None = Field(description="Its present state, until it has ended.")
-    stages: list[Text] = Field(description="The labels of the stages that it is for.")
+    stages: list[Text] = Field(description="The paths of the stages that it is for.")
     actions: list[ActionName] = Field(description="The actions that are possible now.")
     log_size: int | None = Field(description="In bytes; null if the log was removed.")
     same_work: list[EntryModel] = Field(

@@ -35,7 +35,8 @@ class ResultModel(Model):
 class StageModel(Model):
     """A component or a named bind."""
 
-    label: Text
+    path: Text = Field(description="Its name, the same from run to run: web/test.")
+    label: Text = Field(description="The text of its box, with the values that are known.")
     state: StateName
     update: ActivityName | None = Field(
         description="The activity that will replace the result that is still reported."
@@ -79,6 +80,7 @@ class OverviewModel(Model):
             of_interest=StatsModel.model_validate(overview.of_interest),
             stages=[
                 StageModel(
+                    path=stage.path,
                     label=stage.label,
                     state=stage.state,
                     update=stage.update,

@@ -40,6 +40,9 @@ class NodeModel(Model):
     id: str
     kind: NodeKindName
     label: Text
+    path: Text | None = Field(
+        default=None, description="Of a living stage: its name, the same from run to run."
+    )
     state: StateName | None = Field(default=None, description="A junction has none.")
     group: str | None = None
     update: ActivityName | None = None
