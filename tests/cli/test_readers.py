@@ -150,18 +150,14 @@ def test_a_reader_who_has_seen_enough(frobbed: dict[str, str], child: Start, fol
 def test_gc_says_what_it_would_remove(
     frobbed: dict[str, str], pycurrent: Command, folder: Path
 ) -> None:
-    """Each thing, and then how much in all; the last results of their keys are kept."""
+    """How much in all; the last results of their keys are kept."""
     stray = folder / ".pycurrent/job/2020-01-01/000000-frob-abcdef.log"
     stray.parent.mkdir()
     stray.write_text("old")
     os.utime(stray, (0, 0))
     ended = pycurrent("gc", "--older-than", "1d12h", "--dry-run")
     assert (ended.status, ended.err) == (0, "")
-    assert ended.out.splitlines() == [
-        f"would remove {stray}",
-        f"would remove {stray.parent}",
-        "would remove in all: 0 jobs, 1 log, 1 folder; 3 bytes",
-    ]
+    assert ended.out == "would remove 0 jobs, 1 log, 1 folder; 3 bytes\n"
     assert stray.exists()
     done = pycurrent("gc", "--older-than", "1d12h")
     assert done.out == "removed 0 jobs, 1 log, 1 folder; 3 bytes\n"

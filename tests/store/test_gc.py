@@ -22,6 +22,7 @@ from pycurrent.store import (
     StoreError,
     collect_garbage,
 )
+from pycurrent.store.space import give_back
 
 from .conftest import START, RunChild, RunUnprivileged, created, next_build
 
@@ -29,6 +30,21 @@ DAY = timedelta(days=1)
 NOW = START + 200 * DAY
 OLD = START
 YOUNG = NOW - 10 * DAY
+
+
+class Collected:
+    """What one run has removed, or would."""
+
+    def __init__(self, found: list[str | Path], report: GcReport) -> None:
+        paths = [thing for thing in found if isinstance(thing, Path)]
+        self.jobs = [thing for thing in found if isinstance(thing, str)]
+        self.logs = [path for path in paths if path.suffix == ".log"]
+        self.folders = [path for path in paths if path.suffix != ".log"]
+        self.report = report
+        self.log_bytes = report.log_bytes
+        self.failures = report.failures
+        counted = (report.jobs, report.logs, report.folders)
+        assert counted == (len(self.jobs), len(self.logs), len(self.folders))
 
 
 class Site:
@@ -69,9 +85,13 @@ class Site:
         self.database.finish_job(job_id, JobEnd.OK, finished=when, outcome="1")
         return job_id
 
-    def collect(self, mode: GcMode = GcMode.DELETE) -> GcReport:
+    def collect(self, mode: GcMode = GcMode.DELETE, *, now: datetime = NOW) -> Collected:
         self.database.commit()
-        return collect_garbage(self.state, older_than=90 * DAY, now=NOW, mode=mode)
+        found: list[str | Path] = []
+        report = collect_garbage(
+            self.state, older_than=90 * DAY, now=now, mode=mode, found=found.append
+        )
+        return Collected(found, report)
 
     def jobs(self) -> set[str]:
         return {job.job_id for job in self.database.history(ends={None, *JobEnd}, limit=10_000)}
@@ -157,7 +177,8 @@ def test_a_dry_run_tells_what_a_run_does(site: Site) -> None:
     done = site.collect()
     assert stray in told.logs
     assert len(told.folders) == 3
-    assert (told.jobs, told.logs, told.folders) == (done.jobs, done.logs, done.folders)
+    assert told.jobs == done.jobs
+    assert (sorted(told.logs), told.folders) == (sorted(done.logs), done.folders)
     assert told.log_bytes == done.log_bytes == 40
 
 
@@ -236,7 +257,7 @@ def test_days_are_those_of_utc(site: Site, hours: int) -> None:
     site.log(f"{day}/000000-before-000000", limit - timedelta(seconds=1))
     now = NOW.astimezone(timezone(timedelta(hours=hours)))
     assert f"{now:%d}" != f"{NOW:%d}"
-    report = collect_garbage(site.state, older_than=90 * DAY, now=now)
+    report = site.collect(now=now)
     assert [log.stem for log in report.logs] == ["000000-before-000000"]
     assert report.folders == []
 
@@ -299,7 +320,7 @@ def test_a_folder_that_can_not_be_removed(site: Site, run_unprivileged: RunUnpri
     site.state.jobs.chmod(0o555)
     ended = run_unprivileged(COLLECT_ONCE, site.state.path, NOW.isoformat())
     site.state.jobs.chmod(0o755)
-    assert (ended.stderr, ended.stdout) == ("", f"[] {folder}: Permission denied\n")
+    assert (ended.stderr, ended.stdout) == ("", f"0 {folder}: Permission denied\n")
     assert folder.is_dir()
 
 
@@ -308,11 +329,11 @@ def test_progress_is_told(site: Site) -> None:
     for _ in range(450):
         site.build("a", OLD)
     site.database.commit()
-    told: list[int] = []
+    told: list[str] = []
     collect_garbage(site.state, older_than=DAY, now=NOW, progress=told.append)
-    assert told == sorted(told)
-    assert told[-1] == 2 * 449
-    assert len(told) >= 3
+    removed = [line for line in told if line.endswith("logs so far")]
+    assert removed[:2] == ["200 jobs and 200 logs so far", "400 jobs and 400 logs so far"]
+    assert removed[-1] == "449 jobs and 449 logs so far"
 
 
 def test_a_second_run_finds_nothing(site: Site) -> None:
@@ -349,7 +370,7 @@ while True:
         state, older_than=timedelta(days=90), now=datetime.fromisoformat(sys.argv[2])
     )
     assert not report.failures, report.failures
-    print(len(report.jobs), flush=True)
+    print(report.jobs, flush=True)
     if sys.stdin.readline() == "":
         break
 """
@@ -383,3 +404,166 @@ def test_an_engine_works_on_beside_it(site: Site, run_child: RunChild) -> None:
     child.stdin.close()
     assert child.wait() == 0
     assert len(site.jobs()) == len(site.logs()) == 50
+
+
+def test_batches_cover_all_keys(site: Site) -> None:
+    """However results and runs without one are spread over keys, in batches beside an engine."""
+    kept = set()
+    for key in range(30):
+        for _ in range(10):
+            site.build(str(key), OLD)
+            site.database.finish_job(site.begin(str(key), OLD), JobEnd.SUPERSEDED, finished=OLD)
+        kept.add(site.build(str(key), OLD))
+    report = site.collect().report
+    assert report.jobs_of == {"frob": 600}
+    assert site.jobs() == site.logs() == kept
+
+
+def test_after_a_thousand_failures_it_stops(site: Site) -> None:
+    """They have one reason, so the rest is left alone, and said to be."""
+    for n in range(1001):
+        folder = site.state.jobs / f"2026-11-22/084703-frob-{n:06x}.log"
+        folder.mkdir(parents=True)
+        os.utime(folder, (OLD.timestamp(), OLD.timestamp()))
+    failures = site.collect().failures
+    assert len(failures) == 1001
+    assert failures[-1] == "and more, perhaps: it has stopped there"
+
+
+# Space
+
+
+def fill(state: StateDir, keys: int = 20, builds: int = 200) -> None:
+    """A database of some megabytes, in which as good as everything is garbage."""
+    with Database.open(state.database) as database:
+        for build in range(builds):
+            for key in map(str, range(keys)):
+                job = state.new_job_id("frob", OLD)
+                database.insert_job(
+                    created(job, key=key, key_digest=key, value="x" * 500, build=build, when=OLD)
+                )
+                database.finish_job(job, JobEnd.OK, finished=OLD, outcome=str(build))
+            database.commit()
+
+
+def check_last_results(state: StateDir, keys: int = 20, builds: int = 200) -> None:
+    with Database.open(state.database) as database:
+        for key in map(str, range(keys)):
+            last = database.last_result("frob", key)
+            assert last is not None
+            assert last.outcome == str(builds - 1)
+        assert database.look_through() is None
+
+
+def without_auto_vacuum(path: Path) -> None:
+    """Make a database as versions before did."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as shell:
+        shell.execute("PRAGMA auto_vacuum = NONE")
+        shell.execute("VACUUM")
+        assert shell.execute("PRAGMA auto_vacuum").fetchone() == (0,)
+
+
+def collect(state: StateDir) -> GcReport:
+    return collect_garbage(state, older_than=90 * DAY, now=NOW)
+
+
+@pytest.mark.parametrize("is_older", [False, True])
+def test_the_database_gets_smaller(tmp_path: Path, is_older: bool) -> None:
+    """By what was removed from it; also one of an older version, where no engine runs."""
+    with StateDir.open(tmp_path) as state:
+        fill(state)
+    if is_older:
+        without_auto_vacuum(state.database)
+    before = state.database.stat().st_size
+    report = collect(StateDir.read(tmp_path))
+    after = state.database.stat().st_size
+    assert report.jobs == 20 * 199
+    assert report.still_free is None
+    assert report.given_back == before - after
+    assert after < before / 10
+    check_last_results(state)
+    assert not state.is_in_use
+    assert collect(state).given_back == 0
+
+
+def test_the_database_gets_smaller_beside_an_engine(site: Site) -> None:
+    """And the engine goes on with what it has."""
+    with closing(sqlite3.connect(site.state.database)) as shell:
+        for n in range(2000):
+            shell.execute("INSERT INTO setting VALUES (?, ?)", (f"s{n}", "x" * 1000))
+        shell.commit()
+        shell.execute("DELETE FROM setting WHERE name LIKE 's%'")
+        shell.commit()
+    job = site.build("a", YOUNG)
+    report = site.collect().report
+    assert report.given_back > 1_000_000
+    found = site.database.lookup("frob", "a")
+    assert found is not None
+    assert found.job_id == job
+    site.build("a", YOUNG)
+    site.commit()
+    assert site.database.look_through() is None
+
+
+def test_an_older_database_keeps_its_size_while_an_engine_runs(tmp_path: Path) -> None:
+    """Writing it anew would stop the engine: the report says when it can be done."""
+    with StateDir.open(tmp_path) as state:
+        fill(state)
+        without_auto_vacuum(state.database)
+        report = collect(state)
+        assert report.jobs == 20 * 199
+        assert report.given_back == 0
+        assert report.still_free == "an engine is running: run gc once while none does"
+    check_last_results(state)
+
+
+def test_an_older_database_keeps_its_size_where_there_is_no_room(tmp_path: Path) -> None:
+    """The copy would fill the disk: one is told how much room it takes."""
+    with StateDir.open(tmp_path) as state:
+        fill(state)
+    without_auto_vacuum(state.database)
+    with closing(sqlite3.connect(state.database, isolation_level=None)) as connection:
+        connection.execute("DELETE FROM job")
+        given, why = give_back(
+            state, connection, progress=lambda line: None, room=lambda folder: 1_000_000
+        )
+        assert (given, why) == (0, "writing it anew takes 6 MB of room on the disk")
+        given, why = give_back(
+            state, connection, progress=lambda line: None, room=lambda folder: 1 << 40
+        )
+        assert given > 2_000_000
+        assert why is None
+
+
+COLLECT_AND_TELL = """
+import sys
+from datetime import datetime, timedelta
+from pycurrent.store import StateDir, collect_garbage
+now = datetime.fromisoformat(sys.argv[2])
+collect_garbage(
+    StateDir.read(sys.argv[1]),
+    older_than=timedelta(days=90),
+    now=now,
+    progress=lambda line: (print(line, flush=True), sys.stdin.readline()),
+)
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 2, 3, 4, 6, 9])
+def test_a_kill_loses_nothing(tmp_path: Path, run_child: RunChild, lines: int) -> None:
+    """Whenever it comes, the last results are there, and the next run does the rest."""
+    with StateDir.open(tmp_path) as state:
+        fill(state)
+    child = run_child(COLLECT_AND_TELL, tmp_path, NOW.isoformat())
+    assert child.stdin is not None
+    assert child.stdout is not None
+    for _ in range(lines):
+        assert child.stdout.readline()
+        child.stdin.write("go on\n")
+        child.stdin.flush()
+    child.kill()
+    child.wait()
+    check_last_results(state)
+    collect(state)
+    check_last_results(state)
+    assert state.database.stat().st_size < 200_000

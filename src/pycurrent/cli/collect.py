@@ -45,6 +45,8 @@ def collect(
         progress=Progress(),
     )
     sys.stdout.write(_said(report))
+    if report.still_free is not None:
+        complain(f"pycurrent: the database keeps its size for now: {report.still_free}")
     for failure in report.failures:
         complain(f"pycurrent: can't be removed: {failure}")
     return Exit.FAILED if report.failures else Exit.OK
@@ -56,19 +58,19 @@ class Progress:
     def __init__(self) -> None:
         self._last = monotonic()
 
-    def __call__(self, done: int) -> None:
+    def __call__(self, line: str) -> None:
         if monotonic() - self._last >= _SAY_AFTER:
             self._last = monotonic()
-            complain(f"{done:,} jobs and logs so far")
+            complain(line)
 
 
 def _said(report: GcReport) -> str:
-    """A line that sums up; for a dry run, a line before it for each thing."""
-    parts = [plural(len(report.jobs), "job"), plural(len(report.logs), "log")]
-    parts.append(plural(len(report.folders), "folder"))
+    """A line that sums up; for a dry run, below it, how many jobs of which operations."""
+    parts = [plural(report.jobs, "job"), plural(report.logs, "log")]
+    parts.append(plural(report.folders, "folder"))
     total = f"{', '.join(parts)}; {size(report.log_bytes)}"
     if report.mode is GcMode.DELETE:
-        return f"removed {total}\n"
-    things = [*(f"job {job_id}" for job_id in report.jobs)]
-    things += [str(path) for path in (*report.logs, *report.folders)]
-    return "".join([f"would remove {thing}\n" for thing in [*things, f"in all: {total}"]])
+        back = f"; the database is {size(report.given_back)} smaller" if report.given_back else ""
+        return f"removed {total}{back}\n"
+    of_each = [f"  {plural(count, 'job')} of {op}" for op, count in report.jobs_of.most_common()]
+    return "".join([f"{line}\n" for line in [f"would remove {total}", *of_each]])

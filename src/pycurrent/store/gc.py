@@ -2,15 +2,20 @@
 
 Jobs that have not ended and the last result of each key are kept whatever their age, each with
 its log. This is safe beside a running engine: an engine only ever adds jobs and ends its own, so
-what is garbage once stays garbage. It takes the write lock for a few milliseconds at a time.
+what is garbage once stays garbage. Beside one the write lock is taken for a few milliseconds at a
+time, and left alone for as long after that.
 
-A row is removed before its log. If the process is killed in between, the log has no row, and the
-next run removes it as such.
+Jobs are read and removed in batches, in the order of the index that finds the results of a key:
+memory stays flat, and the pages of the file that a batch changes are few. A row is removed before
+its log. If the process is killed in between, the log has no row, and the next run removes it as
+such. The space that this leaves in the file of the database is given back by `space.py`.
 """
 
 import re
 import sqlite3
-from collections.abc import Callable, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -20,19 +25,29 @@ from pathlib import Path
 from pycurrent.errors import UsageError
 from pycurrent.store.errors import from_sqlite
 from pycurrent.store.queries import load_queries
-from pycurrent.store.records import time_text
+from pycurrent.store.records import Row, time_text
 from pycurrent.store.schema import open_for_reading, open_for_writing
+from pycurrent.store.space import give_back
 from pycurrent.store.state_dir import StateDir
 
-# Rows removed in one transaction: a few milliseconds.
+# Rows removed in one transaction: a few milliseconds beside an engine, and some tenths of a second
+# where nobody waits.
 _BATCH = 200
+_BATCH_ALONE = 2000
 # Nobody waits for this program, so it can wait for others.
 _BUSY_SECONDS = 30.0
+# So many files that can't be removed have one reason, and the rest has it, too.
+_MOST_FAILURES = 1000
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
-#: Told how many jobs and logs were removed so far.
-Progress = Callable[[int], None]
+# The queries that find garbage: rows of the job's id and of its place in the order.
+_GARBAGE = ("garbage_results", "garbage_without_result")
+
+#: Told of the progress in a line, often.
+Progress = Callable[[str], None]
+#: Told of each thing that is removed: the id of a job, the path of a log or of a folder.
+Found = Callable[[str | Path], None]
 
 
 class GcMode(Enum):
@@ -44,19 +59,30 @@ class GcMode(Enum):
 
 @dataclass(slots=True)
 class GcReport:
-    """The things that were removed, or in a dry run would be.
-
-    `jobs` are the ids of the rows; `logs` the log files, those without a row among them;
-    `log_bytes` their size; `folders` the days that are empty without them; `failures` one line
-    for each file that could not be removed.
-    """
+    """The number of things that were removed, or in a dry run would be."""
 
     mode: GcMode
-    jobs: list[str] = field(default_factory=list)
-    logs: list[Path] = field(default_factory=list)
+    jobs_of: Counter[str] = field(default_factory=Counter)
+    """The rows, by the operations of their jobs."""
+    logs: int = 0
+    """The files of logs, those without a row among them."""
     log_bytes: int = 0
-    folders: list[Path] = field(default_factory=list)
+    folders: int = 0
+    """The days that are empty without these logs."""
+    given_back: int = 0
+    """The bytes by which the file of the database was made smaller."""
+    still_free: str | None = None
+    """Why the file keeps space that nothing uses now; None if it does not keep much."""
     failures: list[str] = field(default_factory=list)
+    """A line for each file that could not be removed. With the thousandth it stops."""
+
+    @property
+    def jobs(self) -> int:
+        return self.jobs_of.total()
+
+
+class _TooManyFailures(Exception):
+    pass
 
 
 def collect_garbage(
@@ -65,32 +91,32 @@ def collect_garbage(
     older_than: timedelta,
     now: datetime,
     mode: GcMode = GcMode.DELETE,
-    progress: Progress | None = None,
+    progress: Progress = lambda line: None,
+    found: Found = lambda thing: None,
 ) -> GcReport:
     """Removes what ended before `now - older_than` and is not needed.
 
-    `state_dir` needs no lock: an engine may hold it. `progress` is told how many jobs and logs
-    were removed so far. Raises `StateDirError` if the database is missing, or `StoreError` if it
-    can't be used; files that can't be removed are in the report. If it is stopped half-way,
-    running it again does the rest.
+    `state_dir` needs no lock: an engine may hold it. Raises `StateDirError` if the database is
+    missing, or `StoreError` if it can't be used; files that can't be removed are in the report. If
+    it is stopped half-way, running it again does the rest.
     """
     path = state_dir.database
     try:
         limit = now - older_than
     except OverflowError:
         raise UsageError(f"nothing is older than {older_than}: name a shorter time") from None
-    collector = _Collector(state_dir, limit, GcReport(mode), progress or _say_nothing)
+    report = GcReport(mode)
+    collector = _Collector(state_dir, limit, report, progress, found)
     with closing(_connect(path, mode)) as connection:
         try:
-            collector.collect_jobs(connection)
-            collector.collect_folders(connection)
+            with suppress(_TooManyFailures):
+                collector.collect_jobs(connection)
+                collector.collect_folders(connection)
+            if mode is GcMode.DELETE:
+                report.given_back, report.still_free = give_back(state_dir, connection, progress)
         except sqlite3.Error as error:
             raise from_sqlite(path, error) from error
-    return collector.report
-
-
-def _say_nothing(done: int) -> None:
-    pass
+    return report
 
 
 def _connect(path: Path, mode: GcMode) -> sqlite3.Connection:
@@ -106,40 +132,69 @@ class _Collector:
     """One run of the garbage collector, for what ended before `limit`."""
 
     def __init__(
-        self, state_dir: StateDir, limit: datetime, report: GcReport, progress: Progress
+        self,
+        state_dir: StateDir,
+        limit: datetime,
+        report: GcReport,
+        progress: Progress,
+        found: Found,
     ) -> None:
-        self.report = report
+        self._report = report
         self._state_dir = state_dir
         self._limit = limit
         self._progress = progress
+        self._found = found
         self._queries = load_queries()
-        # Files that are gone, or would be; and with them those that can't be removed.
-        self._removed: set[Path] = set()
-        self._dealt_with: set[Path] = set()
+        # In a dry run: how many logs would be gone from each folder.
+        self._gone: Counter[Path] = Counter()
+        # Logs that can't be removed: their rows are gone, so they are met a second time.
+        self._stuck: set[Path] = set()
 
     def collect_jobs(self, connection: sqlite3.Connection) -> None:
         """Removes the rows that are garbage, and their logs."""
-        rows = connection.execute(self._queries["garbage"], (time_text(self._limit),)).fetchall()
-        job_ids = [job_id for (job_id,) in rows]
-        for start in range(0, len(job_ids), _BATCH):
-            batch = job_ids[start : start + _BATCH]
-            if self.report.mode is GcMode.DELETE:
-                self._delete_rows(connection, batch)
-            for job_id in batch:
-                self.report.jobs.append(job_id)
-                self._remove_log(self._state_dir.job_path(job_id))
-            self._tell()
+        deletes = self._report.mode is GcMode.DELETE
+        for query in _GARBAGE:
+            for batch in self._batches(connection, self._queries[query]):
+                job_ids = [job_id for job_id, *_ in batch]
+                began = time.monotonic()
+                if deletes:
+                    self._delete_rows(connection, job_ids)
+                took = time.monotonic() - began
+                self._report.jobs_of.update(op for _, op, *_ in batch)
+                for job_id in job_ids:
+                    self._found(job_id)
+                for job_id in job_ids:
+                    self._remove_log(self._state_dir.job_path(job_id))
+                self._tell()
+                if deletes and self._state_dir.is_in_use:
+                    time.sleep(took)
 
     def collect_folders(self, connection: sqlite3.Connection) -> None:
         """Removes old logs that have no row, and folders that are empty then."""
         for folder, day in self._days():
-            for log in sorted(folder.glob("*.log")):
-                if log not in self._dealt_with and self._is_stray(connection, log):
+            for log in folder.glob("*.log"):
+                if log not in self._stuck and self._is_stray(connection, log):
                     self._remove_log(log)
             # An engine may be about to make a log in the folder of a newer day.
             if day < self._limit.astimezone(UTC).date():
                 self._remove_if_empty(folder)
             self._tell()
+
+    def _batches(self, connection: sqlite3.Connection, query: str) -> Iterator[list[Row]]:
+        """The jobs that are garbage, a batch at a time, each found when it is asked for: no reader
+        keeps the log of the database from being emptied meanwhile.
+        """
+        op, digest, build, seq = "", "", -1, -1
+        while True:
+            size = _BATCH if self._state_dir.is_in_use else _BATCH_ALONE
+            place = {"op": op, "digest": digest, "build": build, "seq": seq}
+            bounds = {"limit": time_text(self._limit), "size": size}
+            batch = connection.execute(query, {**place, **bounds}).fetchall()
+            if batch:
+                yield batch
+            if len(batch) < size:
+                return
+            _, op, digest, build, seq = batch[-1]
 
     def _delete_rows(self, connection: sqlite3.Connection, job_ids: Sequence[str]) -> None:
         connection.execute("BEGIN IMMEDIATE")
@@ -173,30 +228,40 @@ class _Collector:
         return connection.execute(self._queries["has_job"], (job_id,)).fetchone() is None
 
     def _remove_log(self, log: Path) -> None:
-        self._dealt_with.add(log)
         try:
             size = log.lstat().st_size
-            if self.report.mode is GcMode.DELETE:
+            if self._report.mode is GcMode.DELETE:
                 log.unlink()
+            else:
+                self._gone[log.parent] += 1
         except FileNotFoundError:
             return
         except OSError as error:
-            self.report.failures.append(f"{log}: {error.strerror}")
+            self._stuck.add(log)
+            self._fail(log, error)
             return
-        self._removed.add(log)
-        self.report.logs.append(log)
-        self.report.log_bytes += size
+        self._found(log)
+        self._report.logs += 1
+        self._report.log_bytes += size
 
     def _remove_if_empty(self, folder: Path) -> None:
-        if any(file not in self._removed for file in folder.iterdir()):
-            return
         try:
-            if self.report.mode is GcMode.DELETE:
+            left = sum(1 for _ in folder.iterdir())
+            if left > self._gone.pop(folder, 0):
+                return
+            if self._report.mode is GcMode.DELETE:
                 folder.rmdir()
         except OSError as error:
-            self.report.failures.append(f"{folder}: {error.strerror}")
+            self._fail(folder, error)
             return
-        self.report.folders.append(folder)
+        self._found(folder)
+        self._report.folders += 1
+
+    def _fail(self, path: Path, error: OSError) -> None:
+        self._report.failures.append(f"{path}: {error.strerror}")
+        if len(self._report.failures) == _MOST_FAILURES:
+            self._report.failures.append("and more, perhaps: it has stopped there")
+            raise _TooManyFailures
 
     def _tell(self) -> None:
-        self._progress(len(self.report.jobs) + len(self.report.logs))
+        self._progress(f"{self._report.jobs:,} jobs and {self._report.logs:,} logs so far")

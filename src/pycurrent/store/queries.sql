@@ -101,19 +101,31 @@ SELECT value FROM setting WHERE name = ?;
 INSERT INTO setting (name, value) VALUES (?, ?)
     ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
--- name: garbage
--- Jobs that ended before a time, and are not the last result of their key.
-SELECT job_id
+-- name: garbage_results
+-- Results that ended before a time and are not the last one of their key, from a place on in the
+-- order of the index.
+SELECT job_id, op, key_digest, build, seq
   FROM job
- WHERE ended IS NOT NULL
-   AND coalesce(finished, started, created) < ?
-   AND NOT (outcome IS NOT NULL
-            AND seq = (SELECT last.seq FROM job AS last
-                        WHERE last.op = job.op AND last.key_digest = job.key_digest
-                          AND last.outcome IS NOT NULL
-                        ORDER BY last.build DESC, last.seq DESC
-                        LIMIT 1))
- ORDER BY seq;
+ WHERE outcome IS NOT NULL
+   AND (op, key_digest, build, seq) > (:op, :digest, :build, :seq)
+   AND finished < :limit
+   AND seq <> (SELECT last.seq FROM job AS last
+                WHERE last.op = job.op AND last.key_digest = job.key_digest
+                  AND last.outcome IS NOT NULL
+                ORDER BY last.build DESC, last.seq DESC
+                LIMIT 1)
+ ORDER BY op, key_digest, build, seq
+ LIMIT :size;
+
+-- name: garbage_without_result
+-- Jobs that left no result and ended before a time, from a place on in the order of the index.
+SELECT job_id, op, key_digest, 0, seq
+  FROM job
+ WHERE (ended = 'superseded' OR ended = 'interrupted')
+   AND (op, key_digest, seq) > (:op, :digest, :seq)
+   AND coalesce(finished, started, created) < :limit
+ ORDER BY op, key_digest, seq
+ LIMIT :size;
 
 -- name: delete_job
 -- Remove one job that is garbage.

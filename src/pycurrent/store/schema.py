@@ -81,6 +81,9 @@ def open_for_writing(
         _make(path, sharing)
     connection = _connect(path, path.as_uri(), busy_seconds)
     try:
+        if not version:
+            # Only a database that is empty takes it. See `space.py`.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _prepare(connection)
         with _logged(path, connection, quiet_seconds):
             for number, script in enumerate(scripts[version:], start=version + 1):

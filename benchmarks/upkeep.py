@@ -1,0 +1,82 @@
+"""Large state directories: what gc takes and gives back, and how an engine starts on one."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from benchmarks.figures import LARGE, MIDDLE, Benchmark, Figure, Samples
+from benchmarks.places import Place, scratch
+
+from pycurrent.store import Database, StateDir
+
+KEYS = 1000
+
+HISTORY = """
+INSERT INTO job (job_id, op, key, key_digest, build, created, started, level, finished, ended,
+                 outcome)
+  WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n + 1 < :n)
+SELECT printf('2020-01-%02d/%06d-build-%06x', 1 + n * 30 / :n, n % 240000, n), 'build',
+       'key ' || (n % :keys), 'key ' || (n % :keys), n / :keys,
+       '2020-01-01T00:00:00.000000Z', '2020-01-01T00:00:00.000000Z', 'average',
+       '2020-01-01T00:00:01.000000Z', 'ok', '"sha256:' || hex(randomblob(32)) || '"'
+  FROM number
+"""
+"""n jobs that ended long ago, without logs: results of `KEYS` keys, each of which keeps one."""
+
+
+def history(state_dir: Path, n: int) -> Path:
+    """Make a state directory with n old jobs; return its database."""
+    with StateDir.open(state_dir) as state:
+        Database.open(state.database).close()
+        with closing(sqlite3.connect(state.database)) as connection, connection:
+            connection.execute(HISTORY, {"n": n, "keys": min(KEYS, n)})
+        return state.database
+
+
+COLLECT = """
+import json, sys
+from datetime import UTC, datetime, timedelta
+from time import perf_counter
+from pycurrent.store import StateDir, collect_garbage
+def peak():
+    # Not `ru_maxrss`, which begins with what the parent took.
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) / 1e3 for line in lines if line.startswith("VmHWM"))
+state, memory, before = StateDir.read(sys.argv[1]), peak(), perf_counter()
+report = collect_garbage(state, older_than=timedelta(days=1), now=datetime.now(UTC))
+seconds = perf_counter() - before
+print(json.dumps([seconds, peak() - memory, report.jobs, report.given_back]))
+"""
+
+
+def gc(n: int) -> Samples:
+    """Remove n old jobs, of which none has a log, in a process of its own."""
+    with scratch(Place.DISK) as folder:
+        database = history(folder, n)
+        size = database.stat().st_size
+        command = [sys.executable, "-c", COLLECT, str(folder)]
+        ended = subprocess.run(command, check=True, capture_output=True, text=True)
+        seconds, memory, jobs, given_back = json.loads(ended.stdout)
+        assert jobs == n - min(KEYS, n), jobs
+        assert given_back == size - database.stat().st_size
+    return {"gc": seconds, "gc-memory": memory, "gc-given-back": 100 * given_back / size}
+
+
+BENCHMARKS = (
+    Benchmark(
+        "gc",
+        gc,
+        (
+            Figure("gc", "gc of n old jobs, on disk", "s", {4 * LARGE: 10}),
+            Figure("gc-memory", "  its memory over its start", "MB", {4 * LARGE: 30}),
+            Figure("gc-given-back", "  of the database given back to the disk", "%"),
+        ),
+        sizes=(MIDDLE, LARGE, 4 * LARGE),
+        runs={MIDDLE: 3, LARGE: 1, 4 * LARGE: 1},
+    ),
+)
