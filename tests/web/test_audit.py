@@ -15,7 +15,7 @@ from pycurrent.web.settings import WebSettings
 from pycurrent.web.users import Role
 
 from .test_auth_tokens import bearer, command, create
-from .visits import PASSWORD, Site, access, confirm_dangerous, open_site
+from .visits import HERE, PASSWORD, Site, access, confirm_dangerous, open_site, text_of
 
 
 @pytest_asyncio.fixture
@@ -231,12 +231,17 @@ async def test_pages_ask_for_the_reason(strict: Site) -> None:
     assert 'name="reason"' in (await visitor.get("/jobs")).text
     assert 'name="reason"' in (await visitor.get("/history")).text
     assert 'name="reason"' in (await visitor.get(f"/job/{risky}")).text
-    assert (await visitor.post("/jobs/approve", job=[risky])).status_code == 422
+    page = await visitor.post_and_follow("/jobs/approve", job=[risky])
+    assert f"Give a reason: this site asks why, for job {risky}" in text_of(page)
     await visitor.get("/jobs")
     await visitor.post_and_follow("/jobs/approve", job=[risky], reason="reviewed")
     await strict.harness.settle()
     await visitor.get(f"/job/{risky}")
-    assert (await visitor.post(f"/job/{risky}/rebuild")).status_code == 422
-    await visitor.get(f"/job/{risky}")
+    here = {"Referer": f"{HERE}/job/{risky}"}
+    answer = await visitor.client.post(
+        f"/job/{risky}/rebuild", data={"csrf_token": visitor.token}, headers=here
+    )
+    assert answer.headers["location"].startswith(f"/job/{risky}?")
+    assert "Give a reason" in text_of(await visitor.get(answer.headers["location"]))
     await visitor.post_and_follow(f"/job/{risky}/rebuild", reason="once more")
     assert [row.reason for row in strict.harness.engine.audit()] == ["once more", "reviewed"]

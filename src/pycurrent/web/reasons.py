@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 
 from fastapi import Request
 from pydantic import ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 from pycurrent.engine import Level
 from pycurrent.service import NoSuchJob
@@ -14,7 +15,6 @@ from pycurrent.store import BadJobId
 from pycurrent.web.api.models import Model
 from pycurrent.web.auth import access_of
 from pycurrent.web.context import SERVICE
-from pycurrent.web.problems import problem
 
 LONGEST = 1000
 """In characters."""
@@ -32,6 +32,13 @@ class ReasonModel(Model):
     reason: ReasonText = None
 
 
+class ReasonMissing(HTTPException):
+    """The site asks for a reason, and none was given."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(422, detail)
+
+
 def asks_for_reason(request: Request, level: Level | None) -> bool:
     """True if who acts on a job at this level has to say why. So it is before a job has said it."""
     asked_from = access_of(request).settings.reason_from
@@ -41,7 +48,7 @@ def asks_for_reason(request: Request, level: Level | None) -> bool:
 def reason_for(request: Request, job_ids: Iterable[str], given: str | None) -> str | None:
     """The reason that was given for acting on these jobs; None if there is none.
 
-    Raises an HTTP error if the site asks for one.
+    Raises `ReasonMissing` if the site asks for one.
     """
     reason = None if given is None else given.strip()[:LONGEST] or None
     if reason is not None or access_of(request).settings.reason_from is None:
@@ -54,5 +61,5 @@ def reason_for(request: Request, job_ids: Iterable[str], given: str | None) -> s
             continue  # The act itself says so.
         if asks_for_reason(request, level):
             at = "before its level is known" if level is None else f"at the level {level}"
-            raise problem(422, f"give a reason: this site asks why, for job {job_id} {at}")
+            raise ReasonMissing(f"give a reason: this site asks why, for job {job_id} {at}")
     return None
