@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import core, engine, floor, many, outputs, processes, upkeep, web, whole
+from benchmarks import core, drained, engine, floor, many, outputs, processes, upkeep, web, whole
 from benchmarks.figures import RUNS, Benchmark, NotMeasured, Samples
 from benchmarks.rows import Row, Rows, report, table
 from rich.console import Console
@@ -34,6 +34,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *web.BENCHMARKS,
     *many.BENCHMARKS,
     *upkeep.BENCHMARKS,
+    *drained.BENCHMARKS,
 )
 QUICK = 50
 """The size with `--quick`: only to see that all still runs."""

@@ -1,9 +1,11 @@
 """Many viewers of a site in one process: clients that follow a log and the pipeline's events.
 
     python -m benchmarks.viewers HOST PORT JOB_ID AFTER COUNT
+    python -m benchmarks.viewers HOST PORT --pages COUNT
 
 Prints "ready" once all follow. Each follows the events until the confirmation level is changed,
-and the log until its end. Then it prints what they have seen.
+and the log until its end; with `--pages` it has the pages of the jobs and of the pipeline open
+instead, as a browser. Then it prints what they have seen.
 Standard library only: its processor time is to be the server's, as far as can be.
 """
 
@@ -113,6 +115,90 @@ class Viewers:
         return sum(after != before + 1 for ids in numbers for before, after in pairwise(ids))
 
 
+@dataclass
+class Pages:
+    """One who has the pages of the jobs and of the pipeline open."""
+
+    host: str
+    port: int
+    parsed: Parsed
+    jobs: dict[str, Any] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
+    resets: int = 0
+    structure: int = 0
+
+    async def follow(self, ready: asyncio.Semaphore) -> None:
+        """Until the confirmation level is changed."""
+        last = await self.read_pipeline()
+        await self.read_jobs()
+        reading = asyncio.create_task(self._read_again())
+        async for frame in frames(self.host, self.port, f"/api/v1/events?after={last}"):
+            _, event, data = self.parsed(frame)
+            match event:
+                case "":
+                    ready.release()
+                case "jobs":
+                    self.jobs.update((id, job) for id, job in data.items() if id in self.jobs)
+                case "states":
+                    known = ((id, box["state"]) for id, box in data.items() if id in self.states)
+                    self.states.update(known)
+                case "structure":
+                    self.structure += 1
+                    await self.read_pipeline()
+                case "reset":
+                    self.resets += 1
+                case "confirm":
+                    break
+        reading.cancel()
+
+    async def _read_again(self) -> None:
+        """As the page of the jobs does while some wait in a queue."""
+        while True:
+            await asyncio.sleep(2)
+            await self.read_jobs()
+
+    async def read_jobs(self) -> None:
+        page = await self._get("/api/v1/jobs?limit=1000")
+        self.jobs = {job["id"]: job for job in page["jobs"]}
+
+    async def read_pipeline(self) -> str:
+        snapshot = await self._get("/api/v1/pipeline")
+        self.states = {box["id"]: box["state"] for box in snapshot["nodes"] if "state" in box}
+        last: str = snapshot["last_event"]
+        return last
+
+    async def _get(self, path: str) -> Any:
+        reader, writer = await asyncio.open_connection(self.host, self.port)
+        asked = f"GET {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nConnection: close"
+        writer.write(f"{asked}\r\n\r\n".encode())
+        answer = await reader.read()
+        writer.close()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        if b" 200 " not in head.split(b"\r\n", 1)[0]:
+            raise ConnectionError(head.decode())
+        return json.loads(body)
+
+
+async def look_on(host: str, port: str, count: str) -> None:
+    parsed, ready = Parsed(), asyncio.Semaphore(0)
+    pages = [Pages(host, int(port), parsed) for _ in range(int(count))]
+    async with asyncio.TaskGroup() as group:
+        for one in pages:
+            group.create_task(one.follow(ready))
+        for _ in pages:
+            await ready.acquire()
+        print("ready", flush=True)
+    print(
+        json.dumps(
+            {
+                "resets": sum(one.resets for one in pages),
+                "jobs_left": sum(job is not None for one in pages for job in one.jobs.values()),
+                "stages_not_ok": sum(s != "ok" for one in pages for s in one.states.values()),
+            }
+        )
+    )
+
+
 async def main(host: str, port: str, job_id: str, after: str, count: str) -> None:
     viewers = Viewers(host, int(port))
     async with asyncio.TaskGroup() as group:
@@ -137,4 +223,5 @@ async def main(host: str, port: str, job_id: str, after: str, count: str) -> Non
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    asked = [each for each in sys.argv[1:] if each != "--pages"]
+    asyncio.run(look_on(*asked) if "--pages" in sys.argv else main(*asked))
