@@ -252,6 +252,20 @@ def test_an_empty_tree_has_a_value(collect: bool) -> None:
     assert outcome(model.tree) == ([] if collect else None)
 
 
+def test_a_list_among_the_members_is_a_plain_one() -> None:
+    """However deep it stands: the functions that get the value know of no other."""
+    graph = Parts(fanout=2)
+    trees: list[Node] = []
+    for first in range(5):
+        tree = GatherTree(collect=True)
+        graph.add(tree)
+        tree.fill(graph, [*trees, graph.input(first)])
+        trees = [tree]
+    graph.observe(trees[0])
+    graph.stabilise()
+    assert outcome(trees[0]) == [[[[[0], 1], 2], 3], 4]
+
+
 def test_members_need_no_names() -> None:
     """A list that stays as it is has none."""
     graph = Parts(fanout=2)
