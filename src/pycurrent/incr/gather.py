@@ -163,8 +163,7 @@ class GatherTree(DynamicNode):
         # New ones first, so that nodes in both are needed all the time.
         if members:
             self._insert(graph, stop, members, names)
-        if stop > start:
-            self._delete(graph, start, stop - start)
+        self._delete(graph, start, stop - start)
 
     def _level(
         self, graph: NodeGraph, below: Sequence[Node], depth: int, names: list[Any] | None = None
