@@ -180,8 +180,6 @@ class GatherTree(DynamicNode):
 
     def _replace_root(self, graph: NodeGraph, root: Gather | None) -> None:
         old = self.root
-        if root is old:
-            return
         if root is not None:
             graph.attach(root, self)
         self.root = root
