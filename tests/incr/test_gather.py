@@ -139,6 +139,20 @@ def test_members_added_and_removed_one_by_one_at_one_place(where: str) -> None:
 
 
 @pytest.mark.parametrize("where", ["front", "middle", "back"])
+def test_a_tree_that_is_never_made_anew_grows_in_height(where: str) -> None:
+    """A root that has too many children gets another one above; the list is right all the way."""
+    model = Model(40, fanout=2)
+    assert model.tree.root is not None
+    depth = model.tree.root.depth
+    while len(model.members) < 400:
+        size = len(model.members)
+        start = {"front": 0, "middle": size // 2, "back": size}[where]
+        model.splice(start, start, [model.new() for _ in range(size // 10)])
+        model.step()
+    assert model.tree.root.depth > depth
+
+
+@pytest.mark.parametrize("where", ["front", "middle", "back"])
 def test_leaves_that_empty_bit_by_bit_leave_the_tree(where: str) -> None:
     """The list is right after each step, down to where the tree is made anew."""
     model = Model(40, fanout=2)
