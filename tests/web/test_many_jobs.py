@@ -1,0 +1,84 @@
+"""The page of the jobs when there are more of them than it shows."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+import pycurrent as current
+from pycurrent import Current, Job, Level, Pool
+
+from .api import until
+from .browser import texts
+from .sites import RunningSite, running_site
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+JOBS, SHOWN = 1200, 1000
+
+
+class Queue:
+    """Jobs that stand in a queue, and end one by one when the test lets them."""
+
+    def __init__(self) -> None:
+        self.leave = asyncio.Semaphore(0)
+
+        @current.builder("wait", level=Level.HARMLESS, pool=Pool("machines", 1))
+        async def wait(job: Job, key: int) -> None:
+            await self.leave.acquire()
+
+        self.stages = [wait(key) for key in range(JOBS)]
+
+    def pipeline(self) -> Current[object]:
+        return current.all(self.stages)
+
+    async def end(self, site: RunningSite, number: int) -> None:
+        """End so many, and wait for it."""
+        left = len(site.service.jobs.active()) - number
+        for _ in range(number):
+            self.leave.release()
+        await until(lambda: len(site.service.jobs.active()) == left)
+
+
+async def test_jobs_that_are_not_shown_move_up(page: Page, tmp_path: Path) -> None:
+    """The page shows the oldest ones, counts all, and in the end has shown each of them."""
+    queue = Queue()
+    async with running_site(queue.pipeline, tmp_path / "state") as site:
+        await until(lambda: len(site.service.jobs.active()) == JOBS)
+        names = [job.description for job in site.service.jobs.active()]
+        rows, total = page.locator("tr[data-job]"), page.locator("[data-jobs-total]")
+        await page.goto(f"{site.url}/jobs")
+        await expect(rows).to_have_count(SHOWN)
+        assert await texts(page, "tr[data-job] th a") == names[:SHOWN]
+        await expect(total).to_contain_text("1,200 jobs that have not ended")
+        await queue.end(site, 150)
+        await expect(total).to_contain_text("1,050 jobs that have not ended")
+        await expect(rows.first.get_by_role("link", name=names[150], exact=True)).to_be_visible()
+        await expect(rows).to_have_count(SHOWN)
+        assert await texts(page, "tr[data-job] th a") == names[150 : 150 + SHOWN]
+        await queue.end(site, 150)
+        await expect(rows).to_have_count(JOBS - 300)
+        assert await texts(page, "tr[data-job] th a") == names[300:]
+        await expect(total).to_have_text("900 jobs that have not ended")
+        await queue.end(site, JOBS - 300)
+        await expect(rows).to_have_count(0)
+
+
+async def test_pages_of_the_jobs_follow_each_other(page: Page, tmp_path: Path) -> None:
+    """Also while jobs end: what has not ended is on one of them."""
+    queue = Queue()
+    async with running_site(queue.pipeline, tmp_path / "state") as site:
+        await until(lambda: len(site.service.jobs.active()) == JOBS)
+        names = [job.description for job in site.service.jobs.active()]
+        await page.goto(f"{site.url}/jobs")
+        read = """async (after) => (await fetch(`/api/v1/jobs?limit=500${after}`)).json()"""
+        first = await page.evaluate(read, "")
+        await queue.end(site, 600)
+        second = await page.evaluate(read, f"&after={first['next']}")
+        assert [job["description"] for job in first["jobs"]] == names[:500]
+        assert second["total"] == JOBS - 600
+        third = await page.evaluate(read, f"&after={second['next']}")
+        assert third["next"] is None
+        seen = {job["description"] for page in (second, third) for job in page["jobs"]}
+        assert seen == set(names[600:])
