@@ -365,6 +365,13 @@ def test_a_line_that_meets_a_full_disk_raises_nothing(full: tuple[Path, int]) ->
     assert errors == [expected]
 
 
+@pytest.fixture(autouse=True)
+def _no_copier_of_another_test() -> None:
+    """A thread that has just told of its last pipe's end may take a moment more."""
+    for thread in _copying():
+        thread.join(timeout=10)
+
+
 def _copying() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "copies output to logs"]
 
