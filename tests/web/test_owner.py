@@ -8,7 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
+from starlette.types import Message, Receive, Scope, Send
 
+from pycurrent.web.auth import Entrance
 from pycurrent.web.settings import WebSettings
 from pycurrent.web.users import PASSWORD_FILE, PasswordFile, Role
 from pycurrent.web.users.owner import TOKEN_FILE
@@ -88,6 +90,55 @@ async def test_the_cookie_is_for_this_site_only(site: Site) -> None:
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
     assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("query", "left"), [("", "/"), ("&text=&state=a%26b", "/?text=&state=a%26b")]
+)
+async def test_only_the_token_goes_out_of_the_address(site: Site, query: str, left: str) -> None:
+    """What else is in it stays as it was."""
+    page = await site.stranger().get(f"/?token={site.token}{query}")
+    assert page.headers["location"] == left
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "query"),
+    [
+        ("http", "/", b""),
+        ("http", "/", b"state=failed"),
+        ("http", "/jobs", b"token=x"),
+        ("websocket", "/", b"token=x"),
+    ],
+)
+async def test_what_does_not_bring_the_token_to_the_first_page_is_passed_on(
+    kind: str, path: str, query: bytes
+) -> None:
+    """Once, and without looking at it."""
+    passed_on: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        passed_on.append(scope)
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        raise AssertionError
+
+    scope = {"type": kind, "path": path, "query_string": query, "headers": []}
+    await Entrance(app)(scope, receive, send)
+    assert passed_on == [scope]
+
+
+async def test_where_a_login_is_set_up_no_token_begins_a_session(site: Site) -> None:
+    """Neither the right one nor a wrong one; the address loses it."""
+    token = site.token
+    site.add_user("alice", Role.ADMIN)
+    for given in (token, "wrong"):
+        client = site.stranger()
+        page = await client.get(f"/?token={given}")
+        assert (page.status_code, page.headers["location"]) == (303, "/")
+        assert not any("session" in name for name in client.cookies)
 
 
 @pytest.mark.parametrize("token", ["", "x", "pyc_wrong", "\u00e4", "x" * 5000])

@@ -34,7 +34,7 @@ class SiteName:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read the value of a header `Host`. Raises `NoHostName`."""
-        if not text or re.search(r"[\s/?#@\\]", text):
+        if re.search(r"[\s/?#@\\]", text):
             raise NoHostName(text)
         try:
             parts = urlsplit(f"//{text}")
