@@ -83,7 +83,7 @@ async def until_ok(engine: Engine) -> None:
     forget()
 
 
-async def _seconds_to_ok(pipeline: Callable[[], Current[Any]], state_dir: Path) -> float:
+async def seconds_to_ok(pipeline: Callable[[], Current[Any]], state_dir: Path) -> float:
     gc.collect()
     before = perf_counter()
     async with Engine(pipeline, state_dir=state_dir) as engine:
@@ -97,8 +97,8 @@ def builds(n: int) -> Samples:
     for place in Place:
         with scratch(place) as folder:
             pipeline = trivial(n)
-            samples[f"builds-{place.value}"] = n / asyncio.run(_seconds_to_ok(pipeline, folder))
-            samples[f"restart-{place.value}"] = n / asyncio.run(_seconds_to_ok(pipeline, folder))
+            samples[f"builds-{place.value}"] = n / asyncio.run(seconds_to_ok(pipeline, folder))
+            samples[f"restart-{place.value}"] = n / asyncio.run(seconds_to_ok(pipeline, folder))
     return samples
 
 
@@ -106,7 +106,7 @@ def restart(n: int) -> Samples:
     """Where all results are known, but no log is there."""
     with scratch(Place.MEMORY) as folder:
         fill(folder, n, op="trivial", value="1")
-        return {"restart-known": n / asyncio.run(_seconds_to_ok(trivial(n), folder))}
+        return {"restart-known": n / asyncio.run(seconds_to_ok(trivial(n), folder))}
 
 
 def commands(n: int) -> Samples:
@@ -229,7 +229,7 @@ def kills(n: int) -> Samples:
             seen = _kill(folder, n, int(part * n))
             told += seen
             lost += max(0, seen - _known(folder))
-            asyncio.run(_seconds_to_ok(trivial(n), folder))
+            asyncio.run(seconds_to_ok(trivial(n), folder))
             with StateDir.open(folder) as state, Database.open(state.database) as store:
                 jobs = store.history("trivial", ok=True, limit=10 * n)
             again += len(jobs) - n

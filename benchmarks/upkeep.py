@@ -1,17 +1,22 @@
-"""Large state directories: what gc takes and gives back, and how an engine starts on one."""
+"""Large state directories and many checkouts: gc, the start on a long history, and removals."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from time import perf_counter
+from typing import Any
 
-from benchmarks.figures import LARGE, MIDDLE, Benchmark, Figure, Samples
+from benchmarks.engine import seconds_to_ok, trivial
+from benchmarks.figures import LARGE, MIDDLE, SMALL, Benchmark, Figure, NotMeasured, Samples
 from benchmarks.places import Place, scratch
 
+from pycurrent import Builder, Current, Engine, Job, Level, Ok, all, component
 from pycurrent.store import Database, StateDir
 
 KEYS = 1000
@@ -42,6 +47,7 @@ COLLECT = """
 import json, sys
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
+from typing import Any
 from pycurrent.store import StateDir, collect_garbage
 def peak():
     # Not `ru_maxrss`, which begins with what the parent took.
@@ -67,6 +73,60 @@ def gc(n: int) -> Samples:
     return {"gc": seconds, "gc-memory": memory, "gc-given-back": 100 * given_back / size}
 
 
+def start(n: int) -> Samples:
+    """From nothing to the first result, with n old jobs in the history."""
+    with scratch(Place.DISK) as folder:
+        history(folder, n)
+        took = [asyncio.run(seconds_to_ok(trivial(1), folder)) for _ in range(5)]
+        return {"start": sorted(took)[2] * 1e3}
+
+
+CHECKOUTS = 20
+
+
+def checkouts(n: int) -> Samples:
+    """Check out a commit of n files for 20 jobs at once, each of which only looks at one file."""
+    try:
+        from pycurrent.plugins import git
+    except ImportError as error:
+        raise NotMeasured(str(error)) from error
+    with scratch(Place.DISK) as folder:
+        _commit_files(folder / "repository", n)
+
+        class Look(Builder[git.Commit, str]):
+            id = "look"
+
+            async def build(self, job: Job, key: git.Commit) -> str:
+                await job.start(level=Level.HARMLESS)
+                async with git.with_checkout(job, key) as checkout:
+                    return (checkout / "0" / "0").read_text()
+
+        head = git.Local(folder / "repository").head_commit()
+        looks = [type(f"Look{i}", (Look,), {"id": f"look-{i}"})() for i in range(CHECKOUTS)]
+        pipeline = all([component("look", look.get, head) for look in looks])
+        return asyncio.run(_check_out(pipeline, folder / "state"))
+
+
+async def _check_out(pipeline: Current[Any], state_dir: Path) -> Samples:
+    before = perf_counter()
+    async with Engine(lambda: pipeline, state_dir=state_dir) as engine:
+        await engine.opened.settled()
+        assert isinstance(engine.output, Ok), engine.output
+        done = perf_counter()
+    return {"checkouts": done - before, "checkouts-close": perf_counter() - done}
+
+
+def _commit_files(repository: Path, n: int) -> None:
+    """Make a repository with one commit of n files, a hundred in a folder."""
+    for number in range(n):
+        file = repository / str(number // 100) / str(number)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{number}\n")
+    who = ["-c", "user.name=bench", "-c", "user.email=bench@example.org"]
+    for arguments in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "files"]):
+        subprocess.run(["git", "-C", str(repository), *arguments], check=True)
+
+
 BENCHMARKS = (
     Benchmark(
         "gc",
@@ -78,5 +138,32 @@ BENCHMARKS = (
         ),
         sizes=(MIDDLE, LARGE, 4 * LARGE),
         runs={MIDDLE: 3, LARGE: 1, 4 * LARGE: 1},
+    ),
+    Benchmark(
+        "start",
+        start,
+        (
+            Figure(
+                "start",
+                "from a start to the first result, n jobs in the history",
+                "ms",
+                {10 * LARGE: 100},
+                growth=1.5,
+            ),
+        ),
+        sizes=(SMALL, LARGE, 10 * LARGE),
+        runs={SMALL: 1, LARGE: 1, 10 * LARGE: 1},
+    ),
+    Benchmark(
+        "checkouts",
+        checkouts,
+        (
+            Figure(
+                "checkouts", f"{CHECKOUTS} checkouts of n files at once, on disk", "s", {MIDDLE: 3}
+            ),
+            Figure("checkouts-close", "  the end of the engine just after", "s", {MIDDLE: 1.5}),
+        ),
+        sizes=(SMALL, MIDDLE),
+        runs={SMALL: 1, MIDDLE: 2},
     ),
 )

@@ -37,7 +37,7 @@ from pycurrent.engine.machine import Blame
 from pycurrent.engine.pool import AnyPool, CustomPool, Place, Pool, Resources, Tickets, Urgency
 from pycurrent.engine.process import Processes
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut, TimeLimit
-from pycurrent.engine.tempdirs import temporary_folder
+from pycurrent.engine.tempdirs import Trash, temporary_folder
 from pycurrent.engine.thread import LoopThread
 from pycurrent.engine.turns import Turn, Turns
 from pycurrent.errors import PycurrentError
@@ -65,6 +65,8 @@ class JobHost:
     processes: Processes
     tmp: Path
     """Where temporary folders are made."""
+    trash: Trash
+    """Removes large ones behind their jobs."""
     runs: Path
     """Where the locks of jobs are."""
     commits: Commits
@@ -536,7 +538,7 @@ class DrivenJob(Job):
 
     @to_be_entered
     def tempdir(self, prefix: str = "") -> AbstractAsyncContextManager[Path]:
-        return temporary_folder(self._host.tmp, prefix)
+        return temporary_folder(self._host.tmp, prefix, self._host.trash)
 
     def locking(self, path: Path, what: str) -> AbstractAsyncContextManager[None]:
         return self.commands.locking(path, what)

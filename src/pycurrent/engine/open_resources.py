@@ -20,6 +20,7 @@ from pycurrent.engine.problems import Problems
 from pycurrent.engine.process import Processes
 from pycurrent.engine.quiescence import Quiescence
 from pycurrent.engine.tasks import cancelled
+from pycurrent.engine.tempdirs import Trash
 from pycurrent.engine.thread import LoopThread
 from pycurrent.engine.threshold import Threshold
 from pycurrent.engine.turns import Turns
@@ -77,6 +78,8 @@ class OpenResources:
         self._closing.push_async_callback(self.processes.aclose)
         confirmations = Confirmations(self.config)
         self._closing.callback(confirmations.close)
+        trash = Trash()
+        self._closing.push_async_callback(trash.aclose)
         locks: set[int] = set()
         self.forks.keep_out(lambda: tuple(locks))
         return JobHost(
@@ -86,6 +89,7 @@ class OpenResources:
             confirmations,
             self.processes,
             self.state.tmp,
+            trash,
             self.state.runs,
             self.commits,
             turns,

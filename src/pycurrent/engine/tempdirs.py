@@ -1,4 +1,10 @@
-"""Temporary folders, and their removal whatever has been put into them."""
+"""Temporary folders, and their removal whatever has been put into them.
+
+The removal of a checkout with 10,000 files takes longer than many a job that used it. So a large
+folder is only renamed at the end of its block, which takes some microseconds, and a thread removes
+it behind the job. An engine that ends soon, or is killed, leaves such folders below its own
+temporary folder, which the next engine removes, behind its start.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +12,96 @@ import asyncio
 import os
 import shutil
 import tempfile
+import threading
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import islice
 from pathlib import Path
 
 from pycurrent.engine.tasks import uncancellable
 
+_FEW = 16
+"""So many files without a folder are removed at once. They may be secrets: see the plugins."""
+
+_MOST_WAITING = 32
+"""If so many folders wait to be removed, the next jobs remove theirs themselves, and so wait."""
+
+_MOMENT = 1.0
+"""Seconds for which the end of an engine waits for folders to be removed."""
+
+
+class Trash:
+    """Removes folders behind the jobs that used them, one after the other, in a thread.
+
+    Belongs to the thread of the loop.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Path] = deque()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+
+    def take(self, path: Path) -> bool:
+        """Have a folder removed, which is gone from its place when this returns. False if that is
+        better done at once.
+        """
+        if self._is_closed or len(self._waiting) >= _MOST_WAITING or _is_small(path):
+            return False
+        gone = path.with_name(f"gone-{path.name}")
+        try:
+            path.rename(gone)
+        except OSError:
+            return False
+        with self._lock:
+            self._waiting.append(gone)
+            if self._thread is None:
+                # It must not keep the process from its end.
+                self._thread = threading.Thread(
+                    target=self._remove_all, name="pycurrent trash", daemon=True
+                )
+                self._thread.start()
+        return True
+
+    def _remove_all(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._thread = None
+                    return
+                path = self._waiting.popleft()
+            remove_tree(path)
+
+    async def aclose(self) -> None:
+        """Wait a moment for what is left; the rest is for the next engine. Twice is fine."""
+        self._is_closed = True
+        thread = self._thread
+        if thread is not None:
+            await uncancellable(asyncio.to_thread(thread.join, _MOMENT))
+        with self._lock:
+            self._waiting.clear()
+
 
 @asynccontextmanager
-async def temporary_folder(parent: Path, prefix: str) -> AsyncIterator[Path]:
-    """A new folder, removed with all that is in it at the end of the block, cancelled or not."""
+async def temporary_folder(parent: Path, prefix: str, trash: Trash) -> AsyncIterator[Path]:
+    """A new folder, gone with all that is in it at the end of the block, cancelled or not."""
     path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     try:
         yield path
     finally:
-        await uncancellable(asyncio.to_thread(remove_tree, path))
+        if not trash.take(path):
+            await uncancellable(asyncio.to_thread(remove_tree, path))
+
+
+def _is_small(path: Path) -> bool:
+    """True if there are only a few files in a folder. Looks at no more than that."""
+    try:
+        with os.scandir(path) as entries:
+            first = list(islice(entries, _FEW + 1))
+    except OSError:
+        return True
+    return len(first) <= _FEW and not any(e.is_dir(follow_symlinks=False) for e in first)
 
 
 def remove_tree(path: Path) -> None:
