@@ -42,5 +42,5 @@ async def serving(pipeline: Callable[[], Current[Any]], state_dir: Path) -> Asyn
 async def lines_of(site: Site, job_id: str | None) -> int:
     """Lines of a log, counted without the index that the site keeps."""
     assert job_id is not None
-    data = await asyncio.to_thread(site.service.logs.path(job_id).read_bytes)
+    data = await asyncio.to_thread(site.service.logs.source(job_id).read)
     return data.count(b"\n") + (not data.endswith(b"\n"))

@@ -186,7 +186,7 @@ async def test_log_is_byte_for_byte_what_the_job_wrote(client: Client) -> None:
     job_id = client.job("frob bad")
     ended = await client("log", job_id)
     assert ended.status == ClientExit.OK
-    assert ended.out == client.site.service.logs.path(job_id).read_text()
+    assert ended.out == client.site.service.logs.source(job_id).text()
 
 
 async def test_log_as_json_has_a_line_for_each_line(client: Client) -> None:
@@ -208,9 +208,7 @@ async def test_a_followed_log_ends_with_its_job_and_misses_nothing(
     frobs.go.set()
     ended = await asyncio.to_thread(process.end)
     assert (ended.status, ended.err) == (ClientExit.OK, "")
-    _, marker, written = (
-        client.site.service.logs.path(job_id).read_text().partition("frobbing slow")
-    )
+    _, marker, written = client.site.service.logs.source(job_id).text().partition("frobbing slow")
     if form:
         shown = [json.loads(line)["text"] for line in [seen, *ended.out.splitlines()]]
         assert shown == f"{marker}{written}".splitlines()

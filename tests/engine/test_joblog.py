@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pycurrent.engine.follow import watch_file
+from pycurrent.engine.follow import watch_log
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.masking import Secrets, masked
 from pycurrent.engine.pipe import PipeReader
@@ -563,6 +563,6 @@ async def test_a_pipe_that_can_not_be_read_is_an_error(log: JobLog, tmp_path: Pa
 
 async def _until_contains(log: JobLog, expected: bytes) -> None:
     """Waits until the pump's thread has got there."""
-    async with asyncio.timeout(10), watch_file(log.path) as changed:
+    async with asyncio.timeout(10), watch_log(log.source) as changed:
         while expected not in log.path.read_bytes():
             await changed()

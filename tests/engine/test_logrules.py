@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pycurrent.engine import LogSource
 from pycurrent.engine.logrules import LONGEST_MATCH, LogRule, LogRules
 from pycurrent.errors import UsageError
 from pycurrent.store.records import RuleRecord
@@ -162,8 +163,8 @@ def test_a_file_gives_what_its_text_gives(tmp_path: Path) -> None:
     """A log in a file is analysed as its text is; bytes that are no text are shown as U+FFFD."""
     log = tmp_path / "job.log"
     log.write_bytes(b"ok\nexit: \xff status 3\n")
-    assert rules((r"status (\d)", r"\1", 1)).analyse_file(log) == "3"
-    assert rules((r"exit: (\C+) st", r"\1", 1)).analyse_file(log) == "\ufffd"
+    assert rules((r"status (\d)", r"\1", 1)).analyse_log(LogSource(log)) == "3"
+    assert rules((r"exit: (\C+) st", r"\1", 1)).analyse_log(LogSource(log)) == "\ufffd"
 
 
 async def test_a_file_is_analysed_in_a_thread(tmp_path: Path) -> None:
@@ -171,7 +172,7 @@ async def test_a_file_is_analysed_in_a_thread(tmp_path: Path) -> None:
     log = tmp_path / "job.log"
     log.write_text("x\n" * 100_000 + "end 1\n")
     log_rules = rules((r"end (\d)", r"\1", 1))
-    analysis = asyncio.to_thread(log_rules.analyse_file, log)
+    analysis = asyncio.to_thread(log_rules.analyse_log, LogSource(log))
     task = asyncio.create_task(analysis)
     log_rules.add(LogRule("never", "", 5))
     assert await task == "1"
@@ -180,7 +181,7 @@ async def test_a_file_is_analysed_in_a_thread(tmp_path: Path) -> None:
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     """A log that can't be read is not one without a match."""
     with pytest.raises(FileNotFoundError):
-        rules(("x", "X", 1)).analyse_file(tmp_path / "none.log")
+        rules(("x", "X", 1)).analyse_log(LogSource(tmp_path / "none.log"))
 
 
 @given(

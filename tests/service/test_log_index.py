@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pycurrent.engine import LogSource
 from pycurrent.service.log_index import (
     LINES_PER_ENTRY,
     LONGEST_LINE,
@@ -25,7 +26,7 @@ def path(tmp_path: Path) -> Path:
 
 def indexed(path: Path, data: bytes) -> LogIndex:
     path.write_bytes(data)
-    index = LogIndex(path)
+    index = LogIndex(LogSource(path))
     index.extend()
     return index
 
@@ -46,7 +47,7 @@ def test_windows_are_what_a_plain_reader_sees(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log"
         path.touch()
-        index = LogIndex(path)
+        index = LogIndex(LogSource(path))
         for end in [*sorted(min(cut, len(data)) for cut in cuts), len(data)]:
             path.write_bytes(data[:end])
             index.extend()
@@ -79,7 +80,7 @@ def test_the_index_is_the_same_however_a_log_has_grown(cuts: list[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log"
         path.touch()
-        index = LogIndex(path)
+        index = LogIndex(LogSource(path))
         for end in [*sorted(min(cut, len(data)) for cut in cuts), len(data)]:
             path.write_bytes(data[:end])
             index.extend()

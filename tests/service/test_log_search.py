@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pycurrent.engine import LogSource
 from pycurrent.service import BadPattern, LogQuery, Syntax
 from pycurrent.service.log_index import LogIndex
 from pycurrent.service.log_search import search_log
@@ -15,7 +16,7 @@ from pycurrent.service.log_search import search_log
 
 def indexed(path: Path, data: bytes) -> LogIndex:
     path.write_bytes(data)
-    index = LogIndex(path)
+    index = LogIndex(LogSource(path))
     index.extend()
     return index
 

@@ -194,7 +194,7 @@ async def test_there_are_only_the_jobs_that_there_are(job: str, tmp_path: Path) 
             lambda: s.service.jobs.cancel(job, by="me"),
             lambda: s.service.jobs.approve(job, by="me"),
             lambda: s.service.jobs.rebuild(job, by="ann"),
-            lambda: s.service.logs.path(job),
+            lambda: s.service.logs.source(job),
         ):
             with pytest.raises(NoSuchJob, match=re.escape(repr(job))):
                 refuse()

@@ -82,7 +82,7 @@ async def test_a_rule_is_tried_before_it_is_kept(tmp_path: Path) -> None:
 async def test_a_log_that_was_removed_is_not_tried(tmp_path: Path) -> None:
     """The trial says that it is not complete."""
     async with seen(pipeline, tmp_path) as s:
-        s.service.logs.path(s.job("broken a")).unlink()
+        s.service.logs.source(s.job("broken a")).path.unlink()
         trial = await s.service.rules.try_out(NEW, limit=10)
         assert ([one.entry.key for one in trial.tried], trial.complete) == (["b"], False)
 

@@ -277,7 +277,7 @@ async def test_many_viewers_of_a_growing_log_lose_nothing(tmp_path: Path) -> Non
             await asyncio.sleep(0.05)
         tasks.end("a")
         await asyncio.gather(*viewers)
-        text = site.service.logs.path(job.id).read_text()
+        text = site.service.logs.source(job.id).text()
         assert [page.text == text for page in pages] == [True] * FOLLOWERS
 
 

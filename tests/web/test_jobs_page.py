@@ -190,7 +190,7 @@ async def test_a_job_is_approved_from_the_list(
     await expect(row(page, "push").get_by_role("button", name="Approve")).to_have_count(0)
     await expect(row(page, "tag")).to_contain_text("waiting")
     job = await writers.job("push")
-    assert "Approved by" in site.service.logs.path(job.id).read_text()
+    assert "Approved by" in site.service.logs.source(job.id).text()
 
 
 async def test_a_job_is_approved_on_its_page(
@@ -308,7 +308,7 @@ async def test_a_builder_cancels_but_does_not_confirm(tabs: Tabs, guarded: Runni
     job_id = job_of(guarded, "a")
     await row(page, "a").get_by_role("button", name="Cancel").click()
     await expect(row(page, "a")).to_have_count(0)
-    assert "Cancelling: by bob" in guarded.service.logs.path(job_id).read_text()
+    assert "Cancelling: by bob" in guarded.service.logs.source(job_id).text()
 
 
 async def test_an_admin_and_a_viewer_see_the_same_change(tabs: Tabs, guarded: RunningSite) -> None:

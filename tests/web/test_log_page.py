@@ -475,6 +475,6 @@ async def test_a_log_that_is_gone_is_said_to_be(
     tabs.faults.expect("404")
     await page.goto(f"{site.url}/job/{job.id}")
     await expect(page.locator("h1 + .badge")).to_have_text("ok")
-    site.service.logs.path(job.id).unlink()
+    site.service.logs.source(job.id).path.unlink()
     await page.reload()
     await expect(page.get_by_text("The log has been removed.")).to_be_visible()

@@ -7,7 +7,6 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
-from pathlib import Path
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pycurrent.cache.acts import Acts, Instances
@@ -26,6 +25,7 @@ from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.states import Abandoned, Demand, Result, Run, end_of
 from pycurrent.cache.stopping import see_off
 from pycurrent.engine.driven_job import DrivenJob, JobOwner, JobState
+from pycurrent.engine.follow import LogSource
 from pycurrent.engine.job_run import end_unbegun, run_job
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.logrules import Explanation
@@ -361,16 +361,16 @@ class Cache:
                 # A listener's error must not stop the engine.
                 _log.exception("%r failed to be told of the end of job %s", told, job.id)
 
-    async def _explain(self, log: Path) -> Explanation | None:
+    async def _explain(self, log: LogSource) -> Explanation | None:
         """The log rule that explains a failure, if one does."""
         rules = self.engine.log_rules
         if not rules.list():
             return None
         with self.engine.busy():
             try:
-                return await asyncio.to_thread(rules.explain_file, log)
+                return await asyncio.to_thread(rules.explain, log)
             except OSError as error:
-                _log.warning("the log rules can't read %s: %s", log, error.strerror)
+                _log.warning("the log rules can't read %s: %s", log.path, error.strerror)
                 return None
 
     async def aclose(self) -> None:

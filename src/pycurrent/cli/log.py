@@ -6,7 +6,6 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -14,7 +13,7 @@ from cyclopts import Parameter
 from pycurrent.cli.option import DEFAULT_STATE_DIR
 from pycurrent.cli.options import StateDirOption
 from pycurrent.cli.output import TerminalFilter
-from pycurrent.engine.follow import follow, watch_file
+from pycurrent.engine.follow import LogSource, follow, watch_log
 from pycurrent.errors import PycurrentError
 from pycurrent.service import Records
 
@@ -41,26 +40,28 @@ def log(
     """
     with Records.open(state_dir) as records:
         job_id = records.find_job(job)
-        path = records.log_path(job_id)
         try:
+            found = records.log(job_id)
             if follow:
-                asyncio.run(_follow(records, job_id, path))
+                asyncio.run(_follow(records, job_id, found))
             else:
-                with path.open("rb") as file, _output() as write:
+                with found.open() as file, _output() as write:
                     while piece := file.read(_PIECE):
                         write(piece)
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise PycurrentError(f"the log {path} can't be read: {error.strerror}") from error
+            raise PycurrentError(
+                f"the log of job {job_id} can't be read: {error.strerror}"
+            ) from error
     return 0
 
 
-async def _follow(records: Records, job_id: str, path: Path) -> None:
-    async with watch_file(path) as changed:
+async def _follow(records: Records, job_id: str, log: LogSource) -> None:
+    async with watch_log(log) as changed:
         ended = lambda: not records.is_running(job_id)  # noqa: E731
         with _output() as write:
-            async for block in follow(path, ended=ended, changed=changed):
+            async for block in follow(log, ended=ended, changed=changed):
                 write(block)
                 sys.stdout.buffer.flush()
 

@@ -78,7 +78,7 @@ def run_pipeline(call: Call, options: RunOptions) -> int:
         else:
             held = any(problem.effect is Effect.HELD for problem in end.problems)
             status = earned(end, recorded=engine.recorded and not held)
-            tail = lambda job_id: last_lines(options.state_dir / "job" / f"{job_id}.log")  # noqa: E731
+            tail = lambda job_id: last_lines(options.state_dir, job_id)  # noqa: E731
             sys.stdout.write(Summary(end, status, took, logs, tail).text())
         bounded.enter_context(bounded_end(status))
     return status

@@ -6,20 +6,22 @@ import os
 from pathlib import Path
 
 from pycurrent.cli.output import for_terminal
+from pycurrent.errors import PycurrentError
+from pycurrent.service import Records
 
 LINES = 20
 _BYTES = 64 * 1024
 _LONGEST = 2000
 
 
-def last_lines(log: Path) -> list[str]:
+def last_lines(state_dir: Path, job_id: str) -> list[str]:
     """The last lines, without control sequences; empty if the log can't be read."""
     try:
-        with log.open("rb") as file:
+        with Records.open(state_dir) as records, records.log(job_id).open() as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _BYTES))
             text = file.read(_BYTES)
-    except OSError:
+    except (OSError, PycurrentError):
         return []
     lines = for_terminal(text).decode(errors="replace").splitlines()
     if size > _BYTES:

@@ -4,6 +4,7 @@ from pycurrent.engine.audit import Asker, Audit
 from pycurrent.engine.clock import Clock, Moment, SystemClock, Timer
 from pycurrent.engine.command import CommandFailed, CommandOptions
 from pycurrent.engine.driven_job import DrivenJob, JobHost, JobState
+from pycurrent.engine.follow import LogSource
 from pycurrent.engine.job import Job
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Config, Level
@@ -43,6 +44,7 @@ __all__ = [
     "Listeners",
     "LogRule",
     "LogRules",
+    "LogSource",
     "Moment",
     "Monitor",
     "OpenEngine",

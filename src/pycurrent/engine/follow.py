@@ -1,13 +1,13 @@
-"""Reads logs: as they grow, and their ends.
+"""Reads logs: whole, in part, and as they grow.
 
-All of it works on the file alone, so it serves another process than the one that writes.
+All who read a log do so by its `LogSource`, also in another process than the one that writes.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from pycurrent.engine.watching import FileWatcher, Notice, file_watcher
 
@@ -15,8 +15,43 @@ _BLOCK = 64 * 1024
 _RECHECK = 0.25
 
 
+class LogSource:
+    """The log of one job, for those who read it, from any thread. May be kept.
+
+    All of its methods raise FileNotFoundError if there is no log, or not any more, and another
+    OSError if it can't be read.
+    """
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"<log {self.path}>"
+
+    def open(self) -> BinaryIO:
+        """Open the log, to be read from its beginning; the caller closes it."""
+        return self.path.open("rb")
+
+    @property
+    def size(self) -> int:
+        """In bytes, so far."""
+        return self.path.stat().st_size
+
+    def read(self, offset: int = 0, limit: int = -1) -> bytes:
+        """At most `limit` bytes from `offset` on; all that there are if it is negative."""
+        with self.open() as file:
+            file.seek(offset)
+            return file.read(limit)
+
+    def text(self) -> str:
+        """All of it so far. Bytes that are not UTF-8 are shown as U+FFFD."""
+        return self.read().decode(errors="replace")
+
+
 async def follow(
-    path: Path,
+    log: LogSource,
     *,
     offset: int = 0,
     ended: Callable[[], bool],
@@ -25,30 +60,28 @@ async def follow(
     """The bytes of a log from `offset` on, as they are written, until its job has ended.
 
     `ended` is asked whenever everything has been read. Once it says so, what was written before
-    that is still given, and then the iterator ends. `changed` returns when the file or the answer
+    that is still given, and then the iterator ends. `changed` returns when the log or the answer
     of `ended` may have changed since its last return (or, the first time, since before the call
-    of `follow`): at once, if that was in the meantime. It may return for nothing; `watch_file`
-    gives one. Raises OSError if the file can't be read; the file may be deleted meanwhile.
+    of `follow`): at once, if that was in the meantime. It may return for nothing; `watch_log`
+    gives one. Raises OSError if the log can't be read; it may be deleted meanwhile.
     """
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with log.open() as file:
         while True:
             last_time = ended()  # before reading: what was written until then is read below
-            while block := os.pread(file, _BLOCK, offset):
+            file.seek(offset)
+            while block := file.read(_BLOCK):
                 offset += len(block)
                 yield block
             if last_time:
                 return
             await changed()
-    finally:
-        os.close(file)
 
 
 @asynccontextmanager
-async def watch_file(
-    path: Path, *, recheck: float = _RECHECK, make: Callable[[], FileWatcher] = file_watcher
+async def watch_log(
+    log: LogSource, *, recheck: float = _RECHECK, make: Callable[[], FileWatcher] = file_watcher
 ) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """Gives the `changed` of `follow`: it tells of changes of a file, by what this system has.
+    """Gives the `changed` of `follow`: it tells of changes of a log, by what this system has.
 
     At the latest after `recheck` seconds there is said to be one: some file systems don't tell
     of changes, and none tells of the end of a job. Raises OSError if the system refuses to
@@ -64,37 +97,7 @@ async def watch_file(
 
     watcher = make()
     try:
-        async with watcher.watch(lambda: [path], told.set, notice=Notice.WRITTEN):
+        async with watcher.watch(lambda: [log.path], told.set, notice=Notice.WRITTEN):
             yield changed
     finally:
         watcher.close()
-
-
-def tail(path: Path, lines: int, *, limit: int = 1 << 20) -> bytes:
-    """The last lines of a file, but no more than its last `limit` bytes.
-
-    A last line without a newline counts as a line. Raises OSError if the file can't be read.
-    """
-    if lines <= 0:
-        return b""
-    with path.open("rb") as file:
-        start = end = file.seek(0, os.SEEK_END)
-        blocks: list[bytes] = []
-        newlines = 0
-        # One newline more than lines: that before the first one. The last byte doesn't count.
-        while start > max(0, end - limit) and newlines <= lines:
-            size = min(_BLOCK, start, limit - (end - start))
-            start -= size
-            file.seek(start)
-            blocks.append(file.read(size))
-            newlines += blocks[-1].count(b"\n")
-    return _last_lines(b"".join(reversed(blocks)), lines)
-
-
-def _last_lines(text: bytes, lines: int) -> bytes:
-    position = len(text) - 1 if text.endswith(b"\n") else len(text)
-    for _ in range(lines):
-        position = text.rfind(b"\n", 0, position)
-        if position < 0:
-            return text
-    return text[position + 1 :]

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 from pycurrent.engine.driven_job import DrivenJob, JobState
+from pycurrent.engine.follow import LogSource
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.logrules import Explanation
 from pycurrent.engine.machine import Blame, attributed, blame
@@ -37,7 +37,7 @@ _AFTERWARDS = MappingProxyType(
 class Explain(Protocol):
     """Finds what the rules say of the log of a failed job."""
 
-    def __call__(self, log: Path, /) -> Awaitable[Explanation | None]: ...
+    def __call__(self, log: LogSource, /) -> Awaitable[Explanation | None]: ...
 
 
 async def run_job(
@@ -117,7 +117,7 @@ async def _told(job: DrivenJob, outcome: Ok[T] | Failed, explain: Explain) -> Ok
     outcome = _logged(outcome, job.blame, log)
     of_work = job.stopped is None and job.blame is Blame.WORK and log.error is None
     if isinstance(outcome, Failed) and of_work:
-        outcome = _explained(outcome, await explain(log.path), log)
+        outcome = _explained(outcome, await explain(log.source), log)
     log.close()
     if log.error is not None and job.stopped is None:
         # A log that is not whole is a failure, too.

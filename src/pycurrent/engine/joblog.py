@@ -21,6 +21,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from pycurrent.engine.follow import LogSource
 from pycurrent.engine.masking import MaskedStream, Secrets, masked
 from pycurrent.engine.pipe import PipeReader
 from pycurrent.engine.pump import Copiers, Pump
@@ -92,6 +93,11 @@ class JobLog:
         self._waiting: deque[bytes] = deque()
         self._turn = threading.Lock()  # held while writing; guards _file, _last, _written, _error
         self._pipes: set[PipeReader] = set()
+
+    @property
+    def source(self) -> LogSource:
+        """For those who read it."""
+        return LogSource(self.path)
 
     @property
     def error(self) -> OSError | None:

@@ -18,9 +18,9 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO, Protocol, Self
 
+from pycurrent.engine.follow import LogSource
 from pycurrent.engine.thread import LoopThread
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.store.records import RuleRecord
@@ -178,7 +178,7 @@ def _windows(log: BinaryIO) -> Iterator[_Window]:
 class LogRules:
     """The rules of an engine, with the rules in `store` from the start.
 
-    `analyse` and `analyse_file` may be called from any thread, also while rules change; the
+    `analyse` and those of a log may be called from any thread, also while rules change; the
     others belong to the thread of the store.
     """
 
@@ -218,19 +218,19 @@ class LogRules:
         found = self._analyse(io.BytesIO(text.encode(errors="replace")))
         return None if found is None else found.report
 
-    def analyse_file(self, path: Path) -> str | None:
-        """The same for a log in a file, which is read once, window by window.
+    def analyse_log(self, log: LogSource) -> str | None:
+        """The same for the log of a job, which is read once, window by window.
 
         It blocks, and lets other threads run while it matches: call it in a thread. Bytes that are
         not UTF-8 match nothing, and are shown as U+FFFD. Raises OSError if it can't be read.
         """
-        found = self.explain_file(path)
+        found = self.explain(log)
         return None if found is None else found.report
 
-    def explain_file(self, path: Path) -> Explanation | None:
-        """As `analyse_file`, with the rule that says so."""
-        with path.open("rb") as log:
-            return self._analyse(log)
+    def explain(self, log: LogSource) -> Explanation | None:
+        """As `analyse_log`, with the rule that says so."""
+        with log.open() as file:
+            return self._analyse(file)
 
     def list(self) -> "list[LogRule]":
         """All rules, the best score first, those with the same score by pattern."""

@@ -12,6 +12,7 @@ from pycurrent.engine.clock import Clock
 from pycurrent.engine.commits import Commits
 from pycurrent.engine.descriptors import Descriptors
 from pycurrent.engine.driven_job import JobHost
+from pycurrent.engine.follow import LogSource
 from pycurrent.engine.forks import Forks
 from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
 from pycurrent.engine.level import Config, Confirmations
@@ -70,6 +71,10 @@ class OpenResources:
         self.host = self._open_host(parts.descriptors)
         self.log_rules = LogRules(store)
         self.threshold = self._open_threshold()
+
+    def log(self, job_id: str) -> LogSource:
+        """The log of a job, which need not exist. Raises `BadJobId`."""
+        return LogSource(self.state.job_path(job_id))
 
     def _open_host(self, descriptors: Descriptors) -> JobHost:
         """The processes that jobs need, and the limits on them."""

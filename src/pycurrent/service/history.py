@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self, Unpack
 
+from pycurrent.engine.follow import LogSource
 from pycurrent.errors import UsageError
 from pycurrent.store import (
     SHOWN,
@@ -194,15 +195,17 @@ class Records:
                     f" of them, such as {named}"
                 )
 
-    def log_path(self, job_id: str) -> Path:
-        """The path of a job's log. Raises `UsageError` if the log does not exist."""
-        path = self._state.job_path(job_id)
-        if not path.is_file():
+    def log(self, job_id: str) -> LogSource:
+        """The log of a job. Raises `UsageError` if the log does not exist."""
+        log = LogSource(self._state.job_path(job_id))
+        try:
+            log.open().close()
+        except FileNotFoundError:
             raise UsageError(
                 f"the log of job {job_id} is not in {self._state.path} any more:"
                 " `pycurrent gc` may have removed it"
-            )
-        return path
+            ) from None
+        return log
 
     def is_running(self, job_id: str) -> bool:
         """True if the job has not ended and its engine has not been killed."""

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
-from pycurrent.engine.follow import watch_file
+from pycurrent.engine.follow import watch_log
 from pycurrent.service.log_index import LogIndex, LogWindow
 
 WINDOW = 500
@@ -36,7 +36,7 @@ class Following:
         self._news = asyncio.Event()
         # The last window that was read, which all who keep up want next.
         self._last: LogWindow | None = None
-        self._task = asyncio.create_task(self._watch(), name=f"log {index.path.name}")
+        self._task = asyncio.create_task(self._watch(), name=f"log {index.log.path.name}")
         # Also if it was cancelled before it began.
         self._task.add_done_callback(lambda _: self._tell())
 
@@ -76,7 +76,7 @@ class Following:
 
     async def _watch(self) -> None:
         try:
-            async with watch_file(self._index.path) as changed:
+            async with watch_log(self._index.log) as changed:
                 while not self._is_over:
                     over = self._ended()  # before reading: what was written till then is read
                     await self._extend()
@@ -87,11 +87,11 @@ class Following:
                         await asyncio.sleep(TOLD_EVERY)
                         await changed()
         except OSError as error:
-            _log.warning("%s can't be followed: %s", self._index.path, error.strerror)
+            _log.warning("%s can't be followed: %s", self._index.log.path, error.strerror)
 
     async def _extend(self) -> None:
         index = self._index
-        growth = index.path.stat().st_size - index.size
+        growth = index.log.size - index.size
         if growth > _INLINE:
             await asyncio.to_thread(index.extend)
         elif growth:

@@ -11,8 +11,9 @@ import re
 import threading
 from array import array
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
+
+from pycurrent.engine.follow import LogSource
 
 LINES_PER_ENTRY = 256
 LONGEST_LINE = 16 * 1024
@@ -78,8 +79,8 @@ class _Known:
 class LogIndex:
     """The index of one log. From any thread; to extend it is the work of one at a time."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, log: LogSource) -> None:
+        self.log = log
         self._extending = threading.Lock()
         # Replaced as a whole, after what it counts on is in the lists, which only grow.
         self._known = _Known()
@@ -104,7 +105,7 @@ class LogIndex:
 
     def extend(self) -> None:
         """Look through what is new. A million lines take about 0.05 s. Raises OSError."""
-        with self._extending, self.path.open("rb") as file:
+        with self._extending, self.log.open() as file:
             file.seek(self._known.size)
             while block := file.read(_BLOCK):
                 self._known = self._scan(block, self._known)
@@ -138,7 +139,7 @@ class LogIndex:
         style = self._styles.get(number // LINES_PER_ENTRY, b"")
         lines: list[LogLine] = []
         left = LARGEST_WINDOW
-        with self.path.open("rb") as file:
+        with self.log.open() as file:
             file.seek(offset)
             for _ in range(first - number):
                 style = _skip_line(file, style)

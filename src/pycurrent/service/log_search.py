@@ -67,7 +67,7 @@ def search_log(index: LogIndex, query: LogQuery) -> LogMatches:
     """
     found: dict[int, LogMatch] = {}
     offset, number = index.offset(query.first)
-    with index.path.open("rb") as file:
+    with index.log.open() as file:
         file.seek(offset)
         for match in _matches(file, number, _compiled(query)):
             if match.number < query.first or match.number in found:

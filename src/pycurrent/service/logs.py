@@ -7,14 +7,14 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
+from pycurrent.engine.follow import LogSource
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.log_following import Following, LogEnd
 from pycurrent.service.log_index import LogIndex, LogWindow
 from pycurrent.service.log_search import LogMatches, LogQuery, search_log
-from pycurrent.store import BadJobId, StateDir
+from pycurrent.store import BadJobId
 
 _T = TypeVar("_T")
 
@@ -43,37 +43,40 @@ class _Shared:
 
 
 class Logs:
-    """The logs in the state directory of an engine. Belongs to the event loop's thread.
+    """The logs of an engine's jobs, ended ones too. Belongs to the event loop's thread.
 
     All methods raise `NoSuchJob` if the log does not exist: also for an id that leads out of the
     folder of the logs too.
     """
 
-    def __init__(self, state: StateDir, is_running: Callable[[str], bool]) -> None:
-        """`is_running(job_id)` tells whether one of the engine's jobs has not ended."""
-        self._state = state
+    def __init__(
+        self, source: Callable[[str], LogSource], is_running: Callable[[str], bool]
+    ) -> None:
+        """`source(job_id)` gives a log that need not exist, or raises `BadJobId`;
+        `is_running(job_id)` tells whether one of the engine's jobs has not ended.
+        """
+        self._source = source
         self._is_running = is_running
         self._indexes: OrderedDict[str, LogIndex] = OrderedDict()
         self._shared: dict[str, _Shared] = {}
         self._closed = False
 
-    def path(self, job_id: str) -> Path:
-        """Where the log is."""
+    def source(self, job_id: str) -> LogSource:
+        """The log, to be read."""
         try:
-            path = self._state.job_path(job_id)
-            if path.is_file():
-                return path
+            log = self._source(job_id)
+            log.open().close()
         except (BadJobId, OSError, ValueError) as error:
             raise NoSuchJob(job_id) from error
-        raise NoSuchJob(job_id)
+        return log
 
     def size(self, job_id: str) -> int:
         """In bytes, so far."""
-        return self.path(job_id).stat().st_size
+        return self.source(job_id).size
 
     async def part(self, job_id: str, offset: int, limit: int) -> LogPart:
         """At most `limit` bytes from `offset` on, and no more than `LARGEST_PART`."""
-        return await asyncio.to_thread(_read, self.path(job_id), offset, min(limit, LARGEST_PART))
+        return await asyncio.to_thread(_read, self.source(job_id), offset, min(limit, LARGEST_PART))
 
     async def window(self, job_id: str, first: int | None, count: int) -> LogWindow:
         """At most `count` lines from `first` on; None for the last ones that there are."""
@@ -83,7 +86,7 @@ class Logs:
             index.extend()
             return index.window(index.total - count if first is None else first, count)
 
-        return await _of_file(job_id, read)
+        return await _of_log(job_id, read)
 
     async def search(self, job_id: str, query: LogQuery) -> LogMatches:
         """Where something is in a log. Raises `BadPattern`, too."""
@@ -93,7 +96,7 @@ class Logs:
             index.extend()
             return search_log(index, query)
 
-        return await _of_file(job_id, search)
+        return await _of_log(job_id, search)
 
     async def follow(self, job_id: str, first: int) -> AsyncGenerator[LogWindow | LogEnd, None]:
         """The lines from `first` on, until the job has ended: see `Following.follow`.
@@ -126,22 +129,20 @@ class Logs:
             shared.following.close()
 
     def _index(self, job_id: str) -> LogIndex:
-        path = self.path(job_id)
-        index = self._indexes.pop(job_id, None) or LogIndex(path)
+        log = self.source(job_id)
+        index = self._indexes.pop(job_id, None) or LogIndex(log)
         self._indexes[job_id] = index
         if len(self._indexes) > _INDEXES:
             self._indexes.popitem(last=False)
         return index
 
 
-def _read(path: Path, offset: int, limit: int) -> LogPart:
-    with path.open("rb") as file:
-        size = path.stat().st_size
-        file.seek(offset)
-        return LogPart(file.read(limit), offset, size)
+def _read(log: LogSource, offset: int, limit: int) -> LogPart:
+    size = log.size
+    return LogPart(log.read(offset, limit), offset, size)
 
 
-async def _of_file(job_id: str, read: Callable[[], _T]) -> _T:
+async def _of_log(job_id: str, read: Callable[[], _T]) -> _T:
     """The result of `read()`, called in a thread."""
     try:
         return await asyncio.to_thread(read)

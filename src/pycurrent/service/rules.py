@@ -8,10 +8,10 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic
 
 from pycurrent.engine import Asker, LogRule, LogRules, OpenEngine
+from pycurrent.engine.follow import LogSource
 from pycurrent.errors import UsageError
 from pycurrent.service.archive import Archive
 from pycurrent.service.errors import NoSuchJob, NoSuchRule
@@ -118,16 +118,16 @@ class Rules:
         logs = [(entry, self._log_of(entry)) for entry in page.entries]
         return await asyncio.to_thread(_try_out, only, better, logs)
 
-    def _log_of(self, entry: HistoryEntry) -> Path | None:
+    def _log_of(self, entry: HistoryEntry) -> LogSource | None:
         try:
-            path = self._logs.path(entry.job_id)
-            return path if path.stat().st_size <= _LARGEST else None
+            log = self._logs.source(entry.job_id)
+            return log if log.size <= _LARGEST else None
         except (NoSuchJob, OSError):
             return None
 
 
 def _try_out(
-    only: LogRules, better: LogRules, logs: Iterable[tuple[HistoryEntry, Path | None]]
+    only: LogRules, better: LogRules, logs: Iterable[tuple[HistoryEntry, LogSource | None]]
 ) -> Trial:
     tried: list[TriedOn] = []
     complete = True
@@ -137,8 +137,8 @@ def _try_out(
             complete = False
             continue
         try:
-            report = only.analyse_file(log)
-            wins = report is not None and better.analyse_file(log) is None
+            report = only.analyse_log(log)
+            wins = report is not None and better.analyse_log(log) is None
         except OSError:
             complete = False
             continue

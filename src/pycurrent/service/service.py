@@ -46,7 +46,7 @@ class Service:
         self.events = EventHub(f"{self.started.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z")
         self.pipeline = PipelineFeed(engine, self.events)
         self.jobs = Jobs(engine)
-        self.logs = Logs(engine.state, self.jobs.is_active)
+        self.logs = Logs(engine.log, self.jobs.is_active)
         self.archive = Archive(engine.state.path)
         self.rules = Rules(engine, self.archive, self.logs)
         self.confirmation = ConfirmationLevel(engine, self.jobs, self.events)

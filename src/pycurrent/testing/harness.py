@@ -149,8 +149,7 @@ class Harness:
 
     def log(self, description: str) -> str:
         """The log so far of the job that `find` returns."""
-        path = self.engine.opened.state.job_path(self.find(description).id)
-        return path.read_text(errors="replace")
+        return self.engine.opened.log(self.find(description).id).text()
 
     def dot(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> str:
         """The diagram as Graphviz text. `unfold` maps the keys of folds to open values."""

@@ -125,5 +125,5 @@ def _log_sizes(engine: OpenEngine) -> int:
     size = 0
     for run in engine.service(Cache).runs():
         with suppress(OSError):
-            size += run.job.log_path.stat().st_size
+            size += engine.log(run.job.id).size
     return size

@@ -68,7 +68,7 @@ async def stream(
     if last_event_id is not None and last_event_id.isascii() and last_event_id.isdecimal():
         first = int(last_event_id)
     # Looked for before the answer begins.
-    service.logs.path(job_id)
+    service.logs.source(job_id)
     return EventStream(_frames(service, encoders, job_id, first), keep_alive=settings.keep_alive)
 
 
