@@ -15,6 +15,7 @@ from pycurrent.cache.instance import Instance
 from pycurrent.cache.states import Run
 from pycurrent.engine.audit import Asker, Audit
 from pycurrent.engine.driven_job import DrivenJob
+from pycurrent.engine.follow import LogSource
 from pycurrent.engine.thread import LoopThread
 from pycurrent.store import Database
 from pycurrent.term import StageRef
@@ -56,6 +57,7 @@ class Acts:
         self,
         instances: Instances,
         store: Database,
+        log: Callable[[str], LogSource],
         thread: LoopThread,
         audit: Audit,
         stages_of: Callable[[str], Iterable[StageRef]],
@@ -65,6 +67,7 @@ class Acts:
         self.stages_of = stages_of
         """The stages whose result the job with an id has made, or is making."""
         self.store = store
+        self.log = log
         self.thread = thread
         self._audit = audit
         self._request_step = request_step

@@ -76,6 +76,7 @@ class Cache:
         self.acts = Acts(
             self.instances,
             engine.store,
+            engine.log,
             engine.thread,
             engine.audit,
             engine.live.stages_of,

@@ -67,6 +67,15 @@ class Handle:
             case Unknown() | Pausing() | None:
                 return Active(Activity.READY)
 
+    def log_text(self) -> str:
+        """All of its log so far, with secrets masked; bytes that are not UTF-8 are U+FFFD.
+
+        Also while it runs, and after the engine has ended. Raises FileNotFoundError if there is no
+        log any more, as garbage was collected.
+        """
+        self._check_thread("log_text")
+        return self.acts.log(self.id).text()
+
     def rebuild(self, by: str | None = None, reason: str | None = None) -> str:
         """Run it again; return the id of the new job. While it runs this changes nothing.
 

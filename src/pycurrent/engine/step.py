@@ -27,6 +27,11 @@ class JobHandle(Protocol):
     def paths(self) -> tuple[str, ...]:
         """The paths of the stages whose result it has made, or is making. Looks at all stages."""
 
+    def log_text(self) -> str:
+        """All of its log so far, with secrets masked; also while it runs, and after the engine has
+        ended.
+        """
+
     # `by` names who asks, `reason` says why; both go to the job's log.
 
     def rebuild(self, by: str | None = None, reason: str | None = None) -> str:

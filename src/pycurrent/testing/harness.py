@@ -149,7 +149,7 @@ class Harness:
 
     def log(self, description: str) -> str:
         """The log so far of the job that `find` returns."""
-        return self.engine.opened.log(self.find(description).id).text()
+        return self.find(description).log_text()
 
     def dot(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> str:
         """The diagram as Graphviz text. `unfold` maps the keys of folds to open values."""

@@ -43,7 +43,7 @@ class _Run:
         return self.handle.job is None
 
     def log(self) -> str:
-        return self.harness.engine.opened.log(self.handle.id).text()
+        return self.handle.log_text()
 
     async def until(self, condition: Callable[[], object], timeout: float | None = None) -> None:
         """Wait until the condition holds, the job has ended, or the time is up."""
