@@ -26,7 +26,7 @@ from benchmarks.figures import (
     python_peer,
 )
 from benchmarks.floor import fill
-from benchmarks.places import Place, scratch
+from benchmarks.places import Place, scratch, space
 
 from pycurrent import Builder, Current, Engine, Job, Level, Ok, Pool, Var, all, component, constant
 from pycurrent.store import Database, StateDir
@@ -98,6 +98,7 @@ def builds(n: int) -> Samples:
         with scratch(place) as folder:
             pipeline = trivial(n)
             samples[f"builds-{place.value}"] = n / asyncio.run(seconds_to_ok(pipeline, folder))
+            samples[f"builds-space-{place.value}"] = space(folder) / 1e6
             samples[f"restart-{place.value}"] = n / asyncio.run(seconds_to_ok(pipeline, folder))
     return samples
 
@@ -269,7 +270,7 @@ BENCHMARKS = (
                 "builds-memory",
                 f"builds that only start and succeed, {Place.MEMORY.title}",
                 "/s",
-                {MIDDLE: 5000},
+                {MIDDLE: 10_000},
                 Better.HIGHER,
                 MEMORY_PEERS,
             ),
@@ -277,10 +278,17 @@ BENCHMARKS = (
                 "builds-disk",
                 f"  {Place.DISK.title}",
                 "/s",
-                {MIDDLE: 3000},
+                {MIDDLE: 6000},
                 Better.HIGHER,
                 DISK_PEERS,
             ),
+            Figure(
+                "builds-space-memory",
+                f"  space that their records and logs take, {Place.MEMORY.title}",
+                "MB",
+                {MIDDLE: 10},
+            ),
+            Figure("builds-space-disk", f"  space, {Place.DISK.title}", "MB", {MIDDLE: 10}),
             Figure(
                 "restart-memory",
                 f"  restart with all of them known, {Place.MEMORY.title}",

@@ -26,6 +26,11 @@ class Place(Enum):
         return "in memory (tmpfs)" if self is Place.MEMORY else "on disk"
 
 
+def space(folder: Path) -> int:
+    """The bytes that a folder takes, with all that is in it."""
+    return sum(path.lstat().st_blocks * 512 for path in (folder, *folder.rglob("*")))
+
+
 @contextmanager
 def scratch(place: Place) -> Iterator[Path]:
     """A new folder, removed at the end."""
