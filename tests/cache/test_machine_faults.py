@@ -51,6 +51,7 @@ class Frail(Builder[str, str]):
     async def build(self, job: Job, key: str) -> str:
         self.jobs.append(job)
         await job.start(level=Level.AVERAGE)
+        job.log("at work")
         end = self.ends.pop(0)
         if isinstance(end, BaseException):
             raise end
@@ -240,8 +241,8 @@ async def test_an_engine_is_idle_once_the_machine_has_failed_it_too_often(
 async def test_a_log_for_which_there_is_no_descriptor_is_made_later(
     engine: OpenEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is no job as yet; it is said why."""
-    op = Frail("done")
+    """The job is interrupted as soon as it has something to log; it is said why."""
+    op = Frail("lost", "lost", "done")
     real = os.open
 
     def refuse(path: Any, *args: Any, **kwargs: Any) -> int:
@@ -253,21 +254,24 @@ async def test_a_log_for_which_there_is_no_descriptor_is_made_later(
         patch.setattr(os, "open", refuse)
         async with engine(lambda: pair(frail(op).state(), metadata(frail(op)))) as h:
             await h.settle()
-            note = "tried again at 00:00:01 UTC: can't create the log: Too many open files"
-            assert h.output == Ok((READY, Metadata(None, note=note)))
-            assert h.jobs == {}
+            note = "tried again at 00:00:01 UTC: the log can't be written: Too many open files"
+            assert h.output == Ok((READY, Metadata(op.jobs[0].id, note=note)))
+            assert [b.ok for b in h.history()] == [None]
+            assert h.log("frail").endswith(": New job: frail a\n"), "its first lines are kept"
             check(h)
             await h.advance(SECOND)
             note = note.replace("00:00:01", "00:00:03")
-            assert h.output == Ok((READY, Metadata(None, note=note))), "the second pause is longer"
+            assert h.output == Ok((READY, Metadata(op.jobs[1].id, note=note))), (
+                "the second pause is longer"
+            )
             patch.undo()
             await h.advance(2 * SECOND)
-            assert h.output == Ok((Ok("done"), Metadata(op.jobs[0].id)))
+            assert h.output == Ok((Ok("done"), Metadata(op.jobs[2].id)))
 
 
 async def test_a_log_that_cant_be_made_fails_the_stage(engine: OpenEngine) -> None:
-    """Nothing is recorded; it is tried again when the failure expires, as it may be mended."""
-    op = Frail("first", "second")
+    """No result is recorded; it is tried again when the failure expires, as it may be mended."""
+    op = Frail("lost", "second")
     wanted = Var("wanted", False)
 
     def pipeline() -> Current[str]:
@@ -281,13 +285,14 @@ async def test_a_log_that_cant_be_made_fails_the_stage(engine: OpenEngine) -> No
         logs.touch()
         wanted.set(True)
         await h.settle()
-        assert h.output == Failed("can't create the log: Not a directory", kind=FailureKind.INFRA)
-        assert (op.jobs, h.jobs, h.history()) == ([], {}, [])
+        why = "the log can't be written: Not a directory"
+        assert h.output == Failed(why, kind=FailureKind.INFRA)
+        assert [build.ok for build in h.history()] == [None]
         check(h)
         logs.unlink()
         logs.with_name("moved").rename(logs)
         await h.advance(5 * SECOND)
-        assert h.output == Ok("first")
+        assert h.output == Ok("second")
 
 
 # What can't be started

@@ -361,14 +361,14 @@ async def test_at_the_end_nothing_is_left_running(tmp_path: Path) -> None:
     async with Harness(pipeline, state_dir=tmp_path / "state", config=config) as h:
         await asyncio.to_thread((tmp_path / "fifo").read_text)
         await asyncio.sleep(0)
-        logs = [h.engine.opened.state.job_path(job) for job in h.jobs]
+        jobs = list(h.jobs.values())
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert h.engine.opened.processes.running == 0
     assert h.clock.next_timer is None
     assert (pool.used, pool.waiting) == (0, [])
     assert sorted(events) == ["the engine is stopping", "unwatched", "watch"]
     assert list((tmp_path / "state" / "tmp").iterdir()) == []
-    assert [log.read_text().count("Cancelling: the engine is stopping") for log in logs] == [1] * 4
+    assert [job.log_text().count("Cancelling: the engine is stopping") for job in jobs] == [1] * 4
     await h.engine.aclose()
 
 

@@ -620,10 +620,13 @@ async def test_what_a_full_disk_does_not_take_is_written_once_it_does(small: Pat
 
 
 async def test_a_log_that_cant_be_made_fails_the_component(tmp_path: Path) -> None:
-    """It can be tried again."""
+    """It can be tried again. A job that logs nothing, and runs nothing, needs none."""
+    logs = False
 
     async def work(job: Job) -> None:
         await start(job)
+        if logs:
+            await job.exec(["true"])
 
     state = tmp_path / "state"
     async with one(state, work) as h:
@@ -636,8 +639,13 @@ async def test_a_log_that_cant_be_made_fails_the_component(tmp_path: Path) -> No
         (state / "job").touch()
         h.find("do a").rebuild()
         await h.settle()
+        assert h.output == Ok("done")
+        logs = True
+        h.find("do a").rebuild()
+        await h.settle()
         assert isinstance(h.output, Failed)
-        assert "can't create the log" in h.output.message
+        assert "the log can't be written" in h.output.message
+        assert "true" not in h.log("do a"), "the command was not run"
         (state / "job").unlink()
         h.find("do a").rebuild()
         await h.settle()

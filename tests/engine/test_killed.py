@@ -84,7 +84,7 @@ async def test_what_was_recorded_is_known_and_the_rest_is_done_again(
         assert ran == ["created", "started", "returned"], "what is known is not made again"
         assert history == [("known", 0, True), ("work", 0, None), ("work", 0, True)]
         interrupted = h.history("work")[0]
-        log = h.engine.opened.state.job_path(interrupted.job_id).read_text()
+        log = h.engine.opened.log(interrupted.job_id).text()
         assert "New job: work w" in log
         assert ("output" in log) == (moment == "running")
         assert (interrupted.running is not None) == (moment in ("running",))

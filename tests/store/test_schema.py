@@ -118,7 +118,7 @@ print("done", flush=True)
 def test_a_migration_that_is_killed_begins_anew(
     path: Path, run_child: RunChild, milliseconds: int
 ) -> None:
-    """Whenever that is, the database has the old schema or the new one, and all its jobs."""
+    """Whenever that is, the database has one of the schemas on the way, and all its jobs."""
     old_database(path, copies=5000)
     child = run_child(MIGRATE, path)
     assert child.stdout is not None

@@ -276,6 +276,8 @@ class Cache:
 
     def _launch(self) -> None:
         launching, self._to_launch = self._to_launch, []
+        if launching:
+            self.engine.state.mark_run()
         context = copy_context()
         for instance, run in launching:
             run.context = context
@@ -332,7 +334,7 @@ class Cache:
         op_type, job = instance.op_type, run.job
 
         async def work() -> tuple[Any, str]:
-            await self.engine.leftovers.end_of(op_type.id, instance.key.digest, job.log)
+            await self.engine.leftovers.end_of(op_type.id, instance.key.digest, job.note)
             limits = None
             if not job.has_begun:
                 limits = run.operation.started_with(instance.key.value)

@@ -58,11 +58,10 @@ from pycurrent.cache.states import (
     state_after,
 )
 from pycurrent.engine.driven_job import DrivenJob
-from pycurrent.engine.machine import Blame, blame
 from pycurrent.engine.pool import Tickets, Urgency
 from pycurrent.engine.step import JobHandle
 from pycurrent.store import JobEnd, LastResult
-from pycurrent.term import Failed, FailureKind, Metadata, Ok, Output
+from pycurrent.term import Failed, Metadata, Ok, Output
 
 
 # Longer than our classes are, as it is one state machine: all that changes `state` is here, and
@@ -238,18 +237,14 @@ class Instance:
         if isinstance(cause, ValueChanged):
             # Since the old value was given up, the demand may have changed once more.
             cause = ValueChanged(cause.old, demand.target.digest)
-        try:
-            job = self._host.new_job(
-                self.op_type.id,
-                self.description,
-                cause,
-                urgency=Urgency.HIGH if latched is None else Urgency.LOW,
-                owner=self,
-                tickets=self._inherited(),
-            )
-        except OSError as error:
-            self._never_begun(demand, cause, error, latched)
-            return
+        job = self._host.new_job(
+            self.op_type.id,
+            self.description,
+            cause,
+            urgency=Urgency.HIGH if latched is None else Urgency.LOW,
+            owner=self,
+            tickets=self._inherited(),
+        )
         run = Run(job, demand.operation, demand.target, cause)
         insert_job(self._host.store, run, self.op_type, self.key, self.build)
         self._use_job(job.id)
@@ -264,19 +259,6 @@ class Instance:
             return tickets
         left = self._host.left_places
         return next((left[d.changed] for d in self.users if d.changed in left), None)
-
-    def _never_begun(
-        self, demand: Demand, cause: Cause, error: OSError, latched: Result | None
-    ) -> None:
-        """Handle a log that could not be made: nothing runs, and the failure is not recorded."""
-        failure = Failed(f"can't create the log: {error.strerror}", kind=FailureKind.INFRA)
-        if blame(error) is Blame.SHORTAGE:
-            attempt = cause.attempt if isinstance(cause, MachineFailed) else 1
-            self._pause(MachineFailed(failure.message, attempt + 1), latched)
-        else:
-            self.state = Known(Result(failure, demand.target.digest, self._host.clock.now()))
-            self._host.touch(self)
-        self.notify()
 
     def _use_job(self, job_id: str) -> None:
         if self.job_id is not None:

@@ -39,7 +39,7 @@ class InstanceHost(Protocol[I_contra]):
         owner: JobOwner,
         tickets: Tickets | None,
     ) -> DrivenJob:
-        """A job with a log, of which nothing is recorded yet. Raises OSError."""
+        """A job with a log, of which nothing is recorded yet."""
 
     def use_job(self, instance: I_contra, job_id: str) -> None:
         """The pipeline uses this job of the instance from now on."""

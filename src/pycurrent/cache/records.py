@@ -95,13 +95,14 @@ def new_job(
 ) -> DrivenJob:
     """A job of the engine with a new log, which says what it is and why it runs. Nothing of it is
     recorded yet.
-
-    Raises OSError if can't create the log.
     """
-    job_id, log = _new_log(engine, op, engine.clock.now())
+    now = engine.clock.now()
+    job_id = engine.state.new_job_id(op, now)
+    while not engine.store.is_new(job_id):
+        job_id = engine.state.new_job_id(op, now)
     job = DrivenJob(
         engine.host,
-        log,
+        JobLog(engine.job_logs, job_id),
         id=job_id,
         op=op,
         description=description,
@@ -111,20 +112,9 @@ def new_job(
     )
     # In one line of the log, if it is the first build: that needs no reason.
     why = "" if isinstance(cause, NeverBuilt) else f"\nRuns because {because(cause)}"
-    job.log(f"New job: {description}{why}")
-    job.park()
+    job.note(f"New job: {description}{why}")
+    job.job_log.park()
     return job
-
-
-def _new_log(engine: OpenEngine, op: str, now: datetime) -> tuple[str, JobLog]:
-    while True:
-        job_id = engine.state.new_job_id(op, now)
-        try:
-            return job_id, JobLog(
-                engine.state.job_path(job_id), now=engine.clock.now, sharing=engine.state.sharing
-            )
-        except FileExistsError:
-            continue
 
 
 def insert_job(store: Database, run: Run, op_type: OperationType, key: Key, build: int) -> None:
@@ -140,6 +130,7 @@ def insert_job(store: Database, run: Run, op_type: OperationType, key: Key, buil
             build=build,
             created=run.job.created,
             cause=cause_text(run.cause),
+            log=run.job.job_log,
         )
     )
 

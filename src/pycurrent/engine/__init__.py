@@ -6,7 +6,7 @@ from pycurrent.engine.command import CommandFailed, CommandOptions
 from pycurrent.engine.driven_job import DrivenJob, JobHost, JobState
 from pycurrent.engine.follow import LogSource
 from pycurrent.engine.job import Job
-from pycurrent.engine.joblog import JobLog
+from pycurrent.engine.joblog import JobLog, JobLogs
 from pycurrent.engine.level import Config, Level
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.logrules import LogRule, LogRules
@@ -38,6 +38,7 @@ __all__ = [
     "JobHandle",
     "JobHost",
     "JobLog",
+    "JobLogs",
     "JobState",
     "Level",
     "Limits",

@@ -255,7 +255,11 @@ class Commands:
                 self._locks.remove(file)
 
     async def _logged(self, command: Command, *, stdout: int | None) -> None:
-        """Run a command; what it writes goes to the log, but what it writes to `stdout`."""
+        """Run a command; what it writes goes to the log, but what it writes to `stdout`.
+
+        Raises OSError if the log has no file, and can't have one.
+        """
+        self._log.need_file()
         self._log.line(f"Exec: {command.shown}")
         with ExitStack() as closing:
             reader, writer = os.pipe()

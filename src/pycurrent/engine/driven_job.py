@@ -116,7 +116,7 @@ class DrivenJob(Job):
         "blame",
         "description",
         "id",
-        "log_file",
+        "job_log",
         "op",
         "state",
         "stopped",
@@ -155,7 +155,7 @@ class DrivenJob(Job):
         self.blame = Blame.WORK
         """The one to blame if it has failed."""
         self.state = JobState.CREATED
-        self.log_file = log
+        self.job_log = log
         self.time_limit: TimeLimit | None = None
         self.task: asyncio.Task[Any] | None = None
         """The task of the work, while it runs."""
@@ -214,7 +214,7 @@ class DrivenJob(Job):
     @property
     def hooks(self) -> Hooks:
         if self._hooks is None:
-            self._hooks = Hooks(self.log_file.line, self._host.clock)
+            self._hooks = Hooks(self.job_log.line, self._host.clock)
             if self.stopped is not None:
                 self._hooks.run(self.stopped.reason)
         return self._hooks
@@ -222,13 +222,13 @@ class DrivenJob(Job):
     @property
     def calls(self) -> Calls:
         if self._calls is None:
-            self._calls = Calls(self.log_file.line)
+            self._calls = Calls(self.job_log.line)
         return self._calls
 
     @property
     def commands(self) -> Commands:
         if self._commands is None:
-            self._commands = self._host.commands(self.id, self.log_file)
+            self._commands = self._host.commands(self.id, self.job_log)
             if self.stopped is not None:
                 self._commands.end()
         return self._commands
@@ -249,21 +249,21 @@ class DrivenJob(Job):
 
     @property
     def log_path(self) -> Path:
-        return self.log_file.path
+        return self.job_log.to_file().path
 
     def log(self, line: str) -> None:
-        self.log_file.line(line)
+        self.job_log.to_file().line(line)
+
+    def note(self, line: str) -> None:
+        """Add a line of the engine's own to the log, which alone makes no file of it."""
+        self.job_log.line(line)
 
     def write(self, data: str | bytes) -> None:
-        self.log_file.write(data)
+        self.job_log.to_file().write(data)
 
     def secret(self, value: str) -> str:
-        self.log_file.secret(value)
+        self.job_log.secret(value)
         return value
-
-    def park(self) -> None:
-        """Hold no descriptor of the log while there is nothing to write."""
-        self.log_file.park()
 
     # Starting
 
@@ -373,10 +373,10 @@ class DrivenJob(Job):
             self._is_confirmed = True
             if waits:
                 self._host.confirmations.forget(self._limits.level, self._wake)
-                self.log("Confirmed")
+                self.note("Confirmed")
             return True
         if not waits:
-            self.log(f"Waiting for confirmation: the level is {self._limits.level}")
+            self.note(f"Waiting for confirmation: the level is {self._limits.level}")
             self._transition(JobState.WAITING_FOR_CONFIRMATION)
         self._host.confirmations.wait(self._limits.level, self._wake)
         return False
@@ -398,7 +398,7 @@ class DrivenJob(Job):
 
     def _say_that_it_waits(self, pool: AnyPool) -> None:
         if not pool.free:
-            self.log(f"Waiting for a resource of pool {pool.label}")
+            self.note(f"Waiting for a resource of pool {pool.label}")
             self._transition(JobState.QUEUED)
 
     def served(self) -> None:
@@ -414,7 +414,7 @@ class DrivenJob(Job):
             return True
         if not self._is_held:
             self._is_held = True
-            self.log("Waiting until what is done can be recorded")
+            self.note("Waiting until what is done can be recorded")
             self._host.commits.once_working(self._wake)
         return False
 
@@ -459,7 +459,7 @@ class DrivenJob(Job):
         if self.state is not state:
             self.state = state
             if state is not JobState.RUNNING:
-                self.park()
+                self.job_log.park()
             self._owner.job_changed(self)
 
     @to_be_entered
@@ -468,7 +468,7 @@ class DrivenJob(Job):
         if priority is not None:
             check_priority(priority, "job.use_pool")
         if not pool.free:
-            self.log(f"Waiting for a resource of pool {pool.label}")
+            self.note(f"Waiting for a resource of pool {pool.label}")
         if isinstance(pool, Pool):
             async with pool.acquire(self, priority):
                 yield None
@@ -496,7 +496,7 @@ class DrivenJob(Job):
         if self.stopped is not None or self.state is JobState.ENDED:
             return
         self.stopped = why
-        self.log(str(why))
+        self.note(str(why))
         if self._hooks is not None:
             self._hooks.run(why.reason)
         if self._commands is not None:

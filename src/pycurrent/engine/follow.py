@@ -4,40 +4,72 @@ All who read a log do so by its `LogSource`, also in another process than the on
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from pycurrent.engine.watching import FileWatcher, Notice, file_watcher
+from pycurrent.store import HeldLog, HeldText
 
 _BLOCK = 64 * 1024
 _RECHECK = 0.25
 
 
 class LogSource:
-    """The log of one job, for those who read it, from any thread. May be kept.
+    """The log of one job, for those who read it: its file, or what is held of it without one.
 
-    All of its methods raise FileNotFoundError if there is no log, or not any more, and another
-    OSError if it can't be read.
+    May be kept, while the log grows and becomes a file. To be used from the threads from which
+    `held` may be; all of its methods raise FileNotFoundError if there is no log, or not any more,
+    and another OSError if it can't be read.
     """
 
-    __slots__ = ("path",)
+    __slots__ = ("_held", "path")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, held: HeldLog | None = None) -> None:
+        """`path` is where the file is, if there is one."""
         self.path = path
+        self._held = held or HeldText(None)
 
     def __repr__(self) -> str:
         return f"<log {self.path}>"
 
     def open(self) -> BinaryIO:
-        """Open the log, to be read from its beginning; the caller closes it."""
-        return self.path.open("rb")
+        """Open the log, to be read from its beginning; the caller closes it.
+
+        What is added later is seen in it if it is a file, and else by another `open`.
+        """
+        # In this order: what is held no more is in the file.
+        text = self._held.held()
+        try:
+            file = self.path.open("rb")
+        except OSError:
+            if text is None:
+                raise
+            return BytesIO(text)
+        if text and os.fstat(file.fileno()).st_size < len(text):
+            # It is just being made; or the engine was killed then.
+            file.close()
+            return BytesIO(text)
+        return file
 
     @property
     def size(self) -> int:
         """In bytes, so far."""
-        return self.path.stat().st_size
+        text = self._held.held()
+        try:
+            size = self.path.stat().st_size
+        except OSError:
+            if text is None:
+                raise
+            return len(text)
+        return max(size, len(text or b""))
+
+    def listen(self, told: Callable[[], None]) -> Callable[[], None]:
+        """Have `told()` called when what is held has changed: see `HeldLog.listen`."""
+        return self._held.listen(told)
 
     def read(self, offset: int = 0, limit: int = -1) -> bytes:
         """At most `limit` bytes from `offset` on; all that there are if it is negative."""
@@ -65,9 +97,13 @@ async def follow(
     of `follow`): at once, if that was in the meantime. It may return for nothing; `watch_log`
     gives one. Raises OSError if the log can't be read; it may be deleted meanwhile.
     """
-    with log.open() as file:
+    file = log.open()
+    try:
         while True:
             last_time = ended()  # before reading: what was written until then is read below
+            if isinstance(file, BytesIO):
+                with suppress(FileNotFoundError):
+                    file = log.open()
             file.seek(offset)
             while block := file.read(_BLOCK):
                 offset += len(block)
@@ -75,6 +111,8 @@ async def follow(
             if last_time:
                 return
             await changed()
+    finally:
+        file.close()
 
 
 @asynccontextmanager
@@ -88,6 +126,7 @@ async def watch_log(
     watch.
     """
     told = asyncio.Event()
+    loop = asyncio.get_running_loop()
 
     async def changed() -> None:
         with suppress(TimeoutError):
@@ -95,9 +134,15 @@ async def watch_log(
                 await told.wait()
         told.clear()
 
+    def tell() -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody reads any more
+            loop.call_soon_threadsafe(told.set)
+
     watcher = make()
+    forget = log.listen(tell)
     try:
         async with watcher.watch(lambda: [log.path], told.set, notice=Notice.WRITTEN):
             yield changed
     finally:
+        forget()
         watcher.close()

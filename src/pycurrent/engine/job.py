@@ -30,7 +30,9 @@ class Job(ABC):
     @property
     @abstractmethod
     def id(self) -> str:
-        """The path of its log below the folder `job/` of the state directory, without `.log`."""
+        """The path of its log as a file, below the folder `job/` of the state directory and without
+        `.log`.
+        """
 
     @property
     @abstractmethod
@@ -84,7 +86,9 @@ class Job(ABC):
     @property
     @abstractmethod
     def log_path(self) -> Path:
-        """The file of the log, which need not exist before the job has written some lines."""
+        """The file of the log. A job that has written nothing has none: asking for the path makes
+        it.
+        """
 
     @abstractmethod
     def log(self, line: str) -> None:

@@ -78,8 +78,8 @@ def end_unbegun(job: DrivenJob) -> Failed:
     """
     assert job.stopped is not None
     outcome = job.stopped.outcome
-    _logged(outcome, Blame.WORK, job.log_file)
-    job.log_file.close()
+    _logged(outcome, Blame.WORK, job.job_log)
+    job.job_log.close()
     job.state = JobState.ENDED
     return outcome
 
@@ -103,14 +103,14 @@ async def _wind_up(job: DrivenJob) -> None:
     job.hooks.run(job.cancelled or "the job has ended")
     await job.hooks.ended()
     await job.commands.outlive()
-    await job.resources.give_back(job.pool, job.log)
+    await job.resources.give_back(job.pool, job.note)
     # Giving back may have added some.
     await job.hooks.ended()
 
 
 async def _told(job: DrivenJob, outcome: Ok[T] | Failed, explain: Explain) -> Ok[T] | Failed:
     """Have the log say how it ended, and close it. Gives the outcome as others may see it."""
-    log = job.log_file
+    log = job.job_log
     await job.calls.tell()
     job.commands.close()
     await log.learn()

@@ -1,332 +1,216 @@
-"""The log file of one job: appended to by the event loop and by the threads that drain pipes.
+"""The log of one job: in memory as long as it has only its first lines, then a file.
 
-A command that floods its log never makes the loop wait for the disk. A writer that finds the file
-busy queues its data; the one that is writing drains the queue before it goes on. Two kinds of
-writers wait for their turn, which keeps memory bounded: the threads of pumps (the output of a
-command piles up in its pipe, and then the command waits), and writers that fill the queue faster
-than it drains.
+    held ──to_file()──► a file          never back
 
-Order: the data of one thread, and of one pump, keeps its order. Between them the unit is one call
-or one chunk of a pipe. Each stream (a pump, or all calls of `write`) holds back data that may begin
-a secret, so nothing can get between its two halves and unmask it: a line that comes meanwhile is
-written before it.
+What the engine itself says of a job (that it is new, waits, has ended) is a few lines, and for most
+jobs that is all there ever is. These lines are *held*: they are in memory, and the record of the
+job takes them along whenever it is written. So a job that does nothing but its work makes no file.
+The log becomes a file, with all that it has so far, when the job's function writes to it or runs a
+command, when it is to mask a secret, when it grows long, or when somebody asks for its path: what
+an author has printed is on disk at once.
+
+Readers find it in either form by its `LogSource`. While it changes its form it is in both: a file
+is whole before nothing is held any more.
 """
 
+from __future__ import annotations
+
 import asyncio
-import os
 import threading
-from collections import deque
 from collections.abc import Callable
-from datetime import datetime
-from functools import partial
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pycurrent.engine.follow import LogSource
-from pycurrent.engine.masking import MaskedStream, Secrets, masked
+from pycurrent.engine.logfile import NEWLINE, LogFile
 from pycurrent.engine.pipe import PipeReader
-from pycurrent.engine.pump import Copiers, Pump
-from pycurrent.engine.spellings import checked, encode
-from pycurrent.store.sharing import Sharing
+from pycurrent.engine.pump import Copiers
+from pycurrent.engine.spellings import encode
+from pycurrent.store import StateDir
 
-_NEWLINE = ord("\n")
+LONGEST_HELD = 4096
+"""Bytes of a log that are held at most; more make a file."""
 
-# The queue is for lines that come while a chunk is being written: 1 MiB at most.
-_MANY = 256
-_BIG = 4096
-
-_FEW_SECRETS = 20
-"""As many as can be added by the way: that takes a millisecond."""
+_NO_TIME = timedelta(0)
+_SECOND = timedelta(seconds=1)
 
 
-class _OwnLine(bytes):
-    """Bytes that begin on a line of their own, whatever was written before."""
+class JobLogs:
+    """The things that the logs of one engine share: their place, and the time."""
 
-    __slots__ = ()
+    def __init__(self, state: StateDir, now: Callable[[], datetime]) -> None:
+        self.state = state
+        self._now = now
+        # A second, and how it is written; in one, as threads ask.
+        self._last = (datetime.min.replace(tzinfo=UTC), "")
 
-
-class _Masked(bytes):
-    """Bytes of a pump, which masks by itself."""
-
-    __slots__ = ()
-
-
-class _End(bytes):
-    """No bytes: what was written before is a text of its own."""
-
-    __slots__ = ()
+    def stamp(self) -> str:
+        """The time, as lines begin with it. To write a second takes longer than to know that it is
+        still the same.
+        """
+        now, (second, text) = self._now(), self._last
+        if not _NO_TIME <= now - second < _SECOND:
+            text = now.strftime("%Y-%m-%d %H:%M.%S")
+            self._last = now.replace(microsecond=0), text
+        return text
 
 
 class JobLog:
-    """Append-only log file of one job.
+    """The log of one job, to which lines and data are appended.
 
     `line`, `write` and `secret` may be called from any thread, before and after `close`; they
     never raise because of the file. Data that can't be written is lost, and `error` says why.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        now: Callable[[], datetime],
-        on_error: Callable[[OSError], None] | None = None,
-        sharing: Sharing = Sharing.OWNER,
-    ) -> None:
-        """Creates the file, and its folders if need be; `sharing` says who may read it.
+    __slots__ = ("_closed", "_file", "_guard", "_logs", "_text", "_told", "job_id")
 
-        `on_error` is called at most once, with the first error of writing, in the thread that
-        met it: a pump's thread too.
+    def __init__(self, logs: JobLogs, job_id: str) -> None:
+        """Makes no file, and holds nothing."""
+        self.job_id = job_id
+        self._logs = logs
+        self._text: bytes | None = b""
+        self._file: LogFile | None = None
+        self._guard = threading.Lock()  # held while `_text` grows, or becomes a file
+        self._told: list[Callable[[], None]] | None = None
+        self._closed = False
 
-        Raises FileExistsError if there is such a file, any other OSError if it can't be created.
-        """
-        self.path = path
-        self._now = now
-        self._on_error = on_error
-        self._error: OSError | None = None
-        self._file: int | None = _create(path, sharing)
-        self._parked = False  # the file is there, but not open
-        self._last = _NEWLINE  # the last byte in the file; an empty one needs no new line
-        self._secrets: Secrets | None = None
-        self._new: list[str] = []  # secrets that are not yet in `_secrets`
-        self._adding = threading.Lock()  # of its own: nobody adds while waiting for the disk
-        self._learning: threading.Thread | None = None
-        self._written = MaskedStream()
-        self._waiting: deque[bytes] = deque()
-        self._turn = threading.Lock()  # held while writing; guards _file, _last, _written, _error
-        self._pipes: set[PipeReader] = set()
+    # Its text
+
+    @property
+    def path(self) -> Path:
+        """Where its file is, once there is one."""
+        return self._logs.state.job_path(self.job_id)
 
     @property
     def source(self) -> LogSource:
         """For those who read it."""
-        return LogSource(self.path)
+        return LogSource(self.path, self)
 
-    @property
-    def error(self) -> OSError | None:
-        """The first error of writing, from which on the file stays as it is."""
-        return self._error
+    def held(self) -> bytes | None:
+        """All of it, as long as there is no file of it; then None. From any thread."""
+        return self._text
+
+    def listen(self, told: Callable[[], None]) -> Callable[[], None]:
+        """Have `told()` called, in any thread, when what is held has changed: until the function
+        is called that is returned.
+        """
+        with self._guard:
+            self._told = [*(self._told or ()), told]
+
+        def forget() -> None:
+            with self._guard:
+                self._told = [other for other in self._told or () if other is not told] or None
+
+        return forget
 
     def line(self, text: str) -> None:
-        """Appends `2026-11-22 09:30.05: text` on a line of its own; the text may have several."""
-        stamp = self._now().strftime("%Y-%m-%d %H:%M.%S")
-        self._append(_OwnLine(encode(f"{stamp}: {text}\n")))
+        """Append `2026-11-22 09:30.05: text` on a line of its own; the text may have several."""
+        if self._file is None:
+            line = encode(f"{self._logs.stamp()}: {text}\n")
+            if self._hold(line, own_line=True):
+                return
+        self.to_file().line(text)
 
     def write(self, data: str | bytes) -> None:
-        """Appends the data as it is.
+        """Append the data as it is.
 
         A beginning of a secret at its end is held back until the next `write` or the end of the
         text, also while lines are written.
         """
-        self._append(encode(data) if isinstance(data, str) else data)
+        if self._file is not None or not self._hold(
+            encode(data) if isinstance(data, str) else data
+        ):
+            self.to_file().write(data)
 
     def end_text(self) -> None:
         """Write the text that was held back: nothing more belongs to it."""
-        if self._secrets is not None or self._new or self._waiting:
-            self._append(_End())
+        if self._file is not None:
+            self._file.end_text()
+
+    def _hold(self, data: bytes, *, own_line: bool = False) -> bool:
+        """Append it to what is held. False if it takes a file."""
+        with self._guard:
+            text = self._text
+            if self._file is not None or text is None:
+                return False
+            if self._closed:
+                return True
+            if own_line and text and text[-1] != NEWLINE:
+                text += b"\n"
+            if len(text) + len(data) > LONGEST_HELD:
+                return False
+            self._text = text + data
+        self._tell()
+        return True
+
+    def _tell(self) -> None:
+        for told in self._told or ():
+            told()
+
+    # Its file
+
+    def to_file(self) -> LogFile:
+        """The file, which is made if there is none yet, with what was held. Twice is fine.
+
+        If it can't be made its `error` says why: then the log stays as it is.
+        """
+        file = self._file
+        if file is not None:
+            return file
+        logs = self._logs
+        with self._guard:
+            file = self._file
+            if file is None:
+                assert self._text is not None
+                file = LogFile(self.path, self._text, stamp=logs.stamp, sharing=logs.state.sharing)
+                if self._closed:
+                    file.close()
+                self._file = file
+                if file.is_made:
+                    self._text = None
+        self._tell()
+        return file
+
+    def need_file(self) -> None:
+        """Have a file. Raises OSError if it could not be made."""
+        file = self.to_file()
+        if not file.is_made:
+            assert file.error is not None
+            raise file.error
+
+    @property
+    def error(self) -> OSError | None:
+        """The first error of writing, from which on the log stays as it is."""
+        return None if self._file is None else self._file.error
+
+    def park(self) -> None:
+        """Let go of the file until there is more to write: see `LogFile.park`."""
+        if self._file is not None:
+            self._file.park()
+
+    def close(self) -> None:
+        """Drop what comes later, silently; close the file, if there is one. Twice is fine."""
+        with self._guard:
+            self._closed = True
+        if self._file is not None:
+            self._file.close()
+        self._tell()
+
+    # Secrets and pipes, for which it has to be a file
 
     def secret(self, value: str) -> None:
-        """Mask the value as `****` from here on. Twice is fine.
-
-        `spellings` says which forms of it are masked. Raises UsageError, which does not name the
-        value, if it is not a text, or empty or too short to be masked.
-        """
-        self._new.append(checked(value))
+        """Mask the value as `****` from here on: see `LogFile.secret`."""
+        self.to_file().secret(value)
 
     def masked(self, text: str) -> str:
         """The text as the log would hold it, for what is told elsewhere."""
-        secrets = self.known()
-        if secrets is None:
-            return text
-        return masked(encode(text), secrets).decode(errors="surrogateescape")
+        return text if self._file is None else self._file.masked(text)
 
     async def learn(self) -> None:
         """Until `masked` and `close` don't have to wait, if there are many secrets."""
-        if len(self._new) > _FEW_SECRETS:
-            await asyncio.to_thread(self.known)
+        if self._file is not None:
+            await self._file.learn()
 
     def pump(self, pipe: PipeReader, copiers: Copiers) -> asyncio.Future[None]:
-        """Copy all that comes out of a pipe, byte for byte; done at the pipe's end.
-
-        Owns the pipe from the call on and closes it. Who waits may give up: a `Pump` does the work,
-        and goes on to the pipe's end. Once the file can't be written any more it still drains the
-        pipe, so that the command doesn't hang. `close` makes it let go of the pipe at once, so a
-        command that still writes then gets EPIPE.
-
-        Raises RuntimeError or OSError if a thread is needed, and there can't be one; the future has
-        an OSError if the pipe can't be read.
-        """
-        self._pipes.add(pipe)
-        if self._file is None and not self._parked:
-            pipe.stop()
-        try:
-            return Pump(pipe, self, copiers).ended
-        except (OSError, RuntimeError):
-            self.release(pipe)
-            raise
-
-    def park(self) -> None:
-        """Lets go of the file until there is more to write: thousands of jobs may wait, and the
-        descriptors of a process are few. Does nothing while a pump runs, or after `close`, or
-        while there are many new secrets.
-        """
-        if len(self._new) > _FEW_SECRETS or self._learning is not None:
-            return
-        with self._turn:
-            self._store_waiting()
-            if self._file is not None and not self._pipes:
-                os.close(self._file)
-                self._file, self._parked = None, True
-
-    def close(self) -> None:
-        """Writes what was held back, stops pumps that still run, closes the file.
-
-        Twice is fine. Later data is dropped silently: the last lines of a cancelled job.
-        Waits for nothing but the chunk that a pump is just writing.
-        """
-        with self._turn:
-            self._store_waiting()
-            self._store(self._rendered(_End()))
-            file, self._file = self._file, None
-            self._parked = False
-            if file is not None:
-                self._attempt(partial(os.close, file))
-        for pipe in tuple(self._pipes):
-            pipe.stop()
-        self._report()
-
-    def _append(self, data: bytes) -> None:
-        self._waiting.append(data)
-        if len(self._new) > _FEW_SECRETS:
-            self._learn_aside()
-        elif self._learning is None:
-            self._write_waiting(patient=len(data) > _BIG or len(self._waiting) > _MANY)
-
-    def _write_waiting(self, *, patient: bool = False) -> None:
-        # Again after each turn: what came in at its very end found the file busy and left.
-        while self._waiting and self._turn.acquire(blocking=patient):
-            try:
-                self._store_waiting()
-            finally:
-                self._turn.release()
-        self._report()
-
-    def _learn_aside(self) -> None:
-        """Many secrets take their time. Until they are known, nothing is written but waits."""
-        if self._learning is None:
-            self._learning = threading.Thread(target=self._learn, name="secrets", daemon=True)
-            try:
-                self._learning.start()
-            except RuntimeError:  # no more threads
-                self._learn()
-
-    def _learn(self) -> None:
-        self.known()
-        self._learning = None
-        self._write_waiting(patient=True)
-
-    def known(self, *, compact: bool = False) -> Secrets | None:
-        """All secrets, the new ones too."""
-        if self._new:
-            with self._adding:
-                count = len(self._new)
-                new = self._new[:count]
-                self._secrets = (self._secrets or Secrets()).and_also(new)
-                del self._new[:count]
-        if compact and self._secrets is not None:
-            with self._adding:
-                self._secrets = self._secrets.compact()
-        return self._secrets
-
-    @property
-    def is_behind(self) -> bool:
-        """True while data waits to be written, or secrets to be known."""
-        return bool(self._waiting) or self._learning is not None or len(self._new) > _FEW_SECRETS
-
-    def append_masked(self, data: bytes | memoryview) -> None:
-        """For a pump: append it as it is, without waiting for the disk."""
-        if data:
-            self._waiting.append(_Masked(data))
-            if self._learning is None:
-                self._write_waiting()
-
-    def append_chunk(self, chunk: bytes | memoryview) -> None:
-        """For a pump: append it as it is, and wait until it is written."""
-        with self._turn:
-            self._store_waiting()
-            self._store(chunk)
-        self._write_waiting()
-
-    def release(self, pipe: PipeReader) -> None:
-        """For a pump that has ended: close its pipe."""
-        self._pipes.discard(pipe)
-        pipe.close()
-
-    def _store_waiting(self) -> None:
-        """Needs the turn, like all that follow.
-
-        Stores no more than waits now, at once: a writer that queues all the time must not make the
-        one whose turn it is write forever.
-        """
-        count = len(self._waiting)
-        if count == 1:
-            self._store(self._rendered(self._waiting.popleft()))
-        elif count:
-            self._store(b"".join([self._rendered(self._waiting.popleft()) for _ in range(count)]))
-
-    def _rendered(self, data: bytes) -> bytes:
-        """The bytes to write for an entry that waited; it counts as written."""
-        secrets = self.known()
-        match data:
-            case _OwnLine():
-                line = data if secrets is None else masked(data, secrets)
-                data = line if self._last == _NEWLINE else b"\n" + line
-            case _Masked():
-                pass
-            case _ if secrets is None:
-                pass
-            case _End():
-                data = self._written.flush(secrets)
-            case _:
-                data = self._written.feed(data, secrets)
-        if data:
-            self._last = data[-1]
-        return data
-
-    def _store(self, data: bytes | memoryview) -> None:
-        if data and self._parked:
-            self._attempt(self._reopen)
-        if data and self._file is not None and self._error is None:
-            self._attempt(partial(_write_all, self._file, data))
-            self._last = data[-1]
-
-    def _reopen(self) -> None:
-        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        self._parked = False
-
-    def _attempt(self, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except OSError as error:
-            self._error = self._error or error
-
-    def _report(self) -> None:
-        """Not while holding the turn: `on_error` may well log, or close this log."""
-        if self._error is None or self._on_error is None:
-            return
-        with self._turn:
-            report, self._on_error = self._on_error, None
-        if report is not None:
-            report(self._error)
-
-
-def _create(path: Path, sharing: Sharing) -> int:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_EXCL
-    try:
-        return sharing.make_file(path, flags)
-    except FileNotFoundError:  # the first log of a day: cheaper than asking each time
-        sharing.make_folder(path.parent)
-        return sharing.make_file(path, flags)
-
-
-def _write_all(file: int, data: bytes | memoryview) -> None:
-    written = os.write(file, data)
-    while written < len(data):
-        written += os.write(file, memoryview(data)[written:])
+        """Copy all that comes out of a pipe: see `LogFile.pump`."""
+        return self.to_file().pump(pipe, copiers)

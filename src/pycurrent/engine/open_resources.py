@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from pycurrent.engine.descriptors import Descriptors
 from pycurrent.engine.driven_job import JobHost
 from pycurrent.engine.follow import LogSource
 from pycurrent.engine.forks import Forks
+from pycurrent.engine.joblog import JobLogs
 from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
 from pycurrent.engine.level import Config, Confirmations
 from pycurrent.engine.logrules import LogRules
@@ -25,7 +26,7 @@ from pycurrent.engine.tempdirs import Trash
 from pycurrent.engine.thread import LoopThread
 from pycurrent.engine.threshold import Threshold
 from pycurrent.engine.turns import Turns
-from pycurrent.store import Database, StateDir
+from pycurrent.store import Database, StateDir, StoreError
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +69,19 @@ class OpenResources:
         self.leftovers = Leftovers.look(state, store)
         closing.callback(self.leftovers.close)
         self._meanwhile(remove_leftover_folders(self.leftovers, state.left_tmp()))
+        self.job_logs = JobLogs(state, clock.now)
         self.host = self._open_host(parts.descriptors)
         self.log_rules = LogRules(store)
         self.threshold = self._open_threshold()
 
     def log(self, job_id: str) -> LogSource:
         """The log of a job, which need not exist. Raises `BadJobId`."""
-        return LogSource(self.state.job_path(job_id))
+        path = self.state.job_path(job_id)
+        held = None
+        # Files are there, whatever has become of the records.
+        with suppress(StoreError):
+            held = self.store.held_log(job_id)
+        return LogSource(path, held)
 
     def _open_host(self, descriptors: Descriptors) -> JobHost:
         """The processes that jobs need, and the limits on them."""
@@ -108,7 +115,7 @@ class OpenResources:
             self.store,
             self.clock,
             self.problems,
-            lost=not self.store.has_jobs and self.state.has_logs,
+            lost=not self.store.has_jobs and self.state.has_run,
             commit=self.commits.commit,
         )
         self._closing.callback(threshold.close)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -161,23 +161,17 @@ class Records:
     def find_job(self, text: str) -> str:
         """Find the id of a job by the whole id, by its beginning or end, or by `last`.
 
-        Looks at the logs on disk. Raises `UsageError` unless exactly one job matches.
+        Raises `UsageError` unless exactly one job matches.
         """
         if text == "last":
             newest = self._database.history(ends={None, *JobEnd}, limit=1)
             if not newest:
                 raise UsageError(f"no job has been run with the state directory {self._state.path}")
             return newest[0].job_id
-        if self._state.job_path(text).is_file():
+        # A log without a record is found, too: by its whole id.
+        if self._state.job_path(text).is_file() or self._database.job(text) is not None:
             return text
-        return self._only(text, self._matching(text))
-
-    def _matching(self, text: str) -> list[str]:
-        """The ids that begin or end with the text, the oldest first."""
-        ids = (
-            f"{log.parent.name}/{log.stem}" for log in sorted(self._state.jobs.glob("*-*-*/*.log"))
-        )
-        return [id for id in ids if id.startswith(text) or id.endswith(text)]
+        return self._only(text, self._database.ids(text))
 
     def _only(self, text: str, matching: list[str]) -> str:
         match matching:
@@ -197,7 +191,7 @@ class Records:
 
     def log(self, job_id: str) -> LogSource:
         """The log of a job. Raises `UsageError` if the log does not exist."""
-        log = LogSource(self._state.job_path(job_id))
+        log = LogSource(self._state.job_path(job_id), _Row(self._database, job_id))
         try:
             log.open().close()
         except FileNotFoundError:
@@ -212,6 +206,20 @@ class Records:
         record = self._database.job(job_id)
         unended = record is not None and record.ended is None
         return unended and self._state.is_in_use
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The log of a job as its row has it now, which another process may write. For one thread."""
+
+    database: DatabaseReader
+    job_id: str
+
+    def held(self) -> bytes | None:
+        return self.database.log(self.job_id)
+
+    def listen(self, told: Callable[[], None]) -> Callable[[], None]:
+        return lambda: None
 
 
 def entry_of(record: JobRecord) -> HistoryEntry:

@@ -18,7 +18,15 @@ from pycurrent.store.errors import (
 )
 from pycurrent.store.gc import GcMode, GcReport, collect_garbage
 from pycurrent.store.reader import SHOWN, DatabaseReader
-from pycurrent.store.records import BuildRecord, JobEnd, JobRecord, LastResult, RuleRecord
+from pycurrent.store.records import (
+    BuildRecord,
+    HeldLog,
+    HeldText,
+    JobEnd,
+    JobRecord,
+    LastResult,
+    RuleRecord,
+)
 from pycurrent.store.sharing import Sharing
 from pycurrent.store.state_dir import StateDir
 
@@ -34,6 +42,8 @@ __all__ = [
     "DatabaseReader",
     "GcMode",
     "GcReport",
+    "HeldLog",
+    "HeldText",
     "JobEnd",
     "JobRecord",
     "LastResult",

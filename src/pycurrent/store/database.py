@@ -31,6 +31,8 @@ from pycurrent.store.records import (
     CHANGING,
     COLUMNS,
     BuildRecord,
+    HeldLog,
+    HeldText,
     JobEnd,
     JobRecord,
     LastResult,
@@ -94,6 +96,8 @@ class Database(DatabaseReader):
         # The jobs of an engine that was killed.
         self._write("interrupt_unended", ())
         self._has_unsettled = bool(self._read("has_unsettled", ()))
+        newest = self._read("newest_id", ())
+        self._newest_id = str(newest[0][0]) if newest else ""
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         self._place = Place.of(path)
         #: How many commits have written something.
@@ -248,6 +252,24 @@ class Database(DatabaseReader):
         unsaved = self._unsaved.inserted.get(job_id) or self._unsaved.updated.get(job_id)
         return found if unsaved is None else copy_of(unsaved, JobRecord)
 
+    def held_log(self, job_id: str) -> HeldLog:
+        """The log of a job, as far as it has no file: as it is now, if the job has not ended.
+
+        Also after `close`.
+        """
+        if self._closed:
+            with DatabaseReader.open(self._path) as reader:
+                return HeldText(reader.log(job_id))
+        unsaved = self._unsaved
+        job = (
+            self._running.get(job_id) or unsaved.updated.get(job_id) or unsaved.inserted.get(job_id)
+        )
+        return HeldText(self.log(job_id)) if job is None or job.log is None else job.log
+
+    def is_new(self, job_id: str) -> bool:
+        """True if no job had this id when the database was opened."""
+        return job_id > self._newest_id or not self._read("has_job", (job_id,))
+
     # Rules and settings
 
     def add_rule(self, rule: RuleRecord) -> None:
@@ -343,8 +365,9 @@ class Database(DatabaseReader):
 
     def _write_all(self, unsaved: _Unsaved) -> None:
         run, queries = self._connection.executemany, self._queries
-        run(queries["insert_job"], map(COLUMNS.row, unsaved.inserted.values()))
-        run(queries["update_job"], ([*CHANGING.row(j), j.job_id] for j in unsaved.updated.values()))
+        inserted, updated = unsaved.inserted.values(), unsaved.updated.values()
+        run(queries["insert_job"], ([*COLUMNS.row(j), j.held] for j in inserted))
+        run(queries["update_job"], ([*CHANGING.row(j), j.held, j.job_id] for j in updated))
         run(queries["set_rebuild"], ((job_id,) for job_id in unsaved.rebuilds))
         run(queries["set_setting"], unsaved.settings.items())
         append(self._connection, queries, unsaved.audit)

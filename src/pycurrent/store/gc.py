@@ -41,7 +41,8 @@ _MOST_FAILURES = 1000
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
-# The queries that find garbage: rows of the job's id and of its place in the order.
+# The queries that find garbage: rows of the job's id, the size of a log in its row,
+# and its place in the order.
 _GARBAGE = ("garbage_results", "garbage_without_result")
 
 #: Told of the progress in a line, often.
@@ -67,6 +68,7 @@ class GcReport:
     logs: int = 0
     """The files of logs, those without a row among them."""
     log_bytes: int = 0
+    """The size of all logs, those in rows too."""
     folders: int = 0
     """The days that are empty without these logs."""
     given_back: int = 0
@@ -160,7 +162,8 @@ class _Collector:
                 if deletes:
                     self._delete_rows(connection, job_ids)
                 took = time.monotonic() - began
-                self._report.jobs_of.update(op for _, op, *_ in batch)
+                self._report.jobs_of.update(op for _, _, op, *_ in batch)
+                self._report.log_bytes += sum(held for _, held, *_ in batch)
                 for job_id in job_ids:
                     self._found(job_id)
                 for job_id in job_ids:
@@ -194,7 +197,7 @@ class _Collector:
                 yield batch
             if len(batch) < size:
                 return
-            _, op, digest, build, seq = batch[-1]
+            _, _, op, digest, build, seq = batch[-1]
 
     def _delete_rows(self, connection: sqlite3.Connection, job_ids: Sequence[str]) -> None:
         connection.execute("BEGIN IMMEDIATE")

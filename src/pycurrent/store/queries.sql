@@ -4,15 +4,15 @@
 -- name: insert_job
 -- Write a job for the first time. The second part is for a commit that is done again, because
 -- it was not seen to succeed. A job that has ended is never written over.
-INSERT INTO job ({columns})
-VALUES ({places})
+INSERT INTO job ({columns}, log)
+VALUES ({places}, ?)
     ON CONFLICT (job_id) DO UPDATE
-   SET {excluded}
+   SET {excluded}, log = excluded.log
  WHERE job.ended IS NULL;
 
 -- name: update_job
 -- Write what has changed in a job since it was inserted.
-UPDATE job SET {changes} WHERE job_id = ?;
+UPDATE job SET {changes}, log = ? WHERE job_id = ?;
 
 -- name: set_rebuild
 -- Mark one result as to be rebuilt.
@@ -51,6 +51,20 @@ SELECT 1 FROM job WHERE ended = 'superseded' OR ended = 'interrupted' LIMIT 1;
 -- name: job
 -- One job by its id.
 SELECT {columns} FROM job WHERE job_id = ?;
+
+-- name: log
+-- The log of a job that has no file.
+SELECT log FROM job WHERE job_id = ? AND log IS NOT NULL;
+
+-- name: newest_id
+-- The id that sorts last: no job was created later, by the clock.
+SELECT job_id FROM job ORDER BY job_id DESC LIMIT 1;
+
+-- name: ids
+-- The jobs whose ids begin or end with a text, the oldest first.
+SELECT job_id FROM job
+ WHERE substr(job_id, 1, length(:text)) = :text OR substr(job_id, -length(:text)) = :text
+ ORDER BY job_id;
 
 -- name: history
 -- Jobs, the newest first. Only the conditions of the filters that are given are kept (see
@@ -104,7 +118,7 @@ INSERT INTO setting (name, value) VALUES (?, ?)
 -- name: garbage_results
 -- Results that ended before a time and are not the last one of their key, from a place on in the
 -- order of the index.
-SELECT job_id, op, key_digest, build, seq
+SELECT job_id, coalesce(length(log), 0), op, key_digest, build, seq
   FROM job
  WHERE outcome IS NOT NULL
    AND (op, key_digest, build, seq) > (:op, :digest, :build, :seq)
@@ -119,7 +133,7 @@ SELECT job_id, op, key_digest, build, seq
 
 -- name: garbage_without_result
 -- Jobs that left no result and ended before a time, from a place on in the order of the index.
-SELECT job_id, op, key_digest, 0, seq
+SELECT job_id, coalesce(length(log), 0), op, key_digest, 0, seq
   FROM job
  WHERE (ended = 'superseded' OR ended = 'interrupted')
    AND (op, key_digest, seq) > (:op, :digest, :seq)

@@ -64,6 +64,18 @@ class DatabaseReader:
         rows = self._read("job", (job_id,))
         return self._record(rows[0], JobRecord) if rows else None
 
+    def log(self, job_id: str) -> bytes | None:
+        """The log of a job that has written no more than its first lines; None if it has a file,
+        or there is no such job.
+        """
+        rows = self._read("log", (job_id,))
+        return bytes(rows[0][0]) if rows else None
+
+    def ids(self, text: str) -> list[str]:
+        """The ids of jobs that begin or end with a text, the oldest first."""
+        self._catch_up()
+        return [job_id for (job_id,) in self._read("ids", {"text": storable(text)})]
+
     def history(
         self,
         op: str | None = None,

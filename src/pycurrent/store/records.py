@@ -8,12 +8,12 @@ The columns of a job are listed once, as the fields of `JobRecord`: the statemen
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
 from enum import Enum
 from operator import attrgetter
 from types import NoneType
-from typing import Any, NamedTuple, Self, TypeVar, get_args, get_type_hints
+from typing import Any, NamedTuple, Protocol, Self, TypeVar, get_args, get_type_hints
 
 
 class JobEnd(Enum):
@@ -34,6 +34,35 @@ class JobEnd(Enum):
     def has_result(self) -> bool:
         """True if the job left a result, which may be a failure."""
         return self is not JobEnd.SUPERSEDED and self is not JobEnd.INTERRUPTED
+
+
+class HeldLog(Protocol):
+    """The text of a log that has no file. From any thread."""
+
+    def held(self) -> bytes | None:
+        """All of it; None if there is a file, or no log. A file is whole before this is None."""
+
+    def listen(self, told: Callable[[], None]) -> Callable[[], None]:
+        """Have `told()` called, in any thread, when it has changed, until the function is called
+        that is returned. Not told of what another process does.
+        """
+
+
+class HeldText:
+    """The text of a log as a row has it."""
+
+    def __init__(self, text: bytes | None) -> None:
+        self._text = text
+
+    def held(self) -> bytes | None:
+        return self._text
+
+    def listen(self, told: Callable[[], None]) -> Callable[[], None]:
+        return _nothing
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(slots=True)
@@ -67,6 +96,15 @@ class JobRecord:
     """The kind of a failure that is not the work's own."""
     rebuild: bool = False
     """Somebody asked for this result to be made again."""
+    log: HeldLog | None = field(default=None, compare=False, repr=False)
+    """The log of a job that has not ended: its text is written with the rest, and read only by
+    `DatabaseReader.log`.
+    """
+
+    @property
+    def held(self) -> bytes | None:
+        """The text of its log to be written; None if that is in a file."""
+        return None if self.log is None else self.log.held()
 
     @property
     def ok(self) -> bool | None:
@@ -221,7 +259,9 @@ def _without_none(hint: object) -> type:
     return found
 
 
-COLUMNS = Columns([field.name for field in fields(JobRecord)])
-"""All of them."""
-CHANGING = Columns([f.name for f in fields(JobRecord) if f.default is not MISSING])
+_FIELDS = [field for field in fields(JobRecord) if field.name != "log"]
+
+COLUMNS = Columns([field.name for field in _FIELDS])
+"""All of them, but for the log."""
+CHANGING = Columns([field.name for field in _FIELDS if field.default is not MISSING])
 """The columns that are written again as the job goes on."""

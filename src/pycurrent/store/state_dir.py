@@ -1,6 +1,7 @@
 """The state directory of one engine: where everything is that it keeps on disk.
 
-    job/YYYY-MM-DD/HHMMSS-<operation id>-<random>.log    the logs
+    job/YYYY-MM-DD/HHMMSS-<operation id>-<random>.log    the logs that are files
+    job/.begun                                           jobs have been run here
     db/pycurrent.db                                      the database
     git/                                                 clones
     run/<job id>/lock                                    held by what runs the job's commands
@@ -54,6 +55,8 @@ class StateDir:
         """The folder for temporary files of the engine that uses the directory."""
         self.database = path / "db" / "pycurrent.db"
         self._lock = lock
+        self._begun = self.jobs / ".begun"
+        self._is_marked = False
         self._random = int.from_bytes(os.urandom(3), "big")
 
     @classmethod
@@ -147,9 +150,16 @@ class StateDir:
         return [entry for entry in (self.path / "tmp").iterdir() if entry != self.tmp]
 
     @property
-    def has_logs(self) -> bool:
-        """True if there is a log of any job. Looks at no more files than it needs to."""
-        return next(self.jobs.glob("*/*.log"), None) is not None
+    def has_run(self) -> bool:
+        """True if jobs have begun here, whatever the records say."""
+        return self._begun.exists() or next(self.jobs.glob("*/*.log"), None) is not None
+
+    def mark_run(self) -> None:
+        """Keep beside the logs that jobs have begun. Twice costs nothing."""
+        if not self._is_marked:
+            with suppress(OSError):  # the next job tries it again
+                self.sharing.write_file(self._begun, "")
+                self._is_marked = True
 
     def job_path(self, job_id: str) -> Path:
         """The log file of a job. Raises `BadJobId` for an id that leads out of `job/`."""
@@ -163,8 +173,8 @@ class StateDir:
     def new_job_id(self, op_id: str, now: datetime) -> str:
         """An id for a new job of an operation, created at `now`, an aware time.
 
-        Does not repeat itself within 16 million ids. It can meet the id of an earlier process,
-        so make the log with O_EXCL, and ask again if it is there.
+        Does not repeat itself within 16 million ids. It can meet the id of an earlier process, of
+        which `Database.is_new` knows: then ask again.
         """
         self._random = (self._random + _RANDOM_STEP) & _RANDOM_MASK
         op = _UNSAFE.sub("_", op_id[:_LONGEST_OP])
