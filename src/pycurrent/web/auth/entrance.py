@@ -22,7 +22,7 @@ class Entrance:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != "/" or b"=" not in scope["query_string"]:
+        if scope["type"] != "http" or scope["path"] != "/":
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)

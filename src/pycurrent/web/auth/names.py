@@ -85,9 +85,7 @@ def origin_of(url: str) -> str:
     """Scheme, host and port of an address, as one text for all its spellings (RFC 6454). Raises
     `NoHostName`.
     """
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        raise NoHostName(url)
+    scheme, _, rest = url.partition("://")
     scheme = scheme.lower()
     host = SiteName.parse(re.split(r"[/?#]", rest)[0])
     name = f"[{host.name}]" if ":" in host.name else host.name

@@ -74,9 +74,8 @@ class Site:
 def _public_origin(url: str) -> str:
     try:
         parts = urlsplit(url)
-        is_one = parts.scheme in {"http", "https"} and "@" not in parts.netloc
         rest = parts.path.strip("/") or parts.query or parts.fragment
-        if is_one and not rest:
+        if parts.scheme in {"http", "https"} and not rest:
             return origin_of(url)
     except ValueError:
         pass
