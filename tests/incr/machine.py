@@ -9,6 +9,7 @@ from pycurrent.incr import (
     Absent,
     BindDecision,
     BindResult,
+    Budget,
     Const,
     Duplicate,
     ForEach,
@@ -19,6 +20,7 @@ from pycurrent.incr import (
     Node,
     NodeGraph,
     Observer,
+    Parts,
     Scope,
     Source,
     materialize,
@@ -182,10 +184,11 @@ def _fault(error: BaseException) -> Absent:
 
 
 class Machine:
-    """A program that runs."""
+    """A program that runs; with a budget in slices, and then blocks are built in parts."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, budget: Budget | None = None) -> None:
         self.program = program
+        self.budget = budget
         self.graph = Ledger(program.fanout)
         self.world = World(program.inputs, program.definitions)
         self.top = LiveFrame(None, self.world.top.names).within(None)
@@ -196,18 +199,26 @@ class Machine:
             self.graph.add(node)
             self.top.nodes[name] = node
 
-    def run(self, step: Step) -> None:
-        """Take a step, and assert that all is as it should be."""
+    def run(self, step: Step, between: Callable[[], None] = lambda: None) -> None:
+        """Take a step, and assert that all is as it should be; call `between` between slices."""
+        self.begin(step)
+        while not self.graph.stabilise(self.budget):
+            between()
+        self.check()
+
+    def begin(self, step: Step) -> None:
+        """Do what happens before a run."""
         self.world.change(step.changes)
-        for name, outcome in step.changes.items():
-            self.inputs[name].set(self.graph, *_pair(outcome))
+        self.set(step.changes)
         for name in sorted(step.toggled):
             if name in self.observers:
                 self.graph.drop(self.observers.pop(name))
             else:
                 self.observers[name] = self.graph.observe(self.node(Name(name), self.top, None))
-        self.graph.stabilise()
-        self.check()
+
+    def set(self, changes: dict[str, Outcome]) -> None:
+        for name, outcome in changes.items():
+            self.inputs[name].set(self.graph, *_pair(outcome))
 
     def check(self) -> None:
         observers = list(self.observers.values())
@@ -282,7 +293,20 @@ class Machine:
         node.check = call
         return self._added(node, scope)
 
-    def _block(self, block: Block, frame: LiveFrame, scope: Scope) -> Node:
+    def _block(self, block: Block, frame: LiveFrame, scope: Scope) -> Node | Parts[Node]:
+        if self.budget is None:
+            return self._built(block, frame, scope)
+        return self._building(block, frame, scope)
+
+    def _building(self, block: Block, frame: LiveFrame, scope: Scope) -> Parts[Node]:
+        yield
+        for name in block.definitions:
+            # They may all be made before one of them is used.
+            frame.nodes[name] = self._named(name, frame, scope)
+            yield
+        return self._built(block, frame, scope)
+
+    def _built(self, block: Block, frame: LiveFrame, scope: Scope) -> Node:
         node = self.node(block.result, frame, scope)
         if block.raises:
             raise ValueError("block")
@@ -292,7 +316,7 @@ class Machine:
         world = self.world
         call = Call(world, frame, expr.args, lambda values: chosen(expr, values))
 
-        def build(inside: Scope, *values: Value) -> Node:
+        def build(inside: Scope, *values: Value) -> Node | Parts[Node]:
             value, block = call(*values)
             names: dict[str, Any] = {expr.name: Fixed(value), **block.definitions}
 
@@ -309,7 +333,7 @@ class Machine:
     def _for_each(self, expr: EachOf, frame: LiveFrame, scope: Scope | None) -> Node:
         items = Items(self.world, frame, expr)
 
-        def build(item: Item) -> Node:
+        def build(item: Item) -> Node | Parts[Node]:
             key = item.key
             assert isinstance(key, int)
             items.take(key)

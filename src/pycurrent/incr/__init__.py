@@ -22,6 +22,7 @@ from pycurrent.incr.node import (
 )
 from pycurrent.incr.nodes import BindDecision, BindResult, Const, Map1, MapN, Source, combine
 from pycurrent.incr.scope import Scope
+from pycurrent.incr.slices import Budget, Parts, in_one_go
 
 __all__ = [
     "FANOUT",
@@ -31,6 +32,7 @@ __all__ = [
     "Absent",
     "BindDecision",
     "BindResult",
+    "Budget",
     "Const",
     "Cycle",
     "Duplicate",
@@ -46,10 +48,12 @@ __all__ = [
     "Node",
     "NodeGraph",
     "Observer",
+    "Parts",
     "Scope",
     "Source",
     "Unhashable",
     "combine",
+    "in_one_go",
     "materialize",
     "unchanged",
 ]

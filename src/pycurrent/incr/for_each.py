@@ -13,6 +13,7 @@ from pycurrent.incr.graph import NodeGraph
 from pycurrent.incr.node import SCALARS, Node, materialize
 from pycurrent.incr.nodes import Source
 from pycurrent.incr.scope import Scope
+from pycurrent.incr.slices import Parts, in_one_go
 
 
 class Item(Source):
@@ -65,9 +66,9 @@ class ForEach(Node):
     """Follows a list: an item that stays keeps its part of the graph, untouched.
 
     Items are identified by `key` (by themselves, if None). `build(item)` makes the part for a new
-    one in `item.scope` and returns its outcome; an exception is the outcome of that item. The
-    outcomes, in the order of the list and named by the keys, are in `results`, the only user of
-    this node. Equal items share one part.
+    one in `item.scope` and returns its outcome, or parts that do; an exception is the outcome of
+    that item. The outcomes, in the order of the list and named by the keys, are in `results`, the
+    only user of this node. Equal items share one part.
 
     A change costs time for the items between the first and the last that differ, and a comparison
     of the rest.
@@ -78,7 +79,7 @@ class ForEach(Node):
     def __init__(
         self,
         source: Node,
-        build: Callable[[Item], Node],
+        build: Callable[[Item], Node | Parts[Node]],
         *,
         key: Callable[[Any], Hashable] | None = None,
         collect: bool,
@@ -100,33 +101,34 @@ class ForEach(Node):
     def scopes(self) -> Iterable[Scope]:
         return (item.scope for item in self.items.values())
 
-    def recompute(self, graph: NodeGraph) -> bool:
+    def recompute(self, graph: NodeGraph) -> Parts[bool]:
         absent = self.source.absent
         if absent is None:
             try:
-                self._follow(graph, self.unpack(materialize(self.source.value)))
+                yield from self._follow(graph, self.unpack(materialize(self.source.value)))
             except BaseException as error:
+                if not graph.running:
+                    raise  # closed while it was paused
                 absent = graph.fault(error)
                 if absent == self.absent:
                     absent = self.absent
-            finally:
-                graph.discard_unused()
         if absent is not None:
-            self._clear(graph)
+            yield from self._clear(graph)
         return self.publish(bool(self.order), absent)
 
-    def _clear(self, graph: NodeGraph) -> None:
-        for item in self.items.values():
-            item.scope.close()
-        self.items = {}
+    def _clear(self, graph: NodeGraph) -> Parts[None]:
+        gone = list(self.items.values())
+        for item in gone:
+            item.count = 0
         self.keys = self.order = []
         self.results.fill(graph, [])
+        yield from self._leave(graph, [item.key for item in gone])
 
     def unpack(self, value: Any) -> list[Any]:
         """The items of the value; raises if it is not a list."""
         return list(value)
 
-    def _follow(self, graph: NodeGraph, new: list[Any]) -> None:
+    def _follow(self, graph: NodeGraph, new: list[Any]) -> Parts[None]:
         old, old_keys = self.order, self.keys
         start, end = _same_ends(old, new)
         gone = old_keys[start : len(old) - end]
@@ -134,44 +136,59 @@ class ForEach(Node):
         keys = self._keys(graph, middle)
         if not gone and not keys:
             return
-        items = self._take_all(graph, gone, zip(keys, middle, strict=True))
-        self.results.splice(
-            graph,
-            start,
-            start + len(gone),
-            [item.output for item in items],
-            [item.key for item in items],
-        )
+        yield from self._take_all(graph, start, gone, list(zip(keys, middle, strict=True)))
         self.order = new
         if self.key is None:
             self.keys = new
         else:
             self.keys = [*old_keys[:start], *keys, *old_keys[len(old) - end :]]
-        self._leave(gone)
+        yield from self._leave(graph, gone)
 
     def _take_all(
-        self, graph: NodeGraph, gone: list[Hashable], wanted: Iterable[tuple[Hashable, Any]]
-    ) -> list[Item]:
-        """Make the new items, and drop the old ones; on an exception, change nothing."""
+        self,
+        graph: NodeGraph,
+        start: int,
+        gone: list[Hashable],
+        wanted: list[tuple[Hashable, Any]],
+    ) -> Parts[None]:
+        """Put the wanted items in the place of the old ones from `start` on; on an exception,
+        change nothing.
+        """
         taken: list[Item] = []
         changed: dict[Item, Any] = {}
         for key in gone:
             self.items[key].count -= 1
         try:
             for key, value in wanted:
-                item = self._take(graph, key, value, changed)
+                item = self._find(key, value, changed)
+                if item is None:
+                    item = self.items[key] = Item(self, key, value)
+                    graph.add(item, item.scope)
+                    parts = self._build(graph, item)
+                    if parts is not None:
+                        yield from self._build_rest(graph, item, parts)
                 item.count += 1
                 taken.append(item)
+                graph.left -= 1
+                if graph.left <= 0:
+                    yield
+            stop = start + len(gone)
+            outputs, names = [item.output for item in taken], [item.key for item in taken]
+            yield from self.results.splicing(graph, start, stop, outputs, names)
         except BaseException:
             for item in taken:
                 item.count -= 1
             for key in gone:
                 self.items[key].count += 1
-            self._leave([key for key, item in self.items.items() if not item.count])
+            in_one_go(
+                self._leave(graph, [key for key, item in self.items.items() if not item.count])
+            )
             raise
         for item, value in changed.items():
             item.replace(graph, value)
-        return taken
+            graph.left -= 1
+            if graph.left <= 0:
+                yield
 
     def _keys(self, graph: NodeGraph, items: list[Any]) -> list[Hashable]:
         if self.key is None:
@@ -182,22 +199,33 @@ class ForEach(Node):
                 graph.inspect(key, self.key)
         return keys
 
-    def _leave(self, keys: list[Hashable]) -> None:
+    def _leave(self, graph: NodeGraph, keys: list[Hashable]) -> Parts[None]:
         """Forget the items of these keys, unless they are still in use."""
-        for key in keys:
-            item = self.items.get(key)
-            if item is not None and not item.count:
-                item.scope.close()
-                del self.items[key]
+        left = iter(keys)
+        try:
+            for key in left:
+                self._forget(key)
+                graph.left -= 1
+                if graph.left <= 0:
+                    yield
+        finally:
+            for key in left:
+                self._forget(key)
 
-    def _take(self, graph: NodeGraph, key: Hashable, value: Any, changed: dict[Item, Any]) -> Item:
-        """The item of a key, new if necessary; adds its new value to `changed`."""
+    def _forget(self, key: Hashable) -> None:
+        item = self.items.get(key)
+        if item is not None and not item.count:
+            item.scope.close()
+            del self.items[key]
+
+    def _find(self, key: Hashable, value: Any, changed: dict[Item, Any]) -> Item | None:
+        """The item of a key, if there is one; adds its new value to `changed`."""
         try:
             item = self.items.get(key)
         except TypeError as error:
             raise Unhashable(key, is_item=self.key is None) from error
         if item is None:
-            return self._make(graph, key, value)
+            return None
         old = changed.get(item, item.item)
         if _differs(old, value):
             if item.count:
@@ -205,12 +233,26 @@ class ForEach(Node):
             changed[item] = value
         return item
 
-    def _make(self, graph: NodeGraph, key: Hashable, value: Any) -> Item:
-        item = self.items[key] = Item(self, key, value)
-        graph.add(item, item.scope)
+    def _build(self, graph: NodeGraph, item: Item) -> Parts[Node] | None:
+        """Make the part of a new item. Returns what is left to do."""
         try:
-            item.output = self.build(item)
+            built = self.build(item)
         except BaseException as error:
-            item.output = Source(None, graph.fault(error))
-            graph.add(item.output, item.scope)
-        return item
+            self._fail(graph, item, error)
+            return None
+        if not isinstance(built, Node):
+            return built
+        item.output = built
+        return None
+
+    def _build_rest(self, graph: NodeGraph, item: Item, parts: Parts[Node]) -> Parts[None]:
+        try:
+            item.output = yield from parts
+        except BaseException as error:
+            if not graph.running:
+                raise  # closed while it was paused
+            self._fail(graph, item, error)
+
+    def _fail(self, graph: NodeGraph, item: Item, error: BaseException) -> None:
+        item.output = Source(None, graph.fault(error))
+        graph.add(item.output, item.scope)

@@ -16,6 +16,7 @@ from pycurrent.incr.errors import Cycle
 from pycurrent.incr.graph import NodeGraph
 from pycurrent.incr.node import Absent, DynamicNode, LazyList, Node, materialize
 from pycurrent.incr.nodes import combine
+from pycurrent.incr.slices import Parts, in_one_go
 
 
 class Gather(DynamicNode):
@@ -133,11 +134,17 @@ class GatherTree(DynamicNode):
 
     def fill(self, graph: NodeGraph, members: list[Node], names: list[Any] | None = None) -> None:
         """Replace all members."""
-        level = self._level(graph, members, 0, names)
+        in_one_go(self.filling(graph, members, names))
+
+    def filling(
+        self, graph: NodeGraph, members: list[Node], names: list[Any] | None = None
+    ) -> Parts[None]:
+        """Replace all members, at the end."""
+        level = yield from self._level(graph, members, 0, names)
         depth = 0
         while len(level) > 1:
             depth += 1
-            level = self._level(graph, level, depth)
+            level = yield from self._level(graph, level, depth)
         self._replace_root(graph, level[0] if level else None)
 
     def splice(
@@ -153,12 +160,23 @@ class GatherTree(DynamicNode):
 
         Raises `Cycle`, and changes nothing, if one of them needs the tree.
         """
+        in_one_go(self.splicing(graph, start, stop, members, names))
+
+    def splicing(
+        self,
+        graph: NodeGraph,
+        start: int,
+        stop: int,
+        members: list[Node],
+        names: list[Any],
+    ) -> Parts[None]:
+        """As `splice` does, in parts if there are many; closed between two, it changes nothing."""
         size = 0 if self.root is None else self.root.size
         if (stop - start + len(members)) * 8 > size:
             all_members, all_names = self.members(), self.names()
             all_members[start:stop] = members
             all_names[start:stop] = names
-            self.fill(graph, all_members, all_names)
+            yield from self.filling(graph, all_members, all_names)
             return
         # New ones first, so that nodes in both are needed all the time.
         if members:
@@ -167,7 +185,7 @@ class GatherTree(DynamicNode):
 
     def _level(
         self, graph: NodeGraph, below: Sequence[Node], depth: int, names: list[Any] | None = None
-    ) -> list[Gather]:
+    ) -> Parts[list[Gather]]:
         fanout = graph.fanout
         level: list[Gather] = []
         for start in range(0, len(below), fanout):
@@ -176,6 +194,9 @@ class GatherTree(DynamicNode):
             node = self.kind(children, depth, self.collect, names and names[chunk])
             graph.add(node)
             level.append(node)
+            graph.left -= 1
+            if graph.left <= 0:
+                yield
         return level
 
     def _replace_root(self, graph: NodeGraph, root: Gather | None) -> None:

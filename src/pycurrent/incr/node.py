@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterable
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pycurrent.incr.slices import Parts
+
 
 class LazyList:
     """An immutable snapshot of a list, as nested chunks, all of the same depth.
@@ -130,8 +132,12 @@ class Node:
         """The nodes that this one reads now; none twice."""
         return ()
 
-    def recompute(self, graph: NodeGraph) -> bool:
-        """Bring the value up to date; all inputs are. True if it has changed."""
+    def recompute(self, graph: NodeGraph) -> bool | Parts[bool]:
+        """Bring the value up to date; all inputs are. True if it has changed.
+
+        A node that makes or drops others returns parts that do it. Nothing else is computed before
+        their end; then the nodes that were made and are not used are dropped, after a failure, too.
+        """
         raise NotImplementedError
 
     def release(self, graph: NodeGraph) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from pycurrent.incr.graph import NodeGraph
 from pycurrent.incr.node import SCALARS, UNSET, Absent, DynamicNode, Eq, LazyList, Node, materialize
 from pycurrent.incr.scope import Scope
+from pycurrent.incr.slices import Parts
 
 
 def combine(sources: Iterable[Node]) -> Absent | None:
@@ -35,7 +37,8 @@ class Const(Node):
 
 
 class Source(Node):
-    """A value that is set from outside. Call `set` before the run that should show it.
+    """A value that is set from outside. Call `set` before the run that should show it. While a run
+    is paused it changes nothing before the next one.
 
     It may be used again after its last user has left.
     """
@@ -47,6 +50,9 @@ class Source(Node):
         self._next = (value, absent)
 
     def set(self, graph: NodeGraph, value: Any, absent: Absent | None = None) -> None:
+        if graph.holds_back:
+            graph.before_next_run(partial(self.set, graph, value, absent))
+            return
         self._next = (value, absent)
         graph.push(self)
 
@@ -146,13 +152,13 @@ class BindDecision(Node):
     """The decision of a bind: builds a new inside whenever its inputs change.
 
     `build(scope, *values)` makes the nodes of the inside in the scope and returns the one to
-    follow. If it raises, that is the outcome of the bind. The nodes of the last inside are needed
-    until the next one is built, so nodes in both stay.
+    follow, or parts that do. If it raises, that is the outcome of the bind. The nodes of the last
+    inside are needed until the next one is built, so nodes in both stay.
     """
 
     __slots__ = ("build", "result", "scope", "sources")
 
-    def __init__(self, build: Callable[..., Node], sources: Sequence[Node]) -> None:
+    def __init__(self, build: Callable[..., Node | Parts[Node]], sources: Sequence[Node]) -> None:
         super().__init__()
         self.build = build
         self.sources = sources
@@ -165,13 +171,15 @@ class BindDecision(Node):
     def scopes(self) -> Iterable[Scope]:
         return () if self.scope is None else (self.scope,)
 
-    def recompute(self, graph: NodeGraph) -> bool:
+    def recompute(self, graph: NodeGraph) -> Parts[bool]:
         assert self.result is not None
         absent = combine(self.sources)
         if absent is None:
             try:
-                self._build(graph, self.result)
+                yield from self._build(graph, self.result)
             except BaseException as error:
+                if not graph.running:
+                    raise  # closed while it was paused
                 absent = graph.fault(error)
                 if self.absent == absent:
                     absent = self.absent
@@ -185,15 +193,13 @@ class BindDecision(Node):
             self.scope.close()
         self.scope = scope
 
-    def _build(self, graph: NodeGraph, result: BindResult) -> None:
+    def _build(self, graph: NodeGraph, result: BindResult) -> Parts[None]:
         """Build and follow a new inside; on an exception the old one stays as it is."""
         scope = Scope(self)
-        try:
-            inner = self.build(scope, *[materialize(source.value) for source in self.sources])
-            result.follow(graph, inner)
-            self._enter(scope)
-        finally:
-            graph.discard_unused()
+        built = self.build(scope, *[materialize(source.value) for source in self.sources])
+        inner = built if isinstance(built, Node) else (yield from built)
+        result.follow(graph, inner)
+        self._enter(scope)
 
 
 class BindResult(DynamicNode):

@@ -53,6 +53,35 @@ class Stage(Node):
         return Status(self.state, failure, metadata.update, metadata.job_id)
 
 
+class Held:
+    """The outputs that sources had before they were changed in the middle of a step: until its end
+    their components read these, as no function may see inputs of different steps.
+    """
+
+    def __init__(self) -> None:
+        self._outputs: dict[object, Any] = {}
+        self._is_on = False
+
+    def begin(self) -> None:
+        """A step has paused. Twice is fine."""
+        self._is_on = True
+
+    def end(self) -> None:
+        """No step is unfinished. Twice is fine."""
+        self._is_on = False
+        if self._outputs:
+            self._outputs = {}
+
+    def changes(self, source: object, output: Any) -> None:
+        """A source is about to give another output than this one. From any thread."""
+        if self._is_on:
+            self._outputs.setdefault(source, output)
+
+    def read(self, source: object, output: Any) -> Any:
+        """The output of a source in this step, which now has this one."""
+        return self._outputs.get(source, output) if self._outputs else output
+
+
 class StageRuntime(Runtime):
     """The runtime of what one stage subscribes to."""
 
@@ -64,6 +93,10 @@ class StageRuntime(Runtime):
 
     def service(self, kind: Callable[[Any], T]) -> T:
         return self._account.services.service(kind)
+
+    @property
+    def held(self) -> Held:
+        return self._account.held
 
     @property
     def stage(self) -> StageRef:
@@ -89,6 +122,7 @@ class Account:
         """Have a node computed in the next step, because its source outside has changed."""
         self.links = 0
         """Counts: it changes whenever terms get or lose nodes, and nodes get other inputs."""
+        self.held = Held()
         self.examples = Examples()
         self.paths = Paths(lambda: (stage.term for stage in stages()), alive)
         self._alive = alive

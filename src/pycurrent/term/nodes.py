@@ -14,6 +14,7 @@ from pycurrent.incr import (
     Item,
     Node,
     NodeGraph,
+    Parts,
     combine,
     materialize,
 )
@@ -159,7 +160,11 @@ class DecisionNode(BindDecision, Stage):
     term: Term
 
     def __init__(
-        self, account: Account, term: Term, build: Callable[..., Node], sources: list[Node]
+        self,
+        account: Account,
+        term: Term,
+        build: Callable[..., Node | Parts[Node]],
+        sources: list[Node],
     ) -> None:
         super().__init__(build, sources)
         self.account = account
@@ -171,8 +176,8 @@ class DecisionNode(BindDecision, Stage):
         assert isinstance(self.term.shape, BindShape)
         return self.term.shape.name or ""
 
-    def recompute(self, graph: NodeGraph) -> bool:
-        changed = super().recompute(graph)
+    def recompute(self, graph: NodeGraph) -> Parts[bool]:
+        changed = yield from super().recompute(graph)
         blocked = combine(self.sources) is not None
         state = State.BLOCKED if blocked else state_of(self.absent)
         if state is not self.state:
@@ -194,7 +199,7 @@ class ListNode(ForEach):
         account: Account,
         term: Term,
         source: Node,
-        build: Callable[[Item], Node],
+        build: Callable[[Item], Node | Parts[Node]],
         *,
         key: Callable[[Any], Hashable] | None,
         collect: bool,
@@ -208,9 +213,9 @@ class ListNode(ForEach):
         check_list(value, "list_map")
         return super().unpack(value)
 
-    def recompute(self, graph: NodeGraph) -> bool:
+    def recompute(self, graph: NodeGraph) -> Parts[bool]:
         keys = self.keys
-        changed = super().recompute(graph)
+        changed = yield from super().recompute(graph)
         if self.keys is not keys:
             self.account.links += 1
         if self.order:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from functools import partial
+from itertools import repeat
 from typing import Any, assert_never
 
 from pycurrent.incr import (
     GAP,
     BindDecision,
     BindResult,
+    Budget,
     Const,
     DynamicNode,
     Gather,
@@ -19,7 +21,9 @@ from pycurrent.incr import (
     MapN,
     Node,
     NodeGraph,
+    Parts,
     Scope,
+    in_one_go,
     materialize,
 )
 from pycurrent.term.account import Account, Stage
@@ -67,6 +71,9 @@ from pycurrent.term.shape import (
 )
 from pycurrent.term.state import Stats
 from pycurrent.term.together import NamingGather
+
+_AT_ONCE = 32
+"""The number of terms that are made into nodes in one part: that takes some 0.3 ms."""
 
 
 class TermGraph(NodeGraph):
@@ -138,6 +145,18 @@ class TermGraph(NodeGraph):
 
     def expand(self, term: Term, scope: Scope | None = None) -> Node:
         """The node of a term; new ones, of its inputs too, are made in the scope."""
+        made = self.expanding(term, scope)
+        return made if isinstance(made, Node) else in_one_go(made)
+
+    def expand_in_slices(self, term: Term, budget: Budget) -> Parts[Node]:
+        """As `expand` does, before anything is computed; pauses where the budget is used up."""
+        made = self.expanding(term)
+        return made if isinstance(made, Node) else (yield from self.make_in_slices(made, budget))
+
+    def expanding(self, term: Term, scope: Scope | None = None) -> Node | Parts[Node]:
+        """As `expand` does; of a large term it makes only the first nodes at once, and returns
+        parts that make the rest.
+        """
         nodes = self.nodes
         found = nodes.get(term)
         if found is not None:
@@ -146,7 +165,28 @@ class TermGraph(NodeGraph):
         # None stands for the last of those that wait until their inputs are made.
         stack: list[Term | None] = [term]
         waiting: list[Term] = []
-        while stack:
+        if self._expand_some(stack, waiting, scope):
+            return nodes[term]
+        return self._expand_rest(term, stack, waiting, scope)
+
+    def _expand_rest(
+        self, term: Term, stack: list[Term | None], waiting: list[Term], scope: Scope | None
+    ) -> Parts[Node]:
+        while True:
+            self.left -= _AT_ONCE
+            if self.left <= 0:
+                yield
+            if self._expand_some(stack, waiting, scope):
+                return self.nodes[term]
+
+    def _expand_some(
+        self, stack: list[Term | None], waiting: list[Term], scope: Scope | None
+    ) -> bool:
+        """Make some of the nodes that are missing; True if none is any more."""
+        nodes = self.nodes
+        for _ in repeat(None, _AT_ONCE):
+            if not stack:
+                return True
             next_term = stack.pop()
             if next_term is None:
                 next_term = waiting.pop()
@@ -166,7 +206,7 @@ class TermGraph(NodeGraph):
                     continue
             node = nodes[next_term] = self._make(next_term, scope)
             node.owner = next_term
-        return nodes[term]
+        return not stack
 
     def released(self, node: Node) -> None:
         term: Any = node.owner
@@ -233,8 +273,8 @@ class TermGraph(NodeGraph):
         return node
 
     def _bind(self, term: Term, shape: BindShape, scope: Scope | None) -> Node:
-        def build_inside(inside: Scope, *values: Any) -> Node:
-            return self.expand(build(shape.fn, term, *values), inside)
+        def build_inside(inside: Scope, *values: Any) -> Node | Parts[Node]:
+            return self.expanding(build(shape.fn, term, *values), inside)
 
         sources = [self.nodes[source] for source in shape.sources]
         decision: BindDecision
@@ -276,19 +316,34 @@ class TermGraph(NodeGraph):
         self.add(result, scope)
         return result
 
-    def _build_item(self, parent: Term, item: Item) -> Node:
+    def _build_item(self, parent: Term, item: Item) -> Node | Parts[Node]:
         """Build the part of one item of a list or an option."""
         term: Current[Any] = Current(ItemOf(parent, item), parent.context)
         self.nodes[term] = item
         item.owner = term
+        built: Node | Parts[Node] | None = None
+        try:
+            built = self.expanding(build_for_item(parent, term), item.scope)
+        finally:
+            if built is None or isinstance(built, Node):
+                self._forget_unused(item, built)
+        return built if isinstance(built, Node) else self._build_rest(item, built)
+
+    def _build_rest(self, item: Item, parts: Parts[Node]) -> Parts[Node]:
         node: Node | None = None
         try:
-            node = self.expand(build_for_item(parent, term), item.scope)
+            node = yield from parts
         finally:
-            if item.users is None and node is not item:
-                # Its function raised or does not use it, so nobody will release it.
-                del self.nodes[term]
+            self._forget_unused(item, node)
         return node
+
+    def _forget_unused(self, item: Item, node: Node | None) -> None:
+        """Forget the term of an item whose function has raised or does not use it: nobody will
+        release it.
+        """
+        if item.users is None and node is not item:
+            term: Any = item.owner
+            del self.nodes[term]
 
 
 def _constant(output: Output[Any]) -> Const:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pycurrent.errors import UsageError
 from pycurrent.incr import unchanged
+from pycurrent.term.account import Held, StageRuntime
 from pycurrent.term.component import component
 from pycurrent.term.current import Current
 from pycurrent.term.given import Remedy, Stand, check_function, check_text, check_value
@@ -33,7 +34,7 @@ class Var(Stand, Generic[T]):
         self.name = name
         self._output: Output[T] = _output(value, f"Var {name!r}")
         self._lock = threading.Lock()
-        self._listeners: dict[object, Callable[[], None]] = {}
+        self._listeners: dict[_VarSubscription[T], Callable[[], None]] = {}
 
     @property
     def identity(self) -> str:
@@ -74,16 +75,18 @@ class Var(Stand, Generic[T]):
             new = fn(self._output)
             if _same(self._output, new):
                 return
-            self._output = new
             listeners = list(self._listeners.values())
+            for subscription in self._listeners:
+                subscription.held.changes(self, self._output)
+            self._output = new
         for changed in listeners:
             changed()
 
-    def _listen(self, key: object, changed: Callable[[], None]) -> None:
+    def _listen(self, key: _VarSubscription[T], changed: Callable[[], None]) -> None:
         with self._lock:
             self._listeners[key] = changed
 
-    def _forget(self, key: object) -> None:
+    def _forget(self, key: _VarSubscription[T]) -> None:
         with self._lock:
             self._listeners.pop(key, None)
 
@@ -108,16 +111,18 @@ class _Source(Primitive[T]):
         self._var = var
 
     def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T]:
-        return _VarSubscription(self._var, changed)
+        held = runtime.held if isinstance(runtime, StageRuntime) else Held()
+        return _VarSubscription(self._var, held, changed)
 
 
 class _VarSubscription(Subscription[T]):
-    def __init__(self, var: Var[T], changed: Callable[[], None]) -> None:
+    def __init__(self, var: Var[T], held: Held, changed: Callable[[], None]) -> None:
         self._var = var
+        self.held = held
         var._listen(self, changed)
 
     def read(self) -> tuple[Output[T], Metadata | None]:
-        return self._var.output, None
+        return self.held.read(self._var, self._var.output), None
 
     def close(self) -> None:
         self._var._forget(self)
