@@ -111,7 +111,7 @@ async def test_all_who_ask_while_it_is_drawn_get_one_drawing(tmp_path: Path) -> 
         feed = PipelineFeed(engine, EventHub("test"), seconds=0)
         asked = [asyncio.ensure_future(feed.snapshot()) for _ in range(3)]
         await asyncio.sleep(0)
-        with engine.steps_held():
+        async with engine.steps_held():
             steps = engine.steps
             keys.set(["a", "b"])
             first, *others = await asyncio.gather(*asked)

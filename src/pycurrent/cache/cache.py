@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
+from functools import partial
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pycurrent.cache.acts import Acts, Instances
@@ -309,7 +310,7 @@ class Cache:
         """A job that was set off waits no longer: its work may begin, or it was told to end."""
         job = run.job
         if job.stopped is not None and job.holds_nothing:
-            self._end(instance, run, end_unbegun(job))
+            self.engine.when_step_is_done(partial(self._end, instance, run, end_unbegun(job)))
             return
         if self._is_closing:
             instance.abandon(run, Abandoned.STOPPING)
@@ -345,7 +346,9 @@ class Cache:
             # Within the job, so that a value that can't be stored is seen in its log.
             return op_type.taken(outcome)
 
-        self._end(instance, run, await run_job(job, work, self._explain))
+        outcome = await run_job(job, work, self._explain)
+        await self.engine.between_steps()
+        self._end(instance, run, outcome)
 
     def _end(self, instance: Instance, run: Run, outcome: Ok[tuple[Any, str]] | Failed) -> None:
         """A job has ended: record how, and say so."""

@@ -96,6 +96,7 @@ class LiveScreen:
         self._live.start()
         while True:
             self._news.clear()
+            await self._view.between_steps()
             self._live.refresh()
             await asyncio.sleep(SHORTEST)
             with suppress(TimeoutError):

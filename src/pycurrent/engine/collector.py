@@ -30,8 +30,9 @@ def paused_collector(*, stays: bool = False) -> Iterator[None]:
         yield
     finally:
         # Frozen things and back: among the old ones, without a look at each. Where somebody has
-        # frozen others, these would be thawed with them.
-        if stays and not gc.get_freeze_count():
+        # frozen others, these would be thawed with them; counting them takes time for each, so that
+        # is not done in a process of ours, where no full collection comes by itself.
+        if stays and gc.get_threshold()[2] != _NEVER and not gc.get_freeze_count():
             gc.freeze()
             gc.unfreeze()
         gc.enable()

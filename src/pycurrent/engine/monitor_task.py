@@ -100,6 +100,7 @@ class MonitorTask(Generic[T]):
                 if self._released.done():
                     _log.warning("%r: the end of the watch failed: %s", self._monitor, failure)
                     return
+                await self._engine.between_steps()
                 self._stale.clear()
                 self._show(failure)
                 self._may_be_cancelled = True
@@ -116,6 +117,7 @@ class MonitorTask(Generic[T]):
         while not self._released.done():
             self._stale.clear()
             output = await self._read()
+            await self._engine.between_steps()
             if self._released.done() or output is None:
                 return
             self._show(output)

@@ -2,8 +2,7 @@
 
 It evaluates the pipeline once at the start, and then takes a *step* after each change: inputs
 that changed are computed, and what depends on them. Requests for a step that come together
-make one step. A step is synchronous and runs on the event loop's thread, so two never run at
-once. Around each step
+make one step. A step runs on the event loop's thread, and two never run at once. Around each step
 
 1. results that jobs have brought are committed to the database, before the pipeline sees them:
    if that fails the step is not taken, but asked for again once it succeeds (see `Commits`);
@@ -15,13 +14,30 @@ once. Around each step
 
 So whatever moment the process is killed at, nothing that a user of the pipeline has seen is
 lost, and no job has run without a record.
+
+Most steps are over at once. One that takes longer than `SLICE` goes on in the next turn of the
+loop, and so on, so that the rest of the process has its turns. While it is *unfinished*
+
+- `output`, `stats` and `jobs` are those of the last step; `graph` first finishes the step, and who
+  reads the nodes awaits `between_steps`;
+- requests are for the step after it, and no source that a component follows gives another value:
+  jobs await `between_steps` before they bring their results, monitors before they show what they
+  have read, and for a `Var` that is set the old output is `held`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from time import perf_counter
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -34,7 +50,7 @@ from pycurrent.engine.quiescence import BusyToken
 from pycurrent.engine.services import EngineServices
 from pycurrent.engine.step import JobHandle, JobUser, Listeners, Step, UsedJobs
 from pycurrent.errors import PycurrentError
-from pycurrent.incr import Node
+from pycurrent.incr import Budget, Node, Observer
 from pycurrent.term import (
     Active,
     Activity,
@@ -50,6 +66,9 @@ from pycurrent.term import (
 )
 
 T = TypeVar("T")
+
+SLICE = 0.01
+"""Seconds that a step takes before the loop gets a turn, and others theirs."""
 
 
 class OpenEngine(OpenResources):
@@ -92,12 +111,21 @@ class OpenEngine(OpenResources):
         self._holds = 0
         self._step_held = False
         self._step_due = True  # the first one, which `begin` takes
+        self.budget = Budget(SLICE)
+        """The time that a step may take before the loop gets a turn."""
+        self._unfinished: Generator[None, None, None] | None = None
+        """The rest of the step that is being taken."""
+        self._next_slice: asyncio.Handle | None = None
+        self._in_slice = False
+        self._after_this_step: list[Callable[[], None]] = []
+        self._last_stats: Stats | None = None
+        """Those of the last step, while another one is unfinished, and after the end."""
+        self._observer: Observer | None = None
         self._output: Output[Any] = Active(Activity.READY)
         self.live = TermGraph(self, self._requested)
         """The nodes of the terms that are needed."""
         with paused_collector(stays=True):
             self.pipeline, more = build_pipeline(pipeline)
-            self._observer = self.live.observe(self.live.expand(self.pipeline))
         self.unused = [*unused, *more]
         """The names of terms that the pipeline has built and does not use: they never run."""
         self.commits.on_resumed(self.request_step)
@@ -105,7 +133,7 @@ class OpenEngine(OpenResources):
     # Life
 
     def begin(self) -> None:
-        """Take the first step. Called once."""
+        """Begin the first step. Called once; `between_steps` waits for its end."""
         if (message := told(self.unused)) is not None:
             brief = "part of the pipeline is built and not used"
             self.problems.report("unused", Problem(brief, message, Effect.TOLD))
@@ -118,8 +146,27 @@ class OpenEngine(OpenResources):
         """
         if self._is_closed:
             return
+        self._give_up_step()
+        self._last_stats = self.stats
         self._is_closed = True
-        self.live.drop(self._observer)
+        try:
+            await self._drop_all()
+        finally:
+            await self._aclose()
+
+    async def _drop_all(self) -> None:
+        """Need the pipeline no longer."""
+        if self._observer is None:
+            return
+        dropping = self.live.drop_in_slices(self._observer, self.budget)
+        try:
+            for _ in dropping:
+                await asyncio.sleep(0)
+        finally:
+            for _ in dropping:
+                """It was cancelled: the rest in one go."""
+
+    async def _aclose(self) -> None:
         try:
             await self._services.aclose()
         finally:
@@ -144,11 +191,13 @@ class OpenEngine(OpenResources):
     @property
     def stats(self) -> Stats:
         """How many stages are in each state. O(1)."""
-        return self.live.stats
+        return self._last_stats or self.live.stats
 
     @property
     def jobs(self) -> Mapping[str, JobHandle]:
-        """The jobs that the pipeline uses now, by id: running ones and finished ones."""
+        """The jobs that the pipeline uses, as of the last step, by id: running ones and finished
+        ones.
+        """
         return self._jobs
 
     @property
@@ -156,8 +205,38 @@ class OpenEngine(OpenResources):
         """How many steps were taken."""
         return self._steps
 
+    async def between_steps(self) -> None:
+        """Wait until no step is unfinished. What follows, up to the next `await`, sees the nodes of
+        a whole step; and a source that it changes gives another value from the next step on.
+        """
+        while self._unfinished is not None:
+            await self.quiescence.notified()
+
+    @property
+    def is_in_step(self) -> bool:
+        """True while a step is unfinished."""
+        return self._unfinished is not None
+
+    def when_step_is_done(self, act: Callable[[], None]) -> None:
+        """Call `act()`: at once, or else when the step that is unfinished is done."""
+        if self._unfinished is None or self._in_slice:
+            act()
+        else:
+            self._after_this_step.append(act)
+
+    def finish_step(self) -> None:
+        """Finish a step that is unfinished, in one go, so that the nodes are those of a whole one.
+        Does nothing in the middle of a slice. Where something can wait, `between_steps` is better.
+        """
+        while self._unfinished is not None and not self._in_slice:
+            self._do_slice()
+
     def graph(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> Graph:
-        """The diagram as data. `unfold` maps the keys of folds to the values that are open."""
+        """The diagram as data. `unfold` maps the keys of folds to the values that are open.
+
+        A step that is unfinished is finished first: await `between_steps` if that may take long.
+        """
+        self.finish_step()
         return graph_of(self.pipeline, self.live, unfold=unfold)
 
     def dot(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> str:
@@ -173,6 +252,7 @@ class OpenEngine(OpenResources):
         will be tried again after a failure, don't count; the release of confirmation does.
         """
         due = self._step_due or (self._woken and self.commits.working)
+        due = due or self._unfinished is not None
         return not (due or self.quiescence.is_pending)
 
     @property
@@ -273,13 +353,16 @@ class OpenEngine(OpenResources):
         """Have a step taken soon, or once records can be written. From the loop's thread only."""
         if not (self._step_due or self._is_closed) and self.commits.working:
             self._step_due = True
-            self.loop.call_soon(self._step)
+            if self._unfinished is None:
+                self.loop.call_soon(self._step)
 
-    @contextmanager
-    def steps_held(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def steps_held(self) -> AsyncIterator[None]:
         """Have no step taken in the block, which takes so long that it lets other things happen:
-        what it reads of the pipeline is of one step. A step that is due is taken after it.
+        what it reads of the pipeline is of one step. It begins once no step is unfinished; one that
+        is due is taken after it.
         """
+        await self.between_steps()
         self._holds += 1
         try:
             yield
@@ -306,34 +389,101 @@ class OpenEngine(OpenResources):
             self._step_held = True
             return
         self._step_due = False
-        if self._is_closed or self._crash.done():
+        if not (self._is_closed or self._crash.done()):
+            self._unfinished = self._take_step()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Go on with the step for one slice, and then in the next turn of the loop."""
+        self._do_slice()
+        if self._unfinished is not None:
+            self._next_slice = self.loop.call_soon(self._go_on)
+
+    def _do_slice(self) -> None:
+        step, is_first_slice = self._unfinished, self._next_slice is None
+        if step is None or self._crash.done():
+            self._give_up_step()
             return
+        self._in_slice = self._jobs.is_changing = True
         try:
-            with paused_collector(stays=not self._steps):
-                self._take_step()
+            # What the first step makes stays, and so does most of what takes long to make.
+            with paused_collector(stays=not self._steps or not is_first_slice):
+                next(step)
+            self.live.account.held.begin()
+        except StopIteration:
+            self._end_step()
         except BaseException as error:
             # It is broken off half-way, so there must not be another one.
             self.crash(error)
+            self._give_up_step()
             if isinstance(error, KeyboardInterrupt):
                 raise
+        finally:
+            self._in_slice = self._jobs.is_changing = False
 
-    def _take_step(self) -> None:
+    def _end_step(self) -> None:
+        self._unfinished = None
+        if self._next_slice is not None:
+            self._next_slice.cancel()
+            self._next_slice = None
+        self.live.account.held.end()
+        if self._after_this_step:
+            acts, self._after_this_step = self._after_this_step, []
+            for act in acts:
+                act()
+        if self._step_due:
+            self.loop.call_soon(self._step)
+
+    def _give_up_step(self) -> None:
+        """Leave a step unfinished for good, as the engine ends."""
+        step = self._unfinished
+        self._step_due = False
+        self._end_step()
+        if step is not None:
+            step.close()
+            self.live.abandon()
+            self.quiescence.notify()
+
+    def _take_step(self) -> Generator[None, None, None]:
+        """Take a step. It pauses where a slice of it has taken long enough."""
         started = perf_counter()
         self.state.keep_lock()
         if not self.commits.commit():
             return
+        self._last_stats = self.live.stats
+        is_long = yield from self._compute()
         self._steps += 1
-        woken, self._woken = self._woken, {}
-        for node in woken:
-            if node.users is not None:
-                self.live.push(node)
-        self.live.stabilise()
         self._services.step_taken()
+        if is_long:
+            yield
         if self.commits.commit():
             self._services.committed()
+        if is_long:
+            yield
+        self._last_stats = None
+        self._jobs.show_changes()
+        assert self._observer is not None
         self._output = self.live.output(self._observer.source)
         changed = tuple(self.live.take_changed())
         released = tuple(self.live.take_released())
         step = Step(self._steps, perf_counter() - started, self._output, changed, released)
         self._listeners.tell(step)
         self.quiescence.notify()
+
+    def _compute(self) -> Generator[None, None, bool]:
+        """Bring the terms up to date; True if that took more than one slice."""
+        live, budget = self.live, self.budget
+        woken, self._woken = self._woken, {}
+        if self._observer is None:
+            root = yield from live.expand_in_slices(self.pipeline, budget)
+            self._observer = live.observe(root)
+        for node in woken:
+            if node.users is not None:
+                live.push(node)
+        is_long = False
+        while not live.stabilise(budget):
+            is_long = True
+            yield
+        if is_long:
+            yield
+        return is_long

@@ -52,10 +52,16 @@ class JobUser(Protocol):
 
 
 class UsedJobs(Mapping[str, JobHandle]):
-    """The jobs that the pipeline uses, by id. A handle is made when somebody asks for it."""
+    """The jobs that the pipeline uses, by id. A handle is made when somebody asks for it.
+
+    It shows the changes of a step together, at its end.
+    """
 
     def __init__(self) -> None:
         self._users: dict[str, JobUser] = {}
+        self.is_changing = False
+        """True while a step is at work: its changes are not shown yet."""
+        self._changes: dict[str, JobUser | None] = {}
 
     def __getitem__(self, job_id: str) -> JobHandle:
         return self._users[job_id].handle(job_id)
@@ -70,11 +76,26 @@ class UsedJobs(Mapping[str, JobHandle]):
         return len(self._users)
 
     def add(self, job_id: str, user: JobUser) -> None:
-        self._users[job_id] = user
+        if self.is_changing:
+            self._changes[job_id] = user
+        else:
+            self._users[job_id] = user
 
     def remove(self, job_id: str) -> None:
         """Twice is fine."""
-        self._users.pop(job_id, None)
+        if self.is_changing:
+            self._changes[job_id] = None
+        else:
+            self._users.pop(job_id, None)
+
+    def show_changes(self) -> None:
+        """Show what the step has changed: it is done."""
+        changes, self._changes = self._changes, {}
+        for job_id, user in changes.items():
+            if user is None:
+                self._users.pop(job_id, None)
+            else:
+                self._users[job_id] = user
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,7 @@ class Engine:
                 if inspect.isawaitable(waiting):
                     await waiting
             opened.begin()
+            await opened.between_steps()
         except BaseException:
             await opened.aclose()
             raise

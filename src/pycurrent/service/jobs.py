@@ -194,6 +194,7 @@ class Jobs:
         return None if found == record.job_id else found
 
     def _stages(self, job_id: str) -> tuple[str, ...]:
+        self._engine.finish_step()
         return tuple(map(str, self._engine.live.stages_of(job_id)))
 
     # Commands

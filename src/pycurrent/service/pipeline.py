@@ -144,14 +144,17 @@ class PipelineFeed:
         """The diagram, with these folds open."""
         self._asked = asyncio.get_running_loop().time()
         folds = _folds(unfold)
+        await self._engine.between_steps()
         self._look()
         drawing = self._drawings.get(folds)
         if drawing is None or drawing.picture.is_outdated or not drawing.picture.is_wired:
             drawing = await self._draw(folds)
+            await self._engine.between_steps()
             self._look()
         if drawing.picture.is_outdated:
             # It may have been begun by somebody else, before there was something new to see.
             drawing = await self._draw(folds)
+            await self._engine.between_steps()
             self._look()
         return drawing.snapshot(self._version, self._engine.stats, self._hub.last)
 
@@ -182,6 +185,8 @@ class PipelineFeed:
             self._telling.request()
 
     def _tell(self) -> float:
+        if self._engine.is_in_step:
+            return TOLD_EVERY  # Its end asks for this again.
         began = perf_counter()
         self._look()
         self._hub.publish(*self._overview())
@@ -245,7 +250,7 @@ class PipelineFeed:
         began = perf_counter()
         engine, names = self._engine, self._names
         work = picture_of(engine.pipeline, engine.live, unfold=_unfold(folds), name=names.of)
-        with engine.steps_held():
+        async with engine.steps_held():
             drawing = _Drawing(await in_slices(work, seconds=self._slice))
         # From now on it is kept up to date: its edges do not change.
         self._drawings.pop(folds, None)

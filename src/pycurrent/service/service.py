@@ -94,6 +94,7 @@ class Service:
 
         None if there is no such stage. Looks at all stages.
         """
+        self.engine.finish_step()
         stages = [*self.engine.live.stages()]
         states = [stage.state for stage in stages if str(self.engine.live.ref(stage)) == name]
         states = states or [stage.state for stage in stages if stage.label == name]

@@ -73,11 +73,18 @@ class EngineView:
         """Call `listener` after each step with the changes, even if there are none."""
         self._listeners[listener] = None
 
+    async def between_steps(self) -> None:
+        """Wait until no step is unfinished: what shows the stages would have to finish it, in one
+        go.
+        """
+        await self._engine.between_steps()
+
     def overview(self, limit: int) -> Overview:
         """The whole, with the `limit` stages that are of most interest: the latest failures, but of
         everything else what has been so for longest. Costs O(limit).
         """
         engine, kinds = self._engine, self._kinds
+        engine.finish_step()
         shares = share([len(kinds[kind]) for kind in ORDER], limit)
         shown = (
             entry
@@ -107,6 +114,7 @@ class EngineView:
 
     def failures(self) -> Iterator[Failed]:
         """Of each stage that has failed, why."""
+        self._engine.finish_step()
         for entry in self._kinds[State.FAILED].values():
             if isinstance(entry.stage.absent, Failed):
                 yield entry.stage.absent

@@ -119,10 +119,16 @@ class _VarSubscription(Subscription[T]):
     def __init__(self, var: Var[T], held: Held, changed: Callable[[], None]) -> None:
         self._var = var
         self.held = held
+        self._changed = changed
         var._listen(self, changed)
 
     def read(self) -> tuple[Output[T], Metadata | None]:
-        return self.held.read(self._var, self._var.output), None
+        output = self._var.output
+        seen: Output[T] = self.held.read(self._var, output)
+        if seen is not output:
+            # If it was made since the variable was set, nobody else says that it changes.
+            self._changed()
+        return seen, None
 
     def close(self) -> None:
         self._var._forget(self)

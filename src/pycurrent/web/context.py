@@ -17,7 +17,10 @@ SETTINGS = StateKey[WebSettings]("settings")
 
 
 async def _service(request: Request) -> Service:
-    return SERVICE.get(request.app.state)
+    service = SERVICE.get(request.app.state)
+    # What reads the stages would have to finish a step that is unfinished, in one go.
+    await service.engine.between_steps()
+    return service
 
 
 async def _settings(request: Request) -> WebSettings:
