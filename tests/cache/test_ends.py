@@ -85,7 +85,9 @@ async def test_what_the_end_of_the_engine_stops_is_told_as_interrupted(
         await h.settle()
         ends = told_by(h)
         h.find("make a").cancel("by hand")
+        stopped = shop.of("b").job
     assert sorted(end.value for end in ends) == ["cancelled", "interrupted"]
+    assert "Cancelling: the engine is stopping" in stopped.log_path.read_text()
 
 
 async def test_who_is_told_can_not_break_the_cache(
