@@ -154,10 +154,10 @@ class Rounds:
         await until_ok(site.engine)
         forget()
         seen = None if viewers is None else await viewers.end(site, job)
-        return Round(seconds, sum(steps) * 1e3, _memory(), seen)
+        return Round(seconds, sum(steps) * 1e3, resident(), seen)
 
 
-def _memory() -> float:
+def resident() -> float:
     """Of this process, in MB: what is resident now."""
     try:
         status = Path("/proc/self/status").read_text()

@@ -19,7 +19,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import core, drained, engine, floor, many, outputs, processes, upkeep, web, whole
+from benchmarks import (
+    core,
+    drained,
+    engine,
+    floor,
+    many,
+    outputs,
+    processes,
+    queued,
+    upkeep,
+    web,
+    whole,
+)
 from benchmarks.figures import RUNS, Benchmark, NotMeasured, Samples
 from benchmarks.rows import Row, Rows, report, table
 from rich.console import Console
@@ -28,6 +40,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *core.BENCHMARKS,
     *floor.BENCHMARKS,
     *engine.BENCHMARKS,
+    *queued.BENCHMARKS,
     *whole.BENCHMARKS,
     *processes.BENCHMARKS,
     *outputs.BENCHMARKS,

@@ -8,6 +8,7 @@ for pools or locks in the middle of a command), so jobs can't wait for each othe
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
 
 from pycurrent.engine.descriptors import Descriptors
@@ -24,7 +25,7 @@ class Turns:
         self._config = config
         self._descriptors = descriptors
         self._taken = 0
-        self._queue: dict[asyncio.Event, None] = {}
+        self._queue: OrderedDict[asyncio.Event, None] = OrderedDict()
         config.listen(self._serve)
 
     def close(self) -> None:
@@ -57,8 +58,7 @@ class Turns:
 
     def _serve(self) -> None:
         while self._queue and self._why_not() is None:
-            granted = next(iter(self._queue))
-            del self._queue[granted]
+            granted, _ = self._queue.popitem(last=False)
             self._grant(granted)
 
     def _grant(self, granted: asyncio.Event) -> None:
