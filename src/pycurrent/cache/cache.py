@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
 from functools import partial
@@ -31,7 +31,7 @@ from pycurrent.engine.job_run import end_unbegun, run_job
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.logrules import Explanation
 from pycurrent.engine.open_engine import OpenEngine
-from pycurrent.engine.pool import CustomPool, Tickets, Urgency
+from pycurrent.engine.pool import AnyPool, CustomPool, Pool, Tickets, Urgency
 from pycurrent.engine.tasks import leave_alone
 from pycurrent.errors import WrongKind
 from pycurrent.store import JobEnd, JobRecord, LastResult
@@ -280,14 +280,28 @@ class Cache:
         if launching:
             self.engine.state.mark_run()
         context = copy_context()
+        taken: Counter[AnyPool] = Counter()
         for instance, run in launching:
             run.context = context
-            if (limits := self._limits(instance, run)) is None:
+            limits = self._limits(instance, run)
+            if limits is None or self._may_begin_at_once(limits, taken):
                 self._begin(instance, run)
             else:
-                # Soon, as tasks begin: among those that are launched together nobody comes first
-                # who was launched last.
+                # In the next turn of the loop, as tasks begin: among those that are launched
+                # together nobody comes first who was launched last.
                 self.engine.loop.call_soon(self._set_off, instance, run, limits)
+
+    def _may_begin_at_once(self, limits: Limits, taken: Counter[AnyPool]) -> bool:
+        """True if a run has nothing to wait for, as far as is known; `taken` counts the resources
+        for those that are launched with it.
+        """
+        pool = limits.pool
+        if not self.engine.config.allows(limits.level):
+            return False
+        if not isinstance(pool, Pool):
+            return True
+        taken[pool] += 1
+        return taken[pool] <= pool.capacity - pool.used
 
     def _set_off(self, instance: Instance, run: Run, limits: Limits) -> None:
         """Start a run without a task that waits for that."""
