@@ -21,6 +21,9 @@ from pathlib import Path
 
 from pycurrent.engine.tasks import uncancellable
 
+_GONE = "gone-"
+"""How the name of a folder begins that is being removed."""
+
 _FEW = 16
 """So many files without a folder are removed at once. They may be secrets: see the plugins."""
 
@@ -49,7 +52,7 @@ class Trash:
         """
         if self._is_closed or len(self._waiting) >= _MOST_WAITING or _is_small(path):
             return False
-        gone = path.with_name(f"gone-{path.name}")
+        gone = path.with_name(f"{_GONE}{path.name}")
         try:
             path.rename(gone)
         except OSError:
@@ -92,6 +95,11 @@ async def temporary_folder(parent: Path, prefix: str, trash: Trash) -> AsyncIter
     finally:
         if not trash.take(path):
             await uncancellable(asyncio.to_thread(remove_tree, path))
+
+
+def is_gone(path: Path) -> bool:
+    """True if a folder is one that has left its place, and is being removed."""
+    return path.name.startswith(_GONE)
 
 
 def _is_small(path: Path) -> bool:
