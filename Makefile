@@ -70,11 +70,12 @@ pictures: $(STAMP)  ## draw the pictures of the docs (needs Graphviz)
 bench: $(STAMP)  ## run the benchmarks, beside other tools; prints a table, writes bench.json
 	$(BIN)/python -m benchmarks.run $(BENCH)
 
-# A third of the time goes to misuse, the rest to killing engines.
+# A third of the time goes to misuse, the rest to killing engines; with QUEUE=2000 as many more jobs
+# wait in the queue of a pool.
 campaign: $(STAMP)  ## misuse and kill engines for a while, and check every promise (SECONDS=60, SEED=1)
 	$(BIN)/python tests/campaigns/misuse.py --seconds $$(($(SECONDS) / 3)) $(if $(SEED),--seed $(SEED))
 	$(BIN)/python tests/campaigns/kills.py --seconds $$(($(SECONDS) - $(SECONDS) / 3)) \
-		$(if $(SEED),--seed $(SEED))
+		$(if $(SEED),--seed $(SEED)) $(if $(QUEUE),--queue $(QUEUE))
 
 screenshots: $(STAMP)  ## take the pictures of the dashboard (needs Chromium and pngquant)
 	LOGNAME=ada $(BIN)/python docs/pictures/screenshots.py

@@ -6,11 +6,12 @@ Each piece of work holds a lock of its own for as long as anything of it lives, 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from pycurrent import Builder, Current, Job, Level, all, component
+from pycurrent import Builder, Current, Job, Level, Pool, all, builder, component
 
 SCRIPT = """
 exec 9>> "$1.lock"
@@ -58,7 +59,15 @@ def piece(folder: Path, key: str, linger: float) -> Current[str]:
     return component(f"work {key}", lambda: Work(folder, linger).get(key)).map(check)
 
 
-def pipeline(*, folder: Path, round: int, size: int, linger: float) -> Current[None]:
-    """One round of work: `size` pieces, and one that takes `linger` seconds to end."""
+@builder("queued", level=Level.HARMLESS, pool=Pool("narrow", 10))
+async def queued(job: Job, key: str) -> str:
+    """Waits in a long queue, and runs no command."""
+    await asyncio.sleep(0.01)
+    return f"value of {key}"
+
+
+def pipeline(*, folder: Path, round: int, size: int, linger: float, queue: int) -> Current[None]:
+    """One round of work: `size` pieces, one that takes `linger` seconds to end, and a `queue`."""
     pieces = [piece(folder, f"{round}-{number}", 0) for number in range(size)]
-    return all([piece(folder, f"{round}-lingering", linger), *pieces])
+    waiting = [queued(f"{round}-q{number}") for number in range(queue)]
+    return all([piece(folder, f"{round}-lingering", linger), *pieces, *waiting])
