@@ -53,8 +53,8 @@ class Record:
     job_id: str
     ok: bool
     outcome: str
-    holds_log: bool
-    """True if the row has the log, which has no file then."""
+    log: bytes | None
+    """None if the log is a file."""
 
 
 @dataclass
@@ -223,9 +223,10 @@ class Campaign:
                 self.violated(f"a known result was made again: {record.key}")
             if not record.ok:
                 self.violated(f"a failure was recorded: {record.outcome[:200]}")
-            log = self.state / "job" / f"{record.job_id}.log"
-            if not record.holds_log and (not log.exists() or not log.stat().st_size):
-                self.violated(f"a job has no log: {record.job_id}")
+            file = self.state / "job" / f"{record.job_id}.log"
+            log = file.read_bytes() if file.exists() else record.log or b""
+            if b"New job: " not in log or not log.endswith(b": Job succeeded\n"):
+                self.violated(f"the log of a job is not whole: {record.job_id}: {log[-200:]!r}")
         self.known = records
 
     def records(self) -> dict[str, Record]:
@@ -236,13 +237,9 @@ class Campaign:
             if not database.execute("PRAGMA user_version").fetchone()[0]:
                 return {}
             rows = database.execute(
-                "SELECT key, job_id, ended = 'ok', outcome, coalesce(length(log), 0) > 0 FROM job"
-                " WHERE outcome IS NOT NULL"
+                "SELECT key, job_id, ended = 'ok', outcome, log FROM job WHERE outcome IS NOT NULL"
             )
-            return {
-                job_id: Record(key, job_id, bool(ok), outcome, bool(holds_log))
-                for key, job_id, ok, outcome, holds_log in rows
-            }
+            return {row[1]: Record(row[0], row[1], bool(row[2]), row[3], row[4]) for row in rows}
 
     def is_done(self) -> bool:
         done = {record.key for record in self.known.values()}
