@@ -216,6 +216,20 @@ def test_a_member_that_comes_again_into_the_same_leaf_is_one_user_of_it() -> Non
     assert twice in model.graph.gone
 
 
+def test_a_member_that_comes_twice_at_once_is_let_go_with_the_last_of_them() -> None:
+    """Whether both go at once or one after the other."""
+    for parts in ([2], [1, 1]):
+        model = Model(40, fanout=4)
+        twice = model.new()
+        model.splice(10, 10, [twice, twice])
+        model.step()
+        for count in parts:
+            assert twice not in model.graph.gone
+            model.splice(10, 10 + count, [])
+            model.step()
+        assert twice in model.graph.gone
+
+
 def test_a_member_may_be_replaced_by_itself() -> None:
     """It is needed all the time."""
     model = Model(40, fanout=2)
