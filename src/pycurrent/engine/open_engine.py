@@ -353,8 +353,7 @@ class OpenEngine(OpenResources):
         """Have a step taken soon, or once records can be written. From the loop's thread only."""
         if not (self._step_due or self._is_closed) and self.commits.working:
             self._step_due = True
-            if self._unfinished is None:
-                self.loop.call_soon(self._step)
+            self.loop.call_soon(self._step)
 
     @asynccontextmanager
     async def steps_held(self) -> AsyncIterator[None]:
@@ -385,7 +384,7 @@ class OpenEngine(OpenResources):
     # Steps
 
     def _step(self) -> None:
-        if self._holds:
+        if self._holds or self._unfinished is not None:
             self._step_held = True
             return
         self._step_due = False
@@ -431,7 +430,8 @@ class OpenEngine(OpenResources):
             acts, self._after_this_step = self._after_this_step, []
             for act in acts:
                 act()
-        if self._step_due:
+        if self._step_held and not self._holds:
+            self._step_held = False
             self.loop.call_soon(self._step)
 
     def _give_up_step(self) -> None:

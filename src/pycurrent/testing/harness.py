@@ -87,6 +87,7 @@ class Harness:
         after `timeout` seconds, or the bug that has stopped the engine.
         """
         end = monotonic() + timeout
+        await self.engine.opened.between_steps()
         while not condition():
             self.engine.raise_if_crashed()
             if monotonic() > end:
@@ -95,6 +96,7 @@ class Harness:
                     f" and the stages are {self.stats}"
                 )
             await asyncio.sleep(TICK)
+            await self.engine.opened.between_steps()
 
     async def advance(self, duration: timedelta, *, patience: float = PATIENCE) -> None:
         """Let time pass: from one time for which something waits to the next, with a `settle`
