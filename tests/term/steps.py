@@ -41,6 +41,7 @@ class Steps(Generic[T]):
         for node in due:
             self.live.push(node)
         self.live.stabilise()
+        self.live.take_released()
         if self._check:
             self.live.check([self._observer])
         return self.output
