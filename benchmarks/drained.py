@@ -55,7 +55,7 @@ class Drain:
     latest: float
     """The worst delay of the event loop, in milliseconds."""
     missed: int
-    """What those who looked on have missed."""
+    """The number of events that the viewers have missed."""
 
 
 class Drains:

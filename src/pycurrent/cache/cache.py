@@ -333,7 +333,7 @@ class Cache:
     def _begin(self, instance: Instance, run: Run) -> None:
         """Have a task do the work of a run."""
         work = self._drive(instance, run)
-        # What one job sets in its context is not to be seen by others.
+        # So that others don't see a change that one job makes to its context.
         context = None if run.context is None else run.context.copy()
         task = self.engine.loop.create_task(work, name=run.job.id, context=context)
         self._tasks[task] = instance, run
@@ -400,7 +400,7 @@ class Cache:
         """
         self._is_closing = True
         self._launch()
-        # Those that wait came last: the places that the others leave are for nobody any more.
+        # Waiting jobs came last. They go first, so nobody takes the places that the others leave.
         for number, instance in enumerate(reversed(list(self._making.values())), 1):
             run = instance.run
             # A job that a person has cancelled stays so.
@@ -409,7 +409,7 @@ class Cache:
             if number % _AT_ONCE == 0:
                 self.engine.commits.commit()
                 await asyncio.sleep(0)
-        await asyncio.sleep(0)  # Those that were launched just now end without a task.
+        await asyncio.sleep(0)  # Jobs that were launched just now end without a task.
         jobs = {task: run.job for task, (_, run) in self._tasks.items()}
         for task in await see_off(jobs, self.engine.stop_grace):
             instance, run = self._tasks.pop(task)

@@ -82,7 +82,7 @@ class JobHost:
 
 
 class JobOwner(Protocol):
-    """Whoever has a job made, and is told of it."""
+    """The one that has a job made, and is told of it."""
 
     def job_changed(self, job: DrivenJob, /) -> None:
         """It has another state, or was told to end while its work goes on."""

@@ -39,7 +39,7 @@ class LogSource:
     def open(self) -> BinaryIO:
         """Open the log, to be read from its beginning; the caller closes it.
 
-        What is added later is seen in it if it is a file, and else by another `open`.
+        If it is a file, it shows later lines too; else they take another `open`.
         """
         # In this order: what is held no more is in the file.
         text = self._held.held()

@@ -159,8 +159,8 @@ def _positive(jobs: int) -> int:
 class Confirmations:
     """The jobs of one engine that wait for confirmation.
 
-    Those that may start after a change of the settings are let go by and by, so that the loop goes
-    on meanwhile; whoever may not any more, when it would be its turn, goes on waiting.
+    After a change of the settings, jobs that may start are let go by and by, so that the loop goes
+    on meanwhile; a job that may not any more when its turn comes goes on waiting.
     """
 
     def __init__(self, config: Config) -> None:
@@ -183,7 +183,7 @@ class Confirmations:
 
     @property
     def _allowed(self) -> Iterator[tuple[Level, Callable[[], None]]]:
-        """Those that may start now."""
+        """The jobs that may start now."""
         for level, waiting in self._waiting.items():
             if self._config.allows(level):
                 yield from ((level, confirmed) for confirmed in waiting)

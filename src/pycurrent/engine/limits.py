@@ -16,8 +16,8 @@ Timeout: TypeAlias = timedelta | float | None
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What `Job.start` is given: how risky the work is, the pool that lends it a resource, how long
-    it may take, and its priority in the queue of the pool.
+    """The arguments of `Job.start`: how risky the work is, the pool that lends it a resource, how
+    long it may take, and its priority in the queue of the pool.
 
     Raises UsageError for what a job can't be started with.
     """

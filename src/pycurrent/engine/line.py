@@ -1,6 +1,6 @@
 """A line of those who wait, in the order of their tickets.
 
-It is kept in blocks, so that whoever joins, leaves or asks for a place moves a block at most: in a
+It is kept in blocks, so that joining, leaving or asking for a place moves a block at most: in a
 plain list of 100,000 each of them would move all that come behind.
 """
 
@@ -17,7 +17,7 @@ _BLOCK = 1000
 
 
 class Line(Generic[W]):
-    """Those who wait, sorted by their tickets; of one ticket the one who came first is first."""
+    """A queue, sorted by tickets; of those with one ticket, the one who came first is first."""
 
     __slots__ = ("_blocks", "_size", "_ticket")
 
@@ -40,7 +40,7 @@ class Line(Generic[W]):
     def add(self, waiting: W) -> None:
         """Behind all that have its ticket, or an earlier one."""
         blocks, ticket = self._blocks, self._ticket(waiting)
-        # As a rule, whoever comes last has the last ticket.
+        # As a rule, the one who comes last has the last ticket.
         number = len(blocks) - 1
         while number > 0 and self._ticket(blocks[number][0]) > ticket:
             number = bisect_right(blocks, ticket, hi=number, key=self._first) - 1

@@ -143,10 +143,10 @@ class LogFile:
     def pump(self, pipe: PipeReader, copiers: Copiers) -> asyncio.Future[None]:
         """Copy all that comes out of a pipe, byte for byte; done at the pipe's end.
 
-        Owns the pipe from the call on and closes it. Who waits may give up: a `Pump` does the work,
-        and goes on to the pipe's end. Once the file can't be written any more it still drains the
-        pipe, so that the command doesn't hang. `close` makes it let go of the pipe at once, so a
-        command that still writes then gets EPIPE.
+        Owns the pipe from the call on and closes it. The caller may stop waiting: a `Pump` does
+        the work, and goes on to the pipe's end. Once the file can't be written any more it still
+        drains the pipe, so that the command doesn't hang. `close` makes it let go of the pipe at
+        once, so a command that still writes then gets EPIPE.
 
         Raises RuntimeError or OSError if a thread is needed, and there can't be one; the future has
         an OSError if the pipe can't be read.
@@ -305,7 +305,7 @@ class LogFile:
             _write_all(file, text)
         except OSError:
             os.close(file)
-            # What it was to hold is held elsewhere: half of it would only hide that.
+            # Its text is held elsewhere, which half a file would only hide.
             with suppress(OSError):
                 self.path.unlink()
             raise

@@ -119,7 +119,7 @@ class OpenEngine(OpenResources):
         self._in_slice = False
         self._after_this_step: list[Callable[[], None]] = []
         self._last_stats: Stats | None = None
-        """Those of the last step, while another one is unfinished, and after the end."""
+        """The counts of the last step, while another one is unfinished, and after the end."""
         self._observer: Observer | None = None
         self._output: Output[Any] = Active(Activity.READY)
         self.live = TermGraph(self, self._requested)
@@ -206,8 +206,8 @@ class OpenEngine(OpenResources):
         return self._steps
 
     async def between_steps(self) -> None:
-        """Wait until no step is unfinished. What follows, up to the next `await`, sees the nodes of
-        a whole step; and a source that it changes gives another value from the next step on.
+        """Wait until no step is unfinished. The code up to the next `await` sees the nodes of a
+        whole step; and a source that it changes gives another value from the next step on.
         """
         while self._unfinished is not None:
             await self.quiescence.notified()
@@ -405,7 +405,7 @@ class OpenEngine(OpenResources):
             return
         self._in_slice = self._jobs.is_changing = True
         try:
-            # What the first step makes stays, and so does most of what takes long to make.
+            # The objects of the first step stay, and so do most of those that take long to make.
             with paused_collector(stays=not self._steps or not is_first_slice):
                 next(step)
             self.live.account.held.begin()

@@ -86,7 +86,7 @@ class PipeReader:
         return self._stopped or (self._left <= 0 and self._is_cut_off(finishing=True))
 
     def _is_cut_off(self, finishing: bool) -> bool:
-        """Whether reading ends here; `finishing` as it was before the last look into the pipe."""
+        """True if reading ends here; `finishing` as it was before the last look into the pipe."""
         self.is_cut_off = finishing
         return finishing
 

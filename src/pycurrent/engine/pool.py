@@ -23,7 +23,7 @@ J = TypeVar("J")
 
 
 class Urgency(Enum):
-    """Whether somebody waits for a job: of jobs of one priority a pool serves urgent ones first."""
+    """The urgency of a job: of jobs of one priority a pool serves the urgent ones first."""
 
     HIGH = "high"
     """Somebody waits for the first result."""

@@ -180,7 +180,7 @@ class Request:
 
 
 class RequestReader:
-    """Reads requests from a channel, blocking. What it has received of the next one, it keeps."""
+    """Reads requests from a channel, blocking. It keeps what it has received of the next one."""
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel

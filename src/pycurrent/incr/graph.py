@@ -419,7 +419,7 @@ class NodeGraph:
         try:
             changed = yield from parts
         except GeneratorExit:
-            # What was made is dropped by the next run.
+            # The next run drops the nodes that were made.
             raise
         except BaseException:
             in_one_go(self._discard_unused())

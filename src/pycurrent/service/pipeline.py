@@ -1,11 +1,11 @@
 """The diagram of a running pipeline, and what changes in it.
 
 Diagrams are drawn for those who ask, kept, and shared: one for each set of folds that somebody has
-open. What steps change is put into them, and told, at the pace of `TOLD_EVERY`, by differences
+open. The changes of steps are put into them, and told, at the pace of `TOLD_EVERY`, by differences
 (see `Picture`): the cost is that of the changes, however large the pipeline is.
 
 If the pipeline has another shape than a diagram shows, followers are told, and the diagram is
-forgotten: who still looks at it asks again, and then it is drawn anew. Large ones are drawn in
+forgotten: who still looks at it asks again, and then it is drawn again. Large ones are drawn in
 slices, between which other things happen; only steps wait until the pipeline has been looked
 through, so that each diagram is of one step. That takes only a small part of the time, as the next
 change of shape is told after a pause that is so much longer than drawing has taken.
@@ -174,7 +174,7 @@ class PipelineFeed:
     # Telling what steps have changed
 
     def _followed(self) -> None:
-        # What they have read may be older than what was told last.
+        # They may have read something older than the last news.
         self._whole = None
         self._telling.request()
 
@@ -243,7 +243,7 @@ class PipelineFeed:
         if drawn is None:
             drawn = self._drawn[folds] = asyncio.create_task(self._make(folds))
             drawn.add_done_callback(lambda _: self._drawn.pop(folds))
-        # Who goes away must not take it from the others.
+        # A viewer that goes away must not take it from the others.
         return await asyncio.shield(drawn)
 
     async def _make(self, folds: _Folds) -> _Drawing:

@@ -1,7 +1,7 @@
 """Gives the space that nothing uses in the file of a database back to the disk.
 
 A database is made so that it can do this a few pages at a time (`auto_vacuum`), each a short
-transaction, also beside an engine. One that is older gets there by being written anew, once: that
+transaction, also beside an engine. One that is older gets there by being written again, once: that
 takes the place of all other use, and room for a copy, so it is done where no engine runs. SQLite
 does both in transactions: a process that is killed leaves the file as it was, or smaller.
 """
@@ -19,7 +19,7 @@ from pycurrent.store.state_dir import StateDir
 
 # Pages in one transaction: a few milliseconds.
 _PAGES = 64
-# Less than this of a file, and of bytes, is not worth writing it anew: it is used again.
+# Less than this of a file, and of bytes, is not worth writing it again: it is used again.
 _WORTH_PART = 0.1
 _WORTH_BYTES = 1 << 20
 # In steps of SQLite's machine: some milliseconds.
@@ -84,10 +84,10 @@ def _at_once(
     progress: Callable[[str], None],
     room: Callable[[Path], int],
 ) -> str | None:
-    """Write the file anew. Returns why that is not possible now, if it isn't."""
+    """Write the file again. Returns why that is not possible now, if it isn't."""
     size = _size(connection)
     if min(room(state_dir.database.parent), room(_temporary_folder())) < 2 * size:
-        return f"writing it anew takes {2 * size // _MB:,} MB of room on the disk"
+        return f"writing it again takes {2 * size // _MB:,} MB of room on the disk"
     try:
         lock = StateLock.take(state_dir.path, state_dir.sharing)
     except StateDirLocked:
@@ -96,7 +96,7 @@ def _at_once(
         return f"the state directory can't be locked: {error.strerror}"
 
     def look() -> int:
-        progress(f"the database of {size // _MB:,} MB is being written anew")
+        progress(f"the database of {size // _MB:,} MB is being written again")
         return 0
 
     connection.set_progress_handler(look, _STEPS_BETWEEN_LOOKS)
@@ -104,7 +104,7 @@ def _at_once(
         connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
         connection.execute("VACUUM")
     except sqlite3.Error as error:
-        return f"it could not be written anew: {error}"
+        return f"it could not be written again: {error}"
     finally:
         connection.set_progress_handler(None, 0)
         lock.release()

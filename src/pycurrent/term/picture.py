@@ -7,7 +7,7 @@ A step changes little, so `refresh` looks at little:
   in labels, outcomes of functions), it looks whether that is still the same object: some fifty
   nanoseconds for each, where drawing a box takes some ten microseconds;
 - where the living nodes are linked otherwise than before, it compares what binds and lists have
-  made: if that is something else, the diagram is outdated, and has to be drawn anew.
+  made: if that is something else, the diagram is outdated, and has to be drawn again.
 
 A test compares the result with a new drawing, in random pipelines.
 """
@@ -57,7 +57,7 @@ class Picture:
         self._hidden = Hidden(walk.drawn, drawing.folds)
         self._places = drawing.places
         self._functions = drawing.functions
-        # What has been seen, to be compared by identity.
+        # The objects that were read, to be compared by identity.
         self._nodes: dict[Term, Node | None] = {}
         self._absents: dict[Node, Absent | None] = {}
         self._failed: dict[Stage, Absent | None] = {}
@@ -78,7 +78,7 @@ class Picture:
 
     @property
     def is_outdated(self) -> bool:
-        """True once it has to be drawn anew. Its boxes are still there, and stages still shown."""
+        """True once it has to be drawn again. Its boxes are still there, and stages still shown."""
         return self._is_outdated
 
     def wire(self) -> None:
@@ -175,7 +175,7 @@ class Picture:
         return False
 
     def _look_into_folds(self, places: dict[int, None]) -> None:
-        """Find out anew what the folds hide: it may have gone, or other folds are around it."""
+        """Find out again what the folds hide: it may have gone, or other folds are around it."""
         hidden, folds = self._hidden, self._drawing.folds
         if not folds:
             return
@@ -324,7 +324,7 @@ class Picture:
 
 
 _NOTED = 200
-"""How many terms are looked at at once."""
+"""The number of terms that are noted in one go."""
 
 
 def _values(nodes: Iterable[Node]) -> list[object]:

@@ -18,7 +18,7 @@ SETTINGS = StateKey[WebSettings]("settings")
 
 async def _service(request: Request) -> Service:
     service = SERVICE.get(request.app.state)
-    # What reads the stages would have to finish a step that is unfinished, in one go.
+    # Readers of the stages would have to finish an unfinished step in one go.
     await service.engine.between_steps()
     return service
 

@@ -102,8 +102,8 @@ class Snapshots:
 def encode_graph(
     graph: Graph, known: EncodedGraph | None = None
 ) -> Generator[None, None, EncodedGraph]:
-    """Encode as `SnapshotModel` does, several times as fast: a test compares the two. What is in
-    `known`, an earlier one of the same structure, is taken from there.
+    """Encode as `SnapshotModel` does, several times as fast: a test compares the two. Parts that
+    are in `known`, an earlier one of the same structure, are taken from there.
     """
     nodes: list[str] = []
     if known is not None:

@@ -26,7 +26,7 @@ class ConfirmationModel(Model):
     level: LevelName | None = Field(
         description="Jobs at this level, or above, wait; null: none do."
     )
-    waiting: list[JobModel] = Field(description="Those first that have waited longest.")
+    waiting: list[JobModel] = Field(description="The jobs that have waited longest come first.")
     total: int = Field(description="How many jobs wait.")
     choices: list[ChoiceModel]
 
