@@ -55,6 +55,7 @@ class Kept:
             self.live.observe(self.root)
             self.live.stabilise()
             self.live.take_changed()
+            self.live.take_released()
         self.build_ms = (perf_counter() - before) * 1e3
 
     def _wake(self, node: Node) -> None:
@@ -70,6 +71,7 @@ class Kept:
                 self.live.push(node)
             self.live.stabilise()
             self.live.take_changed()
+            self.live.take_released()
             stats = self.live.stats
         took = (perf_counter() - before) * 1e3
         assert stats is not None

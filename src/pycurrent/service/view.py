@@ -30,10 +30,11 @@ Changes = Callable[[tuple[StageChange, ...]], None]
 class _Entry:
     """A stage of interest, as it was after the last step that changed it."""
 
-    __slots__ = ("job", "since", "stage", "state", "update")
+    __slots__ = ("job", "path", "since", "stage", "state", "update")
 
-    def __init__(self, stage: Stage, now: Moment) -> None:
+    def __init__(self, stage: Stage, path: str, now: Moment) -> None:
         self.stage = stage
+        self.path = path  # which a stage that was released has no more
         self.state = State.BLOCKED
         self.update: Activity | None = None
         self.since = now
@@ -140,7 +141,7 @@ class EngineView:
             if entry is None and state in _QUIET and update is None:
                 continue
             if entry is None:
-                entry = _Entry(stage, now)
+                entry = _Entry(stage, str(self._engine.live.ref(stage)), now)
                 before = None
             else:
                 before = entry.kind
@@ -186,7 +187,7 @@ class EngineView:
         stage, job, handle = entry.stage, entry.job, self._handle(entry.stage)
         absent = stage.absent if entry.state is State.FAILED else None
         return StageView(
-            path=str(self._engine.live.ref(stage)),
+            path=entry.path,
             label=stage.label,
             state=entry.state,
             update=entry.update,
