@@ -183,6 +183,9 @@ async def test_silence_is_filled(tmp_path: Path) -> None:
     settings = WebSettings(port=0, keep_alive=0.01, access=FOR_ALL)
     async with running_site(lambda: tasks.stage("a"), tmp_path, settings=settings) as site:
         await tasks.begun("a")
+        async with httpx.AsyncClient(base_url=site.url) as client:
+            # States are told of diagrams that somebody has read.
+            assert (await client.get("/api/v1/pipeline")).status_code == 200
         async with asyncio.timeout(PATIENCE), stream(site, "/events") as connection:
             reading = asyncio.create_task(states_of(connection))
             await until(lambda: connection.comments > 3)

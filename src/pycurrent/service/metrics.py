@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from pycurrent.cache import Cache
 from pycurrent.engine import AnyPool, DrivenJob, Effect, JobState, OpenEngine, Pool, Step
-from pycurrent.service.models import JobView, StageChange
-from pycurrent.service.view import EngineView
 from pycurrent.store import JobEnd
 from pycurrent.term import Stats
 
@@ -53,7 +51,7 @@ Waited = Callable[[str, float], None]
 class Metrics:
     """Measures an engine from now on."""
 
-    def __init__(self, engine: OpenEngine, view: EngineView, followers: Callable[[], int]) -> None:
+    def __init__(self, engine: OpenEngine, followers: Callable[[], int]) -> None:
         self._engine = engine
         self._followers = followers
         self._pools: dict[str, AnyPool] = {}
@@ -72,7 +70,6 @@ class Metrics:
         engine.service(Cache).on_job(self._count_job)
         engine.service(Cache).on_ended(self._count_end)
         engine.listen(self._stepped)
-        view.listen(self._changed)
 
     def on_evaluated(self, told: Evaluated) -> None:
         """Have `told(seconds)` called after each evaluation of the pipeline."""
@@ -116,14 +113,28 @@ class Metrics:
         pool = job.pool
         if pool is not None:
             self._pools[pool.label] = pool
+        self._time_wait(job)
         if job.state is JobState.ENDED:
-            # If nobody needed it any more, no stage tells of its end.
-            self._ready.pop(job.id, None)
             return
         queue = pool.label if pool is not None and job.state is JobState.QUEUED else None
         kind: _Kind = (job.state, queue)
         self._kinds[job.id] = kind = self._shared.setdefault(kind, kind)
         self._counts[kind] += 1
+
+    def _time_wait(self, job: DrivenJob) -> None:
+        match job.state:
+            case JobState.CREATED | JobState.QUEUED:
+                self._ready.setdefault(job.id, self._engine.clock.monotonic())
+            case JobState.WAITING_FOR_CONFIRMATION | JobState.ENDED:
+                self._ready.pop(job.id, None)
+            case JobState.RUNNING:
+                ready = self._ready.pop(job.id, None)
+                if ready is not None and job.pool is not None:
+                    waited = self._engine.clock.monotonic() - ready
+                    for told in self._waited:
+                        told(job.pool.label, waited)
+            case unreachable:
+                assert_never(unreachable)
 
     def _count_end(self, job: DrivenJob, end: JobEnd) -> None:
         self._ended[end] += 1
@@ -131,25 +142,6 @@ class Metrics:
     def _stepped(self, step: Step) -> None:
         for told in self._evaluated:
             told(step.seconds)
-
-    def _changed(self, changes: tuple[StageChange, ...]) -> None:
-        now = self._engine.clock.monotonic()
-        for change in changes:
-            job = change.stage.job
-            match None if job is None else job.state:
-                case JobState.CREATED | JobState.QUEUED if job is not None:
-                    self._ready.setdefault(job.id, now)
-                case JobState.RUNNING if job is not None:
-                    self._tell_wait(job, now)
-                case _ if change.stage.job_id is not None:
-                    # It waits for a person, or has ended.
-                    self._ready.pop(change.stage.job_id, None)
-
-    def _tell_wait(self, job: JobView, now: float) -> None:
-        ready = self._ready.pop(job.id, None)
-        if ready is not None and job.pool is not None:
-            for told in self._waited:
-                told(job.pool, now - ready)
 
 
 def _measures(pool: AnyPool, queue: int) -> PoolMetrics:

@@ -50,7 +50,7 @@ class Service:
         self.archive = Archive(engine.state.path)
         self.rules = Rules(engine, self.archive, self.logs)
         self.confirmation = ConfirmationLevel(engine, self.jobs, self.events)
-        self.metrics = Metrics(engine, self.stages, lambda: self.events.followers)
+        self.metrics = Metrics(engine, lambda: self.events.followers)
         self._jobs_feed = JobsFeed(engine, self.events)
 
     def state_dir(self) -> Path:

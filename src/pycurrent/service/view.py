@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from itertools import islice
 
 from pycurrent.cache import Cache, Handle
@@ -32,9 +34,10 @@ class _Entry:
 
     __slots__ = ("job", "path", "since", "stage", "state", "update")
 
-    def __init__(self, stage: Stage, path: str, now: Moment) -> None:
+    def __init__(self, stage: Stage, now: Moment) -> None:
         self.stage = stage
-        self.path = path  # which a stage that was released has no more
+        self.path: str | None = None
+        """Made when it is shown first: most of 100,000 that are queued never are."""
         self.state = State.BLOCKED
         self.update: Activity | None = None
         self.since = now
@@ -65,9 +68,7 @@ class EngineView:
         # The same by their kinds, those first that have been of it for longest.
         self._kinds: dict[State, dict[Stage, _Entry]] = {kind: {} for kind in ORDER}
         self._listeners: dict[Changes, None] = {}
-        now = Moment(engine.clock)
-        for _ in self._changes(engine.live.stages(), now):
-            """Nobody listens yet: it is in the entries."""
+        deque(self._changes(engine.live.stages(), Moment(engine.clock)), maxlen=0)
         engine.listen(self._stepped)
 
     def listen(self, listener: Changes) -> None:
@@ -130,22 +131,31 @@ class EngineView:
         now = Moment(self._engine.clock)
         for stage in step.released:
             self._forget(stage)
-        changes = tuple(self._changes(step.changed, now))
+        changes = self._changes(step.changed, now)
+        if not self._listeners:
+            deque(changes, maxlen=0)
+            return
+        told = tuple(
+            StageChange(before, self._show(entry), took) for before, entry, took in changes
+        )
         for listener in list(self._listeners):
-            listener(changes)
+            listener(told)
 
-    def _changes(self, changed: Iterable[Stage], now: Moment) -> Iterator[StageChange]:
+    def _changes(
+        self, changed: Iterable[Stage], now: Moment
+    ) -> Iterator[tuple[State | None, _Entry, timedelta | None]]:
+        """Bring the entries up to date; give each as a `StageChange` tells of it."""
         for stage in changed:
             entry = self._entries.get(stage)
             state, update = stage.state, _update(stage)
             if entry is None and state in _QUIET and update is None:
                 continue
             if entry is None:
-                entry = _Entry(stage, str(self._engine.live.ref(stage)), now)
+                entry = _Entry(stage, now)
                 before = None
             else:
                 before = entry.kind
-            yield self._change(entry, before, state, update, now)
+            yield before, entry, self._change(entry, before, state, update, now)
 
     def _change(
         self,
@@ -154,7 +164,8 @@ class EngineView:
         state: State,
         update: Activity | None,
         now: Moment,
-    ) -> StageChange:
+    ) -> timedelta | None:
+        """Returns how long the work of its job took, if that has ended."""
         is_new = state is not entry.state or (entry.update is None) is not (update is None)
         if is_new:
             entry.since = now
@@ -168,7 +179,7 @@ class EngineView:
             took = last.begun.age
         if state not in _QUIET or update is not None:
             self._entries[entry.stage] = self._kinds[entry.kind][entry.stage] = entry
-        return StageChange(before, self._show(entry), took)
+        return took
 
     def _forget(self, stage: Stage) -> None:
         entry = self._entries.pop(stage, None)
@@ -186,6 +197,10 @@ class EngineView:
     def _show(self, entry: _Entry) -> StageView:
         stage, job, handle = entry.stage, entry.job, self._handle(entry.stage)
         absent = stage.absent if entry.state is State.FAILED else None
+        if entry.path is None:
+            # What is released while the engine closes has none any more.
+            is_alive = stage.is_alive
+            entry.path = str(self._engine.live.ref(stage)) if is_alive else stage.label
         return StageView(
             path=entry.path,
             label=stage.label,
