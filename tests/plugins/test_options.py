@@ -51,7 +51,7 @@ def test_help_shows_the_options_one_by_one(
 ) -> None:
     """With their defaults; those that all functions share are the last."""
     parameters = inspect.signature(call).parameters
-    assert [*parameters][-4:] == ["timeout", "pool", "level", "label"]
+    assert [*parameters][-5:] == ["timeout", "pool", "priority", "level", "label"]
     assert [parameters[name].default for name in ("timeout", "pool", "label")] == [None] * 3
     assert isinstance(parameters["level"].default, Level)
     kinds = {parameter.kind for parameter in parameters.values()}

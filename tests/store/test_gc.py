@@ -527,7 +527,7 @@ def test_an_older_database_keeps_its_size_where_there_is_no_room(tmp_path: Path)
         given, why = give_back(
             state, connection, progress=lambda line: None, room=lambda folder: 1_000_000
         )
-        assert (given, why) == (0, "writing it anew takes 6 MB of room on the disk")
+        assert (given, why) == (0, "writing it again takes 6 MB of room on the disk")
         given, why = give_back(
             state, connection, progress=lambda line: None, room=lambda folder: 1 << 40
         )

@@ -471,6 +471,7 @@ async def test_a_log_that_is_gone_is_said_to_be(
     page: Page, site: RunningSite, tabs: Tabs, writers: Writers, job: Job
 ) -> None:
     """The rest of the page is there all the same."""
+    job.write(b"more than a row holds\n")
     writers.end("a")
     tabs.faults.expect("404")
     await page.goto(f"{site.url}/job/{job.id}")
