@@ -198,7 +198,7 @@ class EngineView:
         stage, job, handle = entry.stage, entry.job, self._handle(entry.stage)
         absent = stage.absent if entry.state is State.FAILED else None
         if entry.path is None:
-            # What is released while the engine closes has none any more.
+            # A stage that is released while the engine closes has none any more.
             is_alive = stage.is_alive
             entry.path = str(self._engine.live.ref(stage)) if is_alive else stage.label
         return StageView(
