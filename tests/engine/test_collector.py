@@ -22,8 +22,10 @@ class Ring:
 
 @pytest.fixture(autouse=True)
 def collector() -> Iterator[None]:
-    """The collector as it was."""
+    """The collector as Python sets it up, whatever earlier tests have left; and as it was."""
     thresholds = gc.get_threshold()
+    gc.unfreeze()
+    gc.set_threshold(700, 10, 10)
     yield
     gc.unfreeze()
     gc.set_threshold(*thresholds)
@@ -86,7 +88,6 @@ def is_old(thing: object) -> bool:
 
 def test_a_block_whose_things_stay_makes_old_ones() -> None:
     """So no collection of young things looks through them; a full one still finds their garbage."""
-    gc.unfreeze()  # what earlier tests have left so
     with paused_collector(stays=True):
         ring = Ring()
     assert gc.isenabled()
