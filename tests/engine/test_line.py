@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pycurrent.engine.line import Line
+from pycurrent.engine.line import WaitingLine
 
 
 @dataclass(eq=False)
@@ -23,7 +23,7 @@ def ticket(waits: Waits) -> int:
 @given(st.lists(st.tuples(st.sampled_from(["add", "remove", "pop"]), st.integers(0, 30))))
 def test_a_line_is_sorted_by_tickets_however_it_is_used(acts: list[tuple[str, int]]) -> None:
     """Those with one ticket stand in the order in which they came; each has its place."""
-    line, model = Line(ticket, block=2), list[Waits]()
+    line, model = WaitingLine(ticket, block=2), list[Waits]()
     for act, number in acts:
         if act == "add":
             waits = Waits(number)
@@ -44,7 +44,7 @@ def test_a_line_is_sorted_by_tickets_however_it_is_used(acts: list[tuple[str, in
 
 def test_one_who_does_not_stand_in_a_line_has_no_place_there() -> None:
     """With a ticket that somebody else has, or that nobody has."""
-    line = Line(ticket)
+    line = WaitingLine(ticket)
     line.add(Waits(1))
     for stranger in (Waits(1), Waits(2)):
         assert line.index(stranger.ticket, lambda other, it=stranger: other is it) is None  # type: ignore[misc]

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from pycurrent.cache import Schedule, builder
 from pycurrent.engine import Config, Job, Level, Pool, Urgency
-from pycurrent.engine.pool import Place, Resources, Tickets
+from pycurrent.engine.pool import QueuePlace, Resources, Tickets
 from pycurrent.errors import UsageError
 from pycurrent.term import Current, Failed, Failure, Ok, Stats, Var, all, constant
 from pycurrent.testing import Harness
@@ -503,7 +503,7 @@ class Queued:
     has_begun: bool
     at: int
     """When it, or the one whose place it has got, came to the queue."""
-    place: Place | None = None
+    place: QueuePlace | None = None
     served: bool = False
 
     @property
@@ -511,7 +511,7 @@ class Queued:
         return -self.priority, self.urgency is Urgency.LOW, self.at
 
 
-class Stands(Place):
+class Stands(QueuePlace):
     def __init__(self, job: Queued) -> None:
         super().__init__()
         self._job = job

@@ -7,7 +7,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pycurrent.term import (
-    Change,
+    BoxChange,
     Current,
     Failure,
     Fixed,
@@ -45,7 +45,7 @@ class Kept:
     def _name(self, term: object) -> str:
         return self.names.setdefault(term, f"b{len(self.names)}")
 
-    def refresh(self) -> list[Change]:
+    def refresh(self) -> list[BoxChange]:
         return self.picture.refresh(self.steps.live.take_changed())
 
     def anew(self) -> Graph:
@@ -92,7 +92,7 @@ def same(value: object) -> Primitive[object]:
     return Fixed(RUNNING) if value == "runs" else Primitive.constant(value)
 
 
-def labels(changes: list[Change]) -> list[str]:
+def labels(changes: list[BoxChange]) -> list[str]:
     return [change.now.label or change.now.kind.value for change in changes]
 
 

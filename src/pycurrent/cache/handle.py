@@ -70,8 +70,8 @@ class Handle:
     def log_text(self) -> str:
         """All of its log so far, with secrets masked; bytes that are not UTF-8 are U+FFFD.
 
-        Also while it runs, and after the engine has ended. Raises FileNotFoundError if there is no
-        log any more, as garbage was collected.
+        Also while it runs, and after the engine has ended. Raises FileNotFoundError if
+        `pycurrent gc` has removed it.
         """
         self._check_thread("log_text")
         return self.acts.log(self.id).text()

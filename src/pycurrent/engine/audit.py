@@ -16,7 +16,7 @@ class Asker:
 
     name: str
     role: str | None = None
-    """The role that it has on the site; None where there are no roles."""
+    """The role that it has on the site; None if it is not known."""
     via: str = "code"
     """The way: `dashboard`, `api`, `command line`; `code` for a call in a program."""
 

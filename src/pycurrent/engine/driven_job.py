@@ -34,7 +34,7 @@ from pycurrent.engine.leftovers import JobLock
 from pycurrent.engine.level import Config, Confirmations, Level
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.machine import Blame
-from pycurrent.engine.pool import AnyPool, CustomPool, Place, Pool, Resources, Tickets, Urgency
+from pycurrent.engine.pool import AnyPool, CustomPool, Pool, QueuePlace, Resources, Tickets, Urgency
 from pycurrent.engine.process import Processes
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut, TimeLimit
 from pycurrent.engine.tempdirs import Trash, temporary_folder
@@ -168,7 +168,7 @@ class DrivenJob(Job):
         self._is_held = False
         self._is_set_off = False
         """True while it waits without a task."""
-        self._place: Place | None = None
+        self._place: QueuePlace | None = None
         """Its place in the queue of its pool, while it waits there to begin."""
         self._woken: asyncio.Future[None] | None = None
         """Done when the task that waits for its start may go on."""
@@ -552,7 +552,7 @@ class DrivenJob(Job):
         self._owner.job_changed(self)
 
 
-class _OwnPlace(Place):
+class _OwnPlace(QueuePlace):
     """The place of a job in the queue of its pool, before its work begins."""
 
     __slots__ = ("_job",)

@@ -22,7 +22,7 @@ class LogSource:
     """The log of one job, for those who read it: its file, or what is held of it without one.
 
     May be kept, while the log grows and becomes a file. To be used from the threads from which
-    `held` may be; all of its methods raise FileNotFoundError if there is no log, or not any more,
+    `held` may be; all of its methods raise FileNotFoundError if the log is missing, or was removed,
     and another OSError if it can't be read.
     """
 

@@ -87,7 +87,7 @@ class JobLog:
         return LogSource(self.path, self)
 
     def held(self) -> bytes | None:
-        """All of it, as long as there is no file of it; then None. From any thread."""
+        """All of it, as long as it has no file; then None. From any thread."""
         return self._text
 
     def listen(self, told: Callable[[], None]) -> Callable[[], None]:

@@ -16,7 +16,7 @@ W = TypeVar("W")
 _BLOCK = 1000
 
 
-class Line(Generic[W]):
+class WaitingLine(Generic[W]):
     """A queue, sorted by tickets; of those with one ticket, the one who came first is first."""
 
     __slots__ = ("_blocks", "_size", "_ticket")

@@ -11,7 +11,7 @@ from enum import Enum
 from itertools import count
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
-from pycurrent.engine.line import Line
+from pycurrent.engine.line import WaitingLine
 from pycurrent.engine.tasks import failure_by, this_task, uncancellable
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import shown
@@ -77,14 +77,14 @@ class Waiter(Protocol):
         """True once its work has begun: its tickets are not passed on any more."""
 
 
-class Place(ABC):
+class QueuePlace(ABC):
     """The place of one job in the queue of a pool."""
 
     __slots__ = ("line", "ticket")
 
     def __init__(self) -> None:
         self.ticket = 0
-        self.line: Line[Place] | None = None
+        self.line: WaitingLine[QueuePlace] | None = None
         """The line that it stands in; None before, and once it has left."""
 
     @property
@@ -96,7 +96,7 @@ class Place(ABC):
         """Called when the job is served. False if it has no use for the resource any more."""
 
 
-class _Turn(Place):
+class _Turn(QueuePlace):
     """The place of a job whose task waits."""
 
     __slots__ = ("_job", "came")
@@ -140,7 +140,7 @@ class Pool:
         self.used = 0
         self._tickets = count()
         # By the ranks of the jobs, the first one served first. No line is empty.
-        self._lines: dict[_Rank, Line[Place]] = {}
+        self._lines: dict[_Rank, WaitingLine[QueuePlace]] = {}
         self._ranks: list[_Rank] = []
 
     def __repr__(self) -> str:
@@ -216,19 +216,19 @@ class Pool:
             return True
         return False
 
-    def queue(self, place: Place, priority: int) -> None:
+    def queue(self, place: QueuePlace, priority: int) -> None:
         """Queue a job, which is told by its place when a resource is handed to it."""
         job = place.job
         place.ticket = self.draw() if job.has_begun else job.tickets.draw(self)
         rank = _rank(priority, job.urgency)
         line = self._lines.get(rank)
         if line is None:
-            line = self._lines[rank] = Line(_ticket)
+            line = self._lines[rank] = WaitingLine(_ticket)
             insort(self._ranks, rank)
         place.line = line
         line.add(place)
 
-    def leave(self, place: Place) -> None:
+    def leave(self, place: QueuePlace) -> None:
         """Leave the queue without a resource. Once it has left, this does nothing."""
         line, place.line = place.line, None
         if line is not None:
@@ -262,7 +262,7 @@ def _rank(priority: int, urgency: Urgency) -> _Rank:
     return -priority, urgency is Urgency.LOW
 
 
-def _ticket(place: Place) -> int:
+def _ticket(place: QueuePlace) -> int:
     return place.ticket
 
 

@@ -13,7 +13,7 @@ Four kinds of processes, each the parent of the next::
 that it would have ended fall to the guard, a subreaper, which ends what loses its supervisor. So it
 takes more than two kills at once for a command to get away; and the guard has a name of its own,
 so that `killall -9 python3` is not three. It holds one end of a pipe, its stdout, that ends with
-it: the engine reaps it then. Where there are no subreapers there is no guard.
+it: the engine reaps it then. A system without subreapers has no guard.
 
 **Helper.** Holds one end of the *control* socket. Each message on it comes with descriptors: a
 supervisor's *channel*, and those of its first command: stdin, stdout, stderr; then the *pipes* that

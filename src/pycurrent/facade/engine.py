@@ -45,7 +45,7 @@ class Engine:
     directory at a time; a second raises `StateDirLocked`. The files it makes there can be read by
     their owner, and if it is `shared` by the owner's group.
 
-    Before it is open there is no output, and there are no stages and jobs; after its end they are
+    Before it is open it has neither output nor stages nor jobs; after its end they are
     as they were last.
     """
 

@@ -92,7 +92,7 @@ class Service:
     def state_of(self, name: str) -> State | None:
         """The state of the stage with this path, or with this label: the worst if several have it.
 
-        None if there is no such stage. Looks at all stages.
+        None if no stage has. Looks at all stages.
         """
         self.engine.finish_step()
         stages = [*self.engine.live.stages()]

@@ -66,7 +66,7 @@ class DatabaseReader:
 
     def log(self, job_id: str) -> bytes | None:
         """The log of a job that has written no more than its first lines; None if it has a file,
-        or there is no such job.
+        or the job is unknown.
         """
         rows = self._read("log", (job_id,))
         return bytes(rows[0][0]) if rows else None

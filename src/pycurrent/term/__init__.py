@@ -46,7 +46,7 @@ from pycurrent.term.output import (
     failed_by,
     relevant_traceback,
 )
-from pycurrent.term.picture import Change, Picture
+from pycurrent.term.picture import BoxChange, Picture
 from pycurrent.term.primitive import (
     Fixed,
     Metadata,
@@ -74,7 +74,7 @@ __all__ = [
     "BY_CONCERN",
     "Active",
     "Activity",
-    "Change",
+    "BoxChange",
     "Current",
     "Edge",
     "EdgeKind",

@@ -34,7 +34,7 @@ from pycurrent.term.walk import Walk
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class BoxChange:
     """A box that is shown otherwise than before."""
 
     before: GraphNode
@@ -97,7 +97,7 @@ class Picture:
 
     # Looking at what there is
 
-    def refresh(self, changed: Iterable[Stage]) -> list[Change]:
+    def refresh(self, changed: Iterable[Stage]) -> list[BoxChange]:
         """Bring the boxes up to date; `changed` are the stages of which steps have told since the
         last call. Twice is fine.
         """
@@ -186,7 +186,7 @@ class Picture:
         for fold in (*hidden.folds, *self._hidden.folds):
             places[folds[fold]] = None
 
-    def _draw_again(self, place: int) -> Change | None:
+    def _draw_again(self, place: int) -> BoxChange | None:
         before, term = self._drawing.nodes[place], self._drawing.owners[place]
         status, label, inside = self._status(before, term), before.label, before.failed_inside
         match term.shape:
@@ -213,7 +213,7 @@ class Picture:
         if now == before:
             return None
         self._drawing.nodes[place] = now
-        return Change(before, now)
+        return BoxChange(before, now)
 
     def _status(self, node: GraphNode, term: Term) -> Status:
         statuses = self._statuses
