@@ -6,16 +6,15 @@ import getpass
 import json
 import sys
 from contextlib import suppress
-from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
 from pycurrent.cli.option import DEFAULT_STATE_DIR
-from pycurrent.cli.options import DurationOption, StateDirOption, reading
+from pycurrent.cli.options import DurationOption, LimitOption, StateDirOption
 from pycurrent.cli.output import one_line
-from pycurrent.cli.values import whole_number
 from pycurrent.errors import UsageError
 from pycurrent.service import Records
 from pycurrent.service.formatting import local_time, plural
@@ -25,6 +24,41 @@ _BROKEN = 1
 """The exit status if the audit was tampered with."""
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class _Filter:
+    """Selects the acts to which all of these apply."""
+
+    who: Annotated[str | None, Parameter(help="Only what this user or token asked for.")] = None
+    what: Annotated[
+        str | None, Parameter(help="Only these acts: cancel, approve, rebuild, `set level` ...")
+    ] = None
+    subject: Annotated[
+        str | None, Parameter(help="Only what was done to this job, rule, user or token.")
+    ] = None
+    since: Annotated[
+        DurationOption | None, Parameter(help="Only acts of the last 2h, 7d, 4w ...")
+    ] = None
+
+    def filters(self, limit: int) -> AuditFilters:
+        """The filters that were given, and at most how many acts."""
+        filters: AuditFilters = {"limit": limit}
+        if self.who is not None:
+            filters["who"] = self.who
+        if self.what is not None:
+            filters["what"] = self.what
+        if self.subject is not None:
+            filters["subject"] = self.subject
+        if self.since is not None:
+            # Longer ago than there are dates: then all of them count.
+            with suppress(OverflowError):
+                filters["since"] = datetime.now(UTC) - self.since
+        return filters
+
+
+_EVERYTHING = _Filter()
+
+
 def audit(
     act: Annotated[
         Literal["verify"] | None,
@@ -32,25 +66,8 @@ def audit(
     ] = None,
     /,
     *,
-    who: Annotated[str | None, Parameter(help="Only what this user or token asked for.")] = None,
-    what: Annotated[
-        str | None, Parameter(help="Only these acts: cancel, approve, rebuild, `set level` ...")
-    ] = None,
-    subject: Annotated[
-        str | None, Parameter(help="Only what was done to this job, rule, user or token.")
-    ] = None,
-    since: Annotated[
-        DurationOption | None, Parameter(help="Only acts of the last 2h, 7d, 4w ...")
-    ] = None,
-    limit: Annotated[
-        int,
-        Parameter(
-            converter=reading(whole_number),
-            n_tokens=1,
-            validator=validators.Number(gte=1),
-            help="How many at most.",
-        ),
-    ] = 50,
+    which: _Filter = _EVERYTHING,
+    limit: LimitOption = 50,
     as_json: Annotated[
         bool, Parameter(name="--json", negative="", help="Print one JSON object a line.")
     ] = False,
@@ -71,30 +88,10 @@ def audit(
             return _verify(records, head)
         if head is not None:
             raise UsageError("--head is for `pycurrent audit verify`")
-        filters = _filters(who=who, what=what, subject=subject, since=since)
-        filters["limit"] = limit
-        rows = records.audit(**filters)
+        rows = records.audit(**which.filters(limit))
     line = _json_of if as_json else line_of
     sys.stdout.write("".join([f"{line(row)}\n" for row in rows]))
     return 0
-
-
-def _filters(
-    *, who: str | None, what: str | None, subject: str | None, since: timedelta | None
-) -> AuditFilters:
-    """The filters that were given."""
-    filters: AuditFilters = {}
-    if who is not None:
-        filters["who"] = who
-    if what is not None:
-        filters["what"] = what
-    if subject is not None:
-        filters["subject"] = subject
-    if since is not None:
-        # Longer ago than there are dates: then all of them count.
-        with suppress(OverflowError):
-            filters["since"] = datetime.now(UTC) - since
-    return filters
 
 
 def _verify(records: Records, head: str | None) -> int:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
 from pycurrent.cli.ends import EndsOption, ends_of
 from pycurrent.cli.option import DEFAULT_STATE_DIR
-from pycurrent.cli.options import StateDirOption, reading
+from pycurrent.cli.options import LimitOption, StateDirOption
 from pycurrent.cli.output import one_line
-from pycurrent.cli.values import whole_number
 from pycurrent.errors import UsageError
 from pycurrent.service import HistoryEntry, Records
 from pycurrent.service.formatting import duration, local_time
@@ -30,15 +29,7 @@ def history(
         str | None,
         Parameter(metavar="DATE", help="Only jobs of this day (in UTC): 2026-11-22, or 2026-11."),
     ] = None,
-    limit: Annotated[
-        int,
-        Parameter(
-            converter=reading(whole_number),
-            n_tokens=1,
-            validator=validators.Number(gte=1),
-            help="How many at most.",
-        ),
-    ] = 20,
+    limit: LimitOption = 20,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> int:
     """List the jobs that have run, the newest first: date, end, duration, id, and failure."""

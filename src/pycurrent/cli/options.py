@@ -7,10 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter, Token
+from cyclopts import Parameter, Token, validators
 
 from pycurrent.cli.option import STATE_DIR_HELP, STATE_DIR_VARIABLE
-from pycurrent.cli.values import duration, folder_or_file
+from pycurrent.cli.values import duration, folder_or_file, whole_number
 
 
 def reading(read: Callable[[str], Any]) -> Callable[[object, Sequence[Token]], Any]:
@@ -26,6 +26,16 @@ StateDirOption = Annotated[
         name="--state-dir",
         env_var=STATE_DIR_VARIABLE,
         help=STATE_DIR_HELP,
+    ),
+]
+
+LimitOption = Annotated[
+    int,
+    Parameter(
+        converter=reading(whole_number),
+        n_tokens=1,
+        validator=validators.Number(gte=1),
+        help="How many at most.",
     ),
 ]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
-from fastapi import Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import Field
 
 from pycurrent.deprecation import Renamed
@@ -21,6 +21,14 @@ router = api_router("jobs")
 _SAME_WORK = 50
 """How many earlier jobs of the same key are listed."""
 _ABOUT_ONE = may_answer(404, 409)
+
+
+async def _reason(request: Request, job_id: JobId, why: ReasonModel | None = None) -> str | None:
+    return reason_for(request, [job_id], None if why is None else why.reason)
+
+
+ReasonOf: TypeAlias = Annotated[str | None, Depends(_reason)]
+"""Why the sender of the request asks for an act on the job."""
 
 
 class JobsModel(Model):
@@ -54,27 +62,17 @@ async def jobs(
 
 @router.post("/jobs/{day}/{name}/cancel", dependencies=FOR_BUILDERS, responses=_ABOUT_ONE)
 async def cancel(
-    request: Request,
-    service: ServiceOf,
-    job_id: JobId,
-    asker: AskerOf,
-    why: ReasonModel | None = None,
+    service: ServiceOf, job_id: JobId, asker: AskerOf, reason: ReasonOf
 ) -> OutcomeModel:
     """Cancel a job. Its failure stays until somebody has it made again."""
-    reason = _reason(request, job_id, why)
     return _done(job_id, service.jobs.cancel(job_id, by=asker, reason=reason))
 
 
 @router.post("/jobs/{day}/{name}/approve", dependencies=FOR_ADMINS, responses=_ABOUT_ONE)
 async def approve(
-    request: Request,
-    service: ServiceOf,
-    job_id: JobId,
-    asker: AskerOf,
-    why: ReasonModel | None = None,
+    service: ServiceOf, job_id: JobId, asker: AskerOf, reason: ReasonOf
 ) -> OutcomeModel:
     """Let a job start although its level asks for confirmation."""
-    reason = _reason(request, job_id, why)
     return _done(job_id, service.jobs.approve(job_id, by=asker, reason=reason))
 
 
@@ -85,30 +83,21 @@ async def approve(
     responses=_ABOUT_ONE,
 )
 async def start(
-    request: Request, service: ServiceOf, job_id: JobId, asker: AskerOf
+    service: ServiceOf, job_id: JobId, asker: AskerOf, reason: ReasonOf
 ) -> OutcomeModel:
     """The old name of `approve`."""
-    return await approve(request, service, job_id, asker)
+    return await approve(service, job_id, asker, reason)
 
 
 @router.post("/jobs/{day}/{name}/rebuild", dependencies=FOR_BUILDERS, responses=_ABOUT_ONE)
 async def rebuild(
-    request: Request,
-    service: ServiceOf,
-    job_id: JobId,
-    asker: AskerOf,
-    why: ReasonModel | None = None,
+    service: ServiceOf, job_id: JobId, asker: AskerOf, reason: ReasonOf
 ) -> OutcomeModel:
     """Do the work of an ended job again."""
-    reason = _reason(request, job_id, why)
     outcome = service.jobs.rebuild(job_id, by=asker, reason=reason)
     if isinstance(outcome, Refused):
         raise problem(409, outcome.why)
     return OutcomeModel.of_rebuild(job_id, outcome)
-
-
-def _reason(request: Request, job_id: str, why: ReasonModel | None) -> str | None:
-    return reason_for(request, [job_id], None if why is None else why.reason)
 
 
 def _done(job_id: str, outcome: Done | Refused) -> OutcomeModel:
