@@ -36,10 +36,11 @@ MAY_USE = {
     "cache": {"engine", "store", "term", "incr", *EVERYWHERE},
     "plugins": {*CORE, *EVERYWHERE},
     "facade": {*CORE, *EVERYWHERE},
-    "service": {*CORE, *EVERYWHERE},
-    "web": {"service", *CORE, *EVERYWHERE},
+    "view": {*CORE, *EVERYWHERE},
+    "service": {"view", *CORE, *EVERYWHERE},
+    "web": {"service", "view", *CORE, *EVERYWHERE},
     # The command line starts the web.
-    "cli": {"service", "web", "facade", *CORE, *EVERYWHERE},
+    "cli": {"service", "view", "web", "facade", *CORE, *EVERYWHERE},
     "testing": {"facade", *CORE, *EVERYWHERE},
     # The public names, the package that gives them, and what `python -m pycurrent` runs.
     "public": {*CORE, "facade", "cli", *EVERYWHERE},

@@ -31,7 +31,7 @@ from pycurrent.testing import Harness
 HOME = str(Path(current.__file__).parent)
 OURS = tuple(
     f"{HOME}/{room}/"
-    for room in ("incr", "term", "store", "engine", "cache", "facade", "plugins", "service")
+    for room in ("incr", "term", "store", "engine", "cache", "facade", "plugins", "view", "service")
 )
 
 

@@ -19,8 +19,8 @@ import pytest
 
 from pycurrent.cli.live import picture
 from pycurrent.engine import Effect, JobState, Problem
-from pycurrent.service import InQueue, JobView, Overview, StageView
 from pycurrent.term import Activity, Failed, Ok, Output, State, Stats
+from pycurrent.view import InQueue, JobView, Overview, StageView
 
 from .commands import NAPS, Write
 

@@ -9,8 +9,8 @@ import pytest
 from pycurrent.cli.run import earned
 from pycurrent.cli.status import Exit
 from pycurrent.cli.summary import Summary
-from pycurrent.service import Overview, StageView
 from pycurrent.term import Active, Activity, Failed, Ok, State, Stats
+from pycurrent.view import Overview, StageView
 
 from .commands import FROBS, Command, Start, Write
 

@@ -25,9 +25,10 @@ from pycurrent import (
     component,
 )
 from pycurrent.engine import OpenEngine
-from pycurrent.service import EngineView, Service
+from pycurrent.service import Service
 from pycurrent.term import State, constant, pair
 from pycurrent.testing import Harness
+from pycurrent.view import EngineView
 
 
 async def test_hooks_get_the_open_engine_before_the_first_step(tmp_path: Path) -> None:

@@ -15,13 +15,13 @@ from pycurrent.service import (
     ActivePage,
     Done,
     HistoryFilter,
-    InQueue,
     NoSuchJob,
     Rebuilding,
     RebuiltOnceNeeded,
     Refused,
 )
 from pycurrent.store import JobEnd, StoreBusy
+from pycurrent.view import InQueue
 
 from .live import Doors, seen
 

@@ -13,8 +13,8 @@ from pycurrent.cli.audit import note_here
 from pycurrent.cli.option import DEFAULT_STATE_DIR
 from pycurrent.cli.options import DurationOption, StateDirOption
 from pycurrent.errors import UsageError
-from pycurrent.service.formatting import local_time
 from pycurrent.store import AccessDatabase, TokenRecord
+from pycurrent.view.formatting import local_time
 from pycurrent.web.users import PASSWORD_FILE, LocalUser, PasswordFile, PasswordHash, Role
 from pycurrent.web.users.keys import digest_of, new_token
 from pycurrent.web.users.password_file import check_name, check_password, user_id

@@ -17,8 +17,8 @@ from pycurrent.cli.options import DurationOption, LimitOption, StateDirOption
 from pycurrent.cli.output import one_line
 from pycurrent.errors import UsageError
 from pycurrent.service import Records
-from pycurrent.service.formatting import local_time, plural
 from pycurrent.store import AccessDatabase, AuditFilters, AuditRecord
+from pycurrent.view.formatting import local_time, plural
 
 _BROKEN = 1
 """The exit status if the audit was tampered with."""

@@ -14,8 +14,8 @@ from pycurrent.cli.options import DurationOption, StateDirOption
 from pycurrent.cli.output import complain
 from pycurrent.cli.status import Exit
 from pycurrent.cli.text import size
-from pycurrent.service.formatting import plural
 from pycurrent.store import GcMode, GcReport, StateDir, collect_garbage
+from pycurrent.view.formatting import plural
 
 _SAY_AFTER = 2.0
 """Seconds before the first report of progress, and between two reports."""

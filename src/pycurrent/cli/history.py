@@ -13,7 +13,7 @@ from pycurrent.cli.options import LimitOption, StateDirOption
 from pycurrent.cli.output import one_line
 from pycurrent.errors import UsageError
 from pycurrent.service import HistoryEntry, Records
-from pycurrent.service.formatting import duration, local_time
+from pycurrent.view.formatting import duration, local_time
 
 
 def history(

@@ -7,9 +7,9 @@ from typing import IO, Self
 
 from pycurrent.cli.output import OutputLostError, complain, give_up, one_line
 from pycurrent.cli.text import title, waits
-from pycurrent.service import EngineView, StageChange, StageView
-from pycurrent.service.formatting import duration, local_time
 from pycurrent.term import State
+from pycurrent.view import EngineView, StageChange, StageView
+from pycurrent.view.formatting import duration, local_time
 
 
 class Lines:

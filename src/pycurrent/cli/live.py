@@ -16,9 +16,9 @@ from rich.text import Text
 
 from pycurrent.cli.output import OutputLostError, one_line
 from pycurrent.cli.text import counts, title, waits
-from pycurrent.service import EngineView, InQueue, Overview, StageChange, StageView
-from pycurrent.service.formatting import duration
 from pycurrent.term import Failed, State, Stats, state_of_activity
+from pycurrent.view import EngineView, InQueue, Overview, StageChange, StageView
+from pycurrent.view.formatting import duration
 
 SHORTEST = 0.25
 """Seconds between two paintings, at least."""

@@ -34,9 +34,9 @@ from pycurrent.engine.tasks import cancelled
 from pycurrent.engine.threshold import Recorded
 from pycurrent.errors import UsageError
 from pycurrent.facade import Engine
-from pycurrent.service import EngineView, Overview
-from pycurrent.service.formatting import plural
 from pycurrent.term import Active, Failed, Ok, UsageFailure
+from pycurrent.view import EngineView, Overview
+from pycurrent.view.formatting import plural
 
 _NAMED = 5
 

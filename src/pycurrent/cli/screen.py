@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import IO, Protocol, Self
 
 from pycurrent.cli.lines import Lines
-from pycurrent.service import EngineView
+from pycurrent.view import EngineView
 
 
 class Screen(AbstractAsyncContextManager["Screen"], Protocol):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from pycurrent.cli.load import SiteOf
 from pycurrent.cli.run_options import RunOptions
 from pycurrent.engine import OpenEngine
-from pycurrent.service import EngineView, Service
+from pycurrent.view import EngineView
 
 if TYPE_CHECKING:
     from pycurrent.web import WebSettings
@@ -40,6 +40,7 @@ def prepared_site(options: RunOptions, site: SiteOf | None) -> Iterator[Serve]:
         yield lambda engine, view: nullcontext()
         return
     # Only here, because it takes a while to import.
+    from pycurrent.service import Service
     from pycurrent.web.server import Website, check_settings, listening
     from pycurrent.web.users.owner import address_with
 

@@ -13,9 +13,9 @@ from pycurrent.cli.option import DEFAULT_STATE_DIR, STATE_DIR_VARIABLE
 from pycurrent.cli.output import for_terminal, one_line
 from pycurrent.cli.status import Exit
 from pycurrent.cli.text import counts, title, waits
-from pycurrent.service import Overview, StageView
-from pycurrent.service.formatting import duration
 from pycurrent.term import Failed, State
+from pycurrent.view import Overview, StageView
+from pycurrent.view.formatting import duration
 
 LISTED = 20
 """The largest number of stages that it names."""

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pycurrent.cli.output import for_terminal
 from pycurrent.errors import PycurrentError
-from pycurrent.service import Records
 
 LINES = 20
 _BYTES = 64 * 1024
@@ -16,6 +15,9 @@ _LONGEST = 2000
 
 def last_lines(state_dir: Path, job_id: str) -> list[str]:
     """The last lines, without control sequences; empty if the log can't be read."""
+    # Only here, because a run in which nothing fails needs none of it.
+    from pycurrent.service import Records
+
     try:
         with Records.open(state_dir) as records, records.log(job_id).open() as file:
             size = file.seek(0, os.SEEK_END)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pycurrent.cli.output import one_line
-from pycurrent.service import ForConfirmation, InQueue, StageView, Wait
-from pycurrent.service.formatting import plural
 from pycurrent.term import BY_CONCERN, Stats
+from pycurrent.view import ForConfirmation, InQueue, StageView, Wait
+from pycurrent.view.formatting import plural
 
 
 def title(stage: StageView) -> str:

@@ -1,4 +1,4 @@
-"""One typed view of an engine and of its records on disk, for pages, API and command line."""
+"""An engine and its records on disk, for its pages, its API and what follows them."""
 
 from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import Confirmation, ConfirmationLevel
@@ -38,19 +38,9 @@ from pycurrent.service.log_index import LogLine, LogWindow
 from pycurrent.service.log_search import LogMatch, LogMatches, LogQuery, Syntax
 from pycurrent.service.logs import LogPart, Logs
 from pycurrent.service.metrics import Metrics, MetricsReading, PoolMetrics
-from pycurrent.service.models import (
-    ForConfirmation,
-    InQueue,
-    JobView,
-    Overview,
-    StageChange,
-    StageView,
-    Wait,
-)
 from pycurrent.service.pipeline import PipelineFeed, Snapshot, Unfold
 from pycurrent.service.rules import Rules, Trial, TriedOn, rules_from_csv, rules_to_csv
 from pycurrent.service.service import Health, Service
-from pycurrent.service.view import EngineView
 
 __all__ = [
     "Action",
@@ -62,18 +52,14 @@ __all__ = [
     "Confirmation",
     "ConfirmationLevel",
     "Done",
-    "EngineView",
     "Event",
     "EventHub",
     "EventId",
-    "ForConfirmation",
     "Health",
     "HistoryEntry",
     "HistoryFilter",
     "HistoryPage",
-    "InQueue",
     "JobDetail",
-    "JobView",
     "Jobs",
     "JobsChanged",
     "LogEnd",
@@ -89,7 +75,6 @@ __all__ = [
     "NoSuchJob",
     "NoSuchRule",
     "NodeState",
-    "Overview",
     "OverviewChanged",
     "PipelineFeed",
     "PoolMetrics",
@@ -102,15 +87,12 @@ __all__ = [
     "Rules",
     "Service",
     "Snapshot",
-    "StageChange",
-    "StageView",
     "StatesChanged",
     "StructureChanged",
     "Syntax",
     "Trial",
     "TriedOn",
     "Unfold",
-    "Wait",
     "rules_from_csv",
     "rules_to_csv",
 ]

@@ -10,8 +10,7 @@ from itertools import islice
 from pycurrent.engine import Asker, DrivenJob, Level, OpenEngine
 from pycurrent.service.events import ConfirmChanged, EventHub
 from pycurrent.service.jobs import Jobs
-from pycurrent.service.models import JobView
-from pycurrent.service.view import show_job
+from pycurrent.view import JobView, show_job
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Self, TypeAlias
 
 from pycurrent.engine import Level, Problem
-from pycurrent.service.models import JobView
 from pycurrent.term import Activity, FailedInside, State, Stats
+from pycurrent.view import JobView
 
 KEPT_BATCHES = 10_000
 KEPT_ENTRIES = 200_000

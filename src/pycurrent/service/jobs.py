@@ -14,9 +14,8 @@ from pycurrent.cache import Cache
 from pycurrent.engine import Asker, DrivenJob, JobState, Level, OpenEngine
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.history import HistoryEntry, entry_of
-from pycurrent.service.models import JobView
-from pycurrent.service.view import show_job
 from pycurrent.store import BadJobId, JobRecord
+from pycurrent.view import JobView, show_job
 
 _AT_ONCE = 20
 """How many jobs are rebuilt before others get a turn."""

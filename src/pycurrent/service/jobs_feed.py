@@ -9,7 +9,7 @@ from pycurrent.cache import Cache
 from pycurrent.engine import DrivenJob, JobState, OpenEngine
 from pycurrent.service.events import EventHub, JobsChanged
 from pycurrent.service.throttled import Throttled
-from pycurrent.service.view import show_job
+from pycurrent.view import show_job
 
 TOLD_EVERY = 0.1
 """Seconds between two batches of jobs, at least."""

@@ -17,8 +17,8 @@ from pycurrent.service.logs import Logs
 from pycurrent.service.metrics import Metrics, MetricsReading
 from pycurrent.service.pipeline import PipelineFeed
 from pycurrent.service.rules import Rules
-from pycurrent.service.view import EngineView
 from pycurrent.term import BY_CONCERN, State
+from pycurrent.view import EngineView
 
 
 class Health(Enum):

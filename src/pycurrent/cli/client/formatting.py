@@ -14,8 +14,8 @@ from pycurrent.cli.client.answers import (
 )
 from pycurrent.cli.output import one_line
 from pycurrent.engine import JobState
-from pycurrent.service.formatting import duration, job_word, local_time
 from pycurrent.term import State
+from pycurrent.view.formatting import duration, job_word, local_time
 
 
 def moment(text: str) -> str:

@@ -22,7 +22,7 @@ from pycurrent.cli.client.remote import job_path
 from pycurrent.cli.client.session import Given, Session
 from pycurrent.cli.client.status import CantBeDone, ClientExit
 from pycurrent.cli.output import one_line
-from pycurrent.service.formatting import duration
+from pycurrent.view.formatting import duration
 
 JobText = Annotated[
     str,

@@ -15,8 +15,8 @@ from pycurrent.cli.client.status import ClientExit
 from pycurrent.cli.output import one_line
 from pycurrent.cli.text import counts
 from pycurrent.errors import UsageError
-from pycurrent.service.formatting import plural
 from pycurrent.term import Stats
+from pycurrent.view.formatting import plural
 
 
 def overview(

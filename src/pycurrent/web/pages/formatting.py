@@ -7,8 +7,8 @@ from datetime import timedelta
 from urllib.parse import quote, urlsplit
 
 from pycurrent.engine import Level
-from pycurrent.service import ForConfirmation, InQueue, Wait
-from pycurrent.service.formatting import duration
+from pycurrent.view import ForConfirmation, InQueue, Wait
+from pycurrent.view.formatting import duration
 
 _CONTROL = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # sequences that set colours and move the cursor (ECMA-48)

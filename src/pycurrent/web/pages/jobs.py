@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request, Response
 
 from pycurrent.errors import PycurrentError
 from pycurrent.service import Action, Done, Refused
-from pycurrent.service.formatting import plural
+from pycurrent.view.formatting import plural
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import read_form
 from pycurrent.web.pages import routing, state_badges

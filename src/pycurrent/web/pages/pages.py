@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pycurrent.service import Service
-from pycurrent.service.formatting import local_time, plural
+from pycurrent.view.formatting import local_time, plural
 from pycurrent.web.auth import Caller, NotLoggedIn, Via, access_of, caller_of
 from pycurrent.web.extensions import AuthorEntry, AuthorPage
 from pycurrent.web.pages import formatting

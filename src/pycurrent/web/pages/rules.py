@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from pycurrent.engine import LogRule
 from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.service import Service, Trial, rules_from_csv, rules_to_csv
-from pycurrent.service.formatting import plural
+from pycurrent.view.formatting import plural
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import FormFields, read_form
 from pycurrent.web.pages import routing

@@ -10,7 +10,7 @@ from fastapi.responses import PlainTextResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from pycurrent.engine import Level
-from pycurrent.service.formatting import plural
+from pycurrent.view.formatting import plural
 from pycurrent.web.auth import NotAllowed, caller_of
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.extensions import Visit

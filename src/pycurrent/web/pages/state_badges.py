@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pycurrent.engine import JobState
-from pycurrent.service import HistoryEntry, JobView
-from pycurrent.service.formatting import job_word
+from pycurrent.service import HistoryEntry
 from pycurrent.store import JobEnd
 from pycurrent.term import (
     BY_CONCERN,
@@ -19,6 +18,8 @@ from pycurrent.term import (
     State,
     state_of_activity,
 )
+from pycurrent.view import JobView
+from pycurrent.view.formatting import job_word
 from pycurrent.web.api.names import name_of
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from statistics import median
 
 from pycurrent.service import HistoryEntry
-from pycurrent.service.formatting import duration
+from pycurrent.view.formatting import duration
 from pycurrent.web.pages.state_badges import of_entry
 
 WIDTH = 400

@@ -7,8 +7,8 @@ from typing import Self
 
 from pydantic import Field
 
-from pycurrent.service import Overview
 from pycurrent.term import Failed, status_of_output
+from pycurrent.view import Overview
 from pycurrent.web.api.models.jobs import JobModel
 from pycurrent.web.api.models.model import Model, Text
 from pycurrent.web.api.names import ActivityName, EffectName, LevelName, StateName

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from pycurrent.service.formatting import duration, plural
+from pycurrent.view.formatting import duration, plural
 
 
 @pytest.mark.parametrize(

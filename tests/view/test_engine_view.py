@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 import pycurrent as current
 from pycurrent import Config, Current, Job, Level, Pool, Schedule, Var, builder
 from pycurrent.engine import JobState, OpenEngine
-from pycurrent.service import EngineView, ForConfirmation, InQueue, StageChange, StageView
-from pycurrent.service.view import share
 from pycurrent.term import Activity, Failed, Ok, State, Stats
 from pycurrent.testing import Harness
+from pycurrent.view import EngineView, ForConfirmation, InQueue, StageChange, StageView, share
 
 
 class Doors:

@@ -9,7 +9,8 @@ from itertools import islice
 
 from pycurrent.cache import Cache, Handle
 from pycurrent.engine import DrivenJob, JobState, Moment, OpenEngine, Pool, Step
-from pycurrent.service.models import (
+from pycurrent.term import BY_CONCERN, Activity, Failed, Stage, State, Stats
+from pycurrent.view.models import (
     ForConfirmation,
     InQueue,
     JobView,
@@ -19,7 +20,6 @@ from pycurrent.service.models import (
     Wait,
     kind_of,
 )
-from pycurrent.term import BY_CONCERN, Activity, Failed, Stage, State, Stats
 
 _QUIET = frozenset({State.OK, State.BLOCKED})
 

@@ -1,0 +1,25 @@
+"""A typed view of a running engine: its stages of interest and its jobs, for all that show them."""
+
+from pycurrent.view.engine_view import EngineView, share, show_job
+from pycurrent.view.models import (
+    ForConfirmation,
+    InQueue,
+    JobView,
+    Overview,
+    StageChange,
+    StageView,
+    Wait,
+)
+
+__all__ = [
+    "EngineView",
+    "ForConfirmation",
+    "InQueue",
+    "JobView",
+    "Overview",
+    "StageChange",
+    "StageView",
+    "Wait",
+    "share",
+    "show_job",
+]

@@ -1,0 +1,28 @@
+"""The start of a run: each module takes time, so that it imports only what it needs."""
+
+import pytest
+
+from .commands import FROBS, Start, Write
+
+SHOWS_MODULES = """
+    import atexit, sys
+    atexit.register(lambda: print(*sys.modules))
+"""
+
+FACES = {"pycurrent.service", "pycurrent.web", "pycurrent.plugins", "pycurrent.cli.live"}
+LIBRARIES = {"cyclopts", "rich", "fastapi", "pydantic", "uvicorn", "jinja2", "prometheus_client"}
+
+
+@pytest.mark.parametrize("unneeded", [FACES, LIBRARIES], ids=["faces", "libraries"])
+def test_a_run_imports_only_what_it_needs(
+    pipeline_file: Write, child: Start, monkeypatch: pytest.MonkeyPatch, unneeded: set[str]
+) -> None:
+    """A run that makes results imports no face that it has not, nor does one that knows them."""
+    monkeypatch.delenv("PYCURRENT_PORT")  # an option, which the library would have to read
+    pipeline_file(FROBS + SHOWS_MODULES)
+    for _ in range(2):
+        ended = child("-m", "pycurrent", "run", "--once", "ci.py").end()
+        assert ended.status == 0
+        modules = set(ended.out.splitlines()[-1].split())
+        assert "pycurrent.engine" in modules
+        assert modules & unneeded == set()
