@@ -30,7 +30,7 @@ from pycurrent.term import (
     pair,
     seq,
 )
-from pycurrent.term.shape import BindShape, ContextBlock, Term
+from pycurrent.term.shape import BindShape, ContextBlock, LabelBlock, Term
 
 from .steps import Calls, Steps
 
@@ -201,6 +201,8 @@ def context_of(term: Term) -> list[Term]:
     while here is not None:
         if isinstance(here, ContextBlock):
             found.append(here.term)
+            here = here.outer
+        elif isinstance(here, LabelBlock):
             here = here.outer
         else:
             if isinstance(here.shape, BindShape):

@@ -33,6 +33,7 @@ from pycurrent.term.graph_data import (
     GroupKind,
     NodeKind,
 )
+from pycurrent.term.labels import labels
 from pycurrent.term.output import (
     Active,
     Activity,
@@ -126,6 +127,7 @@ __all__ = [
     "from_output",
     "graph_of",
     "job_page",
+    "labels",
     "map",
     "metadata",
     "noting",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pycurrent.incr import Node
 from pycurrent.term.example import Examples, ExampleStages
+from pycurrent.term.labels import label_block
 from pycurrent.term.paths import Paths
-from pycurrent.term.primitive import Metadata, Runtime, Services, StageRef
+from pycurrent.term.primitive import NO_LABELS, Metadata, Services, StageRef, Subscription
 from pycurrent.term.shape import Term
 from pycurrent.term.state import State, Stats, Status, failure_of
 
@@ -17,15 +19,18 @@ T = TypeVar("T")
 
 
 class Stage(Node):
-    """The living node of a component or of a named bind.
+    """The living node of a component or of a named bind: the runtime of what it subscribes to.
 
     Read it between two steps, in the engine's thread. A released node stays as it was last.
     """
 
     __slots__ = ()
+    account: Account
     state: State
     metadata: Metadata | None
     """Facts about its output; None for a bind."""
+    subscription: Subscription[Any] | None
+    """Its use of a primitive; None for a bind, and while an input has no value."""
 
     @property
     def term(self) -> Term:
@@ -51,6 +56,19 @@ class Stage(Node):
         if metadata is None:
             return Status(self.state, failure)
         return Status(self.state, failure, metadata.update, metadata.job_id)
+
+    # For its primitive: see `Runtime`
+
+    def service(self, kind: Callable[[Any], T]) -> T:
+        return self.account.services.service(kind)
+
+    @property
+    def stage(self) -> StageRef:
+        return self.account.ref(self.term)
+
+    @property
+    def held(self) -> Held:
+        return self.account.held
 
 
 class Held:
@@ -82,27 +100,6 @@ class Held:
         return self._outputs.get(source, output) if self._outputs else output
 
 
-class StageRuntime(Runtime):
-    """The runtime of what one stage subscribes to."""
-
-    __slots__ = ("_account", "_term")
-
-    def __init__(self, account: Account, term: Term) -> None:
-        self._account = account
-        self._term = term
-
-    def service(self, kind: Callable[[Any], T]) -> T:
-        return self._account.services.service(kind)
-
-    @property
-    def held(self) -> Held:
-        return self._account.held
-
-    @property
-    def stage(self) -> StageRef:
-        return self._account.paths.of(self._term)
-
-
 class Account:
     """Counts the stages of one engine, and connects their nodes to the engine.
 
@@ -114,7 +111,7 @@ class Account:
         self,
         services: Services,
         requested: Callable[[Node], None],
-        alive: Container[Term],
+        alive: Mapping[Term, Node],
         stages: Callable[[], Iterator[Stage]],
     ) -> None:
         self.services = services
@@ -144,6 +141,19 @@ class Account:
             self.hide_example(parent)
             self.show_example(parent)
         return Stats(*self._counts)
+
+    def ref(self, term: Term) -> StageRef:
+        """The reference of a living stage, with the labels of the code that it is built in."""
+        ref = self.paths.of(term)
+        labels = self._labels_around(term)
+        return replace(ref, labels=labels) if labels else ref
+
+    def _labels_around(self, term: Term) -> Mapping[str, str]:
+        block = label_block(term.context)
+        if block is None:
+            return NO_LABELS
+        node = None if block.term is None else self._alive.get(block.term)
+        return block.fixed if node is None or node.absent is not None else node.value
 
     def take_changed(self) -> list[Stage]:
         """The stages whose state or metadata has changed since the last call; the released

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from pycurrent.term.shape import ContextBlock, Term
+from pycurrent.term.shape import Context, ContextBlock, Term
 
 # State of the running code, not of the module: each thread and task has its own.
-CONTEXT: ContextVar[ContextBlock | Term | None] = ContextVar("pycurrent_context", default=None)
+CONTEXT: ContextVar[Context] = ContextVar("pycurrent_context", default=None)
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def context(current: Term) -> Iterator[None]:
 
 
 @contextmanager
-def within(outer: ContextBlock | Term | None) -> Iterator[None]:
+def within(outer: Context) -> Iterator[None]:
     """Build what follows as if it stood in that context."""
     token = CONTEXT.set(outer)
     try:

@@ -32,7 +32,7 @@ from pycurrent.term.shape import (
     Catch,
     Collapse,
     Constant,
-    ContextBlock,
+    Context,
     Cutoff,
     Eq,
     Folded,
@@ -76,7 +76,7 @@ class Current(Term, Generic[T_co]):
         "use the current as it is, or its value in map or bind",
     )
 
-    def __init__(self, shape: Shape, context: ContextBlock | Term | None) -> None:
+    def __init__(self, shape: Shape, context: Context) -> None:
         self.shape = shape
         self.context = context
         made = MADE.get()

@@ -15,7 +15,7 @@ from pycurrent.term.output import failed_by, text_of
 from pycurrent.term.shape import (
     BindShape,
     Component,
-    ContextBlock,
+    Context,
     ItemOf,
     Itemwise,
     ListMap,
@@ -27,7 +27,7 @@ MAX_DEPTH = 8
 """How deep examples of lists within lists are shown."""
 
 
-def build(fn: Callable[..., Any], context: ContextBlock | Term | None, *args: Any) -> Current[Any]:
+def build(fn: Callable[..., Any], context: Context, *args: Any) -> Current[Any]:
     """Run a function that decides on a part of a pipeline."""
     with within(context):
         term = fn(*args)

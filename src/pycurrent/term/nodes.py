@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 from pycurrent.incr import (
@@ -18,7 +18,7 @@ from pycurrent.incr import (
     combine,
     materialize,
 )
-from pycurrent.term.account import Account, Stage, StageRuntime
+from pycurrent.term.account import Account, Stage
 from pycurrent.term.given import called, check_list, wrong_primitive
 from pycurrent.term.label import UnknownValue
 from pycurrent.term.output import (
@@ -29,6 +29,7 @@ from pycurrent.term.output import (
     Ok,
     Output,
     failed_by,
+    text_of,
 )
 from pycurrent.term.primitive import Metadata, NoEngine, Primitive, Subscription
 from pycurrent.term.shape import BindShape, Component, Term
@@ -157,6 +158,7 @@ class DecisionNode(BindDecision, Stage):
 
     __slots__ = ("account", "state", "term")
     metadata: None = None
+    subscription: None = None
     term: Term
 
     def __init__(
@@ -314,7 +316,7 @@ class ComponentNode(Stage):
             raise wrong_primitive(primitive, self.fn)
         old = self.subscription
         # The node itself is what the source calls: a bound method would take a node's half.
-        self.subscription = primitive.subscribe(StageRuntime(self.account, self.term), self)
+        self.subscription = primitive.subscribe(self, self)
         self.seen = values[0] if len(values) == 1 else values
         if old is not None:
             self._close(old)
@@ -350,6 +352,68 @@ class ComponentNode(Stage):
     def release(self, graph: NodeGraph) -> None:
         self._unsubscribe()
         self.account.uncount(self)
+
+
+class LabelledNode(ComponentNode):
+    """A component some of whose labels are currents. It does not wait for them."""
+
+    __slots__ = ("labelling", "seen_labels")
+
+    def __init__(
+        self,
+        account: Account,
+        fn: Callable[..., Primitive[Any]],
+        sources: tuple[Node, ...],
+        labelling: Node,
+    ) -> None:
+        super().__init__(account, fn, sources)
+        self.labelling = labelling
+        self.seen_labels = labelling.value
+
+    def inputs(self) -> Iterable[Node]:
+        return dict.fromkeys((*self.sources, self.labelling))
+
+    def recompute(self, graph: NodeGraph) -> bool:
+        followed = self.subscription
+        changed = super().recompute(graph)
+        if self.labelling.value is not self.seen_labels:
+            self.seen_labels = self.labelling.value
+            # A subscription that is new has seen these already.
+            if followed is not None and followed is self.subscription:
+                followed.relabelled()
+        return changed
+
+
+class LabelsNode(Node):
+    """A dictionary of labels, as far as they are known; it is never absent."""
+
+    __slots__ = ("fixed", "names", "sources")
+
+    def __init__(
+        self,
+        sources: list[Node],
+        names: tuple[str | None, ...],
+        fixed: Mapping[str, str],
+    ) -> None:
+        super().__init__()
+        self.sources = sources
+        self.names = names
+        self.fixed = fixed
+
+    def inputs(self) -> Iterable[Node]:
+        return dict.fromkeys(self.sources)
+
+    def recompute(self, graph: NodeGraph) -> bool:
+        labels: dict[str, str] = {}
+        own = dict(self.fixed)
+        for name, source in zip(self.names, self.sources, strict=True):
+            if source.absent is not None:
+                continue
+            if name is None:
+                labels.update(source.value)
+            else:
+                own[name] = text_of(materialize(source.value))
+        return self.accept(graph, {**labels, **own})
 
 
 class MetadataNode(OfOne):

@@ -20,7 +20,15 @@ from pathlib import PurePath
 from pycurrent.term.label import Label
 from pycurrent.term.output import text_of
 from pycurrent.term.primitive import StageRef
-from pycurrent.term.shape import BindShape, Component, ContextBlock, ItemOf, ListMap, Term
+from pycurrent.term.shape import (
+    BindShape,
+    Component,
+    ContextBlock,
+    ItemOf,
+    LabelBlock,
+    ListMap,
+    Term,
+)
 
 _AT_ONCE = 200
 """How many stages are taken in between two stops: half a millisecond."""
@@ -197,7 +205,7 @@ def _names_around(term: Term) -> tuple[str, ...]:
     names: list[str] = []
     here = term.context
     while here is not None:
-        if isinstance(here, ContextBlock):
+        if isinstance(here, ContextBlock | LabelBlock):
             here = here.outer
             continue
         match here.shape:

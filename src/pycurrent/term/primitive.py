@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pycurrent.term.given import Remedy, Stand, called, check_function, check_value
@@ -13,6 +14,9 @@ from pycurrent.term.output import READY, Active, Activity, Failed, Failure, Ok, 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 U = TypeVar("U")
+
+
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class StageRef:
     """Names a stage. Its text is the path: the names, joined by `/`."""
 
     path: tuple[str, ...]
-    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    labels: Mapping[str, str] = field(default_factory=lambda: NO_LABELS, compare=False)
     is_stable: bool = field(default=True, compare=False)
     """False if only the order of building tells it from another one."""
 
@@ -71,6 +75,14 @@ class Subscription(ABC, Generic[T_co]):
     @abstractmethod
     def read(self) -> tuple[Output[T_co], Metadata | None]:
         """Return the current output. Called within a step: must not block or change anything."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Labels that the stage has from what it subscribes to."""
+        return NO_LABELS
+
+    def relabelled(self) -> None:
+        """The labels of the stage have changed. Called within a step, as `read` is."""
 
     @abstractmethod
     def close(self) -> None:
@@ -168,6 +180,13 @@ class _MappedSubscription(Subscription[T_co]):
             except BaseException as error:
                 self._output = failed_by(error)
         return self._output, metadata
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return self._source.labels
+
+    def relabelled(self) -> None:
+        self._source.relabelled()
 
     def close(self) -> None:
         self._source.close()

@@ -5,7 +5,7 @@ It never changes and knows nothing of engines: `term_graph` makes nodes from it,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, dataclass_transform
 
@@ -24,8 +24,8 @@ class Term(Stand):
 
     __slots__ = ("__weakref__", "context", "shape")
     shape: Shape
-    context: ContextBlock | Term | None
-    """The code that built it: a `context()` block, the inside of a bind, the part for an item."""
+    context: Context
+    """The code that built it: a block, the inside of a bind, the part for an item."""
 
 
 class ContextBlock:
@@ -33,9 +33,26 @@ class ContextBlock:
 
     __slots__ = ("outer", "term")
 
-    def __init__(self, term: Term, outer: ContextBlock | Term | None = None) -> None:
+    def __init__(self, term: Term, outer: Context = None) -> None:
         self.term = term
         self.outer = outer
+
+
+class LabelBlock:
+    """A block of code: all stages that are built in it have its labels."""
+
+    __slots__ = ("fixed", "outer", "term")
+
+    def __init__(self, fixed: Mapping[str, str], term: Term | None, outer: Context) -> None:
+        self.fixed = fixed
+        """The labels whose text is known without an engine, with those of blocks around it."""
+        self.term = term
+        """The value is a dictionary of all labels; None if all are fixed."""
+        self.outer = outer
+
+
+Context: TypeAlias = "ContextBlock | LabelBlock | Term | None"
+"""The code that builds a term. None is the outermost."""
 
 
 @dataclass_transform(frozen_default=True, eq_default=False)
@@ -151,6 +168,16 @@ class MetadataOf(_OfOne):
 
 
 @_shape
+class Labelling(_OfMany):
+    """A dictionary of labels: those that `sources` give, by their names, and the fixed ones. One
+    without a name gives a dictionary of the labels around. None of them is waited for.
+    """
+
+    names: tuple[str | None, ...]
+    fixed: Mapping[str, str]
+
+
+@_shape
 class BindShape(_OfMany):
     fn: Callable[..., Any]
     name: str | None
@@ -222,6 +249,7 @@ Shape: TypeAlias = (
     | Folded
     | Gate
     | MetadataOf
+    | Labelling
     | BindShape
     | Component
     | All

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import repeat
 from typing import Any, assert_never
@@ -30,6 +31,7 @@ from pycurrent.term.account import Account, Stage
 from pycurrent.term.current import Current
 from pycurrent.term.example import build, build_for_item
 from pycurrent.term.given import check_value
+from pycurrent.term.labels import label_block
 from pycurrent.term.latch import Latched
 from pycurrent.term.nodes import (
     Caught,
@@ -39,6 +41,8 @@ from pycurrent.term.nodes import (
     ErrorMapped,
     Gated,
     Ignored,
+    LabelledNode,
+    LabelsNode,
     ListNode,
     MetadataNode,
     PassThrough,
@@ -58,6 +62,7 @@ from pycurrent.term.shape import (
     Gate,
     Ignore,
     ItemOf,
+    Labelling,
     Latch,
     ListMap,
     Map,
@@ -113,8 +118,12 @@ class TermGraph(NodeGraph):
         return self.account.take_released()
 
     def ref(self, stage: Stage) -> StageRef:
-        """The reference of a living stage, with its path."""
-        return self.account.paths.of(stage.term)
+        """The reference of a living stage, with its path and all its labels."""
+        ref = self.account.ref(stage.term)
+        followed = stage.subscription
+        if followed is None or not followed.labels:
+            return ref
+        return replace(ref, labels={**followed.labels, **ref.labels})
 
     def stages_of(self, job_id: str) -> Iterator[StageRef]:
         """The stages whose result a job has made, or is making. Looks at all nodes: 10,000 take a
@@ -193,7 +202,7 @@ class TermGraph(NodeGraph):
             elif next_term in nodes:
                 continue
             else:
-                inputs = next_term.shape.inputs()
+                inputs = _inputs(next_term)
                 if len(inputs) == 1:
                     missing = () if inputs[0] in nodes else inputs
                 else:
@@ -258,6 +267,8 @@ class TermGraph(NodeGraph):
                 node = Ignored(nodes[shape.source])
             case MetadataOf():
                 node = _metadata(nodes[shape.source])
+            case Labelling():
+                node = LabelsNode([nodes[s] for s in shape.sources], shape.names, shape.fixed)
             case Placeholder():
                 node = Const(None, READY)
             case _:
@@ -267,7 +278,12 @@ class TermGraph(NodeGraph):
 
     def _component(self, term: Term, shape: Component, scope: Scope | None) -> Node:
         sources = tuple([self.nodes[source] for source in shape.sources])
-        node = ComponentNode(self.account, shape.fn, sources)
+        node: ComponentNode
+        labelling = _labels_to_follow(term)
+        if labelling is None:
+            node = ComponentNode(self.account, shape.fn, sources)
+        else:
+            node = LabelledNode(self.account, shape.fn, sources, self.nodes[labelling])
         self.add(node, scope)
         self.account.count(node, term)
         return node
@@ -344,6 +360,21 @@ class TermGraph(NodeGraph):
         if item.users is None and node is not item:
             term: Any = item.owner
             del self.nodes[term]
+
+
+def _inputs(term: Term) -> Sequence[Term]:
+    """The terms that need nodes before it gets one."""
+    inputs = term.shape.inputs()
+    labelling = _labels_to_follow(term)
+    return inputs if labelling is None else (*inputs, labelling)
+
+
+def _labels_to_follow(term: Term) -> Term | None:
+    """The labels of a component, if some are currents."""
+    if term.context is None or not isinstance(term.shape, Component):
+        return None
+    block = label_block(term.context)
+    return None if block is None else block.term
 
 
 def _constant(output: Output[Any]) -> Const:

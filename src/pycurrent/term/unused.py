@@ -73,7 +73,13 @@ def told(unused: list[str] | tuple[str, ...]) -> str | None:
 
 
 # Without an effect of their own, or made by a combinator along with what was asked for.
-_OF_NO_USE = (shapes.Constant, shapes.Folded, shapes.ItemOf, shapes.Placeholder)
+_OF_NO_USE = (
+    shapes.Constant,
+    shapes.Folded,
+    shapes.ItemOf,
+    shapes.Labelling,
+    shapes.Placeholder,
+)
 
 _KINDS: Mapping[type[Shape], str] = MappingProxyType(
     {

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pycurrent.errors import UsageError
 from pycurrent.incr import unchanged
-from pycurrent.term.account import Held, StageRuntime
+from pycurrent.term.account import Held, Stage
 from pycurrent.term.component import component
 from pycurrent.term.current import Current
 from pycurrent.term.given import Remedy, Stand, check_function, check_text, check_value
@@ -111,7 +111,7 @@ class _Source(Primitive[T]):
         self._var = var
 
     def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T]:
-        held = runtime.held if isinstance(runtime, StageRuntime) else Held()
+        held = runtime.held if isinstance(runtime, Stage) else Held()
         return _VarSubscription(self._var, held, changed)
 
 

@@ -23,7 +23,7 @@ from pycurrent.term.drawing import Drawing
 from pycurrent.term.example import Example, identity, item_label, shows_example
 from pycurrent.term.graph_data import Fold, GroupKind, NodeKind
 from pycurrent.term.output import Active
-from pycurrent.term.shape import ContextBlock, Shape, Term
+from pycurrent.term.shape import Context, ContextBlock, LabelBlock, Shape, Term
 from pycurrent.term.state import BLOCKED, OK, Status, status_of, status_of_output
 from pycurrent.term.status import Statuses, items_in_order, label_of_empty, part_of
 from pycurrent.term.wiring import NOTHING
@@ -59,7 +59,7 @@ class Walk:
         # Terms that wait for others; and what their insides start from, if these are walked.
         self._entered: set[Term] = set()
         self._origins: dict[Term, int] = {}
-        self._contexts: dict[ContextBlock | Term, int] = {}
+        self._contexts: dict[ContextBlock | LabelBlock | Term, int] = {}
         # Of the items that stand for each item of lists without items.
         self._placeholders: dict[Term, int] = {}
         self._steps: list[tuple[Callable[[Any, _Place], None], Any, _Place]] = []
@@ -119,7 +119,7 @@ class Walk:
 
     def _context(self, term: Term, place: _Place) -> int:
         """All that leads to what is built in the term's context, which has been awaited."""
-        new: list[ContextBlock | Term] = []
+        new: list[ContextBlock | LabelBlock | Term] = []
         here = term.context
         while here is not None and here not in self._contexts:
             new.append(here)
@@ -377,16 +377,20 @@ class Walk:
             self._vertices[term] = self._vertex(shown)
 
 
-def _leading(here: ContextBlock | Term) -> Term | None:
+def _leading(here: ContextBlock | LabelBlock | Term) -> Term | None:
     """The term that leads to what is built in it; None for an item, which is led to by its list."""
-    if isinstance(here, ContextBlock):
-        return here.term
-    return here if isinstance(here.shape, shapes.BindShape) else None
+    match here:
+        case ContextBlock():
+            return here.term
+        case LabelBlock():
+            return None
+        case _:
+            return here if isinstance(here.shape, shapes.BindShape) else None
 
 
-def _around(here: ContextBlock | Term) -> ContextBlock | Term | None:
+def _around(here: ContextBlock | LabelBlock | Term) -> Context:
     """The next context outwards; None inside a bind, whose box leads on."""
-    if isinstance(here, ContextBlock):
+    if isinstance(here, ContextBlock | LabelBlock):
         return here.outer
     return None if isinstance(here.shape, shapes.BindShape) else here.context
 
@@ -404,6 +408,7 @@ VISITS: Mapping[type[Shape], Callable[[Walk, Term, Any, _Place], None]] = Mappin
         shapes.Gate: Walk._gate,
         shapes.Ignore: Walk._pass,
         shapes.ItemOf: Walk._stray_item,
+        shapes.Labelling: Walk._pass,
         shapes.Latch: Walk._latch,
         shapes.ListMap: Walk._dynamic,
         shapes.Map: Walk._pass,
