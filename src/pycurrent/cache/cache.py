@@ -25,9 +25,10 @@ from pycurrent.cache.records import load, new_job, recorded
 from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.states import Abandoned, Demand, Result, Run, end_of
 from pycurrent.cache.stopping import see_off
-from pycurrent.engine.driven_job import DrivenJob, JobOwner, JobState
+from pycurrent.engine.driven_job import DrivenJob, JobOwner
 from pycurrent.engine.follow import LogSource
 from pycurrent.engine.job_run import end_unbegun, run_job
+from pycurrent.engine.job_start import JobState
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.logrules import Explanation
 from pycurrent.engine.open_engine import OpenEngine

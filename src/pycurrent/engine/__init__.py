@@ -3,9 +3,11 @@
 from pycurrent.engine.audit import Asker, Audit
 from pycurrent.engine.clock import Clock, Moment, SystemClock, Timer
 from pycurrent.engine.command import CommandFailed, CommandOptions
-from pycurrent.engine.driven_job import DrivenJob, JobHost, JobState
+from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.follow import LogSource
 from pycurrent.engine.job import Job
+from pycurrent.engine.job_host import JobHost
+from pycurrent.engine.job_start import JobState
 from pycurrent.engine.joblog import JobLog, JobLogs
 from pycurrent.engine.level import Config, Level
 from pycurrent.engine.limits import Limits

@@ -1,13 +1,7 @@
 """A job as its engine drives it: its state, and all that its operation can ask of it.
 
-A job goes through these states, never back:
-
-    CREATED ──start()──► WAITING_FOR_CONFIRMATION ──► QUEUED ──► RUNNING ──► ENDED
-
-It skips those in which there is nothing to wait for, and it can end in any of them. It counts
-as READY before it is confirmed to need confirmation, and while it is queued.
-
-`job.py` has the contract of what operations may use; `job_run.py` runs the work and ends the job.
+`job.py` has the contract of what operations may use; `job_start.py` has the states, and what a job
+waits for before its work begins; `job_run.py` runs the work and ends the job.
 """
 
 from __future__ import annotations
@@ -16,69 +10,27 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol, Unpack
 
 from pycurrent.engine.arguments import check_priority, check_start
-from pycurrent.engine.clock import Clock, Moment
+from pycurrent.engine.clock import Moment
 from pycurrent.engine.command import Command, CommandOptions, Commands
-from pycurrent.engine.commits import Commits
 from pycurrent.engine.forgotten import Calls, to_be_awaited, to_be_entered
 from pycurrent.engine.hooks import Hook, Hooks
 from pycurrent.engine.job import Job
+from pycurrent.engine.job_host import JobHost
+from pycurrent.engine.job_start import JobStart, JobState
 from pycurrent.engine.joblog import JobLog
-from pycurrent.engine.leftovers import JobLock
-from pycurrent.engine.level import Config, Confirmations, Level
-from pycurrent.engine.limits import Limits
+from pycurrent.engine.level import Level
+from pycurrent.engine.limits import Limits, Timeout
 from pycurrent.engine.machine import Blame
-from pycurrent.engine.pool import AnyPool, CustomPool, Pool, QueuePlace, Resources, Tickets, Urgency
-from pycurrent.engine.process import Processes
+from pycurrent.engine.pool import AnyPool, CustomPool, Pool, Resources, Tickets, Urgency
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut, TimeLimit
-from pycurrent.engine.tempdirs import Trash, temporary_folder
-from pycurrent.engine.thread import LoopThread
-from pycurrent.engine.turns import Turn, Turns
+from pycurrent.engine.tempdirs import temporary_folder
 from pycurrent.errors import PycurrentError
 from pycurrent.term import Activity
-
-
-class JobState(Enum):
-    """Where a job is on its way."""
-
-    CREATED = "created"
-    WAITING_FOR_CONFIRMATION = "waiting for confirmation"
-    QUEUED = "queued"
-    RUNNING = "running"
-    ENDED = "ended"
-
-
-@dataclass(frozen=True, slots=True)
-class JobHost:
-    """The parts of an engine that its jobs share."""
-
-    thread: LoopThread
-    clock: Clock
-    config: Config
-    confirmations: Confirmations
-    processes: Processes
-    tmp: Path
-    """Where temporary folders are made."""
-    trash: Trash
-    """Removes large ones behind their jobs."""
-    runs: Path
-    """Where the locks of jobs are."""
-    commits: Commits
-    """No work begins while they fail."""
-    turns: Turns
-    locks: set[int]
-    """The open files that hold locks of jobs."""
-
-    def commands(self, job_id: str, log: JobLog) -> Commands:
-        """The commands of a job, none yet."""
-        lock = JobLock(self.runs, job_id, self.locks)
-        return Commands(self.processes, log, self.tmp, lock, Turn(self.turns))
 
 
 class JobOwner(Protocol):
@@ -102,20 +54,16 @@ class DrivenJob(Job):
         "_commands",
         "_created",
         "_hooks",
-        "_host",
-        "_is_approved",
-        "_is_confirmed",
-        "_is_held",
-        "_is_set_off",
         "_limits",
         "_owner",
-        "_place",
         "_resources",
-        "_woken",
+        "_start",
         "begun",
         "blame",
         "description",
+        "host",
         "id",
+        "is_approved",
         "job_log",
         "op",
         "state",
@@ -130,6 +78,12 @@ class DrivenJob(Job):
     op: str
     description: str
     urgency: Urgency
+    stopped: Stopped | None
+    """The reason to end, if it was told to: it then ends as soon as it can."""
+    blame: Blame
+    """The one to blame if it has failed."""
+    task: asyncio.Task[Any] | None
+    """The task of the work, while it runs."""
 
     def __init__(
         self,
@@ -144,34 +98,24 @@ class DrivenJob(Job):
         tickets: Tickets | None = None,
     ) -> None:
         """`tickets` are those of a job whose place it takes."""
+        self.host = host
         self.id = id
         self.op = op
         self.description = description
         self.urgency = urgency
         self.tickets = Tickets() if tickets is None else tickets
-        self.stopped: Stopped | None = None
-        """The reason to end, if it was told to: it then ends as soon as it can."""
+        self.stopped = None
         self.begun: Moment | None = None
         self.blame = Blame.WORK
-        """The one to blame if it has failed."""
         self.state = JobState.CREATED
+        self.is_approved = False
         self.job_log = log
         self.time_limit: TimeLimit | None = None
-        self.task: asyncio.Task[Any] | None = None
-        """The task of the work, while it runs."""
-        self._host = host
+        self.task = None
         self._owner = owner
         self._created = Moment(host.clock)
         self._limits: Limits | None = None
-        self._is_approved = False
-        self._is_confirmed = False
-        self._is_held = False
-        self._is_set_off = False
-        """True while it waits without a task."""
-        self._place: QueuePlace | None = None
-        """Its place in the queue of its pool, while it waits there to begin."""
-        self._woken: asyncio.Future[None] | None = None
-        """Done when the task that waits for its start may go on."""
+        self._start: JobStart | None = None
         # Made when they are first needed: thousands of jobs may wait that need none of them.
         self._hooks: Hooks | None = None
         self._calls: Calls | None = None
@@ -214,7 +158,7 @@ class DrivenJob(Job):
     @property
     def hooks(self) -> Hooks:
         if self._hooks is None:
-            self._hooks = Hooks(self.job_log.line, self._host.clock)
+            self._hooks = Hooks(self.job_log.line, self.host.clock)
             if self.stopped is not None:
                 self._hooks.run(self.stopped.reason)
         return self._hooks
@@ -228,7 +172,7 @@ class DrivenJob(Job):
     @property
     def commands(self) -> Commands:
         if self._commands is None:
-            self._commands = self._host.commands(self.id, self.job_log)
+            self._commands = self.host.commands(self.id, self.job_log)
             if self.stopped is not None:
                 self._commands.end()
         return self._commands
@@ -240,10 +184,15 @@ class DrivenJob(Job):
         return self._resources
 
     @property
+    def holds_resource(self) -> bool:
+        """True if it has the resource of its pool."""
+        return self._resources is not None and self._resources.are_held
+
+    @property
     def holds_nothing(self) -> bool:
         """True if nothing has to be wound up at its end."""
-        holds = self._resources is not None and self._resources.are_held
-        return self.task is None and self._hooks is None and self._commands is None and not holds
+        has_nothing = self.task is None and self._hooks is None and self._commands is None
+        return has_nothing and not self.holds_resource
 
     # The log
 
@@ -285,18 +234,7 @@ class DrivenJob(Job):
         """True if nothing but a person may bring it on: it waits for confirmation, for a disk to
         record it on, or for the end of other jobs in its pool, which may wait for a person too.
         """
-        if self.stopped is not None:
-            return False
-        if self._is_held:
-            return True
-        match self.state:
-            case JobState.WAITING_FOR_CONFIRMATION:
-                return not (self._is_confirmed or self._may_be_confirmed)
-            case JobState.QUEUED:
-                # A custom pool may get its resource at any time: nobody here knows.
-                return self._place is not None
-            case _:
-                return False
+        return self.stopped is None and self._start is not None and self._start.waits_for_person
 
     @to_be_awaited
     async def start(
@@ -308,16 +246,17 @@ class DrivenJob(Job):
         priority: int = 0,
     ) -> Any:
         check_start(level, pool, timeout, priority)
-        self._take_on(Limits(level, pool, timeout, priority))
+        start = self._take_on(Limits(level, pool, timeout, priority))
         resource = None
-        if isinstance(pool, CustomPool):
-            while not self._passes_confirmation():
-                await self._wake_up()
-            self._say_that_it_waits(pool)
-            resource = await self.resources.take(pool, self)
-        while not self._may_begin():
-            await self._wake_up()
-        self._begin()
+        try:
+            if isinstance(pool, CustomPool):
+                await start.confirmed()
+                start.say_that_it_waits(pool)
+                resource = await self.resources.take(pool, self)
+            await start.passed()
+        finally:
+            self._start = None
+        self._begin(timeout)
         return resource
 
     def set_off(self, limits: Limits) -> bool:
@@ -325,137 +264,42 @@ class DrivenJob(Job):
 
         True if its work may begin at once. Else its owner is told when it waits no longer.
         """
-        self._take_on(limits)
-        if not self._may_begin():
-            self._is_set_off = True
-            return False
-        self._begin()
-        return True
+        if self._take_on(limits).set_off():
+            self._start = None
+            self._begin(limits.timeout)
+            return True
+        return False
 
-    def _take_on(self, limits: Limits) -> None:
+    def begin_without_task(self) -> None:
+        """It was set off, and waits no longer. Called by its start."""
+        assert self._limits is not None
+        self._start = None
+        self._begin(self._limits.timeout)
+        self._owner.job_waited(self)
+
+    def _take_on(self, limits: Limits) -> JobStart:
         if self._limits is not None or self.state is not JobState.CREATED:
             raise PycurrentError(f"job {self.id} was started twice: call job.start once")
         self._limits = limits
+        start = self._start = JobStart(self, limits)
+        return start
 
-    def _may_begin(self) -> bool:
-        """True if nothing holds its work back any more. Else it is woken up once that may be."""
-        return self._passes_confirmation() and self._gets_resource() and self._passes_records()
-
-    def _begin(self) -> None:
-        assert self._limits is not None
-        timeout = self._limits.timeout
-        self.begun = Moment(self._host.clock)
-        self._transition(JobState.RUNNING)
+    def _begin(self, timeout: Timeout) -> None:
+        self.begun = Moment(self.host.clock)
+        self.transition(JobState.RUNNING)
         if timeout is not None:
             limit = timeout if isinstance(timeout, timedelta) else timedelta(seconds=timeout)
-            self.time_limit = TimeLimit(
-                self._host.clock, limit, lambda: self._stop(TimedOut(limit))
-            )
+            self.time_limit = TimeLimit(self.host.clock, limit, lambda: self._stop(TimedOut(limit)))
 
     def approve(self) -> None:
-        self._host.thread.check("job.approve")
+        self.host.thread.check("job.approve")
         if self.state is not JobState.ENDED:
-            self._is_approved = True
-            if self.state is JobState.WAITING_FOR_CONFIRMATION:
-                self._wake()
+            self.is_approved = True
+            if self.state is JobState.WAITING_FOR_CONFIRMATION and self._start is not None:
+                self._start.wake()
 
-    @property
-    def _may_be_confirmed(self) -> bool:
-        assert self._limits is not None
-        return self._is_approved or self._host.config.allows(self._limits.level)
-
-    def _passes_confirmation(self) -> bool:
-        assert self._limits is not None
-        if self._is_confirmed:
-            return True
-        waits = self.state is JobState.WAITING_FOR_CONFIRMATION
-        if self._may_be_confirmed:
-            self._is_confirmed = True
-            if waits:
-                self._host.confirmations.forget(self._limits.level, self._wake)
-                self.note("Confirmed")
-            return True
-        if not waits:
-            self.note(f"Waiting for confirmation: the level is {self._limits.level}")
-            self._transition(JobState.WAITING_FOR_CONFIRMATION)
-        self._host.confirmations.wait(self._limits.level, self._wake)
-        return False
-
-    def _gets_resource(self) -> bool:
-        assert self._limits is not None
-        pool = self._limits.pool
-        if not isinstance(pool, Pool) or (self._resources is not None and self.resources.are_held):
-            return True
-        if self._place is not None:
-            return False
-        if pool.take():
-            self.resources.hold(pool)
-            return True
-        self._say_that_it_waits(pool)
-        self._place = _OwnPlace(self)
-        pool.queue(self._place, self.priority)
-        return False
-
-    def _say_that_it_waits(self, pool: AnyPool) -> None:
-        if not pool.free:
-            self.note(f"Waiting for a resource of pool {pool.label}")
-            self._transition(JobState.QUEUED)
-
-    def served(self) -> None:
-        """Its pool has handed a resource to it."""
-        self._place = None
-        assert isinstance(self.pool, Pool)
-        self.resources.hold(self.pool)
-        self._wake()
-
-    def _passes_records(self) -> bool:
-        if self._host.commits.working:
-            self._is_held = False
-            return True
-        if not self._is_held:
-            self._is_held = True
-            self.note("Waiting until what is done can be recorded")
-            self._host.commits.once_working(self._wake)
-        return False
-
-    async def _wake_up(self) -> None:
-        """Wait until it is woken up."""
-        self._woken = asyncio.get_running_loop().create_future()
-        try:
-            await self._woken
-        except asyncio.CancelledError:
-            self._wait_no_longer()
-            raise
-        finally:
-            self._woken = None
-
-    def _wake(self) -> None:
-        """One of those that it waited for lets it pass."""
-        if self._woken is not None:
-            if not self._woken.done():
-                self._woken.set_result(None)
-        elif self._is_set_off:
-            asyncio.get_running_loop().call_soon(self._go_on)
-
-    def _go_on(self) -> None:
-        if self._is_set_off and self._may_begin():
-            self._is_set_off = False
-            self._begin()
-            self._owner.job_waited(self)
-
-    def _wait_no_longer(self) -> None:
-        """Leave the queues in which it waits to begin, and what it has got there."""
-        self._is_held = False
-        if self._limits is not None:
-            self._host.confirmations.forget(self._limits.level, self._wake)
-        if self._place is not None:
-            assert isinstance(self.pool, Pool)
-            place, self._place = self._place, None
-            self.pool.leave(place)
-        if self._resources is not None:
-            self._resources.drop()
-
-    def _transition(self, state: JobState) -> None:
+    def transition(self, state: JobState) -> None:
+        """Go on to this state, and say so. Called by its start."""
         if self.state is not state:
             self.state = state
             if state is not JobState.RUNNING:
@@ -479,11 +323,11 @@ class DrivenJob(Job):
     # Cancelling
 
     def on_cancel(self, hook: Hook) -> Callable[[], None]:
-        self._host.thread.check("job.on_cancel")
+        self.host.thread.check("job.on_cancel")
         return self.hooks.add(hook)
 
     def cancel(self, reason: str) -> None:
-        self._host.thread.check("job.cancel")
+        self.host.thread.check("job.cancel")
         self._stop(Cancelled(reason))
 
     def hurry(self) -> None:
@@ -503,13 +347,14 @@ class DrivenJob(Job):
             self._commands.end()
         if self.task is not None:
             self.task.cancel()
-        if self.begun is None:
-            self._wait_no_longer()
+        start, self._start = self._start, None
+        if start is not None:
+            start.give_up()
         if self.state is JobState.RUNNING:
             # Its work may take a while to end; a job that waits ends at once.
             self._owner.job_changed(self)
-        elif self._is_set_off:
-            self._is_set_off = False
+        elif start is not None and start.is_set_off:
+            start.is_set_off = False
             self._owner.job_waited(self)
 
     # Commands
@@ -538,7 +383,7 @@ class DrivenJob(Job):
 
     @to_be_entered
     def tempdir(self, prefix: str = "") -> AbstractAsyncContextManager[Path]:
-        return temporary_folder(self._host.tmp, prefix, self._host.trash)
+        return temporary_folder(self.host.tmp, prefix, self.host.trash)
 
     def locking(self, path: Path, what: str) -> AbstractAsyncContextManager[None]:
         return self.commands.locking(path, what)
@@ -550,21 +395,3 @@ class DrivenJob(Job):
         elif self.time_limit is not None:
             self.time_limit.go_on()
         self._owner.job_changed(self)
-
-
-class _OwnPlace(QueuePlace):
-    """The place of a job in the queue of its pool, before its work begins."""
-
-    __slots__ = ("_job",)
-
-    def __init__(self, job: DrivenJob) -> None:
-        super().__init__()
-        self._job = job
-
-    @property
-    def job(self) -> DrivenJob:
-        return self._job
-
-    def granted(self) -> bool:
-        self._job.served()
-        return True

@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
-from pycurrent.engine.driven_job import DrivenJob, JobState
+from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.follow import LogSource
+from pycurrent.engine.job_start import JobState
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.logrules import Explanation
 from pycurrent.engine.machine import Blame, attributed, blame

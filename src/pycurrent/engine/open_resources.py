@@ -11,9 +11,9 @@ from typing import Any
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.commits import Commits
 from pycurrent.engine.descriptors import Descriptors
-from pycurrent.engine.driven_job import JobHost
 from pycurrent.engine.follow import LogSource
 from pycurrent.engine.forks import Forks
+from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.joblog import JobLogs
 from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
 from pycurrent.engine.level import Config, Confirmations

@@ -1,0 +1,44 @@
+"""The parts of an engine that its jobs share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pycurrent.engine.clock import Clock
+from pycurrent.engine.command import Commands
+from pycurrent.engine.commits import Commits
+from pycurrent.engine.joblog import JobLog
+from pycurrent.engine.leftovers import JobLock
+from pycurrent.engine.level import Config, Confirmations
+from pycurrent.engine.process import Processes
+from pycurrent.engine.tempdirs import Trash
+from pycurrent.engine.thread import LoopThread
+from pycurrent.engine.turns import Turn, Turns
+
+
+@dataclass(frozen=True, slots=True)
+class JobHost:
+    """The parts of an engine that its jobs share."""
+
+    thread: LoopThread
+    clock: Clock
+    config: Config
+    confirmations: Confirmations
+    processes: Processes
+    tmp: Path
+    """Where temporary folders are made."""
+    trash: Trash
+    """Removes large ones behind their jobs."""
+    runs: Path
+    """Where the locks of jobs are."""
+    commits: Commits
+    """No work begins while they fail."""
+    turns: Turns
+    locks: set[int]
+    """The open files that hold locks of jobs."""
+
+    def commands(self, job_id: str, log: JobLog) -> Commands:
+        """The commands of a job, none yet."""
+        lock = JobLock(self.runs, job_id, self.locks)
+        return Commands(self.processes, log, self.tmp, lock, Turn(self.turns))

@@ -1,0 +1,207 @@
+"""The start of a job: what it waits for before its work begins.
+
+A job goes through these states, never back:
+
+    CREATED ──start──► WAITING_FOR_CONFIRMATION ──► QUEUED ──► RUNNING ──► ENDED
+
+It skips those in which there is nothing to wait for, and it can end in any of them. It counts
+as READY before it is confirmed to need confirmation, and while it is queued.
+
+A start asks for each thing in turn: that the job be confirmed, for a resource of its pool, and for
+a database that takes records. Where one is missing it is woken up once that may have come, and asks
+again. Either a task waits for that (`passed`), or nobody does (`set_off`), and the job is told: so
+100,000 jobs can be queued without a task each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+from typing import Protocol
+
+from pycurrent.engine.job_host import JobHost
+from pycurrent.engine.limits import Limits
+from pycurrent.engine.pool import AnyPool, Pool, QueuePlace, Resources, Waiter
+
+
+class JobState(Enum):
+    """Where a job is on its way."""
+
+    CREATED = "created"
+    WAITING_FOR_CONFIRMATION = "waiting for confirmation"
+    QUEUED = "queued"
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+class Starting(Waiter, Protocol):
+    """A job, as far as its start needs to know it."""
+
+    @property
+    def host(self) -> JobHost: ...
+    @property
+    def state(self) -> JobState: ...
+    @property
+    def is_approved(self) -> bool:
+        """True if somebody has approved it, whatever its level."""
+
+    @property
+    def resources(self) -> Resources: ...
+    @property
+    def holds_resource(self) -> bool:
+        """True if it has the resource of its pool."""
+
+    def note(self, line: str, /) -> None: ...
+    def transition(self, state: JobState, /) -> None: ...
+    def begin_without_task(self) -> None:
+        """It was set off, and nothing holds its work back any more."""
+
+
+class JobStart(QueuePlace):
+    """The start of one job, and its place in the queue of its pool meanwhile."""
+
+    __slots__ = ("_is_confirmed", "_is_held", "_job", "_woken", "is_set_off", "limits")
+
+    def __init__(self, job: Starting, limits: Limits) -> None:
+        super().__init__()
+        self.limits = limits
+        self.is_set_off = False
+        """True while it waits without a task."""
+        self._job = job
+        self._is_confirmed = False
+        self._is_held = False
+        """True while it waits for a database that takes records."""
+        self._woken: asyncio.Future[None] | None = None
+        """Done when the task that waits may go on."""
+
+    @property
+    def job(self) -> Starting:
+        return self._job
+
+    @property
+    def waits_for_person(self) -> bool:
+        """True if nothing but a person may bring it on: see `DrivenJob.waits_for_person`."""
+        if self._is_held:
+            return True
+        match self._job.state:
+            case JobState.WAITING_FOR_CONFIRMATION:
+                return not (self._is_confirmed or self._may_be_confirmed)
+            case JobState.QUEUED:
+                # A custom pool may get its resource at any time: nobody here knows.
+                return self.line is not None
+            case _:
+                return False
+
+    # Waiting
+
+    def set_off(self) -> bool:
+        """True if the work may begin at once. Else the job is told once it may."""
+        self.is_set_off = not self._may_begin()
+        return not self.is_set_off
+
+    async def passed(self) -> None:
+        """Wait until the work may begin."""
+        while not self._may_begin():
+            await self._wake_up()
+
+    async def confirmed(self) -> None:
+        """Wait for confirmation alone."""
+        while not self._passes_confirmation():
+            await self._wake_up()
+
+    async def _wake_up(self) -> None:
+        """Wait until it is woken up."""
+        self._woken = asyncio.get_running_loop().create_future()
+        try:
+            await self._woken
+        except asyncio.CancelledError:
+            self.give_up()
+            raise
+        finally:
+            self._woken = None
+
+    def wake(self) -> None:
+        """One of those that it waited for lets it pass."""
+        if self._woken is not None:
+            if not self._woken.done():
+                self._woken.set_result(None)
+        elif self.is_set_off:
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self.is_set_off and self._may_begin():
+            self.is_set_off = False
+            self._job.begin_without_task()
+
+    def give_up(self) -> None:
+        """Leave the queues in which it waits, and what it has got there."""
+        self._is_held = False
+        self._job.host.confirmations.forget(self.limits.level, self.wake)
+        if self.line is not None:
+            assert isinstance(self.limits.pool, Pool)
+            self.limits.pool.leave(self)
+        if self._job.holds_resource:
+            self._job.resources.drop()
+
+    # The things that it waits for
+
+    def _may_begin(self) -> bool:
+        """True if nothing holds the work back any more. Else it is woken up once that may be."""
+        return self._passes_confirmation() and self._gets_resource() and self._passes_records()
+
+    @property
+    def _may_be_confirmed(self) -> bool:
+        return self._job.is_approved or self._job.host.config.allows(self.limits.level)
+
+    def _passes_confirmation(self) -> bool:
+        if self._is_confirmed:
+            return True
+        job, level = self._job, self.limits.level
+        waits = job.state is JobState.WAITING_FOR_CONFIRMATION
+        if self._may_be_confirmed:
+            self._is_confirmed = True
+            if waits:
+                job.host.confirmations.forget(level, self.wake)
+                job.note("Confirmed")
+            return True
+        if not waits:
+            job.note(f"Waiting for confirmation: the level is {level}")
+            job.transition(JobState.WAITING_FOR_CONFIRMATION)
+        job.host.confirmations.wait(level, self.wake)
+        return False
+
+    def _gets_resource(self) -> bool:
+        pool = self.limits.pool
+        if not isinstance(pool, Pool) or self._job.holds_resource:
+            return True
+        if self.line is not None:
+            return False
+        if pool.take():
+            self._job.resources.hold(pool)
+            return True
+        self.say_that_it_waits(pool)
+        pool.queue(self, self.limits.priority)
+        return False
+
+    def say_that_it_waits(self, pool: AnyPool) -> None:
+        if not pool.free:
+            self._job.note(f"Waiting for a resource of pool {pool.label}")
+            self._job.transition(JobState.QUEUED)
+
+    def granted(self) -> bool:
+        """The pool has handed a resource to the job."""
+        assert isinstance(self.limits.pool, Pool)
+        self._job.resources.hold(self.limits.pool)
+        self.wake()
+        return True
+
+    def _passes_records(self) -> bool:
+        commits = self._job.host.commits
+        if commits.working:
+            self._is_held = False
+            return True
+        if not self._is_held:
+            self._is_held = True
+            self._job.note("Waiting until what is done can be recorded")
+            commits.once_working(self.wake)
+        return False
