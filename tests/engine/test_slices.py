@@ -40,7 +40,7 @@ class Echo(Builder[str, str]):
 
 def node_by_node(engine: OpenEngine) -> None:
     """Have the loop get a turn after each node."""
-    engine.budget = Budget(0, lambda: 0.0, most=1)
+    engine.stepping.budget = Budget(0, lambda: 0.0, most=1)
 
 
 @asynccontextmanager

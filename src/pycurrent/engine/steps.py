@@ -1,0 +1,290 @@
+"""The steps of an engine: asked for, taken in slices, and held.
+
+Requests for a step that come together make one step. A step runs on the event loop's thread, and
+two never run at once. Around each step
+
+1. results that jobs have brought are committed to the database, before the pipeline sees them:
+   if that fails the step is not taken, but asked for again once it succeeds (see `Commits`);
+2. the terms are brought up to date;
+3. the services (the cache, monitors ...) start what is wanted and end what is not;
+4. the records of what was started are committed, before its first line runs: if that fails it
+   does not run before they are;
+5. listeners are told what has changed.
+
+So whatever moment the process is killed at, nothing that a user of the pipeline has seen is
+lost, and no job has run without a record.
+
+Most steps are over at once. One that takes longer than `SLICE` goes on in the next turn of the
+loop, and so on, so that the rest of the process has its turns. While it is *unfinished*
+
+- the output, the counts and the jobs are those of the last step; the diagram first finishes the
+  step, and who reads the nodes awaits `between`;
+- requests are for the step after it, and no source that a component follows gives another value:
+  jobs await `between` before they bring their results, monitors before they show what they
+  have read, and for a `Var` that is set the old output is `held`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import asynccontextmanager
+from time import perf_counter
+from typing import Any
+
+from pycurrent.engine.collector import paused_collector
+from pycurrent.engine.crash import Crash
+from pycurrent.engine.open_resources import OpenResources
+from pycurrent.engine.services import EngineServices
+from pycurrent.engine.step import Listeners, Step, UsedJobs
+from pycurrent.incr import Budget, Node, Observer
+from pycurrent.term import Active, Activity, Current, Output, Services, Stats, TermGraph
+
+SLICE = 0.01
+"""Seconds that a step takes before the loop gets a turn, and others theirs."""
+
+
+class Steps:
+    """The steps of one engine, and the pipeline as it is after the last one."""
+
+    def __init__(
+        self,
+        runtime: Services,
+        resources: OpenResources,
+        services: EngineServices,
+        listeners: Listeners,
+        crash: Crash,
+    ) -> None:
+        self.count = 0
+        """How many were taken."""
+        self.budget = Budget(SLICE)
+        """The time that a step may take before the loop gets a turn."""
+        self.live = TermGraph(runtime, self.changed)
+        """The nodes of the terms that are needed."""
+        self.output: Output[Any] = Active(Activity.READY)
+        self.jobs = UsedJobs()
+        self._state = resources.state
+        self._commits = resources.commits
+        self._quiescence = resources.quiescence
+        self._thread = resources.thread
+        self._loop = resources.loop
+        self._services = services
+        self._listeners = listeners
+        self._crash = crash
+        self._pipeline: Current[Any] | None = None
+        self._observer: Observer | None = None
+        self._is_closed = False
+        self._woken: dict[Node, None] = {}
+        self._is_due = True  # the first one, which `begin` takes
+        self._holds = 0
+        self._is_held = False
+        self._unfinished: Generator[None, None, None] | None = None
+        """The rest of the step that is being taken."""
+        self._next_slice: asyncio.Handle | None = None
+        self._in_slice = False
+        self._after_this: list[Callable[[], None]] = []
+        self._last_stats: Stats | None = None
+        """The counts of the last step, while another one is unfinished, and after the end."""
+
+    def begin(self, pipeline: Current[Any]) -> None:
+        """Begin the first step. Called once."""
+        self._pipeline = pipeline
+        self._begin()
+
+    async def aclose(self) -> None:
+        """Take no more steps, and need the pipeline no longer. Twice is fine."""
+        if self._is_closed:
+            return
+        self._give_up()
+        self._last_stats = self.stats
+        self._is_closed = True
+        if self._observer is None:
+            return
+        dropping = self.live.drop_in_slices(self._observer, self.budget)
+        try:
+            for _ in dropping:
+                await asyncio.sleep(0)
+        finally:
+            for _ in dropping:
+                """It was cancelled: the rest in one go."""
+
+    @property
+    def stats(self) -> Stats:
+        """How many stages are in each state, as of the last step."""
+        return self._last_stats or self.live.stats
+
+    # Asking for one, and waiting for its end
+
+    @property
+    def are_pending(self) -> bool:
+        """True if one is unfinished, or due as soon as records can be written."""
+        due = self._is_due or self._unfinished is not None
+        return due or (bool(self._woken) and self._commits.working)
+
+    def request(self) -> None:
+        """Have a step taken soon, or once records can be written. From the loop's thread only."""
+        if not (self._is_due or self._is_closed) and self._commits.working:
+            self._is_due = True
+            self._loop.call_soon(self._begin)
+
+    def changed(self, node: Node) -> None:
+        """A source of the node has changed; called from any thread."""
+        if not self._thread.is_here:
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self.changed, node)
+        else:
+            # Not pushed before the next step, as this may come in the middle of one.
+            self._woken[node] = None
+            self.request()
+
+    @property
+    def is_unfinished(self) -> bool:
+        """True while a step is unfinished."""
+        return self._unfinished is not None
+
+    async def between(self) -> None:
+        """Wait until no step is unfinished. The code up to the next `await` sees the nodes of a
+        whole step; and a source that it changes gives another value from the next step on.
+        """
+        while self._unfinished is not None:
+            await self._quiescence.notified()
+
+    def when_done(self, act: Callable[[], None]) -> None:
+        """Call `act()`: at once, or else when the step that is unfinished is done."""
+        if self._unfinished is None or self._in_slice:
+            act()
+        else:
+            self._after_this.append(act)
+
+    def finish(self) -> None:
+        """Finish a step that is unfinished, in one go, so that the nodes are those of a whole one.
+        Does nothing in the middle of a slice. Where something can wait, `between` is better.
+        """
+        while self._unfinished is not None and not self._in_slice:
+            self._do_slice()
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Have no step taken in the block, which takes so long that it lets other things happen:
+        what it reads of the pipeline is of one step. It begins once no step is unfinished; one that
+        is due is taken after it.
+        """
+        await self.between()
+        self._holds += 1
+        try:
+            yield
+        finally:
+            self._holds -= 1
+            self._begin_held()
+
+    # Taking it, slice by slice
+
+    def _begin(self) -> None:
+        if self._holds or self._unfinished is not None:
+            self._is_held = True
+            return
+        self._is_due = False
+        if not (self._is_closed or self._crash.has_come):
+            self._unfinished = self._take()
+            self._go_on()
+
+    def _begin_held(self) -> None:
+        """Begin one that came while another was unfinished, or steps were held."""
+        if self._is_held and not self._holds:
+            self._is_held = False
+            self._loop.call_soon(self._begin)
+
+    def _go_on(self) -> None:
+        """Go on with the step for one slice, and then in the next turn of the loop."""
+        self._do_slice()
+        if self._unfinished is not None:
+            self._next_slice = self._loop.call_soon(self._go_on)
+
+    def _do_slice(self) -> None:
+        step, is_first_slice = self._unfinished, self._next_slice is None
+        if step is None or self._crash.has_come:
+            self._give_up()
+            return
+        self._in_slice = self.jobs.is_changing = True
+        try:
+            # The objects of the first step stay, and so do most of those that take long to make.
+            with paused_collector(stays=not self.count or not is_first_slice):
+                next(step)
+            self.live.account.held.begin()
+        except StopIteration:
+            self._end()
+        except BaseException as error:
+            # It is broken off half-way, so there must not be another one.
+            self._crash.with_error(error)
+            self._give_up()
+            if isinstance(error, KeyboardInterrupt):
+                raise
+        finally:
+            self._in_slice = self.jobs.is_changing = False
+
+    def _end(self) -> None:
+        self._unfinished = None
+        if self._next_slice is not None:
+            self._next_slice.cancel()
+            self._next_slice = None
+        self.live.account.held.end()
+        if self._after_this:
+            acts, self._after_this = self._after_this, []
+            for act in acts:
+                act()
+        self._begin_held()
+
+    def _give_up(self) -> None:
+        """Leave a step unfinished for good, as the engine ends."""
+        step = self._unfinished
+        self._is_due = False
+        self._end()
+        if step is not None:
+            step.close()
+            self.live.abandon()
+            self._quiescence.notify()
+
+    def _take(self) -> Generator[None, None, None]:
+        """Take a step. It pauses where a slice of it has taken long enough."""
+        started = perf_counter()
+        self._state.keep_lock()
+        if not self._commits.commit():
+            return
+        self._last_stats = self.live.stats
+        is_long = yield from self._compute()
+        self.count += 1
+        self._services.step_taken()
+        if is_long:
+            yield
+        if self._commits.commit():
+            self._services.committed()
+        if is_long:
+            yield
+        self._last_stats = None
+        self.jobs.show_changes()
+        assert self._observer is not None
+        self.output = self.live.output(self._observer.source)
+        changed = tuple(self.live.take_changed())
+        released = tuple(self.live.take_released())
+        step = Step(self.count, perf_counter() - started, self.output, changed, released)
+        self._listeners.tell(step)
+        self._quiescence.notify()
+
+    def _compute(self) -> Generator[None, None, bool]:
+        """Bring the terms up to date; True if that took more than one slice."""
+        live, budget = self.live, self.budget
+        woken, self._woken = self._woken, {}
+        if self._observer is None:
+            assert self._pipeline is not None
+            root = yield from live.expand_in_slices(self._pipeline, budget)
+            self._observer = live.observe(root)
+        for node in woken:
+            if node.users is not None:
+                live.push(node)
+        is_long = False
+        while not live.stabilise(budget):
+            is_long = True
+            yield
+        if is_long:
+            yield
+        return is_long
