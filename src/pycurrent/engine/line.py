@@ -40,16 +40,13 @@ class WaitingLine(Generic[W]):
     def add(self, waiting: W) -> None:
         """Behind all that have its ticket, or an earlier one."""
         blocks, ticket = self._blocks, self._ticket(waiting)
-        # As a rule, the one who comes last has the last ticket.
-        number = len(blocks) - 1
-        while number > 0 and self._ticket(blocks[number][0]) > ticket:
-            number = bisect_right(blocks, ticket, hi=number, key=self._first) - 1
         if not blocks:
             blocks.append([])
-        block = blocks[max(number, 0)]
+        number = bisect_right(blocks, ticket, lo=1, key=self._first) - 1
+        block = blocks[number]
         block.insert(bisect_right(block, ticket, key=self._ticket), waiting)
         if len(block) > 2 * self._size:
-            blocks.insert(max(number, 0) + 1, block[self._size :])
+            blocks.insert(number + 1, block[self._size :])
             del block[self._size :]
 
     def pop_first(self) -> W:
@@ -82,19 +79,14 @@ class WaitingLine(Generic[W]):
 
     def _with(self, ticket: int) -> Iterator[tuple[int, int]]:
         """The places of those who have this ticket, as the numbers of their blocks and in these."""
-        number = max(0, bisect_left(self._blocks, ticket, key=self._first) - 1)
-        at = 0
-        if number < len(self._blocks):
-            at = bisect_left(self._blocks[number], ticket, key=self._ticket)
-        while number < len(self._blocks):
+        # Before the first block that begins with it there may be some of them.
+        start = max(0, bisect_left(self._blocks, ticket, key=self._first) - 1)
+        for number in range(start, len(self._blocks)):
             block = self._blocks[number]
-            if at == len(block):
-                number, at = number + 1, 0
-            elif self._ticket(block[at]) == ticket:
+            for at in range(bisect_left(block, ticket, key=self._ticket), len(block)):
+                if self._ticket(block[at]) != ticket:
+                    return
                 yield number, at
-                at += 1
-            else:
-                return
 
     def _first(self, block: list[W]) -> int:
         return self._ticket(block[0])
