@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 import pycurrent as current
-from pycurrent import Config, Engine, FileMonitor, Level, LogRule, Monitor, Pool, UsageError
+from pycurrent import (
+    Config,
+    Engine,
+    FileMonitor,
+    Level,
+    Limits,
+    LogRule,
+    Monitor,
+    Pool,
+    UsageError,
+)
 from pycurrent.engine.command import Command
 from pycurrent.plugins import command, fs, git
 
@@ -40,6 +50,10 @@ CASES: list[tuple[Callable[..., object], dict[str, Any], str]] = [
     (Pool, {"label": 2, "capacity": 2}, "Pool takes a label first, not 2"),
     (Pool.of, {"label": "builds", "acquire": 2}, "Pool.of takes a label and a function"),
     (Pool.of, {"label": 2, "acquire": print}, "Pool.of takes a label and a function"),
+    (Limits, {"level": 3}, "level= takes a Level, not 3"),
+    (Limits, {"level": Level.HARMLESS, "pool": "p"}, "pool= takes a Pool, not 'p'"),
+    (Limits, {"level": Level.HARMLESS, "timeout": 0}, "timeout= must be longer than nothing"),
+    (Limits, {"level": Level.HARMLESS, "priority": 0.5}, "priority= takes a whole number"),
     (Config, {"confirm": "average"}, "Config: confirm= takes a Level, not 'average'"),
     (Config, {"confirm": 2}, "Config: confirm= takes a Level, not 2"),
     (Config, {"auto_release": 60}, "Config: auto_release= takes a timedelta, not 60"),

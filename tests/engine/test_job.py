@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from pycurrent.engine import Config, DrivenJob, Job, JobState, Level, LogRule, Pool
+from pycurrent.engine import Config, DrivenJob, Job, JobState, Level, Limits, LogRule, Pool
 from pycurrent.errors import UsageError
 from pycurrent.term import Active, Activity, Current, Failed, Failure, Ok, Stats, all
 from pycurrent.testing import Harness
@@ -505,6 +505,27 @@ async def test_a_timeout_cancels(tmp_path: Path) -> None:
         assert h.output == Failed("Timed out after 10 s")
         assert h.history()[0].outcome == "Timed out after 10 s"
         assert "Timed out after 10 s: cancelling" in h.log("do a")
+
+
+async def test_limits_are_all_that_a_job_is_started_with(tmp_path: Path) -> None:
+    """In one value, which an operation is made with, and hands on."""
+    pool = Pool("p", 1)
+    limits = Limits(Level.DANGEROUS, pool, timeout=10 * SECOND, priority=3)
+
+    async def work(job: Job) -> None:
+        await limits.start(job)
+        assert (job.priority, pool.used) == (3, 1)
+        await asyncio.Event().wait()
+
+    async with one(tmp_path, work, Config(confirm=Level.DANGEROUS)) as h:
+        await h.settle()
+        assert (h.output, pool.used) == (WAITING, 0)
+        h.find("do a").approve()
+        await h.settle()
+        assert h.output == RUNNING
+        await h.advance(10 * SECOND)
+        assert h.output == Failed("Timed out after 10 s")
+    assert Limits(Level.HARMLESS) == Limits(Level.HARMLESS, pool=None, timeout=None, priority=0)
 
 
 async def test_the_timer_of_a_timeout_ends_with_the_job(tmp_path: Path) -> None:
