@@ -473,6 +473,45 @@ async def test_of_two_jobs_with_one_ticket_only_the_cancelled_one_leaves() -> No
     assert served == ["old"]
 
 
+async def test_a_job_takes_the_place_of_another_in_each_pool_that_it_was_queued_in() -> None:
+    """It may be started with a pool of its own: what was drawn for one is no place in another."""
+    one, two, served = Pool("one", 1), Pool("two", 1), list[str]()
+    old, other, last = Waiting("old"), Waiting("other"), Waiting("last")
+    new = Waiting("new", old.tickets)
+    async with asyncio.TaskGroup() as tasks, one.acquire(last), two.acquire(last):
+        queued = [(old, one), (other, one), (last, two), (other, two), (old, two), (last, two)]
+        waits = [tasks.create_task(job.hold(pool, served)) for job, pool in queued]
+        await asyncio.sleep(0)
+        for task, (job, _) in zip(waits, queued, strict=True):
+            if job is old:
+                task.cancel()
+        for pool in (two, one):
+            tasks.create_task(new.hold(pool, served))
+        await asyncio.sleep(0)
+        assert one.waiting == [new, other]
+        assert two.waiting == [last, last, other, new]
+        assert (one.place(new), two.place(new)) == (1, 4)
+
+
+@pytest.mark.parametrize("has_its_turn", [True, False])
+async def test_a_turn_that_comes_as_its_job_is_cancelled_goes_to_the_next(
+    has_its_turn: bool,
+) -> None:
+    """Whichever came first, while the job does not know yet: the resource is not lost."""
+    pool, served = Pool("p", 1), list[str]()
+    async with asyncio.TaskGroup() as tasks:
+        async with pool.acquire(Waiting("first")):
+            cancelled = tasks.create_task(Waiting("cancelled").hold(pool, served))
+            tasks.create_task(Waiting("next").hold(pool, served))
+            await asyncio.sleep(0)
+            if not has_its_turn:
+                cancelled.cancel()
+        if has_its_turn:
+            cancelled.cancel()
+        assert (pool.used, pool.free) == (1, False)
+    assert (served, pool.used, pool.waiting) == (["next"], 0, [])
+
+
 async def test_a_resource_is_given_back_even_if_that_is_cancelled() -> None:
     """The pool gets all of the time that it takes, as nobody else will give it back."""
     got_back: list[str] = []
@@ -503,12 +542,15 @@ class Queued:
     has_begun: bool
     at: int
     """When it, or the one whose place it has got, came to the queue."""
+    waits_at: int
+    """The priority that it waits at: its own, or another one."""
     place: QueuePlace | None = None
+    wants: bool = True
     served: bool = False
 
     @property
     def order(self) -> tuple[int, bool, int]:
-        return -self.priority, self.urgency is Urgency.LOW, self.at
+        return -self.waits_at, self.urgency is Urgency.LOW, self.at
 
 
 class Stands(QueuePlace):
@@ -521,8 +563,11 @@ class Stands(QueuePlace):
         return self._job
 
     def granted(self) -> bool:
-        self._job.served = True
-        return True
+        self._job.served = self._job.wants
+        return self._job.wants
+
+
+PRIORITIES = st.integers(-2, 2)
 
 
 class PoolMachine(RuleBasedStateMachine):
@@ -533,54 +578,79 @@ class PoolMachine(RuleBasedStateMachine):
         self.pool = Pool("p", 1)
         assert self.pool.take()
         self.queue: list[Queued] = []
+        self.gone: list[Queued] = []
+        """Those that have left the queue."""
         self.came = 0
 
     @rule(
-        priority=st.integers(-2, 2),
+        priority=PRIORITIES,
+        other=st.none() | PRIORITIES,
         urgency=st.sampled_from(Urgency),
         has_begun=st.booleans(),
     )
-    def come(self, priority: int, urgency: Urgency, has_begun: bool) -> None:
+    def come(self, priority: int, other: int | None, urgency: Urgency, has_begun: bool) -> None:
         self.came += 1
-        self._enter(Queued(f"{self.came}", priority, urgency, Tickets(), has_begun, self.came))
+        at = priority if other is None else other
+        self._enter(Queued(f"{self.came}", priority, urgency, Tickets(), has_begun, self.came, at))
 
     def _enter(self, job: Queued) -> None:
         job.place = Stands(job)
-        self.pool.queue(job.place, job.priority)
+        self.pool.queue(job.place, job.waits_at)
         self.queue.append(job)
         self.queue.sort(key=lambda job: job.order)
 
     @precondition(lambda self: self.queue)
     @rule(which=st.integers(0, 100))
     def leave(self, which: int) -> None:
-        job = self.queue.pop(which % len(self.queue))
+        self._leave(self.queue[which % len(self.queue)])
+
+    def _leave(self, job: Queued) -> None:
+        self.queue.remove(job)
+        self.gone.append(job)
         assert job.place is not None
         for _twice in range(2):
             self.pool.leave(job.place)
 
+    @precondition(lambda self: self.queue)
+    @rule(which=st.integers(0, 100))
+    def want_no_more(self, which: int) -> None:
+        """It was cancelled, and has not left yet."""
+        self.queue[which % len(self.queue)].wants = False
+
     @precondition(lambda self: any(not job.has_begun for job in self.queue))
-    @rule(which=st.integers(0, 100), priority=st.integers(-2, 2))
+    @rule(which=st.integers(0, 100), priority=PRIORITIES)
     def replace(self, which: int, priority: int) -> None:
         """By a job of any priority: among those of its own it stands where the old one would."""
         waiting = [job for job in self.queue if not job.has_begun]
         old = waiting[which % len(waiting)]
-        self.queue.remove(old)
-        assert old.place is not None
-        self.pool.leave(old.place)
-        new = Queued(f"{old.description}'", priority, old.urgency, old.tickets, False, old.at)
-        self._enter(new)
+        self._leave(old)
+        name = f"{old.description}'"
+        self._enter(Queued(name, priority, old.urgency, old.tickets, False, old.at, priority))
 
-    @precondition(lambda self: self.queue)
     @rule()
     def give_back(self) -> None:
-        first = self.queue.pop(0)
+        """To the first one that wants it; else it is free."""
+        while self.queue:
+            first = self.queue.pop(0)
+            self.gone.append(first)
+            if first.wants:
+                break
+        else:
+            first = None
         self.pool.give_back()
-        assert first.served
+        if first is None:
+            assert (self.pool.used, self.pool.free) == (0, True)
+            assert self.pool.take()
+        else:
+            assert first.served
+            assert first.place is not None
+            self.pool.leave(first.place)
 
     @invariant()
     def is_as_the_model(self) -> None:
         assert self.pool.waiting == self.queue
         assert [self.pool.place(job) for job in self.queue] == [*range(1, len(self.queue) + 1)]
+        assert {self.pool.place(job) for job in self.gone} <= {None}
         assert (self.pool.used, self.pool.free) == (1, False)
         assert not any(job.served for job in self.queue)
 

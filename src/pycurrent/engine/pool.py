@@ -82,8 +82,10 @@ class QueuePlace(ABC):
 
     __slots__ = ("line", "ticket")
 
+    ticket: int
+    """Set by `Pool.queue`."""
+
     def __init__(self) -> None:
-        self.ticket = 0
         self.line: WaitingLine[QueuePlace] | None = None
         """The line that it stands in; None before, and once it has left."""
 
@@ -164,7 +166,7 @@ class Pool:
         However long the queue is, this is quick for a job that waits to begin.
         """
         own = _rank(job.priority, job.urgency)
-        ticket = None if job.has_begun else job.tickets.drawn(self)
+        ticket = job.tickets.drawn(self)
         if ticket is not None and own in self._lines:
             index = self._lines[own].index(ticket, lambda place: place.job is job)
             if index is not None:
