@@ -154,24 +154,12 @@ class ForEach(Node):
         """Put the wanted items in the place of the old ones from `start` on; on an exception,
         change nothing.
         """
-        taken: list[Item] = []
         changed: dict[Item, Any] = {}
         for key in gone:
             self.items[key].count -= 1
+        taken: list[Item] = []
         try:
-            for key, value in wanted:
-                item = self._find(key, value, changed)
-                if item is None:
-                    item = self.items[key] = Item(self, key, value)
-                    graph.add(item, item.scope)
-                    parts = self._build(graph, item)
-                    if parts is not None:
-                        yield from self._build_rest(graph, item, parts)
-                item.count += 1
-                taken.append(item)
-                graph.left -= 1
-                if graph.left <= 0:
-                    yield
+            yield from self._take(graph, wanted, taken, changed)
             stop = start + len(gone)
             outputs, names = [item.output for item in taken], [item.key for item in taken]
             yield from self.results.splicing(graph, start, stop, outputs, names)
@@ -186,8 +174,28 @@ class ForEach(Node):
             raise
         for item, value in changed.items():
             item.replace(graph, value)
-            graph.left -= 1
-            if graph.left <= 0:
+            if graph.pace.spend():
+                yield
+
+    def _take(
+        self,
+        graph: NodeGraph,
+        wanted: list[tuple[Hashable, Any]],
+        taken: list[Item],
+        changed: dict[Item, Any],
+    ) -> Parts[None]:
+        """Find the items of these keys and values, or make them, and add them to `taken`."""
+        for key, value in wanted:
+            item = self._find(key, value, changed)
+            if item is None:
+                item = self.items[key] = Item(self, key, value)
+                graph.add(item, item.scope)
+                parts = self._build(graph, item)
+                if parts is not None:
+                    yield from self._build_rest(graph, item, parts)
+            item.count += 1
+            taken.append(item)
+            if graph.pace.spend():
                 yield
 
     def _keys(self, graph: NodeGraph, items: list[Any]) -> list[Hashable]:
@@ -205,8 +213,7 @@ class ForEach(Node):
         try:
             for key in left:
                 self._forget(key)
-                graph.left -= 1
-                if graph.left <= 0:
+                if graph.pace.spend():
                     yield
         finally:
             for key in left:

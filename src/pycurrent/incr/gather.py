@@ -194,8 +194,7 @@ class GatherTree(DynamicNode):
             node = self.kind(children, depth, self.collect, names and names[chunk])
             graph.add(node)
             level.append(node)
-            graph.left -= 1
-            if graph.left <= 0:
+            if graph.pace.spend():
                 yield
         return level
 

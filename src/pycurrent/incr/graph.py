@@ -7,10 +7,7 @@ pulling afterwards costs time for everything *reachable* from a change, even if 
 once; time stamps in a total order (as in current_incr) need no raising of heights, but an
 order-maintenance structure that is slow in Python.
 
-A node that loses its last user within a step becomes *dormant*: neither it nor the nodes that only
-it needs are computed. If somebody needs it again in the same step it goes on as if nothing had
-happened, and is computed only if an input has changed meanwhile. Dormant nodes are released at the
-end of the step.
+Nodes that lose their last user within a step are released at its end: see `unneeded`.
 
 A run may stop between two nodes and go on later, so that much does not hold up everything else. A
 node that may take long is computed in parts, and the run may stop between those, too. Meanwhile
@@ -19,31 +16,23 @@ nobody may read or change the graph: what is set or dropped takes effect after t
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
-from itertools import repeat
-from typing import Any, TypeVar
+from typing import Any
 
 from pycurrent.incr.errors import Cycle
 from pycurrent.incr.heights import gap_sizes, raise_above
+from pycurrent.incr.invariants import check_nodes
 from pycurrent.incr.node import UNSET, Absent, DynamicNode, Node, Observer
+from pycurrent.incr.partwise import Partwise
 from pycurrent.incr.scope import Scope
-from pycurrent.incr.slices import Budget, Parts, in_one_go
-
-T = TypeVar("T")
+from pycurrent.incr.slices import Budget, Pace
+from pycurrent.incr.unneeded import Unneeded
 
 FANOUT = 32
 """How many children a new node of a `GatherTree` gets; 16 to 64 are equally fast."""
 
-_AT_ONCE = 256
-"""The number of nodes that are put to sleep or released in one part: that takes some 0.3 ms."""
-_UNLIMITED = 1 << 60
-_FOREVER = repeat(None)
 
-
-# Longer than our classes are: its parts change the same queue and marks of the same nodes, and a
-# call to another object for each node would show in the benchmarks.
 class NodeGraph:
     """A graph of nodes. Not thread-safe; functions of nodes must not change inputs.
 
@@ -64,33 +53,19 @@ class NodeGraph:
         self.fanout = fanout
         self._queue: dict[int, list[Node]] = {}
         self._heights: list[int] = []
-        # The state of its inputs that each dormant node saw; None if it was pending anyway.
-        self._dormant: dict[Node, list[tuple[object, object]] | None] = {}
         self.running = False
         """True while nodes are computed or released, but not while a run is paused."""
         self.paused = False
         """True from where a run has stopped before its end until it goes on."""
-        self._budget: Budget | None = None
-        self.left = _UNLIMITED
-        """How many nodes may be made in a part before it should pause, so that somebody looks at
-        the budget.
-        """
-        # As many as nodes may be computed before that.
-        self._ticks: Iterator[None] = _FOREVER
-        # The node in the middle of whose parts the run has stopped, and the rest of them.
-        self._begun: tuple[Node, Parts[bool]] | None = None
-        self._given_up = False
+        self.pace = Pace()
+        """Says when a part that makes nodes should pause."""
         # Inputs that were set while the run was paused.
         self._later: list[Callable[[], None]] = []
-        # Made in this run, and not yet known to be used.
-        self._fresh: deque[Node] = deque()
         self._gap_sizes = gap_sizes()
-        # Dropped in this run.
-        self._dropped: list[Observer] = []
-        # Without users, and to be put to sleep unless they find one, from the last on.
-        self._retiring: list[Node] = []
-        # The dormant nodes that are being released, from the last on.
-        self._leaving: list[Node] = []
+        self._unneeded = Unneeded(self)
+        self._partwise = Partwise(self, self._unneeded)
+        self._dormant = self._unneeded.dormant
+        self._fresh = self._unneeded.fresh
 
     # The shape
 
@@ -133,33 +108,20 @@ class NodeGraph:
         self.add(observer)
         return observer
 
-    def make_in_slices(self, parts: Parts[T], budget: Budget) -> Parts[T]:
-        """Make nodes between two runs, in parts; pause wherever the budget is used up."""
-        self._begin_slice(budget)
-        while True:
-            try:
-                next(parts)
-            except StopIteration as end:
-                made: T = end.value
-                return made
-            if self._is_used_up():
-                yield
-                self._begin_slice(budget)
-
     def drop(self, observer: Observer) -> None:
         """Stop needing it. Nodes that nobody else needs are released at once, or, if a function or
         a release hook calls this or a run is paused, at the end of the run. Twice is fine.
         """
-        self._dropped.append(observer)
+        self._unneeded.dropped.append(observer)
         if not (self.running or self.paused):
-            self._run(self._finish, None)
+            self._run(self._unneeded.release, None)
 
     def drop_in_slices(self, observer: Observer, budget: Budget) -> Iterator[None]:
         """Stop needing it, and pause wherever the budget is used up. Not while a run is paused."""
         assert not self.running
         assert not self.paused
-        self._dropped.append(observer)
-        while not self._run(self._finish, budget):
+        self._unneeded.dropped.append(observer)
+        while not self._run(self._unneeded.release, budget):
             yield
 
     def link(self, source: Node, user: Node) -> None:
@@ -168,7 +130,7 @@ class NodeGraph:
         if users is None:
             source.users = user
             if self._dormant and source in self._dormant:
-                self._revive(source)
+                self._unneeded.revive(source)
         elif type(users) is dict:
             users[user] = None
         else:
@@ -176,37 +138,8 @@ class NodeGraph:
 
     def unlink(self, source: Node, user: Node) -> None:
         """`user` no longer reads `source`; without users that becomes dormant."""
-        if _forget(source, user):
-            self._retire(source)
-
-    def discard(self, node: Node) -> None:
-        """Drop a new node that found no user."""
-        if node.users is None and node not in self._dormant:
-            self._retire(node)
-
-    def _discard_unused(self) -> Parts[None]:
-        """Drop all nodes made in this run that have found no user, so that no unused node is
-        computed or stays; and put to sleep what else has lost its last one.
-        """
-        fresh = self._fresh
-        while fresh or self._retiring:
-            for _ in repeat(None, _AT_ONCE):
-                if not fresh or self._retiring:
-                    break
-                node = fresh.popleft()
-                if not isinstance(node, Observer):
-                    self.discard(node)
-            self._retire_some()
-            if fresh or self._retiring:
-                yield
-
-    def _tidy(self) -> bool:
-        """Drop what a run has made that was given up; False if the budget is used up."""
-        for _ in self._discard_unused():
-            if self._is_used_up():
-                return False
-        self._given_up = False
-        return True
+        if source.lose(user):
+            self._unneeded.retire(source)
 
     def attach(self, source: Node, user: DynamicNode) -> None:
         """Link a user that has been computed before to one more input, raising it if necessary.
@@ -220,16 +153,16 @@ class NodeGraph:
         # Before the input has this user, so that a path back to the input is found.
         dormant = source.users is None and source in self._dormant
         if dormant:
-            self._revive(source)
+            self._unneeded.revive(source)
         try:
-            self._raise(user, source)
+            self.keep_above(user, source)
         except Cycle:
             if dormant:
-                self._retire(source)
+                self._unneeded.retire(source)
             raise
         self.link(source, user)
 
-    def _raise(self, user: Node, source: Node) -> None:
+    def keep_above(self, user: Node, source: Node) -> None:
         """Raise `user`, if necessary, above its new input."""
         if source.height >= user.height:
             for node in raise_above(user, source):
@@ -271,14 +204,9 @@ class NodeGraph:
         """Give up a run that is paused: the graph is as it was before the node in whose parts it
         has stopped, and the next run goes on there.
         """
-        begun, self._begun = self._begun, None
-        if begun is not None:
-            node, parts = begun
-            parts.close()
-            self.push(node)
-        self._given_up = True
+        self._partwise.give_up()
+        self._unneeded.give_up_run()
         self.paused = False
-        self._leaving.clear()
 
     def _run(self, run: Callable[[], bool], budget: Budget | None) -> bool:
         assert not self.running
@@ -287,32 +215,17 @@ class NodeGraph:
             for act in later:
                 act()
         self.running = True
-        if budget is not None or self._budget is not None:
-            self._begin_slice(budget)
+        if budget is not None or self.pace.budget is not None:
+            self.pace.begin_slice(budget)
         self.paused = False
         try:
             done = run()
             self.paused = not done
         finally:
             self.running = False
-            if not self.paused and (self._fresh or self._leaving):
+            if not self.paused:
                 self._fresh.clear()
-                self._leaving.clear()
         return done
-
-    def _begin_slice(self, budget: Budget | None) -> None:
-        self._budget = budget
-        if budget is None:
-            self.left = _UNLIMITED
-            self._ticks = _FOREVER
-        else:
-            budget.begin()
-            self._grant(budget.window)
-
-    def _grant(self, window: int) -> None:
-        """Have that many nodes computed before the next look at the budget."""
-        self.left = window
-        self._ticks = repeat(None, window)
 
     @property
     def holds_back(self) -> bool:
@@ -323,27 +236,19 @@ class NodeGraph:
         """Call `act()` when the run after the one that is paused begins."""
         self._later.append(act)
 
-    def _is_used_up(self) -> bool:
-        """True if the budget is used up."""
-        budget = self._budget
-        if budget is None:
-            return False
-        used_up = budget.is_used_up()
-        self._grant(0 if used_up else budget.window)
-        return used_up
-
     def _go_on(self) -> bool:
         """Run until all is done (True) or the budget is used up (False)."""
-        if self._given_up and not self._tidy():
+        if self._unneeded.given_up and not self._unneeded.tidy():
             return False
-        if self._begun is not None and not self._resume():
+        partwise = self._partwise
+        if partwise.has_begun and not partwise.resume():
             return False
         heights = self._heights
         while heights:
             height = heappop(heights)
             if not self._run_level(height, self._queue[height]):
                 return False
-        return self._begun is None and self._finish()
+        return not partwise.has_begun and self._unneeded.release()
 
     def _run_level(self, height: int, bucket: list[Node]) -> bool:
         """Compute all nodes of one height, including new ones; stop if a lower one turns up,
@@ -378,10 +283,12 @@ class NodeGraph:
         first = node
         try:
             while True:
-                for _ in self._ticks:
+                for _ in self.pace.ticks:
                     node.pending = False
                     changed = node.recompute(self)
-                    if changed is not True and not (changed and self._compute(node, changed)):
+                    if changed is not True and not (
+                        changed and self._partwise.compute(node, changed)
+                    ):
                         return True
                     users = node.users
                     if type(users) is dict:
@@ -397,7 +304,7 @@ class NodeGraph:
                     if bucket[-1] is not first or (heights and heights[0] <= node.height):
                         self._enqueue(node)
                         return True
-                if self._begun is not None or self._is_used_up():
+                if self._partwise.has_begun or self.pace.is_used_up():
                     if node is first:
                         return False
                     self._enqueue(node)
@@ -407,176 +314,12 @@ class NodeGraph:
             self.push(node)
             raise
 
-    # Nodes that are computed in parts
-
-    def _compute(self, node: Node, parts: Parts[bool]) -> bool:
-        """Compute a node in parts; True if it has changed. If the budget is used up before the end,
-        the rest is in `_begun`.
-        """
-        return self._compute_rest(node, self._and_then_tidy(parts))
-
-    def _and_then_tidy(self, parts: Parts[bool]) -> Parts[bool]:
-        try:
-            changed = yield from parts
-        except GeneratorExit:
-            # The next run drops the nodes that were made.
-            raise
-        except BaseException:
-            in_one_go(self._discard_unused())
-            raise
-        yield from self._discard_unused()
-        return changed
-
-    def _compute_rest(self, node: Node, parts: Parts[bool]) -> bool:
-        while True:
-            try:
-                next(parts)
-            except StopIteration as end:
-                return end.value is True
-            if self._is_used_up():
-                self._begun = node, parts
-                self._grant(0)
-                return False
-
-    def _resume(self) -> bool:
-        """Go on with the node in whose parts the run has stopped; False if it is not done now."""
-        assert self._begun is not None
-        (node, parts), self._begun = self._begun, None
-        try:
-            changed = self._compute_rest(node, parts)
-        except BaseException:
-            self.push(node)
-            raise
-        if changed:
-            for user in node.get_users():
-                self.push(user)
-        return self._begun is None
-
-    # Going to sleep, waking up, and leaving
-
-    def _retire(self, node: Node) -> None:
-        """Put a node to sleep, and what only it needs. Of very many, the rest is left for later:
-        until then nothing is computed, and one that finds a user goes on.
-        """
-        self._retiring.append(node)
-        self._retire_some()
-
-    def _retire_some(self) -> None:
-        stack = self._retiring
-        for _ in repeat(None, _AT_ONCE):
-            if not stack:
-                return
-            node = stack.pop()
-            if node.users is not None or node in self._dormant:
-                continue
-            inputs = list(node.inputs())
-            if node.pending or node.absent is UNSET:
-                self._dormant[node] = None
-            else:
-                self._dormant[node] = [(i.value, i.absent) for i in inputs]
-            node.pending = False
-            stack.extend(source for source in reversed(inputs) if _forget(source, node))
-
-    def _revive(self, node: Node) -> None:
-        stack = [node]
-        while stack:
-            node = stack.pop()
-            seen = self._dormant.pop(node)
-            inputs = list(node.inputs())
-            for source in inputs:
-                # One by one, so that there is always a valid order: heights may be out of date.
-                self._raise(node, source)
-                users = source.users
-                if users is None:
-                    if source in self._dormant:
-                        stack.append(source)
-                    source.users = node
-                elif type(users) is dict:
-                    users[node] = None
-                else:
-                    source.users = {users: None, node: None}  # type: ignore[dict-item]
-            if seen is None or any(
-                i.value is not value or i.absent is not absent
-                for i, (value, absent) in zip(inputs, seen, strict=True)
-            ):
-                self.push(node)
-
-    def _finish(self) -> bool:
-        """Release the nodes that nobody needs any more; False if the budget is used up."""
-        if self._given_up and not self._tidy():
-            return False
-        dormant = self._dormant
-        while self._dropped or self._retiring or dormant:
-            dropped, self._dropped = self._dropped, []
-            for observer in dropped:
-                if observer in observer.source.get_users():
-                    self.unlink(observer.source, observer)
-            while self._retiring:
-                self._retire_some()
-                if self._is_used_up():
-                    return False
-            leaving = self._leaving = self._leaving or list(reversed(dormant))
-            while leaving:
-                node = leaving.pop()
-                del dormant[node]
-                self._release(node)
-                self.left -= 1
-                if self.left <= 0 and self._is_used_up():
-                    return False
-        return True
-
-    def _release(self, node: Node) -> None:
-        if node.home is not None:
-            node.home.leave(node)
-            node.home = None
-        try:
-            node.release(self)
-        finally:
-            self.released(node)
-
     def released(self, node: Node) -> None:
         """A node has left the graph; for subclasses that keep account."""
 
-    # For tests
-
     def check(self, observed: list[Observer]) -> None:
-        """Assert the invariants of everything below `observed`."""
+        """Assert the invariants of everything below `observed`, for tests."""
         assert not self._queue
         assert not self._heights
-        assert not self._dormant
-        assert not self._retiring
-        assert not self._fresh
-        stack: list[Node] = list(observed)
-        seen: set[Node] = set()
-        while stack:
-            node = stack.pop()
-            if node in seen:
-                continue
-            seen.add(node)
-            assert not node.pending
-            assert node.absent is not UNSET
-            owner = None if node.home is None else node.home.owner
-            assert owner is None or owner.height < node.height
-            inputs = list(node.inputs())
-            assert len(inputs) == len(set(inputs))
-            for source in inputs:
-                assert source.height < node.height
-                assert node in source.get_users()
-            for scope in node.scopes():
-                assert all(root.height > node.height for root in scope.roots)
-                assert all(root.users is not None for root in scope.roots)
-            stack.extend(inputs)
-        for node in seen:
-            assert isinstance(node, Observer) or all(user in seen for user in node.get_users())
-
-
-def _forget(source: Node, user: Node) -> bool:
-    """Remove a user; True if it was the last."""
-    users = source.users
-    if type(users) is dict:
-        del users[user]
-        if len(users) == 1:
-            source.users = next(iter(users))
-        return False
-    source.users = None
-    return True
+        self._unneeded.check()
+        check_nodes(observed)

@@ -158,6 +158,17 @@ class Node:
             return ()
         return users if type(users) is dict else (users,)  # type: ignore[return-value]
 
+    def lose(self, user: Node) -> bool:
+        """Forget a user; True if it was the last."""
+        users = self.users
+        if type(users) is dict:
+            del users[user]
+            if len(users) == 1:
+                self.users = next(iter(users))
+            return False
+        self.users = None
+        return True
+
     def publish(self, value: Any, absent: Absent | None) -> bool:
         """Pass on the outcome of another node; True if it differs.
 

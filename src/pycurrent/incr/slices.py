@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from itertools import repeat
 from time import perf_counter
 from typing import TypeAlias, TypeVar
 
@@ -11,6 +12,8 @@ T = TypeVar("T")
 Parts: TypeAlias = Generator[None, None, T]
 """Work that may pause wherever it yields. Closing it there undoes it."""
 
+_UNLIMITED = 1 << 60
+_FOREVER = repeat(None)
 _QUICK = 0.00025
 _SLOW = 0.001
 
@@ -48,6 +51,60 @@ class Budget:
         elif took < _QUICK:
             self.window = min(2 * self.window, self._most)
         return now >= self._until
+
+
+class Pace:
+    """Says in the midst of work when a slice of it should end. Without a budget it never should."""
+
+    __slots__ = ("budget", "left", "ticks")
+
+    def __init__(self) -> None:
+        self.budget: Budget | None = None
+        self.left = _UNLIMITED
+        """How many nodes may be made before the next look at the budget."""
+        self.ticks: Iterator[None] = _FOREVER
+        """As many as nodes may be computed before that."""
+
+    def begin_slice(self, budget: Budget | None) -> None:
+        self.budget = budget
+        if budget is None:
+            self.left = _UNLIMITED
+            self.ticks = _FOREVER
+        else:
+            budget.begin()
+            self.grant(budget.window)
+
+    def grant(self, window: int) -> None:
+        """Have that many nodes made or computed before the next look at the budget."""
+        self.left = window
+        self.ticks = repeat(None, window)
+
+    def spend(self, nodes: int = 1) -> bool:
+        """Note that nodes were made; True if it is time for a pause, to look at the budget."""
+        self.left -= nodes
+        return self.left <= 0
+
+    def is_used_up(self) -> bool:
+        """Look at the budget: True if the slice should end."""
+        budget = self.budget
+        if budget is None:
+            return False
+        used_up = budget.is_used_up()
+        self.grant(0 if used_up else budget.window)
+        return used_up
+
+    def slices(self, parts: Parts[T], budget: Budget) -> Parts[T]:
+        """Do the work, and pause only where the budget is used up."""
+        self.begin_slice(budget)
+        while True:
+            try:
+                next(parts)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            if self.is_used_up():
+                yield
+                self.begin_slice(budget)
 
 
 def in_one_go(parts: Parts[T]) -> T:

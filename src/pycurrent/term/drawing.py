@@ -29,6 +29,14 @@ class Wired:
     edges: tuple[Edge, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something is drawn: the group, and the lists that it is an example within."""
+
+    group: str | None
+    enclosing: tuple[object, ...] = ()
+
+
 @dataclass(slots=True)
 class Drawing:
     """The boxes, groups and edges drawn so far."""

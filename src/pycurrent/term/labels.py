@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ from pycurrent.errors import WrongKind
 from pycurrent.term.context import CONTEXT
 from pycurrent.term.current import Current
 from pycurrent.term.given import Stand, shown
-from pycurrent.term.shape import Context, ContextBlock, LabelBlock, Labelling, Term
+from pycurrent.term.shape import Component, Context, ContextBlock, LabelBlock, Labelling, Term
 
 
 @contextmanager
@@ -79,3 +79,20 @@ def label_block(context: Context) -> LabelBlock | None:
             case _:
                 here = here.context
     return None
+
+
+def needed_terms(term: Term) -> Sequence[Term]:
+    """The terms that need nodes before it gets one."""
+    inputs = term.shape.inputs()
+    if term.context is None:
+        return inputs
+    labelling = labels_to_follow(term)
+    return inputs if labelling is None else (*inputs, labelling)
+
+
+def labels_to_follow(term: Term) -> Term | None:
+    """The labels of a component, if some are currents."""
+    if term.context is None or not isinstance(term.shape, Component):
+        return None
+    block = label_block(term.context)
+    return None if block is None else block.term

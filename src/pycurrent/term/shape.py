@@ -235,10 +235,8 @@ class Placeholder(_OfNone):
     __slots__ = ()
 
 
-Shape: TypeAlias = (
-    Constant
-    | Map
-    | MapMany
+PassingOn: TypeAlias = (
+    MapMany
     | MapError
     | StateOf
     | Catch
@@ -250,6 +248,14 @@ Shape: TypeAlias = (
     | Gate
     | MetadataOf
     | Labelling
+)
+"""The shapes with one node, which passes on what the inputs have; `Map`, the most frequent one, is
+not among them.
+"""
+Shape: TypeAlias = (
+    PassingOn
+    | Constant
+    | Map
     | BindShape
     | Component
     | All
@@ -258,3 +264,21 @@ Shape: TypeAlias = (
     | ItemOf
     | Placeholder
 )
+
+
+def leading(here: ContextBlock | LabelBlock | Term) -> Term | None:
+    """The term that leads to what is built in it; None for an item, which is led to by its list."""
+    match here:
+        case ContextBlock():
+            return here.term
+        case LabelBlock():
+            return None
+        case _:
+            return here if isinstance(here.shape, BindShape) else None
+
+
+def around(here: ContextBlock | LabelBlock | Term) -> Context:
+    """The next context outwards; None inside a bind, whose box leads on."""
+    if isinstance(here, ContextBlock | LabelBlock):
+        return here.outer
+    return None if isinstance(here.shape, BindShape) else here.context

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import repeat
@@ -31,7 +31,7 @@ from pycurrent.term.account import Account, Stage
 from pycurrent.term.current import Current
 from pycurrent.term.example import build, build_for_item
 from pycurrent.term.given import check_value
-from pycurrent.term.labels import label_block
+from pycurrent.term.labels import labels_to_follow, needed_terms
 from pycurrent.term.latch import Latched
 from pycurrent.term.nodes import (
     Caught,
@@ -70,6 +70,7 @@ from pycurrent.term.shape import (
     MapMany,
     MetadataOf,
     OptionMap,
+    PassingOn,
     Placeholder,
     StateOf,
     Term,
@@ -160,7 +161,7 @@ class TermGraph(NodeGraph):
     def expand_in_slices(self, term: Term, budget: Budget) -> Parts[Node]:
         """As `expand` does, before anything is computed; pauses where the budget is used up."""
         made = self.expanding(term)
-        return made if isinstance(made, Node) else (yield from self.make_in_slices(made, budget))
+        return made if isinstance(made, Node) else (yield from self.pace.slices(made, budget))
 
     def expanding(self, term: Term, scope: Scope | None = None) -> Node | Parts[Node]:
         """As `expand` does; of a large term it makes only the first nodes at once, and returns
@@ -182,8 +183,7 @@ class TermGraph(NodeGraph):
         self, term: Term, stack: list[Term | None], waiting: list[Term], scope: Scope | None
     ) -> Parts[Node]:
         while True:
-            self.left -= _AT_ONCE
-            if self.left <= 0:
+            if self.pace.spend(_AT_ONCE):
                 yield
             if self._expand_some(stack, waiting, scope):
                 return self.nodes[term]
@@ -202,7 +202,7 @@ class TermGraph(NodeGraph):
             elif next_term in nodes:
                 continue
             else:
-                inputs = _inputs(next_term)
+                inputs = needed_terms(next_term)
                 if len(inputs) == 1:
                     missing = () if inputs[0] in nodes else inputs
                 else:
@@ -223,19 +223,21 @@ class TermGraph(NodeGraph):
             self.nodes.pop(term, None)
             self.account.died(term)
 
-    def _make(self, term: Term, scope: Scope | None) -> Node:  # noqa: PLR0912 - one for each shape
+    def _make(self, term: Term, scope: Scope | None) -> Node:
         """Make the node of a term whose inputs have theirs, and what else that takes.
 
-        One `match` for all shapes, however long, so that the type checker finds the one that is
-        missing; in the order of how many there are of each in large pipelines.
+        In the order of how many there are of each in large pipelines.
         """
-        nodes = self.nodes
         shape = term.shape
         match shape:
             case Map():
-                node: Node = Map1(shape.fn, nodes[shape.source], shape.eq)
+                node: Node = Map1(shape.fn, self.nodes[shape.source], shape.eq)
             case Component():
                 return self._component(term, shape, scope)
+            case Constant():
+                node = _constant(shape.output)
+            case Placeholder():
+                node = Const(None, READY)
             case ItemOf():
                 # The function that it was made for does not use it, but something inside does.
                 return shape.item
@@ -245,41 +247,44 @@ class TermGraph(NodeGraph):
                 return self._all(shape, scope)
             case ListMap() | OptionMap():
                 return self._itemwise(term, shape, scope)
-            case MapMany():
-                node = MapN(shape.fn, [nodes[source] for source in shape.sources], shape.eq)
-            case Constant():
-                node = _constant(shape.output)
-            case Gate():
-                node = Gated(nodes[shape.source], nodes[shape.on])
-            case Collapse() | Folded():
-                node = PassThrough(nodes[shape.source])
-            case StateOf():
-                node = Reified(nodes[shape.source])
-            case Catch():
-                node = Caught(nodes[shape.source])
-            case MapError():
-                node = ErrorMapped(nodes[shape.source], shape.fn)
-            case Cutoff():
-                node = CutoffNode(nodes[shape.source], shape.eq)
-            case Latch():
-                node = Latched(nodes[shape.source], infra=shape.infra)
-            case Ignore():
-                node = Ignored(nodes[shape.source])
-            case MetadataOf():
-                node = _metadata(nodes[shape.source])
-            case Labelling():
-                node = LabelsNode([nodes[s] for s in shape.sources], shape.names, shape.fixed)
-            case Placeholder():
-                node = Const(None, READY)
             case _:
-                assert_never(shape)
+                node = self._passing_on(shape)
         self.add(node, scope)
         return node
+
+    def _passing_on(self, shape: PassingOn) -> Node:
+        """The one node of a term that passes on, some way or other, what its inputs have."""
+        nodes = self.nodes
+        match shape:
+            case MapMany():
+                return MapN(shape.fn, [nodes[source] for source in shape.sources], shape.eq)
+            case Gate():
+                return Gated(nodes[shape.source], nodes[shape.on])
+            case Collapse() | Folded():
+                return PassThrough(nodes[shape.source])
+            case StateOf():
+                return Reified(nodes[shape.source])
+            case Catch():
+                return Caught(nodes[shape.source])
+            case MapError():
+                return ErrorMapped(nodes[shape.source], shape.fn)
+            case Cutoff():
+                return CutoffNode(nodes[shape.source], shape.eq)
+            case Latch():
+                return Latched(nodes[shape.source], infra=shape.infra)
+            case Ignore():
+                return Ignored(nodes[shape.source])
+            case MetadataOf():
+                return _metadata(nodes[shape.source])
+            case Labelling():
+                return LabelsNode([nodes[s] for s in shape.sources], shape.names, shape.fixed)
+            case _:
+                assert_never(shape)
 
     def _component(self, term: Term, shape: Component, scope: Scope | None) -> Node:
         sources = tuple([self.nodes[source] for source in shape.sources])
         node: ComponentNode
-        labelling = _labels_to_follow(term)
+        labelling = labels_to_follow(term)
         if labelling is None:
             node = ComponentNode(self.account, shape.fn, sources)
         else:
@@ -360,21 +365,6 @@ class TermGraph(NodeGraph):
         if item.users is None and node is not item:
             term: Any = item.owner
             del self.nodes[term]
-
-
-def _inputs(term: Term) -> Sequence[Term]:
-    """The terms that need nodes before it gets one."""
-    inputs = term.shape.inputs()
-    labelling = _labels_to_follow(term)
-    return inputs if labelling is None else (*inputs, labelling)
-
-
-def _labels_to_follow(term: Term) -> Term | None:
-    """The labels of a component, if some are currents."""
-    if term.context is None or not isinstance(term.shape, Component):
-        return None
-    block = label_block(term.context)
-    return None if block is None else block.term
 
 
 def _constant(output: Output[Any]) -> Const:

@@ -12,18 +12,17 @@ meets it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from pycurrent.incr import Item
 from pycurrent.term import shape as shapes
-from pycurrent.term.drawing import Drawing
+from pycurrent.term.drawing import Drawing, Place
 from pycurrent.term.example import Example, identity, item_label, shows_example
 from pycurrent.term.graph_data import Fold, GroupKind, NodeKind
 from pycurrent.term.output import Active
-from pycurrent.term.shape import Context, ContextBlock, LabelBlock, Shape, Term
+from pycurrent.term.shape import ContextBlock, LabelBlock, Shape, Term, around, leading
 from pycurrent.term.state import BLOCKED, OK, Status, status_of, status_of_output
 from pycurrent.term.status import Statuses, items_in_order, label_of_empty, part_of
 from pycurrent.term.wiring import NOTHING
@@ -33,14 +32,6 @@ _STEPS = 100
 _ITEMS = 10
 """How many items of a list a step takes in."""
 _STAGES = frozenset({NodeKind.COMPONENT, NodeKind.BIND})
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where something is drawn: the group, and the lists that it is an example within."""
-
-    group: str | None
-    enclosing: tuple[object, ...] = ()
 
 
 # Longer than our classes are, as it has one method for each kind of term: see `VISITS`.
@@ -62,13 +53,13 @@ class Walk:
         self._contexts: dict[ContextBlock | LabelBlock | Term, int] = {}
         # Of the items that stand for each item of lists without items.
         self._placeholders: dict[Term, int] = {}
-        self._steps: list[tuple[Callable[[Any, _Place], None], Any, _Place]] = []
+        self._steps: list[tuple[Callable[[Any, Place], None], Any, Place]] = []
 
     def run(self, root: Term) -> Iterator[None]:
         """Walk, and stop now and then, when nothing else may change what is drawn."""
         yield from self._statuses.take_in_paths()
         steps = self._steps
-        steps.append((self._visit, root, _Place(None)))
+        steps.append((self._visit, root, Place(None)))
         while steps:
             for _ in range(_STEPS):
                 step, subject, place = steps.pop()
@@ -82,7 +73,7 @@ class Walk:
         """The terms that the walk has met; those within folds are not among them."""
         return self._vertices.keys()
 
-    def _visit(self, term: Term, place: _Place) -> None:
+    def _visit(self, term: Term, place: Place) -> None:
         if term not in self._vertices:
             shape = term.shape
             VISITS[type(shape)](self, term, shape, place)
@@ -90,16 +81,16 @@ class Walk:
     # For all terms
 
     def _awaits(
-        self, term: Term, place: _Place, inputs: Iterable[Term], *, context: bool = False
+        self, term: Term, place: Place, inputs: Iterable[Term], *, context: bool = False
     ) -> bool:
         """True if the term has to wait for some of these; it will then be visited again."""
         missing = [source for source in inputs if source not in self._vertices]
         if context:
             here = term.context
             while here is not None and here not in self._contexts:
-                leading, here = _leading(here), _around(here)
-                if leading is not None and leading not in self._vertices:
-                    missing.append(leading)
+                leader, here = leading(here), around(here)
+                if leader is not None and leader not in self._vertices:
+                    missing.append(leader)
         missing = [source for source in missing if source not in self._entered]
         if not missing:
             return False
@@ -112,30 +103,30 @@ class Walk:
         vertex = self._vertices.get(term)
         return self._origins.get(term, NOTHING) if vertex is None else vertex
 
-    def _union(self, terms: Sequence[Term], place: _Place) -> int:
+    def _union(self, terms: Sequence[Term], place: Place) -> int:
         if len(terms) == 1:
             return self._vertex(terms[0])
         return self._drawing.bundle([self._vertex(term) for term in terms], place.group)
 
-    def _context(self, term: Term, place: _Place) -> int:
+    def _context(self, term: Term, place: Place) -> int:
         """All that leads to what is built in the term's context, which has been awaited."""
         new: list[ContextBlock | LabelBlock | Term] = []
         here = term.context
         while here is not None and here not in self._contexts:
             new.append(here)
-            here = _around(here)
+            here = around(here)
         vertex = NOTHING if here is None else self._contexts[here]
         for here in reversed(new):
-            leading = _leading(here)
-            if leading is not None:
-                vertex = self._drawing.bundle((self._vertex(leading), vertex), place.group)
+            leader = leading(here)
+            if leader is not None:
+                vertex = self._drawing.bundle((self._vertex(leader), vertex), place.group)
             self._contexts[here] = vertex
         return vertex
 
     def _box(
         self,
         term: Term,
-        place: _Place,
+        place: Place,
         kind: NodeKind,
         label: str,
         status: Status,
@@ -152,7 +143,7 @@ class Walk:
         self._drawing.box(vertex, kind, label, status, place.group, term, path)
         return vertex
 
-    def _after(self, outcome: int, origin: int, place: _Place) -> int:
+    def _after(self, outcome: int, origin: int, place: Place) -> int:
         """The vertex of an inside, joined with its origin if nothing leads from there to it."""
         if self._drawing.wiring.leads(origin, outcome):
             return outcome
@@ -160,7 +151,7 @@ class Walk:
 
     # Constants and what passes its inputs on
 
-    def _constant(self, term: Term, shape: shapes.Constant, place: _Place) -> None:
+    def _constant(self, term: Term, shape: shapes.Constant, place: Place) -> None:
         if self._awaits(term, place, (), context=True):
             return
         status = status_of_output(shape.output)
@@ -176,7 +167,7 @@ class Walk:
             vertex = self._box(term, place, NodeKind.CONSTANT, "(const)", status)
         self._vertices[term] = vertex
 
-    def _pass(self, term: Term, shape: Shape, place: _Place) -> None:
+    def _pass(self, term: Term, shape: Shape, place: Place) -> None:
         """Draw a box only if the term's own function failed."""
         inputs = shape.inputs()
         if self._awaits(term, place, inputs):
@@ -193,7 +184,7 @@ class Walk:
             vertex = self._box(term, place, NodeKind.FUNCTION, label, failure, (vertex,))
         self._vertices[term] = vertex
 
-    def _latch(self, term: Term, shape: shapes.Latch, place: _Place) -> None:
+    def _latch(self, term: Term, shape: shapes.Latch, place: Place) -> None:
         status = self._statuses.of_latch(term)
         if status is None:
             self._pass(term, shape, place)
@@ -206,7 +197,7 @@ class Walk:
 
     # Boxes
 
-    def _component(self, term: Term, shape: shapes.Component, place: _Place) -> None:
+    def _component(self, term: Term, shape: shapes.Component, place: Place) -> None:
         if self._awaits(term, place, shape.sources, context=True):
             return
         label = shape.label.show(self._statuses.values(shape.sources))
@@ -214,7 +205,7 @@ class Walk:
         status = self._statuses.of_component(term)
         self._vertices[term] = self._box(term, place, NodeKind.COMPONENT, label, status, inputs)
 
-    def _gate(self, term: Term, shape: shapes.Gate, place: _Place) -> None:
+    def _gate(self, term: Term, shape: shapes.Gate, place: Place) -> None:
         if self._awaits(term, place, shape.inputs(), context=True):
             return
         status = self._statuses.of_passing(term)
@@ -228,7 +219,7 @@ class Walk:
             control=self._vertex(shape.on),
         )
 
-    def _state(self, term: Term, shape: shapes.StateOf | shapes.Catch, place: _Place) -> None:
+    def _state(self, term: Term, shape: shapes.StateOf | shapes.Catch, place: Place) -> None:
         if shape.hidden:
             self._pass(term, shape, place)
             return
@@ -242,7 +233,7 @@ class Walk:
 
     # Binds
 
-    def _bind(self, term: Term, shape: shapes.BindShape, place: _Place) -> None:
+    def _bind(self, term: Term, shape: shapes.BindShape, place: Place) -> None:
         if self._awaits(term, place, shape.sources, context=True):
             return
         inside = self._statuses.inside(term)
@@ -262,7 +253,7 @@ class Walk:
         self._steps.append((partial(self._end_bind, inside), term, place))
         self._steps.append((self._visit, inside, place))
 
-    def _end_bind(self, inside: Term, term: Term, place: _Place) -> None:
+    def _end_bind(self, inside: Term, term: Term, place: Place) -> None:
         vertex = self._after(self._vertex(inside), self._origins[term], place)
         failure = self._statuses.own_failure(term, (inside,))
         if failure is not None:
@@ -272,7 +263,7 @@ class Walk:
 
     # Lists and options
 
-    def _dynamic(self, term: Term, shape: shapes.Itemwise, place: _Place) -> None:
+    def _dynamic(self, term: Term, shape: shapes.Itemwise, place: Place) -> None:
         if self._awaits(term, place, (shape.source,), context=True):
             return
         origin = self._vertex(shape.source)
@@ -285,12 +276,12 @@ class Walk:
         if listing is None or not listing.order:
             self._example(term, place, group)
             return
-        inner = _Place(group)
+        inner = Place(group)
         items = items_in_order(listing)
         self._steps.append((partial(self._end_items, items, []), term, place))
         self._steps.extend((self._item, item, inner) for item in reversed(items))
 
-    def _item(self, item: Item, place: _Place) -> None:
+    def _item(self, item: Item, place: Place) -> None:
         """Draw an item, and what is done for it."""
         term = item.owner
         assert isinstance(term, Term)
@@ -307,7 +298,7 @@ class Walk:
             self._steps.append((self._visit, part, place))
 
     def _end_items(
-        self, items: Sequence[Item], outcomes: list[int], term: Term, place: _Place
+        self, items: Sequence[Item], outcomes: list[int], term: Term, place: Place
     ) -> None:
         """Take in the outcomes of some of the items, and then of the others."""
         for item in items[len(outcomes) : len(outcomes) + _ITEMS]:
@@ -320,32 +311,32 @@ class Walk:
         else:
             self._vertices[term] = self._drawing.bundle(outcomes, place.group)
 
-    def _example(self, term: Term, place: _Place, group: str) -> None:
+    def _example(self, term: Term, place: Place, group: str) -> None:
         """Draw what would be done for each item."""
         shape = term.shape
         listing = self._statuses.listing(term)
         origin = self._origins[term]
-        inner = _Place(group, () if listing is not None else place.enclosing)
+        inner = Place(group, () if listing is not None else place.enclosing)
         if isinstance(shape, shapes.ListMap):
             label, status = label_of_empty(listing), self._statuses.of_list(listing)
             origin = self._box(term, inner, NodeKind.ITEM, label, status, (origin,))
         if inner.enclosing and not shows_example(term, inner.enclosing):
             self._vertices[term] = origin
             return
-        inner = _Place(group, (*inner.enclosing, identity(term)))
+        inner = Place(group, (*inner.enclosing, identity(term)))
         example = self._statuses.examples.of(term)
         self._placeholders[example.item] = origin
         self._steps.append((partial(self._end_example, example), term, place))
         self._steps.append((self._visit, example.part, inner))
 
-    def _end_example(self, example: Example, term: Term, place: _Place) -> None:
+    def _end_example(self, example: Example, term: Term, place: Place) -> None:
         origin = self._placeholders[example.item]
         self._vertices[term] = self._after(self._vertex(example.part), origin, place)
 
-    def _placeholder(self, term: Term, shape: shapes.Placeholder, place: _Place) -> None:
+    def _placeholder(self, term: Term, shape: shapes.Placeholder, place: Place) -> None:
         self._vertices[term] = self._placeholders.get(term, NOTHING)
 
-    def _stray_item(self, term: Term, shape: shapes.ItemOf, place: _Place) -> None:
+    def _stray_item(self, term: Term, shape: shapes.ItemOf, place: Place) -> None:
         """An item that is met outside of its list: somebody kept hold of it."""
         parent = shape.parent.shape
         assert isinstance(parent, shapes.Itemwise)
@@ -358,7 +349,7 @@ class Walk:
 
     # Folds
 
-    def _collapse(self, term: Term, shape: shapes.Collapse, place: _Place) -> None:
+    def _collapse(self, term: Term, shape: shapes.Collapse, place: Place) -> None:
         if self._is_unfolded(shape.key, shape.value):
             self._pass(term, shape, place)
             return
@@ -369,7 +360,7 @@ class Walk:
         status = self._statuses.of_fold(term)
         self._drawing.fold(vertex, Fold(shape.key, shape.value), status, place.group, term)
 
-    def _folded(self, term: Term, shape: shapes.Folded, place: _Place) -> None:
+    def _folded(self, term: Term, shape: shapes.Folded, place: Place) -> None:
         whole = shape.whole.shape
         assert isinstance(whole, shapes.Collapse)
         shown = shape.source if self._is_unfolded(whole.key, whole.value) else shape.whole
@@ -377,25 +368,7 @@ class Walk:
             self._vertices[term] = self._vertex(shown)
 
 
-def _leading(here: ContextBlock | LabelBlock | Term) -> Term | None:
-    """The term that leads to what is built in it; None for an item, which is led to by its list."""
-    match here:
-        case ContextBlock():
-            return here.term
-        case LabelBlock():
-            return None
-        case _:
-            return here if isinstance(here.shape, shapes.BindShape) else None
-
-
-def _around(here: ContextBlock | LabelBlock | Term) -> Context:
-    """The next context outwards; None inside a bind, whose box leads on."""
-    if isinstance(here, ContextBlock | LabelBlock):
-        return here.outer
-    return None if isinstance(here.shape, shapes.BindShape) else here.context
-
-
-VISITS: Mapping[type[Shape], Callable[[Walk, Term, Any, _Place], None]] = MappingProxyType(
+VISITS: Mapping[type[Shape], Callable[[Walk, Term, Any, Place], None]] = MappingProxyType(
     {
         shapes.BindShape: Walk._bind,
         shapes.Catch: Walk._state,
