@@ -52,12 +52,12 @@ async def test_many_runs_are_given_up_by_and_by(tmp_path: Path) -> None:
         await h.settle()
         assert h.stats.waiting_for_confirmation == MANY
         cache = h.engine.service(Cache)
-        cache.on_ended(lambda job, end: ended.append(end))
+        cache.runs.on_ended(lambda job, end: ended.append(end))
 
         def look(step: object) -> None:
-            cancelled = sum(job.cancelled is not None for job in cache.jobs())
+            cancelled = sum(job.cancelled is not None for job in cache.runs.jobs())
             given_up.append(cancelled + len(ended))
-            begun.append(cache.job_count + len(ended))
+            begun.append(cache.runs.job_count + len(ended))
 
         h.engine.listen(look)
         wanted.set(MANY)

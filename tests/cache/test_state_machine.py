@@ -203,7 +203,7 @@ class Instances(RuleBasedStateMachine):
         for instance in cache.instances:
             instance.check()
         making = [i for i in cache.instances if isinstance(i.state, Making)]
-        assert len(making) == len(list(cache.runs()))
+        assert len(making) == len(list(cache.runs))
         assert bool(cache.instances) == bool(self.model.wanted or self.model.run)
 
     def expected(self, wish: Wish | None) -> Any:

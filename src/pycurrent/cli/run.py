@@ -164,7 +164,7 @@ def kept_level(recorded: Recorded) -> str:
 
 def _to_cancel(engine: Engine) -> str:
     """The number of jobs that have not ended, and the first few of them."""
-    jobs = [one_line(job.description) for job in engine.service(Cache).jobs()]
+    jobs = [one_line(job.description) for job in engine.service(Cache).runs.jobs()]
     named = ", ".join(jobs[:_NAMED])
     more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
     return f"{plural(len(jobs), 'job')} to cancel" + (f" ({named}{more})" if jobs else "")

@@ -94,9 +94,9 @@ class Jobs:
     def __init__(self, engine: OpenEngine) -> None:
         self._engine = engine
         self._waiting: dict[str, DrivenJob] = {}
-        for job in self._cache.jobs():
+        for job in self._cache.runs.jobs():
             self._noted(job)
-        self._cache.on_job(self._noted)
+        self._cache.runs.on_job(self._noted)
 
     @property
     def _cache(self) -> Cache:
@@ -104,7 +104,7 @@ class Jobs:
 
     def active(self) -> tuple[JobView, ...]:
         """The jobs that have not ended, the oldest first, even if nobody needs them any more."""
-        return tuple(show_job(job) for job in self._cache.jobs())
+        return tuple(show_job(job) for job in self._cache.runs.jobs())
 
     def page(self, *, limit: int, after: str | None = None) -> ActivePage:
         """At most `limit` of them, those that follow the job with the id `after`.
@@ -113,20 +113,20 @@ class Jobs:
         so that a job may be seen twice, but none is missed. Raises `NoSuchJob` if there never was
         such a job.
         """
-        ids = self._cache.job_ids()
+        ids = self._cache.runs.job_ids()
         first = 0 if after is None else self._first_after(ids, after)
         shown = ids[first : first + limit]
-        jobs = (job for id in shown if (job := self._cache.job(id)) is not None)
+        jobs = (job for id in shown if (job := self._cache.runs.job(id)) is not None)
         more = shown and first + len(shown) < len(ids)
         return ActivePage(tuple(map(show_job, jobs)), shown[-1] if more else None, len(ids))
 
     def _first_after(self, ids: list[str], after: str) -> int:
-        if self._cache.job(after) is not None:
+        if self._cache.runs.job(after) is not None:
             return ids.index(after) + 1
         return bisect_left(ids, self._record(after).created, key=self._created)
 
     def _created(self, job_id: str) -> datetime:
-        job = self._cache.job(job_id)
+        job = self._cache.runs.job(job_id)
         assert job is not None
         return job.created
 
@@ -143,12 +143,12 @@ class Jobs:
 
     def description(self, job_id: str) -> str:
         """The description of a job that has not ended; of any other one its id."""
-        job = self._cache.job(job_id)
+        job = self._cache.runs.job(job_id)
         return job_id if job is None else job.description
 
     def level(self, job_id: str) -> Level | None:
         """The level of a job; None if it has not said it yet. Raises `NoSuchJob`."""
-        job = self._cache.job(job_id)
+        job = self._cache.runs.job(job_id)
         if job is not None:
             return job.level
         level = self._record(job_id).level
@@ -156,13 +156,13 @@ class Jobs:
 
     def is_active(self, job_id: str) -> bool:
         """True if the job has not ended."""
-        return self._cache.job(job_id) is not None
+        return self._cache.runs.job(job_id) is not None
 
     def detail(self, job_id: str) -> JobDetail:
         """Everything about one job. Raises `NoSuchJob`."""
         record = self._record(job_id)
         entry = entry_of(record)
-        job = self._cache.job(job_id)
+        job = self._cache.runs.job(job_id)
         handle = self._engine.jobs.get(job_id)
         if job is not None:
             description = job.description
@@ -200,7 +200,7 @@ class Jobs:
 
     def cancel(self, job_id: str, *, by: Asker | str, reason: str | None = None) -> Done | Refused:
         """Cancel a job: it fails, and is not run again by itself. Raises `NoSuchJob`."""
-        job = self._cache.job(job_id)
+        job = self._cache.runs.job(job_id)
         if job is None:
             return _ended(self._entry(job_id))
         if job.cancelled is not None:
@@ -210,7 +210,7 @@ class Jobs:
 
     def approve(self, job_id: str, *, by: Asker | str, reason: str | None = None) -> Done | Refused:
         """Let a job start although its level asks for confirmation. Raises `NoSuchJob`."""
-        job = self._cache.job(job_id)
+        job = self._cache.runs.job(job_id)
         if job is None:
             return _ended(self._entry(job_id))
         if job.state is not JobState.WAITING_FOR_CONFIRMATION:

@@ -34,7 +34,7 @@ class JobsFeed:
         self._changed: dict[str, DrivenJob | None] = {}
         """None for a job that has ended."""
         self._telling = Throttled(self._tell)
-        engine.service(Cache).on_job(self._job_changed)
+        engine.service(Cache).runs.on_job(self._job_changed)
         hub.on_follow(self._telling.request)
 
     def close(self) -> None:

@@ -65,10 +65,10 @@ class Metrics:
         self._kinds: dict[str, _Kind] = {}
         self._counts: Counter[_Kind] = Counter()
         self._shared: dict[_Kind, _Kind] = {}
-        for job in engine.service(Cache).jobs():
+        for job in engine.service(Cache).runs.jobs():
             self._count_job(job)
-        engine.service(Cache).on_job(self._count_job)
-        engine.service(Cache).on_ended(self._count_end)
+        engine.service(Cache).runs.on_job(self._count_job)
+        engine.service(Cache).runs.on_ended(self._count_end)
         engine.listen(self._stepped)
 
     def on_evaluated(self, told: Evaluated) -> None:

@@ -228,7 +228,7 @@ class PipelineFeed:
         """The whole, if it is otherwise than it was told last."""
         engine = self._engine
         result = status_of_output(engine.output)
-        jobs = engine.service(Cache).job_count
+        jobs = engine.service(Cache).runs.job_count
         problems = tuple(engine.problems)
         now = OverviewChanged(result.state, result.failure, engine.stats, jobs, problems)
         if now != self._whole:

@@ -116,14 +116,13 @@ def _jobs_at_work(engine: OpenEngine) -> bool:
     Queued jobs wait for others; but the pool of a plugin may be waiting for anything.
     """
     return any(
-        run.job.state is not JobState.WAITING_FOR_CONFIRMATION
-        for run in engine.service(Cache).runs()
+        run.job.state is not JobState.WAITING_FOR_CONFIRMATION for run in engine.service(Cache).runs
     )
 
 
 def _log_sizes(engine: OpenEngine) -> int:
     size = 0
-    for run in engine.service(Cache).runs():
+    for run in engine.service(Cache).runs:
         with suppress(OSError):
             size += engine.log(run.job.id).size
     return size

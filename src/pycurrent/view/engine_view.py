@@ -103,7 +103,7 @@ class EngineView:
                 waiting_for_confirmation=len(kinds[State.WAITING_FOR_CONFIRMATION]),
                 ready=len(kinds[State.READY]),
             ),
-            jobs=engine.service(Cache).job_count,
+            jobs=engine.service(Cache).runs.job_count,
             confirm=engine.config.confirm,
             pauses=len(engine.service(Cache).pauses),
             problems=tuple(engine.problems),

@@ -1,0 +1,267 @@
+"""The runs at work: begun once they are recorded, driven by tasks, and ended.
+
+A run is launched within a step. After the commit that records it, its job is *set off*: a job that
+may begin at once gets a task, and one that has to wait gets it when its wait is over. So a run that
+was told to end before its work began ends without a task, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextvars import copy_context
+from functools import partial
+from typing import Any, TypeAlias
+
+from pycurrent.cache.instance import Instance
+from pycurrent.cache.pauses import Pauses
+from pycurrent.cache.states import Abandoned, Run, end_of
+from pycurrent.cache.stopping import see_off
+from pycurrent.engine.driven_job import DrivenJob
+from pycurrent.engine.follow import LogSource
+from pycurrent.engine.job_run import end_unbegun, run_job
+from pycurrent.engine.job_start import JobState
+from pycurrent.engine.limits import Limits
+from pycurrent.engine.logrules import Explanation
+from pycurrent.engine.open_engine import OpenEngine
+from pycurrent.engine.pool import AnyPool, CustomPool, Pool
+from pycurrent.engine.tasks import leave_alone
+from pycurrent.store import JobEnd
+from pycurrent.term import Failed, Ok
+
+JobEnded: TypeAlias = "Callable[[DrivenJob, JobEnd], None]"
+
+AT_ONCE = 200
+"""How many runs are started or given up before the loop gets a turn: that takes some 20 ms."""
+
+_log = logging.getLogger(__name__)
+
+
+class Runs:
+    """The runs of one engine that have not ended."""
+
+    def __init__(self, engine: OpenEngine, pauses: Pauses) -> None:
+        self._engine = engine
+        self._pauses = pauses
+        self._making: dict[str, Instance] = {}
+        """By the ids of the jobs that have not ended, the oldest first."""
+        self._to_launch: list[tuple[Instance, Run]] = []
+        self._tasks: dict[asyncio.Task[None], tuple[Instance, Run]] = {}
+        self._is_closing = False
+        self._told_of_ends: list[JobEnded] = []
+        self._told_of_jobs: list[Callable[[DrivenJob], None]] = []
+        engine.after_commit(self._launch)
+        engine.on_stop(self.aclose)
+        engine.quiescence.add_source(self._is_pending)
+
+    def __iter__(self) -> Iterator[Run]:
+        for instance in self._making.values():
+            if instance.run is not None:
+                yield instance.run
+
+    def jobs(self) -> Iterator[DrivenJob]:
+        """The jobs that have not ended."""
+        return (run.job for run in self)
+
+    def job(self, job_id: str) -> DrivenJob | None:
+        """The job with this id, until it has ended."""
+        instance = self._making.get(job_id)
+        return None if instance is None or instance.run is None else instance.run.job
+
+    def job_ids(self) -> list[str]:
+        """The ids of the jobs that have not ended, the oldest first."""
+        return list(self._making)
+
+    @property
+    def job_count(self) -> int:
+        """The number of jobs that have not ended."""
+        return len(self._making)
+
+    def on_ended(self, told: JobEnded) -> None:
+        """Have `told(job, end)` called for each job that ends, once its result is recorded."""
+        self._told_of_ends.append(told)
+
+    def on_job(self, told: Callable[[DrivenJob], None]) -> None:
+        """Have `told(job)` called for each job that is new, has another state, or has ended.
+
+        Called often, and within steps: `told` must be quick, and must not raise.
+        """
+        self._told_of_jobs.append(told)
+
+    def _is_pending(self) -> bool:
+        """True if some run goes on without help from outside."""
+        # As a rule some job runs; whether one in a queue is stuck takes longer to find out.
+        return (
+            any(run.job.state is JobState.RUNNING for run in self)
+            or any(not run.job.waits_for_person for run in self._launched())
+            or (self._engine.releases_itself and bool(self._making))
+            or self._pauses.are_hopeful
+        )
+
+    def _launched(self) -> Iterator[Run]:
+        """The runs that have begun, and not ended. Between steps the others are those that can't
+        be recorded now.
+        """
+        waiting = {run for _, run in self._to_launch}
+        return (run for run in self if run not in waiting)
+
+    def job_changed(self, job: DrivenJob) -> None:
+        """The job has another state, or comes to its end."""
+        for told in self._told_of_jobs:
+            told(job)
+
+    # From launch to end
+
+    def launch(self, instance: Instance, run: Run) -> None:
+        """Have the run begin once it is recorded."""
+        self._making[run.job.id] = instance
+        self._to_launch.append((instance, run))
+        self.job_changed(run.job)
+        self._engine.request_step()
+
+    def _launch(self) -> None:
+        launching, self._to_launch = self._to_launch, []
+        if launching:
+            self._engine.state.mark_run()
+        context = copy_context()
+        taken: Counter[AnyPool] = Counter()
+        for instance, run in launching:
+            run.context = context
+            limits = self._limits(instance, run)
+            if limits is None or self._may_begin_at_once(limits, taken):
+                self._begin(instance, run)
+            else:
+                # In the next turn of the loop, as tasks begin: among those that are launched
+                # together nobody comes first who was launched last.
+                self._engine.loop.call_soon(self._set_off, instance, run, limits)
+
+    def _may_begin_at_once(self, limits: Limits, taken: Counter[AnyPool]) -> bool:
+        """True if a run has nothing to wait for, as far as is known; `taken` counts the resources
+        for those that are launched with it.
+        """
+        pool = limits.pool
+        if not self._engine.config.allows(limits.level):
+            return False
+        if not isinstance(pool, Pool):
+            return True
+        taken[pool] += 1
+        return taken[pool] <= pool.capacity - pool.used
+
+    def _set_off(self, instance: Instance, run: Run, limits: Limits) -> None:
+        """Start a run without a task that waits for that."""
+        if run.job.stopped is not None:
+            self.waited(instance, run)
+        elif run.job.set_off(limits):
+            self._begin(instance, run)
+
+    def _limits(self, instance: Instance, run: Run) -> Limits | None:
+        """The limits within which a run can be started without a task that waits for that."""
+        if self._engine.leftovers:
+            return None
+        try:
+            limits = run.operation.started_with(instance.key.value)
+        except Exception:
+            return None  # Raised again in the job, whose failure it is.
+        return None if limits is None or isinstance(limits.pool, CustomPool) else limits
+
+    def waited(self, instance: Instance, run: Run) -> None:
+        """A job that was set off waits no longer: its work may begin, or it was told to end."""
+        job = run.job
+        if job.stopped is not None and job.holds_nothing:
+            self._engine.when_step_is_done(partial(self._end, instance, run, end_unbegun(job)))
+            return
+        if self._is_closing:
+            instance.abandon(run, Abandoned.STOPPING)
+        self._begin(instance, run)
+
+    def _begin(self, instance: Instance, run: Run) -> None:
+        """Have a task do the work of a run."""
+        work = self._drive(instance, run)
+        # So that others don't see a change that one job makes to its context.
+        context = None if run.context is None else run.context.copy()
+        task = self._engine.loop.create_task(work, name=run.job.id, context=context)
+        self._tasks[task] = instance, run
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._engine.crash(error)
+
+    async def _drive(self, instance: Instance, run: Run) -> None:
+        """One run, from its first line to its record."""
+        op_type, job = instance.op_type, run.job
+
+        async def work() -> tuple[Any, str]:
+            await self._engine.leftovers.end_of(op_type.id, instance.key.digest, job.note)
+            limits = None
+            if not job.has_begun:
+                limits = run.operation.started_with(instance.key.value)
+            key, value = op_type.given_key(instance.key), op_type.given_value(run.target)
+            if limits is not None:
+                await limits.start(job)
+            outcome = await run.operation.work(job, key, value)
+            # Within the job, so that a value that can't be stored is seen in its log.
+            return op_type.taken(outcome)
+
+        outcome = await run_job(job, work, self._explain)
+        await self._engine.between_steps()
+        self._end(instance, run, outcome)
+
+    def _end(self, instance: Instance, run: Run, outcome: Ok[tuple[Any, str]] | Failed) -> None:
+        """A job has ended: record how, and say so."""
+        job = run.job
+        del self._making[job.id]
+        self.job_changed(job)
+        end = end_of(run, outcome)
+        instance.finish(run, end, outcome)
+        self._tell_end(job, end)
+
+    def _tell_end(self, job: DrivenJob, end: JobEnd) -> None:
+        for told in self._told_of_ends:
+            try:
+                told(job, end)
+            except Exception:
+                # A listener's error must not stop the engine.
+                _log.exception("%r failed to be told of the end of job %s", told, job.id)
+
+    async def _explain(self, log: LogSource) -> Explanation | None:
+        """The log rule that explains a failure, if one does."""
+        rules = self._engine.log_rules
+        if not rules.list():
+            return None
+        with self._engine.busy():
+            try:
+                return await asyncio.to_thread(rules.explain, log)
+            except OSError as error:
+                _log.warning("the log rules can't read %s: %s", log.path, error.strerror)
+                return None
+
+    async def aclose(self) -> None:
+        """Cancel what runs. Its work is run again by the next engine that needs it.
+
+        A job that does not end is left alone, and is in `OpenEngine.left_alone`.
+        """
+        self._is_closing = True
+        self._launch()
+        # Waiting jobs came last. They go first, so nobody takes the places that the others leave.
+        for number, instance in enumerate(reversed(list(self._making.values())), 1):
+            run = instance.run
+            # A job that a person has cancelled stays so.
+            if run is not None and run.job.cancelled is None:
+                instance.abandon(run, Abandoned.STOPPING)
+            if number % AT_ONCE == 0:
+                self._engine.commits.commit()
+                await asyncio.sleep(0)
+        await asyncio.sleep(0)  # Jobs that were launched just now end without a task.
+        jobs = {task: run.job for task, (_, run) in self._tasks.items()}
+        for task in await see_off(jobs, self._engine.stop_grace):
+            instance, run = self._tasks.pop(task)
+            task.remove_done_callback(self._ended)
+            leave_alone(task)
+            self._engine.left_alone.append(run.job.id)
+            assert run.job.stopped is not None
+            outcome = run.job.stopped.outcome
+            instance.finish(run, end_of(run, outcome), outcome)
