@@ -5,7 +5,6 @@ from pycurrent.web.auth.bearer import token_of
 from pycurrent.web.auth.entrance import Entrance
 from pycurrent.web.auth.errors import CsrfRejected, NotAllowed, NotLoggedIn, TooManyAttempts
 from pycurrent.web.auth.requests import (
-    CurrentUser,
     access_of,
     caller_of,
     csrf_checked,
@@ -18,7 +17,6 @@ __all__ = [
     "Access",
     "Caller",
     "CsrfRejected",
-    "CurrentUser",
     "Entrance",
     "NotAllowed",
     "NotLoggedIn",

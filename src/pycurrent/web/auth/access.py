@@ -73,10 +73,7 @@ def check_access(settings: AccessSettings, site: Site) -> None:
 
 
 class Access:
-    """The rules of one site. Belongs to the thread of the engine.
-
-    Raises `UsageError` as `check_access` does.
-    """
+    """The rules of one site. Belongs to the thread of the engine."""
 
     def __init__(
         self,
@@ -87,7 +84,6 @@ class Access:
         owner: Owner,
         audit: Audit,
     ) -> None:
-        check_access(settings, site)
         self._audit = audit
         self.owner = owner
         self.settings = settings

@@ -23,7 +23,6 @@ class NotAllowed(HTTPException):
     def __init__(self, user: User | None, role: Role) -> None:
         who = "" if user is None else f", which {user.id} does not have"
         super().__init__(403, f"this takes the role {role.value}{who}")
-        self.role = role
 
 
 class CsrfRejected(HTTPException):

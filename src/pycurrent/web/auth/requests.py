@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeAlias
+from typing import TypeAlias
 
-from fastapi import Depends, Request
+from fastapi import Request
 
 from pycurrent.web.auth.access import ACCESS, Access, Caller
 from pycurrent.web.settings import AccessSettings
 from pycurrent.web.state_key import StateKey
-from pycurrent.web.users.roles import Role, User
+from pycurrent.web.users.roles import Role
 
 _CALLER = StateKey[Caller]("caller")
 
@@ -26,28 +26,19 @@ def caller_of(request: Request) -> Caller:
     return known or _CALLER.put(request.state, access_of(request).caller(request))
 
 
-async def current_user(request: Request) -> User | None:
-    return caller_of(request).user
-
-
-Required: TypeAlias = Callable[[Request], Awaitable[User | None]]
-
-CurrentUser: TypeAlias = Annotated[User | None, Depends(current_user)]
-"""A route's parameter: who asks; None is somebody who has not logged in."""
+Required: TypeAlias = Callable[[Request], Awaitable[None]]
 
 
 def require(role: Role) -> Required:
     """A dependency, for `Depends`: only who has the role gets further.
 
-    Returns the user, for the log. Checks also that our own page or a program has sent a change
+    Checks also that our own page or a program has sent a change
     (see `pycurrent.web.auth.csrf`). Raises `NotLoggedIn`, `NotAllowed` or `CsrfRejected`, which
     are HTTP errors.
     """
 
-    async def required(request: Request) -> User | None:
-        caller = caller_of(request)
-        await access_of(request).check(request, caller, role)
-        return caller.user
+    async def required(request: Request) -> None:
+        await access_of(request).check(request, caller_of(request), role)
 
     return required
 
@@ -56,10 +47,9 @@ def require_unless(role: Role, is_open: Callable[[AccessSettings], bool]) -> Req
     """The same, unless the settings say that anybody may."""
     check = require(role)
 
-    async def required(request: Request) -> User | None:
-        if is_open(access_of(request).settings):
-            return None
-        return await check(request)
+    async def required(request: Request) -> None:
+        if not is_open(access_of(request).settings):
+            await check(request)
 
     return required
 
