@@ -20,6 +20,7 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import pycurrent as current
+from pycurrent.engine import Level
 from pycurrent.web.auth import Site as Address
 from pycurrent.web.auth.names import host_name, origin_of
 from pycurrent.web.auth.proxies import believed
@@ -183,8 +184,34 @@ async def test_the_api_asks_a_browser_that_is_logged_in_for_the_token(locked: Si
 
 
 async def test_a_program_needs_no_proof_beside_its_token(site: Site) -> None:
-    """No page of another site knows it."""
+    """No page of another site knows it: it may send a form, too, and say where it comes from."""
     assert (await site.client().put("/api/v1/confirm", json={"level": None})).status_code == 200
+    form = {"level": "dangerous"}
+    answer = await site.client().post("/confirm", data=form, headers={"Origin": EVIL})
+    assert answer.status_code == 303
+    assert site.harness.engine.config.confirm is Level.DANGEROUS
+
+
+async def test_only_a_form_brings_the_token_in_a_field(locked: Site) -> None:
+    """In a body that says that it is something else it does not count."""
+    visitor = locked.visitor()
+    await visitor.log_in("alice")
+    body = f"csrf_token={visitor.token}&level=none"
+    for kind, answers in (("application/json", 403), (FORM["Content-Type"], 303)):
+        headers = {"Content-Type": kind}
+        answer = await visitor.client.post("/confirm", content=body, headers=headers)
+        assert answer.status_code == answers
+
+
+async def test_a_form_of_a_browser_without_cookies_is_refused(tmp_path: Path) -> None:
+    """With whatever token: there is none for it."""
+    settings = WebSettings(access=access(tmp_path, allow_anonymous=Role.ADMIN))
+    async with open_site(tmp_path, settings=settings) as site:
+        visitor = site.visitor()
+        await visitor.get("/")
+        data = {"csrf_token": visitor.token, "level": "none"}
+        assert (await site.stranger().post("/confirm", data=data)).status_code == 403
+        assert (await visitor.client.post("/confirm", data=data)).status_code == 303
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=x"])

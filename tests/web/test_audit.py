@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from pycurrent.engine import Level
-from pycurrent.web.settings import WebSettings
+from pycurrent.web.settings import AccessSettings, WebSettings
 from pycurrent.web.users import Role
 
 from .test_auth_tokens import bearer, command, create
@@ -75,11 +75,12 @@ async def test_acts_of_tokens_are_noted(site: Site, capsys: pytest.CaptureFixtur
 
 
 async def test_what_a_role_forbids_is_noted_as_refused(site: Site) -> None:
-    """By a page and by the API; nothing else that a reader does is."""
+    """By a page and by the API; nothing else that a reader does is, not even a look too far."""
     bob = site.visitor()
     await bob.log_in("bob")
     risky = site.job("reply risky")
     await bob.get(f"/job/{risky}")
+    assert (await bob.get("/metrics")).status_code == 403
     assert (await bob.post(f"/job/{risky}/approve")).status_code == 403
     ours = {"X-CSRF-Token": bob.token}
     answer = await bob.client.put("/api/v1/confirm", json={"level": None}, headers=ours)
@@ -100,6 +101,15 @@ async def test_strangers_leave_nothing_in_the_audit(site: Site) -> None:
     assert (await stranger.put("/api/v1/confirm", json={"level": None})).status_code in {401, 403}
     assert (await stranger.put("/api/v1/confirm", headers=bearer("x"))).status_code == 401
     assert acts(site) == []
+
+
+async def test_what_anybody_may_not_do_leaves_nothing_in_the_audit(tmp_path: Path) -> None:
+    """Where all may look, and nobody has to log in."""
+    settings = WebSettings(access=AccessSettings(allow_anonymous=Role.VIEWER))
+    async with open_site(tmp_path, settings=settings) as site:
+        answer = await site.stranger().put("/api/v1/confirm", json={"level": None})
+        assert answer.status_code in {401, 403}
+        assert acts(site) == []
 
 
 async def test_admins_read_the_audit_by_the_api(site: Site) -> None:

@@ -28,7 +28,7 @@ from pycurrent.web.users import (
     granted,
 )
 
-from .visits import HASH, PASSWORD, Site, access, open_site
+from .visits import HASH, HERE, PASSWORD, Site, Visitor, access, open_site
 
 
 @pytest_asyncio.fixture
@@ -220,6 +220,16 @@ async def test_guessing_passwords_gets_slow(site: Site) -> None:
     await site.harness.advance(timedelta(seconds=int(refused.headers["retry-after"])))
     assert (await visitor.log_in("alice")).status_code == 303
     assert (await visitor.log_in("alice")).status_code == 303
+
+
+async def test_people_log_in_though_nobody_knows_where_they_come_from(site: Site) -> None:
+    """A socket of this machine has no address; its guesses are counted together."""
+    site.add_user("alice", Role.ADMIN)
+    transport = httpx.ASGITransport(app=site.app, client=None)  # type: ignore[arg-type]
+    for password, answers in ((PASSWORD, [303]), ("wrong", [403] * 5), (PASSWORD, [429])):
+        for answer in answers:
+            visitor = Visitor(httpx.AsyncClient(transport=transport, base_url=HERE))
+            assert (await visitor.log_in("alice", password)).status_code == answer
 
 
 async def fail(site: Site, name: str, address: str, times: int) -> None:
@@ -558,6 +568,34 @@ async def test_people_log_in_on_another_site_and_come_back(forge: Site) -> None:
     back = await client.get(f"/login/forge/callback?code=right&state={state}")
     assert back.headers["location"] == "/history"
     assert "forge:carol" in (await client.get("/history")).text
+
+
+async def test_a_login_is_asked_about_where_it_began(tmp_path: Path) -> None:
+    """Once for each request; not at the site's other logins, which may know somebody by the same
+    name.
+    """
+    asked: list[str] = []
+
+    class Asked(Elsewhere):
+        def known(self, user: User) -> User | None:
+            asked.append(user.id)
+            return user
+
+    class Other(Elsewhere):
+        id = "other"
+
+        def known(self, user: User) -> User | None:
+            raise AssertionError(user)
+
+    providers: tuple[RedirectLogin, ...] = (Other(), Asked(), Other())
+    access = AccessSettings(providers=providers, has_role=everybody_who_is_known)
+    async with open_site(tmp_path, settings=WebSettings(access=access)) as site:
+        client = site.client()
+        state = await begin(client)
+        await client.get(f"/login/forge/callback?code=right&state={state}")
+        asked.clear()
+        assert "forge:carol" in (await client.get("/history")).text
+        assert asked == ["forge:carol"]
 
 
 async def test_a_login_that_another_browser_began_is_refused(forge: Site) -> None:

@@ -206,6 +206,21 @@ async def test_the_last_use_of_a_token_is_listed(
     assert f"last used {site.harness.clock.now():%Y-%m-%d}" in capsys.readouterr().out
 
 
+async def test_the_use_of_a_token_is_noted_once_a_day(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A program that asks each second does not write to the disk each second."""
+    client = site.client(headers=bearer(create(site.state_dir, capsys, "bot", "--role", "viewer")))
+    writes: list[int] = []
+    with closing(sqlite3.connect(site.state_dir / "db" / "pycurrent.db")) as other:
+        for later in (timedelta(), timedelta(hours=1), timedelta(days=1)):
+            site.harness.clock.move(later)
+            assert (await client.get("/api/v1/overview")).status_code == 200
+            writes += other.execute("PRAGMA data_version").fetchone()
+    first, second, next_day = writes
+    assert first == second != next_day
+
+
 async def test_a_database_that_another_program_locks_keeps_nobody_out(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,10 +13,11 @@ from pycurrent.store import AccessDatabase
 from pycurrent.testing import VirtualClock
 from pycurrent.web.auth.cookies import SESSION, Cookies
 from pycurrent.web.auth.sessions import Sessions
+from pycurrent.web.settings import WebSettings
 from pycurrent.web.users import Role, User
 from pycurrent.web.users.keys import digest_of
 
-from .visits import PASSWORD, Site, Visitor, open_site
+from .visits import PASSWORD, Site, Visitor, access, open_site
 
 ALICE = User("local:alice", "alice")
 DAY, HOUR, TICK = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
@@ -39,6 +40,17 @@ def sessions(database: AccessDatabase, clock: VirtualClock) -> Sessions:
 
 
 # Sessions
+
+
+async def test_a_session_that_has_ended_counts_for_nothing(tmp_path: Path) -> None:
+    """Neither as a login, nor as a cookie that changes have to be proven with."""
+    settings = WebSettings(access=access(tmp_path, allow_anonymous=Role.ADMIN))
+    async with open_site(tmp_path, settings=settings) as site:
+        name = f"pycurrent-session-{site.access.owner.engine_id}"
+        client = site.stranger(cookies={name: site.access.sessions.begin(ALICE)})
+        answer = await client.put("/api/v1/confirm", json={"level": None})
+        assert answer.status_code == 200
+        assert "local:alice" not in (await client.get("/jobs")).text
 
 
 def test_a_session_that_is_not_used_ends_after_a_week(
