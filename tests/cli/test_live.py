@@ -9,13 +9,13 @@ import struct
 import sys
 import termios
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from select import select
 from time import monotonic
 
 import pytest
+from msgspec.structs import replace
 
 from pycurrent.cli.live import picture
 from pycurrent.engine import Effect, JobState, Problem

@@ -1,10 +1,10 @@
 """`pycurrent run`: what it runs, says and gives as exit status."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from pycurrent.cli.run import earned
 from pycurrent.cli.status import Exit

@@ -20,10 +20,11 @@ type reads in version 1.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from json import JSONDecoder
 from types import MappingProxyType
 from typing import Any, Generic, NoReturn, TypeVar
+
+from msgspec import Struct
 
 from pycurrent.cache.forms.derive import derive
 from pycurrent.cache.forms.form import Form, MisfitError
@@ -51,8 +52,7 @@ def _refuse_constant(name: str) -> NoReturn:
 _parse = JSONDecoder(parse_constant=_refuse_constant).raw_decode
 
 
-@dataclass(frozen=True, slots=True)
-class Codec(Generic[T]):
+class Codec(Struct, Generic[T], frozen=True):
     """Writes the values of one type as text, and reads them back. Made by `codec_for`.
 
     Immutable; may be used from any thread.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from pycurrent.cache.operation import Builder, Publisher
 from pycurrent.cache.operation_type import AnyOperation
@@ -88,8 +89,7 @@ def publisher(
     return form.decorate
 
 
-@dataclass(frozen=True)
-class _Form:
+class _Form(Struct, frozen=True):
     """The arguments of a decorator, until it gets its function."""
 
     kind: str

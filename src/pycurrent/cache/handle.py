@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from pycurrent.cache.acts import Acts
 from pycurrent.cache.instance import Instance
@@ -12,8 +13,7 @@ from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.term import Active, Activity, Output
 
 
-@dataclass(frozen=True, slots=True)
-class Handle:
+class Handle(Struct, frozen=True):
     """One job of an operation and a key, as people see it: the job handle of the engine.
 
     May be kept: it acts on whatever is known of the key then.

@@ -34,8 +34,9 @@ Two users that want different targets are in conflict: both are told, and nothin
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from pycurrent.cache.cause import Cause, Expired, MachineFailed, ValueChanged
 from pycurrent.cache.instance_host import InstanceHost

@@ -8,16 +8,15 @@ import inspect
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from typing import Any, ClassVar
+
+from msgspec import Struct
 
 from pycurrent.cache.codec import Codec, codec_for, digest
 from pycurrent.engine import Job
 from pycurrent.engine.limits import Limits
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import Stand, called, shown, unfit
-
-C = TypeVar("C")
 
 OF_THE_CLASS = ("id", "version", "retry", "auto_cancel", "latched", "durable")
 """The names of what a class of operations says once for all its objects."""
@@ -121,16 +120,7 @@ def _fields(cls: type) -> Iterator[str]:
                 yield name
 
 
-@dataclass_transform(frozen_default=True)
-def plain(cls: type[C]) -> type[C]:
-    """A dataclass that is frozen for type checkers only: at run time that would triple the time it
-    takes to make one, and there are several for each key.
-    """
-    return dataclass(slots=True, unsafe_hash=True)(cls)
-
-
-@plain
-class Key:
+class Key(Struct, frozen=True):
     """A key in the forms in which the cache uses it."""
 
     value: Any
@@ -140,8 +130,7 @@ class Key:
     digest: str
 
 
-@plain
-class TargetValue:
+class TargetValue(Struct, frozen=True):
     """The value to which a key is to be set. A builder's has neither value nor text."""
 
     value: Any

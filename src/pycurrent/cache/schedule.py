@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from pycurrent.engine.clock import Clock, Timer
 from pycurrent.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(Struct, frozen=True):
     """A result is made again once it is older than `valid_for`; None means never. So does an age
     that goes beyond all dates. One that claims to be of the future counts as made now.
 
@@ -40,8 +40,7 @@ def expires(finished: datetime, valid_for: timedelta) -> datetime | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Expiry:
+class Expiry(Struct, frozen=True):
     """The timers that tell when a result becomes too old.
 
     One goes by the date, as a machine may sleep; one by the time that passes, as its clock may be

@@ -28,11 +28,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextvars import Context
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, assert_never
+
+from msgspec import Struct
 
 from pycurrent.cache.cause import (
     NEVER_BUILT,
@@ -42,7 +43,7 @@ from pycurrent.cache.cause import (
     MachineFailed,
     ValueChanged,
 )
-from pycurrent.cache.operation_type import AnyOperation, OperationType, TargetValue, plain
+from pycurrent.cache.operation_type import AnyOperation, OperationType, TargetValue
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.clock import Timer
 from pycurrent.engine.driven_job import DrivenJob
@@ -141,8 +142,7 @@ class Demands:
         return str(one.text), str(other.text)
 
 
-@plain
-class Result:
+class Result(Struct, frozen=True):
     """The outcome of a run that was recorded."""
 
     outcome: Ok[Any] | Failed
@@ -185,8 +185,7 @@ class Run:
         return self.job.begun is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """Nothing is known, or what is known must be made again."""
 
     cause: Cause
@@ -198,8 +197,7 @@ class Unknown:
 NOTHING_KNOWN = Unknown(NEVER_BUILT)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pausing:
+class Pausing(Struct, frozen=True, eq=False):
     """The machine has failed the last run; the next one begins at `until`."""
 
     until: datetime
@@ -213,8 +211,7 @@ class Pausing:
         return f"tried again at {self.until:%H:%M:%S} UTC: {self.cause.why}"
 
 
-@dataclass(frozen=True, slots=True)
-class Making:
+class Making(Struct, frozen=True):
     """A run is at work, or waits for its beginning."""
 
     run: Run
@@ -224,8 +221,7 @@ class Making:
     """The earlier result, which counts again if the run is given up before its work has begun."""
 
 
-@plain
-class Known:
+class Known(Struct, frozen=True):
     """The last run has an outcome."""
 
     result: Result

@@ -6,11 +6,12 @@ import getpass
 import json
 import sys
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+from msgspec.structs import asdict
 
 from pycurrent.cli.option import DEFAULT_STATE_DIR
 from pycurrent.cli.options import DurationOption, LimitOption, StateDirOption

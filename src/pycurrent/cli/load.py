@@ -12,11 +12,12 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
 
 from pycurrent.cli.output import one_line
 from pycurrent.errors import UsageError, WrongKind
@@ -41,8 +42,7 @@ class BrokenPipeline(UsageError):
         self.frames = frames
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """The functions in a file: that of its pipeline, and that of its site, if it has one."""
 
     pipeline: Pipeline

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+
+from msgspec import Struct, field
 
 from pycurrent.cli.load import Pipeline, SiteOf, build, load
 from pycurrent.cli.plain import has_only_defaults, read_plainly
@@ -16,8 +17,7 @@ from pycurrent.term import Current
 O = TypeVar("O")  # noqa: E741
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(Struct, frozen=True):
     """The pipeline of a command line: its name, and its term."""
 
     name: str
@@ -28,8 +28,7 @@ class Call:
     """The terms that it has built and doesn't use."""
 
 
-@dataclass(frozen=True)
-class PipelineCommand(Generic[O]):
+class PipelineCommand(Struct, Generic[O], frozen=True):
     """A command, for any pipeline. `act` returns the exit status."""
 
     name: str

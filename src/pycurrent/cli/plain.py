@@ -11,16 +11,17 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import Field, dataclass, fields
+from dataclasses import Field, fields
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
+
+from msgspec import Struct
 
 from pycurrent.cli.option import Option
 
 O = TypeVar("O")  # noqa: E741
 
 
-@dataclass(frozen=True, slots=True)
-class Plain(Generic[O]):
+class Plain(Struct, Generic[O], frozen=True):
     """A command line as it was read."""
 
     arguments: tuple[str, ...]

@@ -12,10 +12,11 @@ from contextlib import (
     ExitStack,
     asynccontextmanager,
 )
-from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 from typing import Any
+
+from msgspec import Struct
 
 from pycurrent.cache import Cache
 from pycurrent.cli.end import bounded_end
@@ -41,16 +42,14 @@ from pycurrent.view.formatting import plural
 _NAMED = 5
 
 
-@dataclass(frozen=True)
-class _Stopped:
+class _Stopped(Struct, frozen=True):
     """The state of a run that was told to stop."""
 
     signal: signal.Signals
     overview: Overview
 
 
-@dataclass(frozen=True)
-class _Faces:
+class _Faces(Struct, frozen=True):
     """The displays of a run, made when its engine is open, so that they miss nothing."""
 
     view: EngineView

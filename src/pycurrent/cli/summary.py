@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+
+from msgspec import Struct
 
 from pycurrent.cli.option import DEFAULT_STATE_DIR, STATE_DIR_VARIABLE
 from pycurrent.cli.output import for_terminal, one_line
@@ -36,8 +37,7 @@ def log_command(state_dir: Path) -> str:
     return f"pycurrent log{where}"
 
 
-@dataclass(frozen=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """The end of a run in which nothing more could happen, or that was stopped."""
 
     overview: Overview

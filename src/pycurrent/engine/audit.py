@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Unpack
+
+from msgspec import Struct
 
 from pycurrent.engine.clock import Clock
 from pycurrent.store import AuditFilters, AuditRecord, Database
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(Struct, frozen=True):
     """A person or a program that asks for something, as the audit names it."""
 
     name: str

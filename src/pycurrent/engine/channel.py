@@ -24,8 +24,9 @@ import contextlib
 import enum
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import assert_never
+
+from msgspec import Struct
 
 from pycurrent.engine.supervisor import REPORT, Report, StartStage
 
@@ -33,35 +34,30 @@ _MOST_IDLE = 8
 """How many supervisors are kept that have no command: each takes 1 or 2 MB."""
 
 
-@dataclass(frozen=True)
-class Started:
+class Started(Struct, frozen=True):
     """The command runs."""
 
     pid: int
 
 
-@dataclass(frozen=True)
-class NotStarted:
+class NotStarted(Struct, frozen=True):
     """The supervisor could not start it: nothing has run."""
 
     stage: StartStage
     number: int  # errno
 
 
-@dataclass(frozen=True)
-class NotAdopted:
+class NotAdopted(Struct, frozen=True):
     """Helper or supervisor died before the command was known to it: nothing has run."""
 
 
-@dataclass(frozen=True)
-class Exited:
+class Exited(Struct, frozen=True):
     """Nothing of the command is left."""
 
     status: int  # as in `subprocess`
 
 
-@dataclass(frozen=True)
-class LeftBehind:
+class LeftBehind(Struct, frozen=True):
     """Processes that lived on when the command had exited by itself, and were ended then."""
 
     count: int
@@ -74,8 +70,7 @@ class LeftBehind:
         return f"{processes} that it left behind: {', '.join(self.names)}{more}"
 
 
-@dataclass(frozen=True)
-class Lost:
+class Lost(Struct, frozen=True):
     """The supervisor was killed."""
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.command import Commands
@@ -17,8 +18,7 @@ from pycurrent.engine.thread import LoopThread
 from pycurrent.engine.turns import Turn, Turns
 
 
-@dataclass(frozen=True, slots=True)
-class JobHost:
+class JobHost(Struct, frozen=True):
     """The parts of an engine that its jobs share."""
 
     thread: LoopThread

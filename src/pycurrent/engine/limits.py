@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from pycurrent.engine.arguments import check_start
 from pycurrent.engine.job import Job
@@ -14,8 +15,7 @@ from pycurrent.engine.pool import AnyPool
 Timeout: TypeAlias = timedelta | float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """The arguments of `Job.start`: how risky the work is, the pool that lends it a resource, how
     long it may take, and its priority in the queue of the pool.
 

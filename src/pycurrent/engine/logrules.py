@@ -17,8 +17,9 @@ import io
 import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, Self
+
+from msgspec import Struct
 
 from pycurrent.engine.follow import LogSource
 from pycurrent.engine.thread import LoopThread
@@ -46,8 +47,7 @@ _REFERENCE = re.compile(r"\\([0-9\\])")
 """In a report: a group, or a backslash that stands for itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogRule:
+class LogRule(Struct, frozen=True):
     r"""Where `pattern` matches, `report` (with `\1` for its groups) says what is wrong.
 
     Of several rules that match, the one with the highest `score` is taken.
@@ -77,8 +77,7 @@ class RuleStore(Protocol):
         """Removes the rule with a pattern. False if there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Matcher:
+class _Matcher(Struct, frozen=True):
     """A rule that is ready to be looked for."""
 
     rule: LogRule
@@ -134,16 +133,14 @@ def _compiled(pattern: str) -> Any:
     return regexp
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """Why a job has failed, by its log."""
 
     rule: LogRule
     report: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Window:
+class _Window(Struct, frozen=True):
     r"""A part of a log, and at most one byte around it, so that `^` and `\b` see what is there."""
 
     data: bytes

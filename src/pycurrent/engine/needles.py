@@ -10,10 +10,10 @@ outgrow its memory and be slower by a factor of 300.
 import re
 import string
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import re2
+from msgspec import Struct
 
 from pycurrent.engine.spellings import SPECIAL, encode, is_open, line_break, readings, skips
 
@@ -27,8 +27,7 @@ _GAP = rb"[\s\\nr=]*"  # where a long needle may be wrapped into lines
 _DUMP = re.compile(rb"(?:[0-9a-fA-F]{2}[ :]){2}")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """The needle that begins at a place of a text, if any."""
 
     end: int

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.commits import Commits
@@ -29,8 +30,7 @@ from pycurrent.engine.turns import Turns
 from pycurrent.store import Database, StateDir, StoreError
 
 
-@dataclass(frozen=True, slots=True)
-class EngineParts:
+class EngineParts(Struct, frozen=True):
     """The parts that are passed to an engine: it makes none of them itself."""
 
     state: StateDir

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 _log = logging.getLogger(__name__)
 
@@ -22,8 +23,7 @@ class Effect(Enum):
     """Nothing new begins before it has gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something that is wrong, in a sentence that says what to do."""
 
     brief: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from pycurrent.term import Output, Stage
 
@@ -98,8 +99,7 @@ class UsedJobs(Mapping[str, JobHandle]):
                 self._users[job_id] = user
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """The report of a step."""
 
     number: int

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from pycurrent.engine.clock import Clock, Timer
 from pycurrent.term import Failed, FailureKind
 
 
-@dataclass(frozen=True, slots=True)
-class Cancelled:
+class Cancelled(Struct, frozen=True):
     """A person asked for its end, or the engine, or its own work."""
 
     reason: str
@@ -25,8 +25,7 @@ class Cancelled:
         return f"Cancelling: {self.reason}"
 
 
-@dataclass(frozen=True, slots=True)
-class TimedOut:
+class TimedOut(Struct, frozen=True):
     """It ran for longer than its `timeout` allows."""
 
     limit: timedelta

@@ -18,9 +18,10 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Self
+
+from msgspec import Struct
 
 from pycurrent.engine.clock import Clock, Timer
 from pycurrent.engine.level import Config, Level
@@ -50,8 +51,7 @@ class SetBy(Enum):
     LOSS = "the loss of the history"
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Struct, frozen=True):
     """The level that was in force when it was recorded."""
 
     level: Level | None

@@ -7,10 +7,11 @@ them; the caller makes the digest, so that what opens them never gets here.
 """
 
 import sqlite3
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
+
+from msgspec import Struct
 
 from pycurrent.store.audit import AuditRecord, append
 from pycurrent.store.errors import StateDirError, from_sqlite
@@ -23,8 +24,7 @@ from pycurrent.store.state_dir import StateDir
 _BUSY_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class SessionRecord:
+class SessionRecord(Struct, frozen=True):
     """A browser that is logged in. Times are aware, in UTC."""
 
     digest: str
@@ -34,8 +34,7 @@ class SessionRecord:
     expires: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRecord:
+class TokenRecord(Struct, frozen=True):
     """A token of a machine. `expires` is None if it never does, `used` if it never was."""
 
     name: str

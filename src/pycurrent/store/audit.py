@@ -9,16 +9,16 @@ row elsewhere from time to time.
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
 from datetime import datetime
 from hashlib import sha256
 from typing import TypedDict
 
+from msgspec import Struct
+
 from pycurrent.store.records import Row, storable, time_text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditRecord:
+class AuditRecord(Struct, frozen=True, kw_only=True):
     """An act, done or refused. The fields are the columns of the table `audit`."""
 
     at: datetime
@@ -61,7 +61,7 @@ class AuditFilters(TypedDict, total=False):
     """How many at most; 100 if it is not said."""
 
 
-_CONTENT = tuple(field.name for field in fields(AuditRecord) if field.name not in {"id", "hash"})
+_CONTENT = tuple(name for name in AuditRecord.__struct_fields__ if name not in {"id", "hash"})
 
 
 def append(
@@ -86,8 +86,7 @@ def read(row: Row) -> AuditRecord:
     return AuditRecord(at=datetime.fromisoformat(at), id=number, hash=digest, **known)
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(Struct, frozen=True):
     """The state of the chain: how many rows were looked at, and the hash of the newest one."""
 
     rows: int

@@ -16,11 +16,12 @@ began and ended between two commits is written once.
 
 import sqlite3
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 from typing import Self
+
+from msgspec import Struct, field
 
 from pycurrent.store.audit import AuditRecord, append
 from pycurrent.store.checkpoint import Checkpointer
@@ -50,8 +51,7 @@ _BUSY_MILLISECONDS = 5
 _CHECKPOINT_BYTES = 16 << 20
 
 
-@dataclass(slots=True)
-class _Unsaved:
+class _Unsaved(Struct):
     """The changes that the next commit writes."""
 
     # Jobs by their id: those that have no row yet, and those whose row is out of date.

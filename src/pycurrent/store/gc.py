@@ -17,10 +17,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from pycurrent.errors import UsageError
 from pycurrent.store.errors import from_sqlite
@@ -58,8 +59,7 @@ class GcMode(Enum):
     DRY_RUN = "dry run"
 
 
-@dataclass(slots=True)
-class GcReport:
+class GcReport(Struct):
     """The number of things that were removed, or in a dry run would be."""
 
     mode: GcMode

@@ -13,10 +13,11 @@ import json
 import os
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
+
+from msgspec import Struct
 
 from pycurrent.store.errors import StateDirLocked
 from pycurrent.store.sharing import Sharing
@@ -77,8 +78,7 @@ class StateLock:
         return (there.st_ino, there.st_dev) == (held.st_ino, held.st_dev)
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(Struct, frozen=True):
     """The process that holds a lock, as the lock file tells."""
 
     pid: int

@@ -5,15 +5,15 @@ descriptor all of that would be gone.
 """
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+from msgspec import Struct
 
 from pycurrent.store.errors import StoreGone
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """The files of an open database, as they were when it was opened."""
 
     files: tuple[tuple[str, tuple[int, int]], ...]

@@ -15,6 +15,8 @@ from operator import attrgetter
 from types import NoneType
 from typing import Any, NamedTuple, Protocol, Self, TypeVar, get_args, get_type_hints
 
+from msgspec import Struct
+
 
 class JobEnd(Enum):
     """How a job ended. The value is what the rows hold, and people read."""
@@ -126,8 +128,7 @@ class BuildRecord(JobRecord):
         return self.ended is JobEnd.OK
 
 
-@dataclass(frozen=True, slots=True)
-class RuleRecord:
+class RuleRecord(Struct, frozen=True):
     """A log rule: where `pattern` matches, `report` may be the failure's message.
 
     Of several that match, the one with the highest `score` is taken.

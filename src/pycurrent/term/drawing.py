@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pycurrent.term.graph_data import (
     Edge,
@@ -21,24 +23,21 @@ from pycurrent.term.state import State, Status
 from pycurrent.term.wiring import Wiring
 
 
-@dataclass(frozen=True, slots=True)
-class Wired:
+class Wired(Struct, frozen=True):
     """The edges of a drawing."""
 
     junctions: tuple[GraphNode, ...]
     edges: tuple[Edge, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where something is drawn: the group, and the lists that it is an example within."""
 
     group: str | None
     enclosing: tuple[object, ...] = ()
 
 
-@dataclass(slots=True)
-class Drawing:
+class Drawing(Struct):
     """The boxes, groups and edges drawn so far."""
 
     job_link: Callable[[str], str | None]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container
-from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
+
+from msgspec import Struct
 
 from pycurrent.incr import materialize
 from pycurrent.term.context import within
@@ -57,8 +58,7 @@ def item_label(item: Term) -> str:
             return "(each item)"
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(Struct, frozen=True):
     """The part that a list or an option would build for an item."""
 
     item: Term
@@ -66,8 +66,7 @@ class Example:
     part: Term
 
 
-@dataclass(frozen=True, slots=True)
-class ExampleStages:
+class ExampleStages(Struct, frozen=True):
     """The stages in an example that do not live anyway."""
 
     stages: list[Term]

@@ -19,11 +19,13 @@ from collections.abc import (
     Reversible,
     Sequence,
 )
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from numbers import Integral, Real
 from types import CodeType
 from typing import Annotated, Any, Literal, NewType, TypeAlias, Union, get_args, get_origin
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pycurrent.errors import WrongKind
 from pycurrent.term.given import Stand, called, shown
@@ -36,8 +38,7 @@ _OF_ITEMS = (Sequence, Collection, Iterable, Container, Reversible)
 _PLUGINS = "pycurrent.plugins."
 
 
-@dataclass(frozen=True, slots=True)
-class Kinds:
+class Kinds(Struct, frozen=True):
     """The values that an annotation allows."""
 
     classes: tuple[type, ...]
@@ -48,8 +49,7 @@ class Kinds:
     """For collections: how to get the items, and the values that these may be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
+class Fit(Struct, frozen=True):
     """A parameter that takes only some values."""
 
     name: str

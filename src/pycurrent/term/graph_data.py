@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from pycurrent.term.output import Activity
 from pycurrent.term.state import State
@@ -50,16 +51,14 @@ class GroupKind(Enum):
     OPTION = "option"
 
 
-@dataclass(frozen=True, slots=True)
-class Fold:
+class Fold(Struct, frozen=True):
     """The key and value that unfold a part of the diagram."""
 
     key: str
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class FailedInside:
+class FailedInside(Struct, frozen=True):
     """The failures that a fold hides, those included that are caught within it."""
 
     stages: int
@@ -68,8 +67,7 @@ class FailedInside:
     """The message of one of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class GraphNode:
+class GraphNode(Struct, frozen=True):
     """One box of the diagram."""
 
     id: str
@@ -91,8 +89,7 @@ class GraphNode:
     """The path of a living stage, which is the same from run to run; None for anything else."""
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """The target waits for the source."""
 
     source: str
@@ -100,8 +97,7 @@ class Edge:
     kind: EdgeKind = EdgeKind.VALUE
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """A box around nodes and other groups."""
 
     id: str
@@ -110,8 +106,7 @@ class Group:
     parent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(Struct, frozen=True):
     """A diagram. Nodes come after those that they wait for, groups after those around them."""
 
     nodes: tuple[GraphNode, ...]

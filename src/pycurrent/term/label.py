@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from pycurrent.errors import UsageError
 from pycurrent.term.given import called
@@ -49,8 +50,7 @@ def check_label(text: str, names: Collection[str], fn: Callable[..., Any]) -> No
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Struct, frozen=True):
     """A text, or a format with the parameters of the component's function in it.
 
     A parameter is given a plain value, or (`slots`) that of an input, by its place.

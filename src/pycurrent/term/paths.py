@@ -11,11 +11,13 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from hashlib import sha256
 from heapq import heappop, heappush
 from pathlib import PurePath
+
+from msgspec import Struct
 
 from pycurrent.term.label import Label
 from pycurrent.term.output import text_of
@@ -36,8 +38,7 @@ LONG = 60
 """The characters of a name beyond which it is cut, and told apart by a digest."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Twin:
+class _Twin(Struct, frozen=True):
     """The place of a stage among those that might be taken for it."""
 
     path: tuple[str, ...]

@@ -15,8 +15,10 @@ A test compares the result with a new drawing, in random pipelines.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pycurrent.incr import Absent, BindResult, Item, Node
 from pycurrent.term import shape as shapes
@@ -33,8 +35,7 @@ from pycurrent.term.term_graph import TermGraph
 from pycurrent.term.walk import Walk
 
 
-@dataclass(frozen=True, slots=True)
-class BoxChange:
+class BoxChange(Struct, frozen=True):
     """A box that is shown otherwise than before."""
 
     before: GraphNode

@@ -134,25 +134,26 @@ class Fixed(Primitive[T_co]):
         return _FixedSubscription(self.output, self.metadata)
 
 
-@dataclass(frozen=True, slots=True)
 class _FixedSubscription(Subscription[T_co]):
-    output: Output[T_co]
-    metadata: Metadata | None
+    __slots__ = ("_read",)
+
+    def __init__(self, output: Output[T_co], metadata: Metadata | None) -> None:
+        self._read = output, metadata
 
     def read(self) -> tuple[Output[T_co], Metadata | None]:
-        return self.output, self.metadata
+        return self._read
 
     def close(self) -> None:
         pass
 
 
-@dataclass(frozen=True, slots=True)
 class _Mapped(Primitive[T_co]):
-    source: Primitive[Any]
-    fn: Callable[[Output[Any]], Output[T_co]]
+    def __init__(self, source: Primitive[Any], fn: Callable[[Output[Any]], Output[T_co]]) -> None:
+        self._source = source
+        self._fn = fn
 
     def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T_co]:
-        return _MappedSubscription(self.source.subscribe(runtime, changed), self.fn)
+        return _MappedSubscription(self._source.subscribe(runtime, changed), self._fn)
 
 
 class _MappedSubscription(Subscription[T_co]):

@@ -6,8 +6,9 @@ It never changes and knows nothing of engines: `term_graph` makes nodes from it,
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar, dataclass_transform
+from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from pycurrent.incr import Item
 from pycurrent.term.given import Stand
@@ -16,7 +17,6 @@ from pycurrent.term.output import Output
 from pycurrent.term.primitive import Primitive
 
 Eq = Callable[[Any, Any], bool]
-S = TypeVar("S")
 
 
 class Term(Stand):
@@ -55,14 +55,6 @@ Context: TypeAlias = "ContextBlock | LabelBlock | Term | None"
 """The code that builds a term. None is the outermost."""
 
 
-@dataclass_transform(frozen_default=True, eq_default=False)
-def _shape(cls: type[S]) -> type[S]:
-    """A dataclass that is frozen for type checkers only: at run time that would double the time
-    it takes to make one, and chains of many thousands are built of them.
-    """
-    return dataclass(slots=True, eq=False)(cls)
-
-
 class _OfNone:
     __slots__ = ()
 
@@ -71,8 +63,7 @@ class _OfNone:
         return ()
 
 
-@_shape
-class _OfOne:
+class _OfOne(Struct, frozen=True, eq=False):
     source: Term
 
     def inputs(self) -> Sequence[Term]:
@@ -80,8 +71,7 @@ class _OfOne:
         return (self.source,)
 
 
-@_shape
-class _OfMany:
+class _OfMany(Struct, frozen=True, eq=False):
     sources: Sequence[Term]
 
     def inputs(self) -> Sequence[Term]:
@@ -89,56 +79,46 @@ class _OfMany:
         return self.sources
 
 
-@_shape
-class Constant(_OfNone):
+class Constant(_OfNone, Struct, frozen=True, eq=False):
     output: Output[Any]
     label: str | None
 
 
-@_shape
-class Map(_OfOne):
+class Map(_OfOne, frozen=True, eq=False):
     fn: Callable[[Any], Any]
     eq: Eq | None
 
 
-@_shape
-class MapMany(_OfMany):
+class MapMany(_OfMany, frozen=True, eq=False):
     fn: Callable[..., Any]
     eq: Eq | None
 
 
-@_shape
-class MapError(_OfOne):
+class MapError(_OfOne, frozen=True, eq=False):
     fn: Callable[[str], str]
 
 
-@_shape
-class StateOf(_OfOne):
+class StateOf(_OfOne, frozen=True, eq=False):
     hidden: bool
 
 
-@_shape
-class Catch(_OfOne):
+class Catch(_OfOne, frozen=True, eq=False):
     hidden: bool
 
 
-@_shape
-class Cutoff(_OfOne):
+class Cutoff(_OfOne, frozen=True, eq=False):
     eq: Eq
 
 
-@_shape
-class Latch(_OfOne):
+class Latch(_OfOne, frozen=True, eq=False):
     infra: bool
 
 
-@_shape
-class Ignore(_OfOne):
+class Ignore(_OfOne, frozen=True, eq=False):
     pass
 
 
-@_shape
-class Collapse(_OfOne):
+class Collapse(_OfOne, frozen=True, eq=False):
     """A fold of the diagram: it hides `source`, and `input` leads to it."""
 
     key: str
@@ -146,29 +126,25 @@ class Collapse(_OfOne):
     input: Term
 
 
-@_shape
-class Folded(_OfOne):
+class Folded(_OfOne, frozen=True, eq=False):
     """One of several currents that a fold hides together: drawn as `whole` while that is."""
 
     whole: Term
 
 
-@_shape
-class Gate(_OfOne):
+class Gate(_OfOne, frozen=True, eq=False):
     on: Term
 
     def inputs(self) -> Sequence[Term]:
         return (self.source, self.on)
 
 
-@_shape
-class MetadataOf(_OfOne):
+class MetadataOf(_OfOne, frozen=True, eq=False):
     asked: Term
     """The term that the author asked about: asking counts as using it."""
 
 
-@_shape
-class Labelling(_OfMany):
+class Labelling(_OfMany, frozen=True, eq=False):
     """A dictionary of labels: those that `sources` give, by their names, and the fixed ones. One
     without a name gives a dictionary of the labels around. None of them is waited for.
     """
@@ -177,31 +153,27 @@ class Labelling(_OfMany):
     fixed: Mapping[str, str]
 
 
-@_shape
-class BindShape(_OfMany):
+class BindShape(_OfMany, frozen=True, eq=False):
     fn: Callable[..., Any]
     name: str | None
     eq: Eq | None
 
 
-@_shape
-class Component(_OfMany):
+class Component(_OfMany, frozen=True, eq=False):
     label: Label
     fn: Callable[..., Primitive[Any]]
     constants: tuple[Any, ...] = ()
     """The plain arguments of an inline component; other components have them in their labels."""
 
 
-@_shape
-class All(_OfMany):
+class All(_OfMany, frozen=True, eq=False):
     """All of several currents: their values as a list, or (`collect` False) None."""
 
     labels: list[str] | None
     collect: bool
 
 
-@_shape
-class Itemwise(_OfOne):
+class Itemwise(_OfOne, frozen=True, eq=False):
     """A list or an option to whose items `fn` is applied, one by one."""
 
     fn: Callable[[Any], Any]
@@ -209,19 +181,16 @@ class Itemwise(_OfOne):
     collect: bool
 
 
-@_shape
-class ListMap(Itemwise):
+class ListMap(Itemwise, frozen=True, eq=False):
     key: Callable[[Any], Hashable] | None
     collapse_key: str | None
 
 
-@_shape
-class OptionMap(Itemwise):
+class OptionMap(Itemwise, frozen=True, eq=False):
     """A list of at most one item, which stays the same item while its value changes."""
 
 
-@_shape
-class ItemOf(_OfNone):
+class ItemOf(_OfNone, Struct, frozen=True, eq=False):
     """One item of a list or an option."""
 
     parent: Term

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
+
+from msgspec import Struct
 
 from pycurrent.incr import UNSET, Absent
 from pycurrent.term.output import Active, Activity, Failed, Ok, Output
@@ -52,8 +53,7 @@ BY_CONCERN = (
 """The states in the order in which they are shown: the one of most concern first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(Struct, frozen=True):
     """How many stages of a pipeline are in each state."""
 
     ok: int = 0
@@ -105,8 +105,7 @@ MAX_FAILURE = 4096
 """The characters of a failure's message that a node of the diagram carries."""
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """How a box is drawn, besides its label."""
 
     state: State

@@ -12,8 +12,9 @@ linear in the size of what is given and of what is drawn, so it is not always ex
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from heapq import nlargest
+
+from msgspec import Struct
 
 NOTHING = 0
 """The empty bundle."""
@@ -29,8 +30,7 @@ ROUNDS = 3
 Inputs = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Wires:
+class Wires(Struct, frozen=True):
     """The edges to draw: for each vertex the sources of its edges."""
 
     sources: list[Inputs]
@@ -182,8 +182,7 @@ def _members(inputs: list[Inputs], sources: Iterable[int], loose: frozenset[int]
 # implied) that are not hubs, the lowest for the one just before `position` in their order.
 
 
-@dataclass(frozen=True, slots=True)
-class _Above:
+class _Above(Struct, frozen=True):
     position: int
     near: int
     hubs: int

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from pycurrent.engine import JobState, Level, Problem
 from pycurrent.term import Activity, Failed, Output, State, Stats
 
 
-@dataclass(frozen=True, slots=True)
-class ForConfirmation:
+class ForConfirmation(Struct, frozen=True):
     """A job waits for a person to confirm it."""
 
     level: Level
 
 
-@dataclass(frozen=True, slots=True)
-class InQueue:
+class InQueue(Struct, frozen=True):
     """A job waits for a resource of a pool.
 
     `place` is 1 for the next one; None where the pool does not tell.
@@ -44,8 +43,7 @@ def kind_of(state: State, update: Activity | None) -> State:
     return state
 
 
-@dataclass(frozen=True, slots=True)
-class JobView:
+class JobView(Struct, frozen=True):
     """A job that has not ended."""
 
     id: str
@@ -64,8 +62,7 @@ class JobView:
     """Why it was cancelled: it is coming to its end, then."""
 
 
-@dataclass(frozen=True, slots=True)
-class StageView:
+class StageView(Struct, frozen=True):
     """A component or a named bind."""
 
     path: str
@@ -98,8 +95,7 @@ class StageView:
         return None if self.job is None else self.job.wait
 
 
-@dataclass(frozen=True, slots=True)
-class StageChange:
+class StageChange(Struct, frozen=True):
     """A change of a stage that is or was of interest, made by one step: see `EngineView`."""
 
     before: State | None
@@ -109,8 +105,7 @@ class StageChange:
     """How long its job's work took, if that has ended with this step."""
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
+class Overview(Struct, frozen=True):
     """The pipeline as a whole."""
 
     result: Output[Any]

@@ -128,7 +128,7 @@ class _Now(Collector):
 
 def _stages(stats: Stats) -> Metric:
     stages = _gauge("pycurrent_stages", "Stages of the pipeline, by their state.", "state")
-    for field in stats.__slots__:
+    for field in stats.__struct_fields__:
         stages.add_metric([field.replace("_", "-")], getattr(stats, field))
     return stages
 

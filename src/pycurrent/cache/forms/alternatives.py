@@ -1,11 +1,12 @@
 """The forms of values that may be of several types: optional values, unions, literals, `object`."""
 
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path, PurePath
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 from pycurrent.cache.forms.containers import mapping, sequence, unordered
 from pycurrent.cache.forms.form import Form, MisfitError, Read, Write, later, no_stable_form, not_a
@@ -27,8 +28,7 @@ def optional(form: Form) -> Form:
     return Form(write, read)
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """One type of a union: what its values are instances of, how they are written and marked."""
 
     cls: type

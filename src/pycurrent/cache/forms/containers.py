@@ -1,9 +1,10 @@
 """The forms of what holds other values: sequences, sets, mappings, and records with fields."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
+
+from msgspec import Struct
 
 from pycurrent.cache.forms.form import Form, MisfitError, Read, Write, not_a, quote
 
@@ -183,8 +184,7 @@ def _pairs(key: Form, value: Form) -> Form:
 # Records
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One named part of a record."""
 
     name: str

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, Literal, get_args, get_origin
 
+from msgspec import Struct
+
 from pycurrent.cache.forms import alternatives, containers
 from pycurrent.cache.forms.alternatives import NATIVE, Member
 from pycurrent.cache.forms.containers import Field, made
@@ -160,8 +162,7 @@ class _Derivation:
 # Unions
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Alternative:
+class _Alternative(Struct, frozen=True):
     """One type of a union, or (if `values` is not None) only those values of it."""
 
     tp: object

@@ -16,9 +16,10 @@ field of what it refuses.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 # `Any` is right here: a form is chosen by a type that the type checker can't see, and checks at
 # run time what it is given.
@@ -51,8 +52,7 @@ class MisfitError(Exception):
         return f"{what}: {place} {self._reason}"
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Struct, frozen=True):
     """How the values of one type are written and read.
 
     `write` gives canonical JSON text, `read` takes what that text parses to; both raise

@@ -11,8 +11,9 @@ import sys
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, ForwardRef, NewType, TypeAlias, TypeVar, get_args, get_origin
+
+from msgspec import Struct
 
 from pycurrent.cache.forms.form import MisfitError
 
@@ -22,8 +23,7 @@ Scope: TypeAlias = Mapping[str, object]
 _QUALIFIERS = frozenset({"Annotated", "Final", "NotRequired", "ReadOnly", "Required"})
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
+class Declaration(Struct, frozen=True):
     """A field as a class declares it."""
 
     name: str

@@ -13,9 +13,10 @@ import stat
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from pycurrent.engine.watching.watcher import FileWatcher, Notice, Paths
 from pycurrent.errors import PycurrentError
@@ -43,8 +44,7 @@ _MOST_LINKS = 40  # as many as the kernel follows
 _MOST_WALKS = 100  # of a path whose folders vanish while it is walked
 
 
-@dataclass(frozen=True, slots=True)
-class _Interest:
+class _Interest(Struct, frozen=True):
     """The events of an inode that somebody wants to know."""
 
     mask: int

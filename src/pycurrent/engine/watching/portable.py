@@ -7,9 +7,10 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from pycurrent.engine.watching.watcher import FileWatcher, Notice, Paths
 from pycurrent.errors import PycurrentError
@@ -89,8 +90,7 @@ async def _follow(paths: Paths, refresh: Callable[[], None], stop: asyncio.Event
         asyncio.get_running_loop().call_soon(refresh)
 
 
-@dataclass(frozen=True, slots=True)
-class _Surroundings:
+class _Surroundings(Struct, frozen=True):
     """The folders and entries to watch for these paths, as the file system is now."""
 
     folders: frozenset[Path]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
+from msgspec.structs import asdict
 from pydantic import TypeAdapter
 
 from pycurrent.service import (

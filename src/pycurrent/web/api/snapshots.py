@@ -11,8 +11,10 @@ import gzip
 import json
 from collections import OrderedDict
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from msgspec.structs import asdict
 
 from pycurrent.service import Snapshot
 from pycurrent.service.slices import in_slices
