@@ -1,8 +1,11 @@
 """Logs that are in the rows of their jobs."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from pycurrent.store import (
     Database,
@@ -108,6 +111,28 @@ def test_jobs_are_found_by_how_their_ids_begin_or_end(db: Database) -> None:
     assert db.ids("3c") == [other, JOB]
     assert db.ids("%_3c") == [other]
     assert db.ids("3C") == db.ids("frob") == []
+
+
+@pytest.mark.parametrize("end", [JobEnd.SUPERSEDED, JobEnd.INTERRUPTED])
+def test_an_end_without_a_result_is_written_with_the_last_of_the_log(
+    tmp_path: Path, end: JobEnd
+) -> None:
+    """It is seen before it is written, and nothing else of the row changes."""
+    log = Log(b"new\n")
+    with StateDir.open(tmp_path) as state, Database.open(state.database) as db:
+        begun(db, log)
+        db.start_job(JOB, started=None, level="harmless")
+        db.commit()
+        before = db.job(JOB)
+        assert before is not None
+        log.text = b"new\nfailed\n"
+        db.finish_job(JOB, end, finished=START)
+        after = replace(before, ended=end, finished=START)
+        assert db.job(JOB) == after
+        assert db.held_log(JOB).held() == log.text
+        db.commit()
+        assert db.job(JOB) == after
+        assert db.held_log(JOB).held() == log.text
 
 
 def test_the_size_of_garbage_counts_logs_in_rows(tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ class Cache:
 
     def forget(self, instance: Instance) -> None:
         """Nobody needs it: what is known is in the database."""
+        self._touched.pop(instance, None)
         self.instances.remove(instance)
         if instance.job_id is not None:
             self.engine.drop_job(instance.job_id)
@@ -179,24 +180,39 @@ class Cache:
     def waited(self, instance: Instance, run: Run) -> None:
         self.runs.waited(instance, run)
 
+    def given_up(self, instance: Instance, run: Run) -> None:
+        self.runs.given_up(instance, run)
+
     def update(self) -> None:
         """Move on what was touched. After a step; what is started begins once it is recorded.
 
-        Starting a run takes long, and so does giving one up: no more than `AT_ONCE` of them are
-        done now, the rest after the next step. So the loop goes on while 100,000 are started.
+        Starting a run takes long, and so does giving one up: no more than `AT_ONCE` says is done
+        now, the rest after the next step. So the loop goes on while 100,000 are started.
         """
-        moved = 0
+        took = 0
         while self._left or self._touched:
             if not self._left:
-                self._left.extend(self._touched)
-                self._touched.clear()
+                self._take_touched()
             instance = self._left.popleft()
             self._touched.pop(instance, None)
-            moved += instance.update()
-            if moved == AT_ONCE:
+            took += instance.update()
+            if took >= AT_ONCE:
                 self.engine.request_step()
                 return
         self.left_places.clear()
+
+    def _take_touched(self) -> None:
+        """Put what was touched in the order in which it is updated.
+
+        What nobody needs comes first, and of that what came last: as a rule that waits in a queue,
+        and would get, for a moment, the places that the others leave.
+        """
+        left = self._left
+        for instance in self._touched:
+            if not instance.users:
+                left.appendleft(instance)
+        left.extend([instance for instance in self._touched if instance.users])
+        self._touched.clear()
 
 
 class Results(Protocol):

@@ -64,6 +64,9 @@ from pycurrent.engine.step import JobHandle
 from pycurrent.store import JobEnd, LastResult
 from pycurrent.term import Failed, Metadata, Ok, Output
 
+START = 5
+"""The time that the start of a run takes, in the ends of runs that had not begun."""
+
 
 # Longer than our classes are, as it is one state machine: all that changes `state` is here, and
 # nothing else does.
@@ -162,15 +165,17 @@ class Instance:
 
     # Moving on
 
-    def update(self) -> bool:
+    def update(self) -> int:
         """Do what the state and the users ask for: see the table above. After a step.
 
-        Returns True if that took long, as the start and the end of a run do.
+        Returns how long that took, in the ends of runs that had not begun.
         """
         before = self.state
         self._update()
         run = self.run
-        return self.state is not before or (run is not None and run.abandoned is not None)
+        if run is None:
+            return int(self.state is not before)
+        return START if self.state is not before or run.abandoned is not None else 0
 
     def _update(self) -> None:
         demand = self.users.latest
@@ -200,12 +205,11 @@ class Instance:
     def _update_unneeded(self) -> None:
         self._cancel_expiry()
         self.conflict = None
-        match self.state:
-            case Making(run):
-                self._give_up(run)
-            case _:
-                self._end_pause()
-                self._host.forget(self)
+        if isinstance(self.state, Making):
+            self._give_up(self.state.run)
+        if not isinstance(self.state, Making):
+            self._end_pause()
+            self._host.forget(self)
 
     def _give_up(self, run: Run) -> None:
         """Abandon the run, as far as that is allowed: its target is not wanted any more."""
@@ -279,6 +283,11 @@ class Instance:
         """The owner of a job is told that it waits no longer."""
         assert self.run is not None
         self._host.waited(self, self.run)
+
+    def job_given_up(self, job: DrivenJob) -> None:
+        """The owner of a job is told that it is to end, and holds nothing."""
+        assert self.run is not None
+        self._host.given_up(self, self.run)
 
     def _pause(self, cause: MachineFailed, latched: Result | None) -> None:
         """Wait before the next run, as the machine has failed the last one."""

@@ -62,6 +62,9 @@ class InstanceHost(Protocol[I_contra]):
     def waited(self, instance: I_contra, run: Run) -> None:
         """The job of a run waits no longer: its work may begin, or it was told to end."""
 
+    def given_up(self, instance: I_contra, run: Run) -> None:
+        """The job of a run was told to end while it waited, and holds nothing."""
+
     def forget(self, instance: I_contra) -> None:
         """Nobody needs it: what is known is in the database."""
 

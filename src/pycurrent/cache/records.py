@@ -142,6 +142,10 @@ def record_end(
 
     The value of a run that succeeded has its text.
     """
+    target = run.target.digest
+    if end is JobEnd.SUPERSEDED and isinstance(outcome, Failed):
+        store.finish_job(run.job.id, end, finished=now, started=run.job.started)
+        return Result(outcome, target, now)
     result: Ok[Any] | Failed
     kind: str | None = None
     match outcome:
@@ -157,4 +161,4 @@ def record_end(
         store.finish_job(job_id, end, finished=now, started=started)
     else:
         store.finish_job(job_id, end)
-    return Result(result, run.target.digest, now)
+    return Result(result, target, now)

@@ -40,8 +40,11 @@ class JobOwner(Protocol):
         """It has another state, or was told to end while its work goes on."""
 
     def job_waited(self, job: DrivenJob, /) -> None:
-        """It was set off, and waits no longer: its work may begin (`has_begun`), or it was told to
-        end.
+        """It was set off, and waits no longer: its work may begin, or it was told to end."""
+
+    def job_given_up(self, job: DrivenJob, /) -> None:
+        """It was set off, and was told to end while it waited. It holds nothing, and its log does
+        not say so yet: see `end_unbegun`.
         """
 
 
@@ -340,6 +343,13 @@ class DrivenJob(Job):
         if self.stopped is not None or self.state is JobState.ENDED:
             return
         self.stopped = why
+        start, self._start = self._start, None
+        if start is not None:
+            start.give_up()
+            if start.is_set_off and self.holds_nothing:
+                start.is_set_off = False
+                self._owner.job_given_up(self)
+                return
         self.note(str(why))
         if self._hooks is not None:
             self._hooks.run(why.reason)
@@ -347,9 +357,6 @@ class DrivenJob(Job):
             self._commands.end()
         if self.task is not None:
             self.task.cancel()
-        start, self._start = self._start, None
-        if start is not None:
-            start.give_up()
         if self.state is JobState.RUNNING:
             # Its work may take a while to end; a job that waits ends at once.
             self._owner.job_changed(self)

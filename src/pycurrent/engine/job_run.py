@@ -73,14 +73,18 @@ async def run_job(
     return outcome
 
 
-def end_unbegun(job: DrivenJob) -> Failed:
+def end_unbegun(job: DrivenJob, *, is_told: bool) -> Failed:
     """End a job that was told to before its work began, and that holds nothing: at once, and
-    without a task. Gives its outcome. Called once, instead of `run_job`.
+    without a task. Gives its outcome. Called once, instead of `run_job`. `is_told` if its log says
+    already that it is to end.
     """
     assert job.stopped is not None
     outcome = job.stopped.outcome
-    _logged(outcome, Blame.WORK, job.job_log)
-    job.job_log.close()
+    failed = f"Job failed: {outcome.message}"
+    if is_told:
+        job.job_log.end(failed)
+    else:
+        job.job_log.end(str(job.stopped), failed)
     job.state = JobState.ENDED
     return outcome
 

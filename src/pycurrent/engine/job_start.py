@@ -136,7 +136,8 @@ class JobStart(QueuePlace):
     def give_up(self) -> None:
         """Leave the queues in which it waits, and what it has got there."""
         self._is_held = False
-        self._job.host.confirmations.forget(self.limits.level, self.wake)
+        if self._job.state is JobState.WAITING_FOR_CONFIRMATION:
+            self._job.host.confirmations.forget(self.limits.level, self.wake)
         if self.line is not None:
             assert isinstance(self.limits.pool, Pool)
             self.limits.pool.leave(self)

@@ -111,6 +111,16 @@ class JobLog:
                 return
         self.to_file().line(text)
 
+    def end(self, *lines: str) -> None:
+        """Append these lines, each as `line` does, and close it: in one go, if it has no file."""
+        stamp = self._logs.stamp()
+        text = encode("".join([f"{stamp}: {line}\n" for line in lines]))
+        if self._file is not None or not self._hold(text, own_line=True):
+            file = self.to_file()
+            for line in lines:
+                file.line(line)
+        self.close()
+
     def write(self, data: str | bytes) -> None:
         """Append the data as it is.
 

@@ -59,6 +59,13 @@ class WaitingLine(Generic[W]):
 
     def remove(self, waiting: W) -> None:
         """Take this one out. Raises ValueError if it does not wait."""
+        blocks = self._blocks
+        if blocks and blocks[-1][-1] is waiting:
+            # Where all leave, the last ones go first.
+            blocks[-1].pop()
+            if not blocks[-1]:
+                del blocks[-1]
+            return
         for number, at in self._with(self._ticket(waiting)):
             block = self._blocks[number]
             if block[at] is waiting:

@@ -149,9 +149,14 @@ class Steps:
         while self._unfinished is not None:
             await self._quiescence.notified()
 
+    @property
+    def may_act(self) -> bool:
+        """True if what is done now is seen with a whole step: between two, or as a part of one."""
+        return self._unfinished is None or self._in_slice
+
     def when_done(self, act: Callable[[], None]) -> None:
         """Call `act()`: at once, or else when the step that is unfinished is done."""
-        if self._unfinished is None or self._in_slice:
+        if self.may_act:
             act()
         else:
             self._after_this.append(act)

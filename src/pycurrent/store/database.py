@@ -31,6 +31,7 @@ from pycurrent.store.reader import DatabaseReader
 from pycurrent.store.records import (
     CHANGING,
     COLUMNS,
+    ENDING,
     BuildRecord,
     HeldLog,
     HeldText,
@@ -57,6 +58,8 @@ class _Unsaved(Struct):
     # Jobs by their id: those that have no row yet, and those whose row is out of date.
     inserted: dict[str, JobRecord] = field(default_factory=dict)
     updated: dict[str, JobRecord] = field(default_factory=dict)
+    # Those that have ended without a result, while all else is in their rows.
+    ended: dict[str, JobRecord] = field(default_factory=dict)
     # Ids of results that are to be rebuilt.
     rebuilds: set[str] = field(default_factory=set)
     settings: dict[str, str] = field(default_factory=dict)
@@ -65,7 +68,12 @@ class _Unsaved(Struct):
     results: dict[tuple[str, str], JobRecord] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.inserted or self.updated or self.rebuilds or self.settings or self.audit)
+        jobs = self.inserted or self.updated or self.ended
+        return bool(jobs or self.rebuilds or self.settings or self.audit)
+
+    def job(self, job_id: str) -> JobRecord | None:
+        """The record of a job that is not written yet."""
+        return self.inserted.get(job_id) or self.updated.get(job_id) or self.ended.get(job_id)
 
 
 # Longer than our classes are: all that it writes goes through one transaction, and until then
@@ -186,7 +194,11 @@ class Database(DatabaseReader):
         """
         assert end.has_result == (outcome is not None)
         assert outcome is None or finished is not None
-        job = self._changing(job_id)
+        if outcome is None and started is None and self._unsaved.job(job_id) is None:
+            # Most of those that are given up before they have begun: half as much to write.
+            job = self._unsaved.ended[job_id] = self._unended(job_id)
+        else:
+            job = self._changing(job_id)
         del self._running[job_id]
         job.ended = end
         job.started = started or job.started
@@ -249,7 +261,7 @@ class Database(DatabaseReader):
         found, too.
         """
         found = super().job(job_id)
-        unsaved = self._unsaved.inserted.get(job_id) or self._unsaved.updated.get(job_id)
+        unsaved = self._unsaved.job(job_id)
         return found if unsaved is None else copy_of(unsaved, JobRecord)
 
     def held_log(self, job_id: str) -> HeldLog:
@@ -260,10 +272,7 @@ class Database(DatabaseReader):
         if self._closed:
             with DatabaseReader.open(self._path) as reader:
                 return HeldText(reader.log(job_id))
-        unsaved = self._unsaved
-        job = (
-            self._running.get(job_id) or unsaved.updated.get(job_id) or unsaved.inserted.get(job_id)
-        )
+        job = self._running.get(job_id) or self._unsaved.job(job_id)
         return HeldText(self.log(job_id)) if job is None or job.log is None else job.log
 
     def is_new(self, job_id: str) -> bool:
@@ -368,17 +377,23 @@ class Database(DatabaseReader):
         inserted, updated = unsaved.inserted.values(), unsaved.updated.values()
         run(queries["insert_job"], ([*COLUMNS.row(j), j.held] for j in inserted))
         run(queries["update_job"], ([*CHANGING.row(j), j.held, j.job_id] for j in updated))
+        ended = unsaved.ended.values()
+        run(queries["end_job"], ([*ENDING.row(j), j.held, j.job_id] for j in ended))
         run(queries["set_rebuild"], ((job_id,) for job_id in unsaved.rebuilds))
         run(queries["set_setting"], unsaved.settings.items())
         append(self._connection, queries, unsaved.audit)
 
     def _changing(self, job_id: str) -> JobRecord:
         """The job with this id, to be written by the next commit."""
+        job = self._unended(job_id)
+        if job_id not in self._unsaved.inserted:
+            self._unsaved.updated[job_id] = job
+        return job
+
+    def _unended(self, job_id: str) -> JobRecord:
         job = self._running.get(job_id)
         if job is None:
             raise ValueError(f"job {job_id} is not running: it has ended, or was not inserted")
-        if job_id not in self._unsaved.inserted:
-            self._unsaved.updated[job_id] = job
         return job
 
     def _catch_up(self) -> None:

@@ -14,6 +14,10 @@ VALUES ({places}, ?)
 -- Write what has changed in a job since it was inserted.
 UPDATE job SET {changes}, log = ? WHERE job_id = ?;
 
+-- name: end_job
+-- Write the end of a job that has left no result.
+UPDATE job SET ended = ?, finished = ?, log = ? WHERE job_id = ?;
+
 -- name: set_rebuild
 -- Mark one result as to be rebuilt.
 UPDATE job SET rebuild = 1 WHERE job_id = ?;

@@ -266,3 +266,5 @@ COLUMNS = Columns([field.name for field in _FIELDS])
 """All of them, but for the log."""
 CHANGING = Columns([field.name for field in _FIELDS if field.default is not MISSING])
 """The columns that are written again as the job goes on."""
+ENDING = Columns(["ended", "finished"])
+"""The columns that are written at an end without a result."""
