@@ -35,9 +35,10 @@ MAY_USE = {
     "engine": {"term", "incr", "store", *EVERYWHERE},
     "cache": {"engine", "store", "term", "incr", *EVERYWHERE},
     "plugins": {*CORE, *EVERYWHERE},
-    "facade": {*CORE, *EVERYWHERE},
-    "view": {*CORE, *EVERYWHERE},
-    "service": {"view", *CORE, *EVERYWHERE},
+    "explain": {*CORE, *EVERYWHERE},
+    "facade": {"explain", *CORE, *EVERYWHERE},
+    "view": {"explain", *CORE, *EVERYWHERE},
+    "service": {"explain", "view", *CORE, *EVERYWHERE},
     "web": {"service", "view", *CORE, *EVERYWHERE},
     # The command line starts the web.
     "cli": {"service", "view", "web", "facade", *CORE, *EVERYWHERE},
