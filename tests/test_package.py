@@ -22,4 +22,5 @@ def test_a_wheel_has_all_that_pages_load(tmp_path: Path) -> None:
     needed = {f"{web}/static/bundle/{entry}" for entry in ENTRIES}
     needed |= {f"{web}/static/{STAMP}", f"{web}/static/vendor/dagre.LICENSE.txt"}
     needed |= {f"{web}/templates/base.html", "pycurrent/store/queries.sql", "pycurrent/py.typed"}
+    needed |= {"pycurrent/explain/patterns.toml"}
     assert needed <= names

@@ -1,0 +1,280 @@
+"""Error lines: the lines of a job's log that tell why it failed.
+
+They are found, in this order of trust, by
+
+1. the log rule of an author that has matched, whose place the caller knows;
+2. the patterns of common tools in `patterns.toml`;
+3. the end of the output, if nothing else is known.
+
+The output of the last command counts before all else: the job went on after the errors of the
+commands before it. Of the lines that match, the heaviest are
+shown, the first ones first, each with the lines around it.
+
+The same lines give the kind of the failure. It is INFRA if a line near the end says so, unless
+another line says that the work itself has failed, or gives a later reason: in doubt it is REAL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import BinaryIO
+
+from pycurrent.explain.output import JobOutput, Part, read_output, start_of_line
+from pycurrent.explain.patterns import REASON, VAGUE, Match, Pattern, common_patterns
+from pycurrent.term import FailureKind
+
+LINES_AROUND = 3
+MOST_LINES = 10
+"""Error lines that are shown, at most."""
+MOST_BYTES = 4096
+"""All shown lines together, at most."""
+LONGEST_LINE = 300
+"""In characters: of a longer one the part around the match is shown."""
+
+_NEAR_THE_END = 60
+"""Lines. A failure of the machine or the network ends a job soon: others were survived."""
+_AT_THE_END = 20
+"""Lines. Only here a line of the smallest weight tells more than the end itself."""
+_LINES_OF_END = 10
+_TELLING_OF_END = 3
+_READ_AROUND = 4096
+"""Bytes on each side of the place of a log rule's match."""
+
+
+class FoundBy(Enum):
+    """The way in which error lines were found."""
+
+    RULE = "rule"
+    """A log rule of the author."""
+    PATTERN = "pattern"
+    """The pattern of a common tool."""
+    END = "end"
+    """None: they are the end of the output."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line of a log, without colours and cut if it is long; `tells` of a line around is false."""
+
+    text: str
+    tells: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Lines of a log that follow each other."""
+
+    offset: int
+    """Where the first one begins in the log, in bytes."""
+    number: int | None
+    """The number of the first one, from 1; None behind a part of the log that was not read."""
+    lines: tuple[LogLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorLines:
+    """The lines of a log that tell why its job failed.
+
+    They are in the order in which they were printed, but those of a log rule are the first.
+    """
+
+    excerpts: tuple[Excerpt, ...]
+    found_by: FoundBy
+    kind: FailureKind | None
+    """The kind that they give; None if they leave it open."""
+    skipped: int
+    """Bytes in the middle of a long log that were not read."""
+
+    @property
+    def telling(self) -> list[str]:
+        """The lines that tell, without those around."""
+        return [line.text for excerpt in self.excerpts for line in excerpt.lines if line.tells]
+
+
+def find_error_lines(log: BinaryIO, *, rule_at: int | None = None) -> ErrorLines:
+    """Find the lines of a log that tell why its job failed.
+
+    `log` is one that can be sought in, such as `LogSource.open()` gives; `rule_at` is where a log
+    rule has matched, in bytes. It blocks while it reads and matches, for some 0.1 s if the log is
+    long: call it in a thread. Raises OSError if the log can't be read.
+    """
+    output = read_output(log)
+    hits, kind = _judged(_of_last_command(output))
+    excerpts = list(_excerpts(hits))
+    found_by = FoundBy.PATTERN
+    if not excerpts:
+        excerpts = list(_end_of(output))
+        found_by = FoundBy.END
+    if rule_at is not None and (of_rule := _excerpt_at(log, rule_at)) is not None:
+        excerpts = [of_rule, *(excerpts if found_by is FoundBy.PATTERN else ())]
+        found_by = FoundBy.RULE
+    return ErrorLines(tuple(_within_limits(excerpts)), found_by, kind, output.skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """A line of a part of the output that a pattern has matched."""
+
+    part: Part
+    match: Match
+
+    @property
+    def kind(self) -> FailureKind | None:
+        return self.match.pattern.kind
+
+    @property
+    def weight(self) -> int:
+        return self.match.pattern.weight
+
+    @property
+    def to_the_end(self) -> int:
+        """The number of lines that follow, in its part of the output."""
+        return self.part.text.count(b"\n", self.match.end, len(self.part.text.rstrip()))
+
+
+def _of_last_command(output: JobOutput) -> list[_Hit]:
+    """The lines that patterns match in the output of the last command, or else in all of it."""
+    patterns = common_patterns()
+    hits: list[_Hit] = []
+    last: list[_Hit] = []
+    for part in output.parts:
+        of_part = [_Hit(part, match) for match in patterns.matches(part.text)]
+        hits += of_part
+        if part.last_command is None:
+            last += of_part
+        else:
+            last = [hit for hit in of_part if hit.match.start >= part.last_command]
+    return last or hits
+
+
+def _judged(hits: Sequence[_Hit]) -> tuple[list[_Hit], FailureKind | None]:
+    """The hits that tell most, and the kind that all of them give."""
+    if any(hit.kind is FailureKind.REAL for hit in hits):
+        return _heaviest(hits), FailureKind.REAL
+    end = hits[-1].part if hits else None
+    infra = [
+        place
+        for place, hit in enumerate(hits)
+        if hit.kind is FailureKind.INFRA and hit.part is end and hit.to_the_end <= _NEAR_THE_END
+    ]
+    if not infra or any(hit.weight == REASON for hit in hits[infra[-1] + 1 :]):
+        return _heaviest(hits), None
+    return _heaviest([hits[place] for place in infra]), FailureKind.INFRA
+
+
+def _heaviest(hits: Sequence[_Hit]) -> list[_Hit]:
+    heaviest = max((hit.weight for hit in hits), default=0)
+    if heaviest == VAGUE:
+        hits = [hit for hit in hits if hit.to_the_end <= _AT_THE_END]
+    return [hit for hit in hits if hit.weight == heaviest][:MOST_LINES]
+
+
+def _excerpts(hits: Iterable[_Hit]) -> Iterator[Excerpt]:
+    """The lines with those around, of lines that are near each other in one piece."""
+    near: list[_Hit] = []
+    for hit in hits:
+        if near and not _are_near(near[-1], hit):
+            yield _excerpt(near[0].part, [hit.match for hit in near])
+            near = []
+        near.append(hit)
+    if near:
+        yield _excerpt(near[0].part, [hit.match for hit in near])
+
+
+def _are_near(one: _Hit, other: _Hit) -> bool:
+    if one.part is not other.part:
+        return False
+    between = one.part.text.count(b"\n", one.match.end, other.match.start)
+    return between <= 2 * LINES_AROUND
+
+
+def _excerpt(part: Part, matches: Sequence[Match], around: int = LINES_AROUND) -> Excerpt:
+    """The lines of matches in one piece, with so many around, without blank ones at its ends."""
+    text = part.text
+    start, end = matches[0].start, matches[-1].end
+    for _ in range(around):
+        start = text.rfind(b"\n", 0, max(start - 1, 0)) + 1
+        following = text.find(b"\n", end + 1)
+        end = following if following >= 0 else len(text)
+    telling = {match.start: match.told_at for match in matches}
+    lines: list[LogLine] = []
+    first = at = start
+    for line in text[start:end].split(b"\n"):
+        if line.strip() or lines:
+            lines.append(LogLine(_shown(line, telling.get(at, at) - at), at in telling))
+        else:
+            first = at + len(line) + 1
+        at += len(line) + 1
+    while lines and not lines[-1].text:
+        lines.pop()
+    return Excerpt(*part.place(first), tuple(lines))
+
+
+def _end_of(output: JobOutput) -> Iterator[Excerpt]:
+    """The last lines of the output, of which the very last tell; nothing if there is no output."""
+    part = next((part for part in reversed(output.parts) if part.text.strip()), None)
+    if part is None:
+        return
+    end = len(part.text.rstrip())
+    matches: list[Match] = []
+    while end > 0 and len(matches) < _TELLING_OF_END:
+        start = part.text.rfind(b"\n", 0, end) + 1
+        matches.append(Match(start, end, end, _ANY_LINE))
+        end = len(part.text[:start].rstrip())
+    matches.reverse()
+    excerpt = _excerpt(part, matches, _LINES_OF_END - len(matches))
+    yield excerpt
+
+
+_ANY_LINE = Pattern("any", "", 0)
+
+
+def _excerpt_at(log: BinaryIO, at: int) -> Excerpt | None:
+    """The line at an offset of the log, with those around; None if there is only a note of ours."""
+    begin = max(at - _READ_AROUND, 0)
+    log.seek(begin)
+    raw = log.read(2 * _READ_AROUND)
+    begun = raw.find(b"\n", 0, at - begin) + 1 if begin else 0
+    part = Part.of(raw[begun:], begin + begun, None if begin else 1)
+    start = start_of_line(part.text, part.raw.count(b"\n", 0, at - part.offset))
+    end = part.text.find(b"\n", start)
+    end = end if end >= 0 else len(part.text)
+    if not part.text[start:end].strip():
+        return None
+    return _excerpt(part, [Match(start, end, end, _ANY_LINE)])
+
+
+def _within_limits(excerpts: Iterable[Excerpt]) -> Iterator[Excerpt]:
+    """As many of the lines as may be shown, the first ones."""
+    left = MOST_BYTES
+    for excerpt in excerpts:
+        lines: list[LogLine] = []
+        for line in excerpt.lines:
+            left -= len(line.text.encode()) + 1
+            if left < 0:
+                break
+            lines.append(line)
+        if any(line.tells for line in lines):
+            yield replace(excerpt, lines=tuple(lines))
+        if left < 0:
+            return
+
+
+def _shown(line: bytes, told_at: int) -> str:
+    """A line as it is shown: of a long one its beginning, and around the end of a match."""
+    if len(line) <= LONGEST_LINE:
+        return _printable(line)
+    start = min(max(told_at - LONGEST_LINE // 2, 0), len(line) - LONGEST_LINE // 2)
+    if start <= LONGEST_LINE // 3:
+        return f"{_printable(line[:LONGEST_LINE])}…"
+    rest = line[start : start + LONGEST_LINE * 2 // 3]
+    end = "…" if start + len(rest) < len(line) else ""
+    return f"{_printable(line[: LONGEST_LINE // 3])}…{_printable(rest)}{end}"
+
+
+def _printable(text: bytes) -> str:
+    """The text without control characters, and without halves of characters where it was cut."""
+    decoded = text.decode(errors="replace").strip("\ufffd")
+    return "".join(c if c.isprintable() or c == "\t" else " " for c in decoded).rstrip()
