@@ -20,6 +20,7 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks import (
+    checkouts,
     core,
     drained,
     engine,
@@ -49,6 +50,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *web.BENCHMARKS,
     *many.BENCHMARKS,
     *upkeep.BENCHMARKS,
+    *checkouts.BENCHMARKS,
     *drained.BENCHMARKS,
 )
 QUICK = 50

@@ -1,4 +1,4 @@
-"""Large state directories and many checkouts: gc, the start on a long history, and removals."""
+"""Large state directories: gc, and the start on a long history."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from time import perf_counter
-from typing import Any
 
 from benchmarks.engine import seconds_to_ok, trivial
-from benchmarks.figures import LARGE, MIDDLE, SMALL, Benchmark, Figure, NotMeasured, Samples
+from benchmarks.figures import LARGE, MIDDLE, SMALL, Benchmark, Figure, Samples
 from benchmarks.places import Place, scratch
 
-from pycurrent import Builder, Current, Engine, Job, Level, Ok, all, component
 from pycurrent.store import Database, StateDir
 
 KEYS = 1000
@@ -81,52 +78,6 @@ def long_history(n: int) -> Samples:
         return {"long-history": sorted(took)[2] * 1e3}
 
 
-CHECKOUTS = 20
-
-
-def checkouts(n: int) -> Samples:
-    """Check out a commit of n files for 20 jobs at once, each of which only looks at one file."""
-    try:
-        from pycurrent.plugins import git
-    except ImportError as error:
-        raise NotMeasured(str(error)) from error
-    with scratch(Place.DISK) as folder:
-        _commit_files(folder / "repository", n)
-
-        class Look(Builder[git.Commit, str]):
-            id = "look"
-
-            async def build(self, job: Job, key: git.Commit) -> str:
-                await job.start(level=Level.HARMLESS)
-                async with git.with_checkout(job, key) as checkout:
-                    return (checkout / "0" / "0").read_text()
-
-        head = git.Local(folder / "repository").head_commit()
-        looks = [type(f"Look{i}", (Look,), {"id": f"look-{i}"})() for i in range(CHECKOUTS)]
-        pipeline = all([component("look", look.get, head) for look in looks])
-        return asyncio.run(_check_out(pipeline, folder / "state"))
-
-
-async def _check_out(pipeline: Current[Any], state_dir: Path) -> Samples:
-    before = perf_counter()
-    async with Engine(lambda: pipeline, state_dir=state_dir) as engine:
-        await engine.opened.settled()
-        assert isinstance(engine.output, Ok), engine.output
-        done = perf_counter()
-    return {"checkouts": done - before, "checkouts-close": perf_counter() - done}
-
-
-def _commit_files(repository: Path, n: int) -> None:
-    """Make a repository with one commit of n files, a hundred in a folder."""
-    for number in range(n):
-        file = repository / str(number // 100) / str(number)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(f"{number}\n")
-    who = ["-c", "user.name=bench", "-c", "user.email=bench@example.org"]
-    for arguments in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "files"]):
-        subprocess.run(["git", "-C", str(repository), *arguments], check=True)
-
-
 BENCHMARKS = (
     Benchmark(
         "gc",
@@ -153,17 +104,5 @@ BENCHMARKS = (
         ),
         sizes=(SMALL, LARGE, 10 * LARGE),
         runs={SMALL: 1, LARGE: 1, 10 * LARGE: 1},
-    ),
-    Benchmark(
-        "checkouts",
-        checkouts,
-        (
-            Figure(
-                "checkouts", f"{CHECKOUTS} checkouts of n files at once, on disk", "s", {MIDDLE: 3}
-            ),
-            Figure("checkouts-close", "  the end of the engine just after", "s", {MIDDLE: 1.5}),
-        ),
-        sizes=(SMALL, MIDDLE),
-        runs={SMALL: 1, MIDDLE: 2},
     ),
 )
