@@ -29,7 +29,7 @@ class Guesses(Runtime):
         return cast("T", self)
 
     def subscribe(
-        self, primitive: OperationPrimitive[Any], changed: Callable[[], None]
+        self, primitive: OperationPrimitive[Any], runtime: Runtime, changed: Callable[[], None]
     ) -> Subscription[Any]:
         return Fixed(Ok(len(primitive.key))).subscribe(self, changed)
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import pytest
 from tools.corpus import CASES, CORPUS, LONGEST, Case, cases
 
-from pycurrent.explain import ErrorLines, find_error_lines, kind_of
+from pycurrent.explain.error_lines import ErrorLines, find_error_lines
+from pycurrent.explain.kinds import kind_of
 from pycurrent.term import FailureKind
 
 ALL = list(cases())

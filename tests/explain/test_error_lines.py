@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pycurrent.explain import ErrorLines, FoundBy, find_error_lines, kind_of
-from pycurrent.explain.error_lines import LONGEST_LINE, MOST_BYTES, MOST_LINES
+from pycurrent.explain.error_lines import (
+    LONGEST_LINE,
+    MOST_BYTES,
+    MOST_LINES,
+    ErrorLines,
+    FoundBy,
+    find_error_lines,
+)
+from pycurrent.explain.kinds import kind_of
 from pycurrent.explain.output import MOST_OF_BEGINNING, MOST_OF_END
 from pycurrent.term import FailureKind
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pycurrent.explain import fingerprint
-from pycurrent.explain.fingerprints import LONGEST_FORM
+from pycurrent.explain.fingerprints import LONGEST_FORM, fingerprint
 
 UNITS = {"ms", "ns", "hr", "hrs", "kb"}
 """Words that belong to the number before them."""

@@ -1,6 +1,6 @@
 """Operations, and the cache of their results."""
 
-from pycurrent.cache.cache import Cache, OfEngine, OperationPrimitive, Results, results
+from pycurrent.cache.cache import Cache, OfEngine, OperationPrimitive, Results, Use, results
 from pycurrent.cache.cause import Asked, Cause, ResultLost, because, cause_of
 from pycurrent.cache.codec import (
     Codec,
@@ -37,6 +37,7 @@ __all__ = [
     "UnreadableValue",
     "UnstableType",
     "UnstableValue",
+    "Use",
     "because",
     "builder",
     "cause_of",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pycurrent.cache.acts import Acts, Instances
@@ -27,12 +27,14 @@ from pycurrent.engine.pool import Tickets, Urgency
 from pycurrent.errors import WrongKind
 from pycurrent.store import JobRecord, LastResult
 from pycurrent.term import (
+    NO_LABELS,
     Failed,
     Metadata,
     Ok,
     Output,
     Primitive,
     Runtime,
+    StageRef,
     Subscription,
     shown,
 )
@@ -65,6 +67,7 @@ class Cache:
             engine.request_step,
         )
         self.left_places: dict[Callable[[], None], Tickets] = {}
+        self._told_of_uses: list[Callable[[Use], None]] = []
         engine.after_step(self.update)
 
     def op_type(self, cls: type[AnyOperation]) -> OperationType:
@@ -85,14 +88,26 @@ class Cache:
         """The number of results that are kept in memory or are being made."""
         return len(self.instances)
 
-    def subscribe(self, primitive: OperationPrimitive[T], changed: Changed) -> Subscription[T]:
+    def on_use(self, told: Callable[[Use], None]) -> None:
+        """Have `told(use)` called whenever a stage uses another job, one whose result was known
+        too, or has other labels.
+
+        Called often, and within steps: `told` must be quick, and must not raise.
+        """
+        self._told_of_uses.append(told)
+
+    def subscribe(
+        self, primitive: OperationPrimitive[T], runtime: Runtime, changed: Changed
+    ) -> Subscription[T]:
         """Need the result of an operation, until the subscription is closed."""
         operation = primitive.operation
         op_type = self.op_type(type(operation))
         key, target = op_type.key(primitive.key), op_type.target(primitive.value)
         # Code of plugins runs first: where it refuses something, nothing is left behind.
         title = operation.title(primitive.key, primitive.value)
-        use = _Use(operation, target, title, primitive.schedule, changed)
+        labels = _checked_labels(operation, operation.labels_of(primitive.key, primitive.value))
+        use = Use(operation, target, title, primitive.schedule, changed)
+        use.runtime, use.own_labels, use.is_open = runtime, labels, True
         use.instance = self.instance(op_type, key)
         use.instance.join(use)
         return use
@@ -153,6 +168,11 @@ class Cache:
 
     def use_job(self, instance: Instance, job_id: str) -> None:
         self.engine.use_job(job_id, instance)
+
+    def used(self, demand: Demand) -> None:
+        if isinstance(demand, Use):
+            for told in self._told_of_uses:
+                told(demand)
 
     def handle(self, instance: Instance, job_id: str) -> Handle:
         return Handle(job_id, self.acts, instance.op_type.id, instance.key.digest)
@@ -218,7 +238,9 @@ class Cache:
 class Results(Protocol):
     """The source of results: the cache, or an object that stands in for it where nothing runs."""
 
-    def subscribe(self, primitive: OperationPrimitive[T], changed: Changed) -> Subscription[T]:
+    def subscribe(
+        self, primitive: OperationPrimitive[T], runtime: Runtime, changed: Changed
+    ) -> Subscription[T]:
         """Follow the result that the primitive asks for; see `Primitive.subscribe`."""
 
 
@@ -249,20 +271,56 @@ class OperationPrimitive(Primitive[T], Generic[T]):
         return f"<OperationPrimitive {self.operation.id} {self.key!r}>"
 
     def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T]:
-        return runtime.service(results).subscribe(self, changed)
+        return runtime.service(results).subscribe(self, runtime, changed)
 
 
-class _Use(Demand, Subscription[Any]):
-    """The demand of one component, which is its subscription as well."""
+class Use(Demand, Subscription[Any]):
+    """The use of an operation by one stage: its demand, which is its subscription as well."""
 
-    __slots__ = ("instance",)
+    __slots__ = ("instance", "is_open", "own_labels", "runtime")
+    is_open: bool
+    """False once the stage uses it no longer."""
     instance: Instance
+    own_labels: Mapping[str, str]
+    """The labels that the operation gives."""
+    runtime: Runtime
+
+    @property
+    def stage(self) -> StageRef:
+        """The stage, with all its labels; its own win over those of the operation."""
+        return self.runtime.stage.with_labels(self.own_labels)
+
+    @property
+    def job_id(self) -> str | None:
+        """The job that makes or has made its result; None if there was none yet."""
+        return self.instance.job_id
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return self.own_labels
+
+    def relabelled(self) -> None:
+        self.instance.relabelled(self)
 
     def read(self) -> tuple[Output[Any], Metadata | None]:
         return self.instance.report(self)
 
     def close(self) -> None:
+        self.is_open = False
         self.instance.leave(self)
+
+
+def _checked_labels(operation: AnyOperation, labels: Mapping[str, str]) -> Mapping[str, str]:
+    """Raise `WrongKind` unless the labels that an operation gives are texts by their names."""
+    if labels is NO_LABELS:
+        return labels
+    where = f"operation {operation.id!r}: labels()"
+    if not isinstance(labels, Mapping):
+        raise WrongKind(f"{where} gives a mapping of texts, not {shown(labels)}")
+    for name, value in labels.items():
+        if not (isinstance(name, str) and isinstance(value, str)):
+            raise WrongKind(f"{where} gives {shown(name)}: {shown(value)}, which are not two texts")
+    return dict(labels)
 
 
 class OfEngine(Primitive[T], Generic[T]):

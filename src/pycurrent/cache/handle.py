@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -47,6 +48,16 @@ class Handle(Struct, frozen=True):
     def paths(self) -> tuple[str, ...]:
         """The paths of the stages whose result it has made, or is making. Looks at all stages."""
         return tuple(map(str, self.acts.stages_of(self.id)))
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels of these stages. Where several have different ones of a name, that of the
+        first counts.
+        """
+        found: dict[str, str] = {}
+        for stage in self.acts.stages_of(self.id):
+            found = {**stage.labels, **found}
+        return found
 
     @property
     def job(self) -> DrivenJob | None:

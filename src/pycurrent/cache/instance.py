@@ -116,6 +116,8 @@ class Instance:
         self.users.add(demand)
         if not self.description:
             self.description = demand.title
+        if self.job_id is not None:
+            self._host.used(demand)
         match self.state:
             case Known(result) if result.target == demand.target.digest and demand.schedule is None:
                 pass
@@ -129,6 +131,11 @@ class Instance:
         if run is not None and not self.users and not run.has_begun:
             self._host.left_places[demand.changed] = run.job.tickets
         self._host.touch(self)
+
+    def relabelled(self, demand: Demand) -> None:
+        """The stage of somebody who joined has other labels now."""
+        if self.job_id is not None:
+            self._host.used(demand)
 
     @property
     def run(self) -> Run | None:
@@ -254,6 +261,8 @@ class Instance:
         insert_job(self._host.store, run, self.op_type, self.key, self.build)
         self._use_job(job.id)
         self.state = Making(run, latched, before)
+        for user in self.users:
+            self._host.used(user)
         self._host.launch(self, run)
         self.notify()
 

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from pycurrent.cache.cause import Cause
 from pycurrent.cache.pauses import Pauses
-from pycurrent.cache.states import Run
+from pycurrent.cache.states import Demand, Run
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.driven_job import DrivenJob, JobOwner
 from pycurrent.engine.pool import Tickets, Urgency
@@ -43,6 +43,9 @@ class InstanceHost(Protocol[I_contra]):
 
     def use_job(self, instance: I_contra, job_id: str) -> None:
         """The pipeline uses this job of the instance from now on."""
+
+    def used(self, demand: Demand) -> None:
+        """The stage that has this demand uses another job, or has other labels."""
 
     def handle(self, instance: I_contra, job_id: str) -> JobHandle:
         """A handle of a job of the instance."""

@@ -15,7 +15,7 @@ from pycurrent.cache.cache import Cache, OperationPrimitive
 from pycurrent.cache.operation_type import AnyOperation
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.job import Job
-from pycurrent.term import Primitive, Services
+from pycurrent.term import NO_LABELS, Primitive, Services
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -44,6 +44,10 @@ class Builder(CachedOperation, Generic[K, V]):
         """The work in a line."""
         return f"{self.id} {_shown(key)}"
 
+    def labels(self, key: K) -> Mapping[str, str]:
+        """Labels, such as the repository, by which people find the stages and jobs that use it."""
+        return NO_LABELS
+
     def get(self, key: K, *, schedule: Schedule | None = None) -> Primitive[V]:
         """The value for the key, made if it is not known, or older than the schedule allows."""
         return OperationPrimitive(self, key, None, schedule)
@@ -53,6 +57,9 @@ class Builder(CachedOperation, Generic[K, V]):
 
     def title(self, key: Any, value: Any) -> str:
         return self.describe(key)
+
+    def labels_of(self, key: Any, value: Any) -> Mapping[str, str]:
+        return self.labels(key)
 
     @classmethod
     def types(cls) -> tuple[object, object | None, object]:
@@ -71,6 +78,10 @@ class Publisher(CachedOperation, Generic[K, V, O]):
         """The work in a line."""
         return f"{self.id} {_shown(key)} {_shown(value)}"
 
+    def labels(self, key: K, value: V) -> Mapping[str, str]:
+        """Labels, such as the repository, by which people find the stages and jobs that use it."""
+        return NO_LABELS
+
     def set(self, key: K, value: V, *, schedule: Schedule | None = None) -> Primitive[O]:
         """The outcome of setting the key to the value."""
         return OperationPrimitive(self, key, value, schedule)
@@ -80,6 +91,9 @@ class Publisher(CachedOperation, Generic[K, V, O]):
 
     def title(self, key: Any, value: Any) -> str:
         return self.describe(key, value)
+
+    def labels_of(self, key: Any, value: Any) -> Mapping[str, str]:
+        return self.labels(key, value)
 
     @classmethod
     def types(cls) -> tuple[object, object | None, object]:
@@ -97,6 +111,10 @@ class Operation(CachedOperation, Generic[K, V, O]):
         """The work in a line."""
         return f"{self.id} {_shown(key)} {_shown(value)}"
 
+    def labels(self, key: K, value: V) -> Mapping[str, str]:
+        """Labels, such as the repository, by which people find the stages and jobs that use it."""
+        return NO_LABELS
+
     def apply(self, key: K, value: V, *, schedule: Schedule | None = None) -> Primitive[O]:
         """The outcome of bringing the key to the value."""
         return OperationPrimitive(self, key, value, schedule)
@@ -106,6 +124,9 @@ class Operation(CachedOperation, Generic[K, V, O]):
 
     def title(self, key: Any, value: Any) -> str:
         return self.describe(key, value)
+
+    def labels_of(self, key: Any, value: Any) -> Mapping[str, str]:
+        return self.labels(key, value)
 
     @classmethod
     def types(cls) -> tuple[object, object | None, object]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import inspect
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from msgspec import Struct
@@ -46,6 +46,10 @@ class AnyOperation(ABC):
     @abstractmethod
     def title(self, key: Any, value: Any) -> str:
         """The work in a line, as people see it."""
+
+    @abstractmethod
+    def labels_of(self, key: Any, value: Any) -> Mapping[str, str]:
+        """The labels that a stage has from using it for a key."""
 
     def started_with(self, key: Any) -> Limits | None:
         """The limits within which the job for a key is started before `work` is called: those of a

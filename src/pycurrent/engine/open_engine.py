@@ -98,6 +98,8 @@ class OpenEngine(OpenResources):
             return
         self._is_closed = True
         try:
+            self.stepping.stop()
+            await self._services.end()
             await self.stepping.aclose()
         finally:
             await self._aclose()
@@ -142,6 +144,11 @@ class OpenEngine(OpenResources):
         whole step; and a source that it changes gives another value from the next step on.
         """
         await self.stepping.between()
+
+    @property
+    def is_closed(self) -> bool:
+        """True from the beginning of its end on."""
+        return self._is_closed
 
     @property
     def is_in_step(self) -> bool:
@@ -225,6 +232,10 @@ class OpenEngine(OpenResources):
         begin.
         """
         self._services.after_commit(hook)
+
+    def on_end(self, end: Callable[[], Awaitable[None]]) -> None:
+        """Have `end` awaited when the engine ends, before the pipeline is dropped."""
+        self._services.on_end(end)
 
     def on_stop(self, stop: Callable[[], Awaitable[None]]) -> None:
         """Have `stop` awaited when the engine ends, before any service is closed: it ends the

@@ -4,8 +4,9 @@ A service is asked for by the function (or the class) that makes it from the ope
 its key, too: another runtime, one that runs nothing, may have another object stand in for it. Its
 users know no more of it than the type that the function returns.
 
-When the engine ends, what *stops* comes first: jobs are cancelled while all that they use is still
-there. Then the services are closed, the last one first.
+When the engine ends, the services are told before the pipeline is dropped. After that, what *stops*
+comes first: jobs are cancelled while all that they use is still there. Then the services are
+closed, the last one first.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class EngineServices:
         self._made: dict[Callable[[Any], Any], Any] = {}
         self._after_step: list[Callable[[], None]] = []
         self._after_commit: list[Callable[[], None]] = []
+        self._ending: list[Callable[[], Awaitable[None]]] = []
         self._stopping = AsyncExitStack()
         self._closing = AsyncExitStack()
 
@@ -43,6 +45,9 @@ class EngineServices:
     def after_commit(self, hook: Callable[[], None]) -> None:
         self._after_commit.append(hook)
 
+    def on_end(self, end: Callable[[], Awaitable[None]]) -> None:
+        self._ending.append(end)
+
     def on_stop(self, stop: Callable[[], Awaitable[None]]) -> None:
         self._stopping.push_async_callback(stop)
 
@@ -58,6 +63,11 @@ class EngineServices:
         """Let the work begin that they have started: it is recorded."""
         for hook in self._after_commit:
             hook()
+
+    async def end(self) -> None:
+        """Have them do what they can do only while the pipeline is there."""
+        for end in self._ending:
+            await end()
 
     async def aclose(self) -> None:
         """End them, whatever they raise. Twice is fine."""

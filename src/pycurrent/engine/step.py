@@ -28,6 +28,10 @@ class JobHandle(Protocol):
     def paths(self) -> tuple[str, ...]:
         """The paths of the stages whose result it has made, or is making. Looks at all stages."""
 
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels of these stages; the first one's, where they differ."""
+
     def log_text(self) -> str:
         """All of its log so far, with secrets masked; also while it runs, and after the engine has
         ended.

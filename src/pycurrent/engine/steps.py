@@ -91,16 +91,20 @@ class Steps:
         self._pipeline = pipeline
         self._begin()
 
+    def stop(self) -> None:
+        """Take no more steps, and leave one that is unfinished. Twice is fine."""
+        if not self._is_closed:
+            self._give_up()
+            self._last_stats = self.stats
+            self._is_closed = True
+
     async def aclose(self) -> None:
         """Take no more steps, and need the pipeline no longer. Twice is fine."""
-        if self._is_closed:
+        self.stop()
+        observer, self._observer = self._observer, None
+        if observer is None:
             return
-        self._give_up()
-        self._last_stats = self.stats
-        self._is_closed = True
-        if self._observer is None:
-            return
-        dropping = self.live.drop_in_slices(self._observer, self.budget)
+        dropping = self.live.drop_in_slices(observer, self.budget)
         try:
             for _ in dropping:
                 await asyncio.sleep(0)

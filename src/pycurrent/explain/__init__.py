@@ -1,25 +1,5 @@
-"""Explaining failures: the lines of a log that tell why, the kind, and what fails alike.
+"""Explains jobs: which stages use them, and why they failed.
 
-The functions here take texts and logs. They know neither an engine nor a database.
+Import what you need from its modules. Each run records the uses of jobs; the patterns that find
+errors in logs are not needed for that.
 """
-
-from pycurrent.explain.error_lines import (
-    ErrorLines,
-    Excerpt,
-    FoundBy,
-    LogLine,
-    find_error_lines,
-)
-from pycurrent.explain.fingerprints import Fingerprint, fingerprint
-from pycurrent.explain.kinds import kind_of
-
-__all__ = [
-    "ErrorLines",
-    "Excerpt",
-    "Fingerprint",
-    "FoundBy",
-    "LogLine",
-    "find_error_lines",
-    "fingerprint",
-    "kind_of",
-]

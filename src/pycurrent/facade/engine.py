@@ -30,6 +30,7 @@ from pycurrent.engine.arguments import check_engine
 from pycurrent.engine.descriptors import Descriptors
 from pycurrent.engine.watchdog import Watchdog
 from pycurrent.errors import PycurrentError
+from pycurrent.explain.uses import UseRecorder
 from pycurrent.store import AuditFilters, AuditRecord, Database, Sharing, StateDir
 from pycurrent.term import Active, Activity, Current, Graph, Output, Stats
 
@@ -129,6 +130,7 @@ class Engine:
             unused=self.unused,
         )
         self.unused = opened.unused
+        opened.service(UseRecorder)
         return opened
 
     async def __aexit__(self, *exc_info: object) -> None:

@@ -29,6 +29,7 @@ from pycurrent.store.records import (
 )
 from pycurrent.store.sharing import Sharing
 from pycurrent.store.state_dir import StateDir
+from pycurrent.store.uses import UseRecord, labels_text
 
 __all__ = [
     "SHOWN",
@@ -61,6 +62,8 @@ __all__ = [
     "StoreGone",
     "StoreReadOnly",
     "TokenRecord",
+    "UseRecord",
     "back_up",
     "collect_garbage",
+    "labels_text",
 ]

@@ -23,6 +23,7 @@ from typing import Self
 
 from msgspec import Struct, field
 
+from pycurrent.store import uses
 from pycurrent.store.audit import AuditRecord, append
 from pycurrent.store.checkpoint import Checkpointer
 from pycurrent.store.errors import StoreDamaged, StoreError, from_sqlite
@@ -44,6 +45,7 @@ from pycurrent.store.records import (
 )
 from pycurrent.store.schema import CHECKED_UP_TO, look_through, open_for_writing
 from pycurrent.store.sharing import Sharing
+from pycurrent.store.uses import UseRecord
 
 # While it is opened, another program's transaction is waited for. Later it would stop the event
 # loop for as long: then a commit is `StoreBusy`, to be tried again.
@@ -58,18 +60,19 @@ class _Unsaved(Struct):
     # Jobs by their id: those that have no row yet, and those whose row is out of date.
     inserted: dict[str, JobRecord] = field(default_factory=dict)
     updated: dict[str, JobRecord] = field(default_factory=dict)
-    # Those that have ended without a result, while all else is in their rows.
+    # Jobs that have ended without a result, while all else is in their rows.
     ended: dict[str, JobRecord] = field(default_factory=dict)
     # Ids of results that are to be rebuilt.
     rebuilds: set[str] = field(default_factory=set)
     settings: dict[str, str] = field(default_factory=dict)
     audit: list[AuditRecord] = field(default_factory=list)
+    uses: list[UseRecord] = field(default_factory=list)
     # The last result of each (op, key digest) that differs from the one in the file.
     results: dict[tuple[str, str], JobRecord] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         jobs = self.inserted or self.updated or self.ended
-        return bool(jobs or self.rebuilds or self.settings or self.audit)
+        return bool(jobs or self.rebuilds or self.settings or self.audit or self.uses)
 
     def job(self, job_id: str) -> JobRecord | None:
         """The record of a job that is not written yet."""
@@ -297,6 +300,12 @@ class Database(DatabaseReader):
         """Adds an act to the audit. Written by the next commit."""
         self._unsaved.audit.append(record)
 
+    def add_use(self, record: UseRecord) -> None:
+        """Adds a use of a job by a stage, unless it is the stage's last one. Written by the next
+        commit.
+        """
+        self._unsaved.uses.append(record)
+
     @property
     def has_jobs(self) -> bool:
         """True if anything was ever run, as far as the records tell."""
@@ -382,6 +391,8 @@ class Database(DatabaseReader):
         run(queries["set_rebuild"], ((job_id,) for job_id in unsaved.rebuilds))
         run(queries["set_setting"], unsaved.settings.items())
         append(self._connection, queries, unsaved.audit)
+        if unsaved.uses:
+            uses.append(self._connection, queries, unsaved.uses)
 
     def _changing(self, job_id: str) -> JobRecord:
         """The job with this id, to be written by the next commit."""

@@ -223,3 +223,55 @@ SELECT id, at, who, role, via, what, subject, before, after, reason, refused, ha
 -- All rows of the audit in their order.
 SELECT id, at, who, role, via, what, subject, before, after, reason, refused, hash
   FROM audit ORDER BY id;
+
+-- name: add_stage
+-- Record a stage, unless it is known.
+INSERT INTO stage (path) VALUES (?) ON CONFLICT (path) DO NOTHING;
+
+-- name: label_set
+-- The number of a set of labels.
+SELECT id FROM label_set WHERE labels = ?;
+
+-- name: add_label_set
+-- Record a set of labels that is new.
+INSERT INTO label_set (labels) VALUES (?);
+
+-- name: add_label
+-- Find a set of labels by one of them.
+INSERT INTO label (name, value, "set") VALUES (?, ?, ?);
+
+-- name: add_use
+-- Record that a stage uses a job, unless that is its last one, with these labels.
+INSERT INTO job_use (job, stage, labels, since)
+SELECT job.seq, stage.id, ?, ?
+  FROM job, stage
+ WHERE job.job_id = ? AND stage.path = ?
+   AND NOT EXISTS (SELECT 1
+                     FROM (SELECT last.job, last.labels
+                             FROM job_use AS last
+                            WHERE last.stage = stage.id
+                            ORDER BY last.id DESC
+                            LIMIT 1) AS last
+                    WHERE last.job = job.seq AND last.labels IS ?);
+
+-- name: uses_of_job
+-- The stages that have used a job, the newest use first.
+SELECT job.job_id, stage.path, label_set.labels, job_use.since
+  FROM job
+  JOIN job_use ON job_use.job = job.seq
+  JOIN stage ON stage.id = job_use.stage
+  LEFT JOIN label_set ON label_set.id = job_use.labels
+ WHERE job.job_id = ?
+ ORDER BY job_use.id DESC
+ LIMIT ?;
+
+-- name: uses_by_stage
+-- The jobs that a stage has used, the newest use first.
+SELECT job.job_id, stage.path, label_set.labels, job_use.since
+  FROM stage
+  JOIN job_use ON job_use.stage = stage.id
+  JOIN job ON job.seq = job_use.job
+  LEFT JOIN label_set ON label_set.id = job_use.labels
+ WHERE stage.path = ?
+ ORDER BY job_use.id DESC
+ LIMIT ?;

@@ -21,6 +21,7 @@ from pycurrent.store.records import (
     time_text,
 )
 from pycurrent.store.schema import open_for_reading
+from pycurrent.store.uses import UseRecord
 
 SHOWN = frozenset(JobEnd) - {JobEnd.SUPERSEDED}
 """The jobs that a history shows unless asked for others."""
@@ -111,6 +112,22 @@ class DatabaseReader:
         query = self._queries["history"].replace("{conditions}", " AND ".join(conditions))
         rows = self._run(query, {**given, "limit": limit})
         return [self._record(row, JobRecord) for row in rows]
+
+    def uses_of_job(self, job_id: str, *, limit: int = 100) -> list[UseRecord]:
+        """The uses of a job by stages, the newest first; at most `limit`."""
+        self._catch_up()
+        return self._uses("uses_of_job", job_id, limit)
+
+    def uses_by_stage(self, path: str, *, limit: int = 100) -> list[UseRecord]:
+        """The jobs that the stage with a path has used, the newest use first; at most `limit`."""
+        self._catch_up()
+        return self._uses("uses_by_stage", storable(path), limit)
+
+    def _uses(self, query: str, subject: str, limit: int) -> list[UseRecord]:
+        try:
+            return [UseRecord.of_row(row) for row in self._read(query, (subject, limit))]
+        except (ValueError, TypeError) as error:
+            raise self._damage_or(error) from error
 
     def ops(self) -> list[str]:
         """The ids of the operations that have results, sorted."""

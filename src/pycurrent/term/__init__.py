@@ -49,6 +49,7 @@ from pycurrent.term.output import (
 )
 from pycurrent.term.picture import BoxChange, Picture
 from pycurrent.term.primitive import (
+    NO_LABELS,
     Fixed,
     Metadata,
     NoEngine,
@@ -73,6 +74,7 @@ from pycurrent.term.var import Var
 
 __all__ = [
     "BY_CONCERN",
+    "NO_LABELS",
     "Active",
     "Activity",
     "BoxChange",

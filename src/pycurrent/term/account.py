@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from pycurrent.incr import Node
@@ -144,9 +143,7 @@ class Account:
 
     def ref(self, term: Term) -> StageRef:
         """The reference of a living stage, with the labels of the code that it is built in."""
-        ref = self.paths.of(term)
-        labels = self._labels_around(term)
-        return replace(ref, labels=labels) if labels else ref
+        return self.paths.of(term).with_labels(self._labels_around(term))
 
     def _labels_around(self, term: Term) -> Mapping[str, str]:
         block = label_block(term.context)

@@ -129,6 +129,13 @@ class Paths:
             if not number % _AT_ONCE:
                 yield
 
+    def forget(self) -> None:
+        """Keep nothing until somebody asks again."""
+        self._is_asked = False
+        self._rest = iter(())
+        self._groups.clear()
+        self._split.clear()
+
     def of(self, term: Term) -> StageRef:
         """Return the reference of a living stage."""
         for _ in self.take_in():

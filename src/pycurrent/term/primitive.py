@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -40,6 +40,10 @@ class StageRef:
     labels: Mapping[str, str] = field(default_factory=lambda: NO_LABELS, compare=False)
     is_stable: bool = field(default=True, compare=False)
     """False if only the order of building tells it from another one."""
+
+    def with_labels(self, more: Mapping[str, str]) -> StageRef:
+        """The same stage with more labels; those that it has win."""
+        return replace(self, labels={**more, **self.labels}) if more else self
 
     def __str__(self) -> str:
         return "/".join(name.replace("%", "%25").replace("/", "%2F") for name in self.path)

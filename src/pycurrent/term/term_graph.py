@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import repeat
 from typing import Any, assert_never
@@ -120,11 +119,16 @@ class TermGraph(NodeGraph):
 
     def ref(self, stage: Stage) -> StageRef:
         """The reference of a living stage, with its path and all its labels."""
-        ref = self.account.ref(stage.term)
-        followed = stage.subscription
-        if followed is None or not followed.labels:
-            return ref
-        return replace(ref, labels={**followed.labels, **ref.labels})
+        followed, ref = stage.subscription, self.account.ref(stage.term)
+        return ref if followed is None else ref.with_labels(followed.labels)
+
+    def take_in_paths(self) -> Iterator[None]:
+        """Prepare for `ref` to be asked, which the first call would do in one go."""
+        return self.account.paths.take_in()
+
+    def forget_paths(self) -> None:
+        """Free what `ref` needs, as the pipeline is about to be dropped. It may still be asked."""
+        self.account.paths.forget()
 
     def stages_of(self, job_id: str) -> Iterator[StageRef]:
         """The stages whose result a job has made, or is making. Looks at all nodes: 10,000 take a

@@ -1,0 +1,90 @@
+"""Records which stages use which jobs, with their labels.
+
+The use of a job that is about to run is recorded with the job. That of a known result can wait:
+after a start there may be 100,000 of them, nearly all recorded before. They are looked at in slices
+in later turns of the loop, and at the latest when the engine ends. If the process is killed before
+that, the next engine finds them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from pycurrent.cache import Cache, Use
+from pycurrent.engine.open_engine import OpenEngine
+from pycurrent.store import UseRecord, labels_text
+
+_AT_ONCE = 100
+"""How many uses are recorded in one turn of the loop: some 2 ms."""
+
+
+class UseRecorder:
+    """A service of the engine. Make it before the first step."""
+
+    def __init__(self, engine: OpenEngine) -> None:
+        self._engine = engine
+        self._new: list[Use] = []
+        # Uses that can wait.
+        self._later: deque[Use] = deque()
+        self._is_due = False
+        self._paths = engine.live.take_in_paths()
+        self._has_paths = False
+        engine.service(Cache).on_use(self._note)
+        engine.after_step(self._record_new)
+        engine.on_end(self._record_rest)
+
+    def _note(self, use: Use) -> None:
+        if use.instance.run is None or not self._has_paths:
+            self._put_off(use)
+        else:
+            self._new.append(use)
+
+    def _record_new(self) -> None:
+        uses, self._new = self._new, []
+        self._record(uses)
+
+    def _put_off(self, use: Use) -> None:
+        self._later.append(use)
+        if not self._is_due:
+            self._is_due = True
+            self._engine.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Do a part of what was put off, and the rest in the next turns of the loop."""
+        self._is_due = bool(self._later)
+        if self._is_due:
+            self._engine.when_step_is_done(self._do_some)
+
+    def _do_some(self) -> None:
+        if self._engine.is_closed:
+            return
+        if not self._has_paths:
+            self._has_paths = next(self._paths, _DONE) is _DONE
+        else:
+            self._record_some()
+            self._engine.commits.commit()
+        self._engine.loop.call_soon(self._go_on)
+
+    async def _record_rest(self) -> None:
+        for _ in self._paths if self._later else ():
+            await asyncio.sleep(0)
+        while self._later:
+            self._record_some()
+            await asyncio.sleep(0)
+        self._engine.live.forget_paths()
+
+    def _record_some(self) -> None:
+        later = self._later
+        self._record([later.popleft() for _ in range(min(_AT_ONCE, len(later)))])
+
+    def _record(self, uses: list[Use]) -> None:
+        now, store = self._engine.clock.now(), self._engine.store
+        for use in uses:
+            job_id = use.job_id
+            if job_id is not None and use.is_open:
+                stage = use.stage
+                store.add_use(UseRecord(job_id, str(stage), labels_text(stage.labels), now))
+
+
+_DONE = object()
