@@ -203,10 +203,10 @@ class Pool:
         try:
             await turn.came
         except asyncio.CancelledError:
-            if turn.came.done() and not turn.came.cancelled():
-                self.give_back()
-            else:
+            if turn.came.cancelled():
                 self.leave(turn)
+            else:  # It had just come.
+                self.give_back()
             raise
 
     # Without a task that waits
