@@ -44,6 +44,11 @@ async def test_as_many_jobs_run_as_the_pool_has_resources(tmp_path: Path) -> Non
             await h.settle()
         assert gate.begun == [f"do {k}" for k in keys]
         assert (h.stats, pool.used) == (Stats(ok=5), 0)
+        stamp = "2026-01-01 00:00.00: "
+        assert h.log("do c") == (
+            f"{stamp}New job: do c\n{stamp}Waiting for a resource of pool builders\n"
+            f"{stamp}Job succeeded\n"
+        )
 
 
 def refreshed_and_new(gate: Gate, more: Var[bool]) -> Current[Any]:

@@ -312,9 +312,8 @@ class Resources:
         self._pool = pool
 
     async def take(self, pool: CustomPool[Any], job: Waiter) -> Any:
-        """Wait for a resource of the pool, and return it."""
-        if self._held is None:
-            self._held = AsyncExitStack()
+        """Wait for a resource of the pool, and return it. Called once."""
+        self._held = AsyncExitStack()
         return await self._held.enter_async_context(pool.acquire(job))
 
     def drop(self) -> None:
