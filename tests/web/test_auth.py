@@ -51,6 +51,7 @@ async def test_once_there_is_a_user_everybody_has_to_log_in(site: Site) -> None:
     answer = await client.get("/api/v1/overview")
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.json()["detail"] == "this takes the role viewer: log in"
 
 
 # Beyond this machine
