@@ -14,6 +14,7 @@ from pycurrent.service import (
     PipelineFeed,
     Reset,
     StatesChanged,
+    Window,
 )
 from pycurrent.service.jobs_feed import KEPT
 from pycurrent.service.naming import Names
@@ -151,7 +152,7 @@ async def test_folds_are_opened_by_who_looks(tmp_path: Path) -> None:
     async with seen(pipeline, tmp_path) as s:
         page = await Browser.open(s.service)
         assert "door a" not in page.shown
-        opened = (await s.service.pipeline.snapshot({"part": ["one"]})).graph
+        opened = (await s.service.pipeline.snapshot(Window.of({"part": ["one"]}))).graph
         (inside,) = [node for node in opened.nodes if node.label == "door a"]
         doors.open("a")
         async with asyncio.timeout(10):
@@ -161,7 +162,7 @@ async def test_folds_are_opened_by_who_looks(tmp_path: Path) -> None:
                 if any(inside.id in event.nodes for event in told):
                     break
         await page.follow_until(lambda page: page.shown.get("+") == "OK")
-        opened = (await s.service.pipeline.snapshot({"part": ["one"]})).graph
+        opened = (await s.service.pipeline.snapshot(Window.of({"part": ["one"]}))).graph
         assert {node.state for node in opened.nodes if node.id == inside.id} == {State.OK}
 
 

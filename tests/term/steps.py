@@ -12,6 +12,7 @@ from pycurrent.term import (
     Output,
     Primitive,
     Runtime,
+    Stage,
     Stats,
     Subscription,
     TermGraph,
@@ -29,6 +30,7 @@ class Steps(Generic[T]):
 
     def __init__(self, current: Current[T], *, check: bool = True) -> None:
         self._due: list[Node] = []
+        self._released: list[Stage] = []
         self._check = check
         self.live = TermGraph(OfflineRuntime(), self._due.append)
         self._observer = self.live.observe(self.live.expand(current))
@@ -41,10 +43,15 @@ class Steps(Generic[T]):
         for node in due:
             self.live.push(node)
         self.live.stabilise()
-        self.live.take_released()
+        self._released += self.live.take_released()
         if self._check:
             self.live.check([self._observer])
         return self.output
+
+    def take_changed(self) -> list[Stage]:
+        """The stages that have changed, or were released, since the last call."""
+        released, self._released = self._released, []
+        return [*self.live.take_changed(), *released]
 
     @property
     def output(self) -> Output[T]:

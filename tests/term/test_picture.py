@@ -1,5 +1,6 @@
 """A diagram that is kept, and brought up to date by differences."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,12 +9,16 @@ from hypothesis import strategies as st
 
 from pycurrent.term import (
     BoxChange,
+    Closing,
     Current,
     Failure,
     Fixed,
     Graph,
+    GraphNode,
+    NodeKind,
     Picture,
     Primitive,
+    State,
     Unfold,
     Var,
     all,
@@ -30,15 +35,23 @@ from .steps import Steps
 class Kept:
     """A pipeline, and a diagram of it that is kept."""
 
-    def __init__(self, root: Current[Any], unfold: Unfold) -> None:
+    def __init__(self, root: Current[Any], unfold: Unfold, *, depth: int | None = None) -> None:
         self.root = root
         self.unfold = unfold
+        self.opened: set[str] = set()
+        self.closing = Closing(depth, lambda term: f"{self._name(term)}c" in self.opened, size=2)
         self.steps = Steps(root)
         self.names: dict[object, str] = {}
         self.draw()
 
     def draw(self) -> None:
-        drawing = picture_of(self.root, self.steps.live, unfold=self.unfold, name=self._name)
+        drawing = picture_of(
+            self.root,
+            self.steps.live,
+            unfold=self.unfold,
+            name=self._name,
+            closing=self.closing,
+        )
         self.picture = finished(drawing)
         self.picture.wire()
 
@@ -46,11 +59,20 @@ class Kept:
         return self.names.setdefault(term, f"b{len(self.names)}")
 
     def refresh(self) -> list[BoxChange]:
-        return self.picture.refresh(self.steps.live.take_changed())
+        return self.picture.refresh(self.steps.take_changed())
+
+    def closed(self) -> list[GraphNode]:
+        return [node for node in self.picture.graph().nodes if node.kind is NodeKind.LIST]
 
     def anew(self) -> Graph:
         """What a new drawing shows."""
-        return graph_of(self.root, self.steps.live, unfold=self.unfold, name=self._name)
+        return graph_of(
+            self.root,
+            self.steps.live,
+            unfold=self.unfold,
+            name=self._name,
+            closing=self.closing,
+        )
 
 
 def finished(drawing: Iterator[None]) -> Picture:
@@ -72,7 +94,8 @@ def test_differences_make_the_diagram_that_a_new_drawing_shows(data: st.DataObje
     """
     program = Program(data.draw)  # type: ignore[arg-type]
     unfolds: list[Unfold] = [{}, {"k": "v"}, "all"]
-    kept = Kept(program.root, data.draw(st.sampled_from(unfolds)))
+    depths = st.sampled_from([None, 0, 1])
+    kept = Kept(program.root, data.draw(st.sampled_from(unfolds)), depth=data.draw(depths))
     for _ in range(data.draw(st.integers(0, 6))):
         before = kept.picture.graph()
         assert before == kept.anew()
@@ -85,7 +108,41 @@ def test_differences_make_the_diagram_that_a_new_drawing_shows(data: st.DataObje
         else:
             told = {change.now.id: change.now for change in changes}
             assert [told.get(node.id, node) for node in before.nodes] == [*kept.anew().nodes]
+        closed = kept.closed()
+        is_opening = data.draw(st.booleans())
+        if closed and is_opening:
+            kept.opened.add(data.draw(st.sampled_from(closed)).id)
+            kept.draw()
     assert kept.picture.graph() == kept.anew()
+
+
+@settings(deadline=None, max_examples=200, phases=set(Phase) - {Phase.explain})
+@given(st.data())
+def test_windows_are_parts_of_the_whole(data: st.DataObject) -> None:
+    """Each living stage is shown, or counted in one closed list, by its state; and with all lists
+    open, one after the other, the diagram has the boxes of the whole.
+    """
+    program = Program(data.draw)  # type: ignore[arg-type]
+    kept = Kept(program.root, "all", depth=data.draw(st.integers(0, 1)))
+    for _ in range(data.draw(st.integers(0, 2))):
+        program.change()
+        kept.steps.step()
+    kept.draw()
+    whole = graph_of(program.root, kept.steps.live, unfold="all", name=kept._name)
+    living = Counter(node.state for node in whole.nodes if node.path is not None)
+    while True:
+        shown = Counter(n.state for n in kept.picture.graph().nodes if n.path is not None)
+        for node in kept.closed():
+            assert node.inside is not None
+            for state in State:
+                shown[state] += node.inside.stages.of(state)
+        assert +shown == living
+        if not kept.closed():
+            break
+        kept.opened.add(data.draw(st.sampled_from(kept.closed())).id)
+        kept.draw()
+    boxes = {(n.id, n.kind, n.label, n.state) for n in kept.picture.graph().nodes if n.state}
+    assert boxes == {(n.id, n.kind, n.label, n.state) for n in whole.nodes if n.state}
 
 
 def same(value: object) -> Primitive[object]:

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import pycurrent as current
 from pycurrent import Config, Level, Pool
+from pycurrent.service import WHOLE, Window
 from pycurrent.term import State
 from pycurrent.web.api.models import SnapshotModel
 from pycurrent.web.api.snapshots import Snapshots
@@ -122,10 +123,34 @@ async def test_the_fast_way_to_write_a_diagram_is_the_true_one(tmp_path: Path) -
         )
 
     async with api_of(pipeline, tmp_path) as api:
-        snapshot = await api.service.pipeline.snapshot()
-        slow = SnapshotModel.of(snapshot).model_dump(mode="json", exclude_none=True)
-        assert json.loads(await Snapshots().plain(snapshot)) == slow
-        assert {node["kind"] for node in slow["nodes"]} >= {"item", "fold", "gate", "state"}
+        kinds = set[str]()
+        for window in (WHOLE, Window.of({}, depth=0)):
+            snapshot = await api.service.pipeline.snapshot(window)
+            slow = SnapshotModel.of(snapshot).model_dump(mode="json", exclude_none=True)
+            assert json.loads(await Snapshots().plain(snapshot)) == slow
+            kinds.update(node["kind"] for node in slow["nodes"])
+        assert kinds >= {"item", "fold", "gate", "state", "list"}
+
+
+async def test_a_window_closes_lists(tmp_path: Path) -> None:
+    """The box of a closed list says what it hides, its id opens it, and other ids open nothing."""
+    tasks = Tasks()
+    names = current.Var("names", ["quick", "bad"])
+    async with api_of(lambda: names.get().list_map(tasks.each, label="tasks"), tmp_path) as api:
+        whole = await api.get("/pipeline")
+        assert await api.get("/pipeline", fold=True) | {"last_event": ""} == whole | {
+            "last_event": ""
+        }
+        window = await api.get("/pipeline", depth=0, open="b999c")
+        (box,) = [node for node in window["nodes"] if node["kind"] == "list"]
+        assert (box["label"], box["inside"]["items"]) == ("tasks", 2)
+        assert sum(box["inside"]["stages"].values()) == 2
+        opened = await api.get("/pipeline", depth=0, open=box["id"])
+        assert {node["id"] for node in opened["nodes"]} == {node["id"] for node in whole["nodes"]}
+        for wrong in ({"depth": -1}, {"depth": "x"}, {"fold": "maybe"}, {"open": "no id!"}):
+            answer = await api.client.get("/api/v1/pipeline", params=wrong)
+            assert answer.status_code == 422
+            assert f"query.{next(iter(wrong))}" in answer.json()["detail"]
 
 
 async def test_a_diagram_is_encoded_once_but_for_what_changes(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Response, expect
 
 import pycurrent as current
 from pycurrent import Current, Failed, Primitive, Var
@@ -540,6 +540,49 @@ async def test_a_large_table_has_only_what_is_seen(page: Page, large: RunningSit
     await page.locator(".matrix").evaluate("place => place.scrollTop = 300 * 34")
     await expect(row(page, "branch-0303")).to_be_visible()
     await expect(row(page, "branch-0000")).to_have_count(0)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def huge(tmp_path: Path) -> AsyncIterator[RunningSite]:
+    """4,401 stages: more boxes than are sent at once."""
+    async with running_site(stages(1100), tmp_path / "state") as site:
+        yield site
+
+
+async def test_what_a_huge_list_hides_is_sent_when_it_is_opened(
+    page: Page, huge: RunningSite
+) -> None:
+    """By the mouse or the keyboard, range by range; the address opens it again."""
+    sent: list[int] = []
+    page.on("response", lambda answer: sent.append(answer.status) if is_diagram(answer) else None)
+    await show(page, huge)
+    assert await page.locator(".closed").count() == 3
+    part = closed(page, "501–1000")  # noqa: RUF001
+    await expect(part).to_have_attribute("aria-label", re.compile("5 failed, 15 blocked, 1,980 ok"))
+    assert len(sent) == 1
+    await part.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".closed")).to_have_count(502)
+    assert len(sent) == 2
+    await closed(page, "branch-0507").click()
+    await expect(box(page, "build")).to_have_class(has("s-failed"))
+    await page.reload()
+    await expect(box(page, "build")).to_have_class(has("s-failed"))
+    await page.get_by_role("button", name="Reset").click()
+    await expect(page.locator(".closed")).to_have_count(3)
+
+
+async def test_tables_and_failures_lead_into_closed_lists(page: Page, huge: RunningSite) -> None:
+    """A row for each, which opens it; and the failures that it hides."""
+    await show(page, huge, "?view=failures")
+    await page.get_by_role("button", name=re.compile("^Open 1–500")).click()  # noqa: RUF001
+    await expect(page.locator(".failed-stages").get_by_text("build", exact=True)).to_have_count(5)
+    await view(page, "table").click()
+    await expect(row(page, "501–1000")).to_be_visible()  # noqa: RUF001
+
+
+def is_diagram(answer: Response) -> bool:
+    return "/api/v1/pipeline" in answer.url
 
 
 async def test_columns_are_what_is_done_for_each_item(page: Page, large: RunningSite) -> None:

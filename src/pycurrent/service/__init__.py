@@ -38,11 +38,13 @@ from pycurrent.service.log_index import LogLine, LogWindow
 from pycurrent.service.log_search import LogMatch, LogMatches, LogQuery, Syntax
 from pycurrent.service.logs import LogPart, Logs
 from pycurrent.service.metrics import Metrics, MetricsReading, PoolMetrics
-from pycurrent.service.pipeline import PipelineFeed, Snapshot, Unfold
+from pycurrent.service.pipeline import PipelineFeed, Snapshot
 from pycurrent.service.rules import Rules, Trial, TriedOn, rules_from_csv, rules_to_csv
 from pycurrent.service.service import Health, Service
+from pycurrent.service.window import WHOLE, Window
 
 __all__ = [
+    "WHOLE",
     "Action",
     "ActivePage",
     "Archive",
@@ -92,7 +94,7 @@ __all__ = [
     "Syntax",
     "Trial",
     "TriedOn",
-    "Unfold",
+    "Window",
     "rules_from_csv",
     "rules_to_csv",
 ]

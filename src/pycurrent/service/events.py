@@ -9,13 +9,14 @@ for so long) that its next batch has left the ring, it has to read everything ag
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Container, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Self, TypeAlias
 
 from pycurrent.engine import Level, Problem
-from pycurrent.term import Activity, FailedInside, State, Stats
+from pycurrent.service.window import Window
+from pycurrent.term import Activity, FailedInside, Inside, State, Stats
 from pycurrent.view import JobView
 
 KEPT_BATCHES = 10_000
@@ -32,6 +33,7 @@ class NodeState:
     job_id: str | None
     failure: str | None
     failed_inside: FailedInside | None = None
+    inside: Inside | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class StructureChanged:
     """The diagram has other boxes, labels or edges than before: read it again."""
 
     version: int
+    same: frozenset[Window] = frozenset()
+    """The windows through which it looks as before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,13 @@ class Batch:
     def weight(self) -> int:
         """How many states and jobs it holds."""
         return sum(_weight(event) for event in self.events)
+
+    def seen_through(self, window: Window, shown: Container[str] | None) -> Batch:
+        """The part of it that concerns a window, which may be empty, with the same number.
+
+        `shown` has the ids of the boxes that are seen; None stands for all.
+        """
+        return Batch(self.number, tuple(_seen(self.events, window, shown)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +230,21 @@ class EventHub:
         news, self._news = self._news, None
         if news is not None:
             news.set()
+
+
+def _seen(
+    events: tuple[Event, ...], window: Window, shown: Container[str] | None
+) -> Iterator[Event]:
+    for event in events:
+        match event:
+            case StatesChanged(nodes) if shown is not None:
+                seen = {id: state for id, state in nodes.items() if id in shown}
+                if seen:
+                    yield StatesChanged(seen)
+            case StructureChanged(same=same) if window in same:
+                pass
+            case _:
+                yield event
 
 
 def _weight(event: Event) -> int:

@@ -1,8 +1,10 @@
 """The diagram of a running pipeline, and what changes in it.
 
-Diagrams are drawn for those who ask, kept, and shared: one for each set of folds that somebody has
-open. The changes of steps are put into them, and told, at the pace of `TOLD_EVERY`, by differences
-(see `Picture`): the cost is that of the changes, however large the pipeline is.
+Diagrams are drawn for those who ask, kept, and shared: one for each window (see `Window`) that
+somebody looks through. The changes of steps are put into them, and told, at the pace of
+`TOLD_EVERY`, by differences (see `Picture`): the cost is that of the changes, however large the
+pipeline is. Windows onto large pipelines close lists, so that drawing costs as much as is seen; the
+stages that closed lists hide are counted once.
 
 If the pipeline has another shape than a diagram shows, followers are told, and the diagram is
 forgotten: who still looks at it asks again, and then it is drawn again. Large ones are drawn in
@@ -17,11 +19,9 @@ asked for a while, nothing is kept.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Iterator
+from dataclasses import dataclass, replace
 from time import perf_counter
-from types import MappingProxyType
-from typing import Literal, TypeAlias
 
 from pycurrent.cache import Cache
 from pycurrent.engine import OpenEngine, Step
@@ -36,6 +36,7 @@ from pycurrent.service.events import (
 from pycurrent.service.naming import Names
 from pycurrent.service.slices import SLICE, in_slices
 from pycurrent.service.throttled import Throttled
+from pycurrent.service.window import WHOLE, Window
 from pycurrent.term import (
     Graph,
     GraphNode,
@@ -61,12 +62,9 @@ LARGE = 1000
 _TOLD_TWICE = 100
 """How many batches who has read a snapshot may be told of that came before that."""
 _DRAWINGS = 8
-"""How many drawings are kept: one for each set of folds that somebody has open."""
-
-Unfold: TypeAlias = Mapping[str, Collection[str]] | Literal["all"]
-_Folds: TypeAlias = frozenset[tuple[str, str]] | Literal["all"]
-
-NOTHING_UNFOLDED: Unfold = MappingProxyType({})
+"""How many drawings are kept: one for each window that somebody looks through."""
+FEW = 4000
+"""How many boxes are not too many: see `Window.fits`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +85,8 @@ class _Drawing:
     def __init__(self, picture: Picture) -> None:
         self.picture = picture
         self._snapshot: Snapshot | None = None
+        self.ids = frozenset(node.id for node in picture.boxes)
+        """Of all its boxes."""
 
     def snapshot(self, version: int, stats: Stats, last_event: EventId) -> Snapshot:
         """The last one, if that is how things still are, and what was told since is not much."""
@@ -119,14 +119,23 @@ class PipelineFeed:
     Made at any time while it is open. Belongs to the event loop's thread.
     """
 
-    def __init__(self, engine: OpenEngine, hub: EventHub, *, seconds: float = SLICE) -> None:
-        """`seconds` is how long it draws without letting other things happen."""
+    def __init__(
+        self, engine: OpenEngine, hub: EventHub, *, seconds: float = SLICE, few: int = FEW
+    ) -> None:
+        """`seconds` is how long it draws without letting other things happen, and `few` how many
+        boxes fit: see `Window.fits`.
+        """
+        self._few = few
         self._engine = engine
         self._hub = hub
         self._slice = seconds
         self._names = Names()
-        self._drawings: dict[_Folds, _Drawing] = {}
-        self._drawn: dict[_Folds, asyncio.Task[_Drawing]] = {}
+        self._drawings: dict[Window, _Drawing] = {}
+        self._drawn: dict[Window, asyncio.Task[_Drawing]] = {}
+        # The windows that have another structure than was told, and the depths that fit: for
+        # which window, chosen when there were so many stages.
+        self._restructured: set[Window] = set()
+        self._depths: dict[Window, tuple[int | None, int]] = {}
         self._asked = 0.0
         self._changed: dict[Stage, None] = {}
         self._version = 0
@@ -140,28 +149,32 @@ class PipelineFeed:
         self._forget_problems = engine.problems.listen(self._telling.request)
         hub.on_follow(self._followed)
 
-    async def snapshot(self, unfold: Unfold = NOTHING_UNFOLDED) -> Snapshot:
-        """The diagram, with these folds open."""
+    async def snapshot(self, window: Window = WHOLE) -> Snapshot:
+        """The diagram, as far as it is seen through this window."""
         self._asked = asyncio.get_running_loop().time()
-        folds = _folds(unfold)
         await self._engine.between_steps()
         self._look()
-        drawing = self._drawings.get(folds)
+        drawing = self._drawings.get(window)
         if drawing is None or drawing.picture.is_outdated or not drawing.picture.is_wired:
-            drawing = await self._draw(folds)
+            drawing = await self._draw(window)
             await self._engine.between_steps()
             self._look()
         if drawing.picture.is_outdated:
             # It may have been begun by somebody else, before there was something new to see.
-            drawing = await self._draw(folds)
+            drawing = await self._draw(window)
             await self._engine.between_steps()
             self._look()
         return drawing.snapshot(self._version, self._engine.stats, self._hub.last)
 
-    async def dot(self, unfold: Unfold = NOTHING_UNFOLDED) -> str:
-        """The diagram as Graphviz text."""
-        snapshot = await self.snapshot(unfold)
+    async def dot(self, window: Window = WHOLE) -> str:
+        """The same as Graphviz text."""
+        snapshot = await self.snapshot(window)
         return await asyncio.to_thread(dot_of, snapshot.graph)
+
+    def shown(self, window: Window) -> Collection[str] | None:
+        """The ids of the boxes that are seen through it; None if nobody has asked for long."""
+        drawing = self._drawings.get(window)
+        return None if drawing is None else drawing.ids
 
     def close(self) -> None:
         """Nothing is told or drawn any more. Twice is fine."""
@@ -180,7 +193,7 @@ class PipelineFeed:
 
     def _stepped(self, step: Step) -> None:
         if self._drawings or self._drawn:
-            self._changed.update(dict.fromkeys(step.changed))
+            self._changed.update(dict.fromkeys((*step.changed, *step.released)))
         if self._hub.followers or len(self._changed) > GATHERED:
             self._telling.request()
 
@@ -204,10 +217,9 @@ class PipelineFeed:
             for stage in changed
             if stage.is_alive and stage.term in self._names
         }
-        restructured = False
-        for drawing in self._drawings.values():
-            restructured |= drawing.refresh(changed, states)
+        restructured = [w for w, d in self._drawings.items() if d.refresh(changed, states)]
         if restructured:
+            self._restructured.update(restructured)
             self._version += 1
             self._restructuring.request()
         if states:
@@ -216,11 +228,13 @@ class PipelineFeed:
     def _tell_structure(self) -> float:
         if self._told_version != self._version:
             self._told_version = self._version
-            for folds in [f for f, kept in self._drawings.items() if kept.picture.is_outdated]:
-                del self._drawings[folds]
+            told, self._restructured = self._restructured, set()
+            same = frozenset(self._drawings.keys() - told)
+            for window in [w for w, kept in self._drawings.items() if kept.picture.is_outdated]:
+                del self._drawings[window]
             if not self._drawn:
                 self._names.tidy(self._in_use)
-            self._hub.publish(StructureChanged(self._version))
+            self._hub.publish(StructureChanged(self._version, same))
         took, self._took = self._took, 0.0
         return max(TOLD_EVERY, took / PART_OF_TIME)
 
@@ -237,51 +251,74 @@ class PipelineFeed:
 
     # Drawing
 
-    async def _draw(self, folds: _Folds) -> _Drawing:
+    async def _draw(self, window: Window) -> _Drawing:
         """Draw the pipeline, once for all who ask meanwhile."""
-        drawn = self._drawn.get(folds)
+        drawn = self._drawn.get(window)
         if drawn is None:
-            drawn = self._drawn[folds] = asyncio.create_task(self._make(folds))
-            drawn.add_done_callback(lambda _: self._drawn.pop(folds))
+            drawn = self._drawn[window] = asyncio.create_task(self._make(window))
+            drawn.add_done_callback(lambda _: self._drawn.pop(window))
         # A viewer that goes away must not take it from the others.
         return await asyncio.shield(drawn)
 
-    async def _make(self, folds: _Folds) -> _Drawing:
+    async def _make(self, window: Window) -> _Drawing:
         began = perf_counter()
-        engine, names = self._engine, self._names
-        work = picture_of(engine.pipeline, engine.live, unfold=_unfold(folds), name=names.of)
-        async with engine.steps_held():
-            drawing = _Drawing(await in_slices(work, seconds=self._slice))
+        async with self._engine.steps_held():
+            drawing = _Drawing(await self._fitting(window))
         # From now on it is kept up to date: its edges do not change.
-        self._drawings.pop(folds, None)
-        self._drawings[folds] = drawing
+        self._drawings.pop(window, None)
+        self._drawings[window] = drawing
         if len(self._drawings) > _DRAWINGS:
             del self._drawings[next(iter(self._drawings))]
-        if len(drawing.picture.terms) > LARGE:
+        if len(drawing.ids) > LARGE:
             await asyncio.to_thread(drawing.picture.wire)
         else:
             drawing.picture.wire()
         self._took += perf_counter() - began
         return drawing
 
+    async def _fitting(self, window: Window) -> Picture:
+        """The picture for a window, with the depth that fits, if one is to be found."""
+        if not window.fits:
+            return await self._picture(window, window.depth)
+        # Opening a list must not close others.
+        of = replace(window, opened=frozenset())
+        depth, stages = self._depths.get(of, (None, -1))
+        total = self._engine.stats.total
+        if abs(total - stages) <= stages // 4:
+            return await self._picture(window, depth)
+        picture = await self._tried(of, None)
+        depth = None
+        if picture is None:
+            depth = 0
+            picture = await self._picture(of, depth)
+            while picture.closes_lists and (deeper := await self._tried(of, depth + 1)) is not None:
+                picture, depth = deeper, depth + 1
+        self._depths[of] = depth, total
+        return picture if of == window else await self._picture(window, depth)
+
+    async def _picture(self, window: Window, depth: int | None) -> Picture:
+        picture = await self._tried(window, depth, limited=False)
+        assert picture is not None
+        return picture
+
+    async def _tried(
+        self, window: Window, depth: int | None, *, limited: bool = True
+    ) -> Picture | None:
+        """The picture; `limited`: unless there would be too many boxes."""
+        engine, names = self._engine, self._names
+        work = picture_of(
+            engine.pipeline,
+            engine.live,
+            unfold=window.unfold,
+            name=names.of,
+            closing=window.closing(depth, names),
+            most=self._few if limited else None,
+        )
+        return await in_slices(work, seconds=self._slice)
+
     def _in_use(self) -> Iterator[Hashable]:
         for drawing in self._drawings.values():
             yield from drawing.picture.terms
-
-
-def _folds(unfold: Unfold) -> _Folds:
-    if isinstance(unfold, str):
-        return unfold
-    return frozenset((key, value) for key, values in unfold.items() for value in values)
-
-
-def _unfold(folds: _Folds) -> Unfold:
-    if isinstance(folds, str):
-        return folds
-    unfold: dict[str, list[str]] = {}
-    for key, value in folds:
-        unfold.setdefault(key, []).append(value)
-    return unfold
 
 
 def _state(status: Status) -> NodeState:
@@ -291,4 +328,6 @@ def _state(status: Status) -> NodeState:
 def _state_of(node: GraphNode) -> NodeState | None:
     if node.state is None:
         return None
-    return NodeState(node.state, node.update, node.job_id, node.failure, node.failed_inside)
+    return NodeState(
+        node.state, node.update, node.job_id, node.failure, node.failed_inside, node.inside
+    )

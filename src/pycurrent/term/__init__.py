@@ -1,6 +1,7 @@
 """Terms: outputs, currents and what can be made of them, and the diagram."""
 
 from pycurrent.term.account import Stage
+from pycurrent.term.closed import Closing
 from pycurrent.term.component import component, primitive_of
 from pycurrent.term.context import context
 from pycurrent.term.current import (
@@ -20,6 +21,7 @@ from pycurrent.term.current import (
 )
 from pycurrent.term.dot import dot_of
 from pycurrent.term.draw import Unfold, graph_of, job_page, picture_of
+from pycurrent.term.drawing import CLOSED
 from pycurrent.term.evaluate import OfflineRuntime, build_pipeline, evaluate
 from pycurrent.term.given import Stand, called, shown, unfit
 from pycurrent.term.graph_data import (
@@ -31,6 +33,7 @@ from pycurrent.term.graph_data import (
     GraphNode,
     Group,
     GroupKind,
+    Inside,
     NodeKind,
 )
 from pycurrent.term.labels import labels
@@ -74,10 +77,12 @@ from pycurrent.term.var import Var
 
 __all__ = [
     "BY_CONCERN",
+    "CLOSED",
     "NO_LABELS",
     "Active",
     "Activity",
     "BoxChange",
+    "Closing",
     "Current",
     "Edge",
     "EdgeKind",
@@ -91,6 +96,7 @@ __all__ = [
     "GraphNode",
     "Group",
     "GroupKind",
+    "Inside",
     "Metadata",
     "NoEngine",
     "NodeKind",

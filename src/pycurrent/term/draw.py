@@ -8,10 +8,11 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
+from pycurrent.term.closed import Closing
 from pycurrent.term.current import Current
 from pycurrent.term.drawing import Drawing
 from pycurrent.term.graph_data import Graph
-from pycurrent.term.hidden import Hidden
+from pycurrent.term.hiding import Hiding
 from pycurrent.term.picture import Picture
 from pycurrent.term.status import Statuses
 from pycurrent.term.term_graph import TermGraph
@@ -33,6 +34,7 @@ def graph_of(
     job_link: Callable[[str], str | None] = job_page,
     fold_link: Callable[[str, str], str | None] = lambda key, value: None,
     name: Callable[[Hashable], str] | None = None,
+    closing: Closing | None = None,
 ) -> Graph:
     """The diagram of a pipeline, with its states in an engine between two of its steps.
 
@@ -41,16 +43,16 @@ def graph_of(
     those whose key `unfold` maps to their value, or to a collection that has it; a fold is marked
     if a stage that it hides has failed. `job_link`
     and `fold_link` give the links of the boxes. `name` gives each term the name that the ids of
-    its box and group are made from; without it they are numbered as they are drawn.
+    its box and group are made from; without it they are numbered as they are drawn. `closing` says
+    which lists are shown closed; without it none is.
     """
     drawing = Drawing(job_link, fold_link, name)
-    walk = Walk(Statuses(graph), partial(_is_unfolded, unfold), drawing)
+    walk = Walk(Statuses(graph), partial(_is_unfolded, unfold), drawing, closing or Closing())
     for _ in walk.run(root):
         """It may as well go on."""
-    if graph is not None and drawing.folds and graph.stats.failed:
-        hidden = Hidden(walk.drawn, drawing.folds)
-        hidden.note(graph.stages())
-        drawing.mark(hidden)
+    if graph is not None:
+        for _ in Hiding(drawing, walk.drawn).note(graph):
+            """The same."""
     return drawing.graph()
 
 
@@ -61,13 +63,21 @@ def picture_of(
     unfold: Unfold = MappingProxyType({}),
     job_link: Callable[[str], str | None] = job_page,
     name: Callable[[Hashable], str],
-) -> Generator[None, None, Picture]:
+    closing: Closing | None = None,
+    most: int | None = None,
+) -> Generator[None, None, Picture | None]:
     """Draw the same to keep it. Stops about every millisecond, for other things to be done; until
-    it has returned the picture there must be no step.
+    it has returned the picture there must be no step. Returns None instead if there would be more
+    than `most` boxes.
     """
     drawing = Drawing(job_link, lambda key, value: None, name)
-    walk = Walk(Statuses(live), partial(_is_unfolded, unfold), drawing)
-    yield from walk.run(root)
+    walk = Walk(Statuses(live), partial(_is_unfolded, unfold), drawing, closing or Closing())
+    for _ in walk.run(root):
+        if most is not None and len(drawing.nodes) > most:
+            return None
+        yield
+    if most is not None and len(drawing.nodes) > most:
+        return None
     picture = Picture(live, walk, drawing)
     yield from picture.note()
     return picture

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from pycurrent.incr import Item
+from pycurrent.term.closed import ClosedBoxes, Range
 from pycurrent.term.graph_data import (
     Edge,
     EdgeKind,
@@ -22,6 +24,10 @@ from pycurrent.term.shape import Term
 from pycurrent.term.state import State, Status
 from pycurrent.term.wiring import Wiring
 
+CLOSED = "c"
+"""The end of the ids of closed lists."""
+_SUFFIXES = {NodeKind.FUNCTION: "f", NodeKind.LIST: CLOSED}
+
 
 class Wired(Struct, frozen=True):
     """The edges of a drawing."""
@@ -35,6 +41,8 @@ class Place(Struct, frozen=True):
 
     group: str | None
     enclosing: tuple[object, ...] = ()
+    depth: int = 0
+    """How many lists it is in."""
 
 
 class Drawing(Struct):
@@ -57,6 +65,7 @@ class Drawing(Struct):
     ids: dict[int, str] = field(default_factory=dict)
     # The places of the folds among the nodes, by their owners.
     folds: dict[Term, int] = field(default_factory=dict)
+    closed: ClosedBoxes = field(default_factory=ClosedBoxes)
     bundled_in: dict[int, str | None] = field(default_factory=dict)
 
     def box(
@@ -94,6 +103,20 @@ class Drawing(Struct):
         )
         self._put(node, owner)
 
+    def close(
+        self,
+        vertex: int,
+        label: str,
+        group: str | None,
+        listing: Term,
+        part: Sequence[Item] | Range,
+    ) -> None:
+        """Draw a box for all items of a list, or for a range of them."""
+        owner = part.owner if isinstance(part, Range) else listing
+        id = self._id(vertex, owner, NodeKind.LIST)
+        self.closed.add(len(self.nodes), listing, part)
+        self._put(GraphNode(id, NodeKind.LIST, label, State.OK, group), owner)
+
     def _put(self, node: GraphNode, owner: Term) -> None:
         places = self.functions if node.kind is NodeKind.FUNCTION else self.places
         places[owner] = len(self.nodes)
@@ -109,19 +132,19 @@ class Drawing(Struct):
             self.nodes[place] = replace(self.nodes[place], failed_inside=hidden.mark(owner))
 
     def _id(self, vertex: int, owner: Hashable, kind: NodeKind) -> str:
-        """The id of a new box. One owner may have two: that of a function that failed is drawn
-        beside the box of a bind.
+        """The id of a new box. One owner may have several: that of a function that failed is drawn
+        beside the box of a bind, and a list or an item is known as closed, too.
         """
         if self.name is None:
             id = f"n{len(self.nodes)}"
         else:
-            id = f"{self.name(owner)}{'f' if kind is NodeKind.FUNCTION else ''}"
+            id = f"{self.name(owner)}{_SUFFIXES.get(kind, '')}"
         self.ids[vertex] = id
         return id
 
     def group(self, kind: GroupKind, label: str | None, parent: str | None, owner: Hashable) -> str:
         number = len(self.groups) if self.name is None else self.name(owner)
-        id = f"cluster_{number}"
+        id = f"cluster_{number}{'r' if kind is GroupKind.RANGE else ''}"
         self.groups.append(Group(id, kind, label or "", parent))
         return id
 

@@ -7,7 +7,7 @@ from enum import Enum
 from msgspec import Struct
 
 from pycurrent.term.output import Activity
-from pycurrent.term.state import State
+from pycurrent.term.state import State, Stats
 
 
 class NodeKind(Enum):
@@ -32,6 +32,8 @@ class NodeKind(Enum):
     """A function that failed; otherwise functions are not drawn."""
     FOLD = "fold"
     """A part of the pipeline, folded."""
+    LIST = "list"
+    """A list that is closed, or some of the items of a long one."""
     JUNCTION = "junction"
     """Only a point, where the edges from many boxes to many others meet."""
 
@@ -49,6 +51,8 @@ class GroupKind(Enum):
 
     LIST = "list"
     OPTION = "option"
+    RANGE = "range"
+    """Some of the items of a long list, within its group."""
 
 
 class Fold(Struct, frozen=True):
@@ -59,12 +63,20 @@ class Fold(Struct, frozen=True):
 
 
 class FailedInside(Struct, frozen=True):
-    """The failures that a fold hides, those included that are caught within it."""
+    """The failures that a fold or a closed list hides, those included that are caught within it."""
 
     stages: int
     """The number of stages that have failed."""
     failure: str
     """The message of one of them."""
+
+
+class Inside(Struct, frozen=True):
+    """The items and stages that a closed list hides."""
+
+    items: int
+    stages: Stats
+    """The living stages for these items, by their states."""
 
 
 class GraphNode(Struct, frozen=True):
@@ -84,9 +96,11 @@ class GraphNode(Struct, frozen=True):
     """Why it failed, where it is failed itself: at most `MAX_FAILURE` characters."""
     fold: Fold | None = None
     failed_inside: FailedInside | None = None
-    """None for what is not a fold, and for a fold in which nothing has failed."""
+    """None for what hides nothing, and for a fold or a list in which nothing has failed."""
     path: str | None = None
     """The path of a living stage, which is the same from run to run; None for anything else."""
+    inside: Inside | None = None
+    """None for anything but a closed list."""
 
 
 class Edge(Struct, frozen=True):

@@ -14,7 +14,7 @@ A test compares the result with a new drawing, in random pipelines.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -25,7 +25,7 @@ from pycurrent.term import shape as shapes
 from pycurrent.term.account import Stage
 from pycurrent.term.drawing import Drawing, Wired
 from pycurrent.term.graph_data import Graph, GraphNode, NodeKind
-from pycurrent.term.hidden import Hidden
+from pycurrent.term.hiding import Hiding
 from pycurrent.term.latch import Latched
 from pycurrent.term.nodes import ListNode
 from pycurrent.term.shape import Term
@@ -55,7 +55,7 @@ class Picture:
         self._groups = tuple(drawing.groups)
         self._links = live.account.links
         self._is_outdated = False
-        self._hidden = Hidden(walk.drawn, drawing.folds)
+        self._hiding = Hiding(drawing, walk.drawn)
         self._places = drawing.places
         self._functions = drawing.functions
         # The objects that were read, to be compared by identity.
@@ -69,13 +69,27 @@ class Picture:
         self._lists: dict[ListNode, tuple[list[Any], list[Item]]] = {}
         # The options whose function raised, so that the item itself is drawn.
         self._options: dict[Item, object] = {}
+        # The lists that one box hides.
+        self._closed: dict[Term, int] = {}
         # The boxes that show an absence.
         self._users: dict[Node, list[int]] = {}
 
     @property
-    def terms(self) -> Collection[Term]:
+    def terms(self) -> Iterator[Term]:
         """The terms that it shows, and those that it passes by on the way."""
-        return self._nodes.keys()
+        yield from self._nodes
+        # The walk skips the items that stand for closed ranges.
+        yield from self._drawing.owners
+
+    @property
+    def boxes(self) -> Iterable[GraphNode]:
+        """Its boxes, without the points where edges meet."""
+        return self._drawing.nodes
+
+    @property
+    def closes_lists(self) -> bool:
+        """True if a whole list is closed, not only ranges of one."""
+        return bool(self._closed)
 
     @property
     def is_outdated(self) -> bool:
@@ -107,7 +121,7 @@ class Picture:
         if not self._is_outdated and self._links != links:
             self._is_outdated = self._is_shaped_otherwise()
             if not self._is_outdated:
-                self._look_into_folds(places)
+                self._look_inside(places)
         for stage in changed:
             self._stage(stage, places)
         for stage in [s for s, absent in self._failed.items() if s.absent is not absent]:
@@ -122,10 +136,9 @@ class Picture:
         has_failed = stage.state is State.FAILED
         if place is not None:
             places[place] = None
-        elif self._drawing.folds:
-            around = self._hidden.add(stage) if has_failed else self._hidden.remove(stage)
-            places.update((self._drawing.folds[fold], None) for fold in around)
-        if has_failed and (place is not None or self._drawing.folds):
+        else:
+            places.update(dict.fromkeys(self._hiding.put(stage)))
+        if has_failed and stage.is_alive and (place is not None or self._hiding.is_needed):
             self._failed[stage] = stage.absent
         else:
             self._failed.pop(stage, None)
@@ -163,6 +176,7 @@ class Picture:
             any(nodes.get(term) is not node for term, node in self._nodes.items())
             or any(bind.inner is not inner for bind, inner in self._binds.items())
             or any(self._has_other_items(listing) for listing in self._lists)
+            or any(self._hides_otherwise(term) for term in self._walk.used_inside)
         )
 
     def _has_other_items(self, listing: ListNode) -> bool:
@@ -175,20 +189,28 @@ class Picture:
         self._lists[listing] = listing.keys, items
         return False
 
-    def _look_into_folds(self, places: dict[int, None]) -> None:
-        """Find out again what the folds hide: it may have gone, or other folds are around it."""
-        hidden, folds = self._hidden, self._drawing.folds
-        if not folds:
+    def _hides_otherwise(self, term: Term) -> bool:
+        """True if a list of which something is hidden is empty now, or uses something else."""
+        items = self._statuses.items(term)
+        return not items or self._walk.look_inside(term, items) != self._walk.used_inside[term]
+
+    def _look_inside(self, places: dict[int, None]) -> None:
+        """Find out again what is hidden: it may have gone, or something else hides it."""
+        if not self._hiding.is_needed:
             return
         for stage in [stage for stage in self._failed if not stage.is_alive]:
             del self._failed[stage]
-        self._hidden = Hidden(self._walk.drawn, folds)
-        self._hidden.note(stage for stage in hidden.stages if stage.is_alive)
-        for fold in (*hidden.folds, *self._hidden.folds):
-            places[folds[fold]] = None
+        for term, place in self._closed.items():
+            items = len(self._statuses.items(term))
+            if self._drawing.closed.items[place] != items:
+                self._drawing.closed.items[place] = items
+                places[place] = None
+        places.update(dict.fromkeys(self._hiding.look_again()))
 
     def _draw_again(self, place: int) -> BoxChange | None:
         before, term = self._drawing.nodes[place], self._drawing.owners[place]
+        if before.kind is NodeKind.LIST:
+            return self._changed(place, before, self._hiding.insides.show(before, place))
         status, label, inside = self._status(before, term), before.label, before.failed_inside
         match term.shape:
             case shapes.Component(label=text, sources=sources) if text.slots:
@@ -196,7 +218,7 @@ class Picture:
             case shapes.ListMap() if before.kind is NodeKind.ITEM:
                 label = label_of_empty(self._statuses.listing(term))
             case shapes.Collapse():
-                inside = self._hidden.mark(term)
+                inside = self._hiding.mark(term)
         job_id = status.job_id
         link = before.link
         if job_id != before.job_id:
@@ -211,6 +233,9 @@ class Picture:
             failure=status.failure,
             failed_inside=inside,
         )
+        return self._changed(place, before, now)
+
+    def _changed(self, place: int, before: GraphNode, now: GraphNode) -> BoxChange | None:
         if now == before:
             return None
         self._drawing.nodes[place] = now
@@ -257,18 +282,8 @@ class Picture:
                     self._note(term, found)
             if not number % _NOTED:
                 yield
-        yield from self._look_for_failures()
-
-    def _look_for_failures(self) -> Iterator[None]:
-        """Find what has failed, in folds or in sight."""
-        if self._drawing.folds and self._live.stats.failed:
-            # Nodes may come and go meanwhile only if somebody takes the pipeline away.
-            for number, stage in enumerate(list(self._live.stages()), 1):
-                self._hidden.note((stage,))
-                if not number % _NOTED:
-                    yield
-            self._drawing.mark(self._hidden)
-        for stage in (*self._hidden.stages, *self._drawn_failures()):
+        yield from self._hiding.note(self._live)
+        for stage in (*self._hiding.failed, *self._drawn_failures()):
             self._failed[stage] = stage.absent
 
     def _drawn_failures(self) -> Iterator[Stage]:
@@ -293,6 +308,9 @@ class Picture:
                 self._passing[node] = node.absent
                 if place is not None:
                     self._watch(node.decision, place)
+            case shapes.Itemwise() if term in self._drawing.closed.places:
+                assert place is not None
+                self._closed[term] = place
             case shapes.Itemwise():
                 self._note_list(term, place)
             case shapes.Latch():

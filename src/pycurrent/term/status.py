@@ -100,6 +100,11 @@ class Statuses:
         assert isinstance(node.head, ListNode)
         return node.head
 
+    def items(self, term: Term) -> list[Item]:
+        """The items of a list or an option in their order; none while they are not known."""
+        listing = self.listing(term)
+        return items_in_order(listing) if listing is not None and listing.order else []
+
     def of_list(self, listing: ListNode | None) -> Status:
         """The status of a list without items: blocked, unless it can't tell its items apart."""
         if listing is None or listing.source.absent is not None or listing.absent is None:

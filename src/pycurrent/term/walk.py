@@ -11,143 +11,28 @@ meets it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from pycurrent.incr import Item
 from pycurrent.term import shape as shapes
-from pycurrent.term.drawing import Drawing, Place
-from pycurrent.term.example import Example, identity, item_label, shows_example
-from pycurrent.term.graph_data import Fold, GroupKind, NodeKind
+from pycurrent.term.drawing import Place
+from pycurrent.term.graph_data import Fold, NodeKind
 from pycurrent.term.output import Active
-from pycurrent.term.shape import ContextBlock, LabelBlock, Shape, Term, around, leading
-from pycurrent.term.state import BLOCKED, OK, Status, status_of, status_of_output
-from pycurrent.term.status import Statuses, items_in_order, label_of_empty, part_of
+from pycurrent.term.shape import Shape, Term
+from pycurrent.term.state import BLOCKED, OK, status_of_output
+from pycurrent.term.walk_lists import ListWalk
 from pycurrent.term.wiring import NOTHING
 
-_STEPS = 100
-"""How many steps are made at once: they take about a millisecond."""
-_ITEMS = 10
-"""How many items of a list a step takes in."""
-_STAGES = frozenset({NodeKind.COMPONENT, NodeKind.BIND})
 
-
-# Longer than our classes are, as it has one method for each kind of term: see `VISITS`.
-class Walk:
+class Walk(ListWalk):
     """One walk over the terms, which makes a drawing. Used once."""
-
-    def __init__(
-        self, statuses: Statuses, is_unfolded: Callable[[str, str], bool], drawing: Drawing
-    ) -> None:
-        """`is_unfolded` says of the key and the value of a fold whether it is shown open."""
-        self._statuses = statuses
-        self._is_unfolded = is_unfolded
-        self._drawing = drawing
-        # Of the terms that are done.
-        self._vertices: dict[Term, int] = {}
-        # Terms that wait for others; and what their insides start from, if these are walked.
-        self._entered: set[Term] = set()
-        self._origins: dict[Term, int] = {}
-        self._contexts: dict[ContextBlock | LabelBlock | Term, int] = {}
-        # Of the items that stand for each item of lists without items.
-        self._placeholders: dict[Term, int] = {}
-        self._steps: list[tuple[Callable[[Any, Place], None], Any, Place]] = []
-
-    def run(self, root: Term) -> Iterator[None]:
-        """Walk, and stop now and then, when nothing else may change what is drawn."""
-        yield from self._statuses.take_in_paths()
-        steps = self._steps
-        steps.append((self._visit, root, Place(None)))
-        while steps:
-            for _ in range(_STEPS):
-                step, subject, place = steps.pop()
-                step(subject, place)
-                if not steps:
-                    return
-            yield
-
-    @property
-    def drawn(self) -> Collection[Term]:
-        """The terms that the walk has met; those within folds are not among them."""
-        return self._vertices.keys()
 
     def _visit(self, term: Term, place: Place) -> None:
         if term not in self._vertices:
             shape = term.shape
             VISITS[type(shape)](self, term, shape, place)
-
-    # For all terms
-
-    def _awaits(
-        self, term: Term, place: Place, inputs: Iterable[Term], *, context: bool = False
-    ) -> bool:
-        """True if the term has to wait for some of these; it will then be visited again."""
-        missing = [source for source in inputs if source not in self._vertices]
-        if context:
-            here = term.context
-            while here is not None and here not in self._contexts:
-                leader, here = leading(here), around(here)
-                if leader is not None and leader not in self._vertices:
-                    missing.append(leader)
-        missing = [source for source in missing if source not in self._entered]
-        if not missing:
-            return False
-        self._entered.add(term)
-        self._steps.append((self._visit, term, place))
-        self._steps.extend((self._visit, source, place) for source in reversed(missing))
-        return True
-
-    def _vertex(self, term: Term) -> int:
-        vertex = self._vertices.get(term)
-        return self._origins.get(term, NOTHING) if vertex is None else vertex
-
-    def _union(self, terms: Sequence[Term], place: Place) -> int:
-        if len(terms) == 1:
-            return self._vertex(terms[0])
-        return self._drawing.bundle([self._vertex(term) for term in terms], place.group)
-
-    def _context(self, term: Term, place: Place) -> int:
-        """All that leads to what is built in the term's context, which has been awaited."""
-        new: list[ContextBlock | LabelBlock | Term] = []
-        here = term.context
-        while here is not None and here not in self._contexts:
-            new.append(here)
-            here = around(here)
-        vertex = NOTHING if here is None else self._contexts[here]
-        for here in reversed(new):
-            leader = leading(here)
-            if leader is not None:
-                vertex = self._drawing.bundle((self._vertex(leader), vertex), place.group)
-            self._contexts[here] = vertex
-        return vertex
-
-    def _box(
-        self,
-        term: Term,
-        place: Place,
-        kind: NodeKind,
-        label: str,
-        status: Status,
-        inputs: Iterable[int] = (),
-        *,
-        control: int = NOTHING,
-        opaque: bool = False,
-    ) -> int:
-        """Draw a box, the context of the term having been awaited."""
-        if term.context is not None:
-            inputs = (*inputs, self._context(term, place))
-        vertex = self._drawing.wiring.box(inputs, control=control, opaque=opaque)
-        path = self._statuses.path(term) if kind in _STAGES else None
-        self._drawing.box(vertex, kind, label, status, place.group, term, path)
-        return vertex
-
-    def _after(self, outcome: int, origin: int, place: Place) -> int:
-        """The vertex of an inside, joined with its origin if nothing leads from there to it."""
-        if self._drawing.wiring.leads(origin, outcome):
-            return outcome
-        return self._drawing.bundle((outcome, origin), place.group)
 
     # Constants and what passes its inputs on
 
@@ -259,92 +144,6 @@ class Walk:
         if failure is not None:
             # The comparison with the last value.
             vertex = self._box(term, place, NodeKind.FUNCTION, "bind", failure, (vertex,))
-        self._vertices[term] = vertex
-
-    # Lists and options
-
-    def _dynamic(self, term: Term, shape: shapes.Itemwise, place: Place) -> None:
-        if self._awaits(term, place, (shape.source,), context=True):
-            return
-        origin = self._vertex(shape.source)
-        self._origins[term] = self._context(term, place) if origin == NOTHING else origin
-        self._entered.add(term)
-        is_option = isinstance(shape, shapes.OptionMap)
-        kind = GroupKind.OPTION if is_option else GroupKind.LIST
-        group = self._drawing.group(kind, shape.label, place.group, term)
-        listing = self._statuses.listing(term)
-        if listing is None or not listing.order:
-            self._example(term, place, group)
-            return
-        inner = Place(group)
-        items = items_in_order(listing)
-        self._steps.append((partial(self._end_items, items, []), term, place))
-        self._steps.extend((self._item, item, inner) for item in reversed(items))
-
-    def _item(self, item: Item, place: Place) -> None:
-        """Draw an item, and what is done for it."""
-        term = item.owner
-        assert isinstance(term, Term)
-        shape = term.shape
-        assert isinstance(shape, shapes.ItemOf)
-        vertex = self._origins[shape.parent]
-        part = part_of(item)
-        if part is None or isinstance(shape.parent.shape, shapes.ListMap):
-            status = OK if part is not None else status_of(item.output.absent)
-            label = item_label(term)
-            vertex = self._box(term, place, NodeKind.ITEM, label, status, (vertex,))
-        self._vertices[term] = vertex
-        if part is not None:
-            self._steps.append((self._visit, part, place))
-
-    def _end_items(
-        self, items: Sequence[Item], outcomes: list[int], term: Term, place: Place
-    ) -> None:
-        """Take in the outcomes of some of the items, and then of the others."""
-        for item in items[len(outcomes) : len(outcomes) + _ITEMS]:
-            part = part_of(item)
-            origin = self._vertex(item.owner)  # type: ignore[arg-type]
-            outcome = origin if part is None else self._vertex(part)
-            outcomes.append(self._after(outcome, origin, place))
-        if len(outcomes) < len(items):
-            self._steps.append((partial(self._end_items, items, outcomes), term, place))
-        else:
-            self._vertices[term] = self._drawing.bundle(outcomes, place.group)
-
-    def _example(self, term: Term, place: Place, group: str) -> None:
-        """Draw what would be done for each item."""
-        shape = term.shape
-        listing = self._statuses.listing(term)
-        origin = self._origins[term]
-        inner = Place(group, () if listing is not None else place.enclosing)
-        if isinstance(shape, shapes.ListMap):
-            label, status = label_of_empty(listing), self._statuses.of_list(listing)
-            origin = self._box(term, inner, NodeKind.ITEM, label, status, (origin,))
-        if inner.enclosing and not shows_example(term, inner.enclosing):
-            self._vertices[term] = origin
-            return
-        inner = Place(group, (*inner.enclosing, identity(term)))
-        example = self._statuses.examples.of(term)
-        self._placeholders[example.item] = origin
-        self._steps.append((partial(self._end_example, example), term, place))
-        self._steps.append((self._visit, example.part, inner))
-
-    def _end_example(self, example: Example, term: Term, place: Place) -> None:
-        origin = self._placeholders[example.item]
-        self._vertices[term] = self._after(self._vertex(example.part), origin, place)
-
-    def _placeholder(self, term: Term, shape: shapes.Placeholder, place: Place) -> None:
-        self._vertices[term] = self._placeholders.get(term, NOTHING)
-
-    def _stray_item(self, term: Term, shape: shapes.ItemOf, place: Place) -> None:
-        """An item that is met outside of its list: somebody kept hold of it."""
-        parent = shape.parent.shape
-        assert isinstance(parent, shapes.Itemwise)
-        if self._awaits(term, place, (parent.source,), context=True):
-            return
-        vertex = self._vertex(parent.source)
-        if isinstance(parent, shapes.ListMap):
-            vertex = self._box(term, place, NodeKind.ITEM, item_label(term), OK, (vertex,))
         self._vertices[term] = vertex
 
     # Folds

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
+from collections.abc import Container
 from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
@@ -10,6 +12,7 @@ from msgspec.structs import asdict
 from pydantic import TypeAdapter
 
 from pycurrent.service import (
+    WHOLE,
     Batch,
     ConfirmChanged,
     Event,
@@ -20,6 +23,7 @@ from pycurrent.service import (
     OverviewChanged,
     StatesChanged,
     StructureChanged,
+    Window,
 )
 from pycurrent.web.api.models import JobModel, LogWindowModel, NodeStateModel
 from pycurrent.web.api.names import name_of
@@ -28,6 +32,8 @@ from pycurrent.web.sendable import sendable
 from pycurrent.web.state_key import StateKey
 from pycurrent.web.streams import Encoded, frame
 
+_PARTS = 128
+"""How many parts of batches are kept encoded."""
 _STATES = TypeAdapter(dict[str, NodeStateModel])
 _JOBS = TypeAdapter(dict[str, JobModel | None])
 
@@ -37,8 +43,25 @@ class Encoders:
 
     def __init__(self, hub: EventHub) -> None:
         self.batch = Encoded[Batch](lambda batch: encode_batch(batch, hub.id_of(batch)))
+        self._hub = hub
+        self._parts: OrderedDict[tuple[int, Window], bytes] = OrderedDict()
         self.window = Encoded[LogWindow](encode_window)
         self.snapshots = Snapshots()
+
+    def part(self, batch: Batch, window: Window, shown: Container[str] | None) -> bytes:
+        """Encode what of a batch concerns a window, once for all who look through it; empty if
+        nothing does. `shown` has the boxes that are seen through it: see `Batch.seen_through`.
+        """
+        if window == WHOLE:
+            return self.batch(batch)
+        key = batch.number, window
+        found = self._parts.get(key)
+        if found is None:
+            part = batch.seen_through(window, shown)
+            found = self._parts[key] = encode_batch(part, self._hub.id_of(part))
+            if len(self._parts) > _PARTS:
+                self._parts.popitem(last=False)
+        return found
 
 
 ENCODERS = StateKey[Encoders]("encoders")

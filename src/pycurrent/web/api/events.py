@@ -8,9 +8,10 @@ from typing import Annotated
 
 from fastapi import Header, Query, Response
 
-from pycurrent.service import EventHub, EventId, Reset
+from pycurrent.service import EventId, Reset, Service, Window
 from pycurrent.web.api.encoding import Encoders, EncodersOf
 from pycurrent.web.api.routing import api_router
+from pycurrent.web.api.windows import WindowOf
 from pycurrent.web.context import ServiceOf, SettingsOf
 from pycurrent.web.streams import OPENAPI, EventStream, frame, preamble
 
@@ -22,6 +23,7 @@ async def events(
     service: ServiceOf,
     settings: SettingsOf,
     encoders: EncodersOf,
+    window: WindowOf,
     after: Annotated[
         str | None,
         Query(max_length=100, description="The id of the last event that was seen."),
@@ -32,6 +34,9 @@ async def events(
 ) -> EventStream:
     """Live events; without an id from now on, with one from there on without a gap.
 
+    With the parameters that the diagram was read with, `states` and `structure` come only if they
+    concern what it shows.
+
     - `states`: boxes of the diagram as they are now, by their ids;
     - `structure`: the diagram has changed its shape: read it again;
     - `jobs`: jobs as they are now, by their ids, null for one that has ended;
@@ -41,12 +46,14 @@ async def events(
     """
     seen = last_event_id or after
     start = None if seen is None else EventId.parse(seen)
-    return EventStream(_frames(service.events, encoders, start), keep_alive=settings.keep_alive)
+    frames = _frames(service, encoders, start, window)
+    return EventStream(frames, keep_alive=settings.keep_alive)
 
 
 async def _frames(
-    hub: EventHub, encoders: Encoders, after: EventId | None
+    service: Service, encoders: Encoders, after: EventId | None, window: Window
 ) -> AsyncGenerator[bytes, None]:
+    hub = service.events
     if after is None:
         after = hub.last
     yield preamble(str(after))
@@ -54,5 +61,5 @@ async def _frames(
         async for batch in batches:
             if isinstance(batch, Reset):
                 yield frame("reset", "{}", id=str(hub.id_of(batch)))
-            else:
-                yield encoders.batch(batch)
+            elif data := encoders.part(batch, window, service.pipeline.shown(window)):
+                yield data

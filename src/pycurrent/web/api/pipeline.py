@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Query, Request, Response
 
-from pycurrent.service import Unfold
 from pycurrent.web.api.encoding import EncodersOf
 from pycurrent.web.api.models import OverviewModel, SnapshotModel
 from pycurrent.web.api.routing import api_router
+from pycurrent.web.api.windows import WindowOf
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.middleware import takes_gzip
 from pycurrent.web.sendable import sendable
@@ -18,24 +18,6 @@ router = api_router("pipeline")
 
 _LARGE = 100_000
 """In bytes: anything smaller is compressed again for each request."""
-
-
-async def _unfold(
-    unfold: Annotated[
-        list[Annotated[str, Query(pattern="^(all$|[^:]*:)", max_length=200)]],
-        Query(description="A fold to open, as `key:value`, or `all`.", max_length=20),
-    ] = [],  # noqa: B006 - never changed
-) -> Unfold:
-    if "all" in unfold:
-        return "all"
-    opened: dict[str, list[str]] = {}
-    for fold in unfold:
-        key, _, value = fold.partition(":")
-        opened.setdefault(key, []).append(value)
-    return opened
-
-
-Unfolded: TypeAlias = Annotated[Unfold, Depends(_unfold)]
 
 
 @router.get("/overview")
@@ -51,10 +33,15 @@ async def overview(
 
 @router.get("/pipeline", response_class=Response, responses={200: {"model": SnapshotModel}})
 async def pipeline(
-    request: Request, service: ServiceOf, encoders: EncodersOf, unfold: Unfolded
+    request: Request, service: ServiceOf, encoders: EncodersOf, window: WindowOf
 ) -> Response:
-    """The diagram as data. The ids of boxes hold for as long as the engine runs."""
-    snapshot = await service.pipeline.snapshot(unfold)
+    """The diagram as data. The ids of boxes hold for as long as the engine runs.
+
+    With `fold` or `depth` large lists come closed: as a box of kind `list`, which says how many
+    items and stages it hides. `open` opens it. An open list of more than 500 items shows them in
+    ranges, each of which is a closed list, too, until it is opened.
+    """
+    snapshot = await service.pipeline.snapshot(window)
     body = await encoders.snapshots.plain(snapshot)
     headers = {"Vary": "Accept-Encoding"}
     if len(body) > _LARGE and takes_gzip(request.headers):
@@ -68,7 +55,7 @@ async def pipeline(
     response_class=Response,
     responses={200: {"content": {"text/vnd.graphviz": {"schema": {"type": "string"}}}}},
 )
-async def pipeline_dot(service: ServiceOf, unfold: Unfolded) -> Response:
+async def pipeline_dot(service: ServiceOf, window: WindowOf) -> Response:
     """The diagram as Graphviz text."""
-    text = sendable(await service.pipeline.dot(unfold))
+    text = sendable(await service.pipeline.dot(window))
     return Response(text, media_type="text/vnd.graphviz")

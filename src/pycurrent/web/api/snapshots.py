@@ -164,6 +164,8 @@ def _node(node: GraphNode) -> dict[str, Any]:
     if node.failed_inside is not None:
         inside = node.failed_inside
         shown["failed_inside"] = {"stages": inside.stages, "failure": sendable(inside.failure)}
+    if node.inside is not None:
+        shown["inside"] = {"items": node.inside.items, "stages": asdict(node.inside.stages)}
     return shown
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
 
-from pycurrent.service import Unfold
+from pycurrent.service import Window
 from pycurrent.term import BY_CONCERN, Graph, GraphNode, NodeKind, State
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.pages import routing, state_badges
@@ -20,7 +20,7 @@ from pycurrent.web.users import Role
 PER_PAGE = 100
 _LARGE = 1000
 """The boxes of a diagram that is looked through in a thread."""
-_STAGES = frozenset({NodeKind.COMPONENT, NodeKind.BIND, NodeKind.FOLD})
+_STAGES = frozenset({NodeKind.COMPONENT, NodeKind.BIND, NodeKind.FOLD, NodeKind.LIST})
 _STATES = {state.name.lower(): state for state in State}
 
 
@@ -50,6 +50,8 @@ class Wanted:
     state: State | None
     text: str
     unfold: tuple[str, ...]
+    opened: tuple[str, ...]
+    """The ids of closed lists that are open, or `all`."""
     page: int
 
     @classmethod
@@ -60,6 +62,7 @@ class Wanted:
             state=_STATES.get(query.get("state", "")),
             text=query.get("text", "").strip(),
             unfold=tuple(query.getlist("unfold")),
+            opened=tuple(query.getlist("in")),
             page=int(page) if page.isdecimal() and page.isascii() and len(page) < 7 else 1,
         )
 
@@ -67,19 +70,25 @@ class Wanted:
     def state_key(self) -> str:
         return "" if self.state is None else self.state.name.lower()
 
-    def folds(self) -> Unfold:
+    def window(self) -> Window:
         """Each `key:value` opens a fold, `all` opens each."""
+        fits = "all" not in self.opened
+        opened = self.opened if fits else ()
         if "all" in self.unfold:
-            return "all"
+            return Window.of("all", fits=fits, opened=opened)
         folds: dict[str, list[str]] = {}
         for fold in self.unfold:
             key, _, value = fold.partition(":")
             folds.setdefault(key, []).append(value)
-        return folds
+        return Window.of(folds, fits=fits, opened=opened)
 
-    def query(self, *, page: int = 1) -> str:
+    def query(self, *, page: int = 1, opened: str = "") -> str:
+        """The query of an address with the same filter: of another page, or with one more list
+        open.
+        """
         parts = [("state", self.state_key), ("text", self.text)]
         parts += [("unfold", fold) for fold in self.unfold]
+        parts += [("in", id) for id in (opened, *self.opened) if id]
         parts += [("page", str(page) if page > 1 else "")]
         return urlencode([(name, value) for name, value in parts if value])
 
@@ -90,7 +99,7 @@ def add_pipeline_page(app: FastAPI) -> None:
 
 async def _pipeline(request: Request, service: ServiceOf) -> Response:
     wanted = Wanted.of(request)
-    graph = (await service.pipeline.snapshot(wanted.folds())).graph
+    graph = (await service.pipeline.snapshot(wanted.window())).graph
     first = (max(1, wanted.page) - 1) * PER_PAGE
     if len(graph.nodes) < _LARGE:
         rows, total = _page(graph, wanted, first)
@@ -102,6 +111,7 @@ async def _pipeline(request: Request, service: ServiceOf) -> Response:
         rows=rows,
         first=first + 1,
         total=total,
+        has_closed=any(node.kind is NodeKind.LIST for node in graph.nodes),
         wanted=wanted,
         states=[(state.name.lower(), shown.word) for state, shown in state_badges.OF_STATE.items()],
         newer=f"/?{wanted.query(page=wanted.page - 1)}" if first > 0 else None,
@@ -120,7 +130,7 @@ def _matching(graph: Graph, wanted: Wanted) -> Iterator[GraphNode]:
     for node in graph.nodes:
         if node.kind not in _STAGES or node.state is None:
             continue
-        if wanted.state not in {None, node.state, _worst(node)}:
+        if not _has_state(node, wanted.state):
             continue
         if (
             text
@@ -129,6 +139,13 @@ def _matching(graph: Graph, wanted: Wanted) -> Iterator[GraphNode]:
         ):
             continue
         yield node
+
+
+def _has_state(node: GraphNode, state: State | None) -> bool:
+    """True if a stage is in this state, or a stage that it hides; None stands for any."""
+    if state is None or state in {node.state, _worst(node)}:
+        return True
+    return node.inside is not None and node.inside.stages.of(state) > 0
 
 
 def _concern(node: GraphNode) -> int:

@@ -32,6 +32,13 @@ class FailedInsideModel(Model):
     failure: Text = Field(description="The message of one of them.")
 
 
+class InsideModel(Model):
+    """The items and stages that a closed list hides."""
+
+    items: int
+    stages: StatsModel = Field(description="The living stages for these items, by their states.")
+
+
 class NodeModel(Model):
     """A box of the diagram. Fields that do not apply are left out."""
 
@@ -50,8 +57,9 @@ class NodeModel(Model):
     failure: Text | None = None
     fold: FoldModel | None = None
     failed_inside: FailedInsideModel | None = Field(
-        default=None, description="Only of a fold in which a stage has failed."
+        default=None, description="Only of a fold or a closed list in which a stage has failed."
     )
+    inside: InsideModel | None = Field(default=None, description="Only of a closed list.")
 
 
 class EdgeModel(Model):
@@ -106,3 +114,4 @@ class NodeStateModel(Model):
     job_id: str | None
     failure: Text | None
     failed_inside: FailedInsideModel | None
+    inside: InsideModel | None

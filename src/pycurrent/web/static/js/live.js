@@ -16,6 +16,7 @@ class Live {
     this.listeners = new Map([...NAMES, OPEN, LOST].map((name) => [name, new Set()]));
     this.source = null;
     this.last = null;
+    this.window = [];
     this.wanted = false;
     this.followed = false;
     this.timer = 0;
@@ -41,6 +42,21 @@ class Live {
     this.wanted = true;
     this.last = after;
     this.attend();
+  }
+
+  /**
+   * Begin after the event with this id, with the events that concern the part of the diagram that
+   * these parameters stand for. For another part the stream begins again, from there.
+   */
+  look(window, after) {
+    const isOther = String(window) !== String(this.window);
+    this.window = window;
+    if (this.wanted && isOther) {
+      this.close();
+      this.last = after;
+      this.attend();
+    }
+    this.start(after);
   }
 
   /**
@@ -77,7 +93,9 @@ class Live {
     // Without an id to go on from, what has happened since the stream was closed is not known.
     if (this.followed && this.last === null) this.tell("reset", {});
     this.followed = true;
-    const source = (this.source = new EventSource(address("/events", { after: this.last })));
+    const query = new URLSearchParams(this.window);
+    if (this.last !== null) query.set("after", this.last);
+    const source = (this.source = new EventSource(`${address("/events")}?${query}`));
     for (const name of NAMES) {
       source.addEventListener(name, (event) => {
         // Of the events that come together only the last one has an id of its own.

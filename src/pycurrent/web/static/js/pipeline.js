@@ -18,6 +18,7 @@ import { Tree } from "./pipeline/tree.js";
 
 const PACE = 300; // milliseconds between two readings of the structure, at least
 const RETRY = 3000;
+const MOST_OPENED = 200; // closed lists; the server takes no more
 
 class Page {
   constructor(place) {
@@ -34,6 +35,9 @@ class Page {
     this.address = new Address(() => this.chosen());
     this.tree = null;
     this.shown = this.view;
+    /** The ids of lists that the server has sent closed, and that were opened. */
+    this.inside = new Set();
+    this.engine = null;
     /** Whether the pipeline has parts that are folded in the diagram. */
     this.hasFolds = false;
     this.pending = null;
@@ -80,11 +84,12 @@ class Page {
     const began = performance.now();
     try {
       const isUnfolded = this.wantsUnfolded;
-      const snapshot = await this.read(isUnfolded);
+      const query = this.query(isUnfolded);
+      const snapshot = await this.read(query);
       const late = this.pending;
       this.show(new Tree(snapshot, { isUnfolded }));
       for (const states of late) this.patch(states);
-      live.start(snapshot.last_event);
+      live.look(query, snapshot.last_event);
       this.failed = false;
     } catch (error) {
       this.isStale = true;
@@ -107,11 +112,15 @@ class Page {
     return this.view !== "diagram" && this.hasFolds;
   }
 
-  async read(isUnfolded) {
+  /** Says what of the diagram is to be sent. */
+  query(isUnfolded) {
     const folds = isUnfolded ? ["all"] : [...this.unfolded];
-    const query = new URLSearchParams(folds.map((fold) => ["unfold", fold]));
-    const url = `${apiAddress("/pipeline")}${folds.length > 0 ? `?${query}` : ""}`;
-    const response = await fetch(url).catch(() => {
+    const lists = [...this.inside].slice(-MOST_OPENED);
+    return [["fold", "true"], ...folds.map((fold) => ["unfold", fold]), ...lists.map((id) => ["open", id])];
+  }
+
+  async read(query) {
+    const response = await fetch(`${apiAddress("/pipeline")}?${new URLSearchParams(query)}`).catch(() => {
       throw new Problem(0, "Not reachable", "the engine can't be reached");
     });
     if (!response.ok) throw new Problem(response.status, response.statusText);
@@ -132,7 +141,18 @@ class Page {
     if (this.failed) this.say("");
     if (!tree.isUnfolded) this.hasFolds = tree.folds.length > 0;
     this.draw();
-    if (tree.isUnfolded !== this.wantsUnfolded) this.reload();
+    if (tree.isUnfolded !== this.wantsUnfolded || this.lacks(tree)) this.reload();
+  }
+
+  /** True if something is closed that the address says is open: it is asked for, then. */
+  lacks(tree) {
+    const engine = tree.lastEvent.slice(0, tree.lastEvent.lastIndexOf("-"));
+    // The ids of another engine say nothing here.
+    if (engine !== this.engine) this.inside.clear();
+    this.engine = engine;
+    const due = tree.closed.filter(({ path, remote }) => this.folds.opened.has(path) && !this.inside.has(remote.id));
+    for (const { remote } of due) this.inside.add(remote.id);
+    return due.length > 0;
   }
 
   patch(states) {
@@ -201,8 +221,13 @@ class Page {
 
   /** True if a box matches the search. `row` is the name of its row, if it has one. */
   matches(box, { row = "", anyState = false } = {}) {
+    if (this.rank >= 0 && !anyState && box.inside?.[this.rank] > 0) return this.isNamed(box, row);
     if (this.rank >= 0 && !anyState && box.rank !== this.rank && box.concern !== this.rank && box.update !== this.rank) return false;
     if (this.text === "") return this.rank < 0 || box.isStage || anyState;
+    return this.isNamed(box, row);
+  }
+
+  isNamed(box, row) {
     const said = `${box.label}\n${box.rowLabel ?? ""}\n${row}\n${box.fold?.value ?? ""}\n${box.why ?? ""}`;
     return said.toLowerCase().includes(this.text.toLowerCase());
   }
@@ -264,8 +289,12 @@ class Page {
     this.refresh();
   }
 
+  /** Have the server show what is in a fold, or a closed list. */
   unfold(box) {
-    this.unfolded.add(`${box.fold.key}:${box.fold.value}`);
+    if (box.kind === "list") {
+      this.inside.add(box.id);
+      this.folds.opened.add(box.standIn.path);
+    } else this.unfolded.add(`${box.fold.key}:${box.fold.value}`);
     this.changed();
     this.reload();
   }
@@ -289,8 +318,9 @@ class Page {
 
   reset() {
     this.folds.reset();
-    if (this.unfolded.size > 0) {
+    if (this.unfolded.size + this.inside.size > 0) {
       this.unfolded.clear();
+      this.inside.clear();
       this.reload();
     }
     this.redraw();

@@ -175,7 +175,14 @@ function containerSays(container) {
     .filter((box) => box.isStage && box.concern >= 0 && box.concern < BLOCKED)
     .sort((one, other) => one.concern - other.concern);
   const list = concerning.length > 0 ? [listOf(concerning)] : [];
+  if (container.remote !== null) list.push(...closedSays(container.remote));
   return [title, barOf(container.counts), stages, ...list];
+}
+
+function closedSays({ items, why }) {
+  const says = [element("p", { class: "muted" }, `${grouped(items)} ${items === 1 ? "item" : "items"}, closed`)];
+  if (why !== null) says.push(element("pre", { class: "card-failure" }, firstLines(why)));
+  return says;
 }
 
 function boxesIn(container) {

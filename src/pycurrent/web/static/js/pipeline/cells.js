@@ -124,7 +124,7 @@ function byColumn(row, columns) {
 /** A cell with one stage: kept as long as the stage is, so that a click does not miss it. */
 function one(cell, box) {
   let inner = cell.firstChild;
-  const tag = box.kind === "fold" ? "BUTTON" : linkOf(box) === null ? "SPAN" : "A";
+  const tag = box.kind === "fold" || box.kind === "list" ? "BUTTON" : linkOf(box) === null ? "SPAN" : "A";
   if (inner?.nodeName !== tag) {
     inner = document.createElement(tag);
     inner.dataset.box = "";
@@ -165,7 +165,7 @@ function many(cell, boxes) {
 function nameOf(box) {
   const link = linkOf(box);
   const text = textOf(box);
-  if (box.kind === "fold") {
+  if (box.kind === "fold" || box.kind === "list") {
     const button = element("button", { class: "small", type: "button", "data-unfold": true }, `+ ${text}`);
     button.shown = box;
     return button;

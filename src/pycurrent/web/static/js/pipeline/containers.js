@@ -1,7 +1,7 @@
 // The diagram consists of boxes, and of containers of boxes and containers.
 
 import { grouped } from "../numbers.js";
-import { FAILED, rankOf } from "./states.js";
+import { FAILED, STATES, rankOf } from "./states.js";
 
 const STAGES = new Set(["component", "bind", "fold"]);
 
@@ -17,6 +17,8 @@ export class Box {
     this.ins = [];
     this.outs = [];
     this.isStage = STAGES.has(node.kind);
+    /** Where it is in the diagram that the server sent. */
+    this.at = 0;
     this.show(node);
   }
 
@@ -27,6 +29,9 @@ export class Box {
     /** How many stages have failed in what it hides, and why one of them has. */
     this.failedInside = node.failed_inside?.stages ?? 0;
     this.failureInside = node.failed_inside?.failure ?? null;
+    /** Of a closed list: how many items it hides, and how many stages in each state. */
+    this.items = node.inside?.items ?? 0;
+    this.inside = node.inside ? STATES.map((name) => node.inside.stages[name.replaceAll("-", "_")]) : null;
     this.update = node.update == null ? -1 : rankOf(node.update);
     this.jobId = node.job_id ?? null;
     this.failure = node.failure ?? null;
@@ -54,6 +59,7 @@ export class Box {
 
   /** The name under which it is shown. */
   get title() {
+    if (this.kind === "list") return this.label || "list";
     if (this.kind === "fold") return `${this.fold.key}: ${this.fold.value}`;
     return this.label || this.kind;
   }
@@ -69,6 +75,10 @@ export class Container {
     this.depth = 0;
     /** The box of the item itself, whose inside this is. */
     this.item = null;
+    /** The box that the server has sent in place of what is in it; null if that is here. */
+    this.remote = null;
+    /** Where its first box is in the diagram that the server sent. */
+    this.at = Infinity;
     /** Edges between children: pairs of them, each once, and whether it is for control only. */
     this.edges = [];
     this.counts = [0, 0, 0, 0, 0, 0];

@@ -119,7 +119,7 @@ export class Diagram {
         shape.refresh();
         if (boxes.length <= MOST_FLASHING) flash(shape.element);
       }
-      for (let place = box.parent; place !== null; place = place.parent) touched.add(place);
+      for (let place = box.standIn ?? box.parent; place !== null; place = place.parent) touched.add(place);
     }
     for (const container of touched) this.shapes.get(keyOf(container))?.refresh();
     this.calm();
@@ -216,6 +216,11 @@ export class Diagram {
   }
 
   toggle(container) {
+    if (container.remote !== null) {
+      this.choose(container);
+      this.page.unfold(container.remote);
+      return;
+    }
     this.page.folds.toggle(container);
     this.draw(this.tree, container);
     this.choose(container);

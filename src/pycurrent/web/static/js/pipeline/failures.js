@@ -92,6 +92,12 @@ export class Failures {
 
   link(box) {
     const href = linkOf(box);
+    if (box.kind === "list") {
+      const text = `Open ${textOf(box)} (${box.insideInWords})`;
+      const open = element("button", { class: "small quiet", type: "button", "data-open": true }, text);
+      open.shown = box;
+      return open;
+    }
     if (box.failedInside > 0) return element("span", {}, `${textOf(box)} (${box.insideInWords})`);
     return href === null ? element("span", {}, textOf(box)) : element("a", { href }, textOf(box));
   }
@@ -102,6 +108,10 @@ export class Failures {
     if ("more" in button.dataset) {
       this.unfolded.add(button.dataset.more);
       this.render();
+      return;
+    }
+    if ("open" in button.dataset) {
+      this.page.unfold(button.shown);
       return;
     }
     const message = button.dataset.rebuild;

@@ -24,6 +24,7 @@ export class Folds {
 
   isOpen(container) {
     const { path } = container;
+    if (container.remote !== null) return false;
     if (container.parent === null || this.opened.has(path)) return true;
     if (this.shut.has(path) || this.shut.has(ALL)) return false;
     return this.opened.has(ALL) || this.byDefault.has(container);
@@ -93,7 +94,7 @@ function defaults(root) {
 
 /** The containers in this one: each by itself, but items all or none. */
 function choices(container) {
-  const containers = container.children.filter((child) => child.isContainer);
+  const containers = container.children.filter((child) => child.isContainer && child.remote === null);
   const items = containers.filter((child) => child.kind === "item");
   const others = containers.filter((child) => child.kind !== "item").map((child) => [child]);
   return items.length > 0 ? [...others, items] : others;

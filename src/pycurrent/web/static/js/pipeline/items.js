@@ -13,7 +13,7 @@ const SHARED = Symbol("shared");
 export function findItems(groups, edges) {
   const inside = levels(edges);
   for (const group of groups.values()) {
-    if (group.kind === "list") new Items(group, inside.get(group) ?? []).contain();
+    if (group.kind === "list" || group.kind === "range") new Items(group, inside.get(group) ?? []).contain();
   }
 }
 

@@ -62,7 +62,8 @@ export function sectionsOf(tree) {
     const container = open.pop();
     for (const child of [...container.children].reverse()) {
       if (!child.isContainer) continue;
-      if (child.kind === "list") sections.push(sectionOf(child));
+      if (child.remote !== null) loose.rows.push(stageRow(child.remote));
+      else if (child.kind === "list") sections.push(sectionOf(child));
       else open.push(child);
     }
     for (const child of container.children) {
@@ -78,6 +79,13 @@ export function sectionsOf(tree) {
 function stageRow(box) {
   const row = new Row(box.title, box, null);
   row.boxes.push(box);
+  return row;
+}
+
+/** The row of a closed list. */
+function closedRow(container, parent) {
+  const row = new Row(container.title, container, parent);
+  row.boxes.push(container.remote);
   return row;
 }
 
@@ -102,6 +110,10 @@ function rowsOf(list, parent) {
       const row = new Row(child.rowLabel, child, parent);
       if (STAGES.has(child.kind)) row.boxes.push(child);
       rows.push(row);
+    } else if (child.isContainer && child.remote !== null) {
+      rows.push(closedRow(child, parent));
+    } else if (child.kind === "range") {
+      rows.push(...rowsOf(child, parent));
     } else if (child.kind === "list") {
       shared.rows.push(...rowsOf(child, shared));
     } else if (child.isContainer) {
@@ -117,7 +129,8 @@ function rowsOf(list, parent) {
 /** Put what is in a container into a row; lists within it become rows below. */
 function fill(row, container) {
   for (const child of container.children) {
-    if (child.kind === "list") row.rows.push(...rowsOf(child, row));
+    if (child.isContainer && child.remote !== null) row.rows.push(closedRow(child, row));
+    else if (child.kind === "list") row.rows.push(...rowsOf(child, row));
     else if (child.isContainer) fill(row, child);
     else if (STAGES.has(child.kind)) row.boxes.push(child);
   }
@@ -190,12 +203,14 @@ function columnsBy(rows, key) {
 
 function keyOf(row, box) {
   if (box.kind === "fold") return `fold ${box.fold.key}`;
+  if (box.kind === "list") return "closed list";
   return titleOf(row, box);
 }
 
 /** A label without what it is for. */
 function titleOf(row, box) {
   if (box.kind === "fold") return box.fold.key;
+  if (box.kind === "list") return "closed";
   let text = box.title;
   for (let here = row; here !== null; here = here.parent) {
     if (here.label.length > 0) text = text.split(here.label).join(GAP);

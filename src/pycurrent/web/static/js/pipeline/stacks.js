@@ -13,7 +13,7 @@ export function findStacks(root, edges) {
   const crowded = [];
   while (open.length > 0) {
     const container = open.pop();
-    if (container.kind !== "list" && container.children.length > MANY) crowded.push(container);
+    if (!["list", "range"].includes(container.kind) && container.children.length > MANY) crowded.push(container);
     for (const child of container.children) if (child.isContainer) open.push(child);
   }
   if (crowded.length === 0) return;

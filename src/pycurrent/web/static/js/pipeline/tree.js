@@ -16,6 +16,7 @@ import { findStacks } from "./stacks.js";
 export class Tree {
   constructor(snapshot, { isUnfolded = false } = {}) {
     this.version = snapshot.version;
+    this.lastEvent = snapshot.last_event;
     /** Whether the server was asked to open all folds. */
     this.isUnfolded = isUnfolded;
     this.boxes = new Map();
@@ -24,6 +25,8 @@ export class Tree {
     this.readBoxes(snapshot, groups);
     const edges = this.readEdges(snapshot);
     findItems(groups, edges);
+    /** The lists, and ranges of them, whose inside the server has left out. */
+    this.closed = closeLists(this.boxes);
     flatten(this.root);
     findStacks(this.root, edges);
     this.name();
@@ -44,11 +47,13 @@ export class Tree {
   }
 
   readBoxes(snapshot, groups) {
-    for (const node of snapshot.nodes) {
+    snapshot.nodes.forEach((node, at) => {
       const box = new Box(node);
+      box.at = at;
       this.boxes.set(node.id, box);
       put(box, groups.get(node.group ?? null));
-    }
+      for (let place = box.parent; place !== null && place.at > at; place = place.parent) place.at = at;
+    });
   }
 
   readEdges(snapshot) {
@@ -87,6 +92,16 @@ export class Tree {
     for (const box of this.boxes.values()) {
       if (box.isStage && box.concern >= 0) this.add(box, box.concern, 1);
     }
+    for (const { remote } of this.closed) this.recount(remote);
+  }
+
+  /** Count what a closed list hides, in it and in what is around it. */
+  recount({ standIn, inside }) {
+    inside.forEach((number, rank) => {
+      const more = number - standIn.counts[rank];
+      if (more === 0) return;
+      for (let place = standIn; place !== null; place = place.parent) place.counts[rank] += more;
+    });
   }
 
   add(box, rank, number) {
@@ -104,10 +119,34 @@ export class Tree {
         if (before >= 0) this.add(box, before, -1);
         if (box.concern >= 0) this.add(box, box.concern, 1);
       }
+      if (box.inside !== null) this.recount(box);
       changed.push(box);
     }
     return changed;
   }
+}
+
+/**
+ * Have a closed container stand in for each list that the server has closed. Beside these, what is
+ * open has the place that it had while it was closed, so that their paths stay the same.
+ */
+function closeLists(boxes) {
+  const closed = [];
+  const around = new Set();
+  for (const box of boxes.values()) {
+    if (box.kind !== "list") continue;
+    const { parent } = box;
+    const container = new Container("list", box.label);
+    container.remote = box;
+    container.parent = parent;
+    container.at = box.at;
+    box.standIn = container;
+    parent.children[parent.children.indexOf(box)] = container;
+    closed.push(container);
+    around.add(parent);
+  }
+  for (const { children } of around) children.sort((one, other) => one.at - other.at);
+  return closed;
 }
 
 /** An item that has one box only needs no container around it. */
