@@ -118,7 +118,7 @@ def test_the_end_tells_if_nothing_else_does() -> None:
     result = found("".join(f"row {n}\n" for n in range(50)) + "\n\n" + f"{NOTE}Job failed: no\n")
     assert result.found_by is FoundBy.END
     assert result.telling == ["row 47", "row 48", "row 49"]
-    assert [len(excerpt.lines) for excerpt in result.excerpts] == [10]
+    assert [len(excerpt.lines) for excerpt in result.excerpts] == [6]
     assert result.kind is None
 
 
@@ -238,10 +238,37 @@ def test_a_late_line_of_the_network_gives_the_kind() -> None:
 
 
 def test_a_line_of_the_network_that_was_survived_does_not() -> None:
-    """Neither far from the end, nor before another reason."""
+    """Neither before other output, nor before another reason; then the end is shown, too."""
     line = "curl: (7) Failed to connect to a.example.org\n"
-    assert found(line + "going on\n" * 99).kind is None
+    assert found(line + "\n  details\n" * 40).kind is None
     assert found(line + "error: the data are wrong\n").kind is None
+    survived = found(line + "going on\n2 rows differ\n")
+    assert survived.kind is None
+    assert survived.telling == [line.strip(), "2 rows differ"]
+
+
+def test_details_may_follow_what_ended_the_job() -> None:
+    """Indented lines, blank ones, and those that patterns know."""
+    text = "Errno::ECONNREFUSED: refused\n\tfrom a.rb:1\n\nmake: *** [get] Error 1\n"
+    assert found(text).kind is FailureKind.INFRA
+
+
+def test_a_warning_of_the_network_takes_an_error_of_the_same_tool() -> None:
+    """pip warns when it tries again, which may well succeed."""
+    warning = "WARNING: Retrying (Retry(total=0)) after connection broken by 'x': /simple/demo/\n"
+    error = "ERROR: No matching distribution found for demo\n"
+    assert found(warning).kind is None
+    assert found(warning + "make: *** [all] Error 1\n").kind is None
+    assert found(warning + error).kind is FailureKind.INFRA
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_a_server_on_the_machine_itself_is_the_work(host: str) -> None:
+    """What does not answer there was to be started by the work."""
+    assert found(f"curl: (7) Failed to connect to {host} port 80\n").kind is None
+    assert found(f"dial tcp {host}:80: connect: connection refused\n").kind is None
+    line = f"dial tcp: lookup a.example.org on {host}:53: read: connection refused\n"
+    assert found(line).kind is FailureKind.INFRA
 
 
 def test_what_says_that_the_work_failed_decides() -> None:

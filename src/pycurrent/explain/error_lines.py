@@ -10,8 +10,9 @@ The output of the last command counts before all else: the job went on after the
 commands before it. Of the lines that match, the heaviest are
 shown, the first ones first, each with the lines around it.
 
-The same lines give the kind of the failure. It is INFRA if a line near the end says so, unless
-another line says that the work itself has failed, or gives a later reason: in doubt it is REAL.
+The same lines give the kind of the failure. It is INFRA if one of them says so, and the output ends
+with that: the work may have survived an error after which it printed other lines. It is REAL if any
+line says that the work itself has failed, and in doubt.
 """
 
 from __future__ import annotations
@@ -34,10 +35,9 @@ LONGEST_LINE = 300
 """In characters: of a longer one the part around the match is shown."""
 
 _NEAR_THE_END = 60
-"""Lines. A failure of the machine or the network ends a job soon: others were survived."""
+"""Lines that may follow an error that has ended a job."""
 _AT_THE_END = 20
 """Lines. Only here a line of the smallest weight tells more than the end itself."""
-_LINES_OF_END = 10
 _TELLING_OF_END = 3
 _READ_AROUND = 4096
 """Bytes on each side of the place of a log rule's match."""
@@ -102,11 +102,13 @@ def find_error_lines(log: BinaryIO, *, rule_at: int | None = None) -> ErrorLines
     """
     output = read_output(log)
     hits, kind = _judged(_of_last_command(output))
+    found_by = FoundBy.PATTERN if hits else FoundBy.END
+    if not hits:
+        hits = _last_lines(output, _TELLING_OF_END)
+    elif kind is None and all(hit.is_doubtful for hit in hits):
+        # Perhaps the work has survived them: then its end tells.
+        hits += [end for end in _last_lines(output, 1) if end.match.start > hits[-1].match.start]
     excerpts = list(_excerpts(hits))
-    found_by = FoundBy.PATTERN
-    if not excerpts:
-        excerpts = list(_end_of(output))
-        found_by = FoundBy.END
     if rule_at is not None and (of_rule := _excerpt_at(log, rule_at)) is not None:
         excerpts = [of_rule, *(excerpts if found_by is FoundBy.PATTERN else ())]
         found_by = FoundBy.RULE
@@ -127,6 +129,11 @@ class _Hit:
     @property
     def weight(self) -> int:
         return self.match.pattern.weight
+
+    @property
+    def is_doubtful(self) -> bool:
+        """True if it tells only if nothing else does."""
+        return self.kind is FailureKind.INFRA or self.weight == VAGUE
 
     @property
     def to_the_end(self) -> int:
@@ -153,15 +160,32 @@ def _judged(hits: Sequence[_Hit]) -> tuple[list[_Hit], FailureKind | None]:
     """The hits that tell most, and the kind that all of them give."""
     if any(hit.kind is FailureKind.REAL for hit in hits):
         return _heaviest(hits), FailureKind.REAL
-    end = hits[-1].part if hits else None
-    infra = [
-        place
-        for place, hit in enumerate(hits)
-        if hit.kind is FailureKind.INFRA and hit.part is end and hit.to_the_end <= _NEAR_THE_END
-    ]
-    if not infra or any(hit.weight == REASON for hit in hits[infra[-1] + 1 :]):
+    infra = [place for place, hit in enumerate(hits) if hit.kind is FailureKind.INFRA]
+    if not infra or not _have_ended_it(hits[infra[-1] :]):
         return _heaviest(hits), None
-    return _heaviest([hits[place] for place in infra]), FailureKind.INFRA
+    last = hits[infra[-1]].part
+    those = [hits[place] for place in infra if hits[place].part is last]
+    return _heaviest(those), FailureKind.INFRA
+
+
+def _have_ended_it(hits: Sequence[_Hit]) -> bool:
+    """True if the error in the first of the last hits has ended the job, and was not survived."""
+    infra, *others = hits
+    if any(hit.weight == REASON for hit in others):
+        return False
+    tool = infra.match.pattern.tool
+    if infra.weight == VAGUE and not any(hit.match.pattern.tool == tool for hit in others):
+        return False  # a warning, and nothing that came of it
+    if infra.to_the_end > _NEAR_THE_END:
+        return False
+    # Its details are indented. Another line that no pattern knows is of work that went on.
+    known = {hit.match.start for hit in hits}
+    at = infra.match.start
+    for line in infra.part.text[at:].split(b"\n"):
+        if line and not line[:1].isspace() and at not in known:
+            return False
+        at += len(line) + 1
+    return all(hit.part is infra.part for hit in others)
 
 
 def _heaviest(hits: Sequence[_Hit]) -> list[_Hit]:
@@ -190,11 +214,11 @@ def _are_near(one: _Hit, other: _Hit) -> bool:
     return between <= 2 * LINES_AROUND
 
 
-def _excerpt(part: Part, matches: Sequence[Match], around: int = LINES_AROUND) -> Excerpt:
-    """The lines of matches in one piece, with so many around, without blank ones at its ends."""
+def _excerpt(part: Part, matches: Sequence[Match]) -> Excerpt:
+    """The lines of matches in one piece, with those around, without blank ones at its ends."""
     text = part.text
     start, end = matches[0].start, matches[-1].end
-    for _ in range(around):
+    for _ in range(LINES_AROUND):
         start = text.rfind(b"\n", 0, max(start - 1, 0)) + 1
         following = text.find(b"\n", end + 1)
         end = following if following >= 0 else len(text)
@@ -212,20 +236,16 @@ def _excerpt(part: Part, matches: Sequence[Match], around: int = LINES_AROUND) -
     return Excerpt(*part.place(first), tuple(lines))
 
 
-def _end_of(output: JobOutput) -> Iterator[Excerpt]:
-    """The last lines of the output, of which the very last tell; nothing if there is no output."""
+def _last_lines(output: JobOutput, count: int) -> list[_Hit]:
+    """The last lines of the output, at most so many, as if a pattern had matched them."""
     part = next((part for part in reversed(output.parts) if part.text.strip()), None)
-    if part is None:
-        return
-    end = len(part.text.rstrip())
-    matches: list[Match] = []
-    while end > 0 and len(matches) < _TELLING_OF_END:
+    hits: list[_Hit] = []
+    end = 0 if part is None else len(part.text.rstrip())
+    while part is not None and end and len(hits) < count:
         start = part.text.rfind(b"\n", 0, end) + 1
-        matches.append(Match(start, end, end, _ANY_LINE))
+        hits.append(_Hit(part, Match(start, end, end, _ANY_LINE)))
         end = len(part.text[:start].rstrip())
-    matches.reverse()
-    excerpt = _excerpt(part, matches, _LINES_OF_END - len(matches))
-    yield excerpt
+    return hits[::-1]
 
 
 _ANY_LINE = Pattern("any", "", 0)
