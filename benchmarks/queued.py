@@ -19,7 +19,6 @@ from benchmarks.many import resident
 from benchmarks.places import Place, scratch
 
 from pycurrent import Current, Engine, Job, Level, Pool, Var, all, builder, constant
-from pycurrent.engine.collector import keep_all_that_is
 
 ROOM = 50
 LOOK = 0.001
@@ -100,11 +99,8 @@ class Queue:
             self._took("again", before)
         self.samples["queue-worst"] = max(self.samples[f"queue-{name}-lag"] for name in PHASES)
 
-    @asynccontextmanager
-    async def _engine(self, folder: Path) -> AsyncIterator[Engine]:
-        async with Engine(lambda: self._pipeline, state_dir=folder) as engine:
-            keep_all_that_is()  # as `pycurrent run` does
-            yield engine
+    def _engine(self, folder: Path) -> Engine:
+        return Engine(lambda: self._pipeline, state_dir=folder)
 
     async def _fill(self) -> None:
         """Want all jobs, and wait until they are in the queue."""

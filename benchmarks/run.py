@@ -5,7 +5,7 @@
 Each benchmark runs in a process of its own at each size, so that one can't make another slow or
 look big. Times are medians of several samples (`runs` in the JSON), sizes of memory the peak of
 the process after its first sample. The garbage collector is as Python sets it up, but for what
-the engine itself does about it in a step; before each sample it has collected.
+the engine itself does about it while it is open; before each sample it has collected.
 """
 
 from __future__ import annotations

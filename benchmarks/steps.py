@@ -12,7 +12,6 @@ from benchmarks.figures import LARGE, MIDDLE, SMALL, Benchmark, Figure, Samples
 from benchmarks.places import Place, scratch
 
 from pycurrent import Current, Engine, Primitive, Var, all, component, constant
-from pycurrent.engine.collector import keep_all_that_is
 
 
 class Turns:
@@ -69,7 +68,6 @@ async def _lag(stages: int) -> Samples:
     with scratch(Place.MEMORY) as folder:
         async with turns.watched(), Engine(pipeline, state_dir=folder) as engine:
             samples["lag-first"] = turns.take()
-            keep_all_that_is()
             for name, change in _changes(value, shown).items():
                 turns.begin()
                 change()

@@ -30,8 +30,7 @@ from pycurrent.cli.stop import stop_requests
 from pycurrent.cli.summary import LISTED, Summary, log_command
 from pycurrent.cli.tail import last_lines
 from pycurrent.engine import Effect, OpenEngine
-from pycurrent.engine.collector import collect_at_rest, keep_all_that_is
-from pycurrent.engine.tasks import cancelled
+from pycurrent.engine.collector import turn_on_collector
 from pycurrent.engine.threshold import Recorded
 from pycurrent.errors import UsageError
 from pycurrent.facade import Engine
@@ -141,10 +140,8 @@ async def _at_work(
         made.set_result(shown)
 
     engine.on_open(show)
+    turn_on_collector()  # the engine holds it from now on
     async with AsyncExitStack() as outermost, engine:
-        keep_all_that_is()
-        collecting = asyncio.create_task(collect_at_rest(engine.clock, lambda: engine.idle))
-        outermost.push_async_callback(cancelled, collecting)
         shown = made.result()
         async with shown.serving as url:
             if url is not None:

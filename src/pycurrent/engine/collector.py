@@ -1,4 +1,16 @@
-"""Keeping the garbage collector out of the way of a step."""
+"""Python's garbage collector, which looks through everything whenever it finds that due.
+
+With 100,000 stages such a full collection takes half a second, in which the loop stands still, and
+comes just when much is being made. So while an engine is open
+
+- full collections begin when it is idle, and not by themselves (`full_collections_held`);
+- what the pipeline is made of is *frozen*: no collection but the daily one looks at it;
+- none begins in the middle of a step (`paused_collector`).
+
+Jobs and nodes leave no cycles behind, so they are freed without any. The collector is the
+process's: a program that has turned it off, or has frozen things itself, is left alone as far as
+that goes; and when the last engine is closed, all is as it was.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +18,60 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from threading import Lock
 
 from pycurrent.engine.clock import Clock
+
+_NEVER = 1_000_000_000
+_MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1).total_seconds()
+
+
+class _Hold:
+    """The hold that the open engines of this process have on full collections."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._engines = 0
+        self._thresholds = (0, 0, 0)
+        self.is_on = False
+        self.freezes = False
+        """False if somebody else has frozen things: ours could not be thawed without those."""
+
+    def begin(self) -> None:
+        with self._lock:
+            self._engines += 1
+            if self._engines == 1:
+                self._thresholds = gc.get_threshold()
+                self.freezes = not gc.get_freeze_count()
+                self.is_on = True
+                gc.set_threshold(*self._thresholds[:2], _NEVER)
+
+    def end(self) -> None:
+        with self._lock:
+            self._engines -= 1
+            if self._engines == 0:
+                self.is_on = False
+                if self.freezes:
+                    # Freezing also makes the collector forget that a full collection is overdue.
+                    gc.freeze()
+                    gc.unfreeze()
+                gc.set_threshold(*self._thresholds)
+
+
+# State of the module, as there is one collector in a process: engines share it.
+_HOLD = _Hold()
 
 
 @contextmanager
 def paused_collector(*, stays: bool = False) -> Iterator[None]:
     """Collect no garbage in the block, which makes much that stays.
 
-    The collector looks through all that is young whenever there is enough of it, and time and
-    again through everything: with a pipeline of 100,000 items that was two thirds of the first
-    step, and it found nothing. It is the process's, so the block must be short and synchronous;
-    a block within a block, and a collector that somebody has turned off, are left alone.
+    The collector looks through all that is young whenever there is enough of it: with a pipeline
+    of 100,000 items that was two thirds of the first step, and it found nothing. The block must be
+    short and synchronous; a block within a block, and a collector that somebody has turned off, are
+    left alone.
 
     `stays`: as good as all that the block makes is there to stay. Then the collector takes it for
     old, and does not look through it at once either.
@@ -29,48 +83,83 @@ def paused_collector(*, stays: bool = False) -> Iterator[None]:
     try:
         yield
     finally:
-        # Frozen things and back: among the old ones, without a look at each. Where somebody has
-        # frozen others, these would be thawed with them; counting them takes time for each, so that
-        # is not done in a process of ours, where no full collection comes by itself.
-        if stays and gc.get_threshold()[2] != _NEVER and not gc.get_freeze_count():
-            gc.freeze()
-            gc.unfreeze()
+        if stays:
+            _take_for_old()
         gc.enable()
 
 
-_NEVER = 1_000_000_000
-_MINUTE = timedelta(minutes=1)
-_HOUR = 3600.0
-_DAY = 24 * _HOUR
+def collect_young() -> None:
+    """Collect what is young now, where full collections are held.
 
-
-def keep_all_that_is() -> None:
-    """Have the collector leave alone what there is now, and begin no full collection by itself.
-
-    For a process of ours whose pipeline has just been built: it stays. A full collection looks
-    through everything, half a second with 100,000 items, and comes just when much is being made;
-    `collect_at_rest` makes up for it. Jobs leave no cycles behind, so none may be needed for days.
+    By itself the collector begins when more things have come than have gone. Where 100,000 jobs end
+    and their results come, none begins for long, and then one holds up the loop.
     """
-    gc.freeze()
-    young, old, _ = gc.get_threshold()
-    gc.set_threshold(young, old, _NEVER)
+    if _HOLD.is_on:
+        gc.collect(1)
+
+
+def turn_on_collector() -> None:
+    """Turn the collector on; it takes all that there is now for old, without a look."""
+    _take_for_old()
     gc.enable()
 
 
-async def collect_at_rest(clock: Clock, is_idle: Callable[[], bool]) -> None:
-    """Collect garbage in full once an hour, at a minute when the engine is idle, until cancelled.
+def _take_for_old() -> None:
+    if _HOLD.is_on:
+        if _HOLD.freezes:
+            gc.freeze()
+    elif not gc.get_freeze_count():
+        # Frozen things and back: among the old ones. Things that somebody has frozen would be
+        # thawed with them.
+        gc.freeze()
+        gc.unfreeze()
+
+
+@contextmanager
+def full_collections_held(clock: Clock, is_idle: Callable[[], bool]) -> Iterator[None]:
+    """In the block, begin full collections only while `is_idle()`: see `Rest`. Leaves the collector
+    alone if it is turned off. Several blocks may overlap.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    _HOLD.begin()
+    rest = Rest(clock, is_idle)
+    try:
+        yield
+    finally:
+        rest.end()
+        _HOLD.end()
+
+
+class Rest:
+    """Collects garbage in full once an hour, at a minute when the engine is idle, until `end`.
 
     That looks only through what has been made since the last time; once a day through all.
     """
-    hourly = daily = clock.monotonic()
-    while True:
-        await clock.sleep(_MINUTE)
-        now = clock.monotonic()
-        if now - hourly < _HOUR or not is_idle():
-            continue
-        hourly = now
-        if now - daily >= _DAY:
-            daily = now
+
+    def __init__(self, clock: Clock, is_idle: Callable[[], bool]) -> None:
+        self._clock = clock
+        self._is_idle = is_idle
+        self._daily = clock.monotonic()
+        self._timer = clock.call_later(_HOUR, self._look)
+
+    def _look(self) -> None:
+        if self._is_idle():
+            self._collect()
+            self._timer = self._clock.call_later(_HOUR, self._look)
+        else:
+            self._timer = self._clock.call_later(_MINUTE, self._look)
+
+    def _collect(self) -> None:
+        now = self._clock.monotonic()
+        if _HOLD.freezes and now - self._daily >= _DAY:
+            self._daily = now
             gc.unfreeze()
         gc.collect()
-        gc.freeze()
+        if _HOLD.freezes:
+            gc.freeze()
+
+    def end(self) -> None:
+        """Collect no more. Twice is fine."""
+        self._timer.cancel()

@@ -27,12 +27,12 @@ loop, and so on, so that the rest of the process has its turns. While it is *unf
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Any
 
-from pycurrent.engine.collector import paused_collector
+from pycurrent.engine.collector import collect_young, paused_collector
 from pycurrent.engine.crash import Crash
 from pycurrent.engine.open_resources import OpenResources
 from pycurrent.engine.services import EngineServices
@@ -42,6 +42,7 @@ from pycurrent.term import Active, Activity, Current, Output, Services, Stats, T
 
 SLICE = 0.01
 """Seconds that a step takes before the loop gets a turn, and others theirs."""
+_STEPS_TO_COLLECT = 32
 
 
 class Steps:
@@ -104,7 +105,7 @@ class Steps:
         observer, self._observer = self._observer, None
         if observer is None:
             return
-        dropping = self.live.drop_in_slices(observer, self.budget)
+        dropping = _uncollected(self.live.drop_in_slices(observer, self.budget))
         try:
             for _ in dropping:
                 await asyncio.sleep(0)
@@ -237,6 +238,8 @@ class Steps:
             self._next_slice.cancel()
             self._next_slice = None
         self.live.account.held.end()
+        if self.count % _STEPS_TO_COLLECT == 0:
+            collect_young()
         if self._after_this:
             acts, self._after_this = self._after_this, []
             for act in acts:
@@ -297,3 +300,14 @@ class Steps:
         if is_long:
             yield
         return is_long
+
+
+def _uncollected(parts: Iterator[None]) -> Iterator[None]:
+    """The parts, without a garbage collection: soon all that is to go has gone."""
+    while True:
+        with paused_collector(stays=True):
+            try:
+                next(parts)
+            except StopIteration:
+                return
+        yield

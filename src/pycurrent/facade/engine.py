@@ -27,6 +27,7 @@ from pycurrent.engine import (
     SystemClock,
 )
 from pycurrent.engine.arguments import check_engine
+from pycurrent.engine.collector import full_collections_held
 from pycurrent.engine.descriptors import Descriptors
 from pycurrent.engine.watchdog import Watchdog
 from pycurrent.errors import PycurrentError
@@ -58,7 +59,12 @@ class Engine:
         config: Config | None = None,
         shared: bool = False,
         clock: Clock | None = None,
+        hold_gc: bool = True,
     ) -> None:
+        """While it is open it begins Python's full garbage collections only when it is idle, and
+        freezes what the pipeline is made of; all is as before when it is closed. With `hold_gc`
+        False, or if the collector is off, it leaves that alone.
+        """
         check_engine(pipeline, state_dir, config)
         self.config = config or Config()
         self.clock = clock or SystemClock()
@@ -69,6 +75,7 @@ class Engine:
         self._pipeline = pipeline
         self._state_path = Path(state_dir)
         self._sharing = Sharing.GROUP if shared else Sharing.OWNER
+        self._holds_gc = hold_gc
         self._listeners = Listeners()
         self._hooks: list[OpenHook] = []
         self._was_entered = False
@@ -89,8 +96,10 @@ class Engine:
             raise PycurrentError("an engine runs once: make another one")
         self._was_entered = True
         closing = AsyncExitStack()
-        closing.callback(Watchdog().stop)
         try:
+            if self._holds_gc:
+                closing.enter_context(full_collections_held(SystemClock(), lambda: self.idle))
+            closing.callback(Watchdog().stop)
             opened = self._opened = self._open(closing)
         except BaseException:
             await closing.aclose()

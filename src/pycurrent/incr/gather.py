@@ -10,6 +10,7 @@ last filled.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from pycurrent.incr.errors import Cycle
@@ -137,9 +138,9 @@ class GatherTree(DynamicNode):
         in_one_go(self.filling(graph, members, names))
 
     def filling(
-        self, graph: NodeGraph, members: list[Node], names: list[Any] | None = None
+        self, graph: NodeGraph, members: Iterable[Node], names: list[Any] | None = None
     ) -> Parts[None]:
-        """Replace all members, at the end."""
+        """As `fill` does, in parts; the members are replaced at the end."""
         level = yield from self._level(graph, members, 0, names)
         depth = 0
         while len(level) > 1:
@@ -184,16 +185,16 @@ class GatherTree(DynamicNode):
         self._delete(graph, start, stop - start)
 
     def _level(
-        self, graph: NodeGraph, below: Sequence[Node], depth: int, names: list[Any] | None = None
+        self, graph: NodeGraph, below: Iterable[Node], depth: int, names: list[Any] | None = None
     ) -> Parts[list[Gather]]:
         fanout = graph.fanout
         level: list[Gather] = []
-        for start in range(0, len(below), fanout):
-            chunk = slice(start, start + fanout)
-            children = list(below[chunk])
-            node = self.kind(children, depth, self.collect, names and names[chunk])
+        rest, start = iter(below), 0
+        while children := list(islice(rest, fanout)):
+            node = self.kind(children, depth, self.collect, names and names[start : start + fanout])
             graph.add(node)
             level.append(node)
+            start += fanout
             if graph.pace.spend():
                 yield
         return level

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 from itertools import repeat
-from typing import Any, assert_never
+from typing import Any
 
 from pycurrent.incr import (
     GAP,
@@ -18,7 +18,6 @@ from pycurrent.incr import (
     GatherTree,
     Item,
     Map1,
-    MapN,
     Node,
     NodeGraph,
     Parts,
@@ -31,47 +30,25 @@ from pycurrent.term.current import Current
 from pycurrent.term.example import build, build_for_item
 from pycurrent.term.given import check_value
 from pycurrent.term.labels import labels_to_follow, needed_terms
-from pycurrent.term.latch import Latched
+from pycurrent.term.node_of import node_of
 from pycurrent.term.nodes import (
-    Caught,
     ComponentNode,
-    CutoffNode,
     DecisionNode,
-    ErrorMapped,
-    Gated,
-    Ignored,
     LabelledNode,
-    LabelsNode,
     ListNode,
-    MetadataNode,
-    PassThrough,
-    Reified,
 )
 from pycurrent.term.output import READY, Active, Failed, Ok, Output, failed_by
 from pycurrent.term.primitive import Services, StageRef
 from pycurrent.term.shape import (
     All,
     BindShape,
-    Catch,
-    Collapse,
     Component,
     Constant,
-    Cutoff,
-    Folded,
-    Gate,
-    Ignore,
     ItemOf,
-    Labelling,
-    Latch,
     ListMap,
     Map,
-    MapError,
-    MapMany,
-    MetadataOf,
     OptionMap,
-    PassingOn,
     Placeholder,
-    StateOf,
     Term,
 )
 from pycurrent.term.state import Stats
@@ -79,6 +56,8 @@ from pycurrent.term.together import NamingGather
 
 _AT_ONCE = 32
 """The number of terms that are made into nodes in one part: that takes some 0.3 ms."""
+_LARGE = 1000
+"""The number of terms above which an `all` of them is made in parts."""
 
 
 class TermGraph(NodeGraph):
@@ -179,27 +158,38 @@ class TermGraph(NodeGraph):
         # None stands for the last of those that wait until their inputs are made.
         stack: list[Term | None] = [term]
         waiting: list[Term] = []
-        if self._expand_some(stack, waiting, scope):
+        large = self._expand_some(stack, waiting, scope)
+        if large is None and not stack:
             return nodes[term]
-        return self._expand_rest(term, stack, waiting, scope)
+        return self._expand_rest(term, stack, waiting, scope, large)
 
     def _expand_rest(
-        self, term: Term, stack: list[Term | None], waiting: list[Term], scope: Scope | None
+        self,
+        term: Term,
+        stack: list[Term | None],
+        waiting: list[Term],
+        scope: Scope | None,
+        large: Term | None,
     ) -> Parts[Node]:
         while True:
+            if large is not None:
+                yield from self._make_large(large, scope)
+            if not stack:
+                return self.nodes[term]
             if self.pace.spend(_AT_ONCE):
                 yield
-            if self._expand_some(stack, waiting, scope):
-                return self.nodes[term]
+            large = self._expand_some(stack, waiting, scope)
 
     def _expand_some(
         self, stack: list[Term | None], waiting: list[Term], scope: Scope | None
-    ) -> bool:
-        """Make some of the nodes that are missing; True if none is any more."""
+    ) -> Term | None:
+        """Make some of the nodes that are missing; none is any more if the stack is empty then.
+        Stops at a term whose node takes long, and returns it.
+        """
         nodes = self.nodes
         for _ in repeat(None, _AT_ONCE):
             if not stack:
-                return True
+                return None
             next_term = stack.pop()
             if next_term is None:
                 next_term = waiting.pop()
@@ -217,9 +207,12 @@ class TermGraph(NodeGraph):
                     stack.append(None)
                     stack += missing
                     continue
-            node = nodes[next_term] = self._make(next_term, scope)
+            node = self._make(next_term, scope)
+            if node is None:
+                return next_term
+            nodes[next_term] = node
             node.owner = next_term
-        return not stack
+        return None
 
     def released(self, node: Node) -> None:
         term: Any = node.owner
@@ -227,8 +220,9 @@ class TermGraph(NodeGraph):
             self.nodes.pop(term, None)
             self.account.died(term)
 
-    def _make(self, term: Term, scope: Scope | None) -> Node:
-        """Make the node of a term whose inputs have theirs, and what else that takes.
+    def _make(self, term: Term, scope: Scope | None) -> Node | None:
+        """Make the node of a term whose inputs have theirs, and what else that takes. None for one
+        that takes long: see `_make_large`.
 
         In the order of how many there are of each in large pipelines.
         """
@@ -248,42 +242,15 @@ class TermGraph(NodeGraph):
             case BindShape():
                 return self._bind(term, shape, scope)
             case All():
-                return self._all(shape, scope)
+                if len(shape.sources) > _LARGE:
+                    return None
+                return in_one_go(self._all(shape, scope))
             case ListMap() | OptionMap():
                 return self._itemwise(term, shape, scope)
             case _:
-                node = self._passing_on(shape)
+                node = node_of(shape, self.nodes)
         self.add(node, scope)
         return node
-
-    def _passing_on(self, shape: PassingOn) -> Node:
-        """The one node of a term that passes on, some way or other, what its inputs have."""
-        nodes = self.nodes
-        match shape:
-            case MapMany():
-                return MapN(shape.fn, [nodes[source] for source in shape.sources], shape.eq)
-            case Gate():
-                return Gated(nodes[shape.source], nodes[shape.on])
-            case Collapse() | Folded():
-                return PassThrough(nodes[shape.source])
-            case StateOf():
-                return Reified(nodes[shape.source])
-            case Catch():
-                return Caught(nodes[shape.source])
-            case MapError():
-                return ErrorMapped(nodes[shape.source], shape.fn)
-            case Cutoff():
-                return CutoffNode(nodes[shape.source], shape.eq)
-            case Latch():
-                return Latched(nodes[shape.source], infra=shape.infra)
-            case Ignore():
-                return Ignored(nodes[shape.source])
-            case MetadataOf():
-                return _metadata(nodes[shape.source])
-            case Labelling():
-                return LabelsNode([nodes[s] for s in shape.sources], shape.names, shape.fixed)
-            case _:
-                assert_never(shape)
 
     def _component(self, term: Term, shape: Component, scope: Scope | None) -> Node:
         sources = tuple([self.nodes[source] for source in shape.sources])
@@ -314,11 +281,19 @@ class TermGraph(NodeGraph):
         self.add(result, scope, gap=GAP)
         return result
 
-    def _all(self, shape: All, scope: Scope | None) -> Node:
+    def _make_large(self, term: Term, scope: Scope | None) -> Parts[None]:
+        """Make the node of an `all` of many, whose inputs have theirs."""
+        assert isinstance(term.shape, All)
+        node = yield from self._all(term.shape, scope)
+        self.nodes[term] = node
+        node.owner = term
+
+    def _all(self, shape: All, scope: Scope | None) -> Parts[Node]:
         kind = Gather if shape.labels is None else NamingGather
         tree = GatherTree(collect=shape.collect, kind=kind)
         self.add(tree, scope)
-        tree.fill(self, [self.nodes[source] for source in shape.sources], shape.labels)
+        members = map(self.nodes.__getitem__, shape.sources)
+        yield from tree.filling(self, members, shape.labels)
         return tree
 
     def _itemwise(self, term: Term, shape: ListMap | OptionMap, scope: Scope | None) -> Node:
@@ -377,13 +352,6 @@ def _constant(output: Output[Any]) -> Const:
             return Const(value)
         case Failed() | Active() as absent:
             return Const(None, absent)
-
-
-def _metadata(source: Node) -> Node:
-    node = MetadataNode(source)
-    if isinstance(source, ComponentNode | Latched):
-        source.reports = (*source.reports, node)
-    return node
 
 
 def _as_list(value: Any) -> list[Any]:
