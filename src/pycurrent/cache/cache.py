@@ -224,7 +224,7 @@ class Cache:
     def _take_touched(self) -> None:
         """Put what was touched in the order in which it is updated.
 
-        What nobody needs comes first, and of that what came last: as a rule that waits in a queue,
+        Instances without users come first, the last one before the others: as a rule it waits in a queue,
         and would get, for a moment, the places that the others leave.
         """
         left = self._left
