@@ -19,6 +19,7 @@ from pycurrent.cache.cause import (
 from pycurrent.cache.codec import UnreadableValue
 from pycurrent.cache.operation_type import Key, OperationType
 from pycurrent.cache.states import NOTHING_KNOWN, Known, Result, Run, Unknown
+from pycurrent.engine.clock import Moment
 from pycurrent.engine.driven_job import DrivenJob, JobOwner
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.open_engine import OpenEngine
@@ -91,12 +92,13 @@ def new_job(
     cause: Cause,
     urgency: Urgency,
     owner: JobOwner,
+    created: Moment,
     tickets: Tickets | None,
 ) -> DrivenJob:
     """A job of the engine with a new log, which says what it is and why it runs. Nothing of it is
     recorded yet.
     """
-    now = engine.clock.now()
+    now = created.date
     job_id = engine.state.new_job_id(op, now)
     while not engine.store.is_new(job_id):
         job_id = engine.state.new_job_id(op, now)
@@ -108,6 +110,7 @@ def new_job(
         description=description,
         urgency=urgency,
         owner=owner,
+        created=created,
         tickets=tickets,
     )
     # In one line of the log, if it is the first build: that needs no reason.

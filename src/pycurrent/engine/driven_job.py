@@ -98,9 +98,10 @@ class DrivenJob(Job):
         description: str,
         urgency: Urgency,
         owner: JobOwner,
+        created: Moment,
         tickets: Tickets | None = None,
     ) -> None:
-        """`tickets` are those of a job whose place it takes."""
+        """`tickets` are those of a job whose place it takes; several may be `created` at once."""
         self.host = host
         self.id = id
         self.op = op
@@ -116,7 +117,7 @@ class DrivenJob(Job):
         self.time_limit: TimeLimit | None = None
         self.task = None
         self._owner = owner
-        self._created = Moment(host.clock)
+        self._created = created
         self._limits: Limits | None = None
         self._start: JobStart | None = None
         # Made when they are first needed: thousands of jobs may wait that need none of them.

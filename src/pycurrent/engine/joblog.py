@@ -31,6 +31,7 @@ from pycurrent.store import StateDir
 LONGEST_HELD = 4096
 """Bytes of a log that are held at most; more make a file."""
 
+_GUARDS = 16
 _NO_TIME = timedelta(0)
 _SECOND = timedelta(seconds=1)
 
@@ -43,6 +44,12 @@ class JobLogs:
         self._now = now
         # A second, and how it is written; in one, as threads ask.
         self._last = (datetime.min.replace(tzinfo=UTC), "")
+        # A lock is as large as a short log: some are shared by all.
+        self._guards = tuple(threading.Lock() for _ in range(_GUARDS))
+
+    def guard(self, job_id: str) -> threading.Lock:
+        """Held while the text of the log of a job grows, or becomes a file. Never two at once."""
+        return self._guards[hash(job_id) % _GUARDS]
 
     def stamp(self) -> str:
         """The time, as lines begin with it. To write a second takes longer than to know that it is
@@ -62,7 +69,7 @@ class JobLog:
     never raise because of the file. Data that can't be written is lost, and `error` says why.
     """
 
-    __slots__ = ("_closed", "_file", "_guard", "_logs", "_text", "_told", "job_id")
+    __slots__ = ("_closed", "_file", "_logs", "_text", "_told", "job_id")
 
     def __init__(self, logs: JobLogs, job_id: str) -> None:
         """Makes no file, and holds nothing."""
@@ -70,11 +77,14 @@ class JobLog:
         self._logs = logs
         self._text: bytes | None = b""
         self._file: LogFile | None = None
-        self._guard = threading.Lock()  # held while `_text` grows, or becomes a file
         self._told: list[Callable[[], None]] | None = None
         self._closed = False
 
     # Its text
+
+    @property
+    def _guard(self) -> threading.Lock:
+        return self._logs.guard(self.job_id)
 
     @property
     def path(self) -> Path:

@@ -36,28 +36,29 @@ class Tickets:
     one drawn is served first. A job that takes the place of another one gets its tickets.
     """
 
-    __slots__ = ("_drawn",)
+    __slots__ = ("_others", "_pool", "_ticket")
 
     def __init__(self) -> None:
-        # For the one pool of most jobs a dictionary would be three times as large.
-        self._drawn: tuple[Pool | int, ...] = ()
-        """Pools and tickets, by turns."""
+        # Most jobs have one pool, for which a dictionary would be three times as large.
+        self._pool: Pool | None = None
+        self._ticket = 0
+        self._others: dict[Pool, int] | None = None
 
     def drawn(self, pool: Pool) -> int | None:
         """The ticket for a pool, if there is one."""
-        for place, drawn in enumerate(self._drawn):
-            if drawn is pool:
-                ticket = self._drawn[place + 1]
-                assert isinstance(ticket, int)
-                return ticket
-        return None
+        if self._pool is pool:
+            return self._ticket
+        return None if self._others is None else self._others.get(pool)
 
     def draw(self, pool: Pool) -> int:
         """The ticket for a pool: a new one, if there is none yet."""
         ticket = self.drawn(pool)
         if ticket is None:
             ticket = pool.draw()
-            self._drawn += (pool, ticket)
+            if self._pool is None:
+                self._pool, self._ticket = pool, ticket
+            else:
+                self._others = {**(self._others or {}), pool: ticket}
         return ticket
 
 
