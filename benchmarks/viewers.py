@@ -132,7 +132,7 @@ class Pages:
         last = await self.read_pipeline()
         await self.read_jobs()
         reading = asyncio.create_task(self._read_again())
-        async for frame in frames(self.host, self.port, f"/api/v1/events?after={last}"):
+        async for frame in frames(self.host, self.port, f"/api/v1/events?fold=true&after={last}"):
             _, event, data = self.parsed(frame)
             match event:
                 case "":
@@ -162,7 +162,7 @@ class Pages:
         self.jobs = {job["id"]: job for job in page["jobs"]}
 
     async def read_pipeline(self) -> str:
-        snapshot = await self._get("/api/v1/pipeline")
+        snapshot = await self._get("/api/v1/pipeline?fold=true")
         self.states = {box["id"]: box["state"] for box in snapshot["nodes"] if "state" in box}
         last: str = snapshot["last_event"]
         return last

@@ -168,6 +168,26 @@ async def test_a_diagram_is_encoded_once_but_for_what_changes(tmp_path: Path) ->
         assert await snapshots.plain(after) == await Snapshots().plain(after) != one
 
 
+async def test_a_page_of_jobs_is_encoded_once_for_all(tmp_path: Path) -> None:
+    """Whether it is compressed or not; another one as soon as a job is otherwise."""
+    tasks = Tasks()
+    names = [f"slow {number}" for number in range(100)]
+    async with api_of(lambda: all_of(tasks, *names), tmp_path) as api:
+        one, other = [await api.client.get("/api/v1/jobs") for _ in range(2)]
+        assert one.headers["Content-Encoding"] == "gzip"
+        assert one.headers["ETag"] == other.headers["ETag"]
+        plain = await api.client.get("/api/v1/jobs", headers={"Accept-Encoding": "identity"})
+        assert plain.json() == one.json()
+        tasks.end("slow 7")
+        await api.harness.settle()
+        after = await api.client.get("/api/v1/jobs")
+        assert len(after.json()["jobs"]) == len(names) - 1
+        for wrong in ({"limit": -1}, {"limit": 1001}, {"limit": "all"}, {"after": "no id"}):
+            refused = await api.client.get("/api/v1/jobs", params=wrong)
+            assert refused.status_code == 422
+            assert f"query.{next(iter(wrong))}" in refused.json()["detail"]
+
+
 async def test_jobs_say_what_they_wait_for(tmp_path: Path) -> None:
     """A person, or a resource and at which place."""
     tasks, risky = Tasks(pool=Pool("machines", 1)), Tasks(level=Level.DANGEROUS)

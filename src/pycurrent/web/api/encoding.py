@@ -25,6 +25,7 @@ from pycurrent.service import (
     StructureChanged,
     Window,
 )
+from pycurrent.web.api.kept import KeptAnswers
 from pycurrent.web.api.models import JobModel, LogWindowModel, NodeStateModel
 from pycurrent.web.api.names import name_of
 from pycurrent.web.api.snapshots import Snapshots
@@ -47,6 +48,7 @@ class Encoders:
         self._parts: OrderedDict[tuple[int, Window], bytes] = OrderedDict()
         self.window = Encoded[LogWindow](encode_window)
         self.snapshots = Snapshots()
+        self.jobs = KeptAnswers()
 
     def part(self, batch: Batch, window: Window, shown: Container[str] | None) -> bytes:
         """Encode what of a batch concerns a window, once for all who look through it; empty if

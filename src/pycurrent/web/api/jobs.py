@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query, Request, Response
 from pydantic import Field
 
 from pycurrent.deprecation import Renamed
 from pycurrent.service import Done, NoSuchJob, Refused, Service
+from pycurrent.web.api.encoding import EncodersOf
 from pycurrent.web.api.models import JobDetailModel, JobModel, Model, OutcomeModel
 from pycurrent.web.api.renamed import renamed
 from pycurrent.web.api.routing import FOR_ADMINS, FOR_BUILDERS, JOB_ID, JobId, api_router
@@ -20,6 +21,7 @@ router = api_router("jobs")
 
 _SAME_WORK = 50
 """How many earlier jobs of the same key are listed."""
+_TOLD_TWICE = 100
 _ABOUT_ONE = may_answer(404, 409)
 
 
@@ -40,24 +42,37 @@ class JobsModel(Model):
     last_event: str
 
 
-@router.get("/jobs", responses=may_answer(404))
+@router.get(
+    "/jobs",
+    response_class=Response,
+    responses={200: {"model": JobsModel}, **may_answer(404)},
+)
 async def jobs(
+    request: Request,
     service: ServiceOf,
+    encoders: EncodersOf,
     limit: Annotated[
         int, Query(ge=0, le=1000, description="How many jobs to list at most.")
     ] = 1000,
     after: Annotated[
         str | None, Query(pattern=JOB_ID, description="The id of the last job of the page before.")
     ] = None,
-) -> JobsModel:
+) -> Response:
     """List the jobs that have not ended: what they do, since when, and what they wait for."""
     page = service.jobs.page(limit=limit, after=after)
-    return JobsModel(
-        jobs=[JobModel.model_validate(job) for job in page.jobs],
-        next=page.next,
-        total=page.total,
-        last_event=str(service.events.last),
-    )
+
+    def encode() -> bytes:
+        listed = JobsModel(
+            jobs=[JobModel.model_validate(job) for job in page.jobs],
+            next=page.next,
+            total=page.total,
+            last_event=str(service.events.last),
+        )
+        return listed.model_dump_json().encode()
+
+    # Who follows the events after the last one that is said is told of some twice, but not many.
+    version = page, service.events.last.number // _TOLD_TWICE
+    return await encoders.jobs.answer(request, (limit, after), version, encode)
 
 
 @router.post("/jobs/{day}/{name}/cancel", dependencies=FOR_BUILDERS, responses=_ABOUT_ONE)
