@@ -17,7 +17,7 @@ from pycurrent.engine.leftovers import JobLock, locked_file
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.pipe import PipeReader
 from pycurrent.engine.process import Process, Processes
-from pycurrent.engine.spellings import encode
+from pycurrent.engine.secret import encode
 from pycurrent.engine.tasks import uncancellable
 from pycurrent.engine.turns import Turn
 from pycurrent.errors import PycurrentError

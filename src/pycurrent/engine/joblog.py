@@ -25,7 +25,7 @@ from pycurrent.engine.follow import LogSource
 from pycurrent.engine.logfile import NEWLINE, LogFile
 from pycurrent.engine.pipe import PipeReader
 from pycurrent.engine.pump import Copiers
-from pycurrent.engine.spellings import encode
+from pycurrent.engine.secret import encode
 from pycurrent.store import StateDir
 
 LONGEST_HELD = 4096

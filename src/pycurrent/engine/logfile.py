@@ -24,7 +24,7 @@ from pathlib import Path
 from pycurrent.engine.masking import MaskedStream, Secrets, masked
 from pycurrent.engine.pipe import PipeReader
 from pycurrent.engine.pump import Copiers, Pump
-from pycurrent.engine.spellings import checked, encode
+from pycurrent.engine.secret import checked, encode
 from pycurrent.store.sharing import Sharing
 
 NEWLINE = ord("\n")

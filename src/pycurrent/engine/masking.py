@@ -12,8 +12,7 @@ secrets.
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
-from pycurrent.engine.needles import Needles
-from pycurrent.engine.spellings import checked, needles
+from pycurrent.engine.secret import checked
 
 MASK = b"****"
 
@@ -33,7 +32,7 @@ class Secrets:
 
     @classmethod
     def of(cls, *secrets: str) -> "Secrets":
-        """Raises UsageError as `spellings.checked` does."""
+        """Raises UsageError as `secret.checked` does."""
         return cls().and_also([checked(secret) for secret in secrets])
 
     def and_also(self, secrets: Iterable[str]) -> "Secrets":
@@ -92,6 +91,10 @@ class _Group:
     """Secrets that are searched for together."""
 
     def __init__(self, secrets: tuple[str, ...], *, thorough: bool) -> None:
+        # Only here, because most runs have no secret, and it takes a while to import.
+        from pycurrent.engine.needles import Needles
+        from pycurrent.engine.spellings import needles
+
         self.secrets = secrets
         texts, codes = zip(*map(needles, secrets), strict=True)
         self.needles = Needles(

@@ -15,7 +15,8 @@ from typing import Any
 import re2
 from msgspec import Struct
 
-from pycurrent.engine.spellings import SPECIAL, encode, is_open, line_break, readings, skips
+from pycurrent.engine.secret import encode
+from pycurrent.engine.spellings import SPECIAL, is_open, line_break, readings, skips
 
 _STEM = 8
 _TAIL = 256

@@ -16,10 +16,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-import sysconfig
 import threading
 import time
 import traceback
+from functools import cache
 from pathlib import Path
 from types import FrameType
 
@@ -36,8 +36,6 @@ _SHOWN = 12
 """The innermost frames that are shown."""
 
 _OURS = (str(Path(__file__).parent.parent), "<frozen")
-_STANDARD = sysconfig.get_paths()["stdlib"]
-_INSTALLED = (sysconfig.get_paths()["purelib"], sysconfig.get_paths()["platlib"])
 
 _log = logging.getLogger(__name__)
 
@@ -153,7 +151,18 @@ def _is_authors(frame: FrameType) -> bool:
     name = frame.f_code.co_filename
     if name.startswith(_OURS):
         return False
-    return name.startswith(_INSTALLED) or not name.startswith(_STANDARD)
+    standard, installed = _libraries()
+    return name.startswith(installed) or not name.startswith(standard)
+
+
+@cache
+def _libraries() -> tuple[str, tuple[str, str]]:
+    """Where the standard library is, and where others are installed, which may be within it."""
+    # Only here, because it takes a while to import, and most loops never stand still.
+    import sysconfig
+
+    paths = sysconfig.get_paths()
+    return paths["stdlib"], (paths["purelib"], paths["platlib"])
 
 
 def _summary(frames: list[FrameType]) -> list[traceback.FrameSummary]:
