@@ -52,7 +52,7 @@ _log = logging.getLogger(__name__)
 
 def migrations() -> list[str]:
     """The scripts that make the schema, in order; the first makes version 1."""
-    files = sorted(_MIGRATIONS.glob("[0-9]*.sql"))
+    files = sorted(file for file in _MIGRATIONS.iterdir() if file.suffix == ".sql")
     numbers = [int(file.name.partition("_")[0]) for file in files]
     assert numbers == list(range(1, len(files) + 1)), numbers
     return [file.read_text(encoding="utf-8") for file in files]
