@@ -22,6 +22,8 @@ from benchmarks.places import Place, scratch
 
 WRITE_NOTHING = "PYTHONDONTWRITEBYTECODE"
 TASKS = Path(__file__).parent / "tasks"
+FEW = 10
+"""The tasks of a small pipeline."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,7 @@ def whole(n: int) -> Samples:
             if importlib.util.find_spec(tool.module) is None:
                 continue
             folder = place / tool.name
-            (folder / "in").mkdir(parents=True)
-            for number in range(n):
-                (folder / "in" / f"{number:05}").write_text(f"some text {number}\n")
+            _write_inputs(folder, n)
             shutil.copy(TASKS / tool.file, folder)
             changed = f"{n // 2:05}"
             for run, *_ in RUNS:
@@ -92,7 +92,7 @@ def whole(n: int) -> Samples:
 
 
 def start(n: int) -> Samples:
-    """Importing, and asking for help."""
+    """Importing, asking for help, and a run in which a few tasks are known."""
     script = (
         "from time import perf_counter as t; a = t(); import pycurrent; pycurrent.Engine;"
         " print(t() - a)"
@@ -105,7 +105,19 @@ def start(n: int) -> Samples:
         check=True,
     )
     tool = Tool("pycurrent", "pycurrent", ("--help",), "")
-    return {"import": float(found.stdout), "help": tool.run(Path(os.sep))[0]}
+    with scratch(Place.MEMORY) as folder:
+        _write_inputs(folder, FEW)
+        shutil.copy(TASKS / OURS.file, folder)
+        OURS.run(folder)
+        known, _ = OURS.run(folder)
+    return {"import": float(found.stdout), "help": tool.run(Path(os.sep))[0], "known": known}
+
+
+def _write_inputs(folder: Path, n: int) -> None:
+    """So many small files, each the input of a task."""
+    (folder / "in").mkdir(parents=True)
+    for number in range(n):
+        (folder / "in" / f"{number:05}").write_text(f"some text {number}\n")
 
 
 RUNS = (
@@ -160,7 +172,8 @@ BENCHMARKS = (
                     }.items()
                 ),
             ),
-            Figure("help", "pycurrent --help", "s", {1: 0.35}),
+            Figure("help", "pycurrent --help", "s", {1: 0.12}),
+            Figure("known", f"pycurrent run --once, {FEW} known tasks", "s", {1: 0.15}),
         ),
         sizes=(1,),
         runs={1: 5},

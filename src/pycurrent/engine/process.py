@@ -288,8 +288,7 @@ def _encode(
         why = "the name of a variable is empty or contains '='"
         raise _not_started(argv[0], why, Blame.WORK)
     if env is None:
-        # As the system has it: decoded and encoded again it would be what costs most here.
-        environ = dict(os.environb)
+        environ = _own_environ()
     else:
         environ = {os.fsencode(name): os.fsencode(value) for name, value in env.items()}
     words = [os.fsencode(word) for word in argv]
@@ -298,6 +297,14 @@ def _encode(
         why = "an argument, a variable or the directory contains NUL"
         raise _not_started(argv[0], why, Blame.WORK)
     return request
+
+
+def _own_environ() -> dict[bytes, bytes]:
+    """The engine's variables, as the system has them."""
+    # `dict(os.environb)` looks up and checks each name in Python, 1 us for each variable: a tenth
+    # of all that the engine does for a small command. In CPython it has a plain dictionary.
+    known = getattr(os.environb, "_data", None)
+    return dict(known if isinstance(known, dict) else os.environb)
 
 
 def _directory(command: str, cwd: Path | None) -> bytes:
