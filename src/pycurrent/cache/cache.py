@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pycurrent.cache.acts import Acts, Instances
 from pycurrent.cache.cause import ASKED, Cause
+from pycurrent.cache.demands import Demand
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.operation_type import (
@@ -20,7 +21,7 @@ from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.records import load, new_job, recorded
 from pycurrent.cache.runs import AT_ONCE, Runs
 from pycurrent.cache.schedule import Schedule
-from pycurrent.cache.states import Demand, Result, Run
+from pycurrent.cache.states import Result, Run
 from pycurrent.engine.clock import Moment
 from pycurrent.engine.driven_job import DrivenJob, JobOwner
 from pycurrent.engine.open_engine import OpenEngine

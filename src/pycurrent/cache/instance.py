@@ -39,14 +39,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from pycurrent.cache.cause import Cause, Expired, MachineFailed, ValueChanged
+from pycurrent.cache.demands import NO_DEMANDS, Demand, Demands
 from pycurrent.cache.instance_host import InstanceHost
 from pycurrent.cache.operation_type import Key, OperationType
 from pycurrent.cache.records import insert_job, record_end
 from pycurrent.cache.schedule import Expiry, expires
 from pycurrent.cache.states import (
     Abandoned,
-    Demand,
-    Demands,
     Known,
     Making,
     Pausing,
@@ -99,7 +98,7 @@ class Instance:
         self._host = host
         self.op_type = op_type
         self.key = key
-        self.users = Demands()
+        self.users: Demands = NO_DEMANDS
         self.state: State = state
         self.build = 0 if record is None else record.build + 1
         self.job_id = None if record is None else record.job_id
@@ -113,7 +112,7 @@ class Instance:
 
     def join(self, demand: Demand) -> None:
         """Somebody needs it. Within a step, so nothing is started before `update`."""
-        self.users.add(demand)
+        self.users = self.users.and_also(demand)
         if not self.description:
             self.description = demand.title
         if self.job_id is not None:
@@ -126,7 +125,7 @@ class Instance:
 
     def leave(self, demand: Demand) -> None:
         """Somebody who joined no longer needs it."""
-        self.users.remove(demand)
+        self.users = self.users.without(demand)
         run = self.run
         if run is not None and not self.users and not run.has_begun:
             self._host.left_places[demand.changed] = run.job.tickets

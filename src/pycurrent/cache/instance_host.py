@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from pycurrent.cache.cause import Cause
+from pycurrent.cache.demands import Demand
 from pycurrent.cache.pauses import Pauses
-from pycurrent.cache.states import Demand, Run
+from pycurrent.cache.states import Run
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.driven_job import DrivenJob, JobOwner
 from pycurrent.engine.pool import Tickets, Urgency

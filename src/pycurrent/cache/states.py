@@ -1,4 +1,4 @@
-"""The parts of an instance: the demands on it, its runs and its states, and what users see of them.
+"""The parts of an instance: its runs and its states, and what users see of them.
 
 An instance is in one of four states:
 
@@ -26,9 +26,8 @@ The other ways from one state to another are told in `instance.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from contextvars import Context
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, assert_never
@@ -43,103 +42,14 @@ from pycurrent.cache.cause import (
     MachineFailed,
     ValueChanged,
 )
+from pycurrent.cache.demands import Demands
 from pycurrent.cache.operation_type import AnyOperation, OperationType, TargetValue
-from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.clock import Timer
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.stopped import Cancelled, TimedOut
 from pycurrent.store import JobEnd
 from pycurrent.term import Active, Activity, Failed, Metadata, Ok, Output
-
-
-class Demand:
-    """The target that one user wants the key to be at, and by which operation object."""
-
-    __slots__ = ("changed", "operation", "schedule", "target", "title")
-
-    def __init__(
-        self,
-        operation: AnyOperation,
-        target: TargetValue,
-        title: str,
-        schedule: Schedule | None,
-        changed: Callable[[], None],
-    ) -> None:
-        self.operation = operation
-        self.target = target
-        self.title = title
-        self.schedule = schedule
-        self.changed = changed
-
-    @property
-    def valid_for(self) -> timedelta | None:
-        return None if self.schedule is None else self.schedule.valid_for
-
-
-class Demands:
-    """The demands on one key, in the order in which they came.
-
-    Most keys have one, and a dictionary for each would take as much as the rest of the instance.
-    """
-
-    __slots__ = ("_all",)
-
-    def __init__(self) -> None:
-        self._all: Demand | dict[Demand, None] | None = None
-
-    def __iter__(self) -> Iterator[Demand]:
-        demands = self._all
-        if isinstance(demands, Demand):
-            return iter((demands,))
-        return iter(demands or ())
-
-    def __bool__(self) -> bool:
-        return self._all is not None
-
-    def add(self, demand: Demand) -> None:
-        demands = self._all
-        if demands is None:
-            self._all = demand
-        elif isinstance(demands, Demand):
-            self._all = {demands: None, demand: None}
-        else:
-            demands[demand] = None
-
-    def remove(self, demand: Demand) -> None:
-        demands = self._all
-        if isinstance(demands, dict):
-            del demands[demand]
-            if not demands:
-                self._all = None
-        else:
-            assert demands is demand
-            self._all = None
-
-    @property
-    def latest(self) -> Demand | None:
-        demands = self._all
-        return next(reversed(demands)) if isinstance(demands, dict) else demands
-
-    @property
-    def shortest_schedule(self) -> timedelta | None:
-        """The age after which a result is too old for some user."""
-        ages = [d.valid_for for d in self if d.schedule is not None]
-        return min((age for age in ages if age is not None), default=None) if ages else None
-
-    def want_other_than(self, target: TargetValue) -> bool:
-        """True if there are demands, and none is for this target."""
-        return bool(self) and target.digest not in [d.target.digest for d in self]
-
-    def different_values(self) -> tuple[str, str] | None:
-        """Two values that are wanted at once, in an order that does not depend on who came first;
-        None if all users want the same.
-        """
-        targets = {d.target.digest: d.target for d in self}
-        if len(targets) < 2:
-            return None
-        one, other = sorted(targets.values(), key=lambda target: str(target.digest))[:2]
-        return str(one.text), str(other.text)
 
 
 class Result(Struct, frozen=True):

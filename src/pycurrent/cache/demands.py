@@ -1,0 +1,149 @@
+"""The demands on one key: by nobody, by one user, or by several.
+
+Most keys have one user, whose demand then stands for all of them: an object around it would take
+as much as a third of the instance.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from pycurrent.cache.operation_type import AnyOperation, TargetValue
+from pycurrent.cache.schedule import Schedule
+
+
+class Demands(ABC):
+    """The demands on one key, in the order in which they came. True if there are any."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Demand]: ...
+
+    @abstractmethod
+    def __bool__(self) -> bool: ...
+
+    @property
+    @abstractmethod
+    def latest(self) -> Demand | None: ...
+
+    @abstractmethod
+    def and_also(self, demand: Demand) -> Demands:
+        """These and another one. Use the old object no more."""
+
+    @abstractmethod
+    def without(self, demand: Demand) -> Demands:
+        """These without one of them. Use the old object no more."""
+
+    @property
+    def shortest_schedule(self) -> timedelta | None:
+        """The age after which a result is too old for some user."""
+        ages = [d.valid_for for d in self if d.schedule is not None]
+        return min((age for age in ages if age is not None), default=None) if ages else None
+
+    def want_other_than(self, target: TargetValue) -> bool:
+        """True if there are demands, and none is for this target."""
+        return bool(self) and target.digest not in [d.target.digest for d in self]
+
+    def different_values(self) -> tuple[str, str] | None:
+        """Two values that are wanted at once, in an order that does not depend on who came first;
+        None if all users want the same.
+        """
+        targets = {d.target.digest: d.target for d in self}
+        if len(targets) < 2:
+            return None
+        one, other = sorted(targets.values(), key=lambda target: str(target.digest))[:2]
+        return str(one.text), str(other.text)
+
+
+class _Nobody(Demands):
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Demand]:
+        return iter(())
+
+    def __bool__(self) -> bool:
+        return False
+
+    @property
+    def latest(self) -> None:
+        return None
+
+    def and_also(self, demand: Demand) -> Demands:
+        return demand
+
+    def without(self, demand: Demand) -> Demands:
+        raise AssertionError(f"{demand!r} is not here")
+
+
+NO_DEMANDS = _Nobody()
+
+
+class Demand(Demands):
+    """The target that one user wants the key to be at, and by which operation object."""
+
+    __slots__ = ("changed", "operation", "schedule", "target", "title")
+
+    def __init__(
+        self,
+        operation: AnyOperation,
+        target: TargetValue,
+        title: str,
+        schedule: Schedule | None,
+        changed: Callable[[], None],
+    ) -> None:
+        self.operation = operation
+        self.target = target
+        self.title = title
+        self.schedule = schedule
+        self.changed = changed
+
+    def __iter__(self) -> Iterator[Demand]:
+        return iter((self,))
+
+    def __bool__(self) -> bool:
+        return True
+
+    @property
+    def latest(self) -> Demand:
+        return self
+
+    def and_also(self, demand: Demand) -> Demands:
+        return _Several(self, demand)
+
+    def without(self, demand: Demand) -> Demands:
+        assert demand is self
+        return NO_DEMANDS
+
+    @property
+    def valid_for(self) -> timedelta | None:
+        return None if self.schedule is None else self.schedule.valid_for
+
+
+class _Several(Demands):
+    """At least one."""
+
+    __slots__ = ("_all",)
+
+    def __init__(self, *demands: Demand) -> None:
+        self._all = dict.fromkeys(demands)
+
+    def __iter__(self) -> Iterator[Demand]:
+        return iter(self._all)
+
+    def __bool__(self) -> bool:
+        return True
+
+    @property
+    def latest(self) -> Demand:
+        return next(reversed(self._all))
+
+    def and_also(self, demand: Demand) -> Demands:
+        self._all[demand] = None
+        return self
+
+    def without(self, demand: Demand) -> Demands:
+        del self._all[demand]
+        return self if self._all else NO_DEMANDS
