@@ -197,6 +197,8 @@ class Surroundings:
                     self._started[need] = self._start_sshd()
                 case "docker":
                     self._started[need] = self._start_docker()
+                case "buildx":
+                    self._started[need] = self.has("docker") and self._add_buildx()
                 case _:
                     self._started[need] = bool(shutil.which(need, path=self.env["PATH"]))
         return self._started[need]
@@ -236,6 +238,10 @@ class Surroundings:
         engine = _ended(
             "dockerd", "-H", address, *options, *network, log=folder / "log", env=self.env
         )
+        # A mount of the engine that it leaves behind.
+        mounted = folder / "run/netns/default"
+        unmount = ["umount", "--quiet", str(mounted)]
+        self._stack.callback(lambda: subprocess.run(unmount, check=False))
         self._stack.enter_context(engine)
         self.env |= {"DOCKER_HOST": address, "DOCKER_CONFIG": str(folder / "client")}
         for _ in range(100):
@@ -255,6 +261,16 @@ class Surroundings:
         self._name("registry.example.org", port, "5000")
         self.env["REGISTRY"] = f"127.0.0.1:{port}"
         return self._import_base(folder / "base")
+
+    def _add_buildx(self) -> bool:
+        """Install the plugin where the tests of the docker plugin have put it."""
+        plugin = Path.home() / ".cache/pycurrent-tests/docker-cli-plugins/docker-buildx"
+        if not plugin.exists():
+            return False
+        plugins = Path(self.env["DOCKER_CONFIG"]) / "cli-plugins"
+        plugins.mkdir(parents=True, exist_ok=True)
+        shutil.copy(plugin, plugins)
+        return True
 
     def _import_base(self, folder: Path) -> bool:
         """Make the image lab/base:1 of busybox."""

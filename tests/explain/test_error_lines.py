@@ -150,6 +150,13 @@ def test_colours_and_overwritten_lines_are_gone() -> None:
     assert (excerpt.offset, excerpt.number) == (0, 1)
 
 
+def test_lines_of_builds_of_images_are_those_of_their_steps() -> None:
+    """BuildKit's numbers before them are gone; other numbers stay."""
+    step = "#5 0.1 a.c:1:1: error: no\n------\n > [2/2] RUN make:\n0.1 a.c:1:1: error: no\n------\n"
+    assert found(step).telling == ["a.c:1:1: error: no"] * 2
+    assert found("0.1 rows\n").telling == ["0.1 rows"]
+
+
 def test_long_lines_are_cut() -> None:
     """Of a line of megabytes its beginning is shown, and the part that tells."""
     result = found("main.js: " + "x" * 1_000_000 + " Error: connection refused " + "y" * 1_000_000)
@@ -202,7 +209,13 @@ def test_places_lead_to_the_lines(before: str, line: str, after: str) -> None:
     "line",
     [
         *(b"compiling a file with some options\n", b"error: no\n", b"\n", b"x", b"1 %\r"),
-        *(b"\x1b[31mred\x1b[0m\n", f"{NOTE}Exec: make\n".encode(), b"FAILED \x1b\r\n", b"a:"),
+        *(
+            b"------\n > ",
+            b"\x1b[31mred\x1b[0m\n",
+            f"{NOTE}Exec: make\n".encode(),
+            b"FAILED \x1b\r\n",
+            b"a:",
+        ),
     ],
 )
 def test_a_long_log_takes_little(line: bytes) -> None:

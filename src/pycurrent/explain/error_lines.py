@@ -135,10 +135,13 @@ class _Hit:
         """True if it tells only if nothing else does."""
         return self.kind is FailureKind.INFRA or self.weight == VAGUE
 
-    @property
-    def to_the_end(self) -> int:
-        """The number of lines that follow, in its part of the output."""
-        return self.part.text.count(b"\n", self.match.end, len(self.part.text.rstrip()))
+    def is_within(self, lines: int) -> bool:
+        """True if at most so many lines follow, in its part of the output."""
+        text = self.part.text
+        at = len(text.rstrip())
+        for _ in range(lines + 1):
+            at = text.rfind(b"\n", 0, max(at, 0))
+        return self.match.start > at
 
 
 def _of_last_command(output: JobOutput) -> list[_Hit]:
@@ -176,7 +179,7 @@ def _have_ended_it(hits: Sequence[_Hit]) -> bool:
     tool = infra.match.pattern.tool
     if infra.weight == VAGUE and not any(hit.match.pattern.tool == tool for hit in others):
         return False  # a warning, and nothing that came of it
-    if infra.to_the_end > _NEAR_THE_END:
+    if not infra.is_within(_NEAR_THE_END):
         return False
     # Its details are indented. Another line that no pattern knows is of work that went on.
     known = {hit.match.start for hit in hits}
@@ -191,7 +194,7 @@ def _have_ended_it(hits: Sequence[_Hit]) -> bool:
 def _heaviest(hits: Sequence[_Hit]) -> list[_Hit]:
     heaviest = max((hit.weight for hit in hits), default=0)
     if heaviest == VAGUE:
-        hits = [hit for hit in hits if hit.to_the_end <= _AT_THE_END]
+        hits = [hit for hit in hits[-_AT_THE_END:] if hit.is_within(_AT_THE_END)]
     return [hit for hit in hits if hit.weight == heaviest][:MOST_LINES]
 
 

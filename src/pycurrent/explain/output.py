@@ -25,6 +25,10 @@ _STAMP = rb"\d{4}-\d\d-\d\d \d\d:\d\d\.\d\d: "
 _NOTE = re.compile(rb"^" + _STAMP + rb".*", re.MULTILINE)
 _COMMAND = re.compile(rb"^" + _STAMP + rb"Exec: ", re.MULTILINE)
 _END = re.compile(rb"^" + _STAMP + rb"(?:Job failed: |The job )", re.MULTILINE)
+_STEP_FAILED = b"\n------\n > "
+"""By this BuildKit is known."""
+_STEP = re.compile(rb"^(?:#\d+ )?(?:\d+\.\d+ )?", re.MULTILINE)
+"""BuildKit prints it before each line of a step, and only the seconds where it repeats them."""
 _ENDS_OF_LINES = re.compile(rb"\r+$", re.MULTILINE)
 
 
@@ -97,11 +101,12 @@ def start_of_line(text: bytes, line: int) -> int:
 
 
 def _as_shown(raw: bytes) -> bytes:
-    """The text as a terminal shows it: without colours, and without what was overwritten."""
+    """The text as a terminal shows it: without colours, and without what was overwritten; and
+    without what BuildKit prints before each line.
+    """
     text = _ESCAPE.sub(b"", raw) if b"\x1b" in raw else raw
-    if b"\r" not in text:
-        return text
-    text = _ENDS_OF_LINES.sub(b"", text)
-    if b"\r" not in text:
-        return text
-    return b"\n".join(line.rpartition(b"\r")[2] for line in text.split(b"\n"))
+    if b"\r" in text:
+        text = _ENDS_OF_LINES.sub(b"", text)
+    if b"\r" in text:
+        text = b"\n".join(line.rpartition(b"\r")[2] for line in text.split(b"\n"))
+    return _STEP.sub(b"", text) if _STEP_FAILED in text else text
