@@ -241,7 +241,9 @@ class Surroundings:
         # A mount of the engine that it leaves behind.
         mounted = folder / "run/netns/default"
         unmount = ["umount", "--quiet", str(mounted)]
-        self._stack.callback(lambda: subprocess.run(unmount, check=False))
+        self._stack.callback(
+            lambda: subprocess.run(unmount, check=False, stderr=subprocess.DEVNULL)
+        )
         self._stack.enter_context(engine)
         self.env |= {"DOCKER_HOST": address, "DOCKER_CONFIG": str(folder / "client")}
         for _ in range(100):

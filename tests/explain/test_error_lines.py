@@ -243,6 +243,16 @@ def test_the_first_error_of_a_long_log_is_found() -> None:
     assert [excerpt.number for excerpt in result.excerpts] == [1, None]
 
 
+def test_an_error_in_the_beginning_of_a_long_log_was_survived() -> None:
+    """The part that was read last decides, even if nothing in it matches."""
+    line = b"\ncurl: (7) Failed to connect to a.example.org\n"
+    for kept in (b"  ok\n", b"make: *** [all] Error 1\n"):
+        result = find_error_lines(Virtual(kept, 1 << 30, begin=line))  # type: ignore[arg-type]
+        assert result.kind is None
+    result = find_error_lines(Virtual(b"ok\n", 1 << 30, line, b"\nthe end"))  # type: ignore[arg-type]
+    assert result.telling == [line.decode().strip(), "the end"]
+
+
 def test_a_late_line_of_the_network_gives_the_kind() -> None:
     """And then it is what is shown."""
     result = found("x\ncurl: (7) Failed to connect to a.example.org\nmake: *** [get] Error 7\n")

@@ -7,8 +7,8 @@ They are found, in this order of trust, by
 3. the end of the output, if nothing else is known.
 
 The output of the last command counts before all else: the job went on after the errors of the
-commands before it. Of the lines that match, the heaviest are
-shown, the first ones first, each with the lines around it.
+commands before it. Of the lines that match, the heaviest are shown, the first ones first, each with
+the lines around it.
 
 The same lines give the kind of the failure. It is INFRA if one of them says so, and the output ends
 with that: the work may have survived an error after which it printed other lines. It is REAL if any
@@ -107,7 +107,7 @@ def find_error_lines(log: BinaryIO, *, rule_at: int | None = None) -> ErrorLines
         hits = _last_lines(output, _TELLING_OF_END)
     elif kind is None and all(hit.is_doubtful for hit in hits):
         # Perhaps the work has survived them: then its end tells.
-        hits += [end for end in _last_lines(output, 1) if end.match.start > hits[-1].match.start]
+        hits += [end for end in _last_lines(output, 1) if not end.is_same_line(hits[-1])]
     excerpts = list(_excerpts(hits))
     if rule_at is not None and (of_rule := _excerpt_at(log, rule_at)) is not None:
         excerpts = [of_rule, *(excerpts if found_by is FoundBy.PATTERN else ())]
@@ -135,9 +135,14 @@ class _Hit:
         """True if it tells only if nothing else does."""
         return self.kind is FailureKind.INFRA or self.weight == VAGUE
 
+    def is_same_line(self, other: _Hit) -> bool:
+        return self.part is other.part and self.match.start == other.match.start
+
     def is_within(self, lines: int) -> bool:
-        """True if at most so many lines follow, in its part of the output."""
+        """True if at most so many lines follow in the output."""
         text = self.part.text
+        if not self.part.is_last:
+            return False
         at = len(text.rstrip())
         for _ in range(lines + 1):
             at = text.rfind(b"\n", 0, max(at, 0))
@@ -188,7 +193,7 @@ def _have_ended_it(hits: Sequence[_Hit]) -> bool:
         if line and not line[:1].isspace() and at not in known:
             return False
         at += len(line) + 1
-    return all(hit.part is infra.part for hit in others)
+    return True
 
 
 def _heaviest(hits: Sequence[_Hit]) -> list[_Hit]:
@@ -260,7 +265,7 @@ def _excerpt_at(log: BinaryIO, at: int) -> Excerpt | None:
     log.seek(begin)
     raw = log.read(2 * _READ_AROUND)
     begun = raw.find(b"\n", 0, at - begin) + 1 if begin else 0
-    part = Part.of(raw[begun:], begin + begun, None if begin else 1)
+    part = Part.of(raw[begun:], begin + begun, None if begin else 1, is_last=False)
     start = start_of_line(part.text, part.raw.count(b"\n", 0, at - part.offset))
     end = part.text.find(b"\n", start)
     end = end if end >= 0 else len(part.text)

@@ -45,9 +45,11 @@ class Part:
     """Its output: as many lines as `raw` has."""
     last_command: int | None
     """Where the output of the last command begins in `text`, if a command begins here."""
+    is_last: bool
+    """True if the log ends with it."""
 
     @classmethod
-    def of(cls, raw: bytes, offset: int, number: int | None) -> Part:
+    def of(cls, raw: bytes, offset: int, number: int | None, *, is_last: bool) -> Part:
         text = _as_shown(raw)
         commands = [found.end() for found in _COMMAND.finditer(text)]
         line = text.count(b"\n", 0, commands[-1]) if commands else None
@@ -55,7 +57,8 @@ class Part:
         if ends := [found.start() for found in _END.finditer(text)]:
             text = text[: ends[-1]] + b"\n" * text.count(b"\n", ends[-1])
         text = _NOTE.sub(b"", text)
-        return cls(offset, number, raw, text, None if line is None else start_of_line(text, line))
+        command = None if line is None else start_of_line(text, line)
+        return cls(offset, number, raw, text, command, is_last)
 
     def place(self, at: int) -> tuple[int, int | None]:
         """Return the offset in the log, and the number, of the line at a place in `text`."""
@@ -81,14 +84,17 @@ def read_output(log: BinaryIO) -> JobOutput:
     size = log.seek(0, os.SEEK_END)
     log.seek(0)
     if size <= MOST_OF_BEGINNING + MOST_OF_END:
-        return JobOutput((Part.of(log.read(size), 0, 1),), 0)
+        return JobOutput((Part.of(log.read(size), 0, 1, is_last=True),), 0)
     beginning = log.read(MOST_OF_BEGINNING)
     beginning = beginning[: beginning.rfind(b"\n") + 1] or beginning
     log.seek(size - MOST_OF_END)
     end = log.read(MOST_OF_END)
     begun = end.find(b"\n") + 1
     offset = size - MOST_OF_END + begun
-    parts = Part.of(beginning, 0, 1), Part.of(end[begun:], offset, None)
+    parts = (
+        Part.of(beginning, 0, 1, is_last=False),
+        Part.of(end[begun:], offset, None, is_last=True),
+    )
     return JobOutput(parts, offset - len(beginning))
 
 
