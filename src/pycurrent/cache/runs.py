@@ -125,6 +125,12 @@ class Runs:
 
     def _launch(self) -> None:
         launching, self._to_launch = self._to_launch, []
+        if not self._is_closing:
+            # A run that somebody has asked for while the commit was at work is in the next one.
+            is_recorded = self._engine.store.is_recorded
+            self._to_launch = [each for each in launching if not is_recorded(each[1].job.id)]
+            if self._to_launch:
+                launching = [each for each in launching if is_recorded(each[1].job.id)]
         if launching:
             self._engine.state.mark_run()
         context = copy_context()

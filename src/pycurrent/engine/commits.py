@@ -9,13 +9,19 @@ and less often if another program holds the database's lock, and every `RETRY` i
 wrong, such as a full disk.
 
 A lock that is held for moments is normal, and not reported.
+
+A commit writes to the disk in a thread. Most are over in less than a millisecond, for which the
+loop waits. If the disk is slow, or has to be waited for (the first commit after a checkpoint is), a
+step pauses until the commit is done, and the loop goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, wait
+from contextlib import suppress
 from datetime import timedelta
 
 from pycurrent.engine.clock import Clock, Moment, Timer
@@ -27,6 +33,12 @@ RETRY = timedelta(seconds=5)
 """How long after a commit that failed (the disk is full, say) the next is tried, at most."""
 PATIENCE = timedelta(seconds=10)
 """How long the engine counts as busy while commits fail: `run --once` waits for it."""
+
+MOMENT = 0.005
+"""Seconds for which the loop waits for the disk, so that most steps take one turn of it."""
+
+Pause = asyncio.Future[None] | None
+"""The end for which a step waits that pauses; None if it only gives the loop a turn."""
 
 _FIRST_RETRY = timedelta(milliseconds=10)
 _TOLD_AFTER = timedelta(seconds=1)
@@ -60,6 +72,8 @@ class Commits:
         self._held: list[Callable[[], None]] = []
         self.lost = False
         """True if something could not be recorded at the very end."""
+        self.moment = MOMENT
+        """Seconds for which a commit in a step keeps the loop waiting."""
         quiescence.add_source(self._may_come_right)
         self._loop = asyncio.get_running_loop()
         # By the loop's time: this is about files, and no event of the pipeline's.
@@ -73,17 +87,57 @@ class Commits:
         return self._failing_since is None
 
     def commit(self) -> bool:
-        """Write what is to be recorded. False if it can't be written, now."""
+        """Write what is to be recorded. False if it can't be written, now.
+
+        Waits for the disk; `in_step` does not.
+        """
         try:
             self._store.commit()
         except StoreError as error:
             self._fail(error)
             return False
+        self._succeed()
+        return True
+
+    def in_step(self) -> Generator[Pause, None, bool]:
+        """Commit, as `commit` does, but pause if that takes longer than a moment.
+
+        Resumed before the commit is done, it waits for that; closed, it leaves that to the next.
+        """
+        try:
+            writing = self._store.begin_commit()
+            if writing is not None:
+                if not wait((writing,), self.moment).done:
+                    yield self._end_of(writing)
+                self._store.end_commit()
+                if writing.exception() is not None:
+                    # Another commit, which somebody could not wait for, has met that.
+                    self._store.commit()
+        except StoreError as error:
+            self._fail(error)
+            return False
+        self._succeed()
+        return True
+
+    def _end_of(self, writing: Future[None]) -> asyncio.Future[None]:
+        ended = self._loop.create_future()
+
+        def end() -> None:
+            if not ended.done():
+                ended.set_result(None)
+
+        def tell(_: Future[None]) -> None:
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(end)
+
+        writing.add_done_callback(tell)
+        return ended
+
+    def _succeed(self) -> None:
         if self._failing_since is not None:
             self._resume()
         if self._rest is None and self._store.written != self._tidied:
             self._rest = self._loop.call_later(_AT_REST_AFTER, self._tidy_at_rest)
-        return True
 
     def check(self) -> None:
         """Find out whether the database is where it was."""

@@ -15,7 +15,8 @@ So whatever moment the process is killed at, nothing that a user of the pipeline
 lost, and no job has run without a record.
 
 Most steps are over at once. One that takes longer than `SLICE` goes on in the next turn of the
-loop, and so on, so that the rest of the process has its turns. While it is *unfinished*
+loop, and so on, so that the rest of the process has its turns; and one whose commit has to wait for
+the disk goes on when that is done. While it is *unfinished*
 
 - the output, the counts and the jobs are those of the last step; the diagram first finishes the
   step, and who reads the nodes awaits `between`;
@@ -27,12 +28,13 @@ loop, and so on, so that the rest of the process has its turns. While it is *unf
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Any
 
 from pycurrent.engine.collector import collect_young, paused_collector
+from pycurrent.engine.commits import Pause
 from pycurrent.engine.crash import Crash
 from pycurrent.engine.open_resources import OpenResources
 from pycurrent.engine.services import EngineServices
@@ -79,9 +81,9 @@ class Steps:
         self._is_due = True  # the first one, which `begin` takes
         self._holds = 0
         self._is_held = False
-        self._unfinished: Generator[None, None, None] | None = None
+        self._unfinished: Generator[Pause, None, None] | None = None
         """The rest of the step that is being taken."""
-        self._next_slice: asyncio.Handle | None = None
+        self._next_slice: asyncio.Handle | asyncio.Future[None] | None = None
         self._in_slice = False
         self._after_this: list[Callable[[], None]] = []
         self._last_stats: Stats | None = None
@@ -205,22 +207,36 @@ class Steps:
             self._loop.call_soon(self._begin)
 
     def _go_on(self) -> None:
-        """Go on with the step for one slice, and then in the next turn of the loop."""
-        self._do_slice()
-        if self._unfinished is not None:
+        """Go on with the step for one slice, and then in the next turn of the loop, or when what it
+        waits for is done.
+        """
+        pause = self._do_slice()
+        if self._unfinished is None:
+            return
+        if pause is None:
             self._next_slice = self._loop.call_soon(self._go_on)
+        else:
+            self._next_slice = pause
+            pause.add_done_callback(self._waited)
 
-    def _do_slice(self) -> None:
-        step, is_first_slice = self._unfinished, self._next_slice is None
+    def _waited(self, pause: asyncio.Future[None]) -> None:
+        # Unless somebody who can't wait has finished the step.
+        if pause is self._next_slice:
+            self._go_on()
+
+    def _do_slice(self) -> Pause:
+        """Do a slice of the step that is being taken. Gives what the rest of it waits for."""
+        step, goes_on = self._unfinished, isinstance(self._next_slice, asyncio.Handle)
         if step is None or self._crash.has_come:
             self._give_up()
-            return
+            return None
         self._in_slice = self.jobs.is_changing = True
         try:
             # The objects of the first step stay, and so do most of those that take long to make.
-            with paused_collector(stays=not self.count or not is_first_slice):
-                next(step)
+            with paused_collector(stays=not self.count or goes_on):
+                pause = next(step)
             self.live.account.held.begin()
+            return pause
         except StopIteration:
             self._end()
         except BaseException as error:
@@ -231,6 +247,7 @@ class Steps:
                 raise
         finally:
             self._in_slice = self.jobs.is_changing = False
+        return None
 
     def _end(self) -> None:
         self._unfinished = None
@@ -256,22 +273,25 @@ class Steps:
             self.live.abandon()
             self._quiescence.notify()
 
-    def _take(self) -> Generator[None, None, None]:
+    def _take(self) -> Generator[Pause, None, None]:
         """Take a step. It pauses where a slice of it has taken long enough."""
         started = perf_counter()
         self._state.keep_lock()
-        if not self._commits.commit():
+        # The changes that come from here on are for the next step.
+        woken, self._woken = self._woken, {}
+        if not (yield from self._commits.in_step()):
+            self._woken = woken | self._woken
             return
         self._last_stats = self.live.stats
-        is_long = yield from self._compute()
+        is_long = yield from self._compute(woken)
         self.count += 1
         self._services.step_taken()
         if is_long:
-            yield
-        if self._commits.commit():
+            yield None
+        if (yield from self._commits.in_step()):
             self._services.committed()
         if is_long:
-            yield
+            yield None
         self._last_stats = None
         self.jobs.show_changes()
         assert self._observer is not None
@@ -282,10 +302,9 @@ class Steps:
         self._listeners.tell(step)
         self._quiescence.notify()
 
-    def _compute(self) -> Generator[None, None, bool]:
+    def _compute(self, woken: Iterable[Node]) -> Generator[Pause, None, bool]:
         """Bring the terms up to date; True if that took more than one slice."""
         live, budget = self.live, self.budget
-        woken, self._woken = self._woken, {}
         if self._observer is None:
             assert self._pipeline is not None
             root = yield from live.expand_in_slices(self._pipeline, budget)
@@ -296,9 +315,9 @@ class Steps:
         is_long = False
         while not live.stabilise(budget):
             is_long = True
-            yield
+            yield None
         if is_long:
-            yield
+            yield None
         return is_long
 
 

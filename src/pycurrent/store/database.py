@@ -15,36 +15,34 @@ began and ended between two commits is written once.
 """
 
 import sqlite3
+from collections.abc import Mapping
+from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 from typing import Self
 
-from msgspec import Struct, field
-
-from pycurrent.store import uses
-from pycurrent.store.audit import AuditRecord, append
+from pycurrent.store.audit import AuditRecord
 from pycurrent.store.checkpoint import Checkpointer
 from pycurrent.store.errors import StoreDamaged, StoreError, from_sqlite
 from pycurrent.store.place import Place
 from pycurrent.store.reader import DatabaseReader
 from pycurrent.store.records import (
-    CHANGING,
-    COLUMNS,
-    ENDING,
     BuildRecord,
     HeldLog,
     HeldText,
     JobEnd,
     JobRecord,
     LastResult,
+    Row,
     RuleRecord,
     copy_of,
     time_text,
 )
 from pycurrent.store.schema import CHECKED_UP_TO, look_through, open_for_writing
 from pycurrent.store.sharing import Sharing
+from pycurrent.store.transactions import Transactions
 from pycurrent.store.uses import UseRecord
 
 # While it is opened, another program's transaction is waited for. Later it would stop the event
@@ -52,31 +50,6 @@ from pycurrent.store.uses import UseRecord
 _BUSY_SECONDS = 2.0
 _BUSY_MILLISECONDS = 5
 _CHECKPOINT_BYTES = 16 << 20
-
-
-class _Unsaved(Struct):
-    """The changes that the next commit writes."""
-
-    # Jobs by their id: those that have no row yet, and those whose row is out of date.
-    inserted: dict[str, JobRecord] = field(default_factory=dict)
-    updated: dict[str, JobRecord] = field(default_factory=dict)
-    # Jobs that have ended without a result, while all else is in their rows.
-    ended: dict[str, JobRecord] = field(default_factory=dict)
-    # Ids of results that are to be rebuilt.
-    rebuilds: set[str] = field(default_factory=set)
-    settings: dict[str, str] = field(default_factory=dict)
-    audit: list[AuditRecord] = field(default_factory=list)
-    uses: list[UseRecord] = field(default_factory=list)
-    # The last result of each (op, key digest) that differs from the one in the file.
-    results: dict[tuple[str, str], JobRecord] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        jobs = self.inserted or self.updated or self.ended
-        return bool(jobs or self.rebuilds or self.settings or self.audit or self.uses)
-
-    def job(self, job_id: str) -> JobRecord | None:
-        """The record of a job that is not written yet."""
-        return self.inserted.get(job_id) or self.updated.get(job_id) or self.ended.get(job_id)
 
 
 # Longer than our classes are: all that it writes goes through one transaction, and until then
@@ -96,7 +69,7 @@ class Database(DatabaseReader):
         self._last_result = self._queries["last_result"]
         self._cursor = connection.cursor()
         self._running: dict[str, JobRecord] = {}
-        self._unsaved = _Unsaved()
+        self._transactions = Transactions(path, connection)
         self._checkpointer = Checkpointer(path, threshold_bytes=checkpoint_bytes)
         self._checkpointer.prepare(connection)
         self._place: Place | None = None
@@ -111,8 +84,6 @@ class Database(DatabaseReader):
         self._newest_id = str(newest[0][0]) if newest else ""
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         self._place = Place.of(path)
-        #: How many commits have written something.
-        self.written = 0
         self._closed = False
 
     @classmethod
@@ -130,7 +101,9 @@ class Database(DatabaseReader):
         no end are marked as interrupted. Raises `NewerVersion`, `StoreDamaged`, `StoreFull`,
         `StoreBusy` or `StoreReadOnly`; the file is then as it was.
         """
-        connection = open_for_writing(path, busy_seconds=_BUSY_SECONDS, sharing=sharing)
+        connection = open_for_writing(
+            path, busy_seconds=_BUSY_SECONDS, sharing=sharing, of_one_thread=False
+        )
         try:
             return cls(path, connection, checkpoint_bytes=checkpoint_bytes)
         except BaseException as error:
@@ -150,9 +123,11 @@ class Database(DatabaseReader):
         self._closed = True
         try:
             # Also to files that were moved away: their new owner may still want the records.
-            self._save()
+            self._transactions.begin()
+            self._transactions.end()
             self.check()
         finally:
+            self._transactions.close()
             self._checkpointer.wait()
             # Where this fails, all that was committed is in the log, and the next `open` finds it.
             with suppress(sqlite3.Error):
@@ -165,7 +140,7 @@ class Database(DatabaseReader):
         """Records a job that was created. From then on the record is the database's, which
         changes it: keep no other use of it.
         """
-        self._running[job.job_id] = self._unsaved.inserted[job.job_id] = job
+        self._running[job.job_id] = self._transactions.unsaved.inserted[job.job_id] = job
 
     def start_job(self, job_id: str, *, started: datetime | None, level: str) -> None:
         """Records how risky a job is, and when its work started: None if it waits for that.
@@ -197,9 +172,9 @@ class Database(DatabaseReader):
         """
         assert end.has_result == (outcome is not None)
         assert outcome is None or finished is not None
-        if outcome is None and started is None and self._unsaved.job(job_id) is None:
+        if outcome is None and started is None and self._transactions.unsaved.job(job_id) is None:
             # Most of those that are given up before they have begun: half as much to write.
-            job = self._unsaved.ended[job_id] = self._unended(job_id)
+            job = self._transactions.unsaved.ended[job_id] = self._unended(job_id)
         else:
             job = self._changing(job_id)
         del self._running[job_id]
@@ -209,7 +184,7 @@ class Database(DatabaseReader):
         job.outcome = outcome
         job.kind = kind
         if outcome is not None:
-            self._unsaved.results[job.op, job.key_digest] = job
+            self._transactions.unsaved.results[job.op, job.key_digest] = job
         else:
             self._has_unsettled = True
 
@@ -232,15 +207,15 @@ class Database(DatabaseReader):
         last = self.lookup(op, key_digest)
         if last is not None and not last.rebuild:
             last.rebuild = True
-            self._unsaved.results[op, key_digest] = last
-            self._unsaved.rebuilds.add(last.job_id)
+            self._transactions.unsaved.results[op, key_digest] = last
+            self._transactions.unsaved.rebuilds.add(last.job_id)
         return last
 
     # Reading
 
     def lookup(self, op: str, key_digest: str) -> BuildRecord | None:
         """The last result of a key, a failure too; None if there has not been any."""
-        unsaved = self._unsaved.results.get((op, key_digest))
+        unsaved = self._transactions.result(op, key_digest)
         return super().lookup(op, key_digest) if unsaved is None else copy_of(unsaved, BuildRecord)
 
     def last_result(self, op: str, key_digest: str) -> LastResult | None:
@@ -248,10 +223,13 @@ class Database(DatabaseReader):
 
         Look-ups between two commits share one view of the file, which halves their cost again.
         """
-        unsaved = self._unsaved.results.get((op, key_digest))
+        unsaved = self._transactions.result(op, key_digest)
         if unsaved is not None:
             return LastResult.of_record(unsaved)
         try:
+            if self._transactions.is_at_work:
+                rows = self._run(self._last_result, (op, key_digest))
+                return LastResult.of_row(rows[0]) if rows else None
             if not self._connection.in_transaction:
                 self._connection.execute("BEGIN")
             row = self._cursor.execute(self._last_result, (op, key_digest)).fetchone()
@@ -264,7 +242,7 @@ class Database(DatabaseReader):
         found, too.
         """
         found = super().job(job_id)
-        unsaved = self._unsaved.job(job_id)
+        unsaved = self._transactions.job(job_id)
         return found if unsaved is None else copy_of(unsaved, JobRecord)
 
     def held_log(self, job_id: str) -> HeldLog:
@@ -275,8 +253,12 @@ class Database(DatabaseReader):
         if self._closed:
             with DatabaseReader.open(self._path) as reader:
                 return HeldText(reader.log(job_id))
-        job = self._running.get(job_id) or self._unsaved.job(job_id)
+        job = self._running.get(job_id) or self._transactions.job(job_id)
         return HeldText(self.log(job_id)) if job is None or job.log is None else job.log
+
+    def is_recorded(self, job_id: str) -> bool:
+        """True unless a job was inserted since the last commit, or that has failed."""
+        return job_id not in self._transactions.unsaved.inserted
 
     def is_new(self, job_id: str) -> bool:
         """True if no job had this id when the database was opened."""
@@ -294,17 +276,17 @@ class Database(DatabaseReader):
 
     def remember(self, name: str, value: str) -> None:
         """Remembers `value` under a name. Written by the next commit."""
-        self._unsaved.settings[name] = value
+        self._transactions.unsaved.settings[name] = value
 
     def add_audit(self, record: AuditRecord) -> None:
         """Adds an act to the audit. Written by the next commit."""
-        self._unsaved.audit.append(record)
+        self._transactions.unsaved.audit.append(record)
 
     def add_use(self, record: UseRecord) -> None:
         """Adds a use of a job by a stage, unless it is the stage's last one. Written by the next
         commit.
         """
-        self._unsaved.uses.append(record)
+        self._transactions.unsaved.uses.append(record)
 
     @property
     def has_jobs(self) -> bool:
@@ -320,11 +302,31 @@ class Database(DatabaseReader):
         step, also of one that only looked up: it lets go of the view that the look-ups share.
         Raises `StoreFull`, `StoreBusy`, `StoreGone` or another `StoreError`; what is unsaved is
         kept, and the next commit tries again. Waits for another program's transaction no longer
-        than a few milliseconds.
+        than a few milliseconds, and for the disk as long as that takes.
         """
-        if self._unsaved or self.damage is not None:
+        self.begin_commit()
+        self.end_commit()
+
+    def begin_commit(self) -> Future[None] | None:
+        """Begins to write what is unsaved, as `commit` does, and raises what that raises. None if
+        there is nothing to write; else `end_commit` is to be called once the future is done, or
+        sooner, which waits for it.
+
+        The changes that come meanwhile are written by the next one. Look-ups do not wait.
+        """
+        if self._transactions.are_due or self.damage is not None:
             self.check()
-        self._save()
+        return self._transactions.begin()
+
+    def end_commit(self) -> None:
+        """Ends the commit that was begun, unless another has: raises what it met."""
+        if self._transactions.end():
+            self._checkpointer.after_commit()
+
+    @property
+    def written(self) -> int:
+        """How many commits have written something."""
+        return self._transactions.written
 
     def _damage_or(self, error: Exception) -> StoreError:
         found = super()._damage_or(error)
@@ -341,22 +343,11 @@ class Database(DatabaseReader):
         if self._place is not None:
             self._place.check()
 
-    def _save(self) -> None:
-        unsaved, connection = self._unsaved, self._connection
-        try:
-            if connection.in_transaction:
-                connection.rollback()
-            if not unsaved:
-                return
-            connection.execute("BEGIN IMMEDIATE")
-            self._write_all(unsaved)
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._roll_back()
-            raise from_sqlite(self._path, error) from error
-        self._unsaved = _Unsaved()
-        self.written += 1
-        self._checkpointer.after_commit()
+    def _run(self, sql: str, parameters: tuple[object, ...] | Mapping[str, object]) -> list[Row]:
+        if (beside := self._transactions.beside()) is not None:
+            return beside._run(sql, parameters)
+        self._transactions.wait()
+        return super()._run(sql, parameters)
 
     @property
     def is_large(self) -> bool:
@@ -381,24 +372,11 @@ class Database(DatabaseReader):
         """
         return self._checkpointer.tidy()
 
-    def _write_all(self, unsaved: _Unsaved) -> None:
-        run, queries = self._connection.executemany, self._queries
-        inserted, updated = unsaved.inserted.values(), unsaved.updated.values()
-        run(queries["insert_job"], ([*COLUMNS.row(j), j.held] for j in inserted))
-        run(queries["update_job"], ([*CHANGING.row(j), j.held, j.job_id] for j in updated))
-        ended = unsaved.ended.values()
-        run(queries["end_job"], ([*ENDING.row(j), j.held, j.job_id] for j in ended))
-        run(queries["set_rebuild"], ((job_id,) for job_id in unsaved.rebuilds))
-        run(queries["set_setting"], unsaved.settings.items())
-        append(self._connection, queries, unsaved.audit)
-        if unsaved.uses:
-            uses.append(self._connection, queries, unsaved.uses)
-
     def _changing(self, job_id: str) -> JobRecord:
         """The job with this id, to be written by the next commit."""
         job = self._unended(job_id)
-        if job_id not in self._unsaved.inserted:
-            self._unsaved.updated[job_id] = job
+        if job_id not in self._transactions.unsaved.inserted:
+            self._transactions.unsaved.updated[job_id] = job
         return job
 
     def _unended(self, job_id: str) -> JobRecord:
@@ -413,19 +391,7 @@ class Database(DatabaseReader):
         with suppress(StoreError):
             self.commit()
 
-    def _roll_back(self) -> None:
-        """Ends a transaction that failed, unless SQLite has already done so."""
-        # The error that led here is the one to report.
-        with suppress(sqlite3.Error):
-            if self._connection.in_transaction:
-                self._connection.rollback()
-
     def _write(self, query: str, parameters: tuple[object, ...]) -> int:
         """Runs one statement in a transaction of its own. Returns how many rows it changed."""
         self.check()
-        try:
-            if self._connection.in_transaction:
-                self._connection.rollback()
-            return self._connection.execute(self._queries[query], parameters).rowcount
-        except sqlite3.Error as error:
-            raise from_sqlite(self._path, error) from error
+        return self._transactions.write(query, parameters)

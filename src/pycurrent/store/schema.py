@@ -64,12 +64,14 @@ def open_for_writing(
     busy_seconds: float,
     sharing: Sharing = Sharing.OWNER,
     quiet_seconds: float = _QUIET_SECONDS,
+    of_one_thread: bool = True,
 ) -> sqlite3.Connection:
     """A connection to the database at `path`, which is made or migrated where needed.
 
     `sharing` says who may read it if it is made; SQLite gives its other files the same mode.
     Waits up to `busy_seconds` for a lock that another program holds. A migration that takes
-    longer than `quiet_seconds` is logged. Raises `NewerVersion`, `StoreDamaged`, or another
+    longer than `quiet_seconds` is logged. A connection that is not `of_one_thread` may go from one
+    thread to another, which use it in turn. Raises `NewerVersion`, `StoreDamaged`, or another
     `StoreError`.
     """
     scripts = migrations()
@@ -79,7 +81,7 @@ def open_for_writing(
     else:
         version = 0
         _make(path, sharing)
-    connection = _connect(path, path.as_uri(), busy_seconds)
+    connection = _connect(path, path.as_uri(), busy_seconds, of_one_thread=of_one_thread)
     try:
         if not version:
             # Only a database that is empty takes it. See `space.py`.
@@ -293,10 +295,18 @@ def _connect_to_copy(path: Path, log: Path) -> sqlite3.Connection:
         return connection
 
 
-def _connect(path: Path, uri: str, busy_seconds: float) -> sqlite3.Connection:
+def _connect(
+    path: Path, uri: str, busy_seconds: float, *, of_one_thread: bool = True
+) -> sqlite3.Connection:
     """A connection that begins no transactions by itself."""
     try:
-        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_seconds)
+        return sqlite3.connect(
+            uri,
+            uri=True,
+            isolation_level=None,
+            timeout=busy_seconds,
+            check_same_thread=of_one_thread,
+        )
     except sqlite3.Error as error:
         raise _not_written(path, error) from error
 

@@ -20,6 +20,10 @@ from typing import Any
 from weakref import WeakSet
 
 from pycurrent.engine.watchdog import WatchdogThread
+from pycurrent.store.commit_thread import CommitThread
+
+_RESIDENT = (WatchdogThread, CommitThread)
+"""Threads that an engine keeps at rest."""
 
 SOON = 1.0
 """In seconds: nobody waits for tasks that sleep for longer than this."""
@@ -72,7 +76,7 @@ class Lookout:
 
     def _has_threads(self, known: Iterable[threading.Thread]) -> bool:
         new = set(threading.enumerate()) - set(self._threads) - set(known)
-        return not all(isinstance(thread, WatchdogThread) for thread in new)
+        return not all(isinstance(thread, _RESIDENT) for thread in new)
 
     def _has_timer(self) -> bool:
         """True if a task waits for a timer: it sleeps, or has a timeout."""

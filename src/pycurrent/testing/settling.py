@@ -55,7 +55,7 @@ class Settling:
             await asyncio.sleep(TICK)
 
     def _prospect(self, engine: OpenEngine) -> Prospect:
-        if engine.processes.running or self._threads.pending:
+        if engine.is_in_step or engine.processes.running or self._threads.pending:
             return Prospect.WORK
         if not (engine.is_busy or _jobs_at_work(engine)):
             return Prospect.NOTHING

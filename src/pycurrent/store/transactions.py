@@ -1,0 +1,141 @@
+"""The transactions of the connection that writes: what waits for the next, and the one at work."""
+
+import sqlite3
+from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+
+from pycurrent.store.commit_thread import CommitThread
+from pycurrent.store.errors import StateDirError, StoreError, from_sqlite
+from pycurrent.store.queries import load_queries
+from pycurrent.store.reader import DatabaseReader
+from pycurrent.store.records import JobRecord
+from pycurrent.store.unsaved import Unsaved
+
+
+class Transactions:
+    """The transactions of one connection, one at a time.
+
+    While a commit is at work the connection is its thread's: `wait` before any other use. The
+    records that it writes can still be found here.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._connection = connection
+        self._queries: Mapping[str, str] = load_queries()
+        self._thread = CommitThread(connection)
+        self._committing: Future[None] | None = None
+        self._writing = Unsaved()
+        self._beside: DatabaseReader | None = None
+        #: The changes for the next commit.
+        self.unsaved = Unsaved()
+        #: How many commits have written something.
+        self.written = 0
+
+    def close(self) -> None:
+        """Wait for the commit that is at work. The connection stays open. Twice is fine."""
+        self._thread.close()
+        if self._beside is not None:
+            self._beside.close()
+
+    # The records that are not in the file yet
+
+    @property
+    def are_due(self) -> bool:
+        """True if there is something to write, as far as is known."""
+        return bool(self.unsaved or self._writing)
+
+    def result(self, op: str, key_digest: str) -> JobRecord | None:
+        """The last result of a key, if it differs from the one in the file."""
+        key = (op, key_digest)
+        return self.unsaved.results.get(key) or self._writing.results.get(key)
+
+    def job(self, job_id: str) -> JobRecord | None:
+        """The job with this id, if its row in the file is out of date."""
+        return self.unsaved.job(job_id) or self._writing.job(job_id)
+
+    # Writing
+
+    def begin(self) -> Future[None] | None:
+        """Begin to commit what is unsaved. None if nothing is; else `end` is to be called.
+
+        Lets go of the view that look-ups share. Raises `StoreError`; nothing is lost then.
+        """
+        # Nobody may have waited for the end of the last one, which is tried again if it failed.
+        with suppress(StoreError):
+            self.end()
+        unsaved = self.unsaved
+        try:
+            self.let_go()
+            if not unsaved:
+                return None
+            self._connection.execute("BEGIN IMMEDIATE")
+            unsaved.write(self._connection, self._queries)
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise from_sqlite(self._path, error) from error
+        self._writing, self.unsaved = unsaved, Unsaved()
+        self._committing = self._thread.commit()
+        return self._committing
+
+    def end(self) -> bool:
+        """End the commit that was begun: wait for it, and raise `StoreError` if it failed; what it
+        was to write is unsaved again then. False if there is none.
+        """
+        committing, self._committing = self._committing, None
+        if committing is None:
+            return False
+        error = committing.exception()
+        writing, self._writing = self._writing, Unsaved()
+        if error is None:
+            self.written += 1
+            return True
+        self.unsaved = writing.with_later(self.unsaved)
+        self._roll_back()
+        if isinstance(error, sqlite3.Error):
+            raise from_sqlite(self._path, error) from error
+        raise error
+
+    def write(self, query: str, parameters: tuple[object, ...]) -> int:
+        """Run one statement in a transaction of its own. Returns how many rows it changed."""
+        with suppress(StoreError):
+            self.end()
+        try:
+            self.let_go()
+            return self._connection.execute(self._queries[query], parameters).rowcount
+        except sqlite3.Error as error:
+            raise from_sqlite(self._path, error) from error
+
+    @property
+    def is_at_work(self) -> bool:
+        """True while a commit has the connection."""
+        return self._committing is not None and not self._committing.done()
+
+    def beside(self) -> DatabaseReader | None:
+        """A reader for the time of the commit that is at work; None if none is, or there can't be
+        one.
+        """
+        if not self.is_at_work:
+            return None
+        if self._beside is None:
+            with suppress(StateDirError, StoreError):
+                self._beside = DatabaseReader.open(self._path)
+        return self._beside
+
+    def wait(self) -> None:
+        """Wait until no commit has the connection."""
+        if self._committing is not None:
+            self._committing.exception()
+
+    def let_go(self) -> None:
+        """Let go of the view of the file that look-ups share. Not while a commit is at work."""
+        if self._connection.in_transaction:
+            self._connection.rollback()
+
+    def _roll_back(self) -> None:
+        """End a transaction that failed, unless SQLite has already done so."""
+        # The error that led here is the one to report.
+        with suppress(sqlite3.Error):
+            self.let_go()

@@ -1,0 +1,69 @@
+"""The changes to a database that are in memory, and not in its file yet."""
+
+import sqlite3
+from collections.abc import Mapping
+
+from msgspec import Struct, field
+
+from pycurrent.store import uses
+from pycurrent.store.audit import AuditRecord, append
+from pycurrent.store.records import CHANGING, COLUMNS, ENDING, JobRecord
+from pycurrent.store.uses import UseRecord
+
+
+class Unsaved(Struct):
+    """The changes that one commit writes."""
+
+    # Jobs by their id: those that have no row yet, and those whose row is out of date.
+    inserted: dict[str, JobRecord] = field(default_factory=dict)
+    updated: dict[str, JobRecord] = field(default_factory=dict)
+    # Jobs that have ended without a result, while all else is in their rows.
+    ended: dict[str, JobRecord] = field(default_factory=dict)
+    # Ids of results that are to be rebuilt.
+    rebuilds: set[str] = field(default_factory=set)
+    settings: dict[str, str] = field(default_factory=dict)
+    audit: list[AuditRecord] = field(default_factory=list)
+    uses: list[UseRecord] = field(default_factory=list)
+    # The last result of each (op, key digest) that differs from the one in the file.
+    results: dict[tuple[str, str], JobRecord] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        jobs = self.inserted or self.updated or self.ended
+        return bool(jobs or self.rebuilds or self.settings or self.audit or self.uses)
+
+    def job(self, job_id: str) -> JobRecord | None:
+        """The record of a job that is not written yet."""
+        return self.inserted.get(job_id) or self.updated.get(job_id) or self.ended.get(job_id)
+
+    def write(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
+        """Put the rows in, in the transaction of the connection."""
+        run = connection.executemany
+        inserted, updated = self.inserted.values(), self.updated.values()
+        run(queries["insert_job"], ([*COLUMNS.row(j), j.held] for j in inserted))
+        run(queries["update_job"], ([*CHANGING.row(j), j.held, j.job_id] for j in updated))
+        ended = self.ended.values()
+        run(queries["end_job"], ([*ENDING.row(j), j.held, j.job_id] for j in ended))
+        run(queries["set_rebuild"], ((job_id,) for job_id in self.rebuilds))
+        run(queries["set_setting"], self.settings.items())
+        append(connection, queries, self.audit)
+        if self.uses:
+            uses.append(connection, queries, self.uses)
+
+    def with_later(self, later: "Unsaved") -> "Unsaved":
+        """These changes and those that came after them, as one."""
+        inserted = self.inserted | later.inserted
+        updated = _without(self.updated | later.updated, inserted)
+        return Unsaved(
+            inserted,
+            updated,
+            _without(self.ended | later.ended, inserted | updated),
+            self.rebuilds | later.rebuilds,
+            self.settings | later.settings,
+            self.audit + later.audit,
+            self.uses + later.uses,
+            self.results | later.results,
+        )
+
+
+def _without(jobs: dict[str, JobRecord], others: Mapping[str, JobRecord]) -> dict[str, JobRecord]:
+    return {job_id: job for job_id, job in jobs.items() if job_id not in others}
