@@ -55,7 +55,7 @@ class FoundBy(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
+class ExcerptLine:
     """A line of a log, without colours and cut if it is long; `tells` of a line around is false."""
 
     text: str
@@ -70,7 +70,7 @@ class Excerpt:
     """Where the first one begins in the log, in bytes."""
     number: int | None
     """The number of the first one, from 1; None behind a part of the log that was not read."""
-    lines: tuple[LogLine, ...]
+    lines: tuple[ExcerptLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,11 +231,11 @@ def _excerpt(part: Part, matches: Sequence[Match]) -> Excerpt:
         following = text.find(b"\n", end + 1)
         end = following if following >= 0 else len(text)
     telling = {match.start: match.told_at for match in matches}
-    lines: list[LogLine] = []
+    lines: list[ExcerptLine] = []
     first = at = start
     for line in text[start:end].split(b"\n"):
         if line.strip() or lines:
-            lines.append(LogLine(_shown(line, telling.get(at, at) - at), at in telling))
+            lines.append(ExcerptLine(_shown(line, telling.get(at, at) - at), at in telling))
         else:
             first = at + len(line) + 1
         at += len(line) + 1
@@ -278,7 +278,7 @@ def _within_limits(excerpts: Iterable[Excerpt]) -> Iterator[Excerpt]:
     """As many of the lines as may be shown, the first ones."""
     left = MOST_BYTES
     for excerpt in excerpts:
-        lines: list[LogLine] = []
+        lines: list[ExcerptLine] = []
         for line in excerpt.lines:
             left -= len(line.text.encode()) + 1
             if left < 0:
