@@ -64,14 +64,16 @@ async def test_acts_on_the_pages_are_noted(site: Site) -> None:
 
 
 async def test_acts_of_tokens_are_noted(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command line that makes the token, too."""
+    """As those of programs, on a page too; and the command line that makes the token."""
     client = site.client(headers=bearer(create(site.state_dir, capsys, "bot", "--role", "admin")))
     risky = site.job("reply risky")
     assert (await client.post(f"/api/v1/jobs/{risky}/cancel")).status_code == 200
     await site.harness.settle()
-    by_line, by_token = acts(site)
+    assert (await client.post("/confirm", data={"level": "average"})).status_code == 303
+    by_line, by_token, on_page = acts(site)
     assert by_line[1:] == (None, "command line", "make token", "token:bot")
     assert by_token == ("bot", "admin", "api", "cancel", risky)
+    assert on_page == ("bot", "admin", "api", "set level", "confirmation")
 
 
 async def test_what_a_role_forbids_is_noted_as_refused(site: Site) -> None:
