@@ -63,7 +63,7 @@ from pycurrent.engine.step import JobHandle
 from pycurrent.store import JobEnd, LastResult
 from pycurrent.term import Failed, Metadata, Ok, Output
 
-START = 5
+START = 3
 """The time that the start of a run takes, in the ends of runs that had not begun."""
 
 

@@ -33,9 +33,9 @@ from pycurrent.term import Failed, Ok
 
 JobEnded: TypeAlias = "Callable[[DrivenJob, JobEnd], None]"
 
-AT_ONCE = 1000
-"""How many runs that have not begun are given up before the loop gets a turn, or a fifth as many
-started: that takes some 20 ms.
+AT_ONCE = 600
+"""How many runs that have not begun are given up before the loop gets a turn, or a third as many
+started: that takes some 10 to 20 ms.
 """
 
 _log = logging.getLogger(__name__)

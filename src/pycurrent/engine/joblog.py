@@ -125,10 +125,11 @@ class JobLog:
         """Append these lines, each as `line` does, and close it: in one go, if it has no file."""
         stamp = self._logs.stamp()
         text = encode("".join([f"{stamp}: {line}\n" for line in lines]))
-        if self._file is not None or not self._hold(text, own_line=True):
-            file = self.to_file()
-            for line in lines:
-                file.line(line)
+        if self._file is None and self._hold(text, own_line=True, closes=True):
+            return
+        file = self.to_file()
+        for line in lines:
+            file.line(line)
         self.close()
 
     def write(self, data: str | bytes) -> None:
@@ -147,8 +148,10 @@ class JobLog:
         if self._file is not None:
             self._file.end_text()
 
-    def _hold(self, data: bytes, *, own_line: bool = False) -> bool:
-        """Append it to what is held. False if it takes a file."""
+    def _hold(self, data: bytes, *, own_line: bool = False, closes: bool = False) -> bool:
+        """Append it to what is held; as the last that comes, if it `closes` the log. False if it
+        takes a file.
+        """
         with self._guard:
             text = self._text
             if self._file is not None or text is None:
@@ -160,6 +163,7 @@ class JobLog:
             if len(text) + len(data) > LONGEST_HELD:
                 return False
             self._text = text + data
+            self._closed = closes
         self._tell()
         return True
 
