@@ -656,6 +656,9 @@ class PoolMachine(RuleBasedStateMachine):
         assert self.pool.waiting == self.queue
         assert [self.pool.place(job) for job in self.queue] == [*range(1, len(self.queue) + 1)]
         assert {self.pool.place(job) for job in self.gone} <= {None}
+        every = {job: place for place, job in enumerate(self.queue, 1)}
+        assert self.pool.places([*self.queue, *self.gone]) == every
+        assert self.pool.places(self.queue[1:2]) == dict.fromkeys(self.queue[1:2], 2)
         assert (self.pool.used, self.pool.free) == (1, False)
         assert not any(job.served for job in self.queue)
 

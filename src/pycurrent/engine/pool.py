@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from bisect import bisect_left, insort
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from enum import Enum
 from itertools import count
@@ -173,6 +173,20 @@ class Pool:
             if index is not None:
                 return 1 + index + self._before(own)
         return next((n for n, other in enumerate(self.waiting, 1) if other is job), None)
+
+    def places(self, jobs: Collection[Waiter]) -> dict[Waiter, int]:
+        """The places of several jobs, without those that do not wait.
+
+        It goes through the queue once, up to the last of them, whatever they wait for.
+        """
+        wanted, found = set(jobs), dict[Waiter, int]()
+        queue = (place.job for rank in self._ranks for place in self._lines[rank])
+        for number, job in enumerate(queue, 1):
+            if job in wanted:
+                found[job] = number
+                if len(found) == len(wanted):
+                    break
+        return found
 
     def _before(self, rank: _Rank) -> int:
         """How many jobs of earlier ranks wait."""

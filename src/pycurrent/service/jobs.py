@@ -15,7 +15,7 @@ from pycurrent.engine import Asker, DrivenJob, JobState, Level, OpenEngine
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.history import HistoryEntry, entry_of
 from pycurrent.store import BadJobId, JobRecord
-from pycurrent.view import JobView, show_job
+from pycurrent.view import JobView, show_job, show_jobs
 
 _AT_ONCE = 20
 """How many jobs are rebuilt before others get a turn."""
@@ -104,7 +104,7 @@ class Jobs:
 
     def active(self) -> tuple[JobView, ...]:
         """The jobs that have not ended, the oldest first, even if nobody needs them any more."""
-        return tuple(show_job(job) for job in self._cache.runs.jobs())
+        return show_jobs(self._cache.runs.jobs())
 
     def page(self, *, limit: int, after: str | None = None) -> ActivePage:
         """At most `limit` of them, those that follow the job with the id `after`.
@@ -118,7 +118,7 @@ class Jobs:
         shown = ids[first : first + limit]
         jobs = (job for id in shown if (job := self._cache.runs.job(id)) is not None)
         more = shown and first + len(shown) < len(ids)
-        return ActivePage(tuple(map(show_job, jobs)), shown[-1] if more else None, len(ids))
+        return ActivePage(show_jobs(jobs), shown[-1] if more else None, len(ids))
 
     def _first_after(self, ids: list[str], after: str) -> int:
         if self._cache.runs.job(after) is not None:

@@ -1,6 +1,6 @@
 """A typed view of a running engine: its stages of interest and its jobs, for all that show them."""
 
-from pycurrent.view.engine_view import EngineView, share, show_job
+from pycurrent.view.engine_view import EngineView, share, show_job, show_jobs
 from pycurrent.view.models import (
     ForConfirmation,
     InQueue,
@@ -22,4 +22,5 @@ __all__ = [
     "Wait",
     "share",
     "show_job",
+    "show_jobs",
 ]

@@ -217,6 +217,28 @@ class EngineView:
 
 def show_job(job: DrivenJob, *, placed: bool = True) -> JobView:
     """A job that has not ended; not `placed`: without its place in a queue."""
+    pool = job.pool
+    if placed and job.state is JobState.QUEUED and isinstance(pool, Pool):
+        return _show_job(job, pool.place(job))
+    return _show_job(job, None)
+
+
+def show_jobs(jobs: Iterable[DrivenJob]) -> tuple[JobView, ...]:
+    """Several jobs that have not ended: each queue is looked through once, not for each job."""
+    shown = [*jobs]
+    queued: dict[Pool, list[DrivenJob]] = {}
+    for job in shown:
+        if job.state is JobState.QUEUED and isinstance(job.pool, Pool):
+            queued.setdefault(job.pool, []).append(job)
+    places: dict[object, int] = {
+        job: place
+        for pool, waiting in queued.items()
+        for job, place in pool.places(waiting).items()
+    }
+    return tuple([_show_job(job, places.get(job)) for job in shown])
+
+
+def _show_job(job: DrivenJob, place: int | None) -> JobView:
     return JobView(
         id=job.id,
         op=job.op,
@@ -224,21 +246,20 @@ def show_job(job: DrivenJob, *, placed: bool = True) -> JobView:
         state=job.state,
         created=job.created,
         started=job.started,
-        wait=_wait(job, placed=placed),
+        wait=_wait(job, place),
         level=job.level,
         pool=None if job.pool is None else job.pool.label,
         cancelled=job.cancelled,
     )
 
 
-def _wait(job: DrivenJob, *, placed: bool) -> Wait | None:
+def _wait(job: DrivenJob, place: int | None) -> Wait | None:
     match job.state:
         case JobState.WAITING_FOR_CONFIRMATION:
             assert job.level is not None
             return ForConfirmation(job.level)
         case JobState.QUEUED:
             assert job.pool is not None
-            place = job.pool.place(job) if placed and isinstance(job.pool, Pool) else None
             return InQueue(job.pool.label, place)
         case _:
             return None

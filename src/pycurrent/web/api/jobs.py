@@ -70,7 +70,7 @@ async def jobs(
         )
         return listed.model_dump_json().encode()
 
-    # Who follows the events after the last one that is said is told of some twice, but not many.
+    # A client that follows the events from there is told of some twice, but not of many.
     version = page, service.events.last.number // _TOLD_TWICE
     return await encoders.jobs.answer(request, (limit, after), version, encode)
 
