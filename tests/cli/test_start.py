@@ -28,3 +28,12 @@ def test_a_run_imports_only_what_it_needs(
         modules = set(ended.out.splitlines()[-1].split())
         assert "pycurrent.engine" in modules
         assert modules & unneeded == set()
+
+
+def test_a_run_ends_without_a_look_for_garbage(pipeline_file: Write, child: Start) -> None:
+    """The collector has nothing to look through when the interpreter ends."""
+    pipeline_file(
+        FROBS + "\n    import atexit, gc; atexit.register(lambda: print(len(gc.get_objects())))"
+    )
+    ended = child("-m", "pycurrent", "run", "--once", "ci.py").end()
+    assert int(ended.out.splitlines()[-1]) < 100
