@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
-from pycurrent.cache.cause import Asked, Cause
+from pycurrent.cache.cause import Asked, Cause, because
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.states import Run
 from pycurrent.engine.audit import Asker, Audit
+from pycurrent.engine.changes import Changes
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.follow import LogSource
 from pycurrent.engine.thread import LoopThread
@@ -60,6 +61,7 @@ class Acts:
         log: Callable[[str], LogSource],
         thread: LoopThread,
         audit: Audit,
+        changes: Changes,
         stages_of: Callable[[str], Iterable[StageRef]],
         request_step: Callable[[], None],
     ) -> None:
@@ -70,6 +72,7 @@ class Acts:
         self.log = log
         self.thread = thread
         self._audit = audit
+        self._changes = changes
         self._request_step = request_step
 
     def invalidate(self, op: str, digest: str, cause: Cause) -> Run | None:
@@ -96,7 +99,9 @@ class Acts:
         reason: str | None = None,
     ) -> Run | None:
         """The same, because somebody asks for it who has seen the job with this id."""
-        run = self.invalidate(op, digest, Asked(_name(by), reason))
+        why = Asked(_name(by), reason)
+        with self._changes.following_from(self._changes.of_person(by, because(why))):
+            run = self.invalidate(op, digest, why)
         if by is not None:
             after = None if run is None else run.job.id
             self._audit.note(by, "rebuild", job_id, after=after, reason=reason)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pycurrent.cache.acts import Acts, Instances
-from pycurrent.cache.cause import ASKED, Cause
+from pycurrent.cache.cause import ASKED, Cause, Expired
 from pycurrent.cache.demands import Demand
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.instance import Instance
@@ -22,6 +23,7 @@ from pycurrent.cache.records import load, new_job, recorded
 from pycurrent.cache.runs import AT_ONCE, Runs
 from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.states import Result, Run
+from pycurrent.engine.changes import Ids
 from pycurrent.engine.clock import Moment
 from pycurrent.engine.driven_job import DrivenJob, JobOwner
 from pycurrent.engine.open_engine import OpenEngine
@@ -36,6 +38,7 @@ from pycurrent.term import (
     Output,
     Primitive,
     Runtime,
+    Stage,
     StageRef,
     Subscription,
     shown,
@@ -59,6 +62,8 @@ class Cache:
         """The moment of all jobs that are created after one step, while they are: one for each
         would be a tenth of what a job in a queue takes.
         """
+        self._roots = engine.changes.roots
+        """The roots of the step in which they were touched."""
         self.clock = engine.clock
         self.store = engine.store
         self.pauses = Pauses(engine.clock)
@@ -69,6 +74,7 @@ class Cache:
             engine.log,
             engine.thread,
             engine.audit,
+            engine.changes,
             engine.live.stages_of,
             engine.request_step,
         )
@@ -181,6 +187,19 @@ class Cache:
             for told in self._told_of_uses:
                 told(demand)
 
+    def changes_of(self, demand: Demand, cause: Cause) -> Ids:
+        changes = self.engine.changes
+        if changes.present:
+            return changes.present
+        if isinstance(cause, Expired):
+            return changes.of_timer()
+        if isinstance(demand, Use) and isinstance(demand.runtime, Stage):
+            return changes.leading_to(self._roots, demand.runtime)
+        return ()
+
+    def following_from(self, changes: Ids) -> AbstractContextManager[None]:
+        return self.engine.changes.following_from(changes)
+
     def handle(self, instance: Instance, job_id: str) -> Handle:
         return Handle(job_id, self.acts, instance.op_type.id, instance.key.digest)
 
@@ -242,6 +261,7 @@ class Cache:
         queue, and would get, for a moment, the places that the others leave.
         """
         left = self._left
+        self._roots = self.engine.changes.roots
         for instance in self._touched:
             if not instance.users:
                 left.appendleft(instance)

@@ -256,7 +256,8 @@ class Instance:
             owner=self,
             tickets=self._inherited(),
         )
-        run = Run(job, demand.operation, demand.target, cause)
+        changes = self._host.changes_of(demand, cause)
+        run = Run(job, demand.operation, demand.target, cause, changes)
         insert_job(self._host.store, run, self.op_type, self.key, self.build)
         self._use_job(job.id)
         self.state = Making(run, latched, before)
@@ -332,7 +333,8 @@ class Instance:
         else:
             self.state = after
         self._host.touch(self)
-        self.notify()
+        with self._host.following_from(run.changes):
+            self.notify()
 
     # Making it again
 

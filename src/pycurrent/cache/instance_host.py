@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 from pycurrent.cache.cause import Cause
 from pycurrent.cache.demands import Demand
 from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.states import Run
+from pycurrent.engine.changes import Ids
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.driven_job import DrivenJob, JobOwner
 from pycurrent.engine.pool import Tickets, Urgency
@@ -47,6 +49,12 @@ class InstanceHost(Protocol[I_contra]):
 
     def used(self, demand: Demand) -> None:
         """The stage that has this demand uses another job, or has other labels."""
+
+    def changes_of(self, demand: Demand, cause: Cause) -> Ids:
+        """The changes from outside that a run follows from which begins now."""
+
+    def following_from(self, changes: Ids) -> AbstractContextManager[None]:
+        """Have what is done in the block follow from these changes."""
 
     def handle(self, instance: I_contra, job_id: str) -> JobHandle:
         """A handle of a job of the instance."""

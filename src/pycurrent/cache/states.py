@@ -44,6 +44,7 @@ from pycurrent.cache.cause import (
 )
 from pycurrent.cache.demands import Demands
 from pycurrent.cache.operation_type import AnyOperation, OperationType, TargetValue
+from pycurrent.engine.changes import Ids
 from pycurrent.engine.clock import Timer
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.machine import Blame
@@ -71,15 +72,22 @@ class Abandoned(Enum):
 class Run:
     """One run of the operation."""
 
-    __slots__ = ("abandoned", "cause", "context", "job", "operation", "target")
+    __slots__ = ("abandoned", "cause", "changes", "context", "job", "operation", "target")
 
     def __init__(
-        self, job: DrivenJob, operation: AnyOperation, target: TargetValue, cause: Cause
+        self,
+        job: DrivenJob,
+        operation: AnyOperation,
+        target: TargetValue,
+        cause: Cause,
+        changes: Ids,
     ) -> None:
         self.job = job
         self.operation = operation
         self.target = target
         self.cause = cause
+        self.changes = changes
+        """The changes from outside that it follows from."""
         self.abandoned: Abandoned | None = None
         self.context: Context | None = None
         """The context of the step that has started it: that of its work."""

@@ -20,7 +20,7 @@ from pycurrent.engine.arguments import check_functions
 from pycurrent.engine.monitor_task import Leaving, MonitorTask
 from pycurrent.engine.tasks import failure_of
 from pycurrent.engine.watching import FileWatcher, Paths, file_watcher, watch_paths
-from pycurrent.term import Metadata, Output, Primitive, Runtime, Subscription
+from pycurrent.term import Metadata, Output, Primitive, Reading, Runtime, Subscription
 
 if TYPE_CHECKING:
     from pycurrent.engine.open_engine import OpenEngine
@@ -192,6 +192,13 @@ class _MonitorSubscription(Subscription[T]):
 
     def read(self) -> tuple[Output[T], Metadata | None]:
         return self._task.output, None
+
+    @property
+    def is_input(self) -> bool:
+        return True
+
+    def reading(self) -> Reading:
+        return Reading(self._monitor.identity, self._task.output, self._monitor)
 
     def close(self) -> None:
         self._monitors.leave(self._monitor, self)

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pycurrent.engine.audit import Audit
+from pycurrent.engine.changes import Changes
 from pycurrent.engine.collector import paused_collector
 from pycurrent.engine.crash import Crash
 from pycurrent.engine.open_resources import EngineParts, OpenResources
@@ -71,7 +72,9 @@ class OpenEngine(OpenResources):
         self._services = EngineServices()
         self._crash = Crash()
         self._is_closed = False
-        self.stepping = Steps(self, self, self._services, listeners, self._crash)
+        self.changes = Changes(self.store, self.clock)
+        """The changes from outside, and what follows from which."""
+        self.stepping = Steps(self, self, self._services, listeners, self._crash, self.changes)
         self.live = self.stepping.live
         """The nodes of the terms that are needed."""
         with paused_collector(stays=True):

@@ -28,11 +28,12 @@ the disk goes on when that is done. While it is *unfinished*
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Any
 
+from pycurrent.engine.changes import Changes, Ids, StepInputs
 from pycurrent.engine.collector import collect_young, paused_collector
 from pycurrent.engine.commits import Pause
 from pycurrent.engine.crash import Crash
@@ -57,6 +58,7 @@ class Steps:
         services: EngineServices,
         listeners: Listeners,
         crash: Crash,
+        changes: Changes,
     ) -> None:
         self.count = 0
         """How many were taken."""
@@ -77,7 +79,8 @@ class Steps:
         self._pipeline: Current[Any] | None = None
         self._observer: Observer | None = None
         self._is_closed = False
-        self._woken: dict[Node, None] = {}
+        self._changes = changes
+        self._woken: dict[Node, Ids] = {}
         self._is_due = True  # the first one, which `begin` takes
         self._holds = 0
         self._is_held = False
@@ -141,7 +144,8 @@ class Steps:
                 self._loop.call_soon_threadsafe(self.changed, node)
         else:
             # Not pushed before the next step, as this may come in the middle of one.
-            self._woken[node] = None
+            present = self._changes.present
+            self._woken[node] = present or self._woken.get(node, ())
             self.request()
 
     @property
@@ -280,7 +284,8 @@ class Steps:
         # The changes that come from here on are for the next step.
         woken, self._woken = self._woken, {}
         if not (yield from self._commits.in_step()):
-            self._woken = woken | self._woken
+            for node, changes in woken.items():
+                self._woken[node] = self._woken.get(node) or changes
             return
         self._last_stats = self.live.stats
         is_long = yield from self._compute(woken)
@@ -302,9 +307,10 @@ class Steps:
         self._listeners.tell(step)
         self._quiescence.notify()
 
-    def _compute(self, woken: Iterable[Node]) -> Generator[Pause, None, bool]:
+    def _compute(self, woken: Mapping[Node, Ids]) -> Generator[Pause, None, bool]:
         """Bring the terms up to date; True if that took more than one slice."""
         live, budget = self.live, self.budget
+        inputs = StepInputs(self._changes, woken, is_first=not self.count)
         if self._observer is None:
             assert self._pipeline is not None
             root = yield from live.expand_in_slices(self._pipeline, budget)
@@ -316,6 +322,8 @@ class Steps:
         while not live.stabilise(budget):
             is_long = True
             yield None
+        new, live.account.new_inputs = live.account.new_inputs, []
+        inputs.find(new)
         if is_long:
             yield None
         return is_long

@@ -3,6 +3,7 @@
 from pycurrent.store.access import AccessDatabase, SessionRecord, TokenRecord
 from pycurrent.store.audit import AuditFilters, AuditRecord, Chain
 from pycurrent.store.backup import back_up
+from pycurrent.store.changes import ChangeKind, ChangeRecord, InputRecord
 from pycurrent.store.database import Database
 from pycurrent.store.errors import (
     BadJobId,
@@ -39,12 +40,15 @@ __all__ = [
     "BadJobId",
     "BuildRecord",
     "Chain",
+    "ChangeKind",
+    "ChangeRecord",
     "Database",
     "DatabaseReader",
     "GcMode",
     "GcReport",
     "HeldLog",
     "HeldText",
+    "InputRecord",
     "JobEnd",
     "JobRecord",
     "LastResult",

@@ -27,6 +27,12 @@ HISTORY_CONDITIONS = {
 """The conditions of the filters of a history. An index finds the jobs of each, but for `rebuild`
 and the text.
 """
+CHANGE_CONDITIONS = {
+    "kind": "change.kind = :kind",
+    "since": "at >= :since",
+    "before": "change.id < :before",
+}
+"""The conditions of the filters of changes."""
 AUDIT_CONDITIONS = {
     "who": "who = :who",
     "what": "what = :what",

@@ -275,3 +275,54 @@ SELECT job.job_id, stage.path, label_set.labels, job_use.since
  WHERE stage.path = ?
  ORDER BY job_use.id DESC
  LIMIT ?;
+
+-- name: last_change
+-- The highest numbers that changes and sets of them have.
+SELECT coalesce((SELECT max(id) FROM change), 0), coalesce((SELECT max("set") FROM change_set), 0);
+
+-- name: input
+-- The last known value of an input.
+SELECT name, shown, digest, since FROM input WHERE name = ?;
+
+-- name: set_input
+-- Record the value of an input.
+INSERT INTO input (name, shown, digest, since) VALUES (?, ?, ?, ?)
+    ON CONFLICT (name) DO UPDATE
+   SET shown = excluded.shown, digest = excluded.digest, since = excluded.since;
+
+-- name: set_change
+-- Record a change, or more about it.
+INSERT INTO change (id, at, kind, input, old, new, by, summary, details)
+VALUES (?, ?, ?, (SELECT id FROM input WHERE name = ?), ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE
+   SET by = excluded.by, summary = excluded.summary, details = excluded.details;
+
+-- name: add_to_change_set
+-- Record that a change is in a set.
+INSERT INTO change_set ("set", change) VALUES (?, ?) ON CONFLICT DO NOTHING;
+
+-- name: changes
+-- Changes, the newest first. Only the conditions of the filters that are given are kept.
+SELECT change.id, at, change.kind, input.name, old, new, by, summary, details
+  FROM change LEFT JOIN input ON input.id = change.input
+ WHERE {conditions}
+ ORDER BY change.id DESC
+ LIMIT :limit;
+
+-- name: changes_of_job
+-- The changes that a job follows from, the newest first.
+SELECT change.id, at, change.kind, input.name, old, new, by, summary, details
+  FROM job
+  JOIN change_set ON change_set."set" = job.changes
+  JOIN change ON change.id = change_set.change
+  LEFT JOIN input ON input.id = change.input
+ WHERE job_id = ?
+ ORDER BY change.id DESC;
+
+-- name: jobs_of_change
+-- The jobs that follow from a change, the newest first.
+SELECT {columns}
+  FROM job
+ WHERE changes IN (SELECT "set" FROM change_set WHERE change = ?)
+ ORDER BY seq DESC
+ LIMIT ?;

@@ -7,8 +7,15 @@ from pathlib import Path
 from typing import Self, Unpack
 
 from pycurrent.store.audit import AuditFilters, AuditRecord, Chain, check_chain, read
+from pycurrent.store.changes import ChangeKind, ChangeRecord
 from pycurrent.store.errors import StoreError, damaged, from_sqlite
-from pycurrent.store.queries import AUDIT_CONDITIONS, HISTORY_CONDITIONS, IS_OK, load_queries
+from pycurrent.store.queries import (
+    AUDIT_CONDITIONS,
+    CHANGE_CONDITIONS,
+    HISTORY_CONDITIONS,
+    IS_OK,
+    load_queries,
+)
 from pycurrent.store.records import (
     COLUMNS,
     BuildRecord,
@@ -126,6 +133,46 @@ class DatabaseReader:
     def _uses(self, query: str, subject: str, limit: int) -> list[UseRecord]:
         try:
             return [UseRecord.of_row(row) for row in self._read(query, (subject, limit))]
+        except (ValueError, TypeError) as error:
+            raise self._damage_or(error) from error
+
+    def changes(
+        self,
+        *,
+        kind: ChangeKind | None = None,
+        since: datetime | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[ChangeRecord]:
+        """The changes from outside, the newest first; at most `limit`.
+
+        `since` is aware; `before` is the `id` of the last one of a page, to get the next page.
+        """
+        self._catch_up()
+        filters = {
+            "kind": None if kind is None else kind.value,
+            "since": None if since is None else time_text(since),
+            "before": before,
+        }
+        given = {name: value for name, value in filters.items() if value is not None}
+        conditions = " AND ".join(CHANGE_CONDITIONS[name] for name in given) or "TRUE"
+        query = self._queries["changes"].replace("{conditions}", conditions)
+        return self._changes_in(self._run(query, {**given, "limit": limit}))
+
+    def changes_of_job(self, job_id: str) -> list[ChangeRecord]:
+        """The changes that a job follows from, the newest first."""
+        self._catch_up()
+        return self._changes_in(self._read("changes_of_job", (job_id,)))
+
+    def jobs_of_change(self, change: int, *, limit: int = 100) -> list[JobRecord]:
+        """The jobs that follow from a change, the newest first; at most `limit`."""
+        self._catch_up()
+        rows = self._read("jobs_of_change", (change, limit))
+        return [self._record(row, JobRecord) for row in rows]
+
+    def _changes_in(self, rows: list[Row]) -> list[ChangeRecord]:
+        try:
+            return [ChangeRecord.of_row(row) for row in rows]
         except (ValueError, TypeError) as error:
             raise self._damage_or(error) from error
 

@@ -98,6 +98,8 @@ class JobRecord:
     """The kind of a failure that is not the work's own."""
     rebuild: bool = False
     """Somebody asked for this result to be made again."""
+    changes: int | None = None
+    """The number of the set of changes that it follows from."""
     log: HeldLog | None = field(default=None, compare=False, repr=False)
     """The log of a job that has not ended: its text is written with the rest, and read only by
     `DatabaseReader.log`.

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 
+from pycurrent.store.changes import InputRecord
 from pycurrent.store.commit_thread import CommitThread
 from pycurrent.store.errors import StateDirError, StoreError, from_sqlite
 from pycurrent.store.queries import load_queries
@@ -55,6 +56,10 @@ class Transactions:
     def job(self, job_id: str) -> JobRecord | None:
         """The job with this id, if its row in the file is out of date."""
         return self.unsaved.job(job_id) or self._writing.job(job_id)
+
+    def input(self, name: str) -> InputRecord | None:
+        """The value of an input, if it differs from the one in the file."""
+        return self.unsaved.inputs.get(name) or self._writing.inputs.get(name)
 
     # Writing
 

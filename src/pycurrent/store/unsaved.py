@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from pycurrent.store import uses
+from pycurrent.store import changes, uses
 from pycurrent.store.audit import AuditRecord, append
+from pycurrent.store.changes import ChangeRecord, InputRecord
 from pycurrent.store.records import CHANGING, COLUMNS, ENDING, JobRecord
 from pycurrent.store.uses import UseRecord
 
@@ -24,12 +25,16 @@ class Unsaved(Struct):
     settings: dict[str, str] = field(default_factory=dict)
     audit: list[AuditRecord] = field(default_factory=list)
     uses: list[UseRecord] = field(default_factory=list)
+    changes: dict[int, ChangeRecord] = field(default_factory=dict)
+    change_sets: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    inputs: dict[str, InputRecord] = field(default_factory=dict)
     # The last result of each (op, key digest) that differs from the one in the file.
     results: dict[tuple[str, str], JobRecord] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         jobs = self.inserted or self.updated or self.ended
-        return bool(jobs or self.rebuilds or self.settings or self.audit or self.uses)
+        explained = self.uses or self.changes or self.change_sets or self.inputs
+        return bool(jobs or self.rebuilds or self.settings or self.audit or explained)
 
     def job(self, job_id: str) -> JobRecord | None:
         """The record of a job that is not written yet."""
@@ -46,6 +51,8 @@ class Unsaved(Struct):
         run(queries["set_rebuild"], ((job_id,) for job_id in self.rebuilds))
         run(queries["set_setting"], self.settings.items())
         append(connection, queries, self.audit)
+        if self.inputs or self.changes or self.change_sets:
+            changes.write(connection, queries, self.inputs, self.changes, self.change_sets)
         if self.uses:
             uses.append(connection, queries, self.uses)
 
@@ -61,6 +68,9 @@ class Unsaved(Struct):
             self.settings | later.settings,
             self.audit + later.audit,
             self.uses + later.uses,
+            self.changes | later.changes,
+            self.change_sets | later.change_sets,
+            self.inputs | later.inputs,
             self.results | later.results,
         )
 

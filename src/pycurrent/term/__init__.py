@@ -49,7 +49,9 @@ from pycurrent.term.output import (
     describe_exception,
     failed_by,
     relevant_traceback,
+    text_of,
 )
+from pycurrent.term.paths import form_of
 from pycurrent.term.picture import BoxChange, Picture
 from pycurrent.term.primitive import (
     NO_LABELS,
@@ -57,6 +59,7 @@ from pycurrent.term.primitive import (
     Metadata,
     NoEngine,
     Primitive,
+    Reading,
     Runtime,
     Services,
     StageRef,
@@ -105,6 +108,7 @@ __all__ = [
     "Output",
     "Picture",
     "Primitive",
+    "Reading",
     "Runtime",
     "Services",
     "Stage",
@@ -132,6 +136,7 @@ __all__ = [
     "evaluate",
     "fail",
     "failed_by",
+    "form_of",
     "from_output",
     "graph_of",
     "job_page",
@@ -149,6 +154,7 @@ __all__ = [
     "state_of",
     "state_of_activity",
     "status_of_output",
+    "text_of",
     "told",
     "unfit",
 ]

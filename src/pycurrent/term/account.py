@@ -116,6 +116,8 @@ class Account:
         self.services = services
         self.wake = requested
         """Have a node computed in the next step, because its source outside has changed."""
+        self.new_inputs: list[Stage] = []
+        """The stages that have begun to follow an input, since somebody emptied this."""
         self.links = 0
         """Counts: it changes whenever terms get or lose nodes, and nodes get other inputs."""
         self.held = Held()

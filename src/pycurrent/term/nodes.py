@@ -318,6 +318,8 @@ class ComponentNode(Stage):
         # The node itself is what the source calls: a bound method would take a node's half.
         self.subscription = primitive.subscribe(self, self)
         self.seen = values[0] if len(values) == 1 else values
+        if self.subscription.is_input:
+            self.account.new_inputs.append(self)
         if old is not None:
             self._close(old)
 

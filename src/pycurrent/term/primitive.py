@@ -71,10 +71,30 @@ class NoEngine(Exception):
     """Only a running engine can give this value."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The present output of an input, for the records of what has changed."""
+
+    name: str | None
+    """The identity of the input, the same in each run; None if it has none."""
+    output: Output[Any]
+    input: object
+    """The input itself: a monitor, a variable ..."""
+
+
 class Subscription(ABC, Generic[T_co]):
     """One component's use of a primitive."""
 
     __slots__ = ()
+
+    @property
+    def is_input(self) -> bool:
+        """True if it follows something outside of the pipeline, which `reading` tells."""
+        return False
+
+    def reading(self) -> Reading:
+        """Return the present output of the input. Only for an input."""
+        raise NotImplementedError
 
     @abstractmethod
     def read(self) -> tuple[Output[T_co], Metadata | None]:
@@ -185,6 +205,13 @@ class _MappedSubscription(Subscription[T_co]):
             except BaseException as error:
                 self._output = failed_by(error)
         return self._output, metadata
+
+    @property
+    def is_input(self) -> bool:
+        return self._source.is_input
+
+    def reading(self) -> Reading:
+        return self._source.reading()
 
     @property
     def labels(self) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from pycurrent.term.component import component
 from pycurrent.term.current import Current
 from pycurrent.term.given import Remedy, Stand, check_function, check_text, check_value
 from pycurrent.term.output import Active, Failed, Ok, Output
-from pycurrent.term.primitive import Metadata, Primitive, Runtime, Subscription
+from pycurrent.term.primitive import Metadata, Primitive, Reading, Runtime, Subscription
 
 T = TypeVar("T")
 
@@ -129,6 +129,13 @@ class _VarSubscription(Subscription[T]):
             # If it was made since the variable was set, nobody else says that it changes.
             self._changed()
         return seen, None
+
+    @property
+    def is_input(self) -> bool:
+        return True
+
+    def reading(self) -> Reading:
+        return Reading(self._var.identity, self._var.output, self._var)
 
     def close(self) -> None:
         self._var._forget(self)

@@ -1,0 +1,212 @@
+"""The changes from outside that an engine takes in, and what follows from which of them.
+
+A change is an input that has another value, an act of somebody, a timer, or the start of the
+engine. Each is recorded once. In each step some stages change by themselves, the *roots*: those of
+inputs, whose changes begin there, and those of operations whose jobs have ended, which pass on the
+changes of the job. A job that is started follows from the changes of the roots that lead to its
+stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
+from itertools import islice
+from typing import Any
+
+from pycurrent.engine.audit import Asker
+from pycurrent.engine.clock import Clock
+from pycurrent.incr import Node
+from pycurrent.store import ChangeKind, ChangeRecord, Database, InputRecord
+from pycurrent.term import Ok, Output, Reading, Stage, form_of, text_of
+
+Ids = tuple[int, ...]
+"""The numbers of changes, the oldest first."""
+
+START: Ids = (0,)
+"""Stands for the start of the engine, which is recorded only if something follows from it."""
+MOST = 16
+"""How many changes of a job are kept."""
+_LOOKED_AT = 500
+"""How many nodes are looked at to find the changes of a job. Beyond that it gets those of all roots
+of the step.
+"""
+_SHOWN = 100
+"""The characters of a value that are kept to be shown."""
+
+
+class Roots:
+    """The stages that have changed by themselves in one step, with their changes."""
+
+    def __init__(self, *, is_first: bool = False) -> None:
+        self._by_node: dict[Node, Ids] = {}
+        self._sets: set[Ids] = set()
+        self._otherwise = START if is_first else ()
+
+    def add(self, node: Node, changes: Ids) -> None:
+        self._by_node[node] = changes
+        self._sets.add(changes)
+
+    def leading_to(self, node: Node) -> Ids:
+        """The changes that lead to a node."""
+        if not self._sets:
+            return self._otherwise
+        if len(self._sets) == 1 and not self._otherwise:
+            return next(iter(self._sets))
+        return self._above(node) or self._otherwise
+
+    def _above(self, node: Node) -> Ids:
+        found: set[int] = set()
+        seen = {node}
+        stack = [node]
+        while stack:
+            here = stack.pop()
+            changes = self._by_node.get(here)
+            if changes is not None:
+                found.update(changes)
+                continue
+            above = list(islice(here.inputs(), _LOOKED_AT))
+            if here.home is not None and here.home.owner is not None:
+                above.append(here.home.owner)
+            new = [source for source in above if source not in seen]
+            seen.update(new)
+            stack += new
+            if len(seen) > _LOOKED_AT:
+                return _newest(set().union(*self._sets))
+        return _newest(found)
+
+
+def _newest(changes: set[int]) -> Ids:
+    """The newest of some changes; the start only if there is no other."""
+    return tuple(sorted(changes.difference(START))[-MOST:]) or tuple(changes)
+
+
+class Changes:
+    """The changes of one engine. Belongs to the thread of the event loop."""
+
+    def __init__(self, store: Database, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self.present: Ids = ()
+        """The changes that what is done now follows from, beside those of a step's roots."""
+        self.roots = Roots()
+        """The roots of the step that was taken last, or is being taken."""
+        self._start: Ids = ()
+        self._timer: tuple[Roots, Ids] | None = None
+        # The outputs of the inputs, by their names, and the changes by which they came.
+        self._inputs: dict[str, tuple[Output[Any], Ids]] = {}
+
+    @contextmanager
+    def following_from(self, changes: Ids) -> Iterator[None]:
+        """Have what is done in the block follow from these changes."""
+        before, self.present = self.present, changes
+        try:
+            yield
+        finally:
+            self.present = before
+
+    # Kinds of changes
+
+    def leading_to(self, roots: Roots, node: Node) -> Ids:
+        """The changes that lead to a node in the step with these roots, for a record."""
+        changes = roots.leading_to(node)
+        return self._started() if changes == START else changes
+
+    def _started(self) -> Ids:
+        if not self._start:
+            self._start = self._new(ChangeKind.START, summary="the engine was started")
+        return self._start
+
+    def of_person(self, by: Asker | str | None, summary: str) -> Ids:
+        """Somebody has asked for something; None: code has, and did not say for whom."""
+        name = by.name if isinstance(by, Asker) else by
+        return self._new(ChangeKind.PERSON, by=name, summary=summary)
+
+    def of_timer(self) -> Ids:
+        """Results have expired: one change for all of a step."""
+        if self._timer is None or self._timer[0] is not self.roots:
+            self._timer = self.roots, self._new(ChangeKind.TIMER, summary="results have expired")
+        return self._timer[1]
+
+    def of_input(self, reading: Reading) -> Ids:
+        """The changes by which an input has its present output: its own, or the start if it is
+        the value of the last run. None if it has no value.
+        """
+        if not isinstance(reading.output, Ok):
+            return ()
+        name = reading.name
+        seen = None if name is None else self._inputs.get(name)
+        if seen is not None and seen[0] is reading.output:
+            return seen[1]
+        changes = self._of_value(reading, reading.output.value, is_first=seen is None)
+        if name is not None:
+            self._inputs[name] = reading.output, changes
+        return changes
+
+    def _of_value(self, reading: Reading, value: Any, *, is_first: bool) -> Ids:
+        shown, digest = _shown(value), _digest(value)
+        name = reading.name
+        known = None if name is None else self._store.input(name)
+        if is_first and known is not None and known.digest == digest:
+            return START
+        old = None if known is None else known.shown
+        changed = shown if old is None else f"{old} → {shown}"
+        changes = self._new(
+            ChangeKind.INPUT,
+            input=name,
+            old=old,
+            new=shown,
+            summary=f"{name or 'an input'}: {changed}",
+        )
+        if name is not None:
+            self._store.set_input(InputRecord(name, shown, digest, self._clock.now()))
+        return changes
+
+    def _new(self, kind: ChangeKind, *, summary: str, **more: str | None) -> Ids:
+        number = self._store.new_change_id()
+        self._store.set_change(
+            ChangeRecord(id=number, at=self._clock.now(), kind=kind, summary=summary, **more)
+        )
+        return (number,)
+
+
+class StepInputs:
+    """The stages that may be the roots of a step, as they were before it."""
+
+    def __init__(self, changes: Changes, woken: Mapping[Node, Ids], *, is_first: bool) -> None:
+        """`woken` are the nodes whose sources have changed, with the changes of jobs."""
+        self._changes = changes
+        changes.roots = self._roots = Roots(is_first=is_first)
+        self._before: list[tuple[Stage, object, object]] = []
+        for node, ids in woken.items():
+            if ids:
+                self._roots.add(node, ids)
+            elif isinstance(node, Stage) and _is_input(node):
+                self._before.append((node, node.value, node.absent))
+
+    def find(self, new: list[Stage]) -> None:
+        """Find the inputs that have changed, once the step is computed; `new` are those that it has
+        begun to follow.
+        """
+        changed = [
+            stage
+            for stage, value, absent in self._before
+            if stage.value is not value or stage.absent is not absent
+        ]
+        for stage in (*changed, *new):
+            if stage.is_alive and stage.subscription is not None and _is_input(stage):
+                self._roots.add(stage, self._changes.of_input(stage.subscription.reading()))
+
+
+def _is_input(stage: Stage) -> bool:
+    return stage.subscription is not None and stage.subscription.is_input
+
+
+def _shown(value: object) -> str:
+    text = " ".join(text_of(value).split())
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def _digest(value: object) -> str:
+    return sha256(form_of(value).encode(errors="surrogatepass")).hexdigest()[:16]

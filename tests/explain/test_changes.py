@@ -1,0 +1,232 @@
+"""The changes from outside, and which of them each job follows from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pycurrent as current
+from pycurrent.store import ChangeKind
+from pycurrent.testing import Harness, HarnessFactory
+
+
+class Build(current.Builder[str, str]):
+    id = "build"
+
+    async def build(self, job: current.Job, key: str) -> str:
+        await job.start(level=current.Level.HARMLESS)
+        return f"built {key}"
+
+
+@current.component("build {name} {commit}")
+def build(name: str, commit: str) -> current.Primitive[str]:
+    return Build().get(f"{name} {commit}")
+
+
+@current.component("check {built}")
+def check(built: str) -> current.Primitive[str]:
+    return Build().get(f"check {built}")
+
+
+def causes(h: Harness) -> dict[str, list[str]]:
+    """The changes that each job follows from, by its key."""
+    store = h.engine.opened.store
+    jobs = reversed(store.history(limit=1000))
+    return {
+        job.key: [change.summary for change in store.changes_of_job(job.job_id)] for job in jobs
+    }
+
+
+def changes(h: Harness) -> list[str]:
+    """All changes, the oldest first."""
+    return [change.summary for change in reversed(h.engine.opened.store.changes())]
+
+
+async def test_what_runs_at_first_follows_from_the_start(harness: HarnessFactory) -> None:
+    """Where no input has a value of its own yet."""
+    async with harness(lambda: build("web", "1")) as h:
+        await h.settle()
+        assert causes(h) == {"web 1": ["the engine was started"]}
+        assert [change.kind for change in h.engine.opened.store.changes()] == [ChangeKind.START]
+
+
+async def test_a_job_follows_from_the_change_of_its_input(harness: HarnessFactory) -> None:
+    """And so do the jobs that follow from its result, in later steps."""
+    web, api = current.Var("web", "1"), current.Var("api", "a")
+
+    def pipeline() -> current.Current[None]:
+        return current.all([check(build("web", web.get())), check(build("api", api.get()))])
+
+    async with harness(pipeline) as h:
+        await h.settle()
+        web.set("2")
+        await h.settle()
+        found = causes(h)
+        assert found["web 1"] == found["check built web 1"] == ["web: 1"]
+        assert found["api a"] == found["check built api a"] == ["api: a"]
+        assert found["web 2"] == found["check built web 2"] == ["web: 1 → 2"]
+        assert changes(h) == ["web: 1", "api: a", "web: 1 → 2"]
+
+
+async def test_two_changes_at_once_are_told_apart(harness: HarnessFactory) -> None:
+    """A job follows from those that lead to its stage, from both where both do."""
+    web, api = current.Var("web", "1"), current.Var("api", "a")
+
+    def pipeline() -> current.Current[None]:
+        one, other = web.get(), api.get()
+        both = current.map(lambda a, b: f"{a}{b}", one, other)
+        return current.all([build("web", one), build("api", other), build("both", both)])
+
+    async with harness(pipeline) as h:
+        await h.settle()
+        web.set("2")
+        api.set("b")
+        await h.settle()
+        found = causes(h)
+        assert found["web 2"] == ["web: 1 → 2"]
+        assert found["api b"] == ["api: a → b"]
+        assert sorted(found["both 2b"]) == ["api: a → b", "web: 1 → 2"]
+
+
+async def test_a_new_item_follows_from_its_list(harness: HarnessFactory) -> None:
+    """Also where its part does not use the value, and something else changes in the same step."""
+    items, other = current.Var("items", ["x"]), current.Var("other", "1")
+
+    def pipeline() -> current.Current[None]:
+        each = items.get().list_iter(lambda item: build("all", "once"), key=str)
+        named = items.get().list_iter(lambda item: item.bind(lambda i: build("item", i)))
+        return current.all([each, named, build("other", other.get())])
+
+    async with harness(pipeline) as h:
+        await h.settle()
+        items.set(["x", "y"])
+        other.set("2")
+        await h.settle()
+        assert causes(h)["item y"] == ["items: ['x'] → ['x', 'y']"]
+        assert causes(h)["other 2"] == ["other: 1 → 2"]
+
+
+async def test_after_a_restart_an_input_that_is_the_same_is_no_change(
+    harness: HarnessFactory,
+) -> None:
+    """One that is another is; the rest follows from the start."""
+    head, other = current.Var("head", "1"), current.Var("other", "1")
+
+    def pipeline(more: str = "") -> current.Current[None]:
+        return current.all([build(f"head{more}", head.get()), build("other", other.get())])
+
+    async with harness(pipeline) as h:
+        await h.settle()
+    other.set("2")
+    async with harness(lambda: pipeline("!")) as h:
+        await h.settle()
+        assert causes(h)["other 2"] == ["other: 1 → 2"]
+        assert causes(h)["head! 1"] == ["the engine was started"]
+        assert len(changes(h)) == 4
+
+
+class File:
+    """An input that a monitor watches."""
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+        self.refresh: Callable[[], None] = lambda: None
+        self.monitor = current.Monitor(read=self.read, watch=self.watch, describe="the file")
+
+    async def read(self) -> str:
+        await asyncio.sleep(0)
+        return self.value
+
+    @asynccontextmanager
+    async def watch(self, refresh: Callable[[], None]) -> AsyncIterator[None]:
+        self.refresh = refresh
+        yield
+
+    def set(self, value: str) -> None:
+        self.value = value
+        self.refresh()
+
+    def get(self) -> current.Current[str]:
+        return current.component("file", self.monitor.get)
+
+
+async def test_a_monitor_that_reads_the_same_is_no_change(harness: HarnessFactory) -> None:
+    """Only another value is; that of the first read counts as new if nothing was known of it."""
+    file = File("1")
+    async with harness(lambda: build("file", file.get())) as h:
+        await h.settle()
+        file.set("1")
+        await h.settle()
+        file.set("2")
+        await h.settle()
+        assert changes(h) == ["the file: 1", "the file: 1 → 2"]
+    async with harness(lambda: build("again", file.get())) as h:
+        await h.settle()
+        assert causes(h)["again 2"] == ["the engine was started"]
+
+
+async def test_a_rebuild_is_a_change_by_who_asked(harness: HarnessFactory) -> None:
+    """And what its result makes run follows from it, too."""
+    count = 0
+
+    class Count(current.Builder[str, int]):
+        id = "count"
+
+        async def build(self, job: current.Job, key: str) -> int:
+            nonlocal count
+            await job.start(level=current.Level.HARMLESS)
+            count += 1
+            return count
+
+    def pipeline() -> current.Current[str]:
+        counted = current.component("count", lambda: Count().get("x"))
+        return build("n", counted.map(str))
+
+    async with harness(pipeline) as h:
+        await h.settle()
+        h.find("count x").rebuild(by="ann", reason="it is odd")
+        await h.settle()
+        (change,) = h.engine.opened.store.changes(kind=ChangeKind.PERSON)
+        assert (change.by, change.summary) == ("ann", "ann asked for a rebuild: it is odd")
+        assert causes(h)["x"] == causes(h)["n 2"] == ["ann asked for a rebuild: it is odd"]
+
+
+async def test_results_that_expire_together_are_one_change(harness: HarnessFactory) -> None:
+    """However many jobs it starts."""
+    schedule = current.Schedule(valid_for=timedelta(hours=1))
+
+    def pipeline() -> current.Current[None]:
+        return current.all(
+            [
+                current.component(name, lambda name=name: Build().get(name, schedule=schedule))
+                for name in "abc"
+            ]
+        )
+
+    async with harness(pipeline) as h:
+        await h.settle()
+        await h.advance(timedelta(hours=1))
+        store = h.engine.opened.store
+        (change,) = store.changes(kind=ChangeKind.TIMER)
+        assert len(store.jobs_of_change(change.id)) == 3
+        assert change.summary == "results have expired"
+
+
+async def test_many_jobs_of_one_change_share_its_row(harness: HarnessFactory) -> None:
+    """More than are started in one step, too."""
+    head = current.Var("head", "1")
+
+    def pipeline() -> current.Current[None]:
+        commit = head.get()
+        return current.all([build(f"n{number}", commit) for number in range(450)])
+
+    async with harness(pipeline) as h:
+        await h.settle()
+        head.set("2")
+        await h.settle()
+        store = h.engine.opened.store
+        newest, oldest = store.changes()
+        assert len(store.jobs_of_change(newest.id, limit=1000)) == 450
+        assert len(store.jobs_of_change(oldest.id, limit=1000)) == 450
