@@ -1,6 +1,7 @@
 """Garbage collection: what is removed, what never is, and that it disturbs no engine."""
 
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from pycurrent.store import (
 )
 from pycurrent.store.space import give_back
 
-from .conftest import START, RunChild, RunUnprivileged, created, next_build
+from .conftest import START, MountTmpfs, RunChild, RunUnprivileged, created, next_build
 
 DAY = timedelta(days=1)
 NOW = START + 200 * DAY
@@ -567,3 +568,20 @@ def test_a_kill_loses_nothing(tmp_path: Path, run_child: RunChild, lines: int) -
     collect(state)
     check_last_results(state)
     assert state.database.stat().st_size < 200_000
+
+
+@pytest.mark.parametrize("free", [100_000, 1_000_000])
+def test_it_makes_room_on_a_disk_with_hardly_any(mount_tmpfs: MountTmpfs, free: int) -> None:
+    """In small transactions, as it can't have the room for large ones; and all of it goes."""
+    disk = mount_tmpfs("size=48m")
+    with StateDir.open(disk / "state") as state:
+        fill(state)
+        size = state.database.stat().st_size
+        filler = disk / "filler"
+        with filler.open("wb", buffering=0) as file:
+            left = shutil.disk_usage(disk).free - free
+            os.posix_fallocate(file.fileno(), 0, left)
+        report = collect(state)
+        assert report.jobs == 20 * 199
+        assert state.database.stat().st_size < size / 4
+        check_last_results(state)

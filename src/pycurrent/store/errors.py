@@ -111,6 +111,11 @@ def kind_of(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
+def is_full(error: sqlite3.Error) -> bool:
+    """True if SQLite met a disk that takes no more, or fails."""
+    return kind_of(error) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+
+
 def from_sqlite(path: Path, error: sqlite3.Error) -> StoreError:
     """The error of ours that says what `error`, raised on the database at `path`, means."""
     if "Could not decode to UTF-8" in str(error):
@@ -119,7 +124,7 @@ def from_sqlite(path: Path, error: sqlite3.Error) -> StoreError:
     match kind_of(error):
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return damaged(path, str(error))
-        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
+        case _ if is_full(error):
             return full(path, str(error))
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return StoreBusy(

@@ -24,11 +24,11 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from pycurrent.errors import UsageError
-from pycurrent.store.errors import from_sqlite
+from pycurrent.store.errors import from_sqlite, is_full
 from pycurrent.store.queries import load_queries
 from pycurrent.store.records import Row, time_text
 from pycurrent.store.schema import open_for_reading, open_for_writing
-from pycurrent.store.space import give_back
+from pycurrent.store.space import empty_log, give_back, size_of
 from pycurrent.store.state_dir import StateDir
 
 # Rows removed in one transaction: a few milliseconds beside an engine, and some tenths of a second
@@ -115,7 +115,8 @@ def collect_garbage(
                 collector.collect_jobs(connection)
                 collector.collect_folders(connection)
             if mode is GcMode.DELETE:
-                report.given_back, report.still_free = give_back(state_dir, connection, progress)
+                given, report.still_free = give_back(state_dir, connection, progress)
+                report.given_back += given
         except sqlite3.Error as error:
             raise from_sqlite(path, error) from error
     return report
@@ -149,6 +150,9 @@ class _Collector:
         self._queries = load_queries()
         # In a dry run: how many logs would be gone from each folder.
         self._gone: Counter[Path] = Counter()
+        # Rows removed in one transaction, on the disk as it is.
+        self._most = _BATCH_ALONE
+        self._is_tight = False
         # Logs that can't be removed: their rows are gone, so they are met a second time.
         self._stuck: set[Path] = set()
 
@@ -157,20 +161,18 @@ class _Collector:
         deletes = self._report.mode is GcMode.DELETE
         for query in _GARBAGE:
             for batch in self._batches(connection, self._queries[query]):
-                job_ids = [job_id for job_id, *_ in batch]
-                began = time.monotonic()
-                if deletes:
-                    self._delete_rows(connection, job_ids)
-                took = time.monotonic() - began
-                self._report.jobs_of.update(op for _, _, op, *_ in batch)
-                self._report.log_bytes += sum(held for _, held, *_ in batch)
-                for job_id in job_ids:
-                    self._found(job_id)
-                for job_id in job_ids:
-                    self._remove_log(self._state_dir.job_path(job_id))
-                self._tell()
-                if deletes and self._state_dir.is_in_use:
-                    time.sleep(took)
+                for part in self._removed(connection, batch) if deletes else (batch,):
+                    self._count(part)
+
+    def _count(self, rows: Sequence[Row]) -> None:
+        """Count rows that are gone, or would be, and remove their logs."""
+        self._report.jobs_of.update(op for _, _, op, *_ in rows)
+        self._report.log_bytes += sum(held for _, held, *_ in rows)
+        for job_id, *_ in rows:
+            self._found(job_id)
+        for job_id, *_ in rows:
+            self._remove_log(self._state_dir.job_path(job_id))
+        self._tell()
 
     def collect_folders(self, connection: sqlite3.Connection) -> None:
         """Removes old logs that have no row, and folders that are empty then."""
@@ -199,6 +201,43 @@ class _Collector:
                 return
             _, _, op, digest, build, seq = batch[-1]
 
+    def _removed(self, connection: sqlite3.Connection, batch: list[Row]) -> Iterator[list[Row]]:
+        """Remove rows; gives them in parts, each as soon as it is gone.
+
+        On a disk with hardly any room a part is as large as fits in it. It grows with the room.
+        """
+        while batch:
+            part, rest = batch[: self._most], batch[self._most :]
+            began = time.monotonic()
+            try:
+                self._delete_rows(connection, [job_id for job_id, *_ in part])
+            except sqlite3.Error as error:
+                if not is_full(error):
+                    raise
+                self._is_tight = True
+                empty_log(connection)
+                if len(part) == 1 and not self._makes_room(connection):
+                    raise
+                self._most = len(part) // 4 or 1
+                continue
+            took = time.monotonic() - began
+            if self._is_tight:
+                empty_log(connection)
+                self._most = min(2 * self._most, _BATCH_ALONE)
+            yield part
+            batch = rest
+            if self._state_dir.is_in_use:
+                time.sleep(took)
+
+    def _makes_room(self, connection: sqlite3.Connection) -> bool:
+        """True if the file of the database has become smaller."""
+        before = size_of(connection)
+        with suppress(sqlite3.Error):
+            give_back(self._state_dir, connection, self._progress)
+        given = before - size_of(connection)
+        self._report.given_back += max(0, given)
+        return given > 0
+
     def _delete_rows(self, connection: sqlite3.Connection, job_ids: Sequence[str]) -> None:
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -206,7 +245,8 @@ class _Collector:
             connection.executemany(self._queries["delete_job"], ((job_id,) for job_id in job_ids))
             connection.execute("COMMIT")
         except BaseException:
-            connection.rollback()
+            if connection.in_transaction:
+                connection.rollback()
             raise
 
     def _days(self) -> list[tuple[Path, date]]:

@@ -11,9 +11,10 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from pycurrent.store.errors import StateDirLocked
+from pycurrent.store.errors import StateDirLocked, is_full
 from pycurrent.store.lock import StateLock
 from pycurrent.store.state_dir import StateDir
 
@@ -45,14 +46,20 @@ def give_back(
     does. `connection` may write, and is in no transaction. `progress` is told in a line, often;
     `room` tells the free bytes of a disk by one of its folders.
     """
-    before = _size(connection)
+    before = size_of(connection)
     why = None
     if _pragma(connection, "auto_vacuum") == _INCREMENTAL:
         _step_by_step(state_dir, connection, progress)
     elif _is_worth_it(connection):
         why = _at_once(state_dir, connection, progress, room)
     # Meanwhile an engine may have made it larger.
-    return max(0, before - _size(connection)), why
+    return max(0, before - size_of(connection)), why
+
+
+def empty_log(connection: sqlite3.Connection) -> None:
+    """Give the room of the log back to the disk, as far as nobody reads it."""
+    with suppress(sqlite3.Error):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 def _step_by_step(
@@ -60,11 +67,20 @@ def _step_by_step(
 ) -> None:
     first = _pragma(connection, "freelist_count")
     page = _pragma(connection, "page_size")
-    free = first
+    free, pages = first, _PAGES
     while free:
         began = time.monotonic()
-        # As a script: `execute` would end the statement after the first page.
-        connection.executescript(f"PRAGMA incremental_vacuum({_PAGES})")
+        try:
+            # As a script: `execute` would end the statement after the first page.
+            connection.executescript(f"PRAGMA incremental_vacuum({pages})")
+        except sqlite3.Error as error:
+            if not is_full(error) or pages == 1:
+                raise
+            pages //= 4
+            empty_log(connection)
+            continue
+        if pages < _PAGES:
+            empty_log(connection)
         took = time.monotonic() - began
         left = _pragma(connection, "freelist_count")
         if left >= free:
@@ -85,7 +101,7 @@ def _at_once(
     room: Callable[[Path], int],
 ) -> str | None:
     """Write the file again. Returns why that is not possible now, if it isn't."""
-    size = _size(connection)
+    size = size_of(connection)
     if min(room(state_dir.database.parent), room(_temporary_folder())) < 2 * size:
         return f"writing it again takes {2 * size // _MB:,} MB of room on the disk"
     try:
@@ -113,10 +129,11 @@ def _at_once(
 
 def _is_worth_it(connection: sqlite3.Connection) -> bool:
     free = _pragma(connection, "freelist_count") * _pragma(connection, "page_size")
-    return free >= max(_WORTH_BYTES, _WORTH_PART * _size(connection))
+    return free >= max(_WORTH_BYTES, _WORTH_PART * size_of(connection))
 
 
-def _size(connection: sqlite3.Connection) -> int:
+def size_of(connection: sqlite3.Connection) -> int:
+    """The size of the file of a database, in bytes."""
     return _pragma(connection, "page_count") * _pragma(connection, "page_size")
 
 
