@@ -22,6 +22,7 @@ from time import perf_counter
 from benchmarks import (
     checkouts,
     core,
+    disk,
     drained,
     engine,
     floor,
@@ -49,6 +50,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *outputs.BENCHMARKS,
     *web.BENCHMARKS,
     *many.BENCHMARKS,
+    *disk.BENCHMARKS,
     *upkeep.BENCHMARKS,
     *checkouts.BENCHMARKS,
     *drained.BENCHMARKS,
