@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from pycurrent.term import Failed, describe_exception, failed_by, relevant_traceback
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 async def uncancellable(awaitable: Awaitable[T]) -> T:
@@ -35,6 +36,14 @@ async def uncancellable(awaitable: Awaitable[T]) -> T:
     if isinstance(result, _Left):
         raise result.error
     return result
+
+
+async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function that blocks in a thread, and wait for its end even if cancelled meanwhile.
+
+    So whatever it works on is left alone once this has ended, and so is every process it runs.
+    """
+    return await uncancellable(asyncio.to_thread(function, *args, **kwargs))
 
 
 class _Left:

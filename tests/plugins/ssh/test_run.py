@@ -1,6 +1,7 @@
 """Commands on a host that are run when they have become others."""
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -312,6 +313,25 @@ def test_the_agent_is_forwarded_only_if_asked_for(tmp_path: Path) -> None:
     words = ssh.Host("web1", forward_agent=True).client(tmp_path, "true", (9, 2))
     assert "-A" in words
     assert "-a" not in words
+
+
+async def test_a_job_that_is_cancelled_early_leaves_no_client(
+    host: ssh.Host, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even the one that it has asked for its version."""
+    pid = tmp_path / "pid"
+    client = tmp_path / "bin" / "ssh"
+    client.parent.mkdir()
+    client.write_text(f'#!/bin/sh\necho $$ > {pid}\nsleep 0.3\nexec {shutil.which("ssh")} "$@"\n')
+    client.chmod(0o700)
+    monkeypatch.setenv("PATH", str(client.parent), prepend=os.pathsep)
+    async with start(lambda: ssh.run(host, ["true"], key="check")) as h:
+        await h.until(lambda: pid.exists() and pid.read_text())
+        (handle,) = h.jobs.values()
+        handle.cancel("enough")
+        await h.until(lambda: handle.job is None)
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid.read_text()), 0)
 
 
 async def test_run_keeps_the_rules_of_operations(host: ssh.Host, tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ command gets no time to clean up.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import shlex
@@ -29,6 +28,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pycurrent.engine import CommandFailed, CommandNotStarted, Job
+from pycurrent.engine.tasks import in_thread
 from pycurrent.plugins.command.objects import shared_objects
 from pycurrent.plugins.command.sandbox import Sandbox
 
@@ -86,7 +86,7 @@ class Bubblewrap:
         If `bwrap` itself fails, the error of the block becomes a CommandNotStarted that says why.
         """
         async with job.tempdir("sandbox-") as scratch:
-            options = await asyncio.to_thread(
+            options = await in_thread(
                 lambda: [*_options(sandbox), *_places(sandbox, checkout, scratch)]
             )
             wrapping = [self.program, *options, "--chdir", str(checkout), "--"]
@@ -94,7 +94,7 @@ class Bubblewrap:
             try:
                 yield [*wrapping, *argv]
             except CommandFailed as error:
-                failure = await asyncio.to_thread(_failure, job.log_path, argv[0])
+                failure = await in_thread(_failure, job.log_path, argv[0])
                 raise (failure if error.status == 1 and failure else error) from None
 
 

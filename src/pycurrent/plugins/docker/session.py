@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from types import MappingProxyType
 from typing import TypeVar, Unpack
 
 from pycurrent.engine import CommandFailed, CommandOptions, Job
+from pycurrent.engine.tasks import in_thread
 from pycurrent.plugins.docker.auth import Auth
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.config import CWD, make_config, prepare_login, users_config
@@ -116,12 +116,12 @@ async def session(
     """
     users = users_config(client.config)
     async with job.tempdir("docker-config-") as folder:
-        await asyncio.to_thread(make_config, folder, users)
+        await in_thread(make_config, folder, users)
         docker = DockerSession(client, job, folder)
         docker.cwd.mkdir()
         if auth is not None:
             server = auth.registry or registry_of(name) or DOCKER_HUB
-            await asyncio.to_thread(prepare_login, folder, users, server)
+            await in_thread(prepare_login, folder, users, server)
             await _login(docker, auth, server)
         yield docker
 

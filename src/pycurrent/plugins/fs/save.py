@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import ClassVar
 
 from pycurrent.cache import Publisher
 from pycurrent.engine import Job, Level
 from pycurrent.engine.limits import Limits
-from pycurrent.engine.tasks import uncancellable
+from pycurrent.engine.tasks import in_thread
 from pycurrent.plugins.fs.content import Content, Digest
 from pycurrent.plugins.fs.write import Change, write_if_different
 from pycurrent.plugins.options import operation_component
@@ -37,7 +36,7 @@ class FsSave(Publisher[Path, Value, None]):
         file = value.content if isinstance(value, Digest) else Content(value)
         try:
             # It finishes even if cancelled: the next write may follow at once.
-            written = await uncancellable(asyncio.to_thread(write_if_different, key, file))
+            written = await in_thread(write_if_different, key, file)
         except OSError as error:
             raise Failure(f"can't save {key}: {error.strerror or error}") from None
         if written.lost:

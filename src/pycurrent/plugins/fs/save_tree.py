@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import ClassVar
 from pycurrent.cache import Publisher
 from pycurrent.engine import Job, Level
 from pycurrent.engine.limits import Limits
-from pycurrent.engine.tasks import uncancellable
+from pycurrent.engine.tasks import in_thread
 from pycurrent.plugins.fs.content import Content
 from pycurrent.plugins.fs.managed_folder import ManagedFolder, Replacement
 from pycurrent.plugins.fs.tree import Tree
@@ -37,7 +36,7 @@ class FsSaveTree(Publisher[Path, Tree, None]):
         await job.start(level=self.level)
         try:
             # It finishes even if cancelled: the next write may follow at once.
-            done = await uncancellable(asyncio.to_thread(self._bring, key, value))
+            done = await in_thread(self._bring, key, value)
         except OSError as error:
             raise Failure(f"can't save {key}: {error.strerror or error}") from None
         _log(job, key, done)

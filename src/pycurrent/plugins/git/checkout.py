@@ -9,13 +9,13 @@ each other's way, and a killed engine only leaves a temporary folder.
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pycurrent.engine import Job
+from pycurrent.engine.tasks import in_thread
 from pycurrent.plugins.git.by_hand import from_elsewhere, from_here
 from pycurrent.plugins.git.command import GitFailed, run_git
 from pycurrent.plugins.git.commit import Commit
@@ -51,7 +51,7 @@ async def _check_out(job: Job, commit: Commit, folder: Path) -> None:
         mirror = commit.repository
         await run_git(job, ["sh", "-c", both], ENGLISH, mirror=mirror, show=both)
     except GitFailed as failed:
-        raise await asyncio.to_thread(_failure, commit, failed.diagnosis) from None
+        raise await in_thread(_failure, commit, failed.diagnosis) from None
 
 
 async def _check_out_submodules(job: Job, commit: Commit, folder: Path) -> None:

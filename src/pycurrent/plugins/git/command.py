@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 
 from pycurrent.engine import CommandFailed, Job
+from pycurrent.engine.tasks import in_thread
 from pycurrent.plugins.git.diagnosis import Diagnosis, Fault, diagnose
 from pycurrent.plugins.git.environment import outside_repositories
 from pycurrent.plugins.git.progress import exec_with_progress
@@ -51,7 +51,7 @@ async def _checked(job: Job, running: Awaitable[None], mirror: Path | None) -> N
     try:
         await running
     except CommandFailed as error:
-        said = await asyncio.to_thread(_said, job, start)
+        said = await in_thread(_said, job, start)
         silent = Diagnosis(Fault.OTHER, f"git exited with status {error.status}, without a message")
         raise GitFailed(diagnose(said, mirror) or silent) from None
 

@@ -7,7 +7,6 @@ left out, because they would keep the token.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import shlex
@@ -19,6 +18,7 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 from pycurrent.engine import Job
+from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.address import RepositoryAddress, Transport
 from pycurrent.plugins.git.environment import ENGLISH, as_environment, git_now
@@ -100,10 +100,10 @@ class RepositoryAccess:
         token = self.token if is_home and address.transport in _BY_HTTP else None
         key = self.ssh_key if is_home and address.transport is Transport.SSH else None
         if token is None and key is None:
-            yield Settings(await asyncio.to_thread(_users_own, address, is_home=is_home))
+            yield Settings(await in_thread(_users_own, address, is_home=is_home))
             return
         env = _environment([address.transport.value])
-        pinned = await asyncio.to_thread(_pinned, address, token)
+        pinned = await in_thread(_pinned, address, token)
         if key is not None:
             env["GIT_SSH_COMMAND"], env["GIT_SSH_VARIANT"] = key.command(), "ssh"
         if token is None:
@@ -116,7 +116,7 @@ class RepositoryAccess:
                 ("credential.helper", ""),
                 ("credential.helper", f"store --file={shlex.quote(str(file))}"),
                 ("credential.useHttpPath", "false"),
-                *await asyncio.to_thread(_headers, address),
+                *await in_thread(_headers, address),
             ]
             yield Settings({**env, **as_environment(pinned)})
 

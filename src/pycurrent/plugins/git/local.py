@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from pycurrent.engine import FileMonitor
+from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.plugins.git.commit import Commit, Head, checked_ref
 from pycurrent.plugins.git.repository import NoCommit, Repository
@@ -78,7 +78,7 @@ class Local:
 
     def _monitor(self, ref: str, look: Callable[[Repository], T | NoCommit]) -> FileMonitor[T]:
         async def read() -> T:
-            return _found(await asyncio.to_thread(lambda: look(Repository.at(self.path))))
+            return _found(await in_thread(lambda: look(Repository.at(self.path))))
 
         return FileMonitor(
             read=read,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pycurrent.engine import Job, Pool
-from pycurrent.engine.tasks import uncancellable
+from pycurrent.engine.tasks import in_thread
 from pycurrent.plugins.git.mirror import Mirror
 
 if TYPE_CHECKING:
@@ -29,14 +28,14 @@ class Mirrors:
     async def hold(self, job: Job, mirror: Mirror) -> AsyncIterator[None]:
         """Hold the mirror for the block: nobody else may change it. Raises OSError."""
         turn = self._turns.setdefault(mirror.container, Pool(f"mirror of {mirror.address}", 1))
-        await asyncio.to_thread(mirror.container.mkdir, parents=True, exist_ok=True)
+        await in_thread(mirror.container.mkdir, parents=True, exist_ok=True)
         async with (
             job.use_pool(turn),
             # The command of a killed engine may still be at work there.
             job.locking(mirror.container / "lock", f"the mirror of {mirror.address}"),
         ):
             if mirror.container not in self._tidy:
-                await uncancellable(asyncio.to_thread(mirror.tidy))
+                await in_thread(mirror.tidy)
             self._tidy.discard(mirror.container)
             yield
             self._tidy.add(mirror.container)

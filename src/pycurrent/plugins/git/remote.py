@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
 from pycurrent.engine import CommandFailed, Job
-from pycurrent.engine.tasks import uncancellable
+from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.command import GitFailed, run_git, run_git_with_progress
 from pycurrent.plugins.git.credentials import RepositoryAccess, Settings
@@ -67,7 +66,7 @@ class GitRemote:
         self, mirror: Mirror, hash: str, brought: set[tuple[Path, str]], depth: int
     ) -> None:
         """Fetch the submodules of a commit, and theirs, except those in `brought`."""
-        for submodule in await asyncio.to_thread(submodules_of, mirror.repository, hash):
+        for submodule in await in_thread(submodules_of, mirror.repository, hash):
             try:
                 if depth >= MOST_NESTED:
                     raise too_nested()
@@ -83,7 +82,7 @@ class GitRemote:
 
     async def _bring(self, mirror: Mirror, wanted: Request) -> str:
         async with self.mirrors.hold(self.job, mirror):
-            if isinstance(wanted, Exactly) and await asyncio.to_thread(mirror.holds, wanted.hash):
+            if isinstance(wanted, Exactly) and await in_thread(mirror.holds, wanted.hash):
                 self.job.log(f"{mirror.address}: commit {wanted.hash} is here already")
                 return wanted.hash
             async with self.access.settings(self.job, mirror.address) as settings:
@@ -127,7 +126,7 @@ class Fetching:
             if failed.diagnosis.fault is not Fault.DAMAGED:
                 raise
             return await self._replace(mirror, wanted, failed.diagnosis.text)
-        if await asyncio.to_thread(mirror.needs_repack):
+        if await in_thread(mirror.needs_repack):
             await self._repack(mirror)
         return hash
 
@@ -139,7 +138,7 @@ class Fetching:
             match failed.diagnosis.fault:
                 case Fault.LOCKED:
                     self.job.log(f"A killed git has left a lock: {failed.diagnosis.text}")
-                    await uncancellable(asyncio.to_thread(mirror.tidy))
+                    await in_thread(mirror.tidy)
                 case Fault.DISTURBED:
                     self.job.log(f"Once more, since {failed.diagnosis.text}")
                 case _:
@@ -156,30 +155,30 @@ class Fetching:
 
     async def _get(self, mirror: Mirror, wanted: Request) -> str:
         format = "sha256" if isinstance(wanted, Exactly) and len(wanted.hash) == 64 else "sha1"
-        await uncancellable(asyncio.to_thread(mirror.make, format))
-        if mirror.depth is None and await asyncio.to_thread(lambda: mirror.is_empty):
+        await in_thread(mirror.make, format)
+        if mirror.depth is None and await in_thread(lambda: mirror.is_empty):
             await self._clone(mirror)
         match wanted:
             case HeadOf(ref):
                 await self._get_head(mirror, ref)
-                hash = await asyncio.to_thread(mirror.commit_of, _FOUND)
+                hash = await in_thread(mirror.commit_of, _FOUND)
                 if hash is None:
                     raise GitFailed(Diagnosis(Fault.OTHER, f"{ref} does not lead to a commit"))
             case Exactly(hash, seen_on):
                 await self._get_exactly(mirror, hash, seen_on)
             case _:
                 assert_never(wanted)
-        await asyncio.to_thread(mirror.keep, hash)
+        await in_thread(mirror.keep, hash)
         return hash
 
     async def _clone(self, mirror: Mirror) -> None:
         """Fill an empty mirror with all branches and tags. A fetch would make a file for each."""
-        await asyncio.to_thread(shutil.rmtree, mirror.first, ignore_errors=True)
+        await in_thread(shutil.rmtree, mirror.first, ignore_errors=True)
         how = ("--progress", "--bare", "--no-local", "--template=", "--origin=origin")
         begin = [*GIT, *_STALLED, "-c", "clone.rejectShallow=false"]
         command = [*begin, "clone", *how, "--", str(mirror.address), str(mirror.first)]
         await run_git_with_progress(self.job, command, self.settings.env, mirror.first)
-        await uncancellable(asyncio.to_thread(mirror.take_first))
+        await in_thread(mirror.take_first)
 
     async def _get_head(self, mirror: Mirror, ref: str) -> None:
         try:
@@ -208,27 +207,27 @@ class Fetching:
         except GitFailed as no_ref:
             if no_ref.diagnosis.fault is not Fault.NO_REF:
                 raise
-        if not await asyncio.to_thread(mirror.has, hash):
+        if not await in_thread(mirror.has, hash):
             why = f"commit {hash} is no longer on {seen_on}, and can't be fetched by its hash"
             raise GitFailed(Diagnosis(Fault.NO_COMMIT, why))
 
     async def _replace(self, mirror: Mirror, wanted: Request, why: str) -> str:
         """Replace the mirror by a new one, with all the commits that the old one was to keep."""
         self.job.log(f"Replacing the mirror {mirror.repository} by a new one: {why}")
-        kept = await asyncio.to_thread(mirror.kept)
-        await uncancellable(asyncio.to_thread(mirror.tidy))
+        kept = await in_thread(mirror.kept)
+        await in_thread(mirror.tidy)
         new = mirror.replacement()
         hash = await self._get(new, wanted)
         for other in kept:
             try:
-                if not await asyncio.to_thread(new.has, other):
+                if not await in_thread(new.has, other):
                     await self._get_exactly(new, other, "HEAD")
-                await asyncio.to_thread(new.keep, other)
+                await in_thread(new.keep, other)
             except GitFailed as failed:
                 self.job.log(
                     f"Commit {other} of the damaged mirror is lost: {failed.diagnosis.text}"
                 )
-        await uncancellable(asyncio.to_thread(mirror.replace_by, new))
+        await in_thread(mirror.replace_by, new)
         return hash
 
     async def _fetch(self, mirror: Mirror, refspec: str) -> None:
@@ -243,8 +242,8 @@ class Fetching:
         except GitFailed as failed:
             if failed.diagnosis.fault is not Fault.SHA256 or mirror.kept():
                 raise
-            await uncancellable(asyncio.to_thread(mirror.remove))
-            await uncancellable(asyncio.to_thread(mirror.make, "sha256"))
+            await in_thread(mirror.remove)
+            await in_thread(mirror.make, "sha256")
             await self._fetch_now(mirror, *always, *how)
 
     async def _fetch_now(self, mirror: Mirror, *words: str) -> None:

@@ -7,7 +7,6 @@ no address of a `.gitmodules`, which is not to be trusted.
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pycurrent.engine import Job
+from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.command import run_git
 from pycurrent.plugins.git.environment import ENGLISH, GIT, as_environment, has_commit
@@ -56,8 +56,8 @@ async def check_out_submodules(job: Job, repository: Path, checkout: Checkout) -
         return
     if checkout.depth >= MOST_NESTED:
         raise too_nested()
-    submodules = await asyncio.to_thread(submodules_of, checkout.git_dir, "HEAD")
-    mirrors = await asyncio.to_thread(_mirrors, repository, submodules)
+    submodules = await in_thread(submodules_of, checkout.git_dir, "HEAD")
+    mirrors = await in_thread(_mirrors, repository, submodules)
     await _take(job, checkout, mirrors)
     for submodule, mirror in mirrors.items():
         await check_out_submodules(job, mirror, checkout.below(submodule))
@@ -97,7 +97,7 @@ async def _fetch(
         paths = ", ".join(submodule.path for submodule in submodules)
         raise Failure(f"our mirrors don't have submodule {paths}: rebuild the job that fetched it")
     command = _update(checkout, submodules, "--recursive")
-    addresses = await asyncio.to_thread(_addresses, repository, submodules)
+    addresses = await in_thread(_addresses, repository, submodules)
     await run_git(job, command, {**ENGLISH, **as_environment(addresses.items())})
 
 

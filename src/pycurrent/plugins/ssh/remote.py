@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import shlex
@@ -14,6 +13,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from pycurrent.engine import CommandFailed, Job
+from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import UsageError
 from pycurrent.plugins.argv import checked_words
 from pycurrent.plugins.ssh.ending import ConnectionLost, Finished, Killed, NotConnected, ending
@@ -89,7 +89,7 @@ class RemoteHost:
 
     async def _run(self, job: Job, command: RemoteCommand, printed: bytearray | None) -> None:
         """Run it, with its output going to the log; its standard output to `printed`, if given."""
-        version = await asyncio.to_thread(_check, self.host)
+        version = await in_thread(_check, self.host)
         async with job.tempdir("ssh-") as folder:
             pipes, marks = Pipes(folder), Marks()
             output = Said(marks, job.write if printed is None else printed.extend)
