@@ -61,6 +61,17 @@ async def test_the_next_engine_removes_what_one_has_left(tmp_path: Path) -> None
             await asyncio.sleep(0)
 
 
+async def test_who_waits_for_the_trash_finds_nothing_left(tmp_path: Path) -> None:
+    """All that it has taken is removed then, and it takes more."""
+    trash = Trash()
+    for _ in range(2):
+        for _ in range(3):
+            async with temporary_folder(tmp_path, "build-", trash) as folder:
+                put_files(folder)
+        await trash.emptied()
+        assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("times", [1, 2])
 async def test_after_its_end_the_trash_takes_nothing(tmp_path: Path, times: int) -> None:
     """A job that is left alone removes its own folder."""

@@ -8,7 +8,6 @@ temporary folder, which the next engine removes, behind its start.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import tempfile
@@ -19,7 +18,7 @@ from contextlib import asynccontextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
-from pycurrent.engine.tasks import uncancellable
+from pycurrent.engine.tasks import in_thread
 
 _GONE = "gone-"
 """How the name of a folder begins that is being removed."""
@@ -76,12 +75,17 @@ class Trash:
                 path = self._waiting.popleft()
             remove_tree(path)
 
+    async def emptied(self) -> None:
+        """Wait until all that it has taken is removed."""
+        while (thread := self._thread) is not None:
+            await in_thread(thread.join)
+
     async def aclose(self) -> None:
         """Wait a moment for what is left; the rest is for the next engine. Twice is fine."""
         self._is_closed = True
         thread = self._thread
         if thread is not None:
-            await uncancellable(asyncio.to_thread(thread.join, _MOMENT))
+            await in_thread(thread.join, _MOMENT)
         with self._lock:
             self._waiting.clear()
 
@@ -94,12 +98,7 @@ async def temporary_folder(parent: Path, prefix: str, trash: Trash) -> AsyncIter
         yield path
     finally:
         if not trash.take(path):
-            await uncancellable(asyncio.to_thread(remove_tree, path))
-
-
-def is_gone(path: Path) -> bool:
-    """True if a folder is one that has left its place, and is being removed."""
-    return path.name.startswith(_GONE)
+            await in_thread(remove_tree, path)
 
 
 def _is_small(path: Path) -> bool:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pycurrent.engine.tempdirs import is_gone
 from pycurrent.testing.processes import processes_marked
 
 MARK = "PYCURRENT_CHECK"
@@ -30,8 +29,8 @@ class Surroundings:
 
     def folders(self) -> list[str]:
         """The temporary files and folders that are left."""
-        left = [path for path in self.state_tmp.glob("*/*") if not is_gone(path)]
-        return [str(path) for path in (*self.temporary.glob("*"), *left)]
+        left = (*self.temporary.glob("*"), *self.state_tmp.glob("*/*"))
+        return [str(path) for path in left]
 
 
 @contextmanager

@@ -77,6 +77,8 @@ class _Run:
                 "Run commands by `job.exec`, which ends all that they have started; end other "
                 "processes in `job.on_cancel`.",
             )
+        # Large folders are removed behind their jobs.
+        await self.harness.engine.opened.host.trash.emptied()
         if folders := self.around.folders():
             broken(
                 self.work,

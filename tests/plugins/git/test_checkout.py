@@ -47,9 +47,8 @@ def commit_of(repo: Repo, name: str = "HEAD") -> git.Commit:
 async def outcome(commit: git.Commit, tmp_path: Path, use: Use = files) -> object:
     async with Harness(lambda: checkout(commit, use), state_dir=tmp_path / "state") as harness:
         await harness.settle()
-        # What is gone from its place may still be being removed.
-        tmp = harness.engine.opened.state.tmp
-        assert [path for path in tmp.iterdir() if not path.name.startswith("gone-")] == []
+        await harness.engine.opened.host.trash.emptied()
+        assert list(harness.engine.opened.state.tmp.iterdir()) == []
         return harness.output
 
 
@@ -342,6 +341,5 @@ async def test_a_cancelled_checkout_is_removed(repo: Repo, tmp_path: Path) -> No
         harness.find("use-checkout").cancel("enough")
         await harness.settle()
         assert harness.output == Failed("Cancelled: enough")
-        # What is gone from its place may still be being removed.
-        tmp = harness.engine.opened.state.tmp
-        assert [path for path in tmp.iterdir() if not path.name.startswith("gone-")] == []
+        await harness.engine.opened.host.trash.emptied()
+        assert list(harness.engine.opened.state.tmp.iterdir()) == []

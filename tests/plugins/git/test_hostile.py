@@ -91,9 +91,8 @@ async def test_names_of_submodules_do_not_lead_out(
     async with start(lambda: files(local.head_commit())) as harness:
         await harness.settle()
         assert harness.output == refused
-        # What is gone from its place may still be being removed.
-        tmp = harness.engine.opened.state.tmp
-        assert [path for path in tmp.iterdir() if not path.name.startswith("gone-")] == []
+        await harness.engine.opened.host.trash.emptied()
+        assert list(harness.engine.opened.state.tmp.iterdir()) == []
     assert everything(tmp_path, but=state) == before
 
 
@@ -271,9 +270,8 @@ async def test_files_that_would_be_the_repository_are_refused(
         async with start(lambda: files(git.clone(served.url("team/shop.git")))) as harness:
             await harness.settle()
             assert isinstance(harness.output, Failed)
-            # What is gone from its place may still be being removed.
-            tmp = harness.engine.opened.state.tmp
-            assert [path for path in tmp.iterdir() if not path.name.startswith("gone-")] == []
+            await harness.engine.opened.host.trash.emptied()
+            assert list(harness.engine.opened.state.tmp.iterdir()) == []
 
 
 async def test_a_submodule_is_not_put_behind_a_link(
