@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pycurrent.cache.acts import Acts, Instances
 from pycurrent.cache.cause import ASKED, Cause, Expired
-from pycurrent.cache.demands import Demand
+from pycurrent.cache.demands import NO_DEMANDS, Demand
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.operation_type import (
@@ -260,12 +260,15 @@ class Cache:
         Instances without users come first, the last one before the others: as a rule it waits in a
         queue, and would get, for a moment, the places that the others leave.
         """
-        left = self._left
+        left, needed = self._left, []
         self._roots = self.engine.changes.roots
         for instance in self._touched:
-            if not instance.users:
+            # Not by its truth: there may be 100,000 of them, in one go.
+            if instance.users is NO_DEMANDS:
                 left.appendleft(instance)
-        left.extend([instance for instance in self._touched if instance.users])
+            else:
+                needed.append(instance)
+        left.extend(needed)
         self._touched.clear()
 
 
