@@ -9,17 +9,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from benchmarks.figures import Benchmark, Better, Figure, NotMeasured, Samples
+from benchmarks.figures import Benchmark, Better, Figure, Samples
 from benchmarks.places import Place, scratch
-from benchmarks.site import Site, serving
+from benchmarks.site import Site, begin_viewers, serving, tell_the_end
 
 from pycurrent import Builder, Current, Job, Level, Pool, Var, component
 
@@ -110,25 +108,14 @@ async def late() -> AsyncIterator[list[float]]:
 
 async def begin(site: Site) -> asyncio.subprocess.Process:
     """The process of those who look on; they have read all that there is to see."""
-    address = (site.address.host, str(site.address.port))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.viewers", *address, "--pages", str(VIEWERS)),
-        cwd=Path(__file__).parent.parent,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    if await process.stdout.readline() != b"ready\n":
-        raise NotMeasured("the viewers could not begin")
-    return process
+    return await begin_viewers(site, "--pages", str(VIEWERS))
 
 
 async def end(viewers: asyncio.subprocess.Process, site: Site) -> int:
     """How much they have missed of what there is to see at the end."""
     # The last events are told within a moment.
     await asyncio.sleep(1)
-    config = site.engine.config
-    level = Level.DANGEROUS if config.confirm is None else None
-    site.service.confirmation.set(level, by="the benchmark")
+    tell_the_end(site)
     assert viewers.stdout is not None
     seen: dict[str, int] = json.loads(await viewers.stdout.read())
     await viewers.wait()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -18,7 +17,7 @@ from typing import Any
 from benchmarks.engine import until_ok
 from benchmarks.figures import Benchmark, Figure, NotMeasured, Samples
 from benchmarks.places import Place, scratch
-from benchmarks.site import LINE, Site, lines_of, serving
+from benchmarks.site import LINE, Site, begin_viewers, lines_of, serving, tell_the_end
 
 from pycurrent import Active, Activity, Builder, Current, Job, Level, Pool, Var, all, component
 
@@ -92,23 +91,12 @@ class Viewers:
     @classmethod
     async def begin(cls, site: Site, job: Job) -> Viewers:
         """Gives them once all are there."""
-        address = (site.address.host, str(site.address.port))
         after = (job.id, str(site.service.events.last), str(VIEWERS))
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "benchmarks.viewers", *address, *after),
-            cwd=Path(__file__).parent.parent,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert process.stdout is not None
-        if await process.stdout.readline() != b"ready\n":
-            raise NotMeasured("the viewers could not begin")
-        return cls(process)
+        return cls(await begin_viewers(site, *after))
 
     async def end(self, site: Site, job: Job) -> Seen:
         """Compare what the viewers have seen with the events and lines that there were."""
-        config = site.engine.config
-        level = Level.DANGEROUS if config.confirm is None else None
-        site.service.confirmation.set(level, by="the benchmark")
+        tell_the_end(site)
         last, total = str(site.service.events.last), await lines_of(site, job.id)
         assert self._process.stdout is not None
         seen: dict[str, Any] = json.loads(await self._process.stdout.read())

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pycurrent import Current, Engine
+from benchmarks.figures import NotMeasured
+
+from pycurrent import Current, Engine, Level
 from pycurrent.service import Service
 from pycurrent.web import AccessSettings, Role, WebSettings
 from pycurrent.web.server import Address, Website, listening
@@ -44,3 +47,24 @@ async def lines_of(site: Site, job_id: str | None) -> int:
     assert job_id is not None
     data = await asyncio.to_thread(site.service.logs.source(job_id).read)
     return data.count(b"\n") + (not data.endswith(b"\n"))
+
+
+async def begin_viewers(site: Site, *arguments: str) -> asyncio.subprocess.Process:
+    """The process of those who look on; they have read all that there is to see."""
+    address = (site.address.host, str(site.address.port))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.viewers", *address, *arguments),
+        cwd=Path(__file__).parent.parent,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    if await process.stdout.readline() != b"ready\n":
+        raise NotMeasured("the viewers could not begin")
+    return process
+
+
+def tell_the_end(site: Site) -> None:
+    """Change the threshold, by which viewers know that they have seen all."""
+    config = site.engine.config
+    level = Level.DANGEROUS if config.confirm is None else None
+    site.service.confirmation.set(level, by="the benchmark")
