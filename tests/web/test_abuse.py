@@ -203,6 +203,16 @@ async def test_only_a_form_brings_the_token_in_a_field(locked: Site) -> None:
         assert answer.status_code == answers
 
 
+async def test_a_script_may_send_a_form_with_the_token_in_the_header(locked: Site) -> None:
+    """It has to put it into one of the two places only."""
+    visitor = locked.visitor()
+    await visitor.log_in("alice")
+    headers = {"X-CSRF-Token": visitor.token}
+    answer = await visitor.client.post("/confirm", data={"level": "none"}, headers=headers)
+    assert answer.status_code == 303
+    assert locked.harness.engine.config.confirm is None
+
+
 async def test_a_form_of_a_browser_without_cookies_is_refused(tmp_path: Path) -> None:
     """With whatever token: there is none for it."""
     settings = WebSettings(access=access(tmp_path, allow_anonymous=Role.ADMIN))
