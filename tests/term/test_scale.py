@@ -161,6 +161,7 @@ def test_memory_is_flat_while_a_bind_is_toggled() -> None:
         for _ in range(toggles):
             var.update(increment)
             steps.step()
+            steps.take_changed()
             tap.listeners.clear()
             tap.events.clear()
         gc.collect()
