@@ -102,6 +102,15 @@ class NodeGraph:
             # Otherwise it is reached through the input that isn't computed yet either.
             self.push(node)
 
+    def add_known(self, node: Node, scope: Scope | None = None) -> None:
+        """Add a new node that has its value, which never changes: it is not computed."""
+        node.home = scope
+        if scope is not None and scope.owner is not None:
+            node.height = scope.owner.height + 1
+            scope.enter(node)
+        if self.running:
+            self._fresh.append(node)
+
     def observe(self, node: Node) -> Observer:
         """Need `node` until `drop`."""
         observer = Observer(node)

@@ -23,14 +23,19 @@ def combine(sources: Iterable[Node]) -> Absent | None:
 
 
 class Const(Node):
-    """A value that never changes."""
+    """A value that never changes: see `NodeGraph.add_known`."""
 
     __slots__ = ()
 
     def __init__(self, value: Any, absent: Absent | None = None) -> None:
-        super().__init__()
+        # Spelt out, like `Map1`: there may be one for each component.
         self.value = value
         self.absent = absent
+        self.height = 0
+        self.pending = False
+        self.home = None
+        self.owner = None
+        self.users = None
 
     def recompute(self, graph: NodeGraph) -> bool:
         return True

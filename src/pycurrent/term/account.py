@@ -171,7 +171,7 @@ class Account:
 
     def count(self, stage: Stage, term: Term) -> None:
         """Add a new stage. It is blocked at first."""
-        if not self._showing[term]:
+        if not self._showing.get(term):
             self._counts[State.BLOCKED] += 1
         self._changed[stage] = None
         self.paths.add(term)
@@ -186,8 +186,9 @@ class Account:
         self._counts[stage.state] -= 1
         self._changed.pop(stage, None)
         self._released.append(stage)
-        self.paths.remove(stage.term)
-        if self._showing.get(stage.term):
+        term = stage.term
+        self.paths.remove(term)
+        if self._showing.get(term):
             self._counts[State.BLOCKED] += 1
 
     def died(self, term: Term) -> None:

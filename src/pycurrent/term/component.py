@@ -179,7 +179,13 @@ def apply(
     `parameters` are the same arguments by the names of the function's parameters, for the label
     to show.
     """
-    sources: list[Current[Any]] = []
+    sources: list[Current[Any]]
+    if parameters is None and not kwargs:
+        sources = [value for value in args if isinstance(value, Current)]
+        if len(sources) == len(args):
+            # A short cut: this is how large pipelines are built.
+            return Current(Component(tuple(sources), Label(label, None, None), fn), CONTEXT.get())
+    sources = []
     places: list[int | str] = []
     given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
     for place, value in given:

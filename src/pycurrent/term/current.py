@@ -12,6 +12,7 @@ from types import FunctionType
 from typing import Any, ClassVar, Generic, TypeVar, overload
 
 from pycurrent.errors import WrongKind
+from pycurrent.incr import SCALARS
 from pycurrent.term.context import CONTEXT
 from pycurrent.term.given import (
     LAZY,
@@ -262,7 +263,8 @@ def _check_each(
 
 def constant(value: T, *, label: str | None = None) -> Current[T]:
     """A value that never changes. With a label the diagram shows it."""
-    check_value(value, "constant")
+    if type(value) not in SCALARS:
+        check_value(value, "constant")
     if label is not None:
         check_text(label, "constant(label=)")
     return Current(Constant(Ok(value), label), CONTEXT.get())

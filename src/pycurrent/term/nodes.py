@@ -236,15 +236,13 @@ class ComponentNode(Stage):
     Blocked while an input has no value; it then has no subscription either.
     """
 
-    __slots__ = ("account", "fn", "metadata", "reports", "seen", "sources", "state", "subscription")
+    __slots__ = ("_sources", "account", "metadata", "reports", "seen", "state", "subscription")
 
-    def __init__(
-        self, account: Account, fn: Callable[..., Primitive[Any]], sources: tuple[Node, ...]
-    ) -> None:
+    def __init__(self, account: Account, sources: Node | tuple[Node, ...]) -> None:
+        """`sources` are its one source, or all of them if there are not just one."""
         super().__init__()
         self.account = account
-        self.fn = fn
-        self.sources = sources
+        self._sources = sources
         # The values of the sources that it has subscribed for; of one source the value itself.
         self.seen: Any = UNSET
         self.subscription: Subscription[Any] | None = None
@@ -264,21 +262,29 @@ class ComponentNode(Stage):
             ]
         )
 
+    @property
+    def sources(self) -> tuple[Node, ...]:
+        """The nodes whose values its function gets."""
+        sources = self._sources
+        return (sources,) if isinstance(sources, Node) else sources
+
     def inputs(self) -> Iterable[Node]:
-        return self.sources if len(self.sources) < 2 else dict.fromkeys(self.sources)
+        sources = self.sources
+        return sources if len(sources) < 2 else dict.fromkeys(sources)
 
     def recompute(self, graph: NodeGraph) -> bool:
         if self.users is None:
             # The source changed while the node was released, which is final.
             return False
-        absent = combine(self.sources)
+        sources = self.sources
+        absent = combine(sources)
         if absent is not None:
             self._unsubscribe()
             self._show(graph, State.BLOCKED, None)
             return self.publish(None, absent)
         try:
             output, metadata = self._follow(
-                tuple([materialize(source.value) for source in self.sources])
+                tuple([materialize(source.value) for source in sources])
             )
         except NoEngine:
             self._unsubscribe()
@@ -311,9 +317,11 @@ class ComponentNode(Stage):
         """Subscribe again, as an input has changed. The old subscription ends after that, so
         that sources which both use stay in use.
         """
-        primitive = self.fn(*values)
+        shape = self.term.shape
+        assert isinstance(shape, Component)
+        primitive = shape.fn(*values)
         if not isinstance(primitive, Primitive):
-            raise wrong_primitive(primitive, self.fn)
+            raise wrong_primitive(primitive, shape.fn)
         old = self.subscription
         # The node itself is what the source calls: a bound method would take a node's half.
         self.subscription = primitive.subscribe(self, self)
@@ -364,11 +372,10 @@ class LabelledNode(ComponentNode):
     def __init__(
         self,
         account: Account,
-        fn: Callable[..., Primitive[Any]],
-        sources: tuple[Node, ...],
+        sources: Node | tuple[Node, ...],
         labelling: Node,
     ) -> None:
-        super().__init__(account, fn, sources)
+        super().__init__(account, sources)
         self.labelling = labelling
         self.seen_labels = labelling.value
 

@@ -205,7 +205,8 @@ class Paths:
 
 def _path(term: Term) -> tuple[str, ...]:
     """The path of a stage without regard to twins."""
-    return (*_names_around(term), _own_name(term))
+    name = _own_name(term)
+    return (name,) if term.context is None else (*_names_around(term), name)
 
 
 def _names_around(term: Term) -> tuple[str, ...]:

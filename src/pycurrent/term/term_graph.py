@@ -234,6 +234,8 @@ class TermGraph(NodeGraph):
                 return self._component(term, shape, scope)
             case Constant():
                 node = _constant(shape.output)
+                self.add_known(node, scope)
+                return node
             case Placeholder():
                 node = Const(None, READY)
             case ItemOf():
@@ -253,13 +255,15 @@ class TermGraph(NodeGraph):
         return node
 
     def _component(self, term: Term, shape: Component, scope: Scope | None) -> Node:
-        sources = tuple([self.nodes[source] for source in shape.sources])
+        nodes, terms = self.nodes, shape.sources
+        one = len(terms) == 1
+        sources = nodes[terms[0]] if one else tuple([nodes[source] for source in terms])
         node: ComponentNode
         labelling = labels_to_follow(term)
         if labelling is None:
-            node = ComponentNode(self.account, shape.fn, sources)
+            node = ComponentNode(self.account, sources)
         else:
-            node = LabelledNode(self.account, shape.fn, sources, self.nodes[labelling])
+            node = LabelledNode(self.account, sources, self.nodes[labelling])
         self.add(node, scope)
         self.account.count(node, term)
         return node
