@@ -1,7 +1,7 @@
 """The loop of an engine on a disk: how long it waits, also while another program writes much.
 
 Many jobs print, and many builds are recorded meanwhile. The other program fills the cache of the
-system, so that whoever writes may have to wait until the disk has taken what is in it.
+system, so that a write may have to wait until the disk has taken what is in it.
 """
 
 from __future__ import annotations
