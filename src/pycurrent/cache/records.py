@@ -134,7 +134,7 @@ def insert_job(store: Database, run: Run, op_type: OperationType, key: Key, buil
             created=run.job.created,
             cause=cause_text(run.cause),
             log=run.job.job_log,
-            changes=store.set_of_changes(run.changes),
+            changes=store.change_tables.set_of(run.changes),
         )
     )
 

@@ -147,7 +147,7 @@ class Changes:
     def _of_value(self, reading: Reading, value: Any, *, is_first: bool) -> Ids:
         shown, digest = _shown(value), _digest(value)
         name = reading.name
-        known = None if name is None else self._store.input(name)
+        known = None if name is None else self._store.change_tables.input(name)
         if is_first and known is not None and known.digest == digest:
             return START
         old = None if known is None else known.shown
@@ -160,12 +160,12 @@ class Changes:
             summary=f"{name or 'an input'}: {changed}",
         )
         if name is not None:
-            self._store.set_input(InputRecord(name, shown, digest, self._clock.now()))
+            self._store.change_tables.set_input(InputRecord(name, shown, digest, self._clock.now()))
         return changes
 
     def _new(self, kind: ChangeKind, *, summary: str, **more: str | None) -> Ids:
-        number = self._store.new_change_id()
-        self._store.set_change(
+        number = self._store.change_tables.new_id()
+        self._store.change_tables.set(
             ChangeRecord(id=number, at=self._clock.now(), kind=kind, summary=summary, **more)
         )
         return (number,)

@@ -13,8 +13,6 @@ from msgspec import Struct
 
 from pycurrent.store.records import Row, storable, time_text
 
-_SETS_KEPT = 1000
-
 
 class ChangeKind(Enum):
     """The kind of an event from outside. The value is what the rows hold."""
@@ -76,36 +74,6 @@ class InputRecord(Struct, frozen=True):
     """The same for values that count as equal."""
     since: datetime
     """Aware, in UTC."""
-
-
-class ChangeNumbers:
-    """The numbers of new changes, and of sets of them."""
-
-    def __init__(self, last_change: int, last_set: int) -> None:
-        self._last_change = last_change
-        self._last_set = last_set
-        # The numbers of the sets that were asked for last: as a rule the next job has the same.
-        self._sets: dict[tuple[int, ...], int] = {}
-
-    def new_id(self) -> int:
-        self._last_change += 1
-        return self._last_change
-
-    def set_of(self, changes: tuple[int, ...], new: dict[int, tuple[int, ...]]) -> int | None:
-        """The number of a set of changes, which is put into `new` if it has to be written; None
-        for the empty set.
-        """
-        if not changes:
-            return None
-        number = self._sets.get(changes)
-        if number is None:
-            self._last_set += 1
-            number = self._last_set
-            if len(self._sets) >= _SETS_KEPT:
-                self._sets.clear()
-            self._sets[changes] = number
-            new[number] = changes
-        return number
 
 
 def write(

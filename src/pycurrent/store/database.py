@@ -24,7 +24,7 @@ from threading import Thread
 from typing import Self
 
 from pycurrent.store.audit import AuditRecord
-from pycurrent.store.changes import ChangeNumbers, ChangeRecord, InputRecord
+from pycurrent.store.change_tables import ChangeTables
 from pycurrent.store.checkpoint import Checkpointer
 from pycurrent.store.errors import StoreDamaged, StoreError, from_sqlite
 from pycurrent.store.place import Place
@@ -39,7 +39,6 @@ from pycurrent.store.records import (
     Row,
     RuleRecord,
     copy_of,
-    storable,
     time_text,
 )
 from pycurrent.store.schema import CHECKED_UP_TO, look_through, open_for_writing
@@ -72,7 +71,8 @@ class Database(DatabaseReader):
         self._cursor = connection.cursor()
         self._running: dict[str, JobRecord] = {}
         self._transactions = Transactions(path, connection)
-        self._change_numbers = ChangeNumbers(*self._read("last_change", ())[0])
+        #: The changes from outside, to be added to.
+        self.change_tables = ChangeTables(self._transactions, self._read)
         self._checkpointer = Checkpointer(path, threshold_bytes=checkpoint_bytes)
         self._checkpointer.prepare(connection)
         self._place: Place | None = None
@@ -290,35 +290,6 @@ class Database(DatabaseReader):
         commit.
         """
         self._transactions.unsaved.uses.append(record)
-
-    # Changes
-
-    def new_change_id(self) -> int:
-        """The number of the next change, which is used up."""
-        return self._change_numbers.new_id()
-
-    def set_change(self, record: ChangeRecord) -> None:
-        """Records a change, or in place of one with its number. Written by the next commit."""
-        self._transactions.unsaved.changes[record.id] = record
-
-    def set_of_changes(self, changes: tuple[int, ...]) -> int | None:
-        """The number of a set of changes, for the records of jobs; None for the empty one."""
-        return self._change_numbers.set_of(changes, self._transactions.unsaved.change_sets)
-
-    def set_input(self, record: InputRecord) -> None:
-        """Records the value of an input. Written by the next commit."""
-        self._transactions.unsaved.inputs[record.name] = record
-
-    def input(self, name: str) -> InputRecord | None:
-        """The last value of an input that was recorded; None if there was none."""
-        unsaved = self._transactions.input(name)
-        if unsaved is not None:
-            return unsaved
-        rows = self._read("input", (storable(name),))
-        if not rows:
-            return None
-        found, shown, digest, since = rows[0]
-        return InputRecord(found, shown, digest, datetime.fromisoformat(since))
 
     @property
     def has_jobs(self) -> bool:
