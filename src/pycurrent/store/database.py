@@ -26,8 +26,8 @@ from typing import Self
 from pycurrent.store.audit import AuditRecord
 from pycurrent.store.change_tables import ChangeTables
 from pycurrent.store.checkpoint import Checkpointer
+from pycurrent.store.database_files import DatabaseFiles
 from pycurrent.store.errors import StoreDamaged, StoreError, from_sqlite
-from pycurrent.store.place import Place
 from pycurrent.store.reader import DatabaseReader
 from pycurrent.store.records import (
     BuildRecord,
@@ -75,7 +75,7 @@ class Database(DatabaseReader):
         self.change_tables = ChangeTables(self._transactions, self._read)
         self._checkpointer = Checkpointer(path, threshold_bytes=checkpoint_bytes)
         self._checkpointer.prepare(connection)
-        self._place: Place | None = None
+        self._files: DatabaseFiles | None = None
         #: Damage that was met. Nothing is built on such a database any more.
         self.damage: StoreDamaged | None = None
         #: When the database was last opened to be written.
@@ -86,7 +86,7 @@ class Database(DatabaseReader):
         newest = self._read("newest_id", ())
         self._newest_id = str(newest[0][0]) if newest else ""
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
-        self._place = Place.of(path)
+        self._files = DatabaseFiles.of(path)
         self._closed = False
 
     @classmethod
@@ -343,8 +343,8 @@ class Database(DatabaseReader):
         """
         if self.damage is not None:
             raise self.damage
-        if self._place is not None:
-            self._place.check()
+        if self._files is not None:
+            self._files.check()
 
     def _run(self, sql: str, parameters: tuple[object, ...] | Mapping[str, object]) -> list[Row]:
         if (beside := self._transactions.beside()) is not None:

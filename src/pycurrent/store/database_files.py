@@ -1,4 +1,4 @@
-"""Where the files of a database are: noticed when they are moved, replaced or removed.
+"""The files of a database: noticed when they are moved, replaced or removed.
 
 SQLite itself would not notice. It goes on writing to the files it has opened, and with the last
 descriptor all of that would be gone.
@@ -13,7 +13,7 @@ from msgspec import Struct
 from pycurrent.store.errors import StoreGone
 
 
-class Place(Struct, frozen=True):
+class DatabaseFiles(Struct, frozen=True):
     """The files of an open database, as they were when it was opened."""
 
     files: tuple[tuple[str, tuple[int, int]], ...]
