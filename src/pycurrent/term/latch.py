@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pycurrent.incr import Absent, Node, NodeGraph
-from pycurrent.term.nodes import ComponentNode, MetadataNode, OfOne
+from pycurrent.term.component_nodes import ComponentNode, MetadataNode
+from pycurrent.term.nodes import OfOne
 from pycurrent.term.output import Active, Activity, Failed, FailureKind
 from pycurrent.term.primitive import Metadata
 

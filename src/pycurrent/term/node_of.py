@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from pycurrent.incr import MapN, Node
+from pycurrent.term.component_nodes import ComponentNode, LabelsNode, MetadataNode
 from pycurrent.term.latch import Latched
 from pycurrent.term.nodes import (
     Caught,
-    ComponentNode,
     CutoffNode,
     ErrorMapped,
     Gated,
     Ignored,
-    LabelsNode,
-    MetadataNode,
     PassThrough,
     Reified,
 )

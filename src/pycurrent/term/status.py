@@ -16,10 +16,11 @@ from pycurrent.incr import (
     combine,
     materialize,
 )
+from pycurrent.term.component_nodes import ComponentNode
 from pycurrent.term.example import Examples
 from pycurrent.term.label import UnknownValue
 from pycurrent.term.latch import Latched
-from pycurrent.term.nodes import ComponentNode, ListNode
+from pycurrent.term.nodes import ListNode
 from pycurrent.term.output import Failed
 from pycurrent.term.shape import All, Collapse, Term
 from pycurrent.term.state import BLOCKED, OK, Status, status_of

@@ -26,17 +26,13 @@ from pycurrent.incr import (
     materialize,
 )
 from pycurrent.term.account import Account, Stage
+from pycurrent.term.component_nodes import ComponentNode, LabelledNode
 from pycurrent.term.current import Current
 from pycurrent.term.example import build, build_for_item
 from pycurrent.term.given import check_value
 from pycurrent.term.labels import labels_to_follow, needed_terms
 from pycurrent.term.node_of import node_of
-from pycurrent.term.nodes import (
-    ComponentNode,
-    DecisionNode,
-    LabelledNode,
-    ListNode,
-)
+from pycurrent.term.nodes import DecisionNode, ListNode
 from pycurrent.term.output import READY, Active, Failed, Ok, Output, failed_by
 from pycurrent.term.primitive import Services, StageRef
 from pycurrent.term.shape import (
