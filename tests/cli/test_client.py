@@ -168,6 +168,23 @@ async def test_a_job_can_be_named_by_an_end_of_its_id(client: Client) -> None:
     assert (await client("status", "last")).out.startswith(f"job:        {client.job('push tag')}")
 
 
+async def test_why_says_what_a_stage_waits_for_and_why_a_job_was_run(client: Client) -> None:
+    """As the API answers it; what is neither is a mistake."""
+    ended = await client("why", "push tag")
+    assert ended.status == ClientExit.OK
+    first, second, *_ = ended.out.splitlines()
+    assert first == "push tag: waiting for confirmation"
+    assert "waits until somebody approves it: its level is dangerous" in second
+    bad = client.job("frob bad")
+    lines = (await client("why", bad[-6:])).out.splitlines()
+    assert lines[0] == f"{bad}: failed"
+    answer = json.loads((await client("--json", "why", "frob bad")).out)
+    assert [reason["type"] for reason in answer["reasons"]] == ["failed", "ran"]
+    unknown = await client("why", "elsewhere")
+    assert unknown.status == ClientExit.USAGE
+    assert "'elsewhere' is neither a stage of the pipeline nor the id of a job" in unknown.err
+
+
 async def test_a_name_of_no_job_or_of_several_is_a_mistake(client: Client) -> None:
     """What it could be is said in a line."""
     none = await client("status", "zzz")

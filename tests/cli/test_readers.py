@@ -1,5 +1,6 @@
 """`pycurrent history`, `log`, `gc`, `graph`: what is on disk, and what is drawn."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -237,3 +238,49 @@ def test_a_backup_is_made_and_refuses_to_write_over_a_file(
     again = pycurrent("backup", "copy.db")
     assert again.status == 2
     assert "there is a file" in again.err
+
+
+def test_why_says_why_a_job_was_run(frobbed: dict[str, str], pycurrent: Command) -> None:
+    """By its id, a part of it, or `last`; and a stage by its path."""
+    for subject in (frobbed["bad"], frobbed["bad"][-6:]):
+        lines = pycurrent("why", subject).out.splitlines()
+        assert lines[0] == f"{frobbed['bad']}: failed"
+        assert lines[1].strip().endswith("was run because it has not been built yet")
+        assert "the engine was started, at" in lines[3]
+    assert pycurrent("why", "last").out.startswith(f"{frobbed['c']}: ok\n")
+    assert pycurrent("why", "frob c").out.startswith("frob c: ok\n")
+    answer = json.loads(pycurrent("why", "--json", "frob c").out)
+    assert (answer["job"], answer["reasons"][0]["type"]) == (frobbed["c"], "ran")
+
+
+def test_why_counts_what_the_changes_of_some_time_have_started(
+    frobbed: dict[str, str], pycurrent: Command
+) -> None:
+    """And lists the jobs of one of them."""
+    head, first, second = pycurrent("why", "--last", "1h").out.splitlines()
+    assert head == "2 changes → 3 runs:"
+    assert first.startswith("  2 by the engine was started")
+    assert second.startswith("  1 by the engine was started")
+    change = re.search(r"\(change (\d+)\)", second)
+    assert change is not None
+    told = pycurrent("why", "--change", change[1]).out
+    assert told.splitlines()[1:] == [f"  job {frobbed['c']}"]
+    assert json.loads(pycurrent("why", "--last", "9999999w", "--json").out)["runs"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "why takes one of: a job or a stage, --last TIME, --change NUMBER"),
+        (["frob c", "--last", "1h"], "why takes one of"),
+        (["elsewhere"], "'elsewhere' is neither a stage of the pipeline nor the id of a job"),
+        (["--change", "77"], "there is no change 77"),
+    ],
+)
+def test_why_refuses_what_it_does_not_know(
+    arguments: list[str], says: str, frobbed: dict[str, str], pycurrent: Command
+) -> None:
+    """With what to ask instead."""
+    ended = pycurrent("why", *arguments)
+    assert ended.status == 2
+    assert says in ended.err

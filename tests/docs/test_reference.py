@@ -87,7 +87,19 @@ def options(*words: str) -> set[str]:
 
 
 COMMANDS = {
-    "": {"run", "graph", "history", "log", "audit", "backup", "gc", "user", "token", "client"},
+    "": {
+        "run",
+        "graph",
+        "history",
+        "log",
+        "why",
+        "audit",
+        "backup",
+        "gc",
+        "user",
+        "token",
+        "client",
+    },
     "user": {"add", "remove", "list"},
     "token": {"create", "revoke", "list"},
     "client": {
@@ -95,6 +107,7 @@ COMMANDS = {
         "overview",
         "jobs",
         "status",
+        "why",
         "log",
         "approve",
         "cancel",

@@ -46,6 +46,11 @@ def add_readers(app: App) -> None:
     )
     app.command("pycurrent.cli.log:log", name="log", help="Show the log of a job.")
     app.command(
+        "pycurrent.cli.why:why",
+        name="why",
+        help="Say why a job was run, and what has changed.",
+    )
+    app.command(
         "pycurrent.cli.audit:audit",
         name="audit",
         help="List what people and programs have asked for, or verify that list.",

@@ -144,6 +144,13 @@ class Changes:
             self._inputs[name] = reading.output, changes
         return changes
 
+    def newest_of(self, reading: Reading) -> int | None:
+        """The number of the change by which an input has its output; None if it has not changed
+        since the start.
+        """
+        found = None if reading.name is None else self._inputs.get(reading.name)
+        return None if found is None or found[1] in (START, ()) else found[1][-1]
+
     def _of_value(self, reading: Reading, value: Any, *, is_first: bool) -> Ids:
         shown, digest = _shown(value), _digest(value)
         name = reading.name

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from datetime import datetime
+from typing import TypeAlias
 
 from pycurrent.cache import Cache, Use
 from pycurrent.engine.open_engine import OpenEngine
@@ -18,15 +20,18 @@ from pycurrent.store import UseRecord, labels_text
 _AT_ONCE = 100
 """How many uses are recorded in one turn of the loop: some 2 ms."""
 
+_Noted: TypeAlias = tuple[Use, datetime]
+"""A use, and since when it is one."""
+
 
 class UseRecorder:
     """A service of the engine. Make it before the first step."""
 
     def __init__(self, engine: OpenEngine) -> None:
         self._engine = engine
-        self._new: list[Use] = []
+        self._new: list[_Noted] = []
         # Uses that can wait.
-        self._later: deque[Use] = deque()
+        self._later: deque[_Noted] = deque()
         self._is_due = False
         self._paths = engine.live.take_in_paths()
         self._has_paths = False
@@ -35,17 +40,19 @@ class UseRecorder:
         engine.on_end(self._record_rest)
 
     def _note(self, use: Use) -> None:
-        if use.instance.run is None or not self._has_paths:
-            self._put_off(use)
+        run = use.instance.run
+        noted = use, self._engine.clock.now() if run is None else run.job.created
+        if run is None or not self._has_paths:
+            self._put_off(noted)
         else:
-            self._new.append(use)
+            self._new.append(noted)
 
     def _record_new(self) -> None:
         uses, self._new = self._new, []
         self._record(uses)
 
-    def _put_off(self, use: Use) -> None:
-        self._later.append(use)
+    def _put_off(self, noted: _Noted) -> None:
+        self._later.append(noted)
         if not self._is_due:
             self._is_due = True
             self._engine.loop.call_soon(self._go_on)
@@ -78,13 +85,13 @@ class UseRecorder:
         later = self._later
         self._record([later.popleft() for _ in range(min(_AT_ONCE, len(later)))])
 
-    def _record(self, uses: list[Use]) -> None:
-        now, store = self._engine.clock.now(), self._engine.store
-        for use in uses:
+    def _record(self, uses: list[_Noted]) -> None:
+        store = self._engine.store
+        for use, since in uses:
             job_id = use.job_id
             if job_id is not None and use.is_open:
                 stage = use.stage
-                store.add_use(UseRecord(job_id, str(stage), labels_text(stage.labels), now))
+                store.add_use(UseRecord(job_id, str(stage), labels_text(stage.labels), since))
 
 
 _DONE = object()

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from pycurrent.engine import (
     Clock,
@@ -34,6 +34,9 @@ from pycurrent.errors import PycurrentError
 from pycurrent.explain.uses import UseRecorder
 from pycurrent.store import AuditFilters, AuditRecord, Database, Sharing, StateDir
 from pycurrent.term import Active, Activity, Current, Graph, Output, Stats
+
+if TYPE_CHECKING:
+    from pycurrent.explain.why import Why
 
 T = TypeVar("T")
 
@@ -208,6 +211,16 @@ class Engine:
         row of a page, to get the next one).
         """
         return self.opened.audit.rows(**filters)
+
+    def why(self, subject: str) -> Why:
+        """Why a stage, given by its path, is as it is, or why the job with an id was run.
+
+        `str` of it is for people. A step that is unfinished is finished first. Raises
+        `UnknownSubject` for what is neither.
+        """
+        from pycurrent.explain.why import Explainer  # few runs need it
+
+        return self.opened.service(Explainer).why(subject)
 
     def graph(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> Graph:
         """The diagram as data. `unfold` maps the keys of folds to the values that are open."""

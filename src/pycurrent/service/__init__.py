@@ -1,5 +1,6 @@
 """An engine and its records on disk, for its pages, its API and what follows them."""
 
+from pycurrent.explain.why import UnknownSubject
 from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import Confirmation, ConfirmationLevel
 from pycurrent.service.errors import BadPattern, NoSuchJob, NoSuchRule
@@ -94,6 +95,7 @@ __all__ = [
     "Syntax",
     "Trial",
     "TriedOn",
+    "UnknownSubject",
     "Window",
     "rules_from_csv",
     "rules_to_csv",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +11,15 @@ from typing import Self, Unpack
 
 from pycurrent.engine.follow import LogSource
 from pycurrent.errors import UsageError
+from pycurrent.explain.why import (
+    Followed,
+    Recent,
+    UnknownSubject,
+    Why,
+    followed,
+    recent,
+    why_recorded,
+)
 from pycurrent.store import (
     SHOWN,
     AuditFilters,
@@ -157,6 +166,25 @@ class Records:
     def check_audit(self, *, kept: str | None = None) -> Chain:
         """Follow the chain of the audit. `kept` is a hash that was noted earlier."""
         return self._database.check_audit(kept=kept)
+
+    def why(self, subject: str) -> Why:
+        """Why a job was run, given by its id or as `find_job` takes it, or a stage by its path last
+        used one. Raises `UsageError` for what is neither.
+        """
+        try:
+            return why_recorded(self._database, subject)
+        except UnknownSubject:
+            with suppress(UsageError):
+                return why_recorded(self._database, self.find_job(subject))
+            raise
+
+    def recent(self, since: datetime) -> Recent:
+        """The jobs that were created from a time on, by the changes that they follow from."""
+        return recent(self._database, since)
+
+    def followed(self, change: int) -> Followed:
+        """A change by its number, and the jobs that follow from it."""
+        return followed(self._database, change)
 
     def find_job(self, text: str) -> str:
         """Find the id of a job by the whole id, by its beginning or end, or by `last`.

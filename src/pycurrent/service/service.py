@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 
 from pycurrent.engine import OpenEngine, Problem
+from pycurrent.explain.why import Explainer, Why
 from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import ConfirmationLevel
 from pycurrent.service.events import EventHub
@@ -77,6 +78,14 @@ class Service:
     def measures(self) -> MetricsReading:
         """Figures about the engine now."""
         return self.metrics.read()
+
+    async def why(self, subject: str) -> Why:
+        """Why a stage, given by its path, is as it is, or why the job with an id was run.
+
+        Raises `UnknownSubject`.
+        """
+        await self.engine.between_steps()
+        return self.engine.service(Explainer).why(subject)
 
     async def newest_matching(self, wanted: HistoryFilter, *, limit: int) -> tuple[list[str], bool]:
         """The jobs that pass the filter: of each operation and key, only the newest one.

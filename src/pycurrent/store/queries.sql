@@ -326,3 +326,24 @@ SELECT {columns}
  WHERE changes IN (SELECT "set" FROM change_set WHERE change = ?)
  ORDER BY seq DESC
  LIMIT ?;
+
+-- name: runs_by_change
+-- The jobs that were created from a time on, counted by the changes that they follow from.
+SELECT change.id, at, change.kind, input.name, old, new, by, summary, details, count(*) AS runs
+  FROM job
+  JOIN change_set ON change_set."set" = job.changes
+  JOIN change ON change.id = change_set.change
+  LEFT JOIN input ON input.id = change.input
+ WHERE job_id >= ?
+ GROUP BY change.id
+ ORDER BY runs DESC, change.id DESC;
+
+-- name: count_runs
+-- How many jobs were created from a time on.
+SELECT count(*) FROM job WHERE job_id >= ?;
+
+-- name: change
+-- One change by its number.
+SELECT change.id, at, change.kind, input.name, old, new, by, summary, details
+  FROM change LEFT JOIN input ON input.id = change.input
+ WHERE change.id = ?;

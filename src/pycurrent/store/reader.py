@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, Unpack
 
@@ -169,6 +169,23 @@ class DatabaseReader:
         self._catch_up()
         rows = self._read("jobs_of_change", (change, limit))
         return [self._record(row, JobRecord) for row in rows]
+
+    def change(self, number: int) -> ChangeRecord | None:
+        """One change; None if there is none with this number."""
+        self._catch_up()
+        return next(iter(self._changes_in(self._read("change", (number,)))), None)
+
+    def runs_since(self, since: datetime) -> tuple[int, list[tuple[ChangeRecord, int]]]:
+        """How many jobs were created from a time on, and how many of them follow from each change,
+        the one with the most first. `since` is aware.
+        """
+        self._catch_up()
+        # The ids of jobs begin with the time.
+        first = (f"{since.astimezone(UTC):%Y-%m-%d/%H%M%S}",)
+        rows = self._read("runs_by_change", first)
+        changes = self._changes_in([row[:-1] for row in rows])
+        counts = [int(row[-1]) for row in rows]
+        return int(self._read("count_runs", first)[0][0]), list(zip(changes, counts, strict=True))
 
     def _changes_in(self, rows: list[Row]) -> list[ChangeRecord]:
         try:

@@ -150,6 +150,19 @@ class Paths:
         is_only = twin.number == 1 and group.paths[path][twin.constants].size == 1
         return StageRef(self._told_apart(path, constants, twin.number), is_stable=is_only)
 
+    def find(self, text: str) -> Term | None:
+        """The living stage whose path, as text, this is; None if there is none."""
+        for _ in self.take_in():
+            """They are needed now."""
+        *around, last = StageRef.names_in(text)
+        for name in _untold(last):
+            group = self._groups.get(self._hash_of((*around, name)))
+            members = group.members if isinstance(group, _Group) else (group,)
+            for term in members:
+                if term is not None and str(self.of(term)) == text:
+                    return term
+        return None
+
     def _told_apart(
         self, path: tuple[str, ...], constants: tuple[str, ...], number: int
     ) -> tuple[str, ...]:
@@ -201,6 +214,18 @@ class Paths:
             group.remove(term)
             if not group.members:
                 del self._groups[key]
+
+
+def _untold(name: str) -> Iterator[str]:
+    """The names that a stage may have without what tells it from its twins."""
+    yield name
+    name = name.rstrip("#")
+    yield name
+    name = re.sub(r"#\d+$", "", name)
+    yield name
+    for place in range(len(name)):
+        if name.endswith(")") and name.startswith(" (", place):
+            yield name[:place]
 
 
 def _path(term: Term) -> tuple[str, ...]:

@@ -45,6 +45,11 @@ class StageRef:
         """The same stage with more labels; those that it has win."""
         return replace(self, labels={**more, **self.labels}) if more else self
 
+    @staticmethod
+    def names_in(path: str) -> list[str]:
+        """The names in the text of a path."""
+        return [name.replace("%2F", "/").replace("%25", "%") for name in path.split("/")]
+
     def __str__(self) -> str:
         return "/".join(name.replace("%", "%25").replace("/", "%2F") for name in self.path)
 

@@ -97,6 +97,13 @@ class TermGraph(NodeGraph):
         followed, ref = stage.subscription, self.account.ref(stage.term)
         return ref if followed is None else ref.with_labels(followed.labels)
 
+    def find(self, path: str) -> Stage | None:
+        """The living stage with a path, as text; None if there is none."""
+        term = self.account.paths.find(path)
+        node = None if term is None else self.nodes[term]
+        found = node.decision if isinstance(node, BindResult) else node
+        return found if isinstance(found, Stage) else None
+
     def take_in_paths(self) -> Iterator[None]:
         """Prepare for `ref` to be asked, which the first call would do in one go."""
         return self.account.paths.take_in()

@@ -14,7 +14,18 @@ from starlette.routing import Route
 
 from pycurrent.service import Service
 from pycurrent.web import badges, health, metrics
-from pycurrent.web.api import audit, confirm, events, history, index, jobs, logs, pipeline, rules
+from pycurrent.web.api import (
+    audit,
+    confirm,
+    events,
+    history,
+    index,
+    jobs,
+    logs,
+    pipeline,
+    rules,
+    why,
+)
 from pycurrent.web.api.encoding import ENCODERS, Encoders
 from pycurrent.web.api.routing import PREFIX
 from pycurrent.web.auth import Access, Site, check_access
@@ -33,6 +44,7 @@ _ROUTERS = (
     logs.router,
     history.router,
     rules.router,
+    why.router,
     audit.router,
     confirm.router,
     events.router,

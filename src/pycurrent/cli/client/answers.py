@@ -132,3 +132,11 @@ class WindowAnswer(TypedDict):
     total: int
     complete: int
     size: int
+
+
+class WhyAnswer(TypedDict):
+    stage: str | None
+    job: str | None
+    state: str
+    text: list[str]
+    reasons: list[dict[str, object]]

@@ -42,6 +42,11 @@ _COMMANDS = {
         "Ends with 0 if it has succeeded, 1 if it has failed or was cut short, 5 if it has not"
         " ended.",
     ),
+    "why": (
+        "why:why",
+        "Say why a stage is as it is and what it waits for, or why a job was run.\n\n"
+        "Takes the path of a stage, or a job: its id, the beginning or the end of it, or `last`.",
+    ),
     "log": (
         "log:log",
         "Show the log of a job, byte for byte; with --json each line as an object in a line.\n\n"

@@ -238,6 +238,8 @@ class Remote:
                 raise CantBeDone(why)
             case 404 if path.startswith("/jobs/"):
                 raise UsageError(f"{why}: `pycurrent client jobs` and `query` list those there are")
+            case 404 if path == "/why":
+                raise UsageError(why)
             case 404:
                 raise UsageError(
                     f"{self.url} does not have {PREFIX}{path}: is the engine of another version?"

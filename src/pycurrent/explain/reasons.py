@@ -1,0 +1,242 @@
+"""The reasons that `why` gives: a closed union, each with its sentence."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypeAlias, assert_never
+
+from msgspec import Struct
+
+from pycurrent.cache import Cause, because
+from pycurrent.store import ChangeRecord
+
+
+class Difference(Struct, frozen=True):
+    """A field of a key or a value that differs from the stage's last job."""
+
+    field: str
+    """Its name; `key` or `value` if that has no fields."""
+    old: str | None
+    """As JSON, or a plain text; None if it was not there."""
+    new: str | None
+
+
+class Ran(Struct, frozen=True, tag="ran"):
+    """A job was run for it."""
+
+    job: str
+    cause: Cause | None
+    """None if it was recorded before there were causes."""
+    changes: tuple[ChangeRecord, ...]
+    """The changes from outside that it follows from, the newest first."""
+    last: str | None
+    """The last job of the same stage; None if there was none, or none is known."""
+    differences: tuple[Difference, ...]
+    """The fields in which it differs from that one."""
+
+
+class Reused(Struct, frozen=True, tag="reused"):
+    """The result was known already when the stage came to need it."""
+
+    job: str
+    finished: datetime
+
+
+class Running(Struct, frozen=True, tag="running"):
+    """Its job is at work."""
+
+    job: str
+    since: datetime | None
+    stopped: str | None
+    """Why it is to end, if it is."""
+
+
+class WaitsForConfirmation(Struct, frozen=True, tag="waits for confirmation"):
+    """Its job has a level that somebody has to approve."""
+
+    job: str
+    level: str
+    threshold: str
+    """Jobs of this level, or above it, wait."""
+
+
+class WaitsInQueue(Struct, frozen=True, tag="waits in queue"):
+    """Its job waits for a resource."""
+
+    job: str
+    pool: str
+    place: int | None
+    """1 is next; None if the pool does not say."""
+    waiting: int | None
+    """How many wait for the same pool, this one too; None if the pool does not say."""
+    holders: tuple[str, ...]
+    """Jobs that hold a resource of it, the oldest first; not all if they are many."""
+
+
+class WaitsForRun(Struct, frozen=True, tag="waits for run"):
+    """An earlier run of the same key has to end first."""
+
+    job: str
+
+
+class WaitsUntil(Struct, frozen=True, tag="waits until"):
+    """The machine has failed the last run, and there is a pause before the next."""
+
+    until: datetime
+    why: str
+
+
+class WaitsForRecords(Struct, frozen=True, tag="waits for records"):
+    """The database can't be written now, and nothing is begun that can't be recorded."""
+
+    why: str
+
+
+class WaitsForStep(Struct, frozen=True, tag="waits for step"):
+    """It goes on with the engine's next step, or in a moment."""
+
+
+class WaitsForRead(Struct, frozen=True, tag="waits for read"):
+    """It is an input that was not read yet, or is being read."""
+
+    input: str | None
+    last_known: str | None
+    """Its value in the last run."""
+
+
+class InConflict(Struct, frozen=True, tag="conflict"):
+    """Two stages want different values for one key."""
+
+    message: str
+
+
+class Blocked(Struct, frozen=True, tag="blocked"):
+    """Other stages have no value, and it needs theirs."""
+
+    stages: tuple[str, ...]
+    """The paths of the nearest ones."""
+    more: int
+    """How many more there are at least."""
+
+
+class MadeAgain(Struct, frozen=True, tag="made again"):
+    """It shows an old result while a new one is being made."""
+
+    activity: str
+
+
+class Failing(Struct, frozen=True, tag="failed"):
+    """It has failed by itself."""
+
+    message: str
+
+
+class Given(Struct, frozen=True, tag="given"):
+    """It has its value from outside: an input, say."""
+
+    input: str | None
+    change: ChangeRecord | None
+    """The change by which it came, if it has changed since the engine was started."""
+
+
+class Says(Struct, frozen=True, tag="says"):
+    """Its source says so, and no more."""
+
+    activity: str
+
+
+Reason: TypeAlias = (
+    Ran
+    | Reused
+    | Running
+    | WaitsForConfirmation
+    | WaitsInQueue
+    | WaitsForRun
+    | WaitsUntil
+    | WaitsForRecords
+    | WaitsForStep
+    | WaitsForRead
+    | InConflict
+    | Blocked
+    | MadeAgain
+    | Failing
+    | Given
+    | Says
+)
+
+
+def sentences(reason: Reason) -> list[str]:  # noqa: PLR0912 - one for each reason
+    """The reason in words, a line each."""
+    match reason:
+        case Ran():
+            return _of_run(reason)
+        case Reused(job, finished):
+            return [f"it uses the result of job {job}, of {_time(finished)}"]
+        case Running(job, since, stopped):
+            began = "" if since is None else f" since {_time(since)}"
+            ending = "" if stopped is None else f"; it is to end: {stopped}"
+            return [f"job {job} is running{began}{ending}"]
+        case WaitsForConfirmation(job, level, threshold):
+            return [
+                f"job {job} waits until somebody approves it: its level is {level}, and jobs from"
+                f" {threshold} on ask"
+            ]
+        case WaitsInQueue():
+            return _of_queue(reason)
+        case WaitsForRun(job):
+            return [f"job {job}, an earlier run of the same key, has to end first"]
+        case WaitsUntil(until, why):
+            again = f"it is tried again at {_time(until)}"
+            return [f"the machine failed the last run, and {again}: {why}"]
+        case WaitsForRecords(why):
+            return [f"nothing new is begun, as the database can't be written: {why}"]
+        case WaitsForStep():
+            return ["it goes on with the next step"]
+        case WaitsForRead(input, last_known):
+            known = "" if last_known is None else f"; in the last run it was {last_known}"
+            return [f"{input or 'the input'} was not read yet{known}"]
+        case InConflict(message) | Failing(message):
+            return [message]
+        case Blocked(stages, more):
+            rest = f" and {more} more" if more else ""
+            return [f"it needs {', '.join(stages)}{rest}"]
+        case MadeAgain(activity):
+            return [f"it shows an old result while a new one is made ({activity})"]
+        case Given(input, change):
+            if change is None:
+                return [f"{input or 'the input'} is as it was when the engine was started"]
+            return [f"{change.summary}, at {_time(change.at)}"]
+        case Says(activity):
+            return [f"its source says that it is {activity}"]
+        case _:
+            assert_never(reason)
+
+
+def _of_run(ran: Ran) -> list[str]:
+    why = "" if ran.cause is None else f" because {because(ran.cause)}"
+    lines = [f"job {ran.job} was run{why}"]
+    if ran.differences:
+        lines.append(f"compared with job {ran.last}, the last one of the stage:")
+        lines += [f"  {d.field}: {_shown(d.old)} → {_shown(d.new)}" for d in ran.differences]
+    if ran.changes:
+        lines.append("it follows from:")
+        for change in ran.changes:
+            by = "" if change.by is None or change.by in change.summary else f" (by {change.by})"
+            lines.append(f"  {change.summary}{by}, at {_time(change.at)} (change {change.id})")
+    return lines
+
+
+def _of_queue(queue: WaitsInQueue) -> list[str]:
+    place = "" if queue.place is None else f", as number {queue.place} of {queue.waiting}"
+    lines = [f"job {queue.job} waits for a resource of pool {queue.pool}{place}"]
+    if queue.holders:
+        lines.append(f"held by {', '.join(queue.holders)}")
+    return lines
+
+
+def _shown(text: str | None) -> str:
+    return "nothing" if text is None else text
+
+
+def _time(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"

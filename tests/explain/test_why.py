@@ -1,0 +1,312 @@
+"""Why a stage is as it is, and why a job was run."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+import pycurrent as current
+from pycurrent.cache.cause import Asked, Expired, NeverBuilt, ValueChanged
+from pycurrent.explain.reasons import (
+    Blocked,
+    Difference,
+    Failing,
+    Given,
+    InConflict,
+    MadeAgain,
+    Ran,
+    Reused,
+    Running,
+    WaitsForConfirmation,
+    WaitsForRead,
+    WaitsInQueue,
+)
+from pycurrent.explain.why import UnknownSubject, Why, why_recorded
+from pycurrent.store import DatabaseReader
+from pycurrent.testing import Harness, HarnessFactory
+
+POOL = current.Pool("builds", 1)
+
+
+class Build(current.Builder[tuple[str, str], str]):
+    """Builds what is named, and waits while it is told to."""
+
+    id = "build"
+
+    def __init__(self, *, level: current.Level = current.Level.HARMLESS) -> None:
+        self.level = level
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def build(self, job: current.Job, key: tuple[str, str]) -> str:
+        await job.start(level=self.level, pool=POOL)
+        await self.go_on.wait()
+        if key[1] == "bad":
+            raise current.Failure("it is bad")
+        return f"{key[0]} of {key[1]}"
+
+    def at(self, name: str, commit: current.Current[str]) -> current.Current[str]:
+        return current.component(f"build {name}", lambda c: self.get((name, c)), commit)
+
+
+def why(h: Harness, subject: str) -> Why:
+    return h.engine.why(subject)
+
+
+async def test_a_job_ran_because_of_its_cause_and_the_changes_at_its_root(
+    harness: HarnessFactory,
+) -> None:
+    """With what differs from the last job of the stage, field by field."""
+    head = current.Var("head", "1")
+    build = Build()
+    async with harness(lambda: build.at("web", head.get())) as h:
+        await h.settle()
+        head.set("2")
+        await h.settle()
+        found = why(h, "build web")
+        (ran,) = found.reasons
+        assert isinstance(ran, Ran)
+        assert found.state == "ok"
+        assert ran.job == found.job
+        assert ran.cause == NeverBuilt()
+        assert ran.differences == (Difference("2", "1", "2"),)
+        assert [change.summary for change in ran.changes] == ["head: 1 → 2"]
+        assert str(found) == (
+            f"build web: ok\n"
+            f"  job {ran.job} was run because it has not been built yet\n"
+            f"  compared with job {ran.last}, the last one of the stage:\n"
+            f"    2: 1 → 2\n"
+            f"  it follows from:\n"
+            f"    head: 1 → 2, at 2026-01-01 00:00:00 UTC (change 2)"
+        )
+        assert why(h, ran.job).reasons == found.reasons
+
+
+async def test_a_result_that_was_known_is_reused(harness: HarnessFactory) -> None:
+    """The stage says of which job, and when that was made."""
+    head = current.Var("head", "1")
+    build = Build()
+    async with harness(lambda: build.at("web", head.get())) as h:
+        await h.settle()
+        first = why(h, "build web").job
+        head.set("2")
+        await h.settle()
+        await h.advance(timedelta(hours=1))
+        head.set("1")
+        await h.settle()
+        (reused,) = why(h, "build web").reasons
+        assert isinstance(reused, Reused)
+        assert reused.job == first
+
+
+async def test_causes_are_told(harness: HarnessFactory) -> None:
+    """Who asked for a rebuild, an expired result, a value that has changed."""
+    place = current.Var("version", "1")
+
+    class Deploy(current.Publisher[str, str, None]):
+        id = "deploy"
+
+        async def publish(self, job: current.Job, key: str, value: str) -> None:
+            await job.start(level=current.Level.HARMLESS)
+
+    build, deploy = Build(), Deploy()
+    schedule = current.Schedule(valid_for=timedelta(days=1))
+
+    def pipeline() -> current.Current[None]:
+        built = current.component("nightly", lambda: build.get(("n", "1"), schedule=schedule))
+        deployed = current.component("deploy", lambda v: deploy.set("prod", v), place.get())
+        return current.all([built, deployed])
+
+    async with harness(pipeline) as h:
+        await h.settle()
+        h.find("build n 1").rebuild(by="ann", reason="odd")
+        await h.settle()
+        (ran,) = why(h, "nightly").reasons
+        assert isinstance(ran, Ran)
+        assert ran.cause == Asked("ann", "odd")
+        assert ran.changes[0].by == "ann"
+        await h.advance(timedelta(days=1))
+        (ran,) = why(h, "nightly").reasons
+        assert isinstance(ran, Ran)
+        assert isinstance(ran.cause, Expired)
+        place.set("2")
+        await h.settle()
+        (ran,) = why(h, "deploy").reasons
+        assert isinstance(ran, Ran)
+        assert isinstance(ran.cause, ValueChanged)
+        assert ran.differences == (Difference("value", '"1"', '"2"'),)
+
+
+async def test_a_stage_without_a_value_says_what_it_waits_for(harness: HarnessFactory) -> None:
+    """Its job's confirmation; a resource, with its place, and who holds it; the work itself."""
+    build = Build()
+    dangerous = Build(level=current.Level.DANGEROUS)
+    build.go_on.clear()
+    one = current.constant("1")
+
+    def pipeline() -> current.Current[None]:
+        last = build.at("c", build.at("a", one))
+        asks = current.component("ask", lambda: dangerous.get(("ask", "1")))
+        return current.all([last, build.at("b", one), asks])
+
+    config = current.Config(confirm=current.Level.ABOVE_AVERAGE)
+    async with harness(pipeline, config=config) as h:
+        await h.settle()
+        running, ran = why(h, "build a").reasons
+        assert isinstance(running, Running)
+        assert isinstance(ran, Ran)
+        queue, _ = why(h, "build b").reasons
+        assert isinstance(queue, WaitsInQueue)
+        assert (queue.pool, queue.place, queue.waiting) == ("builds", 1, 1)
+        assert queue.holders == (running.job,)
+        assert why(h, "build c").reasons == (Blocked(("build a",), 0),)
+        asks, _ = why(h, "ask").reasons
+        assert isinstance(asks, WaitsForConfirmation)
+        assert (asks.level, asks.threshold) == ("dangerous", "above-average")
+        assert why(h, asks.job).reasons[0] == asks
+        h.find("build ask 1").approve()
+        build.go_on.set()
+        await h.settle()
+        assert [type(reason) for reason in why(h, "build c").reasons] == [Ran]
+
+
+async def test_a_failure_and_what_it_blocks(harness: HarnessFactory) -> None:
+    """The stage that failed says why; those behind it name it, and not each other."""
+    build = Build()
+
+    def pipeline() -> current.Current[None]:
+        bad = build.at("a", current.constant("bad"))
+        behind = build.at("c", build.at("b", bad))
+        wrong = current.component("d", lambda: build.get(("d", "1"))).map(lambda _: 1 / 0)
+        return current.all([behind, build.at("e", wrong.map(str))])
+
+    async with harness(pipeline) as h:
+        await h.settle()
+        failing, ran = why(h, "build a").reasons
+        assert failing == Failing("it is bad")
+        assert isinstance(ran, Ran)
+        assert why(h, "build c").reasons == (Blocked(("build a",), 0),)
+        (says,) = why(h, "build e").reasons
+        assert says == Failing("ZeroDivisionError: division by zero")
+
+
+async def test_an_old_result_that_is_made_again_says_so(harness: HarnessFactory) -> None:
+    """And what the new one waits for."""
+    build = Build()
+    schedule = current.Schedule(valid_for=timedelta(days=1))
+
+    def pipeline() -> current.Current[str]:
+        return current.component("nightly", lambda: build.get(("n", "1"), schedule=schedule))
+
+    async with harness(pipeline) as h:
+        await h.settle()
+        build.go_on.clear()
+        await h.advance(timedelta(days=1))
+        again, running, _ = why(h, "nightly").reasons
+        assert again == MadeAgain("running")
+        assert isinstance(running, Running)
+        build.go_on.set()
+
+
+async def test_inputs_say_where_they_stand(harness: HarnessFactory) -> None:
+    """Not read yet, with the last known value; or by which change they have theirs."""
+    from tests.explain.test_changes import File
+
+    file, head = File("1"), current.Var("head", "a")
+
+    def pipeline() -> current.Current[None]:
+        return current.all([file.get(), head.get()])
+
+    async with harness(pipeline) as h:
+        await h.settle()
+        file.set("2")
+        await h.settle()
+        (given,) = why(h, "file").reasons
+        assert isinstance(given, Given)
+        assert given.change is not None
+        assert given.change.summary == "the file: 1 → 2"
+    async with harness(pipeline) as h:
+        assert why(h, "file").reasons == (WaitsForRead("the file", "2"),)
+        await h.settle()
+        assert why(h, "file").reasons == (Given("the file", None),)
+
+
+async def test_a_conflict_names_both_values(harness: HarnessFactory) -> None:
+    """Nothing is started then."""
+
+    class Tag(current.Publisher[str, str, None]):
+        id = "tag"
+
+        async def publish(self, job: current.Job, key: str, value: str) -> None:
+            await job.start(level=current.Level.HARMLESS)
+
+    tag = Tag()
+
+    def pipeline() -> current.Current[None]:
+        one = current.component("one", lambda: tag.set("t", "1"))
+        return current.all([one, current.component("two", lambda: tag.set("t", "2"))])
+
+    async with harness(pipeline) as h:
+        await h.settle()
+        (conflict,) = why(h, "one").reasons
+        assert isinstance(conflict, InConflict)
+        assert "is set to two values at once" in conflict.message
+
+
+async def test_twins_items_and_binds_are_found_by_their_paths(harness: HarnessFactory) -> None:
+    """Whatever is in their names."""
+    build = Build()
+
+    def pipeline() -> current.Current[None]:
+        items = current.constant(["a/b", "50%"])
+        each = items.list_map(lambda item: build.at("x", item))
+        bound = current.constant(1).bind(
+            lambda n: build.at("y", current.constant("1")), name="decide (1)"
+        )
+        twins = [build.at("z", current.constant("1")) for _ in range(2)]
+        return current.all([each, bound, *twins])
+
+    async with harness(pipeline) as h:
+        await h.settle()
+        live = h.engine.opened.live
+        paths = [str(live.ref(stage)) for stage in live.stages()]
+        assert sorted(paths) == [
+            "50%25/build x",
+            "a%2Fb/build x",
+            "build z",
+            "build z#2",
+            "decide (1)",
+            "decide (1)/build y",
+        ]
+        for path in paths:
+            assert why(h, path).stage == path
+            assert live.find(path) is not None
+
+
+async def test_what_is_unknown_is_refused(harness: HarnessFactory) -> None:
+    """With how to find out what there is."""
+    async with harness(lambda: current.constant(1)) as h:
+        with pytest.raises(UnknownSubject, match="'web/test' is neither a stage"):
+            why(h, "web/test")
+        with pytest.raises(UnknownSubject):
+            why(h, "2026-01-01/000000-build-aaaaaa")
+
+
+async def test_the_records_tell_it_too(harness: HarnessFactory) -> None:
+    """Of a job, and of a stage's last one, without an engine."""
+    head = current.Var("head", "1")
+    build = Build()
+    async with harness(lambda: build.at("web", head.get())) as h:
+        await h.settle()
+        head.set("bad")
+        await h.settle()
+        told = why(h, "build web")
+    assert told.job is not None
+    with DatabaseReader.open(harness.state_dir / "db" / "pycurrent.db") as reader:
+        of_job, of_stage = why_recorded(reader, told.job), why_recorded(reader, "build web")
+        with pytest.raises(UnknownSubject):
+            why_recorded(reader, "elsewhere")
+    assert of_job.state == of_stage.state == "failed"
+    assert of_job.reasons == of_stage.reasons == told.reasons[1:]
