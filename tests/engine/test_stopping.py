@@ -101,7 +101,7 @@ async def test_what_takes_its_time_to_tidy_up_is_not_disturbed(tmp_path: Path) -
         await start(job)
         try:
             await job.exec(
-                ["sh", "-c", "trap 'sleep 2.3; exit 0' TERM; echo ready; sleep 1000 & wait"]
+                ["sh", "-c", "sleep 1000 & trap 'sleep 2.3; exit 0' TERM; echo ready; wait"]
             )
         finally:
             events.append("the command has ended")
