@@ -20,11 +20,9 @@ from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.states import Abandoned, Run, end_of
 from pycurrent.cache.stopping import see_off
 from pycurrent.engine.driven_job import DrivenJob
-from pycurrent.engine.follow import LogSource
-from pycurrent.engine.job_run import end_unbegun, run_job
+from pycurrent.engine.job_run import Explain, Explained, end_unbegun, run_job
 from pycurrent.engine.job_start import JobState
 from pycurrent.engine.limits import Limits
-from pycurrent.engine.logrules import Explanation
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.pool import AnyPool, CustomPool, Pool
 from pycurrent.engine.tasks import leave_alone
@@ -54,6 +52,7 @@ class Runs:
         self._is_closing = False
         self._told_of_ends: list[JobEnded] = []
         self._told_of_jobs: list[Callable[[DrivenJob], None]] = []
+        self._explain: Explain = _as_it_is
         engine.after_commit(self._launch)
         engine.on_stop(self.aclose)
         engine.quiescence.add_source(self._is_pending)
@@ -91,6 +90,10 @@ class Runs:
         Called often, and within steps: `told` must be quick, and must not raise.
         """
         self._told_of_jobs.append(told)
+
+    def explain_by(self, explain: Explain) -> None:
+        """Have failures explained by `explain`, awaited within the job, instead of by nothing."""
+        self._explain = explain
 
     def _is_pending(self) -> bool:
         """True if some run goes on without help from outside."""
@@ -244,18 +247,6 @@ class Runs:
                 # A listener's error must not stop the engine.
                 _log.exception("%r failed to be told of the end of job %s", told, job.id)
 
-    async def _explain(self, log: LogSource) -> Explanation | None:
-        """The log rule that explains a failure, if one does."""
-        rules = self._engine.log_rules
-        if not rules.list():
-            return None
-        with self._engine.busy():
-            try:
-                return await asyncio.to_thread(rules.explain, log)
-            except OSError as error:
-                _log.warning("the log rules can't read %s: %s", log.path, error.strerror)
-                return None
-
     async def aclose(self) -> None:
         """Cancel what runs. Its work is run again by the next engine that needs it.
 
@@ -282,3 +273,7 @@ class Runs:
             assert run.job.stopped is not None
             outcome = run.job.stopped.outcome
             instance.finish(run, end_of(run, outcome), outcome)
+
+
+async def _as_it_is(job: DrivenJob, failed: Failed) -> Explained:
+    return Explained(failed.kind)

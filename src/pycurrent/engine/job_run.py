@@ -12,13 +12,14 @@ from collections.abc import Awaitable, Callable
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
+from msgspec import Struct
+
 from pycurrent.engine.driven_job import DrivenJob
-from pycurrent.engine.follow import LogSource
 from pycurrent.engine.job_start import JobState
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.logrules import Explanation
 from pycurrent.engine.machine import Blame, attributed, blame
-from pycurrent.engine.stopped import Cancelled
+from pycurrent.engine.stopped import Cancelled, TimedOut
 from pycurrent.engine.tasks import failure_by, take_cancellation
 from pycurrent.errors import PycurrentError
 from pycurrent.term import Failed, FailureKind, Ok
@@ -35,10 +36,20 @@ _AFTERWARDS = MappingProxyType(
 """The words in the log after the message of a failure."""
 
 
-class Explain(Protocol):
-    """Finds what the rules say of the log of a failed job."""
+class Explained(Struct, frozen=True):
+    """A failure, by the log of its job."""
 
-    def __call__(self, log: LogSource, /) -> Awaitable[Explanation | None]: ...
+    kind: FailureKind
+    by_rule: Explanation | None = None
+    """The log rule that gives it another message."""
+
+
+class Explain(Protocol):
+    """Looks for the reason of a failure in the log of its job, where nothing else is written
+    meanwhile. `job.stopped` says that the job was too slow, rather than wrong.
+    """
+
+    def __call__(self, job: DrivenJob, failed: Failed, /) -> Awaitable[Explained]: ...
 
 
 async def run_job(
@@ -47,7 +58,7 @@ async def run_job(
     """Do the work of a job, to the very end of the job, and return its outcome. Called once, in
     the job's own task.
 
-    `explain` gives a better message for a failure, and the rule that says so, or None.
+    `explain` is asked about a failure of the work, and about a timeout.
     """
     task = job.task = asyncio.current_task()
     assert task is not None
@@ -120,9 +131,8 @@ async def _told(job: DrivenJob, outcome: Ok[T] | Failed, explain: Explain) -> Ok
     job.commands.close()
     await log.learn()
     outcome = _logged(outcome, job.blame, log)
-    of_work = job.stopped is None and job.blame is Blame.WORK and log.error is None
-    if isinstance(outcome, Failed) and of_work:
-        outcome = _explained(outcome, await explain(log.source), log)
+    if isinstance(outcome, Failed) and _is_of_work(job) and log.error is None:
+        outcome = _explained(outcome, await explain(job, outcome), log)
     log.close()
     if log.error is not None and job.stopped is None:
         # A log that is not whole is a failure, too.
@@ -150,9 +160,19 @@ def _logged(outcome: Ok[T] | Failed, blame: Blame, log: JobLog) -> Ok[T] | Faile
     return outcome
 
 
-def _explained(failed: Failed, found: Explanation | None, log: JobLog) -> Failed:
-    """The failure by the report of the log rule that was found for it, if one was."""
-    if found is None:
+def _is_of_work(job: DrivenJob) -> bool:
+    """True if the work has failed, or was too slow: no person and no machine has ended it."""
+    if job.stopped is None:
+        return job.blame is Blame.WORK
+    return isinstance(job.stopped, TimedOut)
+
+
+def _explained(failed: Failed, found: Explained, log: JobLog) -> Failed:
+    """The failure with the kind that was found, and the report of the log rule if one was."""
+    rule = found.by_rule
+    if rule is not None:
+        log.line(f"Shown as: {rule.report} (log rule {rule.rule.pattern!r})")
+        return Failed(rule.report, kind=found.kind)
+    if found.kind is failed.kind:
         return failed
-    log.line(f"Shown as: {found.report} (log rule {found.rule.pattern!r})")
-    return Failed(found.report, kind=failed.kind)
+    return Failed(failed.message, kind=found.kind, traceback=failed.traceback)

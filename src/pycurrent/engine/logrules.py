@@ -25,10 +25,13 @@ from pycurrent.engine.follow import LogSource
 from pycurrent.engine.thread import LoopThread
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.store.records import RuleRecord
-from pycurrent.term import shown
+from pycurrent.term import FailureKind, shown
 
 LONGEST_MATCH = 1 << 16
 """In bytes. A match up to this length is found wherever it is."""
+
+RULE_KINDS = (FailureKind.REAL, FailureKind.INFRA, FailureKind.TIMEOUT)
+"""The kinds that a log can tell of."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,12 +53,14 @@ _REFERENCE = re.compile(r"\\([0-9\\])")
 class LogRule(Struct, frozen=True):
     r"""Where `pattern` matches, `report` (with `\1` for its groups) says what is wrong.
 
-    Of several rules that match, the one with the highest `score` is taken.
+    Of several rules that match, the one with the highest `score` is taken. Its `kind`, if it has
+    one, is that of the failure, whatever else gives it another.
     """
 
     pattern: str
     report: str
     score: int
+    kind: FailureKind | None = None
 
     def __post_init__(self) -> None:
         for name in ("pattern", "report"):
@@ -63,6 +68,20 @@ class LogRule(Struct, frozen=True):
                 raise WrongKind(f"LogRule: {name}= takes a text, not {shown(getattr(self, name))}")
         if isinstance(self.score, bool) or not isinstance(self.score, int):
             raise WrongKind(f"LogRule: score= takes a whole number, not {shown(self.score)}")
+        if self.kind is not None and self.kind not in RULE_KINDS:
+            names = ", ".join(str(kind) for kind in RULE_KINDS)
+            raise WrongKind(f"LogRule: kind= takes one of {names}, not {shown(self.kind)}")
+
+    @classmethod
+    def of_record(cls, record: RuleRecord) -> Self:
+        """The rule in a record."""
+        kind = None if record.kind is None else FailureKind(record.kind)
+        return cls(record.pattern, record.report, record.score, kind)
+
+    def as_record(self) -> RuleRecord:
+        """The rule as it is recorded."""
+        kind = None if self.kind is None else self.kind.value
+        return RuleRecord(self.pattern, self.report, self.score, kind)
 
 
 class RuleStore(Protocol):
@@ -138,12 +157,16 @@ class Explanation(Struct, frozen=True):
 
     rule: LogRule
     report: str
+    at: int
+    """Where the rule has matched in the log, in bytes."""
 
 
 class _Window(Struct, frozen=True):
     r"""A part of a log, and at most one byte around it, so that `^` and `\b` see what is there."""
 
     data: bytes
+    offset: int
+    """Where it begins in the log, in bytes."""
     start: int
     """Where the search begins: the part before was searched."""
     end: int
@@ -158,17 +181,18 @@ class _Window(Struct, frozen=True):
 
 def _windows(log: BinaryIO) -> Iterator[_Window]:
     data = b""
-    start = 0
+    offset = start = 0
     while True:
         chunk = log.read(_WINDOW)
         data += chunk
         size = len(data)
         if len(chunk) < _WINDOW:
-            yield _Window(data, start, end=size, limit=size)
+            yield _Window(data, offset, start, end=size, limit=size)
             return
         limit = size - LONGEST_MATCH
-        yield _Window(data, start, end=size - 1, limit=limit - 1)
+        yield _Window(data, offset, start, end=size - 1, limit=limit - 1)
         data = data[limit - 1 :]
+        offset += limit - 1
         start = 1
 
 
@@ -182,7 +206,7 @@ class LogRules:
     def __init__(self, store: RuleStore) -> None:
         self._store = store
         self._thread = LoopThread()
-        stored = (LogRule(rule.pattern, rule.report, rule.score) for rule in store.rules())
+        stored = (LogRule.of_record(rule) for rule in store.rules())
         # Replaced as a whole when a rule changes: another thread may be reading it.
         self._rules = tuple(sorted(stored, key=_best_first))
         # Made when they are first needed, from the rules that are beside them.
@@ -196,7 +220,7 @@ class LogRules:
         """
         _Matcher.of(rule)
         self._thread.check("log_rules.add")
-        self._store.add_rule(RuleRecord(rule.pattern, rule.report, rule.score))
+        self._store.add_rule(rule.as_record())
         others = (other for other in self._rules if other.pattern != rule.pattern)
         self._rules = tuple(sorted((*others, rule), key=_best_first))
 
@@ -240,7 +264,8 @@ class LogRules:
             for place, matcher in enumerate(candidates):
                 match = window.first_match(matcher.regexp)
                 if match is not None:
-                    found = Explanation(matcher.rule, matcher.report(match))
+                    report = matcher.report(match)
+                    found = Explanation(matcher.rule, report, window.offset + match.start())
                     # Further on, only a better rule still counts.
                     candidates = candidates[:place]
                     break

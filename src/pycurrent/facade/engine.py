@@ -31,6 +31,7 @@ from pycurrent.engine.collector import full_collections_held
 from pycurrent.engine.descriptors import Descriptors
 from pycurrent.engine.watchdog import Watchdog
 from pycurrent.errors import PycurrentError
+from pycurrent.explain.failures import FailureRecorder
 from pycurrent.explain.uses import UseRecorder
 from pycurrent.store import AuditFilters, AuditRecord, Database, Sharing, StateDir
 from pycurrent.term import Active, Activity, Current, Graph, Output, Stats
@@ -143,6 +144,7 @@ class Engine:
         )
         self.unused = opened.unused
         opened.service(UseRecorder)
+        opened.service(FailureRecorder)
         return opened
 
     async def __aexit__(self, *exc_info: object) -> None:

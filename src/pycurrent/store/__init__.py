@@ -17,6 +17,7 @@ from pycurrent.store.errors import (
     StoreGone,
     StoreReadOnly,
 )
+from pycurrent.store.failures import FailureFilters, FailureGroup, FailureRecord, StageFailing
 from pycurrent.store.gc import GcMode, GcReport, collect_garbage
 from pycurrent.store.reader import SHOWN, DatabaseReader
 from pycurrent.store.records import (
@@ -44,6 +45,9 @@ __all__ = [
     "ChangeRecord",
     "Database",
     "DatabaseReader",
+    "FailureFilters",
+    "FailureGroup",
+    "FailureRecord",
     "GcMode",
     "GcReport",
     "HeldLog",
@@ -56,6 +60,7 @@ __all__ = [
     "RuleRecord",
     "SessionRecord",
     "Sharing",
+    "StageFailing",
     "StateDir",
     "StateDirError",
     "StateDirLocked",

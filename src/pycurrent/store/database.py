@@ -15,7 +15,6 @@ began and ended between two commits is written once.
 """
 
 import sqlite3
-from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -28,6 +27,8 @@ from pycurrent.store.change_tables import ChangeTables
 from pycurrent.store.checkpoint import Checkpointer
 from pycurrent.store.database_files import DatabaseFiles
 from pycurrent.store.errors import StoreDamaged, StoreError, from_sqlite
+from pycurrent.store.failure_tables import Parameters
+from pycurrent.store.new_failures import NewFailures
 from pycurrent.store.reader import DatabaseReader
 from pycurrent.store.records import (
     BuildRecord,
@@ -71,6 +72,8 @@ class Database(DatabaseReader):
         self._cursor = connection.cursor()
         self._running: dict[str, JobRecord] = {}
         self._transactions = Transactions(path, connection)
+        #: Where it is recorded why jobs have failed.
+        self.new_failures = NewFailures(self._transactions)
         #: The changes from outside, to be added to.
         self.change_tables = ChangeTables(self._transactions, self._read)
         self._checkpointer = Checkpointer(path, threshold_bytes=checkpoint_bytes)
@@ -271,7 +274,7 @@ class Database(DatabaseReader):
 
     def add_rule(self, rule: RuleRecord) -> None:
         """Adds a log rule, in place of one with the same pattern. Written at once."""
-        self._write("add_rule", (rule.pattern, rule.report, rule.score))
+        self._write("add_rule", (rule.pattern, rule.report, rule.score, rule.kind))
 
     def remove_rule(self, pattern: str) -> bool:
         """Removes the log rule with a pattern. False if there is none. Written at once."""
@@ -346,7 +349,7 @@ class Database(DatabaseReader):
         if self._files is not None:
             self._files.check()
 
-    def _run(self, sql: str, parameters: tuple[object, ...] | Mapping[str, object]) -> list[Row]:
+    def _run(self, sql: str, parameters: Parameters) -> list[Row]:
         if (beside := self._transactions.beside()) is not None:
             return beside._run(sql, parameters)
         self._transactions.wait()

@@ -33,6 +33,13 @@ CHANGE_CONDITIONS = {
     "before": "change.id < :before",
 }
 """The conditions of the filters of changes."""
+FAILURE_CONDITIONS = {
+    "kind": "failure.kind = :kind",
+    "fingerprint": "failure.fingerprint IN (SELECT id FROM fingerprint"
+    " WHERE digest >= :fingerprint AND digest < :fingerprint || 'g')",
+    "since": "failure.at >= :since",
+}
+"""The conditions of the filters of failures. A digest has hexadecimal digits: g is behind them."""
 AUDIT_CONDITIONS = {
     "who": "who = :who",
     "what": "what = :what",

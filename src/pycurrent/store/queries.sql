@@ -99,12 +99,13 @@ SELECT 1 FROM job LIMIT 1;
 
 -- name: rules
 -- The log rules, the best score first.
-SELECT pattern, report, score FROM log_rule ORDER BY score DESC, pattern;
+SELECT pattern, report, score, kind FROM log_rule ORDER BY score DESC, pattern;
 
 -- name: add_rule
 -- Add a log rule, or replace the one with the same pattern.
-INSERT INTO log_rule (pattern, report, score) VALUES (?, ?, ?)
-    ON CONFLICT (pattern) DO UPDATE SET report = excluded.report, score = excluded.score;
+INSERT INTO log_rule (pattern, report, score, kind) VALUES (?, ?, ?, ?)
+    ON CONFLICT (pattern) DO UPDATE
+   SET report = excluded.report, score = excluded.score, kind = excluded.kind;
 
 -- name: remove_rule
 -- Remove the log rule with a pattern.
@@ -347,3 +348,100 @@ SELECT count(*) FROM job WHERE job_id >= ?;
 SELECT change.id, at, change.kind, input.name, old, new, by, summary, details
   FROM change LEFT JOIN input ON input.id = change.input
  WHERE change.id = ?;
+
+-- name: add_fingerprint
+-- Record the normal form of a message, unless it is known.
+INSERT INTO fingerprint (digest, text) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING;
+
+-- name: add_failure
+-- Record why a job has failed.
+INSERT OR REPLACE INTO failure (job, fingerprint, kind, at, lines)
+SELECT job.seq, fingerprint.id, ?, ?, ?
+  FROM job, fingerprint
+ WHERE job.job_id = ? AND fingerprint.digest = ?;
+
+-- name: failure
+-- Why a job has failed.
+SELECT job.job_id, failure.kind, digest, text, at, lines
+  FROM job
+  JOIN failure ON failure.job = job.seq
+  JOIN fingerprint ON fingerprint.id = failure.fingerprint
+ WHERE job.job_id = ?;
+
+-- name: failure_groups
+-- The failures by kind and fingerprint, the newest first. Only the conditions of the filters that
+-- are given are kept.
+SELECT found.fingerprint, found.kind, digest, text, count, first, last, job_id, outcome
+  FROM (SELECT failure.fingerprint, kind, count(*) AS count, min(at) AS first, max(at) AS last,
+               max(job) AS newest
+          FROM failure
+         WHERE {conditions}
+         GROUP BY failure.fingerprint, kind) AS found
+  JOIN fingerprint ON fingerprint.id = found.fingerprint
+  JOIN job ON job.seq = found.newest
+ ORDER BY last DESC, found.newest DESC
+ LIMIT :limit;
+
+-- name: stages_of_group
+-- The stages that have used the newest failures of a fingerprint and a kind.
+SELECT DISTINCT stage.path
+  FROM (SELECT job FROM failure
+         WHERE fingerprint = ? AND kind = ?
+         ORDER BY at DESC
+         LIMIT 100) AS newest
+  JOIN job_use ON job_use.job = newest.job
+  JOIN stage ON stage.id = job_use.stage
+ ORDER BY stage.path
+ LIMIT ?;
+
+-- name: jobs_of_failures
+-- The jobs of failures, the newest first. Only the conditions of the filters that are given are
+-- kept.
+SELECT job_id
+  FROM failure JOIN job ON job.seq = failure.job
+ WHERE {conditions}
+ ORDER BY failure.at DESC, failure.job DESC
+ LIMIT :limit;
+
+-- name: failing_since
+-- Seen from a stage's use of a job that failed: the last job before it that was fine, the first one
+-- after it, and the first after the former that failed, with its time. Each is found by the index of
+-- uses by stage.
+WITH seen AS (
+    SELECT id, stage FROM job_use
+     WHERE job = (SELECT seq FROM job WHERE job_id = ?)
+       AND stage = (SELECT id FROM stage WHERE path = ?)
+     ORDER BY id DESC
+     LIMIT 1
+), around AS (
+    SELECT stage,
+           (SELECT use.id FROM job_use AS use JOIN job ON job.seq = use.job
+             WHERE use.stage = seen.stage AND use.id < seen.id AND job.ended = 'ok'
+             ORDER BY use.id DESC LIMIT 1) AS good,
+           (SELECT use.id FROM job_use AS use JOIN job ON job.seq = use.job
+             WHERE use.stage = seen.stage AND use.id > seen.id AND job.ended = 'ok'
+             ORDER BY use.id LIMIT 1) AS fixed
+      FROM seen
+), found AS (
+    SELECT good, fixed,
+           (SELECT use.id FROM job_use AS use JOIN job ON job.seq = use.job
+             WHERE use.stage = around.stage AND use.id > coalesce(around.good, 0)
+               AND job.outcome IS NOT NULL AND job.ended <> 'ok'
+             ORDER BY use.id LIMIT 1) AS bad
+      FROM around
+)
+SELECT (SELECT job_id FROM job WHERE seq = (SELECT job FROM job_use WHERE id = good)),
+       (SELECT job_id FROM job WHERE seq = (SELECT job FROM job_use WHERE id = fixed)),
+       job.job_id, job.finished
+  FROM found
+  JOIN job_use ON job_use.id = found.bad
+  JOIN job ON job.seq = job_use.job;
+
+-- name: set_kind
+-- Say that a failure is of another kind: first in its job, where NULL stands for "real".
+UPDATE job SET kind = nullif(?, 'real')
+ WHERE job_id = ? AND outcome IS NOT NULL AND ended <> 'ok';
+
+-- name: set_failure_kind
+-- The same where failures are grouped.
+UPDATE failure SET kind = ? WHERE job = (SELECT seq FROM job WHERE job_id = ?);

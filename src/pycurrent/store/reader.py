@@ -9,6 +9,7 @@ from typing import Self, Unpack
 from pycurrent.store.audit import AuditFilters, AuditRecord, Chain, check_chain, read
 from pycurrent.store.changes import ChangeKind, ChangeRecord
 from pycurrent.store.errors import StoreError, damaged, from_sqlite
+from pycurrent.store.failure_tables import FailureTables, Parameters
 from pycurrent.store.queries import (
     AUDIT_CONDITIONS,
     CHANGE_CONDITIONS,
@@ -45,6 +46,8 @@ class DatabaseReader:
         self._path = path
         self._connection = connection
         self._queries: Mapping[str, str] = load_queries()
+        #: Why jobs have failed.
+        self.failures = FailureTables(self._queries, self._run_up_to_date, self._damage_or)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -240,14 +243,18 @@ class DatabaseReader:
         the file yet.
         """
 
-    def _read(self, query: str, parameters: tuple[object, ...] | Mapping[str, object]) -> list[Row]:
+    def _read(self, query: str, parameters: Parameters) -> list[Row]:
         return self._run(self._queries[query], parameters)
 
-    def _run(self, sql: str, parameters: tuple[object, ...] | Mapping[str, object]) -> list[Row]:
+    def _run(self, sql: str, parameters: Parameters) -> list[Row]:
         try:
             return self._connection.execute(sql, parameters).fetchall()
         except (sqlite3.Error, UnicodeError) as error:
             raise self._damage_or(error) from error
+
+    def _run_up_to_date(self, sql: str, parameters: Parameters) -> list[Row]:
+        self._catch_up()
+        return self._run(sql, parameters)
 
     def _record(self, row: Row, kind: type[Record]) -> Record:
         """The record in a row. A row that no engine can have written is damage."""

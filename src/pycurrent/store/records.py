@@ -139,6 +139,8 @@ class RuleRecord(Struct, frozen=True):
     pattern: str
     report: str
     score: int
+    kind: str | None = None
+    """The kind of a failure that it explains; None: it says nothing about that."""
 
 
 # Rows

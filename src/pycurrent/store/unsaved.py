@@ -5,9 +5,10 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from pycurrent.store import changes, uses
+from pycurrent.store import changes, failures, uses
 from pycurrent.store.audit import AuditRecord, append
 from pycurrent.store.changes import ChangeRecord, InputRecord
+from pycurrent.store.failures import FailureRecord
 from pycurrent.store.records import CHANGING, COLUMNS, ENDING, JobRecord
 from pycurrent.store.uses import UseRecord
 
@@ -25,6 +26,9 @@ class Unsaved(Struct):
     settings: dict[str, str] = field(default_factory=dict)
     audit: list[AuditRecord] = field(default_factory=list)
     uses: list[UseRecord] = field(default_factory=list)
+    failures: list[FailureRecord] = field(default_factory=list)
+    # The kinds of failures that were recorded as others, by job.
+    kinds: dict[str, str] = field(default_factory=dict)
     changes: dict[int, ChangeRecord] = field(default_factory=dict)
     change_sets: dict[int, tuple[int, ...]] = field(default_factory=dict)
     inputs: dict[str, InputRecord] = field(default_factory=dict)
@@ -34,7 +38,8 @@ class Unsaved(Struct):
     def __bool__(self) -> bool:
         jobs = self.inserted or self.updated or self.ended
         explained = self.uses or self.changes or self.change_sets or self.inputs
-        return bool(jobs or self.rebuilds or self.settings or self.audit or explained)
+        failed = self.failures or self.kinds
+        return bool(jobs or self.rebuilds or self.settings or self.audit or explained or failed)
 
     def job(self, job_id: str) -> JobRecord | None:
         """The record of a job that is not written yet."""
@@ -55,6 +60,12 @@ class Unsaved(Struct):
             changes.write(connection, queries, self.inputs, self.changes, self.change_sets)
         if self.uses:
             uses.append(connection, queries, self.uses)
+        if self.failures:
+            failures.append(connection, queries, self.failures)
+        if self.kinds:
+            kinds = [(kind, job_id) for job_id, kind in self.kinds.items()]
+            run(queries["set_kind"], kinds)
+            run(queries["set_failure_kind"], kinds)
 
     def with_later(self, later: "Unsaved") -> "Unsaved":
         """These changes and those that came after them, as one."""
@@ -68,6 +79,8 @@ class Unsaved(Struct):
             self.settings | later.settings,
             self.audit + later.audit,
             self.uses + later.uses,
+            self.failures + later.failures,
+            self.kinds | later.kinds,
             self.changes | later.changes,
             self.change_sets | later.change_sets,
             self.inputs | later.inputs,
