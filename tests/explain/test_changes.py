@@ -230,3 +230,22 @@ async def test_many_jobs_of_one_change_share_its_row(harness: HarnessFactory) ->
         newest, oldest = store.changes()
         assert len(store.jobs_of_change(newest.id, limit=1000)) == 450
         assert len(store.jobs_of_change(oldest.id, limit=1000)) == 450
+
+
+async def test_an_input_that_can_t_describe_its_change_keeps_both_values(
+    harness: HarnessFactory,
+) -> None:
+    """What its author wrote for that has raised; the change is recorded all the same."""
+
+    class Odd(current.Monitor[str]):
+        async def describe_change(self, old: str, new: str) -> None:
+            raise ValueError(f"{old} and {new}")
+
+    file = File("1")
+    monitor = Odd(read=file.read, watch=file.watch, describe="the file")
+    async with harness(lambda: current.component("file", monitor.get)) as h:
+        await h.settle()
+        file.set("2")
+        await h.settle()
+        await h.engine.opened.changes.described()
+        assert changes(h) == ["the file: 1", "the file: 1 → 2"]

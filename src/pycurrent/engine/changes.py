@@ -9,17 +9,24 @@ stage.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from itertools import islice
 from typing import Any
+
+from msgspec import Struct, json
+from msgspec.structs import replace
 
 from pycurrent.engine.audit import Asker
 from pycurrent.engine.clock import Clock
 from pycurrent.incr import Node
 from pycurrent.store import ChangeKind, ChangeRecord, Database, InputRecord
 from pycurrent.term import Ok, Output, Reading, Stage, form_of, text_of
+
+_log = logging.getLogger(__name__)
 
 Ids = tuple[int, ...]
 """The numbers of changes, the oldest first."""
@@ -82,10 +89,23 @@ def _newest(changes: set[int]) -> Ids:
     return tuple(sorted(changes.difference(START))[-MOST:]) or tuple(changes)
 
 
+class ChangeText(Struct, frozen=True):
+    """More about the change of an input than its values."""
+
+    summary: str | None = None
+    """The change in a line; None: both values, shortened."""
+    by: str | None = None
+    """The person or thing that made it."""
+    parts: tuple[str, ...] = ()
+    """Its parts, commits for example, each in a line, the newest first."""
+
+
 class Changes:
     """The changes of one engine. Belongs to the thread of the event loop."""
 
-    def __init__(self, store: Database, clock: Clock) -> None:
+    def __init__(self, store: Database, clock: Clock, request_step: Callable[[], None]) -> None:
+        self._request_step = request_step
+        self._describing: set[asyncio.Task[None]] = set()
         self._store = store
         self._clock = clock
         self.present: Ids = ()
@@ -139,7 +159,8 @@ class Changes:
         seen = None if name is None else self._inputs.get(name)
         if seen is not None and seen[0] is reading.output:
             return seen[1]
-        changes = self._of_value(reading, reading.output.value, is_first=seen is None)
+        before = None if seen is None else seen[0]
+        changes = self._of_value(reading, reading.output.value, before)
         if name is not None:
             self._inputs[name] = reading.output, changes
         return changes
@@ -151,15 +172,15 @@ class Changes:
         found = None if reading.name is None else self._inputs.get(reading.name)
         return None if found is None or found[1] in (START, ()) else found[1][-1]
 
-    def _of_value(self, reading: Reading, value: Any, *, is_first: bool) -> Ids:
+    def _of_value(self, reading: Reading, value: Any, old_output: Output[Any] | None) -> Ids:
         shown, digest = _shown(value), _digest(value)
         name = reading.name
         known = None if name is None else self._store.change_tables.input(name)
-        if is_first and known is not None and known.digest == digest:
+        if old_output is None and known is not None and known.digest == digest:
             return START
         old = None if known is None else known.shown
         changed = shown if old is None else f"{old} → {shown}"
-        changes = self._new(
+        change = self._new_record(
             ChangeKind.INPUT,
             input=name,
             old=old,
@@ -168,14 +189,57 @@ class Changes:
         )
         if name is not None:
             self._store.change_tables.set_input(InputRecord(name, shown, digest, self._clock.now()))
-        return changes
+        if isinstance(old_output, Ok):
+            self._tell_more(change, reading.input, old_output.value, value)
+        return (change.id,)
 
-    def _new(self, kind: ChangeKind, *, summary: str, **more: str | None) -> Ids:
-        number = self._store.change_tables.new_id()
+    def _tell_more(self, change: ChangeRecord, input: object, old: Any, new: Any) -> None:
+        """Have the input describe the change, if it can, and record that."""
+        describe = getattr(input, "describe_change", None)
+        if describe is None:
+            return
+        work = self._describe(change, describe(old, new))
+        task = asyncio.get_running_loop().create_task(work, name=f"describes {change.summary}")
+        self._describing.add(task)
+        task.add_done_callback(self._describing.discard)
+
+    async def _describe(self, change: ChangeRecord, telling: Awaitable[ChangeText | None]) -> None:
+        try:
+            text = await telling
+        except Exception as error:
+            _log.warning("the change %r can't be described: %s", change.summary, error)
+            return
+        if text is None:
+            return
         self._store.change_tables.set(
-            ChangeRecord(id=number, at=self._clock.now(), kind=kind, summary=summary, **more)
+            replace(
+                change,
+                by=text.by,
+                summary=text.summary or change.summary,
+                details=json.encode(text.parts).decode() if text.parts else None,
+            )
         )
-        return (number,)
+        self._request_step()
+
+    async def described(self) -> None:
+        """Wait until all changes are described."""
+        while self._describing:
+            await asyncio.wait(self._describing)
+
+    async def aclose(self) -> None:
+        """Leave what is not described yet."""
+        for task in self._describing:
+            task.cancel()
+        await self.described()
+
+    def _new(self, kind: ChangeKind, *, summary: str, by: str | None = None) -> Ids:
+        return (self._new_record(kind, summary=summary, by=by).id,)
+
+    def _new_record(self, kind: ChangeKind, *, summary: str, **more: str | None) -> ChangeRecord:
+        number = self._store.change_tables.new_id()
+        record = ChangeRecord(id=number, at=self._clock.now(), kind=kind, summary=summary, **more)
+        self._store.change_tables.set(record)
+        return record
 
 
 class StepInputs:

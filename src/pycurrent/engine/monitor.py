@@ -17,6 +17,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from pycurrent.engine.arguments import check_functions
+from pycurrent.engine.changes import ChangeText
 from pycurrent.engine.monitor_task import Leaving, MonitorTask
 from pycurrent.engine.tasks import failure_of
 from pycurrent.engine.watching import FileWatcher, Paths, file_watcher, watch_paths
@@ -106,6 +107,15 @@ class Monitor(Generic[T]):
     def get(self) -> Primitive[T]:
         """The input. It is watched while a component needs it."""
         return _MonitorPrimitive(self)
+
+    async def describe_change(self, old: T, new: T) -> ChangeText | None:
+        """Tell more about a change than both values: who made it, and what it consists of. None:
+        nothing more. Subclasses override it.
+
+        Called beside all else, after what follows from the change was begun. If it raises, nothing
+        more is told.
+        """
+        return None
 
     def watching(
         self, engine: OpenEngine, refresh: Callable[[], None]

@@ -72,8 +72,9 @@ class OpenEngine(OpenResources):
         self._services = EngineServices()
         self._crash = Crash()
         self._is_closed = False
-        self.changes = Changes(self.store, self.clock)
+        self.changes = Changes(self.store, self.clock, self.request_step)
         """The changes from outside, and what follows from which."""
+        self.on_stop(self.changes.aclose)
         self.stepping = Steps(self, self, self._services, listeners, self._crash, self.changes)
         self.live = self.stepping.live
         """The nodes of the terms that are needed."""

@@ -1,6 +1,7 @@
 """Repositories on this machine as inputs: what they say, and that changes come by themselves."""
 
 import asyncio
+import json
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -434,3 +435,29 @@ async def test_an_engine_in_real_time_sees_a_commit_without_being_asked(
         await until(Ok(local.check()))
         repo.commit("second")
         await until(Ok(local.check()))
+
+
+async def test_a_change_of_a_ref_tells_of_its_commits(
+    tmp_path: Path, local: git.Local, repo: Repo
+) -> None:
+    """Whose they are, and their subjects; one that leads to no new commit has only both hashes."""
+    first = repo.commit("the first")
+    async with Harness(local.head_commit, state_dir=tmp_path / "state") as harness:
+        engine = harness.engine.opened
+        await harness.settle()
+        repo.commit("make it quick")
+        last = repo.commit("say why")
+        await harness.settle()
+        await engine.changes.described()
+        newest, oldest = engine.store.changes()
+        assert oldest.old is None
+        assert newest.summary == (
+            f"HEAD of {repo.path}: {first[:7]} → {last[:7]}, say why and 1 more"
+        )
+        assert newest.by == repo.git("log", "-1", "--format=%an")
+        details = json.loads(newest.details or "[]")
+        assert [line.rpartition(": ")[2] for line in details] == ["say why", "make it quick"]
+        repo.git("reset", "--quiet", "--hard", first)
+        await harness.settle()
+        await engine.changes.described()
+        assert engine.store.changes()[0].by is None

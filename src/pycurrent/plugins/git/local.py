@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from pycurrent.engine import FileMonitor
+from pycurrent.engine.changes import ChangeText
 from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.plugins.git.commit import Commit, Head, checked_ref
@@ -80,11 +81,36 @@ class Local:
         async def read() -> T:
             return _found(await in_thread(lambda: look(Repository.at(self.path))))
 
-        return FileMonitor(
+        return _OfRef(
             read=read,
             paths=lambda: Repository.at(self.path).files(ref),
             describe=lambda: f"{ref} of {self.path}",
         )
+
+
+class _OfRef(FileMonitor[T]):
+    """A ref, which tells of the commits between the one that it had and the one that it has."""
+
+    async def describe_change(self, old: T, new: T) -> ChangeText | None:
+        if not (isinstance(old, Commit) and isinstance(new, Commit)):
+            return None
+        return await in_thread(lambda: _between(old, new, self.describe()))
+
+
+_COMMITS_TOLD = 20
+
+
+def _between(old: Commit, new: Commit, name: str) -> ChangeText | None:
+    commits = Repository.at(new.repository).between(old, new, most=_COMMITS_TOLD)
+    if not commits:
+        return None
+    newest, *earlier = commits
+    more = f" and {len(earlier)} more" if earlier else ""
+    return ChangeText(
+        f"{name}: {old.hash[:7]} → {new.hash[:7]}, {newest.subject}{more}",
+        ", ".join(dict.fromkeys(commit.author for commit in commits)),
+        tuple(f"{commit.hash[:10]} {commit.author}: {commit.subject}" for commit in commits),
+    )
 
 
 def _found(result: T | NoCommit) -> T:

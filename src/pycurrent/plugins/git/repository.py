@@ -26,6 +26,15 @@ class NoCommit:
 
 
 @dataclass(frozen=True, slots=True)
+class CommitText:
+    """A commit, as people read it."""
+
+    hash: str
+    author: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
 class Repository:
     """A folder that is a repository, or may become one.
 
@@ -66,6 +75,26 @@ class Repository:
         if result.returncode != 1:
             return NoCommit(self._why_unreadable(result))
         return NoCommit(self._why_none(ref))
+
+    def between(self, old: Commit, new: Commit, *, most: int) -> list[CommitText]:
+        """The commits that lead from one to another, the newest first; at most `most`. None if git
+        can't tell, as the old one has gone.
+        """
+        result = self._git(
+            "log",
+            f"--max-count={most}",
+            "--no-show-signature",
+            "--format=%H%x00%an%x00%s%x00",
+            f"{old.hash}..{new.hash}",
+            "--",
+        )
+        if result.returncode:
+            return []
+        fields = result.stdout.split("\0")
+        return [
+            CommitText(*(field.strip() for field in fields[at : at + 3]))
+            for at in range(0, len(fields) - 3, 3)
+        ]
 
     def _why_unreadable(self, result: subprocess.CompletedProcess[str]) -> str:
         said = next(iter(result.stderr.strip().splitlines()), "").removeprefix("fatal: ")
