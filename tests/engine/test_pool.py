@@ -654,6 +654,7 @@ class PoolMachine(RuleBasedStateMachine):
     @invariant()
     def is_as_the_model(self) -> None:
         assert self.pool.waiting == self.queue
+        assert self.pool.queue_length == len(self.queue)
         assert [self.pool.place(job) for job in self.queue] == [*range(1, len(self.queue) + 1)]
         assert {self.pool.place(job) for job in self.gone} <= {None}
         every = {job: place for place, job in enumerate(self.queue, 1)}

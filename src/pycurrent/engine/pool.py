@@ -161,6 +161,11 @@ class Pool:
         """The jobs in the queue, the next one first."""
         return [place.job for rank in self._ranks for place in self._lines[rank]]
 
+    @property
+    def queue_length(self) -> int:
+        """The number of jobs in the queue, in no more time than there are priorities."""
+        return sum(len(line) for line in self._lines.values())
+
     def place(self, job: Waiter) -> int | None:
         """How many jobs are served up to this one; None if it does not wait.
 

@@ -50,7 +50,9 @@ from pycurrent.term import Active, Failed, Reading, Stage, State
 NAMED = 10
 """How many stages, or jobs, are named at most."""
 _LOOKED_AT = 2000
-"""How many nodes are looked at to find the stages that block another."""
+"""How many nodes are looked at to find the stages that block another, and how many jobs to find
+those that hold a resource.
+"""
 _USES = 20
 """How many uses of a stage are looked at to find its last job before another."""
 
@@ -356,10 +358,14 @@ class Explainer:
 
     def _in_queue(self, job: DrivenJob, pool: AnyPool) -> Reason:
         place = waiting = None
+        most = NAMED
         if isinstance(pool, Pool):
-            place, waiting = pool.place(job), len(pool.waiting)
-        holding = (j.id for j in self._cache.runs.jobs() if j.pool is pool and j.holds_resource)
-        return WaitsInQueue(job.id, pool.label, place, waiting, tuple(islice(holding, NAMED)))
+            place, waiting = pool.place(job), pool.queue_length
+            most = min(pool.used, NAMED)
+        # As a rule the oldest ones have it.
+        oldest = islice(self._cache.runs.jobs(), _LOOKED_AT)
+        holding = (j.id for j in oldest if j.pool is pool and j.holds_resource)
+        return WaitsInQueue(job.id, pool.label, place, waiting, tuple(islice(holding, most)))
 
 
 def blocked(sources: Iterable[Node]) -> Reason:
