@@ -249,3 +249,25 @@ async def test_an_input_that_can_t_describe_its_change_keeps_both_values(
         await h.settle()
         await h.engine.opened.changes.described()
         assert changes(h) == ["the file: 1", "the file: 1 → 2"]
+
+
+async def test_an_input_shows_its_last_value_until_it_is_read(harness: HarnessFactory) -> None:
+    """It is shown beside the input, and nothing is started from it."""
+    file = File("1")
+    noted: list[str | None] = []
+
+    def pipeline() -> current.Current[None]:
+        read = file.get()
+        note = current.metadata(read).map(lambda found: noted.append(found.note if found else None))
+        return current.all([build("web", read), note])
+
+    async with harness(pipeline) as h:
+        await h.settle()
+        assert noted == [None]
+    file.set("2")
+    async with harness(pipeline) as h:
+        assert noted == [None, "last known: 1"]
+        assert not h.jobs
+        await h.settle()
+        assert noted == [None, "last known: 1", None]
+        assert [*causes(h)] == ["web 1", "web 2"]

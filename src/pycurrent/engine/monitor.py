@@ -201,7 +201,7 @@ class _MonitorSubscription(Subscription[T]):
         self._task.users[self] = changed
 
     def read(self) -> tuple[Output[T], Metadata | None]:
-        return self._task.output, None
+        return self._task.output, self._task.metadata
 
     @property
     def is_input(self) -> bool:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pycurrent.engine.machine import attributed, blame
 from pycurrent.engine.tasks import failure_by, leave_alone, this_task
-from pycurrent.term import Active, Activity, Ok, Output
+from pycurrent.term import Active, Activity, Metadata, Ok, Output
 
 if TYPE_CHECKING:
     from pycurrent.engine.monitor import Monitor
@@ -52,6 +52,8 @@ class MonitorTask(Generic[T]):
     ) -> None:
         """Watches once the last watch of the monitor has ended, as `after` tells."""
         self.output: Output[T] = Active(Activity.RUNNING)
+        self.metadata = _last_known(engine, monitor)
+        """Until the first read: the value of the last run, which is shown and never used."""
         self.users: dict[object, Callable[[], None]] = {}
         self._engine = engine
         self._monitor = monitor
@@ -184,10 +186,17 @@ class MonitorTask(Generic[T]):
 
     def _show(self, output: Output[T]) -> None:
         self.output = output
+        self.metadata = None
         for changed in list(self.users.values()):
             changed()
         if not self._stale.is_set():
             self._reading.release()
+
+
+def _last_known(engine: OpenEngine, monitor: Monitor[Any]) -> Metadata | None:
+    name = monitor.identity
+    known = None if name is None else engine.store.change_tables.input(name)
+    return None if known is None else Metadata(note=f"last known: {known.shown}")
 
 
 class Leaving:
