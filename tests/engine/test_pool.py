@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from pycurrent.cache import Schedule, builder
 from pycurrent.engine import Config, Job, Level, Pool, Urgency
-from pycurrent.engine.pool import QueuePlace, Resources, Tickets
+from pycurrent.engine.pool import Lender, QueuePlace, Resources, Tickets
 from pycurrent.errors import UsageError
 from pycurrent.term import Current, Failed, Failure, Ok, Stats, Var, all, constant
 from pycurrent.testing import Harness
@@ -439,6 +439,9 @@ class Waiting:
     urgency: Urgency = Urgency.HIGH
     has_begun: bool = False
 
+    def label(self, name: str) -> None:
+        return None
+
     async def hold(self, pool: Pool, served: list[str]) -> None:
         async with pool.acquire(self):
             served.append(self.description)
@@ -553,6 +556,9 @@ class Queued:
     wants: bool = True
     served: bool = False
 
+    def label(self, name: str) -> None:
+        return None
+
     @property
     def order(self) -> tuple[int, bool, int]:
         return -self.waits_at, self.urgency is Urgency.LOW, self.at
@@ -567,7 +573,7 @@ class Stands(QueuePlace):
     def job(self) -> Queued:
         return self._job
 
-    def granted(self) -> bool:
+    def granted(self, lender: Lender) -> bool:
         self._job.served = self._job.wants
         return self._job.wants
 
@@ -581,7 +587,8 @@ class PoolMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.pool = Pool("p", 1)
-        assert self.pool.take()
+        self.first = Queued("", 0, Urgency.HIGH, Tickets(), False, 0, 0)
+        assert self.pool.take(self.first)
         self.queue: list[Queued] = []
         self.gone: list[Queued] = []
         """Those that have left the queue."""
@@ -645,7 +652,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.pool.give_back()
         if first is None:
             assert (self.pool.used, self.pool.free) == (0, True)
-            assert self.pool.take()
+            assert self.pool.take(self.first)
         else:
             assert first.served
             assert first.place is not None

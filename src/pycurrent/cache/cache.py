@@ -327,6 +327,12 @@ class Use(Demand, Subscription[Any]):
         """The stage, with all its labels; its own win over those of the operation."""
         return self.runtime.stage.with_labels(self.own_labels)
 
+    def label(self, name: str) -> str | None:
+        # Not by `stage`: that would look for its path too.
+        runtime = self.runtime
+        around = runtime.labels if isinstance(runtime, Stage) else runtime.stage.labels
+        return around.get(name, self.own_labels.get(name))
+
     @property
     def job_id(self) -> str | None:
         """The job that makes or has made its result; None if there was none yet."""

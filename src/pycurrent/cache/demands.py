@@ -117,6 +117,10 @@ class Demand(Demands):
         assert demand is self
         return NO_DEMANDS
 
+    def label(self, name: str) -> str | None:
+        """A label of the stage that has this demand; None if it has none of this name."""
+        return None
+
     @property
     def valid_for(self) -> timedelta | None:
         return None if self.schedule is None else self.schedule.valid_for

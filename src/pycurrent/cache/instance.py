@@ -257,7 +257,8 @@ class Instance:
             tickets=self._inherited(),
         )
         changes = self._host.changes_of(demand, cause)
-        run = Run(job, demand.operation, demand.target, cause, changes)
+        first = next(iter(self.users))
+        run = Run(job, demand.operation, demand.target, cause, changes, first)
         insert_job(self._host.store, run, self.op_type, self.key, self.build)
         self._use_job(job.id)
         self.state = Making(run, latched, before)
@@ -279,6 +280,12 @@ class Instance:
             self._host.drop_job(self.job_id)
         self.job_id = job_id
         self._host.use_job(self, job_id)
+
+    def label_of(self, job: DrivenJob, name: str) -> str | None:
+        """The owner of a job is asked for a label of the stage that wanted it first."""
+        run = self.run
+        # One that the engine has left alone may go on.
+        return None if run is None or run.job is not job else run.wanted_by.label(name)
 
     def job_changed(self, job: DrivenJob) -> None:
         """The owner of a job is told of its new state."""

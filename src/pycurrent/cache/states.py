@@ -42,7 +42,7 @@ from pycurrent.cache.cause import (
     MachineFailed,
     ValueChanged,
 )
-from pycurrent.cache.demands import Demands
+from pycurrent.cache.demands import Demand, Demands
 from pycurrent.cache.operation_type import AnyOperation, OperationType, TargetValue
 from pycurrent.engine.changes import Ids
 from pycurrent.engine.clock import Timer
@@ -72,7 +72,16 @@ class Abandoned(Enum):
 class Run:
     """One run of the operation."""
 
-    __slots__ = ("abandoned", "cause", "changes", "context", "job", "operation", "target")
+    __slots__ = (
+        "abandoned",
+        "cause",
+        "changes",
+        "context",
+        "job",
+        "operation",
+        "target",
+        "wanted_by",
+    )
 
     def __init__(
         self,
@@ -81,6 +90,7 @@ class Run:
         target: TargetValue,
         cause: Cause,
         changes: Ids,
+        wanted_by: Demand,
     ) -> None:
         self.job = job
         self.operation = operation
@@ -88,6 +98,8 @@ class Run:
         self.cause = cause
         self.changes = changes
         """The changes from outside that it follows from."""
+        self.wanted_by = wanted_by
+        """The first of those who wanted it when it began."""
         self.abandoned: Abandoned | None = None
         self.context: Context | None = None
         """The context of the step that has started it: that of its work."""

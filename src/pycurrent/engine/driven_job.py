@@ -36,6 +36,9 @@ from pycurrent.term import Activity
 class JobOwner(Protocol):
     """The one that has a job made, and is told of it."""
 
+    def label_of(self, job: DrivenJob, name: str, /) -> str | None:
+        """A label of the stage that wanted the job first; None if it has none of this name."""
+
     def job_changed(self, job: DrivenJob, /) -> None:
         """It has another state, or was told to end while its work goes on."""
 
@@ -156,6 +159,9 @@ class DrivenJob(Job):
     @property
     def priority(self) -> int:
         return 0 if self._limits is None else self._limits.priority
+
+    def label(self, name: str) -> str | None:
+        return self._owner.label_of(self, name)
 
     # Its parts
 
@@ -315,7 +321,7 @@ class DrivenJob(Job):
     async def use_pool(self, pool: AnyPool, *, priority: int | None = None) -> AsyncIterator[Any]:
         if priority is not None:
             check_priority(priority, "job.use_pool")
-        if not pool.free:
+        if not pool.has_room(self):
             self.note(f"Waiting for a resource of pool {pool.label}")
         if isinstance(pool, Pool):
             async with pool.acquire(self, priority):

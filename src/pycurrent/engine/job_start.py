@@ -21,7 +21,7 @@ from typing import Protocol
 
 from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.limits import Limits
-from pycurrent.engine.pool import AnyPool, Pool, QueuePlace, Resources, Waiter
+from pycurrent.engine.pool import AnyPool, Lender, Pool, QueuePlace, Resources, Waiter
 
 
 class JobState(Enum):
@@ -177,22 +177,21 @@ class JobStart(QueuePlace):
             return True
         if self.line is not None:
             return False
-        if pool.take():
-            self._job.resources.hold(pool)
+        lender = pool.take(self._job)
+        if lender is not None:
+            self._job.resources.hold(lender)
             return True
         self.say_that_it_waits(pool)
         pool.queue(self, self.limits.priority)
         return False
 
     def say_that_it_waits(self, pool: AnyPool) -> None:
-        if not pool.free:
-            self._job.note(f"Waiting for a resource of pool {pool.label}")
-            self._job.transition(JobState.QUEUED)
+        self._job.note(f"Waiting for a resource of pool {pool.label}")
+        self._job.transition(JobState.QUEUED)
 
-    def granted(self) -> bool:
+    def granted(self, lender: Lender) -> bool:
         """The pool has handed a resource to the job."""
-        assert isinstance(self.limits.pool, Pool)
-        self._job.resources.hold(self.limits.pool)
+        self._job.resources.hold(lender)
         self.wake()
         return True
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 W = TypeVar("W")
+Ticket: TypeAlias = int | tuple[int, int]
 
 _BLOCK = 1000
 
@@ -21,7 +22,7 @@ class WaitingLine(Generic[W]):
 
     __slots__ = ("_blocks", "_size", "_ticket")
 
-    def __init__(self, ticket: Callable[[W], int], *, block: int = _BLOCK) -> None:
+    def __init__(self, ticket: Callable[[W], Ticket], *, block: int = _BLOCK) -> None:
         """`ticket` gives the ticket of one who waits; a `block` holds up to twice as many."""
         self._ticket = ticket
         self._size = block
@@ -75,7 +76,7 @@ class WaitingLine(Generic[W]):
                 return
         raise ValueError(f"{waiting!r} does not wait in this line")
 
-    def index(self, ticket: int, wanted: Callable[[W], bool]) -> int | None:
+    def index(self, ticket: Ticket, wanted: Callable[[W], bool]) -> int | None:
         """How many stand before the first one with this ticket that is `wanted`; None if there is
         none.
         """
@@ -84,7 +85,7 @@ class WaitingLine(Generic[W]):
                 return sum(map(len, self._blocks[:number])) + at
         return None
 
-    def _with(self, ticket: int) -> Iterator[tuple[int, int]]:
+    def _with(self, ticket: Ticket) -> Iterator[tuple[int, int]]:
         """The places of those who have this ticket, as the numbers of their blocks and in these."""
         # Before the first block that begins with it there may be some of them.
         start = max(0, bisect_left(self._blocks, ticket, key=self._first) - 1)
@@ -95,5 +96,5 @@ class WaitingLine(Generic[W]):
                     return
                 yield number, at
 
-    def _first(self, block: list[W]) -> int:
+    def _first(self, block: list[W]) -> Ticket:
         return self._ticket(block[0])

@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pycurrent.engine.line import WaitingLine
+from pycurrent.engine.shares import Part, SharedLine, Shares
 from pycurrent.engine.tasks import failure_by, this_task, uncancellable
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import shown
@@ -77,6 +78,16 @@ class Waiter(Protocol):
     def has_begun(self) -> bool:
         """True once its work has begun: its tickets are not passed on any more."""
 
+    def label(self, name: str, /) -> str | None:
+        """A label of the stage that wanted it first; None if it has none of this name."""
+
+
+class Lender(Protocol):
+    """Has lent a resource to a job."""
+
+    def give_back(self) -> None:
+        """Take the resource back. Once for each."""
+
 
 class QueuePlace(ABC):
     """The place of one job in the queue of a pool."""
@@ -95,7 +106,7 @@ class QueuePlace(ABC):
     def job(self) -> Waiter: ...
 
     @abstractmethod
-    def granted(self) -> bool:
+    def granted(self, lender: Lender) -> bool:
         """Called when the job is served. False if it has no use for the resource any more."""
 
 
@@ -107,16 +118,16 @@ class _Turn(QueuePlace):
     def __init__(self, job: Waiter) -> None:
         super().__init__()
         self._job = job
-        self.came: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.came: asyncio.Future[Lender] = asyncio.get_running_loop().create_future()
 
     @property
     def job(self) -> Waiter:
         return self._job
 
-    def granted(self) -> bool:
+    def granted(self, lender: Lender) -> bool:
         if self.came.done():  # A job that was just cancelled takes itself out in a moment.
             return False
-        self.came.set_result(None)
+        self.came.set_result(lender)
         return True
 
 
@@ -127,27 +138,48 @@ class Pool:
     somebody waits for, then those that refresh a result; and among these the ones that came first.
     A cancelled job leaves the queue; a job that is replaced before it has begun leaves its place to
     the new one. A pool belongs to its maker, and may serve several engines of one event loop.
+
+    With `share_by`, the name of a label, those that are equal up to here are served in turn by the
+    value of that label, so that however many wait for one repository, another one is served soon:
+    first those whose value holds the fewest resources, then those whose value was served longest
+    ago, then the ones that came first. The others get what one value does not use. Jobs without
+    the label share as those of one value. With `quota` as well, no value ever holds more resources
+    than that. A job counts by the label of the stage that wanted it first, as that is when the job
+    comes to the pool.
     """
 
-    def __init__(self, label: str, capacity: int) -> None:
+    def __init__(
+        self, label: str, capacity: int, *, share_by: str | None = None, quota: int | None = None
+    ) -> None:
         if not isinstance(label, str):
             raise WrongKind(f'Pool takes a label first, not {shown(label)}: Pool("builds", 2)')
-        if isinstance(capacity, bool) or not isinstance(capacity, int):
+        _check_number(label, "capacity", capacity)
+        if share_by is not None and not isinstance(share_by, str):
             raise WrongKind(
-                f"pool {label!r}: capacity= takes a whole number, not {shown(capacity)}"
+                f"pool {label!r}: share_by= takes the name of a label, not {shown(share_by)}:"
+                ' share_by="repo"'
             )
-        if capacity < 1:
-            raise UsageError(f"pool {label!r} must have a capacity of 1 or more, not {capacity}")
+        if quota is not None:
+            _check_number(label, "quota", quota)
+            if share_by is None:
+                raise UsageError(
+                    f"pool {label!r}: quota= limits the values of a label: add share_by="
+                )
         self.label = label
         self.capacity = capacity
+        self.share_by = share_by
+        self.quota = quota
         self.used = 0
         self._tickets = count()
         # By the ranks of the jobs, the first one served first. No line is empty.
-        self._lines: dict[_Rank, WaitingLine[QueuePlace]] = {}
+        self._lines: dict[_Rank, _Line] = {}
         self._ranks: list[_Rank] = []
+        self._shares = None if share_by is None else Shares(_ticket, quota, self.give_back)
 
     def __repr__(self) -> str:
-        return f"Pool({self.label!r}, {self.capacity})"
+        shared = "" if self.share_by is None else f", share_by={self.share_by!r}"
+        limited = "" if self.quota is None else f", quota={self.quota}"
+        return f"Pool({self.label!r}, {self.capacity}{shared}{limited})"
 
     @staticmethod
     def of(label: str, acquire: Callable[[J], AbstractAsyncContextManager[R]]) -> CustomPool[R]:
@@ -158,7 +190,11 @@ class Pool:
 
     @property
     def waiting(self) -> list[Waiter]:
-        """The jobs in the queue, the next one first."""
+        """The jobs in the queue, the next one first.
+
+        With `share_by` those of one priority stand in the order in which they are served while
+        nothing is given back, whether or not their values hold their quota.
+        """
         return [place.job for rank in self._ranks for place in self._lines[rank]]
 
     @property
@@ -174,7 +210,7 @@ class Pool:
         own = _rank(job.priority, job.urgency)
         ticket = job.tickets.drawn(self)
         if ticket is not None and own in self._lines:
-            index = self._lines[own].index(ticket, lambda place: place.job is job)
+            index = self._index(self._lines[own], job, ticket)
             if index is not None:
                 return 1 + index + self._before(own)
         return next((n for n, other in enumerate(self.waiting, 1) if other is job), None)
@@ -193,6 +229,17 @@ class Pool:
                     break
         return found
 
+    def _index(self, line: _Line, job: Waiter, ticket: int) -> int | None:
+        """The place of a job in a line, from 0, if it is found at once."""
+        if isinstance(line, SharedLine):
+            return line.index(self._value(job), ticket, lambda place: place.job is job)
+        return line.index(ticket, lambda place: place.job is job)
+
+    def _value(self, job: Waiter) -> str | None:
+        """The value of the label by which the job shares."""
+        assert self.share_by is not None
+        return job.label(self.share_by)
+
     def _before(self, rank: _Rank) -> int:
         """How many jobs of earlier ranks wait."""
         ahead = self._ranks[: bisect_left(self._ranks, rank)]
@@ -202,6 +249,10 @@ class Pool:
     def free(self) -> bool:
         return self.used < self.capacity
 
+    def has_room(self, job: Waiter) -> bool:
+        """True if the job need not wait for a resource."""
+        return self.free and (self._shares is None or self._shares.has_room(self._value(job)))
+
     def draw(self) -> int:
         """A ticket for the end of the queue."""
         return next(self._tickets)
@@ -209,34 +260,43 @@ class Pool:
     @asynccontextmanager
     async def acquire(self, job: Waiter, priority: int | None = None) -> AsyncIterator[None]:
         """Hold one of the resources for the block; wait at the job's priority, or another one."""
-        if not self.take():
-            await self._granted(job, job.priority if priority is None else priority)
+        lender = self.take(job)
+        if lender is None:
+            lender = await self._granted(job, job.priority if priority is None else priority)
         try:
             yield
         finally:
-            self.give_back()
+            lender.give_back()
 
-    async def _granted(self, job: Waiter, priority: int) -> None:
+    async def _granted(self, job: Waiter, priority: int) -> Lender:
         """Wait until a resource is handed to the job."""
         turn = _Turn(job)
         self.queue(turn, priority)
         try:
-            await turn.came
+            return await turn.came
         except asyncio.CancelledError:
             if turn.came.cancelled():
                 self.leave(turn)
             else:  # It had just come.
-                self.give_back()
+                turn.came.result().give_back()
             raise
 
     # Without a task that waits
 
-    def take(self) -> bool:
-        """Take one of the resources, if one is free."""
-        if self.free:
-            self.used += 1
-            return True
-        return False
+    def take(self, job: Waiter) -> Lender | None:
+        """Take one of the resources, if the job may have one at once; gives its lender."""
+        if self.used >= self.capacity:
+            return None
+        lender: Lender = self
+        if self._shares is not None:
+            value = self._value(job)
+            if not self._shares.has_room(value):
+                return None
+            share = self._shares.of(value)
+            share.lend()
+            lender = share
+        self.used += 1
+        return lender
 
     def queue(self, place: QueuePlace, priority: int) -> None:
         """Queue a job, which is told by its place when a resource is handed to it."""
@@ -245,36 +305,65 @@ class Pool:
         rank = _rank(priority, job.urgency)
         line = self._lines.get(rank)
         if line is None:
-            line = self._lines[rank] = WaitingLine(_ticket)
+            line = self._lines[rank] = self._new_line()
             insort(self._ranks, rank)
-        place.line = line
-        line.add(place)
+        if isinstance(line, SharedLine):
+            assert self._shares is not None
+            place.line = line.add(place, self._shares.of(self._value(job)))
+        else:
+            place.line = line
+            line.add(place)
+
+    def _new_line(self) -> _Line:
+        return WaitingLine(_ticket) if self._shares is None else SharedLine(self._shares)
 
     def leave(self, place: QueuePlace) -> None:
         """Leave the queue without a resource. Once it has left, this does nothing."""
         line, place.line = place.line, None
         if line is not None:
             line.remove(place)
-            if not line:
-                self._forget_empty_lines()
+            self._left(line)
 
     def give_back(self) -> None:
-        """Give a resource back: the next job in the queue gets it, so that nobody comes between."""
-        while self._ranks:
-            line = self._lines[self._ranks[0]]
-            place = line.pop_first()
-            place.line = None
-            if not line:
-                self._forget_empty_lines()
-            if place.granted():
+        """Give a resource back: the next job in the queue gets it, so that nobody comes between.
+
+        Call it on the lender that the job has got: that is another one if the pool is shared.
+        """
+        while (place := self._next()) is not None:
+            line, place.line = place.line, None
+            if isinstance(line, Part):
+                is_granted = place.granted(line.share)
+                if is_granted:
+                    line.share.lend()
+            else:
+                is_granted = place.granted(self)
+            assert line is not None
+            self._left(line)
+            if is_granted:
                 return
         self.used -= 1
 
-    def _forget_empty_lines(self) -> None:
+    def _next(self) -> QueuePlace | None:
+        """Take the next one that may have a resource out of its line."""
+        for rank in self._ranks:
+            place = self._lines[rank].pop_first()
+            if place is not None:
+                return place
+        return None
+
+    def _left(self, line: WaitingLine[QueuePlace]) -> None:
+        """Forget what is empty, after somebody has left a line."""
+        if line:
+            return
         for rank in [rank for rank in self._ranks if not self._lines[rank]]:
             self._ranks.remove(rank)
             del self._lines[rank]
+        if isinstance(line, Part):
+            assert self._shares is not None
+            self._shares.forget_unused(line.share)
 
+
+_Line: TypeAlias = WaitingLine[QueuePlace] | SharedLine[QueuePlace]
 
 _Rank: TypeAlias = tuple[int, bool]
 """In the order in which they are served."""
@@ -286,6 +375,13 @@ def _rank(priority: int, urgency: Urgency) -> _Rank:
 
 def _ticket(place: QueuePlace) -> int:
     return place.ticket
+
+
+def _check_number(label: str, name: str, number: Any) -> None:
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise WrongKind(f"pool {label!r}: {name}= takes a whole number, not {shown(number)}")
+    if number < 1:
+        raise UsageError(f"pool {label!r} must have a {name} of 1 or more, not {number}")
 
 
 class CustomPool(Generic[R_co]):
@@ -305,8 +401,7 @@ class CustomPool(Generic[R_co]):
     def __repr__(self) -> str:
         return f"Pool.of({self.label!r}, ...)"
 
-    @property
-    def free(self) -> bool:
+    def has_room(self, job: Waiter) -> bool:
         """It is not known before it has been asked for."""
         return False
 
@@ -317,19 +412,19 @@ AnyPool = Pool | CustomPool[Any]
 class Resources:
     """The resource of its pool that one job holds until it ends."""
 
-    __slots__ = ("_held", "_pool")
+    __slots__ = ("_held", "_lender")
 
     def __init__(self) -> None:
         self._held: AsyncExitStack | None = None
-        self._pool: Pool | None = None
+        self._lender: Lender | None = None
 
     @property
     def are_held(self) -> bool:
-        return self._held is not None or self._pool is not None
+        return self._held is not None or self._lender is not None
 
-    def hold(self, pool: Pool) -> None:
-        """The job has a resource of this pool."""
-        self._pool = pool
+    def hold(self, lender: Lender) -> None:
+        """The job has a resource that this one has lent."""
+        self._lender = lender
 
     async def take(self, pool: CustomPool[Any], job: Waiter) -> Any:
         """Wait for a resource of the pool, and return it. Called once."""
@@ -338,9 +433,9 @@ class Resources:
 
     def drop(self) -> None:
         """Give back the resource of a pool that counts them."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.give_back()
+        lender, self._lender = self._lender, None
+        if lender is not None:
+            lender.give_back()
 
     async def give_back(self, pool: AnyPool | None, log: Callable[[str], None]) -> None:
         """Give back all of them, even if cancelled. An error is logged, as it is not the work's."""

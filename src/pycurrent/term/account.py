@@ -66,6 +66,11 @@ class Stage(Node):
         return self.account.ref(self.term)
 
     @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels of the code that it is built in, with their present values."""
+        return self.account.labels_around(self.term)
+
+    @property
     def held(self) -> Held:
         return self.account.held
 
@@ -145,9 +150,10 @@ class Account:
 
     def ref(self, term: Term) -> StageRef:
         """The reference of a living stage, with the labels of the code that it is built in."""
-        return self.paths.of(term).with_labels(self._labels_around(term))
+        return self.paths.of(term).with_labels(self.labels_around(term))
 
-    def _labels_around(self, term: Term) -> Mapping[str, str]:
+    def labels_around(self, term: Term) -> Mapping[str, str]:
+        """The labels of the code that a stage is built in, as far as they are known."""
         block = label_block(term.context)
         if block is None:
             return NO_LABELS
