@@ -62,8 +62,14 @@ class Client:
     async def __call__(self, *arguments: str, url: str | None = None) -> Ended:
         return await self.without_url("--url", url or self.site.url, *arguments)
 
+    async def elsewhere(self, *arguments: str) -> str:
+        """The output of another command than those of the client."""
+        return (await self._run(*arguments)).out
+
     async def without_url(self, *arguments: str) -> Ended:
-        tokens = ["client", *arguments]
+        return await self._run("client", *arguments)
+
+    async def _run(self, *tokens: str) -> Ended:
         self._capture.readouterr()
         status = await asyncio.to_thread(status_of, "pycurrent", lambda: call(make_app(), tokens))
         captured = self._capture.readouterr()
@@ -183,6 +189,18 @@ async def test_why_says_what_a_stage_waits_for_and_why_a_job_was_run(client: Cli
     unknown = await client("why", "elsewhere")
     assert unknown.status == ClientExit.USAGE
     assert "'elsewhere' is neither a stage of the pipeline nor the id of a job" in unknown.err
+
+
+async def test_explain_says_the_same_as_the_records(client: Client) -> None:
+    """With or without an engine, in words or as JSON."""
+    bad = client.job("frob bad")
+    state = str(client.site.engine.opened.state.path)
+    offline = json.loads(await client.elsewhere("explain", bad, "--json", "--state-dir", state))
+    answer = json.loads((await client("--json", "explain", bad)).out)
+    assert answer == offline
+    assert answer["failure"] == "no good"
+    assert (await client("explain", bad[-6:])).out.splitlines() == answer["text"]
+    assert (await client("explain", "zzz")).status == ClientExit.USAGE
 
 
 async def test_a_name_of_no_job_or_of_several_is_a_mistake(client: Client) -> None:

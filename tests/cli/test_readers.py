@@ -253,6 +253,19 @@ def test_why_says_why_a_job_was_run(frobbed: dict[str, str], pycurrent: Command)
     assert (answer["job"], answer["reasons"][0]["type"]) == (frobbed["c"], "ran")
 
 
+def test_explain_says_why_a_job_has_failed(frobbed: dict[str, str], pycurrent: Command) -> None:
+    """By its id, a part of it, or `last`; also as JSON."""
+    lines = pycurrent("explain", frobbed["bad"][-6:]).out.splitlines()
+    assert lines[0].startswith(f"{frobbed['bad']}: frob bad: failed (real) at ")
+    assert lines[1] == "  no good"
+    answer = json.loads(pycurrent("explain", "--json", frobbed["bad"]).out)
+    assert (answer["job"], answer["kind"], answer["text"]) == (frobbed["bad"], "real", lines)
+    assert pycurrent("explain", "last").out.startswith(f"{frobbed['c']}: frob c: ok at ")
+    unknown = pycurrent("explain", "zzz")
+    assert unknown.status == 2
+    assert "no job" in unknown.err
+
+
 def test_why_counts_what_the_changes_of_some_time_have_started(
     frobbed: dict[str, str], pycurrent: Command
 ) -> None:

@@ -51,6 +51,11 @@ def add_readers(app: App) -> None:
         help="Say why a job was run, and what has changed.",
     )
     app.command(
+        "pycurrent.cli.explain:explain",
+        name="explain",
+        help="Explain a job: why it was run and has failed, since when, and what fails alike.",
+    )
+    app.command(
         "pycurrent.cli.audit:audit",
         name="audit",
         help="List what people and programs have asked for, or verify that list.",

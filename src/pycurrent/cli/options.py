@@ -39,6 +39,10 @@ LimitOption = Annotated[
     ),
 ]
 
+AsJsonOption = Annotated[
+    bool, Parameter(name="--json", negative="", help="Print an object in JSON.")
+]
+
 DurationOption = Annotated[
     timedelta, Parameter(metavar="TIME", converter=reading(duration), n_tokens=1)
 ]

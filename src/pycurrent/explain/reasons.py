@@ -171,9 +171,9 @@ def sentences(reason: Reason) -> list[str]:  # noqa: PLR0912 - one for each reas
         case Ran():
             return _of_run(reason)
         case Reused(job, finished):
-            return [f"it uses the result of job {job}, of {_time(finished)}"]
+            return [f"it uses the result of job {job}, of {instant(finished)}"]
         case Running(job, since, stopped):
-            began = "" if since is None else f" since {_time(since)}"
+            began = "" if since is None else f" since {instant(since)}"
             ending = "" if stopped is None else f"; it is to end: {stopped}"
             return [f"job {job} is running{began}{ending}"]
         case WaitsForConfirmation(job, level, threshold):
@@ -186,7 +186,7 @@ def sentences(reason: Reason) -> list[str]:  # noqa: PLR0912 - one for each reas
         case WaitsForRun(job):
             return [f"job {job}, an earlier run of the same key, has to end first"]
         case WaitsUntil(until, why):
-            again = f"it is tried again at {_time(until)}"
+            again = f"it is tried again at {instant(until)}"
             return [f"the machine failed the last run, and {again}: {why}"]
         case WaitsForRecords(why):
             return [f"nothing new is begun, as the database can't be written: {why}"]
@@ -205,7 +205,7 @@ def sentences(reason: Reason) -> list[str]:  # noqa: PLR0912 - one for each reas
         case Given(input, change):
             if change is None:
                 return [f"{input or 'the input'} is as it was when the engine was started"]
-            return [f"{change.summary}, at {_time(change.at)}"]
+            return [f"{change.summary}, at {instant(change.at)}"]
         case Says(activity):
             return [f"its source says that it is {activity}"]
         case _:
@@ -222,7 +222,7 @@ def _of_run(ran: Ran) -> list[str]:
         lines.append("it follows from:")
         for change in ran.changes:
             by = "" if change.by is None or change.by in change.summary else f" (by {change.by})"
-            lines.append(f"  {change.summary}{by}, at {_time(change.at)} (change {change.id})")
+            lines.append(f"  {change.summary}{by}, at {instant(change.at)} (change {change.id})")
     return lines
 
 
@@ -238,5 +238,6 @@ def _shown(text: str | None) -> str:
     return "nothing" if text is None else text
 
 
-def _time(time: datetime) -> str:
+def instant(time: datetime) -> str:
+    """A time, for people."""
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"

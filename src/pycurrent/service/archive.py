@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.history import HistoryEntry, HistoryFilter, HistoryPage, Records
+
+if TYPE_CHECKING:
+    from pycurrent.explain.explanation import JobExplanation
 
 T = TypeVar("T")
 
@@ -36,6 +40,13 @@ class Archive:
     async def operations(self) -> list[str]:
         """The ids of the operations that have results, sorted."""
         return await self._read(lambda records: records.operations())
+
+    async def explain(self, job_id: str) -> JobExplanation:
+        """All that explains a job. Raises `NoSuchJob`."""
+        found = await self._read(lambda records: records.explain(job_id))
+        if found is None:
+            raise NoSuchJob(job_id)
+        return found
 
     async def _read(self, query: Callable[[Records], T]) -> T:
         state_dir = self._state_dir

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from pycurrent.engine.follow import LogSource
 from pycurrent.errors import UsageError
@@ -30,6 +30,9 @@ from pycurrent.store import (
     JobRecord,
     StateDir,
 )
+
+if TYPE_CHECKING:
+    from pycurrent.explain.explanation import JobExplanation
 
 _LISTED = 5
 """How many jobs a message names at most."""
@@ -185,6 +188,19 @@ class Records:
     def followed(self, change: int) -> Followed:
         """A change by its number, and the jobs that follow from it."""
         return followed(self._database, change)
+
+    def explain(self, job_id: str) -> JobExplanation | None:
+        """All that explains a job; None if there is no record of it."""
+        # Imported here, as it takes a while, and few who read the records ask for it.
+        from pycurrent.explain.explanation import explain_job
+
+        record = self._database.job(job_id)
+        if record is None:
+            return None
+        log = None
+        with suppress(UsageError):
+            log = self.log(job_id)
+        return explain_job(self._database, record, log)
 
     def find_job(self, text: str) -> str:
         """Find the id of a job by the whole id, by its beginning or end, or by `last`.

@@ -140,3 +140,9 @@ class WhyAnswer(TypedDict):
     state: str
     text: list[str]
     reasons: list[dict[str, object]]
+
+
+class ExplanationAnswer(TypedDict):
+    job: str
+    state: str
+    text: list[str]

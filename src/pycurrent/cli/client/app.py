@@ -47,6 +47,10 @@ _COMMANDS = {
         "Say why a stage is as it is and what it waits for, or why a job was run.\n\n"
         "Takes the path of a stage, or a job: its id, the beginning or the end of it, or `last`.",
     ),
+    "explain": (
+        "explain:explain",
+        "Explain a job: why it was run and has failed, since when, and what fails alike.",
+    ),
     "log": (
         "log:log",
         "Show the log of a job, byte for byte; with --json each line as an object in a line.\n\n"

@@ -54,6 +54,7 @@ def add_job_pages(app: FastAPI) -> None:
 async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
     detail = service.jobs.detail(job_id)
     runs = await service.archive.same_work(detail.entry, limit=_RUNS)
+    has_failed = detail.entry.failure is not None
     pages = pages_of(request)
     return pages.render(
         request,
@@ -64,6 +65,7 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
         runs=[(run, state_badges.of_entry(run)) for run in runs],
         trend=trend_of(runs),
         log=await _log_end(service, job_id),
+        explained=await service.archive.explain(job_id) if has_failed else None,
         now=service.engine.clock.now(),
         asks_why=asks_for_reason(request, service.jobs.level(job_id)),
         may_cancel=Action.CANCEL in detail.actions and pages.may(request, Role.BUILDER),

@@ -13,7 +13,7 @@ from pycurrent.web.api.models.jobs import (
     OutcomesModel,
 )
 from pycurrent.web.api.models.logs import LogMatchesModel, LogWindowModel
-from pycurrent.web.api.models.model import Instant, Model, Whole
+from pycurrent.web.api.models.model import Instant, Model, Text, Whole
 from pycurrent.web.api.models.pipeline import OverviewModel
 from pycurrent.web.api.models.rules import RuleModel, RulesModel, TrialModel
 from pycurrent.web.api.models.snapshot import NodeStateModel, SnapshotModel
@@ -34,6 +34,7 @@ __all__ = [
     "RuleModel",
     "RulesModel",
     "SnapshotModel",
+    "Text",
     "TrialModel",
     "Whole",
 ]

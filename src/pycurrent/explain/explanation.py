@@ -1,0 +1,211 @@
+"""All that explains a job, in one value: why it was run, why it has failed, since when, and how to
+do the same by hand. Read from the records, so an engine need not run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from pycurrent.engine.follow import LogSource
+from pycurrent.explain.by_hand import ByHand, by_hand
+from pycurrent.explain.error_lines import ErrorLines, Excerpt, FoundBy
+from pycurrent.explain.findings import look_into, read_lines
+from pycurrent.explain.reasons import Reason, instant, sentences
+from pycurrent.explain.why import why_recorded
+from pycurrent.store import (
+    DatabaseReader,
+    FailureGroup,
+    FailureRecord,
+    JobEnd,
+    JobRecord,
+    StageFailing,
+)
+from pycurrent.term import Failed, FailureKind
+
+_MOST_STAGES = 20
+_FAILED = frozenset({JobEnd.FAILED, JobEnd.TIMED_OUT})
+
+_HEADS = {
+    FoundBy.RULE: "its log, by a log rule:",
+    FoundBy.PATTERN: "its log:",
+    FoundBy.END: "the end of its log:",
+}
+
+
+class StageExplained(Struct, frozen=True):
+    """A stage that has used the job."""
+
+    path: str
+    labels: dict[str, str]
+    failing: StageFailing | None
+    """Since when it fails, if the job has failed."""
+
+
+class JobExplanation(Struct, frozen=True, kw_only=True):
+    """All that explains a job."""
+
+    job: str
+    op: str
+    key: str
+    state: str
+    """How it ended, or "not ended"."""
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+    failure: str | None
+    """The message of its failure."""
+    kind: FailureKind | None
+    """The kind of its failure."""
+    reasons: tuple[Reason, ...]
+    """Why it was run."""
+    lines: ErrorLines | None
+    """The lines of its log that tell why it failed."""
+    stages: tuple[StageExplained, ...]
+    """The stages that have used it, the newest use first."""
+    alike: FailureGroup | None
+    """All failures with the same cause, this one too."""
+    by_hand: ByHand
+    """How to do the same by hand, as far as its log tells it."""
+
+    def __str__(self) -> str:
+        return "\n".join(self.text)
+
+    @property
+    def text(self) -> list[str]:
+        """The explanation for people, in lines."""
+        parts = _head(self), _error_lines(self.lines), _context(self), _by_hand(self.by_hand)
+        return "\n".join(chain.from_iterable(parts)).split("\n")
+
+    def as_builtins(self) -> dict[str, Any]:
+        """The explanation as JSON has it, with the text for people."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return {**found, "text": self.text}
+
+
+def explain_job(store: DatabaseReader, record: JobRecord, log: LogSource | None) -> JobExplanation:
+    """Explain a job by the records and its log, which may be gone. It may read a few megabytes."""
+    failure, lines = _failure(store, record, log)
+    kind = None
+    if record.ok is False:
+        kind = FailureKind.REAL if record.kind is None else FailureKind(record.kind)
+    return JobExplanation(
+        job=record.job_id,
+        op=record.op,
+        key=record.key,
+        state="not ended" if record.ended is None else record.ended.value,
+        created=record.created,
+        started=record.started,
+        finished=record.finished,
+        failure=record.outcome if record.ok is False else None,
+        kind=kind,
+        reasons=why_recorded(store, record.job_id).reasons,
+        lines=lines,
+        stages=tuple(_stages(store, record)),
+        alike=None if failure is None else _alike(store, failure),
+        by_hand=_read_by_hand(log),
+    )
+
+
+def _failure(
+    store: DatabaseReader, record: JobRecord, log: LogSource | None
+) -> tuple[FailureRecord | None, ErrorLines | None]:
+    """The failure as it was recorded. For one from before failures were: the lines as of now."""
+    if record.ended not in _FAILED or record.outcome is None:
+        return None, None
+    failure = store.failures.of_job(record.job_id)
+    if failure is not None and failure.lines is not None:
+        return failure, read_lines(failure.lines)
+    if log is None:
+        return failure, None
+    return failure, look_into(log, Failed(record.outcome), None).lines
+
+
+def _stages(store: DatabaseReader, record: JobRecord) -> Iterator[StageExplained]:
+    seen: set[str] = set()
+    for use in store.uses_of_job(record.job_id):
+        if use.stage not in seen and len(seen) < _MOST_STAGES:
+            seen.add(use.stage)
+            failing = None
+            if record.ended in _FAILED:
+                failing = store.failures.failing_since(record.job_id, use.stage)
+            yield StageExplained(use.stage, use.read_labels(), failing)
+
+
+def _alike(store: DatabaseReader, failure: FailureRecord) -> FailureGroup | None:
+    groups = store.failures.groups(kind=failure.kind, fingerprint=failure.fingerprint, limit=1)
+    return groups[0] if groups else None
+
+
+def _read_by_hand(log: LogSource | None) -> ByHand:
+    if log is not None:
+        try:
+            with log.open() as file:
+                return by_hand(file)
+        except OSError:
+            pass  # It was removed just now.
+    return ByHand((), ())
+
+
+# In words
+
+
+def _head(job: JobExplanation) -> Iterator[str]:
+    kind = "" if job.kind is None or job.kind.value == job.state else f" ({job.kind.value})"
+    ended = "" if job.finished is None else f" at {instant(job.finished)}"
+    what = " ".join(f"{job.op} {job.key}".split())
+    yield f"{job.job}: {what}: {job.state}{kind}{ended}"
+    if job.failure is not None:
+        yield from (f"  {line}" for line in job.failure.splitlines())
+    for reason in job.reasons:
+        yield from (f"  {line}" for line in sentences(reason))
+
+
+def _error_lines(lines: ErrorLines | None) -> Iterator[str]:
+    if lines is None or not lines.excerpts:
+        return
+    yield ""
+    yield _HEADS[lines.found_by]
+    for number, excerpt in enumerate(lines.excerpts):
+        if number:
+            yield "    ..."
+        yield from _excerpt(excerpt)
+
+
+def _excerpt(excerpt: Excerpt) -> Iterator[str]:
+    for number, line in enumerate(excerpt.lines):
+        at = "" if excerpt.number is None else f"{excerpt.number + number:,}"
+        yield f"{'>' if line.tells else ' '} {at:>8} | {line.text}"
+
+
+def _context(job: JobExplanation) -> Iterator[str]:
+    if job.stages:
+        yield ""
+    for stage in job.stages:
+        yield f"stage {stage.path}{_since(stage.failing)}"
+    if job.alike is not None and job.alike.count > 1:
+        alike = job.alike
+        yield (
+            f"{alike.count} failures alike since {instant(alike.first)}, the newest is job"
+            f" {alike.newest} (fingerprint {alike.fingerprint})"
+        )
+
+
+def _since(failing: StageFailing | None) -> str:
+    if failing is None:
+        return ""
+    good = "never well before" if failing.last_ok is None else f"well until job {failing.last_ok}"
+    fixed = "" if failing.fixed_by is None else f", fixed by job {failing.fixed_by}"
+    return f": failing since {instant(failing.since)}, job {failing.since_job}; {good}{fixed}"
+
+
+def _by_hand(found: ByHand) -> Iterator[str]:
+    if found.files or found.commands:
+        yield ""
+        yield "to do the same by hand:"
+        yield from (f"  {command}" for command in (*found.files, *found.commands))
