@@ -1,6 +1,6 @@
 """The public names: `pycurrent` gives them, and imports them when one is first used."""
 
-from pycurrent.cache import Builder, Operation, Publisher, Schedule, builder, publisher
+from pycurrent.cache import Builder, Input, Operation, Publisher, Schedule, builder, publisher
 from pycurrent.cli.main import main
 from pycurrent.engine import (
     CommandFailed,
@@ -57,6 +57,7 @@ __all__ = [
     "Failure",
     "FailureKind",
     "FileMonitor",
+    "Input",
     "Job",
     "Level",
     "Limits",

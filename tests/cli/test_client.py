@@ -346,6 +346,28 @@ async def test_confirm_shows_and_sets_the_level(client: Client) -> None:
     assert "'harmless'" in wrong.err
 
 
+async def test_set_sets_an_input_and_inputs_lists_them(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """A word or a number as it is typed; a wrong value or name is the caller's mistake."""
+
+    def pipeline() -> Current[tuple[int, str]]:
+        channel = current.Input("channel", "beta")
+        return current.pair(current.Input("replicas", 2).get(), channel.get())
+
+    async with running_site(pipeline, tmp_path / "state") as site:
+        client = Client(site, capsysbinary)
+        listed = await client("inputs")
+        assert listed.out == "channel = beta (the default)\nreplicas = 2 (the default)\n"
+        done = await client("set", "replicas", "-5", "--reason", "more load")
+        assert re.fullmatch(r"replicas = -5 \(set by \S+ at .*: more load\)\n", done.out)
+        await _until(site, lambda: site.engine.output == current.Ok((-5, "beta")))
+        wrong = await client("set", "replicas", "many")
+        assert (wrong.status, "'many' is refused" in wrong.err) == (ClientExit.USAGE, True)
+        wrong = await client("set", "size", "1")
+        assert (wrong.status, "no input 'size'" in wrong.err) == (ClientExit.USAGE, True)
+
+
 async def test_dot_draws_the_pipeline(client: Client) -> None:
     """As text, or as data."""
     assert (await client("dot")).out.startswith("digraph")

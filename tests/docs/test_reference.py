@@ -118,6 +118,8 @@ COMMANDS = {
         "query",
         "ops",
         "confirm",
+        "inputs",
+        "set",
         "dot",
     },
 }

@@ -233,6 +233,21 @@ async def test_inputs_say_where_they_stand(harness: HarnessFactory) -> None:
         assert why(h, "file").reasons == (Given("the file", None),)
 
 
+async def test_an_input_says_who_has_set_it(harness: HarnessFactory) -> None:
+    """Also after a restart, when no change tells it any more."""
+    replicas = current.Input("replicas", 2)
+    async with harness(replicas.get) as h:
+        h.engine.set_input("replicas", 5, by="ann", reason="more load")
+        await h.settle()
+        (reason,) = why(h, "replicas").reasons
+        assert isinstance(reason, Given)
+        assert (reason.by, reason.reason) == ("ann", "more load")
+        assert "replicas: 2 → 5, by ann: more load, at " in str(why(h, "replicas"))
+    async with harness(replicas.get) as h:
+        await h.settle()
+        assert "was started, as ann has set it: more load" in str(why(h, "replicas"))
+
+
 async def test_a_conflict_names_both_values(harness: HarnessFactory) -> None:
     """Nothing is started then."""
 

@@ -45,7 +45,7 @@ async def test_every_page_is_whole_without_scripts_or_anything_from_elsewhere(
 ) -> None:
     """No script and no style within, nothing that the browser would load from another site."""
     job = site.job("reply bad")
-    paths = ["/", "/jobs", f"/job/{job}", "/history", "/rules", "/login", "/nothing-here"]
+    paths = ["/", "/jobs", f"/job/{job}", "/history", "/rules", "/inputs", "/login", "/nothing"]
     for path in paths:
         page = (await visitor.get(path)).text
         assert page.startswith("<!doctype html>"), path

@@ -12,6 +12,7 @@ from pycurrent.cache.codec import (
 )
 from pycurrent.cache.decorator import builder, publisher
 from pycurrent.cache.handle import Handle
+from pycurrent.cache.inputs import Input, Inputs, InputState, NoSuchInput
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.operation import Builder, Operation, Publisher
 from pycurrent.cache.operation_type import AnyOperation, OperationType
@@ -25,7 +26,11 @@ __all__ = [
     "Cause",
     "Codec",
     "Handle",
+    "Input",
+    "InputState",
+    "Inputs",
     "Instance",
+    "NoSuchInput",
     "OfEngine",
     "Operation",
     "OperationPrimitive",

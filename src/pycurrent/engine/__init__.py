@@ -16,6 +16,7 @@ from pycurrent.engine.machine import Blame
 from pycurrent.engine.monitor import FileMonitor, Monitor
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.open_resources import EngineParts
+from pycurrent.engine.overrides import Overrides
 from pycurrent.engine.pool import AnyPool, Pool, Urgency, Waiter
 from pycurrent.engine.problems import Effect, Problem, Problems
 from pycurrent.engine.process import CommandNotStarted, Processes, SupervisorLost
@@ -51,6 +52,7 @@ __all__ = [
     "Moment",
     "Monitor",
     "OpenEngine",
+    "Overrides",
     "Pool",
     "Problem",
     "Problems",

@@ -185,7 +185,8 @@ class Changes:
             input=name,
             old=old,
             new=shown,
-            summary=f"{name or 'an input'}: {changed}",
+            by=reading.by,
+            summary=f"{name or 'an input'}: {changed}{_by_whom(reading)}",
         )
         if name is not None:
             self._store.change_tables.set_input(InputRecord(name, shown, digest, self._clock.now()))
@@ -268,6 +269,11 @@ class StepInputs:
         for stage in (*changed, *new):
             if stage.is_alive and stage.subscription is not None and _is_input(stage):
                 self._roots.add(stage, self._changes.of_input(stage.subscription.reading()))
+
+
+def _by_whom(reading: Reading) -> str:
+    said = "" if reading.by is None else f", by {reading.by}"
+    return said if reading.reason is None else f"{said}: {reading.reason}"
 
 
 def _is_input(stage: Stage) -> bool:

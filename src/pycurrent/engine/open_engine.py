@@ -19,6 +19,7 @@ from pycurrent.engine.changes import Changes
 from pycurrent.engine.collector import paused_collector
 from pycurrent.engine.crash import Crash
 from pycurrent.engine.open_resources import EngineParts, OpenResources
+from pycurrent.engine.overrides import Overrides
 from pycurrent.engine.problems import Effect, Problem
 from pycurrent.engine.quiescence import BusyToken
 from pycurrent.engine.services import EngineServices
@@ -68,6 +69,8 @@ class OpenEngine(OpenResources):
         """
         self.audit = Audit(self.store, self.clock, self.request_step)
         """The acts of people and programs on this engine."""
+        self.overrides = Overrides(self.store, self.clock, self.audit, self.commits.commit)
+        """The things that people have set in it."""
         self._listeners = listeners
         self._services = EngineServices()
         self._crash = Crash()

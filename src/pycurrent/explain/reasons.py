@@ -137,6 +137,9 @@ class Given(Struct, frozen=True, tag="given"):
     input: str | None
     change: ChangeRecord | None
     """The change by which it came, if it has changed since the engine was started."""
+    by: str | None = None
+    reason: str | None = None
+    """The person who has set it, if one has, and why."""
 
 
 class Says(Struct, frozen=True, tag="says"):
@@ -202,9 +205,11 @@ def sentences(reason: Reason) -> list[str]:  # noqa: PLR0912 - one for each reas
             return [f"it needs {', '.join(stages)}{rest}"]
         case MadeAgain(activity):
             return [f"it shows an old result while a new one is made ({activity})"]
-        case Given(input, change):
+        case Given(input, change, by, why):
             if change is None:
-                return [f"{input or 'the input'} is as it was when the engine was started"]
+                whose = "" if by is None else f", as {by} has set it"
+                said = whose if why is None else f"{whose}: {why}"
+                return [f"{input or 'the input'} is as it was when the engine was started{said}"]
             return [f"{change.summary}, at {instant(change.at)}"]
         case Says(activity):
             return [f"its source says that it is {activity}"]

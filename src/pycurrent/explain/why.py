@@ -303,7 +303,8 @@ class Explainer:
             case _:
                 number = self._engine.changes.newest_of(reading)
                 found = () if number is None else self._engine.store.changes(before=number + 1)
-                return Given(reading.name, next(iter(found), None))
+                change = next(iter(found), None)
+                return Given(reading.name, change, reading.by, reading.reason)
 
     def _of_use(self, path: str, stage: Stage, use: Use) -> Iterator[Reason]:
         instance = use.instance

@@ -13,7 +13,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
+from pycurrent.cache import Inputs
 from pycurrent.engine import (
+    Asker,
     Clock,
     Config,
     EngineParts,
@@ -223,6 +225,17 @@ class Engine:
         from pycurrent.explain.why import Explainer  # few runs need it
 
         return self.opened.service(Explainer).why(subject)
+
+    def set_input(
+        self, name: str, value: object, *, by: Asker | str | None = None, reason: str | None = None
+    ) -> None:
+        """Set the `Input` with this name, from the next step on and over restarts, until it is set
+        again. On disk when it returns. `by` names who asks.
+
+        Raises `UsageError`, and changes nothing, if the pipeline uses no such input, or if the
+        value is not of its type.
+        """
+        self.opened.service(Inputs).set(name, value, by=by, reason=reason)
 
     def graph(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> Graph:
         """The diagram as data. `unfold` maps the keys of folds to the values that are open."""

@@ -6,6 +6,7 @@ from datetime import UTC
 from enum import Enum
 from pathlib import Path
 
+from pycurrent.cache import Inputs
 from pycurrent.engine import OpenEngine, Problem
 from pycurrent.explain.why import Explainer, Why
 from pycurrent.service.archive import Archive
@@ -50,6 +51,7 @@ class Service:
         self.logs = Logs(engine.log, self.jobs.is_active)
         self.archive = Archive(engine.state.path)
         self.rules = Rules(engine, self.archive, self.logs)
+        self.inputs = engine.service(Inputs)
         self.confirmation = ConfirmationLevel(engine, self.jobs, self.events)
         self.metrics = Metrics(engine, lambda: self.events.followers)
         self._jobs_feed = JobsFeed(engine, self.events)

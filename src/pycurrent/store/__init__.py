@@ -19,6 +19,7 @@ from pycurrent.store.errors import (
 )
 from pycurrent.store.failures import FailureFilters, FailureGroup, FailureRecord, StageFailing
 from pycurrent.store.gc import GcMode, GcReport, collect_garbage
+from pycurrent.store.overrides import OverrideKind, OverrideRecord
 from pycurrent.store.reader import SHOWN, DatabaseReader
 from pycurrent.store.records import (
     BuildRecord,
@@ -57,6 +58,8 @@ __all__ = [
     "JobRecord",
     "LastResult",
     "NewerVersion",
+    "OverrideKind",
+    "OverrideRecord",
     "RuleRecord",
     "SessionRecord",
     "Sharing",

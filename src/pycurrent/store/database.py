@@ -29,6 +29,7 @@ from pycurrent.store.database_files import DatabaseFiles
 from pycurrent.store.errors import StoreDamaged, StoreError, from_sqlite
 from pycurrent.store.failure_tables import Parameters
 from pycurrent.store.new_failures import NewFailures
+from pycurrent.store.overrides import OverrideKey, OverrideRecord
 from pycurrent.store.reader import DatabaseReader
 from pycurrent.store.records import (
     BuildRecord,
@@ -283,6 +284,14 @@ class Database(DatabaseReader):
     def remember(self, name: str, value: str) -> None:
         """Remembers `value` under a name. Written by the next commit."""
         self._transactions.unsaved.settings[name] = value
+
+    def set_override(self, record: OverrideRecord) -> None:
+        """Records something that somebody has set. Written by the next commit."""
+        self._transactions.unsaved.overrides[record.key] = record
+
+    def remove_override(self, key: OverrideKey) -> None:
+        """Forgets something that somebody has set. Written by the next commit."""
+        self._transactions.unsaved.overrides[key] = None
 
     def add_audit(self, record: AuditRecord) -> None:
         """Adds an act to the audit. Written by the next commit."""

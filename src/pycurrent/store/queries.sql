@@ -445,3 +445,18 @@ UPDATE job SET kind = nullif(?, 'real')
 -- name: set_failure_kind
 -- The same where failures are grouped.
 UPDATE failure SET kind = ? WHERE job = (SELECT seq FROM job WHERE job_id = ?);
+
+-- name: overrides
+-- All that people have set, the oldest first.
+SELECT kind, subject, value, by, at, reason, until FROM override ORDER BY at, kind, subject;
+
+-- name: set_override
+-- Record something that somebody has set.
+INSERT INTO override (kind, subject, value, by, at, reason, until) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (kind, subject) DO UPDATE
+   SET value = excluded.value, by = excluded.by, at = excluded.at, reason = excluded.reason,
+       until = excluded.until;
+
+-- name: remove_override
+-- Forget something that somebody has set.
+DELETE FROM override WHERE kind = ? AND subject = ?;

@@ -10,6 +10,7 @@ from pycurrent.store.audit import AuditFilters, AuditRecord, Chain, check_chain,
 from pycurrent.store.changes import ChangeKind, ChangeRecord
 from pycurrent.store.errors import StoreError, damaged, from_sqlite
 from pycurrent.store.failure_tables import FailureTables, Parameters
+from pycurrent.store.overrides import OverrideRecord
 from pycurrent.store.queries import (
     AUDIT_CONDITIONS,
     CHANGE_CONDITIONS,
@@ -221,6 +222,13 @@ class DatabaseReader:
         query = self._queries["audit"].replace("{conditions}", " AND ".join(conditions) or "TRUE")
         try:
             return [read(row) for row in self._run(query, given)]
+        except (ValueError, TypeError) as error:
+            raise self._damage_or(error) from error
+
+    def overrides(self) -> list[OverrideRecord]:
+        """All that people have set, the oldest first, as the file has it."""
+        try:
+            return [OverrideRecord.of_row(row) for row in self._read("overrides", ())]
         except (ValueError, TypeError) as error:
             raise self._damage_or(error) from error
 

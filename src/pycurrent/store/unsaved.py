@@ -5,10 +5,11 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from pycurrent.store import changes, failures, uses
+from pycurrent.store import changes, failures, overrides, uses
 from pycurrent.store.audit import AuditRecord, append
 from pycurrent.store.changes import ChangeRecord, InputRecord
 from pycurrent.store.failures import FailureRecord
+from pycurrent.store.overrides import OverrideKey, OverrideRecord
 from pycurrent.store.records import CHANGING, COLUMNS, ENDING, JobRecord
 from pycurrent.store.uses import UseRecord
 
@@ -32,6 +33,8 @@ class Unsaved(Struct):
     changes: dict[int, ChangeRecord] = field(default_factory=dict)
     change_sets: dict[int, tuple[int, ...]] = field(default_factory=dict)
     inputs: dict[str, InputRecord] = field(default_factory=dict)
+    # The values that people have set; None: not any more.
+    overrides: dict[OverrideKey, OverrideRecord | None] = field(default_factory=dict)
     # The last result of each (op, key digest) that differs from the one in the file.
     results: dict[tuple[str, str], JobRecord] = field(default_factory=dict)
 
@@ -39,7 +42,8 @@ class Unsaved(Struct):
         jobs = self.inserted or self.updated or self.ended
         explained = self.uses or self.changes or self.change_sets or self.inputs
         failed = self.failures or self.kinds
-        return bool(jobs or self.rebuilds or self.settings or self.audit or explained or failed)
+        asked = self.settings or self.overrides or self.audit
+        return bool(jobs or self.rebuilds or asked or explained or failed)
 
     def job(self, job_id: str) -> JobRecord | None:
         """The record of a job that is not written yet."""
@@ -55,6 +59,7 @@ class Unsaved(Struct):
         run(queries["end_job"], ([*ENDING.row(j), j.held, j.job_id] for j in ended))
         run(queries["set_rebuild"], ((job_id,) for job_id in self.rebuilds))
         run(queries["set_setting"], self.settings.items())
+        overrides.write(connection, queries, self.overrides)
         append(connection, queries, self.audit)
         if self.inputs or self.changes or self.change_sets:
             changes.write(connection, queries, self.inputs, self.changes, self.change_sets)
@@ -84,6 +89,7 @@ class Unsaved(Struct):
             self.changes | later.changes,
             self.change_sets | later.change_sets,
             self.inputs | later.inputs,
+            self.overrides | later.overrides,
             self.results | later.results,
         )
 

@@ -23,7 +23,7 @@ from pycurrent.term.dot import dot_of
 from pycurrent.term.draw import Unfold, graph_of, job_page, picture_of
 from pycurrent.term.drawing import CLOSED
 from pycurrent.term.evaluate import OfflineRuntime, build_pipeline, evaluate
-from pycurrent.term.given import Stand, called, shown, unfit
+from pycurrent.term.given import Remedy, Stand, called, check_text, shown, unfit
 from pycurrent.term.graph_data import (
     Edge,
     EdgeKind,
@@ -109,6 +109,7 @@ __all__ = [
     "Picture",
     "Primitive",
     "Reading",
+    "Remedy",
     "Runtime",
     "Services",
     "Stage",
@@ -127,6 +128,7 @@ __all__ = [
     "bind",
     "build_pipeline",
     "called",
+    "check_text",
     "collapse_list",
     "component",
     "constant",

@@ -85,6 +85,9 @@ class Reading:
     output: Output[Any]
     input: object
     """The input itself: a monitor, a variable ..."""
+    by: str | None = None
+    reason: str | None = None
+    """The person who has set it, if one has, and why."""
 
 
 class Subscription(ABC, Generic[T_co]):

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from pycurrent.cache import NoSuchInput
 from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.service import NoSuchJob, NoSuchRule
 from pycurrent.store import StoreError
@@ -104,7 +105,7 @@ def answer_errors(app: FastAPI, render: Render) -> None:
 
 def _status_of(error: PycurrentError) -> int:
     match error:
-        case NoSuchJob() | NoSuchRule():
+        case NoSuchJob() | NoSuchRule() | NoSuchInput():
             return 404
         case UsageError():
             return 422

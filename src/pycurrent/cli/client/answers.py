@@ -109,6 +109,19 @@ class OperationsAnswer(TypedDict):
     ops: list[str]
 
 
+class InputAnswer(TypedDict):
+    name: str
+    value: object
+    by: str | None
+    at: str | None
+    reason: str | None
+    failure: str | None
+
+
+class InputsAnswer(TypedDict):
+    inputs: list[InputAnswer]
+
+
 class Choice(TypedDict):
     level: str | None
     starts: int

@@ -85,6 +85,11 @@ _COMMANDS = {
         "pipeline:confirm",
         "Show or set the level from which on jobs wait for confirmation, and which ones do.",
     ),
+    "inputs": ("inputs:inputs", "List the inputs that people set: their values, by whom, and why."),
+    "set": (
+        "inputs:set_input",
+        "Set an input of the pipeline. The value holds, over restarts, until it is set again.",
+    ),
     "dot": (
         "pipeline:dot",
         "Draw the pipeline as it is now, as Graphviz text; with --json, as nodes and edges.",

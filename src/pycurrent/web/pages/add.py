@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from pycurrent.service import Service
 from pycurrent.web.extensions import AuthorEntry
 from pycurrent.web.pages.history import add_history_pages
+from pycurrent.web.pages.inputs import add_inputs_page
 from pycurrent.web.pages.job import add_job_pages
 from pycurrent.web.pages.jobs import add_jobs_pages
 from pycurrent.web.pages.login import add_login_pages
@@ -29,5 +30,6 @@ def add_pages(
     add_job_pages(app)
     add_history_pages(app)
     add_rules_pages(app)
+    add_inputs_page(app)
     add_login_pages(app)
     add_site_pages(app)

@@ -23,6 +23,7 @@ from pycurrent.web.users import Role, User
 THEME_COOKIE = "pycurrent-theme"
 THEMES = ("light", "dark")
 
+_INPUTS = ("/inputs", "Inputs")
 _NAVIGATION = (("/", "Pipeline"), ("/jobs", "Jobs"), ("/history", "History"), ("/rules", "Rules"))
 
 
@@ -105,8 +106,10 @@ def make_page(
     name: str,
     note: Note | None,
     now: datetime,
+    has_inputs: bool,
     extra: Sequence[AuthorEntry],
 ) -> Page:
+    """`has_inputs` says that there is something for people to set."""
     theme = request.cookies.get(THEME_COOKIE)
     return Page(
         name=name,
@@ -115,17 +118,22 @@ def make_page(
         theme=theme if theme in THEMES else None,
         user=caller.user,
         can_log_in=access.has_login,
-        nav=tuple(_navigation(request, access, caller, extra)),
+        nav=tuple(_navigation(request, access, caller, extra, has_inputs=has_inputs)),
         note=note,
         time=now.isoformat(),
     )
 
 
 def _navigation(
-    request: Request, access: Access, caller: Caller, extra: Sequence[AuthorEntry]
+    request: Request,
+    access: Access,
+    caller: Caller,
+    extra: Sequence[AuthorEntry],
+    *,
+    has_inputs: bool,
 ) -> Iterator[NavEntry]:
     here = request.url.path
-    for href, title in _NAVIGATION:
+    for href, title in (*_NAVIGATION, *([_INPUTS] if has_inputs else [])):
         is_job = href == "/jobs" and here.startswith("/job/")
         yield NavEntry(href, title, here == href or is_job)
     for entry in extra:

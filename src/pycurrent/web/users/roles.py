@@ -14,7 +14,7 @@ class Role(Enum):
     VIEWER = "viewer"
     """See everything except the metrics."""
     BUILDER = "builder"
-    """Cancel and rebuild, too."""
+    """Cancel and rebuild, and set inputs, too."""
     MONITOR = "monitor"
     """See the metrics."""
     ADMIN = "admin"

@@ -1,0 +1,78 @@
+"""The values that people have set while an engine runs, in place of the pipeline's own."""
+
+import sqlite3
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum
+
+from msgspec import Struct
+
+from pycurrent.store.records import Row, storable, time_text
+
+OverrideKey = tuple["OverrideKind", str]
+
+
+class OverrideKind(Enum):
+    """The kind of a value that is set."""
+
+    INPUT = "input"
+    """The value of an input, in place of its default."""
+
+
+class OverrideRecord(Struct, frozen=True, kw_only=True):
+    """Something that somebody has set. The fields are the columns of the table `override`."""
+
+    kind: OverrideKind
+    subject: str
+    """The thing whose value it is: the name of an input."""
+    value: str | None = None
+    """The value (JSON)."""
+    by: str | None = None
+    """The person who has set it; None if code has, and did not say for whom."""
+    at: datetime
+    """When it was set; aware, in UTC."""
+    reason: str | None = None
+    """The reason that was given."""
+    until: datetime | None = None
+    """When it ends by itself; None: never."""
+
+    @property
+    def key(self) -> OverrideKey:
+        return self.kind, self.subject
+
+    @classmethod
+    def of_row(cls, row: Row) -> "OverrideRecord":
+        """The record in a row. Raises ValueError or TypeError if it is damaged."""
+        kind, subject, value, by, at, reason, until = row
+        return cls(
+            kind=OverrideKind(kind),
+            subject=subject,
+            value=value,
+            by=by,
+            at=datetime.fromisoformat(at),
+            reason=reason,
+            until=None if until is None else datetime.fromisoformat(until),
+        )
+
+
+def write(
+    connection: sqlite3.Connection,
+    queries: Mapping[str, str],
+    overrides: Mapping[OverrideKey, OverrideRecord | None],
+) -> None:
+    """Write overrides, and remove those that are None. In a transaction."""
+    for (kind, subject), record in overrides.items():
+        if record is None:
+            connection.execute(queries["remove_override"], (kind.value, storable(subject)))
+        else:
+            connection.execute(queries["set_override"], _row(record))
+
+
+def _row(record: OverrideRecord) -> tuple[object, ...]:
+    until = None if record.until is None else time_text(record.until)
+    value, by, reason = (
+        None if text is None else storable(text)
+        for text in (record.value, record.by, record.reason)
+    )
+    at, subject = time_text(record.at), storable(record.subject)
+    return record.kind.value, subject, value, by, at, reason, until
