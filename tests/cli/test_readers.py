@@ -287,7 +287,7 @@ def test_why_counts_what_the_changes_of_some_time_have_started(
         ([], "why takes one of: a job or a stage, --last TIME, --change NUMBER"),
         (["frob c", "--last", "1h"], "why takes one of"),
         (["elsewhere"], "'elsewhere' is neither a stage of the pipeline nor the id of a job"),
-        (["--change", "77"], "there is no change 77"),
+        (["--change", "77"], "no change has the number 77"),
     ],
 )
 def test_why_refuses_what_it_does_not_know(

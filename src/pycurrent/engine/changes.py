@@ -85,7 +85,7 @@ class Roots:
 
 
 def _newest(changes: set[int]) -> Ids:
-    """The newest of some changes; the start only if there is no other."""
+    """The newest of some changes; the start only if it is alone."""
     return tuple(sorted(changes.difference(START))[-MOST:]) or tuple(changes)
 
 

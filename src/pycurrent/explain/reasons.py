@@ -168,7 +168,18 @@ Reason: TypeAlias = (
 )
 
 
-def sentences(reason: Reason) -> list[str]:  # noqa: PLR0912 - one for each reason
+_Waiting: TypeAlias = (
+    WaitsForConfirmation
+    | WaitsInQueue
+    | WaitsForRun
+    | WaitsUntil
+    | WaitsForRecords
+    | WaitsForStep
+    | WaitsForRead
+)
+
+
+def sentences(reason: Reason) -> list[str]:
     """The reason in words, a line each."""
     match reason:
         case Ran():
@@ -179,11 +190,26 @@ def sentences(reason: Reason) -> list[str]:  # noqa: PLR0912 - one for each reas
             began = "" if since is None else f" since {instant(since)}"
             ending = "" if stopped is None else f"; it is to end: {stopped}"
             return [f"job {job} is running{began}{ending}"]
+        case InConflict(message) | Failing(message):
+            return [message]
+        case Blocked(stages, more):
+            rest = f" and {more} more" if more else ""
+            return [f"it needs {', '.join(stages)}{rest}"]
+        case MadeAgain(activity):
+            return [f"it shows an old result while a new one is made ({activity})"]
+        case Given():
+            return [_of_given(reason)]
+        case Says(activity):
+            return [f"its source says that it is {activity}"]
+        case _:
+            return _of_waiting(reason)
+
+
+def _of_waiting(reason: _Waiting) -> list[str]:
+    match reason:
         case WaitsForConfirmation(job, level, threshold):
-            return [
-                f"job {job} waits until somebody approves it: its level is {level}, and jobs from"
-                f" {threshold} on ask"
-            ]
+            waits = f"job {job} waits until somebody approves it: its level is {level}"
+            return [f"{waits}, and jobs from {threshold} on ask"]
         case WaitsInQueue():
             return _of_queue(reason)
         case WaitsForRun(job):
@@ -198,21 +224,6 @@ def sentences(reason: Reason) -> list[str]:  # noqa: PLR0912 - one for each reas
         case WaitsForRead(input, last_known):
             known = "" if last_known is None else f"; in the last run it was {last_known}"
             return [f"{input or 'the input'} was not read yet{known}"]
-        case InConflict(message) | Failing(message):
-            return [message]
-        case Blocked(stages, more):
-            rest = f" and {more} more" if more else ""
-            return [f"it needs {', '.join(stages)}{rest}"]
-        case MadeAgain(activity):
-            return [f"it shows an old result while a new one is made ({activity})"]
-        case Given(input, change, by, why):
-            if change is None:
-                whose = "" if by is None else f", as {by} has set it"
-                said = whose if why is None else f"{whose}: {why}"
-                return [f"{input or 'the input'} is as it was when the engine was started{said}"]
-            return [f"{change.summary}, at {instant(change.at)}"]
-        case Says(activity):
-            return [f"its source says that it is {activity}"]
         case _:
             assert_never(reason)
 
@@ -229,6 +240,14 @@ def _of_run(ran: Ran) -> list[str]:
             by = "" if change.by is None or change.by in change.summary else f" (by {change.by})"
             lines.append(f"  {change.summary}{by}, at {instant(change.at)} (change {change.id})")
     return lines
+
+
+def _of_given(given: Given) -> str:
+    if given.change is not None:
+        return f"{given.change.summary}, at {instant(given.change.at)}"
+    whose = "" if given.by is None else f", as {given.by} has set it"
+    said = whose if given.reason is None else f"{whose}: {given.reason}"
+    return f"{given.input or 'the input'} is as it was when the engine was started{said}"
 
 
 def _of_queue(queue: WaitsInQueue) -> list[str]:

@@ -226,7 +226,7 @@ def followed(store: DatabaseReader, number: int, *, limit: int = 100) -> Followe
     """
     change = store.change(number)
     if change is None:
-        raise UsageError(f"there is no change {number}: `pycurrent why --last 1d` lists them")
+        raise UsageError(f"no change has the number {number}: `pycurrent why --last 1d` lists them")
     return Followed(change, tuple(job.job_id for job in store.jobs_of_change(number, limit=limit)))
 
 
@@ -324,7 +324,7 @@ class Explainer:
             yield used(self._engine.store, path, record)
 
     def _waiting(self, instance: Instance, use: Use) -> Reason | None:
-        """Why there is no result yet; None if there is one."""
+        """Why the result is not known yet; None if it is."""
         match instance.state:
             case Making(run) if run.target.digest != use.target.digest:
                 return WaitsForRun(run.job.id)
