@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pycurrent.errors import WrongKind
 from pycurrent.term import (
     Current,
     Fixed,
@@ -330,3 +331,45 @@ def test_paths_do_not_depend_on_their_hashes(
         assert [spread.of(one) for one in living] == [crowded.of(one) for one in living]
         assert len({str(spread.of(one)) for one in living}) == len(living)
     steps.stop()
+
+
+def test_a_name_tells_equal_twins_apart_and_makes_their_paths_stable() -> None:
+    """With a decorator and inline; the order of building does not matter then."""
+    commit = COMMIT.get()
+
+    def pipeline(order: int) -> Current[Any]:
+        made = [
+            check(commit, name="first"),
+            check(commit, name="second"),
+            component("inline", lambda: Fixed(Ok(1)), name="a/b"),
+        ]
+        return all(made[::order])
+
+    for order in (1, -1):
+        assert sorted(paths(pipeline(order))) == [
+            "head",
+            "inline (a%2Fb)",
+            "test (first)",
+            "test (second)",
+        ]
+
+
+def test_a_function_with_a_parameter_called_name_keeps_it() -> None:
+    """Then the stage is told apart by that, as by each constant argument."""
+
+    @component("greet")
+    def greet(name: str) -> Primitive[str]:
+        return Fixed(Ok(f"hello {name}"))
+
+    assert sorted(paths(all([greet(name="ann"), greet(name="bob")]))) == [
+        "greet (name=ann)",
+        "greet (name=bob)",
+    ]
+
+
+def test_a_name_is_a_text_and_belongs_to_one_stage() -> None:
+    """Anything else is refused where it is written."""
+    with pytest.raises(WrongKind, match="name= takes a text, not 1"):
+        check(COMMIT.get(), name=1)
+    with pytest.raises(WrongKind, match="name= is for one stage"):
+        component("frob", name="one")  # type: ignore[call-overload]

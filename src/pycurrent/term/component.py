@@ -13,8 +13,8 @@ from pycurrent.incr import SCALARS
 from pycurrent.term.context import CONTEXT
 from pycurrent.term.current import Current
 from pycurrent.term.fitting import Fits, fits_of, known_as
-from pycurrent.term.given import called, check_function, shown, unfit
-from pycurrent.term.label import Label, check_label
+from pycurrent.term.given import called, check_function, check_text, shown, unfit
+from pycurrent.term.label import Label, NamedLabel, check_label
 from pycurrent.term.primitive import Primitive
 from pycurrent.term.shape import Component
 
@@ -24,8 +24,15 @@ T = TypeVar("T")
 @overload
 def component(label: str) -> Callable[[Callable[..., Primitive[T]]], Callable[..., Current[T]]]: ...
 @overload
-def component(label: str, fn: Callable[..., Primitive[T]], *inputs: Any) -> Current[T]: ...
-def component(label: str, fn: Callable[..., Primitive[Any]] | None = None, *inputs: Any) -> Any:
+def component(
+    label: str, fn: Callable[..., Primitive[T]], *inputs: Any, name: str | None = None
+) -> Current[T]: ...
+def component(
+    label: str,
+    fn: Callable[..., Primitive[Any]] | None = None,
+    *inputs: Any,
+    name: str | None = None,
+) -> Any:
     """A labelled box, made from a primitive.
 
     As a decorator, `@component("frob {key}")`, it turns a function on values that returns a
@@ -35,13 +42,18 @@ def component(label: str, fn: Callable[..., Primitive[Any]] | None = None, *inpu
 
     The function is called when an input has changed. It should be cheap and start nothing:
     the primitive does the work, while it is needed.
+
+    A `name` tells a stage from another one that is equal in all else; it becomes a part of its
+    path. A decorated function takes it, too, as `name=`, unless it has such a parameter.
     """
     if not isinstance(label, str):
         raise WrongKind(f'component takes a label first, not {shown(label)}: @component("frob")')
     if fn is not None:
         check_function(fn, f"component {label!r}")
         fits = _fits_inline(fn) if inputs else {}
-        return apply(label, _checking(fn, fits), inputs, {}, None, fits)
+        return apply(label, _checking(fn, fits), inputs, {}, None, fits, name)
+    if name is not None:
+        raise WrongKind(f"component {label!r}: name= is for one stage: give it to the call")
     return functools.partial(_decorate, label)
 
 
@@ -56,15 +68,18 @@ def _decorate(label: str, fn: Callable[..., Primitive[T]]) -> Callable[..., Curr
     if not kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
         check_label(label, names, fn)
 
+    takes_name = "name" not in names and inspect.Parameter.VAR_KEYWORD not in kinds
+
     @functools.wraps(fn)
     def on_currents(*args: Any, **kwargs: Any) -> Current[T]:
+        name = kwargs.pop("name", None) if takes_name and kwargs else None
         if simple and not kwargs and len(args) == len(names):
             # All in their places: what `bind` would find out ten times more slowly.
             parameters = dict(zip(names, args, strict=True))
         else:
             bound = _bound(signature, fn, args, kwargs)
             args, kwargs, parameters = bound.args, bound.kwargs, bound.arguments
-        return apply(label, checking, args, kwargs, parameters, fits)
+        return apply(label, checking, args, kwargs, parameters, fits, name)
 
     return on_currents
 
@@ -173,18 +188,22 @@ def apply(
     kwargs: Mapping[str, Any],
     parameters: Mapping[str, Any] | None,
     fits: Fits,
+    name: str | None = None,
 ) -> Current[T]:
     """The component of a function with these arguments, some of them currents.
 
     `parameters` are the same arguments by the names of the function's parameters, for the label
     to show.
     """
+    if name is not None:
+        check_text(name, f"{known_as(fn)}: name=")
     sources: list[Current[Any]]
     if parameters is None and not kwargs:
         sources = [value for value in args if isinstance(value, Current)]
         if len(sources) == len(args):
             # A short cut: this is how large pipelines are built.
-            return Current(Component(tuple(sources), Label(label, None, None), fn), CONTEXT.get())
+            shape = Component(tuple(sources), _label(label, name), fn)
+            return Current(shape, CONTEXT.get())
     sources = []
     places: list[int | str] = []
     given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
@@ -200,12 +219,24 @@ def apply(
             fits[place].check(value, fn)
     whole = not kwargs and len(sources) == len(args)
     on_values = fn if whole else _Filling(fn, args, kwargs, places)
-    shown_as = Label(label, parameters, _slots(parameters, sources) if parameters else None)
+    slots = _slots(parameters, sources) if parameters else None
+    shown_as = _label(label, name, parameters, slots)
     constants: tuple[Any, ...] = ()
     if parameters is None and len(sources) != len(given):
         constants = tuple([value for _, value in given if not isinstance(value, Current)])
     shape = Component(tuple(sources), shown_as, on_values, constants)
     return Current(shape, CONTEXT.get())
+
+
+def _label(
+    text: str,
+    name: str | None,
+    parameters: Mapping[str, Any] | None = None,
+    slots: Mapping[str, int] | None = None,
+) -> Label:
+    if name is None:
+        return Label(text, parameters, slots)
+    return NamedLabel(text, parameters, slots, name=name)
 
 
 def primitive_of(current: Current[T]) -> Primitive[T] | None:

@@ -74,3 +74,9 @@ class Label(Struct, frozen=True):
         except BaseException as error:
             # A label is only shown, so nothing fails because of it.
             return f"{self.text} ({describe_exception(error)})"
+
+
+class NamedLabel(Label, frozen=True, kw_only=True):
+    """The label of a component that its author has given a name, to tell it from its twins."""
+
+    name: str

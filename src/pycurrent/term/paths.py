@@ -3,7 +3,7 @@
 It consists of the keys of list items and the names of binds that the stage was built in, from the
 root, and of its own name: the label without the values of other currents, as these change. Stages
 that would have the same path, *twins*, are told apart by their constant arguments; if these are
-equal, too, they are numbered in the order of building.
+equal, too, they are numbered in the order of building, unless their author gives them names.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import PurePath
 
 from msgspec import Struct
 
-from pycurrent.term.label import Label
+from pycurrent.term.label import Label, NamedLabel
 from pycurrent.term.output import text_of
 from pycurrent.term.primitive import StageRef
 from pycurrent.term.shape import (
@@ -253,6 +253,8 @@ def _names_around(term: Term) -> tuple[str, ...]:
 
 def _own_name(term: Term) -> str:
     match term.shape:
+        case Component(label=NamedLabel(name=name) as label):
+            return f"{_cut(_name_of(label))} ({_cut(name)})"
         case Component(label=label):
             return _cut(_name_of(label))
         case BindShape(name=str() as name):
