@@ -238,6 +238,17 @@ async def test_a_job_tells_all_that_is_known(site: Site, visitor: Visitor) -> No
     assert "\x1b" not in text
 
 
+async def test_a_job_says_why_it_was_run_and_what_it_waits_for(
+    site: Site, visitor: Visitor
+) -> None:
+    """In the words of the command line."""
+    page = text_of(await visitor.get(f"/job/{site.job('reply bad')}"))
+    assert "was run because it has not been built yet" in page
+    assert "it follows from: the engine was started, at" in page
+    page = text_of(await visitor.get(f"/job/{site.job('reply risky')}"))
+    assert "waits until somebody approves it: its level is dangerous" in page
+
+
 async def test_a_job_is_rebuilt_by_another_one(site: Site, visitor: Visitor) -> None:
     """Whose page one is sent to; both are in the history of the key."""
     old = site.job("reply bad")

@@ -16,6 +16,7 @@ from pycurrent.service import (
     RebuiltOnceNeeded,
     Refused,
     Service,
+    UnknownSubject,
 )
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import read_form
@@ -65,6 +66,7 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
         runs=[(run, state_badges.of_entry(run)) for run in runs],
         trend=trend_of(runs),
         log=await _log_end(service, job_id),
+        reasons=await _reasons(service, job_id),
         explained=await service.archive.explain(job_id) if has_failed else None,
         now=service.engine.clock.now(),
         asks_why=asks_for_reason(request, service.jobs.level(job_id)),
@@ -72,6 +74,14 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
         may_rebuild=Action.REBUILD in detail.actions and pages.may(request, Role.BUILDER),
         may_approve=Action.APPROVE in detail.actions and pages.may(request, Role.ADMIN),
     )
+
+
+async def _reasons(service: Service, job_id: str) -> list[str]:
+    """Why the job was run, and what it waits for, in lines; none if only its log is left."""
+    try:
+        return str(await service.why(job_id)).splitlines()[1:]
+    except UnknownSubject:
+        return []
 
 
 def badge_of(detail: JobDetail) -> Badge:
