@@ -263,7 +263,7 @@ class Instances(RuleBasedStateMachine):
         async def on_the_loop() -> None:
             self.old_handles += self.harness.jobs.values()
             action()
-            await drain()
+            await self.harness.settle()
             self.harness.engine.raise_if_crashed()
 
         self.runner.run(on_the_loop())
