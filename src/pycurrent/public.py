@@ -1,6 +1,16 @@
 """The public names: `pycurrent` gives them, and imports them when one is first used."""
 
-from pycurrent.cache import Builder, Input, Operation, Publisher, Schedule, builder, publisher
+from pycurrent.cache import (
+    Builder,
+    Fired,
+    Input,
+    Operation,
+    Publisher,
+    Schedule,
+    Trigger,
+    builder,
+    publisher,
+)
 from pycurrent.cli.main import main
 from pycurrent.engine import (
     CommandFailed,
@@ -57,6 +67,7 @@ __all__ = [
     "Failure",
     "FailureKind",
     "FileMonitor",
+    "Fired",
     "Input",
     "Job",
     "Level",
@@ -73,6 +84,7 @@ __all__ = [
     "PycurrentError",
     "Schedule",
     "Stats",
+    "Trigger",
     "UsageError",
     "Var",
     "active",

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -366,6 +367,41 @@ async def test_set_sets_an_input_and_inputs_lists_them(
         assert (wrong.status, "'many' is refused" in wrong.err) == (ClientExit.USAGE, True)
         wrong = await client("set", "size", "1")
         assert (wrong.status, "no input 'size'" in wrong.err) == (ClientExit.USAGE, True)
+
+
+@dataclass(frozen=True)
+class Release:
+    """What to release."""
+
+    version: str
+    parts: int = 1
+
+
+async def test_trigger_fires_a_trigger_and_triggers_lists_them(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Its parameters are typed one by one, or come as one object in JSON."""
+    release = current.Trigger("release", Release)
+    async with running_site(release.get, tmp_path / "state") as site:
+        client = Client(site, capsysbinary)
+        assert (await client("triggers")).out == "release version=... parts=1\n"
+        done = await client("trigger", "release", "version=1", "--reason", "it is Friday")
+        assert done.out == "release was fired: firing 1\n"
+        done = await client("trigger", "release", '{"version": "2", "parts": 3}')
+        assert done.out == "release was fired: firing 2\n"
+        listed = (await client("triggers")).out.splitlines()[1:]
+        assert re.fullmatch(
+            r'  1 pending \{"parts": 1, "version": "1"\} \(fired by \S+ at .*: it is Friday\)',
+            listed[0],
+        )
+        for wrong, why in (
+            (["release", "parts=many", "version=1"], "'many' is refused"),
+            (["release", "1"], "parameters are KEY=VALUE"),
+            (["release", "{1"], "is not JSON"),
+            (["deploy"], "no trigger 'deploy'"),
+        ):
+            ended = await client("trigger", *wrong)
+            assert (ended.status, why in ended.err) == (ClientExit.USAGE, True), ended.err
 
 
 async def test_dot_draws_the_pipeline(client: Client) -> None:

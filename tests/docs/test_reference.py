@@ -120,6 +120,8 @@ COMMANDS = {
         "confirm",
         "inputs",
         "set",
+        "triggers",
+        "trigger",
         "dot",
     },
 }

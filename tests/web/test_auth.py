@@ -460,6 +460,7 @@ MAY = {
     "POST /job/JOB/cancel": {Role.BUILDER, Role.ADMIN},
     "POST /jobs/cancel": {Role.BUILDER, Role.ADMIN},
     "POST /inputs": {Role.BUILDER, Role.ADMIN},
+    "POST /inputs/fire": {Role.BUILDER, Role.ADMIN},
     "POST /history/rebuild": {Role.BUILDER, Role.ADMIN},
     "POST /job/JOB/approve": {Role.ADMIN},
     "POST /jobs/approve": {Role.ADMIN},

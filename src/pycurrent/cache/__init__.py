@@ -17,6 +17,7 @@ from pycurrent.cache.instance import Instance
 from pycurrent.cache.operation import Builder, Operation, Publisher
 from pycurrent.cache.operation_type import AnyOperation, OperationType
 from pycurrent.cache.schedule import Schedule
+from pycurrent.cache.triggers import Fired, NoSuchTrigger, Trigger, Triggers, TriggerState
 
 __all__ = [
     "AnyOperation",
@@ -25,12 +26,14 @@ __all__ = [
     "Cache",
     "Cause",
     "Codec",
+    "Fired",
     "Handle",
     "Input",
     "InputState",
     "Inputs",
     "Instance",
     "NoSuchInput",
+    "NoSuchTrigger",
     "OfEngine",
     "Operation",
     "OperationPrimitive",
@@ -39,6 +42,9 @@ __all__ = [
     "ResultLost",
     "Results",
     "Schedule",
+    "Trigger",
+    "TriggerState",
+    "Triggers",
     "UnreadableValue",
     "UnstableType",
     "UnstableValue",

@@ -8,17 +8,14 @@ until it is set again, since falling back to the default would undo what somebod
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec import Struct
 
-from pycurrent.cache.codec import Codec, UnreadableValue, codec_for
-from pycurrent.cache.forms.hints import name_of
+from pycurrent.cache.codec import UnreadableValue
+from pycurrent.cache.typed import Typed, plain
 from pycurrent.engine import Asker, OpenEngine
 from pycurrent.errors import UsageError
 from pycurrent.store import OverrideKind
@@ -39,12 +36,9 @@ from pycurrent.term import (
     Subscription,
     check_text,
     component,
-    shown,
 )
 
 T = TypeVar("T")
-
-_WHOLE = re.compile(r"-?\d+", re.ASCII)
 
 
 class NoSuchInput(UsageError):
@@ -81,8 +75,8 @@ class Input(Stand, Generic[T]):
                 f"the default of input {name!r}, None, does not tell its type: give it one, such as"
                 " type=str | None"
             )
-        self.codec: Codec[T] = codec_for(self.type, what=f"value of input {name!r}")
-        self.default_text = self.codec.encode(default)
+        self.typed: Typed[T] = Typed.of(self.type, what=f"value of input {name!r}")
+        self.default_text = self.typed.codec.encode(default)
 
     def __repr__(self) -> str:
         return f"Input({self.name!r}, {self.default!r})"
@@ -90,55 +84,11 @@ class Input(Stand, Generic[T]):
     @property
     def type_name(self) -> str:
         """The type, as people write it."""
-        return name_of(self.type)
+        return self.typed.name
 
     def get(self) -> Current[T]:
         """The current of the input: a stage that is labelled with its name."""
         return component(self.name, lambda: _InputPrimitive(self))
-
-    def text_of(self, given: str) -> str:
-        """The canonical text of a value that somebody has typed: a word or number as it is, or
-        JSON. Raises `UsageError` if it is not of the type.
-        """
-        try:
-            return self._canonical(json.dumps(given))
-        except UnreadableValue as as_word:
-            try:
-                return self._canonical(given)
-            except UnreadableValue as as_json:
-                raise self._refused(given, as_json if _is_json(given) else as_word) from None
-
-    def text_of_json(self, given: str) -> str:
-        """The canonical text of a value in JSON. Raises `UsageError` as `text_of` does."""
-        try:
-            return self._canonical(given)
-        except UnreadableValue as error:
-            raise self._refused(given, error) from None
-
-    def _canonical(self, text: str) -> str:
-        try:
-            value = self.codec.decode(text)
-        except UnreadableValue as error:
-            value = self._as_float(text, error)
-        return self.codec.encode(value)
-
-    def _as_float(self, text: str, error: UnreadableValue) -> T:
-        """A whole number as a float, as JSON has one kind of number; raises `error` for others."""
-        if _WHOLE.fullmatch(text):
-            with suppress(UnreadableValue):
-                return self.codec.decode(f"{text}.0")
-        raise error
-
-    def _refused(self, given: str, error: UnreadableValue) -> UsageError:
-        return UsageError(f"{shown(given)} is refused: the {str(error).removeprefix('stored ')}")
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
 
 
 class InputState(Struct, frozen=True):
@@ -161,7 +111,7 @@ class InputState(Struct, frozen=True):
     @property
     def plain(self) -> str:
         """Its value as somebody would type it."""
-        return str(json.loads(self.value)) if self.value[:1] == '"' else self.value
+        return plain(self.value)
 
 
 class Inputs:
@@ -204,19 +154,19 @@ class Inputs:
 
         Raises `NoSuchInput`, or `UsageError` if the value is not of the type; then nothing changes.
         """
-        return self._set(name, lambda found: found.codec.encode(value), by, reason)
+        return self._set(name, lambda found: found.typed.codec.encode(value), by, reason)
 
     def set_text(
         self, name: str, text: str, *, by: Asker | str | None = None, reason: str | None = None
     ) -> InputState:
         """Set it to what somebody has typed."""
-        return self._set(name, lambda found: found.text_of(text), by, reason)
+        return self._set(name, lambda found: found.typed.text_of(text), by, reason)
 
     def set_json(
         self, name: str, text: str, *, by: Asker | str | None = None, reason: str | None = None
     ) -> InputState:
         """Set it to a value in JSON."""
-        return self._set(name, lambda found: found.text_of_json(text), by, reason)
+        return self._set(name, lambda found: found.typed.text_of_json(text), by, reason)
 
     def _set(
         self,
@@ -308,7 +258,7 @@ class UsedInput(Generic[T]):
         if self.conflict is not None:
             return Failed(self.conflict)
         try:
-            return Ok(self.input.codec.decode(self._text))
+            return Ok(self.input.typed.codec.decode(self._text))
         except UnreadableValue as error:
             return Failed(f"the {error}: set the input again")
 

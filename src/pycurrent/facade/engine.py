@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from pycurrent.cache import Inputs
+from pycurrent.cache import Inputs, Triggers
 from pycurrent.engine import (
     Asker,
     Clock,
@@ -236,6 +236,17 @@ class Engine:
         value is not of its type.
         """
         self.opened.service(Inputs).set(name, value, by=by, reason=reason)
+
+    def fire(
+        self, name: str, params: object, *, by: Asker | str | None = None, reason: str | None = None
+    ) -> int:
+        """Fire the `Trigger` with this name; gives the number of the firing. On disk when it
+        returns. `by` names who asks.
+
+        Raises `UsageError`, and fires nothing, if the pipeline uses no such trigger, or if the
+        parameters are not of its dataclass.
+        """
+        return self.opened.service(Triggers).fire(name, params, by=by, reason=reason)
 
     def graph(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> Graph:
         """The diagram as data. `unfold` maps the keys of folds to the values that are open."""

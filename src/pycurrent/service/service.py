@@ -6,7 +6,7 @@ from datetime import UTC
 from enum import Enum
 from pathlib import Path
 
-from pycurrent.cache import Inputs
+from pycurrent.cache import Inputs, Triggers
 from pycurrent.engine import OpenEngine, Problem
 from pycurrent.explain.why import Explainer, Why
 from pycurrent.service.archive import Archive
@@ -52,6 +52,7 @@ class Service:
         self.archive = Archive(engine.state.path)
         self.rules = Rules(engine, self.archive, self.logs)
         self.inputs = engine.service(Inputs)
+        self.triggers = engine.service(Triggers)
         self.confirmation = ConfirmationLevel(engine, self.jobs, self.events)
         self.metrics = Metrics(engine, lambda: self.events.followers)
         self._jobs_feed = JobsFeed(engine, self.events)

@@ -18,6 +18,7 @@ from pycurrent.store.errors import (
     StoreReadOnly,
 )
 from pycurrent.store.failures import FailureFilters, FailureGroup, FailureRecord, StageFailing
+from pycurrent.store.firings import FiringRecord
 from pycurrent.store.gc import GcMode, GcReport, collect_garbage
 from pycurrent.store.overrides import OverrideKind, OverrideRecord
 from pycurrent.store.reader import SHOWN, DatabaseReader
@@ -49,6 +50,7 @@ __all__ = [
     "FailureFilters",
     "FailureGroup",
     "FailureRecord",
+    "FiringRecord",
     "GcMode",
     "GcReport",
     "HeldLog",

@@ -28,6 +28,7 @@ from pycurrent.store.checkpoint import Checkpointer
 from pycurrent.store.database_files import DatabaseFiles
 from pycurrent.store.errors import StoreDamaged, StoreError, from_sqlite
 from pycurrent.store.failure_tables import Parameters
+from pycurrent.store.firings import FiringRecord
 from pycurrent.store.new_failures import NewFailures
 from pycurrent.store.overrides import OverrideKey, OverrideRecord
 from pycurrent.store.reader import DatabaseReader
@@ -292,6 +293,10 @@ class Database(DatabaseReader):
     def remove_override(self, key: OverrideKey) -> None:
         """Forgets something that somebody has set. Written by the next commit."""
         self._transactions.unsaved.overrides[key] = None
+
+    def set_firing(self, record: FiringRecord) -> None:
+        """Records a firing, or that it is done. Written by the next commit."""
+        self._transactions.unsaved.firings[record.id] = record
 
     def add_audit(self, record: AuditRecord) -> None:
         """Adds an act to the audit. Written by the next commit."""

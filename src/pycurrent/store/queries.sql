@@ -460,3 +460,14 @@ INSERT INTO override (kind, subject, value, by, at, reason, until) VALUES (?, ?,
 -- name: remove_override
 -- Forget something that somebody has set.
 DELETE FROM override WHERE kind = ? AND subject = ?;
+
+-- name: firings
+-- The firings that are not done, and the newest one of each trigger, the oldest first.
+SELECT id, name, params, by, at, reason, done FROM firing
+ WHERE done IS NULL OR id IN (SELECT max(id) FROM firing GROUP BY name)
+ ORDER BY id;
+
+-- name: set_firing
+-- Record a firing, or that it is done.
+INSERT INTO firing (id, name, params, by, at, reason, done) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET done = excluded.done;

@@ -10,6 +10,7 @@ from pycurrent.store.audit import AuditFilters, AuditRecord, Chain, check_chain,
 from pycurrent.store.changes import ChangeKind, ChangeRecord
 from pycurrent.store.errors import StoreError, damaged, from_sqlite
 from pycurrent.store.failure_tables import FailureTables, Parameters
+from pycurrent.store.firings import FiringRecord
 from pycurrent.store.overrides import OverrideRecord
 from pycurrent.store.queries import (
     AUDIT_CONDITIONS,
@@ -229,6 +230,15 @@ class DatabaseReader:
         """All that people have set, the oldest first, as the file has it."""
         try:
             return [OverrideRecord.of_row(row) for row in self._read("overrides", ())]
+        except (ValueError, TypeError) as error:
+            raise self._damage_or(error) from error
+
+    def firings(self) -> list[FiringRecord]:
+        """The firings that are not done, and the newest one of each trigger, the oldest first, as
+        the file has them.
+        """
+        try:
+            return [FiringRecord.of_row(row) for row in self._read("firings", ())]
         except (ValueError, TypeError) as error:
             raise self._damage_or(error) from error
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from pycurrent.store import changes, failures, overrides, uses
+from pycurrent.store import changes, failures, firings, overrides, uses
 from pycurrent.store.audit import AuditRecord, append
 from pycurrent.store.changes import ChangeRecord, InputRecord
 from pycurrent.store.failures import FailureRecord
+from pycurrent.store.firings import FiringRecord
 from pycurrent.store.overrides import OverrideKey, OverrideRecord
 from pycurrent.store.records import CHANGING, COLUMNS, ENDING, JobRecord
 from pycurrent.store.uses import UseRecord
@@ -35,6 +36,7 @@ class Unsaved(Struct):
     inputs: dict[str, InputRecord] = field(default_factory=dict)
     # The values that people have set; None: not any more.
     overrides: dict[OverrideKey, OverrideRecord | None] = field(default_factory=dict)
+    firings: dict[int, FiringRecord] = field(default_factory=dict)
     # The last result of each (op, key digest) that differs from the one in the file.
     results: dict[tuple[str, str], JobRecord] = field(default_factory=dict)
 
@@ -42,7 +44,7 @@ class Unsaved(Struct):
         jobs = self.inserted or self.updated or self.ended
         explained = self.uses or self.changes or self.change_sets or self.inputs
         failed = self.failures or self.kinds
-        asked = self.settings or self.overrides or self.audit
+        asked = self.settings or self.overrides or self.firings or self.audit
         return bool(jobs or self.rebuilds or asked or explained or failed)
 
     def job(self, job_id: str) -> JobRecord | None:
@@ -60,6 +62,7 @@ class Unsaved(Struct):
         run(queries["set_rebuild"], ((job_id,) for job_id in self.rebuilds))
         run(queries["set_setting"], self.settings.items())
         overrides.write(connection, queries, self.overrides)
+        firings.write(connection, queries, self.firings.values())
         append(connection, queries, self.audit)
         if self.inputs or self.changes or self.change_sets:
             changes.write(connection, queries, self.inputs, self.changes, self.change_sets)
@@ -90,6 +93,7 @@ class Unsaved(Struct):
             self.change_sets | later.change_sets,
             self.inputs | later.inputs,
             self.overrides | later.overrides,
+            self.firings | later.firings,
             self.results | later.results,
         )
 

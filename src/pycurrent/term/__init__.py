@@ -51,7 +51,7 @@ from pycurrent.term.output import (
     relevant_traceback,
     text_of,
 )
-from pycurrent.term.paths import form_of
+from pycurrent.term.paths import form_of, items_around
 from pycurrent.term.picture import BoxChange, Picture
 from pycurrent.term.primitive import (
     NO_LABELS,
@@ -141,6 +141,7 @@ __all__ = [
     "form_of",
     "from_output",
     "graph_of",
+    "items_around",
     "job_page",
     "labels",
     "map",

@@ -251,6 +251,19 @@ def _names_around(term: Term) -> tuple[str, ...]:
     return tuple(reversed(names))
 
 
+def items_around(term: Term) -> Iterator[object]:
+    """The items of lists that a term was built for, the innermost first."""
+    here = term.context
+    while here is not None:
+        if isinstance(here, ContextBlock | LabelBlock):
+            here = here.outer
+            continue
+        match here.shape:
+            case ItemOf(parent=parent, item=item) if isinstance(parent.shape, ListMap):
+                yield item.item
+        here = here.context
+
+
 def _own_name(term: Term) -> str:
     match term.shape:
         case Component(label=NamedLabel(name=name) as label):

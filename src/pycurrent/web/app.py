@@ -26,6 +26,7 @@ from pycurrent.web.api import (
     logs,
     pipeline,
     rules,
+    triggers,
     why,
 )
 from pycurrent.web.api.encoding import ENCODERS, Encoders
@@ -49,6 +50,7 @@ _ROUTERS = (
     rules.router,
     why.router,
     inputs.router,
+    triggers.router,
     audit.router,
     confirm.router,
     events.router,

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from pycurrent.cache import NoSuchInput
+from pycurrent.cache import NoSuchInput, NoSuchTrigger
 from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.service import NoSuchJob, NoSuchRule
 from pycurrent.store import StoreError
@@ -105,7 +105,7 @@ def answer_errors(app: FastAPI, render: Render) -> None:
 
 def _status_of(error: PycurrentError) -> int:
     match error:
-        case NoSuchJob() | NoSuchRule() | NoSuchInput():
+        case NoSuchJob() | NoSuchRule() | NoSuchInput() | NoSuchTrigger():
             return 404
         case UsageError():
             return 422

@@ -122,6 +122,36 @@ class InputsAnswer(TypedDict):
     inputs: list[InputAnswer]
 
 
+class FiringAnswer(TypedDict):
+    id: int
+    params: dict[str, object]
+    by: str | None
+    at: str
+    reason: str | None
+    done: str | None
+
+
+class FieldAnswer(TypedDict):
+    name: str
+    type: str
+    default: str | None
+
+
+class TriggerAnswer(TypedDict):
+    name: str
+    fields: list[FieldAnswer]
+    newest: FiringAnswer | None
+    pending: list[FiringAnswer]
+
+
+class TriggersAnswer(TypedDict):
+    triggers: list[TriggerAnswer]
+
+
+class FiredAnswer(TypedDict):
+    id: int
+
+
 class Choice(TypedDict):
     level: str | None
     starts: int

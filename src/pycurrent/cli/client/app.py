@@ -90,6 +90,14 @@ _COMMANDS = {
         "inputs:set_input",
         "Set an input of the pipeline. The value holds, over restarts, until it is set again.",
     ),
+    "triggers": (
+        "triggers:triggers",
+        "List the triggers that people fire: their parameters and their firings.",
+    ),
+    "trigger": (
+        "triggers:trigger",
+        "Fire a trigger of the pipeline: start what it starts, with these parameters.",
+    ),
     "dot": (
         "pipeline:dot",
         "Draw the pipeline as it is now, as Graphviz text; with --json, as nodes and edges.",

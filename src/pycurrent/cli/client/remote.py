@@ -238,7 +238,7 @@ class Remote:
                 raise CantBeDone(why)
             case 404 if path.startswith("/jobs/"):
                 raise UsageError(f"{why}: `pycurrent client jobs` and `query` list those there are")
-            case 404 if path == "/why" or path.startswith("/inputs/"):
+            case 404 if path == "/why" or path.startswith(("/inputs/", "/triggers/")):
                 raise UsageError(why)
             case 404:
                 raise UsageError(

@@ -1,4 +1,4 @@
-"""The page of the inputs that people set."""
+"""The page of the inputs that people set, and of the triggers that they fire."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.reasons import reason_for
 from pycurrent.web.users import Role
 
+_PARAMETER = "param-"
+"""Begins the names of the fields for the parameters of a trigger."""
+
 
 def add_inputs_page(app: FastAPI) -> None:
     routing.page(app, "/inputs", _inputs, Role.VIEWER)
     routing.action(app, "/inputs", _set, Role.BUILDER)
+    routing.action(app, "/inputs/fire", _fire, Role.BUILDER)
 
 
 async def _inputs(request: Request, service: ServiceOf) -> Response:
@@ -34,6 +38,7 @@ def _show(
         "inputs.html",
         status=200 if wrong is None else 422,
         inputs=service.inputs.all(),
+        triggers=service.triggers.all(),
         typed={form.text("name"): form},
         wrong=wrong,
         may_set=pages.may(request, Role.BUILDER),
@@ -49,3 +54,16 @@ async def _set(request: Request, service: ServiceOf, asker: AskerOf) -> Response
     except UsageError as error:
         return _show(request, service, form, wrong=str(error))
     return pages_of(request).go("/inputs", Note(f"{name} is {state.plain} from now on."))
+
+
+async def _fire(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
+    form = await read_form(request)
+    name = form.text("name")
+    reason = reason_for(request, (), form.get("reason"))
+    fields = (key for key in form.fields if key.startswith(_PARAMETER))
+    typed = {key.removeprefix(_PARAMETER): form.text(key) for key in fields}
+    try:
+        number = service.triggers.fire_typed(name, typed, by=asker, reason=reason)
+    except UsageError as error:
+        return _show(request, service, form, wrong=str(error))
+    return pages_of(request).go("/inputs", Note(f"{name} was fired: firing {number}."))

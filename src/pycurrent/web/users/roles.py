@@ -14,7 +14,7 @@ class Role(Enum):
     VIEWER = "viewer"
     """See everything except the metrics."""
     BUILDER = "builder"
-    """Cancel and rebuild, and set inputs, too."""
+    """Cancel and rebuild, set inputs and fire triggers, too."""
     MONITOR = "monitor"
     """See the metrics."""
     ADMIN = "admin"

@@ -1,0 +1,538 @@
+"""Triggers: people start something, with parameters.
+
+A *firing* is one such start. It is on disk before the call that makes it returns, and *pending*
+until its stages are final. Its stages are those that are built for it by `list_map` over the
+pending firings, however deep: a stage knows the items of lists that it was built for. A firing
+without any living stage stays pending, since they may be still to come, or come back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from msgspec import Struct
+
+from pycurrent.cache.codec import UnreadableValue
+from pycurrent.cache.typed import Typed, plain
+from pycurrent.engine import Asker, Effect, OpenEngine, Problem, Step
+from pycurrent.errors import UsageError, WrongKind
+from pycurrent.store import FiringRecord
+from pycurrent.term import (
+    Current,
+    Failed,
+    Fixed,
+    Metadata,
+    NoEngine,
+    Ok,
+    Output,
+    Primitive,
+    Reading,
+    Remedy,
+    Runtime,
+    Stage,
+    Stand,
+    State,
+    Subscription,
+    check_text,
+    component,
+    items_around,
+    shown,
+)
+
+P = TypeVar("P")
+
+
+class NoSuchTrigger(UsageError):
+    """No stage of the pipeline uses a trigger with the name."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        those = f"it uses {', '.join(map(repr, known))}" if known else "it uses none"
+        super().__init__(f"the pipeline uses no trigger {name!r}: {those}")
+
+
+@dataclass(frozen=True)
+class Fired(Generic[P]):
+    """One firing of a trigger. May be a key, or a part of one: no two are equal."""
+
+    id: int
+    """Its number: 1, 2, 3 ... over all triggers of a state directory."""
+    params: P
+    by: str | None
+    """The person who has fired it; None if code has, and did not say for whom."""
+    at: datetime
+    reason: str | None
+
+    def __str__(self) -> str:
+        return f"firing {self.id}"
+
+
+class Field(Struct, frozen=True):
+    """A parameter of a trigger, for forms."""
+
+    name: str
+    type: str
+    """As people write it."""
+    default: str | None
+    """As people type it; None if it has to be given."""
+    choices: tuple[str, ...]
+    """The values that there are, as people type them; empty if there are too many."""
+
+
+class Trigger(Stand, Generic[P]):
+    """Something that people start, with the fields of a dataclass as parameters: on a page, by the
+    API, by `pycurrent client trigger`, from code.
+
+    Engines know a trigger by its name: two with the same name are one, and have to agree on the
+    dataclass.
+    """
+
+    remedy: ClassVar[Remedy] = Remedy(
+        "a Trigger",
+        "use one of its currents, x.get() or x.pending(), outside of the function",
+        "give one of its currents, x.get() or x.pending()",
+    )
+
+    def __init__(self, name: str, params: type[P]) -> None:
+        """Raises `UnstableType` if the database can't hold the parameters."""
+        check_text(name, "Trigger")
+        if not name.strip():
+            raise UsageError(f"a Trigger needs a name, not {name!r}")
+        if not (isinstance(params, type) and dataclasses.is_dataclass(params)):
+            what = params.__qualname__ if isinstance(params, type) else shown(params)
+            raise WrongKind(f"Trigger {name!r} takes a dataclass, not {what}")
+        self.name = name
+        self.params: type[P] = params
+        self.typed: Typed[P] = Typed.of(params, what=f"parameters of trigger {name!r}")
+        hints = typing.get_type_hints(params)
+        self._fields = {
+            field.name: (field, Typed.of(hints[field.name], what=f"parameter {field.name!r}"))
+            for field in dataclasses.fields(params)
+            if field.init and field.compare
+        }
+
+    def __repr__(self) -> str:
+        return f"Trigger({self.name!r}, {self.params.__qualname__})"
+
+    def get(self) -> Current[Fired[P] | None]:
+        """The newest firing, done or not; None if there has been none."""
+        return component(self.name, lambda: _TriggerPrimitive(self, is_pending=False))
+
+    def pending(self) -> Current[tuple[Fired[P], ...]]:
+        """The firings whose stages are not final yet, the oldest first: for `list_map`, where each
+        has to run. A firing leaves it once all stages that were built for it have succeeded or
+        failed.
+        """
+        label = f"pending {self.name}"
+        return component(label, lambda: _TriggerPrimitive(self, is_pending=True))
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The parameters, for forms."""
+        return tuple(
+            Field(name, typed.name, _default_of(field, typed), _choices_of(typed))
+            for name, (field, typed) in self._fields.items()
+        )
+
+    def text_of(self, given: Mapping[str, str]) -> str:
+        """The canonical text of parameters that people have typed, each by its name. Raises
+        `UsageError` for the first that is wrong, unknown, or missing.
+        """
+        for name in given:
+            if name not in self._fields:
+                known = ", ".join(self._fields) or "none"
+                raise UsageError(f"trigger {self.name!r} has no parameter {name!r}: it has {known}")
+        texts = {name: self._fields[name][1].text_of(text) for name, text in given.items()}
+        for name, (field, _) in self._fields.items():
+            if name not in texts and not _has_default(field):
+                raise UsageError(f"trigger {self.name!r} needs the parameter {name!r}")
+        body = ",".join(f"{json.dumps(name)}:{text}" for name, text in texts.items())
+        return self.typed.text_of_json(f"{{{body}}}")
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is not missing or field.default_factory is not missing
+
+
+def _default_of(field: dataclasses.Field[Any], typed: Typed[Any]) -> str | None:
+    if field.default is not dataclasses.MISSING:
+        return plain(typed.codec.encode(field.default))
+    if field.default_factory is not dataclasses.MISSING:
+        return plain(typed.codec.encode(field.default_factory()))
+    return None
+
+
+def _choices_of(typed: Typed[Any]) -> tuple[str, ...]:
+    match typed.type:
+        case type() as kind if kind is bool:
+            values: tuple[object, ...] = (True, False)
+        case type() as kind if issubclass(kind, Enum):
+            values = tuple(kind)
+        case kind if typing.get_origin(kind) is Literal:
+            values = typing.get_args(kind)
+        case _:
+            values = ()
+    return tuple(plain(typed.codec.encode(value)) for value in values)
+
+
+class TriggerState(Struct, frozen=True):
+    """A trigger that the pipeline uses, and its firings."""
+
+    name: str
+    fields: tuple[Field, ...]
+    newest: FiringRecord | None
+    pending: tuple[FiringRecord, ...]
+    failure: str | None
+    """Why it can't be fired; None if it can."""
+
+
+class Triggers:
+    """The triggers of one engine: a service of it. Belongs to the thread of the event loop."""
+
+    def __init__(self, engine: OpenEngine) -> None:
+        self._engine = engine
+        self._used: dict[str, UsedTrigger] = {}
+        firings = engine.store.firings()
+        self._last = max((record.id for record in firings), default=0)
+        self._newest = {record.name: record for record in firings}
+        self._pending = {record.id: record for record in firings if record.done is None}
+        self._progress: dict[int, dict[Stage, bool]] = {}
+        """The living stages of each firing: True for those that are final."""
+        engine.listen(self._step_taken)
+
+    # For its stages
+
+    def use(self, subscription: _TriggerSubscription, trigger: Trigger[Any]) -> UsedTrigger:
+        """A stage uses a trigger from now on."""
+        used = self._used.get(trigger.name)
+        if used is None:
+            used = self._used[trigger.name] = UsedTrigger(trigger.name)
+        used.uses[subscription] = trigger
+        self._look(used, but=subscription)
+        return used
+
+    def leave(self, subscription: _TriggerSubscription, used: UsedTrigger) -> None:
+        """It does so no more."""
+        del used.uses[subscription]
+        if used.uses:
+            self._look(used)
+        else:
+            del self._used[used.name]
+            self._engine.problems.clear(used.topic)
+
+    # For people
+
+    @property
+    def are_used(self) -> bool:
+        """True if the pipeline uses any."""
+        return bool(self._used)
+
+    def all(self) -> tuple[TriggerState, ...]:
+        """The triggers that the pipeline uses, by name."""
+        return tuple(
+            TriggerState(
+                name=name,
+                fields=used.trigger.fields,
+                newest=self._newest.get(name),
+                pending=tuple(self._pending_of(name)),
+                failure=used.conflict,
+            )
+            for name, used in sorted(self._used.items())
+        )
+
+    def fire(
+        self, name: str, params: object, *, by: Asker | str | None = None, reason: str | None = None
+    ) -> int:
+        """Fire a trigger with parameters, an object of its dataclass; gives the firing's number.
+
+        On disk when it returns. Raises `NoSuchTrigger`, or `UsageError` if the parameters are
+        wrong; then nothing is fired.
+        """
+        return self._fire(name, lambda trigger: trigger.typed.codec.encode(params), by, reason)
+
+    def fire_typed(
+        self,
+        name: str,
+        params: Mapping[str, str],
+        *,
+        by: Asker | str | None = None,
+        reason: str | None = None,
+    ) -> int:
+        """Fire it with parameters that people have typed, each by its name."""
+        return self._fire(name, lambda trigger: trigger.text_of(params), by, reason)
+
+    def fire_json(
+        self, name: str, params: str, *, by: Asker | str | None = None, reason: str | None = None
+    ) -> int:
+        """Fire it with parameters in JSON."""
+        return self._fire(name, lambda trigger: trigger.typed.text_of_json(params), by, reason)
+
+    def _fire(
+        self,
+        name: str,
+        text_of: Callable[[Trigger[Any]], str],
+        by: Asker | str | None,
+        reason: str | None,
+    ) -> int:
+        engine = self._engine
+        engine.thread.check("firing a trigger")
+        used = self._used.get(name)
+        if used is None:
+            raise NoSuchTrigger(name, sorted(self._used))
+        if used.conflict is not None:
+            raise UsageError(used.conflict)
+        record = FiringRecord(
+            id=self._last + 1,
+            name=name,
+            params=text_of(used.trigger),
+            by=None if by is None else Asker.of(by).name,
+            at=engine.clock.now(),
+            reason=reason,
+        )
+        self._last = record.id
+        self._newest[name] = self._pending[record.id] = record
+        engine.store.set_firing(record)
+        if by is not None:
+            engine.audit.note(by, "fire", name, after=record.params, reason=reason)
+        engine.commits.commit()
+        self._look(used)
+        return record.id
+
+    def _pending_of(self, name: str) -> list[FiringRecord]:
+        return [record for record in self._pending.values() if record.name == name]
+
+    # The end of firings
+
+    def _step_taken(self, step: Step) -> None:
+        if not self._pending:
+            return
+        touched: set[int] = set()
+        for stage in (*step.released, *step.changed):
+            for fired in items_around(stage.term):
+                if isinstance(fired, Fired) and fired.id in self._pending:
+                    self._note(fired.id, stage)
+                    touched.add(fired.id)
+        for id in touched:
+            if (stages_of := self._progress[id]) and all(stages_of.values()):
+                self._end(id)
+
+    def _note(self, id: int, stage: Stage) -> None:
+        stages = self._progress.setdefault(id, {})
+        if stage.is_alive:
+            stages[stage] = _is_final(stage)
+        else:
+            stages.pop(stage, None)
+
+    def _end(self, id: int) -> None:
+        """The stages of a firing are final."""
+        del self._progress[id]
+        record = self._pending.pop(id)
+        done = FiringRecord(
+            id=id,
+            name=record.name,
+            params=record.params,
+            by=record.by,
+            at=record.at,
+            reason=record.reason,
+            done=self._engine.clock.now(),
+        )
+        if self._newest[record.name].id == id:
+            self._newest[record.name] = done
+        self._engine.store.set_firing(done)
+        used = self._used.get(record.name)
+        if used is not None:
+            self._look(used)
+
+    # Outputs
+
+    def _look(self, used: UsedTrigger, *, but: _TriggerSubscription | None = None) -> None:
+        """Find the outputs of a trigger, and tell its stages, `but` the one that asks."""
+        conflict = used.conflict = _conflict(used.name, list(used.uses.values()))
+        newest = self._newest.get(used.name)
+        pending = self._pending_of(used.name)
+        seen = (conflict, newest and newest.id, *(record.id for record in pending))
+        if seen == used.seen:
+            return
+        used.seen = seen
+        used.record = newest
+        if conflict is not None:
+            used.give(Failed(conflict), Failed(conflict), but=but)
+            return
+        unread: list[str] = []
+        fired = [self._read(used, record, unread) for record in pending]
+        self._tell(used, unread)
+        read = tuple(one for one in fired if one is not None)
+        used.give(_newest_of(used, newest, read), Ok(read), but=but)
+
+    def _read(
+        self, used: UsedTrigger, record: FiringRecord, unread: list[str]
+    ) -> Fired[Any] | None:
+        try:
+            return _fired(used.trigger, record)
+        except UnreadableValue as error:
+            unread.append(f"firing {record.id}: the {error}")
+            return None
+
+    def _tell(self, used: UsedTrigger, unread: list[str]) -> None:
+        if unread:
+            message = (
+                f"trigger {used.name!r} has firings that wait until their parameters can be read"
+                f" again, as their type has changed: {'; '.join(unread)}"
+            )
+            brief = "firings can't be read"
+            self._engine.problems.report(used.topic, Problem(brief, message, Effect.TOLD))
+        else:
+            self._engine.problems.clear(used.topic)
+
+
+def _is_final(stage: Stage) -> bool:
+    metadata = stage.metadata
+    if metadata is not None and metadata.update is not None:
+        return False
+    if stage.state is State.BLOCKED:
+        return isinstance(stage.absent, Failed)
+    return stage.state in {State.OK, State.FAILED}
+
+
+def _fired(trigger: Trigger[P], record: FiringRecord) -> Fired[P]:
+    params = trigger.typed.codec.decode(record.params)
+    return Fired(record.id, params, record.by, record.at, record.reason)
+
+
+def _newest_of(
+    used: UsedTrigger, newest: FiringRecord | None, read: tuple[Fired[Any], ...]
+) -> Output[Any]:
+    if newest is None:
+        return Ok(None)
+    if read and read[-1].id == newest.id:
+        return Ok(read[-1])
+    if isinstance(used.newest, Ok) and used.newest.value and used.newest.value.id == newest.id:
+        return used.newest
+    try:
+        return Ok(_fired(used.trigger, newest))
+    except UnreadableValue as error:
+        return Failed(f"the {error}: fire the trigger again")
+
+
+def _conflict(name: str, triggers: list[Trigger[Any]]) -> str | None:
+    first = triggers[0]
+    for other in triggers[1:]:
+        if other.params is not first.params:
+            types = f"{first.typed.name} and {other.typed.name}"
+            return f"trigger {name!r} has two dataclasses, {types}: give one of them another name"
+    return None
+
+
+class UsedTrigger:
+    """A trigger that stages of one engine use, with its outputs."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.topic = f"trigger {name}"
+        self.uses: dict[_TriggerSubscription, Trigger[Any]] = {}
+        self.conflict: str | None = None
+        """How those that use the name contradict each other; None if they don't."""
+        self.newest: Output[Any] = Ok(None)
+        self.pending: Output[tuple[Fired[Any], ...]] = Ok(())
+        self.record: FiringRecord | None = None
+        """The newest firing."""
+        self.seen: tuple[object, ...] | None = None
+
+    @property
+    def trigger(self) -> Trigger[Any]:
+        """The trigger as the first stage that uses it has it."""
+        return next(iter(self.uses.values()))
+
+    @property
+    def reading(self) -> Reading:
+        # That a firing is done follows from inside: it does not change the input.
+        record = self.record
+        if record is None:
+            return Reading(self.name, self.newest, self)
+        return Reading(self.name, self.newest, self, record.by, record.reason)
+
+    def output(self, *, is_pending: bool) -> Output[Any]:
+        return self.pending if is_pending else self.newest
+
+    def give(
+        self,
+        newest: Output[Any],
+        pending: Output[tuple[Fired[Any], ...]],
+        *,
+        but: _TriggerSubscription | None,
+    ) -> None:
+        """Have other outputs, and tell the stages, `but` this one."""
+        told = [one for one in self.uses if one is not but]
+        for subscription in told:
+            subscription.changes()
+        self.newest, self.pending = newest, pending
+        for subscription in told:
+            subscription.changed()
+
+
+class _TriggerPrimitive(Primitive[Any]):
+    __slots__ = ("_is_pending", "_trigger")
+
+    def __init__(self, trigger: Trigger[Any], *, is_pending: bool) -> None:
+        self._trigger = trigger
+        self._is_pending = is_pending
+
+    def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[Any]:
+        try:
+            triggers = runtime.service(Triggers)
+        except NoEngine:
+            # Nobody has fired it where nothing runs.
+            return Fixed(Ok(() if self._is_pending else None)).subscribe(runtime, changed)
+        return _TriggerSubscription(
+            triggers, self._trigger, runtime, changed, is_pending=self._is_pending
+        )
+
+
+class _TriggerSubscription(Subscription[Any]):
+    def __init__(
+        self,
+        triggers: Triggers,
+        trigger: Trigger[Any],
+        runtime: Runtime,
+        changed: Callable[[], None],
+        *,
+        is_pending: bool,
+    ) -> None:
+        self.changed = changed
+        self._held = runtime.held if isinstance(runtime, Stage) else None
+        self._is_pending = is_pending
+        self._triggers = triggers
+        self._used = triggers.use(self, trigger)
+
+    def changes(self) -> None:
+        """The trigger is about to have other outputs."""
+        if self._held is not None:
+            for is_pending in (True, False):
+                output = self._used.output(is_pending=is_pending)
+                self._held.changes((self._used, is_pending), output)
+
+    def read(self) -> tuple[Output[Any], Metadata | None]:
+        output = self._used.output(is_pending=self._is_pending)
+        key = (self._used, self._is_pending)
+        seen: Output[Any] = output if self._held is None else self._held.read(key, output)
+        if seen is not output:
+            # If it was made since the trigger was fired, nobody else says that it changes.
+            self.changed()
+        return seen, None
+
+    @property
+    def is_input(self) -> bool:
+        return True
+
+    def reading(self) -> Reading:
+        return self._used.reading
+
+    def close(self) -> None:
+        self._triggers.leave(self, self._used)
