@@ -204,6 +204,26 @@ async def test_explain_says_the_same_as_the_records(client: Client) -> None:
     assert (await client("explain", "zzz")).status == ClientExit.USAGE
 
 
+async def test_failures_are_shown_and_rebuilt_by_cause(client: Client) -> None:
+    """After a dry run. By ids or by a filter, not by both."""
+    bad = client.job("frob bad")
+    shown = await client("failures", "--kind", "real", "--since", "1h")
+    first, message, stages = shown.out.splitlines()
+    assert first.startswith("real ")
+    assert first.endswith(bad)
+    assert (message, stages) == ("    no good", "    in frob bad")
+    digest = first.split()[1]
+    listed = await client("rebuild", "--fingerprint", digest, "--dry-run")
+    assert listed.out == f"{bad}  would be rebuilt\n"
+    assert client.job("frob bad") == bad
+    done = await client("rebuild", "--fingerprint", digest)
+    assert (done.status, done.out.split()[0]) == (ClientExit.OK, bad)
+    none = await client("rebuild", "--kind", "infra", "--since", "2h")
+    assert (none.status, none.out, none.err) == (ClientExit.OK, "", "no job matches\n")
+    for wrong in ([], [bad, "--kind", "real"], [bad, "--dry-run"]):
+        assert (await client("rebuild", *wrong)).status == ClientExit.USAGE
+
+
 async def test_a_name_of_no_job_or_of_several_is_a_mistake(client: Client) -> None:
     """What it could be is said in a line."""
     none = await client("status", "zzz")

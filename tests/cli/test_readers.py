@@ -266,6 +266,20 @@ def test_explain_says_why_a_job_has_failed(frobbed: dict[str, str], pycurrent: C
     assert "no job" in unknown.err
 
 
+def test_failures_are_listed_by_cause(frobbed: dict[str, str], pycurrent: Command) -> None:
+    """With the newest job, its message, and the stages."""
+    lines = pycurrent("failures").out.splitlines()
+    fields = lines[0].split()
+    assert (fields[0], fields[2:4], fields[-1]) == ("real", ["1", "failure"], frobbed["bad"])
+    assert lines[1:] == ["    no good", "    in frob bad"]
+    assert pycurrent("failures", "--fingerprint", fields[1][:5]).out.splitlines() == lines
+    assert pycurrent("failures", "--kind", "real", "--since", "1h").out.splitlines() == lines
+    assert pycurrent("failures", "--since", "9999999w").out.splitlines() == lines
+    assert pycurrent("failures", "--kind", "infra").out == ""
+    (group,) = json.loads(pycurrent("failures", "--json").out)["groups"]
+    assert (group["fingerprint"], group["stages"]) == (fields[1], ["frob bad"])
+
+
 def test_why_counts_what_the_changes_of_some_time_have_started(
     frobbed: dict[str, str], pycurrent: Command
 ) -> None:

@@ -803,7 +803,7 @@ async def test_whatever_jobs_say_is_text(tmp_path: Path) -> None:
         await visitor.get("/rules")
         await visitor.post("/rules", pattern=f"{NASTY}'\"", report=NASTY, score="1")
         (job,) = site.harness.jobs
-        pages = ["/", "/jobs", f"/job/{job}", "/history", "/rules", f"/?text={NASTY}"]
+        pages = ["/", "/jobs", f"/job/{job}", "/history", "/failures", "/rules", f"/?text={NASTY}"]
         pages += [f"/history?text={NASTY}&op={NASTY}", f"/login?next=/{NASTY}", f"/{NASTY}"]
         for path in pages:
             page = (await visitor.get(path)).text

@@ -76,6 +76,7 @@ VIEWS = {
     "job": View("/job/{colourful}", ".log-scroll .log-text"),
     "failed job": View("/job/{reply_bad}", ".log-scroll .log-text"),
     "history": View("/history", "main table"),
+    "causes of failures": View("/failures", "main table"),
     "rules": View("/rules", "main form"),
     "login": View("/login", "main input[name=password]"),
     "error": View("/nothing", "main h1"),

@@ -327,6 +327,43 @@ async def test_many_are_rebuilt_by_ids_or_by_a_filter(tmp_path: Path) -> None:
             assert (await api.call("POST", "/rebuild", body))[0] == 422
 
 
+async def test_failures_are_shown_by_cause_and_rebuilt_together(tmp_path: Path) -> None:
+    """Those that count still: a dry run says which. All that is started follows from one change."""
+    tasks = Tasks()
+    async with api_of(lambda: all_of(tasks, "bad 1", "bad 2", "quick"), tmp_path) as api:
+        (group,) = (await api.get("/failures"))["groups"]
+        assert (group["kind"], group["count"]) == ("real", 2)
+        assert group["form"].startswith("bad …: <b>no good")
+        assert group["newest"] == api.job("task bad 2")
+        assert group["stages"] == ["task bad 1", "task bad 2"]
+        assert await api.get("/failures", fingerprint=group["fingerprint"][:4]) == {
+            "groups": [group]
+        }
+        for query in ({"kind": "infra"}, {"since": "2099-01-01T00:00:00Z"}, {"fingerprint": "0"}):
+            assert (await api.get("/failures", **query))["groups"] == []
+        which = {"kind": "real", "reason": "again"}
+        status, answer = await api.call("POST", "/failures/rebuild", {**which, "dry_run": True})
+        listed = [(one["job"], one["outcome"]) for one in answer["outcomes"]]
+        assert (status, listed) == (
+            200,
+            [(api.job(f"task bad {n}"), "would-be-done") for n in (2, 1)],
+        )
+        _, answer = await api.call("POST", "/failures/rebuild", which)
+        assert [one["outcome"] for one in answer["outcomes"]] == ["done", "done"]
+        await api.harness.settle()
+        store = api.harness.engine.opened.store
+        changes = [store.changes_of_job(one["new_job"]) for one in answer["outcomes"]]
+        assert len({change.id for of_job in changes for change in of_job}) == 1
+        acts = store.audit(what="rebuild")
+        assert [act.reason for act in acts] == ["again", "again"]
+        (group,) = (await api.get("/failures"))["groups"]
+        assert group["count"] == 4
+        _, answer = await api.call("POST", "/failures/rebuild", {"dry_run": True, "limit": 1})
+        assert (len(answer["outcomes"]), answer["complete"]) == (1, False)
+        for wrong in ({"kind": "cancelled"}, {"fingerprint": "x"}, {"since": 3}, {"no": 1}):
+            assert (await api.call("POST", "/failures/rebuild", wrong))[0] == 422
+
+
 async def test_the_history_is_filtered_and_paged(tmp_path: Path) -> None:
     """Each job is on one page."""
     tasks = Tasks()

@@ -45,7 +45,17 @@ async def test_every_page_is_whole_without_scripts_or_anything_from_elsewhere(
 ) -> None:
     """No script and no style within, nothing that the browser would load from another site."""
     job = site.job("reply bad")
-    paths = ["/", "/jobs", f"/job/{job}", "/history", "/rules", "/inputs", "/login", "/nothing"]
+    paths = [
+        "/",
+        "/jobs",
+        f"/job/{job}",
+        "/history",
+        "/failures",
+        "/rules",
+        "/inputs",
+        "/login",
+        "/nothing-here",
+    ]
     for path in paths:
         page = (await visitor.get(path)).text
         assert page.startswith("<!doctype html>"), path
@@ -346,6 +356,27 @@ async def test_all_that_match_are_rebuilt_after_a_question(site: Site, visitor: 
     assert "1 job to be rebuilt" in text_of(page)
     await site.harness.settle()
     assert [(build.key, build.build) for build in site.harness.history("reply")][-1] == ("bad", 1)
+
+
+# Failures
+
+
+async def test_failures_with_one_cause_are_rebuilt_by_one_button(
+    site: Site, visitor: Visitor
+) -> None:
+    """Filtered by the address, and linked from the page of a job that has failed so."""
+    page = await visitor.get("/failures")
+    assert "real bad: no <script>alert(1)</script> reply bad 1" in text_of(page)
+    digest = re.findall(r'name="fingerprint" value="(\w+)"', page.text)[0]
+    fields = {"kind": "real", "fingerprint": digest}
+    page = await visitor.post_and_follow("/failures/rebuild", **fields)
+    assert "1 job to be rebuilt" in text_of(page)
+    assert (await visitor.post("/failures/rebuild")).status_code == 400
+    await site.harness.settle()
+    job = await visitor.get(f"/job/{site.job('reply bad')}")
+    assert f'<a href="/failures?fingerprint={digest}">2 failures alike</a>' in job.text
+    assert "reply bad has failed since" in text_of(job)
+    assert "No failure matches" in text_of(await visitor.get("/failures?kind=infra&since=1h"))
 
 
 # Rules

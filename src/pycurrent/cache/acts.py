@@ -14,7 +14,7 @@ from pycurrent.cache.cause import Asked, Cause, because
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.states import Run
 from pycurrent.engine.audit import Asker, Audit
-from pycurrent.engine.changes import Changes
+from pycurrent.engine.changes import Changes, Ids
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.follow import LogSource
 from pycurrent.engine.thread import LoopThread
@@ -97,15 +97,24 @@ class Acts:
         job_id: str,
         by: Asker | str | None = None,
         reason: str | None = None,
+        change: Ids | None = None,
     ) -> Run | None:
-        """The same, because somebody asks for it who has seen the job with this id."""
+        """The same, because somebody asks for it who has seen the job with this id. `change` is the
+        one that was noted, if that was done for several jobs together.
+        """
         why = Asked(_name(by), reason)
-        with self._changes.following_from(self._changes.of_person(by, because(why))):
+        if change is None:
+            change = self.asked_for_rebuild(by=by, reason=reason)
+        with self._changes.following_from(change):
             run = self.invalidate(op, digest, why)
         if by is not None:
             after = None if run is None else run.job.id
             self._audit.note(by, "rebuild", job_id, after=after, reason=reason)
         return run
+
+    def asked_for_rebuild(self, *, by: Asker | str | None, reason: str | None) -> Ids:
+        """Note the change that somebody asks for a rebuild, of one job or of many."""
+        return self._changes.of_person(by, because(Asked(_name(by), reason)))
 
     def cancel(
         self, job: DrivenJob, *, by: Asker | str | None = None, reason: str | None = None

@@ -56,6 +56,11 @@ def add_readers(app: App) -> None:
         help="Explain a job: why it was run and has failed, since when, and what fails alike.",
     )
     app.command(
+        "pycurrent.cli.failures:failures",
+        name="failures",
+        help="List the failures, those with one cause together.",
+    )
+    app.command(
         "pycurrent.cli.audit:audit",
         name="audit",
         help="List what people and programs have asked for, or verify that list.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.history import HistoryEntry, HistoryFilter, HistoryPage, Records
+from pycurrent.store import FailureFilters, FailureGroup
 
 if TYPE_CHECKING:
     from pycurrent.explain.explanation import JobExplanation
@@ -40,6 +41,14 @@ class Archive:
     async def operations(self) -> list[str]:
         """The ids of the operations that have results, sorted."""
         return await self._read(lambda records: records.operations())
+
+    async def failures(self, filters: FailureFilters, *, limit: int) -> list[FailureGroup]:
+        """The failures by their causes: see `Records.failures`."""
+        return await self._read(lambda records: records.failures(filters, limit=limit))
+
+    async def standing_failures(self, filters: FailureFilters, *, limit: int) -> list[str]:
+        """The failed jobs that are the last ones of their keys, the newest first."""
+        return await self._read(lambda records: records.standing_failures(filters, limit=limit))
 
     async def explain(self, job_id: str) -> JobExplanation:
         """All that explains a job. Raises `NoSuchJob`."""

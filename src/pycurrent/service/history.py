@@ -26,6 +26,8 @@ from pycurrent.store import (
     AuditRecord,
     Chain,
     DatabaseReader,
+    FailureFilters,
+    FailureGroup,
     JobEnd,
     JobRecord,
     StateDir,
@@ -188,6 +190,14 @@ class Records:
     def followed(self, change: int) -> Followed:
         """A change by its number, and the jobs that follow from it."""
         return followed(self._database, change)
+
+    def failures(self, filters: FailureFilters, *, limit: int) -> list[FailureGroup]:
+        """The failures, those with one kind and one cause together, the newest first."""
+        return self._database.failures.groups(limit=limit, **filters)
+
+    def standing_failures(self, filters: FailureFilters, *, limit: int) -> list[str]:
+        """The failed jobs that are the last ones of their keys, the newest first."""
+        return self._database.failures.standing(limit=limit, **filters)
 
     def explain(self, job_id: str) -> JobExplanation | None:
         """All that explains a job; None if there is no record of it."""

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from pycurrent.cache import Cache
 from pycurrent.engine import Asker, DrivenJob, JobState, Level, OpenEngine
+from pycurrent.engine.changes import Ids
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.history import HistoryEntry, entry_of
 from pycurrent.store import BadJobId, JobRecord
@@ -218,10 +219,18 @@ class Jobs:
         self._cache.acts.approve(job, by=by, reason=reason)
         return Done()
 
-    def rebuild(self, job_id: str, *, by: Asker | str, reason: str | None = None) -> Rebuild:
+    def rebuild(
+        self,
+        job_id: str,
+        *,
+        by: Asker | str,
+        reason: str | None = None,
+        change: Ids | None = None,
+    ) -> Rebuild:
         """Do the work of an ended job again. Raises `NoSuchJob`.
 
-        The job need not be the last one for its key.
+        The job need not be the last one for its key. `change` is that of many jobs, if this is one
+        of them.
         """
         record = self._record(job_id)
         running = self._cache.job_at_work(record.op, record.key_digest)
@@ -229,18 +238,23 @@ class Jobs:
             what = "it" if running.id == job_id else f"the same work, job {running.id},"
             return Refused(f"{what} has not ended")
         run = self._cache.acts.rebuild(
-            record.op, record.key_digest, job_id=job_id, by=by, reason=reason
+            record.op, record.key_digest, job_id=job_id, by=by, reason=reason, change=change
         )
         return RebuiltOnceNeeded() if run is None else Rebuilding(run.job.id)
 
     async def rebuild_many(
         self, job_ids: Iterable[str], *, by: Asker | str, reason: str | None = None
     ) -> dict[str, Rebuild]:
-        """Rebuild many jobs, in their order. A job that does not exist is refused."""
+        """Rebuild many jobs, in their order: one change, from which all follow. A job that does not
+        exist is refused.
+        """
         outcomes: dict[str, Rebuild] = {}
+        change = None
         for number, job_id in enumerate(dict.fromkeys(job_ids), 1):
+            if change is None:
+                change = self._cache.acts.asked_for_rebuild(by=by, reason=reason)
             try:
-                outcomes[job_id] = self.rebuild(job_id, by=by, reason=reason)
+                outcomes[job_id] = self.rebuild(job_id, by=by, reason=reason, change=change)
             except (NoSuchJob, BadJobId) as error:
                 outcomes[job_id] = Refused(str(error))
             if number % _AT_ONCE == 0:

@@ -48,9 +48,11 @@ class FailureTables:
                 raise self._damage(error) from error
         return groups
 
-    def jobs(self, *, limit: int = 100, **filters: Unpack[FailureFilters]) -> list[str]:
-        """The ids of the jobs of failures, the newest first; at most `limit`."""
-        return [job_id for (job_id,) in self._filtered("jobs_of_failures", filters, limit)]
+    def standing(self, *, limit: int = 100, **filters: Unpack[FailureFilters]) -> list[str]:
+        """The ids of failed jobs that are the last ones of their keys, the newest first; at most
+        `limit`.
+        """
+        return [job_id for (job_id,) in self._filtered("standing_failures", filters, limit)]
 
     def _filtered(self, query: str, filters: FailureFilters, limit: int) -> list[Row]:
         given: dict[str, object] = {"limit": limit}

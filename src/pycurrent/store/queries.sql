@@ -394,12 +394,15 @@ SELECT DISTINCT stage.path
  ORDER BY stage.path
  LIMIT ?;
 
--- name: jobs_of_failures
--- The jobs of failures, the newest first. Only the conditions of the filters that are given are
--- kept.
+-- name: standing_failures
+-- The jobs of failures that are the last results of their keys, the newest first. Only the
+-- conditions of the filters that are given are kept.
 SELECT job_id
   FROM failure JOIN job ON job.seq = failure.job
  WHERE {conditions}
+   AND NOT EXISTS (SELECT 1 FROM job AS later
+                    WHERE later.op = job.op AND later.key_digest = job.key_digest
+                      AND later.outcome IS NOT NULL AND later.build > job.build)
  ORDER BY failure.at DESC, failure.job DESC
  LIMIT :limit;
 

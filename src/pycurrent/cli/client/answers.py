@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 
 class WaitAnswer(TypedDict):
@@ -64,7 +64,7 @@ class JobDetailAnswer(TypedDict):
 
 class OutcomeAnswer(TypedDict):
     job: str
-    outcome: Literal["done", "once-needed", "refused"]
+    outcome: Literal["done", "once-needed", "would-be-done", "refused"]
     new_job: str | None
     why: str | None
 
@@ -189,3 +189,7 @@ class ExplanationAnswer(TypedDict):
     job: str
     state: str
     text: list[str]
+
+
+class FailuresAnswer(TypedDict):
+    groups: list[dict[str, Any]]

@@ -51,6 +51,11 @@ _COMMANDS = {
         "explain:explain",
         "Explain a job: why it was run and has failed, since when, and what fails alike.",
     ),
+    "failures": (
+        "failures:failures",
+        "List the failures, those with one cause together: kind, fingerprint, how many, since when,"
+        " the newest job.",
+    ),
     "log": (
         "log:log",
         "Show the log of a job, byte for byte; with --json each line as an object in a line.\n\n"

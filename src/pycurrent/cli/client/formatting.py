@@ -78,6 +78,8 @@ def outcome_line(outcome: OutcomeAnswer, done: str) -> str:
             return f"{job}  {outcome['new_job'] or done}"
         case "once-needed":
             return f"{job}  will be rebuilt once it is needed"
+        case "would-be-done":
+            return f"{job}  would be rebuilt"
         case "refused":
             return f"{job}  refused: {one_line(outcome['why'] or '')}"
 

@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pycurrent.cli.client.answers import JobDetailAnswer, OutcomeAnswer, OutcomesAnswer
+from pycurrent.cli.client.failures import ALL_FAILURES, FailureFilter
 from pycurrent.cli.client.find import active_jobs, find_job
 from pycurrent.cli.client.formatting import (
     end_word,
@@ -22,6 +23,7 @@ from pycurrent.cli.client.remote import job_path
 from pycurrent.cli.client.session import Given, Session
 from pycurrent.cli.client.status import CantBeDone, ClientExit
 from pycurrent.cli.output import one_line
+from pycurrent.errors import UsageError
 from pycurrent.view.formatting import duration
 
 JobText = Annotated[
@@ -116,11 +118,37 @@ def _one(session: Session, job_id: str, act: str, reason: str | None) -> Outcome
     return answer
 
 
-def rebuild(jobs: JobTexts, /, *, reason: ReasonOption = None, session: Given) -> int:
+def rebuild(
+    jobs: JobTexts = (),
+    /,
+    *,
+    failures: FailureFilter = ALL_FAILURES,
+    dry_run: Annotated[
+        bool,
+        Parameter(negative="", help="Only list the failed jobs that would be rebuilt."),
+    ] = False,
+    reason: ReasonOption = None,
+    session: Given,
+) -> int:
     """`pycurrent client rebuild`."""
-    ids = [find_job(session.remote, text) for text in jobs]
-    answer: OutcomesAnswer = session.remote.post("/rebuild", {"ids": ids, "reason": reason})
-    return tell(session, answer, "is rebuilt")
+    fields = failures.fields()
+    if bool(jobs) is bool(fields):
+        raise UsageError(
+            "say which jobs are to be rebuilt: by their ids, or by --kind, --fingerprint or --since"
+        )
+    if jobs and dry_run:
+        raise UsageError("--dry-run is for --kind, --fingerprint and --since")
+    answer: OutcomesAnswer
+    if jobs:
+        ids = [find_job(session.remote, text) for text in jobs]
+        answer = session.remote.post("/rebuild", {"ids": ids, "reason": reason})
+    else:
+        asked = {**fields, "dry_run": dry_run, "reason": reason}
+        answer = session.remote.post("/failures/rebuild", asked)
+    status = tell(session, answer, "is rebuilt")
+    if not answer["complete"]:
+        session.hint("more jobs match: these are the newest")
+    return status
 
 
 def tell(session: Session, answer: OutcomesAnswer, done: str) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from pycurrent.web.api.failures import FailureGroupModel
 from pycurrent.web.api.models import Model, Text
 from pycurrent.web.api.routing import JobId, api_router
 from pycurrent.web.context import ServiceOf
@@ -54,20 +55,6 @@ class StageExplainedModel(Model):
     path: Text
     labels: dict[str, str]
     failing: StageFailingModel | None
-
-
-class FailureGroupModel(Model):
-    """The failures with one kind and one fingerprint."""
-
-    kind: str = Field(description="real, infra or timeout.")
-    fingerprint: str
-    form: Text = Field(description="The message without numbers, hashes and paths.")
-    count: int
-    first: datetime = Field(description="When the first of them that is recorded ended.")
-    last: datetime
-    newest: str = Field(description="The job of the newest one.")
-    message: Text = Field(description="Its message.")
-    stages: list[Text] = Field(description="Stages that have used some of the newest ones.")
 
 
 class ByHandModel(Model):

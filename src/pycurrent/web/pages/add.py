@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from pycurrent.service import Service
 from pycurrent.web.extensions import AuthorEntry
+from pycurrent.web.pages.failures import add_failures_pages
 from pycurrent.web.pages.history import add_history_pages
 from pycurrent.web.pages.inputs import add_inputs_page
 from pycurrent.web.pages.job import add_job_pages
@@ -29,6 +30,7 @@ def add_pages(
     add_jobs_pages(app)
     add_job_pages(app)
     add_history_pages(app)
+    add_failures_pages(app)
     add_rules_pages(app)
     add_inputs_page(app)
     add_login_pages(app)

@@ -24,7 +24,13 @@ THEME_COOKIE = "pycurrent-theme"
 THEMES = ("light", "dark")
 
 _INPUTS = ("/inputs", "Inputs")
-_NAVIGATION = (("/", "Pipeline"), ("/jobs", "Jobs"), ("/history", "History"), ("/rules", "Rules"))
+_NAVIGATION = (
+    ("/", "Pipeline"),
+    ("/jobs", "Jobs"),
+    ("/history", "History"),
+    ("/failures", "Failures"),
+    ("/rules", "Rules"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ async def _rebuild(request: Request, service: ServiceOf, asker: AskerOf) -> Resp
     form = await read_form(request)
     reason = reason_for(request, form.all("job"), form.get("reason"))
     outcomes = await service.jobs.rebuild_many(form.all("job"), by=asker, reason=reason)
-    return pages_of(request).go(_address(form), _note(outcomes))
+    return pages_of(request).go(_address(form), rebuilt_note(outcomes))
 
 
 async def _ask(request: Request, service: ServiceOf) -> Response:
@@ -128,7 +128,7 @@ async def _rebuild_matching(request: Request, service: ServiceOf, asker: AskerOf
     ids, _ = await service.newest_matching(wanted, limit=MOST_REBUILT)
     reason = reason_for(request, ids, form.get("reason"))
     outcomes = await service.jobs.rebuild_many(ids, by=asker, reason=reason)
-    return pages_of(request).go(_address(form), _note(outcomes))
+    return pages_of(request).go(_address(form), rebuilt_note(outcomes))
 
 
 def _address(form: FormFields) -> str:
@@ -137,7 +137,8 @@ def _address(form: FormFields) -> str:
     return f"/history?{query}".rstrip("?")
 
 
-def _note(outcomes: Mapping[str, Rebuild]) -> Note:
+def rebuilt_note(outcomes: Mapping[str, Rebuild]) -> Note:
+    """Say what has become of a rebuild of many jobs."""
     refused = [
         f"{job_id}: {outcome.why}"
         for job_id, outcome in outcomes.items()

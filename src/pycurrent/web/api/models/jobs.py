@@ -107,8 +107,9 @@ class OutcomeModel(Model):
     """The result of a command on one job."""
 
     job: str = Field(description="The job that it was about.")
-    outcome: Literal["done", "once-needed", "refused"] = Field(
-        description="`once-needed`: it is made again as soon as somebody needs it."
+    outcome: Literal["done", "once-needed", "would-be-done", "refused"] = Field(
+        description="`once-needed`: it is made again as soon as somebody needs it;"
+        " `would-be-done`: the question was only which jobs."
     )
     new_job: str | None = Field(default=None, description="The job that does the work again.")
     why: Text | None = Field(default=None, description="Why it was refused.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
@@ -24,7 +24,8 @@ def _whole(value: Any) -> Any:
 
 
 def _instant(value: Any) -> Any:
-    if isinstance(value, str) and not _DATE_TIME.fullmatch(value):
+    is_time = _DATE_TIME.fullmatch(value) if isinstance(value, str) else value is None
+    if not is_time and not isinstance(value, datetime):
         raise ValueError("expected a time such as 2026-11-22T08:47:03Z")
     return value
 
