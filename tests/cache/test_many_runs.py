@@ -8,7 +8,7 @@ from pathlib import Path
 from pycurrent import Config, Current, Level, Pool, Var, all, builder, constant
 from pycurrent.cache import Cache
 from pycurrent.engine import DrivenJob, Job
-from pycurrent.store import Database, JobEnd
+from pycurrent.store import Database, DatabaseReader, JobEnd
 from pycurrent.testing import Harness
 
 MANY = 450
@@ -121,3 +121,51 @@ async def test_jobs_that_wait_have_no_tasks_and_end_without_any(tmp_path: Path) 
     assert (pool.waiting, pool.used) == ([], 0)
     with Database.open(tmp_path / "db" / "pycurrent.db") as store:
         assert {store.job(job_id).ended for job_id in waiting} == {JobEnd.INTERRUPTED}  # type: ignore[union-attr]
+
+
+async def test_many_runs_that_have_not_begun_end_in_one_transaction(tmp_path: Path) -> None:
+    """Given up in parts, with steps between, and recorded together; when the engine stops, too."""
+    many = 5 * MANY
+    pool = Pool("p", 1)
+    wanted = Var("wanted", True)
+
+    @builder("queued", level=Level.HARMLESS, pool=pool, auto_cancel=True)
+    async def queued(job: Job, part: int) -> None:
+        await asyncio.Event().wait()
+
+    def pipeline() -> Current[object]:
+        return wanted.get().bind(
+            lambda yes: all([queued(part) for part in range(many)]) if yes else constant(None)
+        )
+
+    steps: list[object] = []
+    statements: list[str] = []
+
+    def ends_written() -> list[int]:
+        """How many ends each transaction has written that has written any, since the last call."""
+        counts = [0]
+        for statement in statements:
+            if statement == "COMMIT":
+                counts.append(0)
+            elif "json_each" in statement:
+                counts[-1] += statement.count("-queued-")
+        statements.clear()
+        return [count for count in counts if count]
+
+    async with Harness(pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+        forget = h.engine.listen(steps.append)
+        h.engine.opened.store._connection.set_trace_callback(statements.append)
+        wanted.set(False)
+        await h.settle()
+        forget()
+        assert len(steps) > many / GIVEN_UP_AT_ONCE
+        assert ends_written() == [many - 1]
+        wanted.set(True)
+        await h.settle()
+        statements.clear()
+    # The one that was running has a task, which ends later.
+    assert ends_written() == [many - 1, 1]
+    with DatabaseReader.open(tmp_path / "db" / "pycurrent.db") as reader:
+        ends = Counter(record.ended for record in reader.history(ends=[None, *JobEnd], limit=9999))
+    assert ends == {JobEnd.SUPERSEDED: many, JobEnd.INTERRUPTED: many}

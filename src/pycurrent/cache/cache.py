@@ -250,9 +250,16 @@ class Cache:
             self._touched.pop(instance, None)
             took += instance.update()
             if took >= AT_ONCE:
+                self.store.gathers_ends = self._gives_up_more
                 self.engine.request_step()
                 return
+        self.store.gathers_ends = False
         self.left_places.clear()
+
+    @property
+    def _gives_up_more(self) -> bool:
+        """True if the next one to be updated has no users, as those have that come behind."""
+        return bool(self._left) and self._left[0].users is NO_DEMANDS
 
     def _take_touched(self) -> None:
         """Put what was touched in the order in which it is updated.

@@ -254,6 +254,7 @@ class Runs:
         """
         self._is_closing = True
         self._launch()
+        self._engine.store.gathers_ends = True
         # Waiting jobs came last. They go first, so nobody takes the places that the others leave.
         for number, instance in enumerate(reversed(list(self._making.values())), 1):
             run = instance.run
@@ -261,9 +262,10 @@ class Runs:
             if run is not None and run.job.cancelled is None:
                 instance.abandon(run, Abandoned.STOPPING)
             if number % AT_ONCE == 0:
-                self._engine.commits.commit()
                 await asyncio.sleep(0)
         await asyncio.sleep(0)  # Jobs that were launched just now end without a task.
+        self._engine.store.gathers_ends = False
+        await self._engine.commits.written()
         jobs = {task: run.job for task, (_, run) in self._tasks.items()}
         for task in await see_off(jobs, self._engine.stop_grace):
             instance, run = self._tasks.pop(task)

@@ -69,6 +69,7 @@ class Commits:
         self._failing_since: Moment | None = None
         self._wait = _FIRST_RETRY
         self._retry: Timer | None = None
+        self._retrying: Generator[Pause, None, bool] | None = None
         self._held: list[Callable[[], None]] = []
         self.lost = False
         """True if something could not be recorded at the very end."""
@@ -89,10 +90,12 @@ class Commits:
     def commit(self) -> bool:
         """Write what is to be recorded. False if it can't be written, now.
 
-        Waits for the disk; `in_step` does not.
+        Waits for the disk; `in_step` does not. It leaves many ends of jobs that had not begun to
+        that.
         """
         try:
-            self._store.commit()
+            # While some fail, only all that is unsaved tells that they succeed again.
+            self._store.commit(many_ends=not self.working)
         except StoreError as error:
             self._fail(error)
             return False
@@ -105,19 +108,36 @@ class Commits:
         Resumed before the commit is done, it waits for that; closed, it leaves that to the next.
         """
         try:
-            writing = self._store.begin_commit()
-            if writing is not None:
-                if not wait((writing,), self.moment).done:
-                    yield self._end_of(writing)
-                self._store.end_commit()
-                if writing.exception() is not None:
-                    # Another commit, which somebody could not wait for, has met that.
-                    self._store.commit()
+            yield from self._write()
+            if self._store.has_many_ends:
+                yield from self._write()
         except StoreError as error:
             self._fail(error)
             return False
         self._succeed()
         return True
+
+    def _write(self) -> Generator[Pause, None, None]:
+        writing = self._store.begin_commit()
+        if writing is None:
+            return
+        if not wait((writing,), self.moment).done:
+            yield self._end_of(writing)
+        self._store.end_commit()
+        if writing.exception() is not None:
+            # Another commit, which somebody could not wait for, has met that.
+            self._store.commit(many_ends=False)
+
+    async def written(self) -> bool:
+        """Commit, as `commit` does, and let the loop go on meanwhile."""
+        committing = self.in_step()
+        while True:
+            try:
+                pause = next(committing)
+            except StopIteration as ended:
+                return bool(ended.value)
+            if pause is not None:
+                await pause
 
     def _end_of(self, writing: Future[None]) -> asyncio.Future[None]:
         ended = self._loop.create_future()
@@ -172,6 +192,7 @@ class Commits:
             self._rest.cancel()
         if self._retry is not None:
             self._retry.cancel()
+        self._retrying = None
         try:
             self._store.close()
         except StoreError as error:
@@ -205,7 +226,13 @@ class Commits:
         # A commit with nothing to write finds nothing wrong.
         self.check()
         if self._retry is None:
-            self.commit()
+            self._retrying = self.in_step()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        pause = None if self._retrying is None else next(self._retrying, None)
+        if pause is not None:
+            pause.add_done_callback(lambda _: self._go_on())
 
     def _look_again(self) -> None:
         self._look = self._loop.call_later(_LOOKED_AT_EVERY, self._look_again)

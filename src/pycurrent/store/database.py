@@ -131,8 +131,9 @@ class Database(DatabaseReader):
         self._closed = True
         try:
             # Also to files that were moved away: their new owner may still want the records.
-            self._transactions.begin()
-            self._transactions.end()
+            self.gathers_ends = False
+            while self._transactions.begin() is not None:
+                self._transactions.end()
             self.check()
         finally:
             self._transactions.close()
@@ -315,7 +316,7 @@ class Database(DatabaseReader):
 
     # Transactions
 
-    def commit(self) -> None:
+    def commit(self, *, many_ends: bool = True) -> None:
         """Writes what is unsaved: from then on it survives the death of the process.
 
         Costs next to nothing when there is nothing to write. To be called at the end of each
@@ -323,16 +324,25 @@ class Database(DatabaseReader):
         Raises `StoreFull`, `StoreBusy`, `StoreGone` or another `StoreError`; what is unsaved is
         kept, and the next commit tries again. Waits for another program's transaction no longer
         than a few milliseconds, and for the disk as long as that takes.
+
+        Without `many_ends`, the ends of jobs that had not begun are left unsaved if they are many,
+        or gathered: they take longer.
         """
-        self.begin_commit()
-        self.end_commit()
+        gathers = self.gathers_ends
+        self.gathers_ends = not many_ends and (gathers or self._transactions.unsaved.have_many_ends)
+        try:
+            while self.begin_commit() is not None:
+                self.end_commit()
+        finally:
+            self.gathers_ends = gathers
 
     def begin_commit(self) -> Future[None] | None:
         """Begins to write what is unsaved, as `commit` does, and raises what that raises. None if
         there is nothing to write; else `end_commit` is to be called once the future is done, or
         sooner, which waits for it.
 
-        The changes that come meanwhile are written by the next one. Look-ups do not wait.
+        The changes that come meanwhile are written by the next one. Look-ups do not wait. Many ends
+        of jobs that had not begun are left for the next one if there is anything else to write.
         """
         if self._transactions.are_due or self.damage is not None:
             self.check()
@@ -342,6 +352,24 @@ class Database(DatabaseReader):
         """Ends the commit that was begun, unless another has: raises what it met."""
         if self._transactions.end():
             self._checkpointer.after_commit()
+
+    @property
+    def gathers_ends(self) -> bool:
+        """True while the ends of jobs that had not begun are left for one commit: set it where
+        thousands are given up, one after the other. If the process is killed before that commit
+        such jobs count as interrupted, as if they had waited until then. `commit` writes them all
+        the same, and so does `close`.
+        """
+        return self._transactions.gathers_ends
+
+    @gathers_ends.setter
+    def gathers_ends(self, gathers: bool) -> None:
+        self._transactions.gathers_ends = gathers
+
+    @property
+    def has_many_ends(self) -> bool:
+        """True if the next `begin_commit` has many ends of jobs that had not begun to write."""
+        return self._transactions.unsaved.have_many_ends and not self.gathers_ends
 
     @property
     def written(self) -> int:
@@ -406,10 +434,15 @@ class Database(DatabaseReader):
         return job
 
     def _catch_up(self) -> None:
-        """Commits what is unsaved; while it can't be written, queries show the rest."""
+        """Commits what is unsaved; while it can't be written, queries show the rest.
+
+        Many ends of jobs that had not begun are not waited for: such jobs are seen as they were.
+        """
+        if self._transactions.writes_many_ends_only:
+            return
         # The engine's own commit reports what is wrong.
         with suppress(StoreError):
-            self.commit()
+            self.commit(many_ends=False)
 
     def _write(self, query: str, parameters: tuple[object, ...]) -> int:
         """Runs one statement in a transaction of its own. Returns how many rows it changed."""

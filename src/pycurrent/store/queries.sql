@@ -14,9 +14,15 @@ VALUES ({places}, ?)
 -- Write what has changed in a job since it was inserted.
 UPDATE job SET {changes}, log = ? WHERE job_id = ?;
 
--- name: end_job
--- Write the end of a job that has left no result.
-UPDATE job SET ended = ?, finished = ?, log = ? WHERE job_id = ?;
+-- name: end_jobs
+-- Write the ends of jobs that have left no result: a JSON array for each one, with the place of its
+-- log among all of their logs.
+UPDATE job
+   SET ended = json_extract(one.value, '$[1]'),
+       finished = json_extract(one.value, '$[2]'),
+       log = substr(:logs, json_extract(one.value, '$[3]'), json_extract(one.value, '$[4]'))
+  FROM json_each(:ends) AS one
+ WHERE job.job_id = json_extract(one.value, '$[0]');
 
 -- name: set_rebuild
 -- Mark one result as to be rebuilt.

@@ -4,7 +4,10 @@ import sqlite3
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from pycurrent.store.changes import InputRecord
 from pycurrent.store.commit_thread import CommitThread
@@ -32,6 +35,8 @@ class Transactions:
         self._beside: DatabaseReader | None = None
         #: The changes for the next commit.
         self.unsaved = Unsaved()
+        #: True while ends of jobs that had not begun are left for one commit.
+        self.gathers_ends = False
         #: How many commits have written something.
         self.written = 0
 
@@ -66,24 +71,34 @@ class Transactions:
     def begin(self) -> Future[None] | None:
         """Begin to commit what is unsaved. None if nothing is; else `end` is to be called.
 
-        Lets go of the view that look-ups share. Raises `StoreError`; nothing is lost then.
+        Many ends of jobs that had not begun stay unsaved if anything else is, and so do all while
+        they are gathered. Lets go of the view that look-ups share. Raises `StoreError`; nothing is
+        lost then.
         """
         # Nobody may have waited for the end of the last one, which is tried again if it failed.
         with suppress(StoreError):
             self.end()
-        unsaved = self.unsaved
+        writing, later = self._parted()
         try:
             self.let_go()
-            if not unsaved:
+            if not writing:
                 return None
             self._connection.execute("BEGIN IMMEDIATE")
-            unsaved.write(self._connection, self._queries)
+            writing.write(self._connection, self._queries)
         except sqlite3.Error as error:
             self._roll_back()
             raise from_sqlite(self._path, error) from error
-        self._writing, self.unsaved = unsaved, Unsaved()
-        self._committing = self._thread.commit()
+        self._writing, self.unsaved = writing, later
+        put_ends_in = partial(writing.write_ends, self._connection, self._queries)
+        self._committing = self._thread.commit(put_ends_in)
         return self._committing
+
+    def _parted(self) -> tuple[Unsaved, Unsaved]:
+        """The part of what is unsaved that is to be written now, and the rest."""
+        unsaved = self.unsaved
+        if self.gathers_ends or (unsaved.have_many_ends and unsaved.are_more_than_ends):
+            return replace(unsaved, ended={}), Unsaved(ended=unsaved.ended)
+        return unsaved, Unsaved()
 
     def end(self) -> bool:
         """End the commit that was begun: wait for it, and raise `StoreError` if it failed; what it
@@ -117,6 +132,14 @@ class Transactions:
     def is_at_work(self) -> bool:
         """True while a commit has the connection."""
         return self._committing is not None and not self._committing.done()
+
+    @property
+    def writes_many_ends_only(self) -> bool:
+        """True while a commit that writes many ends of jobs that had not begun has the connection,
+        and nothing else is unsaved.
+        """
+        is_long = self.is_at_work and self._writing.have_many_ends
+        return is_long and not self.unsaved.are_more_than_ends
 
     def beside(self) -> DatabaseReader | None:
         """A reader for the time of the commit that is at work; None if none is, or there can't be

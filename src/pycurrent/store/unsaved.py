@@ -1,8 +1,10 @@
 """The changes to a database that are in memory, and not in its file yet."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 
+import msgspec
 from msgspec import Struct, field
 
 from pycurrent.store import changes, failures, firings, overrides, uses
@@ -14,6 +16,12 @@ from pycurrent.store.overrides import OverrideKey, OverrideRecord
 from pycurrent.store.records import CHANGING, COLUMNS, ENDING, JobRecord
 from pycurrent.store.uses import UseRecord
 
+FEW = 1000
+"""How many ends of jobs that had not begun are written with anything else: in some 5 ms."""
+
+_PART = 500
+_encode = msgspec.json.Encoder().encode
+
 
 class Unsaved(Struct):
     """The changes that one commit writes."""
@@ -21,7 +29,8 @@ class Unsaved(Struct):
     # Jobs by their id: those that have no row yet, and those whose row is out of date.
     inserted: dict[str, JobRecord] = field(default_factory=dict)
     updated: dict[str, JobRecord] = field(default_factory=dict)
-    # Jobs that have ended without a result, while all else is in their rows.
+    # Jobs that have ended without a result, while all else is in their rows: most of those that
+    # are given up before they have begun.
     ended: dict[str, JobRecord] = field(default_factory=dict)
     # Ids of results that are to be rebuilt.
     rebuilds: set[str] = field(default_factory=set)
@@ -41,24 +50,32 @@ class Unsaved(Struct):
     results: dict[tuple[str, str], JobRecord] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        jobs = self.inserted or self.updated or self.ended
+        return bool(self.ended) or self.are_more_than_ends
+
+    @property
+    def are_more_than_ends(self) -> bool:
+        """True if there is anything but ends of `ended`."""
+        jobs = self.inserted or self.updated
         explained = self.uses or self.changes or self.change_sets or self.inputs
         failed = self.failures or self.kinds
         asked = self.settings or self.overrides or self.firings or self.audit
         return bool(jobs or self.rebuilds or asked or explained or failed)
+
+    @property
+    def have_many_ends(self) -> bool:
+        """True if the ends of `ended` take so long to write that nothing else should wait."""
+        return len(self.ended) > FEW
 
     def job(self, job_id: str) -> JobRecord | None:
         """The record of a job that is not written yet."""
         return self.inserted.get(job_id) or self.updated.get(job_id) or self.ended.get(job_id)
 
     def write(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
-        """Put the rows in, in the transaction of the connection."""
+        """Put the rows in, but for the ends of `ended`, in the transaction of the connection."""
         run = connection.executemany
         inserted, updated = self.inserted.values(), self.updated.values()
         run(queries["insert_job"], ([*COLUMNS.row(j), j.held] for j in inserted))
         run(queries["update_job"], ([*CHANGING.row(j), j.held, j.job_id] for j in updated))
-        ended = self.ended.values()
-        run(queries["end_job"], ([*ENDING.row(j), j.held, j.job_id] for j in ended))
         run(queries["set_rebuild"], ((job_id,) for job_id in self.rebuilds))
         run(queries["set_setting"], self.settings.items())
         overrides.write(connection, queries, self.overrides)
@@ -74,6 +91,13 @@ class Unsaved(Struct):
             kinds = [(kind, job_id) for job_id, kind in self.kinds.items()]
             run(queries["set_kind"], kinds)
             run(queries["set_failure_kind"], kinds)
+
+    def write_ends(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
+        """Put the ends of `ended` in. From any thread: only a fraction of it keeps others waiting,
+        as most is done within SQLite.
+        """
+        ended = iter(self.ended.values())
+        connection.executemany(queries["end_jobs"], map(_packed, _parts(ended)))
 
     def with_later(self, later: "Unsaved") -> "Unsaved":
         """These changes and those that came after them, as one."""
@@ -100,3 +124,24 @@ class Unsaved(Struct):
 
 def _without(jobs: dict[str, JobRecord], others: Mapping[str, JobRecord]) -> dict[str, JobRecord]:
     return {job_id: job for job_id, job in jobs.items() if job_id not in others}
+
+
+def _parts(jobs: Iterator[JobRecord]) -> Iterator[list[JobRecord]]:
+    while part := list(islice(jobs, _PART)):
+        yield part
+
+
+def _packed(jobs: list[JobRecord]) -> dict[str, object]:
+    """The ends of jobs as one statement takes them."""
+    ends: list[object] = []
+    logs: list[bytes] = []
+    at = 1
+    for job in jobs:
+        held = job.held
+        if held is None:
+            ends.append([job.job_id, *ENDING.row(job), None, None])
+        else:
+            ends.append([job.job_id, *ENDING.row(job), at, len(held)])
+            logs.append(held)
+            at += len(held)
+    return {"ends": _encode(ends).decode(), "logs": b"".join(logs)}
