@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,21 @@ def test_history_lists_jobs_the_newest_first(frobbed: dict[str, str], pycurrent:
         (["--end", "failed", "--end", "ok"], ["c", "bad", "a"]),
         (["--end", "superseded"], []),
         (["--text", "no goo"], ["bad"]),
-        (["--date", "20"], ["c", "bad", "a"]),
+        (["--date", f"{datetime.now(UTC):%Y}"], ["c", "bad", "a"]),
         (["--date", "1999"], []),
+        (["--date", "1999-12"], []),
+        (["--since", "2h"], ["c", "bad", "a"]),
+        (["--since", "2h", "--until", "1h"], []),
+        (["--until", "1999-12-31T08:47"], []),
+        (["--longer", "10m"], []),
+        (["--path", "frob*"], ["c", "bad", "a"]),
+        (["--path", "frob"], []),
+        (["--label", "repo=web"], []),
+        (["--label", "repo!=web", "--failed"], ["bad"]),
+        (["--kind", "real"], ["bad"]),
+        (["--cause", "never-built", "--ok"], ["c", "a"]),
+        (["--cause", "asked"], []),
+        (["--who", "ann"], []),
     ],
 )
 def test_history_filters(
@@ -63,8 +77,8 @@ def test_history_knows_the_ways_to_end(folder: Path, pycurrent: Command) -> None
     ended = pycurrent("history", "--end", "discarded")
     assert (ended.status, ended.err) == (
         2,
-        "pycurrent: --end takes one of ok, failed, cancelled, timed-out, superseded, interrupted;"
-        " not 'discarded'\n",
+        "pycurrent: --end takes one of ok, failed, cancelled, timed-out, superseded, interrupted,"
+        " not-ended; not 'discarded'\n",
     )
 
 

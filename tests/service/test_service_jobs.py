@@ -14,13 +14,12 @@ from pycurrent.service import (
     Action,
     ActivePage,
     Done,
-    HistoryFilter,
     NoSuchJob,
     Rebuilding,
     RebuiltOnceNeeded,
     Refused,
 )
-from pycurrent.store import JobEnd, StoreBusy
+from pycurrent.store import HistoryFilter, JobEnd, StoreBusy
 from pycurrent.view import InQueue
 
 from .live import Doors, seen

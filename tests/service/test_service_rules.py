@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import pycurrent as current
 from pycurrent import Current, Job, LogRule, UsageError, builder
-from pycurrent.service import HistoryFilter, NoSuchRule, rules_from_csv, rules_to_csv
-from pycurrent.store import StoreFull
+from pycurrent.service import NoSuchRule, rules_from_csv, rules_to_csv
+from pycurrent.store import HistoryFilter, StoreFull
 
 from .live import seen
 

@@ -88,7 +88,9 @@ def test_old_jobs_keep_what_is_known_of_them(path: Path) -> None:
     old_database(path)
     with Database.open(path) as database:
         jobs = {job.job_id: job for job in database.history(ends={None, *JobEnd})}
-    assert [*jobs] == [*reversed(OLD_JOBS)]
+    with closing(sqlite3.connect(path)) as connection:
+        in_order = connection.execute("SELECT job_id FROM job ORDER BY seq")
+        assert [job_id for (job_id,) in in_order] == [*OLD_JOBS]
     assert {name: job.ended for name, job in jobs.items()} == {
         "ok": JobEnd.OK,
         "failed": JobEnd.FAILED,

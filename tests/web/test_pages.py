@@ -12,7 +12,7 @@ from markupsafe import Markup
 import pycurrent as current
 from pycurrent.engine import Level
 from pycurrent.errors import UsageError
-from pycurrent.service import HistoryEntry
+from pycurrent.explain.history import HistoryEntry
 from pycurrent.store import JobEnd
 from pycurrent.term import Current, Var
 from pycurrent.web.extensions import AuthorLink, AuthorPage, Visit
@@ -294,7 +294,23 @@ def entry(build: int, seconds: float, end: JobEnd = JobEnd.OK) -> HistoryEntry:
     began = datetime(2026, 1, 1, tzinfo=UTC)
     ended = began + timedelta(seconds=seconds)
     id = f"2026-01-01/00000{build}-x-000000"
-    return HistoryEntry(id, "x", "k", build, None, end, None, began, began, ended, False)
+    return HistoryEntry(
+        job_id=id,
+        op="x",
+        key="k",
+        build=build,
+        level=None,
+        end=end,
+        failure=None,
+        kind=None,
+        cause=None,
+        created=began,
+        started=began,
+        finished=ended,
+        rebuild=False,
+        paths=(),
+        labels={},
+    )
 
 
 def test_the_trend_draws_the_last_runs_from_old_to_new() -> None:

@@ -1,7 +1,7 @@
 """Operations, and the cache of their results."""
 
 from pycurrent.cache.cache import Cache, OfEngine, OperationPrimitive, Results, Use, results
-from pycurrent.cache.cause import Asked, Cause, ResultLost, because, cause_of
+from pycurrent.cache.cause import CAUSES, Asked, Cause, ResultLost, because, cause_name, cause_of
 from pycurrent.cache.codec import (
     Codec,
     UnreadableValue,
@@ -20,6 +20,7 @@ from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.triggers import Fired, NoSuchTrigger, Trigger, Triggers, TriggerState
 
 __all__ = [
+    "CAUSES",
     "AnyOperation",
     "Asked",
     "Builder",
@@ -51,6 +52,7 @@ __all__ = [
     "Use",
     "because",
     "builder",
+    "cause_name",
     "cause_of",
     "codec_for",
     "digest",

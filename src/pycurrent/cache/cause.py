@@ -7,9 +7,11 @@ the first build of a key, which needs no reason; `cause_of` reads it back from a
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias, assert_never
+from typing import TypeAlias, assert_never, get_args
 
 from pycurrent.cache.codec import Codec, codec_for
 from pycurrent.store import JobRecord
@@ -99,8 +101,18 @@ Cause: TypeAlias = (
 NEVER_BUILT = NeverBuilt()
 ASKED = Asked()
 
+CAUSES: Mapping[str, type[Cause]] = {
+    re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in get_args(Cause)
+}
+"""The causes by the names by which people ask for them: never-built, expired, asked ..."""
+
 _CODEC: Codec[Cause] = codec_for(Cause, what="cause of a job")
 _NEVER_BUILT_TEXT = _CODEC.encode(NEVER_BUILT)
+
+
+def cause_name(cause: Cause) -> str:
+    """The name of a cause, as in `CAUSES`."""
+    return next(name for name, kind in CAUSES.items() if isinstance(cause, kind))
 
 
 def because(cause: Cause) -> str:

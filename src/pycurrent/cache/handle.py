@@ -11,6 +11,7 @@ from pycurrent.cache.acts import Acts
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.states import Known, Making, Pausing, Unknown
 from pycurrent.engine.driven_job import DrivenJob
+from pycurrent.store import UseRecord
 from pycurrent.term import Active, Activity, Output
 
 
@@ -46,8 +47,11 @@ class Handle(Struct, frozen=True):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The paths of the stages whose result it has made, or is making. Looks at all stages."""
-        return tuple(map(str, self.acts.stages_of(self.id)))
+        """The paths of the stages whose result it has made, or is making; of those that have used
+        it, if there are none now. Looks at all stages.
+        """
+        living = tuple(map(str, self.acts.stages_of(self.id)))
+        return living or tuple(dict.fromkeys([use.stage for use in self._uses()]))
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -55,9 +59,14 @@ class Handle(Struct, frozen=True):
         first counts.
         """
         found: dict[str, str] = {}
-        for stage in self.acts.stages_of(self.id):
-            found = {**stage.labels, **found}
+        living = [stage.labels for stage in self.acts.stages_of(self.id)]
+        for labels in living or [use.read_labels() for use in self._uses()]:
+            found = {**labels, **found}
         return found
+
+    def _uses(self) -> list[UseRecord]:
+        """The recorded uses of the job, the newest first."""
+        return self.acts.store.uses_of_job(self.id)
 
     @property
     def job(self) -> DrivenJob | None:

@@ -3,45 +3,40 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Mapping, Sequence
 
-from cyclopts import Parameter
-
-from pycurrent.cli.ends import EndsOption, ends_of
+from pycurrent.cli.job_filter import JobFilter
 from pycurrent.cli.option import DEFAULT_STATE_DIR
 from pycurrent.cli.options import LimitOption, StateDirOption
 from pycurrent.cli.output import one_line
 from pycurrent.errors import UsageError
-from pycurrent.service import HistoryEntry, Records
-from pycurrent.view.formatting import duration, local_time
+from pycurrent.explain.history import HistoryEntry
+from pycurrent.service import Records
+from pycurrent.view.formatting import duration, local_time, plural
+
+_EVERYTHING = JobFilter()
+_FIRST = "never-built"
+"""The cause that is not said."""
 
 
 def history(
     *,
-    op: Annotated[str | None, Parameter(help="Only jobs of this operation.")] = None,
-    ok: Annotated[bool, Parameter(negative="", help="Only jobs that succeeded.")] = False,
-    failed: Annotated[bool, Parameter(negative="", help="Only jobs that failed.")] = False,
-    end: EndsOption = (),
-    text: Annotated[
-        str | None, Parameter(help="Only jobs with this in their key, value or result.")
-    ] = None,
-    date: Annotated[
-        str | None,
-        Parameter(metavar="DATE", help="Only jobs of this day (in UTC): 2026-11-22, or 2026-11."),
-    ] = None,
+    which: JobFilter = _EVERYTHING,
     limit: LimitOption = 20,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> int:
-    """List the jobs that have run, the newest first: date, end, duration, id, and failure."""
-    if ok and failed:
-        raise UsageError("no job has both succeeded and failed: use one of --ok and --failed")
-    outcome = True if ok else False if failed else None
-    ends = ends_of(end)
+    """List the jobs that have run, the one that ended last first: date, end, duration, id, work and
+    failure. In brackets: the stage that has used it, its labels, and why it ran, unless it had
+    never been built.
+    """
+    wanted = which.filter()
     with Records.open(state_dir) as records:
-        entries = records.history(op=op, ok=outcome, ends=ends, text=text, prefix=date, limit=limit)
-        if not entries and op is not None and op not in records.operations():
+        entries = records.page(wanted, limit=limit).entries
+        if not entries and which.op is not None and which.op not in records.operations():
             known = ", ".join(records.operations()) or "none"
-            raise UsageError(f"operation {op!r} has no jobs: the operations that have are {known}")
+            raise UsageError(
+                f"operation {which.op!r} has no jobs: the operations that have are {known}"
+            )
     sys.stdout.write("".join([f"{line_of(entry)}\n" for entry in entries]))
     return 0
 
@@ -51,5 +46,19 @@ def line_of(entry: HistoryEntry) -> str:
     when = local_time(entry.finished or entry.created)
     took = "" if entry.took is None else duration(entry.took)
     what = one_line(f"{entry.op} {entry.key}")
+    more = explained(what, entry.paths, entry.labels, entry.cause_name)
     why = "" if entry.failure is None else f": {one_line(entry.failure)}"
-    return f"{when}  {entry.end_word:<11}  {took:>12}  {entry.job_id}  {what}{why}"
+    return f"{when}  {entry.end_word:<11}  {took:>12}  {entry.job_id}  {what}{more}{why}"
+
+
+def explained(what: str, paths: Sequence[str], labels: Mapping[str, str], cause: str | None) -> str:
+    """The stage, the labels and the cause of a job, in brackets; empty if there is nothing to
+    say but `what` it was.
+    """
+    parts = [] if [what] == [*paths] else [*paths[:1]]
+    if len(paths) > 1:
+        parts.append(f"and {plural(len(paths) - 1, 'more stage')}")
+    parts += [f"{name}={value}" for name, value in labels.items()]
+    if cause is not None and cause != _FIRST:
+        parts.append(cause)
+    return f"  [{one_line(' '.join(parts))}]" if parts else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 
@@ -46,3 +46,19 @@ def duration(text: str) -> timedelta:
         return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
     except OverflowError:
         raise ValueError(f"{text} is too long.") from None
+
+
+def point_in_time(text: str) -> datetime:
+    """A time ago, or a date with or without a time of day, in UTC if no zone is named: 2h,
+    2026-11-22, 2026-11-22T08:47.
+    """
+    try:
+        if _DURATION.fullmatch(text):
+            return datetime.now(UTC) - duration(text)
+        time = datetime.fromisoformat(text)
+    except OverflowError:
+        # Longer ago than there are dates.
+        return datetime.min.replace(tzinfo=UTC)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a time such as 2h (ago) or 2026-11-22T08:47.") from None
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)

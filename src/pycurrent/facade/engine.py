@@ -35,10 +35,22 @@ from pycurrent.engine.watchdog import Watchdog
 from pycurrent.errors import PycurrentError
 from pycurrent.explain.failures import FailureRecorder
 from pycurrent.explain.uses import UseRecorder
-from pycurrent.store import AuditFilters, AuditRecord, Database, Sharing, StateDir
+from pycurrent.store import (
+    SHOWN,
+    AuditFilters,
+    AuditRecord,
+    Database,
+    HistoryFilter,
+    LabelFilter,
+    Sharing,
+    StateDir,
+)
 from pycurrent.term import Active, Activity, Current, Graph, Output, Stats
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pycurrent.explain.history import HistoryEntry
     from pycurrent.explain.why import Why
 
 T = TypeVar("T")
@@ -215,6 +227,42 @@ class Engine:
         row of a page, to get the next one).
         """
         return self.opened.audit.rows(**filters)
+
+    def history(
+        self,
+        *,
+        op: str | None = None,
+        key: str | None = None,
+        path: str | None = None,
+        labels: Mapping[str, str] = MappingProxyType({}),
+        ok: bool | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> list[HistoryEntry]:
+        """The recorded jobs to which all of these apply: first those that have not ended, then the
+        others, the one that ended last first; at most `limit`. Superseded ones are left out.
+
+        `path` is that of a stage that has used the job, and `labels` are labels of this stage; both
+        may be globs. `since` (aware) is when it ended at the earliest.
+        """
+        from pycurrent.explain.history import page_of  # few runs need it
+
+        wanted = HistoryFilter(
+            op=op,
+            key=key,
+            path=path,
+            labels=tuple([LabelFilter(name, value) for name, value in labels.items()]),
+            ok=ok,
+            since=since,
+            ends=SHOWN | {None},
+        )
+        return [*page_of(self.opened.store, wanted, limit=limit).entries]
+
+    def job(self, job_id: str) -> HistoryEntry | None:
+        """The record of a job, ended or not; None if there is none."""
+        from pycurrent.explain.history import recorded_job
+
+        return recorded_job(self.opened.store, job_id)
 
     def why(self, subject: str) -> Why:
         """Why a stage, given by its path, is as it is, or why the job with an id was run.

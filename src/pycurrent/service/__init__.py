@@ -17,12 +17,7 @@ from pycurrent.service.events import (
     StatesChanged,
     StructureChanged,
 )
-from pycurrent.service.history import (
-    HistoryEntry,
-    HistoryFilter,
-    HistoryPage,
-    Records,
-)
+from pycurrent.service.history import Records
 from pycurrent.service.jobs import (
     Action,
     ActivePage,
@@ -60,8 +55,6 @@ __all__ = [
     "EventId",
     "Health",
     "HistoryEntry",
-    "HistoryFilter",
-    "HistoryPage",
     "JobDetail",
     "Jobs",
     "JobsChanged",

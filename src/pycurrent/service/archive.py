@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from pycurrent.explain.history import HistoryEntry, HistoryPage
 from pycurrent.service.errors import NoSuchJob
-from pycurrent.service.history import HistoryEntry, HistoryFilter, HistoryPage, Records
-from pycurrent.store import FailureFilters, FailureGroup
+from pycurrent.service.history import Records
+from pycurrent.store import FailureFilters, FailureGroup, HistoryFilter
 
 if TYPE_CHECKING:
     from pycurrent.explain.explanation import JobExplanation
@@ -28,13 +29,20 @@ class Archive:
         self._state_dir = state_dir
 
     async def page(
-        self, wanted: HistoryFilter, *, limit: int, before: str | None = None
+        self,
+        wanted: HistoryFilter,
+        *,
+        limit: int,
+        before: str | None = None,
+        seconds: float | None = None,
     ) -> HistoryPage:
-        """Jobs that have ended, the newest first: see `Records.page`."""
-        return await self._read(lambda records: records.page(wanted, limit=limit, before=before))
+        """A page of the history: see `Records.page`."""
+        return await self._read(
+            lambda records: records.page(wanted, limit=limit, before=before, seconds=seconds)
+        )
 
     async def same_work(self, entry: HistoryEntry, *, limit: int) -> tuple[HistoryEntry, ...]:
-        """The jobs of the same operation and key that have ended, the newest first."""
+        """The jobs of the same operation and key that have ended, the last first."""
         wanted = HistoryFilter(op=entry.op, key=entry.key)
         return (await self.page(wanted, limit=limit)).entries
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
 from pycurrent.engine.follow import LogSource
 from pycurrent.errors import UsageError
+from pycurrent.explain.history import HistoryEntry, HistoryPage, page_of, recorded_job
 from pycurrent.explain.why import (
     Followed,
     Recent,
@@ -21,15 +22,13 @@ from pycurrent.explain.why import (
     why_recorded,
 )
 from pycurrent.store import (
-    SHOWN,
     AuditFilters,
     AuditRecord,
     Chain,
     DatabaseReader,
     FailureFilters,
     FailureGroup,
-    JobEnd,
-    JobRecord,
+    HistoryFilter,
     StateDir,
 )
 
@@ -40,66 +39,7 @@ _LISTED = 5
 """How many jobs a message names at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryFilter:
-    """Selects the jobs that pass all of these. None lets every job pass."""
-
-    op: str | None = None
-    ok: bool | None = None
-    ends: frozenset[JobEnd] = frozenset()
-    """How it ended: in one of these ways. Empty: in any but superseded."""
-    rebuild: bool | None = None
-    """True: somebody has asked for a rebuild, which has not begun. False: nobody has."""
-    prefix: str | None = None
-    """How the job's id begins: a day, such as 2026-11-22, or a month."""
-    key: str | None = None
-    text: str | None = None
-    """Something in its key, value or result."""
-
-
 EVERYTHING = HistoryFilter()
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
-    """A job that was recorded."""
-
-    job_id: str
-    op: str
-    key: str
-    build: int
-    """0, 1, 2 ... for each operation and key."""
-    level: str | None
-    end: JobEnd | None
-    """How it ended; None: it has not, or its engine was killed and none has been started since."""
-    failure: str | None
-    """The message of its failure."""
-    created: datetime
-    started: datetime | None
-    finished: datetime | None
-    rebuild: bool
-    """Somebody has asked for it to be made again."""
-
-    @property
-    def took(self) -> timedelta | None:
-        """The time from its start to its end."""
-        if self.started is None or self.finished is None:
-            return None
-        return self.finished - self.started
-
-    @property
-    def end_word(self) -> str:
-        """The word for how it ended."""
-        return "not ended" if self.end is None else self.end.value
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryPage:
-    """Some jobs, the newest first."""
-
-    entries: tuple[HistoryEntry, ...]
-    next: str | None
-    """The job before which the next page begins; None on the last page."""
 
 
 class Records:
@@ -120,45 +60,23 @@ class Records:
         finally:
             database.close()
 
-    def history(
+    def page(
         self,
+        wanted: HistoryFilter,
         *,
-        op: str | None = None,
-        ok: bool | None = None,
-        ends: Collection[JobEnd] = (),
-        text: str | None = None,
-        prefix: str | None = None,
         limit: int,
-    ) -> list[HistoryEntry]:
-        """The jobs that have ended, the newest first; see `HistoryFilter`."""
-        records = self._database.history(
-            op, ok=ok, ends=ends or SHOWN, text=text, prefix=prefix, limit=limit
-        )
-        return [entry_of(record) for record in records]
+        before: str | None = None,
+        seconds: float | None = None,
+    ) -> HistoryPage:
+        """At most `limit` jobs that pass the filter, in the order of a history, behind a place.
 
-    def page(self, wanted: HistoryFilter, *, limit: int, before: str | None = None) -> HistoryPage:
-        """At most `limit` jobs that have ended and pass the filter, the newest first.
-
-        With `before`, only jobs that were created before that one.
+        Looks for them for about so many seconds, or until the page is full.
         """
-        found = self._database.history(
-            wanted.op,
-            ok=wanted.ok,
-            ends=wanted.ends or SHOWN,
-            rebuild=wanted.rebuild,
-            prefix=wanted.prefix,
-            key=wanted.key,
-            text=wanted.text,
-            limit=limit + 1,
-            before=before,
-        )
-        entries = tuple([entry_of(record) for record in found[:limit]])
-        return HistoryPage(entries, entries[-1].job_id if len(found) > limit else None)
+        return page_of(self._database, wanted, limit=limit, before=before, seconds=seconds)
 
     def job(self, job_id: str) -> HistoryEntry | None:
         """The record of a job, ended or not; None if there is none."""
-        record = self._database.job(job_id)
-        return None if record is None else entry_of(record)
+        return recorded_job(self._database, job_id)
 
     def operations(self) -> list[str]:
         """The ids of the operations that have results, sorted."""
@@ -218,10 +136,10 @@ class Records:
         Raises `UsageError` unless exactly one job matches.
         """
         if text == "last":
-            newest = self._database.history(ends={None, *JobEnd}, limit=1)
-            if not newest:
+            newest = self._database.newest_job()
+            if newest is None:
                 raise UsageError(f"no job has been run with the state directory {self._state.path}")
-            return newest[0].job_id
+            return newest
         # A log without a record is found, too: by its whole id.
         if self._state.job_path(text).is_file() or self._database.job(text) is not None:
             return text
@@ -274,20 +192,3 @@ class _Row:
 
     def listen(self, told: Callable[[], None]) -> Callable[[], None]:
         return lambda: None
-
-
-def entry_of(record: JobRecord) -> HistoryEntry:
-    """The history entry of a record."""
-    return HistoryEntry(
-        job_id=record.job_id,
-        op=record.op,
-        key=record.key,
-        build=record.build,
-        level=record.level,
-        end=record.ended,
-        failure=record.outcome if record.ok is False else None,
-        created=record.created,
-        started=record.started,
-        finished=record.finished,
-        rebuild=record.rebuild,
-    )

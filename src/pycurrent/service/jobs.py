@@ -13,8 +13,8 @@ from typing import TypeAlias
 from pycurrent.cache import Cache
 from pycurrent.engine import Asker, DrivenJob, JobState, Level, OpenEngine
 from pycurrent.engine.changes import Ids
+from pycurrent.explain.history import ALL_USES, HistoryEntry, entry_in
 from pycurrent.service.errors import NoSuchJob
-from pycurrent.service.history import HistoryEntry, entry_of
 from pycurrent.store import BadJobId, JobRecord
 from pycurrent.view import JobView, show_job, show_jobs
 
@@ -162,7 +162,7 @@ class Jobs:
     def detail(self, job_id: str) -> JobDetail:
         """Everything about one job. Raises `NoSuchJob`."""
         record = self._record(job_id)
-        entry = entry_of(record)
+        entry = entry_in(self._engine.store, record, uses=ALL_USES)
         job = self._cache.runs.job(job_id)
         handle = self._engine.jobs.get(job_id)
         if job is not None:
@@ -181,7 +181,7 @@ class Jobs:
         )
 
     def _entry(self, job_id: str) -> HistoryEntry:
-        return entry_of(self._record(job_id))
+        return entry_in(self._engine.store, self._record(job_id))
 
     def _record(self, job_id: str) -> JobRecord:
         record = self._engine.store.job(job_id)

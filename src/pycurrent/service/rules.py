@@ -13,11 +13,11 @@ from time import monotonic
 from pycurrent.engine import Asker, LogRule, LogRules, OpenEngine
 from pycurrent.engine.follow import LogSource
 from pycurrent.errors import UsageError
+from pycurrent.explain.history import HistoryEntry
 from pycurrent.service.archive import Archive
 from pycurrent.service.errors import NoSuchJob, NoSuchRule
-from pycurrent.service.history import HistoryEntry, HistoryFilter
 from pycurrent.service.logs import Logs
-from pycurrent.store import RuleRecord
+from pycurrent.store import HistoryFilter, RuleRecord
 
 _LONGEST = 5.0
 """Seconds that a trial may take, about: then it gives what it has."""

@@ -12,13 +12,13 @@ from pycurrent.explain.why import Explainer, Why
 from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import ConfirmationLevel
 from pycurrent.service.events import EventHub
-from pycurrent.service.history import HistoryFilter
 from pycurrent.service.jobs import Jobs
 from pycurrent.service.jobs_feed import JobsFeed
 from pycurrent.service.logs import Logs
 from pycurrent.service.metrics import Metrics, MetricsReading
 from pycurrent.service.pipeline import PipelineFeed
 from pycurrent.service.rules import Rules
+from pycurrent.store import HistoryFilter
 from pycurrent.term import BY_CONCERN, State
 from pycurrent.view import EngineView
 

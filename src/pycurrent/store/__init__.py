@@ -20,8 +20,10 @@ from pycurrent.store.errors import (
 from pycurrent.store.failures import FailureFilters, FailureGroup, FailureRecord, StageFailing
 from pycurrent.store.firings import FiringRecord
 from pycurrent.store.gc import GcMode, GcReport, collect_garbage
+from pycurrent.store.history import CURSOR, SECONDS, SHOWN, HistoryFilter, HistoryFilters
+from pycurrent.store.label_filter import LabelFilter, all_pass, matches
 from pycurrent.store.overrides import OverrideKind, OverrideRecord
-from pycurrent.store.reader import SHOWN, DatabaseReader
+from pycurrent.store.reader import DatabaseReader, HistoryRecords
 from pycurrent.store.records import (
     BuildRecord,
     HeldLog,
@@ -36,6 +38,8 @@ from pycurrent.store.state_dir import StateDir
 from pycurrent.store.uses import UseRecord, labels_text
 
 __all__ = [
+    "CURSOR",
+    "SECONDS",
     "SHOWN",
     "AccessDatabase",
     "AuditFilters",
@@ -55,9 +59,13 @@ __all__ = [
     "GcReport",
     "HeldLog",
     "HeldText",
+    "HistoryFilter",
+    "HistoryFilters",
+    "HistoryRecords",
     "InputRecord",
     "JobEnd",
     "JobRecord",
+    "LabelFilter",
     "LastResult",
     "NewerVersion",
     "OverrideKind",
@@ -77,7 +85,9 @@ __all__ = [
     "StoreReadOnly",
     "TokenRecord",
     "UseRecord",
+    "all_pass",
     "back_up",
     "collect_garbage",
     "labels_text",
+    "matches",
 ]

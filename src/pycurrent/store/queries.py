@@ -15,18 +15,6 @@ _COLUMNS = {
     "{excluded}": ", ".join(f"{name} = excluded.{name}" for name in CHANGING.names),
 }
 
-HISTORY_CONDITIONS = {
-    "before": "seq < (SELECT seq FROM job WHERE job_id = :before)",
-    "op": "op = :op",
-    "rebuild": "rebuild = :rebuild",
-    "prefix": "job_id >= :prefix AND job_id < :prefix || char(0x10FFFF)",
-    "key": "key = :key",
-    "text": r"(key LIKE :text ESCAPE '\' OR value LIKE :text ESCAPE '\'"
-    r" OR outcome LIKE :text ESCAPE '\')",
-}
-"""The conditions of the filters of a history. An index finds the jobs of each, but for `rebuild`
-and the text.
-"""
 CHANGE_CONDITIONS = {
     "kind": "change.kind = :kind",
     "since": "at >= :since",
@@ -49,8 +37,6 @@ AUDIT_CONDITIONS = {
     "before": "id < :before",
 }
 """The conditions of the filters of the audit."""
-IS_OK = {True: "ended = 'ok'", False: "outcome IS NOT NULL AND ended <> 'ok'"}
-"""The condition that a job succeeded, or failed."""
 
 
 def load_queries() -> dict[str, str]:

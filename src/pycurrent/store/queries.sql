@@ -70,20 +70,15 @@ SELECT log FROM job WHERE job_id = ? AND log IS NOT NULL;
 -- The id that sorts last: no job was created later, by the clock.
 SELECT job_id FROM job ORDER BY job_id DESC LIMIT 1;
 
+-- name: last_job
+-- The job that was created last.
+SELECT job_id FROM job ORDER BY seq DESC LIMIT 1;
+
 -- name: ids
 -- The jobs whose ids begin or end with a text, the oldest first.
 SELECT job_id FROM job
  WHERE substr(job_id, 1, length(:text)) = :text OR substr(job_id, -length(:text)) = :text
  ORDER BY job_id;
-
--- name: history
--- Jobs, the newest first. Only the conditions of the filters that are given are kept (see
--- `reader.py`): each alone is found by an index, which a condition that may be off would hide.
-SELECT {columns}
-  FROM job
- WHERE {conditions}
- ORDER BY seq DESC
- LIMIT :limit;
 
 -- name: ops
 -- The ids of the operations that have results: jumps from one to the next in the index.

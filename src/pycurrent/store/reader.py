@@ -6,19 +6,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, Unpack
 
+from msgspec import Struct
+
 from pycurrent.store.audit import AuditFilters, AuditRecord, Chain, check_chain, read
 from pycurrent.store.changes import ChangeKind, ChangeRecord
 from pycurrent.store.errors import StoreError, damaged, from_sqlite
 from pycurrent.store.failure_tables import FailureTables, Parameters
 from pycurrent.store.firings import FiringRecord
-from pycurrent.store.overrides import OverrideRecord
-from pycurrent.store.queries import (
-    AUDIT_CONDITIONS,
-    CHANGE_CONDITIONS,
-    HISTORY_CONDITIONS,
-    IS_OK,
-    load_queries,
+from pycurrent.store.history import (
+    HistoryCursor,
+    HistoryFilter,
+    HistoryFilters,
+    HistoryQuery,
 )
+from pycurrent.store.overrides import OverrideRecord
+from pycurrent.store.queries import AUDIT_CONDITIONS, CHANGE_CONDITIONS, load_queries
 from pycurrent.store.records import (
     COLUMNS,
     BuildRecord,
@@ -33,8 +35,15 @@ from pycurrent.store.records import (
 from pycurrent.store.schema import open_for_reading
 from pycurrent.store.uses import UseRecord
 
-SHOWN = frozenset(JobEnd) - {JobEnd.SUPERSEDED}
-"""The jobs that a history shows unless asked for others."""
+
+class HistoryRecords(Struct, frozen=True):
+    """Some jobs, in the order of a history."""
+
+    records: list[JobRecord]
+    next: str | None
+    """The place behind which the next page begins; None on the last page."""
+    is_complete: bool
+    """False if the time was up before the page was full: there may be more on the next one."""
 
 
 class DatabaseReader:
@@ -84,6 +93,12 @@ class DatabaseReader:
         rows = self._read("log", (job_id,))
         return bytes(rows[0][0]) if rows else None
 
+    def newest_job(self) -> str | None:
+        """The id of the job that was created last; None if there is no job."""
+        self._catch_up()
+        rows = self._read("last_job", ())
+        return rows[0][0] if rows else None
+
     def ids(self, text: str) -> list[str]:
         """The ids of jobs that begin or end with a text, the oldest first."""
         self._catch_up()
@@ -93,37 +108,42 @@ class DatabaseReader:
         self,
         op: str | None = None,
         *,
-        ok: bool | None = None,
-        rebuild: bool | None = None,
-        prefix: str | None = None,
-        key: str | None = None,
-        text: str | None = None,
-        ends: Collection[JobEnd | None] = SHOWN,
+        ends: Collection[JobEnd | None] = (),
         limit: int = 100,
         before: str | None = None,
+        **filters: Unpack[HistoryFilters],
     ) -> list[JobRecord]:
-        """Jobs, the one created last first; at most `limit`.
+        """Jobs that pass the filters, in the order of a history; at most `limit`.
 
-        `prefix` is how the job's id starts, a day for example; `key` the whole readable key;
-        `text` is found anywhere in the key, value or outcome, in any case (of ASCII letters);
-        `ends` are those that count, None for jobs that have not ended.
-        `before` is a job's id, to get the next page: only jobs created before it are listed.
+        `before` is the place of the last job of a page, to get the next one.
+        """
+        wanted = HistoryFilter(op=op, ends=frozenset(ends), **filters)
+        return self.history_page(wanted, limit=limit, before=before).records
+
+    def history_page(
+        self,
+        wanted: HistoryFilter,
+        *,
+        limit: int = 100,
+        before: str | None = None,
+        seconds: float | None = None,
+    ) -> HistoryRecords:
+        """A page of a history, behind a place: see `store/history.py`.
+
+        Looks for jobs for about so many seconds, or until the page is full. Raises `UsageError` if
+        `before` is not a place.
         """
         self._catch_up()
-        filters = {
-            "before": before,
-            "op": op,
-            "rebuild": rebuild,
-            "prefix": prefix,
-            "key": None if key is None else storable(key),
-            "text": None if text is None else f"%{_like_literal(storable(text))}%",
-        }
-        given = {name: value for name, value in filters.items() if value is not None}
-        conditions = [_among(ends), *([] if ok is None else [IS_OK[ok]])]
-        conditions += [HISTORY_CONDITIONS[name] for name in given]
-        query = self._queries["history"].replace("{conditions}", " AND ".join(conditions))
-        rows = self._run(query, {**given, "limit": limit})
-        return [self._record(row, JobRecord) for row in rows]
+        place = None if before is None else HistoryCursor.parse(before)
+        try:
+            query = HistoryQuery(self._connection, wanted)
+            found = query.page(limit=limit, before=place, seconds=seconds)
+        except (sqlite3.Error, UnicodeError) as error:
+            raise self._damage_or(error) from error
+        records = [self._record(row, JobRecord) for row in found.rows]
+        return HistoryRecords(
+            records, None if found.next is None else str(found.next), found.is_complete
+        )
 
     def uses_of_job(self, job_id: str, *, limit: int = 100) -> list[UseRecord]:
         """The uses of a job by stages, the newest first; at most `limit`."""
@@ -285,14 +305,3 @@ class DatabaseReader:
         if isinstance(error, sqlite3.Error):
             return from_sqlite(self._path, error)
         return damaged(self._path, f"a record can't be read: {error}")
-
-
-def _like_literal(text: str) -> str:
-    """`text` without a meaning for LIKE."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _among(ends: Collection[JobEnd | None]) -> str:
-    """The condition that a job has one of these ends."""
-    named = ", ".join(f"'{end.value}'" for end in ends if end is not None)
-    return f"(ended IN ({named}){' OR ended IS NULL' if None in ends else ''})"

@@ -46,11 +46,17 @@ class EntryAnswer(TypedDict):
     finished: str | None
     took: float | None
     rebuild: bool
+    kind: str | None
+    cause: str | None
+    because: str | None
+    paths: list[str]
+    labels: dict[str, str]
 
 
 class HistoryPageAnswer(TypedDict):
     entries: list[EntryAnswer]
     next: str | None
+    complete: bool
 
 
 class JobDetailAnswer(TypedDict):

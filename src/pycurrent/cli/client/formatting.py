@@ -12,6 +12,7 @@ from pycurrent.cli.client.answers import (
     StageAnswer,
     WaitAnswer,
 )
+from pycurrent.cli.history import explained
 from pycurrent.cli.output import one_line
 from pycurrent.engine import JobState
 from pycurrent.term import State
@@ -66,8 +67,9 @@ def entry_line(entry: EntryAnswer) -> str:
     when = moment(entry["finished"] or entry["created"])
     took = "" if entry["took"] is None else duration(timedelta(seconds=entry["took"]))
     what = one_line(f"{entry['op']} {entry['key']}")
+    more = explained(what, entry["paths"], entry["labels"], entry["cause"])
     why = "" if entry["failure"] is None else f": {one_line(entry['failure'])}"
-    return f"{when}  {end_word(entry):<11}  {took:>12}  {entry['id']}  {what}{why}"
+    return f"{when}  {end_word(entry):<11}  {took:>12}  {entry['id']}  {what}{more}{why}"
 
 
 def outcome_line(outcome: OutcomeAnswer, done: str) -> str:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from datetime import timedelta
+from typing import Annotated, Literal, TypeAlias
 
 from fastapi import Query, Request
 from pydantic import ConfigDict, Field
 
-from pycurrent.service import HistoryFilter, HistoryPage
-from pycurrent.store import JobEnd
-from pycurrent.web.api.models import HistoryPageModel, Model, OutcomeModel, OutcomesModel, Whole
-from pycurrent.web.api.names import JobEndName
+from pycurrent.cache import CAUSES
+from pycurrent.explain.history import HistoryPage
+from pycurrent.store import CURSOR, SECONDS, HistoryFilter, JobEnd, LabelFilter
+from pycurrent.web.api.models import (
+    HistoryPageModel,
+    Instant,
+    Model,
+    OutcomeModel,
+    OutcomesModel,
+    Whole,
+)
+from pycurrent.web.api.names import CauseName, FailureKindName, JobEndName
 from pycurrent.web.api.routing import FOR_BUILDERS, JOB_ID, api_router
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.reasons import ReasonText, reason_for
@@ -30,23 +39,48 @@ class FilterModel(Model):
 
     op: _Words | None = Field(default=None, description="The operation's id.")
     ok: bool | None = Field(default=None, description="Whether it succeeded.")
-    end: list[JobEndName] = Field(
-        default=[], max_length=len(JobEnd), description="How it ended: in one of these ways."
+    end: list[JobEndName | Literal["not-ended"]] = Field(
+        default=[], max_length=len(JobEnd) + 1, description="How it ended: in one of these ways."
     )
     rebuild: bool | None = Field(
         default=None, description="Whether somebody has asked for a rebuild."
     )
     prefix: _Words | None = Field(default=None, description="How the id begins: 2026-11-22.")
     text: _Words | None = Field(default=None, description="In its key, value or result.")
+    path: _Words | None = Field(
+        default=None, description="The path of a stage that has used it, or a glob: web/*."
+    )
+    label: list[_Words] = Field(
+        default=[],
+        max_length=20,
+        description="Conditions on labels of a stage that has used it, which all hold: repo=web,"
+        " branch!=main, ref=release-*.",
+    )
+    kind: FailureKindName | None = Field(default=None, description="The kind of its failure.")
+    cause: CauseName | None = Field(default=None, description="Why it was run.")
+    who: _Words | None = Field(default=None, description="The user or token that asked for it.")
+    since: Instant | None = Field(default=None, description="It ended at this time or later.")
+    until: Instant | None = Field(default=None, description="It ended earlier.")
+    longer: float | None = Field(
+        default=None, ge=0, le=1e9, description="It ran for more than so many seconds."
+    )
 
     def filter(self) -> HistoryFilter:
         return HistoryFilter(
             op=self.op,
             ok=self.ok,
-            ends=frozenset(self.end),
+            ends=frozenset(None if end == "not-ended" else end for end in self.end),
             rebuild=self.rebuild,
             prefix=self.prefix,
             text=self.text,
+            path=self.path,
+            labels=tuple([LabelFilter.parse(label) for label in self.label]),
+            kind=None if self.kind is None else self.kind.value,
+            cause=None if self.cause is None else CAUSES[self.cause].__name__,
+            by=self.who,
+            since=self.since,
+            until=self.until,
+            longer=None if self.longer is None else timedelta(seconds=self.longer),
         )
 
 
@@ -59,8 +93,8 @@ class ExactFilter(FilterModel):
 class PageQuery(FilterModel):
     """A filter, and where to go on."""
 
-    before: Annotated[str, Field(pattern=JOB_ID)] | None = Field(
-        default=None, description="Only jobs that were created before this one."
+    before: Annotated[str, Field(pattern=f"^{CURSOR}$")] | None = Field(
+        default=None, description="The `next` of a page, to get the one that follows."
     )
     limit: int = Field(default=100, ge=1, le=1000)
 
@@ -92,8 +126,12 @@ class OperationsModel(Model):
 
 @router.get("/history", response_model=HistoryPageModel)
 async def history(service: ServiceOf, query: Annotated[PageQuery, Query()]) -> HistoryPage:
-    """The jobs that have ended, the newest first."""
-    return await service.archive.page(query.filter(), limit=query.limit, before=query.before)
+    """List the jobs that have ended, the last first. A search stops after some 30 ms, and says so:
+    the next page goes on from there.
+    """
+    return await service.archive.page(
+        query.filter(), limit=query.limit, before=query.before, seconds=SECONDS
+    )
 
 
 @router.get("/ops")

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from pycurrent.cache import CAUSES
 from pycurrent.engine import Effect, JobState, Level
 from pycurrent.service import Action
 from pycurrent.store import JobEnd
-from pycurrent.term import Activity, EdgeKind, GroupKind, NodeKind, State
+from pycurrent.term import Activity, EdgeKind, FailureKind, GroupKind, NodeKind, State
 
 
 # Typed: members of two enums of numbers may be equal.
@@ -61,6 +62,8 @@ EffectName: TypeAlias = Annotated[Effect, ByName()]
 LevelName: TypeAlias = Annotated[Level, ByName()]
 JobStateName: TypeAlias = Annotated[JobState, ByName(without=(JobState.ENDED,))]
 JobEndName: TypeAlias = Annotated[JobEnd, ByName()]
+FailureKindName: TypeAlias = Annotated[FailureKind, ByName()]
+CauseName: TypeAlias = Literal[tuple(CAUSES)]  # type: ignore[valid-type]
 ActionName: TypeAlias = Annotated[Action, ByName()]
 NodeKindName: TypeAlias = Annotated[NodeKind, ByName()]
 EdgeKindName: TypeAlias = Annotated[EdgeKind, ByName()]

@@ -7,8 +7,8 @@ from typing import Literal, Self
 
 from pydantic import Field
 
+from pycurrent.explain.history import HistoryEntry
 from pycurrent.service import (
-    HistoryEntry,
     JobDetail,
     Rebuild,
     Rebuilding,
@@ -16,7 +16,14 @@ from pycurrent.service import (
     Refused,
 )
 from pycurrent.web.api.models.model import Model, Seconds, Text
-from pycurrent.web.api.names import ActionName, JobEndName, JobStateName, LevelName
+from pycurrent.web.api.names import (
+    ActionName,
+    CauseName,
+    FailureKindName,
+    JobEndName,
+    JobStateName,
+    LevelName,
+)
 
 
 class ForConfirmationModel(Model):
@@ -59,18 +66,33 @@ class EntryModel(Model):
     level: str | None
     end: JobEndName | None = Field(description="How it ended; null until it has.")
     failure: Text | None
+    kind: FailureKindName | None = Field(description="The kind of its failure.")
+    cause: CauseName | None = Field(
+        validation_alias="cause_name", description="The name of the cause for which it was run."
+    )
+    because: Text | None = Field(description="Why it was run, as the end of a sentence.")
     created: datetime
     started: datetime | None
     finished: datetime | None
     took: Seconds | None = Field(description="Seconds that its work took.")
     rebuild: bool = Field(description="Somebody has asked for it to be made again.")
+    paths: list[Text] = Field(
+        description="The paths of the stages that have used it, the newest use first; in a list,"
+        " those of the newest 20."
+    )
+    labels: dict[str, Text] = Field(description="The labels of these stages.")
 
 
 class HistoryPageModel(Model):
-    """Jobs, the newest first."""
+    """Jobs that have ended, the last first."""
 
     entries: list[EntryModel]
     next: str | None = Field(description="The value of `before` for the next page.")
+    complete: bool = Field(
+        validation_alias="is_complete",
+        description="False: the search has stopped before the page was full, as it took long. The"
+        " next page goes on from there.",
+    )
 
 
 class JobDetailModel(Model):

@@ -27,7 +27,8 @@ def _instant(value: Any) -> Any:
     is_time = _DATE_TIME.fullmatch(value) if isinstance(value, str) else value is None
     if not is_time and not isinstance(value, datetime):
         raise ValueError("expected a time such as 2026-11-22T08:47:03Z")
-    return value
+    # Where a model is strict, only a datetime will do.
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 Whole: TypeAlias = Annotated[int, BeforeValidator(_whole)]
