@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 import pycurrent as current
-from pycurrent import Config, Current, Failure, Job, Level, builder
+from pycurrent import Config, Current, Failure, FailureKind, Job, Level, LogRule, builder
 from pycurrent.cli.app import make_app
 from pycurrent.cli.client.status import ClientExit
 from pycurrent.cli.end import status_of
@@ -222,6 +222,14 @@ async def test_failures_are_shown_and_rebuilt_by_cause(client: Client) -> None:
     assert (none.status, none.out, none.err) == (ClientExit.OK, "", "no job matches\n")
     for wrong in ([], [bad, "--kind", "real"], [bad, "--dry-run"]):
         assert (await client("rebuild", *wrong)).status == ClientExit.USAGE
+
+
+async def test_rules_are_applied_to_what_has_failed(client: Client) -> None:
+    """And it is said how many have another kind now."""
+    client.site.engine.log_rules.add(LogRule("frobbing", "a frob", 1, FailureKind.INFRA))
+    done = await client("apply-rules")
+    assert (done.status, done.out) == (0, "1 of 1 failure have another kind now\n")
+    assert json.loads((await client("--json", "apply-rules", "--limit", "5")).out)["changed"] == 0
 
 
 async def test_a_name_of_no_job_or_of_several_is_a_mistake(client: Client) -> None:

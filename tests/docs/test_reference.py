@@ -117,6 +117,7 @@ COMMANDS = {
         "cancel",
         "rebuild",
         "rebuild-all",
+        "apply-rules",
         "query",
         "ops",
         "confirm",

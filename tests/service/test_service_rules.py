@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pycurrent as current
-from pycurrent import Current, Job, LogRule, UsageError, builder
+from pycurrent import Current, FailureKind, Job, LogRule, UsageError, builder
+from pycurrent.engine.logrules import RULE_KINDS
 from pycurrent.service import NoSuchRule, rules_from_csv, rules_to_csv
 from pycurrent.store import HistoryFilter, StoreFull
 
@@ -79,6 +80,28 @@ async def test_a_rule_is_tried_before_it_is_kept(tmp_path: Path) -> None:
         assert len(s.service.rules.list()) == 1
 
 
+async def test_rules_give_their_kinds_to_what_has_failed_already(tmp_path: Path) -> None:
+    """The best rule decides, and it is said how many have another kind now."""
+    async with seen(pipeline, tmp_path) as s:
+        rules, failures = s.service.rules, s.harness.engine.opened.store.failures
+        rules.put(LogRule("no space", "no space", 1, FailureKind.INFRA), by="ada")
+        rules.put(LogRule("a: disk", "full", 2), by="ada")
+        applied = await rules.apply(limit=10, by="ada")
+        assert (applied.looked_at, applied.changed, applied.complete) == (2, 1, True)
+        await s.settle()
+        kinds = []
+        for key in "ab":
+            job = s.harness.engine.opened.store.job(s.job(f"broken {key}"))
+            failure = failures.of_job(s.job(f"broken {key}"))
+            assert job is not None
+            assert failure is not None
+            kinds.append((job.kind, failure.kind))
+        assert kinds == [(None, "real"), ("infra", "infra")]
+        assert (await rules.apply(limit=10, by="ada")).changed == 0
+        (_, act) = s.harness.engine.audit(what="apply log rules")
+        assert act.after == "1 of 2 failures have another kind"
+
+
 async def test_a_log_that_was_removed_is_not_tried(tmp_path: Path) -> None:
     """The trial says that it is not complete."""
     async with seen(pipeline, tmp_path) as s:
@@ -88,7 +111,8 @@ async def test_a_log_that_was_removed_is_not_tried(tmp_path: Path) -> None:
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from('\n\r\t",;'))
-RULES = st.lists(st.builds(LogRule, TEXT, TEXT, st.integers(-999_999_999, 999_999_999)))
+KINDS = st.none() | st.sampled_from(RULE_KINDS)
+RULES = st.lists(st.builds(LogRule, TEXT, TEXT, st.integers(-999_999_999, 999_999_999), KINDS))
 
 
 @given(RULES)
@@ -104,6 +128,8 @@ def test_tables_hold_whatever_rules_do(rules: list[LogRule]) -> None:
         ("a,b,c", "line 1 has"),
         ("pattern,report,score\na,b,1\na,b", "line 3 has"),
         ("a,b,1,2", "line 1 has"),
+        ("a,b,1,cancelled", "line 1 has"),
+        ("a,b,1,infra,x", "line 1 has"),
         ("a,b,9999999999", "line 1 has"),
         ('a,"b,1', "line 1 is not CSV"),
     ],

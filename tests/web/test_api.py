@@ -385,7 +385,7 @@ async def test_the_history_is_filtered_and_paged(tmp_path: Path) -> None:
 async def test_log_rules_are_kept_and_tried(tmp_path: Path) -> None:
     """Added, changed, tried, removed; and carried over as a table."""
     tasks = Tasks()
-    rule = {"pattern": "doing (.*)", "report": "was \\1", "score": 5}
+    rule = {"pattern": "doing (.*)", "report": "was \\1", "score": 5, "kind": "infra"}
     async with api_of(lambda: tasks.stage("bad"), tmp_path) as api:
         status, trial = await api.call("POST", "/rules/try", rule)
         assert [(one["report"], one["wins"]) for one in trial["tried"]] == [
@@ -393,13 +393,17 @@ async def test_log_rules_are_kept_and_tried(tmp_path: Path) -> None:
         ]
         assert (await api.get("/rules")) == {"rules": []}
         assert (await api.call("PUT", "/rules", rule)) == (200, {"rules": [rule]})
+        applied = {"looked_at": 1, "changed": 1, "complete": True}
+        assert await api.call("POST", "/rules/apply?limit=5") == (200, applied)
+        cancelled = {**rule, "kind": "cancelled"}
+        assert (await api.call("PUT", "/rules", cancelled))[0] == 422
         new = {**rule, "pattern": "new"}
         status, rules = await api.call("PUT", "/rules", {**new, "replacing": rule["pattern"]})
         assert (status, rules) == (422, rules), "there is no group in it"
         new["report"] = "new"
         await api.call("PUT", "/rules", {**new, "replacing": rule["pattern"]})
         table = (await api.client.get("/api/v1/rules.csv")).text
-        assert table == "pattern,report,score\r\nnew,new,5\r\n"
+        assert table == "pattern,report,score,kind\r\nnew,new,5,infra\r\n"
         assert (await api.call("DELETE", "/rules?pattern=new")) == (200, {"rules": []})
         assert (await api.call("DELETE", "/rules?pattern=new"))[0] == 404
         headers = {"Content-Type": "text/csv"}

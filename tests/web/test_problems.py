@@ -54,7 +54,7 @@ async def test_what_a_full_disk_does_not_take_is_refused_for_now(
     tmp_path: Path, full_disk: Callable[[], AbstractContextManager[None]]
 ) -> None:
     """With the words of `StoreFull`, as an error of the server that may be over soon."""
-    rule = {"pattern": "no space", "report": "the disk is full", "score": 1}
+    rule = {"pattern": "no space", "report": "the disk is full", "score": 1, "kind": None}
     async with api_of(lambda: Tasks().stage("quick"), tmp_path) as api:
         with full_disk():
             status, problem = await api.call("PUT", "/rules", rule)

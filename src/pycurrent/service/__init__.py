@@ -35,7 +35,15 @@ from pycurrent.service.log_search import LogMatch, LogMatches, LogQuery, Syntax
 from pycurrent.service.logs import LogPart, Logs
 from pycurrent.service.metrics import Metrics, MetricsReading, PoolMetrics
 from pycurrent.service.pipeline import PipelineFeed, Snapshot
-from pycurrent.service.rules import Rules, Trial, TriedOn, rules_from_csv, rules_to_csv
+from pycurrent.service.rules import (
+    Applied,
+    Rules,
+    Trial,
+    TriedOn,
+    kind_named,
+    rules_from_csv,
+    rules_to_csv,
+)
 from pycurrent.service.service import Health, Service
 from pycurrent.service.window import WHOLE, Window
 
@@ -43,6 +51,7 @@ __all__ = [
     "WHOLE",
     "Action",
     "ActivePage",
+    "Applied",
     "Archive",
     "BadPattern",
     "Batch",
@@ -90,6 +99,7 @@ __all__ = [
     "TriedOn",
     "UnknownSubject",
     "Window",
+    "kind_named",
     "rules_from_csv",
     "rules_to_csv",
 ]

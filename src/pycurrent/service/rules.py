@@ -1,4 +1,7 @@
-"""The log rules of an engine: changing them, and trying one on the logs of recent failures."""
+"""The log rules of an engine: changing them, and trying one on the logs of recent failures.
+
+A rule that names a kind holds for failures from then on; by `apply` it holds for earlier ones, too.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,23 @@ from time import monotonic
 
 from pycurrent.engine import Asker, LogRule, LogRules, OpenEngine
 from pycurrent.engine.follow import LogSource
+from pycurrent.engine.logrules import RULE_KINDS
 from pycurrent.errors import UsageError
 from pycurrent.explain.history import HistoryEntry
 from pycurrent.service.archive import Archive
 from pycurrent.service.errors import NoSuchJob, NoSuchRule
 from pycurrent.service.logs import Logs
-from pycurrent.store import HistoryFilter, RuleRecord
+from pycurrent.store import HistoryFilter, JobEnd, RuleRecord
+from pycurrent.term import FailureKind
 
 _LONGEST = 5.0
 """Seconds that a trial may take, about: then it gives what it has."""
 _LARGEST = 64 << 20
 """In bytes: larger logs are left out of a trial."""
+_LONGEST_APPLYING = 60.0
 _COLUMNS = ("pattern", "report", "score")
+_ALL_COLUMNS = (*_COLUMNS, "kind")
+_KINDS = tuple(kind.value for kind in RULE_KINDS)
 _SCORE = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 
 
@@ -45,6 +53,18 @@ class Trial:
     tried: tuple[TriedOn, ...]
     complete: bool
     """True if it has looked at all the logs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The kinds of the rules, applied to recent failures."""
+
+    looked_at: int
+    """How many failures."""
+    changed: int
+    """How many of them are recorded as of another kind now."""
+    complete: bool
+    """True if all their logs were looked at."""
 
 
 class Rules:
@@ -118,6 +138,26 @@ class Rules:
         logs = [(entry, self._log_of(entry)) for entry in page.entries]
         return await asyncio.to_thread(_try_out, only, better, logs)
 
+    async def apply(self, *, limit: int, by: Asker | str) -> Applied:
+        """Record the last `limit` failures as of the kinds that the rules say.
+
+        A failure whose best rule names no kind keeps the one that it has. The messages stay, and so
+        do the results that are in use, until the next start or rebuild.
+        """
+        wanted = HistoryFilter(ends=frozenset({JobEnd.FAILED}))
+        page = await self._archive.page(wanted, limit=limit)
+        logs = [(entry, self._log_of(entry)) for entry in page.entries]
+        found, complete = await asyncio.to_thread(_kinds, LogRules(_Kept(self.list())), logs)
+        changed = 0
+        for job_id, kind in found.items():
+            job = self._engine.store.job(job_id)
+            if job is not None and (job.kind or FailureKind.REAL.value) != kind.value:
+                self._engine.store.new_failures.set_kind(job_id, kind.value)
+                changed += 1
+        after = f"{changed} of {len(logs)} failures have another kind"
+        self._engine.audit.note(by, "apply log rules", "log rules", after=after)
+        return Applied(len(logs), changed, complete)
+
     def _log_of(self, entry: HistoryEntry) -> LogSource | None:
         try:
             log = self._logs.source(entry.job_id)
@@ -146,6 +186,27 @@ def _try_out(
     return Trial(tuple(tried), complete)
 
 
+def _kinds(
+    rules: LogRules, logs: Iterable[tuple[HistoryEntry, LogSource | None]]
+) -> tuple[dict[str, FailureKind], bool]:
+    """The kinds that the best rules name, by the ids of the jobs; True if all logs were read."""
+    found: dict[str, FailureKind] = {}
+    complete = True
+    end = monotonic() + _LONGEST_APPLYING
+    for entry, log in logs:
+        if log is None or monotonic() > end:
+            complete = False
+            continue
+        try:
+            best = rules.explain(log)
+        except OSError:
+            complete = False
+            continue
+        if best is not None and best.rule.kind is not None:
+            found[entry.job_id] = best.rule.kind
+    return found, complete
+
+
 def _rank(rule: LogRule) -> tuple[int, str]:
     """Of two rules that match, that of lower rank counts."""
     return -rule.score, rule.pattern
@@ -155,7 +216,7 @@ class _Kept:
     """Rules that are in no database."""
 
     def __init__(self, rules: Iterable[LogRule] = ()) -> None:
-        self._rules = [RuleRecord(rule.pattern, rule.report, rule.score) for rule in rules]
+        self._rules = [rule.as_record() for rule in rules]
 
     def rules(self) -> Sequence[RuleRecord]:
         return self._rules
@@ -168,11 +229,15 @@ class _Kept:
 
 
 def rules_to_csv(rules: Iterable[LogRule]) -> str:
-    """The rules as a table, with a head."""
+    """The rules as a table, with a head; with a column for kinds if a rule has one."""
+    rules = tuple(rules)
+    columns = _ALL_COLUMNS if any(rule.kind is not None for rule in rules) else _COLUMNS
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(_COLUMNS)
-    writer.writerows((rule.pattern, rule.report, rule.score) for rule in rules)
+    writer.writerow(columns)
+    for rule in rules:
+        kind = "" if rule.kind is None else rule.kind.value
+        writer.writerow((rule.pattern, rule.report, rule.score, kind)[: len(columns)])
     return text.getvalue()
 
 
@@ -187,13 +252,28 @@ def rules_from_csv(text: str) -> tuple[LogRule, ...]:
 
 def _read_rules(rows: Iterable[tuple[int, list[str]]]) -> Iterator[LogRule]:
     for number, row in rows:
-        if not row or tuple(cell.strip().lower() for cell in row) == _COLUMNS:
+        if not row or tuple(cell.strip().lower() for cell in row) in {_COLUMNS, _ALL_COLUMNS}:
             continue
         match row:
-            case [pattern, report, score] if _SCORE.fullmatch(score.strip()):
-                yield LogRule(pattern, report, int(score))
+            case [pattern, report, score, *kind] if _is_rest(score, kind):
+                yield LogRule(pattern, report, int(score), kind_named(*kind))
             case _:
                 raise UsageError(
-                    f"line {number} has {row!r}: a rule is pattern,report,score, with a whole"
-                    " number of up to 9 digits as its score"
+                    f"line {number} has {row!r}: a rule is pattern,report,score or"
+                    " pattern,report,score,kind, with a whole number of up to 9 digits as its"
+                    f" score, and as its kind one of {', '.join(_KINDS)} or nothing"
                 )
+
+
+def _is_rest(score: str, kind: Sequence[str]) -> bool:
+    if len(kind) > 1 or _SCORE.fullmatch(score.strip()) is None:
+        return False
+    return all(not one.strip() or one.strip() in _KINDS for one in kind)
+
+
+def kind_named(name: str = "") -> FailureKind | None:
+    """The kind of a rule by its name; None for an empty one. Raises `UsageError` for others."""
+    name = name.strip()
+    if name and name not in _KINDS:
+        raise UsageError(f"the kind must be one of {', '.join(_KINDS)}, not {name!r}")
+    return FailureKind(name) if name else None

@@ -199,3 +199,9 @@ class ExplanationAnswer(TypedDict):
 
 class FailuresAnswer(TypedDict):
     groups: list[dict[str, Any]]
+
+
+class AppliedAnswer(TypedDict):
+    looked_at: int
+    changed: int
+    complete: bool

@@ -56,6 +56,10 @@ _COMMANDS = {
         "List the failures, those with one cause together: kind, fingerprint, how many, since when,"
         " the newest job.",
     ),
+    "apply-rules": (
+        "rules:apply_rules",
+        "Record what has failed already as of the kinds that the log rules say.",
+    ),
     "log": (
         "log:log",
         "Show the log of a job, byte for byte; with --json each line as an object in a line.\n\n"

@@ -9,8 +9,8 @@ from pydantic import ConfigDict, Field
 
 from pycurrent.engine import LogRule
 from pycurrent.errors import UsageError
-from pycurrent.service import Service, Trial, rules_from_csv, rules_to_csv
-from pycurrent.web.api.models import RuleModel, RulesModel, TrialModel, Whole
+from pycurrent.service import Applied, Service, Trial, rules_from_csv, rules_to_csv
+from pycurrent.web.api.models import AppliedModel, RuleModel, RulesModel, TrialModel, Whole
 from pycurrent.web.api.routing import FOR_ADMINS, api_router
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.problems import may_answer
@@ -68,6 +68,16 @@ async def try_rule(service: ServiceOf, rule: RuleToTry) -> Trial:
     return await service.rules.try_out(_rule(rule), limit=rule.limit)
 
 
+@router.post("/rules/apply", response_model=AppliedModel, dependencies=FOR_ADMINS)
+async def apply_rules(
+    service: ServiceOf,
+    asker: AskerOf,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="How many failures at most.")] = 1000,
+) -> Applied:
+    """Record the last failures as of the kinds that the rules say."""
+    return await service.rules.apply(limit=limit, by=asker)
+
+
 @router.get("/rules.csv", response_class=Response, responses={200: {"content": _CSV}})
 async def rules_csv(service: ServiceOf) -> Response:
     """All rules as a table."""
@@ -101,4 +111,4 @@ def _all(service: Service) -> RulesModel:
 
 
 def _rule(rule: RuleModel) -> LogRule:
-    return LogRule(rule.pattern, rule.report, rule.score)
+    return LogRule(rule.pattern, rule.report, rule.score, rule.kind)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from fastapi import FastAPI, Request, Response
 
 from pycurrent.engine import LogRule
+from pycurrent.engine.logrules import RULE_KINDS
 from pycurrent.errors import PycurrentError, UsageError
-from pycurrent.service import Service, Trial, rules_from_csv, rules_to_csv
+from pycurrent.service import Service, Trial, kind_named, rules_from_csv, rules_to_csv
 from pycurrent.view.formatting import plural
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import FormFields, read_form
@@ -20,6 +21,8 @@ from pycurrent.web.users import Role
 
 TRIED_ON = 50
 """How many of the last failures a rule is tried on."""
+APPLIED_TO = 1000
+"""How many of the last failures get the kinds of the rules, by one click."""
 _SCORE = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 
 
@@ -30,13 +33,18 @@ class Draft:
     pattern: str = ""
     report: str = ""
     score: str = "1"
+    kind: str = ""
     replacing: str = ""
     """The pattern of the rule that is changed; empty for a new one."""
 
     @classmethod
     def of(cls, form: FormFields) -> Draft:
         return cls(
-            form.text("pattern"), form.text("report"), form.text("score"), form.text("replacing")
+            form.text("pattern"),
+            form.text("report"),
+            form.text("score"),
+            form.text("kind"),
+            form.text("replacing"),
         )
 
     @property
@@ -46,7 +54,7 @@ class Draft:
             raise UsageError("a rule needs a pattern")
         if not _SCORE.fullmatch(self.score.strip()):
             raise UsageError(f"the score must be a whole number, not {self.score!r}")
-        return LogRule(self.pattern, self.report, int(self.score))
+        return LogRule(self.pattern, self.report, int(self.score), kind_named(self.kind))
 
 
 def add_rules_pages(app: FastAPI) -> None:
@@ -55,6 +63,7 @@ def add_rules_pages(app: FastAPI) -> None:
     routing.action(app, "/rules", _put, Role.ADMIN)
     routing.action(app, "/rules/try", _try, Role.ADMIN)
     routing.action(app, "/rules/remove", _remove, Role.ADMIN)
+    routing.action(app, "/rules/apply", _apply, Role.ADMIN)
     routing.action(app, "/rules/import", _import, Role.ADMIN)
 
 
@@ -62,7 +71,8 @@ async def _rules(request: Request, service: ServiceOf) -> Response:
     editing = request.query_params.get("edit")
     for rule in service.rules.list():
         if rule.pattern == editing:
-            draft = Draft(rule.pattern, rule.report, str(rule.score), rule.pattern)
+            kind = "" if rule.kind is None else rule.kind.value
+            draft = Draft(rule.pattern, rule.report, str(rule.score), kind, rule.pattern)
             return _show(request, service, draft)
     return _show(request, service, Draft())
 
@@ -85,6 +95,7 @@ def _show(
         draft=draft,
         trial=trial,
         tried_on=TRIED_ON,
+        kinds=[kind.value for kind in RULE_KINDS],
         wrong=wrong,
         csv=csv,
         may_change=pages.may(request, Role.ADMIN),
@@ -113,6 +124,14 @@ async def _remove(request: Request, service: ServiceOf, asker: AskerOf) -> Respo
     form = await read_form(request)
     service.rules.remove(form.text("pattern"), by=asker)
     return pages_of(request).go("/rules", Note("The rule was removed."))
+
+
+async def _apply(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
+    applied = await service.rules.apply(limit=APPLIED_TO, by=asker)
+    rest = "" if applied.complete else ", whose logs were not all looked at"
+    of = plural(applied.looked_at, "failure")
+    note = Note(f"{applied.changed:,} of {of}{rest} have another kind now.")
+    return pages_of(request).go("/rules", note)
 
 
 async def _import(request: Request, service: ServiceOf, asker: AskerOf) -> Response:

@@ -15,10 +15,11 @@ from pycurrent.web.api.models.jobs import (
 from pycurrent.web.api.models.logs import LogMatchesModel, LogWindowModel
 from pycurrent.web.api.models.model import Instant, Model, Text, Whole
 from pycurrent.web.api.models.pipeline import OverviewModel
-from pycurrent.web.api.models.rules import RuleModel, RulesModel, TrialModel
+from pycurrent.web.api.models.rules import AppliedModel, RuleModel, RulesModel, TrialModel
 from pycurrent.web.api.models.snapshot import NodeStateModel, SnapshotModel
 
 __all__ = [
+    "AppliedModel",
     "ConfirmationModel",
     "HistoryPageModel",
     "Instant",

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated, TypeAlias
+
 from pydantic import Field
 
+from pycurrent.term import FailureKind
 from pycurrent.web.api.models.jobs import EntryModel
 from pycurrent.web.api.models.model import Model, Text, Whole
+from pycurrent.web.api.names import ByName
+
+RuleKindName: TypeAlias = Annotated[FailureKind, ByName(without=(FailureKind.CANCELLED,))]
 
 
 class RuleModel(Model):
@@ -17,6 +23,9 @@ class RuleModel(Model):
     )
     score: Whole = Field(
         ge=-999_999_999, le=999_999_999, description="Of the rules that match, the highest counts."
+    )
+    kind: RuleKindName | None = Field(
+        default=None, description="The kind of the failures that it explains."
     )
 
 
@@ -32,6 +41,14 @@ class TriedOnModel(Model):
     entry: EntryModel
     report: Text | None = Field(description="null: it does not match.")
     wins: bool = Field(description="Whether that would be the failure's message.")
+
+
+class AppliedModel(Model):
+    """The kinds of the rules, applied to recent failures."""
+
+    looked_at: int
+    changed: int = Field(description="How many are recorded as of another kind now.")
+    complete: bool = Field(description="Whether all logs have been looked at.")
 
 
 class TrialModel(Model):
