@@ -73,7 +73,7 @@ class Fired(Generic[P]):
         return f"firing {self.id}"
 
 
-class Field(Struct, frozen=True):
+class Parameter(Struct, frozen=True):
     """A parameter of a trigger, for forms."""
 
     name: str
@@ -133,10 +133,10 @@ class Trigger(Stand, Generic[P]):
         return component(label, lambda: _TriggerPrimitive(self, is_pending=True))
 
     @property
-    def fields(self) -> tuple[Field, ...]:
+    def fields(self) -> tuple[Parameter, ...]:
         """The parameters, for forms."""
         return tuple(
-            Field(name, typed.name, _default_of(field, typed), _choices_of(typed))
+            Parameter(name, typed.name, _default_of(field, typed), _choices_of(typed))
             for name, (field, typed) in self._fields.items()
         )
 
@@ -186,7 +186,7 @@ class TriggerState(Struct, frozen=True):
     """A trigger that the pipeline uses, and its firings."""
 
     name: str
-    fields: tuple[Field, ...]
+    fields: tuple[Parameter, ...]
     newest: FiringRecord | None
     pending: tuple[FiringRecord, ...]
     failure: str | None

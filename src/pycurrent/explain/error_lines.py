@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import BinaryIO
 
-from pycurrent.explain.output import JobOutput, LogPart, read_output, start_of_line
+from pycurrent.explain.output import JobOutput, OutputPart, read_output, start_of_line
 from pycurrent.explain.patterns import REASON, VAGUE, Match, Pattern, common_patterns
 from pycurrent.term import FailureKind
 
@@ -119,7 +119,7 @@ def find_error_lines(log: BinaryIO, *, rule_at: int | None = None) -> ErrorLines
 class _Hit:
     """A line of a part of the output that a pattern has matched."""
 
-    part: LogPart
+    part: OutputPart
     match: Match
 
     @property
@@ -222,7 +222,7 @@ def _are_near(one: _Hit, other: _Hit) -> bool:
     return between <= 2 * LINES_AROUND
 
 
-def _excerpt(part: LogPart, matches: Sequence[Match]) -> Excerpt:
+def _excerpt(part: OutputPart, matches: Sequence[Match]) -> Excerpt:
     """The lines of matches in one piece, with those around, without blank ones at its ends."""
     text = part.text
     start, end = matches[0].start, matches[-1].end
@@ -265,7 +265,7 @@ def _excerpt_at(log: BinaryIO, at: int) -> Excerpt | None:
     log.seek(begin)
     raw = log.read(2 * _READ_AROUND)
     begun = raw.find(b"\n", 0, at - begin) + 1 if begin else 0
-    part = LogPart.of(raw[begun:], begin + begun, None if begin else 1, is_last=False)
+    part = OutputPart.of(raw[begun:], begin + begun, None if begin else 1, is_last=False)
     start = start_of_line(part.text, part.raw.count(b"\n", 0, at - part.offset))
     end = part.text.find(b"\n", start)
     end = end if end >= 0 else len(part.text)

@@ -33,7 +33,7 @@ _ENDS_OF_LINES = re.compile(rb"\r+$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class LogPart:
+class OutputPart:
     """A part of a log, from the beginning of a line on."""
 
     offset: int
@@ -49,7 +49,7 @@ class LogPart:
     """True if the log ends with it."""
 
     @classmethod
-    def of(cls, raw: bytes, offset: int, number: int | None, *, is_last: bool) -> LogPart:
+    def of(cls, raw: bytes, offset: int, number: int | None, *, is_last: bool) -> OutputPart:
         text = _as_shown(raw)
         commands = [found.end() for found in _COMMAND.finditer(text)]
         line = text.count(b"\n", 0, commands[-1]) if commands else None
@@ -71,7 +71,7 @@ class LogPart:
 class JobOutput:
     """The output of a job, without the middle if it is long."""
 
-    parts: tuple[LogPart, ...]
+    parts: tuple[OutputPart, ...]
     skipped: int
     """Bytes of the log that were not read, between the first part and the last."""
 
@@ -84,7 +84,7 @@ def read_output(log: BinaryIO) -> JobOutput:
     size = log.seek(0, os.SEEK_END)
     log.seek(0)
     if size <= MOST_OF_BEGINNING + MOST_OF_END:
-        return JobOutput((LogPart.of(log.read(size), 0, 1, is_last=True),), 0)
+        return JobOutput((OutputPart.of(log.read(size), 0, 1, is_last=True),), 0)
     beginning = log.read(MOST_OF_BEGINNING)
     beginning = beginning[: beginning.rfind(b"\n") + 1] or beginning
     log.seek(size - MOST_OF_END)
@@ -92,8 +92,8 @@ def read_output(log: BinaryIO) -> JobOutput:
     begun = end.find(b"\n") + 1
     offset = size - MOST_OF_END + begun
     parts = (
-        LogPart.of(beginning, 0, 1, is_last=False),
-        LogPart.of(end[begun:], offset, None, is_last=True),
+        OutputPart.of(beginning, 0, 1, is_last=False),
+        OutputPart.of(end[begun:], offset, None, is_last=True),
     )
     return JobOutput(parts, offset - len(beginning))
 
