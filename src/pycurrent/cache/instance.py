@@ -340,8 +340,9 @@ class Instance:
         else:
             self.state = after
         self._host.touch(self)
-        with self._host.following_from(run.changes):
-            self.notify()
+        if self.users is not NO_DEMANDS:
+            with self._host.following_from(run.changes):
+                self.notify()
 
     # Making it again
 
