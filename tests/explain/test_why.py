@@ -9,6 +9,7 @@ import pytest
 
 import pycurrent as current
 from pycurrent.cache.cause import Asked, Expired, NeverBuilt, ValueChanged
+from pycurrent.engine.shares import ShareView
 from pycurrent.explain.reasons import (
     Blocked,
     Difference,
@@ -170,6 +171,35 @@ async def test_a_stage_without_a_value_says_what_it_waits_for(harness: HarnessFa
         build.go_on.set()
         await h.settle()
         assert [type(reason) for reason in why(h, "build c").reasons] == [Ran]
+
+
+async def test_a_job_in_a_shared_pool_says_whose_share_it_waits_for(
+    harness: HarnessFactory,
+) -> None:
+    """If the quota is used up, only jobs of that share are in its way, whoever holds the rest."""
+    pool = current.Pool("builds", 3, share_by="repo", quota=1)
+    go_on = asyncio.Event()
+
+    @current.builder("work", level=current.Level.HARMLESS, pool=pool)
+    async def work(job: current.Job, name: str) -> None:
+        await go_on.wait()
+
+    def pipeline() -> current.Current[None]:
+        stages = [work("other")]
+        with current.labels(repo="web"):
+            stages += [work("first"), work("second")]
+        return current.all(stages)
+
+    async with harness(pipeline) as h:
+        await h.settle()
+        held = h.find("work first").id
+        waits = h.engine.why(h.find("work second").id)
+        queue = waits.reasons[0]
+        assert isinstance(queue, WaitsInQueue)
+        assert queue.holders == (held,)
+        assert queue.share == ShareView("repo", "web", held=1, quota=1)
+        assert f"held by {held}\n  its share, repo=web, holds 1, of a quota of 1" in str(waits)
+        go_on.set()
 
 
 async def test_a_failure_and_what_it_blocks(harness: HarnessFactory) -> None:

@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pycurrent.engine.line import WaitingLine
-from pycurrent.engine.shares import Part, SharedLine, Shares
+from pycurrent.engine.shares import Part, SharedLine, Shares, ShareView
 from pycurrent.engine.tasks import failure_by, this_task, uncancellable
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import shown
@@ -199,7 +199,7 @@ class Pool:
 
     @property
     def queue_length(self) -> int:
-        """The number of jobs in the queue, in no more time than there are priorities."""
+        """The number of jobs in the queue, in no more time than there are priorities and shares."""
         return sum(len(line) for line in self._lines.values())
 
     def place(self, job: Waiter) -> int | None:
@@ -239,6 +239,14 @@ class Pool:
         """The value of the label by which the job shares."""
         assert self.share_by is not None
         return job.label(self.share_by)
+
+    def share_of(self, job: Waiter) -> ShareView | None:
+        """The share that a job belongs to, in a pool that is shared."""
+        if self._shares is None or self.share_by is None:
+            return None
+        value = self._value(job)
+        share = self._shares.get(value)
+        return ShareView(self.share_by, value, 0 if share is None else share.held, self.quota)
 
     def _before(self, rank: _Rank) -> int:
         """How many jobs of earlier ranks wait."""

@@ -13,9 +13,28 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Generic, TypeVar
 
+from msgspec import Struct
+
 from pycurrent.engine.line import WaitingLine
 
 W = TypeVar("W")
+
+
+class ShareView(Struct, frozen=True):
+    """The share that a job belongs to, for people."""
+
+    label: str
+    value: str | None
+    """None for jobs without the label."""
+    held: int
+    """The number of resources that its jobs hold."""
+    quota: int | None
+    """The most that they may hold."""
+
+    @property
+    def is_used_up(self) -> bool:
+        """True if none of its jobs may have another resource now."""
+        return self.quota is not None and self.held >= self.quota
 
 
 class Shares(Generic[W]):

@@ -8,6 +8,7 @@ from typing import TypeAlias, assert_never
 from msgspec import Struct
 
 from pycurrent.cache import Cause, because
+from pycurrent.engine.shares import ShareView
 from pycurrent.store import ChangeRecord
 
 
@@ -70,7 +71,11 @@ class WaitsInQueue(Struct, frozen=True, tag="waits in queue"):
     waiting: int | None
     """How many wait for the same pool, this one too; None if the pool does not say."""
     holders: tuple[str, ...]
-    """Jobs that hold a resource of it, the oldest first; not all if they are many."""
+    """Jobs that hold a resource of it, the oldest first; not all if they are many. If the quota of
+    its share is used up, only jobs of that share.
+    """
+    share: ShareView | None = None
+    """The share that it belongs to; None if the pool is not shared by a label."""
 
 
 class WaitsForRun(Struct, frozen=True, tag="waits for run"):
@@ -255,7 +260,15 @@ def _of_queue(queue: WaitsInQueue) -> list[str]:
     lines = [f"job {queue.job} waits for a resource of pool {queue.pool}{place}"]
     if queue.holders:
         lines.append(f"held by {', '.join(queue.holders)}")
+    if queue.share is not None:
+        lines.append(_of_share(queue.share))
     return lines
+
+
+def _of_share(share: ShareView) -> str:
+    name = f"without {share.label}" if share.value is None else f"{share.label}={share.value}"
+    limit = "" if share.quota is None else f", of a quota of {share.quota}"
+    return f"its share, {name}, holds {share.held}{limit}"
 
 
 def _shown(text: str | None) -> str:

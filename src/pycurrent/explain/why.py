@@ -358,15 +358,18 @@ class Explainer:
                 return self._next_step()
 
     def _in_queue(self, job: DrivenJob, pool: AnyPool) -> Reason:
-        place = waiting = None
+        place = waiting = share = None
         most = NAMED
         if isinstance(pool, Pool):
-            place, waiting = pool.place(job), pool.queue_length
+            place, waiting, share = pool.place(job), pool.queue_length, pool.share_of(job)
             most = min(pool.used, NAMED)
         # As a rule the oldest ones have it.
         oldest = islice(self._cache.runs.jobs(), _LOOKED_AT)
-        holding = (j.id for j in oldest if j.pool is pool and j.holds_resource)
-        return WaitsInQueue(job.id, pool.label, place, waiting, tuple(islice(holding, most)))
+        holding = (j for j in oldest if j.pool is pool and j.holds_resource)
+        if share is not None and share.is_used_up:
+            holding = (j for j in holding if j.label(share.label) == share.value)
+        holders = tuple(j.id for j in islice(holding, most))
+        return WaitsInQueue(job.id, pool.label, place, waiting, holders, share)
 
 
 def blocked(sources: Iterable[Node]) -> Reason:
