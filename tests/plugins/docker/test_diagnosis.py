@@ -103,7 +103,13 @@ def test_names_are_read_as_docker_does(name: str, registry: str | None, reposito
     [
         ("the engine has broken off the connection: has it ended? (EOF)", FailureKind.INFRA),
         ("Cannot connect to the Docker daemon at unix:///x. Is it running?", FailureKind.INFRA),
-        ('Get "http://r:5000/v2/": dial tcp 127.0.0.1:1: connection refused', FailureKind.INFRA),
+        ('Get "http://r:5000/v2/": dial tcp 10.0.0.1:1: connection refused', FailureKind.INFRA),
+        ('Get "http://r:5000/v2/": dial tcp 127.0.0.1:1: connection refused', FailureKind.REAL),
+        ('Get "https://r/v2/": x509: certificate signed by unknown authority', FailureKind.INFRA),
+        (
+            "error during connect: dial tcp 127.0.0.1:2375: connect: connection refused",
+            FailureKind.INFRA,
+        ),
         ('Head "https://r/x": dial tcp: lookup r on 10.0.0.1:53: no such host', FailureKind.INFRA),
         ("received unexpected HTTP status: 503 Service Unavailable", FailureKind.INFRA),
         ("toomanyrequests: You have reached your pull rate limit", FailureKind.INFRA),

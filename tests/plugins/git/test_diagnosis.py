@@ -131,6 +131,29 @@ def test_names_and_lines_of_others_are_no_cause(
             False,
         ),
         ("git@h: Permission denied (publickey).\nfatal: Could not read from remote", None, False),
+        (
+            "fatal: unable to access 'https://h/x.git/': SSL certificate problem: certificate has "
+            "expired",
+            "the certificate of the host is not valid (certificate has expired)",
+            True,
+        ),
+        (
+            "fatal: unable to access 'https://h/x.git/': Failed to connect to h port 1 after 0 ms: "
+            "Couldn't connect to server",
+            "nothing answers at h:1 (connection refused)",
+            True,
+        ),
+        (
+            "fatal: unable to access 'http://localhost:1/x.git/': Failed to connect to localhost "
+            "port 1 after 0 ms: Couldn't connect to server",
+            "nothing answers at localhost:1 (connection refused)",
+            False,
+        ),
+        (
+            "ssh: connect to host 127.0.0.1 port 1: Connection refused\nfatal: Could not read from",
+            None,
+            False,
+        ),
         ("Connection closed by 1.2.3.4 port 22\nfatal: Could not read from", None, True),
     ],
 )

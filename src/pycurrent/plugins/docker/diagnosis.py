@@ -83,12 +83,21 @@ _INFRA = re.compile(
     r"has broken off the connection"
     r"|cannot connect to the docker daemon|error during connect"
     r"|connection (?:refused|reset|timed out)|no such host|server misbehaving"
-    r"|i/o timeout|tls handshake timeout|context deadline exceeded|request canceled while waiting"
+    r"|i/o timeout|tls handshake timeout|x509: |tls: failed to verify"
+    r"|context deadline exceeded|request canceled while waiting"
     r"|network is unreachable|no route to host"
     r"|http status: (?:5\d\d|429)"
     r"|\b5\d\d (?:internal server|bad gateway|service unavailable|gateway time)"
     r"|toomanyrequests|429 too many requests",
     re.IGNORECASE,
+)
+_ENGINE = re.compile(
+    r"the engine has broken off|cannot connect to the docker daemon|error during connect",
+    re.IGNORECASE,
+)
+# A service that should listen on the machine itself is the work's.
+_LOCAL = re.compile(
+    r"(?:\blocalhost\b|\b127\.0\.0\.1\b|\[::1\]).*connection refused", re.IGNORECASE
 )
 # Commands of a build, names and addresses can contain any words.
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
@@ -97,4 +106,6 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 def kind_of(why: str) -> FailureKind:
     """Return whose failure it is, judging by the result of `diagnose` without quoted parts."""
     said = _QUOTED.sub("", why)
+    if _LOCAL.search(said) and not _ENGINE.search(said):
+        return FailureKind.REAL
     return FailureKind.INFRA if _INFRA.search(said) else FailureKind.REAL

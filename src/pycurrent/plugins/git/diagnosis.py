@@ -178,7 +178,10 @@ _INFRA = frozenset({Fault.LOCKED, Fault.DISTURBED, Fault.DAMAGED})
 _NETWORK = _pattern(
     r"no\ space\ left | disk\ quota | resolve\ host | look\ up | connect\ to | refused$"
     r" | returned\ error:\ (?:5\d\d|429)"
+    r" | ssl\ certificate\ problem | certificate\ verification | \b(?:gnutls|tls|ssl)_"
 )
+# A service that should listen on the machine itself is the work's.
+_LOCAL = _pattern(r"(?:\blocalhost\b | \b127\.0\.0\.1\b | ::1).*(?:connect|refused)")
 _TEMPORARY = re.compile(r"objects/\S*tmp_\w+")
 # Consequences of another failure, which git has printed before.
 _CONSEQUENCE = _pattern(
@@ -220,9 +223,13 @@ def _known(lines: list[GitLine]) -> Diagnosis | None:
                 if not (temporary := _TEMPORARY.search(groups[0])):
                     continue
                 groups = [temporary[0]]
-            is_infra = kind in _INFRA or _NETWORK.search(line.blanked) is not None
+            is_infra = kind in _INFRA or _is_network(line.blanked)
             return Diagnosis(kind, text.format(*groups), is_infra)
     return None
+
+
+def _is_network(said: str) -> bool:
+    return _NETWORK.search(said) is not None and _LOCAL.search(said) is None
 
 
 def _is_damage(line: GitLine, ours: Path | None) -> bool:
