@@ -637,3 +637,19 @@ async def test_an_address_that_leads_elsewhere_is_told_as_it_can_be_given(
         ended = await client("jobs", url=url)
     assert ended.status == ClientExit.UNREACHABLE
     assert said in ended.err
+
+
+async def test_waiting_for_stages(client: Client) -> None:
+    """Ends when all that match are final, with how they are; it lists them."""
+    good = await client("wait", "--path", "frob good")
+    assert (good.status, good.out.splitlines()[0]) == (ClientExit.OK, "ok       frob good")
+    bad = await client("wait", "--path", "frob b*")
+    assert bad.status == ClientExit.FAILED
+    assert "failed   frob bad: no good" in bad.out.splitlines()
+    listed = await client("stages", "--label", "repo!=web", "--path", "frob bad")
+    assert listed.out.splitlines()[0] == "failed   frob bad: no good"
+    unknown = await client("wait", "--label", "repo=web", "--timeout", "0s")
+    assert unknown.status == ClientExit.USAGE
+    assert unknown.err.startswith("pycurrent: no stage has repo=web")
+    anything = await client("wait")
+    assert anything.status == ClientExit.USAGE

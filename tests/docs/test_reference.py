@@ -108,6 +108,8 @@ COMMANDS = {
         "address",
         "overview",
         "jobs",
+        "stages",
+        "wait",
         "status",
         "why",
         "explain",

@@ -243,6 +243,16 @@ def test_a_condition_on_a_label_has_a_form(text: str) -> None:
         LabelFilter.parse(text)
 
 
+def test_a_commit_is_named_by_its_first_digits() -> None:
+    """At least four of them; all of them name no other one."""
+    assert LabelFilter.parse("commit=3f2a1c").passes({"commit": "3f2a1c" + 34 * "0"})
+    assert not LabelFilter.parse("commit=3f2a1c").passes({"commit": "3f2a1d" + 34 * "0"})
+    assert LabelFilter.parse("commit!=3f2a").passes({"commit": "3f2b" + 36 * "0"})
+    assert LabelFilter.parse("commit=" + 40 * "a").value == 40 * "a"
+    assert LabelFilter.parse("commit=3f2").value == "3f2"
+    assert LabelFilter.parse("repo=cafe").value == "cafe"
+
+
 @given(
     st.sampled_from(["repo=web", "repo!=web", "repo=w*", "repo!=w*", "repo=[x", "repo=a=b"]),
     st.sampled_from([None, "web", "w", "api", "[x", "a=b"]),

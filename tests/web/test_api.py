@@ -794,14 +794,16 @@ async def test_badges_show_the_whole_and_components(tmp_path: Path) -> None:
         for path, said in [
             ("/badge.svg", "pipeline: failed"),
             ("/badge.svg?title=my <ci>", "my <ci>: failed"),
+            ("/badge.svg?label=repo!=web", "repo!=web: failed"),
             ("/badge/task quick.svg", "task quick: ok"),
             ("/badge/task bad.svg", "task bad: failed"),
         ]:
             answer = await api.client.get(path)
             assert answer.headers["content-type"] == "image/svg+xml"
             assert ElementTree.fromstring(answer.content).attrib["aria-label"] == said
-        answer = await api.client.get("/badge/nothing.svg")
-        assert answer.status_code == 404
+        for path in ("/badge/nothing.svg", "/badge.svg?label=repo=web"):
+            answer = await api.client.get(path)
+            assert answer.status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ from pycurrent.service.rules import (
     rules_from_csv,
     rules_to_csv,
 )
-from pycurrent.service.service import Health, Service
+from pycurrent.service.service import FoundStage, Health, Service
 from pycurrent.service.window import WHOLE, Window
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "Event",
     "EventHub",
     "EventId",
+    "FoundStage",
     "Health",
     "HistoryEntry",
     "JobDetail",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from enum import Enum
 from pathlib import Path
+
+from msgspec import Struct
 
 from pycurrent.cache import Inputs, Triggers
 from pycurrent.engine import OpenEngine, Problem
@@ -18,8 +21,9 @@ from pycurrent.service.logs import Logs
 from pycurrent.service.metrics import Metrics, MetricsReading
 from pycurrent.service.pipeline import PipelineFeed
 from pycurrent.service.rules import Rules
-from pycurrent.store import HistoryFilter
-from pycurrent.term import BY_CONCERN, State
+from pycurrent.store import HistoryFilter, LabelFilter, all_pass, matches
+from pycurrent.term import BY_CONCERN, Activity, Failed, Stage, State
+from pycurrent.term.state import Status
 from pycurrent.view import EngineView
 
 
@@ -31,6 +35,26 @@ class Health(Enum):
     HELD = "held"
     """It begins nothing new: see `Engine.problems`."""
     CRASHED = "crashed"
+
+
+class FoundStage(Struct, frozen=True):
+    """A living stage, as it is now."""
+
+    path: str
+    label: str
+    labels: Mapping[str, str]
+    state: State
+    update: Activity | None
+    job_id: str | None
+    failure: str | None
+    is_final: bool
+    """It has succeeded or failed, or can't be made as something else has failed; and nothing is at
+    work to change that.
+    """
+
+
+def _is_final(stage: Stage, status: Status) -> bool:
+    return status.update is None and (stage.absent is None or isinstance(stage.absent, Failed))
 
 
 class Service:
@@ -100,6 +124,24 @@ class Service:
         for entry in page.entries:
             newest.setdefault((entry.op, entry.key), entry.job_id)
         return [*newest.values()], page.next is None
+
+    def stages_with(
+        self, path: str | None = None, labels: Sequence[LabelFilter] = ()
+    ) -> Iterator[FoundStage]:
+        """The living stages that have this path, or match it as a glob, and pass all conditions on
+        labels. Looks at all stages.
+        """
+        self.engine.finish_step()
+        for stage in self.engine.live.stages():
+            ref = self.engine.live.ref(stage)
+            if path is not None and not matches(str(ref), path):
+                continue
+            if all_pass(labels, ref.labels):
+                status = stage.status
+                yield FoundStage(
+                    str(ref), stage.label, ref.labels, stage.state, status.update, status.job_id,
+                    status.failure, _is_final(stage, status),
+                )  # fmt: skip
 
     def state_of(self, name: str) -> State | None:
         """The state of the stage with this path, or with this label: the worst if several have it.

@@ -9,6 +9,7 @@ from msgspec import Struct
 from pycurrent.errors import UsageError
 
 _CONDITION = re.compile(r"([^=!]+)(!?=)(.*)", re.DOTALL)
+_PREFIX = re.compile(r"[0-9a-f]{4,39}")
 _SIGNS = re.compile(r"[*?[]")
 
 
@@ -24,7 +25,10 @@ class LabelFilter(Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> "LabelFilter":
-        """Read a condition such as `repo=web`, `repo=web-*` or `repo!=web`. Raises `UsageError`."""
+        """Read a condition such as `repo=web`, `repo=web-*` or `repo!=web`. Raises `UsageError`.
+
+        The first digits of a commit, at least four, stand for all commits that begin so.
+        """
         match = _CONDITION.fullmatch(text)
         if match is None:
             raise UsageError(
@@ -32,6 +36,8 @@ class LabelFilter(Struct, frozen=True):
                 " NAME!=VALUE; VALUE may be a glob"
             )
         name, sign, value = match.groups()
+        if name == "commit" and _PREFIX.fullmatch(value):
+            value += "*"
         return cls(name, value, sign == "!=")
 
     def __str__(self) -> str:

@@ -27,6 +27,7 @@ from pycurrent.web.api import (
     logs,
     pipeline,
     rules,
+    stages,
     triggers,
     why,
 )
@@ -44,6 +45,7 @@ _ROUTERS = (
     index.router,
     index.above,
     pipeline.router,
+    stages.router,
     jobs.router,
     explain.router,
     logs.router,

@@ -6,8 +6,10 @@ from html import escape
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import Field
 
-from pycurrent.term import State, status_of_output
+from pycurrent.store import LabelFilter
+from pycurrent.term import BY_CONCERN, State, status_of_output
 from pycurrent.web.auth import require_unless
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.middleware import EMBEDDED
@@ -39,9 +41,23 @@ _LETTER = 7.0
 Title = Annotated[str | None, Query(max_length=_LONGEST, description="The text on the left.")]
 
 
-@router.get("/badge.svg", response_class=Response, responses={200: _SVG})
-async def badge(service: ServiceOf, title: Title = None) -> Response:
-    """How the pipeline as a whole is."""
+Labels = Annotated[
+    list[Annotated[str, Field(max_length=1000)]],
+    Query(max_length=20, description="Conditions on labels: repo=web, branch!=main."),
+]
+
+
+@router.get("/badge.svg", response_class=Response, responses={200: _SVG, **may_answer(404)})
+async def badge(service: ServiceOf, title: Title = None, label: Labels = []) -> Response:  # noqa: B006
+    """How the pipeline as a whole is; or how the stages with these labels are: the worst of
+    them.
+    """
+    if label:
+        conditions = [LabelFilter.parse(condition) for condition in label]
+        states = {stage.state for stage in service.stages_with(labels=conditions)}
+        if not states:
+            raise problem(404, f"no stage has the labels {', '.join(label)}")
+        return _answer(title or ", ".join(label), min(states, key=BY_CONCERN.index))
     return _answer(title or "pipeline", status_of_output(service.engine.output).state)
 
 

@@ -96,6 +96,22 @@ class StageAnswer(TypedDict):
     failure: str | None
 
 
+class FoundStageAnswer(TypedDict):
+    path: str
+    label: str
+    labels: dict[str, str]
+    state: str
+    update: str | None
+    job_id: str | None
+    failure: str | None
+    final: bool
+
+
+class StagesAnswer(TypedDict):
+    stages: list[FoundStageAnswer]
+    complete: bool
+
+
 class ProblemAnswer(TypedDict):
     message: str
     effect: str

@@ -32,6 +32,15 @@ _COMMANDS = {
         "Show how the pipeline is, and the stages that have failed or are at work.\n\n"
         "Ends with 0 if it is ok, 1 if it has failed, 5 if that is not known yet.",
     ),
+    "stages": (
+        "stages:stages",
+        "List the stages that are needed now: state, path, labels, failure, and job.",
+    ),
+    "wait": (
+        "stages:wait",
+        "Wait until all stages that match have succeeded or failed. Lists them.\n\n"
+        "Ends with 0 if all have succeeded, 1 if not, 2 if no stage matches for some time.",
+    ),
     "jobs": (
         "jobs:jobs",
         "List the jobs that have not ended, the oldest first: how they are, for how long, which.",

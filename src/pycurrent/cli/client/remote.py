@@ -83,7 +83,7 @@ class Remote:
 
     # Each path has its own type of answer: the caller knows it.
 
-    def get(self, path: str, **query: Value) -> Any:
+    def get(self, path: str, /, **query: Value) -> Any:
         """Get the JSON at a path."""
         return self._json("GET", path, query)
 

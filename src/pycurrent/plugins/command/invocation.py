@@ -76,6 +76,9 @@ class CheckoutWork(Builder[Invocation, V]):
     def started_with(self, key: Invocation) -> Limits | None:
         return self.limits if key.sandbox is None else None
 
+    def labels(self, key: Invocation) -> Mapping[str, str]:
+        return {"commit": key.commit}
+
     async def build(self, job: Job, key: Invocation) -> V:
         bubblewrap = None
         if key.sandbox is not None:

@@ -74,6 +74,9 @@ class DockerBuild(Builder[BuildKey, Image]):
         source = _first_base(key) if self.source is None else self.source
         return f"build {source}" if key.path == PurePath() else f"build {source} in {key.path}"
 
+    def labels(self, key: BuildKey) -> Mapping[str, str]:
+        return {"commit": self.source.hash} if isinstance(self.source, Commit) else {}
+
     async def build(self, job: Job, key: BuildKey) -> Image:
         async with (
             session(self.client, job, auth=self.auth) as docker,

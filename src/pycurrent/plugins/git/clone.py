@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Unpack
 
 from pycurrent.cache import Schedule
 from pycurrent.engine import Level
+from pycurrent.plugins.git.address import RepositoryAddress
 from pycurrent.plugins.git.commit import Commit, checked_ref
 from pycurrent.plugins.git.mirror_work import (
     FetchOptions,
@@ -40,6 +42,9 @@ class GitClone(MirrorWork[CloneKey]):
 
     def describe(self, key: CloneKey) -> str:
         return f"clone {key}"
+
+    def labels(self, key: CloneKey) -> Mapping[str, str]:
+        return {"repo": RepositoryAddress.of(key.repository).name, "ref": key.gref}
 
     def request(self, key: CloneKey) -> HeadOf:
         return HeadOf(key.gref)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Unpack
 
 from pycurrent.engine import Level
+from pycurrent.plugins.git.address import RepositoryAddress
 from pycurrent.plugins.git.commit import Commit, CommitId
 from pycurrent.plugins.git.mirror_work import (
     FetchOptions,
@@ -45,6 +47,10 @@ class GitFetch(MirrorWork[FetchKey]):
 
     def describe(self, key: FetchKey) -> str:
         return f"fetch {key}"
+
+    def labels(self, key: FetchKey) -> Mapping[str, str]:
+        repo = RepositoryAddress.of(key.repository).name
+        return {"repo": repo, "ref": self.seen_on, "commit": key.hash}
 
     def request(self, key: FetchKey) -> Exactly:
         return Exactly(key.hash, self.seen_on)

@@ -1,0 +1,64 @@
+"""The stages of the pipeline, found by their paths and labels."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import ConfigDict, Field
+
+from pycurrent.store import LabelFilter
+from pycurrent.web.api.models import Model, Text
+from pycurrent.web.api.names import ActivityName, StateName
+from pycurrent.web.api.routing import api_router
+from pycurrent.web.context import ServiceOf
+
+router = api_router("stages")
+
+
+class FoundStageModel(Model):
+    """A stage, as it is now."""
+
+    path: Text = Field(description="Its name, the same from run to run: web/test.")
+    label: Text = Field(description="The text of its box, with the values that are known.")
+    labels: dict[str, Text]
+    state: StateName
+    update: ActivityName | None = Field(
+        description="The activity that will replace the result that is still reported."
+    )
+    job_id: str | None
+    failure: Text | None
+    final: bool = Field(
+        validation_alias="is_final",
+        description="It has succeeded or failed, or something else has failed that it needs; and"
+        " nothing is at work to change that.",
+    )
+
+
+class StagesModel(Model):
+    """The stages that were asked for."""
+
+    stages: list[FoundStageModel]
+    complete: bool = Field(description="False: there are more.")
+
+
+class StagesQuery(Model):
+    """Selects the stages to which all of these apply."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: str | None = Field(default=None, max_length=1000, description="The path, or a glob.")
+    label: list[Annotated[str, Field(max_length=1000)]] = Field(
+        default=[], max_length=20, description="Conditions on labels: repo=web, branch!=main."
+    )
+    limit: int = Field(default=1000, ge=1, le=10_000)
+
+
+@router.get("/stages")
+async def stages(service: ServiceOf, query: Annotated[StagesQuery, Query()]) -> StagesModel:
+    """List the stages that are needed now, by path and labels."""
+    conditions = [LabelFilter.parse(label) for label in query.label]
+    found = [*islice(service.stages_with(query.path, conditions), query.limit + 1)]
+    models = [FoundStageModel.model_validate(stage) for stage in found[: query.limit]]
+    return StagesModel(stages=models, complete=len(found) <= query.limit)
