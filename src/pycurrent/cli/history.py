@@ -10,8 +10,7 @@ from pycurrent.cli.option import DEFAULT_STATE_DIR
 from pycurrent.cli.options import LimitOption, StateDirOption
 from pycurrent.cli.output import one_line
 from pycurrent.errors import UsageError
-from pycurrent.explain.history import HistoryEntry
-from pycurrent.service import Records
+from pycurrent.service import HistoryEntry, Records
 from pycurrent.view.formatting import duration, local_time, plural
 
 _EVERYTHING = JobFilter()

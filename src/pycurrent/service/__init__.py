@@ -1,5 +1,6 @@
 """An engine and its records on disk, for its pages, its API and what follows them."""
 
+from pycurrent.explain.history import HistoryEntry, HistoryPage
 from pycurrent.explain.why import UnknownSubject
 from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import Confirmation, ConfirmationLevel
@@ -65,6 +66,7 @@ __all__ = [
     "FoundStage",
     "Health",
     "HistoryEntry",
+    "HistoryPage",
     "JobDetail",
     "Jobs",
     "JobsChanged",

@@ -22,8 +22,7 @@ from pycurrent.service.metrics import Metrics, MetricsReading
 from pycurrent.service.pipeline import PipelineFeed
 from pycurrent.service.rules import Rules
 from pycurrent.store import HistoryFilter, LabelFilter, all_pass, matches
-from pycurrent.term import BY_CONCERN, Activity, Failed, Stage, State
-from pycurrent.term.state import Status
+from pycurrent.term import BY_CONCERN, Activity, Failed, Stage, State, Status
 from pycurrent.view import EngineView
 
 

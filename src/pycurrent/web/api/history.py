@@ -9,7 +9,7 @@ from fastapi import Query, Request
 from pydantic import ConfigDict, Field
 
 from pycurrent.cache import CAUSES
-from pycurrent.explain.history import HistoryPage
+from pycurrent.service import HistoryPage
 from pycurrent.store import CURSOR, SECONDS, HistoryFilter, JobEnd, LabelFilter
 from pycurrent.web.api.models import (
     HistoryPageModel,

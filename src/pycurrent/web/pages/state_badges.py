@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pycurrent.engine import JobState
-from pycurrent.explain.history import HistoryEntry
+from pycurrent.service import HistoryEntry
 from pycurrent.store import JobEnd
 from pycurrent.term import (
     BY_CONCERN,

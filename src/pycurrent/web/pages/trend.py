@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
 
-from pycurrent.explain.history import HistoryEntry
+from pycurrent.service import HistoryEntry
 from pycurrent.view.formatting import duration
 from pycurrent.web.pages.state_badges import of_entry
 

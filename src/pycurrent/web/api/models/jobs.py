@@ -7,8 +7,8 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from pycurrent.explain.history import HistoryEntry
 from pycurrent.service import (
+    HistoryEntry,
     JobDetail,
     Rebuild,
     Rebuilding,
