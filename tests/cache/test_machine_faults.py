@@ -298,7 +298,7 @@ async def test_a_log_that_cant_be_made_fails_the_stage(engine: OpenEngine) -> No
 # What can't be started
 
 
-async def test_what_cant_be_started_is_not_recorded(engine: OpenEngine) -> None:
+async def test_what_cant_be_started_is_not_recorded(engine: OpenEngine, tmp_path: Path) -> None:
     """It fails in this run; it is tried again by a rebuild, and after a restart."""
     missing = CommandNotStarted("can't start 'pip': there is no such command on the PATH")
     op = Frail(missing, missing, "done")
@@ -312,7 +312,8 @@ async def test_what_cant_be_started_is_not_recorded(engine: OpenEngine) -> None:
         await h.settle()
         assert (h.output, len(op.jobs)) == (Failed(str(missing)), 2)
         check(h)
-    async with engine(lambda: frail(op)) as h:
+    later = START + timedelta(hours=2)
+    async with Harness(lambda: frail(op), state_dir=tmp_path, start=later) as h:
         await h.settle()
         assert h.output == Ok("done")
         assert [(b.build, b.ok) for b in h.history()] == [(0, None), (0, None), (0, True)]
