@@ -7,14 +7,24 @@ import json
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import perf_counter
 
 from benchmarks.engine import seconds_to_ok, trivial
 from benchmarks.figures import LARGE, MIDDLE, SMALL, Benchmark, Figure, Samples
 from benchmarks.places import Place, scratch
 
-from pycurrent.store import Database, StateDir
+from pycurrent.store import (
+    SECONDS,
+    Database,
+    DatabaseReader,
+    HistoryFilter,
+    LabelFilter,
+    StateDir,
+)
 
 KEYS = 1000
 
@@ -78,7 +88,67 @@ def long_history(n: int) -> Samples:
         return {"long-history": sorted(took)[2] * 1e3}
 
 
+USES = """
+INSERT INTO stage (path) VALUES ('web/build'), ('api/build');
+INSERT INTO label_set (labels) VALUES ('{"repo":"web"}'), ('{"repo":"api"}');
+INSERT INTO label VALUES ('repo', 'web', 1), ('repo', 'api', 2);
+INSERT INTO job_use (job, stage, labels, since)
+SELECT seq, 1 + (seq % 1000 = 0), 1 + (seq % 1000 = 0), created FROM job;
+UPDATE job
+   SET started = strftime('%Y-%m-%dT%H:%M:%f000Z', created, seq || ' seconds'),
+       finished = strftime('%Y-%m-%dT%H:%M:%f000Z', created, (seq + 1) || ' seconds');
+UPDATE job SET ended = 'failed', kind = 'infra' WHERE seq % 1000 = 1;
+UPDATE job SET cause = '{"$Expired":{}}' WHERE seq % 100 = 2;
+"""
+"""A job ends each second. A stage has used nearly all jobs, another one a thousandth; as many have
+failed.
+"""
+
+FILTERS: Mapping[str, HistoryFilter] = {
+    "page": HistoryFilter(),
+    "operation": HistoryFilter(op="build"),
+    "key": HistoryFilter(key="key 7"),
+    "failures": HistoryFilter(ok=False),
+    "kind": HistoryFilter(kind="infra"),
+    "cause": HistoryFilter(cause="Expired"),
+    "time": HistoryFilter(until=datetime(2019, 1, 1, tzinfo=UTC)),
+    "path": HistoryFilter(path="api/*"),
+    "frequent label": HistoryFilter(labels=(LabelFilter("repo", "web"),)),
+    "rare label": HistoryFilter(labels=(LabelFilter("repo", "api"),)),
+    "duration": HistoryFilter(longer=timedelta(seconds=5)),
+    "text": HistoryFilter(text="no such text"),
+}
+
+
+def history_pages(n: int) -> Samples:
+    """The first page of a history of n jobs by each filter, in milliseconds."""
+    with scratch(Place.DISK) as folder:
+        database = history(folder, n)
+        with closing(sqlite3.connect(database)) as connection:
+            connection.executescript(USES)
+        with DatabaseReader.open(database) as reader:
+            return {f"history-{name}": _page(reader, wanted) for name, wanted in FILTERS.items()}
+
+
+def _page(reader: DatabaseReader, wanted: HistoryFilter) -> float:
+    began = perf_counter()
+    reader.history_page(wanted, limit=100, seconds=SECONDS)
+    return (perf_counter() - began) * 1e3
+
+
 BENCHMARKS = (
+    Benchmark(
+        "history",
+        history_pages,
+        tuple(
+            [
+                Figure(f"history-{name}", f"a page of n jobs: {name}", "ms", {10 * LARGE: 50})
+                for name in FILTERS
+            ]
+        ),
+        sizes=(SMALL, LARGE, 10 * LARGE),
+        runs={SMALL: 3, LARGE: 1, 10 * LARGE: 1},
+    ),
     Benchmark(
         "gc",
         gc,
