@@ -27,7 +27,6 @@ from pycurrent.store.change_tables import ChangeTables
 from pycurrent.store.checkpoint import Checkpointer
 from pycurrent.store.database_files import DatabaseFiles
 from pycurrent.store.errors import StoreDamaged, StoreError, from_sqlite
-from pycurrent.store.failure_tables import Parameters
 from pycurrent.store.firings import FiringRecord
 from pycurrent.store.new_failures import NewFailures
 from pycurrent.store.overrides import OverrideKey, OverrideRecord
@@ -39,7 +38,6 @@ from pycurrent.store.records import (
     JobEnd,
     JobRecord,
     LastResult,
-    Row,
     RuleRecord,
     copy_of,
     time_text,
@@ -391,11 +389,12 @@ class Database(DatabaseReader):
         if self._files is not None:
             self._files.check()
 
-    def _run(self, sql: str, parameters: Parameters) -> list[Row]:
+    @property
+    def _readable(self) -> sqlite3.Connection:
         if (beside := self._transactions.beside()) is not None:
-            return beside._run(sql, parameters)
+            return beside._readable
         self._transactions.wait()
-        return super()._run(sql, parameters)
+        return self._connection
 
     @property
     def is_large(self) -> bool:

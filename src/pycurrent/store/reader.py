@@ -136,7 +136,7 @@ class DatabaseReader:
         self._catch_up()
         place = None if before is None else HistoryCursor.parse(before)
         try:
-            query = HistoryQuery(self._connection, wanted)
+            query = HistoryQuery(self._readable, wanted)
             found = query.page(limit=limit, before=place, seconds=seconds)
         except (sqlite3.Error, UnicodeError) as error:
             raise self._damage_or(error) from error
@@ -266,7 +266,7 @@ class DatabaseReader:
         """Follow the chain of the audit. `kept` is a hash that was noted earlier."""
         self._catch_up()
         try:
-            rows = self._connection.execute(self._queries["whole_audit"])
+            rows = self._readable.execute(self._queries["whole_audit"])
             return check_chain(rows, kept=kept)
         except (sqlite3.Error, UnicodeError) as error:
             raise self._damage_or(error) from error
@@ -281,12 +281,17 @@ class DatabaseReader:
         the file yet.
         """
 
+    @property
+    def _readable(self) -> sqlite3.Connection:
+        """The connection for the next query."""
+        return self._connection
+
     def _read(self, query: str, parameters: Parameters) -> list[Row]:
         return self._run(self._queries[query], parameters)
 
     def _run(self, sql: str, parameters: Parameters) -> list[Row]:
         try:
-            return self._connection.execute(sql, parameters).fetchall()
+            return self._readable.execute(sql, parameters).fetchall()
         except (sqlite3.Error, UnicodeError) as error:
             raise self._damage_or(error) from error
 
