@@ -170,7 +170,7 @@ def test_a_reader_after_a_kill(path: Path, run_child: RunChild) -> None:
 def test_the_log_does_not_grow_without_end(path: Path) -> None:
     """Checkpoints in the background keep the log near its threshold."""
     log = Path(f"{path}-wal")
-    threshold = 256 * 1024
+    threshold = 512 * 1024
     with Database.open(path) as database:
         checkpointer = Checkpointer(path, threshold_bytes=threshold)
         builds = Builds(database)
