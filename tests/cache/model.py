@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pycurrent.engine import Urgency
-from pycurrent.term import Active, Activity, Failed, Ok, Output
+from pycurrent.term import Active, Activity, Failed, FailureKind, Ok, Output
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,18 @@ class Record:
     outcome: Output[str] | None
     finished: datetime
     rebuild: bool = False
+    attempt: int = 1
+    engine: int = 0
+    """How many engines there were before the one that ran it."""
+
+
+@dataclass
+class Due:
+    """The next attempt at what has failed."""
+
+    attempt: int
+    target: str | None
+    at: datetime
 
 
 @dataclass
@@ -51,6 +63,9 @@ class Running:
     """Whether nobody has to confirm it any more."""
     before: Memory | None = None
     """What was known, and is still if it never begins."""
+    attempt: int = 1
+    due: Due | None = None
+    """The attempt that was due before it, and is still if it never begins."""
     abandoned: bool = False
     cancelled: bool = False
 
@@ -65,7 +80,12 @@ class Model:
     stubborn: bool = False
     guarded: bool = False
     """Whether runs wait for confirmation."""
+    attempts: int = 3
+    """How often what fails by the infrastructure is tried."""
+    backoff: timedelta = timedelta(seconds=2)
+    engine: int = 0
     started: int = 0
+    due: Due | None = None
     run: Running | None = None
     memory: Memory | None = None
     loaded: bool = False
@@ -90,12 +110,14 @@ class Model:
 
     def output(self, wish: Wish) -> Output[str]:
         memory, target = self.memory, self.target(wish)
-        if self.run is None:
+        if self.run is None and self.due is None:
             assert memory is not None
             assert memory.fresh
             return memory.outcome
         if memory is not None and (self.latched or memory.target == target):
             return memory.outcome
+        if self.run is None:
+            return Active(Activity.READY)
         return Active(Activity.RUNNING if self.run.begun else Activity.WAITING_FOR_CONFIRMATION)
 
     @property
@@ -119,12 +141,16 @@ class Model:
         elif run.abandoned:
             self._go_stale()
             self.memory = run.before or self.memory
+            self.due = run.due
         else:
             result = Failed("Cancelled: enough") if run.cancelled else outcome
             self._record(run, result)
             stale = self.wanted and run.target not in map(self.target, self.wanted)
             if stale and isinstance(result, Failed):
                 self._go_stale()
+            elif self.wanted and is_infra(result) and run.attempt < self.attempts:
+                pause = self.backoff * 2 ** (run.attempt - 1)
+                self.due = Due(run.attempt + 1, run.target, self.now + pause)
             else:
                 self.memory = Memory(run.target, result, self.now)
         self.settle()
@@ -153,11 +179,12 @@ class Model:
         if self.run is None:
             if self.last is not None:
                 self.last.rebuild = True
-            self.memory = None
+            self.memory = self.due = None
             self.settle()
 
     def restart(self, *, killed: bool) -> None:
         """The engine stops, and another one takes over."""
+        self.engine += 1
         if self.run is not None:
             if self.run.cancelled and not self.run.abandoned and not killed:
                 self._record(self.run, Failed("Cancelled: enough"))
@@ -165,7 +192,7 @@ class Model:
                 self.unsettled = True
                 if killed or not self.run.abandoned:
                     # A run that was abandoned and could end leaves no trace.
-                    self.records.append(Record(self.next_build, self.run.target, None, self.now))
+                    self._record(self.run, None)
         self._forget()
         self.settle()
 
@@ -185,14 +212,22 @@ class Model:
         if self.run is not None:
             if self.run.target != target and (self.auto_cancel or not self.run.begun):
                 self._abandon()
+        elif self.due is not None:
+            if self.due.target != target:
+                self._start(target)
+            elif self.now >= self.due.at:
+                self._start(target, self.due.attempt)
         elif not self._is_known(target):
             self._start(target)
 
     # How it comes about
 
-    def _record(self, run: Running, result: Ok[str] | Failed) -> None:
-        self.records.append(Record(self.next_build, run.target, result, self.now))
-        self.unsettled = False
+    def _record(self, run: Running, result: Ok[str] | Failed | None) -> None:
+        record = Record(self.next_build, run.target, result, self.now)
+        record.attempt, record.engine = run.attempt, self.engine
+        self.records.append(record)
+        if result is not None:
+            self.unsettled = False
 
     def _is_known(self, target: str | None) -> bool:
         memory = self.memory
@@ -201,14 +236,18 @@ class Model:
         limits = [wish.valid_for for wish in self.wanted if wish.valid_for is not None]
         return not limits or self.now < memory.finished + min(limits)
 
-    def _start(self, target: str | None) -> None:
+    def _start(self, target: str | None, attempt: int = 1) -> None:
         before = None
+        due, self.due = self.due, None
+        if due is not None:
+            due = replace(due, at=self.now)
         if self.memory is not None and self.memory.target != target:
-            before = replace(self.memory) if self.memory.fresh else None
+            is_still = self.memory.fresh or due is not None
+            before = replace(self.memory) if is_still else None
             self.memory = self.memory if self.latched else None
         self._go_stale()
         urgency = Urgency.HIGH if self.memory is None else Urgency.LOW
-        self.run = Running(target, urgency, begun=not self.guarded, before=before)
+        self.run = Running(target, urgency, not self.guarded, before, attempt, due)
         self.started += self.run.begun
 
     def _abandon(self) -> None:
@@ -224,7 +263,7 @@ class Model:
 
     def _forget(self) -> None:
         self.run = None
-        self.memory = None
+        self.memory = self.due = None
         self.loaded = False
 
     def _load(self) -> None:
@@ -232,6 +271,16 @@ class Model:
         last = self.last
         if last is None or last.rebuild or last.outcome is None:
             return
+        if is_infra(last.outcome) and self.attempts > 1:
+            is_last = last.attempt == self.attempts
+            if not is_last or last.engine < self.engine:
+                attempt = 1 if is_last else last.attempt + 1
+                self.due = Due(attempt, last.target, self.now)
+                return
         sure = not self.has_value or not self.unsettled
         if sure or self.latched:
             self.memory = Memory(last.target, last.outcome, last.finished, fresh=sure)
+
+
+def is_infra(outcome: Output[str] | None) -> bool:
+    return isinstance(outcome, Failed) and outcome.kind is FailureKind.INFRA

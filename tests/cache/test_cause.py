@@ -16,6 +16,7 @@ from pycurrent.cache.cause import (
     LeftUnsettled,
     MachineFailed,
     NeverBuilt,
+    Retried,
     Unreadable,
     ValueChanged,
     cause_text,
@@ -57,7 +58,10 @@ def test_every_cause_has_words() -> None:
         Asked(),
         Interrupted("2026-11-22/084703-put-0a1b2c"),
         LeftUnsettled("2026-11-22/084703-put-0a1b2c"),
+        Retried("2026-11-22/084703-put-0a1b2c", 2, 3, "5"),
+        Retried("2026-11-22/084703-put-0a1b2c", 1, 3),
         MachineFailed("no space left on device", 2),
+        MachineFailed("out of memory", 2, Retried("2026-11-22/084703-put-0a1b2c", 2, 3)),
         ResultLost("the mirror of web"),
         Unreadable("the format changed"),
     ]

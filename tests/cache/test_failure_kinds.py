@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from pycurrent.cache import Retry
 from pycurrent.engine import CommandFailed, CommandNotStarted, Job, Level, Monitor
 from pycurrent.term import Current, Failed, Failure, FailureKind, Stats, Var, component
 from pycurrent.testing import Harness
@@ -28,17 +29,21 @@ def kind_of(h: Harness) -> FailureKind:
     return h.output.kind
 
 
+class Once(Make):
+    retry: ClassVar[Retry] = Retry(infra=0)
+
+
 @pytest.mark.parametrize(("error", "kind"), KINDS)
 async def test_the_kind_of_a_failure_survives_a_restart(
     engine: OpenEngine, shop: Workshop, error: Exception, kind: FailureKind
 ) -> None:
     """It is recorded with the result."""
-    async with engine(lambda: make(Make(shop))) as h:
+    async with engine(lambda: make(Once(shop))) as h:
         await h.settle()
         shop.work.ending.set_exception(error)
         await h.settle()
         assert kind_of(h) is kind
-    async with engine(lambda: make(Make(shop))) as h:
+    async with engine(lambda: make(Once(shop))) as h:
         assert kind_of(h) is kind
         assert len(shop.begun) == 1
 

@@ -26,10 +26,21 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pycurrent.cache import AnyOperation, Builder, Cache, Schedule
+from pycurrent.cache import AnyOperation, Builder, Cache, Retry, Schedule, cause_of
+from pycurrent.cache.cause import retry_of
 from pycurrent.cache.states import Making
 from pycurrent.engine import Config, JobHandle, Level
-from pycurrent.term import Current, Failed, Ok, Primitive, Var, component, constant, pair
+from pycurrent.term import (
+    Current,
+    Failed,
+    FailureKind,
+    Ok,
+    Primitive,
+    Var,
+    component,
+    constant,
+    pair,
+)
 from pycurrent.testing import Harness
 from pycurrent.testing.clock import START
 from pycurrent.testing.idle import drain
@@ -64,8 +75,19 @@ class Instances(RuleBasedStateMachine):
         self.results = 0
         self.old_handles: list[JobHandle] = []
 
-    @initialize(kind=st.sampled_from([*KINDS, *PUBLISHERS]), first=wishes, second=wishes)
-    def begin(self, kind: type[AnyOperation], first: Wish | None, second: Wish | None) -> None:
+    @initialize(
+        kind=st.sampled_from([*KINDS, *PUBLISHERS]),
+        first=wishes,
+        second=wishes,
+        attempts=st.integers(1, 3),
+    )
+    def begin(
+        self,
+        kind: type[AnyOperation],
+        first: Wish | None,
+        second: Wish | None,
+        attempts: int,
+    ) -> None:
         self.shop = Workshop()
         self.op: AnyOperation = kind(self.shop)  # type: ignore[call-arg]
         self.vars = [Var("first", first), Var("second", second)]
@@ -75,6 +97,7 @@ class Instances(RuleBasedStateMachine):
             latched=kind.latched,
             now=START,
             wishes=[first, second],
+            attempts=attempts,
         )
         self.harness = self.open(self.folder / "0")
         self.model.settle()
@@ -139,6 +162,15 @@ class Instances(RuleBasedStateMachine):
         self.results += 1
         self.run(partial(self.shop.work.fail, f"failure {self.results}"))
         self.model.end(Failed(f"failure {self.results}"))
+
+    @precondition(lambda self: self.is_at_work)
+    @rule()
+    def fail_by_no_fault_of_the_work(self) -> None:
+        """It is tried again, unless this was the last attempt."""
+        self.results += 1
+        failure = Failed(f"failure {self.results}", kind=FailureKind.INFRA)
+        self.run(partial(self.shop.work.fail, failure.message, failure.kind))
+        self.model.end(failure)
 
     @precondition(lambda self: self.harness.jobs)
     @rule()
@@ -205,6 +237,8 @@ class Instances(RuleBasedStateMachine):
         making = [i for i in cache.instances if isinstance(i.state, Making)]
         assert len(making) == len(list(cache.runs))
         assert bool(cache.instances) == bool(self.model.wanted or self.model.run)
+        due = self.model.due
+        assert len(cache.pauses) == (due is not None and due.at > self.model.now)
 
     def expected(self, wish: Wish | None) -> Any:
         if wish is None:
@@ -227,6 +261,10 @@ class Instances(RuleBasedStateMachine):
                 case _:
                     expected.append((record.build, value, None, None))
         assert history == expected
+        store = self.harness.engine.service(Cache).store
+        retries = [retry_of(cause_of(record)) for record in reversed(store.history())]
+        attempts = [1 if retry is None else retry.attempt for retry in retries]
+        assert attempts == [record.attempt for record in self.model.records]
         results = [build for build, _, ok, _ in history if ok is not None]
         assert results == list(range(len(results)))
 
@@ -240,7 +278,8 @@ class Instances(RuleBasedStateMachine):
             if wish is None:
                 return Primitive.constant("off")
             schedule = None if wish.valid_for is None else Schedule(wish.valid_for)
-            return want(self.op, KEY, wish.value, schedule)
+            retry = Retry(infra=self.model.attempts - 1, backoff=self.model.backoff)
+            return want(self.op, KEY, wish.value, schedule, retry)
 
         def build(wish: Wish | None) -> Current[Any]:
             return constant("off") if wish is None else component("1", lambda: primitive(wish))

@@ -7,9 +7,19 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from pycurrent.cache import AnyOperation, Builder, Cache, Operation, Publisher, Schedule
+from pycurrent.cache import AnyOperation, Builder, Cache, Operation, Publisher, Retry, Schedule
 from pycurrent.engine import Job, Level
-from pycurrent.term import Active, Activity, Current, Failure, Primitive, Var, component, constant
+from pycurrent.term import (
+    Active,
+    Activity,
+    Current,
+    Failure,
+    FailureKind,
+    Primitive,
+    Var,
+    component,
+    constant,
+)
 from pycurrent.testing import Harness
 
 RUNNING = Active(Activity.RUNNING)
@@ -37,8 +47,8 @@ class Work:
     def succeed(self, outcome: str = "done") -> None:
         self.ending.set_result(outcome)
 
-    def fail(self, why: str = "why") -> None:
-        self.ending.set_exception(Failure(why))
+    def fail(self, why: str = "why", kind: FailureKind = FailureKind.REAL) -> None:
+        self.ending.set_exception(Failure(why, kind=kind))
 
 
 class Workshop:
@@ -147,16 +157,20 @@ KINDS = (Make, MakeAuto, *PUBLISHERS)
 
 
 def want(
-    op: AnyOperation, key: str, value: str, schedule: Schedule | None = None
+    op: AnyOperation,
+    key: str,
+    value: str,
+    schedule: Schedule | None = None,
+    retry: Retry | None = None,
 ) -> Primitive[Any]:
     """The primitive for the key, whatever kind of operation it is."""
     match op:
         case Builder():
-            return op.get(key, schedule=schedule)
+            return op.get(key, schedule=schedule, retry=retry)
         case Publisher():
-            return op.set(key, value, schedule=schedule)
+            return op.set(key, value, schedule=schedule, retry=retry)
         case Operation():
-            return op.apply(key, value, schedule=schedule)
+            return op.apply(key, value, schedule=schedule, retry=retry)
     raise AssertionError(op)
 
 

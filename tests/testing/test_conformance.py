@@ -21,6 +21,7 @@ from pycurrent import (
     Pool,
     Primitive,
     Publisher,
+    Retry,
     Schedule,
     builder,
 )
@@ -358,8 +359,10 @@ class OddKey(Simple):
 
     numbers = itertools.count()
 
-    def get(self, key: str, *, schedule: Schedule | None = None) -> Primitive[str]:
-        return super().get(f"{key}{next(self.numbers)}", schedule=schedule)
+    def get(
+        self, key: str, *, schedule: Schedule | None = None, retry: Retry | None = None
+    ) -> Primitive[str]:
+        return super().get(f"{key}{next(self.numbers)}", schedule=schedule, retry=retry)
 
 
 class Secret(Simple):
@@ -368,8 +371,10 @@ class Secret(Simple):
     def __init__(self, token: str) -> None:
         self.token = token
 
-    def get(self, key: str, *, schedule: Schedule | None = None) -> Primitive[str]:
-        return super().get(f"{key}:{self.token}", schedule=schedule)
+    def get(
+        self, key: str, *, schedule: Schedule | None = None, retry: Retry | None = None
+    ) -> Primitive[str]:
+        return super().get(f"{key}:{self.token}", schedule=schedule, retry=retry)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from pycurrent.cache.inputs import Input, Inputs, InputState, NoSuchInput
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.operation import Builder, Operation, Publisher
 from pycurrent.cache.operation_type import AnyOperation, OperationType
+from pycurrent.cache.retry import Retry
 from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.triggers import Fired, NoSuchTrigger, Trigger, Triggers, TriggerState
 
@@ -42,6 +43,7 @@ __all__ = [
     "Publisher",
     "ResultLost",
     "Results",
+    "Retry",
     "Schedule",
     "Trigger",
     "TriggerState",

@@ -20,6 +20,7 @@ from pycurrent.cache.operation_type import (
 )
 from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.records import load, new_job, recorded
+from pycurrent.cache.retry import Retry, check_retry
 from pycurrent.cache.runs import AT_ONCE, Runs
 from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.states import Result, Run
@@ -118,16 +119,20 @@ class Cache:
         # Code of plugins runs first: where it refuses something, nothing is left behind.
         title = operation.title(primitive.key, primitive.value)
         labels = _checked_labels(operation, operation.labels_of(primitive.key, primitive.value))
-        use = Use(operation, target, title, primitive.schedule, changed)
+        retry = operation.retry if primitive.retry is None else primitive.retry
+        use = Use(operation, target, title, primitive.schedule, retry, changed)
         use.runtime, use.own_labels, use.is_open = runtime, labels, True
-        use.instance = self.instance(op_type, key)
+        use.instance = self.instance(op_type, key, retry)
         use.instance.join(use)
         return use
 
-    def instance(self, op_type: OperationType, key: Key) -> Instance:
+    def instance(self, op_type: OperationType, key: Key, retry: Retry) -> Instance:
+        """The instance of a key. If there is none yet, `retry` says whether a failure is final that
+        is recorded.
+        """
         found = self.instances.get(op_type.id, key.digest)
         if found is None:
-            found = Instance(self, op_type, key, *load(self.store, op_type, key))
+            found = Instance(self, op_type, key, *load(self.store, op_type, key, retry))
             self.instances.add(found)
             if found.job_id is not None:
                 self.engine.use_job(found.job_id, found)
@@ -296,17 +301,25 @@ def results(engine: OpenEngine) -> Results:
 class OperationPrimitive(Primitive[T], Generic[T]):
     """The result of an operation, made when it is needed and not known."""
 
-    __slots__ = ("key", "operation", "schedule", "value")
+    __slots__ = ("key", "operation", "retry", "schedule", "value")
 
     def __init__(
-        self, operation: AnyOperation, key: Any, value: Any, schedule: Schedule | None
+        self,
+        operation: AnyOperation,
+        key: Any,
+        value: Any,
+        schedule: Schedule | None,
+        retry: Retry | None = None,
     ) -> None:
         if schedule is not None and not isinstance(schedule, Schedule):
             raise WrongKind(
                 f"operation {operation.id!r}: schedule= takes a Schedule, not {shown(schedule)}:"
                 " write Schedule(valid_for=...)"
             )
+        if retry is not None:
+            check_retry(retry, f"operation {operation.id!r}")
         self.operation = operation
+        self.retry = retry
         self.key = key
         self.value = value
         self.schedule = schedule

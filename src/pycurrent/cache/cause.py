@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias, assert_never, get_args
 
@@ -64,12 +64,29 @@ class LeftUnsettled:
 
 
 @dataclass(frozen=True, slots=True)
+class Retried:
+    """An earlier attempt has failed, or more of them, and that is not final (see `retry.py`)."""
+
+    job: str
+    """The attempt that failed last."""
+    attempt: int
+    """The number of this one. 1: all have failed, and an engine that has started since tries again.
+    """
+    of: int
+    """The number of attempts after which a failure like the last one is final."""
+    target: str | None = None
+    """The digest of the value that the last attempt was to set."""
+
+
+@dataclass(frozen=True, slots=True)
 class MachineFailed:
     """The last run says nothing about the work: a file, memory, space or a process was lacking."""
 
     why: str
     attempt: int
-    """The number of this run."""
+    """The number of this run, of those that the machine has failed in a row and this one."""
+    retry: Retried | None = None
+    """The retry that the machine failed, which is done again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +110,7 @@ Cause: TypeAlias = (
     | Asked
     | Interrupted
     | LeftUnsettled
+    | Retried
     | MachineFailed
     | ResultLost
     | Unreadable
@@ -131,6 +149,10 @@ def because(cause: Cause) -> str:
             return f"job {job} was interrupted"
         case LeftUnsettled(job):
             return f"job {job} was cancelled after it had begun"
+        case Retried(job, 1):
+            return f"job {job} failed, and not by its work: it is tried again after a restart"
+        case Retried(job, attempt, of):
+            return f"job {job} failed: this is attempt {attempt} of {of}"
         case MachineFailed(why, attempt):
             return f"the machine failed the last run ({why}): this is attempt {attempt}"
         case ResultLost(what):
@@ -139,6 +161,32 @@ def because(cause: Cause) -> str:
             return error
         case _:
             assert_never(cause)
+
+
+def retry_of(cause: Cause | None) -> Retried | None:
+    """The retry that a run with this cause is; None for a first attempt."""
+    match cause:
+        case Retried():
+            return cause
+        case MachineFailed(retry=retry):
+            return retry
+        case _:
+            return None
+
+
+def for_target(cause: Cause, target: str | None) -> Cause:
+    """The cause if the run sets the key to this value: another one than that of which an attempt
+    failed has a first attempt.
+    """
+    match cause:
+        case ValueChanged(old):
+            return ValueChanged(old, target)
+        case Retried(target=old) if old != target:
+            return ValueChanged(old, target)
+        case MachineFailed(retry=Retried(target=old)) if old != target:
+            return replace(cause, retry=None)
+        case _:
+            return cause
 
 
 def cause_text(cause: Cause) -> str:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from pycurrent.cache.operation import Builder, Publisher
 from pycurrent.cache.operation_type import AnyOperation
+from pycurrent.cache.retry import DEFAULT, Retry, check_retry
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.arguments import check_level, check_pool, check_priority, check_timeout
 from pycurrent.engine.job import Job
@@ -35,6 +36,7 @@ def builder(
     priority: int = 0,
     auto_cancel: bool = False,
     schedule: Schedule | None = None,
+    retry: Retry | None = None,
     label: str | None = None,
 ) -> Callable[[Function[V]], Callable[..., Current[V]]]:
     """Turn an async function of (job, key ...) into a function on currents.
@@ -42,8 +44,8 @@ def builder(
     The arguments, currents or plain values, are the key; the annotations give the types of key
     and value. With a `level` the job is started before the function is called; without one the
     function awaits `job.start` itself. Of the jobs that wait for the `pool` those of the highest
-    `priority` come first. `label` may show the parameters; by default it is the
-    id and all of them.
+    `priority` come first. `retry` says how often it is tried again if it fails. `label` may
+    show the parameters; by default it is the id and all of them.
 
     Use it for what is made: it runs once for the same key, and not again if an earlier key comes
     back. For what is *set* somewhere (a deployment, a message, a tag) use `publisher`.
@@ -52,9 +54,8 @@ def builder(
         async def frob(job: Job, key: str) -> str:
             return await job.check_output(["frob", key])
     """
-    form = _Form(
-        "builder", id, level, pool, timeout, priority, schedule, label, auto_cancel, latched=False
-    )
+    limits = (level, pool, timeout, priority)
+    form = _Form("builder", id, *limits, schedule, retry, label, auto_cancel, latched=False)
     return form.decorate
 
 
@@ -68,6 +69,7 @@ def publisher(
     auto_cancel: bool = False,
     latched: bool = False,
     schedule: Schedule | None = None,
+    retry: Retry | None = None,
     label: str | None = None,
 ) -> Callable[[Function[V]], Callable[..., Current[V]]]:
     """Turn an async function of (job, key ..., *, value) into a function on currents.
@@ -83,9 +85,8 @@ def publisher(
 
         deploy("production", version=tested)
     """
-    form = _Form(
-        "publisher", id, level, pool, timeout, priority, schedule, label, auto_cancel, latched
-    )
+    limits = (level, pool, timeout, priority)
+    form = _Form("publisher", id, *limits, schedule, retry, label, auto_cancel, latched)
     return form.decorate
 
 
@@ -99,6 +100,7 @@ class _Form(Struct, frozen=True):
     timeout: timedelta | float | None
     priority: int
     schedule: Schedule | None
+    retry: Retry | None
     label: str | None
     auto_cancel: bool
     latched: bool
@@ -118,6 +120,7 @@ class _Form(Struct, frozen=True):
                 f"{name}: schedule= takes a Schedule, not {shown(self.schedule)}: write"
                 f" Schedule(valid_for=...)"
             )
+        check_retry(self.retry, name)
         if self.label is not None and not isinstance(self.label, str):
             raise WrongKind(f"{name}: label= takes a text, not {shown(self.label)}")
         for option in ("auto_cancel", "latched"):
@@ -191,6 +194,7 @@ def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> An
         "id": form.id,
         "auto_cancel": form.auto_cancel,
         "latched": form.latched,
+        "retry": form.retry or DEFAULT,
         "publish" if values else "build": work,
         "describe": describe,
         "started_with": lambda self, key: limits,

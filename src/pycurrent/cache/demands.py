@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from pycurrent.cache.operation_type import AnyOperation, TargetValue
+from pycurrent.cache.retry import Retry
 from pycurrent.cache.schedule import Schedule
 
 
@@ -84,7 +85,7 @@ NO_DEMANDS = _Nobody()
 class Demand(Demands):
     """The target that one user wants the key to be at, and by which operation object."""
 
-    __slots__ = ("changed", "operation", "schedule", "target", "title")
+    __slots__ = ("changed", "operation", "retry", "schedule", "target", "title")
 
     def __init__(
         self,
@@ -92,12 +93,14 @@ class Demand(Demands):
         target: TargetValue,
         title: str,
         schedule: Schedule | None,
+        retry: Retry,
         changed: Callable[[], None],
     ) -> None:
         self.operation = operation
         self.target = target
         self.title = title
         self.schedule = schedule
+        self.retry = retry
         self.changed = changed
 
     def __iter__(self) -> Iterator[Demand]:

@@ -7,7 +7,7 @@ publishers, or nothing but to be made, for builders. The instance is in one of f
        ▲                 │
        └──── Pausing ◄───┘
 
-They are described in `states.py`, and what follows from the end of a run in `ends.py`.
+They are described in `states.py`, with what follows from the end of a run.
 
 `update` moves an instance on, after each step in which something about it has changed; it is
 the only place where runs are started or abandoned, but for a rebuild that somebody asks for:
@@ -15,7 +15,8 @@ the only place where runs are started or abandoned, but for a rebuild that someb
 | state   | nobody wants it             | the target is wanted | another target is wanted        |
 |---------|-----------------------------|----------------------|---------------------------------|
 | Unknown | forgotten                   | start                | start                           |
-| Pausing | forgotten                   | nothing              | nothing                         |
+| Pausing | forgotten                   | nothing              | start, unless the machine has   |
+|         |                             |                      | failed the last run             |
 | Known   | forgotten                   | nothing              | start                           |
 | Making  | abandon, with `auto_cancel` | nothing              | abandon, with `auto_cancel`     |
 |         | or if it has not begun      |                      | or if it has not begun          |
@@ -29,6 +30,14 @@ A rebuild moves Known to Unknown, and so does the expiry of a schedule; but then
 work. An operation that is `latched` keeps its outcome in the same way when its target changes,
 and then everybody sees it.
 
+A run that fails may be followed by further attempts, as the `Retry` of the latest demand says. Each
+is a run of its own after a pause, whose cause is `Retried`. Until the last one has ended nothing is
+known, so the outcome that is latched is reported, or that the key is active. Attempts are counted
+for one target: a rebuild, an expiry and another target begin with a first one. (Back at the target
+before the run for the other one has begun, the attempts go on.) Their number is in the causes of
+the records, so it outlives the instance and the engine. The pause does not: if it is forgotten, the
+next attempt begins as soon as somebody needs the key again.
+
 Two users that want different targets are in conflict: both are told, and nothing is started.
 """
 
@@ -38,10 +47,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pycurrent.cache.cause import Cause, Expired, MachineFailed, ValueChanged
+from pycurrent.cache.cause import Cause, Expired, MachineFailed, Retried, ValueChanged, for_target
 from pycurrent.cache.demands import NO_DEMANDS, Demand, Demands
 from pycurrent.cache.instance_host import InstanceHost
 from pycurrent.cache.operation_type import Key, OperationType
+from pycurrent.cache.pauses import BY_MACHINE
 from pycurrent.cache.records import insert_job, record_end
 from pycurrent.cache.schedule import Expiry, expires
 from pycurrent.cache.states import (
@@ -196,11 +206,16 @@ class Instance:
             case Known(result) if result.target == demand.target.digest:
                 self._tickets = None
                 self._set_expiry(result)
-            case Known(result):
-                cause = ValueChanged(result.target, demand.target.digest)
-                self._start(demand, cause, result, before=result)
-            case Unknown(cause, latched):
-                self._start(demand, cause, latched)
+            case Known(result) as known:
+                after = Unknown(ValueChanged(result.target, demand.target.digest), result)
+                self._start(demand, after, before=known)
+            case Unknown() as unknown:
+                self._start(demand, unknown)
+            case Pausing(cause=Retried(target=target), after=unknown) if (
+                target != demand.target.digest
+            ):
+                self._end_pause()
+                self._start(demand, unknown)
             case Pausing():
                 pass
             case Making(run) if run.target.digest != demand.target.digest:
@@ -233,21 +248,18 @@ class Instance:
             )
 
     def _start(
-        self,
-        demand: Demand,
-        cause: Cause,
-        latched: Result | None,
-        *,
-        before: Result | None = None,
+        self, demand: Demand, unknown: Unknown, *, before: Known | Unknown | None = None
     ) -> None:
         """Begin a run. It is recorded with the step, and its first line runs after that."""
         self._cancel_expiry()
+        if isinstance(unknown.cause, Retried):
+            before = unknown
         self.description = demand.title
+        latched = unknown.latched
         if latched is not None and not stands_in(self.op_type, latched, demand.target):
             latched = None
-        if isinstance(cause, ValueChanged):
-            # Since the old value was given up, the demand may have changed once more.
-            cause = ValueChanged(cause.old, demand.target.digest)
+        # The demand may have changed since the last run.
+        cause = for_target(unknown.cause, demand.target.digest)
         job = self._host.new_job(
             self.op_type.id,
             self.description,
@@ -256,7 +268,8 @@ class Instance:
             owner=self,
             tickets=self._inherited(),
         )
-        changes = self._host.changes_of(demand, cause)
+        changes = unknown.changes if cause is unknown.cause else ()
+        changes = changes or self._host.changes_of(demand, cause)
         first = next(iter(self.users))
         run = Run(job, demand.operation, demand.target, cause, changes, first)
         insert_job(self._host.store, run, self.op_type, self.key, self.build)
@@ -305,15 +318,20 @@ class Instance:
         assert self.run is not None
         self._host.given_up(self, self.run)
 
-    def _pause(self, cause: MachineFailed, latched: Result | None) -> None:
-        """Wait before the next run, as the machine has failed the last one."""
+    def _pause(self, cause: MachineFailed | Retried, making: Making, why: str) -> None:
+        """Wait before the next run, as the last one has failed."""
         what = f"{self.op_type.id} {self.key.text}"
-        self.state = self._host.pauses.begin(what, cause, latched, self._pause_over)
+        first = BY_MACHINE
+        if isinstance(cause, Retried):
+            assert self.users.latest is not None
+            first = self.users.latest.retry.backoff
+        after = Unknown(cause, making.latched, making.run.changes)
+        self.state = self._host.pauses.begin(what, cause, why, after, first, self._pause_over)
 
     def _pause_over(self) -> None:
         if isinstance(self.state, Pausing):
             self._end_pause()
-            self.state = Unknown(self.state.cause, self.state.latched)
+            self.state = self.state.after
             self._host.touch(self)
 
     def _end_pause(self) -> None:
@@ -335,8 +353,9 @@ class Instance:
         elif not run.has_begun:
             self._tickets = run.job.tickets
         after = state_after(making, end, result, self.users)
-        if isinstance(after, MachineFailed):
-            self._pause(after, making.latched)
+        if isinstance(after, MachineFailed | Retried):
+            assert isinstance(result.outcome, Failed)
+            self._pause(after, making, result.outcome.message)
         else:
             self.state = after
         self._host.touch(self)
@@ -357,7 +376,7 @@ class Instance:
         self.state = Unknown(cause)
         demand = self.users.latest
         if demand is not None and self.conflict is None:
-            self._start(demand, cause, None)
+            self._start(demand, self.state)
 
     def _set_expiry(self, result: Result) -> None:
         """Have the outcome expire when the shortest schedule says so."""

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin
 
 from pycurrent.cache.cache import Cache, OperationPrimitive
 from pycurrent.cache.operation_type import AnyOperation
+from pycurrent.cache.retry import Retry
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.job import Job
 from pycurrent.term import NO_LABELS, Primitive, Services
@@ -48,9 +49,14 @@ class Builder(CachedOperation, Generic[K, V]):
         """Labels, such as the repository, by which people find the stages and jobs that use it."""
         return NO_LABELS
 
-    def get(self, key: K, *, schedule: Schedule | None = None) -> Primitive[V]:
-        """The value for the key, made if it is not known, or older than the schedule allows."""
-        return OperationPrimitive(self, key, None, schedule)
+    def get(
+        self, key: K, *, schedule: Schedule | None = None, retry: Retry | None = None
+    ) -> Primitive[V]:
+        """The value for the key, made if it is not known, or older than the schedule allows.
+
+        `retry` counts for this use instead of that of the class.
+        """
+        return OperationPrimitive(self, key, None, schedule, retry)
 
     async def work(self, job: Job, key: Any, value: Any) -> Any:
         return await self.build(job, key)
@@ -82,9 +88,11 @@ class Publisher(CachedOperation, Generic[K, V, O]):
         """Labels, such as the repository, by which people find the stages and jobs that use it."""
         return NO_LABELS
 
-    def set(self, key: K, value: V, *, schedule: Schedule | None = None) -> Primitive[O]:
+    def set(
+        self, key: K, value: V, *, schedule: Schedule | None = None, retry: Retry | None = None
+    ) -> Primitive[O]:
         """The outcome of setting the key to the value."""
-        return OperationPrimitive(self, key, value, schedule)
+        return OperationPrimitive(self, key, value, schedule, retry)
 
     async def work(self, job: Job, key: Any, value: Any) -> Any:
         return await self.publish(job, key, value)
@@ -115,9 +123,11 @@ class Operation(CachedOperation, Generic[K, V, O]):
         """Labels, such as the repository, by which people find the stages and jobs that use it."""
         return NO_LABELS
 
-    def apply(self, key: K, value: V, *, schedule: Schedule | None = None) -> Primitive[O]:
+    def apply(
+        self, key: K, value: V, *, schedule: Schedule | None = None, retry: Retry | None = None
+    ) -> Primitive[O]:
         """The outcome of bringing the key to the value."""
-        return OperationPrimitive(self, key, value, schedule)
+        return OperationPrimitive(self, key, value, schedule, retry)
 
     async def work(self, job: Job, key: Any, value: Any) -> Any:
         return await self.run(job, key, value)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from msgspec import Struct
 
 from pycurrent.cache.codec import Codec, codec_for, digest
+from pycurrent.cache.retry import DEFAULT, Retry
 from pycurrent.engine import Job
 from pycurrent.engine.limits import Limits
 from pycurrent.errors import UsageError, WrongKind
@@ -34,6 +35,8 @@ class AnyOperation(ABC):
     """True to cancel a running job as soon as nobody needs its result."""
     latched: ClassVar[bool] = False
     """True to report the last outcome while a new value is being set."""
+    retry: ClassVar[Retry] = DEFAULT
+    """How often work that has failed is tried again by itself, by the kind of the failure."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -106,6 +109,8 @@ def _check_attributes(cls: type) -> None:
     for name in _FLAGS:
         if name in given and not isinstance(given[name], bool):
             raise WrongKind(f"{cls.__name__}: {name} is True or False, not {_told(given[name])}")
+    if "retry" in given and not isinstance(given["retry"], Retry):
+        raise WrongKind(f"{cls.__name__}: retry is a Retry, not {_told(given['retry'])}")
 
 
 def _told(value: Any) -> str:

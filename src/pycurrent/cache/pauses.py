@@ -1,7 +1,9 @@
-"""Pauses before work that the machine has failed is run again.
+"""Pauses before a run that has failed is followed by the next one.
 
-The machine has failed a run if no descriptor, space, memory or process was left: that says nothing
-about the work. The first pause is a second, each further one twice as long, up to five minutes.
+Either the machine has failed it, as no descriptor, space, memory or process was left: that says
+nothing about the work. Then the first pause is a second, and there is no last attempt. Or the work
+has failed, and its `Retry` allows for a further attempt, and says how long the first pause is. Each
+further pause is twice as long, up to five minutes.
 """
 
 from __future__ import annotations
@@ -10,14 +12,17 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
-from pycurrent.cache.cause import MachineFailed
-from pycurrent.cache.states import Pausing, Result
+from pycurrent.cache.cause import MachineFailed, Retried
+from pycurrent.cache.states import Pausing, Unknown
 from pycurrent.engine.clock import Clock
 
 MOST_ATTEMPTS = 6
 """How often work that the machine fails is tried while somebody waits for the end of the run: in
 half a minute. After that it is still tried again, but nobody waits for it.
 """
+
+BY_MACHINE = timedelta(seconds=1)
+"""The first pause after the machine has failed a run."""
 
 _LONGEST = timedelta(minutes=5)
 
@@ -39,18 +44,28 @@ class Pauses:
 
     @property
     def are_hopeful(self) -> bool:
-        """True if some work was not failed so often that nobody waits for it any more."""
-        return any(pausing.cause.attempt <= MOST_ATTEMPTS for pausing in self._all)
+        """True if somebody waits for the end of a pause."""
+        return any(
+            isinstance(pausing.cause, Retried) or pausing.cause.attempt <= MOST_ATTEMPTS
+            for pausing in self._all
+        )
 
     def begin(
-        self, what: str, cause: MachineFailed, latched: Result | None, over: Callable[[], None]
+        self,
+        what: str,
+        cause: MachineFailed | Retried,
+        why: str,
+        after: Unknown,
+        first: timedelta,
+        over: Callable[[], None],
     ) -> Pausing:
-        """Begin the pause before a run with this cause. Calls `over` at its end, unless it is
-        ended before. `what` is named in the warning.
+        """Begin the pause before a run with this cause: `first` is the pause before a second
+        attempt. Calls `over` at its end, unless it is ended before; the state is then `after`.
+        `what` has failed, and the message says `why`.
         """
-        pause = _before(cause.attempt)
+        pause = _before(cause.attempt, first)
         timer = self._clock.call_later(pause, over)
-        pausing = Pausing(self._clock.now() + pause, timer, cause, latched)
+        pausing = Pausing(self._clock.now() + pause, timer, cause, why, after)
         self._all[pausing] = None
         _log.warning("%s is %s", what, pausing.note)
         return pausing
@@ -61,5 +76,7 @@ class Pauses:
         del self._all[pausing]
 
 
-def _before(attempt: int) -> timedelta:
-    return min(timedelta(seconds=2 ** min(attempt - 2, 20)), _LONGEST)
+def _before(attempt: int, first: timedelta) -> timedelta:
+    doublings = min(attempt - 2, 20)
+    # A longer one than the longest is as its author wants it, and doesn't grow.
+    return first if first >= _LONGEST else min(first * 2**doublings, _LONGEST)

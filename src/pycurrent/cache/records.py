@@ -12,18 +12,23 @@ from pycurrent.cache.cause import (
     Interrupted,
     LeftUnsettled,
     NeverBuilt,
+    Retried,
     Unreadable,
     because,
+    cause_of,
     cause_text,
 )
 from pycurrent.cache.codec import UnreadableValue
 from pycurrent.cache.operation_type import Key, OperationType
-from pycurrent.cache.states import NOTHING_KNOWN, Known, Result, Run, Unknown
+from pycurrent.cache.retry import Retry
+from pycurrent.cache.states import NOTHING_KNOWN, Attempt, Known, Result, Run, Unknown
 from pycurrent.engine.clock import Moment
 from pycurrent.engine.driven_job import DrivenJob, JobOwner
 from pycurrent.engine.joblog import JobLog
+from pycurrent.engine.level import Level
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.pool import Tickets, Urgency
+from pycurrent.errors import UsageError
 from pycurrent.store import Database, JobEnd, JobRecord, LastResult
 from pycurrent.term import Failed, FailureKind, Ok
 
@@ -50,7 +55,7 @@ def recorded(
 
 
 def load(
-    store: Database, op_type: OperationType, key: Key
+    store: Database, op_type: OperationType, key: Key, retry: Retry
 ) -> tuple[LastResult | None, Unknown | Known]:
     """The last recorded result of a key, and the state that an instance begins with."""
     record = store.last_result(op_type.id, key.digest)
@@ -61,12 +66,38 @@ def load(
         return None, NOTHING_KNOWN if doubt is None else Unknown(doubt)
     if record.rebuild:
         return record, Unknown(ASKED)
+    if not record.ok and (again := _next_attempt(store, op_type, key, record, retry)) is not None:
+        return record, Unknown(again)
     if doubt is not None and not op_type.latched:
         return record, Unknown(doubt)
     result = recorded(op_type, key, record)
     if isinstance(result, Unreadable):
         return record, Unknown(result)
     return record, Known(result) if doubt is None else Unknown(doubt, result)
+
+
+def _next_attempt(
+    store: Database, op_type: OperationType, key: Key, last: LastResult, retry: Retry
+) -> Retried | None:
+    """The cause of the next attempt, if the last result is a failure that is not final, or one of
+    the kind INFRA that an earlier engine has left.
+    """
+    kind = FailureKind.REAL if last.kind is None else FailureKind(last.kind)
+    if retry.attempts(kind) == 1:
+        return None
+    record = store.lookup(op_type.id, key.digest)
+    assert record is not None
+    try:
+        cause = cause_of(record)
+        level = None if record.level is None else Level.parse(record.level)
+    except (UnreadableValue, UsageError) as error:
+        _log.warning("%s %s is not tried again: %s", op_type.id, key.text, error)
+        return None
+    failed = Attempt(last.job_id, cause, last.ended, kind, level, last.value_digest)
+    again = failed.next(retry)
+    if again is None and store.is_of_earlier_engine(last.job_id):
+        again = failed.anew(retry)
+    return again
 
 
 def _doubt(

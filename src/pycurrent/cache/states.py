@@ -3,8 +3,9 @@
 An instance is in one of four states:
 
 - Unknown: nothing is known, or what is known must be made again; it has the *cause* of that.
-- Pausing: the machine has failed the last run, which says nothing about the work. It is run again
-  after a pause (see `pauses.py`).
+- Pausing: the last run has failed, and it is not the last attempt: the machine has failed it, which
+  says nothing about the work, or the operation's `Retry` allows for another one. That comes after a
+  pause (see `pauses.py`).
 - Making: a run is at work on a target, or waits for its beginning: for confirmation, or in the
   queue of a pool. The only way out is the end of that run, however much one would like it to end
   sooner; it may have been told that it is *abandoned*.
@@ -18,8 +19,10 @@ When a run finishes:
 - failed by a shortage of the machine: recorded as interrupted; Pausing.
 - failed by something of the machine that is missing: recorded as interrupted; Known, until it is
   forgotten, as the next engine, or a rebuild, is to try again.
-- failed, and its target is still wanted or nobody wants any: recorded; Known.
 - failed, and another target is wanted: recorded in the history, but dropped; Unknown.
+- failed, its target is still wanted, and the `Retry` of the latest demand allows for another attempt:
+  recorded; Pausing.
+- failed otherwise: recorded; Known.
 
 The other ways from one state to another are told in `instance.py`.
 """
@@ -40,17 +43,21 @@ from pycurrent.cache.cause import (
     Interrupted,
     LeftUnsettled,
     MachineFailed,
+    Retried,
     ValueChanged,
+    retry_of,
 )
 from pycurrent.cache.demands import Demand, Demands
 from pycurrent.cache.operation_type import AnyOperation, OperationType, TargetValue
+from pycurrent.cache.retry import HIGHEST, Retry
 from pycurrent.engine.changes import Ids
 from pycurrent.engine.clock import Timer
 from pycurrent.engine.driven_job import DrivenJob
+from pycurrent.engine.level import Level
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.stopped import Cancelled, TimedOut
 from pycurrent.store import JobEnd
-from pycurrent.term import Active, Activity, Failed, Metadata, Ok, Output
+from pycurrent.term import Active, Activity, Failed, FailureKind, Metadata, Ok, Output
 
 
 class Result(Struct, frozen=True):
@@ -105,11 +112,6 @@ class Run:
         """The context of the step that has started it: that of its work."""
 
     @property
-    def attempt(self) -> int:
-        """The number of the run, of those that the machine has failed in a row and this one."""
-        return self.cause.attempt if isinstance(self.cause, MachineFailed) else 1
-
-    @property
     def has_begun(self) -> bool:
         """True if its work may have had an effect."""
         return self.job.begun is not None
@@ -122,23 +124,31 @@ class Unknown(Struct, frozen=True):
     """Why the next run is needed."""
     latched: Result | None = None
     """The last outcome, as long as it may be reported."""
+    changes: Ids = ()
+    """The changes from outside that the next run follows from, as the one before it did."""
 
 
 NOTHING_KNOWN = Unknown(NEVER_BUILT)
 
 
 class Pausing(Struct, frozen=True, eq=False):
-    """The machine has failed the last run; the next one begins at `until`."""
+    """The last run has failed; the next one begins at `until`."""
 
     until: datetime
     timer: Timer
-    cause: MachineFailed
+    cause: MachineFailed | Retried
     """The cause of the next run."""
-    latched: Result | None
+    why: str
+    """The message of the failure."""
+    after: Unknown
+    """The state at the end of the pause."""
 
     @property
     def note(self) -> str:
-        return f"tried again at {self.until:%H:%M:%S} UTC: {self.cause.why}"
+        again = f"tried again at {self.until:%H:%M:%S} UTC"
+        if isinstance(self.cause, Retried):
+            again += f" (attempt {self.cause.attempt} of {self.cause.of})"
+        return f"{again}: {self.why}"
 
 
 class Making(Struct, frozen=True):
@@ -147,8 +157,8 @@ class Making(Struct, frozen=True):
     run: Run
     latched: Result | None = None
     """The last outcome, as long as it may be reported."""
-    before: Result | None = None
-    """The earlier result, which counts again if the run is given up before its work has begun."""
+    before: Known | Unknown | None = None
+    """The earlier state, which counts again if the run is given up before its work has begun."""
 
 
 class Known(Struct, frozen=True):
@@ -174,7 +184,7 @@ def reported(
             activity = Activity.READY
         case Making(run, latched):
             activity = run.job.activity
-        case Pausing(latched=latched):
+        case Pausing(after=Unknown(latched=latched)):
             activity, note = Activity.READY, state.note
         case Unknown(latched=latched):
             activity = Activity.READY
@@ -220,15 +230,15 @@ def end_of(run: Run, outcome: Ok[Any] | Failed) -> JobEnd:
 
 def state_after(
     making: Making, end: JobEnd, result: Result, users: Demands
-) -> Unknown | Known | MachineFailed:
-    """The state after a run that ended like this. A cause instead: the machine failed the run, and
-    the work is to be run again after a pause.
+) -> Unknown | Known | MachineFailed | Retried:
+    """The state after a run that ended like this. A cause instead: it is that of the next run,
+    which comes after a pause.
     """
     run, latched = making.run, making.latched
     is_stale = users.want_other_than(run.target)
     match end:
         case JobEnd.SUPERSEDED if not run.has_begun:
-            return Unknown(run.cause, latched) if making.before is None else Known(making.before)
+            return Unknown(run.cause, latched) if making.before is None else making.before
         case JobEnd.SUPERSEDED:
             cause = _other_value(run, users) if is_stale else LeftUnsettled(run.job.id)
             return Unknown(cause, latched)
@@ -236,14 +246,53 @@ def state_after(
             if run.abandoned is not None or not isinstance(result.outcome, Failed):
                 return Unknown(Interrupted(run.job.id), latched)
             if run.job.blame is Blame.SHORTAGE:
-                return MachineFailed(result.outcome.message, run.attempt + 1)
+                failed = run.cause.attempt if isinstance(run.cause, MachineFailed) else 1
+                return MachineFailed(result.outcome.message, failed + 1, retry_of(run.cause))
             return Known(result)
         case JobEnd.OK | JobEnd.FAILED | JobEnd.CANCELLED | JobEnd.TIMED_OUT:
             if is_stale and isinstance(result.outcome, Failed):
                 return Unknown(_other_value(run, users), latched)
-            return Known(result)
+            return _attempt_after(run, end, result, users) or Known(result)
         case _:
             assert_never(end)
+
+
+def _attempt_after(run: Run, end: JobEnd, result: Result, users: Demands) -> Retried | None:
+    demand = users.latest
+    if demand is None or not isinstance(result.outcome, Failed):
+        return None
+    failed = Attempt(run.job.id, run.cause, end, result.outcome.kind, run.job.level, result.target)
+    return failed.next(demand.retry)
+
+
+class Attempt(Struct, frozen=True):
+    """A job that has failed, as far as it counts for the next attempt."""
+
+    job: str
+    cause: Cause | None
+    end: JobEnd
+    kind: FailureKind
+    level: Level | None
+    """The level at which it was started; None if it was not, so that nothing has been done."""
+    target: str | None
+
+    def next(self, retry: Retry) -> Retried | None:
+        """The cause of the attempt that follows; None if the failure is final."""
+        of = self._most(retry)
+        before = retry_of(self.cause)
+        attempt = 2 if before is None else before.attempt + 1
+        return Retried(self.job, attempt, of, self.target) if attempt <= of else None
+
+    def anew(self, retry: Retry) -> Retried | None:
+        """The cause of the first attempt by an engine that has started after all have failed."""
+        of = self._most(retry)
+        is_retried = self.kind is FailureKind.INFRA and of > 1
+        return Retried(self.job, 1, of, self.target) if is_retried else None
+
+    def _most(self, retry: Retry) -> int:
+        if self.end is JobEnd.CANCELLED or (self.level is not None and self.level > HIGHEST):
+            return 1
+        return retry.attempts(self.kind)
 
 
 def _other_value(run: Run, users: Demands) -> ValueChanged:

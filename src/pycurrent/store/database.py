@@ -88,6 +88,7 @@ class Database(DatabaseReader):
         self._has_unsettled = bool(self._read("has_unsettled", ()))
         newest = self._read("newest_id", ())
         self._newest_id = str(newest[0][0]) if newest else ""
+        self._last_seq = int(self._read("last_seq", ())[0][0])
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         self._files = DatabaseFiles.of(path)
         self._closed = False
@@ -270,6 +271,10 @@ class Database(DatabaseReader):
     def is_new(self, job_id: str) -> bool:
         """True if no job had this id when the database was opened."""
         return job_id > self._newest_id or not self._read("has_job", (job_id,))
+
+    def is_of_earlier_engine(self, job_id: str) -> bool:
+        """True if the job was there when the database was opened."""
+        return bool(self._read("has_job_until", (job_id, self._last_seq)))
 
     # Rules and settings
 

@@ -74,6 +74,10 @@ SELECT job_id FROM job ORDER BY job_id DESC LIMIT 1;
 -- The job that was created last.
 SELECT job_id FROM job ORDER BY seq DESC LIMIT 1;
 
+-- name: last_seq
+-- The number of the job that was created last.
+SELECT coalesce(max(seq), 0) FROM job;
+
 -- name: ids
 -- The jobs whose ids begin or end with a text, the oldest first.
 SELECT job_id FROM job
@@ -154,6 +158,10 @@ DELETE FROM job WHERE job_id = ? AND ended IS NOT NULL;
 -- name: has_job
 -- A row if there is a job with an id.
 SELECT 1 FROM job WHERE job_id = ?;
+
+-- name: has_job_until
+-- A row if there is a job with an id, up to a number in the order of creation.
+SELECT 1 FROM job WHERE job_id = ? AND seq <= ?;
 
 -- name: add_session
 -- Let a browser in.
