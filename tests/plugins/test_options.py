@@ -51,8 +51,10 @@ def test_help_shows_the_options_one_by_one(
 ) -> None:
     """With their defaults; those that all functions share are the last."""
     parameters = inspect.signature(call).parameters
-    assert [*parameters][-5:] == ["timeout", "pool", "priority", "level", "label"]
-    assert [parameters[name].default for name in ("timeout", "pool", "label")] == [None] * 3
+    assert [*parameters][-6:] == ["timeout", "pool", "priority", "level", "retry", "label"]
+    assert [parameters[name].default for name in ("timeout", "pool", "retry", "label")] == [
+        None
+    ] * 4
     assert isinstance(parameters["level"].default, Level)
     kinds = {parameter.kind for parameter in parameters.values()}
     assert inspect.Parameter.VAR_KEYWORD not in kinds
@@ -72,6 +74,8 @@ def test_options_are_checked_where_they_are_given(
         call(*args, **kwargs, pool=3)
     with pytest.raises(UsageError, match=r"^timeout= must be longer than nothing, not 0"):
         call(*args, **kwargs, timeout=0)
+    with pytest.raises(UsageError, match=r"^retry= takes a Retry, not 3: write Retry"):
+        call(*args, **kwargs, retry=3)
     with pytest.raises(UsageError, match=r"^label= takes a text, not 3"):
         call(*args, **kwargs, label=3)
     assert isinstance(call(*args, **kwargs, timeout=3, label="{it}"), Current)

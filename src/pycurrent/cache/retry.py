@@ -68,9 +68,10 @@ class Retry(Struct, frozen=True):
 DEFAULT = Retry()
 
 
-def check_retry(retry: object, where: str) -> None:
+def check_retry(retry: object, where: str = "") -> None:
     """Raise `WrongKind` if it is neither a `Retry` nor None."""
     if retry is not None and not isinstance(retry, Retry):
         raise WrongKind(
-            f"{where}: retry= takes a Retry, not {shown(retry)}: write Retry(infra=3), say"
+            f"{where and f'{where}: '}retry= takes a Retry, not {shown(retry)}: write"
+            " Retry(infra=3), say"
         )

@@ -20,8 +20,8 @@ When a run finishes:
 - failed by something of the machine that is missing: recorded as interrupted; Known, until it is
   forgotten, as the next engine, or a rebuild, is to try again.
 - failed, and another target is wanted: recorded in the history, but dropped; Unknown.
-- failed, its target is still wanted, and the `Retry` of the latest demand allows for another attempt:
-  recorded; Pausing.
+- failed, its target is still wanted, and the `Retry` of the latest demand allows for another
+  attempt: recorded; Pausing.
 - failed otherwise: recorded; Known.
 
 The other ways from one state to another are told in `instance.py`.

@@ -12,6 +12,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict, TypeVar, get_args, get_type_hints
 
+from pycurrent.cache import Retry
+from pycurrent.cache.retry import check_retry
 from pycurrent.engine import AnyPool, Level
 from pycurrent.engine.limits import Limits, Timeout
 from pycurrent.errors import WrongKind
@@ -26,18 +28,22 @@ class Options(TypedDict, total=False):
 
     `level` is how risky the work is, `pool` limits how many such jobs run at once and serves those
     of the highest `priority` first, `timeout` is how long one may take (in seconds, if a number),
-    and `label` the text in the diagram.
+    `retry` how often one that has failed is tried again, and `label` the text in the diagram.
     """
 
     timeout: Timeout
     pool: AnyPool | None
     priority: int
     level: Level
+    retry: Retry | None
     label: str | None
 
 
 def limits_of(options: Options) -> Limits:
-    """The limits of the jobs of a function. Raises UsageError for what no job can start with."""
+    """The limits of the jobs of a function. Raises UsageError for what no job can start with, and
+    for a `retry` that is not one.
+    """
+    check_retry(options["retry"])
     return Limits(options["level"], options["pool"], options["timeout"], options["priority"])
 
 

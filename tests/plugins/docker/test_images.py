@@ -12,13 +12,15 @@ from random import Random
 import pytest
 
 import pycurrent as current
-from pycurrent import Failed, Ok, Schedule, UsageError
+from pycurrent import Failed, Ok, Retry, Schedule, UsageError
 from pycurrent.plugins import docker
 from pycurrent.testing import Harness
 
 from .engine import DockerEngine
 from .registry import LAYER, PASSWORD, USER, Registry, breaking_off, stalling, taking_slowly
 from .waiting import over
+
+NEVER = Retry(infra=0)
 
 Start = Callable[..., Harness]
 DIGEST = r"sha256:[0-9a-f]{64}"
@@ -180,7 +182,7 @@ async def test_failures_to_pull_name_the_cause(
     context: docker.Context, registry: Registry, start: Start, name: str, reason: str
 ) -> None:
     """What the engine says of it."""
-    async with start(lambda: context.pull(name.format(registry=registry.host))) as h:
+    async with start(lambda: context.pull(name.format(registry=registry.host), retry=NEVER)) as h:
         await over(h)
         assert isinstance(h.output, Failed)
         assert re.match(reason, h.output.message), h.output.message
@@ -213,9 +215,9 @@ async def test_a_registry_that_breaks_off_is_not_taken_for_the_engine(
         name = f"{host}/x:1"
         asked: list[current.Current[object]] = [
             context.push(base, f"{host}/pushed:1").map(str),
-            context.pull(name).map(str),
-            context.build(None, dockerfile=f"FROM {name}\n").map(str),
-            context.build(None, dockerfile=f"FROM {name}\n", buildx=True).map(str),
+            context.pull(name, retry=NEVER).map(str),
+            context.build(None, dockerfile=f"FROM {name}\n", retry=NEVER).map(str),
+            context.build(None, dockerfile=f"FROM {name}\n", buildx=True, retry=NEVER).map(str),
         ]
         async with start(lambda: current.seq([one.state() for one in asked])) as h:
             await h.until(lambda: len(h.history()) == len(asked), timeout=30)

@@ -20,7 +20,7 @@ from pycurrent.testing import Harness
 from ..gitserver import GitServer
 from ..repositories import Repo
 from .conftest import push, serve
-from .test_remote import add_submodule, commit_id, copy_of, files
+from .test_remote import NEVER, add_submodule, commit_id, copy_of, files
 
 Start = Callable[..., Harness]
 HOURLY = Schedule(valid_for=timedelta(hours=1))
@@ -401,7 +401,7 @@ def test_addresses_of_submodules(base: str, url: str, result: str) -> None:
 )
 async def test_the_failure_says_why_nothing_comes(start: Start, address: str, why: str) -> None:
     """In a line."""
-    async with start(lambda: git.clone(address)) as harness:
+    async with start(lambda: git.clone(address, retry=NEVER)) as harness:
         await harness.settle()
         assert harness.output == Failed(f"{address}: {why}")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pycurrent.cache import Schedule, builder
+from pycurrent.cache import Retry, Schedule, builder
 from pycurrent.cache.codec import codec_for
 from pycurrent.engine import Job, Level
 from pycurrent.engine.limits import Limits
@@ -26,9 +26,10 @@ from ..repositories import Repo
 from .conftest import push, serve
 
 Start = Callable[..., Harness]
+NEVER = Retry(infra=0)
 
 
-@builder("list-files", level=Level.HARMLESS)
+@builder("list-files", level=Level.HARMLESS, retry=NEVER)
 async def files(job: Job, commit: git.Commit) -> str:
     """The text files of a checkout of the commit, with their contents."""
     async with git.with_checkout(job, commit) as folder:

@@ -132,7 +132,7 @@ def on_currents(
         commit: Commit, argv: Sequence[str], env: Mapping[str, str] | None, shown: str
     ) -> Primitive[V]:
         key = Invocation(commit.hash, _words(argv), dict(env or {}), sandbox)
-        return operation(commit.repository, limits).get(key)
+        return operation(commit.repository, limits).get(key, retry=options["retry"])
 
     shown = as_text(argv, _joined)
     return operation_component(

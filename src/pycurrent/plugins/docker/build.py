@@ -152,7 +152,7 @@ def build(
         source = context.absolute() if isinstance(context, Path) else context
         key = _key(client, source, dockerfile, build_args or {}, options)
         work = DockerBuild(client, source, secrets, auth, limits)
-        return work.get(key, schedule=options["schedule"])
+        return work.get(key, schedule=options["schedule"], retry=options["retry"])
 
     default = "build" if context is None else "build {context}"
     return operation_component(

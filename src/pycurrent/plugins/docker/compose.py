@@ -119,6 +119,6 @@ def compose(
         )
 
     def on_values(project: str, contents: str) -> Primitive[None]:
-        return work.set(ComposeKey(client.engine, project), contents)
+        return work.set(ComposeKey(client.engine, project), contents, retry=options["retry"])
 
     return operation_component(options["label"], "compose {project}", on_values, project, contents)

@@ -74,7 +74,7 @@ def container_run(
         image: Image, args: Sequence[str], run_args: Sequence[str], shown: str
     ) -> Primitive[V]:
         key = RunKey(client.engine, image.id, _words(args), _words(run_args))
-        return work.get(key, schedule=schedule)
+        return work.get(key, schedule=schedule, retry=options["retry"])
 
     args, run_args = options["args"], options["run_args"]
     return operation_component(

@@ -57,6 +57,6 @@ def push(
     work = DockerPush(client, options["auth"], limits_of(options))
 
     def on_values(image: Image, tag: str) -> Primitive[str]:
-        return work.set(checked_name(tag), image)
+        return work.set(checked_name(tag), image, retry=options["retry"])
 
     return operation_component(options["label"], "push {tag}", on_values, image, tag)

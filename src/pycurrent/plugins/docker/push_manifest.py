@@ -84,7 +84,7 @@ def push_manifest(
         if not images:
             raise UsageError(f"push_manifest({tag!r}) needs images: give the results of push")
         names = tuple(checked_name(image) for image in images)
-        return work.set(checked_name(tag), names)
+        return work.set(checked_name(tag), names, retry=options["retry"])
 
     together = images if isinstance(images, Current) else seq(list(images))
     return operation_component(options["label"], "push {tag}", on_values, tag, together)

@@ -76,7 +76,7 @@ def registry_look(
     @named_after(public)
     def on_values(name: str) -> Primitive[V]:
         key = NamedImage(engine, checked_name(name), platform)
-        return work.get(key, schedule=options["schedule"])
+        return work.get(key, schedule=options["schedule"], retry=options["retry"])
 
     suffix = "" if platform is None else f" ({platform})"
     default = f"{work.verb} {{name}}{suffix}"

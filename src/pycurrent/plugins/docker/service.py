@@ -98,6 +98,8 @@ def service(
         raise UsageError(f"{name!r} is not the name of a service: write one like shop_web")
 
     def on_values(name: str, image: Image | str) -> Primitive[None]:
-        return work.set(ServiceKey(client.engine, name), checked_name(str(image)))
+        return work.set(
+            ServiceKey(client.engine, name), checked_name(str(image)), retry=options["retry"]
+        )
 
     return operation_component(options["label"], "service {name}", on_values, name, image)

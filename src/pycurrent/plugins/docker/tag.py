@@ -52,6 +52,6 @@ def tag(
     work = DockerTag(client, limits_of(options))
 
     def on_values(image: Image, tag: str) -> Primitive[None]:
-        return work.set(TagKey(client.engine, checked_name(tag)), image)
+        return work.set(TagKey(client.engine, checked_name(tag)), image, retry=options["retry"])
 
     return operation_component(options["label"], "tag {tag}", on_values, image, tag)

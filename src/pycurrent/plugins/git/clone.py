@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Unpack
 
 from pycurrent.cache import Schedule
@@ -69,7 +70,8 @@ def clone(
 
     def on_values(repo: str, gref: str) -> Primitive[Commit]:
         key, access = CloneKey(repo, checked_ref(gref), depth), access_to(repo)
-        return in_mirror(lambda mirrors: GitClone(mirrors, access, limits), key, gref, schedule)
+        work = partial(GitClone, access=access, limits=limits)
+        return in_mirror(work, key, gref, retry=options["retry"], schedule=schedule)
 
     default = "clone {repo}" if gref == "HEAD" else "clone {repo} {gref}"
     return operation_component(options["label"], default, on_values, repo, gref)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Unpack
 
 from pycurrent.engine import Level
@@ -72,6 +73,7 @@ def fetch(
     def on_values(commit_id: CommitId) -> Primitive[Commit]:
         repository, seen_on = commit_id.repository, commit_id.ref
         key, access = FetchKey(repository, commit_id.hash, depth), access_to(repository)
-        return in_mirror(lambda mirrors: GitFetch(mirrors, access, limits, seen_on), key, seen_on)
+        work = partial(GitFetch, access=access, limits=limits, seen_on=seen_on)
+        return in_mirror(work, key, seen_on, retry=options["retry"])
 
     return operation_component(options["label"], "fetch {commit_id}", on_values, commit_id)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from pycurrent.cache import Builder, Cache, OfEngine, ResultLost, Schedule
+from pycurrent.cache import Builder, Cache, OfEngine, ResultLost, Retry, Schedule
 from pycurrent.engine import Job
 from pycurrent.engine.limits import Limits
 from pycurrent.errors import UsageError
@@ -68,6 +68,8 @@ def in_mirror(
     operation: Callable[[Mirrors], MirrorWork[K]],
     key: K,
     seen_on: str,
+    *,
+    retry: Retry | None,
     schedule: Schedule | None = None,
 ) -> Primitive[Commit]:
     """The commit that an operation fetches into a mirror of the engine. It was seen on a ref.
@@ -85,7 +87,7 @@ def in_mirror(
         def found(output: Output[str]) -> Output[Commit]:
             return Ok(mirror.commit(output.value, seen_on)) if isinstance(output, Ok) else output
 
-        return work.get(key, schedule=schedule).map_output(found)
+        return work.get(key, schedule=schedule, retry=retry).map_output(found)
 
     return OfEngine(fetched)
 

@@ -64,6 +64,8 @@ def topic_component(
     @named_after(public)
     def on_values(key: str, channel: str, message: str | Message) -> Primitive[V]:
         topic, said = Topic(channel, key), message_of(message)
-        return OfEngine(lambda cache: operation(cache, limits).set(topic, said))
+        return OfEngine(
+            lambda cache: operation(cache, limits).set(topic, said, retry=options["retry"])
+        )
 
     return operation_component(options["label"], default, on_values, key, channel, message)

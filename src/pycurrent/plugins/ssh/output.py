@@ -58,7 +58,9 @@ def output(
 
     def on_values(host: Host, argv: Sequence[str], shown: str) -> Primitive[str]:
         question = Question(str(host), invocation(argv, None))
-        return SshOutput(RemoteHost(host), limits).get(question, schedule=schedule)
+        return SshOutput(RemoteHost(host), limits).get(
+            question, schedule=schedule, retry=options["retry"]
+        )
 
     shown = as_text(argv, _shown)
     return operation_component(options["label"], "{host}: {shown}", on_values, host, argv, shown)

@@ -67,7 +67,12 @@ def run(
 
     def on_values(host: Host, argv: Sequence[str], key: str, stdin: Input) -> Primitive[None]:
         work = SshRun(RemoteHost(host, secret), limits)
-        return work.set(Purpose(str(host), key), invocation(argv, stdin), schedule=schedule)
+        return work.set(
+            Purpose(str(host), key),
+            invocation(argv, stdin),
+            schedule=schedule,
+            retry=options["retry"],
+        )
 
     label = options["label"]
     return operation_component(label, "{host} {key}", on_values, host, argv, key, stdin)
