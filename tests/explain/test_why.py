@@ -23,6 +23,7 @@ from pycurrent.explain.reasons import (
     WaitsForConfirmation,
     WaitsForRead,
     WaitsInQueue,
+    WaitsUntil,
 )
 from pycurrent.explain.why import UnknownSubject, Why, why_recorded
 from pycurrent.store import DatabaseReader
@@ -220,6 +221,21 @@ async def test_a_failure_and_what_it_blocks(harness: HarnessFactory) -> None:
         assert why(h, "build c").reasons == (Blocked(("build a",), 0),)
         (says,) = why(h, "build e").reasons
         assert says == Failing("ZeroDivisionError: division by zero")
+
+
+async def test_the_pause_before_a_retry_says_which_attempt_comes(harness: HarnessFactory) -> None:
+    """And when, and why the last one failed."""
+
+    @current.builder("fetch", level=current.Level.AVERAGE)
+    async def fetch(job: current.Job, name: str) -> str:
+        raise current.Failure("502 from the registry", kind=current.FailureKind.INFRA)
+
+    async with harness(lambda: fetch("a")) as h:
+        await h.settle()
+        found = why(h, "fetch a")
+        until = h.clock.now() + timedelta(seconds=30)
+        assert found.reasons[0] == WaitsUntil(until, "502 from the registry", 2, 3)
+        assert "attempt 2 of 3: 502 from the registry" in str(found)
 
 
 async def test_an_old_result_that_is_made_again_says_so(harness: HarnessFactory) -> None:

@@ -85,10 +85,16 @@ class WaitsForRun(Struct, frozen=True, tag="waits for run"):
 
 
 class WaitsUntil(Struct, frozen=True, tag="waits until"):
-    """The machine has failed the last run, and there is a pause before the next."""
+    """The last run has failed, and there is a pause before the next."""
 
     until: datetime
     why: str
+    """The message of the failure."""
+    attempt: int | None = None
+    """The number of the next attempt, `of` so many; both None if the machine has failed the
+    last one, which is tried again as often as it takes.
+    """
+    of: int | None = None
 
 
 class WaitsForRecords(Struct, frozen=True, tag="waits for records"):
@@ -219,9 +225,11 @@ def _of_waiting(reason: _Waiting) -> list[str]:
             return _of_queue(reason)
         case WaitsForRun(job):
             return [f"job {job}, an earlier run of the same key, has to end first"]
-        case WaitsUntil(until, why):
+        case WaitsUntil(until, why, attempt, of):
             again = f"it is tried again at {instant(until)}"
-            return [f"the machine failed the last run, and {again}: {why}"]
+            if attempt is None:
+                return [f"the machine failed the last run, and {again}: {why}"]
+            return [f"the last run failed, and {again}, attempt {attempt} of {of}: {why}"]
         case WaitsForRecords(why):
             return [f"nothing new is begun, as the database can't be written: {why}"]
         case WaitsForStep():

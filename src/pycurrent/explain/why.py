@@ -15,6 +15,7 @@ from itertools import islice
 from msgspec import Struct
 
 from pycurrent.cache import Cache, Instance, Use, cause_of
+from pycurrent.cache.cause import Retried
 from pycurrent.cache.states import Known, Making, Pausing, Unknown
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.job_start import JobState
@@ -330,8 +331,10 @@ class Explainer:
                 return WaitsForRun(run.job.id)
             case Making(run):
                 return self._progress(run.job)
-            case Pausing(until=until, cause=cause):
-                return WaitsUntil(until, cause.why)
+            case Pausing(until=until, cause=Retried(attempt=attempt, of=of), why=why):
+                return WaitsUntil(until, why, attempt, of)
+            case Pausing(until=until, why=why):
+                return WaitsUntil(until, why)
             case Known(result) if result.target == use.target.digest:
                 return None
             case Known() | Unknown():
