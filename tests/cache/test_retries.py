@@ -73,7 +73,7 @@ def while_wanted(wanted: Var[bool], op: Shaky) -> Callable[[], Current[str]]:
 def records(h: Harness) -> list[JobRecord]:
     """All jobs, in the order of their creation."""
     found = h.engine.service(Cache).store.history(ends={None, *JobEnd})
-    return list(reversed(found))
+    return sorted(found, key=lambda job: (job.build, job.created, job.ended is None))
 
 
 def causes(h: Harness) -> list[Cause | None]:
