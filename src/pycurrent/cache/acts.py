@@ -82,7 +82,7 @@ class Acts:
         are in conflict. Then it is made again once it can be.
         """
         instance = self.instances.get(op, digest)
-        if instance is not None and instance.users:
+        if instance is not None and (instance.users or instance.run is not None):
             instance.rebuild(cause)
         else:
             self.store.set_rebuild(op, digest)
