@@ -51,7 +51,7 @@ from pycurrent.store.uses import UseRecord
 # loop for as long: then a commit is `StoreBusy`, to be tried again.
 _BUSY_SECONDS = 2.0
 _BUSY_MILLISECONDS = 5
-_CHECKPOINT_BYTES = 16 << 20
+_CHECKPOINT_BYTES = 8 << 20
 
 
 # Longer than our classes are: all that it writes goes through one transaction, and until then

@@ -7,16 +7,17 @@ or open. Drawing does not look into closed boxes: only the stages within are cou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pycurrent.incr import Item, Node
+from pycurrent.incr import Item
 from pycurrent.term import shape as shapes
 from pycurrent.term.account import Stage
 from pycurrent.term.graph_data import FailedInside, GraphNode, Inside
+from pycurrent.term.hidden import first_drawn
 from pycurrent.term.shape import Context, ContextBlock, LabelBlock, Term
 from pycurrent.term.state import BY_CONCERN, State, Stats, failure_of
 from pycurrent.term.status import Statuses, part_of
@@ -168,7 +169,7 @@ class Insides:
     """
 
     def __init__(
-        self, boxes: ClosedBoxes, shown: Mapping[Term, int], drawn: Iterable[Term]
+        self, boxes: ClosedBoxes, shown: Mapping[Term, int], drawn: Container[Term]
     ) -> None:
         """`shown` has the terms with boxes of their own, `drawn` those that were walked."""
         self._boxes = boxes
@@ -252,19 +253,8 @@ class Insides:
 
     def _user_of(self, start: Stage) -> int | None:
         """The first closed box that a stage which is not drawn leads to."""
-        seen: set[Node] = {start}
-        stack: list[Node] = [start]
-        found: list[int] = []
-        while stack:
-            for user in stack.pop().get_users():
-                if user in seen:
-                    continue
-                seen.add(user)
-                term = user.owner
-                if not isinstance(term, Term) or term not in self._drawn:
-                    stack.append(user)
-                elif term in self._boxes.of_lists:
-                    found.append(self._boxes.of_lists[term])
+        of_lists = self._boxes.of_lists
+        found = [of_lists[term] for term in first_drawn(start, self._drawn) if term in of_lists]
         return min(found, default=None)
 
     # Why they have failed

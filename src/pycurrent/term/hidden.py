@@ -70,20 +70,26 @@ class Hidden:
 
     def _folds_around(self, start: Stage) -> Iterator[Term]:
         """The folds that a node which is not drawn leads to first."""
-        seen: set[Node] = {start}
-        stack: list[Node] = [start]
         given: set[Term] = set()
-        while stack:
-            for user in stack.pop().get_users():
-                if user in seen:
-                    continue
-                seen.add(user)
-                term = user.owner
-                if not isinstance(term, Term) or term not in self._drawn:
-                    stack.append(user)
-                    continue
-                # One of several currents that are folded together is drawn as the whole of them.
-                fold = term.shape.whole if isinstance(term.shape, Folded) else term
-                if fold in self._folds and fold not in given:
-                    given.add(fold)
-                    yield fold
+        for term in first_drawn(start, self._drawn):
+            # One of several currents that are folded together is drawn as the whole of them.
+            fold = term.shape.whole if isinstance(term.shape, Folded) else term
+            if fold in self._folds and fold not in given:
+                given.add(fold)
+                yield fold
+
+
+def first_drawn(start: Stage, drawn: Container[Term]) -> Iterator[Term]:
+    """The terms that a node which is not drawn leads to first, of those that are drawn."""
+    seen: set[Node] = {start}
+    stack: list[Node] = [start]
+    while stack:
+        for user in stack.pop().get_users():
+            if user in seen:
+                continue
+            seen.add(user)
+            term = user.owner
+            if isinstance(term, Term) and term in drawn:
+                yield term
+            else:
+                stack.append(user)
