@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 import pycurrent as current
-from pycurrent import FailureKind, Job, Level, LogRule
+from pycurrent import FailureKind, Job, Level, LogRule, Retry
 from pycurrent.explain.findings import read_lines
 from pycurrent.store import FailureRecord, JobEnd
 from pycurrent.testing import Harness, HarnessFactory
@@ -17,12 +17,12 @@ OFFLINE = "curl: (6) Could not resolve host: mirror.example.org"
 
 
 class Work:
-    """Jobs that print what they are told to, and then fail."""
+    """Jobs that print what they are told to, and then fail, with no further attempt."""
 
     def __init__(self, **prints: str) -> None:
         self.prints = prints
 
-        @current.builder("work", level=Level.HARMLESS)
+        @current.builder("work", level=Level.HARMLESS, retry=Retry(infra=0))
         async def work(job: Job, key: str) -> str:
             text = self.prints[key]
             if text == "ok":
