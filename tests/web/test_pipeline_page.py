@@ -177,8 +177,8 @@ async def test_failures_come_and_go_by_their_message(
     await show(page, site, "?view=failures")
     await expect(page.get_by_text("Nothing has failed.")).to_be_visible()
     for name in ("main", "next"):
-        branches.writers.end(name, "no space left on device")
-    await expect(page.locator(".failures .message")).to_have_text("no space left on device")
+        branches.writers.end(name, "the Dockerfile names no base")
+    await expect(page.locator(".failures .message")).to_have_text("the Dockerfile names no base")
     await expect(page.get_by_role("heading", name="2 stages")).to_be_visible()
     await expect(page.get_by_text("3 more held up by them")).to_be_visible()
     await expect(view(page, "failures")).to_have_text("Failures 2")
@@ -190,7 +190,7 @@ async def test_failures_can_be_rebuilt_together(
     """All that have the same message."""
     for name in ("main", "next"):
         await branches.writers.job(name)
-        branches.writers.end(name, "no space left on device")
+        branches.writers.end(name, "the Dockerfile names no base")
     await show(page, site, "?view=failures")
     await page.get_by_role("button", name="Rebuild all 2").click()
     await expect(page.locator(".pipeline-note")).to_have_text("2 rebuilt")
