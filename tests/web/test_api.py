@@ -476,6 +476,7 @@ async def test_errors_are_problems(tmp_path: Path) -> None:
             ("GET", f"/jobs/{NO_JOB}/cancel", 405),
             ("GET", "/overview?limit=many", 422),
             ("GET", "/history?before=x", 422),
+            ("GET", "/history?label=web", 422),
         ]:
             found, problem = await api.call(method, path)
             assert (found, problem["title"] != "") == (status, True)

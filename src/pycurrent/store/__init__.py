@@ -21,7 +21,7 @@ from pycurrent.store.failures import FailureFilters, FailureGroup, FailureRecord
 from pycurrent.store.firings import FiringRecord
 from pycurrent.store.gc import GcMode, GcReport, collect_garbage
 from pycurrent.store.history import CURSOR, SECONDS, SHOWN, HistoryFilter, HistoryFilters
-from pycurrent.store.label_filter import LabelFilter, all_pass, matches
+from pycurrent.store.label_filter import CONDITION, LabelFilter, all_pass, matches
 from pycurrent.store.overrides import OverrideKind, OverrideRecord
 from pycurrent.store.reader import DatabaseReader, HistoryRecords
 from pycurrent.store.records import (
@@ -38,6 +38,7 @@ from pycurrent.store.state_dir import StateDir
 from pycurrent.store.uses import UseRecord, labels_text
 
 __all__ = [
+    "CONDITION",
     "CURSOR",
     "SECONDS",
     "SHOWN",

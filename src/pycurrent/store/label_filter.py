@@ -8,7 +8,9 @@ from msgspec import Struct
 
 from pycurrent.errors import UsageError
 
-_CONDITION = re.compile(r"([^=!]+)(!?=)(.*)", re.DOTALL)
+CONDITION = r"([^=!]+)(!?=)"
+"""How a condition begins, as a pattern: any value may follow."""
+_CONDITION = re.compile(f"{CONDITION}(.*)", re.DOTALL)
 _PREFIX = re.compile(r"[0-9a-f]{4,39}")
 _SIGNS = re.compile(r"[*?[]")
 

@@ -6,10 +6,10 @@ from html import escape
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import Field
 
 from pycurrent.store import LabelFilter
 from pycurrent.term import BY_CONCERN, State, status_of_output
+from pycurrent.web.api.models import Condition
 from pycurrent.web.auth import require_unless
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.middleware import EMBEDDED
@@ -42,7 +42,7 @@ Title = Annotated[str | None, Query(max_length=_LONGEST, description="The text o
 
 
 Labels = Annotated[
-    list[Annotated[str, Field(max_length=1000)]],
+    list[Condition],
     Query(max_length=20, description="Conditions on labels: repo=web, branch!=main."),
 ]
 

@@ -12,6 +12,7 @@ from pycurrent.cache import CAUSES
 from pycurrent.service import HistoryPage
 from pycurrent.store import CURSOR, SECONDS, HistoryFilter, JobEnd, LabelFilter
 from pycurrent.web.api.models import (
+    Condition,
     HistoryPageModel,
     Instant,
     Model,
@@ -50,7 +51,7 @@ class FilterModel(Model):
     path: _Words | None = Field(
         default=None, description="The path of a stage that has used it, or a glob: web/*."
     )
-    label: list[_Words] = Field(
+    label: list[Condition] = Field(
         default=[],
         max_length=20,
         description="Conditions on labels of a stage that has used it, which all hold: repo=web,"

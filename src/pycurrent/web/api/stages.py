@@ -9,7 +9,7 @@ from fastapi import Query
 from pydantic import ConfigDict, Field
 
 from pycurrent.store import LabelFilter
-from pycurrent.web.api.models import Model, Text
+from pycurrent.web.api.models import Condition, Model, Text
 from pycurrent.web.api.names import ActivityName, StateName
 from pycurrent.web.api.routing import api_router
 from pycurrent.web.context import ServiceOf
@@ -49,7 +49,7 @@ class StagesQuery(Model):
     model_config = ConfigDict(extra="forbid")
 
     path: str | None = Field(default=None, max_length=1000, description="The path, or a glob.")
-    label: list[Annotated[str, Field(max_length=1000)]] = Field(
+    label: list[Condition] = Field(
         default=[], max_length=20, description="Conditions on labels: repo=web, branch!=main."
     )
     limit: int = Field(default=1000, ge=1, le=10_000)

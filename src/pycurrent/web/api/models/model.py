@@ -6,8 +6,9 @@ import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+from pycurrent.store import CONDITION
 from pycurrent.web.sendable import sendable
 
 _DATE_TIME = re.compile(
@@ -37,6 +38,8 @@ Instant: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_instant)]
 """A time as RFC 3339 has it: no bare number is taken for the seconds since 1970."""
 Text: TypeAlias = Annotated[str, BeforeValidator(_sendable)]
 Seconds: TypeAlias = timedelta
+Condition: TypeAlias = Annotated[str, Field(pattern=f"^{CONDITION}", max_length=1000)]
+"""On a label: repo=web."""
 
 
 class Model(BaseModel):
