@@ -267,9 +267,17 @@ async def test_what_a_person_has_cancelled_is_not_tried_again(
         assert (len(shop.begun), h.output) == (1, Failed("Cancelled: by hand"))
 
 
-@pytest.mark.parametrize("kind", [Put, PutLatched])
+class PutAgain(Put):
+    retry: ClassVar[Retry] = Retry()
+
+
+class PutLatchedAgain(PutLatched):
+    retry: ClassVar[Retry] = Retry()
+
+
+@pytest.mark.parametrize("kind", [PutAgain, PutLatchedAgain])
 async def test_another_value_does_not_wait(
-    engine: OpenEngine, shop: Workshop, kind: type[Put | PutLatched]
+    engine: OpenEngine, shop: Workshop, kind: type[PutAgain | PutLatchedAgain]
 ) -> None:
     """It has attempts of its own; a latched operation goes on reporting its last outcome."""
     value = Var("value", "0")
@@ -281,7 +289,7 @@ async def test_another_value_does_not_wait(
         await h.settle()
         shop.work.ending.set_exception(INFRA)
         await h.settle()
-        assert h.output == (Ok("zero") if kind is PutLatched else READY)
+        assert h.output == (Ok("zero") if kind is PutLatchedAgain else READY)
         value.set("2")
         await h.settle()
         assert shop.work.value == "2"
@@ -296,7 +304,7 @@ async def test_another_value_does_not_wait(
 async def test_back_at_the_value_its_attempts_go_on(engine: OpenEngine, shop: Workshop) -> None:
     """If the run for the other value has not begun: nothing was set meanwhile."""
     value = Var("value", "1")
-    async with engine(lambda: put(Put(shop), value.get())) as h:
+    async with engine(lambda: put(PutAgain(shop), value.get())) as h:
         await h.settle()
         shop.work.ending.set_exception(INFRA)
         await h.settle()

@@ -263,7 +263,7 @@ async def test_the_wrong_scheme_is_told(
     assert ended.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [("wait",), ("jobs", "--fast"), ("status",)])
+@pytest.mark.parametrize("arguments", [("waits",), ("jobs", "--fast"), ("status",)])
 async def test_what_the_client_does_not_know_is_told_with_where_to_look(
     wire: Wire, arguments: tuple[str, ...]
 ) -> None:

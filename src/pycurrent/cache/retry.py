@@ -65,7 +65,7 @@ class Retry(Struct, frozen=True):
                 return 1
 
 
-DEFAULT = Retry()
+DEFAULT = Retry(infra=0)
 
 
 def check_retry(retry: object, where: str = "") -> None:
