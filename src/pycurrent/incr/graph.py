@@ -199,7 +199,7 @@ class NodeGraph:
             bucket.append(node)
 
     def stabilise(self, budget: Budget | None = None) -> bool:
-        """Compute the changed nodes, and release those that are no longer needed.
+        """Compute the changed nodes, and release those that nobody needs any more.
 
         With a budget it may stop before that: then it returns False, and the next call goes on.
         Inputs that are set meanwhile are shown by the run after this one.

@@ -118,7 +118,7 @@ class Records:
         return self._database.failures.standing(limit=limit, **filters)
 
     def explain(self, job_id: str) -> JobExplanation | None:
-        """All that explains a job; None if there is no record of it."""
+        """All that explains a job; None if it has no record."""
         # Imported here, as it takes a while, and few who read the records ask for it.
         from pycurrent.explain.explanation import explain_job
 

@@ -103,7 +103,7 @@ def compose(
 ) -> Current[None]:
     """Bring up the services of a Compose file, given by its contents.
 
-    Changed containers are replaced. Containers of services that are no longer in the file are only
+    Changed containers are replaced. Containers of services that have left the file are only
     removed with `remove_orphans`. With `wait` it succeeds once all services are running and
     healthy. Cancelling stops the command, but started containers stay.
 

@@ -8,7 +8,7 @@ from pycurrent.plugins.git.address import RepositoryAddress
 
 
 def from_elsewhere(address: RepositoryAddress, hash: str) -> str:
-    """Get a commit from a remote repository, even if it is no longer on any branch."""
+    """Get a commit from a remote repository, even if it has left all branches."""
     steps = ["fetch origin", "checkout --detach"]
     return _steps(str(address), address.name, [f"{step} {hash}" for step in steps], recurse=True)
 

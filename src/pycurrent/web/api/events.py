@@ -42,7 +42,7 @@ async def events(
     - `jobs`: jobs as they are now, by their ids, null for one that has ended;
     - `overview`: the pipeline's result, its counts, and how many jobs have not ended;
     - `confirm`: the confirmation level;
-    - `reset`: older events are no longer available: read everything again.
+    - `reset`: older events have gone: read everything again.
     """
     seen = last_event_id or after
     start = None if seen is None else EventId.parse(seen)
