@@ -226,7 +226,7 @@ async def test_a_failure_and_what_it_blocks(harness: HarnessFactory) -> None:
 async def test_the_pause_before_a_retry_says_which_attempt_comes(harness: HarnessFactory) -> None:
     """And when, and why the last one failed."""
 
-    @current.builder("fetch", level=current.Level.AVERAGE)
+    @current.builder("fetch", level=current.Level.AVERAGE, retry=current.Retry())
     async def fetch(job: current.Job, name: str) -> str:
         raise current.Failure("502 from the registry", kind=current.FailureKind.INFRA)
 
