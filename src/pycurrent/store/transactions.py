@@ -1,16 +1,27 @@
-"""The transactions of the connection that writes: what waits for the next, and the one at work."""
+"""The transactions of the connection that writes: what waits for the next, and the one at work.
+
+A commit is done by a thread, as it writes to the file, and waits where its disk is busy. Most take
+less than a millisecond. But the first after a checkpoint waits until the disk has what it writes,
+and so does each one on a disk that is far away or has too much to do.
+
+Only the `COMMIT` itself is worth a thread, as a rule. The rows are put in before it, in the thread
+that has them: that is work for the processor, as they stay in memory until the commit. The ends of
+100,000 jobs that were given up before they had begun are put in by the thread all the same: one
+statement does that for hundreds of them, while Python's lock is free.
+"""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 
 from msgspec.structs import replace
 
 from pycurrent.store.changes import InputRecord
-from pycurrent.store.commit_thread import CommitThread
 from pycurrent.store.errors import StateDirError, StoreError, from_sqlite
 from pycurrent.store.queries import load_queries
 from pycurrent.store.reader import DatabaseReader
@@ -167,3 +178,54 @@ class Transactions:
         # The error that led here is the one to report.
         with suppress(sqlite3.Error):
             self.let_go()
+
+
+class CommitThread(Thread):
+    """Commits the transactions of one connection, which nobody else uses while one is at work.
+
+    It begins with the first commit, and is a daemon: a commit is whole or never was.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(name="pycurrent commits", daemon=True)
+        self._connection = connection
+        connection.execute("PRAGMA cache_spill = OFF")
+        self._due: SimpleQueue[tuple[Callable[[], None], Future[None]] | None] = SimpleQueue()
+
+    def commit(self, last: Callable[[], None]) -> Future[None]:
+        """Do what comes last in the transaction that is open, and commit it. The result has
+        SQLite's error, if that fails.
+        """
+        committing: Future[None] = Future()
+        if self._is_running():
+            self._due.put((last, committing))
+        else:
+            self._commit(last, committing)
+        return committing
+
+    def close(self) -> None:
+        """Wait for the commit that is at work, and end. Twice is fine."""
+        if self.is_alive():
+            self._due.put(None)
+            self.join()
+
+    def run(self) -> None:
+        while (due := self._due.get()) is not None:
+            self._commit(*due)
+
+    def _is_running(self) -> bool:
+        if not self.is_alive():
+            try:
+                self.start()
+            except RuntimeError:  # no more threads
+                return False
+        return True
+
+    def _commit(self, last: Callable[[], None], committing: Future[None]) -> None:
+        try:
+            last()
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            committing.set_exception(error)
+        else:
+            committing.set_result(None)

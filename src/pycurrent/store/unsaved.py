@@ -78,9 +78,13 @@ class Unsaved(Struct):
         run(queries["update_job"], ([*CHANGING.row(j), j.held, j.job_id] for j in updated))
         run(queries["set_rebuild"], ((job_id,) for job_id in self.rebuilds))
         run(queries["set_setting"], self.settings.items())
-        overrides.write(connection, queries, self.overrides)
-        firings.write(connection, queries, self.firings.values())
-        append(connection, queries, self.audit)
+        # Most commits have none of these.
+        if self.overrides:
+            overrides.write(connection, queries, self.overrides)
+        if self.firings:
+            firings.write(connection, queries, self.firings.values())
+        if self.audit:
+            append(connection, queries, self.audit)
         if self.inputs or self.changes or self.change_sets:
             changes.write(connection, queries, self.inputs, self.changes, self.change_sets)
         if self.uses:

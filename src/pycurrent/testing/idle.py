@@ -20,7 +20,7 @@ from typing import Any
 from weakref import WeakSet
 
 from pycurrent.engine.watchdog import WatchdogThread
-from pycurrent.store.commit_thread import CommitThread
+from pycurrent.store.transactions import CommitThread
 
 _RESIDENT = (WatchdogThread, CommitThread)
 """Threads that an engine keeps at rest."""
