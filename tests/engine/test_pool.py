@@ -18,7 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from pycurrent.cache import Schedule, builder
 from pycurrent.engine import Config, Job, Level, Pool, Urgency
-from pycurrent.engine.pool import Lender, QueuePlace, Resources, Tickets
+from pycurrent.engine.pool import Lender, QueuePlace, Tickets
+from pycurrent.engine.resources import Resources
 from pycurrent.errors import UsageError
 from pycurrent.term import Current, Failed, Failure, Ok, Stats, Var, all, constant
 from pycurrent.testing import Harness

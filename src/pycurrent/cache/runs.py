@@ -19,12 +19,13 @@ from pycurrent.cache.instance import Instance
 from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.states import Abandoned, Run, end_of
 from pycurrent.cache.stopping import see_off
+from pycurrent.engine.custom_pool import CustomPool
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.job_run import Explain, Explained, end_unbegun, run_job
 from pycurrent.engine.job_start import JobState
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.open_engine import OpenEngine
-from pycurrent.engine.pool import AnyPool, CustomPool, Pool
+from pycurrent.engine.pool import AnyPool, Pool
 from pycurrent.engine.tasks import leave_alone
 from pycurrent.store import JobEnd
 from pycurrent.term import Failed, Ok

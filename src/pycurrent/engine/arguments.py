@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
+from pycurrent.engine.custom_pool import CustomPool
 from pycurrent.engine.level import Level
-from pycurrent.engine.pool import CustomPool, Pool
+from pycurrent.engine.pool import Pool
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import Stand, shown
 

@@ -17,6 +17,7 @@ from typing import Any, Protocol, Unpack
 from pycurrent.engine.arguments import check_priority, check_start
 from pycurrent.engine.clock import Moment
 from pycurrent.engine.command import Command, CommandOptions, Commands
+from pycurrent.engine.custom_pool import CustomPool
 from pycurrent.engine.forgotten import Calls, to_be_awaited, to_be_entered
 from pycurrent.engine.hooks import Hook, Hooks
 from pycurrent.engine.job import Job
@@ -26,7 +27,8 @@ from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Level
 from pycurrent.engine.limits import Limits, Timeout
 from pycurrent.engine.machine import Blame
-from pycurrent.engine.pool import AnyPool, CustomPool, Pool, Resources, Tickets, Urgency
+from pycurrent.engine.pool import AnyPool, Pool, Tickets, Urgency
+from pycurrent.engine.resources import Resources
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut, TimeLimit
 from pycurrent.engine.tempdirs import temporary_folder
 from pycurrent.errors import PycurrentError

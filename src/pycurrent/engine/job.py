@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, TypeVar, Unpack, overload
 
 from pycurrent.engine.command import CommandOptions
+from pycurrent.engine.custom_pool import CustomPool
 from pycurrent.engine.hooks import Hook
 from pycurrent.engine.level import Level
-from pycurrent.engine.pool import AnyPool, CustomPool, Pool, Urgency
+from pycurrent.engine.pool import AnyPool, Pool, Urgency
 
 R = TypeVar("R")
 

@@ -21,7 +21,8 @@ from typing import Protocol
 
 from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.limits import Limits
-from pycurrent.engine.pool import AnyPool, Lender, Pool, QueuePlace, Resources, Waiter
+from pycurrent.engine.pool import AnyPool, Lender, Pool, QueuePlace, Waiter
+from pycurrent.engine.resources import Resources
 
 
 class JobState(Enum):

@@ -6,14 +6,14 @@ import asyncio
 from abc import ABC, abstractmethod
 from bisect import bisect_left, insort
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import Enum
 from itertools import count
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
+from pycurrent.engine.custom_pool import CustomPool
 from pycurrent.engine.line import WaitingLine
 from pycurrent.engine.shares import Part, SharedLine, Shares, ShareView
-from pycurrent.engine.tasks import failure_by, this_task, uncancellable
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import shown
 
@@ -392,68 +392,4 @@ def _check_number(label: str, name: str, number: Any) -> None:
         raise UsageError(f"pool {label!r} must have a {name} of 1 or more, not {number}")
 
 
-class CustomPool(Generic[R_co]):
-    """A pool whose resources come from elsewhere."""
-
-    def __init__(
-        self, label: str, acquire: Callable[[Any], AbstractAsyncContextManager[R_co]]
-    ) -> None:
-        if not isinstance(label, str) or not callable(acquire):
-            raise WrongKind(
-                f"Pool.of takes a label and a function of the job, not {shown(label)} and"
-                f" {shown(acquire)}"
-            )
-        self.label = label
-        self.acquire = acquire
-
-    def __repr__(self) -> str:
-        return f"Pool.of({self.label!r}, ...)"
-
-    def has_room(self, job: Waiter) -> bool:
-        """It is not known before it has been asked for."""
-        return False
-
-
 AnyPool = Pool | CustomPool[Any]
-
-
-class Resources:
-    """The resource of its pool that one job holds until it ends."""
-
-    __slots__ = ("_held", "_lender")
-
-    def __init__(self) -> None:
-        self._held: AsyncExitStack | None = None
-        self._lender: Lender | None = None
-
-    @property
-    def are_held(self) -> bool:
-        return self._held is not None or self._lender is not None
-
-    def hold(self, lender: Lender) -> None:
-        """The job has a resource that this one has lent."""
-        self._lender = lender
-
-    async def take(self, pool: CustomPool[Any], job: Waiter) -> Any:
-        """Wait for a resource of the pool, and return it. Called once."""
-        self._held = AsyncExitStack()
-        return await self._held.enter_async_context(pool.acquire(job))
-
-    def drop(self) -> None:
-        """Give back the resource of a pool that counts them."""
-        lender, self._lender = self._lender, None
-        if lender is not None:
-            lender.give_back()
-
-    async def give_back(self, pool: AnyPool | None, log: Callable[[str], None]) -> None:
-        """Give back all of them, even if cancelled. An error is logged, as it is not the work's."""
-        self.drop()
-        if self._held is None:
-            return
-        owner = this_task()
-        try:
-            await uncancellable(self._held.aclose())
-        except BaseException as error:
-            where = "a pool" if pool is None else f"pool {pool.label}"
-            why = failure_by(error, "that", owner).message
-            log(f"A resource of {where} can't be given back: {why}")

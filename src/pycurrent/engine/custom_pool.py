@@ -1,0 +1,34 @@
+"""Pools whose resources are not counted here: a function of the author gets them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Generic, TypeVar
+
+from pycurrent.errors import WrongKind
+from pycurrent.term import shown
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class CustomPool(Generic[R_co]):
+    """A pool whose resources come from elsewhere."""
+
+    def __init__(
+        self, label: str, acquire: Callable[[Any], AbstractAsyncContextManager[R_co]]
+    ) -> None:
+        if not isinstance(label, str) or not callable(acquire):
+            raise WrongKind(
+                f"Pool.of takes a label and a function of the job, not {shown(label)} and"
+                f" {shown(acquire)}"
+            )
+        self.label = label
+        self.acquire = acquire
+
+    def __repr__(self) -> str:
+        return f"Pool.of({self.label!r}, ...)"
+
+    def has_room(self, job: object) -> bool:
+        """It is not known before it has been asked for."""
+        return False

@@ -1,0 +1,53 @@
+"""The resources that a job has from its pool, until it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+from pycurrent.engine.custom_pool import CustomPool
+from pycurrent.engine.pool import AnyPool, Lender, Waiter
+from pycurrent.engine.tasks import failure_by, this_task, uncancellable
+
+
+class Resources:
+    """The resource of its pool that one job holds until it ends."""
+
+    __slots__ = ("_held", "_lender")
+
+    def __init__(self) -> None:
+        self._held: AsyncExitStack | None = None
+        self._lender: Lender | None = None
+
+    @property
+    def are_held(self) -> bool:
+        return self._held is not None or self._lender is not None
+
+    def hold(self, lender: Lender) -> None:
+        """The job has a resource that this one has lent."""
+        self._lender = lender
+
+    async def take(self, pool: CustomPool[Any], job: Waiter) -> Any:
+        """Wait for a resource of the pool, and return it. Called once."""
+        self._held = AsyncExitStack()
+        return await self._held.enter_async_context(pool.acquire(job))
+
+    def drop(self) -> None:
+        """Give back the resource of a pool that counts them."""
+        lender, self._lender = self._lender, None
+        if lender is not None:
+            lender.give_back()
+
+    async def give_back(self, pool: AnyPool | None, log: Callable[[str], None]) -> None:
+        """Give back all of them, even if cancelled. An error is logged, as it is not the work's."""
+        self.drop()
+        if self._held is None:
+            return
+        owner = this_task()
+        try:
+            await uncancellable(self._held.aclose())
+        except BaseException as error:
+            where = "a pool" if pool is None else f"pool {pool.label}"
+            why = failure_by(error, "that", owner).message
+            log(f"A resource of {where} can't be given back: {why}")
