@@ -31,11 +31,11 @@ from pycurrent.term import (
     Reading,
     Remedy,
     Runtime,
-    Stage,
     Stand,
     Subscription,
     check_text,
     component,
+    held_of,
 )
 
 T = TypeVar("T")
@@ -298,22 +298,16 @@ class _InputSubscription(Subscription[T]):
         self, inputs: Inputs, input: Input[T], runtime: Runtime, changed: Callable[[], None]
     ) -> None:
         self.changed = changed
-        self._held = runtime.held if isinstance(runtime, Stage) else None
+        self._held = held_of(runtime)
         self._inputs = inputs
         self._used = inputs.use(self, input)
 
     def changes(self, output: Output[T]) -> None:
         """The input is about to have another output than this one."""
-        if self._held is not None:
-            self._held.changes(self._used, output)
+        self._held.changes(self._used, output)
 
     def read(self) -> tuple[Output[T], Metadata | None]:
-        output = self._used.output
-        seen: Output[T] = output if self._held is None else self._held.read(self._used, output)
-        if seen is not output:
-            # If it was made since the input was set, nobody else says that it changes.
-            self.changed()
-        return seen, None
+        return self._held.read_by(self.changed, self._used, self._used.output), None
 
     @property
     def is_input(self) -> bool:

@@ -9,18 +9,15 @@ without any living stage stays pending, since they may be still to come, or come
 from __future__ import annotations
 
 import dataclasses
-import json
-import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec import Struct
 
 from pycurrent.cache.codec import UnreadableValue
-from pycurrent.cache.typed import Typed, plain
+from pycurrent.cache.parameters import Parameter, Parameters
 from pycurrent.engine import Asker, Effect, OpenEngine, Problem, Step
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.store import FiringRecord
@@ -42,6 +39,7 @@ from pycurrent.term import (
     Subscription,
     check_text,
     component,
+    held_of,
     items_around,
     shown,
 )
@@ -73,18 +71,6 @@ class Fired(Generic[P]):
         return f"firing {self.id}"
 
 
-class Parameter(Struct, frozen=True):
-    """A parameter of a trigger, for forms."""
-
-    name: str
-    type: str
-    """As people write it."""
-    default: str | None
-    """As people type it; None if it has to be given."""
-    choices: tuple[str, ...]
-    """The values that there are, as people type them; empty if there are too many."""
-
-
 class Trigger(Stand, Generic[P]):
     """Something that people start, with the fields of a dataclass as parameters: on a page, by the
     API, by `pycurrent client trigger`, from code.
@@ -109,13 +95,8 @@ class Trigger(Stand, Generic[P]):
             raise WrongKind(f"Trigger {name!r} takes a dataclass, not {what}")
         self.name = name
         self.params: type[P] = params
-        self.typed: Typed[P] = Typed.of(params, what=f"parameters of trigger {name!r}")
-        hints = typing.get_type_hints(params)
-        self._fields = {
-            field.name: (field, Typed.of(hints[field.name], what=f"parameter {field.name!r}"))
-            for field in dataclasses.fields(params)
-            if field.init and field.compare
-        }
+        self._parameters = Parameters(name, params)
+        self.typed = self._parameters.typed
 
     def __repr__(self) -> str:
         return f"Trigger({self.name!r}, {self.params.__qualname__})"
@@ -135,51 +116,13 @@ class Trigger(Stand, Generic[P]):
     @property
     def fields(self) -> tuple[Parameter, ...]:
         """The parameters, for forms."""
-        return tuple(
-            Parameter(name, typed.name, _default_of(field, typed), _choices_of(typed))
-            for name, (field, typed) in self._fields.items()
-        )
+        return self._parameters.all()
 
     def text_of(self, given: Mapping[str, str]) -> str:
         """The canonical text of parameters that people have typed, each by its name. Raises
         `UsageError` for the first that is wrong, unknown, or missing.
         """
-        for name in given:
-            if name not in self._fields:
-                known = ", ".join(self._fields) or "none"
-                raise UsageError(f"trigger {self.name!r} has no parameter {name!r}: it has {known}")
-        texts = {name: self._fields[name][1].text_of(text) for name, text in given.items()}
-        for name, (field, _) in self._fields.items():
-            if name not in texts and not _has_default(field):
-                raise UsageError(f"trigger {self.name!r} needs the parameter {name!r}")
-        body = ",".join(f"{json.dumps(name)}:{text}" for name, text in texts.items())
-        return self.typed.text_of_json(f"{{{body}}}")
-
-
-def _has_default(field: dataclasses.Field[Any]) -> bool:
-    missing = dataclasses.MISSING
-    return field.default is not missing or field.default_factory is not missing
-
-
-def _default_of(field: dataclasses.Field[Any], typed: Typed[Any]) -> str | None:
-    if field.default is not dataclasses.MISSING:
-        return plain(typed.codec.encode(field.default))
-    if field.default_factory is not dataclasses.MISSING:
-        return plain(typed.codec.encode(field.default_factory()))
-    return None
-
-
-def _choices_of(typed: Typed[Any]) -> tuple[str, ...]:
-    match typed.type:
-        case type() as kind if kind is bool:
-            values: tuple[object, ...] = (True, False)
-        case type() as kind if issubclass(kind, Enum):
-            values = tuple(kind)
-        case kind if typing.get_origin(kind) is Literal:
-            values = typing.get_args(kind)
-        case _:
-            values = ()
-    return tuple(plain(typed.codec.encode(value)) for value in values)
+        return self._parameters.text_of(given)
 
 
 class TriggerState(Struct, frozen=True):
@@ -506,26 +449,21 @@ class _TriggerSubscription(Subscription[Any]):
         is_pending: bool,
     ) -> None:
         self.changed = changed
-        self._held = runtime.held if isinstance(runtime, Stage) else None
+        self._held = held_of(runtime)
         self._is_pending = is_pending
         self._triggers = triggers
         self._used = triggers.use(self, trigger)
 
     def changes(self) -> None:
         """The trigger is about to have other outputs."""
-        if self._held is not None:
-            for is_pending in (True, False):
-                output = self._used.output(is_pending=is_pending)
-                self._held.changes((self._used, is_pending), output)
+        for is_pending in (True, False):
+            output = self._used.output(is_pending=is_pending)
+            self._held.changes((self._used, is_pending), output)
 
     def read(self) -> tuple[Output[Any], Metadata | None]:
         output = self._used.output(is_pending=self._is_pending)
         key = (self._used, self._is_pending)
-        seen: Output[Any] = output if self._held is None else self._held.read(key, output)
-        if seen is not output:
-            # If it was made since the trigger was fired, nobody else says that it changes.
-            self.changed()
-        return seen, None
+        return self._held.read_by(self.changed, key, output), None
 
     @property
     def is_input(self) -> bool:

@@ -1,6 +1,6 @@
 """Terms: outputs, currents and what can be made of them, and the diagram."""
 
-from pycurrent.term.account import Stage
+from pycurrent.term.account import Stage, held_of
 from pycurrent.term.closed import Closing
 from pycurrent.term.component import component, primitive_of
 from pycurrent.term.context import context
@@ -141,6 +141,7 @@ __all__ = [
     "form_of",
     "from_output",
     "graph_of",
+    "held_of",
     "items_around",
     "job_page",
     "labels",

@@ -10,7 +10,7 @@ from pycurrent.incr import Node
 from pycurrent.term.example import Examples, ExampleStages
 from pycurrent.term.labels import label_block
 from pycurrent.term.paths import Paths
-from pycurrent.term.primitive import NO_LABELS, Metadata, Services, StageRef, Subscription
+from pycurrent.term.primitive import NO_LABELS, Metadata, Runtime, Services, StageRef, Subscription
 from pycurrent.term.shape import Term
 from pycurrent.term.state import State, Stats, Status, failure_of
 
@@ -102,6 +102,20 @@ class Held:
     def read(self, source: object, output: Any) -> Any:
         """The output of a source in this step, which now has this one."""
         return self._outputs.get(source, output) if self._outputs else output
+
+    def read_by(self, changed: Callable[[], None], source: object, output: Any) -> Any:
+        """The same for a component that begins to follow the source in this step: nobody else would
+        tell it, as `changed` does, that the output is another one after it.
+        """
+        held = self.read(source, output)
+        if held is not output:
+            changed()
+        return held
+
+
+def held_of(runtime: Runtime) -> Held:
+    """The outputs that are held where this subscribes: none where nothing takes steps."""
+    return runtime.held if isinstance(runtime, Stage) else Held()
 
 
 class Account:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pycurrent.errors import UsageError
 from pycurrent.incr import unchanged
-from pycurrent.term.account import Held, Stage
+from pycurrent.term.account import Held, held_of
 from pycurrent.term.component import component
 from pycurrent.term.current import Current
 from pycurrent.term.given import Remedy, Stand, check_function, check_text, check_value
@@ -111,7 +111,7 @@ class _Source(Primitive[T]):
         self._var = var
 
     def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T]:
-        held = runtime.held if isinstance(runtime, Stage) else Held()
+        held = held_of(runtime)
         return _VarSubscription(self._var, held, changed)
 
 
@@ -123,12 +123,7 @@ class _VarSubscription(Subscription[T]):
         var._listen(self, changed)
 
     def read(self) -> tuple[Output[T], Metadata | None]:
-        output = self._var.output
-        seen: Output[T] = self.held.read(self._var, output)
-        if seen is not output:
-            # If it was made since the variable was set, nobody else says that it changes.
-            self._changed()
-        return seen, None
+        return self.held.read_by(self._changed, self._var, self._var.output), None
 
     @property
     def is_input(self) -> bool:
