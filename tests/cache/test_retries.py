@@ -12,6 +12,7 @@ import pytest
 
 from pycurrent.cache import Builder, Cache, Retry, Schedule, builder, cause_of, publisher
 from pycurrent.cache.cause import Asked, Cause, Expired, MachineFailed, Retried, ValueChanged
+from pycurrent.cache.retry import DEFAULT
 from pycurrent.engine import Job, Level
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.store import JobEnd, JobRecord
@@ -375,6 +376,31 @@ async def test_the_machinerys_failure_is_tried_again_after_a_restart(engine: Ope
         assert h.output == Ok("done")
         assert attempts(h) == [None, (2, 2), (1, 2), (2, 2), (1, 2)]
         assert "failed, and not by its work: it is tried again after a restart" in h.log("shaky a")
+
+
+class Unsaid(Shaky):
+    retry: ClassVar[Retry] = DEFAULT
+
+
+async def test_without_a_retry_one_engine_tries_once_and_the_next_one_again(
+    engine: OpenEngine,
+) -> None:
+    """If the work is not to blame; one that must not be done twice says so."""
+    op, once = Unsaid(INFRA, INFRA, "done"), Shaky(INFRA, "never")
+    for jobs in (1, 2):
+        async with engine(lambda: shaky(op)) as h:
+            await h.settle()
+            await h.advance(timedelta(hours=1))
+            assert (h.output, len(op.jobs)) == (Failed(str(INFRA)), jobs)
+    async with engine(lambda: shaky(op)) as h:
+        await h.settle()
+        assert h.output == Ok("done")
+    for _ in range(2):
+        async with engine(
+            lambda: component("once", lambda: once.get("b", retry=Retry(infra=0)))
+        ) as h:
+            await h.settle()
+            assert (h.output, len(once.jobs)) == (Failed(str(INFRA)), 1)
 
 
 async def test_the_works_own_failure_stays_after_a_restart(engine: OpenEngine) -> None:

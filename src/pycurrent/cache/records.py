@@ -83,7 +83,7 @@ def _next_attempt(
     the kind INFRA that an earlier engine has left.
     """
     kind = FailureKind.REAL if last.kind is None else FailureKind(last.kind)
-    if retry.attempts(kind) == 1:
+    if retry.attempts(kind) == 1 and not (kind is FailureKind.INFRA and retry.tries_anew):
         return None
     record = store.lookup(op_type.id, key.digest)
     assert record is not None

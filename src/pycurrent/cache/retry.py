@@ -52,6 +52,13 @@ class Retry(Struct, frozen=True):
         if self.backoff < timedelta(0):
             raise UsageError(f"Retry: backoff= takes 0 seconds or more, not {self.backoff}")
 
+    @property
+    def tries_anew(self) -> bool:
+        """True if the first engine after a failure that the work is not to blame for tries again,
+        even if all attempts have failed.
+        """
+        return self.infra > 0
+
     def attempts(self, kind: FailureKind) -> int:
         """The number of attempts, the first one included, if they fail with this kind."""
         match kind:
@@ -65,7 +72,15 @@ class Retry(Struct, frozen=True):
                 return 1
 
 
-DEFAULT = Retry(infra=0)
+class _Unsaid(Retry, frozen=True):
+    """The retry of work of which its author has said nothing: one engine tries it once."""
+
+    @property
+    def tries_anew(self) -> bool:
+        return True
+
+
+DEFAULT = _Unsaid(infra=0)
 
 
 def check_retry(retry: object, where: str = "") -> None:

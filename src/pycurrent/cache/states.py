@@ -285,14 +285,17 @@ class Attempt(Struct, frozen=True):
 
     def anew(self, retry: Retry) -> Retried | None:
         """The cause of the first attempt by an engine that has started after all have failed."""
-        of = self._most(retry)
-        is_retried = self.kind is FailureKind.INFRA and of > 1
-        return Retried(self.job, 1, of, self.target) if is_retried else None
+        if self._is_final or self.kind is not FailureKind.INFRA or not retry.tries_anew:
+            return None
+        return Retried(self.job, 1, self._most(retry), self.target)
+
+    @property
+    def _is_final(self) -> bool:
+        """True if it is not tried again by itself, whatever its author says."""
+        return self.end is JobEnd.CANCELLED or (self.level is not None and self.level > HIGHEST)
 
     def _most(self, retry: Retry) -> int:
-        if self.end is JobEnd.CANCELLED or (self.level is not None and self.level > HIGHEST):
-            return 1
-        return retry.attempts(self.kind)
+        return 1 if self._is_final else retry.attempts(self.kind)
 
 
 def _other_value(run: Run, users: Demands) -> ValueChanged:
