@@ -20,7 +20,8 @@ from pycurrent.store.errors import (
 from pycurrent.store.failures import FailureFilters, FailureGroup, FailureRecord, StageFailing
 from pycurrent.store.firings import FiringRecord
 from pycurrent.store.gc import GcMode, GcReport, collect_garbage
-from pycurrent.store.history import CURSOR, SECONDS, SHOWN, HistoryFilter, HistoryFilters
+from pycurrent.store.history import SECONDS
+from pycurrent.store.history_filter import CURSOR, SHOWN, HistoryFilter, HistoryFilters
 from pycurrent.store.label_filter import CONDITION, LabelFilter, all_pass, matches
 from pycurrent.store.overrides import OverrideKind, OverrideRecord
 from pycurrent.store.reader import DatabaseReader, HistoryRecords

@@ -13,12 +13,8 @@ from pycurrent.store.changes import ChangeKind, ChangeRecord
 from pycurrent.store.errors import StoreError, damaged, from_sqlite
 from pycurrent.store.failure_tables import FailureTables, Parameters
 from pycurrent.store.firings import FiringRecord
-from pycurrent.store.history import (
-    HistoryCursor,
-    HistoryFilter,
-    HistoryFilters,
-    HistoryQuery,
-)
+from pycurrent.store.history import HistoryQuery
+from pycurrent.store.history_filter import HistoryCursor, HistoryFilter, HistoryFilters
 from pycurrent.store.overrides import OverrideRecord
 from pycurrent.store.queries import AUDIT_CONDITIONS, CHANGE_CONDITIONS, load_queries
 from pycurrent.store.records import (
