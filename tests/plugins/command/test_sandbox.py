@@ -223,8 +223,8 @@ async def test_without_bubblewrap_the_job_says_what_to_install(
 ) -> None:
     """Before it has begun: nothing was confirmed or checked out."""
     current = command.run(commit, ["true"], sandbox=Sandbox())
+    monkeypatch.setenv("PATH", str(tmp_path))
     async with Harness(lambda: current, state_dir=tmp_path / "state") as h:
-        monkeypatch.setenv("PATH", str(tmp_path))
         await h.settle()
         assert h.output == Failed(
             "the sandbox needs bwrap, which is not on the PATH: install bubblewrap"
