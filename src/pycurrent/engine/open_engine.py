@@ -71,6 +71,7 @@ class OpenEngine(OpenResources):
         """The acts of people and programs on this engine."""
         self.overrides = Overrides(self.store, self.clock, self.audit, self.commits.commit)
         """The things that people have set in it."""
+        closing.callback(self.overrides.close)
         self._listeners = listeners
         self._services = EngineServices()
         self._crash = Crash()
@@ -94,6 +95,7 @@ class OpenEngine(OpenResources):
         if (message := told(self.unused)) is not None:
             brief = "part of the pipeline is built and not used"
             self.problems.report("unused", Problem(brief, message, Effect.TOLD))
+        self.overrides.begin()
         self.stepping.begin(self.pipeline)
 
     async def aclose(self) -> None:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
+from types import MappingProxyType
 
 from pycurrent.engine.audit import Asker, Audit
-from pycurrent.engine.clock import Clock
-from pycurrent.store import Database, OverrideKind, OverrideRecord
+from pycurrent.engine.clock import Clock, Timer
+from pycurrent.errors import UsageError
+from pycurrent.store import Database, OverrideKey, OverrideKind, OverrideRecord
+
+_ACTS = MappingProxyType({OverrideKind.INPUT: ("set input", "reset input")})
+"""The words of the audit for setting one of a kind, and for its end."""
+
+_TIME = Asker("pycurrent", via="time")
+"""The one who ends what was set until a time, as the audit names it."""
 
 
 class Overrides:
     """Belongs to the thread of the event loop.
 
     A value that is set holds at once, is in the audit, and is on disk when the call returns; if it
-    can't be written now, the engine holds, and writes it once it can.
+    can't be written now, the engine holds, and writes it once it can. The same goes for its end.
+    A value with an `until` ends by itself then, or when the next engine begins.
     """
 
     def __init__(
@@ -24,10 +34,34 @@ class Overrides:
         self._audit = audit
         self._commit = commit
         self._records = {record.key: record for record in store.overrides()}
+        self._timers: dict[OverrideKey, Timer] = {}
+        self._listeners: list[tuple[OverrideKind, Callable[[str], None]]] = []
+
+    def begin(self) -> None:
+        """End what was set until a time that has passed, and await the other times. Once."""
+        for record in [*self._records.values()]:
+            if record.until is not None and record.until <= self._clock.now():
+                self._end(record)
+            else:
+                self._await_end(record)
+
+    def close(self) -> None:
+        """Let nothing end by itself any more. Twice is fine."""
+        while self._timers:
+            self._timers.popitem()[1].cancel()
 
     def get(self, kind: OverrideKind, subject: str) -> OverrideRecord | None:
         """The record of the value that is set; None if none is."""
         return self._records.get((kind, subject))
+
+    def all(self, kind: OverrideKind) -> tuple[OverrideRecord, ...]:
+        """The records of all that is set of a kind, by subject."""
+        found = (record for record in self._records.values() if record.kind is kind)
+        return tuple(sorted(found, key=lambda record: record.subject))
+
+    def listen(self, kind: OverrideKind, changed: Callable[[str], None]) -> None:
+        """Have `changed(subject)` called after one of a kind was set, or has ended."""
+        self._listeners.append((kind, changed))
 
     def set(
         self,
@@ -38,8 +72,14 @@ class Overrides:
         before: str | None,
         by: Asker | str | None,
         reason: str | None,
+        until: datetime | None = None,
     ) -> OverrideRecord:
-        """Set a value, in place of that before it, which the audit shows as `before`."""
+        """Set a value, in place of that before it, which the audit shows as `before`.
+
+        Raises `UsageError` if `until`, which has to be aware, has passed.
+        """
+        if until is not None:
+            until = self._later(until)
         record = OverrideRecord(
             kind=kind,
             subject=subject,
@@ -47,11 +87,74 @@ class Overrides:
             by=None if by is None else Asker.of(by).name,
             at=self._clock.now(),
             reason=reason,
+            until=until,
         )
         self._records[record.key] = record
         self._store.set_override(record)
         if by is not None:
-            what = f"set {kind.value}"
-            self._audit.note(by, what, subject, before=before, after=value, reason=reason)
-        self._commit()
+            act, _ = _ACTS[kind]
+            self._audit.note(by, act, subject, before=before, after=_told(record), reason=reason)
+        self._await_end(record)
+        self._changed(record)
         return record
+
+    def remove(
+        self, kind: OverrideKind, subject: str, *, by: Asker | str | None, reason: str | None = None
+    ) -> OverrideRecord | None:
+        """End what is set, which is returned. Returns None, and does nothing, if nothing is."""
+        record = self._records.get((kind, subject))
+        if record is None:
+            return None
+        self._forget(record, by, reason)
+        self._changed(record)
+        return record
+
+    def _end(self, record: OverrideRecord) -> None:
+        """Its time has come."""
+        self._forget(record, _TIME, f"it was set until {_instant(record.until)}")
+        self._changed(record)
+
+    def _forget(self, record: OverrideRecord, by: Asker | str | None, reason: str | None) -> None:
+        self._cancel_end(record)
+        del self._records[record.key]
+        self._store.remove_override(record.key)
+        if by is not None:
+            _, act = _ACTS[record.kind]
+            self._audit.note(by, act, record.subject, before=_told(record), reason=reason)
+
+    def _changed(self, record: OverrideRecord) -> None:
+        self._commit()
+        for kind, changed in self._listeners:
+            if kind is record.kind:
+                changed(record.subject)
+
+    def _await_end(self, record: OverrideRecord) -> None:
+        self._cancel_end(record)
+        if record.until is not None:
+            timer = self._clock.call_at(record.until, lambda: self._end(record))
+            self._timers[record.key] = timer
+
+    def _cancel_end(self, record: OverrideRecord) -> None:
+        timer = self._timers.pop(record.key, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _later(self, until: datetime) -> datetime:
+        if until.tzinfo is None:
+            raise UsageError(f"until={until} has no time zone: write datetime.now(UTC) + ..., say")
+        until = until.astimezone(UTC)
+        if until <= self._clock.now():
+            raise UsageError(f"until={_instant(until)} has passed: give a time to come")
+        return until
+
+
+def _told(record: OverrideRecord) -> str | None:
+    """The value for the audit."""
+    if record.until is None:
+        return record.value
+    until = f"until {_instant(record.until)}"
+    return until if record.value is None else f"{record.value} {until}"
+
+
+def _instant(time: datetime | None) -> str:
+    return "" if time is None else f"{time:%Y-%m-%d %H:%M:%S} UTC"

@@ -23,7 +23,7 @@ from pycurrent.store.gc import GcMode, GcReport, collect_garbage
 from pycurrent.store.history import SECONDS
 from pycurrent.store.history_filter import CURSOR, SHOWN, HistoryFilter, HistoryFilters
 from pycurrent.store.label_filter import CONDITION, LabelFilter, all_pass, matches
-from pycurrent.store.overrides import OverrideKind, OverrideRecord
+from pycurrent.store.overrides import OverrideKey, OverrideKind, OverrideRecord
 from pycurrent.store.reader import DatabaseReader, HistoryRecords
 from pycurrent.store.records import (
     BuildRecord,
@@ -70,6 +70,7 @@ __all__ = [
     "LabelFilter",
     "LastResult",
     "NewerVersion",
+    "OverrideKey",
     "OverrideKind",
     "OverrideRecord",
     "RuleRecord",
