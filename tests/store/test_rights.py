@@ -66,7 +66,7 @@ def test_opening_to_write_writes(path: Path) -> None:
         with Database.open(path) as database:
             assert database.setting("opened")
     with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT count(*) FROM setting").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM setting").fetchone() == (3,)
     connection.close()
 
 

@@ -14,7 +14,7 @@ from pycurrent.cli.options import DurationOption, StateDirOption
 from pycurrent.cli.output import complain
 from pycurrent.cli.status import Exit
 from pycurrent.cli.text import size
-from pycurrent.store import GcMode, GcReport, StateDir, collect_garbage
+from pycurrent.store import GarbageKind, GcMode, GcReport, StateDir, collect_garbage
 from pycurrent.view.formatting import plural
 
 _SAY_AFTER = 2.0
@@ -34,7 +34,8 @@ def collect(
 ) -> int:
     """Remove old logs and history that are no longer needed. An engine may be running.
 
-    The last result of each key is kept, with its log, and so are jobs that have not ended.
+    The last result of each key is kept, with its log and what explains it, and so are jobs that
+    have not ended, and the audit.
     """
     mode = GcMode.DRY_RUN if dry_run else GcMode.DELETE
     report = collect_garbage(
@@ -65,12 +66,25 @@ class Progress:
 
 
 def _said(report: GcReport) -> str:
-    """A line that sums up; for a dry run, below it, how many jobs of which operations."""
+    """A line that sums up, and one for what explained jobs, if any of that goes; for a dry run,
+    below it, how many jobs of which operations.
+    """
     parts = [plural(report.jobs, "job"), plural(report.logs, "log")]
     parts.append(plural(report.folders, "folder"))
     total = f"{', '.join(parts)}; {size(report.log_bytes)}"
+    lines = []
     if report.mode is GcMode.DELETE:
         back = f"; the database is {size(report.given_back)} smaller" if report.given_back else ""
-        return f"removed {total}{back}\n"
-    of_each = [f"  {plural(count, 'job')} of {op}" for op, count in report.jobs_of.most_common()]
-    return "".join([f"{line}\n" for line in [f"would remove {total}", *of_each]])
+        lines.append(f"removed {total}{back}")
+    else:
+        lines.append(f"would remove {total}")
+    explained = [_counted(kind, count) for kind, count in report.explanations.items() if count]
+    if explained:
+        lines.append(f"and of what explained jobs: {', '.join(explained)}")
+    if report.mode is GcMode.DRY_RUN:
+        lines += [f"  {plural(count, 'job')} of {op}" for op, count in report.jobs_of.most_common()]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _counted(kind: GarbageKind, count: int) -> str:
+    return f"{count:,} {kind.name if count == 1 else kind.names}"

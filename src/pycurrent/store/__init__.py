@@ -19,6 +19,7 @@ from pycurrent.store.errors import (
 )
 from pycurrent.store.failures import FailureFilters, FailureGroup, FailureRecord, StageFailing
 from pycurrent.store.firings import FiringRecord
+from pycurrent.store.garbage import GarbageKind
 from pycurrent.store.gc import GcMode, GcReport, collect_garbage
 from pycurrent.store.history import SECONDS
 from pycurrent.store.history_filter import CURSOR, SHOWN, HistoryFilter, HistoryFilters
@@ -57,6 +58,7 @@ __all__ = [
     "FailureGroup",
     "FailureRecord",
     "FiringRecord",
+    "GarbageKind",
     "GcMode",
     "GcReport",
     "HeldLog",

@@ -24,6 +24,11 @@ class ChangeTables:
         # The numbers of the sets that were asked for last: as a rule the next job has the same.
         self._sets: dict[tuple[int, ...], int] = {}
 
+    @property
+    def last(self) -> tuple[int, int]:
+        """The highest numbers of changes and of sets of them, as far as they are given."""
+        return self._last_change, self._last_set
+
     def new_id(self) -> int:
         """The number of the next change, which is used up."""
         self._last_change += 1

@@ -81,8 +81,9 @@ class Database(DatabaseReader):
         self._files: DatabaseFiles | None = None
         #: Damage that was met. Nothing is built on such a database any more.
         self.damage: StoreDamaged | None = None
-        #: When the database was last opened to be written.
-        self._write("set_setting", ("opened", time_text(datetime.now(UTC))))
+        # The changes that this engine adds are its own until it ends: see `garbage_changes.py`.
+        earlier = self.change_tables.last
+        self._write("opened", (time_text(datetime.now(UTC)), *map(str, earlier)))
         # The jobs of an engine that was killed.
         self._write("interrupt_unended", ())
         self._has_unsettled = bool(self._read("has_unsettled", ()))

@@ -1,19 +1,18 @@
 """Removes old logs, and the old history of keys that have newer results.
 
 Jobs that have not ended and the last result of each key are kept whatever their age, each with
-its log. This is safe beside a running engine: an engine only ever adds jobs and ends its own, so
-what is garbage once stays garbage. Beside one the write lock is taken for a few milliseconds at a
-time, and left alone for as long after that.
+its log and all that explains it. This is safe beside a running engine: an engine only ever adds
+jobs and ends its own, so what is garbage once stays garbage.
 
-Jobs are read and removed in batches, in the order of the index that finds the results of a key:
-memory stays flat, and the pages of the file that a batch changes are few. A row is removed before
-its log. If the process is killed in between, the log has no row, and the next run removes it as
-such. The space that this leaves in the file of the database is given back by `space.py`.
+Jobs are read and removed in batches (`removal.py`), in the order of the index that finds the
+results of a key: memory stays flat, and the pages of the file that a batch changes are few. A row
+is removed before its log. If the process is killed in between, the log has no row, and the next run
+removes it as such. The records that explained only these jobs go after them (`garbage.py`). The
+space that this leaves in the file of the database is given back by `space.py`.
 """
 
 import re
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
@@ -24,17 +23,17 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from pycurrent.errors import UsageError
-from pycurrent.store.errors import from_sqlite, is_full
+from pycurrent.store.errors import from_sqlite
+from pycurrent.store.garbage import Explanations, GarbageKind
 from pycurrent.store.queries import load_queries
 from pycurrent.store.records import Row, time_text
+from pycurrent.store.removal import Removal
 from pycurrent.store.schema import open_for_reading, open_for_writing
-from pycurrent.store.space import empty_log, give_back, size_of
+from pycurrent.store.space import give_back
 from pycurrent.store.state_dir import StateDir
 
-# Rows removed in one transaction: a few milliseconds beside an engine, and some tenths of a second
-# where nobody waits.
-_BATCH = 200
-_BATCH_ALONE = 2000
+# Rows of a dry run.
+_READ_AT_ONCE = 2000
 # Nobody waits for this program, so it can wait for others.
 _BUSY_SECONDS = 30.0
 # So many files that can't be removed have one reason, and the rest has it, too.
@@ -71,6 +70,8 @@ class GcReport(Struct):
     """The size of all logs, those in rows too."""
     folders: int = 0
     """The days that are empty without these logs."""
+    explanations: Counter[GarbageKind] = field(default_factory=Counter)
+    """The records that explained jobs, by their kinds, without those that go with their jobs."""
     given_back: int = 0
     """The bytes by which the file of the database was made smaller."""
     still_free: str | None = None
@@ -108,15 +109,15 @@ def collect_garbage(
     except OverflowError:
         raise UsageError(f"nothing is older than {older_than}: name a shorter time") from None
     report = GcReport(mode)
-    collector = _Collector(state_dir, limit, report, progress, found)
     with closing(_connect(path, mode)) as connection:
+        removal = Removal(state_dir, connection, progress) if mode is GcMode.DELETE else None
         try:
+            collector = _Collector(state_dir, connection, removal, limit, report, progress, found)
             with suppress(_TooManyFailures):
-                collector.collect_jobs(connection)
-                collector.collect_folders(connection)
-            if mode is GcMode.DELETE:
+                collector.collect()
+            if removal is not None:
                 given, report.still_free = give_back(state_dir, connection, progress)
-                report.given_back += given
+                report.given_back = removal.given_back + given
         except sqlite3.Error as error:
             raise from_sqlite(path, error) from error
     return report
@@ -126,6 +127,8 @@ def _connect(path: Path, mode: GcMode) -> sqlite3.Connection:
     """A connection for one run. Never migrates: an engine of an older version may be running."""
     connection = open_for_reading(path)
     if mode is GcMode.DRY_RUN:
+        # For tables in memory: the file itself is open for reading only, or a copy.
+        connection.execute("PRAGMA query_only = 0")
         return connection
     connection.close()
     return open_for_writing(path, busy_seconds=_BUSY_SECONDS)
@@ -137,6 +140,8 @@ class _Collector:
     def __init__(
         self,
         state_dir: StateDir,
+        connection: sqlite3.Connection,
+        removal: Removal | None,
         limit: datetime,
         report: GcReport,
         progress: Progress,
@@ -144,25 +149,40 @@ class _Collector:
     ) -> None:
         self._report = report
         self._state_dir = state_dir
+        self._connection = connection
+        self._removal = removal
         self._limit = limit
         self._progress = progress
         self._found = found
         self._queries = load_queries()
+        self._explanations = Explanations(connection, self._queries, time_text(limit), removal)
         # In a dry run: how many logs would be gone from each folder.
         self._gone: Counter[Path] = Counter()
-        # Rows removed in one transaction, on the disk as it is.
-        self._most = _BATCH_ALONE
-        self._is_tight = False
         # Logs that can't be removed: their rows are gone, so they are met a second time.
         self._stuck: set[Path] = set()
 
-    def collect_jobs(self, connection: sqlite3.Connection) -> None:
-        """Removes the rows that are garbage, and their logs."""
-        deletes = self._report.mode is GcMode.DELETE
+    def collect(self) -> None:
+        """Remove the jobs that are garbage, with their logs, and then all that only they needed."""
         for query in _GARBAGE:
-            for batch in self._batches(connection, self._queries[query]):
-                for part in self._removed(connection, batch) if deletes else (batch,):
-                    self._count(part)
+            for batch in self._batches(self._queries[query]):
+                self._collect_jobs(batch)
+        for kind, number in self._explanations.collect():
+            self._report.explanations[kind] += number
+            self._tell()
+        self._collect_folders()
+
+    def _collect_jobs(self, batch: list[Row]) -> None:
+        if self._removal is None:
+            self._explanations.forget([seq for *_, seq in batch])
+            self._count(batch)
+            return
+        of_jobs = {row[0]: row for row in batch}
+        # By the job's id: the number of a row that is gone can be given to a new one.
+        parts = self._removal.parts(
+            [self._queries["delete_job"]], [(job_id,) for job_id in of_jobs]
+        )
+        for part, _ in parts:
+            self._count([of_jobs[job_id] for (job_id,) in part])
 
     def _count(self, rows: Sequence[Row]) -> None:
         """Count rows that are gone, or would be, and remove their logs."""
@@ -174,80 +194,32 @@ class _Collector:
             self._remove_log(self._state_dir.job_path(job_id))
         self._tell()
 
-    def collect_folders(self, connection: sqlite3.Connection) -> None:
-        """Removes old logs that have no row, and folders that are empty then."""
+    def _collect_folders(self) -> None:
+        """Remove old logs that have no row, and folders that are empty then."""
         for folder, day in self._days():
             for log in folder.glob("*.log"):
-                if log not in self._stuck and self._is_stray(connection, log):
+                if log not in self._stuck and self._is_stray(log):
                     self._remove_log(log)
             # An engine may be about to make a log in the folder of a newer day.
             if day < self._limit.astimezone(UTC).date():
                 self._remove_if_empty(folder)
             self._tell()
 
-    def _batches(self, connection: sqlite3.Connection, query: str) -> Iterator[list[Row]]:
+    def _batches(self, query: str) -> Iterator[list[Row]]:
         """The jobs that are garbage, a batch at a time, each found when it is asked for: no reader
         keeps the log of the database from being emptied meanwhile.
         """
         op, digest, build, seq = "", "", -1, -1
         while True:
-            size = _BATCH if self._state_dir.is_in_use else _BATCH_ALONE
+            size = _READ_AT_ONCE if self._removal is None else self._removal.batch
             place = {"op": op, "digest": digest, "build": build, "seq": seq}
             bounds = {"limit": time_text(self._limit), "size": size}
-            batch = connection.execute(query, {**place, **bounds}).fetchall()
+            batch = self._connection.execute(query, {**place, **bounds}).fetchall()
             if batch:
                 yield batch
             if len(batch) < size:
                 return
             _, _, op, digest, build, seq = batch[-1]
-
-    def _removed(self, connection: sqlite3.Connection, batch: list[Row]) -> Iterator[list[Row]]:
-        """Remove rows; gives them in parts, each as soon as it is gone.
-
-        On a disk with hardly any room a part is as large as fits in it. It grows with the room.
-        """
-        while batch:
-            part, rest = batch[: self._most], batch[self._most :]
-            began = time.monotonic()
-            try:
-                self._delete_rows(connection, [job_id for job_id, *_ in part])
-            except sqlite3.Error as error:
-                if not is_full(error):
-                    raise
-                self._is_tight = True
-                empty_log(connection)
-                if len(part) == 1 and not self._makes_room(connection):
-                    raise
-                self._most = len(part) // 4 or 1
-                continue
-            took = time.monotonic() - began
-            if self._is_tight:
-                empty_log(connection)
-                self._most = min(2 * self._most, _BATCH_ALONE)
-            yield part
-            batch = rest
-            if self._state_dir.is_in_use:
-                time.sleep(took)
-
-    def _makes_room(self, connection: sqlite3.Connection) -> bool:
-        """True if the file of the database has become smaller."""
-        before = size_of(connection)
-        with suppress(sqlite3.Error):
-            give_back(self._state_dir, connection, self._progress)
-        given = before - size_of(connection)
-        self._report.given_back += max(0, given)
-        return given > 0
-
-    def _delete_rows(self, connection: sqlite3.Connection, job_ids: Sequence[str]) -> None:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            # By the job's id: the number of a row that is gone can be given to a new one.
-            connection.executemany(self._queries["delete_job"], ((job_id,) for job_id in job_ids))
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.rollback()
-            raise
 
     def _days(self) -> list[tuple[Path, date]]:
         """The folders of logs that can hold something old, by their day, in order."""
@@ -259,7 +231,7 @@ class _Collector:
                     days.append((folder, date.fromisoformat(folder.name)))
         return [(folder, day) for folder, day in days if day <= last]
 
-    def _is_stray(self, connection: sqlite3.Connection, log: Path) -> bool:
+    def _is_stray(self, log: Path) -> bool:
         """True if nothing was written to a log since the limit, and it belongs to no job."""
         try:
             changed = log.lstat().st_mtime
@@ -268,7 +240,7 @@ class _Collector:
         if changed >= self._limit.timestamp():
             return False
         job_id = f"{log.parent.name}/{log.stem}"
-        return connection.execute(self._queries["has_job"], (job_id,)).fetchone() is None
+        return self._connection.execute(self._queries["has_job"], (job_id,)).fetchone() is None
 
     def _remove_log(self, log: Path) -> None:
         try:

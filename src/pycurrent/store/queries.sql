@@ -155,6 +155,137 @@ SELECT job_id, coalesce(length(log), 0), op, key_digest, 0, seq
 -- Remove one job that is garbage.
 DELETE FROM job WHERE job_id = ? AND ended IS NOT NULL;
 
+-- name: opened
+-- Remember that an engine has opened the database, and the highest numbers of changes and of sets of
+-- them that others had given until then.
+INSERT INTO setting (name, value) VALUES ('opened', ?), ('earlier changes', ?), ('earlier change sets', ?)
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- name: gone_jobs
+-- The jobs that a dry run takes for removed.
+CREATE TEMP TABLE gone_job (seq INTEGER PRIMARY KEY);
+
+-- name: gone_uses
+-- The uses that it takes for removed.
+CREATE TEMP TABLE gone_use (id INTEGER PRIMARY KEY);
+
+-- name: gone_change_sets
+-- The sets of changes that it takes for removed.
+CREATE TEMP TABLE gone_change_set ("set" INTEGER PRIMARY KEY);
+
+-- name: forget_job
+-- Take a job for removed.
+INSERT INTO gone_job (seq) VALUES (?);
+
+-- name: forget_use
+-- Take a use for removed.
+INSERT INTO gone_use (id) VALUES (?);
+
+-- name: forget_change_set
+-- Take a set of changes for removed.
+INSERT INTO gone_change_set ("set") VALUES (?);
+
+-- name: uses_by_job
+-- The uses of jobs, those of one job together, its newest first, from a place on.
+SELECT id, job, stage, since
+  FROM job_use
+ WHERE (job, id) < (:job, :id) AND job NOT IN (SELECT seq FROM gone_job)
+ ORDER BY job DESC, id DESC
+ LIMIT :size;
+
+-- name: remove_use
+-- Remove a use, unless another one has its number meanwhile.
+DELETE FROM job_use WHERE id = ? AND job = ? AND stage = ? AND since = ?;
+
+-- name: garbage_stages
+-- The stages that have used no job that is kept.
+SELECT id FROM stage
+ WHERE id > :after
+   AND NOT EXISTS (SELECT 1 FROM job_use
+                    WHERE job_use.stage = stage.id AND job NOT IN (SELECT seq FROM gone_job))
+ ORDER BY id
+ LIMIT :size;
+
+-- name: remove_stage
+-- Remove a stage, unless it has used a job meanwhile.
+DELETE FROM stage
+ WHERE id = ? AND NOT EXISTS (SELECT 1 FROM job_use WHERE job_use.stage = stage.id);
+
+-- name: garbage_label_sets
+-- The sets of labels that no use has.
+SELECT id FROM label_set
+ WHERE id > :after
+   AND NOT EXISTS (SELECT 1 FROM job_use
+                    WHERE job_use.labels = label_set.id
+                      AND job NOT IN (SELECT seq FROM gone_job)
+                      AND job_use.id NOT IN (SELECT id FROM gone_use))
+ ORDER BY id
+ LIMIT :size;
+
+-- name: remove_labels
+-- Remove the labels of a set, unless a use has it meanwhile.
+DELETE FROM label
+ WHERE (name, value, "set") IN (SELECT one.key, one.value, label_set.id
+                                  FROM label_set, json_each(label_set.labels) AS one
+                                 WHERE label_set.id = ?
+                                   AND NOT EXISTS (SELECT 1 FROM job_use
+                                                    WHERE job_use.labels = label_set.id));
+
+-- name: remove_label_set
+-- Remove a set of labels, unless a use has it meanwhile.
+DELETE FROM label_set
+ WHERE id = ? AND NOT EXISTS (SELECT 1 FROM job_use WHERE job_use.labels = label_set.id);
+
+-- name: garbage_change_sets
+-- The sets of changes, of earlier engines, that no job names.
+SELECT DISTINCT "set" FROM change_set
+ WHERE "set" > :after
+   AND "set" <= (SELECT CAST(value AS INTEGER) FROM setting WHERE name = 'earlier change sets')
+   AND NOT EXISTS (SELECT 1 FROM job
+                    WHERE job.changes = change_set."set"
+                      AND seq NOT IN (SELECT seq FROM gone_job))
+ ORDER BY "set"
+ LIMIT :size;
+
+-- name: remove_change_set
+-- Remove a set of changes, unless an engine was started meanwhile and a job of it names the set.
+DELETE FROM change_set
+ WHERE "set" = ?
+   AND "set" <= (SELECT CAST(value AS INTEGER) FROM setting WHERE name = 'earlier change sets')
+   AND NOT EXISTS (SELECT 1 FROM job WHERE job.changes = change_set."set");
+
+-- name: garbage_changes
+-- The changes before a time, in the time of earlier engines, that are in no set.
+SELECT id FROM change
+ WHERE id > :after AND at < :limit
+   AND id <= (SELECT CAST(value AS INTEGER) FROM setting WHERE name = 'earlier changes')
+   AND NOT EXISTS (SELECT 1 FROM change_set
+                    WHERE change_set.change = change.id
+                      AND "set" NOT IN (SELECT "set" FROM gone_change_set))
+ ORDER BY id
+ LIMIT :size;
+
+-- name: remove_change
+-- Remove a change, unless an engine was started meanwhile and has put it into a set.
+DELETE FROM change
+ WHERE id = ?
+   AND id <= (SELECT CAST(value AS INTEGER) FROM setting WHERE name = 'earlier changes')
+   AND NOT EXISTS (SELECT 1 FROM change_set WHERE change_set.change = change.id);
+
+-- name: garbage_firings
+-- The firings that were done before a time, but the newest one of each trigger.
+SELECT id FROM firing
+ WHERE id > :after AND done < :limit
+   AND EXISTS (SELECT 1 FROM firing AS newer WHERE newer.name = firing.name AND newer.id > firing.id)
+ ORDER BY id
+ LIMIT :size;
+
+-- name: remove_firing
+-- Remove a firing that is done, and not the newest one of its trigger.
+DELETE FROM firing
+ WHERE id = ? AND done IS NOT NULL
+   AND EXISTS (SELECT 1 FROM firing AS newer WHERE newer.name = firing.name AND newer.id > firing.id);
+
 -- name: has_job
 -- A row if there is a job with an id.
 SELECT 1 FROM job WHERE job_id = ?;

@@ -1,0 +1,378 @@
+"""What explains jobs, and what garbage collection leaves of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeAlias
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pycurrent.store import (
+    ChangeKind,
+    ChangeRecord,
+    Database,
+    FiringRecord,
+    GcMode,
+    GcReport,
+    JobEnd,
+    StateDir,
+    UseRecord,
+    collect_garbage,
+    labels_text,
+)
+
+from .conftest import START, created, next_build
+
+DAY = timedelta(days=1)
+
+Labels: TypeAlias = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Use:
+    """A stage has used a job."""
+
+    job: str
+    stage: str
+    labels: Labels
+    since: datetime
+
+
+@dataclass(eq=False)
+class Job:
+    """A job that has ended."""
+
+    id: str
+    key: str
+    at: datetime
+    has_result: bool
+    changes: tuple[int, ...]
+
+
+@dataclass
+class Records:
+    """The simple model: lists of all that is recorded, and what has to stay of them."""
+
+    jobs: list[Job] = field(default_factory=list)
+    uses: list[Use] = field(default_factory=list)
+    changes: dict[int, datetime] = field(default_factory=dict)
+    own_changes: set[int] = field(default_factory=set)
+    """The changes that the present engine has made."""
+    firings: dict[int, tuple[str, datetime | None]] = field(default_factory=dict)
+    """The triggers, and when they were done."""
+
+    def last(self, key: str) -> Job | None:
+        """The last result of a key."""
+        of_key = [job for job in self.jobs if job.key == key and job.has_result]
+        return of_key[-1] if of_key else None
+
+    def use(self, use: Use) -> None:
+        """A use is recorded, unless it is the last one of its stage."""
+        last = next((other for other in reversed(self.uses) if other.stage == use.stage), None)
+        if last is None or (last.job, last.labels) != (use.job, use.labels):
+            self.uses.append(use)
+
+    def collect(self, limit: datetime) -> None:
+        """Only what is young, or explains what stays, is left."""
+        self.jobs = [job for job in self.jobs if job.at >= limit or job is self.last(job.key)]
+        ids = {job.id for job in self.jobs}
+        of_kept = [use for use in self.uses if use.job in ids]
+        self.uses = [
+            use
+            for place, use in enumerate(of_kept)
+            if use.since >= limit
+            or not any(
+                (newer.job, newer.stage) == (use.job, use.stage) and newer.since < limit
+                for newer in of_kept[place + 1 :]
+            )
+        ]
+        named = {change for job in self.jobs for change in job.changes}
+        self.changes = {
+            change: at
+            for change, at in self.changes.items()
+            if change in named or change in self.own_changes or at >= limit
+        }
+        newest = {name: id for id, (name, _) in self.firings.items()}
+        self.firings = {
+            id: (name, done)
+            for id, (name, done) in self.firings.items()
+            if done is None or done >= limit or newest[name] == id
+        }
+
+
+class Site:
+    """A state directory with an engine, and the model of what that has recorded."""
+
+    def __init__(self, folder: Path) -> None:
+        self._open = ExitStack()
+        self.state = self._open.enter_context(StateDir.open(folder))
+        self.database = Database.open(self.state.database)
+        self.records = Records()
+        self.now = START
+
+    def close(self) -> None:
+        self.database.close()
+        self._open.close()
+
+    def restart(self) -> None:
+        """Have another engine open the database."""
+        self.database.close()
+        self.database = Database.open(self.state.database)
+        self.records.own_changes = set()
+
+    def change(self) -> int:
+        """Something has changed."""
+        number = self.database.change_tables.new_id()
+        self.database.change_tables.set(
+            ChangeRecord(id=number, at=self.now, kind=ChangeKind.TIMER, summary="it is late")
+        )
+        self.records.changes[number] = self.now
+        self.records.own_changes.add(number)
+        return number
+
+    def run(self, key: str, changes: tuple[int, ...] = (), *, has_result: bool = True) -> Job:
+        """Run a job, to its end."""
+        job_id = self.state.new_job_id("frob", self.now)
+        build = next_build(self.database, "frob", key)
+        record = created(job_id, key=key, key_digest=key, build=build, when=self.now)
+        record.changes = self.database.change_tables.set_of(changes)
+        self.database.insert_job(record)
+        if has_result:
+            self.database.finish_job(job_id, JobEnd.OK, finished=self.now, outcome="1")
+        else:
+            self.database.finish_job(job_id, JobEnd.SUPERSEDED, finished=self.now)
+        job = Job(job_id, key, self.now, has_result, changes)
+        self.records.jobs.append(job)
+        return job
+
+    def use(self, job: Job, stage: str, labels: Labels = ()) -> None:
+        """Have a stage use a job."""
+        self.database.add_use(UseRecord(job.id, stage, labels_text(dict(labels)), self.now))
+        self.records.use(Use(job.id, stage, labels, self.now))
+
+    def fire(self, name: str) -> int:
+        """Fire a trigger."""
+        number = max(self.records.firings, default=0) + 1
+        self._set_firing(number, name, None)
+        return number
+
+    def end_firing(self, number: int) -> None:
+        """Its stages are final."""
+        self._set_firing(number, self.records.firings[number][0], self.now)
+
+    def _set_firing(self, number: int, name: str, done: datetime | None) -> None:
+        self.database.set_firing(
+            FiringRecord(
+                id=number, name=name, params="{}", by=None, at=self.now, reason=None, done=done
+            )
+        )
+        self.records.firings[number] = name, done
+
+    def collect(self, days: int) -> GcReport:
+        """Collect garbage, and compare what is left with the model, and with a dry run."""
+        self.database.commit()
+        told, done = (
+            collect_garbage(self.state, older_than=days * DAY, now=self.now, mode=mode)
+            for mode in (GcMode.DRY_RUN, GcMode.DELETE)
+        )
+        self.records.collect(self.now - days * DAY)
+        assert (told.jobs_of, +told.explanations) == (done.jobs_of, +done.explanations)
+        self.compare()
+        return done
+
+    def compare(self) -> None:
+        """Compare the tables with the model: nothing is missing, and nothing is left over."""
+        records = self.records
+        uses = [(use.job, use.stage, labels_text(dict(use.labels))) for use in records.uses]
+        assert uses == self.rows(
+            "SELECT job_id, path, label_set.labels FROM job_use JOIN job ON seq = job JOIN stage"
+            " ON stage.id = stage LEFT JOIN label_set ON label_set.id = job_use.labels"
+            " ORDER BY job_use.id"
+        )
+        assert self.column("SELECT path FROM stage") == {stage for _, stage, _ in uses}
+        sets = {labels for _, _, labels in uses if labels is not None}
+        assert self.column("SELECT labels FROM label_set") == sets
+        pairs = {pair for use in records.uses for pair in use.labels}
+        assert {row[:2] for row in self.rows("SELECT name, value FROM label")} == pairs
+        labels = sum(len(use) for use in {use.labels for use in records.uses})
+        assert len(self.rows("SELECT * FROM label")) == labels
+        assert self.column("SELECT id FROM change") == set(records.changes)
+        assert self.column("SELECT id FROM firing") == set(records.firings)
+        named = {change for job in records.jobs for change in job.changes} | records.own_changes
+        assert self.column("SELECT change FROM change_set") <= named
+        for job in records.jobs:
+            changes = tuple(c.id for c in reversed(self.database.changes_of_job(job.id)))
+            assert changes == job.changes
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(self.state.database)) as connection:
+            return connection.execute(query).fetchall()
+
+    def column(self, query: str) -> set[object]:
+        return {value for (value,) in self.rows(query)}
+
+
+@contextmanager
+def site_in(folder: Path) -> Iterator[Site]:
+    site = Site(folder)
+    try:
+        yield site
+    finally:
+        site.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with site_in(tmp_path) as site:
+        yield site
+
+
+WEB, API = (("repo", "web"),), (("branch", "main"), ("repo", "api"))
+
+
+def test_what_explained_a_removed_job_goes_with_it(site: Site) -> None:
+    """Its stages, labels and changes, unless a job that is kept has them, too."""
+    one, two = site.change(), site.change()
+    old = site.run("a", (one,))
+    site.use(old, "gone", API)
+    site.use(old, "gone", WEB)
+    site.use(old, "build", API)
+    site.now += DAY
+    kept = site.run("a", (two,))
+    site.use(kept, "build", API)
+    site.restart()
+    site.now += 100 * DAY
+    report = site.collect(90)
+    assert {kind.name: count for kind, count in (+report.explanations).items()} == {
+        "stage": 1,
+        "set of labels": 1,
+        "set of changes": 1,
+        "change": 1,
+    }
+    assert [use.stage for use in site.database.uses_of_job(kept.id)] == ["build"]
+    assert [change.id for change in site.database.changes_of_job(kept.id)] == [two]
+
+
+def test_of_a_kept_job_each_stage_keeps_its_newest_old_use(site: Site) -> None:
+    """A job that is used for years by stages with ever other labels has no ever longer record."""
+    job = site.run("a")
+    for n in range(100):
+        site.use(job, "build", (("commit", str(n)),))
+        site.use(job, "check")
+        site.now += DAY
+    report = site.collect(10)
+    assert {kind.name: count for kind, count in (+report.explanations).items()} == {
+        "use of a job": 89,
+        "set of labels": 89,
+    }
+    newest, *_, oldest, check = site.database.uses_of_job(job.id)
+    assert (newest.read_labels(), oldest.read_labels()) == ({"commit": "99"}, {"commit": "89"})
+    assert check.stage == "check"
+
+
+def test_the_changes_of_the_present_engine_stay(site: Site) -> None:
+    """It has their numbers in memory, and may start a job that follows from them."""
+    earlier = site.change()
+    site.restart()
+    own, unused = site.change(), site.change()
+    gone = site.run("a", (own,))
+    site.run("a")
+    site.now += 100 * DAY
+    site.collect(90)
+    assert site.database.change(earlier) is None
+    assert site.database.change(unused) is not None
+    assert site.database.job(gone.id) is None
+    # It takes the set of the first job, which is not written again.
+    job = site.run("b", (own,))
+    assert [change.id for change in site.database.changes_of_job(job.id)] == [own]
+    site.compare()
+
+
+def test_numbers_that_are_given_again_hurt_nobody(site: Site) -> None:
+    """Those of the newest rows, once these are gone."""
+    job = site.run("a", (site.change(),))
+    site.use(job, "build", WEB)
+    site.run("a")
+    site.restart()
+    site.now += 100 * DAY
+    site.collect(90)
+    site.restart()
+    job = site.run("b", (site.change(),))
+    site.use(job, "check", API)
+    site.now += 100 * DAY
+    site.collect(90)
+    (use,) = site.database.uses_of_job(job.id)
+    assert (use.stage, use.read_labels()) == ("check", dict(API))
+
+
+def test_firings_that_are_done_go_but_the_newest(site: Site) -> None:
+    """The pipeline shows that one; and one that is pending may still have to run."""
+    done, pending, newest = (site.fire("deploy") for _ in range(3))
+    site.end_firing(done)
+    site.end_firing(newest)
+    site.now += 100 * DAY
+    report = site.collect(90)
+    assert {kind.name: count for kind, count in (+report.explanations).items()} == {"firing": 1}
+    assert [firing.id for firing in site.database.firings()] == [pending, newest]
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("run"), st.sampled_from("ab"), st.booleans()),
+    st.tuples(
+        st.just("use"),
+        st.sampled_from("ab"),
+        st.sampled_from(["build", "check"]),
+        st.sampled_from([(), WEB, API]),
+    ),
+    st.tuples(st.sampled_from(["change", "restart"])),
+    st.tuples(st.just("fire"), st.sampled_from("xy")),
+    st.tuples(st.just("end firing"), st.integers(0, 3)),
+    st.tuples(st.just("pass"), st.integers(1, 5)),
+    st.tuples(st.just("collect"), st.integers(0, 10)),
+)
+
+
+@settings(max_examples=80)
+@given(st.lists(STEPS, max_size=40))
+def test_after_it_every_kept_job_is_explained_as_before(steps: list[tuple[object, ...]]) -> None:
+    """And nothing that no kept job needs is left: compared with a simple model."""
+    with TemporaryDirectory() as folder, site_in(Path(folder)) as site:
+        for step in steps:
+            take(site, step)
+        site.collect(3)
+
+
+def take(site: Site, step: tuple[object, ...]) -> None:
+    """Take one step at a site."""
+    records = site.records
+    match step:
+        case "run", str(key), bool(has_result):
+            own = tuple(change for change in records.changes if change in records.own_changes)
+            site.run(key, own[-2:], has_result=has_result)
+        case "use", str(key), str(stage), tuple(labels):
+            if (job := records.last(key)) is not None:
+                site.use(job, stage, labels)
+        case ("change",):
+            site.change()
+        case ("restart",):
+            site.restart()
+        case "fire", str(name):
+            site.fire(name)
+        case "end firing", int(number):
+            pending = [id for id, (_, done) in records.firings.items() if done is None]
+            if number < len(pending):
+                site.end_firing(pending[number])
+        case "pass", int(days):
+            site.now += days * DAY
+        case "collect", int(days):
+            site.collect(days)
+        case _:
+            raise AssertionError(step)
