@@ -11,7 +11,7 @@ from typing import Any
 
 from pycurrent.engine import Job, Level, OpenEngine
 from pycurrent.facade import Engine
-from pycurrent.store import DatabaseReader
+from pycurrent.store import DatabaseReader, JobEnd
 from pycurrent.term import Current, Ok, Var, pair
 
 from .doing import do
@@ -110,6 +110,22 @@ async def test_the_loop_goes_on_while_a_result_is_written(tmp_path: Path) -> Non
             assert not isinstance(engine.output, Ok)
         await engine.settled()
         assert engine.output == Ok(("a", "done"))
+
+
+async def test_the_loop_goes_on_while_an_engine_ends(tmp_path: Path) -> None:
+    """It has ended once all is written."""
+    work, name = Work(), Var("name", "a")
+    async with running(wanted(name, work), tmp_path) as (engine, disk):
+        await until_at_work(engine, work)
+        with disk.slow():
+            closing = asyncio.create_task(engine.aclose())
+            await disk.until_committing()
+            await turns()
+            assert not closing.done()
+        await closing
+        path = engine.state.database
+    with DatabaseReader.open(path) as reader:
+        assert {job.ended for job in reader.history()} == {JobEnd.INTERRUPTED}
 
 
 async def test_a_job_begins_when_its_record_is_written(tmp_path: Path) -> None:

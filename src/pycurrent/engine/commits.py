@@ -185,6 +185,20 @@ class Commits:
             self._store.damage = damage
             self.check()
 
+    async def aclose(self) -> None:
+        """Close the database, as `close` does. The loop goes on while the disk is waited for."""
+        try:
+            with suppress(StoreError):
+                self._store.gathers_ends = False
+                while (writing := self._store.begin_commit()) is not None:
+                    if not wait((writing,), self.moment).done:
+                        await self._end_of(writing)
+                    self._store.end_commit()
+                if self._store.has_long_log:
+                    await asyncio.to_thread(self._store.tidy().join)
+        finally:
+            self.close()
+
     def close(self) -> None:
         """Close the database; what can't be written now is said, and lost."""
         self._look.cancel()

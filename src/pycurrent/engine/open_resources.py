@@ -64,7 +64,7 @@ class OpenResources:
         self.forks.keep_out(lambda: state.locks)
         closing.callback(self.forks.close)
         self.commits = Commits(store, clock, problems, self.quiescence)
-        closing.callback(self.commits.close)
+        closing.push_async_callback(self.commits.aclose)
         self._meanwhile(self.commits.look_through())
         self.leftovers = Leftovers.look(state, store)
         closing.callback(self.leftovers.close)

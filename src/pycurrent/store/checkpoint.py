@@ -10,6 +10,9 @@ import threading
 from contextlib import closing, suppress
 from pathlib import Path
 
+_LONG = 1 << 20
+"""Bytes of the log that are moved in some milliseconds."""
+
 
 class Checkpointer:
     """Runs a checkpoint in the background when the log of the database at `path` is large.
@@ -32,12 +35,20 @@ class Checkpointer:
         # size would not tell how much is in it.
         connection.execute("PRAGMA journal_size_limit = 0")
 
+    @property
+    def is_long(self) -> bool:
+        """True if it takes more than a moment to move what is in the log."""
+        return self._size() > _LONG
+
+    def _size(self) -> int:
+        try:
+            return self._log.stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def after_commit(self) -> bool:
         """Starts a checkpoint if one is due and none is running; tells whether. Never blocks."""
-        try:
-            size = self._log.stat().st_size
-        except FileNotFoundError:
-            return False
+        size = self._size()
         if size < self._threshold:
             self._due = self._threshold
         if size < self._due or (self._thread is not None and self._thread.is_alive()):

@@ -419,6 +419,11 @@ class Database(DatabaseReader):
             pass  # The next use of the file meets it again.
         return None
 
+    @property
+    def has_long_log(self) -> bool:
+        """True if `tidy`, or `close`, takes longer than a moment."""
+        return self._checkpointer.is_long
+
     def tidy(self) -> Thread:
         """Starts moving what was committed from the log into the file of the database, in a
         thread, which is returned: then a copy of that one file is a backup. Never blocks.
