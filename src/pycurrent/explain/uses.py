@@ -85,7 +85,9 @@ class UseRecorder:
         for _ in self._paths if self._later else ():
             await asyncio.sleep(0)
         while self._later:
-            self._record_some()
+            for _ in range(_PARTS_AT_ONCE):
+                self._record_some()
+            await self._engine.commits.written()
             await asyncio.sleep(0)
         self._engine.live.forget_paths()
 
