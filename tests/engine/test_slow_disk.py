@@ -9,10 +9,11 @@ from contextlib import AbstractContextManager, asynccontextmanager, contextmanag
 from pathlib import Path
 from typing import Any
 
-from pycurrent.engine import Job, Level, OpenEngine
+from pycurrent.engine import Job, Level, OpenEngine, Pool
+from pycurrent.engine.commits import MUCH
 from pycurrent.facade import Engine
 from pycurrent.store import DatabaseReader, JobEnd
-from pycurrent.term import Current, Ok, Var, pair
+from pycurrent.term import Current, Ok, Var, all, pair
 
 from .doing import do
 
@@ -126,6 +127,36 @@ async def test_the_loop_goes_on_while_an_engine_ends(tmp_path: Path) -> None:
         path = engine.state.database
     with DatabaseReader.open(path) as reader:
         assert {job.ended for job in reader.history()} == {JobEnd.INTERRUPTED}
+
+
+async def test_no_job_begins_while_much_waits_to_be_written(tmp_path: Path) -> None:
+    """Else thousands of short ones would, and the next commit would hold the loop for them all."""
+    count, ended = 3 * MUCH, 0
+    pool, may_end = Pool("one by one", 1), asyncio.Event()
+
+    async def short(job: Job) -> None:
+        nonlocal ended
+        await job.start(pool=pool, level=Level.HARMLESS)
+        await may_end.wait()
+        ended += 1
+
+    def pipeline() -> Current[Any]:
+        return all([do(short, str(number)) for number in range(count)])
+
+    async with running(pipeline, tmp_path) as (engine, disk):
+        async with asyncio.timeout(LONG):
+            while len(pool.waiting) < count - 1:  # noqa: ASYNC110
+                await asyncio.sleep(TICK)
+        with disk.slow():
+            may_end.set()
+            await disk.until_committing()
+            seen = 0
+            while ended > seen:
+                seen = ended
+                await turns(100)
+            assert MUCH / 2 <= ended <= 2 * MUCH
+        await engine.settled()
+        assert ended == count
 
 
 async def test_a_job_begins_when_its_record_is_written(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ A lock that is held for moments is normal, and not reported.
 
 A commit writes to the disk in a thread. Most are over in less than a millisecond, for which the
 loop waits. If the disk is slow, or has to be waited for (the first commit after a checkpoint is), a
-step pauses until the commit is done, and the loop goes on.
+step pauses until the commit is done, and the loop goes on. Thousands of short jobs could begin and
+end meanwhile, and the next commit would take the longer for it; so they wait, too, once there is
+much to write.
 """
 
 from __future__ import annotations
@@ -39,6 +41,9 @@ MOMENT = 0.005
 
 Pause = asyncio.Future[None] | None
 """The end for which a step waits that pauses; None if it only gives the loop a turn."""
+
+MUCH = 1000
+"""Changes of jobs that a commit writes in some 10 ms. While more wait for it, no job begins."""
 
 _FIRST_RETRY = timedelta(milliseconds=10)
 _TOLD_AFTER = timedelta(seconds=1)
@@ -71,6 +76,7 @@ class Commits:
         self._retry: Timer | None = None
         self._retrying: Generator[Pause, None, bool] | None = None
         self._held: list[Callable[[], None]] = []
+        self._behind: list[Callable[[], None]] = []
         self.lost = False
         """True if something could not be recorded at the very end."""
         self.moment = MOMENT
@@ -156,6 +162,10 @@ class Commits:
     def _succeed(self) -> None:
         if self._failing_since is not None:
             self._resume()
+        if self._behind:
+            behind, self._behind = self._behind, []
+            for again in behind:
+                again()
         if self._rest is None and self._store.written != self._tidied:
             self._rest = self._loop.call_later(_AT_REST_AFTER, self._tidy_at_rest)
 
@@ -173,6 +183,17 @@ class Commits:
     def once_working(self, again: Callable[[], None]) -> None:
         """Have `again` called, once, when something new may begin."""
         self._held.append(again)
+
+    @property
+    def keep_up(self) -> bool:
+        """False while so much waits to be written that no job should begin."""
+        return self._store.changed_jobs < MUCH
+
+    def once_caught_up(self, again: Callable[[], None]) -> None:
+        """Have `again` called, once, after the next commit. A step brings it: each change of a job
+        asks for one.
+        """
+        self._behind.append(again)
 
     async def look_through(self) -> None:
         """Find out, beside all else, whether the database is damaged anywhere. A small one was

@@ -200,7 +200,10 @@ class JobStart(QueuePlace):
         commits = self._job.host.commits
         if commits.working:
             self._is_held = False
-            return True
+            if commits.keep_up:
+                return True
+            commits.once_caught_up(self.wake)
+            return False
         if not self._is_held:
             self._is_held = True
             self._job.note("Waiting until what is done can be recorded")

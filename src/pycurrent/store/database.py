@@ -376,6 +376,12 @@ class Database(DatabaseReader):
         return self._transactions.unsaved.have_many_ends and not self.gathers_ends
 
     @property
+    def changed_jobs(self) -> int:
+        """How many jobs the next commit has to write, but for ends of those that had not begun."""
+        unsaved = self._transactions.unsaved
+        return len(unsaved.inserted) + len(unsaved.updated)
+
+    @property
     def written(self) -> int:
         """How many commits have written something."""
         return self._transactions.written
