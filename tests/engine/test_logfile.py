@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pycurrent.engine.follow import LogSource, watch_log
+from pycurrent.engine.log_writer import SLOW_ONES, LogWriter
 from pycurrent.engine.logfile import LogFile
 from pycurrent.engine.masking import Secrets, masked
 from pycurrent.engine.pipe import PipeReader
@@ -568,3 +569,82 @@ async def _until_contains(log: LogFile, expected: bytes) -> None:
     async with asyncio.timeout(10), watch_log(LogSource(log.path)) as changed:
         while expected not in log.path.read_bytes():
             await changed()
+
+
+@pytest.fixture
+def writer() -> Iterator[LogWriter]:
+    """One that knows that the disk is slow."""
+    writer = LogWriter()
+    for _ in range(SLOW_ONES):
+        writer.took(1.0)
+    yield writer
+    writer.close()
+
+
+def test_a_slow_write_may_be_chance() -> None:
+    """As when another process has the processor. Several in a row are the disk."""
+    writer = LogWriter()
+    for seconds in [*[1.0] * (SLOW_ONES - 1), 0.0, *[1.0] * (SLOW_ONES - 1)]:
+        writer.took(seconds)
+        assert not writer.is_slow
+    writer.took(1.0)
+    assert writer.is_slow
+    writer.took(0.0)
+    assert not writer.is_slow
+
+
+async def test_nobody_waits_for_a_slow_disk(tmp_path: Path, writer: LogWriter) -> None:
+    """The lines are written later, in their order, beside the loop."""
+    log = LogFile(tmp_path / "job.log", stamp=_stamp, writer=writer)
+    with log._turn:  # as while a write waits for the disk
+        log.line("first")
+        log.write("second\n")
+        log.park()
+        log.append_masked(b"third\n")
+        written = asyncio.create_task(log.written())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not written.done()
+        assert log.path.read_bytes() == b""
+    await written
+    assert log.path.read_text() == f"{_stamp()}: first\nsecond\nthird\n"
+    log.close()
+
+
+async def test_a_log_has_all_its_lines_when_it_is_closed(tmp_path: Path, writer: LogWriter) -> None:
+    """Also if nobody has waited for a slow disk before."""
+    log = LogFile(tmp_path / "job.log", stamp=_stamp, writer=writer)
+    for number in range(100):
+        log.line(f"line {number}")
+    log.close()
+    assert log.path.read_text().splitlines() == [f"{_stamp()}: line {n}" for n in range(100)]
+
+
+def test_a_flood_waits_for_a_slow_disk(tmp_path: Path, writer: LogWriter) -> None:
+    """Else it would fill the memory."""
+    log = LogFile(tmp_path / "job.log", stamp=_stamp, writer=writer)
+    written = threading.Event()
+
+    def flood() -> None:
+        for number in range(1000):
+            log.line(f"line {number}")
+        written.set()
+
+    thread = threading.Thread(target=flood)
+    with log._turn:
+        thread.start()
+        assert not written.wait(0.05)
+    thread.join()
+    log.close()
+    assert len(log.path.read_text().splitlines()) == 1000
+
+
+async def test_a_quick_disk_is_written_to_at_once_again(tmp_path: Path, writer: LogWriter) -> None:
+    """Once all that was handed over is written."""
+    log = LogFile(tmp_path / "job.log", stamp=_stamp, writer=writer)
+    while writer.is_slow:
+        log.line("later")
+        await log.written()
+    log.line("at once")
+    assert log.path.read_text().endswith(": at once\n")
+    log.close()

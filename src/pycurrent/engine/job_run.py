@@ -132,7 +132,9 @@ async def _told(job: DrivenJob, outcome: Ok[T] | Failed, explain: Explain) -> Ok
     await log.learn()
     outcome = _logged(outcome, job.blame, log)
     if isinstance(outcome, Failed) and _is_of_work(job) and log.error is None:
+        await log.written()
         outcome = _explained(outcome, await explain(job, outcome), log)
+    await log.written()
     log.close()
     if log.error is not None and job.stopped is None:
         # A log that is not whole is a failure, too.

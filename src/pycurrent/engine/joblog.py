@@ -22,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pycurrent.engine.follow import LogSource
+from pycurrent.engine.log_writer import LogWriter
 from pycurrent.engine.logfile import NEWLINE, LogFile
 from pycurrent.engine.pipe import PipeReader
 from pycurrent.engine.pump import Copiers
@@ -46,6 +47,7 @@ class JobLogs:
         self._last = (datetime.min.replace(tzinfo=UTC), "")
         # A lock is as large as a short log: some are shared by all.
         self._guards = tuple(threading.Lock() for _ in range(_GUARDS))
+        self.writer = LogWriter()
 
     def guard(self, job_id: str) -> threading.Lock:
         """Held while the text of the log of a job grows, or becomes a file. Never two at once."""
@@ -186,7 +188,13 @@ class JobLog:
             file = self._file
             if file is None:
                 assert self._text is not None
-                file = LogFile(self.path, self._text, stamp=logs.stamp, sharing=logs.state.sharing)
+                file = LogFile(
+                    self.path,
+                    self._text,
+                    stamp=logs.stamp,
+                    sharing=logs.state.sharing,
+                    writer=logs.writer,
+                )
                 if self._closed:
                     file.close()
                 self._file = file
@@ -211,6 +219,11 @@ class JobLog:
         """Let go of the file until there is more to write: see `LogFile.park`."""
         if self._file is not None:
             self._file.park()
+
+    async def written(self) -> None:
+        """Until all that was appended is in the file, if there is one: see `LogFile.written`."""
+        if self._file is not None:
+            await self._file.written()
 
     def close(self) -> None:
         """Drop what comes later, silently; close the file, if there is one. Twice is fine."""

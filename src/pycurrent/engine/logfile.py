@@ -1,6 +1,7 @@
 """The file of one job's log: appended to by the event loop and by the threads that drain pipes.
 
-A command that floods its log never makes the loop wait for the disk. A writer that finds the file
+A command that floods its log never makes the loop wait for the disk, and lines do so only until the
+disk is known to be slow: then the `LogWriter` writes them. A writer that finds the file
 busy queues its data; the one that is writing drains the queue before it goes on. Two kinds of
 writers wait for their turn, which keeps memory bounded: the threads of pumps (the output of a
 command piles up in its pipe, and then the command waits), and writers that fill the queue faster
@@ -20,7 +21,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 
+from pycurrent.engine.log_writer import LogWriter
 from pycurrent.engine.masking import MaskedStream, Secrets, masked
 from pycurrent.engine.pipe import PipeReader
 from pycurrent.engine.pump import Copiers, Pump
@@ -70,9 +73,11 @@ class LogFile:
         stamp: Callable[[], str],
         on_error: Callable[[OSError], None] | None = None,
         sharing: Sharing = Sharing.OWNER,
+        writer: LogWriter | None = None,
     ) -> None:
         """Creates the file with the text, and its folders if need be; `sharing` says who may read
-        it, and `stamp` what time it is, as lines begin with it.
+        it, and `stamp` what time it is, as lines begin with it. `writer` writes while the disk is
+        slow.
 
         If that is impossible, `error` says why; a FileExistsError if there is such a file, which
         is left alone. `on_error` is called at most once, with the first error of writing after
@@ -97,6 +102,8 @@ class LogFile:
         self._waiting: deque[bytes] = deque()
         self._turn = threading.Lock()  # held while writing; guards _file, _last, _written, _error
         self._pipes: set[PipeReader] = set()
+        self._writer = writer or LogWriter()
+        self._is_handed_over = False
 
     @property
     def error(self) -> OSError | None:
@@ -163,9 +170,12 @@ class LogFile:
     def park(self) -> None:
         """Lets go of the file until there is more to write: thousands of jobs may wait, and the
         descriptors of a process are few. Does nothing while a pump runs, or after `close`, or
-        while there are many new secrets.
+        while there are many new secrets; later, if the disk is slow.
         """
         if len(self._new) > _FEW_SECRETS or self._learning is not None:
+            return
+        if self._writer.is_slow and not self._writer.is_here:
+            self._writer.hand_over(self.park)
             return
         with self._turn:
             self._store_waiting()
@@ -195,16 +205,41 @@ class LogFile:
         if len(self._new) > _FEW_SECRETS:
             self._learn_aside()
         elif self._learning is None:
-            self._write_waiting(patient=len(data) > _BIG or len(self._waiting) > _MANY)
+            is_much = len(self._waiting) > _MANY
+            if self._writer.is_slow and not is_much:
+                self._hand_over()
+            else:
+                self._write_waiting(patient=is_much or len(data) > _BIG)
 
     def _write_waiting(self, *, patient: bool = False) -> None:
         # Again after each turn: what came in at its very end found the file busy and left.
         while self._waiting and self._turn.acquire(blocking=patient):
+            began = perf_counter()
             try:
                 self._store_waiting()
             finally:
                 self._turn.release()
+            self._writer.took(perf_counter() - began)
         self._report()
+
+    def _hand_over(self) -> None:
+        """Have all that waits be written by another thread."""
+        if not self._is_handed_over:
+            self._is_handed_over = True
+            self._writer.hand_over(self._take_over)
+
+    def _take_over(self) -> None:
+        # Before it writes: what comes from here on is handed over again.
+        self._is_handed_over = False
+        self._write_waiting(patient=True)
+
+    async def written(self) -> None:
+        """Until all that was appended is in the file, if the disk is slow: then neither `close`
+        nor a reader has to wait for it.
+        """
+        if self._writer.is_slow:
+            self._hand_over()
+            await self._writer.caught_up()
 
     def _learn_aside(self) -> None:
         """Many secrets take their time. Until they are known, nothing is written but waits."""
@@ -242,7 +277,11 @@ class LogFile:
         """For a pump: append it as it is, without waiting for the disk."""
         if data:
             self._waiting.append(_Masked(data))
-            if self._learning is None:
+            if self._learning is not None:
+                return
+            if self._writer.is_slow:
+                self._hand_over()
+            else:
                 self._write_waiting()
 
     def append_chunk(self, chunk: bytes | memoryview) -> None:

@@ -70,6 +70,7 @@ class OpenResources:
         closing.callback(self.leftovers.close)
         self._meanwhile(remove_leftover_folders(self.leftovers, state.left_tmp()))
         self.job_logs = JobLogs(state, clock.now)
+        closing.callback(self.job_logs.writer.close)
         self.host = self._open_host(parts.descriptors)
         self.log_rules = LogRules(store)
         self.threshold = self._open_threshold()
