@@ -187,6 +187,8 @@ async def test_why_says_what_a_stage_waits_for_and_why_a_job_was_run(client: Cli
     assert lines[0] == f"{bad}: failed"
     answer = json.loads((await client("--json", "why", "frob bad")).out)
     assert [reason["type"] for reason in answer["reasons"]] == ["failed", "ran"]
+    assert (answer["health"]["state"], answer["health"]["failing"]) == ("new", True)
+    assert (answer["health"]["job"], answer["health"]["flips"]) == (bad, [])
     unknown = await client("why", "elsewhere")
     assert unknown.status == ClientExit.USAGE
     assert "'elsewhere' is neither a stage of the pipeline nor the id of a job" in unknown.err
@@ -648,6 +650,11 @@ async def test_waiting_for_stages(client: Client) -> None:
     assert "failed   frob bad: no good" in bad.out.splitlines()
     listed = await client("stages", "--label", "repo!=web", "--path", "frob bad")
     assert listed.out.splitlines()[0] == "failed   frob bad: no good"
+    assert len(listed.out.splitlines()) == 2
+    health = await client("stages", "--health", "--path", "frob bad")
+    assert re.fullmatch(
+        r"         new, failing since \S+ \S+, job (\S+)", health.out.splitlines()[2]
+    )
     unknown = await client("wait", "--label", "repo=web", "--timeout", "0s")
     assert unknown.status == ClientExit.USAGE
     assert unknown.err.startswith("pycurrent: no stage has repo=web")

@@ -51,6 +51,7 @@ async def test_a_failure_is_explained(tmp_path: Path) -> None:
         assert stage.failing is not None
         assert (stage.failing.since_job, stage.failing.last_ok) == (ids[1], ids[0])
         assert found.by_hand.commands == ("sh -c 'cat; [ \"$0\" = ok ]' bad",)
+        assert (stage.health.state.value, stage.health.before) == ("still", ids[0])
         said = str(found)
         assert said.startswith(f"{ids[2]}: work bad a.c:7:9: error: no such x: failed (real) at")
         assert "was run because it has not been built yet" in said
@@ -58,6 +59,33 @@ async def test_a_failure_is_explained(tmp_path: Path) -> None:
         assert f"job {ids[1]}; well until job {ids[0]}" in said
         assert f"2 failures alike since 2026-01-01 00:01:00 UTC, the newest is job {ids[2]}" in said
         assert json.loads(json.dumps(found.as_builtins()))["text"] == said.split("\n")
+
+
+async def test_a_flaky_job_says_so(tmp_path: Path) -> None:
+    """With the runs of its key that end differently, and the health of its stages by now."""
+    fails = [True]
+
+    @current.builder("work", level=Level.HARMLESS)
+    async def work(job: Job, key: str) -> str:
+        if fails:
+            raise current.Failure("no")
+        return key
+
+    async with Harness(lambda: work("a"), state_dir=tmp_path) as h:
+        await h.settle()
+        first = h.find("work a")
+        fails.clear()
+        first.rebuild()
+        await h.settle()
+        found, second = explained(h, first.id), h.find("work a").id
+        (flip,) = found.flips
+        assert (flip.failed, flip.passed) == (first.id, second)
+        (stage,) = found.stages
+        assert stage.health.state.value == "flaky"
+        said = str(found)
+        assert f"fixed by job {second}\n  health: flaky, well since 2026-01-01 00:00:00" in said
+        assert f"\nflaky: job {first.id} failed and job {second} passed for one key" in said
+        assert explained(h, second).flips == found.flips
 
 
 async def test_what_has_not_failed_is_explained_by_its_cause(tmp_path: Path) -> None:

@@ -81,7 +81,9 @@ async def test_a_job_ran_because_of_its_cause_and_the_changes_at_its_root(
             f"  compared with job {ran.last}, the last one of the stage:\n"
             f"    2: 1 → 2\n"
             f"  it follows from:\n"
-            f"    head: 1 → 2, at 2026-01-01 00:00:00 UTC (change 2)"
+            f"    head: 1 → 2, at 2026-01-01 00:00:00 UTC (change 2)\n"
+            f"  health: well since 2026-01-01 00:00:00 UTC, job {ran.last}\n"
+            f"    from head: 1, at 2026-01-01 00:00:00 UTC (change 1)"
         )
         assert why(h, ran.job).reasons == found.reasons
 

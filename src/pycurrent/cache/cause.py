@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TypeAlias, assert_never, get_args
 
 from pycurrent.cache.codec import Codec, codec_for
-from pycurrent.store import JobRecord
+from pycurrent.store import JobRecord, RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ def cause_text(cause: Cause) -> str:
     return _NEVER_BUILT_TEXT if cause is NEVER_BUILT else _CODEC.encode(cause)
 
 
-def cause_of(record: JobRecord) -> Cause | None:
+def cause_of(record: JobRecord | RunRecord) -> Cause | None:
     """Why the job was run; None if it was recorded before there were causes.
 
     Raises `UnreadableValue` for a cause that this version does not know.

@@ -16,6 +16,14 @@ from pycurrent.engine.follow import LogSource
 from pycurrent.explain.by_hand import ByHand, by_hand
 from pycurrent.explain.error_lines import ErrorLines, Excerpt, FoundBy
 from pycurrent.explain.findings import look_into, read_lines
+from pycurrent.explain.health import (
+    MOST_TOLD,
+    Flip,
+    StageHealth,
+    flips_of_key,
+    health_of,
+    unknown_health,
+)
 from pycurrent.explain.reasons import Reason, instant, sentences
 from pycurrent.explain.why import why_recorded
 from pycurrent.store import (
@@ -44,7 +52,9 @@ class StageExplained(Struct, frozen=True):
     path: str
     labels: dict[str, str]
     failing: StageFailing | None
-    """Since when it fails, if the job has failed."""
+    """Since when it fails, seen from this job, if the job has failed."""
+    health: StageHealth
+    """Its health by now."""
 
 
 class JobExplanation(Struct, frozen=True, kw_only=True):
@@ -68,6 +78,8 @@ class JobExplanation(Struct, frozen=True, kw_only=True):
     """The lines of its log that tell why it failed."""
     stages: tuple[StageExplained, ...]
     """The stages that have used it, the newest use first."""
+    flips: tuple[Flip, ...]
+    """The last times at which its key failed and passed without a change: then it is flaky."""
     alike: FailureGroup | None
     """All failures with the same cause, this one too."""
     by_hand: ByHand
@@ -107,6 +119,7 @@ def explain_job(store: DatabaseReader, record: JobRecord, log: LogSource | None)
         reasons=why_recorded(store, record.job_id).reasons,
         lines=lines,
         stages=tuple(_stages(store, record)),
+        flips=tuple(flips_of_key(store, record)),
         alike=None if failure is None else _alike(store, failure),
         by_hand=_read_by_hand(log),
     )
@@ -134,7 +147,8 @@ def _stages(store: DatabaseReader, record: JobRecord) -> Iterator[StageExplained
             failing = None
             if record.ended in _FAILED:
                 failing = store.failures.failing_since(record.job_id, use.stage)
-            yield StageExplained(use.stage, use.read_labels(), failing)
+            health = health_of(store, use.stage) or unknown_health(use.stage)
+            yield StageExplained(use.stage, use.read_labels(), failing, health)
 
 
 def _alike(store: DatabaseReader, failure: FailureRecord) -> FailureGroup | None:
@@ -188,6 +202,10 @@ def _context(job: JobExplanation) -> Iterator[str]:
         yield ""
     for stage in job.stages:
         yield f"stage {stage.path}{_since(stage.failing)}"
+        if stage.failing is None or not stage.health.is_failing:
+            yield from (f"  {line}" for line in stage.health.lines())
+    for flip in job.flips[:MOST_TOLD]:
+        yield f"flaky: {flip}, at {instant(flip.at)}"
     if job.alike is not None and job.alike.count > 1:
         alike = job.alike
         yield (

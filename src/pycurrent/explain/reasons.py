@@ -248,10 +248,7 @@ def _of_run(ran: Ran) -> list[str]:
         lines.append(f"compared with job {ran.last}, the last one of the stage:")
         lines += [f"  {d.field}: {_shown(d.old)} → {_shown(d.new)}" for d in ran.differences]
     if ran.changes:
-        lines.append("it follows from:")
-        for change in ran.changes:
-            by = "" if change.by is None or change.by in change.summary else f" (by {change.by})"
-            lines.append(f"  {change.summary}{by}, at {instant(change.at)} (change {change.id})")
+        lines += ["it follows from:", *(f"  {told(change)}" for change in ran.changes)]
     return lines
 
 
@@ -281,6 +278,12 @@ def _of_share(share: ShareView) -> str:
 
 def _shown(text: str | None) -> str:
     return "nothing" if text is None else text
+
+
+def told(change: ChangeRecord) -> str:
+    """A change in a line: what, by whom, when, and its number."""
+    by = "" if change.by is None or change.by in change.summary else f" (by {change.by})"
+    return f"{change.summary}{by}, at {instant(change.at)} (change {change.id})"
 
 
 def instant(time: datetime) -> str:

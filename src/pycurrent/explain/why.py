@@ -15,7 +15,7 @@ from itertools import islice
 from msgspec import Struct
 
 from pycurrent.cache import Cache, Instance, Use, cause_of
-from pycurrent.cache.cause import Retried
+from pycurrent.cache.cause import Retried, retry_of
 from pycurrent.cache.states import Known, Making, Pausing, Unknown
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.job_start import JobState
@@ -23,6 +23,7 @@ from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.pool import AnyPool, Pool
 from pycurrent.engine.problems import Effect
 from pycurrent.errors import UsageError
+from pycurrent.explain.health import StageHealth, health_of, unknown_health
 from pycurrent.explain.reasons import (
     Blocked,
     Difference,
@@ -43,6 +44,7 @@ from pycurrent.explain.reasons import (
     WaitsInQueue,
     WaitsUntil,
     sentences,
+    told,
 )
 from pycurrent.incr import Node, combine
 from pycurrent.store import ChangeRecord, DatabaseReader, JobRecord
@@ -71,12 +73,19 @@ class Why(Struct, frozen=True):
     """The word for the state of the stage, or for how the job ended."""
     reasons: tuple[Reason, ...]
     """At least one, but for a stage whose value is constant."""
+    health: StageHealth | None = None
+    """Since when the stage has been failing or well; None for a job."""
 
     def __str__(self) -> str:
-        lines = [f"{self.stage or self.job}: {self.state}"]
+        return "\n".join([f"{self.stage or self.job}: {self.state}", *self._lines()])
+
+    def _lines(self) -> Iterator[str]:
         for reason in self.reasons:
-            lines += [f"  {line}" for line in sentences(reason)]
-        return "\n".join(lines)
+            yield from (f"  {line}" for line in sentences(reason))
+        if self.health is not None:
+            # The changes behind its job are in the reasons.
+            lines = self.health.lines(changes=self.health.job != self.job)
+            yield from (f"  {line}" for line in lines)
 
 
 class UnknownSubject(UsageError):
@@ -109,7 +118,9 @@ def why_recorded(store: DatabaseReader, subject: str) -> Why:
     record = store.job(uses[0].job_id) if uses else None
     if record is None:
         raise UnknownSubject(subject)
-    return Why(subject, record.job_id, _end_of(record), (used(store, subject, record),))
+    reasons = (used(store, subject, record),)
+    health = health_of(store, subject)
+    return Why(subject, record.job_id, _end_of(record), reasons, health)
 
 
 def _end_of(record: JobRecord) -> str:
@@ -199,7 +210,7 @@ class Recent(Struct, frozen=True):
 
     def __str__(self) -> str:
         head = f"{_count(len(self.changes), 'change')} → {_count(self.runs, 'run')}"
-        lines = [f"  {runs} by {_told(change)}" for change, runs in self.changes]
+        lines = [f"  {runs} by {told(change)}" for change, runs in self.changes]
         return "\n".join([f"{head}:" if lines else head, *lines])
 
 
@@ -211,7 +222,7 @@ class Followed(Struct, frozen=True):
     """The ids, the newest first; not all if they are many."""
 
     def __str__(self) -> str:
-        return "\n".join([_told(self.change), *(f"  job {job}" for job in self.jobs)])
+        return "\n".join([told(self.change), *(f"  job {job}" for job in self.jobs)])
 
 
 def recent(store: DatabaseReader, since: datetime) -> Recent:
@@ -229,11 +240,6 @@ def followed(store: DatabaseReader, number: int, *, limit: int = 100) -> Followe
     if change is None:
         raise UsageError(f"no change has the number {number}: `pycurrent why --last 1d` lists them")
     return Followed(change, tuple(job.job_id for job in store.jobs_of_change(number, limit=limit)))
-
-
-def _told(change: ChangeRecord) -> str:
-    by = "" if change.by is None or change.by in change.summary else f" (by {change.by})"
-    return f"{change.summary}{by}, at {change.at:%Y-%m-%d %H:%M:%S} UTC (change {change.id})"
 
 
 def _count(count: int, noun: str) -> str:
@@ -264,6 +270,30 @@ class Explainer:
             return self._of_job(job)
         return why_recorded(self._engine.store, subject)
 
+    def health(self, path: str) -> StageHealth:
+        """The health of the stage with a path. Raises `UnknownSubject`.
+
+        A step that is unfinished is finished first.
+        """
+        self._engine.finish_step()
+        stage = self._engine.live.find(path)
+        found = health_of(self._engine.store, path) if stage is None else self._health(path, stage)
+        if found is None:
+            raise UnknownSubject(path)
+        return found
+
+    def _health(self, path: str, stage: Stage) -> StageHealth:
+        retried = self.retried(stage)
+        return health_of(self._engine.store, path, retried=retried) or unknown_health(path)
+
+    def retried(self, stage: Stage) -> str | None:
+        """The job of a stage that has failed while a pause lasts before the next attempt."""
+        use = stage.subscription
+        if isinstance(use, Use) and isinstance(use.instance.state, Pausing):
+            retry = retry_of(use.instance.state.cause)
+            return None if retry is None else retry.job
+        return None
+
     def _of_job(self, job: DrivenJob) -> Why:
         record = self._engine.store.job(job.id)
         ran = () if record is None else (_ran(self._engine.store, record),)
@@ -272,7 +302,8 @@ class Explainer:
     def _of_stage(self, path: str, stage: Stage) -> Why:
         followed = stage.subscription
         job = followed.job_id if isinstance(followed, Use) else None
-        return Why(path, job, stage.state.word, tuple(self._reasons(path, stage)))
+        reasons = tuple(self._reasons(path, stage))
+        return Why(path, job, stage.state.word, reasons, self._health(path, stage))
 
     def _reasons(self, path: str, stage: Stage) -> Iterator[Reason]:
         followed = stage.subscription

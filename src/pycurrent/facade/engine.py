@@ -50,6 +50,7 @@ from pycurrent.term import Active, Activity, Current, Graph, Output, Stats
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from pycurrent.explain.health import StageHealth
     from pycurrent.explain.history import HistoryEntry
     from pycurrent.explain.why import Why
 
@@ -273,6 +274,17 @@ class Engine:
         from pycurrent.explain.why import Explainer  # few runs need it
 
         return self.opened.service(Explainer).why(subject)
+
+    def health(self, path: str) -> StageHealth:
+        """Since when and from which change the stage with a path has been failing or well, and how
+        steady that is, by its recorded runs.
+
+        `str` of it is for people. A step that is unfinished is finished first. Raises
+        `UnknownSubject` for a stage that is neither in the pipeline nor recorded.
+        """
+        from pycurrent.explain.why import Explainer  # few runs need it
+
+        return self.opened.service(Explainer).health(path)
 
     def set_input(
         self, name: str, value: object, *, by: Asker | str | None = None, reason: str | None = None

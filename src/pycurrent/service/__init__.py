@@ -1,5 +1,6 @@
 """An engine and its records on disk, for its pages, its API and what follows them."""
 
+from pycurrent.explain.health import Flip, HealthState, StageHealth
 from pycurrent.explain.history import HistoryEntry, HistoryPage
 from pycurrent.explain.why import UnknownSubject
 from pycurrent.service.archive import Archive
@@ -63,8 +64,10 @@ __all__ = [
     "Event",
     "EventHub",
     "EventId",
+    "Flip",
     "FoundStage",
     "Health",
+    "HealthState",
     "HistoryEntry",
     "HistoryPage",
     "JobDetail",
@@ -95,6 +98,7 @@ __all__ = [
     "Rules",
     "Service",
     "Snapshot",
+    "StageHealth",
     "StatesChanged",
     "StructureChanged",
     "Syntax",

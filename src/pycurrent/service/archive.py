@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from pycurrent.explain.health import StageHealth
 from pycurrent.explain.history import HistoryEntry, HistoryPage
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.history import Records
-from pycurrent.store import FailureFilters, FailureGroup, HistoryFilter
+from pycurrent.store import FailureFilters, FailureGroup, HistoryFilter, UseRecord
 
 if TYPE_CHECKING:
     from pycurrent.explain.explanation import JobExplanation
@@ -64,6 +65,23 @@ class Archive:
         if found is None:
             raise NoSuchJob(job_id)
         return found
+
+    async def healths(self, stages: Mapping[str, str | None]) -> dict[str, StageHealth]:
+        """The health of stages by their paths, as far as it is recorded. Each comes with a job that
+        is to be tried again, or None.
+        """
+
+        def read(records: Records) -> Iterator[tuple[str, StageHealth]]:
+            for path, retried in stages.items():
+                health = records.health(path, retried=retried)
+                if health is not None:
+                    yield path, health
+
+        return await self._read(lambda records: dict(read(records)))
+
+    async def stage_jobs(self, path: str, *, limit: int) -> list[tuple[UseRecord, HistoryEntry]]:
+        """The last uses of jobs by a stage: see `Records.stage_jobs`."""
+        return await self._read(lambda records: records.stage_jobs(path, limit=limit))
 
     async def _read(self, query: Callable[[Records], T]) -> T:
         state_dir = self._state_dir

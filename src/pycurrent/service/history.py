@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 from pycurrent.engine.follow import LogSource
 from pycurrent.errors import UsageError
+from pycurrent.explain.health import StageHealth, health_of
 from pycurrent.explain.history import HistoryEntry, HistoryPage, page_of, recorded_job
 from pycurrent.explain.why import (
     Followed,
@@ -30,6 +31,7 @@ from pycurrent.store import (
     FailureGroup,
     HistoryFilter,
     StateDir,
+    UseRecord,
 )
 
 if TYPE_CHECKING:
@@ -100,6 +102,18 @@ class Records:
             with suppress(UsageError):
                 return why_recorded(self._database, self.find_job(subject))
             raise
+
+    def health(self, path: str, *, retried: str | None = None) -> StageHealth | None:
+        """The health of the stage with a path; None if no run of it is recorded. `retried` is a job
+        of it that has failed and is to be tried again.
+        """
+        return health_of(self._database, path, retried=retried)
+
+    def stage_jobs(self, path: str, *, limit: int) -> list[tuple[UseRecord, HistoryEntry]]:
+        """The last uses of jobs by the stage with a path, the newest first; at most `limit`."""
+        uses = self._database.uses_by_stage(path, limit=limit)
+        found = [(use, recorded_job(self._database, use.job_id)) for use in uses]
+        return [(use, entry) for use, entry in found if entry is not None]
 
     def recent(self, since: datetime) -> Recent:
         """The jobs that were created from a time on, by the changes that they follow from."""

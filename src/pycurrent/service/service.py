@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from enum import Enum
 from pathlib import Path
@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from pycurrent.cache import Inputs, Triggers
 from pycurrent.engine import OpenEngine, Problem
+from pycurrent.explain.health import StageHealth
 from pycurrent.explain.why import Explainer, Why
 from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import ConfirmationLevel
@@ -112,6 +113,15 @@ class Service:
         """
         await self.engine.between_steps()
         return self.engine.service(Explainer).why(subject)
+
+    async def healths(self, paths: Iterable[str]) -> dict[str, StageHealth]:
+        """The health of the stages with these paths, as far as runs of them have ended."""
+        explainer = self.engine.service(Explainer)
+        retried: dict[str, str | None] = {}
+        for path in paths:
+            stage = self.engine.live.find(path)
+            retried[path] = None if stage is None else explainer.retried(stage)
+        return await self.archive.healths(retried)
 
     async def newest_matching(self, wanted: HistoryFilter, *, limit: int) -> tuple[list[str], bool]:
         """The jobs that pass the filter: of each operation and key, only the newest one.

@@ -35,6 +35,7 @@ from pycurrent.store.records import (
     LastResult,
     RuleRecord,
 )
+from pycurrent.store.runs import RunRecord
 from pycurrent.store.sharing import Sharing
 from pycurrent.store.state_dir import StateDir
 from pycurrent.store.uses import UseRecord, labels_text
@@ -76,6 +77,7 @@ __all__ = [
     "OverrideKind",
     "OverrideRecord",
     "RuleRecord",
+    "RunRecord",
     "SessionRecord",
     "Sharing",
     "StageFailing",

@@ -417,6 +417,36 @@ SELECT job.job_id, stage.path, label_set.labels, job_use.since
  ORDER BY job_use.id DESC
  LIMIT ?;
 
+-- name: runs_of_stage
+-- The runs that a stage has used, the newest use first.
+SELECT job.seq, job_id, op, key_digest, value_digest, build, ended, cause,
+       max(coalesce(finished, created), since)
+  FROM stage
+  JOIN job_use ON job_use.stage = stage.id
+  JOIN job ON job.seq = job_use.job
+ WHERE stage.path = ?
+ ORDER BY job_use.id DESC
+ LIMIT ?;
+
+-- name: runs_of_key
+-- The runs of a key that have ended, the newest first.
+SELECT * FROM (
+    SELECT seq, job_id, op, key_digest, value_digest, build, ended, cause, finished
+      FROM job
+     WHERE op = :op AND key_digest = :digest AND outcome IS NOT NULL
+     ORDER BY build DESC, seq DESC
+     LIMIT :limit)
+ UNION ALL
+SELECT * FROM (
+    SELECT seq, job_id, op, key_digest, value_digest, build, ended, cause,
+           coalesce(finished, started, created)
+      FROM job
+     WHERE op = :op AND key_digest = :digest AND (ended = 'superseded' OR ended = 'interrupted')
+     ORDER BY seq DESC
+     LIMIT :limit)
+ ORDER BY 1 DESC
+ LIMIT :limit;
+
 -- name: last_change
 -- The highest numbers that changes and sets of them have.
 SELECT coalesce((SELECT max(id) FROM change), 0), coalesce((SELECT max("set") FROM change_set), 0);

@@ -28,6 +28,7 @@ from pycurrent.store.records import (
     storable,
     time_text,
 )
+from pycurrent.store.runs import RunRecord
 from pycurrent.store.schema import open_for_reading
 from pycurrent.store.uses import UseRecord
 
@@ -154,6 +155,25 @@ class DatabaseReader:
     def _uses(self, query: str, subject: str, limit: int) -> list[UseRecord]:
         try:
             return [UseRecord.of_row(row) for row in self._read(query, (subject, limit))]
+        except (ValueError, TypeError) as error:
+            raise self._damage_or(error) from error
+
+    def runs_of_stage(self, path: str, *, limit: int) -> list[RunRecord]:
+        """The runs that the stage with a path has used, the newest use first; at most `limit`. One
+        comes again where the stage has used it again, or with other labels.
+        """
+        self._catch_up()
+        return self._runs(self._read("runs_of_stage", (storable(path), limit)))
+
+    def runs_of_key(self, op: str, key_digest: str, *, limit: int) -> list[RunRecord]:
+        """The runs of a key that have ended, the newest first; at most `limit`."""
+        self._catch_up()
+        values = {"op": op, "digest": key_digest, "limit": limit}
+        return self._runs(self._read("runs_of_key", values))
+
+    def _runs(self, rows: list[Row]) -> list[RunRecord]:
+        try:
+            return [RunRecord.of_row(row) for row in rows]
         except (ValueError, TypeError) as error:
             raise self._damage_or(error) from error
 

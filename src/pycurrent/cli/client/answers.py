@@ -96,6 +96,13 @@ class StageAnswer(TypedDict):
     failure: str | None
 
 
+class HealthAnswer(TypedDict):
+    state: str
+    failing: bool
+    since: str | None
+    job: str | None
+
+
 class FoundStageAnswer(TypedDict):
     path: str
     label: str
@@ -105,6 +112,7 @@ class FoundStageAnswer(TypedDict):
     job_id: str | None
     failure: str | None
     final: bool
+    health: HealthAnswer | None
 
 
 class StagesAnswer(TypedDict):
@@ -205,6 +213,7 @@ class WhyAnswer(TypedDict):
     state: str
     text: list[str]
     reasons: list[dict[str, object]]
+    health: HealthAnswer | None
 
 
 class ExplanationAnswer(TypedDict):

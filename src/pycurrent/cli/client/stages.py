@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pycurrent.cli.client.answers import FoundStageAnswer, StagesAnswer
-from pycurrent.cli.client.formatting import state_word
+from pycurrent.cli.client.formatting import moment, state_word
 from pycurrent.cli.client.session import Given, Session
 from pycurrent.cli.client.status import ClientExit
 from pycurrent.cli.job_filter import LabelsOption, PathOption
@@ -24,9 +24,21 @@ _SECONDS = 0.5
 """How long it waits before it asks again."""
 
 
-def stages(*, path: PathOption = None, label: LabelsOption = (), session: Given) -> int:
+def stages(
+    *,
+    path: PathOption = None,
+    label: LabelsOption = (),
+    health: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Also say since when each fails or is well, and whether it is flaky.",
+        ),
+    ] = False,
+    session: Given,
+) -> int:
     """`pycurrent client stages`."""
-    answer = _find(session, path, label)
+    answer = _find(session, path, label, health=health)
     session.say(answer, [line for stage in answer["stages"] for line in _lines(stage)])
     if not answer["complete"]:
         session.hint(f"there are more: these are {_MOST:,}")
@@ -60,20 +72,26 @@ def wait(
     return ClientExit.OK if is_ok else ClientExit.FAILED
 
 
-def _find(session: Session, path: str | None, label: tuple[str, ...]) -> StagesAnswer:
+def _find(
+    session: Session, path: str | None, label: tuple[str, ...], *, health: bool = False
+) -> StagesAnswer:
     for condition in label:
         LabelFilter.parse(condition)
     answer: StagesAnswer = session.remote.get(
-        "/stages", path=path, label=list(label) or None, limit=_MOST
+        "/stages", path=path, label=list(label) or None, health=health or None, limit=_MOST
     )
     return answer
 
 
 def _lines(stage: FoundStageAnswer) -> Iterator[str]:
-    """A stage: its state, path and labels, why it failed, and its job."""
+    """A stage: its state, path and labels, why it failed, its job, and its health if given."""
     state = stage["update"] if stage["state"] == "ok" and stage["update"] else stage["state"]
     labels = "".join(f" {name}={value}" for name, value in stage["labels"].items())
     why = "" if stage["failure"] is None else f": {one_line(stage['failure'])}"
     yield f"{state_word(state):<8} {one_line(stage['path'] + labels)}{why}"
     if stage["job_id"] is not None:
         yield f"         {stage['job_id']}"
+    if (health := stage["health"]) is not None and health["since"] is not None:
+        now = "failing" if health["failing"] else "well"
+        state = "" if health["state"] == now else f"{health['state']}, "
+        yield f"         {state}{now} since {moment(health['since'])}, job {health['job']}"

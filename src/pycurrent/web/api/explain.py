@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from pycurrent.web.api.failures import FailureGroupModel
-from pycurrent.web.api.models import Model, Text
+from pycurrent.web.api.models import FlipModel, Model, StageHealthModel, Text
 from pycurrent.web.api.routing import JobId, api_router
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.problems import may_answer
@@ -55,6 +55,7 @@ class StageExplainedModel(Model):
     path: Text
     labels: dict[str, str]
     failing: StageFailingModel | None
+    health: StageHealthModel = Field(description="Its health by now.")
 
 
 class ByHandModel(Model):
@@ -79,6 +80,9 @@ class ExplanationModel(Model):
     reasons: list[dict[str, Any]] = Field(description="Why it was run, as in `/why`.")
     lines: ErrorLinesModel | None
     stages: list[StageExplainedModel]
+    flips: list[FlipModel] = Field(
+        description="When its key failed and passed without a change: then it is flaky."
+    )
     alike: FailureGroupModel | None = Field(
         description="All failures with the same cause, this one too."
     )

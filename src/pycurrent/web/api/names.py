@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from pycurrent.cache import CAUSES
 from pycurrent.engine import Effect, JobState, Level
-from pycurrent.service import Action
+from pycurrent.service import Action, HealthState
 from pycurrent.store import JobEnd
 from pycurrent.term import Activity, EdgeKind, FailureKind, GroupKind, NodeKind, State
 
@@ -64,6 +64,7 @@ JobStateName: TypeAlias = Annotated[JobState, ByName(without=(JobState.ENDED,))]
 JobEndName: TypeAlias = Annotated[JobEnd, ByName()]
 FailureKindName: TypeAlias = Annotated[FailureKind, ByName()]
 CauseName: TypeAlias = Literal[tuple(CAUSES)]  # type: ignore[valid-type]
+HealthName: TypeAlias = Annotated[HealthState, ByName()]
 ActionName: TypeAlias = Annotated[Action, ByName()]
 NodeKindName: TypeAlias = Annotated[NodeKind, ByName()]
 EdgeKindName: TypeAlias = Annotated[EdgeKind, ByName()]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import Query
 from pydantic import ConfigDict, Field
 
+from pycurrent.service import StageHealth
 from pycurrent.store import LabelFilter
-from pycurrent.web.api.models import Condition, Model, Text
+from pycurrent.web.api.models import Condition, Model, StageHealthModel, Text
 from pycurrent.web.api.names import ActivityName, StateName
 from pycurrent.web.api.routing import api_router
 from pycurrent.web.context import ServiceOf
@@ -34,6 +35,14 @@ class FoundStageModel(Model):
         description="It has succeeded or failed, or something else has failed that it needs; and"
         " nothing is at work to change that.",
     )
+    health: StageHealthModel | None = Field(
+        default=None, description="Its health, if that was asked for and a run of it has ended."
+    )
+
+    def with_health(self, health: StageHealth | None) -> Self:
+        """The same stage with its health."""
+        found = None if health is None else StageHealthModel.of(health)
+        return self.model_copy(update={"health": found})
 
 
 class StagesModel(Model):
@@ -52,6 +61,7 @@ class StagesQuery(Model):
     label: list[Condition] = Field(
         default=[], max_length=20, description="Conditions on labels: repo=web, branch!=main."
     )
+    health: bool = Field(default=False, description="Give the health of each stage, too.")
     limit: int = Field(default=1000, ge=1, le=10_000)
 
 
@@ -61,4 +71,7 @@ async def stages(service: ServiceOf, query: Annotated[StagesQuery, Query()]) -> 
     conditions = [LabelFilter.parse(label) for label in query.label]
     found = [*islice(service.stages_with(query.path, conditions), query.limit + 1)]
     models = [FoundStageModel.model_validate(stage) for stage in found[: query.limit]]
+    if query.health:
+        healths = await service.healths([stage.path for stage in models])
+        models = [model.with_health(healths.get(model.path)) for model in models]
     return StagesModel(stages=models, complete=len(found) <= query.limit)

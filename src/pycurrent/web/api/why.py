@@ -9,7 +9,7 @@ from msgspec import to_builtins
 from pydantic import Field
 
 from pycurrent.service import UnknownSubject
-from pycurrent.web.api.models import Model
+from pycurrent.web.api.models import Model, StageHealthModel
 from pycurrent.web.api.routing import api_router
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.problems import may_answer, problem
@@ -27,6 +27,9 @@ class WhyModel(Model):
     reasons: list[dict[str, Any]] = Field(
         description="Each with its `type` (ran, reused, running, waits in queue, blocked ...) and"
         " what belongs to it."
+    )
+    health: StageHealthModel | None = Field(
+        description="Since when the stage has been failing or well; null for a job."
     )
 
 
@@ -48,4 +51,5 @@ async def why(
         state=found.state,
         text=str(found).splitlines(),
         reasons=to_builtins(found.reasons),
+        health=None if found.health is None else StageHealthModel.of(found.health),
     )

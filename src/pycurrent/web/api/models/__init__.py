@@ -5,6 +5,7 @@ here is only what differs.
 """
 
 from pycurrent.web.api.models.confirmation import ConfirmationModel
+from pycurrent.web.api.models.health import FlipModel, StageHealthModel
 from pycurrent.web.api.models.jobs import (
     HistoryPageModel,
     JobDetailModel,
@@ -22,6 +23,7 @@ __all__ = [
     "AppliedModel",
     "Condition",
     "ConfirmationModel",
+    "FlipModel",
     "HistoryPageModel",
     "Instant",
     "JobDetailModel",
@@ -36,6 +38,7 @@ __all__ = [
     "RuleModel",
     "RulesModel",
     "SnapshotModel",
+    "StageHealthModel",
     "Text",
     "TrialModel",
     "Whole",
