@@ -105,7 +105,7 @@ class Queue:
     async def _fill(self) -> None:
         """Want all jobs, and wait until they are in the queue."""
         self._wanted.set(True)
-        await until(lambda: self._pool.used + len(self._pool.waiting) == self._jobs)
+        await until(lambda: self._pool.used + self._pool.queue_length == self._jobs)
 
     async def _done(self, engine: Engine) -> None:
         await until(lambda: engine.stats.ok >= self._jobs)

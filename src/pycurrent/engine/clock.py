@@ -38,6 +38,10 @@ class Clock(ABC):
     def monotonic(self) -> float:
         """Seconds since some moment: for differences only. They never jump, nor go back."""
 
+    def date_offset(self) -> float:
+        """Seconds from the monotonic time to the date, which change when the date is set."""
+        return self.now().timestamp() - self.monotonic()
+
     @abstractmethod
     def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
         """Call back on the loop's thread at a date, or soon if that has passed.
@@ -71,10 +75,11 @@ class Moment:
     passed, and so is the time from one until now.
     """
 
-    __slots__ = ("_clock", "_date", "at")
+    __slots__ = ("_clock", "_date", "_offset", "at")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._offset = clock.date_offset()
         self._date = clock.now()
         self.at = clock.monotonic()
         """On the monotonic clock: what moments are sorted by."""
@@ -87,15 +92,18 @@ class Moment:
     @property
     def date(self) -> datetime:
         """As the clock counts now. It does not change as long as nobody sets the clock."""
-        passed = (self._clock.now() - self._date).total_seconds()
-        gone = passed - (self._clock.monotonic() - self.at)
-        # Less is inexact timing, or a time server that nudges the clock.
-        if abs(gone) > _SET:
-            self._date += timedelta(seconds=gone)
+        offset = self._clock.date_offset()
+        if offset is not self._offset:
+            gone = offset - self._offset
+            # Less is inexact timing, or a time server that nudges the clock.
+            if abs(gone) > _SET:
+                self._date += timedelta(seconds=gone)
+                self._offset = offset
         return self._date
 
 
 _SET = 1.0
+_EXACT = 0.01
 
 
 class Agenda(Generic[WhenT]):
@@ -166,12 +174,20 @@ class SystemClock(Clock):
 
     def __init__(self) -> None:
         self._dates: WeakKeyDictionary[asyncio.AbstractEventLoop, _Dates] = WeakKeyDictionary()
+        self._offset = 0.0
 
     def now(self) -> datetime:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def date_offset(self) -> float:
+        # One object for all moments, as long as nobody sets the date.
+        offset = time.time() - time.monotonic()
+        if abs(offset - self._offset) > _EXACT:
+            self._offset = offset
+        return self._offset
 
     def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
         loop = asyncio.get_running_loop()
