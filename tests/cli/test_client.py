@@ -50,7 +50,11 @@ class Frobs:
         async def push(job: Job, key: str) -> str:
             return key
 
-        return current.all([frob("good"), frob("bad"), frob("slow"), push("tag")])
+        with current.labels(repo="web"):
+            good, bad = frob("good"), frob("bad")
+        with current.labels(repo="api"):
+            slow = frob("slow")
+        return current.all([good, bad, slow, push("tag")])
 
 
 class Client:
@@ -216,13 +220,13 @@ async def test_failures_are_shown_and_rebuilt_by_cause(client: Client) -> None:
     assert (message, stages) == ("    no good", "    in frob bad")
     digest = first.split()[1]
     listed = await client("rebuild", "--fingerprint", digest, "--dry-run")
-    assert listed.out == f"{bad}  would be rebuilt\n"
+    assert listed.out == f"{bad}  would be rebuilt: frob bad\n"
     assert client.job("frob bad") == bad
     done = await client("rebuild", "--fingerprint", digest)
     assert (done.status, done.out.split()[0]) == (ClientExit.OK, bad)
     none = await client("rebuild", "--kind", "infra", "--since", "2h")
     assert (none.status, none.out, none.err) == (ClientExit.OK, "", "no job matches\n")
-    for wrong in ([], [bad, "--kind", "real"], [bad, "--dry-run"]):
+    for wrong in ([], [bad, "--kind", "real"]):
         assert (await client("rebuild", *wrong)).status == ClientExit.USAGE
 
 
@@ -344,11 +348,51 @@ async def test_rebuild_all_takes_what_matches(client: Client) -> None:
     assert [line.split("  ")[0] for line in ended.out.splitlines()] == [bad]
 
 
+async def test_jobs_are_listed_and_cancelled_by_labels(client: Client) -> None:
+    """By ids or by a filter, not by both; a dry run says which."""
+    slow, tag = client.job("frob slow"), client.job("push tag")
+    assert slow in (await client("jobs", "--label", "repo=a*")).out
+    assert tag in (await client("jobs", "--label", "repo!=*")).out
+    assert slow in (await client("jobs", "--path", "frob *")).out
+    none = await client("jobs", "--label", "repo=web")
+    assert (none.status, none.out, none.err) == (ClientExit.OK, "", "no job matches\n")
+    for which in (["--label", "repo=api"], [slow[-6:]]):
+        listed = await client("cancel", *which, "--dry-run")
+        assert (listed.status, listed.out) == (0, f"{slow}  would be cancelled: frob slow\n")
+    for wrong in ([], [slow, "--label", "repo=api"], ["--label", "api"]):
+        assert (await client("cancel", *wrong)).status == ClientExit.USAGE
+    none = await client("cancel", "--label", "repo=web")
+    assert none.status == ClientExit.USAGE
+    assert "no job that has not ended is of a stage with repo=web" in none.err
+    done = await client("cancel", "--label", "repo=api", "--reason", "moved")
+    assert (done.status, done.out) == (ClientExit.OK, f"{slow}  is cancelled\n")
+    await _until(client.site, lambda: not client.site.service.jobs.is_active(slow))
+
+
+async def test_failures_are_found_by_labels(client: Client) -> None:
+    """With an engine and without one; and rebuilt. A label that none has is an error then."""
+    bad = client.job("frob bad")
+    state = str(client.site.engine.opened.state.path)
+    for label, path, count in (("web", "frob bad", 1), ("web", "frob good", 0), ("api", "*", 0)):
+        which = ("failures", "--label", f"repo={label}", "--path", path)
+        online = (await client(*which)).out
+        assert online.count(bad) == count
+        assert await client.elsewhere(*which, "--state-dir", state) == online
+    for command in ("rebuild", "rebuild-all"):
+        listed = await client(command, "--label", "repo=web", "--path", "*bad", "--dry-run")
+        assert listed.out == f"{bad}  would be rebuilt: frob bad\n"
+        none = await client(command, "--label", "repo=docs")
+        assert none.status == ClientExit.USAGE
+        assert "that passes the filter is of a stage with repo=docs" in none.err
+    done = await client("rebuild", "--label", "repo=web")
+    assert [line.split("  ")[0] for line in done.out.splitlines()] == [bad]
+
+
 async def test_query_lists_what_passes_the_filters(client: Client) -> None:
     """The newest first, with what to go on with."""
     failed = await client("query", "--failed")
     (line,) = failed.out.splitlines()
-    assert line.endswith(f"{client.job('frob bad')}  frob bad: no good")
+    assert line.endswith(f"{client.job('frob bad')}  frob bad  [repo=web]: no good")
     first = await client("query", "--limit", "1")
     (newest,) = [job for job in client.site.engine.jobs if job in first.out]
     assert newest in first.out
@@ -644,19 +688,19 @@ async def test_an_address_that_leads_elsewhere_is_told_as_it_can_be_given(
 async def test_waiting_for_stages(client: Client) -> None:
     """Ends when all that match are final, with how they are; it lists them."""
     good = await client("wait", "--path", "frob good")
-    assert (good.status, good.out.splitlines()[0]) == (ClientExit.OK, "ok       frob good")
+    assert (good.status, good.out.splitlines()[0]) == (ClientExit.OK, "ok       frob good repo=web")
     bad = await client("wait", "--path", "frob b*")
     assert bad.status == ClientExit.FAILED
-    assert "failed   frob bad: no good" in bad.out.splitlines()
-    listed = await client("stages", "--label", "repo!=web", "--path", "frob bad")
-    assert listed.out.splitlines()[0] == "failed   frob bad: no good"
+    assert "failed   frob bad repo=web: no good" in bad.out.splitlines()
+    listed = await client("stages", "--label", "repo!=api", "--path", "frob bad")
+    assert listed.out.splitlines()[0] == "failed   frob bad repo=web: no good"
     assert len(listed.out.splitlines()) == 2
     health = await client("stages", "--health", "--path", "frob bad")
     assert re.fullmatch(
         r"         new, failing since \S+ \S+, job (\S+)", health.out.splitlines()[2]
     )
-    unknown = await client("wait", "--label", "repo=web", "--timeout", "0s")
+    unknown = await client("wait", "--label", "repo=docs", "--timeout", "0s")
     assert unknown.status == ClientExit.USAGE
-    assert unknown.err.startswith("pycurrent: no stage has repo=web")
+    assert unknown.err.startswith("pycurrent: no stage has repo=docs")
     anything = await client("wait")
     assert anything.status == ClientExit.USAGE

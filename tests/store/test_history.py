@@ -17,6 +17,7 @@ from pycurrent.store import (
     HistoryFilter,
     JobEnd,
     LabelFilter,
+    UseFilter,
     UseRecord,
     labels_text,
 )
@@ -229,11 +230,18 @@ USED: Mapping[str, Mapping[str, Mapping[str, str]]] = {
 def test_by_path_and_labels_of_one_stage(
     used: Database, stage: str | None, conditions: list[str], found: str
 ) -> None:
-    """All conditions hold for one of the stages that have used a job; few or many such jobs."""
+    """All conditions hold for one of the stages that have used a job; few or many such jobs.
+
+    It is the same for uses that are read already.
+    """
     assert "".join(names(used, path=stage, labels=labelled(*conditions))) == found
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pycurrent.store.history._FEW", -1)
         assert "".join(names(used, path=stage, labels=labelled(*conditions))) == found
+    passing = UseFilter(stage, labelled(*conditions))
+    jobs = [record.job_id for record in used.history()]
+    passed = [job for job in jobs if passing.passes(used.uses_of_job(job))]
+    assert "".join(job[-1] for job in passed) == found
 
 
 @pytest.mark.parametrize("text", ["repo", "=web", "", "!=x", "re!po=web"])

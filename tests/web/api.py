@@ -72,7 +72,7 @@ class Api:
         """The id of the job with this description."""
         return self.harness.find(description).id
 
-    async def get(self, path: str, **query: Any) -> Any:
+    async def get(self, path: str, /, **query: Any) -> Any:
         """What is answered, as JSON: it must be a success."""
         answer = await self.client.get(f"{API}{path}", params=query)
         assert answer.status_code == 200, answer.text

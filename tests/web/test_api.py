@@ -327,6 +327,90 @@ async def test_many_are_rebuilt_by_ids_or_by_a_filter(tmp_path: Path) -> None:
             assert (await api.call("POST", "/rebuild", body))[0] == 422
 
 
+def in_repos(tasks: Tasks, **repos: str) -> current.Current[None]:
+    """A stage for each repository, with its label."""
+    stages = []
+    for repo, key in repos.items():
+        with current.labels(repo=repo):
+            stages.append(tasks.stage(key))
+    return current.all(stages)
+
+
+async def test_living_jobs_are_listed_and_cancelled_by_labels(tmp_path: Path) -> None:
+    """After a dry run; by ids, too. Labels by which nothing is found are said to be so."""
+    tasks = Tasks()
+    repos = {"web": "one", "web-2": "two", "api": "three", "old": "quick"}
+    async with api_of(lambda: in_repos(tasks, **repos), tmp_path) as api:
+        one, two, three = (api.job(f"task {key}") for key in ("one", "two", "three"))
+        listed = await api.get("/jobs", label=["repo=web*", "repo!=web-2"])
+        assert ([job["id"] for job in listed["jobs"]], listed["total"]) == ([one], 1)
+        first = await api.get("/jobs", label="repo=web*", limit=1)
+        assert (first["jobs"][0]["id"], first["next"], first["total"]) == (one, one, 2)
+        rest = await api.get("/jobs", label="repo=web*", after=one)
+        assert [job["id"] for job in rest["jobs"]] == [two]
+        assert (await api.get("/jobs", label="repo=old"))["jobs"] == []
+        web = {"filter": {"label": ["repo=web*"]}}
+        _, answer = await api.call("POST", "/cancel", {**web, "dry_run": True})
+        assert [(each["job"], each["outcome"]) for each in answer["outcomes"]] == [
+            (one, "would-be-done"),
+            (two, "would-be-done"),
+        ]
+        assert answer["outcomes"][0]["description"] == "task one"
+        _, answer = await api.call("POST", "/cancel", {**web, "limit": 1, "reason": "moved"})
+        assert ([each["job"] for each in answer["outcomes"]], answer["complete"]) == ([one], False)
+        await api.harness.settle()
+        assert not api.service.jobs.is_active(one)
+        assert api.service.jobs.is_active(two)
+        assert [act.reason for act in api.harness.engine.opened.store.audit()] == ["moved"]
+        _, answer = await api.call("POST", "/cancel", {"ids": [one, three]})
+        assert [each["outcome"] for each in answer["outcomes"]] == ["refused", "done"]
+        status, answer = await api.call("POST", "/cancel", {"filter": {"label": ["repo=old"]}})
+        assert (status, answer["detail"]) == (
+            404,
+            "no job that has not ended is of a stage with repo=old",
+        )
+        status, answer = await api.call("POST", "/cancel", {"filter": {"label": ["old"]}})
+        assert status == 422
+        assert "'old' is not a condition on a label: expected NAME=VALUE" in answer["detail"]
+        wrong: list[object] = [{}, {"ids": [], "filter": {}}, {"filter": {"op": "task"}}]
+        for body in wrong:
+            assert (await api.call("POST", "/cancel", body))[0] == 422
+
+
+async def test_ended_jobs_are_rebuilt_by_labels(tmp_path: Path) -> None:
+    """All that match, or the failures among them; a dry run says which."""
+    tasks = Tasks()
+    repos = {"web": "bad", "api": "bad 2", "docs": "quick"}
+    async with api_of(lambda: in_repos(tasks, **repos), tmp_path) as api:
+        bad, quick = api.job("task bad"), api.job("task quick")
+        (group,) = (await api.get("/failures", label="repo=web"))["groups"]
+        assert (group["newest"], group["count"]) == (bad, 1)
+        assert (await api.get("/failures", path="task bad", label="repo!=web"))["groups"] == []
+        asked: list[tuple[str, dict[str, object], str]] = [
+            ("/failures/rebuild", {"label": ["repo=web"]}, bad),
+            ("/failures/rebuild", {"path": "task bad"}, bad),
+            ("/rebuild", {"filter": {"label": ["repo!=web", "repo!=api"]}}, quick),
+            ("/rebuild", {"filter": {"ok": True}}, quick),
+            ("/rebuild", {"ids": [quick]}, quick),
+        ]
+        for path, which, found in asked:
+            status, answer = await api.call("POST", path, {**which, "dry_run": True})
+            assert status == 200
+            (one,) = answer["outcomes"]
+            assert (one["job"], one["outcome"]) == (found, "would-be-done")
+        assert api.job("task bad") == bad
+        status, answer = await api.call("POST", "/failures/rebuild", {"label": ["repo=web"]})
+        assert [each["job"] for each in answer["outcomes"]] == [bad]
+        for path, body in [
+            ("/failures/rebuild", {"label": ["repo=docs"]}),
+            ("/rebuild", {"filter": {"label": ["repo=docs"], "ok": False}}),
+        ]:
+            status, answer = await api.call("POST", path, body)
+            assert status == 404
+            assert answer["detail"].endswith("that passes the filter is of a stage with repo=docs")
+        assert (await api.call("POST", "/failures/rebuild", {"kind": "infra"}))[0] == 200
+
+
 async def test_failures_are_shown_by_cause_and_rebuilt_together(tmp_path: Path) -> None:
     """Those that count still: a dry run says which. All that is started follows from one change."""
     tasks = Tasks()

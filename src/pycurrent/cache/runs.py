@@ -15,6 +15,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeAlias
 
+from pycurrent.cache.demands import NO_DEMANDS, Demands
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.states import Abandoned, Run, end_of
@@ -71,6 +72,11 @@ class Runs:
         """The job with this id, until it has ended."""
         instance = self._making.get(job_id)
         return None if instance is None or instance.run is None else instance.run.job
+
+    def users(self, job_id: str) -> Demands:
+        """The demands of those who wait for the job with this id; none once it has ended."""
+        instance = self._making.get(job_id)
+        return NO_DEMANDS if instance is None else instance.users
 
     def job_ids(self) -> list[str]:
         """The ids of the jobs that have not ended, the oldest first."""

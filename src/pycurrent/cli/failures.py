@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from cyclopts import Parameter
 
+from pycurrent.cli.job_filter import ALL_STAGES, UsedBy
 from pycurrent.cli.option import DEFAULT_STATE_DIR
 from pycurrent.cli.options import AsJsonOption, DurationOption, LimitOption, StateDirOption
 from pycurrent.cli.output import one_line
@@ -34,6 +35,7 @@ def failures(
     kind: KindOption = None,
     fingerprint: FingerprintOption = None,
     since: SinceOption = None,
+    used_by: UsedBy = ALL_STAGES,
     limit: LimitOption = 20,
     as_json: AsJsonOption = False,
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
@@ -52,6 +54,10 @@ def failures(
         # Longer ago than there are dates: then all of them count.
         with suppress(OverflowError):
             filters["since"] = datetime.now(UTC) - since
+    if used_by.path is not None:
+        filters["path"] = used_by.path
+    if used_by.label:
+        filters["labels"] = used_by.labels()
     with Records.open(state_dir) as records:
         groups = records.failures(filters, limit=limit)
     if as_json:

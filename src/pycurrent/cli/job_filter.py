@@ -48,6 +48,28 @@ PathOption = Annotated[
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
+class UsedBy:
+    """Selects jobs by a stage that has used them."""
+
+    path: PathOption = None
+    label: LabelsOption = ()
+
+    def labels(self) -> tuple[LabelFilter, ...]:
+        """The conditions on labels. Raises `UsageError` for a text that is not one."""
+        return tuple([LabelFilter.parse(label) for label in self.label])
+
+    def fields(self) -> dict[str, Any]:
+        """The parameters for the API, those that were given. Raises `UsageError` likewise."""
+        self.labels()
+        fields = {"path": self.path, "label": list(self.label) or None}
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+ALL_STAGES = UsedBy()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
 class JobFilter:
     """Selects the recorded jobs that pass all conditions."""
 

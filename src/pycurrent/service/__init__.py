@@ -20,6 +20,7 @@ from pycurrent.service.events import (
     StructureChanged,
 )
 from pycurrent.service.history import Records
+from pycurrent.service.job_selection import JobSelection
 from pycurrent.service.jobs import (
     Action,
     ActivePage,
@@ -30,6 +31,7 @@ from pycurrent.service.jobs import (
     Rebuilding,
     RebuiltOnceNeeded,
     Refused,
+    Would,
 )
 from pycurrent.service.log_following import LogEnd
 from pycurrent.service.log_index import LogLine, LogWindow
@@ -71,6 +73,7 @@ __all__ = [
     "HistoryEntry",
     "HistoryPage",
     "JobDetail",
+    "JobSelection",
     "Jobs",
     "JobsChanged",
     "LogEnd",
@@ -106,6 +109,7 @@ __all__ = [
     "TriedOn",
     "UnknownSubject",
     "Window",
+    "Would",
     "kind_named",
     "rules_from_csv",
     "rules_to_csv",

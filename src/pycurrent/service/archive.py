@@ -47,6 +47,10 @@ class Archive:
         wanted = HistoryFilter(op=entry.op, key=entry.key)
         return (await self.page(wanted, limit=limit)).entries
 
+    async def uses_of_unended(self) -> list[UseRecord]:
+        """The uses of the jobs that have not ended by stages, the newest first."""
+        return await self._read(lambda records: records.uses_of_unended())
+
     async def operations(self) -> list[str]:
         """The ids of the operations that have results, sorted."""
         return await self._read(lambda records: records.operations())

@@ -80,6 +80,10 @@ class Records:
         """The record of a job, ended or not; None if there is none."""
         return recorded_job(self._database, job_id)
 
+    def uses_of_unended(self) -> list[UseRecord]:
+        """The uses of the jobs that have not ended by stages, the newest first."""
+        return self._database.uses_of_unended()
+
     def operations(self) -> list[str]:
         """The ids of the operations that have results, sorted."""
         return self._database.ops()

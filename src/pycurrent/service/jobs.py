@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from pycurrent.cache import Cache
 from pycurrent.engine import Asker, DrivenJob, JobState, Level, OpenEngine
@@ -34,6 +34,14 @@ class Action(Enum):
 @dataclass(frozen=True, slots=True)
 class Done:
     """The act was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Would:
+    """The act would be done, if it were not only asked for its outcome."""
+
+    description: str
+    """Of the job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +115,19 @@ class Jobs:
         """The jobs that have not ended, the oldest first, even if nobody needs them any more."""
         return show_jobs(self._cache.runs.jobs())
 
-    def page(self, *, limit: int, after: str | None = None) -> ActivePage:
-        """At most `limit` of them, those that follow the job with the id `after`.
+    def page(
+        self, *, limit: int, after: str | None = None, among: Collection[str] | None = None
+    ) -> ActivePage:
+        """At most `limit` of them, those that follow the job with the id `after`; only those
+        `among` these ids, if they are given.
 
         That job may have ended since: then the page begins with the first one that is not older,
         so that a job may be seen twice, but none is missed. Raises `NoSuchJob` if there never was
         such a job.
         """
         ids = self._cache.runs.job_ids()
+        if among is not None:
+            ids = [id for id in ids if id in among]
         first = 0 if after is None else self._first_after(ids, after)
         shown = ids[first : first + limit]
         jobs = (job for id in shown if (job := self._cache.runs.job(id)) is not None)
@@ -122,7 +135,7 @@ class Jobs:
         return ActivePage(show_jobs(jobs), shown[-1] if more else None, len(ids))
 
     def _first_after(self, ids: list[str], after: str) -> int:
-        if self._cache.runs.job(after) is not None:
+        if after in ids:
             return ids.index(after) + 1
         return bisect_left(ids, self._record(after).created, key=self._created)
 
@@ -162,23 +175,27 @@ class Jobs:
     def detail(self, job_id: str) -> JobDetail:
         """Everything about one job. Raises `NoSuchJob`."""
         record = self._record(job_id)
-        entry = entry_in(self._engine.store, record, uses=ALL_USES)
         job = self._cache.runs.job(job_id)
-        handle = self._engine.jobs.get(job_id)
-        if job is not None:
-            description = job.description
-        elif handle is not None and handle.description:
-            description = handle.description
-        else:
-            description = f"{entry.op} {entry.key}".strip()
         return JobDetail(
-            entry=entry,
-            description=description,
+            entry=entry_in(self._engine.store, record, uses=ALL_USES),
+            description=self._title(job_id),
             active=None if job is None else show_job(job),
             stages=self._stages(job_id),
             newer=self._newer(record),
             actions=_actions(job),
         )
+
+    def _title(self, job_id: str) -> str:
+        """The operation's description of a job; the operation and key once nobody needs it.
+
+        Raises `NoSuchJob`.
+        """
+        job = self._cache.runs.job(job_id)
+        described = job or self._engine.jobs.get(job_id)
+        if described is not None and described.description:
+            return described.description
+        record = self._record(job_id)
+        return f"{record.op} {record.key}".strip()
 
     def _entry(self, job_id: str) -> HistoryEntry:
         return entry_in(self._engine.store, self._record(job_id))
@@ -201,13 +218,19 @@ class Jobs:
 
     def cancel(self, job_id: str, *, by: Asker | str, reason: str | None = None) -> Done | Refused:
         """Cancel a job: it fails, and is not run again by itself. Raises `NoSuchJob`."""
+        job = self._to_cancel(job_id)
+        if isinstance(job, Refused):
+            return job
+        self._cache.acts.cancel(job, by=by, reason=reason)
+        return Done()
+
+    def _to_cancel(self, job_id: str) -> DrivenJob | Refused:
         job = self._cache.runs.job(job_id)
         if job is None:
             return _ended(self._entry(job_id))
         if job.cancelled is not None:
             return Refused(f"it was cancelled already: {job.cancelled}")
-        self._cache.acts.cancel(job, by=by, reason=reason)
-        return Done()
+        return job
 
     def approve(self, job_id: str, *, by: Asker | str, reason: str | None = None) -> Done | Refused:
         """Let a job start although its level asks for confirmation. Raises `NoSuchJob`."""
@@ -232,34 +255,68 @@ class Jobs:
         The job need not be the last one for its key. `change` is that of many jobs, if this is one
         of them.
         """
-        record = self._record(job_id)
-        running = self._cache.job_at_work(record.op, record.key_digest)
-        if running is not None:
-            what = "it" if running.id == job_id else f"the same work, job {running.id},"
-            return Refused(f"{what} has not ended")
+        record = self._to_rebuild(job_id)
+        if isinstance(record, Refused):
+            return record
         run = self._cache.acts.rebuild(
             record.op, record.key_digest, job_id=job_id, by=by, reason=reason, change=change
         )
         return RebuiltOnceNeeded() if run is None else Rebuilding(run.job.id)
 
+    def _to_rebuild(self, job_id: str) -> JobRecord | Refused:
+        record = self._record(job_id)
+        running = self._cache.job_at_work(record.op, record.key_digest)
+        if running is None:
+            return record
+        what = "it" if running.id == job_id else f"the same work, job {running.id},"
+        return Refused(f"{what} has not ended")
+
+    # Commands on many jobs, in their order. A job that does not exist is refused.
+
+    async def cancel_many(
+        self, job_ids: Iterable[str], *, by: Asker | str, reason: str | None = None
+    ) -> dict[str, Done | Refused]:
+        """Cancel many jobs."""
+        return await _each(job_ids, lambda job_id: self.cancel(job_id, by=by, reason=reason))
+
     async def rebuild_many(
         self, job_ids: Iterable[str], *, by: Asker | str, reason: str | None = None
     ) -> dict[str, Rebuild]:
-        """Rebuild many jobs, in their order: one change, from which all follow. A job that does not
-        exist is refused.
-        """
-        outcomes: dict[str, Rebuild] = {}
-        change = None
-        for number, job_id in enumerate(dict.fromkeys(job_ids), 1):
-            if change is None:
-                change = self._cache.acts.asked_for_rebuild(by=by, reason=reason)
-            try:
-                outcomes[job_id] = self.rebuild(job_id, by=by, reason=reason, change=change)
-            except (NoSuchJob, BadJobId) as error:
-                outcomes[job_id] = Refused(str(error))
-            if number % _AT_ONCE == 0:
-                await asyncio.sleep(0)
-        return outcomes
+        """Rebuild many jobs: one change, from which all follow."""
+        changes: list[Ids] = []
+
+        def rebuild(job_id: str) -> Rebuild:
+            if not changes:
+                changes.append(self._cache.acts.asked_for_rebuild(by=by, reason=reason))
+            return self.rebuild(job_id, by=by, reason=reason, change=changes[0])
+
+        return await _each(job_ids, rebuild)
+
+    async def would(self, what: Action, job_ids: Iterable[str]) -> dict[str, Would | Refused]:
+        """The outcomes that `CANCEL` or `REBUILD` would have. Nothing is done."""
+
+        def ask(job_id: str) -> Would | Refused:
+            is_cancel = what is Action.CANCEL
+            found = self._to_cancel(job_id) if is_cancel else self._to_rebuild(job_id)
+            return found if isinstance(found, Refused) else Would(self._title(job_id))
+
+        return await _each(job_ids, ask)
+
+
+T = TypeVar("T")
+
+
+async def _each(job_ids: Iterable[str], act: Callable[[str], T]) -> dict[str, T | Refused]:
+    """Do it to each job, and give the others a turn now and then."""
+    outcomes: dict[str, T | Refused] = {}
+    for number, job_id in enumerate(dict.fromkeys(job_ids), 1):
+        try:
+            outcomes[job_id] = act(job_id)
+        except (NoSuchJob, BadJobId) as error:
+            outcomes[job_id] = Refused(str(error))
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return outcomes
 
 
 def _actions(job: DrivenJob | None) -> frozenset[Action]:

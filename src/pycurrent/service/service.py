@@ -16,6 +16,7 @@ from pycurrent.explain.why import Explainer, Why
 from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import ConfirmationLevel
 from pycurrent.service.events import EventHub
+from pycurrent.service.job_selection import JobSelection, select_jobs
 from pycurrent.service.jobs import Jobs
 from pycurrent.service.jobs_feed import JobsFeed
 from pycurrent.service.logs import Logs
@@ -133,6 +134,10 @@ class Service:
         for entry in page.entries:
             newest.setdefault((entry.op, entry.key), entry.job_id)
         return [*newest.values()], page.next is None
+
+    async def select_jobs(self, wanted: JobSelection) -> list[str]:
+        """The ids of the jobs that have not ended and pass, the oldest first: see `select_jobs`."""
+        return await select_jobs(self.engine, self.archive, wanted)
 
     def stages_with(
         self, path: str | None = None, labels: Sequence[LabelFilter] = ()

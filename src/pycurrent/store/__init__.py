@@ -38,6 +38,7 @@ from pycurrent.store.records import (
 from pycurrent.store.runs import RunRecord
 from pycurrent.store.sharing import Sharing
 from pycurrent.store.state_dir import StateDir
+from pycurrent.store.use_filter import UseFilter
 from pycurrent.store.uses import UseRecord, labels_text
 
 __all__ = [
@@ -91,6 +92,7 @@ __all__ = [
     "StoreGone",
     "StoreReadOnly",
     "TokenRecord",
+    "UseFilter",
     "UseRecord",
     "all_pass",
     "back_up",

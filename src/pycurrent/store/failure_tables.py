@@ -8,6 +8,7 @@ from pycurrent.store.errors import StoreError
 from pycurrent.store.failures import FailureFilters, FailureGroup, FailureRecord, StageFailing
 from pycurrent.store.queries import FAILURE_CONDITIONS
 from pycurrent.store.records import Row, storable, time_text
+from pycurrent.store.use_filter import UseFilter
 
 Parameters: TypeAlias = tuple[object, ...] | Mapping[str, object]
 
@@ -55,11 +56,17 @@ class FailureTables:
         return [job_id for (job_id,) in self._filtered("standing_failures", filters, limit)]
 
     def _filtered(self, query: str, filters: FailureFilters, limit: int) -> list[Row]:
-        given: dict[str, object] = {"limit": limit}
+        uses = UseFilter(filters.get("path"), filters.get("labels", ()))
+        conditions = [FAILURE_CONDITIONS[name] for name in filters if name in FAILURE_CONDITIONS]
+        used = uses.condition("failure.job")
+        if used is not None:
+            conditions.append(used)
+        given: dict[str, object] = {**uses.values, "limit": limit}
         for name, value in filters.items():
-            given[name] = time_text(value) if isinstance(value, datetime) else value
-        conditions = " AND ".join(FAILURE_CONDITIONS[name] for name in filters) or "TRUE"
-        return self._run(self._queries[query].replace("{conditions}", conditions), given)
+            if name in FAILURE_CONDITIONS:
+                given[name] = time_text(value) if isinstance(value, datetime) else value
+        sql = self._queries[query].replace("{conditions}", " AND ".join(conditions) or "TRUE")
+        return self._run(sql, given)
 
     def failing_since(self, job_id: str, path: str) -> StageFailing | None:
         """Since when a stage has failed, seen from its use of a job that failed; None if that is

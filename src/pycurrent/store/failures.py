@@ -11,6 +11,7 @@ from typing import TypedDict
 
 from msgspec import Struct
 
+from pycurrent.store.label_filter import LabelFilter
 from pycurrent.store.records import Row, storable, time_text
 
 
@@ -76,6 +77,10 @@ class FailureFilters(TypedDict, total=False):
     """The digest, or its beginning."""
     since: datetime
     """At this time or later. Aware."""
+    path: str
+    """The path of a stage that has used the job, or a glob."""
+    labels: tuple[LabelFilter, ...]
+    """Conditions on the labels of that stage, which all hold."""
 
 
 class StageFailing(Struct, frozen=True):

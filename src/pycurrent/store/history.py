@@ -18,8 +18,8 @@ from time import monotonic
 from msgspec import Struct
 
 from pycurrent.store.history_filter import SHOWN, HistoryCursor, HistoryFilter
-from pycurrent.store.label_filter import beginning, is_glob, sqlite_glob
 from pycurrent.store.records import COLUMNS, JobEnd, Row, storable, time_text
+from pycurrent.store.use_filter import UseFilter
 
 SECONDS = 0.03
 """How long a page looks for jobs, where others wait for it."""
@@ -60,10 +60,12 @@ class HistoryQuery:
         self._wanted = wanted
         self._ends = wanted.ends or SHOWN
         self._values: dict[str, object] = {}
+        self._uses = UseFilter(wanted.path, wanted.labels)
         self._conditions = [*self._row_conditions()]
-        use = self._use_condition()
-        if use is not None:
-            self._conditions.append(use)
+        used = self._uses.condition("job.seq")
+        if used is not None:
+            self._conditions.append(used)
+        self._values |= self._uses.values
 
     def page(
         self, *, limit: int, before: HistoryCursor | None = None, seconds: float | None = None
@@ -119,8 +121,9 @@ class HistoryQuery:
 
     def _few(self) -> str | None:
         """The jobs that no order has and an index finds, as a list for SQL, if they are few."""
-        uses = self._uses()
+        uses = self._uses.found()
         if uses is not None:
+            self._values |= self._uses.values
             found = f"SELECT DISTINCT job {uses}"
         elif self._wanted.prefix is not None:
             found = f"SELECT seq FROM job WHERE {_HAS_PREFIX}"
@@ -129,47 +132,6 @@ class HistoryQuery:
         values = {**self._values, "few": _FEW + 1}
         seqs = [str(seq) for (seq,) in self._connection.execute(f"{found} LIMIT :few", values)]
         return ",".join(seqs) if len(seqs) <= _FEW else None
-
-    def _uses(self) -> str | None:
-        """The uses that have a path or a label, as one index finds them."""
-        wanted = self._wanted
-        plain = [c for c in wanted.labels if not c.is_not]
-        exact = [c for c in plain if not is_glob(c.value)]
-        if wanted.path is not None and not (is_glob(wanted.path) and exact):
-            return (
-                "FROM stage CROSS JOIN job_use INDEXED BY job_use_stage"
-                f" ON job_use.stage = stage.id WHERE {self._path()}"
-            )
-        for condition in exact or plain:
-            self._values |= {"use_name": condition.name, "use_value": storable(condition.value)}
-            if not is_glob(condition.value):
-                match = "value = :use_value"
-            else:
-                start = storable(beginning(condition.value))
-                self._values |= {"use_start": start, "use_glob": sqlite_glob(condition.value)}
-                match = (
-                    "value >= :use_start AND value < :use_start || char(0x10FFFF)"
-                    " AND (value = :use_value OR value GLOB :use_glob)"
-                )
-            return (
-                "FROM label CROSS JOIN job_use INDEXED BY job_use_labels"
-                f' ON job_use.labels = label."set" WHERE name = :use_name AND {match}'
-            )
-        return None
-
-    def _path(self) -> str:
-        """The condition that a stage has the path that is wanted."""
-        path = self._wanted.path
-        assert path is not None
-        self._values["path"] = storable(path)
-        if not is_glob(path):
-            return "stage.path = :path"
-        self._values["path_glob"] = storable(sqlite_glob(path))
-        self._values["path_start"] = storable(beginning(path))
-        return (
-            "stage.path >= :path_start AND stage.path < :path_start || char(0x10FFFF)"
-            " AND (stage.path = :path OR stage.path GLOB :path_glob)"
-        )
 
     # Conditions
 
@@ -223,42 +185,6 @@ class HistoryQuery:
         if wanted.longer is not None:
             values["longer"] = wanted.longer.total_seconds() * 1e3
             yield "round((julianday(finished) - julianday(started)) * 86400000) > :longer"
-
-    def _use_condition(self) -> str | None:
-        """The condition that a stage that passes has used a job."""
-        wanted = self._wanted
-        if wanted.path is None and not wanted.labels:
-            return None
-        conditions = ["job_use.job = job.seq", *map(self._label, range(len(wanted.labels)))]
-        if wanted.path is not None:
-            conditions.append(self._path())
-        used = (
-            "EXISTS (SELECT 1 FROM job_use INDEXED BY job_use_job"
-            " CROSS JOIN stage ON stage.id = job_use.stage"
-            f" WHERE {' AND '.join(conditions)})"
-        )
-        if wanted.path is None and all(condition.is_not for condition in wanted.labels):
-            return f"({used} OR NOT EXISTS (SELECT 1 FROM job_use WHERE job_use.job = job.seq))"
-        return used
-
-    def _label(self, number: int) -> str:
-        """The condition that a use has, or has not, a label."""
-        condition = self._wanted.labels[number]
-        name, value, glob = f"name_{number}", f"value_{number}", f"glob_{number}"
-        self._values |= {name: storable(condition.name), value: storable(condition.value)}
-        if is_glob(condition.value):
-            self._values[glob] = storable(sqlite_glob(condition.value))
-            found = (
-                "EXISTS (SELECT 1 FROM label_set JOIN json_each(label_set.labels) AS one"
-                f" WHERE label_set.id = job_use.labels AND one.key = :{name}"
-                f" AND (one.value = :{value} OR one.value GLOB :{glob}))"
-            )
-        else:
-            found = (
-                f"EXISTS (SELECT 1 FROM label WHERE name = :{name} AND value = :{value}"
-                ' AND label."set" = job_use.labels)'
-            )
-        return f"NOT {found}" if condition.is_not else found
 
     # Rows
 

@@ -406,6 +406,16 @@ SELECT job.job_id, stage.path, label_set.labels, job_use.since
  ORDER BY job_use.id DESC
  LIMIT ?;
 
+-- name: uses_of_unended
+-- The stages that have used the jobs that have not ended, the newest use of each first.
+SELECT job.job_id, stage.path, label_set.labels, job_use.since
+  FROM job INDEXED BY job_unended
+  JOIN job_use ON job_use.job = job.seq
+  JOIN stage ON stage.id = job_use.stage
+  LEFT JOIN label_set ON label_set.id = job_use.labels
+ WHERE job.ended IS NULL
+ ORDER BY job_use.id DESC;
+
 -- name: uses_by_stage
 -- The jobs that a stage has used, the newest use first.
 SELECT job.job_id, stage.path, label_set.labels, job_use.since

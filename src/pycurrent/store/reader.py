@@ -147,14 +147,19 @@ class DatabaseReader:
         self._catch_up()
         return self._uses("uses_of_job", job_id, limit)
 
+    def uses_of_unended(self) -> list[UseRecord]:
+        """The uses of the jobs that have not ended, the newest first."""
+        self._catch_up()
+        return self._uses("uses_of_unended")
+
     def uses_by_stage(self, path: str, *, limit: int = 100) -> list[UseRecord]:
         """The jobs that the stage with a path has used, the newest use first; at most `limit`."""
         self._catch_up()
         return self._uses("uses_by_stage", storable(path), limit)
 
-    def _uses(self, query: str, subject: str, limit: int) -> list[UseRecord]:
+    def _uses(self, query: str, *parameters: object) -> list[UseRecord]:
         try:
-            return [UseRecord.of_row(row) for row in self._read(query, (subject, limit))]
+            return [UseRecord.of_row(row) for row in self._read(query, parameters)]
         except (ValueError, TypeError) as error:
             raise self._damage_or(error) from error
 

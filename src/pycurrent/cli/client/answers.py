@@ -73,6 +73,7 @@ class OutcomeAnswer(TypedDict):
     outcome: Literal["done", "once-needed", "would-be-done", "refused"]
     new_job: str | None
     why: str | None
+    description: NotRequired[str | None]
 
 
 class OutcomesAnswer(TypedDict):

@@ -82,17 +82,19 @@ _COMMANDS = {
     "cancel": (
         "jobs:cancel",
         "Cancel jobs: they fail, and are not run again by themselves.\n\n"
-        "Ends with 4 if one of them has ended already.",
+        "Takes their ids, or --label and --path: those that have not ended and match.\n\n"
+        "Ends with 2 if none matches, 4 if one of them has ended already.",
     ),
     "rebuild": (
         "jobs:rebuild",
         "Do the work of jobs that have ended again. Says by which jobs.\n\n"
-        "Ends with 4 if one of them has not ended.",
+        "Takes their ids, or a filter: the failures that match and count still.\n\n"
+        "Ends with 2 if nothing has the label or the path, 4 if a job has not ended.",
     ),
     "rebuild-all": (
         "history:rebuild_all",
         "Do the work of all jobs that match again, of those with one key the last. Says which.\n\n"
-        "Ends with 4 if one of them can't be.",
+        "Ends with 2 if nothing has the label or the path, 4 if a job can't be rebuilt.",
     ),
     "query": (
         "history:query",

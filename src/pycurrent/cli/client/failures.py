@@ -13,6 +13,7 @@ from pycurrent.cli.client.answers import FailuresAnswer
 from pycurrent.cli.client.session import Given
 from pycurrent.cli.client.status import ClientExit
 from pycurrent.cli.failures import FingerprintOption, KindOption, SinceOption, lines_of
+from pycurrent.cli.job_filter import ALL_STAGES, UsedBy
 from pycurrent.store import FailureGroup
 
 
@@ -24,10 +25,11 @@ class FailureFilter:
     kind: KindOption = None
     fingerprint: FingerprintOption = None
     since: SinceOption = None
+    used_by: UsedBy = ALL_STAGES
 
     def fields(self) -> dict[str, Any]:
-        """The parameters for the API."""
-        fields: dict[str, Any] = {"kind": self.kind, "fingerprint": self.fingerprint}
+        """The parameters for the API, those that were given. Raises `UsageError` as `UsedBy`."""
+        fields = {**self.used_by.fields(), "kind": self.kind, "fingerprint": self.fingerprint}
         if self.since is not None:
             # Longer ago than there are dates: then all of them count.
             with suppress(OverflowError):

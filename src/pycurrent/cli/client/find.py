@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from pycurrent.cli.client.answers import HistoryPageAnswer, JobsAnswer
 from pycurrent.cli.client.remote import Remote
@@ -45,12 +46,14 @@ def find_job(remote: Remote, text: str) -> str:
             )
 
 
-def active_jobs(remote: Remote) -> JobsAnswer:
-    """All jobs that have not ended, the oldest first, however many pages they take."""
-    answer: JobsAnswer = remote.get("/jobs")
+def active_jobs(remote: Remote, **fields: Any) -> JobsAnswer:
+    """All jobs that have not ended, the oldest first, however many pages they take; `fields` are
+    those of the filter.
+    """
+    answer: JobsAnswer = remote.get("/jobs", **fields)
     jobs = {job["id"]: job for job in answer["jobs"]}
     while answer["next"] is not None:
-        answer = remote.get("/jobs", after=answer["next"])
+        answer = remote.get("/jobs", **fields, after=answer["next"])
         jobs.update({job["id"]: job for job in answer["jobs"]})
     return {**answer, "jobs": list(jobs.values())}
 

@@ -81,7 +81,8 @@ def outcome_line(outcome: OutcomeAnswer, done: str) -> str:
         case "once-needed":
             return f"{job}  will be rebuilt once it is needed"
         case "would-be-done":
-            return f"{job}  would be rebuilt"
+            what = outcome.get("description") or ""
+            return f"{job}  would be {done.removeprefix('is ')}: {one_line(what)}"
         case "refused":
             return f"{job}  refused: {one_line(outcome['why'] or '')}"
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from pycurrent.cli.client.answers import HistoryPageAnswer, OperationsAnswer, OutcomesAnswer
+from pycurrent.cli.client.answers import HistoryPageAnswer, OperationsAnswer
 from pycurrent.cli.client.formatting import entry_line
-from pycurrent.cli.client.jobs import ReasonOption, tell
+from pycurrent.cli.client.jobs import DryRunOption, ReasonOption, tell
 from pycurrent.cli.client.session import Given
 from pycurrent.cli.client.status import ClientExit
 from pycurrent.cli.job_filter import JobFilter
@@ -55,6 +55,7 @@ def rebuild_all(
     limit: Annotated[
         int, Parameter(validator=validators.Number(gte=1, lte=1000), help="How many at most.")
     ] = 1000,
+    dry_run: DryRunOption = False,
     reason: ReasonOption = None,
     session: Given,
 ) -> int:
@@ -64,13 +65,8 @@ def rebuild_all(
         raise UsageError(
             "say which jobs are to be rebuilt, such as --failed or --op NAME; or --everything"
         )
-    answer: OutcomesAnswer = session.remote.post(
-        "/rebuild", {"filter": fields, "limit": limit, "reason": reason}
-    )
-    status = tell(session, answer, "is rebuilt")
-    if not answer["complete"]:
-        session.hint(f"more jobs match, and were left alone: these are the newest {limit:,}")
-    return status
+    asked = {"filter": fields, "limit": limit, "dry_run": dry_run, "reason": reason}
+    return tell(session, session.remote.post("/rebuild", asked), "is rebuilt")
 
 
 def ops(*, session: Given) -> int:

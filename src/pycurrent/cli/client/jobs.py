@@ -22,6 +22,7 @@ from pycurrent.cli.client.formatting import (
 from pycurrent.cli.client.remote import job_path
 from pycurrent.cli.client.session import Given, Session
 from pycurrent.cli.client.status import CantBeDone, ClientExit
+from pycurrent.cli.job_filter import ALL_STAGES, UsedBy
 from pycurrent.cli.output import one_line
 from pycurrent.errors import UsageError
 from pycurrent.view.formatting import duration
@@ -45,10 +46,18 @@ ReasonOption = Annotated[
 ]
 
 
-def jobs(*, session: Given) -> int:
+DryRunOption = Annotated[
+    bool, Parameter(name="--dry-run", negative="", help="Only say what would be done.")
+]
+
+
+def jobs(*, used_by: UsedBy = ALL_STAGES, session: Given) -> int:
     """`pycurrent client jobs`."""
-    answer = active_jobs(session.remote)
+    fields = used_by.fields()
+    answer = active_jobs(session.remote, **fields)
     session.say(answer, [job_line(job) for job in answer["jobs"]])
+    if fields and not answer["jobs"]:
+        session.hint("no job matches")
     return ClientExit.OK
 
 
@@ -100,9 +109,29 @@ def approve(jobs: JobTexts, /, *, reason: ReasonOption = None, session: Given) -
     return _each(session, jobs, "approve", "is approved", reason)
 
 
-def cancel(jobs: JobTexts, /, *, reason: ReasonOption = None, session: Given) -> int:
+def cancel(
+    jobs: JobTexts = (),
+    /,
+    *,
+    used_by: UsedBy = ALL_STAGES,
+    dry_run: DryRunOption = False,
+    reason: ReasonOption = None,
+    session: Given,
+) -> int:
     """`pycurrent client cancel`."""
-    return _each(session, jobs, "cancel", "is cancelled", reason)
+    fields = used_by.fields()
+    if bool(jobs) is bool(fields):
+        raise UsageError(
+            "say which jobs are to be cancelled: by their ids, or by --label or --path"
+        )
+    if jobs and not dry_run:
+        return _each(session, jobs, "cancel", "is cancelled", reason)
+    asked: dict[str, object] = {"dry_run": dry_run, "reason": reason}
+    if jobs:
+        asked["ids"] = [find_job(session.remote, text) for text in jobs]
+    else:
+        asked["filter"] = fields
+    return tell(session, session.remote.post("/cancel", asked), "is cancelled")
 
 
 def _each(session: Session, texts: Sequence[str], act: str, done: str, reason: str | None) -> int:
@@ -123,10 +152,7 @@ def rebuild(
     /,
     *,
     failures: FailureFilter = ALL_FAILURES,
-    dry_run: Annotated[
-        bool,
-        Parameter(negative="", help="Only list the failed jobs that would be rebuilt."),
-    ] = False,
+    dry_run: DryRunOption = False,
     reason: ReasonOption = None,
     session: Given,
 ) -> int:
@@ -134,28 +160,24 @@ def rebuild(
     fields = failures.fields()
     if bool(jobs) is bool(fields):
         raise UsageError(
-            "say which jobs are to be rebuilt: by their ids, or by --kind, --fingerprint or --since"
+            "say which jobs are to be rebuilt: by their ids, or by --kind, --fingerprint, --since,"
+            " --label or --path"
         )
-    if jobs and dry_run:
-        raise UsageError("--dry-run is for --kind, --fingerprint and --since")
-    answer: OutcomesAnswer
+    asked: dict[str, object] = {"dry_run": dry_run, "reason": reason}
     if jobs:
         ids = [find_job(session.remote, text) for text in jobs]
-        answer = session.remote.post("/rebuild", {"ids": ids, "reason": reason})
-    else:
-        asked = {**fields, "dry_run": dry_run, "reason": reason}
-        answer = session.remote.post("/failures/rebuild", asked)
-    status = tell(session, answer, "is rebuilt")
-    if not answer["complete"]:
-        session.hint("more jobs match: these are the newest")
-    return status
+        return tell(session, session.remote.post("/rebuild", {"ids": ids, **asked}), "is rebuilt")
+    answer = session.remote.post("/failures/rebuild", {**fields, **asked})
+    return tell(session, answer, "is rebuilt")
 
 
 def tell(session: Session, answer: OutcomesAnswer, done: str) -> int:
-    """Print the results of a command on jobs."""
+    """Print the results of a command on jobs; `done` is its verb."""
     outcomes = answer["outcomes"]
     session.say(answer, [outcome_line(outcome, done) for outcome in outcomes])
     if not outcomes:
         session.hint("no job matches")
+    if not answer["complete"]:
+        session.hint(f"more jobs match, and were left alone: these are {len(outcomes):,}")
     refused = any(outcome["outcome"] == "refused" for outcome in outcomes)
     return ClientExit.REFUSED if refused else ClientExit.OK

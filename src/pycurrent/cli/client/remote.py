@@ -28,6 +28,8 @@ PATIENCE = 60.0
 
 _CONNECTIONS = {"http": HTTPConnection, "https": HTTPSConnection}
 _PIECE = 1 << 16
+_OWN_WORDS = frozenset({"/why", "/cancel", "/rebuild", "/failures/rebuild"})
+"""The paths that say in their own words what there is not."""
 
 Value: TypeAlias = str | int | bool | Sequence[str] | None
 Query: TypeAlias = Mapping[str, Value]
@@ -238,7 +240,7 @@ class Remote:
                 raise CantBeDone(why)
             case 404 if path.startswith("/jobs/"):
                 raise UsageError(f"{why}: `pycurrent client jobs` and `query` list those there are")
-            case 404 if path == "/why" or path.startswith(("/inputs/", "/triggers/")):
+            case 404 if path in _OWN_WORDS or path.startswith(("/inputs/", "/triggers/")):
                 raise UsageError(why)
             case 404:
                 raise UsageError(

@@ -1,24 +1,19 @@
-"""The failures, those with one cause together, and having their jobs done again."""
+"""The failures, those with one cause together."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 
-from fastapi import Query, Request
+from fastapi import Query
 from pydantic import ConfigDict, Field
 
-from pycurrent.service import Service
 from pycurrent.store import FailureFilters
-from pycurrent.web.api.models import Instant, Model, OutcomeModel, OutcomesModel, Text, Whole
-from pycurrent.web.api.routing import FOR_BUILDERS, api_router
-from pycurrent.web.context import AskerOf, ServiceOf
-from pycurrent.web.reasons import ReasonText, reason_for
+from pycurrent.web.api.models import Instant, Model, Text, UsedBy
+from pycurrent.web.api.routing import api_router
+from pycurrent.web.context import ServiceOf
 
 router = api_router("failures")
-
-MOST = 1000
-"""How many jobs can be made again at once."""
 
 FailureKindName: TypeAlias = Literal["real", "infra", "timeout"]
 
@@ -43,7 +38,7 @@ class FailuresModel(Model):
     groups: list[FailureGroupModel]
 
 
-class FailureFilterModel(Model):
+class FailureFilterModel(UsedBy, Model):
     """Selects the failures that pass all of these."""
 
     model_config = ConfigDict(extra="forbid")
@@ -65,23 +60,17 @@ class FailureFilterModel(Model):
             filters["fingerprint"] = self.fingerprint
         if self.since is not None:
             filters["since"] = self.since
+        if self.path is not None:
+            filters["path"] = self.path
+        if self.label:
+            filters["labels"] = self.selection().labels
         return filters
 
 
 class FailuresQuery(FailureFilterModel):
     """A filter, and how many groups."""
 
-    limit: int = Field(default=100, ge=1, le=MOST)
-
-
-class FailuresToRebuild(FailureFilterModel):
-    """A filter, and whether something is done about what passes it."""
-
-    dry_run: bool = Field(
-        default=False, strict=True, description="Only list the jobs that would be done again."
-    )
-    limit: Whole = Field(default=MOST, ge=1, le=MOST)
-    reason: ReasonText = None
+    limit: int = Field(default=100, ge=1, le=1000)
 
 
 @router.get("/failures")
@@ -89,23 +78,3 @@ async def failures(service: ServiceOf, query: Annotated[FailuresQuery, Query()])
     """List the failures, those with one kind and one cause together."""
     groups = await service.archive.failures(query.filters(), limit=query.limit)
     return FailuresModel(groups=[FailureGroupModel.model_validate(group) for group in groups])
-
-
-@router.post("/failures/rebuild", dependencies=FOR_BUILDERS)
-async def rebuild_failures(
-    request: Request, service: ServiceOf, which: FailuresToRebuild, asker: AskerOf
-) -> OutcomesModel:
-    """Do the work of failed jobs again, of those whose failure counts still."""
-    ids, complete = await _matching(service, which)
-    if which.dry_run:
-        outcomes = [OutcomeModel(job=job_id, outcome="would-be-done") for job_id in ids]
-        return OutcomesModel(outcomes=outcomes, complete=complete)
-    reason = reason_for(request, ids, which.reason)
-    done = await service.jobs.rebuild_many(ids, by=asker, reason=reason)
-    models = [OutcomeModel.of_rebuild(job, outcome) for job, outcome in done.items()]
-    return OutcomesModel(outcomes=models, complete=complete)
-
-
-async def _matching(service: Service, which: FailuresToRebuild) -> tuple[list[str], bool]:
-    ids = await service.archive.standing_failures(which.filters(), limit=which.limit + 1)
-    return ids[: which.limit], len(ids) <= which.limit

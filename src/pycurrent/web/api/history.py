@@ -1,39 +1,27 @@
-"""The jobs that have ended, and having many of them made again."""
+"""The jobs that have ended, and the operations that have results."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Annotated, Literal, TypeAlias
 
-from fastapi import Query, Request
+from fastapi import Query
 from pydantic import ConfigDict, Field
 
 from pycurrent.cache import CAUSES
 from pycurrent.service import HistoryPage
-from pycurrent.store import CURSOR, SECONDS, HistoryFilter, JobEnd, LabelFilter
-from pycurrent.web.api.models import (
-    Condition,
-    HistoryPageModel,
-    Instant,
-    Model,
-    OutcomeModel,
-    OutcomesModel,
-    Whole,
-)
+from pycurrent.store import CURSOR, SECONDS, HistoryFilter, JobEnd
+from pycurrent.web.api.models import HistoryPageModel, Instant, Model, UsedBy
 from pycurrent.web.api.names import CauseName, FailureKindName, JobEndName
-from pycurrent.web.api.routing import FOR_BUILDERS, JOB_ID, api_router
-from pycurrent.web.context import AskerOf, ServiceOf
-from pycurrent.web.reasons import ReasonText, reason_for
+from pycurrent.web.api.routing import api_router
+from pycurrent.web.context import ServiceOf
 
 router = api_router("history")
-
-MOST = 1000
-"""How many jobs can be made again at once."""
 
 _Words: TypeAlias = Annotated[str, Field(max_length=1000)]
 
 
-class FilterModel(Model):
+class FilterModel(UsedBy, Model):
     """Selects the jobs that pass all of these."""
 
     model_config = ConfigDict(extra="forbid")
@@ -48,15 +36,6 @@ class FilterModel(Model):
     )
     prefix: _Words | None = Field(default=None, description="How the id begins: 2026-11-22.")
     text: _Words | None = Field(default=None, description="In its key, value or result.")
-    path: _Words | None = Field(
-        default=None, description="The path of a stage that has used it, or a glob: web/*."
-    )
-    label: list[Condition] = Field(
-        default=[],
-        max_length=20,
-        description="Conditions on labels of a stage that has used it, which all hold: repo=web,"
-        " branch!=main, ref=release-*.",
-    )
     kind: FailureKindName | None = Field(default=None, description="The kind of its failure.")
     cause: CauseName | None = Field(default=None, description="Why it was run.")
     who: _Words | None = Field(default=None, description="The user or token that asked for it.")
@@ -67,6 +46,7 @@ class FilterModel(Model):
     )
 
     def filter(self) -> HistoryFilter:
+        used_by = self.selection()
         return HistoryFilter(
             op=self.op,
             ok=self.ok,
@@ -74,8 +54,8 @@ class FilterModel(Model):
             rebuild=self.rebuild,
             prefix=self.prefix,
             text=self.text,
-            path=self.path,
-            labels=tuple([LabelFilter.parse(label) for label in self.label]),
+            path=used_by.path,
+            labels=used_by.labels,
             kind=None if self.kind is None else self.kind.value,
             cause=None if self.cause is None else CAUSES[self.cause].__name__,
             by=self.who,
@@ -100,25 +80,6 @@ class PageQuery(FilterModel):
     limit: int = Field(default=100, ge=1, le=1000)
 
 
-class TheseJobs(Model):
-    """Jobs by their ids."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    ids: list[Annotated[str, Field(pattern=JOB_ID)]] = Field(max_length=MOST)
-    reason: ReasonText = None
-
-
-class MatchingJobs(Model):
-    """The last jobs that pass a filter, only the newest one of each operation and key."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    filter: ExactFilter
-    limit: Whole = Field(default=MOST, ge=1, le=MOST)
-    reason: ReasonText = None
-
-
 class OperationsModel(Model):
     """The ids of the operations that have results."""
 
@@ -139,19 +100,3 @@ async def history(service: ServiceOf, query: Annotated[PageQuery, Query()]) -> H
 async def ops(service: ServiceOf) -> OperationsModel:
     """List the operations that have results."""
     return OperationsModel(ops=await service.archive.operations())
-
-
-@router.post("/rebuild", dependencies=FOR_BUILDERS)
-async def rebuild_many(
-    request: Request, service: ServiceOf, which: TheseJobs | MatchingJobs, asker: AskerOf
-) -> OutcomesModel:
-    """Rebuild many jobs. The answer says of each whether it is rebuilt."""
-    match which:
-        case TheseJobs(ids=ids):
-            complete = True
-        case MatchingJobs(filter=wanted, limit=limit):
-            ids, complete = await service.newest_matching(wanted.filter(), limit=limit)
-    reason = reason_for(request, ids, which.reason)
-    outcomes = await service.jobs.rebuild_many(ids, by=asker, reason=reason)
-    models = [OutcomeModel.of_rebuild(job, outcome) for job, outcome in outcomes.items()]
-    return OutcomesModel(outcomes=models, complete=complete)

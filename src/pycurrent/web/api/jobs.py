@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Query, Request, Response
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from pycurrent.deprecation import Renamed
 from pycurrent.service import Done, NoSuchJob, Refused, Service
 from pycurrent.web.api.encoding import EncodersOf
-from pycurrent.web.api.models import JobDetailModel, JobModel, Model, OutcomeModel
+from pycurrent.web.api.models import JobDetailModel, JobModel, Model, OutcomeModel, UsedBy
 from pycurrent.web.api.renamed import renamed
 from pycurrent.web.api.routing import FOR_ADMINS, FOR_BUILDERS, JOB_ID, JobId, api_router
 from pycurrent.web.context import AskerOf, ServiceOf
@@ -38,8 +38,19 @@ class JobsModel(Model):
 
     jobs: list[JobModel]
     next: str | None = Field(description="The value of `after` for the next page.")
-    total: int = Field(description="How many jobs have not ended.")
+    total: int = Field(description="How many jobs have not ended, of those that were asked for.")
     last_event: str
+
+
+class JobsQuery(UsedBy, Model):
+    """Selects jobs that have not ended, and a page of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=1000, ge=0, le=1000, description="How many jobs to list at most.")
+    after: str | None = Field(
+        default=None, pattern=JOB_ID, description="The id of the last job of the page before."
+    )
 
 
 @router.get(
@@ -51,15 +62,12 @@ async def jobs(
     request: Request,
     service: ServiceOf,
     encoders: EncodersOf,
-    limit: Annotated[
-        int, Query(ge=0, le=1000, description="How many jobs to list at most.")
-    ] = 1000,
-    after: Annotated[
-        str | None, Query(pattern=JOB_ID, description="The id of the last job of the page before.")
-    ] = None,
+    query: Annotated[JobsQuery, Query()],
 ) -> Response:
     """List the jobs that have not ended: what they do, since when, and what they wait for."""
-    page = service.jobs.page(limit=limit, after=after)
+    wanted = query.selection()
+    among = frozenset(await service.select_jobs(wanted)) if wanted else None
+    page = service.jobs.page(limit=query.limit, after=query.after, among=among)
 
     def encode() -> bytes:
         listed = JobsModel(
@@ -72,7 +80,8 @@ async def jobs(
 
     # A client that follows the events from there is told of some twice, but not of many.
     version = page, service.events.last.number // _TOLD_TWICE
-    return await encoders.jobs.answer(request, (limit, after), version, encode)
+    asked = query.limit, query.after, wanted
+    return await encoders.jobs.answer(request, asked, version, encode)
 
 
 @router.post("/jobs/{day}/{name}/cancel", dependencies=FOR_BUILDERS, responses=_ABOUT_ONE)

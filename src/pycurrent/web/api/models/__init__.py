@@ -14,7 +14,14 @@ from pycurrent.web.api.models.jobs import (
     OutcomesModel,
 )
 from pycurrent.web.api.models.logs import LogMatchesModel, LogWindowModel
-from pycurrent.web.api.models.model import Condition, Instant, Model, Text, Whole
+from pycurrent.web.api.models.model import (
+    Condition,
+    Instant,
+    Model,
+    Text,
+    UsedBy,
+    Whole,
+)
 from pycurrent.web.api.models.pipeline import OverviewModel
 from pycurrent.web.api.models.rules import AppliedModel, RuleModel, RulesModel, TrialModel
 from pycurrent.web.api.models.snapshot import NodeStateModel, SnapshotModel
@@ -41,5 +48,6 @@ __all__ = [
     "StageHealthModel",
     "Text",
     "TrialModel",
+    "UsedBy",
     "Whole",
 ]

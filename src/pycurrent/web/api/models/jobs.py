@@ -8,12 +8,14 @@ from typing import Literal, Self
 from pydantic import Field
 
 from pycurrent.service import (
+    Done,
     HistoryEntry,
     JobDetail,
     Rebuild,
     Rebuilding,
     RebuiltOnceNeeded,
     Refused,
+    Would,
 )
 from pycurrent.web.api.models.model import Model, Seconds, Text
 from pycurrent.web.api.names import (
@@ -135,6 +137,19 @@ class OutcomeModel(Model):
     )
     new_job: str | None = Field(default=None, description="The job that does the work again.")
     why: Text | None = Field(default=None, description="Why it was refused.")
+    description: Text | None = Field(
+        default=None, description="The job in words, where the question was only which jobs."
+    )
+
+    @classmethod
+    def of_act(cls, job_id: str, outcome: Done | Would | Refused) -> Self:
+        match outcome:
+            case Done():
+                return cls(job=job_id, outcome="done")
+            case Would(description):
+                return cls(job=job_id, outcome="would-be-done", description=description)
+            case Refused(why):
+                return cls(job=job_id, outcome="refused", why=why)
 
     @classmethod
     def of_rebuild(cls, job_id: str, outcome: Rebuild) -> Self:
