@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 import pycurrent as current
 from pycurrent.store import ChangeKind
@@ -271,3 +272,79 @@ async def test_an_input_shows_its_last_value_until_it_is_read(harness: HarnessFa
         await h.settle()
         assert noted == [None, "last known: 1", None]
         assert [*causes(h)] == ["web 1", "web 2"]
+
+
+@asynccontextmanager
+async def told_by_hand(refresh: Callable[[], None]) -> AsyncIterator[None]:
+    yield
+
+
+def values_of(h: Harness, name: str) -> list[str]:
+    """The values of an input that can be read back, the newest first."""
+    return [value.text for value in h.engine.opened.store.input_values(name)]
+
+
+async def test_the_values_of_a_monitor_with_a_type_can_be_read_back(
+    harness: HarnessFactory,
+) -> None:
+    """By default that is the type that `read` is annotated to return; an Input's always can."""
+
+    def typed() -> int:
+        return 3
+
+    async def awaited() -> tuple[str, int]:
+        return ("a", 1)
+
+    def later() -> Awaitable[int]:
+        return asyncio.sleep(0, 7)
+
+    def named(
+        name: str, read: Callable[[], object], type: object = None
+    ) -> current.Current[object]:
+        monitor = current.Monitor(read=read, watch=told_by_hand, describe=name, type=type)
+        return current.component(name, monitor.get)
+
+    def pipeline() -> current.Current[None]:
+        return current.all(
+            [
+                named("typed", typed),
+                named("awaited", awaited),
+                named("later", later),
+                named("partial", partial(typed)),
+                named("given", lambda: [1], type=list[int]),
+                named("untyped", lambda: 1),
+                named("unstable", object, type=object),
+                named("of another type", lambda: "text", type=int),
+                named("long", lambda: "x" * 100_000, type=str),
+                current.Input("set", "default").get().ignore(),
+            ]
+        )
+
+    async with harness(pipeline) as h:
+        await h.settle()
+        h.engine.set_input("set", "other")
+        await h.settle()
+        assert values_of(h, "typed") == values_of(h, "partial") == ["3"]
+        assert values_of(h, "awaited") == ['["a",1]']
+        assert values_of(h, "later") == ["7"]
+        assert values_of(h, "given") == ["[1]"]
+        assert values_of(h, "set") == ['"other"', '"default"']
+        for name in ("untyped", "unstable", "of another type", "long"):
+            assert values_of(h, name) == []
+        assert (
+            sum(change.kind is ChangeKind.INPUT for change in h.engine.opened.store.changes()) == 11
+        )
+
+
+async def test_a_value_that_an_input_has_again_is_there_again(harness: HarnessFactory) -> None:
+    """With the change by which it came; what is in the file and what is not yet look alike."""
+    async with harness(lambda: current.Input("mode", 1).get()) as h:
+        await h.settle()
+        for value in (2, 1):
+            h.engine.set_input("mode", value)
+            await h.settle()
+        found = h.engine.opened.store.input_values("mode", limit=2)
+        assert [(value.text, value.shown) for value in found] == [("1", "1"), ("2", "2")]
+        newest = h.engine.opened.store.change(found[0].change)
+        assert newest is not None
+        assert newest.summary == "mode: 2 → 1"

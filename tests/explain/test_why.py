@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -373,3 +373,47 @@ async def test_the_records_tell_it_too(harness: HarnessFactory) -> None:
             why_recorded(reader, "elsewhere")
     assert of_job.state == of_stage.state == "failed"
     assert of_job.reasons == of_stage.reasons == told.reasons[1:]
+
+
+async def test_a_pinned_stage_says_who_holds_it_and_until_when(harness: HarnessFactory) -> None:
+    """And what it would have otherwise; so do the records, without an engine."""
+    until = datetime(2026, 1, 2, tzinfo=UTC)
+    async with harness(lambda: current.Input("replicas", 2).get()) as h:
+        await h.settle()
+        h.engine.pin("replicas", by="ann", reason="a freeze", until=until)
+        h.engine.set_input("replicas", 3, by="bob")
+        await h.settle()
+        lines = str(why(h, "replicas")).splitlines()
+        assert lines == [
+            "replicas: ok",
+            "  it is pinned at 2 by ann, since 2026-01-01 00:00:00 UTC, until 2026-01-02 00:00:00"
+            " UTC: a freeze",
+            "  without the pin: replicas: 2 → 3, by bob, at 2026-01-01 00:00:00 UTC",
+        ]
+        recorded = str(why_recorded(h.engine.opened.store, "replicas")).splitlines()
+        assert recorded == ["replicas: pinned", lines[1]]
+
+
+async def test_a_pinned_builder_tells_of_the_job_whose_result_it_has(
+    harness: HarnessFactory,
+) -> None:
+    """Not of the one that asks for the newest."""
+    hour = timedelta(hours=1)
+
+    def pipeline() -> current.Current[str]:
+        every_hour = current.Schedule(valid_for=hour)
+        head = ("head", "main")
+        return current.component("head", lambda: Build().get(head, schedule=every_hour))
+
+    async with harness(pipeline) as h:
+        await h.settle()
+        (first,) = h.history()
+        h.engine.pin("head", by="ann")
+        await h.advance(hour)
+        assert len(h.history()) == 2
+        found = h.engine.why("head")
+        assert found.job == first.job_id
+        assert str(found).splitlines()[1:3] == [
+            "  it is pinned at head of main by ann, since 2026-01-01 00:00:00 UTC",
+            f"  job {first.job_id} was run because it has not been built yet",
+        ]

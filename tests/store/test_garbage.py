@@ -22,7 +22,10 @@ from pycurrent.store import (
     FiringRecord,
     GcMode,
     GcReport,
+    InputRecord,
     JobEnd,
+    OverrideKind,
+    OverrideRecord,
     StateDir,
     UseRecord,
     collect_garbage,
@@ -376,3 +379,40 @@ def take(site: Site, step: tuple[object, ...]) -> None:
             site.collect(days)
         case _:
             raise AssertionError(step)
+
+
+def input_value(site: Site, text: str, name: str = "head") -> int:
+    """The number of the change by which an input came to have a value."""
+    tables = site.database.change_tables
+    tables.set_input(InputRecord(name, text, text, site.now))
+    number = tables.new_id()
+    tables.set(
+        ChangeRecord(
+            id=number,
+            at=site.now,
+            kind=ChangeKind.INPUT,
+            input=name,
+            new=text,
+            summary=text,
+            value=text,
+        )
+    )
+    return number
+
+
+def test_values_at_which_a_stage_can_be_held_stay(tmp_path: Path) -> None:
+    """That is the last one of each input; and those at which one is held."""
+    site = Site(tmp_path)
+    numbers = [input_value(site, text) for text in "1234"]
+    last_of_other = input_value(site, "1", "other")
+    pin = OverrideRecord(kind=OverrideKind.PIN, subject="web", value="3", at=site.now)
+    site.database.set_override(pin)
+    site.restart()
+    site.database.commit()
+    for mode, left in ((GcMode.DRY_RUN, numbers), (GcMode.DELETE, numbers[2:])):
+        report = collect_garbage(site.state, older_than=DAY, now=site.now + 2 * DAY, mode=mode)
+        assert sum(report.explanations.values()) == 2
+        found = site.database.input_values("head")
+        assert [value.change for value in reversed(found)] == left
+    assert [value.change for value in site.database.input_values("other")] == [last_of_other]
+    site.close()

@@ -17,6 +17,8 @@ from pycurrent.store import (
     GcMode,
     GcReport,
     JobEnd,
+    OverrideKind,
+    OverrideRecord,
     StateDir,
     StateDirError,
     StoreBusy,
@@ -587,3 +589,19 @@ def test_it_makes_room_on_a_disk_with_hardly_any(mount_tmpfs: MountTmpfs, free: 
         assert report.jobs == 20 * 199
         assert state.database.stat().st_size < size / 4
         check_last_results(state)
+
+
+def pin(site: Site, path: str, value: str, job: str | None = None) -> None:
+    site.database.set_override(
+        OverrideRecord(kind=OverrideKind.PIN, subject=path, value=value, at=OLD, job=job)
+    )
+
+
+def test_a_job_at_whose_result_a_stage_is_held_stays(site: Site) -> None:
+    """With its log, until the stage is unpinned."""
+    old, pinned, last = (site.build("a", OLD) for _ in range(3))
+    pin(site, "head", "1", pinned)
+    assert site.collect().jobs == [old]
+    assert site.jobs() == site.logs() == {pinned, last}
+    site.database.remove_override((OverrideKind.PIN, "head"))
+    assert site.collect().jobs == [pinned]

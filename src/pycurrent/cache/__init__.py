@@ -1,6 +1,6 @@
 """Operations, and the cache of their results."""
 
-from pycurrent.cache.cache import Cache, OfEngine, OperationPrimitive, Results, Use, results
+from pycurrent.cache.cache import Cache, OfEngine, OperationPrimitive, Results, results
 from pycurrent.cache.cause import CAUSES, Asked, Cause, ResultLost, because, cause_name, cause_of
 from pycurrent.cache.codec import (
     Codec,
@@ -19,6 +19,7 @@ from pycurrent.cache.operation_type import AnyOperation, OperationType
 from pycurrent.cache.retry import Retry
 from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.triggers import Fired, NoSuchTrigger, Trigger, Triggers, TriggerState
+from pycurrent.cache.use import Use
 
 __all__ = [
     "CAUSES",

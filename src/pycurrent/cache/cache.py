@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
@@ -24,23 +24,21 @@ from pycurrent.cache.retry import Retry, check_retry
 from pycurrent.cache.runs import AT_ONCE, Runs
 from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.states import Result, Run
+from pycurrent.cache.use import ScheduledUse, Use, checked_labels
 from pycurrent.engine.changes import Ids
 from pycurrent.engine.clock import Moment
 from pycurrent.engine.driven_job import DrivenJob, JobOwner
 from pycurrent.engine.open_engine import OpenEngine
+from pycurrent.engine.pins import Pins
 from pycurrent.engine.pool import Tickets, Urgency
 from pycurrent.errors import WrongKind
 from pycurrent.store import JobRecord, LastResult
 from pycurrent.term import (
-    NO_LABELS,
     Failed,
-    Metadata,
     Ok,
-    Output,
     Primitive,
     Runtime,
     Stage,
-    StageRef,
     Subscription,
     shown,
 )
@@ -118,11 +116,15 @@ class Cache:
         key, target = op_type.key(primitive.key), op_type.target(primitive.value)
         # Code of plugins runs first: where it refuses something, nothing is left behind.
         title = operation.title(primitive.key, primitive.value)
-        labels = _checked_labels(operation, operation.labels_of(primitive.key, primitive.value))
+        labels = checked_labels(operation, operation.labels_of(primitive.key, primitive.value))
         retry = operation.retry if primitive.retry is None else primitive.retry
-        use = Use(operation, target, title, primitive.schedule, retry, changed)
+        is_input = primitive.schedule is not None and not op_type.has_value
+        kind = ScheduledUse if is_input else Use
+        use = kind(operation, target, title, primitive.schedule, retry, changed)
         use.runtime, use.own_labels, use.is_open = runtime, labels, True
         use.instance = self.instance(op_type, key, retry)
+        if isinstance(use, ScheduledUse):
+            runtime.service(Pins).begin(use, runtime)
         use.instance.join(use)
         return use
 
@@ -329,61 +331,6 @@ class OperationPrimitive(Primitive[T], Generic[T]):
 
     def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T]:
         return runtime.service(results).subscribe(self, runtime, changed)
-
-
-class Use(Demand, Subscription[Any]):
-    """The use of an operation by one stage: its demand, which is its subscription as well."""
-
-    __slots__ = ("instance", "is_open", "own_labels", "runtime")
-    is_open: bool
-    """False once the stage uses it no longer."""
-    instance: Instance
-    own_labels: Mapping[str, str]
-    """The labels that the operation gives."""
-    runtime: Runtime
-
-    @property
-    def stage(self) -> StageRef:
-        """The stage, with all its labels; its own win over those of the operation."""
-        return self.runtime.stage.with_labels(self.own_labels)
-
-    def label(self, name: str) -> str | None:
-        # Not by `stage`: that would look for its path too.
-        runtime = self.runtime
-        around = runtime.labels if isinstance(runtime, Stage) else runtime.stage.labels
-        return around.get(name, self.own_labels.get(name))
-
-    @property
-    def job_id(self) -> str | None:
-        """The job that makes or has made its result; None if there was none yet."""
-        return self.instance.job_id
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        return self.own_labels
-
-    def relabelled(self) -> None:
-        self.instance.relabelled(self)
-
-    def read(self) -> tuple[Output[Any], Metadata | None]:
-        return self.instance.report(self)
-
-    def close(self) -> None:
-        self.is_open = False
-        self.instance.leave(self)
-
-
-def _checked_labels(operation: AnyOperation, labels: Mapping[str, str]) -> Mapping[str, str]:
-    """Raise `WrongKind` unless the labels that an operation gives are texts by their names."""
-    if labels is NO_LABELS:
-        return labels
-    where = f"operation {operation.id!r}: labels()"
-    if not isinstance(labels, Mapping):
-        raise WrongKind(f"{where} gives a mapping of texts, not {shown(labels)}")
-    for name, value in labels.items():
-        if not (isinstance(name, str) and isinstance(value, str)):
-            raise WrongKind(f"{where} gives {shown(name)}: {shown(value)}, which are not two texts")
-    return dict(labels)
 
 
 class OfEngine(Primitive[T], Generic[T]):

@@ -8,7 +8,7 @@ until it is set again, since falling back to the default would undo what somebod
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -17,6 +17,9 @@ from msgspec import Struct
 from pycurrent.cache.codec import UnreadableValue
 from pycurrent.cache.typed import Typed, plain
 from pycurrent.engine import Asker, OpenEngine
+from pycurrent.engine.pinnable import Pinnable, RecordedValue
+from pycurrent.engine.pins import Pins
+from pycurrent.engine.value_codec import ValueCodec
 from pycurrent.errors import UsageError
 from pycurrent.store import OverrideKind
 from pycurrent.term import (
@@ -220,9 +223,8 @@ class UsedInput(Generic[T]):
     @property
     def reading(self) -> Reading:
         record = self._overrides.get(OverrideKind.INPUT, self.name)
-        if record is None:
-            return Reading(self.name, self.output, self)
-        return Reading(self.name, self.output, self, record.by, record.reason)
+        by, reason = (None, None) if record is None else (record.by, record.reason)
+        return Reading(self.name, self.output, self, by, reason, self.input.typed.codec.encode)
 
     @property
     def _text(self) -> str:
@@ -293,7 +295,7 @@ class _InputPrimitive(Primitive[T]):
         return _InputSubscription(inputs, self._input, runtime, changed)
 
 
-class _InputSubscription(Subscription[T]):
+class _InputSubscription(Pinnable[T]):
     def __init__(
         self, inputs: Inputs, input: Input[T], runtime: Runtime, changed: Callable[[], None]
     ) -> None:
@@ -301,13 +303,18 @@ class _InputSubscription(Subscription[T]):
         self._held = held_of(runtime)
         self._inputs = inputs
         self._used = inputs.use(self, input)
+        self._pins = runtime.service(Pins)
+        self._pins.begin(self, runtime)
 
     def changes(self, output: Output[T]) -> None:
         """The input is about to have another output than this one."""
         self._held.changes(self._used, output)
 
     def read(self) -> tuple[Output[T], Metadata | None]:
-        return self._held.read_by(self.changed, self._used, self._used.output), None
+        return self.held() or (
+            self._held.read_by(self.changed, self._used, self._used.output),
+            None,
+        )
 
     @property
     def is_input(self) -> bool:
@@ -316,5 +323,19 @@ class _InputSubscription(Subscription[T]):
     def reading(self) -> Reading:
         return self._used.reading
 
+    @property
+    def codec(self) -> ValueCodec:
+        return self._used.input.typed.codec
+
+    def present(self) -> tuple[Output[Any], str | None]:
+        return self._used.output, None
+
+    def recorded(self) -> Iterator[RecordedValue]:
+        return self._pins.recorded_of(self._used.name)
+
+    def pin_changed(self) -> None:
+        """Nothing else depends on it."""
+
     def close(self) -> None:
+        self._pins.end(self)
         self._inputs.leave(self, self._used)

@@ -70,7 +70,7 @@ from pycurrent.cache.states import (
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.pool import Tickets, Urgency
 from pycurrent.engine.step import JobHandle
-from pycurrent.store import JobEnd, LastResult
+from pycurrent.store import Database, JobEnd, LastResult
 from pycurrent.term import Failed, Metadata, Ok, Output
 
 START = 3
@@ -142,9 +142,14 @@ class Instance:
         self._host.touch(self)
 
     def relabelled(self, demand: Demand) -> None:
-        """The stage of somebody who joined has other labels now."""
+        """The stage of somebody who joined has other labels now, or another job."""
         if self.job_id is not None:
             self._host.used(demand)
+
+    @property
+    def store(self) -> Database:
+        """The records of its engine."""
+        return self._host.store
 
     @property
     def run(self) -> Run | None:

@@ -39,6 +39,8 @@ _LOOKED_AT = 500
 """How many nodes are looked at to find the changes of a job. Beyond that it gets those of all roots
 of the step.
 """
+_LONGEST = 65_536
+"""The characters of a value, as text, beyond which it can't be read back later."""
 _SHOWN = 100
 """The characters of a value that are kept to be shown."""
 
@@ -149,6 +151,10 @@ class Changes:
             self._timer = self.roots, self._new(ChangeKind.TIMER, summary="results have expired")
         return self._timer[1]
 
+    def of_end(self, summary: str) -> Ids:
+        """Something that somebody has set has ended by itself."""
+        return self._new(ChangeKind.TIMER, summary=summary)
+
     def of_input(self, reading: Reading) -> Ids:
         """The changes by which an input has its present output: its own, or the start if it is
         the value of the last run. None if it has no value.
@@ -187,6 +193,7 @@ class Changes:
             new=shown,
             by=reading.by,
             summary=f"{name or 'an input'}: {changed}{_by_whom(reading)}",
+            value=None if name is None else _text(reading, value),
         )
         if name is not None:
             self._store.change_tables.set_input(InputRecord(name, shown, digest, self._clock.now()))
@@ -251,9 +258,12 @@ class StepInputs:
         self._changes = changes
         changes.roots = self._roots = Roots(is_first=is_first)
         self._before: list[tuple[Stage, object, object]] = []
+        self._pinned: list[Stage] = []
         for node, ids in woken.items():
             if ids:
                 self._roots.add(node, ids)
+                if isinstance(node, Stage) and _is_held(node):
+                    self._pinned.append(node)
             elif isinstance(node, Stage) and _is_input(node):
                 self._before.append((node, node.value, node.absent))
 
@@ -264,11 +274,20 @@ class StepInputs:
         changed = [
             stage
             for stage, value, absent in self._before
-            if stage.value is not value or stage.absent is not absent
+            if stage.value is not value or stage.absent is not absent or _is_held(stage)
         ]
-        for stage in (*changed, *new):
+        for stage in (*changed, *new, *self._pinned):
             if stage.is_alive and stage.subscription is not None and _is_input(stage):
-                self._roots.add(stage, self._changes.of_input(stage.subscription.reading()))
+                # Of a stage that is pinned it is recorded, too, and nothing follows from it.
+                changes = self._changes.of_input(stage.subscription.reading())
+                if not stage.subscription.is_held:
+                    self._roots.add(stage, changes)
+
+
+def _text(reading: Reading, value: object) -> str | None:
+    """The text of a value that is kept, so that it can be read back."""
+    text = None if reading.text_of is None else reading.text_of(value)
+    return None if text is None or len(text) > _LONGEST else text
 
 
 def _by_whom(reading: Reading) -> str:
@@ -278,6 +297,10 @@ def _by_whom(reading: Reading) -> str:
 
 def _is_input(stage: Stage) -> bool:
     return stage.subscription is not None and stage.subscription.is_input
+
+
+def _is_held(stage: Stage) -> bool:
+    return stage.subscription is not None and stage.subscription.is_held
 
 
 def _shown(value: object) -> str:

@@ -12,14 +12,17 @@ watches, and how it ends, is told in `monitor_task.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from pycurrent.engine.arguments import check_functions
 from pycurrent.engine.changes import ChangeText
 from pycurrent.engine.monitor_task import Leaving, MonitorTask
+from pycurrent.engine.pinnable import Pinnable, RecordedValue
+from pycurrent.engine.pins import Pins
 from pycurrent.engine.tasks import failure_of
+from pycurrent.engine.value_codec import ValueCodec, type_returned_by
 from pycurrent.engine.watching import FileWatcher, Paths, file_watcher, watch_paths
 from pycurrent.term import Metadata, Output, Primitive, Reading, Runtime, Subscription
 
@@ -42,6 +45,10 @@ class Monitor(Generic[T]):
     `yield` runs, for up to ten seconds. Its exception is the failure of the input, too, and it is
     entered again after half a minute. `describe` is the name of the input, a text or a function
     that returns one.
+
+    `type` is the type of the values, by default that which `read` is annotated to return. With a
+    name, and a type whose values have a stable form, what it reads is kept, so that a stage can be
+    held at an earlier value. Of other values only a short text is kept.
     """
 
     # The first two are what T can be told from; the third is for subclasses.
@@ -52,6 +59,7 @@ class Monitor(Generic[T]):
         read: Callable[[], Awaitable[T]],
         watch: Callable[[Callable[[], None]], AbstractAsyncContextManager[object]],
         describe: str | Callable[[], str] = ...,
+        type: object = ...,
     ) -> None: ...
     @overload
     def __init__(
@@ -60,6 +68,7 @@ class Monitor(Generic[T]):
         read: Callable[[], T],
         watch: Callable[[Callable[[], None]], AbstractAsyncContextManager[object]],
         describe: str | Callable[[], str] = ...,
+        type: object = ...,
     ) -> None: ...
     @overload
     def __init__(
@@ -68,6 +77,7 @@ class Monitor(Generic[T]):
         read: Callable[[], T | Awaitable[T]],
         watch: Callable[[Callable[[], None]], AbstractAsyncContextManager[object]],
         describe: str | Callable[[], str] = ...,
+        type: object = ...,
     ) -> None: ...
     def __init__(
         self,
@@ -75,6 +85,7 @@ class Monitor(Generic[T]):
         read: Callable[[], T | Awaitable[T]],
         watch: Callable[[Callable[[], None]], AbstractAsyncContextManager[object]],
         describe: str | Callable[[], str] = _UNNAMED,
+        type: object = None,
     ) -> None:
         check_functions("Monitor", read=read, watch=watch)
         if not isinstance(describe, str):
@@ -82,6 +93,7 @@ class Monitor(Generic[T]):
         self.read = read
         self.watch = watch
         self.describe = _given(describe) if isinstance(describe, str) else describe
+        self._type = type
         self._is_named = describe != _UNNAMED
 
     def __repr__(self) -> str:
@@ -103,6 +115,11 @@ class Monitor(Generic[T]):
             return self.describe()
         except BaseException:
             return None
+
+    @property
+    def type(self) -> object:
+        """The type of its values; None if it is not known."""
+        return type_returned_by(self.read) if self._type is None else self._type
 
     def get(self) -> Primitive[T]:
         """The input. It is watched while a component needs it."""
@@ -188,29 +205,45 @@ class _MonitorPrimitive(Primitive[T]):
         self._monitor = monitor
 
     def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T]:
-        return _MonitorSubscription(runtime.service(Monitors), self._monitor, changed)
+        return _MonitorSubscription(self._monitor, runtime, changed)
 
 
-class _MonitorSubscription(Subscription[T]):
-    def __init__(
-        self, monitors: Monitors, monitor: Monitor[T], changed: Callable[[], None]
-    ) -> None:
-        self._monitors = monitors
+class _MonitorSubscription(Pinnable[T]):
+    def __init__(self, monitor: Monitor[T], runtime: Runtime, changed: Callable[[], None]) -> None:
+        self.changed = changed
+        self._monitors = runtime.service(Monitors)
         self._monitor = monitor
-        self._task: MonitorTask[T] = monitors.task_of(monitor)
+        self._task: MonitorTask[T] = self._monitors.task_of(monitor)
         self._task.users[self] = changed
+        self._pins = runtime.service(Pins)
+        self._pins.begin(self, runtime)
 
     def read(self) -> tuple[Output[T], Metadata | None]:
-        return self._task.output, self._task.metadata
+        return self.held() or (self._task.output, self._task.metadata)
 
     @property
     def is_input(self) -> bool:
         return True
 
     def reading(self) -> Reading:
-        return Reading(self._monitor.identity, self._task.output, self._monitor)
+        task = self._task
+        return Reading(self._monitor.identity, task.output, self._monitor, text_of=task.text_of)
+
+    @property
+    def codec(self) -> ValueCodec | None:
+        return self._task.codec
+
+    def present(self) -> tuple[Output[Any], str | None]:
+        return self._task.output, None
+
+    def recorded(self) -> Iterator[RecordedValue]:
+        return self._pins.recorded_of(self._monitor.identity)
+
+    def pin_changed(self) -> None:
+        """Nothing else depends on it."""
 
     def close(self) -> None:
+        self._pins.end(self)
         self._monitors.leave(self._monitor, self)
 
 
@@ -240,10 +273,14 @@ class FileMonitor(Monitor[T]):
         read: Callable[[], T | Awaitable[T]],
         paths: Paths,
         describe: str | Callable[[], str] = _UNNAMED_FILES,
+        type: object = None,
     ) -> None:
         check_functions("FileMonitor", read=read, paths=paths)
         super().__init__(
-            read=read, watch=lambda refresh: watch_paths(paths, refresh), describe=describe
+            read=read,
+            watch=lambda refresh: watch_paths(paths, refresh),
+            describe=describe,
+            type=type,
         )
         self.paths = paths
         self._is_named = describe != _UNNAMED_FILES

@@ -18,10 +18,12 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pycurrent.engine.machine import attributed, blame
 from pycurrent.engine.tasks import failure_by, leave_alone, this_task
+from pycurrent.engine.value_codec import ValueCodec, codec_or_none, text_or_none
 from pycurrent.term import Active, Activity, Metadata, Ok, Output
 
 if TYPE_CHECKING:
@@ -86,6 +88,16 @@ class MonitorTask(Generic[T]):
 
     def __repr__(self) -> str:
         return repr(self._monitor)
+
+    @cached_property
+    def codec(self) -> ValueCodec | None:
+        """Reads its values back; None if that can't be done."""
+        what = f"value of {self._monitor.identity or 'a monitor'}"
+        return codec_or_none(self._engine.codec_of, self._monitor.type, what=what)
+
+    def text_of(self, value: T) -> str | None:
+        """A text from which a value can be read back; None if it has none."""
+        return None if self.codec is None else text_or_none(self.codec, value)
 
     # The task
 

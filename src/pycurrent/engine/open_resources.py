@@ -27,6 +27,7 @@ from pycurrent.engine.tempdirs import Trash
 from pycurrent.engine.thread import LoopThread
 from pycurrent.engine.threshold import Threshold
 from pycurrent.engine.turns import Turns
+from pycurrent.engine.value_codec import CodecOf
 from pycurrent.store import Database, StateDir, StoreError
 
 
@@ -40,6 +41,7 @@ class EngineParts(Struct, frozen=True):
     clock: Clock
     config: Config
     problems: Problems
+    codec_of: CodecOf
 
 
 class OpenResources:
@@ -56,6 +58,8 @@ class OpenResources:
         self.clock = clock = parts.clock
         self.config = parts.config
         self.problems = problems = parts.problems
+        self.codec_of = parts.codec_of
+        """Gives the codec for the values of a type."""
         self.loop = asyncio.get_running_loop()
         self.thread = LoopThread()
         self.quiescence = Quiescence()

@@ -11,7 +11,12 @@ from pycurrent.engine.clock import Clock, Timer
 from pycurrent.errors import UsageError
 from pycurrent.store import Database, OverrideKey, OverrideKind, OverrideRecord
 
-_ACTS = MappingProxyType({OverrideKind.INPUT: ("set input", "reset input")})
+_ACTS = MappingProxyType(
+    {
+        OverrideKind.INPUT: ("set input", "reset input"),
+        OverrideKind.PIN: ("pin", "unpin"),
+    }
+)
 """The words of the audit for setting one of a kind, and for its end."""
 
 _TIME = Asker("pycurrent", via="time")
@@ -73,13 +78,15 @@ class Overrides:
         by: Asker | str | None,
         reason: str | None,
         until: datetime | None = None,
+        shown: str | None = None,
+        job: str | None = None,
     ) -> OverrideRecord:
-        """Set a value, in place of that before it, which the audit shows as `before`.
+        """Set a value, in place of that before it, which the audit shows as `before`. `shown` is
+        the value for people, where that is another text, and `job` the one that has made it.
 
         Raises `UsageError` if `until`, which has to be aware, has passed.
         """
-        if until is not None:
-            until = self._later(until)
+        until = self.check_until(until)
         record = OverrideRecord(
             kind=kind,
             subject=subject,
@@ -88,6 +95,8 @@ class Overrides:
             at=self._clock.now(),
             reason=reason,
             until=until,
+            shown=shown,
+            job=job,
         )
         self._records[record.key] = record
         self._store.set_override(record)
@@ -139,7 +148,10 @@ class Overrides:
         if timer is not None:
             timer.cancel()
 
-    def _later(self, until: datetime) -> datetime:
+    def check_until(self, until: datetime | None) -> datetime | None:
+        """The time, in UTC, when something is to end. Raises `UsageError` as `set` does."""
+        if until is None:
+            return None
         if until.tzinfo is None:
             raise UsageError(f"until={until} has no time zone: write datetime.now(UTC) + ..., say")
         until = until.astimezone(UTC)
@@ -150,10 +162,11 @@ class Overrides:
 
 def _told(record: OverrideRecord) -> str | None:
     """The value for the audit."""
+    value = record.value if record.shown is None else record.shown
     if record.until is None:
-        return record.value
+        return value
     until = f"until {_instant(record.until)}"
-    return until if record.value is None else f"{record.value} {until}"
+    return until if value is None else f"{value} {until}"
 
 
 def _instant(time: datetime | None) -> str:

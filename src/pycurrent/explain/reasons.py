@@ -151,6 +151,21 @@ class Given(Struct, frozen=True, tag="given"):
     by: str | None = None
     reason: str | None = None
     """The person who has set it, if one has, and why."""
+    is_held: bool = False
+    """True if the stage is pinned, and has another value all the same."""
+
+
+class Pinned(Struct, frozen=True, tag="pinned"):
+    """It is held at a value, whatever its input gives."""
+
+    value: str
+    """As people read it, shortened."""
+    by: str | None
+    """The person who has pinned it; None if code has, and did not say for whom."""
+    at: datetime
+    reason: str | None
+    until: datetime | None
+    """When that ends by itself; None: never."""
 
 
 class Says(Struct, frozen=True, tag="says"):
@@ -175,6 +190,7 @@ Reason: TypeAlias = (
     | MadeAgain
     | Failing
     | Given
+    | Pinned
     | Says
 )
 
@@ -210,6 +226,11 @@ def sentences(reason: Reason) -> list[str]:
             return [f"it shows an old result while a new one is made ({activity})"]
         case Given():
             return [_of_given(reason)]
+        case Pinned(value, by, at, reason=why, until=until):
+            who = "" if by is None else f" by {by}"
+            ends = "" if until is None else f", until {instant(until)}"
+            said = "" if why is None else f": {why}"
+            return [f"it is pinned at {value}{who}, since {instant(at)}{ends}{said}"]
         case Says(activity):
             return [f"its source says that it is {activity}"]
         case _:
@@ -253,6 +274,10 @@ def _of_run(ran: Ran) -> list[str]:
 
 
 def _of_given(given: Given) -> str:
+    return f"without the pin: {_given(given)}" if given.is_held else _given(given)
+
+
+def _given(given: Given) -> str:
     if given.change is not None:
         return f"{given.change.summary}, at {instant(given.change.at)}"
     whose = "" if given.by is None else f", as {given.by} has set it"

@@ -20,6 +20,7 @@ from pycurrent.cache.states import Known, Making, Pausing, Unknown
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.job_start import JobState
 from pycurrent.engine.open_engine import OpenEngine
+from pycurrent.engine.pinnable import Pin, Pinnable
 from pycurrent.engine.pool import AnyPool, Pool
 from pycurrent.engine.problems import Effect
 from pycurrent.errors import UsageError
@@ -31,6 +32,7 @@ from pycurrent.explain.reasons import (
     Given,
     InConflict,
     MadeAgain,
+    Pinned,
     Ran,
     Reason,
     Reused,
@@ -47,7 +49,7 @@ from pycurrent.explain.reasons import (
     told,
 )
 from pycurrent.incr import Node, combine
-from pycurrent.store import ChangeRecord, DatabaseReader, JobRecord
+from pycurrent.store import ChangeRecord, DatabaseReader, JobRecord, OverrideKind
 from pycurrent.term import Active, Failed, Reading, Stage, State
 
 NAMED = 10
@@ -114,13 +116,20 @@ def why_recorded(store: DatabaseReader, subject: str) -> Why:
     record = store.job(subject) if is_job_id(subject) else None
     if record is not None:
         return Why(None, record.job_id, _end_of(record), (_ran(store, record),))
+    pins = tuple(
+        _pinned(Pin.of(override))
+        for override in store.overrides()
+        if (override.kind, override.subject) == (OverrideKind.PIN, subject)
+    )
     uses = store.uses_by_stage(subject, limit=1)
     record = store.job(uses[0].job_id) if uses else None
-    if record is None:
+    if record is not None:
+        reasons = (*pins, used(store, subject, record))
+        health = health_of(store, subject)
+        return Why(subject, record.job_id, _end_of(record), reasons, health)
+    if not pins:
         raise UnknownSubject(subject)
-    reasons = (used(store, subject, record),)
-    health = health_of(store, subject)
-    return Why(subject, record.job_id, _end_of(record), reasons, health)
+    return Why(subject, None, "pinned", pins)
 
 
 def _end_of(record: JobRecord) -> str:
@@ -288,7 +297,7 @@ class Explainer:
 
     def retried(self, stage: Stage) -> str | None:
         """The job of a stage that has failed while a pause lasts before the next attempt."""
-        use = stage.subscription
+        use = None if stage.subscription is None else stage.subscription.innermost
         if isinstance(use, Use) and isinstance(use.instance.state, Pausing):
             retry = retry_of(use.instance.state.cause)
             return None if retry is None else retry.job
@@ -301,18 +310,24 @@ class Explainer:
 
     def _of_stage(self, path: str, stage: Stage) -> Why:
         followed = stage.subscription
-        job = followed.job_id if isinstance(followed, Use) else None
+        use = None if followed is None else followed.innermost
+        job = use.job_id if isinstance(use, Use) else None
         reasons = tuple(self._reasons(path, stage))
         return Why(path, job, stage.state.word, reasons, self._health(path, stage))
 
     def _reasons(self, path: str, stage: Stage) -> Iterator[Reason]:
         followed = stage.subscription
+        source = None if followed is None else followed.innermost
+        if isinstance(source, Pinnable) and source.pin is not None:
+            yield _pinned(source.pin)
         if stage.state is State.BLOCKED:
             yield blocked(stage.inputs())
-        elif isinstance(followed, Use):
-            yield from self._of_use(path, stage, followed)
+        elif isinstance(source, Use):
+            yield from self._of_use(path, stage, source)
         elif followed is not None and followed.is_input:
-            yield self._of_input(followed.reading())
+            if followed.is_held and isinstance(stage.absent, Failed):
+                yield Failing(stage.absent.message)
+            yield self._of_input(followed.reading(), is_held=followed.is_held)
         elif followed is not None:
             if isinstance(stage.absent, Active):
                 yield Says(stage.state.word)
@@ -321,7 +336,7 @@ class Explainer:
         elif isinstance(stage.absent, Failed):
             yield Failing(stage.absent.message)
 
-    def _of_input(self, reading: Reading) -> Reason:
+    def _of_input(self, reading: Reading, *, is_held: bool) -> Reason:
         match reading.output:
             case Active():
                 known = (
@@ -336,7 +351,7 @@ class Explainer:
                 number = self._engine.changes.newest_of(reading)
                 found = () if number is None else self._engine.store.changes(before=number + 1)
                 change = next(iter(found), None)
-                return Given(reading.name, change, reading.by, reading.reason)
+                return Given(reading.name, change, reading.by, reading.reason, is_held=is_held)
 
     def _of_use(self, path: str, stage: Stage, use: Use) -> Iterator[Reason]:
         instance = use.instance
@@ -347,7 +362,7 @@ class Explainer:
         if update is not None:
             yield MadeAgain(update.value)
         waiting = self._waiting(instance, use)
-        if waiting is not None:
+        if waiting is not None and not use.is_held:
             yield waiting
         if isinstance(stage.absent, Failed):
             yield Failing(stage.absent.message)
@@ -404,6 +419,10 @@ class Explainer:
             holding = (j for j in holding if j.label(share.label) == share.value)
         holders = tuple(j.id for j in islice(holding, most))
         return WaitsInQueue(job.id, pool.label, place, waiting, holders, share)
+
+
+def _pinned(pin: Pin) -> Pinned:
+    return Pinned(pin.value, pin.by, pin.at, pin.reason, pin.until)
 
 
 def blocked(sources: Iterable[Node]) -> Reason:

@@ -10,10 +10,10 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import MappingProxyType
+from types import EllipsisType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from pycurrent.cache import Inputs, Triggers
+from pycurrent.cache import Inputs, Triggers, codec_for
 from pycurrent.engine import (
     Asker,
     Clock,
@@ -31,6 +31,7 @@ from pycurrent.engine import (
 from pycurrent.engine.arguments import check_engine
 from pycurrent.engine.collector import full_collections_held
 from pycurrent.engine.descriptors import Descriptors
+from pycurrent.engine.pins import Pins
 from pycurrent.engine.watchdog import Watchdog
 from pycurrent.errors import PycurrentError
 from pycurrent.explain.failures import FailureRecorder
@@ -149,6 +150,7 @@ class Engine:
             clock=self.clock,
             config=self.config,
             problems=self.problems,
+            codec_of=codec_for,
         )
         opened = OpenEngine(
             self._pipeline,
@@ -307,6 +309,39 @@ class Engine:
         parameters are not of its dataclass.
         """
         return self.opened.service(Triggers).fire(name, params, by=by, reason=reason)
+
+    def pin(
+        self,
+        path: str,
+        to: object | EllipsisType = ...,
+        *,
+        change: int | None = None,
+        job: str | None = None,
+        by: Asker | str | None = None,
+        reason: str | None = None,
+        until: datetime | None = None,
+    ) -> None:
+        """Hold a stage, given by its path, at a value that it has had, or by default at its present
+        one, from the next step on and over restarts. On disk when it returns.
+
+        The stage is an input: a monitor, an `Input`, or a builder with a schedule. `to` is the
+        value, or a text that names it, such as the beginning of a commit's hash; instead of it,
+        `change` is the number of the change by which it came, and `job` the job that has made it.
+        `until`, which is aware, is when the pin ends by itself. `by` names who asks.
+
+        A step that is unfinished is finished first. Raises `UsageError`, and changes nothing, if
+        there is no such stage or value, or if only the order of building tells the stage from
+        another one.
+        """
+        self.opened.service(Pins).pin(
+            path, to=to, change=change, job=job, by=by, reason=reason, until=until
+        )
+
+    def unpin(self, path: str, *, by: Asker | str | None = None, reason: str | None = None) -> None:
+        """End a pin: the stage has the newest value of its input from the next step on. On disk
+        when it returns. Raises `UsageError` if the stage is not pinned.
+        """
+        self.opened.service(Pins).unpin(path, by=by, reason=reason)
 
     def graph(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> Graph:
         """The diagram as data. `unfold` maps the keys of folds to the values that are open."""

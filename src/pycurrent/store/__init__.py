@@ -3,7 +3,7 @@
 from pycurrent.store.access import AccessDatabase, SessionRecord, TokenRecord
 from pycurrent.store.audit import AuditFilters, AuditRecord, Chain
 from pycurrent.store.backup import back_up
-from pycurrent.store.changes import ChangeKind, ChangeRecord, InputRecord
+from pycurrent.store.changes import ChangeKind, ChangeRecord, InputRecord, InputValue
 from pycurrent.store.database import Database
 from pycurrent.store.errors import (
     BadJobId,
@@ -69,6 +69,7 @@ __all__ = [
     "HistoryFilters",
     "HistoryRecords",
     "InputRecord",
+    "InputValue",
     "JobEnd",
     "JobRecord",
     "LabelFilter",

@@ -45,6 +45,10 @@ class ChangeRecord(Struct, frozen=True, kw_only=True):
     """The event in a line."""
     details: str | None = None
     """Its parts (JSON), commits for example."""
+    value: str | None = None
+    """The value of the input after it (JSON), to be kept. It is not read with the change, as it may
+    be long: see `InputValue`.
+    """
 
     @classmethod
     def of_row(cls, row: Row) -> "ChangeRecord":
@@ -61,6 +65,25 @@ class ChangeRecord(Struct, frozen=True, kw_only=True):
             summary=summary,
             details=details,
         )
+
+
+class InputValue(Struct, frozen=True):
+    """A value that an input has had, and that can be read back."""
+
+    change: int
+    """The number of the change by which it came."""
+    at: datetime
+    """Aware, in UTC."""
+    shown: str | None
+    """The value as people read it, shortened."""
+    text: str
+    """The value (JSON)."""
+
+    @classmethod
+    def of_row(cls, row: Row) -> "InputValue":
+        """The value in a row. Raises ValueError or TypeError if it is damaged."""
+        change, at, shown, text = row
+        return cls(change, datetime.fromisoformat(at), shown, text)
 
 
 class InputRecord(Struct, frozen=True):
@@ -99,7 +122,15 @@ def write(
 
 
 def _row(change: ChangeRecord) -> tuple[object, ...]:
-    texts = [change.input, change.old, change.new, change.by, change.summary, change.details]
+    texts = [
+        change.input,
+        change.old,
+        change.new,
+        change.by,
+        change.summary,
+        change.details,
+        change.value,
+    ]
     return (
         change.id,
         time_text(change.at),

@@ -17,6 +17,8 @@ class OverrideKind(Enum):
 
     INPUT = "input"
     """The value of an input, in place of its default."""
+    PIN = "pin"
+    """The value at which a stage that is an input is held."""
 
 
 class OverrideRecord(Struct, frozen=True, kw_only=True):
@@ -24,7 +26,7 @@ class OverrideRecord(Struct, frozen=True, kw_only=True):
 
     kind: OverrideKind
     subject: str
-    """The thing whose value it is: the name of an input."""
+    """The thing whose value it is: the name of an input, or the path of a stage."""
     value: str | None = None
     """The value (JSON)."""
     by: str | None = None
@@ -35,6 +37,10 @@ class OverrideRecord(Struct, frozen=True, kw_only=True):
     """The reason that was given."""
     until: datetime | None = None
     """When it ends by itself; None: never."""
+    shown: str | None = None
+    """The value for people, where `value` is not."""
+    job: str | None = None
+    """The job whose result the value is."""
 
     @property
     def key(self) -> OverrideKey:
@@ -43,7 +49,7 @@ class OverrideRecord(Struct, frozen=True, kw_only=True):
     @classmethod
     def of_row(cls, row: Row) -> "OverrideRecord":
         """The record in a row. Raises ValueError or TypeError if it is damaged."""
-        kind, subject, value, by, at, reason, until = row
+        kind, subject, value, by, at, reason, until, shown, job = row
         return cls(
             kind=OverrideKind(kind),
             subject=subject,
@@ -52,6 +58,8 @@ class OverrideRecord(Struct, frozen=True, kw_only=True):
             at=datetime.fromisoformat(at),
             reason=reason,
             until=None if until is None else datetime.fromisoformat(until),
+            shown=shown,
+            job=job,
         )
 
 
@@ -70,9 +78,9 @@ def write(
 
 def _row(record: OverrideRecord) -> tuple[object, ...]:
     until = None if record.until is None else time_text(record.until)
-    value, by, reason = (
+    value, by, reason, shown = (
         None if text is None else storable(text)
-        for text in (record.value, record.by, record.reason)
+        for text in (record.value, record.by, record.reason, record.shown)
     )
     at, subject = time_text(record.at), storable(record.subject)
-    return record.kind.value, subject, value, by, at, reason, until
+    return record.kind.value, subject, value, by, at, reason, until, shown, record.job

@@ -126,8 +126,8 @@ INSERT INTO setting (name, value) VALUES (?, ?)
     ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
 -- name: garbage_results
--- Results that ended before a time and are not the last one of their key, from a place on in the
--- order of the index.
+-- Results that ended before a time, are not the last one of their key, and at which no stage is
+-- held, from a place on in the order of the index.
 SELECT job_id, coalesce(length(log), 0), op, key_digest, build, seq
   FROM job
  WHERE outcome IS NOT NULL
@@ -138,6 +138,7 @@ SELECT job_id, coalesce(length(log), 0), op, key_digest, build, seq
                   AND last.outcome IS NOT NULL
                 ORDER BY last.build DESC, last.seq DESC
                 LIMIT 1)
+   AND NOT EXISTS (SELECT 1 FROM override WHERE override.kind = 'pin' AND override.job = job_id)
  ORDER BY op, key_digest, build, seq
  LIMIT :size;
 
@@ -255,22 +256,34 @@ DELETE FROM change_set
    AND NOT EXISTS (SELECT 1 FROM job WHERE job.changes = change_set."set");
 
 -- name: garbage_changes
--- The changes before a time, in the time of earlier engines, that are in no set.
+-- The changes before a time, in the time of earlier engines, that are in no set, but those with the
+-- last value of an input, or one at which a stage is held.
 SELECT id FROM change
  WHERE id > :after AND at < :limit
    AND id <= (SELECT CAST(value AS INTEGER) FROM setting WHERE name = 'earlier changes')
    AND NOT EXISTS (SELECT 1 FROM change_set
                     WHERE change_set.change = change.id
                       AND "set" NOT IN (SELECT "set" FROM gone_change_set))
+   AND (value IS NULL
+        OR id <> (SELECT max(last.id) FROM change AS last
+                   WHERE last.input = change.input AND last.value IS NOT NULL)
+           AND NOT EXISTS (SELECT 1 FROM override
+                            WHERE override.kind = 'pin' AND override.value = change.value))
  ORDER BY id
  LIMIT :size;
 
 -- name: remove_change
--- Remove a change, unless an engine was started meanwhile and has put it into a set.
+-- Remove a change, unless an engine was started meanwhile and has put it into a set, or a stage is
+-- held at its value meanwhile.
 DELETE FROM change
  WHERE id = ?
    AND id <= (SELECT CAST(value AS INTEGER) FROM setting WHERE name = 'earlier changes')
-   AND NOT EXISTS (SELECT 1 FROM change_set WHERE change_set.change = change.id);
+   AND NOT EXISTS (SELECT 1 FROM change_set WHERE change_set.change = change.id)
+   AND (value IS NULL
+        OR id <> (SELECT max(last.id) FROM change AS last
+                   WHERE last.input = change.input AND last.value IS NOT NULL)
+           AND NOT EXISTS (SELECT 1 FROM override
+                            WHERE override.kind = 'pin' AND override.value = change.value));
 
 -- name: garbage_firings
 -- The firings that were done before a time, but the newest one of each trigger.
@@ -473,8 +486,8 @@ INSERT INTO input (name, shown, digest, since) VALUES (?, ?, ?, ?)
 
 -- name: set_change
 -- Record a change, or more about it.
-INSERT INTO change (id, at, kind, input, old, new, by, summary, details)
-VALUES (?, ?, ?, (SELECT id FROM input WHERE name = ?), ?, ?, ?, ?, ?)
+INSERT INTO change (id, at, kind, input, old, new, by, summary, details, value)
+VALUES (?, ?, ?, (SELECT id FROM input WHERE name = ?), ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE
    SET by = excluded.by, summary = excluded.summary, details = excluded.details;
 
@@ -528,6 +541,27 @@ SELECT count(*) FROM job WHERE job_id >= ?;
 SELECT change.id, at, change.kind, input.name, old, new, by, summary, details
   FROM change LEFT JOIN input ON input.id = change.input
  WHERE change.id = ?;
+
+-- name: input_values
+-- The values of an input that can be read back, the newest first.
+SELECT change.id, at, new, change.value
+  FROM input JOIN change ON change.input = input.id
+ WHERE name = ? AND change.value IS NOT NULL
+ ORDER BY change.id DESC
+ LIMIT ?;
+
+-- name: key_values
+-- The values among the newest results of a key, each with the newest job that has made it, the
+-- newest first.
+SELECT outcome, job_id, finished, max(seq) AS newest
+  FROM (SELECT outcome, job_id, finished, seq, ended FROM job
+         WHERE op = ? AND key_digest = ? AND outcome IS NOT NULL
+         ORDER BY build DESC, seq DESC
+         LIMIT 20000)
+ WHERE ended = 'ok'
+ GROUP BY outcome
+ ORDER BY newest DESC
+ LIMIT ?;
 
 -- name: add_fingerprint
 -- Record the normal form of a message, unless it is known.
@@ -631,14 +665,16 @@ UPDATE failure SET kind = ? WHERE job = (SELECT seq FROM job WHERE job_id = ?);
 
 -- name: overrides
 -- All that people have set, the oldest first.
-SELECT kind, subject, value, by, at, reason, until FROM override ORDER BY at, kind, subject;
+SELECT kind, subject, value, by, at, reason, until, shown, job FROM override
+ ORDER BY at, kind, subject;
 
 -- name: set_override
 -- Record something that somebody has set.
-INSERT INTO override (kind, subject, value, by, at, reason, until) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO override (kind, subject, value, by, at, reason, until, shown, job)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (kind, subject) DO UPDATE
    SET value = excluded.value, by = excluded.by, at = excluded.at, reason = excluded.reason,
-       until = excluded.until;
+       until = excluded.until, shown = excluded.shown, job = excluded.job;
 
 -- name: remove_override
 -- Forget something that somebody has set.

@@ -9,7 +9,7 @@ from typing import Self, Unpack
 from msgspec import Struct
 
 from pycurrent.store.audit import AuditFilters, AuditRecord, Chain, check_chain, read
-from pycurrent.store.changes import ChangeKind, ChangeRecord
+from pycurrent.store.changes import ChangeKind, ChangeRecord, InputValue
 from pycurrent.store.errors import StoreError, damaged, from_sqlite
 from pycurrent.store.failure_tables import FailureTables, Parameters
 from pycurrent.store.firings import FiringRecord
@@ -220,6 +220,30 @@ class DatabaseReader:
         """One change; None if there is none with this number."""
         self._catch_up()
         return next(iter(self._changes_in(self._read("change", (number,)))), None)
+
+    def input_values(self, name: str, *, limit: int = 100) -> list[InputValue]:
+        """The values of the input with a name that can be read back, the newest first; at most
+        `limit`. One that it has had again is there again.
+        """
+        self._catch_up()
+        try:
+            rows = self._read("input_values", (storable(name), limit))
+            return [InputValue.of_row(row) for row in rows]
+        except (ValueError, TypeError) as error:
+            raise self._damage_or(error) from error
+
+    def key_values(
+        self, op: str, key_digest: str, *, limit: int = 100
+    ) -> list[tuple[str, str, datetime]]:
+        """The values among the newest 20,000 results of a key, as JSON, each once, with the newest
+        job that has made it, and when; the newest first, at most `limit`.
+        """
+        self._catch_up()
+        try:
+            rows = self._read("key_values", (op, key_digest, limit))
+            return [(text, job, datetime.fromisoformat(at)) for text, job, at, _ in rows]
+        except (ValueError, TypeError) as error:
+            raise self._damage_or(error) from error
 
     def runs_since(self, since: datetime) -> tuple[int, list[tuple[ChangeRecord, int]]]:
         """How many jobs were created from a time on, and how many of them follow from each change,

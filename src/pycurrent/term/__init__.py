@@ -51,7 +51,7 @@ from pycurrent.term.output import (
     relevant_traceback,
     text_of,
 )
-from pycurrent.term.paths import form_of, items_around
+from pycurrent.term.paths import form_of, items_around, untold_path, untold_paths
 from pycurrent.term.picture import BoxChange, Picture
 from pycurrent.term.primitive import (
     NO_LABELS,
@@ -161,4 +161,6 @@ __all__ = [
     "text_of",
     "told",
     "unfit",
+    "untold_path",
+    "untold_paths",
 ]

@@ -140,7 +140,7 @@ class Paths:
         """Return the reference of a living stage."""
         for _ in self.take_in():
             """They are needed now."""
-        path = _path(term)
+        path = untold_path(term)
         group = self._groups[self._hash_of(path)]
         if isinstance(group, Term):
             constants = _constants(term) if path in self._split else ()
@@ -154,9 +154,8 @@ class Paths:
         """The living stage whose path, as text, this is; None if there is none."""
         for _ in self.take_in():
             """They are needed now."""
-        *around, last = StageRef.names_in(text)
-        for name in _untold(last):
-            group = self._groups.get(self._hash_of((*around, name)))
+        for path in untold_paths(text):
+            group = self._groups.get(self._hash_of(path))
             members = group.members if isinstance(group, _Group) else (group,)
             for term in members:
                 if term is not None and str(self.of(term)) == text:
@@ -184,13 +183,13 @@ class Paths:
             case _Group() as group:
                 return path in group.paths
             case term:
-                return _path(term) == path
+                return untold_path(term) == path
 
     def add(self, term: Term) -> None:
         """Take in a new stage. Twice is fine."""
         if not self._is_asked:
             return
-        path = _path(term)
+        path = untold_path(term)
         key = self._hash_of(path)
         group = self._groups.setdefault(key, term)
         if group is term:
@@ -198,7 +197,7 @@ class Paths:
         if isinstance(group, Term):
             first, group = group, _Group()
             self._groups[key] = group
-            group.add(first, _path(first))
+            group.add(first, untold_path(first))
         if term not in group.members and group.add(term, path):
             self._split.add(path)
 
@@ -206,7 +205,7 @@ class Paths:
         """Forget a released stage. Twice is fine."""
         if not self._is_asked:
             return
-        key = self._hash_of(_path(term))
+        key = self._hash_of(untold_path(term))
         group = self._groups.get(key)
         if group is term:
             del self._groups[key]
@@ -214,6 +213,12 @@ class Paths:
             group.remove(term)
             if not group.members:
                 del self._groups[key]
+
+
+def untold_paths(text: str) -> Iterator[tuple[str, ...]]:
+    """The paths that a stage with this one, as text, may have without regard to twins."""
+    *around, last = StageRef.names_in(text)
+    return ((*around, name) for name in _untold(last))
 
 
 def _untold(name: str) -> Iterator[str]:
@@ -228,7 +233,7 @@ def _untold(name: str) -> Iterator[str]:
             yield name[:place]
 
 
-def _path(term: Term) -> tuple[str, ...]:
+def untold_path(term: Term) -> tuple[str, ...]:
     """The path of a stage without regard to twins."""
     name = _own_name(term)
     return (name,) if term.context is None else (*_names_around(term), name)

@@ -88,6 +88,8 @@ class Reading:
     by: str | None = None
     reason: str | None = None
     """The person who has set it, if one has, and why."""
+    text_of: Callable[[Any], str | None] | None = None
+    """Gives a text from which a value can be read back, or None. None: it can give no such text."""
 
 
 class Subscription(ABC, Generic[T_co]):
@@ -103,6 +105,20 @@ class Subscription(ABC, Generic[T_co]):
     def reading(self) -> Reading:
         """Return the present output of the input. Only for an input."""
         raise NotImplementedError
+
+    @property
+    def is_held(self) -> bool:
+        """True if it gives a value at which its stage is pinned, and not that of `reading`."""
+        return False
+
+    @property
+    def innermost(self) -> Subscription[Any]:
+        """The subscription whose outputs it gives, before any `map_output`."""
+        return self
+
+    def through(self, output: Output[Any]) -> Output[Any]:
+        """Return what it gives if this is the output of the innermost one."""
+        return output
 
     @abstractmethod
     def read(self) -> tuple[Output[T_co], Metadata | None]:
@@ -203,16 +219,31 @@ class _MappedSubscription(Subscription[T_co]):
         output, metadata = self._source.read()
         if output is not self._seen:
             self._seen = output
-            try:
-                self._output = self._fn(output)
-                if not isinstance(self._output, Ok | Failed | Active):
-                    raise Failure(
-                        f"{called(self._fn)} returned {type(self._output).__name__}: the function"
-                        f" of map_output returns Ok(value), Failed(message) or Active(activity)"
-                    )
-            except BaseException as error:
-                self._output = failed_by(error)
+            self._output = self._mapped(output)
         return self._output, metadata
+
+    def _mapped(self, output: Output[Any]) -> Output[Any]:
+        try:
+            mapped = self._fn(output)
+            if not isinstance(mapped, Ok | Failed | Active):
+                raise Failure(
+                    f"{called(self._fn)} returned {type(mapped).__name__}: the function"
+                    f" of map_output returns Ok(value), Failed(message) or Active(activity)"
+                )
+            return mapped
+        except BaseException as error:
+            return failed_by(error)
+
+    @property
+    def is_held(self) -> bool:
+        return self._source.is_held
+
+    @property
+    def innermost(self) -> Subscription[Any]:
+        return self._source.innermost
+
+    def through(self, output: Output[Any]) -> Output[Any]:
+        return self._mapped(self._source.through(output))
 
     @property
     def is_input(self) -> bool:

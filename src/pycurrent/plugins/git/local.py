@@ -34,7 +34,7 @@ class Local:
         self._path = Path(path).absolute()
         # One for each ref: components that follow the same one share it.
         self._commits: dict[str, FileMonitor[Commit]] = {}
-        self._head: FileMonitor[Head] = self._monitor("HEAD", Repository.head)
+        self._head: FileMonitor[Head] = self._monitor("HEAD", Repository.head, Head)
 
     def __repr__(self) -> str:
         return f"Local({str(self.path)!r})"
@@ -74,10 +74,13 @@ class Local:
 
     def _commit(self, ref: str) -> FileMonitor[Commit]:
         if ref not in self._commits:
-            self._commits[ref] = self._monitor(ref, lambda found: found.commit(ref))
+            self._commits[ref] = self._monitor(ref, lambda found: found.commit(ref), Commit)
         return self._commits[ref]
 
-    def _monitor(self, ref: str, look: Callable[[Repository], T | NoCommit]) -> FileMonitor[T]:
+    # `object`: Head is a union, which is of no type that a checker knows.
+    def _monitor(
+        self, ref: str, look: Callable[[Repository], T | NoCommit], type: object
+    ) -> FileMonitor[T]:
         async def read() -> T:
             return _found(await in_thread(lambda: look(Repository.at(self.path))))
 
@@ -85,6 +88,7 @@ class Local:
             read=read,
             paths=lambda: Repository.at(self.path).files(ref),
             describe=lambda: f"{ref} of {self.path}",
+            type=type,
         )
 
 

@@ -1,0 +1,120 @@
+"""The use of an operation by a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pycurrent.cache.demands import Demand
+from pycurrent.cache.instance import Instance
+from pycurrent.cache.operation_type import AnyOperation
+from pycurrent.engine.pinnable import LOOKED_AT, Pinnable, RecordedValue
+from pycurrent.engine.pins import Pins
+from pycurrent.engine.value_codec import ValueCodec
+from pycurrent.errors import WrongKind
+from pycurrent.term import (
+    NO_LABELS,
+    Metadata,
+    Output,
+    Runtime,
+    Stage,
+    StageRef,
+    Subscription,
+    shown,
+)
+
+
+class Use(Demand, Subscription[Any]):
+    """The use of an operation by one stage: its demand, which is its subscription as well."""
+
+    __slots__ = ("instance", "is_open", "own_labels", "runtime")
+    is_open: bool
+    """False once the stage uses it no longer."""
+    instance: Instance
+    own_labels: Mapping[str, str]
+    """The labels that the operation gives."""
+    runtime: Runtime
+
+    @property
+    def stage(self) -> StageRef:
+        """The stage, with all its labels; its own win over those of the operation."""
+        return self.runtime.stage.with_labels(self.own_labels)
+
+    def label(self, name: str) -> str | None:
+        # Not by `stage`: that would look for its path too.
+        runtime = self.runtime
+        around = runtime.labels if isinstance(runtime, Stage) else runtime.stage.labels
+        return around.get(name, self.own_labels.get(name))
+
+    @property
+    def job_id(self) -> str | None:
+        """The job that makes or has made its result; None if there was none yet."""
+        return self.instance.job_id
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return self.own_labels
+
+    def relabelled(self) -> None:
+        self.instance.relabelled(self)
+
+    def read(self) -> tuple[Output[Any], Metadata | None]:
+        return self.instance.report(self)
+
+    def close(self) -> None:
+        self.is_open = False
+        self.instance.leave(self)
+
+
+class ScheduledUse(Use, Pinnable[Any]):
+    """The use of a builder with a schedule: an input, as its result comes from outside."""
+
+    @property
+    def job_id(self) -> str | None:
+        pin = self.pin
+        return super().job_id if pin is None or pin.job is None else pin.job
+
+    def read(self) -> tuple[Output[Any], Metadata | None]:
+        return self.held() or super().read()
+
+    @property
+    def codec(self) -> ValueCodec:
+        return self.instance.op_type.outcome
+
+    def present(self) -> tuple[Output[Any], str | None]:
+        output, metadata = super().read()
+        return output, None if metadata is None else metadata.job_id
+
+    def recorded(self) -> Iterator[RecordedValue]:
+        instance = self.instance
+        op, digest = instance.op_type.id, instance.key.digest
+        found = instance.store.key_values(op, digest, limit=LOOKED_AT)
+        return (RecordedValue(text, text, at, job=job) for text, job, at in found)
+
+    def made_by(self, job: str) -> RecordedValue | None:
+        record = self.instance.store.job(job)
+        if record is None or record.outcome is None or not record.ok:
+            return None
+        if (record.op, record.key_digest) != (self.instance.op_type.id, self.instance.key.digest):
+            return None
+        return RecordedValue(record.outcome, record.outcome, record.finished, job=job)
+
+    def pin_changed(self) -> None:
+        self.instance.relabelled(self)
+
+    def close(self) -> None:
+        self.runtime.service(Pins).end(self)
+        super().close()
+
+
+def checked_labels(operation: AnyOperation, labels: Mapping[str, str]) -> Mapping[str, str]:
+    """Raise `WrongKind` unless the labels that an operation gives are texts by their names."""
+    if labels is NO_LABELS:
+        return labels
+    where = f"operation {operation.id!r}: labels()"
+    if not isinstance(labels, Mapping):
+        raise WrongKind(f"{where} gives a mapping of texts, not {shown(labels)}")
+    for name, value in labels.items():
+        if not (isinstance(name, str) and isinstance(value, str)):
+            raise WrongKind(f"{where} gives {shown(name)}: {shown(value)}, which are not two texts")
+    return dict(labels)
