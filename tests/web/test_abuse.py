@@ -27,6 +27,7 @@ from pycurrent.web.auth.proxies import believed
 from pycurrent.web.extensions import AuthorPage
 from pycurrent.web.middleware import BugsAnswered, LimitedBodies, PatientProtocol
 from pycurrent.web.middleware.bodies import LARGEST_BODY
+from pycurrent.web.pages.formatting import stage_url
 from pycurrent.web.settings import WebSettings
 from pycurrent.web.users import Role
 
@@ -805,6 +806,7 @@ async def test_whatever_jobs_say_is_text(tmp_path: Path) -> None:
         (job,) = site.harness.jobs
         pages = ["/", "/jobs", f"/job/{job}", "/history", "/failures", "/rules", f"/?text={NASTY}"]
         pages += [f"/history?text={NASTY}&op={NASTY}", f"/login?next=/{NASTY}", f"/{NASTY}"]
+        pages += [stage_url(path) for path in (NASTY, *site.harness.jobs[job].paths)]
         for path in pages:
             page = (await visitor.get(path)).text
             assert "<script>" not in page, path

@@ -75,6 +75,7 @@ VIEWS = {
     "jobs": View("/jobs", "main table"),
     "job": View("/job/{colourful}", ".log-scroll .log-text"),
     "failed job": View("/job/{reply_bad}", ".log-scroll .log-text"),
+    "stage": View("/stage?path=reply%20bad", "main table"),
     "history": View("/history", "main table"),
     "causes of failures": View("/failures", "main table"),
     "rules": View("/rules", "main form"),

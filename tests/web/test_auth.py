@@ -80,7 +80,7 @@ async def test_by_default_nobody_may_do_anything_from_elsewhere(tmp_path: Path) 
     settings = WebSettings(host="0.0.0.0", access=AccessSettings(providers=(users,)))
     async with open_site(tmp_path, settings=settings) as site:
         client = site.client("http://192.0.2.1:8080")
-        for path in ("/", "/jobs", "/history", "/failures", "/rules"):
+        for path in ("/", "/jobs", "/stage", "/history", "/failures", "/rules"):
             assert (await client.get(path)).status_code == 303
         for path in ("/api/v1/overview", "/metrics"):
             assert (await client.get(path)).status_code == 401

@@ -49,6 +49,7 @@ async def test_every_page_is_whole_without_scripts_or_anything_from_elsewhere(
         "/",
         "/jobs",
         f"/job/{job}",
+        "/stage?path=reply%20bad",
         "/history",
         "/failures",
         "/rules",

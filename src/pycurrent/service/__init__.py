@@ -2,7 +2,8 @@
 
 from pycurrent.explain.health import Flip, HealthState, StageHealth
 from pycurrent.explain.history import HistoryEntry, HistoryPage
-from pycurrent.explain.why import UnknownSubject
+from pycurrent.explain.reasons import Failing, told
+from pycurrent.explain.why import UnknownSubject, Why
 from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import Confirmation, ConfirmationLevel
 from pycurrent.service.errors import BadPattern, NoSuchJob, NoSuchRule
@@ -66,6 +67,7 @@ __all__ = [
     "Event",
     "EventHub",
     "EventId",
+    "Failing",
     "Flip",
     "FoundStage",
     "Health",
@@ -108,9 +110,11 @@ __all__ = [
     "Trial",
     "TriedOn",
     "UnknownSubject",
+    "Why",
     "Window",
     "Would",
     "kind_named",
     "rules_from_csv",
     "rules_to_csv",
+    "told",
 ]

@@ -24,7 +24,7 @@ from pycurrent.service.metrics import Metrics, MetricsReading
 from pycurrent.service.pipeline import PipelineFeed
 from pycurrent.service.rules import Rules
 from pycurrent.store import HistoryFilter, LabelFilter, all_pass, matches
-from pycurrent.term import BY_CONCERN, Activity, Failed, Stage, State, Status
+from pycurrent.term import BY_CONCERN, Activity, Failed, Stage, StageRef, State, Status
 from pycurrent.view import EngineView
 
 
@@ -52,6 +52,20 @@ class FoundStage(Struct, frozen=True):
     """It has succeeded or failed, or can't be made as something else has failed; and nothing is at
     work to change that.
     """
+
+
+def _found(stage: Stage, ref: StageRef) -> FoundStage:
+    status = stage.status
+    return FoundStage(
+        path=str(ref),
+        label=stage.label,
+        labels=ref.labels,
+        state=stage.state,
+        update=status.update,
+        job_id=status.job_id,
+        failure=status.failure,
+        is_final=_is_final(stage, status),
+    )
 
 
 def _is_final(stage: Stage, status: Status) -> bool:
@@ -151,11 +165,13 @@ class Service:
             if path is not None and not matches(str(ref), path):
                 continue
             if all_pass(labels, ref.labels):
-                status = stage.status
-                yield FoundStage(
-                    str(ref), stage.label, ref.labels, stage.state, status.update, status.job_id,
-                    status.failure, _is_final(stage, status),
-                )  # fmt: skip
+                yield _found(stage, ref)
+
+    def stage(self, path: str) -> FoundStage | None:
+        """The living stage with exactly this path; None if there is none."""
+        self.engine.finish_step()
+        stage = self.engine.live.find(path)
+        return None if stage is None else _found(stage, self.engine.live.ref(stage))
 
     def state_of(self, name: str) -> State | None:
         """The state of the stage with this path, or with this label: the worst if several have it.

@@ -18,6 +18,7 @@ from pycurrent.web.pages.pages import PAGES, Pages
 from pycurrent.web.pages.pipeline import add_pipeline_page
 from pycurrent.web.pages.rules import add_rules_pages
 from pycurrent.web.pages.site import add_site_pages
+from pycurrent.web.pages.stage import add_stage_page
 from pycurrent.web.pages.static import Files
 
 
@@ -29,6 +30,7 @@ def add_pages(
     add_pipeline_page(app)
     add_jobs_pages(app)
     add_job_pages(app)
+    add_stage_page(app)
     add_history_pages(app)
     add_failures_pages(app)
     add_rules_pages(app)

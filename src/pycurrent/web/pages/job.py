@@ -66,6 +66,7 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
         runs=[(run, state_badges.of_entry(run)) for run in runs],
         trend=trend_of(runs),
         log=await _log_end(service, job_id),
+        used_before=[path for path in detail.entry.paths if path not in {*detail.stages}],
         reasons=await _reasons(service, job_id),
         explained=await service.archive.explain(job_id) if has_failed else None,
         now=service.engine.clock.now(),

@@ -23,6 +23,7 @@ ENTRIES = (
     "js/jobs.js",
     "js/pipeline.js",
     "js/site.js",
+    "js/stage.js",
 )
 """The files that pages name. The rest are files that these need."""
 

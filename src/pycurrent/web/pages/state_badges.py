@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pycurrent.engine import JobState
-from pycurrent.service import HistoryEntry
+from pycurrent.service import HealthState, HistoryEntry
 from pycurrent.store import JobEnd
 from pycurrent.term import (
     BY_CONCERN,
@@ -44,6 +44,15 @@ OF_STATE = {state: Badge(_SIGNS[state], state.short_word) for state in BY_CONCER
 """In the order of concern."""
 
 OF_ACTIVITY = {activity: OF_STATE[state_of_activity(activity)] for activity in Activity}
+
+OF_HEALTH = {
+    HealthState.NEW: Badge("failed", "new"),
+    HealthState.STILL: Badge("failed", "still failing"),
+    HealthState.FIXED: Badge("ok", "fixed"),
+    HealthState.FLAKY: Badge("waiting", "flaky"),
+    HealthState.WELL: Badge("ok", "well"),
+    HealthState.UNKNOWN: Badge("blocked", "unknown"),
+}
 
 _END_SIGNS = {
     JobEnd.OK: "ok",

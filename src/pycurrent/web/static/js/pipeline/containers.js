@@ -17,6 +17,8 @@ export class Box {
     this.ins = [];
     this.outs = [];
     this.isStage = STAGES.has(node.kind);
+    /** Of a stage: its path, by which it has a page. */
+    this.stage = node.path ?? null;
     /** Where it is in the diagram that the server sent. */
     this.at = 0;
     this.show(node);

@@ -112,9 +112,9 @@ export class BoxShape {
   }
 }
 
-/** The address that a click on a box leads to. */
+/** The address that a click on a box leads to: its job, or else its stage. */
 export function linkOf(box) {
-  if (box.jobId === null) return null;
+  if (box.jobId === null) return box.stage === null ? null : `/stage?path=${encodeURIComponent(box.stage)}`;
   return `/job/${box.jobId.split("/").map(encodeURIComponent).join("/")}`;
 }
 

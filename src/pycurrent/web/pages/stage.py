@@ -1,0 +1,75 @@
+"""The page of a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import TypeAlias
+
+from fastapi import FastAPI, Request, Response
+from msgspec.structs import replace
+from starlette.exceptions import HTTPException
+
+from pycurrent.service import Failing, FoundStage, HistoryEntry, UnknownSubject, Why
+from pycurrent.store import UseRecord
+from pycurrent.term import StageRef
+from pycurrent.web.context import ServiceOf
+from pycurrent.web.pages import routing, state_badges
+from pycurrent.web.pages.pages import pages_of
+from pycurrent.web.users import Role
+
+_USES = 20
+_Used: TypeAlias = tuple[UseRecord, HistoryEntry]
+
+
+def add_stage_page(app: FastAPI) -> None:
+    # A path may have any names, "." and empty ones too: as a parameter it arrives as it is.
+    routing.page(app, "/stage", _stage, Role.VIEWER)
+
+
+async def _stage(request: Request, service: ServiceOf) -> Response:
+    path = request.query_params.get("path", "")
+    try:
+        why = await service.why(path)
+    except UnknownSubject:
+        why = None
+    if why is None or why.health is None:
+        raise HTTPException(404, f"no stage has or had the path {path!r}")
+    stage = service.stage(path)
+    update = None if stage is None else stage.update
+    uses = await service.archive.stage_jobs(path, limit=_USES)
+    return pages_of(request).render(
+        request,
+        "stage.html",
+        path=path,
+        stage=stage,
+        shown=None if stage is None else state_badges.OF_STATE[stage.state],
+        update=None if update is None else state_badges.OF_ACTIVITY[update],
+        job=why.job,
+        reasons=_reasons(why),
+        health=why.health,
+        health_badge=state_badges.OF_HEALTH[why.health.state],
+        labels=_labels(stage, uses),
+        runs=[(use, entry, state_badges.of_entry(entry)) for use, entry in _jobs(uses)],
+        place=StageRef.names_in(path)[:-1],
+    )
+
+
+def _reasons(why: Why) -> list[str]:
+    """The reasons in lines, without what the page shows apart: its failure, and its health."""
+    reasons = tuple([reason for reason in why.reasons if not isinstance(reason, Failing)])
+    return str(replace(why, reasons=reasons, health=None)).splitlines()[1:]
+
+
+def _labels(stage: FoundStage | None, uses: Sequence[_Used]) -> Mapping[str, str]:
+    """The labels of a stage; of one that is not needed now, those that it had last."""
+    if stage is not None:
+        return stage.labels
+    return uses[0][0].read_labels() if uses else {}
+
+
+def _jobs(uses: Iterable[_Used]) -> Iterator[_Used]:
+    """The uses, the first one of those in a row that differ only by labels."""
+    for _, in_a_row in groupby(uses, key=lambda used: used[0].job_id):
+        *_, first = in_a_row
+        yield first
