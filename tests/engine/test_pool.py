@@ -448,6 +448,17 @@ class Waiting:
             served.append(self.description)
 
 
+def test_a_job_has_one_ticket_for_each_pool() -> None:
+    """However many pools it waits for, one after the other."""
+    tickets, pools = Tickets(), [Pool(name, 1) for name in ("a", "b", "c")]
+    assert [tickets.drawn(pool) for pool in pools] == [None] * 3
+    pools[1].draw()
+    drawn = [tickets.draw(pool) for pool in pools]
+    assert drawn[1] > drawn[0]
+    assert [tickets.drawn(pool) for pool in pools] == drawn
+    assert [tickets.draw(pool) for pool in pools] == drawn
+
+
 async def test_a_job_with_the_tickets_of_another_takes_its_place() -> None:
     """It is served before the jobs that came after the one that was given up."""
     pool, served = Pool("p", 1), list[str]()
