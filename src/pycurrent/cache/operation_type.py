@@ -129,7 +129,7 @@ def _fields(cls: type) -> Iterator[str]:
                 yield name
 
 
-class Key(Struct, frozen=True):
+class Key(Struct, frozen=True, gc=False):
     """A key in the forms in which the cache uses it."""
 
     value: Any
