@@ -61,6 +61,21 @@ async def test_a_failure_is_explained(tmp_path: Path) -> None:
         assert json.loads(json.dumps(found.as_builtins()))["text"] == said.split("\n")
 
 
+async def test_a_failure_names_the_other_stages_that_fail_alike(tmp_path: Path) -> None:
+    """Its own are named already."""
+
+    @current.builder("work", level=Level.HARMLESS)
+    async def work(job: Job, key: str) -> str:
+        raise current.Failure("no answer from 10.0.0." + key)
+
+    async with Harness(lambda: current.all([work("1"), work("2")]), state_dir=tmp_path) as h:
+        await h.settle()
+        said = str(explained(h, h.find("work 1").id))
+        assert "\nstage work 1: failing since" in said
+        assert "\n2 failures alike since" in said
+        assert said.index("\n  also of work 2") > said.index("failures alike")
+
+
 async def test_a_flaky_job_says_so(tmp_path: Path) -> None:
     """With the runs of its key that end differently, and the health of its stages by now."""
     fails = [True]

@@ -212,6 +212,10 @@ def _context(job: JobExplanation) -> Iterator[str]:
             f"{alike.count} failures alike since {instant(alike.first)}, the newest is job"
             f" {alike.newest} (fingerprint {alike.fingerprint})"
         )
+        own = {stage.path for stage in job.stages}
+        others = [path for path in alike.stages if path not in own]
+        if others:
+            yield f"  also of {', '.join(others)}"
 
 
 def _since(failing: StageFailing | None) -> str:
