@@ -11,6 +11,7 @@ from pycurrent.cache.codec import (
     digest,
 )
 from pycurrent.cache.decorator import builder, publisher
+from pycurrent.cache.firings import Fired
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.inputs import Input, Inputs, InputState, NoSuchInput
 from pycurrent.cache.instance import Instance
@@ -18,7 +19,7 @@ from pycurrent.cache.operation import Builder, Operation, Publisher
 from pycurrent.cache.operation_type import AnyOperation, OperationType
 from pycurrent.cache.retry import Retry
 from pycurrent.cache.schedule import Schedule
-from pycurrent.cache.triggers import Fired, NoSuchTrigger, Trigger, Triggers, TriggerState
+from pycurrent.cache.triggers import NoSuchTrigger, Trigger, Triggers, TriggerState
 from pycurrent.cache.use import Use
 
 __all__ = [

@@ -1,22 +1,19 @@
 """Triggers: people start something, with parameters.
 
 A *firing* is one such start. It is on disk before the call that makes it returns, and *pending*
-until its stages are final. Its stages are those that are built for it by `list_map` over the
-pending firings, however deep: a stage knows the items of lists that it was built for. A firing
-without any living stage stays pending, since they may be still to come, or come back.
+until its stages are final: see `firings.py`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic
 
 from msgspec import Struct
 
 from pycurrent.cache.codec import UnreadableValue
+from pycurrent.cache.firings import Fired, Firings, P
 from pycurrent.cache.parameters import Parameter, Parameters
 from pycurrent.engine import Asker, Effect, OpenEngine, Problem, Step
 from pycurrent.errors import UsageError, WrongKind
@@ -33,18 +30,13 @@ from pycurrent.term import (
     Reading,
     Remedy,
     Runtime,
-    Stage,
     Stand,
-    State,
     Subscription,
     check_text,
     component,
     held_of,
-    items_around,
     shown,
 )
-
-P = TypeVar("P")
 
 
 class NoSuchTrigger(UsageError):
@@ -53,22 +45,6 @@ class NoSuchTrigger(UsageError):
     def __init__(self, name: str, known: list[str]) -> None:
         those = f"it uses {', '.join(map(repr, known))}" if known else "it uses none"
         super().__init__(f"the pipeline uses no trigger {name!r}: {those}")
-
-
-@dataclass(frozen=True)
-class Fired(Generic[P]):
-    """One firing of a trigger. May be a key, or a part of one: no two are equal."""
-
-    id: int
-    """Its number: 1, 2, 3 ... over all triggers of a state directory."""
-    params: P
-    by: str | None
-    """The person who has fired it; None if code has, and did not say for whom."""
-    at: datetime
-    reason: str | None
-
-    def __str__(self) -> str:
-        return f"firing {self.id}"
 
 
 class Trigger(Stand, Generic[P]):
@@ -142,12 +118,7 @@ class Triggers:
     def __init__(self, engine: OpenEngine) -> None:
         self._engine = engine
         self._used: dict[str, UsedTrigger] = {}
-        firings = engine.store.firings()
-        self._last = max((record.id for record in firings), default=0)
-        self._newest = {record.name: record for record in firings}
-        self._pending = {record.id: record for record in firings if record.done is None}
-        self._progress: dict[int, dict[Stage, bool]] = {}
-        """The living stages of each firing: True for those that are final."""
+        self._firings = Firings(engine.store, engine.clock)
         engine.listen(self._step_taken)
 
     # For its stages
@@ -183,8 +154,8 @@ class Triggers:
             TriggerState(
                 name=name,
                 fields=used.trigger.fields,
-                newest=self._newest.get(name),
-                pending=tuple(self._pending_of(name)),
+                newest=self._firings.newest(name),
+                pending=tuple(self._firings.pending(name)),
                 failure=used.conflict,
             )
             for name, used in sorted(self._used.items())
@@ -231,75 +202,27 @@ class Triggers:
             raise NoSuchTrigger(name, sorted(self._used))
         if used.conflict is not None:
             raise UsageError(used.conflict)
-        record = FiringRecord(
-            id=self._last + 1,
-            name=name,
-            params=text_of(used.trigger),
-            by=None if by is None else Asker.of(by).name,
-            at=engine.clock.now(),
-            reason=reason,
-        )
-        self._last = record.id
-        self._newest[name] = self._pending[record.id] = record
-        engine.store.set_firing(record)
+        person = None if by is None else Asker.of(by).name
+        record = self._firings.add(name, text_of(used.trigger), by=person, reason=reason)
         if by is not None:
             engine.audit.note(by, "fire", name, after=record.params, reason=reason)
         engine.commits.commit()
         self._look(used)
         return record.id
 
-    def _pending_of(self, name: str) -> list[FiringRecord]:
-        return [record for record in self._pending.values() if record.name == name]
-
-    # The end of firings
-
     def _step_taken(self, step: Step) -> None:
-        if not self._pending:
-            return
-        touched: set[int] = set()
-        for stage in (*step.released, *step.changed):
-            for fired in items_around(stage.term):
-                if isinstance(fired, Fired) and fired.id in self._pending:
-                    self._note(fired.id, stage)
-                    touched.add(fired.id)
-        for id in touched:
-            if (stages_of := self._progress[id]) and all(stages_of.values()):
-                self._end(id)
-
-    def _note(self, id: int, stage: Stage) -> None:
-        stages = self._progress.setdefault(id, {})
-        if stage.is_alive:
-            stages[stage] = _is_final(stage)
-        else:
-            stages.pop(stage, None)
-
-    def _end(self, id: int) -> None:
-        """The stages of a firing are final."""
-        del self._progress[id]
-        record = self._pending.pop(id)
-        done = FiringRecord(
-            id=id,
-            name=record.name,
-            params=record.params,
-            by=record.by,
-            at=record.at,
-            reason=record.reason,
-            done=self._engine.clock.now(),
-        )
-        if self._newest[record.name].id == id:
-            self._newest[record.name] = done
-        self._engine.store.set_firing(done)
-        used = self._used.get(record.name)
-        if used is not None:
-            self._look(used)
+        for name in self._firings.ended_by(step):
+            used = self._used.get(name)
+            if used is not None:
+                self._look(used)
 
     # Outputs
 
     def _look(self, used: UsedTrigger, *, but: _TriggerSubscription | None = None) -> None:
         """Find the outputs of a trigger, and tell its stages, `but` the one that asks."""
         conflict = used.conflict = _conflict(used.name, list(used.uses.values()))
-        newest = self._newest.get(used.name)
-        pending = self._pending_of(used.name)
+        newest = self._firings.newest(used.name)
+        pending = self._firings.pending(used.name)
         seen = (conflict, newest and newest.id, *(record.id for record in pending))
         if seen == used.seen:
             return
@@ -333,15 +256,6 @@ class Triggers:
             self._engine.problems.report(used.topic, Problem(brief, message, Effect.TOLD))
         else:
             self._engine.problems.clear(used.topic)
-
-
-def _is_final(stage: Stage) -> bool:
-    metadata = stage.metadata
-    if metadata is not None and metadata.update is not None:
-        return False
-    if stage.state is State.BLOCKED:
-        return isinstance(stage.absent, Failed)
-    return stage.state in {State.OK, State.FAILED}
 
 
 def _fired(trigger: Trigger[P], record: FiringRecord) -> Fired[P]:
