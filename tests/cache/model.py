@@ -59,8 +59,9 @@ class Memory:
 class Running:
     target: str | None
     urgency: Urgency
-    begun: bool = True
+    confirmed: bool = True
     """Whether nobody has to confirm it any more."""
+    begun: bool = False
     before: Memory | None = None
     """What was known, and is still if it never begins."""
     attempt: int = 1
@@ -80,6 +81,10 @@ class Model:
     stubborn: bool = False
     guarded: bool = False
     """Whether runs wait for confirmation."""
+    all_paused: bool = False
+    """Whether everything is paused."""
+    paused: set[int] = field(default_factory=set)
+    """The users whose stages are paused."""
     attempts: int = 3
     """How often what fails by the infrastructure is tried."""
     backoff: timedelta = timedelta(seconds=2)
@@ -118,7 +123,15 @@ class Model:
             return memory.outcome
         if self.run is None:
             return Active(Activity.READY)
-        return Active(Activity.RUNNING if self.run.begun else Activity.WAITING_FOR_CONFIRMATION)
+        if not self.run.confirmed:
+            return Active(Activity.WAITING_FOR_CONFIRMATION)
+        return Active(Activity.RUNNING if self.run.begun else Activity.READY)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether what has not begun waits."""
+        wanting = {user for user, wish in enumerate(self.wishes) if wish is not None}
+        return self.all_paused or wanting <= self.paused
 
     @property
     def last(self) -> Record | None:
@@ -163,9 +176,19 @@ class Model:
 
     def approve(self) -> None:
         """Somebody confirms the run."""
-        if self.run is not None and not self.run.begun:
-            self.run.begun = True
-            self.started += 1
+        if self.run is not None:
+            self.run.confirmed = True
+            self._begin()
+
+    def pause_all(self, paused: bool) -> None:
+        """From now on everything is paused, or not any more."""
+        self.all_paused = paused
+        self._begin()
+
+    def pause(self, user: int, paused: bool) -> None:
+        """From now on the stage of a user is paused, or not any more."""
+        self.paused = self.paused | {user} if paused else self.paused - {user}
+        self._begin()
 
     def cancel(self) -> None:
         """Somebody cancels the run."""
@@ -212,6 +235,8 @@ class Model:
         if self.run is not None:
             if self.run.target != target and (self.auto_cancel or not self.run.begun):
                 self._abandon()
+            else:
+                self._begin()
         elif self.due is not None:
             if self.due.target != target:
                 self._start(target)
@@ -247,8 +272,15 @@ class Model:
             self.memory = self.memory if self.latched else None
         self._go_stale()
         urgency = Urgency.HIGH if self.memory is None else Urgency.LOW
-        self.run = Running(target, urgency, not self.guarded, before, attempt, due)
-        self.started += self.run.begun
+        self.run = Running(target, urgency, not self.guarded, False, before, attempt, due)
+        self._begin()
+
+    def _begin(self) -> None:
+        """The run begins, unless it has, or something holds it back."""
+        run = self.run
+        if run is not None and not run.begun and run.confirmed and not self.is_paused:
+            run.begun = True
+            self.started += 1
 
     def _abandon(self) -> None:
         assert self.run is not None

@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 from pycurrent.cache import AnyOperation, Builder, Cache, Retry, Schedule, cause_of
 from pycurrent.cache.cause import retry_of
 from pycurrent.cache.states import Making
-from pycurrent.engine import Config, JobHandle, Level
+from pycurrent.engine import Config, JobHandle, Level, Pausable
 from pycurrent.term import (
     Current,
     Failed,
@@ -121,6 +121,28 @@ class Instances(RuleBasedStateMachine):
         for handle in list(self.harness.jobs.values()):
             self.run(handle.approve)
         self.model.approve()
+
+    @rule(paused=st.booleans())
+    def pause_all(self, paused: bool) -> None:
+        """What has not begun waits, from here on, or no more."""
+        self.pause(paused, level=Level.AVERAGE)
+        self.model.pause_all(paused)
+
+    @rule(user=st.integers(0, 1), paused=st.booleans())
+    def pause_a_user(self, user: int, paused: bool) -> None:
+        """What only that one wants waits."""
+        path = str(user + 1)
+        if paused and self.harness.engine.opened.live.find(path) is None:
+            return
+        self.pause(paused, path=path)
+        self.model.pause(user, paused)
+
+    def pause(self, paused: bool, **what: Any) -> None:
+        engine = self.harness.engine
+        if paused:
+            self.run(partial(engine.pause, **what))
+        elif Pausable.of(**what) in [pause.what for pause in engine.pauses]:
+            self.run(partial(engine.resume, **what))
 
     @precondition(lambda self: self.old_handles)
     @rule()

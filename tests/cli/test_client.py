@@ -18,6 +18,7 @@ from pycurrent.cli.app import make_app
 from pycurrent.cli.client.status import ClientExit
 from pycurrent.cli.end import status_of
 from pycurrent.cli.library import call
+from pycurrent.engine import JobState
 from pycurrent.store import AccessDatabase, TokenRecord
 from pycurrent.web.settings import AccessSettings, WebSettings
 from pycurrent.web.users import LocalUser, PasswordFile, PasswordHash, Role
@@ -442,6 +443,46 @@ async def test_set_sets_an_input_and_inputs_lists_them(
         assert (wrong.status, "'many' is refused" in wrong.err) == (ClientExit.USAGE, True)
         wrong = await client("set", "size", "1")
         assert (wrong.status, "no input 'size'" in wrong.err) == (ClientExit.USAGE, True)
+
+
+async def test_pause_and_resume_hold_what_has_not_begun(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """By level, pool or path; what is wrong is the caller's mistake."""
+
+    def pipeline() -> Current[list[str]]:
+        return current.constant(["a", "b"]).list_map(frob)
+
+    @builder("frob", level=Level.AVERAGE, pool=current.Pool("few", 1))
+    async def frob(job: Job, key: str) -> str:
+        return key
+
+    config = Config(confirm=Level.AVERAGE)
+    async with running_site(pipeline, tmp_path / "state", config=config) as site:
+        client = Client(site, capsysbinary)
+        assert (await client("pauses")).out == "nothing is paused\n"
+        done = await client("pause", "--pool", "few", "--reason", "a try", "--until", "2h")
+        when = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+        listed = rf"pool few \(paused by .* at {when}, until {when}: a try\)\n"
+        assert re.fullmatch(listed, done.out)
+        await client("confirm", "none")
+        paused = [JobState.PAUSED] * 2
+        await _until(site, lambda: [job.state for job in site.service.jobs.active()] == paused)
+        waits = r"paused .* waits until pool few is resumed \(paused by .* until .*: a try\)"
+        assert all(re.match(waits, job) for job in (await client("jobs")).out.splitlines()[:2])
+        done = await client("pause", "a")
+        assert [line.split(" (")[0] for line in done.out.splitlines()] == ["path a", "pool few"]
+        assert (await client("resume", "a")).out == done.out.splitlines(keepends=True)[1]
+        for wrong, why in (
+            (["pause"], "give one of a path, level= and pool="),
+            (["pause", "c"], "has no stage 'c' now"),
+            (["pause", "--level", "risky"], "'risky' is not a level"),
+            (["pause", "a", "--until", "2020-01-01"], "has passed"),
+            (["pause", "a", "--until", "soon"], "'soon' is not a time such as 2h"),
+            (["resume", "--pool", "many"], "pool many is not paused: pool few is"),
+        ):
+            ended = await client(*wrong)
+            assert (ended.status, why in ended.err) == (ClientExit.USAGE, True), ended.err
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 import pycurrent as current
+from pycurrent.engine import Pausable
 from pycurrent.explain.reasons import (
     Blocked,
     Failing,
     Running,
     WaitsForConfirmation,
+    WaitsForResume,
     WaitsForStep,
     WaitsInQueue,
 )
@@ -43,7 +45,21 @@ PARTS = st.lists(
     max_size=7,
 )
 ACTS = st.lists(
-    st.sampled_from(["set", "unset", "approve", "free", "rebuild", "level"]), max_size=8
+    st.sampled_from(
+        [
+            "set",
+            "unset",
+            "approve",
+            "free",
+            "rebuild",
+            "level",
+            "pool",
+            "harmless",
+            "path",
+            "resume",
+        ]
+    ),
+    max_size=8,
 )
 
 
@@ -142,6 +158,9 @@ async def move_on(h: Harness, world: World) -> None:
                 case WaitsForConfirmation(job):
                     h.jobs[job].approve()
                     acted = True
+                case WaitsForResume(what=what):
+                    h.engine.opened.pauses.resume(Pausable.of_text(what))
+                    acted = True
                 case WaitsInQueue() | Running():
                     world.holds.set()
                     acted = True
@@ -191,11 +210,28 @@ def rebuild(h: Harness, world: World) -> None:
         job.rebuild(by="ann")
 
 
+def pause_path(h: Harness, world: World) -> None:
+    """Pause the first stage that lives."""
+    live = h.engine.opened.live
+    stage = next(live.stages(), None)
+    if stage is not None and live.ref(stage).is_stable:
+        h.engine.pause(str(live.ref(stage)))
+
+
+def resume(h: Harness, world: World) -> None:
+    for pause in h.engine.pauses:
+        h.engine.opened.pauses.resume(pause.what)
+
+
 ACTIONS: dict[str, Callable[[Harness, World], None]] = {
     "set": set_head,
     "unset": lambda h, world: world.head.set(current.Active(current.Activity.RUNNING)),
     "approve": approve,
     "free": lambda h, world: world.holds.set(),
     "rebuild": rebuild,
+    "pool": lambda h, world: h.engine.pause(pool="few", by="ann"),
+    "harmless": lambda h, world: h.engine.pause(level=current.Level.HARMLESS, reason="too hot"),
+    "path": pause_path,
+    "resume": resume,
     "level": lambda h, world: setattr(h.engine.config, "confirm", None),
 }

@@ -216,6 +216,9 @@ class Cache:
     def job_changed(self, job: DrivenJob) -> None:
         self.runs.job_changed(job)
 
+    def look_again(self, job: DrivenJob) -> None:
+        self.runs.look_again((job.id,))
+
     def request_step(self) -> None:
         self.engine.request_step()
 

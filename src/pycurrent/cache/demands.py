@@ -13,6 +13,7 @@ from datetime import timedelta
 from pycurrent.cache.operation_type import AnyOperation, TargetValue
 from pycurrent.cache.retry import Retry
 from pycurrent.cache.schedule import Schedule
+from pycurrent.engine.paused import StagePath
 
 
 class Demands(ABC):
@@ -122,6 +123,11 @@ class Demand(Demands):
 
     def label(self, name: str) -> str | None:
         """A label of the stage that has this demand; None if it has none of this name."""
+        return None
+
+    @property
+    def path(self) -> StagePath | None:
+        """The path of the stage that has this demand; None if it has none."""
         return None
 
     @property

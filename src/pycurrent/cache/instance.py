@@ -43,6 +43,7 @@ Two users that want different targets are in conflict: both are told, and nothin
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec.structs import replace
@@ -68,6 +69,8 @@ from pycurrent.cache.states import (
     state_after,
 )
 from pycurrent.engine.driven_job import DrivenJob
+from pycurrent.engine.job_start import JobState
+from pycurrent.engine.paused import StagePath
 from pycurrent.engine.pool import Tickets, Urgency
 from pycurrent.engine.step import JobHandle
 from pycurrent.store import Database, JobEnd, LastResult
@@ -225,6 +228,9 @@ class Instance:
                 pass
             case Making(run) if run.target.digest != demand.target.digest:
                 self._give_up(run)
+            case Making(run) if run.job.state is JobState.PAUSED:
+                # Others may want it now than those for which it is paused.
+                self._host.look_again(run.job)
             case Making():
                 pass
 
@@ -305,8 +311,15 @@ class Instance:
         # One that the engine has left alone may go on.
         return None if run is None or run.job is not job else run.wanted_by.label(name)
 
+    def stages_of(self, job: DrivenJob) -> Iterator[StagePath]:
+        """The owner of a job is asked for the stages that want it."""
+        for demand in self.users:
+            path = demand.path
+            if path is not None:
+                yield path
+
     def job_changed(self, job: DrivenJob) -> None:
-        """The owner of a job is told of its new state."""
+        """The owner of a job is told of its new state, or that it waits for something else."""
         self._host.job_changed(job)
         if job.level is not None:
             self._host.store.start_job(job.id, started=job.started, level=str(job.level))

@@ -68,6 +68,9 @@ class InstanceHost(Protocol[I_contra]):
     def job_changed(self, job: DrivenJob) -> None:
         """The job has another state, or comes to its end."""
 
+    def look_again(self, job: DrivenJob) -> None:
+        """Have a paused job look whether it still is: others may want it now."""
+
     def launch(self, instance: I_contra, run: Run) -> None:
         """Have the run begin once it is recorded."""
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeAlias
 
 from pycurrent.cache.demands import NO_DEMANDS, Demands
-from pycurrent.cache.instance import Instance
+from pycurrent.cache.instance import START, Instance
 from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.states import Abandoned, Run, end_of
 from pycurrent.cache.stopping import see_off
@@ -55,6 +55,11 @@ class Runs:
         self._told_of_ends: list[JobEnded] = []
         self._told_of_jobs: list[Callable[[DrivenJob], None]] = []
         self._explain: Explain = _as_it_is
+        self._to_look_at: deque[str] = deque()
+        """The ids of jobs that may be paused now, or not any more."""
+        self._is_looking = False
+        self._looking = engine.busy_token()
+        engine.host.paused.listen(lambda: self.look_again(self._making))
         engine.after_commit(self._launch)
         engine.on_stop(self.aclose)
         engine.quiescence.add_source(self._is_pending)
@@ -160,7 +165,7 @@ class Runs:
         for those that are launched with it.
         """
         pool = limits.pool
-        if not self._engine.config.allows(limits.level):
+        if not self._engine.config.allows(limits.level) or self._engine.host.paused.is_any:
             return False
         if not isinstance(pool, Pool):
             return True
@@ -175,6 +180,26 @@ class Runs:
             self.waited(instance, run)
         elif run.job.set_off(limits):
             self._begin(instance, run)
+
+    def look_again(self, job_ids: Iterable[str]) -> None:
+        """Have jobs look whether they are paused, by and by, so that the loop goes on meanwhile."""
+        if not self._is_looking:
+            self._is_looking = True
+            self._looking.acquire()
+            self._engine.loop.call_soon(self._look_at_some)
+        self._to_look_at.extend(job_ids)
+
+    def _look_at_some(self) -> None:
+        if not self._to_look_at:
+            # The jobs of the last turn have seen which pauses there are.
+            self._is_looking = False
+            self._looking.release()
+            return
+        for _ in range(min(AT_ONCE // START, len(self._to_look_at))):
+            job = self.job(self._to_look_at.popleft())
+            if job is not None:
+                job.look_again()
+        self._engine.loop.call_soon(self._look_at_some)
 
     def _limits(self, instance: Instance, run: Run) -> Limits | None:
         """The limits within which a run can be started without a task that waits for that."""

@@ -8,6 +8,7 @@ from typing import Any
 from pycurrent.cache.demands import Demand
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.operation_type import AnyOperation
+from pycurrent.engine.paused import StagePath
 from pycurrent.engine.pinnable import LOOKED_AT, Pinnable, RecordedValue
 from pycurrent.engine.pins import Pins
 from pycurrent.engine.value_codec import ValueCodec
@@ -45,6 +46,10 @@ class Use(Demand, Subscription[Any]):
         runtime = self.runtime
         around = runtime.labels if isinstance(runtime, Stage) else runtime.stage.labels
         return around.get(name, self.own_labels.get(name))
+
+    @property
+    def path(self) -> StagePath:
+        return self.runtime.stage.path
 
     @property
     def job_id(self) -> str | None:

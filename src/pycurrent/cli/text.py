@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pycurrent.cli.output import one_line
 from pycurrent.term import BY_CONCERN, Stats
-from pycurrent.view import ForConfirmation, InQueue, StageView, Wait
+from pycurrent.view import ForConfirmation, ForResume, InQueue, StageView, Wait
 from pycurrent.view.formatting import plural
 
 
@@ -22,6 +22,8 @@ def waits(wait: Wait) -> str:
     match wait:
         case ForConfirmation(level):
             return f"for confirmation (its level is {level})"
+        case ForResume():
+            return one_line(f"until {wait.what} is resumed ({wait.words})")
         case InQueue(pool, None):
             return f"for a resource of pool {one_line(pool)}"
         case InQueue(pool, place):

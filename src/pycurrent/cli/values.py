@@ -48,6 +48,23 @@ def duration(text: str) -> timedelta:
         raise ValueError(f"{text} is too long.") from None
 
 
+def time_to_come(text: str) -> datetime:
+    """A time from now, or a date with or without a time of day, in UTC if no zone is named: 2h,
+    2026-11-22, 2026-11-22T08:47.
+    """
+    try:
+        if _DURATION.fullmatch(text):
+            return datetime.now(UTC) + duration(text)
+        time = datetime.fromisoformat(text)
+    except OverflowError:
+        raise ValueError(f"{text} is too long.") from None
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is not a time such as 2h (from now) or 2026-11-22T08:47."
+        ) from None
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
 def point_in_time(text: str) -> datetime:
     """A time ago, or a date with or without a time of day, in UTC if no zone is named: 2h,
     2026-11-22, 2026-11-22T08:47.

@@ -17,6 +17,7 @@ from pycurrent.engine.monitor import FileMonitor, Monitor
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.open_resources import EngineParts
 from pycurrent.engine.overrides import Overrides
+from pycurrent.engine.paused import Pausable, Pause, PauseBoard, PausedWork, PauseKind
 from pycurrent.engine.pool import AnyPool, Pool, Urgency, Waiter
 from pycurrent.engine.problems import Effect, Problem, Problems
 from pycurrent.engine.process import CommandNotStarted, Processes, SupervisorLost
@@ -53,6 +54,11 @@ __all__ = [
     "Monitor",
     "OpenEngine",
     "Overrides",
+    "Pausable",
+    "Pause",
+    "PauseBoard",
+    "PauseKind",
+    "PausedWork",
     "Pool",
     "Problem",
     "Problems",

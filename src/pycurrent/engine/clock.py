@@ -20,6 +20,11 @@ from weakref import WeakKeyDictionary
 WhenT = TypeVar("WhenT", datetime, timedelta)
 
 
+def instant(date: datetime) -> str:
+    """A date, for people."""
+    return f"{date:%Y-%m-%d %H:%M:%S} UTC"
+
+
 class Timer(Protocol):
     """A call that is to come."""
 

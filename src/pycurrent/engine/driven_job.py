@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Level
 from pycurrent.engine.limits import Limits, Timeout
 from pycurrent.engine.machine import Blame
+from pycurrent.engine.paused import Pause, StagePath
 from pycurrent.engine.pool import AnyPool, Pool, Tickets, Urgency
 from pycurrent.engine.resources import Resources
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut, TimeLimit
@@ -41,8 +42,13 @@ class JobOwner(Protocol):
     def label_of(self, job: DrivenJob, name: str, /) -> str | None:
         """A label of the stage that wanted the job first; None if it has none of this name."""
 
+    def stages_of(self, job: DrivenJob, /) -> Iterable[StagePath]:
+        """The paths of the stages that want the job."""
+
     def job_changed(self, job: DrivenJob, /) -> None:
-        """It has another state, or was told to end while its work goes on."""
+        """It has another state, waits for something else, or was told to end while its work goes
+        on.
+        """
 
     def job_waited(self, job: DrivenJob, /) -> None:
         """It was set off, and waits no longer: its work may begin, or it was told to end."""
@@ -165,6 +171,16 @@ class DrivenJob(Job):
     def label(self, name: str) -> str | None:
         return self._owner.label_of(self, name)
 
+    @property
+    def stages(self) -> Iterable[StagePath]:
+        return self._owner.stages_of(self)
+
+    @property
+    def pause(self) -> Pause | None:
+        """The pause for which it waits, while its state is PAUSED."""
+        start = self._start
+        return None if start is None or self.state is not JobState.PAUSED else start.pause
+
     # Its parts
 
     @property
@@ -262,14 +278,24 @@ class DrivenJob(Job):
         resource = None
         try:
             if isinstance(pool, CustomPool):
-                await start.confirmed()
-                start.say_that_it_waits(pool)
-                resource = await self.resources.take(pool, self)
+                resource = await self._take(pool, start)
             await start.passed()
         finally:
             self._start = None
         self._begin(timeout)
         return resource
+
+    async def _take(self, pool: CustomPool[Any], start: JobStart) -> Any:
+        """Wait for a resource of a custom pool, which is given back if the job was paused
+        meanwhile.
+        """
+        while True:
+            await start.released()
+            start.say_that_it_waits(pool)
+            resource = await self.resources.take(pool, self)
+            if start.passes_pauses():
+                return resource
+            await self.resources.give_back(pool, self.note)
 
     def set_off(self, limits: Limits) -> bool:
         """Start it as `start` does, but without a task that waits; not with a custom pool.
@@ -309,6 +335,15 @@ class DrivenJob(Job):
             self.is_approved = True
             if self.state is JobState.WAITING_FOR_CONFIRMATION and self._start is not None:
                 self._start.wake()
+
+    def look_again(self) -> None:
+        """It may be paused now, or not any more."""
+        if self._start is not None:
+            self._start.wake()
+
+    def wait_changed(self) -> None:
+        """It waits for something else, in the same state. Called by its start."""
+        self._owner.job_changed(self)
 
     def transition(self, state: JobState) -> None:
         """Go on to this state, and say so. Called by its start."""

@@ -12,6 +12,7 @@ from pycurrent.engine.commits import Commits
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.leftovers import JobLock
 from pycurrent.engine.level import Config, Confirmations
+from pycurrent.engine.paused import PausedWork
 from pycurrent.engine.process import Processes
 from pycurrent.engine.tempdirs import Trash
 from pycurrent.engine.thread import LoopThread
@@ -25,6 +26,7 @@ class JobHost(Struct, frozen=True):
     clock: Clock
     config: Config
     confirmations: Confirmations
+    paused: PausedWork
     processes: Processes
     tmp: Path
     """Where temporary folders are made."""

@@ -5,22 +5,26 @@ A job goes through these states, never back:
     CREATED ──start──► WAITING_FOR_CONFIRMATION ──► QUEUED ──► RUNNING ──► ENDED
 
 It skips those in which there is nothing to wait for, and it can end in any of them. It counts
-as READY before it is confirmed to need confirmation, and while it is queued.
+as READY before it is confirmed to need confirmation, and while it is queued. Once it is confirmed
+it is PAUSED while people have it wait; from there it goes on to QUEUED, even if it was queued
+before, as nobody who is paused stands in the way of others.
 
-A start asks for each thing in turn: that the job be confirmed, for a resource of its pool, and for
-a database that takes records. Where one is missing it is woken up once that may have come, and asks
-again. Either a task waits for that (`passed`), or nobody does (`set_off`), and the job is told: so
-100,000 jobs can be queued without a task each.
+A start asks for each thing in turn: that the job be confirmed, that nobody has paused it, for a
+resource of its pool, and for a database that takes records. Where one is missing it is woken up
+once that may have come, and asks again. Either a task waits for that (`passed`), or nobody does
+(`set_off`), and the job is told: so 100,000 jobs can be queued without a task each.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from enum import Enum
 from typing import Protocol
 
 from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.limits import Limits
+from pycurrent.engine.paused import Pause, StagePath
 from pycurrent.engine.pool import AnyPool, Lender, Pool, QueuePlace, Waiter
 from pycurrent.engine.resources import Resources
 
@@ -30,6 +34,7 @@ class JobState(Enum):
 
     CREATED = "created"
     WAITING_FOR_CONFIRMATION = "waiting for confirmation"
+    PAUSED = "paused"
     QUEUED = "queued"
     RUNNING = "running"
     ENDED = "ended"
@@ -47,6 +52,10 @@ class Starting(Waiter, Protocol):
         """True if somebody has approved it, whatever its level."""
 
     @property
+    def stages(self) -> Iterable[StagePath]:
+        """The paths of the stages that want it."""
+
+    @property
     def resources(self) -> Resources: ...
     @property
     def holds_resource(self) -> bool:
@@ -54,6 +63,9 @@ class Starting(Waiter, Protocol):
 
     def note(self, line: str, /) -> None: ...
     def transition(self, state: JobState, /) -> None: ...
+    def wait_changed(self) -> None:
+        """It waits for something else, in the same state."""
+
     def begin_without_task(self) -> None:
         """It was set off, and nothing holds its work back any more."""
 
@@ -61,13 +73,15 @@ class Starting(Waiter, Protocol):
 class JobStart(QueuePlace):
     """The start of one job, and its place in the queue of its pool meanwhile."""
 
-    __slots__ = ("_is_confirmed", "_is_held", "_job", "_woken", "is_set_off", "limits")
+    __slots__ = ("_is_confirmed", "_is_held", "_job", "_woken", "is_set_off", "limits", "pause")
 
     def __init__(self, job: Starting, limits: Limits) -> None:
         super().__init__()
         self.limits = limits
         self.is_set_off = False
         """True while it waits without a task."""
+        self.pause: Pause | None = None
+        """The pause for which it waits."""
         self._job = job
         self._is_confirmed = False
         self._is_held = False
@@ -87,6 +101,8 @@ class JobStart(QueuePlace):
         match self._job.state:
             case JobState.WAITING_FOR_CONFIRMATION:
                 return not (self._is_confirmed or self._may_be_confirmed)
+            case JobState.PAUSED:
+                return True
             case JobState.QUEUED:
                 # A custom pool may get its resource at any time: nobody here knows.
                 return self.line is not None
@@ -105,9 +121,9 @@ class JobStart(QueuePlace):
         while not self._may_begin():
             await self._wake_up()
 
-    async def confirmed(self) -> None:
-        """Wait for confirmation alone."""
-        while not self._passes_confirmation():
+    async def released(self) -> None:
+        """Wait for people alone: for confirmation, and until nothing is paused."""
+        while not (self._passes_confirmation() and self.passes_pauses()):
             await self._wake_up()
 
     async def _wake_up(self) -> None:
@@ -149,7 +165,12 @@ class JobStart(QueuePlace):
 
     def _may_begin(self) -> bool:
         """True if nothing holds the work back any more. Else it is woken up once that may be."""
-        return self._passes_confirmation() and self._gets_resource() and self._passes_records()
+        return (
+            self._passes_confirmation()
+            and self.passes_pauses()
+            and self._gets_resource()
+            and self._passes_records()
+        )
 
     @property
     def _may_be_confirmed(self) -> bool:
@@ -172,6 +193,31 @@ class JobStart(QueuePlace):
         job.host.confirmations.wait(level, self.wake)
         return False
 
+    def passes_pauses(self) -> bool:
+        """True if nobody has paused it. Else it is woken up when there are other pauses."""
+        before, self.pause = self.pause, self._find_pause()
+        if self.pause is None:
+            return True
+        job, pool = self._job, self.limits.pool
+        if isinstance(pool, Pool):
+            pool.leave(self)
+            if job.holds_resource:
+                job.resources.drop()
+        if self.pause != before:
+            job.note(f"Waiting: {self.pause}")
+            if job.state is JobState.PAUSED:
+                job.wait_changed()
+        job.transition(JobState.PAUSED)
+        return False
+
+    def _find_pause(self) -> Pause | None:
+        job, limits = self._job, self.limits
+        paused = job.host.paused
+        if not paused.is_any:
+            return None
+        pool = None if limits.pool is None else limits.pool.label
+        return paused.of(limits.level, pool, lambda: job.stages)
+
     def _gets_resource(self) -> bool:
         pool = self.limits.pool
         if not isinstance(pool, Pool) or self._job.holds_resource:
@@ -192,6 +238,10 @@ class JobStart(QueuePlace):
 
     def granted(self, lender: Lender) -> bool:
         """The pool has handed a resource to the job."""
+        if self._find_pause() is not None:
+            # It is about to be told; the next one in the queue is served meanwhile.
+            self.wake()
+            return False
         self._job.resources.hold(lender)
         self.wake()
         return True

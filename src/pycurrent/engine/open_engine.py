@@ -20,6 +20,7 @@ from pycurrent.engine.collector import paused_collector
 from pycurrent.engine.crash import Crash
 from pycurrent.engine.open_resources import EngineParts, OpenResources
 from pycurrent.engine.overrides import Overrides
+from pycurrent.engine.paused import PauseBoard
 from pycurrent.engine.problems import Effect, Problem
 from pycurrent.engine.quiescence import BusyToken
 from pycurrent.engine.services import EngineServices
@@ -82,6 +83,8 @@ class OpenEngine(OpenResources):
         self.stepping = Steps(self, self, self._services, listeners, self._crash, self.changes)
         self.live = self.stepping.live
         """The nodes of the terms that are needed."""
+        self.pauses = PauseBoard(self.overrides, self.host.paused, self.live, self.thread)
+        """The pauses that people set."""
         with paused_collector(stays=True):
             self.pipeline, more = build_pipeline(pipeline)
         self.unused = [*unused, *more]

@@ -19,6 +19,7 @@ from pycurrent.engine.joblog import JobLogs
 from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
 from pycurrent.engine.level import Config, Confirmations
 from pycurrent.engine.logrules import LogRules
+from pycurrent.engine.paused import PausedWork
 from pycurrent.engine.problems import Problems
 from pycurrent.engine.process import Processes
 from pycurrent.engine.quiescence import Quiescence
@@ -104,6 +105,7 @@ class OpenResources:
             self.clock,
             self.config,
             confirmations,
+            PausedWork(),
             self.processes,
             self.state.tmp,
             trash,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from pycurrent.engine.audit import Asker, Audit
-from pycurrent.engine.clock import Clock, Timer
+from pycurrent.engine.clock import Clock, Timer, instant
 from pycurrent.errors import UsageError
 from pycurrent.store import Database, OverrideKey, OverrideKind, OverrideRecord
 
@@ -15,6 +15,7 @@ _ACTS = MappingProxyType(
     {
         OverrideKind.INPUT: ("set input", "reset input"),
         OverrideKind.PIN: ("pin", "unpin"),
+        OverrideKind.PAUSE: ("pause", "resume"),
     }
 )
 """The words of the audit for setting one of a kind, and for its end."""
@@ -120,7 +121,8 @@ class Overrides:
 
     def _end(self, record: OverrideRecord) -> None:
         """Its time has come."""
-        self._forget(record, _TIME, f"it was set until {_instant(record.until)}")
+        assert record.until is not None
+        self._forget(record, _TIME, f"it was set until {instant(record.until)}")
         self._changed(record)
 
     def _forget(self, record: OverrideRecord, by: Asker | str | None, reason: str | None) -> None:
@@ -156,7 +158,7 @@ class Overrides:
             raise UsageError(f"until={until} has no time zone: write datetime.now(UTC) + ..., say")
         until = until.astimezone(UTC)
         if until <= self._clock.now():
-            raise UsageError(f"until={_instant(until)} has passed: give a time to come")
+            raise UsageError(f"until={instant(until)} has passed: give a time to come")
         return until
 
 
@@ -165,9 +167,5 @@ def _told(record: OverrideRecord) -> str | None:
     value = record.value if record.shown is None else record.shown
     if record.until is None:
         return value
-    until = f"until {_instant(record.until)}"
+    until = f"until {instant(record.until)}"
     return until if value is None else f"{value} {until}"
-
-
-def _instant(time: datetime | None) -> str:
-    return "" if time is None else f"{time:%Y-%m-%d %H:%M:%S} UTC"

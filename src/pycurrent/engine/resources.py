@@ -29,7 +29,7 @@ class Resources:
         self._lender = lender
 
     async def take(self, pool: CustomPool[Any], job: Waiter) -> Any:
-        """Wait for a resource of the pool, and return it. Called once."""
+        """Wait for a resource of the pool, and return it. Not while it holds another one."""
         self._held = AsyncExitStack()
         return await self._held.enter_async_context(pool.acquire(job))
 
@@ -42,11 +42,12 @@ class Resources:
     async def give_back(self, pool: AnyPool | None, log: Callable[[str], None]) -> None:
         """Give back all of them, even if cancelled. An error is logged, as it is not the work's."""
         self.drop()
-        if self._held is None:
+        held, self._held = self._held, None
+        if held is None:
             return
         owner = this_task()
         try:
-            await uncancellable(self._held.aclose())
+            await uncancellable(held.aclose())
         except BaseException as error:
             where = "a pool" if pool is None else f"pool {pool.label}"
             why = failure_by(error, "that", owner).message

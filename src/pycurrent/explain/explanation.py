@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from pycurrent.engine.clock import instant
 from pycurrent.engine.follow import LogSource
 from pycurrent.explain.by_hand import ByHand, by_hand
 from pycurrent.explain.error_lines import ErrorLines, Excerpt, FoundBy
@@ -24,7 +25,7 @@ from pycurrent.explain.health import (
     health_of,
     unknown_health,
 )
-from pycurrent.explain.reasons import Reason, instant, sentences
+from pycurrent.explain.reasons import Reason, sentences
 from pycurrent.explain.why import why_recorded
 from pycurrent.store import (
     DatabaseReader,

@@ -29,7 +29,8 @@ from pycurrent.cache.cause import (
     retry_of,
 )
 from pycurrent.cache.codec import UnreadableValue
-from pycurrent.explain.reasons import instant, told
+from pycurrent.engine.clock import instant
+from pycurrent.explain.reasons import told
 from pycurrent.store import ChangeRecord, DatabaseReader, JobEnd, JobRecord, RunRecord
 
 RECENT = 20

@@ -8,6 +8,7 @@ from typing import TypeAlias, assert_never
 from msgspec import Struct
 
 from pycurrent.cache import Cause, because
+from pycurrent.engine.clock import instant
 from pycurrent.engine.shares import ShareView
 from pycurrent.store import ChangeRecord
 
@@ -59,6 +60,19 @@ class WaitsForConfirmation(Struct, frozen=True, tag="waits for confirmation"):
     level: str
     threshold: str
     """Jobs of this level, or above it, wait."""
+
+
+class WaitsForResume(Struct, frozen=True, tag="waits for resume"):
+    """Its job is paused."""
+
+    job: str
+    what: str
+    """The thing that is paused: `level average`, `pool builds`, `path web/build`."""
+    by: str | None
+    """The person who has paused it, if that is known."""
+    why: str | None
+    until: datetime | None
+    """When the pause ends by itself; None: never."""
 
 
 class WaitsInQueue(Struct, frozen=True, tag="waits in queue"):
@@ -179,6 +193,7 @@ Reason: TypeAlias = (
     | Reused
     | Running
     | WaitsForConfirmation
+    | WaitsForResume
     | WaitsInQueue
     | WaitsForRun
     | WaitsUntil
@@ -197,6 +212,7 @@ Reason: TypeAlias = (
 
 _Waiting: TypeAlias = (
     WaitsForConfirmation
+    | WaitsForResume
     | WaitsInQueue
     | WaitsForRun
     | WaitsUntil
@@ -242,6 +258,11 @@ def _of_waiting(reason: _Waiting) -> list[str]:
         case WaitsForConfirmation(job, level, threshold):
             waits = f"job {job} waits until somebody approves it: its level is {level}"
             return [f"{waits}, and jobs from {threshold} on ask"]
+        case WaitsForResume(job, what, by, why, until):
+            who = "" if by is None else f" by {by}"
+            end = "" if until is None else f" until {instant(until)}"
+            said = "" if why is None else f": {why}"
+            return [f"job {job} waits until {what} is resumed, which is paused{who}{end}{said}"]
         case WaitsInQueue():
             return _of_queue(reason)
         case WaitsForRun(job):
@@ -309,8 +330,3 @@ def told(change: ChangeRecord) -> str:
     """A change in a line: what, by whom, when, and its number."""
     by = "" if change.by is None or change.by in change.summary else f" (by {change.by})"
     return f"{change.summary}{by}, at {instant(change.at)} (change {change.id})"
-
-
-def instant(time: datetime) -> str:
-    """A time, for people."""
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC"

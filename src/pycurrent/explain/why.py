@@ -41,6 +41,7 @@ from pycurrent.explain.reasons import (
     WaitsForConfirmation,
     WaitsForRead,
     WaitsForRecords,
+    WaitsForResume,
     WaitsForRun,
     WaitsForStep,
     WaitsInQueue,
@@ -398,6 +399,10 @@ class Explainer:
             case JobState.WAITING_FOR_CONFIRMATION:
                 threshold = self._engine.config.confirm
                 return WaitsForConfirmation(job.id, str(job.level), str(threshold))
+            case JobState.PAUSED if job.pause is not None:
+                pause = job.pause
+                what = str(pause.what)
+                return WaitsForResume(job.id, what, pause.by, pause.reason, pause.until)
             case JobState.QUEUED if job.pool is not None:
                 return self._in_queue(job, job.pool)
             case JobState.RUNNING:

@@ -20,9 +20,12 @@ from pycurrent.engine import (
     Config,
     EngineParts,
     JobHandle,
+    Level,
     Listeners,
     LogRules,
     OpenEngine,
+    Pausable,
+    Pause,
     Problems,
     Processes,
     Step,
@@ -342,6 +345,48 @@ class Engine:
         when it returns. Raises `UsageError` if the stage is not pinned.
         """
         self.opened.service(Pins).unpin(path, by=by, reason=reason)
+
+    def pause(
+        self,
+        path: str | None = None,
+        *,
+        level: Level | str | None = None,
+        pool: str | None = None,
+        by: Asker | str | None = None,
+        reason: str | None = None,
+        until: datetime | None = None,
+    ) -> None:
+        """Have all jobs of a level, or of a pool, or for the stages at a path and below it, wait
+        that have not begun: until somebody resumes the same, or until a time (aware), also over
+        restarts. On disk when it returns. In place of an earlier pause of the same.
+
+        Give one of the three. A job that other stages want as well is not paused by a path. Raises
+        `UsageError`, and changes nothing, if a path leads to no living stage, or to one that only
+        the order of building tells from others, or if `until` has passed. `by` names who asks.
+        """
+        what = Pausable.of(path, level, pool)
+        self.opened.finish_step()
+        self.opened.pauses.pause(what, by=by, reason=reason, until=until)
+
+    def resume(
+        self,
+        path: str | None = None,
+        *,
+        level: Level | str | None = None,
+        pool: str | None = None,
+        by: Asker | str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """End a pause: its jobs go on, by and by, unless something else is paused for them.
+
+        Raises `UsageError` if exactly this is not paused.
+        """
+        self.opened.pauses.resume(Pausable.of(path, level, pool), by=by, reason=reason)
+
+    @property
+    def pauses(self) -> tuple[Pause, ...]:
+        """The pauses that are in force, sorted by what is paused."""
+        return self.opened.pauses.all()
 
     def graph(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> Graph:
         """The diagram as data. `unfold` maps the keys of folds to the values that are open."""

@@ -125,7 +125,7 @@ class Metrics:
         match job.state:
             case JobState.CREATED | JobState.QUEUED:
                 self._ready.setdefault(job.id, self._engine.clock.monotonic())
-            case JobState.WAITING_FOR_CONFIRMATION | JobState.ENDED:
+            case JobState.WAITING_FOR_CONFIRMATION | JobState.PAUSED | JobState.ENDED:
                 self._ready.pop(job.id, None)
             case JobState.RUNNING:
                 ready = self._ready.pop(job.id, None)

@@ -92,6 +92,7 @@ class Service:
         self.rules = Rules(engine, self.archive, self.logs)
         self.inputs = engine.service(Inputs)
         self.triggers = engine.service(Triggers)
+        self.pauses = engine.pauses
         self.confirmation = ConfirmationLevel(engine, self.jobs, self.events)
         self.metrics = Metrics(engine, lambda: self.events.followers)
         self._jobs_feed = JobsFeed(engine, self.events)

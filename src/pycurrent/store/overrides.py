@@ -19,6 +19,8 @@ class OverrideKind(Enum):
     """The value of an input, in place of its default."""
     PIN = "pin"
     """The value at which a stage that is an input is held."""
+    PAUSE = "pause"
+    """A pause of a level, a pool, or all below a path."""
 
 
 class OverrideRecord(Struct, frozen=True, kw_only=True):
@@ -26,7 +28,7 @@ class OverrideRecord(Struct, frozen=True, kw_only=True):
 
     kind: OverrideKind
     subject: str
-    """The thing whose value it is: the name of an input, or the path of a stage."""
+    """The thing that it is set for: the name of an input, the path of a stage, `level average`."""
     value: str | None = None
     """The value (JSON)."""
     by: str | None = None

@@ -104,6 +104,13 @@ class TermGraph(NodeGraph):
         found = node.decision if isinstance(node, BindResult) else node
         return found if isinstance(found, Stage) else None
 
+    def leads_to_stage(self, path: str) -> bool:
+        """True if a stage lives below a path, as text. Looks at all nodes if there is none."""
+        names = tuple(StageRef.names_in(path))
+        size = len(names)
+        paths = self.account.paths
+        return any(paths.of(stage.term).path[:size] == names for stage in self.stages())
+
     def take_in_paths(self) -> Iterator[None]:
         """Prepare for `ref` to be asked, which the first call would do in one go."""
         return self.account.paths.take_in()

@@ -3,6 +3,7 @@
 from pycurrent.view.engine_view import EngineView, share, show_job, show_jobs
 from pycurrent.view.models import (
     ForConfirmation,
+    ForResume,
     InQueue,
     JobView,
     Overview,
@@ -14,6 +15,7 @@ from pycurrent.view.models import (
 __all__ = [
     "EngineView",
     "ForConfirmation",
+    "ForResume",
     "InQueue",
     "JobView",
     "Overview",

@@ -12,6 +12,7 @@ from pycurrent.engine import DrivenJob, JobState, Moment, OpenEngine, Pool, Step
 from pycurrent.term import BY_CONCERN, Activity, Failed, Stage, State, Stats
 from pycurrent.view.models import (
     ForConfirmation,
+    ForResume,
     InQueue,
     JobView,
     Overview,
@@ -258,6 +259,8 @@ def _wait(job: DrivenJob, place: int | None) -> Wait | None:
         case JobState.WAITING_FOR_CONFIRMATION:
             assert job.level is not None
             return ForConfirmation(job.level)
+        case JobState.PAUSED:
+            return None if job.pause is None else ForResume.of(job.pause)
         case JobState.QUEUED:
             assert job.pool is not None
             return InQueue(job.pool.label, place)

@@ -32,6 +32,7 @@ def local_time(time: datetime) -> str:
 _JOB_WORDS = {
     JobState.CREATED: "starting",
     JobState.WAITING_FOR_CONFIRMATION: "waiting",
+    JobState.PAUSED: "paused",
     JobState.QUEUED: "queued",
     JobState.RUNNING: "running",
     JobState.ENDED: "ending",

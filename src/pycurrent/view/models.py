@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from msgspec import Struct
 
-from pycurrent.engine import JobState, Level, Problem
+from pycurrent.engine import JobState, Level, Pause, Problem
 from pycurrent.term import Activity, Failed, Output, State, Stats
 
 
@@ -27,7 +27,24 @@ class InQueue(Struct, frozen=True):
     place: int | None
 
 
-Wait: TypeAlias = ForConfirmation | InQueue
+class ForResume(Struct, frozen=True):
+    """A job waits until a pause ends."""
+
+    what: str
+    """The thing that is paused: `level average`, `pool builds`, `path web/build`."""
+    by: str | None
+    why: str | None
+    until: datetime | None
+    """Who has paused it, for what reason, and when it ends by itself, as far as is known."""
+    words: str
+    """The same for people."""
+
+    @classmethod
+    def of(cls, pause: Pause) -> Self:
+        return cls(str(pause.what), pause.by, pause.reason, pause.until, pause.words)
+
+
+Wait: TypeAlias = ForConfirmation | ForResume | InQueue
 
 _KIND_OF_UPDATE = {
     Activity.READY: State.READY,

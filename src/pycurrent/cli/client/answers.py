@@ -9,8 +9,10 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 
 class WaitAnswer(TypedDict):
-    reason: Literal["confirmation", "queue"]
+    reason: Literal["confirmation", "pause", "queue"]
     level: NotRequired[str]
+    what: NotRequired[str]
+    words: NotRequired[str]
     pool: NotRequired[str]
     place: NotRequired[int | None]
 
@@ -173,6 +175,18 @@ class TriggerAnswer(TypedDict):
     fields: list[FieldAnswer]
     newest: FiringAnswer | None
     pending: list[FiringAnswer]
+
+
+class PauseAnswer(TypedDict):
+    what: str
+    by: str | None
+    at: str
+    reason: str | None
+    until: str | None
+
+
+class PausesAnswer(TypedDict):
+    pauses: list[PauseAnswer]
 
 
 class TriggersAnswer(TypedDict):

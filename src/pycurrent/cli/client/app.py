@@ -110,6 +110,16 @@ _COMMANDS = {
         "inputs:set_input",
         "Set an input of the pipeline. The value holds, over restarts, until it is set again.",
     ),
+    "pauses": ("pauses:pauses", "List what is paused: by whom, until when, and why."),
+    "pause": (
+        "pauses:pause",
+        "Have jobs wait that have not begun: those for the stages at a path and below it, or of a"
+        " level, or of a pool. A pause holds over restarts, until it is resumed.",
+    ),
+    "resume": (
+        "pauses:resume",
+        "End a pause: its jobs go on, unless something else is paused for them.",
+    ),
     "triggers": (
         "triggers:triggers",
         "List the triggers that people fire: their parameters and their firings.",

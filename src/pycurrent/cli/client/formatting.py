@@ -27,6 +27,8 @@ def waits(wait: WaitAnswer) -> str:
     """The thing that a job waits for."""
     if wait["reason"] == "confirmation":
         return f"for confirmation (its level is {wait.get('level')})"
+    if wait["reason"] == "pause":
+        return one_line(f"until {wait.get('what')} is resumed ({wait.get('words')})")
     place = wait.get("place")
     where = "" if place is None else f" (place {place} in the queue)"
     return f"for a resource of pool {one_line(wait.get('pool', ''))}{where}"

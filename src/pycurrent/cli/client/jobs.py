@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -23,7 +23,9 @@ from pycurrent.cli.client.remote import job_path
 from pycurrent.cli.client.session import Given, Session
 from pycurrent.cli.client.status import CantBeDone, ClientExit
 from pycurrent.cli.job_filter import ALL_STAGES, UsedBy
+from pycurrent.cli.options import reading
 from pycurrent.cli.output import one_line
+from pycurrent.cli.values import time_to_come
 from pycurrent.errors import UsageError
 from pycurrent.view.formatting import duration
 
@@ -43,6 +45,17 @@ JobTexts = Annotated[
 ReasonOption = Annotated[
     str | None,
     Parameter(name="--reason", help="Why: for the audit and the logs of the jobs."),
+]
+
+UntilOption = Annotated[
+    datetime | None,
+    Parameter(
+        name="--until",
+        metavar="TIME",
+        converter=reading(time_to_come),
+        n_tokens=1,
+        help="When it ends by itself: 2h (from now), 2026-11-22T08:47; without it, never.",
+    ),
 ]
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from urllib.parse import quote, urlencode, urlsplit
 
 from pycurrent.engine import Level
-from pycurrent.view import ForConfirmation, InQueue, Wait
+from pycurrent.view import ForConfirmation, ForResume, InQueue, Wait
 from pycurrent.view.formatting import duration
 
 _CONTROL = re.compile(
@@ -29,6 +29,8 @@ def waits(wait: Wait) -> str:
     match wait:
         case ForConfirmation(level):
             return f"confirmation (its level is {level})"
+        case ForResume():
+            return f"{wait.what} to be resumed ({wait.words})"
         case InQueue(pool, None):
             return f"pool {pool}"
         case InQueue(pool, place):

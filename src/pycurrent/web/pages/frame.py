@@ -24,6 +24,7 @@ THEME_COOKIE = "pycurrent-theme"
 THEMES = ("light", "dark")
 
 _INPUTS = ("/inputs", "Inputs")
+_PAUSES = ("/pauses", "Pauses")
 _NAVIGATION = (
     ("/", "Pipeline"),
     ("/jobs", "Jobs"),
@@ -113,10 +114,14 @@ def make_page(
     note: Note | None,
     now: datetime,
     has_inputs: bool,
+    has_pauses: bool,
     extra: Sequence[AuthorEntry],
 ) -> Page:
-    """`has_inputs` says that there is something for people to set."""
+    """`has_inputs` says that there is something for people to set, `has_pauses` that something is
+    paused.
+    """
     theme = request.cookies.get(THEME_COOKIE)
+    may_pause = access.allows(request, caller.user, Role.ADMIN)
     return Page(
         name=name,
         address=_address(request),
@@ -124,24 +129,30 @@ def make_page(
         theme=theme if theme in THEMES else None,
         user=caller.user,
         can_log_in=access.has_login,
-        nav=tuple(_navigation(request, access, caller, extra, has_inputs=has_inputs)),
+        nav=(
+            *_navigation(
+                request,
+                *([_INPUTS] if has_inputs else []),
+                *([_PAUSES] if has_pauses or may_pause else []),
+            ),
+            *_author_navigation(request, access, caller, extra),
+        ),
         note=note,
         time=now.isoformat(),
     )
 
 
-def _navigation(
-    request: Request,
-    access: Access,
-    caller: Caller,
-    extra: Sequence[AuthorEntry],
-    *,
-    has_inputs: bool,
-) -> Iterator[NavEntry]:
+def _navigation(request: Request, *more: tuple[str, str]) -> Iterator[NavEntry]:
     here = request.url.path
-    for href, title in (*_NAVIGATION, *([_INPUTS] if has_inputs else [])):
+    for href, title in (*_NAVIGATION, *more):
         is_job = href == "/jobs" and here.startswith("/job/")
         yield NavEntry(href, title, here == href or is_job)
+
+
+def _author_navigation(
+    request: Request, access: Access, caller: Caller, extra: Sequence[AuthorEntry]
+) -> Iterator[NavEntry]:
+    here = request.url.path
     for entry in extra:
         if access.allows(request, caller.user, entry.role):
             yield NavEntry(entry.href, entry.title, here == entry.href)

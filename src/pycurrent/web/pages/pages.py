@@ -67,6 +67,7 @@ class Pages:
             note=self._notes.take(request.query_params.get(PARAMETER)),
             now=self.service.engine.clock.now(),
             has_inputs=self.service.inputs.are_used or self.service.triggers.are_used,
+            has_pauses=bool(self.service.pauses.all()),
             extra=self.extra,
         )
         sees = access.allows(request, caller.user, Role.VIEWER)

@@ -66,6 +66,7 @@ _END_SIGNS = {
 _JOB_SIGNS = {
     JobState.CREATED: "ready",
     JobState.WAITING_FOR_CONFIRMATION: "waiting",
+    JobState.PAUSED: "waiting",
     JobState.QUEUED: "ready",
     JobState.RUNNING: "running",
     JobState.ENDED: "running",

@@ -35,6 +35,17 @@ class ForConfirmationModel(Model):
     level: LevelName
 
 
+class ForResumeModel(Model):
+    """The job waits until a pause ends."""
+
+    reason: Literal["pause"] = "pause"
+    what: Text = Field(description="What is paused: `level average`, `pool builds`, `path a/b`.")
+    by: Text | None = Field(description="Who has paused it, if that is known.")
+    why: Text | None
+    until: datetime | None = Field(description="When the pause ends by itself; null: never.")
+    words: Text = Field(description="The same for people.")
+
+
 class InQueueModel(Model):
     """The job is queued for a pool."""
 
@@ -52,7 +63,7 @@ class JobModel(Model):
     state: JobStateName
     created: datetime
     started: datetime | None = Field(description="When its work began.")
-    wait: ForConfirmationModel | InQueueModel | None
+    wait: ForConfirmationModel | ForResumeModel | InQueueModel | None
     level: LevelName | None
     pool: Text | None = Field(description="Of which it holds a resource, or waits for one.")
     cancelled: Text | None = Field(description="Why it was cancelled, if it was.")

@@ -218,6 +218,7 @@ function waits({ cancelled, wait }) {
   if (cancelled !== null) return `its end: ${cancelled}`;
   if (wait === null) return "";
   if (wait.reason === "confirmation") return `confirmation (its level is ${wait.level})`;
+  if (wait.reason === "pause") return `${wait.what} to be resumed (${wait.words})`;
   const place = wait.place === null ? "" : `, place ${wait.place} in the queue`;
   return `pool ${wait.pool}${place}`;
 }

@@ -1,0 +1,242 @@
+"""Pauses: people have the jobs of a level or a pool, or all below a path, wait.
+
+A job that has begun goes on. One that has not waits until nothing that it belongs to is paused any
+more: it leaves the queue of its pool meanwhile, holds none of its resources, and gets its old place
+back. A job that several stages want waits only if all of them are below a path that is paused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from enum import Enum
+from typing import Self
+
+from msgspec import Struct
+
+from pycurrent.engine.audit import Asker
+from pycurrent.engine.clock import instant
+from pycurrent.engine.level import Level
+from pycurrent.engine.overrides import Overrides
+from pycurrent.engine.thread import LoopThread
+from pycurrent.errors import UsageError, WrongKind
+from pycurrent.store import OverrideKind, OverrideRecord
+from pycurrent.term import StageRef, TermGraph, shown
+
+StagePath = tuple[str, ...]
+
+
+class PauseKind(Enum):
+    """The kind of a thing that can be paused."""
+
+    LEVEL = "level"
+    POOL = "pool"
+    PATH = "path"
+
+
+class Pausable(Struct, frozen=True):
+    """A thing that can be paused."""
+
+    kind: PauseKind
+    name: str
+    """The level, the label of the pool, or the path: that of a stage, or the beginning of one."""
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} {self.name}"
+
+    @classmethod
+    def of(
+        cls, path: str | None = None, level: Level | str | None = None, pool: str | None = None
+    ) -> Self:
+        """The one thing that is named. Raises `UsageError` for none, and for several."""
+        named = {PauseKind.PATH: path, PauseKind.LEVEL: level, PauseKind.POOL: pool}
+        given = [(kind, name) for kind, name in named.items() if name is not None]
+        if len(given) != 1:
+            raise UsageError("give one of a path, level= and pool=")
+        ((kind, name),) = given
+        if not isinstance(name, Level | str):
+            raise WrongKind(f"{kind.value}= takes a name, not {shown(name)}")
+        if kind is PauseKind.LEVEL:
+            name = name if isinstance(name, Level) else Level.parse(name)
+        text = str(name).rstrip("/") if kind is PauseKind.PATH else str(name)
+        if not text:
+            raise UsageError(f"{kind.value}= takes a name, not an empty text")
+        return cls(kind, text)
+
+    @classmethod
+    def of_text(cls, text: str) -> Self:
+        """The one whose text this is."""
+        kind, _, name = text.partition(" ")
+        return cls(PauseKind(kind), name)
+
+
+class Pause(Struct, frozen=True):
+    """A pause that is in force."""
+
+    what: Pausable
+    by: str | None
+    """The person who has set it; None if code has, and did not say for whom."""
+    at: datetime
+    reason: str | None
+    until: datetime | None
+    """When it ends by itself; None: never."""
+
+    def __str__(self) -> str:
+        return f"{self.what} is {self.words}"
+
+    @property
+    def words(self) -> str:
+        """Who has paused it, until when and why, for people."""
+        by = "" if self.by is None else f" by {self.by}"
+        until = "" if self.until is None else f" until {instant(self.until)}"
+        reason = "" if self.reason is None else f": {self.reason}"
+        return f"paused{by}{until}{reason}"
+
+
+class PausedWork:
+    """The pauses that are in force in one engine, as its jobs see them."""
+
+    def __init__(self) -> None:
+        self._pauses: dict[Pausable, Pause] = {}
+        self._by_path: dict[StagePath, Pause] = {}
+        self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def is_any(self) -> bool:
+        """True if there is any pause."""
+        return bool(self._pauses)
+
+    def of(
+        self, level: Level, pool: str | None, paths: Callable[[], Iterable[StagePath]]
+    ) -> Pause | None:
+        """The pause for which a job waits that has not begun; None if it may begin. `paths()` gives
+        the paths of the stages that want it.
+        """
+        found = self._pauses.get(Pausable(PauseKind.LEVEL, str(level)))
+        if found is None and pool is not None:
+            found = self._pauses.get(Pausable(PauseKind.POOL, pool))
+        return self._of_all(paths()) if found is None and self._by_path else found
+
+    def _of_all(self, paths: Iterable[StagePath]) -> Pause | None:
+        """The pause of the last path, if all of them have one."""
+        found = None
+        for path in paths:
+            above = (path[:length] for length in range(1, len(path) + 1))
+            found = next((self._by_path[names] for names in above if names in self._by_path), None)
+            if found is None:
+                return None
+        return found
+
+    def all(self) -> tuple[Pause, ...]:
+        """All pauses, sorted by what is paused."""
+        return tuple(sorted(self._pauses.values(), key=lambda pause: str(pause.what)))
+
+    def get(self, what: Pausable) -> Pause | None:
+        """The pause of exactly this; None if it is not paused."""
+        return self._pauses.get(what)
+
+    def put(self, what: Pausable, pause: Pause | None) -> None:
+        """Have a pause in force; or, with None, no more."""
+        if pause is None:
+            self._pauses.pop(what, None)
+        else:
+            self._pauses[what] = pause
+        if what.kind is PauseKind.PATH:
+            path = tuple(StageRef.names_in(what.name))
+            if pause is None:
+                self._by_path.pop(path, None)
+            else:
+                self._by_path[path] = pause
+        for changed in self._listeners:
+            changed()
+
+    def listen(self, changed: Callable[[], None]) -> None:
+        """Have `changed` called whenever there is another pause, or one less."""
+        self._listeners.append(changed)
+
+
+class PauseBoard:
+    """Where people pause and resume things. Belongs to the thread of the event loop.
+
+    A pause holds over restarts, until somebody resumes what is paused or its time is over.
+    """
+
+    def __init__(
+        self, overrides: Overrides, paused: PausedWork, live: TermGraph, thread: LoopThread
+    ) -> None:
+        self._overrides = overrides
+        self._paused = paused
+        self._live = live
+        self._thread = thread
+        for record in overrides.all(OverrideKind.PAUSE):
+            self._changed(record.subject)
+        overrides.listen(OverrideKind.PAUSE, self._changed)
+
+    def all(self) -> tuple[Pause, ...]:
+        """All pauses, sorted by what is paused."""
+        return self._paused.all()
+
+    def pause(
+        self,
+        what: Pausable,
+        *,
+        by: Asker | str | None = None,
+        reason: str | None = None,
+        until: datetime | None = None,
+    ) -> Pause:
+        """Pause something, in place of an earlier pause of the same. On disk when it returns.
+
+        Between two steps. Raises `UsageError`, and changes nothing, if a path leads to no stage, or
+        to one that has no name of its own, or if `until` has passed.
+        """
+        self._thread.check("engine.pause")
+        if what.kind is PauseKind.PATH:
+            self._check_path(what.name)
+        before = self._paused.get(what)
+        record = self._overrides.set(
+            OverrideKind.PAUSE,
+            str(what),
+            None,
+            before=None if before is None else str(before),
+            by=by,
+            reason=reason,
+            until=until,
+        )
+        return _pause_of(record)
+
+    def resume(
+        self, what: Pausable, *, by: Asker | str | None = None, reason: str | None = None
+    ) -> Pause:
+        """Have it wait no longer; gives the pause that has ended.
+
+        Raises `UsageError` if it is not paused itself, even if something above it is.
+        """
+        self._thread.check("engine.resume")
+        removed = self._overrides.remove(OverrideKind.PAUSE, str(what), by=by, reason=reason)
+        if removed is None:
+            known = ", ".join(str(pause.what) for pause in self._paused.all())
+            raise UsageError(f"{what} is not paused: {known or 'nothing'} is")
+        return _pause_of(removed)
+
+    def _changed(self, subject: str) -> None:
+        record = self._overrides.get(OverrideKind.PAUSE, subject)
+        pause = None if record is None else _pause_of(record)
+        self._paused.put(Pausable.of_text(subject), pause)
+
+    def _check_path(self, path: str) -> None:
+        stage = self._live.find(path)
+        if stage is not None and not self._live.ref(stage).is_stable:
+            raise UsageError(
+                f"{path!r} is told from other stages only by the order of building, which changes"
+                " when the pipeline does: give it a name="
+            )
+        if stage is None and not self._live.leads_to_stage(path):
+            raise UsageError(
+                f"the pipeline has no stage {path!r} now, nor any below it: `pycurrent client"
+                " stages` lists those that it has"
+            )
+
+
+def _pause_of(record: OverrideRecord) -> Pause:
+    what = Pausable.of_text(record.subject)
+    return Pause(what, record.by, record.at, record.reason, record.until)
