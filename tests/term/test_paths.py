@@ -307,6 +307,26 @@ def test_stages_may_come_and_go_while_paths_are_taken_in() -> None:
     assert list(slices) == []
 
 
+@pytest.mark.parametrize("arch", [None, "arm"])
+def test_a_stage_that_is_built_anew_keeps_its_path(arch: str | None) -> None:
+    """The old one and the new one, with equal constants or others, both live for a part of the
+    step: they are no twins.
+    """
+    which = Var("which", "x86")
+    commit = COMMIT.get()
+    steps = Steps(which.get().bind(lambda new: check(commit, arch or new)))
+
+    def ref() -> StageRef:
+        (stage,) = [s for s in steps.live.stages() if s.label.startswith("test")]
+        return steps.live.account.paths.of(stage.term)
+
+    for new in ("x86", "s390", "riscv", "x86"):
+        which.set(Ok(new))
+        steps.step()
+        assert (str(ref()), ref().is_stable) == ("test", True)
+    steps.stop()
+
+
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(programs, st.lists(st.tuples(st.booleans(), st.integers(0, 99)), max_size=30))
 def test_paths_do_not_depend_on_their_hashes(

@@ -43,25 +43,41 @@ class _Twin(Struct, frozen=True):
 
     path: tuple[str, ...]
     constants: tuple[str, ...]
-    number: int
 
 
 class _Equals:
-    """The stages with the same path and constants, numbered from 1; each keeps its number."""
+    """The stages with the same path and constants. They are numbered from 1, in the order of
+    building, once somebody asks, and keep their numbers: a stage that takes another one's place in
+    a step, in which both live for a while, takes its number too.
+    """
 
-    __slots__ = ("free", "size")
+    __slots__ = ("_free", "_new", "_numbers")
 
     def __init__(self) -> None:
-        self.size = 0
-        self.free: list[int] = []
+        self._numbers: dict[Term, int] = {}
+        self._new: dict[Term, None] = {}
+        """Those that nobody has asked for, and have no number."""
+        self._free: list[int] = []
 
-    def take(self) -> int:
-        self.size += 1
-        return heappop(self.free) if self.free else self.size
+    def __len__(self) -> int:
+        return len(self._numbers) + len(self._new)
 
-    def give_back(self, number: int) -> None:
-        self.size -= 1
-        heappush(self.free, number)
+    def add(self, term: Term) -> None:
+        self._new[term] = None
+
+    def remove(self, term: Term) -> None:
+        number = self._numbers.pop(term, None)
+        if number is None:
+            del self._new[term]
+        else:
+            heappush(self._free, number)
+
+    def number_of(self, term: Term) -> int:
+        for new in self._new:
+            number = heappop(self._free) if self._free else len(self._numbers) + 1
+            self._numbers[new] = number
+        self._new.clear()
+        return self._numbers[term]
 
 
 class _Group:
@@ -73,20 +89,17 @@ class _Group:
         self.members: dict[Term, _Twin] = {}
         self.paths: dict[tuple[str, ...], dict[tuple[str, ...], _Equals]] = {}
 
-    def add(self, term: Term, path: tuple[str, ...]) -> bool:
-        """True if there are others with this path and other constants."""
+    def add(self, term: Term, path: tuple[str, ...]) -> None:
         constants = _constants(term)
-        twins = self.paths.setdefault(path, {})
-        equals = twins.setdefault(constants, _Equals())
-        self.members[term] = _Twin(path, constants, equals.take())
-        return len(twins) > 1
+        self.paths.setdefault(path, {}).setdefault(constants, _Equals()).add(term)
+        self.members[term] = _Twin(path, constants)
 
     def remove(self, term: Term) -> None:
         twin = self.members.pop(term)
         twins = self.paths[twin.path]
         equals = twins[twin.constants]
-        equals.give_back(twin.number)
-        if not equals.size:
+        equals.remove(term)
+        if not equals:
             del twins[twin.constants]
             if not twins:
                 del self.paths[twin.path]
@@ -97,7 +110,9 @@ class Paths:
 
     It keeps nothing until somebody asks for a path, and then of each stage only a hash, as paths
     are made of what the terms have: of a million stages, none of them twins, that is 85 MB. Stages
-    that have once been told apart stay so: a path does not change while twins come and go.
+    that have once been told apart stay so: a path does not change while twins come and go. They are
+    when somebody asks for one, between two steps as a rule: in the middle of a step a stage and the
+    one that takes its place are no twins.
     """
 
     def __init__(
@@ -146,9 +161,14 @@ class Paths:
             constants = _constants(term) if path in self._split else ()
             return StageRef(self._told_apart(path, constants, 1))
         twin = group.members[term]
+        twins = group.paths[path]
+        if len(twins) > 1:
+            self._split.add(path)
         constants = twin.constants if path in self._split else ()
-        is_only = twin.number == 1 and group.paths[path][twin.constants].size == 1
-        return StageRef(self._told_apart(path, constants, twin.number), is_stable=is_only)
+        equals = twins[twin.constants]
+        number = equals.number_of(term)
+        is_only = number == 1 and len(equals) == 1
+        return StageRef(self._told_apart(path, constants, number), is_stable=is_only)
 
     def find(self, text: str) -> Term | None:
         """The living stage whose path, as text, this is; None if there is none."""
@@ -198,8 +218,8 @@ class Paths:
             first, group = group, _Group()
             self._groups[key] = group
             group.add(first, untold_path(first))
-        if term not in group.members and group.add(term, path):
-            self._split.add(path)
+        if term not in group.members:
+            group.add(term, path)
 
     def remove(self, term: Term) -> None:
         """Forget a released stage. Twice is fine."""
