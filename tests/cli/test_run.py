@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from pycurrent.cli.run import earned
 from pycurrent.cli.status import Exit
 from pycurrent.cli.summary import Summary
+from pycurrent.store import Database, OverrideKind, OverrideRecord
 from pycurrent.term import Active, Activity, Failed, Ok, State, Stats
 from pycurrent.view import Overview, StageView
 
@@ -108,6 +109,29 @@ def test_once_ends_with_3_when_confirmation_is_needed(
     assert ended.status == 3
     assert ended.lines == ["waiting  deploy it for confirmation (its level is dangerous)"]
     assert "\n  deploy it waits for confirmation (its level is dangerous)\n" in ended.out
+
+
+def test_once_ends_with_3_when_something_is_paused(
+    pipeline_file: Write, pycurrent: Command
+) -> None:
+    """The pause is one of an earlier run; what is paused is named, and by whom."""
+    folder = pipeline_file(DEPLOYED).parent
+    assert pycurrent("run", "ci.py", "--once", "--confirm", "dangerous").status == 3
+    with Database.open(folder / ".pycurrent" / "db" / "pycurrent.db") as database:
+        database.set_override(
+            OverrideRecord(
+                kind=OverrideKind.PAUSE,
+                subject="level dangerous",
+                by="ann",
+                at=datetime.now(UTC),
+                reason="a try",
+            )
+        )
+    ended = pycurrent("run", "ci.py", "--once", "--confirm", "none")
+    assert ended.status == 3
+    paused = "  deploy it waits until level dangerous is resumed (paused by ann: a try)\n"
+    assert "paused: 1 queued" in ended.out
+    assert paused in ended.out
 
 
 def test_once_ends_with_5_when_nothing_can_be_recorded(

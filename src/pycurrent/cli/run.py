@@ -95,7 +95,7 @@ def earned(overview: Overview, *, recorded: bool) -> Exit:
             return Exit.FAILED
         case _ if overview.pauses:
             return Exit.MACHINE
-        case _ if overview.of_interest.waiting_for_confirmation:
+        case _ if overview.of_interest.waiting_for_confirmation or overview.paused:
             return Exit.UNCONFIRMED
         case Ok():
             return Exit.OK

@@ -21,7 +21,7 @@ class Exit(IntEnum):
     USAGE = 2
     """The options or files are wrong."""
     UNCONFIRMED = 3
-    """Something waits for confirmation that nobody can give."""
+    """Something waits for confirmation that nobody can give, or is paused."""
     MACHINE = 4
     """The machine has run out of something, and trying again did not help."""
     UNRECORDED = 5

@@ -15,7 +15,7 @@ from pycurrent.cli.output import for_terminal, one_line
 from pycurrent.cli.status import Exit
 from pycurrent.cli.text import counts, title, waits
 from pycurrent.term import Failed, State
-from pycurrent.view import Overview, StageView
+from pycurrent.view import ForResume, Overview, StageView
 from pycurrent.view.formatting import duration
 
 LISTED = 20
@@ -57,6 +57,8 @@ class Summary(Struct, frozen=True):
         word = "stopped" if self.status is None else _WORDS[self.status]
         if self.status is Exit.FAILED and not isinstance(result, Failed):
             word = "unfinished"
+        elif self.status is Exit.UNCONFIRMED and not overview.of_interest.waiting_for_confirmation:
+            word = "paused"
         yield f"{word}: {counts(overview.counts)} ({duration(self.took)})"
         for problem in overview.problems:
             yield f"  {one_line(problem.message)}"
@@ -90,7 +92,8 @@ class Summary(Struct, frozen=True):
 
 
 def _is_told(stage: StageView) -> bool:
-    return stage.kind in {State.FAILED, State.WAITING_FOR_CONFIRMATION} or stage.note is not None
+    concerns = stage.kind in {State.FAILED, State.WAITING_FOR_CONFIRMATION}
+    return concerns or stage.note is not None or isinstance(stage.wait, ForResume)
 
 
 def _frames(failure: Failed) -> Iterator[str]:

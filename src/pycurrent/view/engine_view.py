@@ -106,9 +106,14 @@ class EngineView:
             ),
             jobs=engine.service(Cache).runs.job_count,
             confirm=engine.config.confirm,
+            paused=self._is_paused(),
             pauses=len(engine.service(Cache).pauses),
             problems=tuple(engine.problems),
         )
+
+    def _is_paused(self) -> bool:
+        ready = self._kinds[State.READY].values() if self._engine.host.paused.is_any else ()
+        return any(e.job is not None and e.job.state is JobState.PAUSED for e in ready)
 
     @property
     def problems(self) -> int:

@@ -135,6 +135,8 @@ class Overview(Struct, frozen=True):
     """How many jobs have not ended, those that nobody needs any more included."""
     confirm: Level | None
     """Jobs at this level or above wait for confirmation."""
+    paused: bool = False
+    """True if a stage of interest waits for a pause that people have set to end."""
     pauses: int = 0
     """How much work the machine has failed, and is tried again after a pause."""
     problems: tuple[Problem, ...] = ()
