@@ -86,7 +86,7 @@ class Pause(Struct, frozen=True):
 
     @property
     def words(self) -> str:
-        """Who has paused it, until when and why, for people."""
+        """The person, the end and the reason, in words."""
         by = "" if self.by is None else f" by {self.by}"
         until = "" if self.until is None else f" until {instant(self.until)}"
         reason = "" if self.reason is None else f": {self.reason}"

@@ -56,7 +56,7 @@ class _Equals:
     def __init__(self) -> None:
         self._numbers: dict[Term, int] = {}
         self._new: dict[Term, None] = {}
-        """Those that nobody has asked for, and have no number."""
+        """The stages that nobody has asked for, and that have no number."""
         self._free: list[int] = []
 
     def __len__(self) -> int:
@@ -111,8 +111,8 @@ class Paths:
     It keeps nothing until somebody asks for a path, and then of each stage only a hash, as paths
     are made of what the terms have: of a million stages, none of them twins, that is 85 MB. Stages
     that have once been told apart stay so: a path does not change while twins come and go. They are
-    when somebody asks for one, between two steps as a rule: in the middle of a step a stage and the
-    one that takes its place are no twins.
+    when somebody asks for one, between two steps as a rule, when a stage and the one that has taken
+    its place in a step do not both live.
     """
 
     def __init__(

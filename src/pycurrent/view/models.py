@@ -35,7 +35,7 @@ class ForResume(Struct, frozen=True):
     by: str | None
     why: str | None
     until: datetime | None
-    """Who has paused it, for what reason, and when it ends by itself, as far as is known."""
+    """The person who has paused it, the reason, and the end, as far as is known."""
     words: str
     """The same for people."""
 

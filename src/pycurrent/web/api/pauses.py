@@ -20,9 +20,7 @@ router = api_router("pauses")
 class PauseModel(Model):
     """A pause that is in force."""
 
-    what: str = Field(
-        description="What is paused, for people: `level average`, `pool builds`, `path web/build`."
-    )
+    what: str = Field(description="In words: `level average`, `pool builds`, `path web/build`.")
     kind: str = Field(description="`level`, `pool` or `path`.")
     name: str = Field(description="The level, the label of the pool, or the path.")
     by: str | None = Field(description="The user who has paused it, if that is known.")
@@ -50,7 +48,7 @@ class PausesModel(Model):
 
 
 class PausableModel(Model):
-    """What to pause or resume: one of the three."""
+    """A thing to pause or resume: one of the three."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -73,7 +71,7 @@ class PausableModel(Model):
 
 
 class NewPause(PausableModel):
-    """What to pause, and for how long."""
+    """A thing to pause, and for how long."""
 
     until: AwareDatetime | None = Field(
         default=None, description="When it ends by itself; null: never."

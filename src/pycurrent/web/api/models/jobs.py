@@ -39,8 +39,8 @@ class ForResumeModel(Model):
     """The job waits until a pause ends."""
 
     reason: Literal["pause"] = "pause"
-    what: Text = Field(description="What is paused: `level average`, `pool builds`, `path a/b`.")
-    by: Text | None = Field(description="Who has paused it, if that is known.")
+    what: Text = Field(description="The paused thing: `level average`, `pool builds`, `path a/b`.")
+    by: Text | None = Field(description="The user who has paused it, if that is known.")
     why: Text | None
     until: datetime | None = Field(description="When the pause ends by itself; null: never.")
     words: Text = Field(description="The same for people.")
