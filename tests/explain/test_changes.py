@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 
 import pycurrent as current
+from pycurrent.engine.changes import ChangeText
 from pycurrent.store import ChangeKind
 from pycurrent.testing import Harness, HarnessFactory
 
@@ -348,3 +349,85 @@ async def test_a_value_that_an_input_has_again_is_there_again(harness: HarnessFa
         newest = h.engine.opened.store.change(found[0].change)
         assert newest is not None
         assert newest.summary == "mode: 2 → 1"
+
+
+class Outside:
+    """Something that an operation looks at again every hour."""
+
+    def __init__(self) -> None:
+        self.value = "1"
+        outside = self
+
+        class Look(current.Builder[str, str]):
+            id = "look"
+
+            async def build(self, job: current.Job, key: str) -> str:
+                await job.start(level=current.Level.HARMLESS)
+                if not outside.value:
+                    raise current.Failure("it is gone")
+                return outside.value
+
+        self._look = Look()
+
+    def pipeline(self) -> current.Current[str]:
+        hourly = current.Schedule(valid_for=timedelta(hours=1))
+        looked = current.component("look", lambda: self._look.get("x", schedule=hourly))
+        return build("web", looked)
+
+
+async def test_a_scheduled_operation_is_an_input(harness: HarnessFactory) -> None:
+    """Another value is a change, from which follows what it starts; the same value is none."""
+    outside = Outside()
+    hour = timedelta(hours=1)
+    async with harness(outside.pipeline) as h:
+        await h.settle()
+        await h.advance(hour)
+        outside.value = "2"
+        await h.advance(hour)
+        start, expired = "the engine was started", "results have expired"
+        assert changes(h) == [start, expired, expired, "look x: 1 → 2"]
+        assert causes(h)["web 2"] == ["look x: 1 → 2"]
+        outside.value = ""
+        await h.advance(hour)
+        outside.value = "3"
+        await h.advance(hour)
+        assert causes(h)["web 3"] == ["look x: 2 → 3"]
+
+
+async def test_a_rebuild_that_finds_another_value_is_two_changes(harness: HarnessFactory) -> None:
+    """Who has asked, and what has changed."""
+    outside = Outside()
+    async with harness(outside.pipeline) as h:
+        await h.settle()
+        outside.value = "2"
+        h.find("look x").rebuild(by="ann")
+        await h.settle()
+        assert causes(h)["web 2"] == ["look x: 1 → 2", "ann asked for a rebuild"]
+    async with harness(outside.pipeline) as h:
+        outside.value = "3"
+        await h.advance(timedelta(hours=1))
+        assert causes(h)["web 3"] == ["look x: 2 → 3"]
+
+
+async def test_a_builder_may_describe_the_change_of_its_value(harness: HarnessFactory) -> None:
+    """Then it counts as a change also without a schedule."""
+    values = ["old", "new"]
+
+    class Look(current.Builder[str, str]):
+        id = "look"
+
+        async def build(self, job: current.Job, key: str) -> str:
+            await job.start(level=current.Level.HARMLESS)
+            return values.pop(0)
+
+        async def describe_change(self, key: str, old: str, new: str) -> ChangeText:
+            return ChangeText(f"{key} is {new}, not {old}", "mia", ("a part",))
+
+    async with harness(lambda: current.component("look", lambda: Look().get("x"))) as h:
+        await h.settle()
+        h.find("look x").rebuild(by="ann")
+        await h.settle()
+        await h.engine.opened.changes.described()
+        newest, *_ = h.engine.opened.store.changes()
+        assert (newest.summary, newest.by) == ("x is new, not old", "mia")
+        assert newest.details == '["a part"]'

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pycurrent.cache.acts import Acts, Instances
-from pycurrent.cache.cause import ASKED, Cause, Expired
+from pycurrent.cache.cause import ASKED, Asked, Cause, Expired
 from pycurrent.cache.demands import NO_DEMANDS, Demand
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.instance import Instance
@@ -25,7 +26,7 @@ from pycurrent.cache.runs import AT_ONCE, Runs
 from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.states import Result, Run
 from pycurrent.cache.use import ScheduledUse, Use, checked_labels
-from pycurrent.engine.changes import Ids
+from pycurrent.engine.changes import MOST, Ids
 from pycurrent.engine.clock import Moment
 from pycurrent.engine.driven_job import DrivenJob, JobOwner
 from pycurrent.engine.open_engine import OpenEngine
@@ -203,6 +204,12 @@ class Cache:
         if isinstance(demand, Use) and isinstance(demand.runtime, Stage):
             return changes.leading_to(self._roots, demand.runtime)
         return ()
+
+    def changed_outside(self, key: Key, run: Run, old: Any, new: Any) -> Ids:
+        name, describe = run.job.description, getattr(run.operation, "describe_change", None)
+        describing = None if describe is None else partial(describe, key.value)
+        changes = self.engine.changes.of_look(name, old, new, describing)
+        return (*run.changes, *changes)[-MOST:] if isinstance(run.cause, Asked) else changes
 
     def following_from(self, changes: Ids) -> AbstractContextManager[None]:
         return self.engine.changes.following_from(changes)

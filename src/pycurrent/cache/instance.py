@@ -53,7 +53,7 @@ from pycurrent.cache.demands import NO_DEMANDS, Demand, Demands
 from pycurrent.cache.instance_host import InstanceHost
 from pycurrent.cache.operation_type import Key, OperationType
 from pycurrent.cache.pauses import BY_MACHINE
-from pycurrent.cache.records import insert_job, record_end
+from pycurrent.cache.records import insert_job, last_value, record_end
 from pycurrent.cache.schedule import Expiry, expires
 from pycurrent.cache.states import (
     Abandoned,
@@ -68,6 +68,7 @@ from pycurrent.cache.states import (
     stands_in,
     state_after,
 )
+from pycurrent.engine.changes import Ids
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.job_start import JobState
 from pycurrent.engine.paused import StagePath
@@ -365,6 +366,7 @@ class Instance:
         assert isinstance(making, Making)
         assert making.run is run
         now = self._host.clock.now()
+        before = self._compared(run)
         result = record_end(self._host.store, run, end, outcome, now)
         if end.has_result:
             self.build += 1
@@ -378,8 +380,23 @@ class Instance:
             self.state = after
         self._host.touch(self)
         if self.users is not NO_DEMANDS:
-            with self._host.following_from(run.changes):
+            with self._host.following_from(self._passed_on(run, before, result.outcome)):
                 self.notify()
+
+    def _compared(self, run: Run) -> Ok[Any] | None:
+        """The last value of an operation that looks at something outside, as it has a schedule or
+        can describe a change. None if there is none for this target.
+        """
+        if not self.build:
+            return None
+        looks = self.op_type.describes or self.users.shortest_schedule is not None
+        return last_value(self._host.store, self.op_type, self.key, run) if looks else None
+
+    def _passed_on(self, run: Run, before: Ok[Any] | None, now: Ok[Any] | Failed) -> Ids:
+        """The changes from which the effects of a result follow."""
+        if before is None or not isinstance(now, Ok) or before == now:
+            return run.changes
+        return self._host.changed_outside(self.key, run, before.value, now.value)
 
     # Making it again
 

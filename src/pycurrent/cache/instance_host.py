@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pycurrent.cache.cause import Cause
 from pycurrent.cache.demands import Demand
+from pycurrent.cache.operation_type import Key
 from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.states import Run
 from pycurrent.engine.changes import Ids
@@ -52,6 +53,11 @@ class InstanceHost(Protocol[I_contra]):
 
     def changes_of(self, demand: Demand, cause: Cause) -> Ids:
         """The changes from outside that a run follows from which begins now."""
+
+    def changed_outside(self, key: Key, run: Run, old: Any, new: Any) -> Ids:
+        """A run has found another value than the last one: record that as a change from outside.
+        Gives the changes that follow from the result.
+        """
 
     def following_from(self, changes: Ids) -> AbstractContextManager[None]:
         """Have what is done in the block follow from these changes."""

@@ -15,6 +15,7 @@ from pycurrent.cache.cache import Cache, OperationPrimitive
 from pycurrent.cache.operation_type import AnyOperation
 from pycurrent.cache.retry import Retry
 from pycurrent.cache.schedule import Schedule
+from pycurrent.engine.changes import ChangeText
 from pycurrent.engine.job import Job
 from pycurrent.term import NO_LABELS, Primitive, Services
 
@@ -48,6 +49,14 @@ class Builder(CachedOperation, Generic[K, V]):
     def labels(self, key: K) -> Mapping[str, str]:
         """Labels, such as the repository, by which people find the stages and jobs that use it."""
         return NO_LABELS
+
+    async def describe_change(self, key: K, old: V, new: V) -> ChangeText | None:
+        """Tell more about a change outside than both values, if making the value of a key again has
+        given another one: who made it, and what it consists of. None: nothing more.
+
+        As that of a `Monitor`: called beside all else, and if it raises, nothing more is told.
+        """
+        return None
 
     def get(
         self, key: K, *, schedule: Schedule | None = None, retry: Retry | None = None

@@ -158,6 +158,12 @@ class OperationType:
         self.id = getattr(cls, "id", None) or ""
         if not self.id or not isinstance(self.id, str):
             raise UsageError(f"operation {cls.__qualname__} needs an id: a class attribute `id`")
+        #: True if its author has said how it describes a change of its outcome.
+        self.describes = any(
+            "describe_change" in vars(ancestor)
+            for ancestor in cls.__mro__
+            if ancestor.__module__ not in _OURS
+        )
         self.auto_cancel = cls.auto_cancel
         self.latched = cls.latched
         key, value, outcome = cls.types()

@@ -54,6 +54,17 @@ def recorded(
     return Result(outcome, record.value_digest, record.finished)
 
 
+def last_value(store: Database, op_type: OperationType, key: Key, run: Run) -> Ok[Any] | None:
+    """The last value of a key that was recorded for the target of a run; None if there is none, or
+    it can't be read.
+    """
+    record = store.last_good_result(op_type.id, key.digest)
+    if record is None or record.value_digest != run.target.digest:
+        return None
+    result = recorded(op_type, key, record)
+    return result.outcome if isinstance(result, Result) and isinstance(result.outcome, Ok) else None
+
+
 def load(
     store: Database, op_type: OperationType, key: Key, retry: Retry
 ) -> tuple[LastResult | None, Unknown | Known]:

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Struct, json
 from msgspec.structs import replace
@@ -102,6 +102,10 @@ class ChangeText(Struct, frozen=True):
     """Its parts, commits for example, each in a line, the newest first."""
 
 
+Describe: TypeAlias = Callable[[Any, Any], Awaitable[ChangeText | None]]
+"""Tells more about a change of an input, from its old value and the new one."""
+
+
 class Changes:
     """The changes of one engine. Belongs to the thread of the event loop."""
 
@@ -178,32 +182,48 @@ class Changes:
         found = None if reading.name is None else self._inputs.get(reading.name)
         return None if found is None or found[1] in (START, ()) else found[1][-1]
 
+    def of_look(self, name: str, old: Any, new: Any, describe: Describe | None) -> Ids:
+        """An operation has looked at something outside, and found another value than before."""
+        change = self._of_input(name, _shown(old), new)
+        self._tell_more(change, describe, old, new)
+        return (change.id,)
+
     def _of_value(self, reading: Reading, value: Any, old_output: Output[Any] | None) -> Ids:
-        shown, digest = _shown(value), _digest(value)
         name = reading.name
         known = None if name is None else self._store.change_tables.input(name)
-        if old_output is None and known is not None and known.digest == digest:
+        if old_output is None and known is not None and known.digest == _digest(value):
             return START
         old = None if known is None else known.shown
+        change = self._of_input(name, old, value, reading)
+        if isinstance(old_output, Ok):
+            describe = getattr(reading.input, "describe_change", None)
+            self._tell_more(change, describe, old_output.value, value)
+        return (change.id,)
+
+    def _of_input(
+        self, name: str | None, old: str | None, value: Any, reading: Reading | None = None
+    ) -> ChangeRecord:
+        """Record the value of an input, and that it is another one than that before."""
+        shown = _shown(value)
+        if name is not None:
+            record = InputRecord(name, shown, _digest(value), self._clock.now())
+            self._store.change_tables.set_input(record)
         changed = shown if old is None else f"{old} → {shown}"
-        change = self._new_record(
+        by_whom = "" if reading is None else _by_whom(reading)
+        return self._new_record(
             ChangeKind.INPUT,
             input=name,
             old=old,
             new=shown,
-            by=reading.by,
-            summary=f"{name or 'an input'}: {changed}{_by_whom(reading)}",
-            value=None if name is None else _text(reading, value),
+            by=None if reading is None else reading.by,
+            summary=f"{name or 'an input'}: {changed}{by_whom}",
+            value=None if name is None or reading is None else _text(reading, value),
         )
-        if name is not None:
-            self._store.change_tables.set_input(InputRecord(name, shown, digest, self._clock.now()))
-        if isinstance(old_output, Ok):
-            self._tell_more(change, reading.input, old_output.value, value)
-        return (change.id,)
 
-    def _tell_more(self, change: ChangeRecord, input: object, old: Any, new: Any) -> None:
-        """Have the input describe the change, if it can, and record that."""
-        describe = getattr(input, "describe_change", None)
+    def _tell_more(
+        self, change: ChangeRecord, describe: Describe | None, old: Any, new: Any
+    ) -> None:
+        """Have the change described, if that is possible, and record it."""
         if describe is None:
             return
         work = self._describe(change, describe(old, new))

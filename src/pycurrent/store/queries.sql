@@ -44,6 +44,14 @@ SELECT {result_columns}
  ORDER BY build DESC, seq DESC
  LIMIT 1;
 
+-- name: last_good_result
+-- The last result of one key of an operation that is not a failure.
+SELECT {result_columns}
+  FROM job
+ WHERE op = ? AND key_digest = ? AND outcome IS NOT NULL AND ended = 'ok'
+ ORDER BY build DESC, seq DESC
+ LIMIT 1;
+
 -- name: unsettled
 -- The last run of a key, after a certain job if one is given, that was interrupted, or superseded
 -- after its beginning.

@@ -22,6 +22,7 @@ from pycurrent.store.records import (
     BuildRecord,
     JobEnd,
     JobRecord,
+    LastResult,
     Record,
     Row,
     RuleRecord,
@@ -76,6 +77,14 @@ class DatabaseReader:
         """The last result of a key, a failure too; None if there has not been any."""
         rows = self._read("lookup", (op, key_digest))
         return self._record(rows[0], BuildRecord) if rows else None
+
+    def last_good_result(self, op: str, key_digest: str) -> LastResult | None:
+        """The last result of a key, in the file, that is not a failure; None if there is none."""
+        rows = self._read("last_good_result", (op, key_digest))
+        try:
+            return LastResult.of_row(rows[0]) if rows else None
+        except (ValueError, TypeError, AttributeError) as error:
+            raise self._damage_or(error) from error
 
     def job(self, job_id: str) -> JobRecord | None:
         """One job, ended or not; None if no job has this id."""

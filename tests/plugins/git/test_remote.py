@@ -1,6 +1,8 @@
 """Repositories elsewhere: their heads, and their commits, in mirrors of ours."""
 
 import asyncio
+import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,6 +20,7 @@ from pycurrent.plugins.git.clone import CloneKey, GitClone
 from pycurrent.plugins.git.credentials import RepositoryAccess
 from pycurrent.plugins.git.fetch import FetchKey, GitFetch
 from pycurrent.plugins.git.mirrors import Mirrors
+from pycurrent.store import ChangeKind
 from pycurrent.term import Current, Failed, Ok, Var, seq
 from pycurrent.testing import Harness, check_builder
 
@@ -125,6 +128,100 @@ async def test_a_schedule_finds_a_new_head(upstream: Repo, served: GitServer, st
         assert hash_of(harness) == first
         await harness.advance(timedelta(minutes=2))
         assert hash_of(harness) == second
+
+
+async def told(harness: Harness) -> tuple[str, str | None, list[str]]:
+    """The newest change: in a line without the address, by whom, and its commits' subjects."""
+    opened = harness.engine.opened
+    await opened.changes.described()
+    newest, *_ = opened.store.changes(kind=ChangeKind.INPUT)
+    parts = [part.rpartition(": ")[2] for part in json.loads(newest.details or "[]")]
+    return newest.summary.partition(": ")[2], newest.by, parts
+
+
+async def test_a_change_of_a_remote_head_tells_of_its_commits(
+    upstream: Repo, served: GitServer, start: Start
+) -> None:
+    """Whose they are, and their subjects; also of a forced push. The jobs that follow name it."""
+    url = served.url("team/shop.git")
+    hourly = Schedule(valid_for=timedelta(hours=1))
+    hour = timedelta(hours=1)
+    async with start(lambda: files(git.clone(url, schedule=hourly))) as harness:
+        await harness.settle()
+        first = upstream.git("rev-parse", "HEAD")
+        upstream.commit("make it quick")
+        upstream.git("config", "user.name", "Mia")
+        second = upstream.commit("say why")
+        push(upstream)
+        await harness.advance(hour)
+        summary, by, parts = await told(harness)
+        assert summary == f"{first[:7]} → {second[:7]}, say why and 1 more"
+        assert (by, parts) == ("Author", ["say why", "make it quick"])
+        store = harness.engine.opened.store
+        (files_again, *_) = store.history("list-files")
+        (change,) = store.changes_of_job(files_again.job_id)
+        assert (change.kind, change.input) == (ChangeKind.INPUT, f"clone {url} HEAD")
+        (look, *_) = store.history("git-clone")
+        assert [c.kind for c in store.changes_of_job(look.job_id)] == [ChangeKind.TIMER]
+
+        upstream.git("reset", "--quiet", "--hard", first)
+        third = upstream.commit("otherwise\x1b[31m")
+        push(upstream)
+        await harness.advance(hour)
+        line = "a forced push without 2 commits: otherwise [31m"
+        assert await told(harness) == (
+            f"{second[:7]} → {third[:7]}, {line}",
+            "Author",
+            ["otherwise [31m"],
+        )
+        upstream.git("reset", "--quiet", "--hard", first)
+        push(upstream)
+        await harness.advance(hour)
+        assert await told(harness) == (f"{third[:7]} → {first[:7]}, 1 commit back", None, [])
+
+
+async def test_of_many_commits_the_newest_are_told(
+    upstream: Repo, served: GitServer, start: Start
+) -> None:
+    """With how many more there are; in a part of the history nothing is taken for a forced push."""
+    url = served.url("team/shop.git")
+    hourly = Schedule(valid_for=timedelta(hours=1))
+
+    def pipeline() -> Current[list[git.Commit]]:
+        return seq([git.clone(url, depth=depth, schedule=hourly) for depth in (None, 2)])
+
+    async with start(pipeline) as harness:
+        await harness.settle()
+        for number in range(25):
+            upstream.commit(f"number {number}")
+        push(upstream)
+        await harness.advance(timedelta(hours=1))
+        opened = harness.engine.opened
+        await opened.changes.described()
+        changes = opened.store.changes(kind=ChangeKind.INPUT)
+        parts = sorted((json.loads(change.details or "") for change in changes), key=len)
+        assert [len(each) for each in parts] == [2, 21]
+        assert parts[1][-1] == "and 5 more"
+        ends = sorted(change.summary.rpartition(", ")[2] for change in changes)
+        assert ends == ["number 24 and 1 more", "number 24 and 24 more"]
+
+
+async def test_a_change_that_the_mirror_can_t_tell_has_both_hashes(
+    upstream: Repo, served: GitServer, start: Start, tmp_path: Path
+) -> None:
+    """As the old commit is gone: the mirror was removed, and the history rewritten."""
+    url = served.url("team/shop.git")
+    first = upstream.git("rev-parse", "HEAD")
+    async with start(lambda: git.clone(url)) as harness:
+        await harness.settle()
+    shutil.rmtree(copy_of(tmp_path))
+    upstream.git("checkout", "--quiet", "--orphan", "other")
+    second = upstream.commit("all anew")
+    push(upstream)
+    async with start(lambda: git.clone(url)) as harness:
+        await harness.settle()
+        assert hash_of(harness) == second
+        assert await told(harness) == (f"{first} → {second}", None, [])
 
 
 async def test_what_is_cloned_is_known_after_a_restart(

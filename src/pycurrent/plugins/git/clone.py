@@ -9,6 +9,8 @@ from typing import ClassVar, Unpack
 
 from pycurrent.cache import Schedule
 from pycurrent.engine import Level
+from pycurrent.engine.changes import ChangeText
+from pycurrent.engine.tasks import in_thread
 from pycurrent.plugins.git.address import RepositoryAddress
 from pycurrent.plugins.git.commit import Commit, checked_ref
 from pycurrent.plugins.git.mirror_work import (
@@ -19,6 +21,7 @@ from pycurrent.plugins.git.mirror_work import (
     in_mirror,
 )
 from pycurrent.plugins.git.remote import HeadOf
+from pycurrent.plugins.git.told import change_told
 from pycurrent.plugins.options import limits_of, operation_component, with_options
 from pycurrent.term import Current, Primitive
 
@@ -49,6 +52,11 @@ class GitClone(MirrorWork[CloneKey]):
 
     def request(self, key: CloneKey) -> HeadOf:
         return HeadOf(key.gref)
+
+    async def describe_change(self, key: CloneKey, old: str, new: str) -> ChangeText | None:
+        mirror = self.mirror(key).repository
+        tell = partial(change_told, mirror, str(key), old, new, rewritten="a forced push")
+        return await in_thread(tell)
 
 
 @with_options(level=Level.MOSTLY_HARMLESS)

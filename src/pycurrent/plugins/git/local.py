@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -13,6 +14,7 @@ from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.plugins.git.commit import Commit, Head, checked_ref
 from pycurrent.plugins.git.repository import NoCommit, Repository
+from pycurrent.plugins.git.told import change_told
 from pycurrent.term import Current, component, shown
 
 T = TypeVar("T")
@@ -93,28 +95,13 @@ class Local:
 
 
 class _OfRef(FileMonitor[T]):
-    """A ref, which tells of the commits between the one that it had and the one that it has."""
+    """A ref, which tells of the commits that it has got."""
 
     async def describe_change(self, old: T, new: T) -> ChangeText | None:
         if not (isinstance(old, Commit) and isinstance(new, Commit)):
             return None
-        return await in_thread(lambda: _between(old, new, self.describe()))
-
-
-_COMMITS_TOLD = 20
-
-
-def _between(old: Commit, new: Commit, name: str) -> ChangeText | None:
-    commits = Repository.at(new.repository).between(old, new, most=_COMMITS_TOLD)
-    if not commits:
-        return None
-    newest, *earlier = commits
-    more = f" and {len(earlier)} more" if earlier else ""
-    return ChangeText(
-        f"{name}: {old.hash[:7]} → {new.hash[:7]}, {newest.subject}{more}",
-        ", ".join(dict.fromkeys(commit.author for commit in commits)),
-        tuple(f"{commit.hash[:10]} {commit.author}: {commit.subject}" for commit in commits),
-    )
+        tell = partial(change_told, new.repository, self.describe(), rewritten="rewritten")
+        return await in_thread(tell, old.hash, new.hash)
 
 
 def _found(result: T | NoCommit) -> T:

@@ -15,6 +15,8 @@ from pycurrent.plugins.git.environment import git_now
 
 _MOST_LINKS = 5  # of one ref to the next, as git has it
 _REFS_NAMED = 10
+MOST_COUNTED = 10_000
+_LONGEST = 200  # of an author and a subject, in characters
 _REMEDY = "name the folder of a repository, or make it one with git init"
 
 
@@ -32,6 +34,18 @@ class CommitText:
     hash: str
     author: str
     subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """The way from one commit to another."""
+
+    commits: tuple[CommitText, ...]
+    """The newest of the commits that the old one did not have."""
+    added: int
+    """The number of all these, up to `MOST_COUNTED`."""
+    dropped: int
+    """The number of the commits that the new one does not have, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +90,29 @@ class Repository:
             return NoCommit(self._why_unreadable(result))
         return NoCommit(self._why_none(ref))
 
-    def between(self, old: Commit, new: Commit, *, most: int) -> list[CommitText]:
-        """The commits that lead from one to another, the newest first; at most `most`. None if git
-        can't tell, as the old one has gone.
+    def between(self, old: str, new: str, *, most: int) -> Between | None:
+        """The way from one commit to another, with at most `most` commits. None if git can't tell,
+        as the old one has gone.
         """
-        result = self._git(
-            "log",
-            f"--max-count={most}",
-            "--no-show-signature",
-            "--format=%H%x00%an%x00%s%x00",
-            f"{old.hash}..{new.hash}",
-            "--",
+        format = "--format=%H%x00%an%x00%s%x00"
+        log = ("log", f"--max-count={most}", "--no-show-signature", format)
+        named = self._git(*log, f"{old}..{new}", "--")
+        added, dropped = self._count(f"{old}..{new}"), self._count(f"{new}..{old}")
+        if named.returncode or added is None or dropped is None:
+            return None
+        fields = named.stdout.split("\0")
+        commits = tuple(
+            CommitText(*map(_in_a_line, fields[at : at + 3])) for at in range(0, len(fields) - 3, 3)
         )
-        if result.returncode:
-            return []
-        fields = result.stdout.split("\0")
-        return [
-            CommitText(*(field.strip() for field in fields[at : at + 3]))
-            for at in range(0, len(fields) - 3, 3)
-        ]
+        # In a part of the history one can't see whether the old commit led to the new one.
+        is_whole = not (self.common_dir / "shallow").exists()
+        return Between(commits, added, dropped if is_whole else 0)
+
+    def _count(self, commits: str) -> int | None:
+        """The number of commits in a range, up to `MOST_COUNTED`."""
+        limit = f"--max-count={MOST_COUNTED}"
+        counted = self._git("rev-list", "--count", limit, commits, "--")
+        return None if counted.returncode else int(counted.stdout)
 
     def _why_unreadable(self, result: subprocess.CompletedProcess[str]) -> str:
         said = next(iter(result.stderr.strip().splitlines()), "").removeprefix("fatal: ")
@@ -158,6 +176,11 @@ class Repository:
             return git_now(f"--git-dir={self.git_dir}", *args)
         except FileNotFoundError:
             raise UsageError("there is no git on the PATH: install it") from None
+
+
+def _in_a_line(text: str) -> str:
+    """A text from a commit as people read it: they may have put anything there."""
+    return "".join(sign if sign.isprintable() else " " for sign in text).strip()[:_LONGEST]
 
 
 def _named_by(file: Path, prefix: str = "") -> Path | None:
