@@ -11,6 +11,7 @@ from pycurrent.term import (
     BoxChange,
     Closing,
     Current,
+    Failed,
     Failure,
     Fixed,
     Graph,
@@ -23,9 +24,11 @@ from pycurrent.term import (
     Var,
     all,
     component,
+    constant,
     graph_of,
     picture_of,
 )
+from pycurrent.term import labels as current_labels
 from pycurrent.term.output import RUNNING
 
 from .drawn_programs import Program
@@ -206,6 +209,31 @@ def test_the_box_of_a_function_comes_with_its_failure() -> None:
         if is_outdated:
             kept.draw()
         assert kept.picture.graph() == kept.anew()
+
+
+def test_a_box_has_the_present_labels_of_its_stage() -> None:
+    """Those that are currents, too; only the stages that have them are drawn again."""
+    branch, value = Var("branch", "main"), Var[object]("value", 1)
+    start = value.get()
+    with current_labels(repo="web", branch=branch.get()):
+        inside = component("a", same, start)
+        bound = inside.bind(lambda value: component("c", same, constant(value)), name="b")
+    kept = Kept(all([bound, component("d", same, start)]), {})
+    web = {"repo": "web", "branch": "main"}
+    boxes = {node.label: node for node in kept.picture.graph().nodes}
+    assert [boxes[label].labels for label in "abcd"] == [web, web, web, None]
+    branch.set("dev")
+    kept.steps.step()
+    assert sorted(labels(kept.refresh())) == ["a", "b", "c"]
+    assert kept.picture.graph() == kept.anew()
+    assert {str(node.labels) for node in kept.picture.graph().nodes} == {
+        "{'repo': 'web', 'branch': 'dev'}",
+        "None",
+    }
+    branch.set(Failed("gone"))
+    kept.steps.step()
+    kept.refresh()
+    assert kept.picture.graph() == kept.anew()
 
 
 def test_an_outdated_diagram_still_tells_of_its_stages() -> None:

@@ -118,8 +118,11 @@ async def test_the_fast_way_to_write_a_diagram_is_the_true_one(tmp_path: Path) -
         inside = current.constant(["bad", "slow"]).list_map(tasks.each)
         folded = tasks.each(start).collapse(key="k", value="ü", input=start)
         caught = tasks.stage("bad").catch().collapse(key="k", value="x", input=start)
+        with current.labels(repo="ü\udce9", branch=start):
+            labelled = tasks.stage("quick 2")
         return current.pair(
-            inside, current.pair(folded, caught).gate(on=tasks.stage("x \udce9").state())
+            current.pair(inside, labelled),
+            current.pair(folded, caught).gate(on=tasks.stage("x \udce9").state()),
         )
 
     async with api_of(pipeline, tmp_path) as api:

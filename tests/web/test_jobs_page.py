@@ -96,6 +96,37 @@ async def test_jobs_come_and_go_without_reloading(
     assert (await texts(page, "tr[data-job] th a"))[-1] == "write a"
 
 
+async def test_the_jobs_of_a_label_come_and_go(tabs: Tabs, tmp_path: Path) -> None:
+    """A job shows its labels, which lead to those that have them; with scripts or without."""
+    writers = Writers(("a", "b", "c"), teams={"a": "red", "b": "red", "c": "blue"})
+    async with running_site(writers.pipeline, tmp_path / "labelled") as site:
+        for key in "abc":
+            await writers.job(key)
+        plain = await tabs.open(javascript=False)
+        await plain.goto(f"{site.url}/jobs")
+        await row(plain, "c").get_by_role("link", name="team=blue").click()
+        assert await texts(plain, "tr[data-job] th > a") == ["write c"]
+        await row(plain, "c").get_by_role("button", name="Cancel").click()
+        await plain.goto(f"{site.url}/jobs?path=*c")
+        await expect(plain.locator("main")).to_contain_text("No job that has not ended matches")
+        page = await tabs.open()
+        await page.goto(f"{site.url}/jobs")
+        await page.get_by_label("Labels").fill("team=red")
+        await page.get_by_role("button", name="Filter").click()
+        await expect(page.locator("tr[data-job]")).to_have_count(2)
+        await expect(row(page, "a")).to_contain_text("team=red")
+        writers.end("a")
+        await expect(row(page, "a")).to_have_count(0)
+        await expect(page.locator("[data-jobs-total]")).to_have_text("1 job that has not ended")
+        for key in "ca":
+            site.service.jobs.rebuild(job_of(site, key), by="ann")
+        await expect(row(page, "a")).to_contain_text("team=red")
+        await expect(page.locator("tr[data-job]")).to_have_count(2)
+        tabs.faults.expect("422")
+        await page.goto(f"{site.url}/jobs?label=red")
+        await expect(page.locator("main")).to_contain_text("'red' is not a condition on a label")
+
+
 async def test_jobs_of_an_engine_that_has_gone_are_said_to_be_past(
     page: Page, writers: Writers, tmp_path: Path
 ) -> None:
@@ -293,7 +324,7 @@ async def test_who_may_only_look_is_offered_nothing_else(
     await expect(row(page, "a")).to_have_count(0)
     guarded.service.jobs.rebuild(job_of(guarded, "a"), by="ann")
     await expect(row(page, "a")).to_be_visible()
-    await expect(page.locator("main").get_by_role("button")).to_have_count(0)
+    await expect(page.locator("main form[method=post]").get_by_role("button")).to_have_count(0)
     await expect(page.locator("main").get_by_role("checkbox")).to_have_count(0)
     await expect(page.locator("[data-live=confirm] summary")).to_have_count(0)
     guarded.service.confirmation.set(Level.DANGEROUS, by="ann")

@@ -32,6 +32,8 @@ class Writers:
 
     keys: tuple[str, ...]
     levels: dict[str, Level] = field(default_factory=dict)
+    teams: dict[str, str] = field(default_factory=dict)
+    """The label `team` of the stages that have one."""
     _jobs: dict[str, Job] = field(default_factory=dict)
     _ends: dict[str, asyncio.Future[str | None]] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -40,6 +42,12 @@ class Writers:
         return current.all([self._stage(key) for key in self.keys])
 
     def _stage(self, key: str) -> Current[str]:
+        if key in self.teams:
+            with current.labels(team=self.teams[key]):
+                return self._component(key)
+        return self._component(key)
+
+    def _component(self, key: str) -> Current[str]:
         return current.component(f"write {key}", Write(self).get, current.constant(key))
 
     async def started(self, key: str, job: Job) -> str | None:

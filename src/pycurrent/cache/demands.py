@@ -7,13 +7,14 @@ as much as a third of the instance.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
 from pycurrent.cache.operation_type import AnyOperation, TargetValue
 from pycurrent.cache.retry import Retry
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.paused import StagePath
+from pycurrent.term import NO_LABELS
 
 
 class Demands(ABC):
@@ -129,6 +130,11 @@ class Demand(Demands):
     def path(self) -> StagePath | None:
         """The path of the stage that has this demand; None if it has none."""
         return None
+
+    @property
+    def stage_labels(self) -> Mapping[str, str]:
+        """All labels of the stage that has this demand."""
+        return NO_LABELS
 
     @property
     def valid_for(self) -> timedelta | None:

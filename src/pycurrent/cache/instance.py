@@ -43,7 +43,7 @@ Two users that want different targets are in conflict: both are told, and nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -75,7 +75,7 @@ from pycurrent.engine.paused import StagePath
 from pycurrent.engine.pool import Tickets, Urgency
 from pycurrent.engine.step import JobHandle
 from pycurrent.store import Database, JobEnd, LastResult
-from pycurrent.term import Failed, Metadata, Ok, Output
+from pycurrent.term import NO_LABELS, Failed, Metadata, Ok, Output
 
 START = 3
 """The time that the start of a run takes, in the ends of runs that had not begun."""
@@ -318,6 +318,17 @@ class Instance:
             path = demand.path
             if path is not None:
                 yield path
+
+    def labels_of(self, job: DrivenJob) -> Mapping[str, str]:
+        """The owner of a job is asked for the labels of the stages that want it."""
+        run = self.run
+        if run is None or run.job is not job:
+            return NO_LABELS
+        found: Mapping[str, str] = NO_LABELS
+        for demand in self.users or run.wanted_by:
+            labels = demand.stage_labels
+            found = {**labels, **found} if found else labels
+        return found
 
     def job_changed(self, job: DrivenJob) -> None:
         """The owner of a job is told of its new state, or that it waits for something else."""

@@ -42,10 +42,18 @@ class Use(Demand, Subscription[Any]):
         return self.runtime.stage.with_labels(self.own_labels)
 
     def label(self, name: str) -> str | None:
+        return self._labels_around.get(name, self.own_labels.get(name))
+
+    @property
+    def stage_labels(self) -> Mapping[str, str]:
+        own, around = self.own_labels, self._labels_around
+        return {**own, **around} if own else around
+
+    @property
+    def _labels_around(self) -> Mapping[str, str]:
         # Not by `stage`: that would look for its path too.
         runtime = self.runtime
-        around = runtime.labels if isinstance(runtime, Stage) else runtime.stage.labels
-        return around.get(name, self.own_labels.get(name))
+        return runtime.labels if isinstance(runtime, Stage) else runtime.stage.labels
 
     @property
     def path(self) -> StagePath:

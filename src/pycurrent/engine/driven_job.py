@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -44,6 +44,11 @@ class JobOwner(Protocol):
 
     def stages_of(self, job: DrivenJob, /) -> Iterable[StagePath]:
         """The paths of the stages that want the job."""
+
+    def labels_of(self, job: DrivenJob, /) -> Mapping[str, str]:
+        """The labels of the stages that want it, or else of the one that wanted it first; where
+        they have different ones of a name, that of the first counts.
+        """
 
     def job_changed(self, job: DrivenJob, /) -> None:
         """It has another state, waits for something else, or was told to end while its work goes
@@ -180,6 +185,11 @@ class DrivenJob(Job):
         """The pause for which it waits, while its state is PAUSED."""
         start = self._start
         return None if start is None or self.state is not JobState.PAUSED else start.pause
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels of the stages that want it, or else of the one that wanted it first."""
+        return self._owner.labels_of(self)
 
     # Its parts
 

@@ -109,7 +109,8 @@ class _Drawing:
             state = _state_of(change.now)
             if state is not None:
                 states[change.now.id] = state
-            restructured |= change.now.label != change.before.label
+            before, now = change.before, change.now
+            restructured |= (before.label, before.labels) != (now.label, now.labels)
         return restructured or self.picture.is_outdated is not was_outdated
 
 

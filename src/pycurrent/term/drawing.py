@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -77,6 +77,7 @@ class Drawing(Struct):
         group: str | None,
         owner: Term,
         path: str | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> None:
         id = self._id(vertex, owner, kind)
         job_id = status.job_id
@@ -84,6 +85,7 @@ class Drawing(Struct):
         node = GraphNode(
             *(id, kind, label, status.state, group, status.update, job_id, link, status.failure),
             path=path,
+            labels=labels,
         )
         self._put(node, owner)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 
 from msgspec import Struct
@@ -101,6 +102,8 @@ class GraphNode(Struct, frozen=True):
     """The path of a living stage, which is the same from run to run; None for anything else."""
     inside: Inside | None = None
     """None for anything but a closed list."""
+    labels: Mapping[str, str] | None = None
+    """The labels of a living stage; None if it has none."""
 
 
 class Edge(Struct, frozen=True):

@@ -212,9 +212,14 @@ class Picture:
         if before.kind is NodeKind.LIST:
             return self._changed(place, before, self._hiding.insides.show(before, place))
         status, label, inside = self._status(before, term), before.label, before.failed_inside
+        labels = before.labels
         match term.shape:
-            case shapes.Component(label=text, sources=sources) if text.slots:
-                label = text.show(self._statuses.values(sources))
+            case shapes.Component(label=text, sources=sources):
+                if text.slots:
+                    label = text.show(self._statuses.values(sources))
+                labels = self._statuses.labels(term)
+            case shapes.BindShape() if before.kind is NodeKind.BIND:
+                labels = self._statuses.labels(term)
             case shapes.ListMap() if before.kind is NodeKind.ITEM:
                 label = label_of_empty(self._statuses.listing(term))
             case shapes.Collapse():
@@ -232,6 +237,7 @@ class Picture:
             link=link,
             failure=status.failure,
             failed_inside=inside,
+            labels=labels,
         )
         return self._changed(place, before, now)
 
@@ -298,16 +304,16 @@ class Picture:
         match shape:
             case shapes.Map() | shapes.MapMany() | shapes.Cutoff():
                 self._passing[node] = node.absent
-            case shapes.Component(label=label, sources=sources):
-                if label.slots and place is not None:
-                    nodes = [self._live.nodes[sources[slot]] for slot in label.slots.values()]
-                    self._labels.append((place, nodes, _values(nodes)))
+            case shapes.Component(label=label, sources=sources) if place is not None:
+                slots = () if label.slots is None else label.slots.values()
+                self._note_text(term, place, [self._live.nodes[sources[slot]] for slot in slots])
             case shapes.BindShape():
                 assert isinstance(node, BindResult)
                 self._binds[node] = node.inner
                 self._passing[node] = node.absent
                 if place is not None:
                     self._watch(node.decision, place)
+                    self._note_text(term, place, [])
             case shapes.Itemwise() if term in self._drawing.closed.places:
                 assert place is not None
                 self._closed[term] = place
@@ -318,6 +324,14 @@ class Picture:
                 self._latches[node] = place
             case shapes.Gate() | shapes.StateOf() | shapes.Catch() if place is not None:
                 self._watch(node, place)
+
+    def _note_text(self, term: Term, place: int, nodes: list[Node]) -> None:
+        """Note the values in the text of a box, which these nodes have, and those in labels."""
+        labelling = self._statuses.labelling(term)
+        if labelling is not None:
+            nodes.append(labelling)
+        if nodes:
+            self._labels.append((place, nodes, _values(nodes)))
 
     def _note_list(self, term: Term, place: int | None) -> None:
         listing = self._statuses.listing(term)

@@ -19,6 +19,7 @@ from pycurrent.incr import (
 from pycurrent.term.component_nodes import ComponentNode
 from pycurrent.term.example import Examples
 from pycurrent.term.label import UnknownValue
+from pycurrent.term.labels import label_block
 from pycurrent.term.latch import Latched
 from pycurrent.term.nodes import ListNode
 from pycurrent.term.output import Failed
@@ -37,7 +38,7 @@ class Statuses:
     def __init__(self, graph: TermGraph | None) -> None:
         self._nodes: Mapping[Term, Node] = {} if graph is None else graph.nodes
         self._alone = graph is None
-        self._paths = None if graph is None else graph.account.paths
+        self._account = None if graph is None else graph.account
         self.examples = Examples() if graph is None else graph.account.examples
 
     def is_shown_alive(self, term: Term) -> bool:
@@ -54,12 +55,30 @@ class Statuses:
 
     def take_in_paths(self) -> Iterator[None]:
         """Get ready to tell paths, and stop now and then."""
-        if self._paths is not None:
-            yield from self._paths.take_in()
+        if self._account is not None:
+            yield from self._account.paths.take_in()
 
     def path(self, term: Term) -> str | None:
         """The path of a stage; None if it does not live."""
-        return None if self._paths is None or term not in self._nodes else str(self._paths.of(term))
+        if self._account is None or term not in self._nodes:
+            return None
+        return str(self._account.paths.of(term))
+
+    def labels(self, term: Term) -> Mapping[str, str] | None:
+        """The labels of a stage; None if it does not live, or has none."""
+        node = self._nodes.get(term)
+        if self._account is None or node is None:
+            return None
+        labels = self._account.labels_around(term)
+        followed = node.subscription if isinstance(node, ComponentNode) else None
+        if followed is not None and followed.labels:
+            labels = {**followed.labels, **labels}
+        return labels or None
+
+    def labelling(self, term: Term) -> Node | None:
+        """The node whose value the labels around a stage come from, if some are currents."""
+        block = None if term.context is None else label_block(term.context)
+        return None if block is None or block.term is None else self._nodes.get(block.term)
 
     def of_component(self, term: Term) -> Status:
         stage = self._nodes.get(term)

@@ -132,8 +132,10 @@ class Walking:
         if term.context is not None:
             inputs = (*inputs, self._context(term, place))
         vertex = self._drawing.wiring.box(inputs, control=control, opaque=opaque)
-        path = self._statuses.path(term) if kind in _STAGES else None
-        self._drawing.box(vertex, kind, label, status, place.group, term, path)
+        path = labels = None
+        if kind in _STAGES:
+            path, labels = self._statuses.path(term), self._statuses.labels(term)
+        self._drawing.box(vertex, kind, label, status, place.group, term, path, labels)
         return vertex
 
     def _after(self, outcome: int, origin: int, place: Place) -> int:

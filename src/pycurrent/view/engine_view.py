@@ -256,6 +256,7 @@ def _show_job(job: DrivenJob, place: int | None) -> JobView:
         level=job.level,
         pool=None if job.pool is None else job.pool.label,
         cancelled=job.cancelled,
+        labels=job.labels,
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeAlias
 
 from msgspec import Struct
 
 from pycurrent.engine import JobState, Level, Pause, Problem
-from pycurrent.term import Activity, Failed, Output, State, Stats
+from pycurrent.term import NO_LABELS, Activity, Failed, Output, State, Stats
 
 
 class ForConfirmation(Struct, frozen=True):
@@ -77,6 +78,8 @@ class JobView(Struct, frozen=True):
     """The pool of which it holds a resource, or waits for one."""
     cancelled: str | None = None
     """Why it was cancelled: it is coming to its end, then."""
+    labels: Mapping[str, str] = NO_LABELS
+    """The labels of the stages that want it."""
 
 
 class StageView(Struct, frozen=True):

@@ -27,6 +27,7 @@ class JobAnswer(TypedDict):
     wait: WaitAnswer | None
     level: str | None
     cancelled: str | None
+    labels: dict[str, str]
 
 
 class JobsAnswer(TypedDict):

@@ -40,7 +40,8 @@ def job_line(job: JobAnswer) -> str:
     took = duration(datetime.now(UTC) - began)
     state = "cancelling" if job["cancelled"] is not None else job_state_word(job["state"])
     wait = "" if job["wait"] is None else f" waits {waits(job['wait'])}"
-    return f"{state:<10}  {took:>12}  {job['id']}  {one_line(job['description'])}{wait}"
+    what = one_line(job["description"]) + explained("", (), job["labels"], None)
+    return f"{state:<10}  {took:>12}  {job['id']}  {what}{wait}"
 
 
 def state_word(name: str) -> str:

@@ -148,6 +148,8 @@ def _node(node: GraphNode) -> dict[str, Any]:
     }
     if node.path is not None:
         shown["path"] = sendable(node.path)
+    if node.labels is not None:
+        shown["labels"] = {sendable(name): sendable(text) for name, text in node.labels.items()}
     if node.state is not None:
         shown["state"] = name_of(node.state)
     if node.group is not None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
 
 from pycurrent.errors import PycurrentError
-from pycurrent.service import Action, Done, Refused
+from pycurrent.service import Action, Done, JobSelection, Refused
+from pycurrent.store import LabelFilter
 from pycurrent.view.formatting import plural
 from pycurrent.web.context import AskerOf, ServiceOf
-from pycurrent.web.forms import read_form
+from pycurrent.web.forms import FormFields, read_form
 from pycurrent.web.pages import routing, state_badges
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
@@ -28,13 +30,16 @@ def add_jobs_pages(app: FastAPI) -> None:
 
 
 async def _jobs(request: Request, service: ServiceOf) -> Response:
-    active = service.jobs.page(limit=SHOWN)
+    wanted = _selection_of(request.query_params)
+    among = frozenset(await service.select_jobs(wanted)) if wanted else None
+    active = service.jobs.page(limit=SHOWN, among=among)
     pages = pages_of(request)
     return pages.render(
         request,
         "jobs.html",
         rows=[(job, state_badges.of_job(job)) for job in active.jobs],
         total=active.total,
+        fields=_fields_of(wanted),
         now=service.engine.clock.now(),
         asks_why=asks_for_reason(request, None),
         may_cancel=pages.may(request, Role.BUILDER),
@@ -51,7 +56,7 @@ async def _cancel(request: Request, service: ServiceOf, asker: AskerOf) -> Respo
         lambda job: service.jobs.cancel(job, by=asker, reason=reason),
         service.jobs.description,
     )
-    return pages_of(request).go("/jobs", note)
+    return pages_of(request).go(_address(form), note)
 
 
 async def _approve(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
@@ -63,7 +68,28 @@ async def _approve(request: Request, service: ServiceOf, asker: AskerOf) -> Resp
         lambda job: service.jobs.approve(job, by=asker, reason=reason),
         service.jobs.description,
     )
-    return pages_of(request).go("/jobs", note)
+    return pages_of(request).go(_address(form), note)
+
+
+def _selection_of(query: Mapping[str, str]) -> JobSelection:
+    """The filter in an address: `label` has all conditions in one text, with spaces between them.
+
+    Raises `UsageError` for a label that is not a condition.
+    """
+    labels = tuple([LabelFilter.parse(label) for label in query.get("label", "").split()])
+    return JobSelection(query.get("path", "").strip() or None, labels)
+
+
+def _fields_of(wanted: JobSelection) -> dict[str, str]:
+    """The fields of a form for a filter, those that it has."""
+    fields = {"path": wanted.path or "", "label": " ".join(map(str, wanted.labels))}
+    return {name: value for name, value in fields.items() if value}
+
+
+def _address(form: FormFields) -> str:
+    """The page with the filter that the form was sent with."""
+    wanted = _selection_of({name: form.text(name) for name in ("path", "label")})
+    return f"/jobs?{urlencode(_fields_of(wanted))}".rstrip("?")
 
 
 _DONE = {Action.CANCEL: "cancelled", Action.APPROVE: "approved"}

@@ -67,6 +67,7 @@ class JobModel(Model):
     level: LevelName | None
     pool: Text | None = Field(description="Of which it holds a resource, or waits for one.")
     cancelled: Text | None = Field(description="Why it was cancelled, if it was.")
+    labels: dict[str, Text] = Field(description="The labels of the stages that want it.")
 
 
 class EntryModel(Model):

@@ -50,6 +50,9 @@ class NodeModel(Model):
     path: Text | None = Field(
         default=None, description="Of a living stage: its name, the same from run to run."
     )
+    labels: dict[str, Text] | None = Field(
+        default=None, description="Of a living stage: by what it is found, such as repo=web."
+    )
     state: StateName | None = Field(default=None, description="A junction has none.")
     group: str | None = None
     update: ActivityName | None = None

@@ -24,9 +24,11 @@ export function jobPath(id, rest = "") {
   return `/jobs/${id.split("/").map(encodeURIComponent).join("/")}${rest}`;
 }
 
-/** An address in the API, with the entries of `query` that are not null. */
+/** An address in the API, with the entries of `query` that are not null; lists give several. */
 export function address(path, query = {}) {
-  const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined);
+  const given = Object.entries(query)
+    .filter(([, value]) => value !== null && value !== undefined)
+    .flatMap(([name, value]) => [value].flat().map((one) => [name, one]));
   const text = new URLSearchParams(given).toString();
   return `${ROOT}${path}${text ? `?${text}` : ""}`;
 }

@@ -1,6 +1,6 @@
 // The jobs that have not ended, live: rows come, change and go. Ticked rows stay ticked, and actions
 // are sent as without scripts, but in place. However many jobs there are, the page knows only the
-// oldest ones, which it shows.
+// oldest ones, which it shows. Where the address has a filter, the server says which jobs pass it.
 
 import { get } from "./api.js";
 import { secondsSince } from "./clock.js";
@@ -19,6 +19,7 @@ class Jobs {
   constructor(body) {
     this.body = body;
     this.form = body.closest("form");
+    this.filter = filterOf(new URLSearchParams(location.search));
     this.template = document.querySelector("[data-job-row]").content.querySelector("tr");
     this.may = new Set((document.body.dataset.may ?? "").split(" "));
     this.jobs = new Map(); // the oldest ones, the oldest first
@@ -35,11 +36,11 @@ class Jobs {
     }
     this.form.addEventListener("pointerleave", () => this.sweep());
     live.on("overview", ({ jobs }) => {
-      this.total = jobs;
+      if (this.filter === null) this.total = jobs;
       this.request([]);
     });
     this.read = live.keep("jobs", {
-      read: () => get("/jobs", { limit: SHOWN }),
+      read: () => get("/jobs", { limit: SHOWN, ...this.filter }),
       replace: ({ jobs, next, total }) => {
         this.jobs = new Map(jobs.map((job) => [job.id, job]));
         this.isWhole = next === null;
@@ -53,15 +54,17 @@ class Jobs {
   apply(jobs) {
     const entries = Object.entries(jobs);
     entries.sort(([, a], [, b]) => (a?.created ?? "").localeCompare(b?.created ?? ""));
+    let isUnknown = false; // whether one of them may pass the filter
     for (const [id, job] of entries) {
       if (job === null) this.jobs.delete(id);
       else if (this.jobs.has(id)) this.jobs.set(id, placed(job, this.jobs.get(id)));
+      else if (this.filter !== null) isUnknown = true;
       else if (this.isWhole && this.jobs.size < SHOWN) this.jobs.set(id, job);
       else this.isWhole = false; // it comes after those that are shown
     }
     this.request(Object.keys(jobs));
     const moveUp = [...this.jobs.values()].some(({ wait }) => wait?.reason === "queue");
-    if (moveUp || (!this.isWhole && this.jobs.size < SHOWN)) this.readSoon();
+    if (isUnknown || moveUp || (!this.isWhole && this.jobs.size < SHOWN)) this.readSoon();
   }
 
   /** Events don't tell which jobs come next, nor places in queues: they change with each end. */
@@ -185,6 +188,7 @@ class Jobs {
     cell.replaceChildren(
       element("a", { href: path(job.id) }, job.description),
       element("span", { class: "why mono" }, job.id),
+      ...labelsOf(job),
     );
   }
 
@@ -208,6 +212,20 @@ class Jobs {
 function placed(job, before) {
   const same = job.wait?.reason === "queue" && before.wait?.reason === "queue" && job.wait.pool === before.wait.pool;
   return same && job.wait.place === null ? { ...job, wait: before.wait } : job;
+}
+
+/** The filter of the page, as the API takes it; null if it has none. */
+function filterOf(query) {
+  const [stage, label] = [query.get("path")?.trim() ?? "", query.get("label")?.trim() ?? ""];
+  if (!stage && !label) return null;
+  return { ...(stage && { path: stage }), ...(label && { label: label.split(/\s+/) }) };
+}
+
+function labelsOf({ labels }) {
+  const texts = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+  if (texts.length === 0) return [];
+  const links = texts.flatMap((text) => [" ", element("a", { href: `/jobs?label=${encodeURIComponent(text)}` }, text)]);
+  return [element("span", { class: "muted" }, ...links)];
 }
 
 function path(id) {

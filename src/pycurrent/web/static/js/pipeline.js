@@ -228,7 +228,7 @@ class Page {
   }
 
   isNamed(box, row) {
-    const said = `${box.label}\n${box.rowLabel ?? ""}\n${row}\n${box.fold?.value ?? ""}\n${box.why ?? ""}`;
+    const said = `${box.label}\n${box.labels}\n${box.rowLabel ?? ""}\n${row}\n${box.fold?.value ?? ""}\n${box.why ?? ""}`;
     return said.toLowerCase().includes(this.text.toLowerCase());
   }
 

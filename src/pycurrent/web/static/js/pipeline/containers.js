@@ -10,6 +10,7 @@ export class Box {
     this.id = node.id;
     this.kind = node.kind;
     this.label = node.label;
+    this.labels = Object.entries(node.labels ?? {}).map(([name, value]) => `${name}=${value}`).join(" ");
     this.fold = node.fold ?? null;
     this.parent = null;
     /** The container that is drawn in its place, with the work for it, if it is an item. */
