@@ -51,15 +51,15 @@ class Firings:
         """The living stages of each firing: True for those that are final."""
 
     def newest(self, name: str) -> FiringRecord | None:
-        """The newest one of a trigger, done or not."""
+        """The newest firing of a trigger, done or not."""
         return self._newest.get(name)
 
     def pending(self, name: str) -> list[FiringRecord]:
-        """Those of a trigger whose stages are not final yet, the oldest first."""
+        """The firings of a trigger whose stages are not final yet, the oldest first."""
         return [record for record in self._pending.values() if record.name == name]
 
     def add(self, name: str, params: str, *, by: str | None, reason: str | None) -> FiringRecord:
-        """A new one, with parameters as JSON. It is on disk with the next commit."""
+        """Add a firing, with parameters as JSON. It is on disk with the next commit."""
         record = FiringRecord(
             id=self._last + 1,
             name=name,
