@@ -9,7 +9,7 @@ from fastapi import Query
 from pydantic import ConfigDict, Field
 
 from pycurrent.store import FailureFilters
-from pycurrent.web.api.models import Instant, Model, Text, UsedBy
+from pycurrent.web.api.models import Instant, Model, Text, UsedByModel
 from pycurrent.web.api.routing import api_router
 from pycurrent.web.context import ServiceOf
 
@@ -38,7 +38,7 @@ class FailuresModel(Model):
     groups: list[FailureGroupModel]
 
 
-class FailureFilterModel(UsedBy, Model):
+class FailureFilterModel(UsedByModel, Model):
     """Selects the failures that pass all of these."""
 
     model_config = ConfigDict(extra="forbid")

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 from pycurrent.cache import CAUSES
 from pycurrent.service import HistoryPage
 from pycurrent.store import CURSOR, SECONDS, HistoryFilter, JobEnd
-from pycurrent.web.api.models import HistoryPageModel, Instant, Model, UsedBy
+from pycurrent.web.api.models import HistoryPageModel, Instant, Model, UsedByModel
 from pycurrent.web.api.names import CauseName, FailureKindName, JobEndName
 from pycurrent.web.api.routing import api_router
 from pycurrent.web.context import ServiceOf
@@ -21,7 +21,7 @@ router = api_router("history")
 _Words: TypeAlias = Annotated[str, Field(max_length=1000)]
 
 
-class FilterModel(UsedBy, Model):
+class FilterModel(UsedByModel, Model):
     """Selects the jobs that pass all of these."""
 
     model_config = ConfigDict(extra="forbid")

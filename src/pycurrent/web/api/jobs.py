@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from pycurrent.deprecation import Renamed
 from pycurrent.service import Done, NoSuchJob, Refused, Service
 from pycurrent.web.api.encoding import EncodersOf
-from pycurrent.web.api.models import JobDetailModel, JobModel, Model, OutcomeModel, UsedBy
+from pycurrent.web.api.models import JobDetailModel, JobModel, Model, OutcomeModel, UsedByModel
 from pycurrent.web.api.renamed import renamed
 from pycurrent.web.api.routing import FOR_ADMINS, FOR_BUILDERS, JOB_ID, JobId, api_router
 from pycurrent.web.context import AskerOf, ServiceOf
@@ -42,7 +42,7 @@ class JobsModel(Model):
     last_event: str
 
 
-class JobsQuery(UsedBy, Model):
+class JobsQuery(UsedByModel, Model):
     """Selects jobs that have not ended, and a page of them."""
 
     model_config = ConfigDict(extra="forbid")

@@ -11,7 +11,7 @@ from pycurrent.engine import Asker
 from pycurrent.service import Action, JobSelection, Service
 from pycurrent.web.api.failures import FailureFilterModel
 from pycurrent.web.api.history import ExactFilter
-from pycurrent.web.api.models import Model, OutcomeModel, OutcomesModel, UsedBy, Whole
+from pycurrent.web.api.models import Model, OutcomeModel, OutcomesModel, UsedByModel, Whole
 from pycurrent.web.api.routing import FOR_BUILDERS, JOB_ID, api_router
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.problems import may_answer, problem
@@ -39,7 +39,7 @@ class TheseJobs(Act):
     ids: list[Annotated[str, Field(pattern=JOB_ID)]] = Field(max_length=MOST)
 
 
-class ActiveFilter(UsedBy):
+class ActiveFilter(UsedByModel):
     """Selects the jobs that have not ended and pass all of these."""
 
     model_config = ConfigDict(extra="forbid", strict=True)

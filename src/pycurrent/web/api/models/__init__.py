@@ -19,7 +19,7 @@ from pycurrent.web.api.models.model import (
     Instant,
     Model,
     Text,
-    UsedBy,
+    UsedByModel,
     Whole,
 )
 from pycurrent.web.api.models.pipeline import OverviewModel
@@ -48,6 +48,6 @@ __all__ = [
     "StageHealthModel",
     "Text",
     "TrialModel",
-    "UsedBy",
+    "UsedByModel",
     "Whole",
 ]

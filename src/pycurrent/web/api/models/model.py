@@ -68,7 +68,7 @@ class Model(BaseModel):
     )
 
 
-class UsedBy(BaseModel):
+class UsedByModel(BaseModel):
     """Selects jobs by a stage that uses them, or has used them."""
 
     path: str | None = Field(
