@@ -745,3 +745,32 @@ async def test_waiting_for_stages(client: Client) -> None:
     assert unknown.err.startswith("pycurrent: no stage has repo=docs")
     anything = await client("wait")
     assert anything.status == ClientExit.USAGE
+
+
+async def test_pin_holds_a_stage_and_unpin_ends_that(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Its values are listed, and named by their beginnings; what is wrong is told."""
+    async with running_site(current.Input("channel", "beta").get, tmp_path / "state") as site:
+        client = Client(site, capsysbinary)
+        assert (await client("pins")).out == "nothing is pinned\n"
+        await client("set", "channel", "stable")
+        await _until(site, lambda: site.engine.output == current.Ok("stable"))
+        values = (await client("values", "channel")).out
+        assert re.fullmatch(r".* stable \(change 2\)\n.* beta \(change 1\)\n", values)
+        options = ("--until", "2h", "--reason", "a freeze")
+        done = await client("pin", "channel", "be", *options)
+        line = r"channel = beta \(pinned by \S+ at .*, until .*: a freeze\)\n"
+        assert re.fullmatch(line, done.out)
+        assert (await client("pins")).out == done.out
+        await _until(site, lambda: site.engine.output == current.Ok("beta"))
+        assert re.fullmatch(
+            r"ok +channel: pinned at beta by .* until .*: a freeze\n", (await client("stages")).out
+        )
+        wrong = await client("pin", "channel", "gamma")
+        assert wrong.status == ClientExit.USAGE
+        assert "channel has had no value 'gamma': it has had stable, beta" in wrong.err
+        assert (await client("pin", "tail")).status == ClientExit.USAGE
+        assert (await client("unpin", "channel")).out == "channel is pinned no longer\n"
+        assert (await client("unpin", "channel")).status == ClientExit.USAGE
+        await _until(site, lambda: site.engine.output == current.Ok("stable"))

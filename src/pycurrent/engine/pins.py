@@ -66,6 +66,8 @@ class Pins:
         """The inputs that are held now, by the subjects of the pins."""
         self._changes: dict[str, Ids] = {}
         """The changes by which a pin is set or ends that somebody asks for."""
+        self._users = 0
+        """How many stages follow an input that can be pinned."""
         engine.overrides.listen(OverrideKind.PIN, self._changed)
         self._look()
 
@@ -74,6 +76,7 @@ class Pins:
     def begin(self, user: Pinnable[Any], runtime: Runtime) -> None:
         """A stage begins to follow an input: from now on it is held if it is pinned."""
         user.pin = None
+        self._users += 1
         # Most engines have no pins, and of the inputs of others most are not pinned.
         if not self._untold or not isinstance(runtime, Stage):
             return
@@ -84,7 +87,11 @@ class Pins:
                 self._hold(user, record)
 
     def end(self, user: Pinnable[Any]) -> None:
-        """The stage follows it no longer. Twice is fine."""
+        """The stage follows it no longer."""
+        self._users -= 1
+        self._let_go(user)
+
+    def _let_go(self, user: Pinnable[Any]) -> None:
         if user.pin is not None and self._held.get(user.pin.path) is user:
             del self._held[user.pin.path]
 
@@ -95,6 +102,22 @@ class Pins:
         return (RecordedValue(v.text, v.shown or v.text, v.at, change=v.change) for v in found)
 
     # For people
+
+    @property
+    def are_possible(self) -> bool:
+        """True if the pipeline has an input that can be pinned, or something is pinned."""
+        return self._users > 0 or bool(self._untold)
+
+    def pinnable(self) -> Iterator[str]:
+        """The paths of the stages that can be pinned. Looks at all stages."""
+        self._engine.finish_step()
+        live = self._engine.live
+        for stage in live.stages():
+            followed = stage.subscription
+            if followed is not None and isinstance(followed.innermost, Pinnable):
+                ref = live.ref(stage)
+                if ref.is_stable:
+                    yield str(ref)
 
     def all(self) -> tuple[Pin, ...]:
         """All pins, by path: also those whose stages are not needed now."""
@@ -221,7 +244,7 @@ class Pins:
         if user is None:
             return
         if record is None:
-            self.end(user)
+            self._let_go(user)
             user.pin = None
         else:
             self._hold(user, record)

@@ -1,5 +1,7 @@
 """An engine and its records on disk, for its pages, its API and what follows them."""
 
+from pycurrent.engine.pinnable import Pin, RecordedValue
+from pycurrent.engine.pins import NoSuchStage, NotPinned
 from pycurrent.explain.health import Flip, HealthState, StageHealth
 from pycurrent.explain.history import HistoryEntry, HistoryPage
 from pycurrent.explain.reasons import Failing, told
@@ -90,13 +92,17 @@ __all__ = [
     "MetricsReading",
     "NoSuchJob",
     "NoSuchRule",
+    "NoSuchStage",
     "NodeState",
+    "NotPinned",
     "OverviewChanged",
+    "Pin",
     "PipelineFeed",
     "PoolMetrics",
     "Rebuild",
     "Rebuilding",
     "RebuiltOnceNeeded",
+    "RecordedValue",
     "Records",
     "Refused",
     "Reset",

@@ -34,6 +34,7 @@ class NodeState:
     failure: str | None
     failed_inside: FailedInside | None = None
     inside: Inside | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

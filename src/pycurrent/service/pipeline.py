@@ -323,12 +323,13 @@ class PipelineFeed:
 
 
 def _state(status: Status) -> NodeState:
-    return NodeState(status.state, status.update, status.job_id, status.failure)
+    return NodeState(status.state, status.update, status.job_id, status.failure, note=status.note)
 
 
 def _state_of(node: GraphNode) -> NodeState | None:
     if node.state is None:
         return None
     return NodeState(
-        node.state, node.update, node.job_id, node.failure, node.failed_inside, node.inside
+        *(node.state, node.update, node.job_id, node.failure, node.failed_inside, node.inside),
+        note=node.note,
     )

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from pycurrent.cache import Inputs, Triggers
 from pycurrent.engine import OpenEngine, Problem
+from pycurrent.engine.pins import Pins
 from pycurrent.explain.health import StageHealth
 from pycurrent.explain.why import Explainer, Why
 from pycurrent.service.archive import Archive
@@ -48,6 +49,8 @@ class FoundStage(Struct, frozen=True):
     update: Activity | None
     job_id: str | None
     failure: str | None
+    note: str | None
+    """A note for people, such as that it is pinned."""
     is_final: bool
     """It has succeeded or failed, or can't be made as something else has failed; and nothing is at
     work to change that.
@@ -64,6 +67,7 @@ def _found(stage: Stage, ref: StageRef) -> FoundStage:
         update=status.update,
         job_id=status.job_id,
         failure=status.failure,
+        note=status.note,
         is_final=_is_final(stage, status),
     )
 
@@ -93,6 +97,7 @@ class Service:
         self.inputs = engine.service(Inputs)
         self.triggers = engine.service(Triggers)
         self.pauses = engine.pauses
+        self.pins = engine.service(Pins)
         self.confirmation = ConfirmationLevel(engine, self.jobs, self.events)
         self.metrics = Metrics(engine, lambda: self.events.followers)
         self._jobs_feed = JobsFeed(engine, self.events)
@@ -117,6 +122,11 @@ class Service:
     def problems(self) -> tuple[Problem, ...]:
         """The problems of the engine itself, whatever the pipeline does."""
         return tuple(self.engine.problems)
+
+    @property
+    def has_inputs(self) -> bool:
+        """True if there is something that people can set, fire or pin."""
+        return self.inputs.are_used or self.triggers.are_used or self.pins.are_possible
 
     def measures(self) -> MetricsReading:
         """Figures about the engine now."""

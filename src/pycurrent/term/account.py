@@ -54,7 +54,7 @@ class Stage(Node):
         metadata = self.metadata
         if metadata is None:
             return Status(self.state, failure)
-        return Status(self.state, failure, metadata.update, metadata.job_id)
+        return Status(self.state, failure, metadata.update, metadata.job_id, metadata.note)
 
     # For its primitive: see `Runtime`
 

@@ -109,7 +109,8 @@ def _node(node: GraphNode) -> str:
     if node.failed_inside is not None:
         label = f'{label[:-1]}{_MARKS[State.FAILED]} {node.failed_inside.stages}"'
         failure, border = failure or node.failed_inside.failure, COLOURS[State.FAILED]
-    tooltip = "" if failure is None else f",tooltip={quoted(failure)}"
+    told = failure if failure is not None else node.note
+    tooltip = "" if told is None else f",tooltip={quoted(told)}"
     return (
         f'  {node.id} [label={label},color="{border}",fillcolor="{fill}",style="filled"'
         f"{shape}{link}{tooltip}]"

@@ -86,6 +86,7 @@ class Drawing(Struct):
             *(id, kind, label, status.state, group, status.update, job_id, link, status.failure),
             path=path,
             labels=labels,
+            note=status.note,
         )
         self._put(node, owner)
 

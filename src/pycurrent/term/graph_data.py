@@ -104,6 +104,8 @@ class GraphNode(Struct, frozen=True):
     """None for anything but a closed list."""
     labels: Mapping[str, str] | None = None
     """The labels of a living stage; None if it has none."""
+    note: str | None = None
+    """A note on a stage for people: that it is pinned, for example, or why it waits."""
 
 
 class Edge(Struct, frozen=True):

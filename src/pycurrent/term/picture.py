@@ -238,6 +238,7 @@ class Picture:
             failure=status.failure,
             failed_inside=inside,
             labels=labels,
+            note=status.note,
         )
         return self._changed(place, before, now)
 

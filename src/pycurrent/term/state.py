@@ -112,6 +112,7 @@ class Status(Struct, frozen=True):
     failure: str | None = None
     update: Activity | None = None
     job_id: str | None = None
+    note: str | None = None
 
 
 OK = Status(State.OK)

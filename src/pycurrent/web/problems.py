@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from pycurrent.cache import NoSuchInput, NoSuchTrigger
 from pycurrent.errors import PycurrentError, UsageError
-from pycurrent.service import NoSuchJob, NoSuchRule
+from pycurrent.service import NoSuchJob, NoSuchRule, NoSuchStage, NotPinned
 from pycurrent.store import StoreError
 from pycurrent.web.middleware import Render
 
@@ -106,6 +106,8 @@ def answer_errors(app: FastAPI, render: Render) -> None:
 def _status_of(error: PycurrentError) -> int:
     match error:
         case NoSuchJob() | NoSuchRule() | NoSuchInput() | NoSuchTrigger():
+            return 404
+        case NoSuchStage() | NotPinned():
             return 404
         case UsageError():
             return 422

@@ -115,6 +115,7 @@ class FoundStageAnswer(TypedDict):
     update: str | None
     job_id: str | None
     failure: str | None
+    note: str | None
     final: bool
     health: HealthAnswer | None
 
@@ -150,6 +151,32 @@ class InputAnswer(TypedDict):
     at: str | None
     reason: str | None
     failure: str | None
+
+
+class PinAnswer(TypedDict):
+    path: str
+    value: str
+    by: str | None
+    at: str
+    reason: str | None
+    until: str | None
+    job: str | None
+    in_force: bool
+
+
+class PinsAnswer(TypedDict):
+    pins: list[PinAnswer]
+
+
+class ValueAnswer(TypedDict):
+    value: str
+    at: str | None
+    change: int | None
+    job: str | None
+
+
+class ValuesAnswer(TypedDict):
+    values: list[ValueAnswer]
 
 
 class InputsAnswer(TypedDict):

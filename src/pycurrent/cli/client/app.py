@@ -120,6 +120,17 @@ _COMMANDS = {
         "pauses:resume",
         "End a pause: its jobs go on, unless something else is paused for them.",
     ),
+    "pins": (
+        "pins:pins",
+        "List the stages that are pinned: at which value, by whom, until when, and why.",
+    ),
+    "values": ("pins:values", "List the values at which a stage can be pinned, the newest first."),
+    "pin": (
+        "pins:pin",
+        "Hold a stage that is an input at a value that it has had, to roll back for example.\n\n"
+        "A pin holds over restarts, until `unpin` ends it.",
+    ),
+    "unpin": ("pins:unpin", "End a pin: the stage has the newest value of its input again."),
     "triggers": (
         "triggers:triggers",
         "List the triggers that people fire: their parameters and their firings.",

@@ -87,7 +87,8 @@ def _lines(stage: FoundStageAnswer) -> Iterator[str]:
     """A stage: its state, path and labels, why it failed, its job, and its health if given."""
     state = stage["update"] if stage["state"] == "ok" and stage["update"] else stage["state"]
     labels = "".join(f" {name}={value}" for name, value in stage["labels"].items())
-    why = "" if stage["failure"] is None else f": {one_line(stage['failure'])}"
+    said = stage["failure"] or stage["note"]
+    why = "" if said is None else f": {one_line(said)}"
     yield f"{state_word(state):<8} {one_line(stage['path'] + labels)}{why}"
     if stage["job_id"] is not None:
         yield f"         {stage['job_id']}"

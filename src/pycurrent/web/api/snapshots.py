@@ -168,6 +168,8 @@ def _node(node: GraphNode) -> dict[str, Any]:
         shown["failed_inside"] = {"stages": inside.stages, "failure": sendable(inside.failure)}
     if node.inside is not None:
         shown["inside"] = {"items": node.inside.items, "stages": asdict(node.inside.stages)}
+    if node.note is not None:
+        shown["note"] = sendable(node.note)
     return shown
 
 

@@ -30,6 +30,7 @@ class FoundStageModel(Model):
     )
     job_id: str | None
     failure: Text | None
+    note: Text | None = Field(description="A note for people: that it is pinned, or why it waits.")
     final: bool = Field(
         validation_alias="is_final",
         description="It has succeeded or failed, or something else has failed that it needs; and"

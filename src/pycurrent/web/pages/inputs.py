@@ -1,6 +1,9 @@
-"""The page of the inputs that people set, and of the triggers that they fire."""
+"""The page of the inputs that people set and pin, and of the triggers that they fire."""
 
 from __future__ import annotations
+
+from datetime import timedelta
+from itertools import islice
 
 from fastapi import FastAPI, Request, Response
 
@@ -16,15 +19,28 @@ from pycurrent.web.users import Role
 
 _PARAMETER = "param-"
 """Begins the names of the fields for the parameters of a trigger."""
+_LENGTHS = {
+    "": ("until it is unpinned", None),
+    "1h": ("for an hour", timedelta(hours=1)),
+    "8h": ("for 8 hours", timedelta(hours=8)),
+    "1d": ("for a day", timedelta(days=1)),
+    "7d": ("for a week", timedelta(days=7)),
+}
+"""The choices of how long a pin is, by what the form sends."""
+_PROPOSED = 200
+"""How many stages the form of pins proposes at most."""
 
 
 def add_inputs_page(app: FastAPI) -> None:
     routing.page(app, "/inputs", _inputs, Role.VIEWER)
     routing.action(app, "/inputs", _set, Role.BUILDER)
     routing.action(app, "/inputs/fire", _fire, Role.BUILDER)
+    routing.action(app, "/inputs/pin", _pin, Role.BUILDER)
+    routing.action(app, "/inputs/unpin", _unpin, Role.BUILDER)
 
 
 async def _inputs(request: Request, service: ServiceOf) -> Response:
+    await service.engine.between_steps()
     return _show(request, service, FormFields({}))
 
 
@@ -39,6 +55,10 @@ def _show(
         status=200 if wrong is None else 422,
         inputs=service.inputs.all(),
         triggers=service.triggers.all(),
+        pins=service.pins.all(),
+        pinnable=[*islice(service.pins.pinnable(), _PROPOSED)],
+        lengths={key: text for key, (text, _) in _LENGTHS.items()},
+        pinning=form,
         typed={form.text("name"): form},
         wrong=wrong,
         may_set=pages.may(request, Role.BUILDER),
@@ -67,3 +87,29 @@ async def _fire(request: Request, service: ServiceOf, asker: AskerOf) -> Respons
     except UsageError as error:
         return _show(request, service, form, wrong=str(error))
     return pages_of(request).go("/inputs", Note(f"{name} was fired: firing {number}."))
+
+
+async def _pin(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
+    form = await read_form(request)
+    path, value = form.text("stage").strip(), form.text("to").strip()
+    reason = reason_for(request, (), form.get("reason"))
+    _, length = _LENGTHS.get(form.text("length"), _LENGTHS[""])
+    until = None if length is None else service.engine.clock.now() + length
+    await service.engine.between_steps()
+    try:
+        pin = service.pins.pin(path, to=value or ..., by=asker, reason=reason, until=until)
+    except UsageError as error:
+        return _show(request, service, form, wrong=str(error))
+    return pages_of(request).go("/inputs", Note(f"{path} is pinned at {pin.value}."))
+
+
+async def _unpin(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
+    form = await read_form(request)
+    path = form.text("stage")
+    reason = reason_for(request, (), form.get("reason"))
+    await service.engine.between_steps()
+    try:
+        service.pins.unpin(path, by=asker, reason=reason)
+    except UsageError as error:
+        return _show(request, service, form, wrong=str(error))
+    return pages_of(request).go("/inputs", Note(f"{path} is pinned no longer."))

@@ -66,7 +66,7 @@ class Pages:
             name=self._name,
             note=self._notes.take(request.query_params.get(PARAMETER)),
             now=self.service.engine.clock.now(),
-            has_inputs=self.service.inputs.are_used or self.service.triggers.are_used,
+            has_inputs=self.service.has_inputs,
             has_pauses=bool(self.service.pauses.all()),
             extra=self.extra,
         )

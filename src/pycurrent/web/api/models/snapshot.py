@@ -63,6 +63,10 @@ class NodeModel(Model):
         default=None, description="Only of a fold or a closed list in which a stage has failed."
     )
     inside: InsideModel | None = Field(default=None, description="Only of a closed list.")
+    note: Text | None = Field(
+        default=None,
+        description="A note on a stage for people: that it is pinned, or why it waits.",
+    )
 
 
 class EdgeModel(Model):
@@ -118,3 +122,4 @@ class NodeStateModel(Model):
     failure: Text | None
     failed_inside: FailedInsideModel | None
     inside: InsideModel | None
+    note: Text | None

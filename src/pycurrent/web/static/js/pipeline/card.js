@@ -102,6 +102,7 @@ function boxSays(box) {
   if (KINDS[box.kind]) states.append(element("span", { class: "muted" }, KINDS[box.kind]));
   content.push(states);
   if (box.labels) content.push(element("p", { class: "muted" }, box.labels));
+  if (box.note !== null) content.push(element("p", {}, box.note));
   if (box.why !== null) content.push(element("pre", { class: "card-failure" }, firstLines(box.why)));
   else if (box.rank === BLOCKED) content.push(...waitsFor(box));
   content.push(element("div", { "data-job": true }));

@@ -175,7 +175,7 @@ function nameOf(box) {
 
 function whyOf(box) {
   if (box.why !== null) return box.why.split("\n", 1)[0];
-  if (box.rank !== BLOCKED) return "";
+  if (box.rank !== BLOCKED) return box.note ?? "";
   const found = culprits(box);
   if (found.length === 0) return "";
   const more = found.length > 1 ? ` and ${found.length - 1} more` : "";

@@ -38,6 +38,8 @@ export class Box {
     this.update = node.update == null ? -1 : rankOf(node.update);
     this.jobId = node.job_id ?? null;
     this.failure = node.failure ?? null;
+    /** A note for people: that it is pinned, for example. */
+    this.note = node.note ?? null;
     return this.concern !== before;
   }
 
