@@ -20,6 +20,7 @@ from pycurrent.term import State
 from pycurrent.web.api.models import SnapshotModel
 from pycurrent.web.api.snapshots import Snapshots
 from pycurrent.web.badges import badge_of
+from pycurrent.web.settings import WebSettings
 
 from .api import NO_JOB, Tasks, api_of
 
@@ -849,6 +850,35 @@ async def test_all_that_match_a_way_to_end_are_rebuilt(tmp_path: Path) -> None:
         assert '<input type="hidden" name="end" value="failed">' in page
         _, answer = await api.call("POST", "/rebuild", {"filter": {"end": ["failed"]}})
         assert [outcome["job"] for outcome in answer["outcomes"]] == [bad]
+
+
+async def test_metrics_name_stages_that_ask_for_a_person(tmp_path: Path) -> None:
+    """If it was said how many: those first that have been so for longest, and since when."""
+    tasks = Tasks(level=Level.DANGEROUS)
+    config, settings = Config(confirm=Level.DANGEROUS), WebSettings(metrics_stages=2)
+    keys = ("bad 1", "bad 2", "bad 3", "quick")
+    async with api_of(
+        lambda: all_of(tasks, *keys), tmp_path, config=config, settings=settings
+    ) as api:
+        first = api.harness.clock.now().timestamp()
+        for key in keys[:3]:
+            await api.harness.advance(timedelta(minutes=1))
+            api.harness.find(f"task {key}").approve()
+            await api.harness.settle()
+        text = (await api.client.get("/metrics")).text
+        since = {
+            (sample.labels["stage"], sample.labels["state"]): sample.value - first
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == "pycurrent_stage_timestamp_seconds"
+        }
+        assert since == {
+            ("task bad 1", "failed"): pytest.approx(60),
+            ("task bad 2", "failed"): pytest.approx(120),
+            ("task quick", "waiting-for-confirmation"): pytest.approx(0),
+        }
+    async with api_of(lambda: tasks.stage("bad"), tmp_path / "other") as api:
+        assert "pycurrent_stage_timestamp" not in (await api.client.get("/metrics")).text
 
 
 async def test_two_engines_have_their_own_metrics(tmp_path: Path) -> None:

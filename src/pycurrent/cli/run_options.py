@@ -166,6 +166,18 @@ class RunOptions:
         bool,
         Option(group=SITE, help="Let anybody see the metrics without logging in."),
     ] = False
+    metrics_stages: Annotated[
+        int | None,
+        Option(
+            metavar="N",
+            read=whole_number,
+            group=SITE,
+            at_least=0,
+            at_most=10_000,
+            help="Have the metrics name at most so many stages that have failed, and as many that"
+            " wait for confirmation.",
+        ),
+    ] = None
 
     @property
     def serves(self) -> bool:

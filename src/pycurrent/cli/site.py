@@ -75,6 +75,9 @@ def _settings(options: RunOptions, site: SiteOf | None) -> WebSettings:
         settings,
         host=settings.host if options.host is None else options.host,
         port=settings.port if options.port is None else options.port,
+        metrics_stages=settings.metrics_stages
+        if options.metrics_stages is None
+        else options.metrics_stages,
         access=replace(
             access,
             allow_anonymous=access.allow_anonymous if anonymous is None else Role(anonymous),

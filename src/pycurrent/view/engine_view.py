@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 
 from pycurrent.cache import Cache, Handle
@@ -127,6 +127,14 @@ class EngineView:
             if isinstance(entry.stage.absent, Failed):
                 yield entry.stage.absent
 
+    def longest(self, kind: State, limit: int) -> Iterator[tuple[str, datetime]]:
+        """The paths of the stages of a kind that have been so for longest, at most `limit`, and
+        since when each has: as the overview shows it. Costs O(limit).
+        """
+        self._engine.finish_step()
+        for entry in islice(self._kinds[kind].values(), limit):
+            yield self._path(entry), entry.starts.date
+
     def _foremost(self, kind: State) -> Iterator[_Entry]:
         entries = self._kinds[kind].values()
         return reversed(entries) if kind is State.FAILED else iter(entries)
@@ -203,12 +211,8 @@ class EngineView:
     def _show(self, entry: _Entry) -> StageView:
         stage, job, handle = entry.stage, entry.job, self._handle(entry.stage)
         absent = stage.absent if entry.state is State.FAILED else None
-        if entry.path is None:
-            # A stage that is released while the engine closes has none any more.
-            is_alive = stage.is_alive
-            entry.path = str(self._engine.live.ref(stage)) if is_alive else stage.label
         return StageView(
-            path=entry.path,
+            path=self._path(entry),
             label=stage.label,
             state=entry.state,
             update=entry.update,
@@ -219,6 +223,14 @@ class EngineView:
             failure=absent if isinstance(absent, Failed) else None,
             note=None if stage.metadata is None else stage.metadata.note,
         )
+
+    def _path(self, entry: _Entry) -> str:
+        if entry.path is None:
+            stage = entry.stage
+            # A stage that is released while the engine closes has none any more.
+            is_alive = stage.is_alive
+            entry.path = str(self._engine.live.ref(stage)) if is_alive else stage.label
+        return entry.path
 
 
 def show_job(job: DrivenJob, *, placed: bool = True) -> JobView:

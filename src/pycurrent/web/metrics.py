@@ -17,7 +17,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from pycurrent.service import MetricsReading, Service
-from pycurrent.term import Stats
+from pycurrent.term import State, Stats
 from pycurrent.web.api.names import name_of
 from pycurrent.web.auth import require_unless
 from pycurrent.web.problems import may_answer
@@ -32,6 +32,8 @@ router = APIRouter(
     dependencies=[Depends(require_unless(Role.MONITOR, lambda access: access.open_metrics))],
 )
 
+_NAMED = (State.FAILED, State.WAITING_FOR_CONFIRMATION)
+"""The states whose stages may be named by their paths."""
 _EVALUATIONS = (0.0001, 0.001, 0.01, 0.05, 0.1, 0.5, 1, 5)
 _WAITS = (0.1, 1, 10, 60, 300, 900, 3600, 4 * 3600)
 """The limits of the buckets, in seconds."""
@@ -51,10 +53,13 @@ async def metrics(request: Request) -> Response:
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
-def metrics_of(service: Service) -> CollectorRegistry:
-    """The figures of one engine, which count from now on."""
+def metrics_of(service: Service, *, stages: int = 0) -> CollectorRegistry:
+    """The figures of one engine, which count from now on.
+
+    At most so many `stages` of each state that asks for a person are named.
+    """
     registry = CollectorRegistry()
-    registry.register(_Now(service))
+    registry.register(_Now(service, stages))
     evaluations = Histogram(
         "pycurrent_evaluation_seconds",
         "How long the evaluations of the pipeline took.",
@@ -78,8 +83,9 @@ def metrics_of(service: Service) -> CollectorRegistry:
 class _Now(Collector):
     """The metrics of the engine, read at each request."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, named: int) -> None:
         self._service = service
+        self._named = named
 
     def describe(self) -> Iterator[Metric]:
         """Nothing is measured to find out what there is to measure."""
@@ -88,6 +94,8 @@ class _Now(Collector):
     def collect(self) -> Iterator[Metric]:
         measures = self._service.metrics.read()
         yield _stages(measures.stages)
+        if self._named:
+            yield self._named_stages()
         yield CounterMetricFamily(
             "pycurrent_evaluations",
             "Evaluations of the pipeline since the engine started.",
@@ -124,6 +132,17 @@ class _Now(Collector):
             "Connections that follow the live events.",
             measures.followers,
         )
+
+    def _named_stages(self) -> Metric:
+        since = GaugeMetricFamily(
+            "pycurrent_stage_timestamp_seconds",
+            "Since when a stage has been in a state that asks for a person, by its path.",
+            labels=["stage", "state"],
+        )
+        for state in _NAMED:
+            for path, time in self._service.stages.longest(state, self._named):
+                since.add_metric([sendable(path), name_of(state)], time.timestamp())
+        return since
 
 
 def _stages(stats: Stats) -> Metric:

@@ -124,7 +124,7 @@ class Website:
         self.settings = settings
         self._proxies = believed(settings.access.trusted_proxies)
         self._site = site_of(settings)
-        self._registry = metrics_of(service)
+        self._registry = metrics_of(service, stages=settings.metrics_stages)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[FastAPI]:

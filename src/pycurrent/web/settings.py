@@ -58,6 +58,10 @@ class WebSettings:
     """The name of the site."""
     pages: tuple[AuthorEntry, ...] = ()
     """The author's pages and links."""
+    metrics_stages: int = 0
+    """How many failed stages the metrics name by their paths, and how many that wait for
+    confirmation: those that have been so for longest. Each is a time series of its own.
+    """
     keep_alive: float = 15.0
     """Seconds after which something is sent on a stream on which nothing happens, so that
     whatever is in between takes it for alive, and a connection that was cut is noticed.
