@@ -79,6 +79,7 @@ VIEWS = {
     "history": View("/history", "main table"),
     "causes of failures": View("/failures", "main table"),
     "rules": View("/rules", "main form"),
+    "pauses": View("/pauses", "main form"),
     "login": View("/login", "main input[name=password]"),
     "error": View("/nothing", "main h1"),
 }

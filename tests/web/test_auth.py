@@ -465,6 +465,8 @@ MAY = {
     "POST /job/JOB/approve": {Role.ADMIN},
     "POST /jobs/approve": {Role.ADMIN},
     "POST /rules/remove": {Role.ADMIN},
+    "POST /pauses": {Role.ADMIN},
+    "POST /pauses/resume": {Role.ADMIN},
     "POST /confirm": {Role.ADMIN},
 }
 

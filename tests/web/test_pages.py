@@ -54,6 +54,7 @@ async def test_every_page_is_whole_without_scripts_or_anything_from_elsewhere(
         "/failures",
         "/rules",
         "/inputs",
+        "/pauses",
         "/login",
         "/nothing-here",
     ]
