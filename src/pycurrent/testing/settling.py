@@ -115,9 +115,8 @@ def _jobs_at_work(engine: OpenEngine) -> bool:
 
     Queued jobs wait for others; but the pool of a plugin may be waiting for anything.
     """
-    return any(
-        run.job.state is not JobState.WAITING_FOR_CONFIRMATION for run in engine.service(Cache).runs
-    )
+    for_people = (JobState.WAITING_FOR_CONFIRMATION, JobState.PAUSED)
+    return any(run.job.state not in for_people for run in engine.service(Cache).runs)
 
 
 def _log_sizes(engine: OpenEngine) -> int:
