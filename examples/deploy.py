@@ -7,10 +7,12 @@ The pipeline polls the head of a branch every five minutes. It builds an image o
 the tests in it, and pushes it if they pass. It updates the service of a swarm to exactly that image
 when somebody has approved it: on the dashboard, or with `pycurrent client approve`.
 
-To roll back, write the hash of an older commit into the file `pin.txt`: as long as the file exists,
-that commit is deployed. Its known results are used again.
+To roll back, pin the head at an older commit, by the beginning of its hash: that is deployed until
+somebody unpins the head. Its known results are used again.
 
-    git rev-parse HEAD~1 > pin.txt
+    python examples/deploy.py client values head
+    python examples/deploy.py client pin head 3f2a1c --reason "the shop is slow"
+    python examples/deploy.py client unpin head
 
 With a bot's token in SLACK_TOKEN and `--channel "#shop"`, one message there shows the progress.
 Set REGISTRY_USER and REGISTRY_PASSWORD if the registry needs a password, and GIT_TOKEN if the
@@ -20,7 +22,6 @@ repository needs a token.
 import os
 import shlex
 from datetime import timedelta
-from pathlib import Path
 from typing import assert_never
 
 import pycurrent as current
@@ -29,12 +30,10 @@ from pycurrent import (
     Activity,
     Current,
     Failed,
-    FileMonitor,
     Level,
     Ok,
     Output,
     Schedule,
-    component,
 )
 from pycurrent.plugins import docker, git, slack
 
@@ -47,11 +46,10 @@ def deploy(
     service: str,
     test: str = "./test.sh",
     branch: str = "main",
-    pin: Path = Path("pin.txt"),
     host: str | None = None,
     channel: str | None = None,
 ) -> Current[None]:
-    """Build, test, push and deploy a branch, or the commit that a file names.
+    """Build, test, push and deploy a branch, or the older commit at which its head is pinned.
 
     Args:
         repo: the address of the repository
@@ -59,12 +57,17 @@ def deploy(
         service: the existing service of the swarm
         test: the command in the image that tests it, as in a shell
         branch: the branch to deploy
-        pin: the file with the hash of the commit to deploy instead, if it exists
         host: the address of a manager of the swarm, or one of Docker's contexts
         channel: the channel to tell, in Slack
     """
     swarm, auth = docker.Context(host), registry()
-    commit = wanted(repo, f"refs/heads/{branch}", pin.absolute())
+    commit = git.clone(
+        repo,
+        gref=f"refs/heads/{branch}",
+        schedule=EVERY_FIVE_MINUTES,
+        token=os.environ.get("GIT_TOKEN"),
+        label="head",
+    )
     built = swarm.build(commit, timeout=timedelta(hours=1), label="build")
     tested = swarm.run(built, args=shlex.split(test), timeout=timedelta(hours=1), label="test")
     tag = commit.map(lambda commit: f"{image}:{commit.hash[:12]}")
@@ -82,25 +85,6 @@ def deploy(
     )
     told = slack.update(chat(channel), text, key=f"deploy {service}", label="tell")
     return current.all({"deploy": deployed, "slack": told.ignore()})
-
-
-def wanted(repo: str, ref: str, pin: Path) -> Current[git.Commit]:
-    """The pinned commit, or else the head."""
-    token = os.environ.get("GIT_TOKEN")
-
-    def choose(pinned: str | None) -> Current[git.Commit]:
-        if pinned is None:
-            return git.clone(repo, gref=ref, schedule=EVERY_FIVE_MINUTES, token=token)
-        return git.fetch(git.CommitId(repo, ref, pinned), token=token)
-
-    def read() -> str | None:
-        try:
-            return pin.read_text().strip() or None
-        except FileNotFoundError:
-            return None
-
-    file = FileMonitor(read=read, paths=lambda: [pin], describe=lambda: f"{pin}")
-    return component(f"{pin.name}", file.get).bind(choose, name="commit")
 
 
 def news(service: str, commit: Output[git.Commit], deployed: Output[None]) -> str:
