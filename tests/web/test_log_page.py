@@ -11,6 +11,7 @@ from playwright.async_api import Locator, Page, expect
 
 from pycurrent.engine import Job
 from pycurrent.web import WebSettings
+from pycurrent.web.pages.formatting import stage_url
 
 from .browser import Tabs, texts
 from .sites import FOR_ALL, RunningSite, running_site
@@ -407,6 +408,19 @@ async def test_a_job_that_fails_shows_why_without_reloading(
     writers.end("a", "it has rained in")
     await expect(page.locator("[data-part=job-head] .message")).to_have_text("it has rained in")
     await expect(line(page, "a line")).to_be_in_viewport()
+
+
+async def test_the_page_of_a_stage_follows_its_job(
+    page: Page, site: RunningSite, writers: Writers, job: Job
+) -> None:
+    """Its state, its failure and its health come without reloading."""
+    (stage,) = site.service.stages_with()
+    await page.goto(site.url + stage_url(stage.path))
+    await expect(page.locator("h1 + .badge")).to_have_text("running")
+    assert job.id in str(await page.get_by_role("link", name="Its job").get_attribute("href"))
+    writers.end("a", "it has rained in")
+    await expect(page.locator("[data-part=stage-head] .message")).to_have_text("it has rained in")
+    await expect(page.locator("[data-part=stage-health] .state")).to_have_text("new")
 
 
 async def test_cancelling_is_seen_at_once(page: Page, site: RunningSite, job: Job) -> None:

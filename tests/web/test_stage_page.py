@@ -32,7 +32,12 @@ class Inputs:
         with current.labels(repo="web", note=NASTY):
             replied = current.component("reply", Reply().get, self.head.get())
         after = current.component("after", Reply().get, replied)
-        return current.all([after, self.names.get().list_map(ask)])
+        no_such = current.Failed("no such")
+        nothing: current.Primitive[str] = current.Primitive.constant("").map_output(
+            lambda _: no_such
+        )
+        dead = current.component("dead", lambda: nothing)
+        return current.all([after, dead, self.names.get().list_map(ask)])
 
 
 @pytest.fixture
@@ -96,6 +101,14 @@ async def test_a_stage_that_is_gone_is_known_by_its_records(site: Site, inputs: 
     assert f"{path} not in the pipeline now Its last job" in page
     assert "Health well It is well since" in page
     assert f"Used before by {path}" in text_of(await site.visitor().get(f"/job/{job}"))
+
+
+async def test_a_stage_without_a_job_has_a_page(site: Site) -> None:
+    """It has failed by itself, say."""
+    page = await page_of(site, "dead")
+    assert "dead failed no such" in page
+    assert "Why it has failed by itself" in page
+    assert "Health unknown Not known: no run of it has ended." in page
 
 
 @pytest.mark.parametrize("query", ["?path=nowhere", "", "?path=2026-01-01/000000-reply-000000"])
