@@ -125,6 +125,16 @@ def test_old_history_is_removed_with_its_logs(site: Site) -> None:
     assert site.jobs() == site.logs() == {young, last, old_but_last}
 
 
+def test_the_job_that_has_set_a_key_is_kept_until_that_is_retired(site: Site) -> None:
+    """Its result is needed then, although later jobs have failed."""
+    setting, failed = site.build("a", OLD), site.begin("a", OLD)
+    site.database.finish_job(failed, JobEnd.FAILED, finished=OLD, outcome="no route to host")
+    site.database.set_to_retire("frob", "a", setting)
+    assert site.collect().jobs == []
+    site.database.set_to_retire("frob", "a", None)
+    assert site.collect().jobs == [setting]
+
+
 def test_a_rebuild_keeps_only_the_last(site: Site) -> None:
     """Of many old results of one key the last stays, and is found as before."""
     *_, last = [site.build("a", OLD) for _ in range(450)]

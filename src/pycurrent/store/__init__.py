@@ -38,6 +38,7 @@ from pycurrent.store.records import (
 from pycurrent.store.runs import RunRecord
 from pycurrent.store.sharing import Sharing
 from pycurrent.store.state_dir import StateDir
+from pycurrent.store.to_retire import SetKey
 from pycurrent.store.use_filter import UseFilter
 from pycurrent.store.uses import UseRecord, labels_text
 
@@ -81,6 +82,7 @@ __all__ = [
     "RuleRecord",
     "RunRecord",
     "SessionRecord",
+    "SetKey",
     "Sharing",
     "StageFailing",
     "StateDir",

@@ -44,6 +44,7 @@ from pycurrent.store.records import (
 )
 from pycurrent.store.schema import CHECKED_UP_TO, look_through, open_for_writing
 from pycurrent.store.sharing import Sharing
+from pycurrent.store.to_retire import SetKey
 from pycurrent.store.transactions import Transactions
 from pycurrent.store.uses import UseRecord
 
@@ -52,6 +53,7 @@ from pycurrent.store.uses import UseRecord
 _BUSY_SECONDS = 2.0
 _BUSY_MILLISECONDS = 5
 _CHECKPOINT_BYTES = 8 << 20
+_MOST_USES = 1000
 
 
 # Longer than our classes are: all that it writes goes through one transaction, and until then
@@ -302,6 +304,48 @@ class Database(DatabaseReader):
     def set_firing(self, record: FiringRecord) -> None:
         """Records a firing, or that it is done. Written by the next commit."""
         self._transactions.unsaved.firings[record.id] = record
+
+    def set_to_retire(self, op: str, key_digest: str, job_id: str | None) -> None:
+        """Records that a job has set a key, which is to be retired once nobody needs it; None: it
+        is retired. Written by the next commit.
+        """
+        self._transactions.unsaved.to_retire[op, key_digest] = job_id
+
+    def to_retire(self) -> dict[SetKey, str]:
+        """The keys that are set and not retired, with the jobs that have set them."""
+        found = {(op, digest): job_id for op, digest, job_id in self._read("to_retire", ())}
+        return {
+            key: job_id
+            for key, job_id in (found | self._transactions.to_retire()).items()
+            if job_id is not None
+        }
+
+    def setter(self, op: str, key_digest: str) -> str | None:
+        """The id of the job that has set a key which is not retired; None if there is none."""
+        unsaved = self._transactions.to_retire()
+        if (op, key_digest) in unsaved:
+            return unsaved[op, key_digest]
+        rows = self._read("setter", (op, key_digest))
+        return rows[0][0] if rows else None
+
+    def job_to_retire(self, op: str, key_digest: str) -> JobRecord | None:
+        """The job that has set a key which is not retired; None if there is none, or its record is
+        gone. Commits nothing, unlike `job`.
+        """
+        job_id = self.setter(op, key_digest)
+        if job_id is None:
+            return None
+        found = self._transactions.job(job_id)
+        if found is not None:
+            return copy_of(found, JobRecord)
+        rows = self._read("job", (job_id,))
+        return self._record(rows[0], JobRecord) if rows else None
+
+    def committed_uses(self, job_id: str) -> list[UseRecord]:
+        """The uses of a job by stages that are committed, the newest first; not all if they are
+        very many. Commits nothing, unlike `uses_of_job`.
+        """
+        return self._uses("uses_of_job", job_id, _MOST_USES)
 
     def add_audit(self, record: AuditRecord) -> None:
         """Adds an act to the audit. Written by the next commit."""

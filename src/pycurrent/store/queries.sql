@@ -134,8 +134,8 @@ INSERT INTO setting (name, value) VALUES (?, ?)
     ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
 -- name: garbage_results
--- Results that ended before a time, are not the last one of their key, and at which no stage is
--- held, from a place on in the order of the index.
+-- Results that ended before a time, are not the last one of their key, at which no stage is held,
+-- and which do not wait to be retired, from a place on in the order of the index.
 SELECT job_id, coalesce(length(log), 0), op, key_digest, build, seq
   FROM job
  WHERE outcome IS NOT NULL
@@ -147,6 +147,9 @@ SELECT job_id, coalesce(length(log), 0), op, key_digest, build, seq
                 ORDER BY last.build DESC, last.seq DESC
                 LIMIT 1)
    AND NOT EXISTS (SELECT 1 FROM override WHERE override.kind = 'pin' AND override.job = job_id)
+   AND NOT EXISTS (SELECT 1 FROM to_retire
+                    WHERE to_retire.op = job.op AND to_retire.key_digest = job.key_digest
+                      AND to_retire.job = job.job_id)
  ORDER BY op, key_digest, build, seq
  LIMIT :size;
 
@@ -698,3 +701,20 @@ SELECT id, name, params, by, at, reason, done FROM firing
 -- Record a firing, or that it is done.
 INSERT INTO firing (id, name, params, by, at, reason, done) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET done = excluded.done;
+
+-- name: to_retire
+-- The keys that are set and not retired, with the jobs that have set them.
+SELECT op, key_digest, job FROM to_retire;
+
+-- name: setter
+-- The job that has set a key, if that is not retired.
+SELECT job FROM to_retire WHERE op = ? AND key_digest = ?;
+
+-- name: set_to_retire
+-- Record that a job has set a key.
+INSERT INTO to_retire (op, key_digest, job) VALUES (?, ?, ?)
+    ON CONFLICT (op, key_digest) DO UPDATE SET job = excluded.job;
+
+-- name: remove_to_retire
+-- Record that a key is retired.
+DELETE FROM to_retire WHERE op = ? AND key_digest = ?;

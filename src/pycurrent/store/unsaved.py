@@ -7,13 +7,14 @@ from itertools import islice
 import msgspec
 from msgspec import Struct, field
 
-from pycurrent.store import changes, failures, firings, overrides, uses
+from pycurrent.store import changes, failures, firings, overrides, to_retire, uses
 from pycurrent.store.audit import AuditRecord, append
 from pycurrent.store.changes import ChangeRecord, InputRecord
 from pycurrent.store.failures import FailureRecord
 from pycurrent.store.firings import FiringRecord
 from pycurrent.store.overrides import OverrideKey, OverrideRecord
 from pycurrent.store.records import CHANGING, COLUMNS, ENDING, JobRecord
+from pycurrent.store.to_retire import SetKey
 from pycurrent.store.uses import UseRecord
 
 FEW = 1000
@@ -46,6 +47,8 @@ class Unsaved(Struct):
     # The values that people have set; None: not any more.
     overrides: dict[OverrideKey, OverrideRecord | None] = field(default_factory=dict)
     firings: dict[int, FiringRecord] = field(default_factory=dict)
+    # The jobs that have set keys which are to be retired; None: not any more.
+    to_retire: dict[SetKey, str | None] = field(default_factory=dict)
     # The last result of each (op, key digest) that differs from the one in the file.
     results: dict[tuple[str, str], JobRecord] = field(default_factory=dict)
 
@@ -59,7 +62,7 @@ class Unsaved(Struct):
         explained = self.uses or self.changes or self.change_sets or self.inputs
         failed = self.failures or self.kinds
         asked = self.settings or self.overrides or self.firings or self.audit
-        return bool(jobs or self.rebuilds or asked or explained or failed)
+        return bool(jobs or self.rebuilds or asked or explained or failed or self.to_retire)
 
     @property
     def have_many_ends(self) -> bool:
@@ -83,6 +86,8 @@ class Unsaved(Struct):
             overrides.write(connection, queries, self.overrides)
         if self.firings:
             firings.write(connection, queries, self.firings.values())
+        if self.to_retire:
+            to_retire.write(connection, queries, self.to_retire)
         if self.audit:
             append(connection, queries, self.audit)
         if self.inputs or self.changes or self.change_sets:
@@ -122,6 +127,7 @@ class Unsaved(Struct):
             self.inputs | later.inputs,
             self.overrides | later.overrides,
             self.firings | later.firings,
+            self.to_retire | later.to_retire,
             self.results | later.results,
         )
 
