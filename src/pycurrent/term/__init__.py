@@ -20,9 +20,10 @@ from pycurrent.term.current import (
     seq,
 )
 from pycurrent.term.dot import dot_of
+from pycurrent.term.doubts import Doubts
 from pycurrent.term.draw import Unfold, graph_of, job_page, picture_of
 from pycurrent.term.drawing import CLOSED
-from pycurrent.term.evaluate import OfflineRuntime, build_pipeline, evaluate
+from pycurrent.term.evaluate import OfflineRuntime, build_pipeline, evaluate, is_failure
 from pycurrent.term.given import Remedy, Stand, called, check_text, shown, unfit
 from pycurrent.term.graph_data import (
     Edge,
@@ -65,6 +66,7 @@ from pycurrent.term.primitive import (
     StageRef,
     Subscription,
 )
+from pycurrent.term.shape import Term
 from pycurrent.term.state import (
     BY_CONCERN,
     State,
@@ -87,6 +89,7 @@ __all__ = [
     "BoxChange",
     "Closing",
     "Current",
+    "Doubts",
     "Edge",
     "EdgeKind",
     "Failed",
@@ -119,6 +122,7 @@ __all__ = [
     "Stats",
     "Status",
     "Subscription",
+    "Term",
     "TermGraph",
     "Unfold",
     "UsageFailure",
@@ -142,6 +146,7 @@ __all__ = [
     "from_output",
     "graph_of",
     "held_of",
+    "is_failure",
     "items_around",
     "job_page",
     "labels",

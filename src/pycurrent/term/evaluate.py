@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 from pycurrent.term.current import Current, fail
 from pycurrent.term.example import build
-from pycurrent.term.output import Output, failed_by
+from pycurrent.term.output import Failed, Output, failed_by
 from pycurrent.term.primitive import NoEngine, Services
+from pycurrent.term.shape import Constant
 from pycurrent.term.term_graph import TermGraph
 from pycurrent.term.unused import noting
 
@@ -54,3 +55,8 @@ def build_pipeline(pipeline: Callable[[], Current[Any]]) -> tuple[Current[Any], 
         failure = failed_by(error)
         details = "" if failure.traceback is None else f"\n{failure.traceback}"
         return fail(f"{failure.message}{details}"), []
+
+
+def is_failure(current: Current[Any]) -> bool:
+    """True if a current is nothing but a failure, as that of a pipeline that can't be built."""
+    return isinstance(current.shape, Constant) and isinstance(current.shape.output, Failed)

@@ -9,7 +9,9 @@ from pycurrent.incr import (
     BindDecision,
     ForEach,
     Gather,
+    GatherTree,
     Item,
+    Map1,
     Node,
     NodeGraph,
     Parts,
@@ -218,3 +220,12 @@ class ListNode(ForEach):
 
     def release(self, graph: NodeGraph) -> None:
         self.account.hide_example(self.term)
+
+
+def list_behind(node: Node | None) -> ListNode | None:
+    """The node that follows the items, of the node of a list or an option; None for others."""
+    if isinstance(node, Map1):  # An option, whose value is taken out of a list.
+        node = node.source
+    if isinstance(node, GatherTree) and isinstance(node.head, ListNode):
+        return node.head
+    return None

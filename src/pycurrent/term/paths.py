@@ -25,11 +25,10 @@ from pycurrent.term.primitive import StageRef
 from pycurrent.term.shape import (
     BindShape,
     Component,
-    ContextBlock,
     ItemOf,
-    LabelBlock,
     ListMap,
     Term,
+    makers,
 )
 
 _AT_ONCE = 200
@@ -182,6 +181,17 @@ class Paths:
                     return term
         return None
 
+    def like(self, term: Term) -> list[Term]:
+        """The living stages with the path of a stage that may be gone, apart from what tells twins
+        from each other.
+        """
+        for _ in self.take_in():
+            """They are needed now."""
+        path = _path(term)
+        group = self._groups.get(self._hash_of(path))
+        members = group.members if isinstance(group, _Group) else (group,)
+        return [member for member in members if member is not None and _path(member) == path]
+
     def _told_apart(
         self, path: tuple[str, ...], constants: tuple[str, ...], number: int
     ) -> tuple[str, ...]:
@@ -261,32 +271,34 @@ def untold_path(term: Term) -> tuple[str, ...]:
 
 def _names_around(term: Term) -> tuple[str, ...]:
     """The names of what a term was built in, from the root."""
-    names: list[str] = []
-    here = term.context
-    while here is not None:
-        if isinstance(here, ContextBlock | LabelBlock):
-            here = here.outer
-            continue
-        match here.shape:
-            case ItemOf(parent=parent, item=item) if isinstance(parent.shape, ListMap):
-                names.append(_cut(_text_of_key(item.key)))
-            case BindShape(name=str() as name):
-                names.append(_cut(name))
-        here = here.context
+    names = [name for maker in makers(term) if (name := _name_within(maker)) is not None]
     return tuple(reversed(names))
+
+
+def names_within(maker: Term) -> tuple[str, ...]:
+    """The names around all that is built in a bind or an item, from the root."""
+    name = _name_within(maker)
+    around = _names_around(maker)
+    return around if name is None else (*around, name)
+
+
+def _name_within(maker: Term) -> str | None:
+    """The name that a bind or an item adds to the paths of what is built in it, if it adds one."""
+    match maker.shape:
+        case ItemOf(parent=parent, item=item) if isinstance(parent.shape, ListMap):
+            return _cut(_text_of_key(item.key))
+        case BindShape(name=str() as name):
+            return _cut(name)
+        case _:
+            return None
 
 
 def items_around(term: Term) -> Iterator[object]:
     """The items of lists that a term was built for, the innermost first."""
-    here = term.context
-    while here is not None:
-        if isinstance(here, ContextBlock | LabelBlock):
-            here = here.outer
-            continue
-        match here.shape:
+    for maker in makers(term):
+        match maker.shape:
             case ItemOf(parent=parent, item=item) if isinstance(parent.shape, ListMap):
                 yield item.item
-        here = here.context
 
 
 def _own_name(term: Term) -> str:

@@ -5,7 +5,7 @@ It never changes and knows nothing of engines: `term_graph` makes nodes from it,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -251,3 +251,14 @@ def around(here: ContextBlock | LabelBlock | Term) -> Context:
     if isinstance(here, ContextBlock | LabelBlock):
         return here.outer
     return None if isinstance(here.shape, BindShape) else here.context
+
+
+def makers(term: Term) -> Iterator[Term]:
+    """The binds, and the items of lists and options, that it was built in, the innermost first."""
+    here = term.context
+    while here is not None:
+        if isinstance(here, ContextBlock | LabelBlock):
+            here = here.outer
+        else:
+            yield here
+            here = here.context

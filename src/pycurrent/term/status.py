@@ -9,9 +9,7 @@ from pycurrent.incr import (
     UNSET,
     Absent,
     BindResult,
-    GatherTree,
     Item,
-    Map1,
     Node,
     combine,
     materialize,
@@ -21,7 +19,7 @@ from pycurrent.term.example import Examples
 from pycurrent.term.label import UnknownValue
 from pycurrent.term.labels import label_block
 from pycurrent.term.latch import Latched
-from pycurrent.term.nodes import ListNode
+from pycurrent.term.nodes import ListNode, list_behind
 from pycurrent.term.output import Failed
 from pycurrent.term.shape import All, Collapse, Term
 from pycurrent.term.state import BLOCKED, OK, Status, status_of
@@ -112,13 +110,7 @@ class Statuses:
 
     def listing(self, term: Term) -> ListNode | None:
         """The node that follows the items of a list or an option."""
-        node = self._nodes.get(term)
-        if isinstance(node, Map1):  # An option, whose value is taken out of a list.
-            node = node.source
-        if not isinstance(node, GatherTree):
-            return None
-        assert isinstance(node.head, ListNode)
-        return node.head
+        return list_behind(self._nodes.get(term))
 
     def items(self, term: Term) -> list[Item]:
         """The items of a list or an option in their order; none while they are not known."""
