@@ -12,10 +12,12 @@ import pytest
 from pycurrent.cache import Asked, Cache, Cause, ResultLost, Schedule, because, cause_of
 from pycurrent.cache.cause import (
     Expired,
+    Gone,
     Interrupted,
     LeftUnsettled,
     MachineFailed,
     NeverBuilt,
+    Retired,
     Retried,
     Unreadable,
     ValueChanged,
@@ -64,6 +66,8 @@ def test_every_cause_has_words() -> None:
         MachineFailed("out of memory", 2, Retried("2026-11-22/084703-put-0a1b2c", 2, 3)),
         ResultLost("the mirror of web"),
         Unreadable("the format changed"),
+        Gone(),
+        Retired(),
     ]
     assert {type(cause) for cause in examples} == set(get_args(Cause))
     assert len({because(cause) for cause in examples}) == len(examples)

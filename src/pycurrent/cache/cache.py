@@ -10,10 +10,11 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pycurrent.cache.acts import Acts, Instances
 from pycurrent.cache.cause import ASKED, Asked, Cause, Expired
-from pycurrent.cache.demands import NO_DEMANDS, Demand
+from pycurrent.cache.demands import NO_DEMANDS, Demand, Retirement
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.operation_type import (
+    GONE,
     AnyOperation,
     Key,
     OperationType,
@@ -21,6 +22,7 @@ from pycurrent.cache.operation_type import (
 )
 from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.records import load, new_job, recorded
+from pycurrent.cache.retirements import Retirements
 from pycurrent.cache.retry import Retry, check_retry
 from pycurrent.cache.runs import AT_ONCE, Runs
 from pycurrent.cache.schedule import Schedule
@@ -78,6 +80,7 @@ class Cache:
             engine.live.stages_of,
             engine.request_step,
         )
+        self.retirements = Retirements(engine, self.instances, self.op_types, self.instance)
         self.left_places: dict[Callable[[], None], Tickets] = {}
         self._told_of_uses: list[Callable[[Use], None]] = []
         engine.after_step(self.update)
@@ -139,6 +142,8 @@ class Cache:
             self.instances.add(found)
             if found.job_id is not None:
                 self.engine.use_job(found.job_id, found)
+            if op_type.retires:
+                self.retirements.opened(found)
         return found
 
     def forget(self, instance: Instance) -> None:
@@ -147,6 +152,8 @@ class Cache:
         self.instances.remove(instance)
         if instance.job_id is not None:
             self.engine.drop_job(instance.job_id)
+        if instance.op_type.retires:
+            self.retirements.forgotten(instance)
 
     def known(
         self, operation: AnyOperation, key: Any, *, ok: bool | None = None
@@ -164,7 +171,8 @@ class Cache:
             history = self.store.history(op_type.id, ok=ok, key=found.text, limit=1)
             record = next(iter(history), None)
         result = None if record is None else recorded(op_type, found, record)
-        return result.outcome if isinstance(result, Result) else None
+        is_set = isinstance(result, Result) and result.target != GONE.digest
+        return result.outcome if isinstance(result, Result) and is_set else None
 
     def invalidate(self, operation: AnyOperation, key: Any, cause: Cause = ASKED) -> None:
         """Make a result again if it is needed, or else once it is."""
@@ -194,8 +202,23 @@ class Cache:
         if isinstance(demand, Use):
             for told in self._told_of_uses:
                 told(demand)
+        elif isinstance(demand, Retirement):
+            self.retirements.used(demand)
+
+    def joined(self, instance: Instance, demand: Demand) -> None:
+        if isinstance(demand, Use) and isinstance(demand.runtime, Stage):
+            self.retirements.joined(instance, demand, demand.runtime)
+
+    def left(self, instance: Instance, demand: Demand) -> None:
+        if isinstance(demand, Use) and isinstance(demand.runtime, Stage):
+            others = instance.users
+            # As a rule it only wants another value for the key now.
+            if not (isinstance(others, Use) and others.runtime is demand.runtime):
+                self.retirements.left(instance, demand.runtime, demand.own_labels)
 
     def changes_of(self, demand: Demand, cause: Cause) -> Ids:
+        if isinstance(demand, Retirement):
+            return demand.changes
         changes = self.engine.changes
         if changes.present:
             return changes.present
@@ -247,7 +270,8 @@ class Cache:
         self.runs.given_up(instance, run)
 
     def update(self) -> None:
-        """Move on what was touched. After a step; what is started begins once it is recorded.
+        """Move on what was touched, and retire what has gone. After a step; what is started begins
+        once it is recorded.
 
         Starting a run takes long, and so does giving one up: no more than `AT_ONCE` says is done
         now, the rest after the next step. So the loop goes on while 100,000 are started.
@@ -255,6 +279,8 @@ class Cache:
         self._moment = Moment(self.clock)
         try:
             self._update()
+            if not self._left:
+                self.retirements.look()
         finally:
             self._moment = None
 

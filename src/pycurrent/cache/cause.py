@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TypeAlias, assert_never, get_args
 
 from pycurrent.cache.codec import Codec, codec_for
+from pycurrent.cache.operation_type import GONE
 from pycurrent.store import JobRecord, RunRecord
 
 
@@ -103,6 +104,16 @@ class Unreadable:
     error: str
 
 
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The pipeline has what was set no longer: the run retires it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """The key was retired, or a run has begun to retire it, and is needed again."""
+
+
 Cause: TypeAlias = (
     NeverBuilt
     | ValueChanged
@@ -114,6 +125,8 @@ Cause: TypeAlias = (
     | MachineFailed
     | ResultLost
     | Unreadable
+    | Gone
+    | Retired
 )
 
 NEVER_BUILT = NeverBuilt()
@@ -149,16 +162,28 @@ def because(cause: Cause) -> str:
             return f"job {job} was interrupted"
         case LeftUnsettled(job):
             return f"job {job} was cancelled after it had begun"
+        case Retried() | MachineFailed():
+            return _because_of_failure(cause)
+        case ResultLost(what):
+            return f"{what} is gone"
+        case Unreadable(error):
+            return error
+        case Gone():
+            return "it has gone from the pipeline"
+        case Retired():
+            return "it was retired, and is needed again"
+        case _:
+            assert_never(cause)
+
+
+def _because_of_failure(cause: Retried | MachineFailed) -> str:
+    match cause:
         case Retried(job, 1):
             return f"job {job} failed, and not by its work: it is tried again after a restart"
         case Retried(job, attempt, of):
             return f"job {job} failed: this is attempt {attempt} of {of}"
         case MachineFailed(why, attempt):
             return f"the machine failed the last run ({why}): this is attempt {attempt}"
-        case ResultLost(what):
-            return f"{what} is gone"
-        case Unreadable(error):
-            return error
         case _:
             assert_never(cause)
 
@@ -178,7 +203,11 @@ def for_target(cause: Cause, target: str | None) -> Cause:
     """The cause if the run sets the key to this value: another one than that of which an attempt
     failed has a first attempt.
     """
+    if target == GONE.digest:
+        return _for_retirement(cause)
     match cause:
+        case ValueChanged(old=GONE.digest) | Retried(target=GONE.digest):
+            return Retired()
         case ValueChanged(old):
             return ValueChanged(old, target)
         case Retried(target=old) if old != target:
@@ -187,6 +216,17 @@ def for_target(cause: Cause, target: str | None) -> Cause:
             return replace(cause, retry=None)
         case _:
             return cause
+
+
+def _for_retirement(cause: Cause) -> Cause:
+    match cause:
+        case Retried(target=GONE.digest) | Asked():
+            return cause
+        case MachineFailed(retry=retry):
+            is_of_retirement = retry is None or retry.target == GONE.digest
+            return cause if is_of_retirement else replace(cause, retry=None)
+        case _:
+            return Gone()
 
 
 def cause_text(cause: Cause) -> str:

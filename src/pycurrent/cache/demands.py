@@ -9,12 +9,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from typing import Any, cast
 
-from pycurrent.cache.operation_type import AnyOperation, TargetValue
+from pycurrent.cache.operation_type import (
+    GONE,
+    AnyOperation,
+    OperationType,
+    Retiring,
+    TargetValue,
+)
 from pycurrent.cache.retry import Retry
 from pycurrent.cache.schedule import Schedule
+from pycurrent.engine import Job, Level
+from pycurrent.engine.changes import Ids
 from pycurrent.engine.paused import StagePath
-from pycurrent.term import NO_LABELS
+from pycurrent.store import JobRecord
+from pycurrent.term import NO_LABELS, StageRef
 
 
 class Demands(ABC):
@@ -137,8 +147,61 @@ class Demand(Demands):
         return NO_LABELS
 
     @property
+    def least_level(self) -> Level | None:
+        """The level that its jobs have at least; None: that at which they start."""
+        return None
+
+    @property
     def valid_for(self) -> timedelta | None:
         return None if self.schedule is None else self.schedule.valid_for
+
+
+class Retirement(Demand):
+    """The demand that what was set be retired. It gives way to any other."""
+
+    __slots__ = ("changes", "setting", "stage")
+
+    def __init__(
+        self,
+        operation: AnyOperation,
+        setting: JobRecord,
+        stage: StageRef | None,
+        changes: Ids,
+        changed: Callable[[], None],
+    ) -> None:
+        title = f"retire {setting.op} {setting.key}"
+        super().__init__(operation, GONE, title, None, operation.retry, changed)
+        self.setting = setting
+        """The job that has set it."""
+        self.stage = stage
+        """The stage that has left it last; None if that is not known."""
+        self.changes = changes
+        """The changes by which it has gone."""
+
+    def and_also(self, demand: Demand) -> Demands:
+        return demand
+
+    def label(self, name: str) -> str | None:
+        return None if self.stage is None else self.stage.labels.get(name)
+
+    @property
+    def path(self) -> StagePath | None:
+        return None if self.stage is None else self.stage.path
+
+    @property
+    def stage_labels(self) -> Mapping[str, str]:
+        return NO_LABELS if self.stage is None else self.stage.labels
+
+    @property
+    def least_level(self) -> Level | None:
+        level = self.setting.level
+        return None if level is None else Level.parse(level)
+
+    async def carry_out(self, op_type: OperationType, job: Job, key: Any) -> None:
+        """Have the operation retire it. Raises `UnreadableValue` if its outcome can't be read."""
+        assert self.setting.outcome is not None
+        outcome = op_type.outcome.decode(self.setting.outcome)
+        await cast("Retiring", self.operation).retire(job, key, outcome)
 
 
 class _Several(Demands):

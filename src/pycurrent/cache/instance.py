@@ -51,7 +51,7 @@ from msgspec.structs import replace
 from pycurrent.cache.cause import Cause, Expired, MachineFailed, Retried, ValueChanged, for_target
 from pycurrent.cache.demands import NO_DEMANDS, Demand, Demands
 from pycurrent.cache.instance_host import InstanceHost
-from pycurrent.cache.operation_type import Key, OperationType
+from pycurrent.cache.operation_type import GONE, Key, OperationType
 from pycurrent.cache.pauses import BY_MACHINE
 from pycurrent.cache.records import insert_job, last_value, record_end
 from pycurrent.cache.schedule import Expiry, expires
@@ -71,6 +71,7 @@ from pycurrent.cache.states import (
 from pycurrent.engine.changes import Ids
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.job_start import JobState
+from pycurrent.engine.level import Level
 from pycurrent.engine.paused import StagePath
 from pycurrent.engine.pool import Tickets, Urgency
 from pycurrent.engine.step import JobHandle
@@ -131,6 +132,8 @@ class Instance:
             self.description = demand.title
         if self.job_id is not None:
             self._host.used(demand)
+        if self.op_type.retires:
+            self._host.joined(self, demand)
         match self.state:
             case Known(result) if result.target == demand.target.digest and demand.schedule is None:
                 pass
@@ -143,6 +146,8 @@ class Instance:
         run = self.run
         if run is not None and not self.users and not run.has_begun:
             self._host.left_places[demand.changed] = run.job.tickets
+        if self.op_type.retires:
+            self._host.left(self, demand)
         self._host.touch(self)
 
     def relabelled(self, demand: Demand) -> None:
@@ -264,8 +269,9 @@ class Instance:
     ) -> None:
         """Begin a run. It is recorded with the step, and its first line runs after that."""
         self._cancel_expiry()
-        if isinstance(unknown.cause, Retried):
-            before = unknown
+        retires = demand.target.digest == GONE.digest
+        if isinstance(unknown.cause, Retried) or retires:
+            before = before or unknown
         self.description = demand.title
         latched = unknown.latched
         if latched is not None and not stands_in(self.op_type, latched, demand.target):
@@ -276,7 +282,7 @@ class Instance:
             self.op_type.id,
             self.description,
             cause,
-            urgency=Urgency.HIGH if latched is None else Urgency.LOW,
+            urgency=Urgency.HIGH if latched is None and not retires else Urgency.LOW,
             owner=self,
             tickets=self._inherited(),
         )
@@ -330,6 +336,11 @@ class Instance:
             found = {**labels, **found} if found else labels
         return found
 
+    def least_level(self, job: DrivenJob) -> Level | None:
+        """The owner of a job is asked for the level that it has at least."""
+        run = self.run
+        return None if run is None or run.job is not job else run.wanted_by.least_level
+
     def job_changed(self, job: DrivenJob) -> None:
         """The owner of a job is told of its new state, or that it waits for something else."""
         self._host.job_changed(job)
@@ -378,7 +389,7 @@ class Instance:
         assert making.run is run
         now = self._host.clock.now()
         before = self._compared(run)
-        result = record_end(self._host.store, run, end, outcome, now)
+        result = record_end(self._host.store, run, self.op_type, self.key, end, outcome, now)
         if end.has_result:
             self.build += 1
         elif not run.has_begun:

@@ -51,6 +51,12 @@ class InstanceHost(Protocol[I_contra]):
     def used(self, demand: Demand) -> None:
         """The stage that has this demand uses another job, or has other labels."""
 
+    def joined(self, instance: I_contra, demand: Demand) -> None:
+        """Somebody needs an instance whose operation retires what it has set."""
+
+    def left(self, instance: I_contra, demand: Demand) -> None:
+        """Somebody needs such an instance no longer."""
+
     def changes_of(self, demand: Demand, cause: Cause) -> Ids:
         """The changes from outside that a run follows from which begins now."""
 

@@ -8,7 +8,7 @@ import inspect
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
 
@@ -21,6 +21,8 @@ from pycurrent.term import Stand, called, shown, unfit
 
 OF_THE_CLASS = ("id", "version", "retry", "auto_cancel", "latched", "durable")
 """The names of what a class of operations says once for all its objects."""
+RETIRE = "retire"
+"""The name of a method that operations may have: see `Retiring`."""
 _FLAGS = ("auto_cancel", "latched")
 _OURS = frozenset({__name__, "pycurrent.cache.operation"})
 """The modules of the classes from which operations derive."""
@@ -79,6 +81,7 @@ def _check_class(cls: type) -> None:
         for name in vars(ancestor)
         if not name.startswith("_")
     }
+    methods.add(RETIRE)
     for name in _fields(cls):
         where = f"{cls.__name__}: the field {name!r}"
         if name in OF_THE_CLASS:
@@ -94,7 +97,7 @@ def _check_class(cls: type) -> None:
 
 
 def _check_methods(cls: type) -> None:
-    for name in ("build", "publish", "run"):
+    for name in ("build", "publish", "run", RETIRE):
         fn = vars(cls).get(name)
         if inspect.isfunction(fn) and not inspect.iscoroutinefunction(inspect.unwrap(fn)):
             raise UsageError(
@@ -148,6 +151,18 @@ class TargetValue(Struct, frozen=True):
 
 
 NO_VALUE = TargetValue(None, None, None)
+GONE = TargetValue(None, None, "{gone}")
+"""The target of a run that retires what was set. No value has this digest: it is not JSON."""
+
+
+class Retiring(Protocol):
+    """An operation that retires what it has set, once that has gone from the pipeline."""
+
+    async def retire(self, job: Job, key: Any, outcome: Any) -> None:
+        """Say outside that the key has gone; `await job.start(level=...)` before the work."""
+
+
+_TEXT: Codec[str] = codec_for(str, what="a text")
 
 
 class OperationType:
@@ -166,6 +181,8 @@ class OperationType:
         )
         self.auto_cancel = cls.auto_cancel
         self.latched = cls.latched
+        self.retires = callable(getattr(cls, RETIRE, None))
+        """True if it retires what it has set."""
         key, value, outcome = cls.types()
         scope = vars(sys.modules[cls.__module__])
         name = f"operation {self.id!r}"
@@ -183,6 +200,15 @@ class OperationType:
         """Raises `UnstableValue`."""
         json = self._key.encode(key)
         return Key(key, str.__str__(key) if isinstance(key, str) else json, json, digest(json))
+
+    def recorded_key(self, text: str, key_digest: str) -> Key:
+        """The key in a record, by its readable text and its digest.
+
+        Raises `UnreadableValue`.
+        """
+        quoted = _TEXT.encode(text)
+        json = quoted if digest(quoted) == key_digest else text
+        return Key(self._key.decode(json), text, json, key_digest)
 
     def target(self, value: Any) -> TargetValue:
         """Raises `UnstableValue`."""

@@ -19,7 +19,7 @@ from pycurrent.cache.cause import (
     cause_text,
 )
 from pycurrent.cache.codec import UnreadableValue
-from pycurrent.cache.operation_type import Key, OperationType
+from pycurrent.cache.operation_type import GONE, Key, OperationType
 from pycurrent.cache.retry import Retry
 from pycurrent.cache.states import NOTHING_KNOWN, Attempt, Known, Result, Run, Unknown
 from pycurrent.engine.clock import Moment
@@ -42,7 +42,9 @@ def recorded(
     assert record.outcome is not None
     assert record.finished is not None
     outcome: Ok[Any] | Failed
-    if record.ok:
+    if record.value_digest == GONE.digest and record.ok:
+        outcome = Ok(None)
+    elif record.ok:
         try:
             outcome = Ok(op_type.outcome.decode(record.outcome))
         except UnreadableValue as error:
@@ -71,7 +73,7 @@ def load(
     """The last recorded result of a key, and the state that an instance begins with."""
     record = store.last_result(op_type.id, key.digest)
     doubt = None
-    if record is None or op_type.has_value:
+    if record is None or op_type.has_value or op_type.retires:
         doubt = _doubt(store, op_type, key, record)
     if record is None:
         return None, NOTHING_KNOWN if doubt is None else Unknown(doubt)
@@ -115,7 +117,8 @@ def _doubt(
     store: Database, op_type: OperationType, key: Key, record: LastResult | None
 ) -> Interrupted | LeftUnsettled | None:
     """A later run of the key that began and left no result: then nobody knows to what the key is
-    set. (The last result of a builder holds in spite of such a run.)
+    set. (The last result of a builder holds in spite of such a run, unless that may have retired
+    what it made.)
     """
     after = None if record is None else record.job_id
     match store.unsettled(op_type.id, key.digest, after=after):
@@ -182,9 +185,16 @@ def insert_job(store: Database, run: Run, op_type: OperationType, key: Key, buil
 
 
 def record_end(
-    store: Database, run: Run, end: JobEnd, outcome: Ok[tuple[Any, str]] | Failed, now: datetime
+    store: Database,
+    run: Run,
+    op_type: OperationType,
+    key: Key,
+    end: JobEnd,
+    outcome: Ok[tuple[Any, str]] | Failed,
+    now: datetime,
 ) -> Result:
-    """Record how a run ended, with its result if that end leaves one; gives what came of it.
+    """Record how a run ended, with its result if that end leaves one; gives what came of it. Where
+    what is set is to be retired, that is recorded with it.
 
     The value of a run that succeeded has its text.
     """
@@ -201,6 +211,9 @@ def record_end(
             result, text = outcome, message
             kind = None if outcome.kind is FailureKind.REAL else outcome.kind.value
     job_id, started = run.job.id, run.job.started
+    if end is JobEnd.OK and op_type.retires:
+        retired = run.target.digest == GONE.digest
+        store.set_to_retire(op_type.id, key.digest, None if retired else job_id)
     if end.has_result:
         store.finish_job(job_id, end, finished=now, outcome=text, started=started, kind=kind)
     elif end is JobEnd.SUPERSEDED:

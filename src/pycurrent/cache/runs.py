@@ -15,7 +15,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeAlias
 
-from pycurrent.cache.demands import NO_DEMANDS, Demands
+from pycurrent.cache.demands import NO_DEMANDS, Demands, Retirement
 from pycurrent.cache.instance import START, Instance
 from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.states import Abandoned, Run, end_of
@@ -254,6 +254,9 @@ class Runs:
             key, value = op_type.given_key(instance.key), op_type.given_value(run.target)
             if limits is not None:
                 await limits.start(job)
+            if isinstance(run.wanted_by, Retirement):
+                await run.wanted_by.carry_out(op_type, job, key)
+                return None, "null"
             outcome = await run.operation.work(job, key, value)
             # Within the job, so that a value that can't be stored is seen in its log.
             return op_type.taken(outcome)

@@ -48,7 +48,7 @@ from pycurrent.cache.cause import (
     retry_of,
 )
 from pycurrent.cache.demands import Demand, Demands
-from pycurrent.cache.operation_type import AnyOperation, OperationType, TargetValue
+from pycurrent.cache.operation_type import GONE, AnyOperation, OperationType, TargetValue
 from pycurrent.cache.retry import HIGHEST, Retry
 from pycurrent.engine.changes import Ids
 from pycurrent.engine.clock import Timer
@@ -204,7 +204,11 @@ _ACTIVE = MappingProxyType({activity: Active(activity) for activity in Activity}
 
 
 def stands_in(op_type: OperationType, latched: Result, target: TargetValue) -> bool:
-    """True if an outcome is reported while the target is being made."""
+    """True if an outcome is reported while the target is being made. No outcome is once it is
+    being retired.
+    """
+    if GONE.digest in (latched.target, target.digest):
+        return False
     return op_type.latched or latched.target == target.digest
 
 

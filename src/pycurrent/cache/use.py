@@ -7,7 +7,7 @@ from typing import Any
 
 from pycurrent.cache.demands import Demand
 from pycurrent.cache.instance import Instance
-from pycurrent.cache.operation_type import AnyOperation
+from pycurrent.cache.operation_type import GONE, AnyOperation
 from pycurrent.engine.paused import StagePath
 from pycurrent.engine.pinnable import LOOKED_AT, Pinnable, RecordedValue
 from pycurrent.engine.pins import Pins
@@ -108,6 +108,8 @@ class ScheduledUse(Use, Pinnable[Any]):
         record = self.instance.store.job(job)
         if record is None or record.outcome is None or not record.ok:
             return None
+        if record.value_digest == GONE.digest:
+            return None  # A job that has retired the key.
         if (record.op, record.key_digest) != (self.instance.op_type.id, self.instance.key.digest):
             return None
         return RecordedValue(record.outcome, record.outcome, record.finished, job=job)

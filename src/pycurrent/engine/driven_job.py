@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, Unpack
 
+from msgspec.structs import replace
+
 from pycurrent.engine.arguments import check_priority, check_start
 from pycurrent.engine.clock import Moment
 from pycurrent.engine.command import Command, CommandOptions, Commands
@@ -49,6 +51,9 @@ class JobOwner(Protocol):
         """The labels of the stages that want it, or else of the one that wanted it first; where
         they have different ones of a name, that of the first counts.
         """
+
+    def least_level(self, job: DrivenJob, /) -> Level | None:
+        """The level that it has at least; None: that at which it starts."""
 
     def job_changed(self, job: DrivenJob, /) -> None:
         """It has another state, waits for something else, or was told to end while its work goes
@@ -328,6 +333,9 @@ class DrivenJob(Job):
     def _take_on(self, limits: Limits) -> JobStart:
         if self._limits is not None or self.state is not JobState.CREATED:
             raise PycurrentError(f"job {self.id} was started twice: call job.start once")
+        least = self._owner.least_level(self)
+        if least is not None and least > limits.level:
+            limits = replace(limits, level=least)
         self._limits = limits
         start = self._start = JobStart(self, limits)
         return start

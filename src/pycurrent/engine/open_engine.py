@@ -34,6 +34,7 @@ from pycurrent.term import (
     build_pipeline,
     dot_of,
     graph_of,
+    is_failure,
     told,
 )
 
@@ -138,6 +139,11 @@ class OpenEngine(OpenResources):
     def stats(self) -> Stats:
         """How many stages are in each state. O(1)."""
         return self.stepping.stats
+
+    @property
+    def pipeline_failed(self) -> bool:
+        """True if the function that builds the pipeline has failed: then no stage is known."""
+        return is_failure(self.pipeline)
 
     @property
     def jobs(self) -> Mapping[str, JobHandle]:

@@ -562,14 +562,14 @@ SELECT change.id, at, new, change.value
  LIMIT ?;
 
 -- name: key_values
--- The values among the newest results of a key, each with the newest job that has made it, the
--- newest first.
+-- The values among the newest results of a key without a value, each with the newest job that has
+-- made it, the newest first; not the ends of jobs that retire it.
 SELECT outcome, job_id, finished, max(seq) AS newest
-  FROM (SELECT outcome, job_id, finished, seq, ended FROM job
+  FROM (SELECT outcome, job_id, finished, seq, ended, value_digest FROM job
          WHERE op = ? AND key_digest = ? AND outcome IS NOT NULL
          ORDER BY build DESC, seq DESC
          LIMIT 20000)
- WHERE ended = 'ok'
+ WHERE ended = 'ok' AND value_digest IS NULL
  GROUP BY outcome
  ORDER BY newest DESC
  LIMIT ?;

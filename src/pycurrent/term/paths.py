@@ -187,10 +187,10 @@ class Paths:
         """
         for _ in self.take_in():
             """They are needed now."""
-        path = _path(term)
+        path = untold_path(term)
         group = self._groups.get(self._hash_of(path))
         members = group.members if isinstance(group, _Group) else (group,)
-        return [member for member in members if member is not None and _path(member) == path]
+        return [member for member in members if member is not None and untold_path(member) == path]
 
     def _told_apart(
         self, path: tuple[str, ...], constants: tuple[str, ...], number: int
