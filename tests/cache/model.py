@@ -6,12 +6,14 @@ where everything will have come to rest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pycurrent.engine import Urgency
 from pycurrent.term import Active, Activity, Failed, FailureKind, Ok, Output
+
+CANCELLED = Failed("Cancelled: enough", kind=FailureKind.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,8 @@ class Model:
     """Whether everything is paused."""
     paused: set[int] = field(default_factory=set)
     """The users whose stages are paused."""
-    attempts: int = 3
-    """How often what fails by the infrastructure is tried."""
+    attempts: Mapping[FailureKind, int] = field(default_factory=dict)
+    """How often work is tried that fails with each kind, one attempt if it is not said."""
     backoff: timedelta = timedelta(seconds=2)
     engine: int = 0
     started: int = 0
@@ -133,6 +135,10 @@ class Model:
         wanting = {user for user, wish in enumerate(self.wishes) if wish is not None}
         return self.all_paused or wanting <= self.paused
 
+    def most(self, outcome: Output[str]) -> int:
+        """The number of attempts after which an outcome is final."""
+        return self.attempts.get(outcome.kind, 1) if isinstance(outcome, Failed) else 1
+
     @property
     def last(self) -> Record | None:
         """The last result."""
@@ -156,12 +162,12 @@ class Model:
             self.memory = run.before or self.memory
             self.due = run.due
         else:
-            result = Failed("Cancelled: enough") if run.cancelled else outcome
+            result = CANCELLED if run.cancelled else outcome
             self._record(run, result)
             stale = self.wanted and run.target not in map(self.target, self.wanted)
             if stale and isinstance(result, Failed):
                 self._go_stale()
-            elif self.wanted and is_infra(result) and run.attempt < self.attempts:
+            elif self.wanted and run.attempt < self.most(result):
                 pause = self.backoff * 2 ** (run.attempt - 1)
                 self.due = Due(run.attempt + 1, run.target, self.now + pause)
             else:
@@ -196,7 +202,7 @@ class Model:
         if not (self.run.abandoned or self.run.cancelled):
             self.run.cancelled = True
             if not (self.stubborn and self.run.begun):
-                self.end(Failed("Cancelled: enough"))
+                self.end(CANCELLED)
 
     def rebuild(self) -> None:
         if self.run is None:
@@ -210,7 +216,7 @@ class Model:
         self.engine += 1
         if self.run is not None:
             if self.run.cancelled and not self.run.abandoned and not killed:
-                self._record(self.run, Failed("Cancelled: enough"))
+                self._record(self.run, CANCELLED)
             else:
                 self.unsettled = True
                 if killed or not self.run.abandoned:
@@ -287,7 +293,7 @@ class Model:
         again = self.run.abandoned or self.run.cancelled
         self.run.abandoned = True
         if not (self.stubborn and self.run.begun) and not again:
-            self.end(Failed("Cancelled: enough"))
+            self.end(CANCELLED)
 
     def _go_stale(self) -> None:
         if self.memory is not None:
@@ -303,9 +309,9 @@ class Model:
         last = self.last
         if last is None or last.rebuild or last.outcome is None:
             return
-        if is_infra(last.outcome) and self.attempts > 1:
-            is_last = last.attempt == self.attempts
-            if not is_last or last.engine < self.engine:
+        if (most := self.most(last.outcome)) > 1:
+            is_last = last.attempt >= most
+            if not is_last or (is_infra(last.outcome) and last.engine < self.engine):
                 attempt = 1 if is_last else last.attempt + 1
                 self.due = Due(attempt, last.target, self.now)
                 return

@@ -79,18 +79,26 @@ class Instances(RuleBasedStateMachine):
         kind=st.sampled_from([*KINDS, *PUBLISHERS]),
         first=wishes,
         second=wishes,
-        attempts=st.integers(1, 3),
+        attempts=st.fixed_dictionaries(
+            {
+                FailureKind.INFRA: st.integers(1, 3),
+                FailureKind.TIMEOUT: st.integers(1, 3),
+                FailureKind.REAL: st.integers(1, 2),
+            }
+        ),
     )
     def begin(
         self,
         kind: type[AnyOperation],
         first: Wish | None,
         second: Wish | None,
-        attempts: int,
+        attempts: dict[FailureKind, int],
     ) -> None:
         self.shop = Workshop()
         self.op: AnyOperation = kind(self.shop)  # type: ignore[call-arg]
         self.vars = [Var("first", first), Var("second", second)]
+        more = {kind.value: number - 1 for kind, number in attempts.items()}
+        self.retry = Retry(**more, backoff=Model.backoff)
         self.model = Model(
             has_value=not issubclass(kind, Builder),
             auto_cancel=kind.auto_cancel,
@@ -179,18 +187,11 @@ class Instances(RuleBasedStateMachine):
         self.model.end(Ok(f"result {self.results}"))
 
     @precondition(lambda self: self.is_at_work)
-    @rule()
-    def fail(self) -> None:
+    @rule(kind=st.sampled_from([FailureKind.REAL, FailureKind.INFRA, FailureKind.TIMEOUT]))
+    def fail(self, kind: FailureKind) -> None:
+        """It is tried again, unless this was the last attempt for this kind."""
         self.results += 1
-        self.run(partial(self.shop.work.fail, f"failure {self.results}"))
-        self.model.end(Failed(f"failure {self.results}"))
-
-    @precondition(lambda self: self.is_at_work)
-    @rule()
-    def fail_by_no_fault_of_the_work(self) -> None:
-        """It is tried again, unless this was the last attempt."""
-        self.results += 1
-        failure = Failed(f"failure {self.results}", kind=FailureKind.INFRA)
+        failure = Failed(f"failure {self.results}", kind=kind)
         self.run(partial(self.shop.work.fail, failure.message, failure.kind))
         self.model.end(failure)
 
@@ -300,8 +301,7 @@ class Instances(RuleBasedStateMachine):
             if wish is None:
                 return Primitive.constant("off")
             schedule = None if wish.valid_for is None else Schedule(wish.valid_for)
-            retry = Retry(infra=self.model.attempts - 1, backoff=self.model.backoff)
-            return want(self.op, KEY, wish.value, schedule, retry)
+            return want(self.op, KEY, wish.value, schedule, self.retry)
 
         def build(wish: Wish | None) -> Current[Any]:
             return constant("off") if wish is None else component("1", lambda: primitive(wish))
