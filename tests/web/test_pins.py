@@ -118,3 +118,48 @@ async def test_stages_that_are_pinned_say_so_without_scripts(tmp_path: Path) -> 
         site.harness.engine.pin("replicas", by="ann")
         await site.harness.settle()
         assert "replicas pinned at 2 by ann" in text_of(await site.visitor().get("/"))
+
+
+class Poll(current.Builder[str, str]):
+    id = "poll"
+
+    async def build(self, job: current.Job, key: str) -> str:
+        await job.start(level=current.Level.HARMLESS)
+        return key
+
+
+async def test_the_page_of_a_job_says_that_a_stage_is_held_at_its_result(tmp_path: Path) -> None:
+    """Beside the stage that needs it."""
+
+    def polled() -> current.Current[Any]:
+        schedule = current.Schedule(valid_for=timedelta(hours=1))
+        return current.component("head", lambda: Poll().get("main", schedule=schedule))
+
+    settings = WebSettings(access=access(tmp_path, allow_anonymous=Role.VIEWER))
+    async with open_site(tmp_path, polled, settings=settings) as site:
+        await site.harness.settle()
+        site.harness.engine.pin("head", by="ann", reason="a freeze")
+        await site.harness.settle()
+        (job,) = site.harness.history()
+        page = text_of(await site.visitor().get(f"/job/{job.job_id}"))
+        assert "pinned at main by ann: a freeze" in page
+
+
+async def test_a_stage_is_pinned_on_its_page(tmp_path: Path) -> None:
+    """At one of the values that it has had; then the page says so, and ends it."""
+    settings = WebSettings(access=access(tmp_path))
+    async with open_site(tmp_path, pipeline, settings=settings) as site:
+        site.add_user("ada", Role.BUILDER)
+        ada = site.visitor()
+        await ada.log_in("ada")
+        await ada.post_and_follow("/inputs", name="replicas", value="7")
+        await site.harness.settle()
+        page = await ada.get("/stage?path=replicas")
+        assert '<option value="1">2</option>' in page.text
+        pinned = {"stage": "replicas", "page": "stage", "which": "1", "length": "1h"}
+        page = await ada.post_and_follow("/inputs/pin", **pinned)
+        assert "replicas is pinned at 2." in text_of(page)
+        await site.harness.settle()
+        assert "Pinned at 2 by ada" in text_of(await ada.get("/stage?path=replicas"))
+        page = await ada.post_and_follow("/inputs/unpin", stage="replicas", page="stage")
+        assert "Not pinned: it follows its input." in text_of(page)

@@ -130,7 +130,7 @@ def why_recorded(store: DatabaseReader, subject: str) -> Why:
         return Why(subject, record.job_id, _end_of(record), reasons, health)
     if not pins:
         raise UnknownSubject(subject)
-    return Why(subject, None, "pinned", pins)
+    return Why(subject, None, "pinned", pins, unknown_health(subject))
 
 
 def _end_of(record: JobRecord) -> str:

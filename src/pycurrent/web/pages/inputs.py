@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import islice
+from typing import TypedDict
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
 
@@ -19,7 +21,7 @@ from pycurrent.web.users import Role
 
 _PARAMETER = "param-"
 """Begins the names of the fields for the parameters of a trigger."""
-_LENGTHS = {
+PIN_LENGTHS = {
     "": ("until it is unpinned", None),
     "1h": ("for an hour", timedelta(hours=1)),
     "8h": ("for 8 hours", timedelta(hours=8)),
@@ -57,7 +59,7 @@ def _show(
         triggers=service.triggers.all(),
         pins=service.pins.all(),
         pinnable=[*islice(service.pins.pinnable(), _PROPOSED)],
-        lengths={key: text for key, (text, _) in _LENGTHS.items()},
+        lengths={key: text for key, (text, _) in PIN_LENGTHS.items()},
         pinning=form,
         typed={form.text("name"): form},
         wrong=wrong,
@@ -91,16 +93,34 @@ async def _fire(request: Request, service: ServiceOf, asker: AskerOf) -> Respons
 
 async def _pin(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
     form = await read_form(request)
-    path, value = form.text("stage").strip(), form.text("to").strip()
+    path = form.text("stage").strip()
     reason = reason_for(request, (), form.get("reason"))
-    _, length = _LENGTHS.get(form.text("length"), _LENGTHS[""])
+    _, length = PIN_LENGTHS.get(form.text("length"), PIN_LENGTHS[""])
     until = None if length is None else service.engine.clock.now() + length
     await service.engine.between_steps()
     try:
-        pin = service.pins.pin(path, to=value or ..., by=asker, reason=reason, until=until)
+        pin = service.pins.pin(path, **_chosen(form), by=asker, reason=reason, until=until)
     except UsageError as error:
         return _show(request, service, form, wrong=str(error))
-    return pages_of(request).go("/inputs", Note(f"{path} is pinned at {pin.value}."))
+    return _back(request, form, path, Note(f"{path} is pinned at {pin.value}."))
+
+
+class _Chosen(TypedDict, total=False):
+    """The value that was chosen, as `Pins.pin` takes it."""
+
+    to: str
+    change: int
+    job: str
+
+
+def _chosen(form: FormFields) -> _Chosen:
+    """By a text, or by its change or job, as the page of a stage lists them."""
+    which, text = form.text("which"), form.text("to").strip()
+    if which.isdecimal():
+        return {"change": int(which)}
+    if which:
+        return {"job": which}
+    return {"to": text} if text else {}
 
 
 async def _unpin(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
@@ -112,4 +132,11 @@ async def _unpin(request: Request, service: ServiceOf, asker: AskerOf) -> Respon
         service.pins.unpin(path, by=asker, reason=reason)
     except UsageError as error:
         return _show(request, service, form, wrong=str(error))
-    return pages_of(request).go("/inputs", Note(f"{path} is pinned no longer."))
+    return _back(request, form, path, Note(f"{path} is pinned no longer."))
+
+
+def _back(request: Request, form: FormFields, path: str, note: Note) -> Response:
+    """To the page of the stage, if the form was there."""
+    is_of_stage = form.get("page") == "stage"
+    where = f"/stage?{urlencode({'path': path})}" if is_of_stage else "/inputs"
+    return pages_of(request).go(where, note)

@@ -68,6 +68,7 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
         log=await _log_end(service, job_id),
         used_before=[path for path in detail.entry.paths if path not in {*detail.stages}],
         reasons=await _reasons(service, job_id),
+        pinned={pin.path: pin for pin in service.pins.all()},
         explained=await service.archive.explain(job_id) if has_failed else None,
         now=service.engine.clock.now(),
         asks_why=asks_for_reason(request, service.jobs.level(job_id)),

@@ -10,15 +10,26 @@ from fastapi import FastAPI, Request, Response
 from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 
-from pycurrent.service import Failing, FoundStage, HistoryEntry, UnknownSubject, Why
+from pycurrent.errors import UsageError
+from pycurrent.service import (
+    Failing,
+    FoundStage,
+    HistoryEntry,
+    RecordedValue,
+    Service,
+    UnknownSubject,
+    Why,
+)
 from pycurrent.store import UseRecord
 from pycurrent.term import StageRef
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.pages import routing, state_badges
+from pycurrent.web.pages.inputs import PIN_LENGTHS
 from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.users import Role
 
 _USES = 20
+_VALUES = 50
 _Used: TypeAlias = tuple[UseRecord, HistoryEntry]
 
 
@@ -38,9 +49,14 @@ async def _stage(request: Request, service: ServiceOf) -> Response:
     stage = service.stage(path)
     update = None if stage is None else stage.update
     uses = await service.archive.stage_jobs(path, limit=_USES)
-    return pages_of(request).render(
+    pages = pages_of(request)
+    return pages.render(
         request,
         "stage.html",
+        pin=service.pins.of(path),
+        values=_values(service, path),
+        lengths={key: text for key, (text, _) in PIN_LENGTHS.items()},
+        may_set=pages.may(request, Role.BUILDER),
         path=path,
         stage=stage,
         shown=None if stage is None else state_badges.OF_STATE[stage.state],
@@ -53,6 +69,14 @@ async def _stage(request: Request, service: ServiceOf) -> Response:
         runs=[(use, entry, state_badges.of_entry(entry)) for use, entry in _jobs(uses)],
         place=StageRef.names_in(path)[:-1],
     )
+
+
+def _values(service: Service, path: str) -> list[RecordedValue]:
+    """The values at which the stage can be held; none if it can't be pinned."""
+    try:
+        return service.pins.values(path, limit=_VALUES)
+    except UsageError:
+        return []
 
 
 def _reasons(why: Why) -> list[str]:
