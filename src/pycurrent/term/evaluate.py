@@ -11,6 +11,7 @@ from pycurrent.term.output import Failed, Output, failed_by
 from pycurrent.term.primitive import NoEngine, Services
 from pycurrent.term.shape import Constant
 from pycurrent.term.term_graph import TermGraph
+from pycurrent.term.together import FailedTogether
 from pycurrent.term.unused import noting
 
 T = TypeVar("T")
@@ -34,7 +35,10 @@ def evaluate(current: Current[T]) -> Output[T]:
     observer = graph.observe(node)
     try:
         graph.stabilise()
-        return graph.output(node)
+        output = graph.output(node)
+        if isinstance(output, FailedTogether):
+            output.tell()
+        return output
     finally:
         graph.drop(observer)
 
