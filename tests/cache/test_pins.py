@@ -414,6 +414,25 @@ async def test_a_pin_stays_when_its_stage_is_not_needed(harness: HarnessFactory)
         assert h.output == current.Ok(Commit("bbbb2222"))
 
 
+async def test_a_pin_holds_when_its_stage_is_built_anew(harness: HarnessFactory) -> None:
+    """Also within the step, in which the old stage and the new one both live."""
+    head, other = Head("aaaa1111"), current.Var("other", 1)
+
+    def pipeline() -> current.Current[Commit]:
+        return other.get().bind(lambda _: head.get().map(lambda commit: commit))
+
+    async with harness(pipeline) as h:
+        await h.settle()
+        h.engine.pin("head", by=Asker("ann"))
+        await head.move(h, "bbbb2222")
+        seen: list[current.Output[Commit]] = []
+        h.engine.listen(lambda step: seen.append(h.output))
+        for number in (2, 3, 4):
+            other.set(number)
+            await h.settle()
+        assert set(seen) == {current.Ok(Commit("aaaa1111"))}
+
+
 async def test_twins_are_told_apart_as_their_paths_are(harness: HarnessFactory) -> None:
     """By their constant arguments; after a restart, too, when one is built before the other."""
     head = Head("aaaa1111")

@@ -327,6 +327,40 @@ def test_a_stage_that_is_built_anew_keeps_its_path(arch: str | None) -> None:
     steps.stop()
 
 
+def test_a_stage_that_asks_in_the_step_in_which_it_is_built_anew_is_no_twin() -> None:
+    """Of the one whose place it takes, which lives until the end of the step."""
+    which = Var("which", 0)
+    asked: list[StageRef] = []
+
+    def ask() -> Primitive[int]:
+        return Asking(asked)
+
+    steps = Steps(which.get().bind(lambda _: component("ask", ask)))
+    for new in (1, 2, 3):
+        which.set(Ok(new))
+        steps.step()
+        (stage,) = [s for s in steps.live.stages() if s.label == "ask"]
+        assert steps.live.account.paths.of(stage.term) == StageRef(("ask",))
+    assert [(str(ref), ref.is_stable) for ref in asked] == [("ask", True)] * 4
+    steps.stop()
+
+
+def test_a_stage_that_lives_on_after_its_surroundings_has_a_path_too() -> None:
+    """Another one than that of the stage that has taken its place."""
+    commit = COMMIT.get()
+    steps = Steps(all([check(commit), check(commit)]))
+    old, new = [s.term for s in steps.live.stages() if s.label.startswith("test")]
+    living, leaving = {old: None}, set[int]()
+    index = Paths(lambda: living, living, leaves=lambda term: id(term) in leaving)
+    assert str(index.of(old)) == "test"
+    leaving.add(id(old))
+    living[new] = None
+    index.add(new)
+    assert index.of(new) == StageRef(("test",))
+    assert [str(index.of(term)) for term in (old, new)] == ["test#2", "test"]
+    steps.stop()
+
+
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(programs, st.lists(st.tuples(st.booleans(), st.integers(0, 99)), max_size=30))
 def test_paths_do_not_depend_on_their_hashes(

@@ -141,7 +141,7 @@ class Account:
         """Counts: it changes whenever terms get or lose nodes, and nodes get other inputs."""
         self.held = Held()
         self.examples = Examples()
-        self.paths = Paths(lambda: (stage.term for stage in stages()), alive)
+        self.paths = Paths(lambda: (stage.term for stage in stages()), alive, leaves=self._leaves)
         self._alive = alive
         self._counts = [0] * len(State)
         self._changed: dict[Stage, None] = {}
@@ -161,6 +161,15 @@ class Account:
             self.hide_example(parent)
             self.show_example(parent)
         return Stats(*self._counts)
+
+    def _leaves(self, term: Term) -> bool:
+        """True if something that it was built in was undone."""
+        node = self._alive.get(term)
+        while node is not None and node.home is not None:
+            if node.home.owner is None:
+                return True
+            node = node.home.owner
+        return False
 
     def ref(self, term: Term) -> StageRef:
         """The reference of a living stage, with the labels of the code that it is built in."""

@@ -82,13 +82,16 @@ class _Equals:
 class _Group:
     """The stages whose paths have the same hash: twins, as a rule."""
 
-    __slots__ = ("members", "paths")
+    __slots__ = ("has_grown", "members", "paths")
 
     def __init__(self) -> None:
         self.members: dict[Term, _Twin] = {}
         self.paths: dict[tuple[str, ...], dict[tuple[str, ...], _Equals]] = {}
+        self.has_grown = False
+        """True if one was added since this was set to False."""
 
     def add(self, term: Term, path: tuple[str, ...]) -> None:
+        self.has_grown = True
         constants = _constants(term)
         self.paths.setdefault(path, {}).setdefault(constants, _Equals()).add(term)
         self.members[term] = _Twin(path, constants)
@@ -109,9 +112,10 @@ class Paths:
 
     It keeps nothing until somebody asks for a path, and then of each stage only a hash, as paths
     are made of what the terms have: of a million stages, none of them twins, that is 85 MB. Stages
-    that have once been told apart stay so: a path does not change while twins come and go. They are
-    when somebody asks for one, between two steps as a rule, when a stage and the one that has taken
-    its place in a step do not both live.
+    that have once been told apart stay so: a path does not change while twins come and go.
+
+    In the middle of a step a stage that is built anew and the one whose place it takes both live.
+    They are no twins: stages are told apart once somebody asks, without those that leave.
     """
 
     def __init__(
@@ -119,9 +123,13 @@ class Paths:
         living: Callable[[], Iterable[Term]],
         alive: Container[Term],
         *,
+        leaves: Callable[[Term], bool] = lambda term: False,
         hash_of: Callable[[tuple[str, ...]], int] = hash,
     ) -> None:
-        """`living()` gives the stages that live now, and `alive` has them."""
+        """`living()` gives the stages that live now, and `alive` has them. One of them `leaves` if
+        what it was built in was undone, so that it is released with the step as a rule.
+        """
+        self._leaves = leaves
         self._living = living
         self._alive = alive
         self._hash_of = hash_of
@@ -159,6 +167,14 @@ class Paths:
         if isinstance(group, Term):
             constants = _constants(term) if path in self._split else ()
             return StageRef(self._told_apart(path, constants, 1))
+        if term not in group.members:
+            # It was leaving, and lives on, as somebody else needs it.
+            group.add(term, path)
+        elif group.has_grown:
+            for other in [other for other in group.members if self._leaves(other)]:
+                if other is not term:
+                    group.remove(other)
+        group.has_grown = False
         twin = group.members[term]
         twins = group.paths[path]
         if len(twins) > 1:
@@ -175,7 +191,7 @@ class Paths:
             """They are needed now."""
         for path in untold_paths(text):
             group = self._groups.get(self._hash_of(path))
-            members = group.members if isinstance(group, _Group) else (group,)
+            members = [*group.members] if isinstance(group, _Group) else [group]
             for term in members:
                 if term is not None and str(self.of(term)) == text:
                     return term
