@@ -60,6 +60,16 @@ class Build(current.Builder[str, str]):
         return key
 
 
+def careful() -> current.Config:
+    """Nothing begins before `let_begin`."""
+    return current.Config(confirm=current.Level.HARMLESS)
+
+
+async def let_begin(h: Harness) -> None:
+    h.engine.config.confirm = None
+    await h.settle()
+
+
 def state_of(h: Harness, name: str) -> JobState:
     job = h.find(f"build {name}").job
     assert job is not None
@@ -172,7 +182,7 @@ async def test_a_pause_is_on_disk_once_the_call_has_returned(harness: HarnessFac
     """It holds after a restart, and what has not begun waits again."""
     shop = Shop(capacity=5)
     ann = Asker("ann", "admin", "api")
-    async with harness(shop.pipeline) as h:
+    async with harness(shop.pipeline, config=careful()) as h:
         h.engine.pause(pool="builds", by=ann, reason="the disk is full", until=BEGIN + HOUR)
         with DatabaseReader.open(h.engine.opened.state.database) as reader:
             (record,) = reader.overrides()
@@ -186,6 +196,7 @@ async def test_a_pause_is_on_disk_once_the_call_has_returned(harness: HarnessFac
         assert (act.reason, act.after) == ("the disk is full", "until 2026-01-01 01:00:00 UTC")
     shop.begun.clear()
     async with harness(shop.pipeline) as h:
+        await let_begin(h)
         await h.settle()
         assert (state_of(h, "a"), shop.begun) == (JobState.PAUSED, [])
         (pause,) = h.engine.pauses
@@ -197,8 +208,10 @@ async def test_a_pause_is_on_disk_once_the_call_has_returned(harness: HarnessFac
 async def test_a_pause_ends_by_itself_at_its_time(harness: HarnessFactory) -> None:
     """While the engine runs; the audit says so."""
     shop = Shop(capacity=5)
-    async with harness(shop.pipeline) as h:
+    async with harness(shop.pipeline, config=careful()) as h:
+        await h.settle()
         h.engine.pause("b", until=BEGIN + HOUR)
+        await let_begin(h)
         await h.advance(HOUR - timedelta(seconds=1))
         assert state_of(h, "b") is JobState.PAUSED
         await h.advance(timedelta(seconds=1))
@@ -228,10 +241,11 @@ async def test_why_says_who_has_paused_it_and_until_when(harness: HarnessFactory
 async def test_of_two_pauses_both_have_to_end(harness: HarnessFactory) -> None:
     """The job says for which one it waits now."""
     shop = Shop(capacity=5)
-    async with harness(shop.pipeline) as h:
+    async with harness(shop.pipeline, config=careful()) as h:
+        await h.settle()
         h.engine.pause("a")
         h.engine.pause(level=current.Level.AVERAGE)
-        await h.settle()
+        await let_begin(h)
         assert "level average" in str(first_reason(h, "a/build"))
         h.engine.resume(level=current.Level.AVERAGE)
         await h.settle()
@@ -252,9 +266,10 @@ async def test_another_level_goes_on(harness: HarnessFactory) -> None:
 async def test_a_paused_job_that_nobody_wants_any_more_ends(harness: HarnessFactory) -> None:
     """And it can be cancelled."""
     shop = Shop(capacity=5)
-    async with harness(shop.pipeline) as h:
-        h.engine.pause(pool="builds")
+    async with harness(shop.pipeline, config=careful()) as h:
         await h.settle()
+        h.engine.pause(pool="builds")
+        await let_begin(h)
         shop.names.set(["a", "b"])
         h.find("build a").cancel("not today")
         await h.settle()
@@ -296,8 +311,10 @@ async def test_a_resource_that_comes_while_it_is_paused_is_not_held(
 async def test_an_engine_whose_jobs_are_paused_is_idle(harness: HarnessFactory) -> None:
     """So `run --once` ends; it is not while a resumed job is about to go on."""
     shop = Shop(capacity=5)
-    async with harness(shop.pipeline) as h:
+    async with harness(shop.pipeline, config=careful()) as h:
+        await h.settle()
         h.engine.pause(pool="builds", until=BEGIN + HOUR)
+        await let_begin(h)
         await h.engine.settled()
         idle = h.engine.idle
         h.engine.resume(pool="builds")

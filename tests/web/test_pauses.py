@@ -34,6 +34,7 @@ def pipeline() -> current.Current[Any]:
 async def test_the_api_lists_pauses_and_resumes(tmp_path: Path) -> None:
     """With who, when, why, and until when; the job that waits says for what."""
     async with api_of(pipeline, tmp_path) as api:
+        await api.harness.settle()
         new = {"pool": "builds", "reason": "the disk is full", "until": "2126-01-01T00:00:00Z"}
         status, answer = await api.call("POST", "/pauses/pause", new)
         assert status == 200
