@@ -534,3 +534,54 @@ async def test_a_failure_that_does_not_come_is_caught(tmp_path: Path) -> None:
     """The test is wrong then, or the builder."""
     with pytest.raises(AssertionError, match=r"gives as `failing`; for 'b' it is Ok\(value='B'\)"):
         await check_builder(Simple(), "a", failing="b", state_dir=tmp_path)
+
+
+# Retiring
+
+
+@dataclass(frozen=True)
+class Entry(Publisher[str, str, None]):
+    """Has an entry in a folder as long as the pipeline has it."""
+
+    id: ClassVar[str] = "entry"
+    folder: Path
+
+    async def publish(self, job: Job, key: str, value: str) -> None:
+        await job.start(level=Level.AVERAGE)
+        (self.folder / key).write_text(value)
+
+    async def retire(self, job: Job, key: str, outcome: None) -> None:
+        await job.start(level=Level.AVERAGE)
+        (self.folder / key).unlink(missing_ok=True)
+
+
+async def test_one_that_retires_passes(tmp_path: Path) -> None:
+    """It is gone in the end, although it was retired twice."""
+    entries = tmp_path / "entries"
+    entries.mkdir()
+    await check_operation(Entry(entries), "a", "1", state_dir=tmp_path)
+    assert [*entries.iterdir()] == [entries / "a"]  # set by the checks that come after that
+
+
+async def test_one_that_can_not_retire_twice_is_caught(tmp_path: Path) -> None:
+    """As it may have been killed at the end."""
+
+    class Once(Entry):
+        async def retire(self, job: Job, key: str, outcome: None) -> None:
+            await job.start(level=Level.AVERAGE)
+            (self.folder / key).unlink()
+
+    with pytest.raises(AssertionError, match="bears that its result is retired twice; it failed"):
+        await check_operation(Once(tmp_path), "a", "1", state_dir=tmp_path)
+
+
+async def test_one_that_retires_before_it_is_started_is_caught(tmp_path: Path) -> None:
+    """It would not wait for approval."""
+
+    class Hasty(Entry):
+        async def retire(self, job: Job, key: str, outcome: None) -> None:
+            await job.exec(["rm", str(self.folder / key)])
+            await job.start(level=Level.AVERAGE)
+
+    with pytest.raises(AssertionError, match="a command was run before it"):
+        await check_operation(Hasty(tmp_path), "a", "1", state_dir=tmp_path)

@@ -14,7 +14,8 @@ raises an `AssertionError` that says what happened and how to fix it. The rules:
 - fields of the operation (its context) are not part of the key;
 - a job that is cancelled while it runs ends soon;
 - no job leaves a process or a temporary file behind, whichever way it ends;
-- a failure says why.
+- a failure says why;
+- what it has a `retire` for is retired, twice as well.
 """
 
 from __future__ import annotations
@@ -29,7 +30,13 @@ from pycurrent.cache import AnyOperation, Builder, Operation, OperationPrimitive
 from pycurrent.term import Current, primitive_of
 from pycurrent.testing.rules import Case, broken, codec_of
 from pycurrent.testing.stability import check_round_trip, check_texts, check_title, check_types
-from pycurrent.testing.trial import check_cancel, check_failure, check_restart, check_run
+from pycurrent.testing.trial import (
+    check_cancel,
+    check_failure,
+    check_restart,
+    check_retire,
+    check_run,
+)
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -122,6 +129,8 @@ async def _check(
         )
     check_round_trip(work, op_type.outcome, outcome.value, "outcome")
     await check_restart(work, case, outcome, other, place / "run")
+    if op_type.retires:
+        await check_retire(work, case, place / "run", timeout)
     (place / "cancel").mkdir()
     await check_cancel(work, case, place / "cancel", timeout)
     if asked.failing is not None:

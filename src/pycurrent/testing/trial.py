@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -16,7 +17,19 @@ from typing import Any, NoReturn
 
 from pycurrent.cache import AnyOperation, Handle
 from pycurrent.engine import Config, JobState, Level
-from pycurrent.term import Active, Activity, Current, Failed, Ok, Output, Primitive, all, component
+from pycurrent.term import (
+    Active,
+    Activity,
+    Current,
+    Failed,
+    Ok,
+    Output,
+    Primitive,
+    Var,
+    all,
+    component,
+    constant,
+)
 from pycurrent.testing.harness import Harness
 from pycurrent.testing.rules import STORABLE, Case, broken
 from pycurrent.testing.surroundings import Surroundings, surroundings
@@ -195,6 +208,43 @@ def _kept(name: str, primitive: Primitive[Any], seen: dict[str, Output[Any]]) ->
         return output
 
     return component(name, lambda: primitive.map_output(keep))
+
+
+async def check_retire(work: AnyOperation, case: Case, state_dir: Path, timeout: float) -> None:
+    """Check that it retires the result in a state directory, and bears that this is done twice."""
+    again = state_dir.with_name(f"{state_dir.name}-again")
+    shutil.copytree(state_dir, again)
+    await _retire(work, case, state_dir, timeout, "it retires its result")
+    # As if the first engine had been killed at the end of that.
+    await _retire(work, case, again, timeout, "it bears that its result is retired twice")
+
+
+async def _retire(
+    work: AnyOperation, case: Case, state_dir: Path, timeout: float, rule: str
+) -> None:
+    primitive, wanted = case.wanted(work), Var("wanted", True)
+
+    def pipeline() -> Current[Any]:
+        stage = component("check", lambda: primitive)
+        return wanted.get().bind(lambda yes: stage if yes else constant("gone"))
+
+    temporary = state_dir.with_name(f"{state_dir.name}-retire-tmp")
+    config = Config(confirm=Level.HARMLESS)
+    with surroundings(temporary, state_dir) as around:
+        async with Harness(pipeline, state_dir=state_dir, config=config) as harness:
+            await harness.settle()
+            wanted.set(False)
+            await harness.settle()
+            handle = next(iter(harness.jobs.values()), None)
+            if handle is None:
+                broken(work, rule, "it began before it was approved", "Await `job.start` first.")
+            run = _Run(work, harness, handle, around, timeout)
+            _check_start(run)
+            outcome = await run.end()
+            await run.check_nothing_left("when it has retired its result")
+            if isinstance(outcome, Failed):
+                mend = f"Fix `retire`; its log is:\n{run.log()}"
+                broken(work, rule, f"it failed: {outcome.message}", mend)
 
 
 async def check_cancel(work: AnyOperation, case: Case, state_dir: Path, timeout: float) -> None:
