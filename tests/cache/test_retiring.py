@@ -246,6 +246,32 @@ async def test_a_stage_that_takes_another_key_has_left_the_old_one(
         assert world.status == {"c": "pending"}
 
 
+async def test_a_stage_that_is_built_again_holds_what_it_has_used(
+    engine: OpenEngine, world: World
+) -> None:
+    """As long as its own input is broken: it may use the same then."""
+    repos, head = Var[Sequence[str]]("repos", ["web"]), Var("head", "a")
+    op = Status(world)
+
+    def of_repo(repo: Current[str]) -> Current[Any]:
+        return component("status", op.set, head.get(), "pending")
+
+    async with engine(lambda: repos.get().list_iter(of_repo)) as h:
+        await h.settle()
+        repos.set(READY)
+        head.set(Failed("no route to host"))
+        await h.settle()
+        repos.set(["web"])
+        await h.settle()
+        assert world.status == {"a": "pending"}
+        head.set("a")
+        await h.settle()
+        assert world.done == ["a=pending"]
+        repos.set([])
+        await h.settle()
+        assert world.status == {}
+
+
 async def test_other_stages_that_fail_are_no_reason_to_wait(
     engine: OpenEngine, world: World
 ) -> None:
