@@ -98,6 +98,7 @@ async def test_a_pin_rolls_back(harness: HarnessFactory) -> None:
         await h.settle()
         assert h.output == current.Ok("deployed aaaa1111")
         assert notes(h) == {"head": "pinned at shop aaaa by ann: bbbb is slow"}
+        assert [str(pin) for pin in h.engine.pins] == [*notes(h).values()]
         await head.move(h, "cccc3333")
         assert h.output == current.Ok("deployed aaaa1111")
         h.engine.unpin("head", by="bob", reason="mended")
@@ -474,3 +475,31 @@ async def test_a_value_that_can_not_be_read_any_more_is_a_failure(harness: Harne
         h.engine.unpin("head")
         await h.settle()
         assert h.output == current.Ok(7)
+
+
+class Odd:
+    """A value whose author reads it back wrongly."""
+
+    def to_json(self) -> object:
+        return "odd"
+
+    @classmethod
+    def from_json(cls, data: object) -> Odd:
+        raise LookupError("no such thing")
+
+
+async def test_a_value_whose_author_fails_to_read_it_back_is_no_crash(
+    harness: HarnessFactory,
+) -> None:
+    """It is not among those at which a stage can be pinned."""
+    head = Head("aaaa1111")
+
+    def read() -> Odd:
+        return Odd()
+
+    monitor = current.Monitor(read=read, watch=head.watch, describe="odd")
+    async with harness(lambda: current.component("odd", monitor.get)) as h:
+        await h.settle()
+        assert h.engine.service(Pins).values("odd") == []
+        with pytest.raises(UsageError, match="at its present value: that can't be read back"):
+            h.engine.pin("odd")

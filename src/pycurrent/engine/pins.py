@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pycurrent.engine.audit import Asker
 from pycurrent.engine.pin_values import PinnableStage
 from pycurrent.engine.pinnable import LOOKED_AT, Pin, Pinnable, RecordedValue
+from pycurrent.engine.tasks import failure_of
 from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.store import OverrideKind, OverrideRecord
 from pycurrent.term import (
@@ -290,6 +291,9 @@ def _output(user: Pinnable[Any], record: OverrideRecord) -> Output[Any]:
         return Ok(user.codec.decode(record.value))
     except PycurrentError as error:
         return Failed(f"the {error}: {advice}")
+    except Exception as error:  # Of a `from_json` of its author.
+        why = failure_of(error, "that").message
+        return Failed(f"the value at which it is pinned can't be read back: {why}: {advice}")
 
 
 def _said(by: Asker | str | None, reason: str | None) -> str:

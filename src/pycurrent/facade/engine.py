@@ -34,6 +34,7 @@ from pycurrent.engine import (
 from pycurrent.engine.arguments import check_engine
 from pycurrent.engine.collector import full_collections_held
 from pycurrent.engine.descriptors import Descriptors
+from pycurrent.engine.pinnable import Pin
 from pycurrent.engine.pins import Pins
 from pycurrent.engine.watchdog import Watchdog
 from pycurrent.errors import PycurrentError
@@ -345,6 +346,11 @@ class Engine:
         when it returns. Raises `UsageError` if the stage is not pinned.
         """
         self.opened.service(Pins).unpin(path, by=by, reason=reason)
+
+    @property
+    def pins(self) -> tuple[Pin, ...]:
+        """The pins, by path; also those whose stages are not needed now."""
+        return self.opened.service(Pins).all()
 
     def pause(
         self,
