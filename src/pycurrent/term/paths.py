@@ -114,8 +114,8 @@ class Paths:
     are made of what the terms have: of a million stages, none of them twins, that is 85 MB. Stages
     that have once been told apart stay so: a path does not change while twins come and go.
 
-    In the middle of a step a stage that is built anew and the one whose place it takes both live.
-    They are no twins: stages are told apart once somebody asks, without those that leave.
+    In the middle of a step a stage that is built again and the one whose place it takes both live.
+    They do not count as twins: stages are told apart once somebody asks, without those that leave.
     """
 
     def __init__(
