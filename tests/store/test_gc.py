@@ -4,7 +4,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -23,6 +23,7 @@ from pycurrent.store import (
     StateDirError,
     StoreBusy,
     StoreError,
+    UseRecord,
     collect_garbage,
 )
 from pycurrent.store.space import give_back
@@ -193,6 +194,24 @@ def test_a_dry_run_tells_what_a_run_does(site: Site) -> None:
     assert told.jobs == done.jobs
     assert (sorted(told.logs), told.folders) == (sorted(done.logs), done.folders)
     assert told.log_bytes == done.log_bytes == 40
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_dry_run_needs_no_disk_that_can_be_written(
+    site: Site, read_only: Callable[[Path], Path], is_open: bool
+) -> None:
+    """It counts in memory what a run would remove from the database, beside an engine too."""
+    job = site.build("a", OLD)
+    site.database.add_use(UseRecord(job, "build", None, OLD))
+    site.build("a", YOUNG)
+    site.commit()
+    if not is_open:
+        site.database.close()
+    state = StateDir.read(read_only(site.state.path))
+    report = collect_garbage(state, older_than=90 * DAY, now=NOW, mode=GcMode.DRY_RUN)
+    explained = {kind.name: count for kind, count in (+report.explanations).items()}
+    assert (report.jobs, explained) == (1, {"stage": 1})
+    site.database.close()  # SQLite keeps the files open, whichever way they were opened.
 
 
 def test_logs_without_a_job_go(site: Site) -> None:

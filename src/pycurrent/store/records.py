@@ -161,7 +161,7 @@ def storable(text: str) -> str:
     They come from file names and output that is not UTF-8. SQLite refuses them, and a record
     that is refused would keep everything behind it from being written.
     """
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 _WRITE: dict[type, Callable[[Any], object]] = {

@@ -8,9 +8,12 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+import msgspec
 from msgspec import Struct
 
 from pycurrent.store.records import Row, storable, time_text
+
+_encode = msgspec.json.Encoder(order="sorted").encode
 
 
 class UseRecord(Struct, frozen=True):
@@ -40,7 +43,7 @@ def labels_text(labels: Mapping[str, str]) -> str | None:
     if not labels:
         return None
     texts = {storable(name): storable(value) for name, value in labels.items()}
-    return json.dumps(texts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return _encode(texts).decode()
 
 
 def append(
