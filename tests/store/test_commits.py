@@ -1,5 +1,6 @@
 """Commits in a thread: what is seen, and what is kept, while one is at work."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -144,3 +145,17 @@ def test_closing_writes_what_changed_during_a_commit(path: Path) -> None:
     db.finish_job(running, JobEnd.OK, finished=START, outcome="1")
     db.close()
     assert outcomes(path) == ["1"]
+
+
+def test_a_commit_waits_while_the_log_is_emptied(db: Database, builds: Builds, path: Path) -> None:
+    """The database is locked then, by its own doing: nothing is wrong."""
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    db._checkpointer._thread = emptying = threading.Timer(0.1, other.rollback)
+    db._checkpointer.is_emptying = True
+    emptying.start()
+    builds.build("a", "1")
+    db.commit()
+    db._checkpointer.is_emptying = False
+    other.close()
+    assert outcomes(path) == ['"done"']

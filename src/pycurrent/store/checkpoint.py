@@ -27,6 +27,8 @@ class Checkpointer:
         # The size at which the next checkpoint is due.
         self._due = threshold_bytes
         self._thread: threading.Thread | None = None
+        self.is_emptying = False
+        """True while the log is emptied, for which the database is locked some moments."""
 
     def prepare(self, connection: sqlite3.Connection) -> None:
         """Makes the connection that writes leave checkpoints to this object."""
@@ -63,8 +65,8 @@ class Checkpointer:
         """Starts moving all that there is into the database, so that its file alone is whole.
 
         Returns the thread that does it; if a checkpoint runs already, that one's. Never blocks; a
-        commit that comes in the very moment in which the log is emptied finds the database locked,
-        and tries again.
+        commit that comes in the very moment in which the log is emptied finds the database locked:
+        see `is_emptying`.
         """
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._tidy, name="pycurrent checkpoint")
@@ -92,5 +94,9 @@ class Checkpointer:
             suppress(sqlite3.Error),
             closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0)) as connection,
         ):
-            for mode in modes:
-                connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            try:
+                for mode in modes:
+                    self.is_emptying = mode == "TRUNCATE"
+                    connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            finally:
+                self.is_emptying = False

@@ -26,7 +26,7 @@ from pycurrent.store.audit import AuditRecord
 from pycurrent.store.change_tables import ChangeTables
 from pycurrent.store.checkpoint import Checkpointer
 from pycurrent.store.database_files import DatabaseFiles
-from pycurrent.store.errors import StoreDamaged, StoreError, from_sqlite
+from pycurrent.store.errors import StoreBusy, StoreDamaged, StoreError, from_sqlite
 from pycurrent.store.firings import FiringRecord
 from pycurrent.store.new_failures import NewFailures
 from pycurrent.store.overrides import OverrideKey, OverrideRecord
@@ -394,7 +394,14 @@ class Database(DatabaseReader):
         """
         if self._transactions.are_due or self.damage is not None:
             self.check()
-        return self._transactions.begin()
+        try:
+            return self._transactions.begin()
+        except StoreBusy:
+            if not self._checkpointer.is_emptying:
+                raise
+            # That is our own doing, and over in moments: nobody should see it.
+            self._checkpointer.wait()
+            return self._transactions.begin()
 
     def end_commit(self) -> None:
         """Ends the commit that was begun, unless another has: raises what it met."""
