@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+from msgspec import Struct
+
 from pycurrent.term.given import Remedy, Stand, called, check_function, check_value
 from pycurrent.term.output import READY, Active, Activity, Failed, Failure, Ok, Output, failed_by
 
@@ -19,8 +21,7 @@ U = TypeVar("U")
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
+class Metadata(Struct, frozen=True, gc=False):
     """Facts about an output besides its value.
 
     `update` says what is being done to replace an output that is still reported, and `note`
@@ -80,8 +81,7 @@ class NoEngine(Exception):
     """Only a running engine can give this value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """The present output of an input, for the records of what has changed."""
 
     name: str | None
