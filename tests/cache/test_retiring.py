@@ -521,7 +521,7 @@ async def test_a_failure_to_retire_stays_until_somebody_asks_again(
         shop.work.succeed()
         await h.settle()
         assert len(h.engine.service(Cache)) == 1
-        assert not h.engine.opened.store.to_retire().keys() - {("slow", "b")}
+        assert not h.engine.opened.store.to_retire.all().keys() - {("slow", "b")}
 
 
 async def test_it_is_tried_again_as_the_retry_says(engine: OpenEngine, world: World) -> None:

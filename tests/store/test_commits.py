@@ -92,7 +92,7 @@ def test_a_commit_that_fails_in_its_thread_loses_nothing(
             committing = db.begin_commit()
             builds.finish(running, "1")
             db.remember("name", "value")
-        db.set_to_retire("frob", "digest of a", running)
+        db.to_retire.set(("frob", "digest of a"), running)
         assert committing is not None
         assert committing.exception() is not None
     with pytest.raises(StoreFull):
@@ -105,7 +105,7 @@ def test_a_commit_that_fails_in_its_thread_loses_nothing(
     assert db.is_recorded(running)
     assert outcomes(path) == ["2", "1"]
     assert db.setting("name") == "value"
-    assert db.to_retire() == {("frob", "digest of a"): running}
+    assert db.to_retire.all() == {("frob", "digest of a"): running}
 
 
 def test_a_commit_whose_end_nobody_waits_for(

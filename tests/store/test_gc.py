@@ -130,9 +130,9 @@ def test_the_job_that_has_set_a_key_is_kept_until_that_is_retired(site: Site) ->
     """Its result is needed then, although later jobs have failed."""
     setting, failed = site.build("a", OLD), site.begin("a", OLD)
     site.database.finish_job(failed, JobEnd.FAILED, finished=OLD, outcome="no route to host")
-    site.database.set_to_retire("frob", "a", setting)
+    site.database.to_retire.set(("frob", "a"), setting)
     assert site.collect().jobs == []
-    site.database.set_to_retire("frob", "a", None)
+    site.database.to_retire.set(("frob", "a"), None)
     assert site.collect().jobs == [setting]
 
 

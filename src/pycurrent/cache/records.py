@@ -213,7 +213,7 @@ def record_end(
     job_id, started = run.job.id, run.job.started
     if end is JobEnd.OK and op_type.retires:
         retired = run.target.digest == GONE.digest
-        store.set_to_retire(op_type.id, key.digest, None if retired else job_id)
+        store.to_retire.set((op_type.id, key.digest), None if retired else job_id)
     if end.has_result:
         store.finish_job(job_id, end, finished=now, outcome=text, started=started, kind=kind)
     elif end is JobEnd.SUPERSEDED:

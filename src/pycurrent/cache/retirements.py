@@ -90,7 +90,7 @@ class Retirements:
         self._retiring: dict[SetKey, tuple[Instance, Retirement]] = {}
         self._moved: dict[SetKey, None] = {}
         """The keys whose run has another state."""
-        for key in engine.store.to_retire():
+        for key in engine.store.to_retire.all():
             candidate = self._candidate(key)
             candidate.has_recorded_stages = True
             self._due[candidate] = None
@@ -106,9 +106,9 @@ class Retirements:
         """
         match instance.state:
             case Known(Result(Ok(), target)) if target != GONE.digest:
-                key, store = _key_of(instance), self._engine.store
-                if store.setter(*key) is None:
-                    store.set_to_retire(*key, instance.job_id)
+                key, to_retire = _key_of(instance), self._engine.store.to_retire
+                if to_retire.setter(key) is None:
+                    to_retire.set(key, instance.job_id)
 
     def joined(self, instance: Instance, demand: Demand, stage: Stage) -> None:
         """A stage uses an instance. Within a step."""
@@ -201,7 +201,8 @@ class Retirements:
     def _look_at(self, candidate: _Candidate, doubts: Doubts) -> None:
         """Retire a candidate, unless somebody needs it, or something is in doubt."""
         store, instance = self._engine.store, self._instances.get(*candidate.id)
-        setting = store.job_to_retire(*candidate.id)
+        setter = store.to_retire.setter(candidate.id)
+        setting = None if setter is None else store.job_as_it_is(setter)
         if candidate.has_recorded_stages:
             candidate.has_recorded_stages = False
             if setting is not None:

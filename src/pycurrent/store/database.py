@@ -28,6 +28,7 @@ from pycurrent.store.checkpoint import Checkpointer
 from pycurrent.store.database_files import DatabaseFiles
 from pycurrent.store.errors import StoreBusy, StoreDamaged, StoreError, from_sqlite
 from pycurrent.store.firings import FiringRecord
+from pycurrent.store.keys_to_retire import KeysToRetire
 from pycurrent.store.new_failures import NewFailures
 from pycurrent.store.overrides import OverrideKey, OverrideRecord
 from pycurrent.store.reader import DatabaseReader
@@ -44,7 +45,6 @@ from pycurrent.store.records import (
 )
 from pycurrent.store.schema import CHECKED_UP_TO, look_through, open_for_writing
 from pycurrent.store.sharing import Sharing
-from pycurrent.store.to_retire import SetKey
 from pycurrent.store.transactions import Transactions
 from pycurrent.store.uses import UseRecord
 
@@ -78,6 +78,8 @@ class Database(DatabaseReader):
         self.new_failures = NewFailures(self._transactions)
         #: The changes from outside, to be added to.
         self.change_tables = ChangeTables(self._transactions, self._read)
+        #: The keys that are set, and to be retired.
+        self.to_retire = KeysToRetire(self._transactions, self._read)
         self._checkpointer = Checkpointer(path, threshold_bytes=checkpoint_bytes)
         self._checkpointer.prepare(connection)
         self._files: DatabaseFiles | None = None
@@ -305,36 +307,8 @@ class Database(DatabaseReader):
         """Records a firing, or that it is done. Written by the next commit."""
         self._transactions.unsaved.firings[record.id] = record
 
-    def set_to_retire(self, op: str, key_digest: str, job_id: str | None) -> None:
-        """Records that a job has set a key, which is to be retired once nobody needs it; None: it
-        is retired. Written by the next commit.
-        """
-        self._transactions.unsaved.to_retire[op, key_digest] = job_id
-
-    def to_retire(self) -> dict[SetKey, str]:
-        """The keys that are set and not retired, with the jobs that have set them."""
-        found = {(op, digest): job_id for op, digest, job_id in self._read("to_retire", ())}
-        return {
-            key: job_id
-            for key, job_id in (found | self._transactions.to_retire()).items()
-            if job_id is not None
-        }
-
-    def setter(self, op: str, key_digest: str) -> str | None:
-        """The id of the job that has set a key which is not retired; None if there is none."""
-        unsaved = self._transactions.to_retire()
-        if (op, key_digest) in unsaved:
-            return unsaved[op, key_digest]
-        rows = self._read("setter", (op, key_digest))
-        return rows[0][0] if rows else None
-
-    def job_to_retire(self, op: str, key_digest: str) -> JobRecord | None:
-        """The job that has set a key which is not retired; None if there is none, or its record is
-        gone. Commits nothing, unlike `job`.
-        """
-        job_id = self.setter(op, key_digest)
-        if job_id is None:
-            return None
+    def job_as_it_is(self, job_id: str) -> JobRecord | None:
+        """The job with this id. Commits nothing, unlike `job`."""
         found = self._transactions.job(job_id)
         if found is not None:
             return copy_of(found, JobRecord)

@@ -26,7 +26,6 @@ from pycurrent.store.errors import StateDirError, StoreError, from_sqlite
 from pycurrent.store.queries import load_queries
 from pycurrent.store.reader import DatabaseReader
 from pycurrent.store.records import JobRecord
-from pycurrent.store.to_retire import SetKey
 from pycurrent.store.unsaved import Unsaved
 
 
@@ -74,9 +73,10 @@ class Transactions:
         """The job with this id, if its row in the file is out of date."""
         return self.unsaved.job(job_id) or self._writing.job(job_id)
 
-    def to_retire(self) -> dict[SetKey, str | None]:
-        """The keys that are to be retired, or not any more, where the file says otherwise."""
-        return self._writing.to_retire | self.unsaved.to_retire
+    @property
+    def newest_first(self) -> tuple[Unsaved, Unsaved]:
+        """The changes for the next commit, and those of the one at work."""
+        return self.unsaved, self._writing
 
     def input(self, name: str) -> InputRecord | None:
         """The value of an input, if it differs from the one in the file."""
