@@ -277,7 +277,7 @@ class Engine:
         `str` of it is for people. A step that is unfinished is finished first. Raises
         `UnknownSubject` for what is neither.
         """
-        from pycurrent.explain.why import Explainer  # few runs need it
+        from pycurrent.explain.explainer import Explainer  # few runs need it
 
         return self.opened.service(Explainer).why(subject)
 
@@ -288,7 +288,7 @@ class Engine:
         `str` of it is for people. A step that is unfinished is finished first. Raises
         `UnknownSubject` for a stage that is neither in the pipeline nor recorded.
         """
-        from pycurrent.explain.why import Explainer  # few runs need it
+        from pycurrent.explain.explainer import Explainer  # few runs need it
 
         return self.opened.service(Explainer).health(path)
 

@@ -12,8 +12,9 @@ from msgspec import Struct
 from pycurrent.cache import Inputs, Triggers
 from pycurrent.engine import OpenEngine, Problem
 from pycurrent.engine.pins import Pins
+from pycurrent.explain.explainer import Explainer
 from pycurrent.explain.health import StageHealth
-from pycurrent.explain.why import Explainer, Why
+from pycurrent.explain.why import Why
 from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import ConfirmationLevel
 from pycurrent.service.events import EventHub
