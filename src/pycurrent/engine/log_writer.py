@@ -1,6 +1,6 @@
 """Writes to logs beside the event loop, for as long as their disk is slow.
 
-    quick ──three slow writes in a row──► slow ──all is written, the last quickly──► quick
+    quick ──three slow writes in a row──► slow ──three quick ones in a row──► quick
 
 A write to a file only copies to memory, as a rule, in a few microseconds: less than handing it to a
 thread would take. But where the disk has too much to do, or was mounted to write all at once, each
@@ -17,10 +17,10 @@ from threading import Thread, current_thread
 
 SLOW = 0.002
 """Seconds: a write that takes longer has waited for the disk, or for the processor."""
-SLOW_ONES = 3
-"""As many of them in a row are not chance."""
-
-_QUICK = 0.001
+QUICK = 0.001
+"""Seconds: a write that takes less has not waited."""
+IN_A_ROW = 3
+"""As many of one kind are not chance."""
 
 
 class LogWriter:
@@ -31,7 +31,8 @@ class LogWriter:
     def __init__(self) -> None:
         self.is_slow = False
         """True while writes are to be handed over."""
-        self._slow_ones = 0
+        self._others = 0
+        """The last writes that were as in the other mode."""
         self._due: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread: Thread | None = None
 
@@ -42,11 +43,12 @@ class LogWriter:
 
     def took(self, seconds: float) -> None:
         """Some data was written, in this time."""
-        self._slow_ones = self._slow_ones + 1 if seconds > SLOW else 0
-        if self._slow_ones >= SLOW_ONES:
-            self.is_slow = True
-        elif self.is_slow and seconds < _QUICK and self._due.empty():
-            self.is_slow = False
+        is_other = seconds < QUICK if self.is_slow else seconds > SLOW
+        self._others = self._others + 1 if is_other else 0
+        if self._others >= IN_A_ROW:
+            # Data that are handed over still come first: each file keeps its order itself.
+            self.is_slow = not self.is_slow
+            self._others = 0
 
     def hand_over(self, act: Callable[[], None]) -> None:
         """Have the thread do it, after all that was handed over before. From any thread; at once,
