@@ -28,7 +28,8 @@ from pycurrent.term import (
     constant,
     context,
 )
-from pycurrent.term.paths import LONG, Paths, form_of
+from pycurrent.term.paths import Paths
+from pycurrent.term.stage_names import LONG, form_of
 
 from .steps import Steps
 

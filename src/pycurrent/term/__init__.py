@@ -52,7 +52,6 @@ from pycurrent.term.output import (
     relevant_traceback,
     text_of,
 )
-from pycurrent.term.paths import form_of, items_around, untold_path, untold_paths
 from pycurrent.term.picture import BoxChange, Picture
 from pycurrent.term.primitive import (
     NO_LABELS,
@@ -67,6 +66,7 @@ from pycurrent.term.primitive import (
     Subscription,
 )
 from pycurrent.term.shape import Term
+from pycurrent.term.stage_names import form_of, items_around, untold_path, untold_paths
 from pycurrent.term.state import (
     BY_CONCERN,
     State,

@@ -23,9 +23,9 @@ from pycurrent.term.account import Stage
 from pycurrent.term.component_nodes import ComponentNode
 from pycurrent.term.nodes import list_behind
 from pycurrent.term.output import Active
-from pycurrent.term.paths import names_within
 from pycurrent.term.primitive import StageRef
 from pycurrent.term.shape import ItemOf, Term, makers
+from pycurrent.term.stage_names import names_within
 from pycurrent.term.term_graph import TermGraph
 
 

@@ -8,33 +8,19 @@ equal, too, they are numbered in the order of building, unless their author give
 
 from __future__ import annotations
 
-import re
-import string
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
-from enum import Enum
-from hashlib import sha256
+from collections.abc import Callable, Container, Iterable, Iterator
 from heapq import heappop, heappush
-from pathlib import PurePath
 
 from msgspec import Struct
 
-from pycurrent.term.label import Label, NamedLabel
-from pycurrent.term.output import text_of
 from pycurrent.term.primitive import StageRef
 from pycurrent.term.shape import (
-    BindShape,
-    Component,
-    ItemOf,
-    ListMap,
     Term,
-    makers,
 )
+from pycurrent.term.stage_names import constants_of, cut, untold_path, untold_paths
 
 _AT_ONCE = 200
 """How many stages are taken in between two stops: half a millisecond."""
-LONG = 60
-"""The characters of a name beyond which it is cut, and told apart by a digest."""
 
 
 class _Twin(Struct, frozen=True):
@@ -92,7 +78,7 @@ class _Group:
 
     def add(self, term: Term, path: tuple[str, ...]) -> None:
         self.has_grown = True
-        constants = _constants(term)
+        constants = constants_of(term)
         self.paths.setdefault(path, {}).setdefault(constants, _Equals()).add(term)
         self.members[term] = _Twin(path, constants)
 
@@ -165,7 +151,7 @@ class Paths:
         path = untold_path(term)
         group = self._groups[self._hash_of(path)]
         if isinstance(group, Term):
-            constants = _constants(term) if path in self._split else ()
+            constants = constants_of(term) if path in self._split else ()
             return StageRef(self._told_apart(path, constants, 1))
         if term not in group.members:
             # It was leaving, and lives on, as somebody else needs it.
@@ -213,7 +199,7 @@ class Paths:
     ) -> tuple[str, ...]:
         *around, name = path
         if constants:
-            name += f" ({_cut(', '.join(constants))})"
+            name += f" ({cut(', '.join(constants))})"
         if number > 1:
             name += f"#{number}"
         while (found := (*around, name)) != path and self._has(found):
@@ -259,182 +245,3 @@ class Paths:
             group.remove(term)
             if not group.members:
                 del self._groups[key]
-
-
-def untold_paths(text: str) -> Iterator[tuple[str, ...]]:
-    """The paths that a stage with this one, as text, may have without regard to twins."""
-    *around, last = StageRef.names_in(text)
-    return ((*around, name) for name in _untold(last))
-
-
-def _untold(name: str) -> Iterator[str]:
-    """The names that a stage may have without what tells it from its twins."""
-    yield name
-    name = name.rstrip("#")
-    yield name
-    name = re.sub(r"#\d+$", "", name)
-    yield name
-    for place in range(len(name)):
-        if name.endswith(")") and name.startswith(" (", place):
-            yield name[:place]
-
-
-def untold_path(term: Term) -> tuple[str, ...]:
-    """The path of a stage without regard to twins."""
-    name = _own_name(term)
-    return (name,) if term.context is None else (*_names_around(term), name)
-
-
-def _names_around(term: Term) -> tuple[str, ...]:
-    """The names of what a term was built in, from the root."""
-    names = [name for maker in makers(term) if (name := _name_within(maker)) is not None]
-    return tuple(reversed(names))
-
-
-def names_within(maker: Term) -> tuple[str, ...]:
-    """The names around all that is built in a bind or an item, from the root."""
-    name = _name_within(maker)
-    around = _names_around(maker)
-    return around if name is None else (*around, name)
-
-
-def _name_within(maker: Term) -> str | None:
-    """The name that a bind or an item adds to the paths of what is built in it, if it adds one."""
-    match maker.shape:
-        case ItemOf(parent=parent, item=item) if isinstance(parent.shape, ListMap):
-            return _cut(_text_of_key(item.key))
-        case BindShape(name=str() as name):
-            return _cut(name)
-        case _:
-            return None
-
-
-def items_around(term: Term) -> Iterator[object]:
-    """The items of lists that a term was built for, the innermost first."""
-    for maker in makers(term):
-        match maker.shape:
-            case ItemOf(parent=parent, item=item) if isinstance(parent.shape, ListMap):
-                yield item.item
-
-
-def _own_name(term: Term) -> str:
-    match term.shape:
-        case Component(label=NamedLabel(name=name) as label):
-            return f"{_cut(_name_of(label))} ({_cut(name)})"
-        case Component(label=label):
-            return _cut(_name_of(label))
-        case BindShape(name=str() as name):
-            return _cut(name)
-        case shape:
-            raise AssertionError(f"{type(shape).__name__} is not a stage")
-
-
-_GAP = "\0"
-"""Stands for the value of a current in a label."""
-_LEFT_OUT = (
-    re.compile(rf"\([^()]*{_GAP}[^()]*\)|\[[^\[\]]*{_GAP}[^\[\]]*\]"),
-    re.compile(rf"[\s@:=#,/-]*{_GAP}"),
-)
-"""It, with all that is in brackets with it, or what joins it to the text before it."""
-
-
-class _LeftOut:
-    """The value of a current, or anything of it, in a label."""
-
-    def __format__(self, spec: str) -> str:
-        return _GAP
-
-    def __str__(self) -> str:
-        return _GAP
-
-    __repr__ = __str__
-
-    def __getattr__(self, name: str) -> _LeftOut:
-        return self
-
-    def __getitem__(self, index: object) -> _LeftOut:
-        return self
-
-
-def _name_of(label: Label) -> str:
-    """A label with the constants in it, and without the values of other currents."""
-    if not label.slots:
-        return label.show(())
-    name = label.show([_LeftOut()] * (max(label.slots.values()) + 1))
-    for pattern in _LEFT_OUT:
-        name = pattern.sub("", name)
-    name = " ".join(name.split())
-    if name:
-        return name
-    # It shows nothing but currents: then it is called by what they are.
-    parts = string.Formatter().parse(label.text)
-    return " ".join(field_name for _, field_name, _, _ in parts if field_name)
-
-
-def _text_of_key(key: object) -> str:
-    kind = type(key)
-    if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:
-        return kind.__name__  # its text would be its address
-    return text_of(key)
-
-
-def _cut(name: str) -> str:
-    if len(name) <= LONG:
-        return name
-    digest = sha256(name.encode(errors="surrogatepass")).hexdigest()[:12]
-    return f"{name[: LONG - 13]}~{digest}"
-
-
-# Constant arguments
-
-
-def _constants(term: Term) -> tuple[str, ...]:
-    """The constant arguments of a component, in a form that is the same in each run."""
-    shape = term.shape
-    if not isinstance(shape, Component):
-        return ()
-    label = shape.label
-    if label.parameters is None:
-        return tuple(form_of(value) for value in shape.constants)
-    slots = label.slots or {}
-    return tuple(
-        f"{name}={form_of(value)}"
-        for name, value in label.parameters.items()
-        if name not in slots and value is not None
-    )
-
-
-def form_of(value: object, depth: int = 0) -> str:
-    """A text for a value that is the same in each run: of what has none, only the type."""
-    kind = type(value)
-    if depth > _DEEPEST:
-        return kind.__name__
-    match value:
-        case _ if kind in _SIMPLE:
-            return repr(value)
-        case str():
-            return str(value)
-        case Enum():
-            return f"{kind.__name__}.{value.name}"
-        case PurePath():
-            return str(value)
-        case Mapping():
-            pairs = (f"{form_of(k, depth + 1)}: {form_of(v, depth + 1)}" for k, v in value.items())
-            return f"{{{', '.join(sorted(pairs))}}}"
-        case list() | tuple():
-            return f"[{', '.join(form_of(item, depth + 1) for item in value)}]"
-        case set() | frozenset():
-            return f"{{{', '.join(sorted(form_of(item, depth + 1) for item in value))}}}"
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            parts = (
-                f"{f.name}={form_of(getattr(value, f.name), depth + 1)}"
-                for f in fields(value)
-                if f.repr
-            )
-            return f"{kind.__name__}({', '.join(parts)})"
-        case _:
-            return str(getattr(value, "__qualname__", kind.__name__))
-
-
-_SIMPLE = frozenset({type(None), bool, int, float, complex, bytes})
-_DEEPEST = 5
