@@ -30,7 +30,8 @@ from pycurrent.cache.states import Result, Run
 from pycurrent.cache.use import ScheduledUse, Use, checked_labels
 from pycurrent.engine.changes import MOST, Ids
 from pycurrent.engine.clock import Moment
-from pycurrent.engine.driven_job import DrivenJob, JobOwner
+from pycurrent.engine.driven_job import DrivenJob
+from pycurrent.engine.job_owner import JobOwner
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.pins import Pins
 from pycurrent.engine.pool import Tickets, Urgency

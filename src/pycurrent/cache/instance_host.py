@@ -13,7 +13,8 @@ from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.states import Run
 from pycurrent.engine.changes import Ids
 from pycurrent.engine.clock import Clock
-from pycurrent.engine.driven_job import DrivenJob, JobOwner
+from pycurrent.engine.driven_job import DrivenJob
+from pycurrent.engine.job_owner import JobOwner
 from pycurrent.engine.pool import Tickets, Urgency
 from pycurrent.engine.step import JobHandle
 from pycurrent.store import Database

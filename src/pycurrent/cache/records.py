@@ -23,7 +23,8 @@ from pycurrent.cache.operation_type import GONE, Key, OperationType
 from pycurrent.cache.retry import Retry
 from pycurrent.cache.states import NOTHING_KNOWN, Attempt, Known, Result, Run, Unknown
 from pycurrent.engine.clock import Moment
-from pycurrent.engine.driven_job import DrivenJob, JobOwner
+from pycurrent.engine.driven_job import DrivenJob
+from pycurrent.engine.job_owner import JobOwner
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Level
 from pycurrent.engine.open_engine import OpenEngine

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol, Unpack
+from typing import Any, Unpack
 
 from msgspec.structs import replace
 
@@ -24,6 +24,7 @@ from pycurrent.engine.forgotten import Calls, to_be_awaited, to_be_entered
 from pycurrent.engine.hooks import Hook, Hooks
 from pycurrent.engine.job import Job
 from pycurrent.engine.job_host import JobHost
+from pycurrent.engine.job_owner import JobOwner
 from pycurrent.engine.job_start import JobStart, JobState
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Level
@@ -36,37 +37,6 @@ from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut, TimeLimit
 from pycurrent.engine.tempdirs import temporary_folder
 from pycurrent.errors import PycurrentError
 from pycurrent.term import Activity
-
-
-class JobOwner(Protocol):
-    """The one that has a job made, and is told of it."""
-
-    def label_of(self, job: DrivenJob, name: str, /) -> str | None:
-        """A label of the stage that wanted the job first; None if it has none of this name."""
-
-    def stages_of(self, job: DrivenJob, /) -> Iterable[StagePath]:
-        """The paths of the stages that want the job."""
-
-    def labels_of(self, job: DrivenJob, /) -> Mapping[str, str]:
-        """The labels of the stages that want it, or else of the one that wanted it first; where
-        they have different ones of a name, that of the first counts.
-        """
-
-    def least_level(self, job: DrivenJob, /) -> Level | None:
-        """The level that it has at least; None: that at which it starts."""
-
-    def job_changed(self, job: DrivenJob, /) -> None:
-        """It has another state, waits for something else, or was told to end while its work goes
-        on.
-        """
-
-    def job_waited(self, job: DrivenJob, /) -> None:
-        """It was set off, and waits no longer: its work may begin, or it was told to end."""
-
-    def job_given_up(self, job: DrivenJob, /) -> None:
-        """It was set off, and was told to end while it waited. It holds nothing, and its log does
-        not say so yet: see `end_unbegun`.
-        """
 
 
 class DrivenJob(Job):

@@ -1,0 +1,46 @@
+"""The contract of the one that has a job made.
+
+It tells of the stages that want the job, and is told of its course.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from pycurrent.engine.level import Level
+from pycurrent.engine.paused import StagePath
+
+if TYPE_CHECKING:
+    from pycurrent.engine.driven_job import DrivenJob
+
+
+class JobOwner(Protocol):
+    """The one that has a job made, and is told of it."""
+
+    def label_of(self, job: DrivenJob, name: str, /) -> str | None:
+        """A label of the stage that wanted the job first; None if it has none of this name."""
+
+    def stages_of(self, job: DrivenJob, /) -> Iterable[StagePath]:
+        """The paths of the stages that want the job."""
+
+    def labels_of(self, job: DrivenJob, /) -> Mapping[str, str]:
+        """The labels of the stages that want it, or else of the one that wanted it first; where
+        they have different ones of a name, that of the first counts.
+        """
+
+    def least_level(self, job: DrivenJob, /) -> Level | None:
+        """The level that it has at least; None: that at which it starts."""
+
+    def job_changed(self, job: DrivenJob, /) -> None:
+        """It has another state, waits for something else, or was told to end while its work goes
+        on.
+        """
+
+    def job_waited(self, job: DrivenJob, /) -> None:
+        """It was set off, and waits no longer: its work may begin, or it was told to end."""
+
+    def job_given_up(self, job: DrivenJob, /) -> None:
+        """It was set off, and was told to end while it waited. It holds nothing, and its log does
+        not say so yet: see `end_unbegun`.
+        """
