@@ -10,22 +10,18 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import EllipsisType, MappingProxyType
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from pycurrent.cache import Inputs, Triggers, codec_for
+from pycurrent.cache import codec_for
 from pycurrent.engine import (
-    Asker,
     Clock,
     Config,
     EngineParts,
     JobHandle,
-    Level,
     Listeners,
     LogRules,
     OpenEngine,
-    Pausable,
-    Pause,
     Problems,
     Processes,
     Step,
@@ -34,12 +30,11 @@ from pycurrent.engine import (
 from pycurrent.engine.arguments import check_engine
 from pycurrent.engine.collector import full_collections_held
 from pycurrent.engine.descriptors import Descriptors
-from pycurrent.engine.pinnable import Pin
-from pycurrent.engine.pins import Pins
 from pycurrent.engine.watchdog import Watchdog
 from pycurrent.errors import PycurrentError
 from pycurrent.explain.failures import FailureRecorder
 from pycurrent.explain.uses import UseRecorder
+from pycurrent.facade.people import PeopleActs
 from pycurrent.store import (
     SHOWN,
     AuditFilters,
@@ -64,7 +59,7 @@ T = TypeVar("T")
 OpenHook = Callable[[OpenEngine], Awaitable[None] | None]
 
 
-class Engine:
+class Engine(PeopleActs):
     """Keeps the pipeline that `pipeline()` returns up to date.
 
     Use it as an async context manager, or await `run`; once. Only one engine can use a state
@@ -291,108 +286,6 @@ class Engine:
         from pycurrent.explain.explainer import Explainer  # few runs need it
 
         return self.opened.service(Explainer).health(path)
-
-    def set_input(
-        self, name: str, value: object, *, by: Asker | str | None = None, reason: str | None = None
-    ) -> None:
-        """Set the `Input` with this name, from the next step on and over restarts, until it is set
-        again. On disk when it returns. `by` names who asks.
-
-        Raises `UsageError`, and changes nothing, if the pipeline uses no such input, or if the
-        value is not of its type.
-        """
-        self.opened.service(Inputs).set(name, value, by=by, reason=reason)
-
-    def fire(
-        self, name: str, params: object, *, by: Asker | str | None = None, reason: str | None = None
-    ) -> int:
-        """Fire the `Trigger` with this name; gives the number of the firing. On disk when it
-        returns. `by` names who asks.
-
-        Raises `UsageError`, and fires nothing, if the pipeline uses no such trigger, or if the
-        parameters are not of its dataclass.
-        """
-        return self.opened.service(Triggers).fire(name, params, by=by, reason=reason)
-
-    def pin(
-        self,
-        path: str,
-        to: object | EllipsisType = ...,
-        *,
-        change: int | None = None,
-        job: str | None = None,
-        by: Asker | str | None = None,
-        reason: str | None = None,
-        until: datetime | None = None,
-    ) -> None:
-        """Hold a stage, given by its path, at a value that it has had, or by default at its present
-        one, from the next step on and over restarts. On disk when it returns.
-
-        The stage is an input: a monitor, an `Input`, or a builder with a schedule. `to` is the
-        value, or a text that names it, such as the beginning of a commit's hash; instead of it,
-        `change` is the number of the change by which it came, and `job` the job that has made it.
-        `until`, which is aware, is when the pin ends by itself. `by` names who asks.
-
-        A step that is unfinished is finished first. Raises `UsageError`, and changes nothing, if
-        there is no such stage or value, or if only the order of building tells the stage from
-        another one.
-        """
-        self.opened.service(Pins).pin(
-            path, to=to, change=change, job=job, by=by, reason=reason, until=until
-        )
-
-    def unpin(self, path: str, *, by: Asker | str | None = None, reason: str | None = None) -> None:
-        """End a pin: the stage has the newest value of its input from the next step on. On disk
-        when it returns. Raises `UsageError` if the stage is not pinned.
-        """
-        self.opened.service(Pins).unpin(path, by=by, reason=reason)
-
-    @property
-    def pins(self) -> tuple[Pin, ...]:
-        """The pins, by path; also those whose stages are not needed now."""
-        return self.opened.service(Pins).all()
-
-    def pause(
-        self,
-        path: str | None = None,
-        *,
-        level: Level | str | None = None,
-        pool: str | None = None,
-        by: Asker | str | None = None,
-        reason: str | None = None,
-        until: datetime | None = None,
-    ) -> None:
-        """Have all jobs of a level, or of a pool, or for the stages at a path and below it, wait
-        that have not begun: until somebody resumes the same, or until a time (aware), also over
-        restarts. On disk when it returns. In place of an earlier pause of the same.
-
-        Give one of the three. A job that other stages want as well is not paused by a path. Raises
-        `UsageError`, and changes nothing, if a path leads to no living stage, or to one that only
-        the order of building tells from others, or if `until` has passed. `by` names who asks.
-        """
-        what = Pausable.of(path, level, pool)
-        self.opened.finish_step()
-        self.opened.pauses.pause(what, by=by, reason=reason, until=until)
-
-    def resume(
-        self,
-        path: str | None = None,
-        *,
-        level: Level | str | None = None,
-        pool: str | None = None,
-        by: Asker | str | None = None,
-        reason: str | None = None,
-    ) -> None:
-        """End a pause: its jobs go on, by and by, unless something else is paused for them.
-
-        Raises `UsageError` if exactly this is not paused.
-        """
-        self.opened.pauses.resume(Pausable.of(path, level, pool), by=by, reason=reason)
-
-    @property
-    def pauses(self) -> tuple[Pause, ...]:
-        """The pauses that are in force, sorted by what is paused."""
-        return self.opened.pauses.all()
 
     def graph(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> Graph:
         """The diagram as data. `unfold` maps the keys of folds to the values that are open."""
