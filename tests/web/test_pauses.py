@@ -90,6 +90,9 @@ async def test_people_pause_and_resume_on_their_page(tmp_path: Path) -> None:
         assert wrong.status_code == 422
         assert "the pipeline has no stage 'api' now" in text_of(wrong)
         assert 'value="api"' in wrong.text
+        wrong = await ada.post("/pauses", kind="path", name="web", length="2h", reason="a try")
+        assert wrong.status_code == 422
+        assert "length is one of 1h, 8h, 1d, 7d, or empty, not '2h'" in text_of(wrong)
         page = await ada.post_and_follow(
             "/pauses", kind="path", name="web", length="1h", reason="a try"
         )

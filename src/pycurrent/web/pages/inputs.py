@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from itertools import islice
 from typing import TypedDict
 from urllib.parse import urlencode
@@ -14,6 +13,7 @@ from pycurrent.service import Service
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import FormFields, read_form
 from pycurrent.web.pages import routing
+from pycurrent.web.pages.lengths import chosen_end, lengths
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.reasons import reason_for
@@ -21,14 +21,7 @@ from pycurrent.web.users import Role
 
 _PARAMETER = "param-"
 """Begins the names of the fields for the parameters of a trigger."""
-PIN_LENGTHS = {
-    "": ("until it is unpinned", None),
-    "1h": ("for an hour", timedelta(hours=1)),
-    "8h": ("for 8 hours", timedelta(hours=8)),
-    "1d": ("for a day", timedelta(days=1)),
-    "7d": ("for a week", timedelta(days=7)),
-}
-"""The choices of how long a pin is, by what the form sends."""
+PIN_FOREVER = "until it is unpinned"
 _PROPOSED = 200
 """How many stages the form of pins proposes at most."""
 
@@ -59,7 +52,7 @@ def _show(
         triggers=service.triggers.all(),
         pins=service.pins.all(),
         pinnable=[*islice(service.pins.pinnable(), _PROPOSED)],
-        lengths={key: text for key, (text, _) in PIN_LENGTHS.items()},
+        lengths=lengths(PIN_FOREVER),
         pinning=form,
         typed={form.text("name"): form},
         wrong=wrong,
@@ -95,10 +88,9 @@ async def _pin(request: Request, service: ServiceOf, asker: AskerOf) -> Response
     form = await read_form(request)
     path = form.text("stage").strip()
     reason = reason_for(request, (), form.get("reason"))
-    _, length = PIN_LENGTHS.get(form.text("length"), PIN_LENGTHS[""])
-    until = None if length is None else service.engine.clock.now() + length
     await service.engine.between_steps()
     try:
+        until = chosen_end(form, service.engine.clock)
         pin = service.pins.pin(path, **_chosen(form), by=asker, reason=reason, until=until)
     except UsageError as error:
         return _show(request, service, form, wrong=str(error))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from fastapi import FastAPI, Request, Response
 
 from pycurrent.engine import Level, Pausable, PauseKind
@@ -12,19 +10,11 @@ from pycurrent.service import Service
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import FormFields, read_form
 from pycurrent.web.pages import routing
+from pycurrent.web.pages.lengths import chosen_end, lengths
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.reasons import reason_for
 from pycurrent.web.users import Role
-
-_LENGTHS = {
-    "": ("until it is resumed", None),
-    "1h": ("for an hour", timedelta(hours=1)),
-    "8h": ("for 8 hours", timedelta(hours=8)),
-    "1d": ("for a day", timedelta(days=1)),
-    "7d": ("for a week", timedelta(days=7)),
-}
-"""The choices of how long a pause is, by what the form sends."""
 
 
 def add_pauses_page(app: FastAPI) -> None:
@@ -48,7 +38,7 @@ def _show(
         status=200 if wrong is None else 422,
         pauses=service.pauses.all(),
         levels=[str(level) for level in Level],
-        lengths={key: text for key, (text, _) in _LENGTHS.items()},
+        lengths=lengths("until it is resumed"),
         typed=form,
         wrong=wrong,
         may_pause=pages.may(request, Role.ADMIN),
@@ -58,10 +48,9 @@ def _show(
 async def _pause(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
     form = await read_form(request)
     reason = reason_for(request, (), form.get("reason"))
-    _, length = _LENGTHS.get(form.text("length"), _LENGTHS[""])
-    until = None if length is None else service.engine.clock.now() + length
     await service.engine.between_steps()
     try:
+        until = chosen_end(form, service.engine.clock)
         pause = service.pauses.pause(_what(form), by=asker, reason=reason, until=until)
     except UsageError as error:
         return _show(request, service, form, wrong=str(error))

@@ -24,7 +24,8 @@ from pycurrent.store import UseRecord
 from pycurrent.term import StageRef
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.pages import routing, state_badges
-from pycurrent.web.pages.inputs import PIN_LENGTHS
+from pycurrent.web.pages.inputs import PIN_FOREVER
+from pycurrent.web.pages.lengths import lengths
 from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.users import Role
 
@@ -55,7 +56,7 @@ async def _stage(request: Request, service: ServiceOf) -> Response:
         "stage.html",
         pin=service.pins.of(path),
         values=_values(service, path),
-        lengths={key: text for key, (text, _) in PIN_LENGTHS.items()},
+        lengths=lengths(PIN_FOREVER),
         may_set=pages.may(request, Role.BUILDER),
         path=path,
         stage=stage,
