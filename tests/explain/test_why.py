@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +25,7 @@ from pycurrent.explain.reasons import (
     Running,
     WaitsForConfirmation,
     WaitsForRead,
+    WaitsForRecords,
     WaitsInQueue,
     WaitsUntil,
 )
@@ -355,6 +359,39 @@ async def test_what_is_unknown_is_refused(harness: HarnessFactory) -> None:
             why(h, "web/test")
         with pytest.raises(UnknownSubject):
             why(h, "2026-01-01/000000-build-aaaaaa")
+
+
+async def test_a_job_that_lacks_only_its_record_waits_for_that(
+    harness: HarnessFactory, tmp_path: Path
+) -> None:
+    """Though somebody has approved it, or it has the resource of its pool."""
+    build, other = Build(), current.Var("other", "1")
+    build.go_on.clear()
+
+    @current.builder("deploy", level=current.Level.DANGEROUS)
+    async def deploy(job: current.Job) -> None:
+        """Deploy."""
+
+    def pipeline() -> current.Current[object]:
+        names = [build.at(name, current.constant("1")) for name in ("web", "api")]
+        return current.all([*names, deploy(), other.get()])
+
+    config = current.Config(confirm=current.Level.DANGEROUS)
+    async with harness(pipeline, config=config) as h:
+        await h.settle()
+        database = h.engine.opened.state.database
+        with closing(sqlite3.connect(database, isolation_level=None)) as program:
+            program.execute("BEGIN IMMEDIATE")
+            other.set("2")
+            await h.settle()
+            h.find("deploy").approve()
+            build.go_on.set()
+            await h.advance(timedelta(minutes=1))
+            for stage in ("build api", "deploy"):
+                assert isinstance(why(h, stage).reasons[0], WaitsForRecords), stage
+            program.rollback()
+        await h.advance(timedelta(minutes=1))
+        assert {why(h, name).state for name in ("build web", "build api", "deploy")} == {"ok"}
 
 
 async def test_the_records_tell_it_too(harness: HarnessFactory) -> None:

@@ -136,6 +136,25 @@ async def test_all_that_match_are_rebuilt(tmp_path: Path) -> None:
         assert all(isinstance(outcome, Rebuilding) for outcome in outcomes.values())
 
 
+async def test_a_job_that_has_its_resource_waits_for_none(tmp_path: Path) -> None:
+    """If its start can't be recorded, the problem of the engine says so."""
+    doors, other = Doors(pool=Pool("machines", 1)), Var("other", "1")
+    stages = [doors.stage(key) for key in "ab"]
+    async with seen(lambda: current.all([*stages, other.get()]), tmp_path) as s:
+        database = s.harness.engine.opened.state.database
+        with closing(sqlite3.connect(database, isolation_level=None)) as program:
+            program.execute("BEGIN IMMEDIATE")
+            other.set("2")
+            await s.settle()
+            doors.open("a")
+            await s.harness.advance(timedelta(minutes=1))
+            waits = {job.description: job.wait for job in s.service.jobs.active()}
+            assert waits["door b"] is None
+            assert s.harness.engine.problems
+            program.rollback()
+        await s.harness.advance(timedelta(minutes=1))
+
+
 async def test_places_in_a_queue_are_told(tmp_path: Path) -> None:
     """They move up."""
     doors = Doors(pool=Pool("machines", 1))

@@ -166,6 +166,11 @@ class DrivenJob(Job):
         """The labels of the stages that want it, or else of the one that wanted it first."""
         return self._owner.labels_of(self)
 
+    @property
+    def waits_for_records(self) -> bool:
+        """True if its work could begin, but can't be recorded now."""
+        return self._start is not None and self._start.waits_for_records
+
     # Its parts
 
     @property

@@ -109,6 +109,13 @@ class JobStart(QueuePlace):
             case _:
                 return False
 
+    @property
+    def waits_for_records(self) -> bool:
+        """True if it waits for nothing but a database that takes records."""
+        pool = self.limits.pool
+        has_resource = pool is None or self._job.holds_resource
+        return self._is_confirmed and self.pause is None and has_resource
+
     # Waiting
 
     def set_off(self) -> bool:

@@ -179,6 +179,8 @@ class Explainer:
         return WaitsForRecords("it is being tried" if problem is None else problem.message)
 
     def _progress(self, job: DrivenJob) -> Reason:
+        if job.waits_for_records:
+            return self._next_step()
         match job.state:
             case JobState.WAITING_FOR_CONFIRMATION:
                 threshold = self._engine.config.confirm

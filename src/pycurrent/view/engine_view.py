@@ -273,6 +273,8 @@ def _show_job(job: DrivenJob, place: int | None) -> JobView:
 
 
 def _wait(job: DrivenJob, place: int | None) -> Wait | None:
+    if job.waits_for_records:
+        return None  # The problem of the engine says why.
     match job.state:
         case JobState.WAITING_FOR_CONFIRMATION:
             assert job.level is not None
