@@ -7,8 +7,14 @@ passive checkpoint moves what it can, and leaves the rest to the next one.
 
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import TypeVar
+
+from pycurrent.store.errors import StoreBusy
+
+T = TypeVar("T")
 
 _LONG = 1 << 20
 """Bytes of the log that are moved in some milliseconds."""
@@ -27,8 +33,10 @@ class Checkpointer:
         # The size at which the next checkpoint is due.
         self._due = threshold_bytes
         self._thread: threading.Thread | None = None
-        self.is_emptying = False
+        self._is_emptying = False
         """True while the log is emptied, for which the database is locked some moments."""
+        self._emptied = 0
+        """How often that was begun."""
 
     def prepare(self, connection: sqlite3.Connection) -> None:
         """Makes the connection that writes leave checkpoints to this object."""
@@ -66,12 +74,25 @@ class Checkpointer:
 
         Returns the thread that does it; if a checkpoint runs already, that one's. Never blocks; a
         commit that comes in the very moment in which the log is emptied finds the database locked:
-        see `is_emptying`.
+        see `once_emptied`.
         """
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._tidy, name="pycurrent checkpoint")
             self._thread.start()
         return self._thread
+
+    def once_emptied(self, write: Callable[[], T]) -> T:
+        """Writes: once the log is emptied, if it is just then. That the database is locked for that
+        is our own doing, and over in moments: nobody should see it.
+        """
+        before = self._emptied
+        try:
+            return write()
+        except StoreBusy:
+            if not self._is_emptying and self._emptied == before:
+                raise
+            self.wait()
+            return write()
 
     def wait(self) -> None:
         """Returns when no checkpoint is running."""
@@ -96,7 +117,8 @@ class Checkpointer:
         ):
             try:
                 for mode in modes:
-                    self.is_emptying = mode == "TRUNCATE"
+                    self._is_emptying = mode == "TRUNCATE"
+                    self._emptied += self._is_emptying
                     connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
             finally:
-                self.is_emptying = False
+                self._is_emptying = False

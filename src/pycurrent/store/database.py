@@ -18,6 +18,7 @@ import sqlite3
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Self
@@ -26,7 +27,7 @@ from pycurrent.store.audit import AuditRecord
 from pycurrent.store.change_tables import ChangeTables
 from pycurrent.store.checkpoint import Checkpointer
 from pycurrent.store.database_files import DatabaseFiles
-from pycurrent.store.errors import StoreBusy, StoreDamaged, StoreError, from_sqlite
+from pycurrent.store.errors import StoreDamaged, StoreError, from_sqlite
 from pycurrent.store.firings import FiringRecord
 from pycurrent.store.keys_to_retire import KeysToRetire
 from pycurrent.store.new_failures import NewFailures
@@ -368,14 +369,7 @@ class Database(DatabaseReader):
         """
         if self._transactions.are_due or self.damage is not None:
             self.check()
-        try:
-            return self._transactions.begin()
-        except StoreBusy:
-            if not self._checkpointer.is_emptying:
-                raise
-            # That is our own doing, and over in moments: nobody should see it.
-            self._checkpointer.wait()
-            return self._transactions.begin()
+        return self._checkpointer.once_emptied(self._transactions.begin)
 
     def end_commit(self) -> None:
         """Ends the commit that was begun, unless another has: raises what it met."""
@@ -488,4 +482,4 @@ class Database(DatabaseReader):
     def _write(self, query: str, parameters: tuple[object, ...]) -> int:
         """Runs one statement in a transaction of its own. Returns how many rows it changed."""
         self.check()
-        return self._transactions.write(query, parameters)
+        return self._checkpointer.once_emptied(partial(self._transactions.write, query, parameters))
