@@ -184,14 +184,18 @@ async def test_why_says_what_a_stage_waits_for_and_why_a_job_was_run(client: Cli
     """As the API answers it; what is neither is a mistake."""
     ended = await client("why", "push tag")
     assert ended.status == ClientExit.OK
-    first, second, *_ = ended.out.splitlines()
+    first, second, third, *_ = ended.out.splitlines()
     assert first == "push tag: waiting for confirmation"
     assert "waits until somebody approves it: its level is dangerous" in second
+    assert third.endswith("is to run because it has not been built yet")
+    (_, ran) = json.loads((await client("--json", "why", "push tag")).out)["reasons"]
+    assert (ran["type"], ran["phase"]) == ("ran", "waits")
     bad = client.job("frob bad")
     lines = (await client("why", bad[-6:])).out.splitlines()
     assert lines[0] == f"{bad}: failed"
     answer = json.loads((await client("--json", "why", "frob bad")).out)
     assert [reason["type"] for reason in answer["reasons"]] == ["failed", "ran"]
+    assert answer["reasons"][1]["phase"] == "ran"
     assert (answer["health"]["state"], answer["health"]["failing"]) == ("new", True)
     assert (answer["health"]["job"], answer["health"]["flips"]) == (bad, [])
     unknown = await client("why", "elsewhere")

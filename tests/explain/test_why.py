@@ -20,6 +20,7 @@ from pycurrent.explain.reasons import (
     Given,
     InConflict,
     MadeAgain,
+    Phase,
     Ran,
     Reused,
     Running,
@@ -178,6 +179,46 @@ async def test_a_stage_without_a_value_says_what_it_waits_for(harness: HarnessFa
         build.go_on.set()
         await h.settle()
         assert [type(reason) for reason in why(h, "build c").reasons] == [Ran]
+
+
+async def test_a_job_is_to_run_before_it_runs_and_was_run_after_that(
+    harness: HarnessFactory,
+) -> None:
+    """One that is given up before its work has begun was to run."""
+    build = Build(level=current.Level.DANGEROUS)
+    build.go_on.clear()
+    config = current.Config(confirm=current.Level.DANGEROUS)
+    head = current.Var("head", "1")
+    because = "because it has not been built yet"
+
+    async with harness(lambda: build.at("web", head.get()), config=config) as h:
+        store = h.engine.opened.store
+
+        async def told(job: str, phase: Phase, words: str) -> None:
+            """The living engine and the records agree."""
+            await h.settle()
+            line = f"  job {job} {words} {because}"
+            for found in (h.engine.why(job), why_recorded(store, job)):
+                (reason,) = (reason for reason in found.reasons if isinstance(reason, Ran))
+                assert reason.phase is phase
+                assert line in str(found).splitlines()
+
+        await h.settle()
+        (dropped,) = h.jobs
+        await told(dropped, Phase.WAITS, "is to run")
+        head.set("2")
+        await h.settle()
+        await told(dropped, Phase.DROPPED, "was to run")
+        (done,) = h.jobs
+        h.jobs[done].approve()
+        await told(done, Phase.RUNS, "runs")
+        build.go_on.set()
+        await told(done, Phase.RAN, "was run")
+        head.set("bad")
+        await h.settle()
+        (cancelled,) = h.jobs
+        h.jobs[cancelled].cancel("no")
+        await told(cancelled, Phase.DROPPED, "was to run")
 
 
 async def test_a_job_in_a_shared_pool_says_whose_share_it_waits_for(

@@ -259,6 +259,7 @@ async def test_a_job_says_why_it_was_run_and_what_it_waits_for(
     assert "it follows from: the engine was started, at" in page
     page = text_of(await visitor.get(f"/job/{site.job('reply risky')}"))
     assert "waits until somebody approves it: its level is dangerous" in page
+    assert "is to run because it has not been built yet" in page
 
 
 async def test_a_job_is_rebuilt_by_another_one(site: Site, visitor: Visitor) -> None:

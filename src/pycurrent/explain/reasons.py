@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import Enum
 from typing import TypeAlias, assert_never
 
 from msgspec import Struct
@@ -10,7 +11,7 @@ from msgspec import Struct
 from pycurrent.cache import Cause, because
 from pycurrent.engine.clock import instant
 from pycurrent.engine.shares import ShareView
-from pycurrent.store import ChangeRecord
+from pycurrent.store import ChangeRecord, JobEnd, JobRecord
 
 
 class Difference(Struct, frozen=True):
@@ -23,10 +24,46 @@ class Difference(Struct, frozen=True):
     new: str | None
 
 
+class Phase(Enum):
+    """How far a job has come, by its record."""
+
+    WAITS = "waits"
+    """Its work has not begun."""
+    RUNS = "runs"
+    """Its work has begun, and has not ended. The records of an engine that was killed say so until
+    the next one opens them.
+    """
+    RAN = "ran"
+    DROPPED = "dropped"
+    """It ended before its work had begun."""
+
+    @classmethod
+    def of(cls, record: JobRecord) -> Phase:
+        if record.ended is None:
+            return cls.WAITS if record.started is None else cls.RUNS
+        # A function that fails before it has started its job has run.
+        has_run = record.started is not None or record.ended is JobEnd.FAILED
+        return cls.RAN if has_run else cls.DROPPED
+
+    @property
+    def words(self) -> str:
+        """The phase as a predicate, for "because" to follow."""
+        match self:
+            case Phase.WAITS:
+                return "is to run"
+            case Phase.RUNS:
+                return "runs"
+            case Phase.RAN:
+                return "was run"
+            case Phase.DROPPED:
+                return "was to run"
+
+
 class Ran(Struct, frozen=True, tag="ran"):
-    """A job was run for it."""
+    """A job was run for it, is, or is to be."""
 
     job: str
+    phase: Phase
     cause: Cause | None
     """None if it was recorded before there were causes."""
     changes: tuple[ChangeRecord, ...]
@@ -285,7 +322,7 @@ def _of_waiting(reason: _Waiting) -> list[str]:
 
 def _of_run(ran: Ran) -> list[str]:
     why = "" if ran.cause is None else f" because {because(ran.cause)}"
-    lines = [f"job {ran.job} was run{why}"]
+    lines = [f"job {ran.job} {ran.phase.words}{why}"]
     if ran.differences:
         lines.append(f"compared with job {ran.last}, the last one of the stage:")
         lines += [f"  {d.field}: {_shown(d.old)} → {_shown(d.new)}" for d in ran.differences]

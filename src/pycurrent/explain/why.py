@@ -19,6 +19,7 @@ from pycurrent.errors import UsageError
 from pycurrent.explain.health import StageHealth, health_of, unknown_health
 from pycurrent.explain.reasons import (
     Difference,
+    Phase,
     Pinned,
     Ran,
     Reason,
@@ -130,6 +131,7 @@ def ran(store: DatabaseReader, record: JobRecord, stage: str | None = None) -> R
     last = None if stage is None else _job_before(store, stage, record)
     return Ran(
         record.job_id,
+        Phase.of(record),
         cause_of(record),
         tuple(store.changes_of_job(record.job_id)),
         None if last is None else last.job_id,
