@@ -23,6 +23,7 @@ from pycurrent.term import (
     Subscription,
     Var,
     active,
+    all,
     component,
     constant,
     evaluate,
@@ -30,6 +31,7 @@ from pycurrent.term import (
     map,
     metadata,
     pair,
+    seq,
 )
 from pycurrent.term.label import UnknownValue
 from pycurrent.term.shape import Component
@@ -417,14 +419,22 @@ def test_metadata_is_that_of_the_component() -> None:
         current.gate(on=constant(1)),
         current.ignore(),
         current.collapse(key="k", value="v", input=current),
+        current.map(abs).state(),
+        current.catch(),
     ]
     for term in passing:
         assert evaluate(metadata(term)) == Ok(job)
+    decided = constant(1).bind(lambda _: pair(current, metadata(current)))
+    assert evaluate(decided) == Ok((1, job))
 
 
 def test_what_comes_from_no_component_has_no_metadata() -> None:
-    """It is None, and known."""
-    for term in (constant(1), fail("why"), active(Activity.READY), constant(1).bind(constant)):
+    """Nor has what comes from several, or from a decision. It is None, and known."""
+    current = component("c", lambda: Fixed(Ok(1), Metadata(job_id="job")))
+    none: list[Current[Any]] = [constant(1), fail("why"), active(Activity.READY)]
+    several: list[Current[Any]] = [pair(current, current), seq([current]), all([current])]
+    decided = [constant(1).bind(lambda _: current), constant([1]).list_map(lambda _: current)]
+    for term in (*none, *several, *decided):
         assert evaluate(metadata(term)) == Ok(None)
 
 

@@ -19,8 +19,10 @@ from pycurrent.testing import HarnessFactory
 
 @component("{op}")
 def run(op: str, after: object = None) -> Primitive[str]:
-    if op == "base":
+    if op in ("base", "lint", "test", "check"):
         raise Failure("no space left")
+    if op == "drop":
+        raise Failure("no such host")
     return Primitive.constant(op)
 
 
@@ -32,16 +34,52 @@ def test_what_is_blocked_by_another_is_not_named() -> None:
         assert evaluate(all(together)) == Failed("base failed: no space left")
 
 
-def test_the_reason_is_not_behind_all_the_labels() -> None:
-    """Where none of them is the cause, the first are named, and the others counted; and the stage
-    that is.
+def test_the_cause_comes_before_what_it_blocks() -> None:
+    """Where none of them is the cause, the stage that is comes first, with its reason; the first of
+    what it blocks are named behind it, and the others counted.
     """
     base = run("base")
-    output = evaluate(all({f"push image {n}": run("push", base) for n in range(29)}))
+    pushed = {f"push image {n}": run("push", base) for n in range(29)}
+    why = "base failed: no space left; blocked: push image 0, push image 1, "
+    output = evaluate(all(pushed))
     assert isinstance(output, Failed)
-    assert output.message.startswith("push image 0, push image 1, ")
-    assert output.message.endswith(" more failed: base failed: no space left")
+    assert output.message.startswith(why)
+    assert output.message.endswith(" and 21 more")
     assert len(output.message) < 200
+    for groups in (all({"A": all(pushed), "B": all(pushed)}), all({"A": all({"B": all(pushed)})})):
+        output = evaluate(groups)
+        assert isinstance(output, Failed)
+        assert output.message.startswith("base failed: no space left; blocked: A")
+
+
+def test_the_cause_is_found_behind_a_gathering_that_blocks() -> None:
+    """What waits for several checks is blocked by those that have failed, even in a list."""
+    lint, test = run("lint"), run("test")
+    checks = all({"lint": lint, "test": test, "fine": constant(1)})
+    items = constant(["web", "shop"]).list_iter(lambda name: run("check"))
+    pushed = {n: run("push", constant(n).gate(on=all({"checks": checks}))) for n in ("a", "b")}
+    why = Failed("lint, test failed: no space left; blocked: a, b")
+    assert evaluate(all(pushed)) == why
+    gated = run("push", constant("x").gate(on=items))
+    why = Failed("web/check, shop/check failed: no space left; blocked: a")
+    assert evaluate(all({"a": gated})) == why
+    beside = {"a": run("push", base := run("base")), "B": lint, "b": run("deploy", base)}
+    assert evaluate(all(beside)) == Failed("base, B failed: no space left; blocked: a, b")
+
+
+def test_what_belongs_to_no_stage_is_named_by_what_it_fails() -> None:
+    """A value that has failed has no path, so the labels are the only names."""
+    pushed = {n: run("push", fail("no config")) for n in ("a", "b")}
+    assert evaluate(all(pushed)) == Failed("a, b failed: no config")
+    assert evaluate(all({"x": all(pushed)})) == Failed("x failed: a, b failed: no config")
+
+
+def test_a_deep_pipeline_finds_the_cause() -> None:
+    """However many gatherings lie between, and however often each is used."""
+    whole: Current[Any] = run("base")
+    for _ in range(300):
+        whole = all({"x": run("push", whole), "y": run("push", whole)})
+    assert evaluate(whole) == Failed("base failed: no space left; blocked: x, y")
 
 
 def test_failures_of_their_own_are_all_named() -> None:
@@ -60,13 +98,14 @@ def test_the_reason_of_what_is_blocked_names_the_stage_that_failed() -> None:
     """
 
     def repo(name: Current[str]) -> Current[str]:
-        return run("push", run("test", run("base")))
+        return run("push", run("build", run("base")))
 
     pushed = constant(["web"]).list_map(repo).map(len)
-    why = Failed("shop failed: web failed: web/base failed: no space left")
+    why = Failed("web/base failed: no space left; blocked: shop")
     assert evaluate(all({"shop": pushed})) == why
     assert evaluate(all({"shop": pushed, "docs": constant(1)})) == why
-    assert evaluate(all({"x": all({"shop": pushed})})) == Failed(f"x failed: {why.message}")
+    why = Failed("web/base failed: no space left; blocked: x")
+    assert evaluate(all({"x": all({"shop": pushed})})) == why
     base = run("base")
     assert evaluate(all({"A": base.map(str)})) == Failed("A failed: no space left")
     both = {"B": run("push", base), "A": base.map(str)}
@@ -75,9 +114,12 @@ def test_the_reason_of_what_is_blocked_names_the_stage_that_failed() -> None:
 
 def test_two_that_different_stages_block() -> None:
     """There is no room for two reasons; for one that both have, there is."""
-    one, other = run("push", run("base", "1")), run("push", run("base", "2"))
-    assert evaluate(all({"A": one, "B": other})) == Failed("A, B failed")
-    why = Failed("A, B failed: base failed: no space left")
+    one, other = run("push", run("base", "1")), run("push", run("base", "2", name="2"))
+    why = Failed("base, base (2) failed: no space left; blocked: A, B")
+    assert evaluate(all({"A": one, "B": other})) == why
+    drop = run("push", run("drop"))
+    assert evaluate(all({"A": one, "B": drop})) == Failed("base, drop failed; blocked: A, B")
+    why = Failed("base failed: no space left; blocked: A, B")
     assert evaluate(all({"A": one, "B": one.map(len)})) == why
 
 
@@ -93,7 +135,7 @@ async def test_a_running_pipeline_names_the_stage_as_long_as_it_lives(
 
     async with harness(pipeline) as h:
         await h.settle()
-        assert h.output == Failed("A, B failed: base image/base failed: no space left")
+        assert h.output == Failed("base image/base failed: no space left; blocked: A, B")
         which.set(2)
         await h.settle()
-        assert h.output == Failed("A, B failed: base image/base failed: no space left")
+        assert h.output == Failed("base image/base failed: no space left; blocked: A, B")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from types import FunctionType
-from typing import Any, ClassVar, Generic, TypeVar, overload
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, overload
 
 from pycurrent.errors import WrongKind
 from pycurrent.incr import SCALARS
@@ -359,14 +359,18 @@ def collapse_list(
     return folded, whole
 
 
+_PassedOn: TypeAlias = Map | MapError | Ignore | Cutoff | Gate | Collapse | Folded | StateOf | Catch
+"""Shapes whose output follows from that of one term."""
+
+
 def metadata(current: Current[Any]) -> Current[Metadata | None]:
     """The metadata of the component that a current comes from; None if it comes from none.
 
-    It looks through terms that only pass a value on. A term made of several (`pair`, `all`), a
-    decision (`bind`) and a report on another term (`state`) come from no one component: ask for
-    the metadata of the component itself.
+    It looks through terms that only pass on what one term gives (`map`, `gate`, `state`, `catch`).
+    A term made of several (`pair`, `all`, a list) and a decision (`bind`) come from no one
+    component: ask for the metadata of the component itself, within the function of the `bind`.
     """
     source: Term = _current(current, "metadata")
-    while isinstance(source.shape, Map | MapError | Ignore | Cutoff | Gate | Collapse | Folded):
+    while isinstance(source.shape, _PassedOn):
         source = source.shape.source
     return Current(MetadataOf(source, current), CONTEXT.get())

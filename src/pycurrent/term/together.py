@@ -1,8 +1,7 @@
 """The common failure of several named inputs: it names the failed ones, and why they failed.
 
-`all` of labelled currents and `list_map` use it: names are the labels, or the keys of items. An
-input that a failed stage elsewhere blocks is named, too; the reason then begins with the path of
-that stage.
+`all` of labelled currents and `list_map` use it: names are the labels, or the keys of items. A
+failed stage elsewhere that blocks some of them is named by its path, and what it blocks at the end.
 """
 
 from __future__ import annotations
@@ -58,22 +57,26 @@ class FailedTogether(Failed):
     def _in_words(self) -> str:
         failures = self._failures()
         # An input that lacks a value only because another of them failed has not failed itself.
-        blocking = [None if own else _blocking(why, node) for _, why, own, node in failures]
-        roots = {id(f[1]) for f, stage in zip(failures, blocking, strict=True) if stage is None}
+        causes = [() if own else _causes(why, node) for _, why, own, node in failures]
+        listed = {id(part[1]) for part, stages in zip(failures, causes, strict=True) if not stages}
         told: list[tuple[Any, str]] = []
-        known: dict[int, str] = {}
-        for (name, failure, *_), stage in zip(failures, blocking, strict=True):
-            if stage is None:
+        blocked: list[Any] = []
+        known: set[int] = set()
+        for (name, failure, *_), stages in zip(failures, causes, strict=True):
+            if not stages:
                 told.append((name, failure.message))
-            elif id(failure) not in roots:
-                reason = known.get(id(failure))
-                if reason is None:
-                    reason = known[id(failure)] = f"{stage.stage} failed: {failure.message}"
-                told.append((name, reason))
-        names = _listed([_shown(name) for name, _ in told])
+            elif elsewhere := [stage for stage in stages if id(stage.absent) not in listed]:
+                blocked.append(name)
+                for stage in elsewhere:
+                    # Of several stages that use one job, the first.
+                    if id(stage.absent) not in known:
+                        known.add(id(stage.absent))
+                        told.append((str(stage.stage), _message(stage)))
         reasons = {reason for _, reason in told}
         # Several reasons would not fit on a line; their own stages show them.
-        return f"{names} failed" + (f": {reasons.pop()}" if len(reasons) == 1 else "")
+        why = f": {reasons.pop()}" if len(reasons) == 1 else ""
+        rest = f"; blocked: {_listed(blocked)}" if blocked else ""
+        return f"{_listed([name for name, _ in told])} failed{why}{rest}"
 
     def _failures(self) -> list[_Part]:
         """Each name with its failure, whether that arose there, and its node; an input that stands
@@ -120,19 +123,47 @@ def _arose_in(node: Node) -> bool:
     return all(source.absent is not node.absent for source in node.inputs())
 
 
-def _blocking(failure: Failed, node: Node) -> Stage | None:
-    """The failed stage because of which a stage is blocked that an input comes from; None if none
-    is: an input that only applies functions to the result of a stage has failed with it.
+def _causes(failure: Failed, node: Node) -> tuple[Stage, ...]:
+    """The failed stages because of which a stage is blocked that an input comes from; empty if it
+    has failed itself, or for what belongs to no stage.
+
+    An input that only applies functions to the result of a stage has failed with it.
     """
-    is_blocked = False
-    here: Node | None = node
-    while here is not None:
-        if isinstance(here, Stage):
-            if here.state is State.FAILED:
-                return here if is_blocked and here.is_alive else None
-            is_blocked = True
-        here = next((source for source in here.inputs() if source.absent is failure), None)
-    return None
+    causes: dict[Stage, None] = {}
+    seen: set[tuple[int, bool]] = set()
+    ways = [(failure, node, False)]
+    while ways:
+        why, here, is_blocked = ways.pop()
+        end, is_blocked = _back(why, here, is_blocked)
+        if isinstance(end, Stage):
+            if not (is_blocked and end.is_alive):
+                return ()
+            causes[end] = None
+        elif isinstance(end, Gather) and isinstance(why, FailedTogether):
+            if (id(why), is_blocked) not in seen:
+                seen.add((id(why), is_blocked))
+                ways.extend((part[1], part[3], is_blocked) for part in reversed(why._failures()))
+        else:
+            return ()
+    return tuple(causes)
+
+
+def _back(failure: Failed, node: Node, is_blocked: bool) -> tuple[Node, bool]:
+    """The node that a failure reaches an input from, and whether it blocks a stage on its way: a
+    failed stage, the gathering of several failures, or what has failed without being a stage.
+    """
+    while not (isinstance(node, Stage) and node.state is State.FAILED):
+        is_blocked = is_blocked or isinstance(node, Stage)
+        source = next((source for source in node.inputs() if source.absent is failure), None)
+        if source is None:
+            break
+        node = source
+    return node, is_blocked
+
+
+def _message(stage: Stage) -> str:
+    assert isinstance(stage.absent, Failed)
+    return stage.absent.message
 
 
 _LONG = 120
@@ -147,13 +178,14 @@ def _shown(name: object) -> str:
     return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: list[Any]) -> str:
     """The names, or the first of very many, so that the reason is not far behind them."""
-    whole = ", ".join(names)
+    shown = [_shown(name) for name in names]
+    whole = ", ".join(shown)
     if len(whole) <= _LONG:
         return whole
     count = max(whole[:_LONG].count(", "), 1)
-    return f"{', '.join(names[:count])} and {len(names) - count} more"
+    return f"{', '.join(shown[:count])} and {len(shown) - count} more"
 
 
 def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
