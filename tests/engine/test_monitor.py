@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from pycurrent.engine import FileMonitor, Monitor
+from pycurrent.engine.clock import SystemClock
 from pycurrent.engine.monitor_task import HEEDS_WITHIN, MANY, RETRY, SLOWER
+from pycurrent.errors import UsageError
 from pycurrent.term import (
     Active,
     Activity,
@@ -511,3 +513,128 @@ async def test_a_read_that_refreshes_itself_holds_up_nobody(
         await h.advance(SLOWER)
         assert reads[0] == MANY + 2
     assert caplog.text.count("does its read call refresh, or change what is watched?") == 1
+
+
+class Polled:
+    """An input that nothing tells of: it is read every so often."""
+
+    def __init__(self, every: timedelta = timedelta(minutes=5)) -> None:
+        self.value: int | Exception = 1
+        self.reads = 0
+        self.monitor: Monitor[int] = Monitor(read=self.read, every=every, describe="the load")
+
+    async def read(self) -> int:
+        self.reads += 1
+        if isinstance(self.value, Exception):
+            raise self.value
+        return self.value
+
+    def pipeline(self) -> Current[int]:
+        return component("load", self.monitor.get)
+
+
+async def test_a_polled_input_is_read_again_whenever_its_time_has_passed(tmp_path: Path) -> None:
+    """It needs no watch, and what it has read between is what the pipeline sees."""
+    load = Polled()
+    async with Harness(load.pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+        assert (load.reads, h.output) == (1, Ok(1))
+        load.value = 2
+        await h.advance(timedelta(minutes=4, seconds=59))
+        assert (load.reads, h.output) == (1, Ok(1))
+        await h.advance(timedelta(seconds=1))
+        assert (load.reads, h.output) == (2, Ok(2))
+        await h.advance(timedelta(minutes=50))
+        assert load.reads == 12
+
+
+async def test_polls_that_fail_come_after_growing_pauses_until_one_succeeds(tmp_path: Path) -> None:
+    """So a service that is down is not asked more and more; one that is back is asked as ever."""
+    load = Polled(every=timedelta(minutes=2))
+    load.value = Failure("no route to host")
+    async with Harness(load.pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+        assert h.output == Failed("no route to host")
+        for pause in (4, 8, 10, 10):
+            reads = load.reads
+            await h.advance(timedelta(minutes=pause, seconds=-1))
+            assert load.reads == reads
+            await h.advance(timedelta(seconds=1))
+            assert load.reads == reads + 1
+        load.value = 3
+        await h.advance(timedelta(minutes=10))
+        assert h.output == Ok(3)
+        reads = load.reads
+        await h.advance(timedelta(minutes=20))
+        assert load.reads == reads + 10
+
+
+async def test_an_input_that_is_polled_less_often_than_pauses_grow_to_keeps_to_it(
+    tmp_path: Path,
+) -> None:
+    """A failure never makes an hourly input be read more often."""
+    load = Polled(every=timedelta(hours=1))
+    load.value = Failure("down")
+    async with Harness(load.pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+        await h.advance(timedelta(hours=3))
+        assert load.reads == 4
+
+
+async def test_an_input_may_be_watched_and_polled(tmp_path: Path) -> None:
+    """A refresh between two polls has it read at once, and puts the next poll off."""
+    source = Input()
+    monitor = Monitor(read=source.read, watch=source.watch, every=timedelta(minutes=1))
+    async with Harness(lambda: component("m", monitor.get), state_dir=tmp_path) as h:
+        await h.settle()
+        await h.advance(timedelta(seconds=40))
+        source.value = "second"
+        source.refresh()
+        await h.settle()
+        assert h.output == Ok("second")
+        await h.advance(timedelta(seconds=59))
+        assert source.events.count("read") == 2
+        await h.advance(timedelta(seconds=1))
+        assert source.events.count("read") == 3
+
+
+async def test_nothing_is_polled_that_nobody_needs(tmp_path: Path) -> None:
+    """The last poll is the one before the last user went."""
+    load = Polled()
+    wanted = Var("wanted", True)
+    pipeline = lambda: wanted.get().bind(  # noqa: E731
+        lambda yes: load.pipeline() if yes else constant(0)
+    )
+    async with Harness(pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+        wanted.set(False)
+        await h.settle()
+        assert h.clock.next_timer is None
+        await h.advance(timedelta(hours=1))
+        assert load.reads == 1
+
+
+def test_polls_are_spread_on_the_clock_of_the_machine() -> None:
+    """Many inputs with one `every` don't all ask at once; none is asked late."""
+    clock = SystemClock()
+    spread = {clock.spread(timedelta(seconds=100)) for _ in range(100)}
+    assert len(spread) > 50
+    assert min(spread) >= timedelta(seconds=90)
+    assert max(spread) <= timedelta(seconds=100)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "Monitor needs watch=, a function that tells of changes, or every="),
+        ({"every": 5}, "every= takes a timedelta, not 5: write timedelta"),
+        ({"every": timedelta(0)}, "every= must be longer than nothing, not 0:00:00"),
+        ({"every": timedelta(days=-1)}, "every= must be longer than nothing"),
+        ({"every": timedelta(days=99999)}, "every= is too long"),
+        ({"watch": 5}, "watch= takes a function, not 5"),
+    ],
+)
+def test_an_input_that_could_never_change_is_refused(options: dict[str, Any], message: str) -> None:
+    """With what to write instead."""
+    with pytest.raises(UsageError, match=message):
+        Monitor(read=lambda: 1, **options)

@@ -169,6 +169,24 @@ async def test_a_monitor_that_reads_the_same_is_no_change(harness: HarnessFactor
         assert causes(h)["again 2"] == ["the engine was started"]
 
 
+async def test_a_poll_that_reads_the_same_leaves_nothing_behind(harness: HarnessFactory) -> None:
+    """An input that is polled for years fills the records only with what differs."""
+    reads = []
+
+    def read() -> int:
+        reads.append(h.clock.now())
+        return len(reads) // 10
+
+    every = timedelta(minutes=5)
+    monitor: current.Monitor[int] = current.Monitor(read=read, every=every, describe="the load")
+    async with harness(lambda: current.component("load", monitor.get)) as h:
+        await h.settle()
+        await h.advance(every * 8)
+        assert (len(reads), changes(h)) == (9, ["the load: 0"])
+        await h.advance(every)
+        assert (len(reads), changes(h)) == (10, ["the load: 0", "the load: 0 → 1"])
+
+
 async def test_a_rebuild_is_a_change_by_who_asked(harness: HarnessFactory) -> None:
     """And what its result makes run follows from it, too."""
     count = 0

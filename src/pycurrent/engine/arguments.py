@@ -101,6 +101,28 @@ def check_functions(where: str, **functions: Callable[..., Any]) -> None:
             raise WrongKind(f"{where}: {name}= takes a function, not {shown(fn)}")
 
 
+def check_watching(where: str, watch: Any, every: Any) -> None:
+    """Raise `UsageError` unless an input is watched, or read again every so often, or both."""
+    if watch is None and every is None:
+        raise UsageError(
+            f"{where} needs watch=, a function that tells of changes, or"
+            f" every=timedelta(minutes=5), say, to be read so often"
+        )
+    if watch is not None:
+        check_functions(where, watch=watch)
+    if every is None:
+        return
+    if not isinstance(every, timedelta):
+        raise WrongKind(
+            f"{where}: every= takes a timedelta, not {shown(every)}: write timedelta(minutes=5),"
+            f" say"
+        )
+    if not every > timedelta(0):
+        raise UsageError(f"{where}: every= must be longer than nothing, not {every}")
+    if every.total_seconds() > _LONGEST:
+        raise UsageError(f"{where}: every= is too long ({every})")
+
+
 def check_command(options: Mapping[str, Any], *, known: Collection[str]) -> None:
     """Raise `WrongKind` for options that no command can have."""
     if unknown := sorted(options.keys() - set(known)):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import random
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -57,6 +58,12 @@ class Clock(ABC):
     @abstractmethod
     def call_later(self, delay: timedelta, callback: Callable[[], None]) -> Timer:
         """Call back on the loop's thread after a delay, or soon if that is not positive."""
+
+    def spread(self, duration: timedelta) -> timedelta:
+        """A length at random, up to a tenth shorter: for what many do every so often, but not all
+        at once. On a clock of tests it is the same length.
+        """
+        return duration
 
     async def sleep(self, duration: timedelta) -> None:
         """Wait for so long."""
@@ -204,6 +211,9 @@ class SystemClock(Clock):
     def call_later(self, delay: timedelta, callback: Callable[[], None]) -> Timer:
         loop = asyncio.get_running_loop()
         return loop.call_later(max(0.0, delay.total_seconds()), callback)
+
+    def spread(self, duration: timedelta) -> timedelta:
+        return duration * random.uniform(0.9, 1.0)  # noqa: S311
 
 
 class _Dates:

@@ -5,18 +5,20 @@ While some component needs a monitor, one task of the engine watches it:
     watch ──► read ──► show ──► wait for a refresh ──► read ...
 
 It watches before it reads, so that no change is missed, and refreshes that come during a read
-make one more read after it. Components that use the same `Monitor` object share one task. How it
-watches, and how it ends, is told in `monitor_task.py`.
+make one more read after it. One that is polled is refreshed by the engine's clock. Components that
+use the same `Monitor` object share one task. How it watches, and how it ends, is told in
+`monitor_task.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from pycurrent.engine.arguments import check_functions
+from pycurrent.engine.arguments import check_functions, check_watching
 from pycurrent.engine.changes import ChangeText
 from pycurrent.engine.monitor_task import Leaving, MonitorTask
 from pycurrent.engine.pinnable import Pinnable, RecordedValue
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from pycurrent.engine.open_engine import OpenEngine
 
 T = TypeVar("T")
+
+Watch = Callable[[Callable[[], None]], AbstractAsyncContextManager[object]]
 
 _UNNAMED = "monitor"
 _UNNAMED_FILES = "files"
@@ -46,6 +50,10 @@ class Monitor(Generic[T]):
     entered again after half a minute. `describe` is the name of the input, a text or a function
     that returns one.
 
+    `every` has it read again so long after the last read has ended, up to a tenth earlier, so that
+    many inputs don't all ask at once. While reads fail the pause doubles each time, up to ten
+    minutes, or `every` if that is longer. It needs no `watch` then, but may have one as well.
+
     `type` is the type of the values, by default that which `read` is annotated to return. With a
     name, and a type whose values have a stable form, what it reads is kept, so that a stage can be
     held at an earlier value. Of other values only a short text is kept.
@@ -57,7 +65,8 @@ class Monitor(Generic[T]):
         self,
         *,
         read: Callable[[], Awaitable[T]],
-        watch: Callable[[Callable[[], None]], AbstractAsyncContextManager[object]],
+        watch: Watch | None = ...,
+        every: timedelta | None = ...,
         describe: str | Callable[[], str] = ...,
         type: object = ...,
     ) -> None: ...
@@ -66,7 +75,8 @@ class Monitor(Generic[T]):
         self,
         *,
         read: Callable[[], T],
-        watch: Callable[[Callable[[], None]], AbstractAsyncContextManager[object]],
+        watch: Watch | None = ...,
+        every: timedelta | None = ...,
         describe: str | Callable[[], str] = ...,
         type: object = ...,
     ) -> None: ...
@@ -75,7 +85,8 @@ class Monitor(Generic[T]):
         self,
         *,
         read: Callable[[], T | Awaitable[T]],
-        watch: Callable[[Callable[[], None]], AbstractAsyncContextManager[object]],
+        watch: Watch | None = ...,
+        every: timedelta | None = ...,
         describe: str | Callable[[], str] = ...,
         type: object = ...,
     ) -> None: ...
@@ -83,15 +94,18 @@ class Monitor(Generic[T]):
         self,
         *,
         read: Callable[[], T | Awaitable[T]],
-        watch: Callable[[Callable[[], None]], AbstractAsyncContextManager[object]],
+        watch: Watch | None = None,
+        every: timedelta | None = None,
         describe: str | Callable[[], str] = _UNNAMED,
         type: object = None,
     ) -> None:
-        check_functions("Monitor", read=read, watch=watch)
+        check_functions("Monitor", read=read)
+        check_watching("Monitor", watch, every)
         if not isinstance(describe, str):
             check_functions("Monitor", describe=describe)
         self.read = read
         self.watch = watch
+        self.every = every
         self.describe = _given(describe) if isinstance(describe, str) else describe
         self._type = type
         self._is_named = describe != _UNNAMED
@@ -138,7 +152,7 @@ class Monitor(Generic[T]):
         self, engine: OpenEngine, refresh: Callable[[], None]
     ) -> AbstractAsyncContextManager[object]:
         """`watch` in an engine: kinds of monitors that share one of its services override it."""
-        return self.watch(refresh)
+        return nullcontext() if self.watch is None else self.watch(refresh)
 
 
 def _given(text: str) -> Callable[[], str]:
@@ -264,7 +278,8 @@ class FileMonitor(Monitor[T]):
     `read` gives the value now, and is called again whenever one of `paths()` has changed; they
     need not exist. A file changes when it is made, written, replaced or removed, or its
     permissions change; a folder also when that happens to one of its entries, but not further
-    down: give the folders below it, too, if they matter.
+    down: give the folders below it, too, if they matter. A file system of another machine may not
+    tell of changes that are made over there: have it read `every` so often as well.
     """
 
     def __init__(
@@ -272,6 +287,7 @@ class FileMonitor(Monitor[T]):
         *,
         read: Callable[[], T | Awaitable[T]],
         paths: Paths,
+        every: timedelta | None = None,
         describe: str | Callable[[], str] = _UNNAMED_FILES,
         type: object = None,
     ) -> None:
@@ -279,6 +295,7 @@ class FileMonitor(Monitor[T]):
         super().__init__(
             read=read,
             watch=lambda refresh: watch_paths(paths, refresh),
+            every=every,
             describe=describe,
             type=type,
         )

@@ -4,10 +4,10 @@
                                                   ▲           │
                                                   └── pauses ◄┘ it has failed
 
-While it follows, it reads, shows the value, and waits for a refresh. When it is *released* it does
-so no longer: it leaves the watch normally, so that what its author wrote after a `yield` runs. In
-any other state there is nothing to leave, and it is cancelled, unless it waits for the last watch:
-the next one must not begin before that has ended.
+While it follows, it reads, shows the value, and waits for a refresh, or until it is polled. When
+it is *released* it does so no longer: it leaves the watch normally, so that what its author wrote
+after a `yield` runs. In any other state there is nothing to leave, and it is cancelled, unless it
+waits for the last watch: the next one must not begin before that has ended.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ import asyncio
 import inspect
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pycurrent.engine.clock import Clock
 from pycurrent.engine.machine import attributed, blame
 from pycurrent.engine.tasks import failure_by, leave_alone, this_task
 from pycurrent.engine.value_codec import ValueCodec, codec_or_none, text_or_none
-from pycurrent.term import Active, Activity, Metadata, Ok, Output
+from pycurrent.term import Active, Activity, Failed, Metadata, Ok, Output
 
 if TYPE_CHECKING:
     from pycurrent.engine.monitor import Monitor
@@ -41,6 +43,9 @@ MANY = 10
 """Reads in a row during which the value may have changed, after which one takes it slower."""
 
 SLOWER = timedelta(seconds=1)
+
+LONGEST_POLL = timedelta(minutes=10)
+"""The longest pause between polls that fail, unless it is polled less often anyway."""
 
 HEEDS_WITHIN = 5.0
 """Seconds that a watch has to end once it is cancelled."""
@@ -128,6 +133,7 @@ class MonitorTask(Generic[T]):
     async def _follow(self) -> None:
         """Read and show until released."""
         in_a_row = 0
+        polling = _Polling(self._engine.clock, self._monitor.every, self._refresh)
         while not self._released.done():
             self._stale.clear()
             output = await self._read()
@@ -140,7 +146,8 @@ class MonitorTask(Generic[T]):
                 await self._take_it_slower(first=in_a_row == MANY)
             # Others have their turn, even if it is refreshed all the time.
             await asyncio.sleep(0)
-            await self._stale.wait()
+            with polling.after(output):
+                await self._stale.wait()
 
     async def _take_it_slower(self, *, first: bool) -> None:
         if first:
@@ -203,6 +210,32 @@ class MonitorTask(Generic[T]):
             changed()
         if not self._stale.is_set():
             self._reading.release()
+
+
+class _Polling:
+    """The pauses after which an input is read again; none for one that is not polled."""
+
+    def __init__(self, clock: Clock, every: timedelta | None, refresh: Callable[[], None]) -> None:
+        self._clock = clock
+        self._every = every
+        self._pause = every
+        self._refresh = refresh
+
+    @contextmanager
+    def after(self, output: Output[object]) -> Iterator[None]:
+        """Refresh it when the pause after this output is over, unless the block ends before."""
+        if self._every is None or self._pause is None:
+            yield
+            return
+        if isinstance(output, Failed):
+            self._pause = max(self._every, min(2 * self._pause, LONGEST_POLL))
+        else:
+            self._pause = self._every
+        timer = self._clock.call_later(self._clock.spread(self._pause), self._refresh)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 def _last_known(engine: OpenEngine, monitor: Monitor[Any]) -> Metadata | None:
