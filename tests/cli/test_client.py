@@ -70,12 +70,13 @@ class Client:
 
     async def elsewhere(self, *arguments: str) -> str:
         """The output of another command than those of the client."""
-        return (await self._run(*arguments)).out
+        return (await self.of_records(*arguments)).out
 
     async def without_url(self, *arguments: str) -> Ended:
-        return await self._run("client", *arguments)
+        return await self.of_records("client", *arguments)
 
-    async def _run(self, *tokens: str) -> Ended:
+    async def of_records(self, *tokens: str) -> Ended:
+        """A whole command line."""
         self._capture.readouterr()
         status = await asyncio.to_thread(status_of, "pycurrent", lambda: call(make_app(), tokens))
         captured = self._capture.readouterr()
@@ -239,7 +240,7 @@ async def test_rules_are_applied_to_what_has_failed(client: Client) -> None:
     """And it is said how many have another kind now."""
     client.site.engine.log_rules.add(LogRule("frobbing", "a frob", 1, FailureKind.INFRA))
     done = await client("apply-rules")
-    assert (done.status, done.out) == (0, "1 of 1 failure have another kind now\n")
+    assert (done.status, done.out) == (0, "1 of 1 failure has another kind now\n")
     assert json.loads((await client("--json", "apply-rules", "--limit", "5")).out)["changed"] == 0
 
 

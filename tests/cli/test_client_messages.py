@@ -169,10 +169,19 @@ async def test_each_answer_but_a_good_one_is_told_in_a_line(
 
 
 async def test_what_the_engine_does_not_have_is_of_another_version(wire: Wire) -> None:
-    """Anything but a job that is not found."""
-    assert await wire.told(problem("404 Not Found", "Not Found"), "overview") == (
+    """An answer in words of its own tells what else there is not."""
+    for body in (
+        problem("404 Not Found", "Not Found"),
+        response("404 Not Found", b"", "text/html"),
+    ):
+        assert await wire.told(body, "overview") == (
+            ClientExit.USAGE,
+            "URL does not have /api/v1/overview: is the engine of another version?",
+        )
+    said = problem("404 Not Found", "'x' is not pinned: nothing is")
+    assert await wire.told(said, "unpin", "x") == (
         ClientExit.USAGE,
-        "URL does not have /api/v1/overview: is the engine of another version?",
+        "'x' is not pinned: nothing is",
     )
 
 

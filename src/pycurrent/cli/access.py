@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from pycurrent.cli.audit import note_here
 from pycurrent.cli.option import DEFAULT_STATE_DIR
 from pycurrent.cli.options import DurationOption, StateDirOption
+from pycurrent.cli.output import write_list
 from pycurrent.errors import UsageError
 from pycurrent.store import AccessDatabase, TokenRecord
 from pycurrent.view.formatting import local_time
@@ -70,8 +71,8 @@ def remove_user(name: str, /, *, state_dir: StateDirOption = DEFAULT_STATE_DIR) 
 def list_users(*, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> int:
     """List the users and their roles."""
     users = PasswordFile(state_dir / PASSWORD_FILE).users()
-    lines = [f"{user.name}  {user.role.value}\n" for user in users.values()]
-    sys.stdout.write("".join(sorted(lines)))
+    lines = [f"{user.name}  {user.role.value}" for user in users.values()]
+    write_list(sorted(lines), "there are no users: `pycurrent user add NAME` makes one")
     return 0
 
 
@@ -106,7 +107,8 @@ def list_tokens(*, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> int:
     """List the tokens: name, role, when they were made and last used, and when they expire."""
     with AccessDatabase.open_or_make(state_dir) as database:
         tokens = database.tokens()
-    sys.stdout.write("".join([f"{_line(token)}\n" for token in tokens]))
+    nothing = "there are no tokens: `pycurrent token create NAME` makes one"
+    write_list([_line(token) for token in tokens], nothing)
     return 0
 
 

@@ -15,7 +15,7 @@ from msgspec.structs import asdict
 
 from pycurrent.cli.option import DEFAULT_STATE_DIR
 from pycurrent.cli.options import DurationOption, LimitOption, StateDirOption
-from pycurrent.cli.output import one_line
+from pycurrent.cli.output import one_line, write_list
 from pycurrent.errors import UsageError
 from pycurrent.service import Records
 from pycurrent.store import AccessDatabase, AuditFilters, AuditRecord
@@ -90,8 +90,11 @@ def audit(
         if head is not None:
             raise UsageError("--head is for `pycurrent audit verify`")
         rows = records.audit(**which.filters(limit))
-    line = _json_of if as_json else line_of
-    sys.stdout.write("".join([f"{line(row)}\n" for row in rows]))
+    if as_json:
+        sys.stdout.write("".join([f"{_json_of(row)}\n" for row in rows]))
+    else:
+        nothing = "nobody has asked for anything" if which == _EVERYTHING else "no act matches"
+        write_list([line_of(row) for row in rows], nothing)
     return 0
 
 

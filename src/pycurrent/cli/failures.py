@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from pycurrent.cli.job_filter import ALL_STAGES, UsedBy
 from pycurrent.cli.option import DEFAULT_STATE_DIR
 from pycurrent.cli.options import AsJsonOption, DurationOption, LimitOption, StateDirOption
-from pycurrent.cli.output import one_line
+from pycurrent.cli.output import one_line, write_list
 from pycurrent.service import Records
 from pycurrent.store import FailureFilters, FailureGroup
 from pycurrent.view.formatting import local_time, plural
@@ -61,10 +61,16 @@ def failures(
     with Records.open(state_dir) as records:
         groups = records.failures(filters, limit=limit)
     if as_json:
-        text = msgspec.json.format(msgspec.json.encode({"groups": groups})).decode() + "\n"
+        text = msgspec.json.format(msgspec.json.encode({"groups": groups})).decode()
+        sys.stdout.write(f"{text}\n")
     else:
-        text = "".join([f"{line}\n" for group in groups for line in lines_of(group)])
-    sys.stdout.write(text)
+        lines = [line for group in groups for line in lines_of(group)]
+        write_list(lines, nothing_found(bool(filters)))
+
+
+def nothing_found(filtered: bool) -> str:
+    """The words for an empty list of failures."""
+    return "no failure matches" if filtered else "nothing has failed"
 
 
 def lines_of(group: FailureGroup) -> list[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 
 from pycurrent.cli.job_filter import JobFilter
 from pycurrent.cli.option import DEFAULT_STATE_DIR
 from pycurrent.cli.options import LimitOption, StateDirOption
-from pycurrent.cli.output import one_line
+from pycurrent.cli.output import one_line, write_list
 from pycurrent.errors import UsageError
 from pycurrent.service import HistoryEntry, Records
 from pycurrent.view.formatting import duration, local_time, plural
@@ -36,7 +35,8 @@ def history(
             raise UsageError(
                 f"operation {which.op!r} has no jobs: the operations that have are {known}"
             )
-    sys.stdout.write("".join([f"{line_of(entry)}\n" for entry in entries]))
+    nothing = "no job has ended" if which == _EVERYTHING else "no job matches"
+    write_list([line_of(entry) for entry in entries], nothing)
     return 0
 
 

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -86,6 +87,14 @@ def complain(text: str) -> None:
         sys.stderr.flush()
     except (OSError, OutputLostError):
         give_up(sys.stderr)
+
+
+def write_list(lines: Iterable[str], nothing: str) -> None:
+    """Print a list; if it is empty, say so on stderr by `nothing`, so that a program reads none."""
+    told = list(lines)
+    sys.stdout.write("".join([f"{line}\n" for line in told]))
+    if not told:
+        complain(nothing)
 
 
 def one_line(text: str) -> str:

@@ -12,7 +12,13 @@ from cyclopts import Parameter, validators
 from pycurrent.cli.client.answers import FailuresAnswer
 from pycurrent.cli.client.session import Given
 from pycurrent.cli.client.status import ClientExit
-from pycurrent.cli.failures import FingerprintOption, KindOption, SinceOption, lines_of
+from pycurrent.cli.failures import (
+    FingerprintOption,
+    KindOption,
+    SinceOption,
+    lines_of,
+    nothing_found,
+)
 from pycurrent.cli.job_filter import ALL_STAGES, UsedBy
 from pycurrent.store import FailureGroup
 
@@ -51,7 +57,8 @@ def failures(
     """`pycurrent client failures`."""
     answer: FailuresAnswer = session.remote.get("/failures", **which.fields(), limit=limit)
     groups = [_group(group) for group in answer["groups"]]
-    session.say(answer, [line for group in groups for line in lines_of(group)])
+    lines = [line for group in groups for line in lines_of(group)]
+    session.list(answer, lines, nothing_found(bool(which.fields())))
     return ClientExit.OK
 
 

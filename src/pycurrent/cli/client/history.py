@@ -40,7 +40,8 @@ def query(
             "/history", **fields, limit=left, before=answer["next"]
         )
         answer = {**more, "entries": answer["entries"] + more["entries"]}
-    session.say(answer, [entry_line(entry) for entry in answer["entries"]])
+    nothing = "no job matches" if fields else "no job has ended"
+    session.list(answer, [entry_line(entry) for entry in answer["entries"]], nothing)
     if answer["next"] is not None:
         session.hint(f"there are more: --before {answer['next']}")
     return ClientExit.OK
@@ -72,5 +73,5 @@ def rebuild_all(
 def ops(*, session: Given) -> int:
     """`pycurrent client ops`."""
     answer: OperationsAnswer = session.remote.get("/ops")
-    session.say(answer, answer["ops"])
+    session.list(answer, answer["ops"], "no operation has results")
     return ClientExit.OK

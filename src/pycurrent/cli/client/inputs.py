@@ -18,7 +18,8 @@ from pycurrent.cli.output import one_line
 def inputs(*, session: Given) -> int:
     """`pycurrent client inputs`."""
     answer: InputsAnswer = session.remote.get("/inputs")
-    session.say(answer, [_line(one) for one in answer["inputs"]])
+    lines = [_line(one) for one in answer["inputs"]]
+    session.list(answer, lines, "the pipeline uses no input that people set")
     return ClientExit.OK
 
 

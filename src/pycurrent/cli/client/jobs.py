@@ -68,9 +68,8 @@ def jobs(*, used_by: UsedBy = ALL_STAGES, session: Given) -> int:
     """`pycurrent client jobs`."""
     fields = used_by.fields()
     answer = active_jobs(session.remote, **fields)
-    session.say(answer, [job_line(job) for job in answer["jobs"]])
-    if fields and not answer["jobs"]:
-        session.hint("no job matches")
+    nothing = "no job matches" if fields else "no job is waiting or running"
+    session.list(answer, [job_line(job) for job in answer["jobs"]], nothing)
     return ClientExit.OK
 
 
@@ -187,9 +186,7 @@ def rebuild(
 def tell(session: Session, answer: OutcomesAnswer, done: str) -> int:
     """Print the results of a command on jobs; `done` is its verb."""
     outcomes = answer["outcomes"]
-    session.say(answer, [outcome_line(outcome, done) for outcome in outcomes])
-    if not outcomes:
-        session.hint("no job matches")
+    session.list(answer, [outcome_line(one, done) for one in outcomes], "no job matches")
     if not answer["complete"]:
         session.hint(f"more jobs match, and were left alone: these are {len(outcomes):,}")
     refused = any(outcome["outcome"] == "refused" for outcome in outcomes)

@@ -34,7 +34,8 @@ def values(
 ) -> int:
     """`pycurrent client values`."""
     answer: ValuesAnswer = session.remote.get("/pins/values", path=path, limit=limit)
-    session.say(answer, [_value_line(one) for one in answer["values"]])
+    lines = [_value_line(one) for one in answer["values"]]
+    session.list(answer, lines, f"{one_line(path)} has had no value that is recorded")
     return ClientExit.OK
 
 

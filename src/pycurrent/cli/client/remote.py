@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from ssl import SSLCertVerificationError, SSLError
 from typing import Any, Never, TypeAlias
@@ -28,8 +29,6 @@ PATIENCE = 60.0
 
 _CONNECTIONS = {"http": HTTPConnection, "https": HTTPSConnection}
 _PIECE = 1 << 16
-_OWN_WORDS = frozenset({"/why", "/cancel", "/rebuild", "/failures/rebuild"})
-"""The paths that say in their own words what there is not."""
 
 Value: TypeAlias = str | int | bool | Sequence[str] | None
 Query: TypeAlias = Mapping[str, Value]
@@ -240,7 +239,7 @@ class Remote:
                 raise CantBeDone(why)
             case 404 if path.startswith("/jobs/"):
                 raise UsageError(f"{why}: `pycurrent client jobs` and `query` list those there are")
-            case 404 if path in _OWN_WORDS or path.startswith(("/inputs/", "/triggers/")):
+            case 404 if why != HTTPStatus.NOT_FOUND.phrase:
                 raise UsageError(why)
             case 404:
                 raise UsageError(

@@ -21,8 +21,9 @@ def apply_rules(
 ) -> int:
     """`pycurrent client apply-rules`."""
     answer: AppliedAnswer = session.remote.post(f"/rules/apply?limit={limit}")
-    of = plural(answer["looked_at"], "failure")
-    session.say(answer, [f"{answer['changed']:,} of {of} have another kind now"])
+    changed, of = answer["changed"], plural(answer["looked_at"], "failure")
+    have = "has" if changed == 1 else "have"
+    session.say(answer, [f"{changed:,} of {of} {have} another kind now"])
     if not answer["complete"]:
         session.hint("not all of their logs could be looked at")
     return ClientExit.OK

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from pycurrent.cli.client.nearby import Nearby
 from pycurrent.cli.client.remote import Remote
-from pycurrent.cli.output import complain
+from pycurrent.cli.output import complain, write_list
 
 
 class Format(Enum):
@@ -36,6 +36,13 @@ class Session:
         if self.form is Format.JSON:
             lines = [json.dumps(answer, indent=2, ensure_ascii=False)]
         sys.stdout.write("".join([f"{line}\n" for line in lines]))
+
+    def list(self, answer: object, lines: Iterable[str], nothing: str) -> None:
+        """Write a list; if it is empty, `nothing` tells a person so."""
+        if self.form is Format.TEXT:
+            write_list(lines, nothing)
+        else:
+            self.say(answer, ())
 
     def hint(self, text: str) -> None:
         """Tell a person something else."""

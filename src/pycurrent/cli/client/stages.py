@@ -18,6 +18,7 @@ from pycurrent.cli.options import DurationOption
 from pycurrent.cli.output import one_line
 from pycurrent.errors import UsageError
 from pycurrent.store import LabelFilter
+from pycurrent.view.formatting import duration
 
 _MOST = 10_000
 _SECONDS = 0.5
@@ -39,7 +40,8 @@ def stages(
 ) -> int:
     """`pycurrent client stages`."""
     answer = _find(session, path, label, health=health)
-    session.say(answer, [line for stage in answer["stages"] for line in _lines(stage)])
+    nothing = "no stage matches" if path is not None or label else "the pipeline needs no stage"
+    session.list(answer, [line for stage in answer["stages"] for line in _lines(stage)], nothing)
     if not answer["complete"]:
         session.hint(f"there are more: these are {_MOST:,}")
     return ClientExit.OK
@@ -57,15 +59,19 @@ def wait(
     """`pycurrent client wait`."""
     if path is None and not label:
         raise UsageError("say which stages to wait for: --label NAME=VALUE, or --path PATH")
+    wanted = ", ".join([*label, *([] if path is None else [f"the path {path}"])])
     deadline = time.monotonic() + timeout.total_seconds()
+    is_told = False
     while True:
         answer = _find(session, path, label)
         found = answer["stages"]
         if found and all(stage["final"] for stage in found):
             break
         if not found and time.monotonic() >= deadline:
-            wanted = ", ".join([*label, *([] if path is None else [f"the path {path}"])])
             raise UsageError(f"no stage has {wanted}: `pycurrent client stages` lists them")
+        if not found and not is_told:
+            is_told = True
+            session.hint(f"no stage has {wanted} yet: waiting for one for {duration(timeout)}")
         time.sleep(_SECONDS)
     session.say(answer, [line for stage in found for line in _lines(stage)])
     is_ok = all(stage["state"] == "ok" for stage in found)

@@ -20,7 +20,8 @@ from pycurrent.errors import UsageError
 def triggers(*, session: Given) -> int:
     """`pycurrent client triggers`."""
     answer: TriggersAnswer = session.remote.get("/triggers")
-    session.say(answer, [line for one in answer["triggers"] for line in _lines(one)])
+    lines = [line for one in answer["triggers"] for line in _lines(one)]
+    session.list(answer, lines, "the pipeline uses no trigger")
     return ClientExit.OK
 
 
