@@ -353,7 +353,7 @@ class OperationPrimitive(Primitive[T], Generic[T]):
         if schedule is not None and not isinstance(schedule, Schedule):
             raise WrongKind(
                 f"operation {operation.id!r}: schedule= takes a Schedule, not {shown(schedule)}:"
-                " write Schedule(valid_for=...)"
+                " write Schedule(valid_for=...) or Schedule.cron(...)"
             )
         if retry is not None:
             check_retry(retry, f"operation {operation.id!r}")

@@ -118,7 +118,7 @@ class _Form(Struct, frozen=True):
         if self.schedule is not None and not isinstance(self.schedule, Schedule):
             raise WrongKind(
                 f"{name}: schedule= takes a Schedule, not {shown(self.schedule)}: write"
-                f" Schedule(valid_for=...)"
+                f" Schedule(valid_for=...) or Schedule.cron(...)"
             )
         check_retry(self.retry, name)
         if self.label is not None and not isinstance(self.label, str):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime
 from typing import Any, cast
 
 from pycurrent.cache.operation_type import (
@@ -19,7 +19,7 @@ from pycurrent.cache.operation_type import (
     TargetValue,
 )
 from pycurrent.cache.retry import Retry
-from pycurrent.cache.schedule import Schedule
+from pycurrent.cache.schedule import Deadline, Schedule
 from pycurrent.engine import Job, Level
 from pycurrent.engine.changes import Ids
 from pycurrent.engine.paused import StagePath
@@ -51,10 +51,15 @@ class Demands(ABC):
         """These without one of them. Use the old object no more."""
 
     @property
-    def shortest_schedule(self) -> timedelta | None:
-        """The age after which a result is too old for some user."""
-        ages = [d.valid_for for d in self if d.schedule is not None]
-        return min((age for age in ages if age is not None), default=None) if ages else None
+    def are_scheduled(self) -> bool:
+        """True if a result may become too old for some user."""
+        return any(d.schedule is not None for d in self)
+
+    def deadline(self, finished: datetime) -> Deadline | None:
+        """The time at which a result becomes too old for some user; None: never."""
+        schedules = [d.schedule for d in self if d.schedule is not None]
+        deadlines = (schedule.deadline(finished) for schedule in schedules)
+        return min((d for d in deadlines if d is not None), default=None)
 
     def want_other_than(self, target: TargetValue) -> bool:
         """True if there are demands, and none is for this target."""
@@ -150,10 +155,6 @@ class Demand(Demands):
     def least_level(self) -> Level | None:
         """The level that its jobs have at least; None: that at which they start."""
         return None
-
-    @property
-    def valid_for(self) -> timedelta | None:
-        return None if self.schedule is None else self.schedule.valid_for
 
 
 class Retirement(Demand):

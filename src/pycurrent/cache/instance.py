@@ -54,7 +54,7 @@ from pycurrent.cache.instance_host import InstanceHost
 from pycurrent.cache.operation_type import GONE, Key, OperationType
 from pycurrent.cache.pauses import BY_MACHINE
 from pycurrent.cache.records import insert_job, last_value, record_end
-from pycurrent.cache.schedule import Expiry, expires
+from pycurrent.cache.schedule import Expiry
 from pycurrent.cache.states import (
     Abandoned,
     Known,
@@ -411,7 +411,7 @@ class Instance:
         """
         if not self.build:
             return None
-        looks = self.op_type.describes or self.users.shortest_schedule is not None
+        looks = self.op_type.describes or self.users.are_scheduled
         return last_value(self._host.store, self.op_type, self.key, run) if looks else None
 
     def _passed_on(self, run: Run, before: Ok[Any] | None, now: Ok[Any] | Failed) -> Ids:
@@ -436,22 +436,22 @@ class Instance:
             self._start(demand, self.state)
 
     def _set_expiry(self, result: Result) -> None:
-        """Have the outcome expire when the shortest schedule says so."""
+        """Have the outcome expire when the first of the schedules says so."""
         clock = self._host.clock
         now = clock.now()
-        limit = self.users.shortest_schedule
         if result.finished > now:
             # The clock has been set back since: it is as old as it can be.
             result = replace(result, finished=now)
             self.state = Known(result)
-        when = None if limit is None else expires(result.finished, limit)
+        deadline = self.users.deadline(result.finished)
+        when = None if deadline is None else deadline.at
         if when == (None if self._expiry is None else self._expiry.at):
             return
         self._cancel_expiry()
-        if when is not None and when <= now:
+        if deadline is not None and deadline.at <= now:
             self._expire()
-        elif when is not None:
-            self._expiry = Expiry.after(now, when, clock, self._expire)
+        elif deadline is not None:
+            self._expiry = Expiry.after(now, deadline, clock, self._expire)
 
     def _cancel_expiry(self) -> None:
         if self._expiry is not None:
