@@ -1,4 +1,4 @@
-"""The ends of jobs that had not begun, by the thousand: one transaction, for which nobody waits."""
+"""The ends of jobs that had not begun, by the thousand: transactions for which nobody waits."""
 
 import shutil
 from collections import Counter
@@ -41,6 +41,11 @@ def waiting(db: Database, builds: Builds) -> list[str]:
 def give_up(db: Database, job_ids: list[str]) -> None:
     for job_id in job_ids:
         db.finish_job(job_id, JobEnd.SUPERSEDED, finished=START)
+
+
+def has_to_wait(db: Database) -> bool:
+    """True if the next commit would wait for one that is at work."""
+    return db.in_the_way is not None
 
 
 def ends(path: Path) -> Counter[JobEnd | None]:
@@ -156,6 +161,64 @@ def test_many_ends_that_cannot_be_written_are_not_lost(
     assert db.has_many_ends
     db.commit()
     assert ends(path) == {JobEnd.SUPERSEDED: MANY}
+
+
+def test_ends_are_written_behind_those_that_come(
+    db: Database, builds: Builds, waiting: list[str], path: Path
+) -> None:
+    """While they are gathered nobody waits for that who has nothing else to write; with the last of
+    them everybody does.
+    """
+    db.gathers_ends = True
+    give_up(db, waiting[:1200])
+    with slow_disk(db):
+        db.write_ends()
+        give_up(db, waiting[1200:])
+        assert not has_to_wait(db)
+        assert db.begin_commit() is None
+        db.write_ends()
+        assert [job.ended for job in db.history(ends=[None], limit=1)] == [None]
+        builds.build("result", "1")
+        assert has_to_wait(db)
+    assert db.begin_commit() is not None
+    db.end_commit()
+    assert ends(path) == {JobEnd.SUPERSEDED: 1200, JobEnd.OK: 1, None: MANY - 1200}
+    with slow_disk(db):
+        db.write_ends()
+        assert not has_to_wait(db)
+        db.gathers_ends = False
+        assert has_to_wait(db)
+    assert db.begin_commit() is None
+    assert ends(path) == {JobEnd.SUPERSEDED: MANY, JobEnd.OK: 1}
+
+
+def test_few_ends_are_not_written_behind(db: Database, waiting: list[str]) -> None:
+    """They come with the next ones."""
+    db.gathers_ends = True
+    give_up(db, waiting[:10])
+    written = db.written
+    db.write_ends()
+    db.gathers_ends = False
+    assert db.begin_commit() is not None
+    db.end_commit()
+    assert db.written == written + 1
+
+
+def test_ends_that_cannot_be_written_behind_are_not_lost(
+    db: Database, waiting: list[str], path: Path, full_disk: FullDisk
+) -> None:
+    """They are in the next transaction."""
+    db.gathers_ends = True
+    give_up(db, waiting[:1200])
+    with full_disk():
+        for job_id in waiting[1200:1203]:
+            db.write_ends()
+            db._transactions.wait()
+            give_up(db, [job_id])
+    assert ends(path) == {None: MANY}
+    db.gathers_ends = False
+    db.commit()
+    assert ends(path) == {JobEnd.SUPERSEDED: 1203, None: MANY - 1203}
 
 
 def test_jobs_whose_ends_were_gathered_at_a_kill_count_as_interrupted(

@@ -295,6 +295,8 @@ class Cache:
             took += instance.update()
             if took >= AT_ONCE:
                 self.store.gathers_ends = self._gives_up_more
+                if self.store.gathers_ends:
+                    self.store.write_ends()
                 self.engine.request_step()
                 return
         self.store.gathers_ends = False

@@ -297,6 +297,7 @@ class Runs:
             if run is not None and run.job.cancelled is None:
                 instance.abandon(run, Abandoned.STOPPING)
             if number % AT_ONCE == 0:
+                self._engine.store.write_ends()
                 await asyncio.sleep(0)
         await asyncio.sleep(0)  # Jobs that were launched just now end without a task.
         self._engine.store.gathers_ends = False

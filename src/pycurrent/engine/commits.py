@@ -124,15 +124,20 @@ class Commits:
         return True
 
     def _write(self) -> Generator[Pause, None, None]:
+        if (earlier := self._store.in_the_way) is not None:
+            yield from self._done(earlier)
         writing = self._store.begin_commit()
         if writing is None:
             return
-        if not wait((writing,), self.moment).done:
-            yield self._end_of(writing)
+        yield from self._done(writing)
         self._store.end_commit()
         if writing.exception() is not None:
             # Another commit, which somebody could not wait for, has met that.
             self._store.commit(many_ends=False)
+
+    def _done(self, writing: Future[None]) -> Generator[Pause, None, None]:
+        if not wait((writing,), self.moment).done:
+            yield self._end_of(writing)
 
     async def written(self) -> bool:
         """Commit, as `commit` does, and let the loop go on meanwhile."""

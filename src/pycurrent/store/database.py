@@ -378,16 +378,33 @@ class Database(DatabaseReader):
 
     @property
     def gathers_ends(self) -> bool:
-        """True while the ends of jobs that had not begun are left for one commit: set it where
-        thousands are given up, one after the other. If the process is killed before that commit
-        such jobs count as interrupted, as if they had waited until then. `commit` writes them all
-        the same, and so does `close`.
+        """True while the ends of jobs that had not begun are left to `write_ends`: set it where
+        thousands are given up, one after the other. If the process is killed before they are
+        written such jobs count as interrupted, as if they had waited until then. `commit` writes
+        them all the same, and so does `close`.
         """
         return self._transactions.gathers_ends
 
     @gathers_ends.setter
     def gathers_ends(self, gathers: bool) -> None:
         self._transactions.gathers_ends = gathers
+
+    def write_ends(self) -> None:
+        """Begins to write the ends that are gathered, if they are many and no commit is at work.
+        Nobody need wait for that, or end it; what can't be written now is left to the next commit.
+        """
+        if self._transactions.is_at_work:
+            return
+        # The engine's own commit reports what is wrong.
+        with suppress(StoreError):
+            self.end_commit()
+            self.check()
+            self._checkpointer.once_emptied(self._transactions.begin_ends)
+
+    @property
+    def in_the_way(self) -> Future[None] | None:
+        """The commit at work that `begin_commit` would wait for; None if there is none."""
+        return self._transactions.in_the_way
 
     @property
     def has_many_ends(self) -> bool:

@@ -7,7 +7,8 @@ and so does each one on a disk that is far away or has too much to do.
 Only the `COMMIT` itself is worth a thread, as a rule. The rows are put in before it, in the thread
 that has them: that is work for the processor, as they stay in memory until the commit. The ends of
 100,000 jobs that were given up before they had begun are put in by the thread all the same: one
-statement does that for hundreds of them, while Python's lock is free.
+statement does that for thousands of them, while Python's lock is free. It does that *behind* those
+that are given up meanwhile: nobody waits for such a commit who has nothing else to write.
 """
 
 import sqlite3
@@ -46,7 +47,7 @@ class Transactions:
         self._beside: DatabaseReader | None = None
         #: The changes for the next commit.
         self.unsaved = Unsaved()
-        #: True while ends of jobs that had not begun are left for one commit.
+        #: True while ends of jobs that had not begun are left to `begin_ends`.
         self.gathers_ends = False
         #: How many commits have written something.
         self.written = 0
@@ -88,13 +89,33 @@ class Transactions:
         """Begin to commit what is unsaved. None if nothing is; else `end` is to be called.
 
         Many ends of jobs that had not begun stay unsaved if anything else is, and so do all while
-        they are gathered. Lets go of the view that look-ups share. Raises `StoreError`; nothing is
-        lost then.
+        they are gathered. Waits for a commit that is `in_the_way`. Lets go of the view that
+        look-ups share. Raises `StoreError`; nothing is lost then.
         """
+        if self.is_at_work and self.in_the_way is None:
+            return None
         # Nobody may have waited for the end of the last one, which is tried again if it failed.
         with suppress(StoreError):
             self.end()
-        writing, later = self._parted()
+        return self._begin(*self._parted())
+
+    def begin_ends(self) -> None:
+        """Begin to commit the ends of jobs that had not begun, if they are many. Call `end` before,
+        if no commit is at work; while one is, this does nothing. Raises `StoreError`.
+        """
+        if self._committing is None and self.unsaved.have_many_ends:
+            self._begin(Unsaved(ended=self.unsaved.ended), replace(self.unsaved, ended={}))
+
+    @property
+    def in_the_way(self) -> Future[None] | None:
+        """The commit at work, unless it writes ends that are gathered, and nothing else is to be
+        written.
+        """
+        if self.gathers_ends and not self.unsaved.are_more_than_ends:
+            return None
+        return self._committing
+
+    def _begin(self, writing: Unsaved, later: Unsaved) -> Future[None] | None:
         try:
             self.let_go()
             if not writing:
