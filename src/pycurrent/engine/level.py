@@ -92,6 +92,7 @@ class Config:
 
     @property
     def confirm(self) -> Level | None:
+        """The level from which on jobs wait for confirmation; None for none. Can be set."""
         return self._confirm
 
     @confirm.setter
@@ -106,6 +107,7 @@ class Config:
 
     @property
     def jobs(self) -> int:
+        """How many jobs run commands at once. Can be set."""
         return self._jobs
 
     @jobs.setter
@@ -134,6 +136,7 @@ class Config:
         self._of_confirm[decided] = None
 
     def forget(self, listener: Callable[[], None]) -> None:
+        """Call a listener no longer. Twice is fine."""
         self._listeners.pop(listener, None)
         self._of_confirm.pop(listener, None)
 

@@ -255,6 +255,7 @@ class Pool:
 
     @property
     def free(self) -> bool:
+        """True if it has a resource left."""
         return self.used < self.capacity
 
     def has_room(self, job: Waiter) -> bool:

@@ -97,10 +97,12 @@ class Failed(Absent):
 
     @property
     def message(self) -> str:
+        """Why there is no value."""
         return self._message
 
     @property
     def kind(self) -> FailureKind:
+        """The part of the world that failed."""
         return self._kind
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -169,6 +169,7 @@ class Primitive(Stand, ABC, Generic[T_co]):
 
     @staticmethod
     def constant(value: T) -> Primitive[T]:
+        """A source of a value that never changes."""
         check_value(value, "Primitive.constant")
         return Fixed(Ok(value))
 

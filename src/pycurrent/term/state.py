@@ -70,6 +70,7 @@ class Stats(Struct, frozen=True):
 
     @property
     def total(self) -> int:
+        """The number of all stages."""
         return (
             self.ok
             + self.waiting_for_confirmation

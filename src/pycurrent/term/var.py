@@ -48,6 +48,7 @@ class Var(Stand, Generic[T]):
 
     @property
     def output(self) -> Output[T]:
+        """The output that was set last. From any thread."""
         return self._output
 
     def get(self) -> Current[T]:

@@ -50,6 +50,7 @@ class AuthorPage:
 
     @property
     def href(self) -> str:
+        """The path of its address."""
         return f"/page/{self.name}"
 
 

@@ -43,6 +43,7 @@ class Sandbox:
 
     @classmethod
     def from_json(cls, data: Any) -> Self:
+        """The sandbox of a recorded key."""
         read_only, writable = (tuple(map(Path, data[name])) for name in ("read_only", "writable"))
         return cls(data["network"], read_only, writable)
 

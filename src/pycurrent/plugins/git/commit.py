@@ -105,6 +105,7 @@ class Branch:
 
     @property
     def name(self) -> str:
+        """The name of the branch, without `refs/heads/`."""
         return self.ref.removeprefix("refs/heads/")
 
 

@@ -50,6 +50,7 @@ class Token:
     username: str = "x-access-token"
 
     async def get(self) -> str:
+        """The token itself: of a function, the one that it gives now."""
         return self.value if isinstance(self.value, str) else await self.value()
 
 

@@ -43,6 +43,7 @@ class Local:
 
     @property
     def path(self) -> Path:
+        """The folder, as an absolute path."""
         return self._path
 
     def head(self) -> Current[Head]:

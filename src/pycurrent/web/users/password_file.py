@@ -101,20 +101,24 @@ class PasswordFile:
 
     @property
     def is_ready(self) -> bool:
+        """True if it has a user who could log in."""
         return bool(self.users())
 
     @property
     def is_set_up(self) -> bool:
+        """True if there has ever been a file, whatever is in it now."""
         if not self._was_there and (_may_exist(self._path) or _may_exist(self._mark)):
             self._was_there = True
             self._leave_mark()
         return self._was_there
 
     def known(self, user: User) -> User | None:
+        """The user as the file has them now; None if it has them no longer."""
         found = self.users().get(user.id.removeprefix(f"{_PROVIDER}:"))
         return None if found is None else found.user
 
     async def check(self, name: str, password: str) -> User | LoginRefused:
+        """The user of this name and password, or why they are refused. Takes as long for either."""
         found = self.users().get(name)
         hashed = PasswordHash.nobodys() if found is None else found.password
         async with self._hashing:
