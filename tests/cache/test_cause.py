@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,6 +25,7 @@ from pycurrent.cache.cause import (
     ValueChanged,
     cause_text,
 )
+from pycurrent.cache.codec import UnreadableValue
 from pycurrent.engine import Config, Level
 from pycurrent.store import JobEnd, JobRecord
 from pycurrent.term import Current, Failed, Ok, Var, all
@@ -77,6 +80,45 @@ def test_every_cause_has_words() -> None:
     assert cause_of(replace(record, cause=None)) is None
     assert because(Asked("ann", "it is flaky")) == "ann asked for a rebuild: it is flaky"
     assert because(Asked()) == "somebody asked for a rebuild"
+
+
+def cause_in(text: str) -> Cause | None:
+    """The cause in a record that has this text for it."""
+    return cause_of(JobRecord("j", "put", "k", "k", None, None, 0, START, text))
+
+
+def test_a_cause_of_an_earlier_version_is_read() -> None:
+    """Whatever the order of its fields; those that it does not have yet have their defaults."""
+    text = '{"$Expired":{"finished":"2026-01-02T03:04:05+00:00"}}'
+    assert cause_in(text) == Expired(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    assert cause_in('{"$Asked":{"by":"ann"}}') == Asked("ann")
+    text = '{"$MachineFailed":{"attempt":2,"retry":{"attempt":1,"job":"j","of":3},"why":"full"}}'
+    assert cause_in(text) == MachineFailed("full", 2, Retried("j", 1, 3))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"$Full":{}}',
+        '{"$Asked":{"by":1}}',
+        '{"$Asked":{"by":"ann","where":"here"}}',
+        '{"$Retried":{}}',
+        '{"$Gone":{},"$Retired":{}}',
+        '"$Gone"',
+        "{",
+    ],
+)
+def test_a_cause_of_a_later_version_is_refused(text: str) -> None:
+    """It says which."""
+    with pytest.raises(UnreadableValue, match=re.escape(text)):
+        cause_in(text)
+
+
+def test_a_cause_may_name_a_file_whose_name_is_not_utf_8() -> None:
+    """It is recorded as text that any database takes."""
+    cause = MachineFailed("no space left for caf\udce9", 2)
+    assert cause_text(cause).isascii()
+    assert cause_in(cause_text(cause)) == cause
 
 
 async def test_the_first_build_needs_no_reason(engine: OpenEngine, shop: Workshop) -> None:

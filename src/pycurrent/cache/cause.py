@@ -7,24 +7,25 @@ the first build of a key, which needs no reason; `cause_of` reads it back from a
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias, assert_never, get_args
 
-from pycurrent.cache.codec import Codec, codec_for
+from msgspec import Struct, ValidationError, convert, to_builtins
+from msgspec.structs import replace
+
+from pycurrent.cache.codec import UnreadableValue
 from pycurrent.cache.operation_type import GONE
 from pycurrent.store import JobRecord, RunRecord
 
 
-@dataclass(frozen=True, slots=True)
-class NeverBuilt:
+class NeverBuilt(Struct, frozen=True, forbid_unknown_fields=True):
     """The key has never had a result."""
 
 
-@dataclass(frozen=True, slots=True)
-class ValueChanged:
+class ValueChanged(Struct, frozen=True, forbid_unknown_fields=True):
     """Another value is wanted for the key. The values are given as their digests, which are
     readable if they are short; `old` is None if nobody knows what the key was set to.
     """
@@ -33,15 +34,13 @@ class ValueChanged:
     new: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Expired:
+class Expired(Struct, frozen=True, forbid_unknown_fields=True):
     """The last result was older than a schedule allows."""
 
     finished: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True, forbid_unknown_fields=True):
     """Somebody asked for a rebuild. Both are None if it was asked for in an earlier run of the
     engine, or by code.
     """
@@ -50,22 +49,19 @@ class Asked:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupted:
+class Interrupted(Struct, frozen=True, forbid_unknown_fields=True):
     """The last run was interrupted: its engine was stopped or killed."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class LeftUnsettled:
+class LeftUnsettled(Struct, frozen=True, forbid_unknown_fields=True):
     """The last run was cancelled after it had begun, so nobody knows to what it set the key."""
 
     job: str
 
 
-@dataclass(frozen=True, slots=True)
-class Retried:
+class Retried(Struct, frozen=True, forbid_unknown_fields=True):
     """An earlier attempt has failed, or more of them, and that is not final (see `retry.py`)."""
 
     job: str
@@ -79,8 +75,7 @@ class Retried:
     """The digest of the value that the last attempt was to set."""
 
 
-@dataclass(frozen=True, slots=True)
-class MachineFailed:
+class MachineFailed(Struct, frozen=True, forbid_unknown_fields=True):
     """The last run says nothing about the work: a file, memory, space or a process was lacking."""
 
     why: str
@@ -90,27 +85,23 @@ class MachineFailed:
     """The retry that the machine failed, which is done again."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResultLost:
+class ResultLost(Struct, frozen=True, forbid_unknown_fields=True):
     """The result was recorded, but `what` it names is gone."""
 
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(Struct, frozen=True, forbid_unknown_fields=True):
     """The recorded result can't be read any more: its format changed."""
 
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Struct, frozen=True, forbid_unknown_fields=True):
     """The pipeline has what was set no longer: the run retires it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retired:
+class Retired(Struct, frozen=True, forbid_unknown_fields=True):
     """The key was retired, or a run has begun to retire it, and is needed again."""
 
 
@@ -137,8 +128,12 @@ CAUSES: Mapping[str, type[Cause]] = {
 }
 """The causes by the names by which people ask for them: never-built, expired, asked ..."""
 
-_CODEC: Codec[Cause] = codec_for(Cause, what="cause of a job")
-_NEVER_BUILT_TEXT = _CODEC.encode(NEVER_BUILT)
+_TAGGED: Mapping[str, type[Cause]] = {f"${kind.__name__}": kind for kind in get_args(Cause)}
+"""The causes by the names in records."""
+
+# It escapes all but ASCII: SQLite takes no lone surrogates, which come from names of files.
+_json = json.JSONEncoder(separators=(",", ":")).encode
+_NEVER_BUILT_TEXT = _json({"$NeverBuilt": {}})
 
 
 def cause_name(cause: Cause) -> str:
@@ -231,7 +226,9 @@ def _for_retirement(cause: Cause) -> Cause:
 
 def cause_text(cause: Cause) -> str:
     """The cause as JSON, to be recorded."""
-    return _NEVER_BUILT_TEXT if cause is NEVER_BUILT else _CODEC.encode(cause)
+    if cause is NEVER_BUILT:
+        return _NEVER_BUILT_TEXT
+    return _json({f"${type(cause).__name__}": to_builtins(cause)})
 
 
 def cause_of(record: JobRecord | RunRecord) -> Cause | None:
@@ -239,4 +236,10 @@ def cause_of(record: JobRecord | RunRecord) -> Cause | None:
 
     Raises `UnreadableValue` for a cause that this version does not know.
     """
-    return None if record.cause is None else _CODEC.decode(record.cause)
+    if record.cause is None:
+        return None
+    try:
+        ((tag, fields),) = json.loads(record.cause).items()
+        return convert(fields, _TAGGED[tag])
+    except (ValueError, AttributeError, KeyError, ValidationError) as error:
+        raise UnreadableValue(f"the cause {record.cause} is of another version") from error
