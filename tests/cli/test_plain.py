@@ -7,13 +7,14 @@ import pytest
 from cyclopts import App
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from pycurrent import Current, constant
 from pycurrent.cli.library import Reader
 from pycurrent.cli.library import call as call_app
 from pycurrent.cli.option import STATE_DIR_VARIABLE
 from pycurrent.cli.pipeline_command import Call, PipelineCommand
-from pycurrent.cli.plain import has_only_defaults, options_of, read_plainly
+from pycurrent.cli.plain import has_only_defaults, option_of, read_plainly
 from pycurrent.cli.run_options import RunOptions
 from pycurrent.errors import UsageError
 
@@ -108,7 +109,7 @@ def test_a_parameter_without_a_default_is_left_to_the_library() -> None:
 
 def test_every_option_says_what_it_is_for() -> None:
     """The help is part of each."""
-    assert all(option.help.endswith(".") for option in options_of(RunOptions).values())
+    assert all(option.help.endswith(".") for option in map(option_of, fields(RunOptions)))
 
 
 def test_a_run_with_nothing_to_ask_imports_no_library(child: Start, tmp_path: Path) -> None:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import Field, fields
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 from cyclopts import App, CycloptsError, Group, Parameter, UnknownCommandError, validators
 from cyclopts import default_name_transform as flag_name
+from msgspec.structs import FieldInfo, fields
 
-from pycurrent.cli.option import SITE, Option
+from pycurrent.cli.option import SITE
 from pycurrent.cli.options import reading
-from pycurrent.cli.plain import options_of
+from pycurrent.cli.plain import option_of
 from pycurrent.cli.types import can_be_option, exact
 from pycurrent.errors import UsageError
 
@@ -36,7 +36,7 @@ class Reader:
 
     def __init__(self, command: PipelineCommand[Any]) -> None:
         self._command = command
-        self._options = options_of(command.options)
+        self._options = fields(command.options)
 
     def on_file(self, tokens: Sequence[str], found: Loaded | None) -> int:
         """Run the command line; `found` is in the file that it names, if that was loaded.
@@ -122,8 +122,8 @@ class Reader:
         def command(*args: Any, **kwargs: Any) -> int:
             given = merged.bind(*args, **kwargs).arguments
             given.pop(_FILE, None)
-            chosen = {name: given.pop(name) for name in self._options if name in given}
-            options = self._command.options(**chosen)
+            names = [option.name for option in self._options if option.name in given]
+            options = self._command.options(**{name: given.pop(name) for name in names})
             theirs = inspect.BoundArguments(own, given)
             return self._command.begin(pipeline, where, site, options, theirs.args, theirs.kwargs)
 
@@ -142,7 +142,7 @@ class Reader:
                 f"the annotations of {name} in {where} can't be read: {type(error).__name__}:"
                 f" {error}"
             ) from error
-        taken = {"help", *map(flag_name, self._options)}
+        taken = {"help", *(flag_name(option.name) for option in self._options)}
         for parameter in known:
             if flag_name(parameter.name) in taken:
                 raise UsageError(
@@ -166,22 +166,20 @@ class Reader:
 
     def _own(self) -> list[inspect.Parameter]:
         """The command's own options."""
-        hints = get_type_hints(self._command.options)
         return [
             inspect.Parameter(
                 field.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=field.default,
-                annotation=Annotated[
-                    hints[field.name], _parameter(self._options[field.name], field)
-                ],
+                annotation=Annotated[get_args(field.type)[0], _parameter(field)],
             )
-            for field in fields(self._command.options)
+            for field in self._options
         ]
 
 
-def _parameter(option: Option, field: Field[Any]) -> Parameter:
-    """An option in the form of the library."""
+def _parameter(field: FieldInfo) -> Parameter:
+    """The option that a field is, in the form of the library."""
+    option = option_of(field)
     bounded = option.at_least is not None or option.at_most is not None
     return Parameter(
         help=option.help,

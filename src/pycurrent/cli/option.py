@@ -20,7 +20,7 @@ SITE = "Options of the site"
 
 
 class Option:
-    """An option that is a field of a dataclass: the metadata of its annotation.
+    """An option that is a field of a struct: the metadata of its annotation.
 
     Without `read` its value is read by the type of the field; a bool is then a flag, which has
     a `--no-` form where its default is None. `at_least` and `at_most` bound a number.

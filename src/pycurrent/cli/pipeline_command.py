@@ -14,7 +14,7 @@ from pycurrent.cli.load import Pipeline, SiteOf, build, load
 from pycurrent.cli.plain import has_only_defaults, read_plainly
 from pycurrent.term import Current
 
-O = TypeVar("O")  # noqa: E741
+O = TypeVar("O", bound=Struct)  # noqa: E741
 
 
 class Call(Struct, frozen=True):
@@ -34,7 +34,7 @@ class PipelineCommand(Struct, Generic[O], frozen=True):
     name: str
     help: str
     options: type[O]
-    """A dataclass whose fields are described by an `Option`."""
+    """A struct whose fields are described by an `Option`."""
     act: Callable[[Call, O], int]
 
     def on_file(self, tokens: Sequence[str]) -> int:

@@ -11,14 +11,14 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import Field, fields
-from typing import Any, Generic, TypeVar, get_args, get_type_hints
+from typing import Any, Generic, TypeVar, get_args
 
 from msgspec import Struct
+from msgspec.structs import FieldInfo, fields
 
 from pycurrent.cli.option import Option
 
-O = TypeVar("O")  # noqa: E741
+O = TypeVar("O", bound=Struct)  # noqa: E741
 
 
 class Plain(Struct, Generic[O], frozen=True):
@@ -30,10 +30,9 @@ class Plain(Struct, Generic[O], frozen=True):
 
 def read_plainly(tokens: Sequence[str], kind: type[O]) -> Plain[O] | None:
     """The arguments, and the options as a `kind`; None if this needs the library."""
-    known = {flag_of(name): (name, option) for name, option in options_of(kind).items()}
+    known = {flag_of(field.name): (field, option_of(field)) for field in fields(kind)}
     if any(option.env is not None and option.env in os.environ for _, option in known.values()):
         return None
-    flags = {flag_of(field.name) for field in _fields(kind) if field.default is False}
     arguments: list[str] = []
     given: dict[str, Any] = {}
     rest = iter(tokens)
@@ -41,30 +40,32 @@ def read_plainly(tokens: Sequence[str], kind: type[O]) -> Plain[O] | None:
         if not token.startswith("-"):
             arguments.append(token)
             continue
-        name, option = known.get(token, ("", None))
-        if option is None or name in given:
+        if token not in known:
             return None
-        if token in flags:
-            given[name] = True
+        field, option = known[token]
+        if field.name in given:
+            return None
+        if field.default is False:
+            given[field.name] = True
             continue
         text = next(rest, "-")
         if option.read is None or option.at_least is not None or text.startswith("-"):
             return None
         try:
-            given[name] = option.read(text)
+            given[field.name] = option.read(text)
         except ValueError:
             return None
     return Plain(tuple(arguments), kind(**given))
 
 
-def has_only_defaults(pipeline: Callable[..., Any], kind: type) -> bool:
+def has_only_defaults(pipeline: Callable[..., Any], kind: type[Struct]) -> bool:
     """True if the pipeline can be called without an argument, whatever its parameters are.
 
     An author who describes parameters with the library has imported it: they may read a variable
     of the environment, for example.
     """
     parameters = inspect.signature(pipeline).parameters
-    ours = {"help", *(field.name for field in _fields(kind))}
+    ours = {"help", *kind.__struct_fields__}
     return not parameters or (
         "cyclopts" not in sys.modules
         and all(p.default is not p.empty for p in parameters.values())
@@ -72,21 +73,12 @@ def has_only_defaults(pipeline: Callable[..., Any], kind: type) -> bool:
     )
 
 
-def options_of(kind: type) -> dict[str, Option]:
-    """The options of a command, by field name."""
-    hints = get_type_hints(kind, include_extras=True)
-    return {field.name: _option(hints[field.name]) for field in _fields(kind)}
-
-
-def _option(hint: Any) -> Option:
-    (option,) = (extra for extra in get_args(hint) if isinstance(extra, Option))
+def option_of(field: FieldInfo) -> Option:
+    """The description of a field that is an option."""
+    (option,) = (extra for extra in get_args(field.type) if isinstance(extra, Option))
     return option
 
 
 def flag_of(name: str) -> str:
     """How the option of a field is written."""
     return f"--{name.replace('_', '-')}"
-
-
-def _fields(kind: type) -> tuple[Field[Any], ...]:
-    return fields(kind)

@@ -1,13 +1,12 @@
 """The options of the commands on pipelines. `--help` shows these texts."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal, TypeVar
+
+from msgspec import Struct
 
 from pycurrent.cli.option import DEFAULT_STATE_DIR, SITE, STATE_DIR_HELP, STATE_DIR_VARIABLE, Option
 from pycurrent.cli.values import folder_or_file, seconds, whole_number
@@ -38,8 +37,7 @@ def _choice(text: str, known: Mapping[str, T]) -> T:
     return found
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunOptions:
+class RunOptions(Struct, frozen=True, kw_only=True):
     """The options of `run`."""
 
     once: Annotated[
@@ -197,8 +195,7 @@ class RunOptions:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class GraphOptions:
+class GraphOptions(Struct, frozen=True, kw_only=True):
     """The options of `graph`."""
 
     unfold: Annotated[
