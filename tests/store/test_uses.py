@@ -53,6 +53,30 @@ def test_the_last_use_of_a_stage_is_not_recorded_again(
     assert count(path, "stage") == count(path, "label_set") == count(path, "label") == 1
 
 
+def test_it_is_told_which_uses_are_not_recorded(db: Database, builds: Builds) -> None:
+    """Those that are not the last ones of their stages, with the same labels."""
+    one, two = builds.build("a"), builds.build("b")
+    recorded = [
+        use(one.job_id, "web/build", repo="web", branch="ü"),
+        use(one.job_id, "read \udcff", file="\udcff"),
+        use(two.job_id, 'say "%2F"'),
+    ]
+    for record in (use(two.job_id, "web/build", repo="web"), *recorded):
+        db.add_use(record)
+    new = [
+        use(one.job_id, "web/build", repo="web"),
+        use(one.job_id, 'say "%2F"'),
+        use(two.job_id, "web/build", repo="web", branch="ü"),
+        use(two.job_id, "elsewhere"),
+        use("2026-01-01/000000-build-abcdef", 'say "%2F"'),
+    ]
+    assert db.unrecorded_uses(recorded) == recorded, "others are not committed yet"
+    db.commit()
+    assert db.unrecorded_uses(recorded) == []
+    assert db.unrecorded_uses([*recorded, *new]) == new
+    assert db.unrecorded_uses([]) == []
+
+
 def test_a_use_of_a_job_without_a_record_is_left_out(db: Database, path: Path) -> None:
     """It was removed meanwhile, say: there is nothing to explain."""
     db.add_use(use("2026-01-01/000000-build-abcdef", "build"))

@@ -57,7 +57,9 @@ class Use(Demand, Subscription[Any]):
 
     @property
     def path(self) -> StagePath:
-        return self.runtime.stage.path
+        # Not by `stage`: that would look for its labels too.
+        runtime = self.runtime
+        return runtime.path if isinstance(runtime, Stage) else runtime.stage.path
 
     @property
     def job_id(self) -> str | None:

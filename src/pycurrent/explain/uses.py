@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TypeAlias
 
 from pycurrent.cache import Cache, Use
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.store import UseRecord, labels_text
+from pycurrent.term import NO_LABELS, StageRef
 
 _AT_ONCE = 100
-"""How many uses are recorded in one turn of the loop: some 0.3 ms."""
+"""How many uses are looked at in one turn of the loop: some 0.3 ms."""
 _PARTS_AT_ONCE = 5
-"""How many of these parts are committed together: some 3 ms."""
+"""How many of these parts are committed together, if they are new: some 3 ms."""
 
 _Noted: TypeAlias = tuple[Use, datetime]
 """A use, and since when it is one."""
@@ -52,8 +54,9 @@ class UseRecorder:
             self._new.append(noted)
 
     def _record_new(self) -> None:
-        uses, self._new = self._new, []
-        self._record(uses)
+        new, self._new = self._new, []
+        for use in _records(new):
+            self._engine.store.add_use(use)
 
     def _put_off(self, noted: _Noted) -> None:
         self._later.append(noted)
@@ -73,9 +76,9 @@ class UseRecorder:
         if not self._has_paths:
             self._has_paths = next(self._paths, _DONE) is _DONE
         else:
-            self._record_some()
-            self._uncommitted += 1
-            if not self._later or self._uncommitted == _PARTS_AT_ONCE:
+            self._uncommitted += self._record_some()
+            is_last = self._uncommitted and not self._later
+            if is_last or self._uncommitted == _PARTS_AT_ONCE:
                 # A step commits without waiting for the disk in the loop.
                 self._uncommitted = 0
                 self._engine.request_step()
@@ -85,23 +88,32 @@ class UseRecorder:
         for _ in self._paths if self._later else ():
             await asyncio.sleep(0)
         while self._later:
-            for _ in range(_PARTS_AT_ONCE):
-                self._record_some()
-            await self._engine.commits.written()
+            if sum(self._record_some() for _ in range(_PARTS_AT_ONCE)):
+                await self._engine.commits.written()
             await asyncio.sleep(0)
         self._engine.live.forget_paths()
 
-    def _record_some(self) -> None:
-        later = self._later
-        self._record([later.popleft() for _ in range(min(_AT_ONCE, len(later)))])
+    def _record_some(self) -> bool:
+        """Record some of those that were put off. False if all of these are recorded already."""
+        later, store = self._later, self._engine.store
+        some = [later.popleft() for _ in range(min(_AT_ONCE, len(later)))]
+        new = store.unrecorded_uses([*_records(some)])
+        for use in new:
+            store.add_use(use)
+        return bool(new)
 
-    def _record(self, uses: list[_Noted]) -> None:
-        store = self._engine.store
-        for use, since in uses:
-            job_id = use.job_id
-            if job_id is not None and use.is_open:
-                stage = use.stage
-                store.add_use(UseRecord(job_id, str(stage), labels_text(stage.labels), since))
+
+def _records(uses: Iterable[_Noted]) -> Iterator[UseRecord]:
+    """The records of those uses that have a job, and a stage."""
+    labels, text = NO_LABELS, None
+    for use, since in uses:
+        job_id = use.job_id
+        if job_id is None or not use.is_open:
+            continue
+        # Neighbours often have the very same labels.
+        if (own := use.stage_labels) is not labels:
+            labels, text = own, labels_text(own)
+        yield UseRecord(job_id, StageRef.text_of(use.path), text, since)
 
 
 _DONE = object()

@@ -15,6 +15,7 @@ began and ended between two commits is written once.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -47,7 +48,7 @@ from pycurrent.store.records import (
 from pycurrent.store.schema import CHECKED_UP_TO, look_through, open_for_writing
 from pycurrent.store.sharing import Sharing
 from pycurrent.store.transactions import Transactions
-from pycurrent.store.uses import UseRecord
+from pycurrent.store.uses import UseRecord, as_json
 
 # While it is opened, another program's transaction is waited for. Later it would stop the event
 # loop for as long: then a commit is `StoreBusy`, to be tried again.
@@ -331,6 +332,18 @@ class Database(DatabaseReader):
         commit.
         """
         self._transactions.unsaved.uses.append(record)
+
+    def unrecorded_uses(self, uses: Sequence[UseRecord]) -> Sequence[UseRecord]:
+        """Those of the uses that are not recorded as the last ones of their stages; all of them if
+        that can't be told now. Commits nothing, and takes a third of the time of adding them.
+        """
+        if any(unsaved.uses for unsaved in self._transactions.newest_first):
+            return uses
+        try:
+            places = self._read("unrecorded_uses", (as_json(uses),))
+        except StoreError:
+            return uses  # The commit says what is wrong.
+        return [uses[place] for (place,) in places]
 
     @property
     def has_jobs(self) -> bool:

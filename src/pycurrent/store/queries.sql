@@ -419,6 +419,20 @@ SELECT job.seq, stage.id, ?, ?
                             LIMIT 1) AS last
                     WHERE last.job = job.seq AND last.labels IS ?);
 
+-- name: unrecorded_uses
+-- The places, in a list of [job, stage, labels], of the uses that are not the last of their stages.
+SELECT given.key
+  FROM json_each(?) AS given
+ WHERE NOT EXISTS (SELECT 1
+                     FROM stage
+                     JOIN job_use AS last
+                       ON last.id = (SELECT max(id) FROM job_use WHERE job_use.stage = stage.id)
+                     JOIN job ON job.seq = last.job
+                     LEFT JOIN label_set ON label_set.id = last.labels
+                    WHERE stage.path = given.value ->> 1
+                      AND job.job_id = given.value ->> 0
+                      AND label_set.labels IS given.value ->> 2);
+
 -- name: uses_of_job
 -- The stages that have used a job, the newest use first.
 SELECT job.job_id, stage.path, label_set.labels, job_use.since

@@ -5,7 +5,7 @@ A stage is recorded once, under its path, and so is each set of labels.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -44,6 +44,11 @@ def labels_text(labels: Mapping[str, str]) -> str | None:
         return None
     texts = {storable(name): storable(value) for name, value in labels.items()}
     return _encode(texts).decode()
+
+
+def as_json(uses: Sequence[UseRecord]) -> str:
+    """The uses as the query `unrecorded_uses` takes them."""
+    return _encode([(use.job_id, storable(use.stage), use.labels) for use in uses]).decode()
 
 
 def append(

@@ -66,6 +66,10 @@ class Stage(Node):
         return self.account.ref(self.term)
 
     @property
+    def path(self) -> tuple[str, ...]:
+        return self.account.paths.path_of(self.term)
+
+    @property
     def labels(self) -> Mapping[str, str]:
         """The labels of the code that it is built in, with their present values."""
         return self.account.labels_around(self.term)

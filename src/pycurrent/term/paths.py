@@ -146,13 +146,22 @@ class Paths:
 
     def of(self, term: Term) -> StageRef:
         """Return the reference of a living stage."""
+        path, is_stable = self._told(term)
+        return StageRef(path, is_stable=is_stable)
+
+    def path_of(self, term: Term) -> tuple[str, ...]:
+        """The path alone, in half the time."""
+        return self._told(term)[0]
+
+    def _told(self, term: Term) -> tuple[tuple[str, ...], bool]:
+        """The path of a living stage; False if only the order of building tells it from others."""
         for _ in self.take_in():
             """They are needed now."""
         path = untold_path(term)
         group = self._groups[self._hash_of(path)]
         if isinstance(group, Term):
             constants = constants_of(term) if path in self._split else ()
-            return StageRef(self._told_apart(path, constants, 1))
+            return self._told_apart(path, constants, 1), True
         if term not in group.members:
             # It was leaving, and lives on, as somebody else needs it.
             group.add(term, path)
@@ -169,7 +178,7 @@ class Paths:
         equals = twins[twin.constants]
         number = equals.number_of(term)
         is_only = number == 1 and len(equals) == 1
-        return StageRef(self._told_apart(path, constants, number), is_stable=is_only)
+        return self._told_apart(path, constants, number), is_only
 
     def find(self, text: str) -> Term | None:
         """The living stage whose path, as text, this is; None if there is none."""

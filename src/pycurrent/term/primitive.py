@@ -55,8 +55,13 @@ class StageRef:
         """The names in the text of a path."""
         return [name.replace("%2F", "/").replace("%25", "%") for name in path.split("/")]
 
+    @staticmethod
+    def text_of(path: tuple[str, ...]) -> str:
+        """The text of a path."""
+        return "/".join([name.replace("%", "%25").replace("/", "%2F") for name in path])
+
     def __str__(self) -> str:
-        return "/".join(name.replace("%", "%25").replace("/", "%2F") for name in self.path)
+        return self.text_of(self.path)
 
 
 class Services(Protocol):

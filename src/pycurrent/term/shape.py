@@ -253,12 +253,16 @@ def around(here: ContextBlock | LabelBlock | Term) -> Context:
     return None if isinstance(here.shape, BindShape) else here.context
 
 
+def maker_around(context: Context) -> Term | None:
+    """The innermost bind, or item of a list or an option, around what is built in a context."""
+    while isinstance(context, ContextBlock | LabelBlock):
+        context = context.outer
+    return context
+
+
 def makers(term: Term) -> Iterator[Term]:
     """The binds, and the items of lists and options, that it was built in, the innermost first."""
-    here = term.context
+    here = maker_around(term.context)
     while here is not None:
-        if isinstance(here, ContextBlock | LabelBlock):
-            here = here.outer
-        else:
-            yield here
-            here = here.context
+        yield here
+        here = maker_around(here.context)

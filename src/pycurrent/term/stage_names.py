@@ -22,6 +22,7 @@ from pycurrent.term.shape import (
     ItemOf,
     ListMap,
     Term,
+    maker_around,
     makers,
 )
 
@@ -50,7 +51,8 @@ def _untold(name: str) -> Iterator[str]:
 def untold_path(term: Term) -> tuple[str, ...]:
     """The path of a stage without regard to twins."""
     name = _own_name(term)
-    return (name,) if term.context is None else (*_names_around(term), name)
+    # Most are built in neither a bind nor a list.
+    return (name,) if maker_around(term.context) is None else (*_names_around(term), name)
 
 
 def _names_around(term: Term) -> tuple[str, ...]:
