@@ -7,6 +7,7 @@ import pytest
 
 from pycurrent.term import (
     Current,
+    Failure,
     Primitive,
     Var,
     all,
@@ -22,6 +23,7 @@ from pycurrent.term import (
     seq,
     told,
 )
+from pycurrent.testing import Harness, HarnessFactory
 
 
 @component("{op} {x}")
@@ -128,3 +130,73 @@ def test_no_more_than_a_few_are_named() -> None:
     assert text is not None
     assert "'lint 9' and 3 more; if it is to run" in text
     assert told([]) is None
+
+
+async def test_what_functions_of_binds_and_lists_build_and_do_not_use_is_named(
+    harness: HarnessFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As soon as it is built, and once, however often; what is used is not, nor what is kept."""
+    x = Var("x", 1)
+    kept = []
+
+    def decide(x: int) -> Current[Any]:
+        kept.append(do("kept", x))
+        if x > 1:
+            do("lint", "bind")
+        return do("test", x)
+
+    def each(item: Current[str]) -> Current[Any]:
+        do("lint", item)
+        return pair(do("test", item), do("deploy", item).map(str))
+
+    def option(item: Current[int]) -> Current[Any]:
+        do("scan", item).gate(on=item)
+        return item
+
+    def pipeline() -> Current[Any]:
+        do("top", 1)
+        listed = constant(["a", "b"]).list_map(each)
+        return all([x.get().bind(decide), listed, x.get().option_map(option)])
+
+    def told_now(h: Harness) -> str:
+        (problem,) = h.engine.opened.problems
+        return problem.message.partition(";")[0]
+
+    built = "built but not used, so never run: 'top 1', 'lint …', a gate of 'scan …'"
+    async with harness(pipeline) as h:
+        await h.settle()
+        assert told_now(h) == built
+        for value in (2, 3, 2):
+            x.set(value)
+            await h.settle()
+            assert told_now(h) == f"{built}, 'lint bind'"
+    messages = [record.message for record in caplog.records]
+    assert len(set(messages)) == len(messages)
+
+
+async def test_no_more_than_a_few_are_looked_for_inside(harness: HarnessFactory) -> None:
+    """Each value of a bind may have another name."""
+    x = Var("x", 0)
+
+    def decide(x: int) -> Current[Any]:
+        do("lint", x)
+        return constant(x)
+
+    async with harness(lambda: x.get().bind(decide)) as h:
+        for value in range(1, 20):
+            x.set(value)
+            await h.settle()
+        (problem,) = h.engine.opened.problems
+        assert "'lint 9'; if it is to run" in problem.message
+
+
+async def test_a_function_that_raises_has_not_left_anything(harness: HarnessFactory) -> None:
+    """It has not come to use it."""
+
+    def decide(x: int) -> Current[Any]:
+        do("lint", x)
+        raise Failure("no")
+
+    async with harness(lambda: constant(1).bind(decide)) as h:
+        await h.settle()
+        assert list(h.engine.opened.problems) == []

@@ -9,6 +9,7 @@ finishes the step, and who reads the nodes awaits `between_steps`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from types import MappingProxyType
@@ -96,11 +97,18 @@ class OpenEngine(OpenResources):
 
     def begin(self) -> None:
         """Begin the first step. Called once; `between_steps` waits for its end."""
-        if (message := told(self.unused)) is not None:
-            brief = "part of the pipeline is built and not used"
-            self.problems.report("unused", Problem(brief, message, Effect.TOLD))
+        self._tell_unused()
+        loop = asyncio.get_running_loop()
+        self.live.unused.listener = lambda: loop.call_soon(self._tell_unused)
         self.overrides.begin()
         self.stepping.begin(self.pipeline)
+
+    def _tell_unused(self) -> None:
+        """Say what is built and not used, by functions of binds and lists too, as soon as it is."""
+        inside = [name for name in self.live.unused.names if name not in self.unused]
+        if (message := told([*self.unused, *inside])) is not None:
+            brief = "part of the pipeline is built and not used"
+            self.problems.report("unused", Problem(brief, message, Effect.TOLD))
 
     async def aclose(self) -> None:
         """Cancel the jobs, end the monitors, and let go of the state directory.

@@ -41,6 +41,7 @@ from pycurrent.term.shape import (
     Component,
     Constant,
     ItemOf,
+    Itemwise,
     ListMap,
     Map,
     OptionMap,
@@ -49,6 +50,7 @@ from pycurrent.term.shape import (
 )
 from pycurrent.term.state import Stats
 from pycurrent.term.together import NamingGather
+from pycurrent.term.unused import UnusedInside
 
 _AT_ONCE = 32
 """The number of terms that are made into nodes in one part: that takes some 0.3 ms."""
@@ -67,6 +69,7 @@ class TermGraph(NodeGraph):
         super().__init__(failed_by, check_value)
         self.nodes: dict[Term, Node] = {}
         self.account = Account(runtime, requested, self.nodes, self.stages)
+        self.unused = UnusedInside()
 
     # Reading it, between two steps
 
@@ -280,7 +283,8 @@ class TermGraph(NodeGraph):
 
     def _bind(self, term: Term, shape: BindShape, scope: Scope | None) -> Node:
         def build_inside(inside: Scope, *values: Any) -> Node | Parts[Node]:
-            return self.expanding(build(shape.fn, term, *values), inside)
+            part = self.unused.look(shape.fn, build, shape.fn, term, *values)
+            return self.expanding(part, inside)
 
         sources = [self.nodes[source] for source in shape.sources]
         decision: BindDecision
@@ -332,12 +336,15 @@ class TermGraph(NodeGraph):
 
     def _build_item(self, parent: Term, item: Item) -> Node | Parts[Node]:
         """Build the part of one item of a list or an option."""
+        shape = parent.shape
+        assert isinstance(shape, Itemwise)
         term: Current[Any] = Current(ItemOf(parent, item), parent.context)
         self.nodes[term] = item
         item.owner = term
         built: Node | Parts[Node] | None = None
         try:
-            built = self.expanding(build_for_item(parent, term), item.scope)
+            part = self.unused.look(shape.fn, build_for_item, parent, term)
+            built = self.expanding(part, item.scope)
         finally:
             if built is None or isinstance(built, Node):
                 self._forget_unused(item, built)

@@ -9,17 +9,22 @@ is unused, the last term is told.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
+from typing import Any, TypeVar
 
 from pycurrent.term import shape as shapes
 from pycurrent.term.label import UnknownValue
 from pycurrent.term.shape import Shape, Term
 
+T = TypeVar("T")
+
 MOST = 10
 """How many are named."""
+_CALLS = 100
+"""How many calls of a function are looked at, so that each item of a long list costs nothing."""
 
 
 class Made:
@@ -56,6 +61,38 @@ def noting() -> Iterator[Made]:
         yield made
     finally:
         MADE.reset(token)
+
+
+class UnusedInside:
+    """The terms that the functions of binds, lists and options have built and not used.
+
+    Looks at the first calls of each function, and finds at most `MOST` of them.
+    """
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.listener: Callable[[], object] | None = None
+        """Called when there are more names, in the middle of a step."""
+        self._calls: dict[object, int] = {}
+
+    def look(self, fn: Callable[..., Any], build: Callable[..., T], *args: Any) -> T:
+        """Return what `build(*args)` does, which calls `fn`. Notes nothing if it raises."""
+        code = getattr(fn, "__code__", type(fn))
+        calls = self._calls.get(code, 0)
+        if calls >= _CALLS or len(self.names) >= MOST:
+            return build(*args)
+        self._calls[code] = calls + 1
+        with noting() as made:
+            built = build(*args)
+        self._add(made.unused())
+        return built
+
+    def _add(self, names: list[str]) -> None:
+        more = [name for name in names if name not in self.names]
+        if more:
+            self.names += more[: MOST - len(self.names)]
+            if self.listener is not None:
+                self.listener()
 
 
 def told(unused: list[str] | tuple[str, ...]) -> str | None:
