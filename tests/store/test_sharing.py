@@ -2,6 +2,8 @@
 
 import sqlite3
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
@@ -102,6 +104,31 @@ def test_a_locked_database_loses_nothing(
     db.commit()
     with DatabaseReader.open(path) as reader:
         assert reader.lookup("frob", record.key_digest) == record
+
+
+def lock(path: Path) -> sqlite3.Connection:
+    """A connection that keeps even readers out until it is closed. Any thread may close it."""
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    return other
+
+
+def test_a_reader_waits_two_seconds_for_a_lock(db: Database, builds: Builds, path: Path) -> None:
+    """Then it says who is in the way: a history is not worth more of somebody's time."""
+    builds.build()
+    db.commit()
+    db.close()
+    with closing(lock(path)):
+        begun = time.monotonic()
+        with pytest.raises(StoreBusy, match="is locked by another program"):
+            DatabaseReader.open(path)
+        assert 1.5 < time.monotonic() - begun < 10
+    opened = threading.Timer(0.2, lock(path).close)
+    opened.start()
+    with DatabaseReader.open(path) as reader:
+        assert len(reader.history()) == 1
+    opened.join()
 
 
 def test_a_reader_sees_each_commit(db: Database, builds: Builds, path: Path) -> None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from pycurrent.web.auth.proxies import believed
 from pycurrent.web.extensions import AuthorPage
 from pycurrent.web.middleware import BugsAnswered, LimitedBodies, PatientProtocol
 from pycurrent.web.middleware.bodies import LARGEST_BODY
+from pycurrent.web.middleware.connections import KEPT_SECONDS
 from pycurrent.web.pages.formatting import stage_url
 from pycurrent.web.settings import WebSettings
 from pycurrent.web.users import Role
@@ -532,6 +534,36 @@ async def test_a_connection_on_which_no_request_comes_is_closed() -> None:
                 writer.write(sent)
                 with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
                     await reader.readexactly(1)
+
+
+async def test_an_idle_connection_is_kept_for_longer_than_proxies_keep_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to ten minutes; then it is closed."""
+    loop = asyncio.get_running_loop()
+    timers: list[tuple[float, Callable[[], object]]] = []
+    call_later = loop.call_later
+
+    def noting(delay: float, callback: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
+        timers.append((delay, partial(callback, *args)))
+        return call_later(delay, callback, *args)
+
+    async with running_site(lambda: current.constant(1), tmp_path / "state") as site:
+        monkeypatch.setattr(loop, "call_later", noting)
+        async with raw(site.url) as (reader, writer):
+            for _ in range(2):
+                timers.clear()
+                writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                head = await reader.readuntil(b"\r\n\r\n")
+                assert head.startswith(b"HTTP/1.1 200")
+                length = re.search(rb"(?i)content-length: (\d+)", head)
+                assert length is not None
+                await reader.readexactly(int(length[1]))
+            longest, close = max(timers, key=lambda timer: timer[0])
+            assert longest == KEPT_SECONDS
+            assert longest > timedelta(minutes=10).total_seconds()
+            close()
+            assert await reader.read() == b""
 
 
 class Small(PatientProtocol):
