@@ -47,6 +47,7 @@ MAY_USE = {
     "public": {*CORE, "facade", "cli", *EVERYWHERE},
     "": {"public"},
     "__main__": {"cli"},
+    "mypy_plugin": set[str](),
 }
 """The rooms, and for each the others that it may import."""
 
@@ -248,7 +249,7 @@ def declared() -> tuple[set[str], dict[str, set[str]]]:
 def test_only_declared_packages_are_imported() -> None:
     """Besides the standard library: always those needed always, an extra's by its plugin.
 
-    pytest is there where its plugin is loaded.
+    pytest and mypy are there where their plugins are loaded.
     """
     always, extras = declared()
     distributions = packages_distributions()
@@ -261,6 +262,8 @@ def test_only_declared_packages_are_imported() -> None:
         parts = found.module.split(".")
         if parts[1:2] == ["plugins"] and len(parts) > 2:
             allowed |= extras.get(parts[2], set())
+        if found.module == f"{PACKAGE}.mypy_plugin":
+            allowed |= {"mypy"}
         if found.module == f"{PACKAGE}.testing.pytest_plugin":
             allowed |= {"pytest", "pytest-asyncio"}
         if not names & allowed:

@@ -83,7 +83,7 @@ async def test_without_annotations_plain_values_are_fine_and_others_are_refused(
         return key * 2
 
     def pipeline() -> Current[Any]:
-        return pair(plain(21).state(), plain(Place("here")).state())
+        return pair(plain(21).state(), plain(Place("here")).state())  # type: ignore[no-untyped-call]
 
     async with engine(pipeline) as h:
         await h.settle()
@@ -171,7 +171,7 @@ def test_what_cant_be_a_builder_is_refused_where_it_is_written() -> None:
         builder("x", pool=Pool("p", 1))
     with pytest.raises(UsageError, match=r"'x'.*job, key"):
 
-        @builder("x")
+        @builder("x")  # type: ignore[arg-type]
         async def nothing() -> str:
             return ""
 
@@ -333,8 +333,8 @@ def test_wrong_arguments_are_told_with_the_parameters() -> None:
 
     calls: list[tuple[Any, str]] = [
         (deploy, "missing a required argument: 'place'"),
-        (lambda: deploy("a", "b"), "too many positional arguments"),
-        (lambda: deploy("a", versoin="b"), "missing a required (keyword-only )?argument"),
+        (lambda: deploy("a", "b"), "too many positional arguments"),  # type: ignore[call-arg]
+        (lambda: deploy("a", versoin="b"), "missing a required (keyword-only )?argument"),  # type: ignore[call-arg]
     ]
     for call, message in calls:
         with pytest.raises(UsageError, match=rf"^deploy \(test_dec.*\): {message}") as raised:

@@ -173,3 +173,21 @@ def test_once_prints_the_last_lines_of_what_failed(
     assert "    | 100\n" in ended.out
     assert "    | 50\n" not in ended.out
     assert "title" not in ended.out
+
+
+def test_a_function_on_currents_is_a_pipeline_too(pipeline_file: Write, pycurrent: Command) -> None:
+    """Its parameters are options for the values that it takes."""
+    pipeline_file(
+        """
+        from pycurrent import Job, Level, builder
+
+        @builder("frob", level=Level.HARMLESS)
+        async def frob(job: Job, key: str, count: int = 2) -> str:
+            return key * count
+        """
+    )
+
+    ended = pycurrent("run", "ci.py:frob", "--once", "--key", "a", "--count", "3")
+
+    assert (ended.status, ended.out.splitlines()[-1][:3]) == (0, "ok:"), ended.err
+    assert "frob a 3" in ended.out

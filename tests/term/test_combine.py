@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pycurrent.errors import UsageError
 from pycurrent.term import (
     Active,
     Activity,
@@ -21,6 +22,7 @@ from pycurrent.term import (
     constant,
     evaluate,
     fail,
+    inputs,
     map,
     option_seq,
     pair,
@@ -241,3 +243,17 @@ def test_a_plain_value_in_the_place_of_a_current_is_refused(
     with pytest.raises(TypeError) as raised:
         build()
     assert str(raised.value) == f"{where} takes a current, not int: see constant()"
+
+
+def test_a_function_of_several_inputs_gets_all_values() -> None:
+    """In their order; so does one that decides on the rest."""
+    number, text = constant(2), constant("ab")
+    assert evaluate(inputs(number, text).map(lambda n, t: n * t)) == Ok("abab")
+    assert evaluate(inputs(text, number).bind(lambda t, n: constant(t * n), name="x")) == Ok("abab")
+    assert evaluate(inputs(number, fail("no")).map(lambda a, b: a)) == Failed("no")
+
+
+def test_several_inputs_must_be_currents() -> None:
+    """A value among them is named, with what makes a current of it."""
+    with pytest.raises(UsageError, match=r"takes a current, not str: see constant"):
+        inputs(constant(1), "text").map(lambda a, b: a)  # type: ignore[call-overload]

@@ -425,6 +425,6 @@ def test_a_function_with_a_parameter_called_name_keeps_it() -> None:
 def test_a_name_is_a_text_and_belongs_to_one_stage() -> None:
     """Anything else is refused where it is written."""
     with pytest.raises(WrongKind, match="name= takes a text, not 1"):
-        check(COMMIT.get(), name=1)
+        check(COMMIT.get(), name=1)  # type: ignore[arg-type]
     with pytest.raises(WrongKind, match="name= is for one stage"):
         component("frob", name="one")  # type: ignore[call-overload]

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from msgspec import Struct
 
@@ -21,6 +21,9 @@ from pycurrent.engine.limits import Limits
 from pycurrent.engine.pool import AnyPool
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import Current, Primitive, called, component, shown
+
+if TYPE_CHECKING:
+    from pycurrent.cache.work_types import BuilderForm, PublisherForm
 
 V = TypeVar("V")
 
@@ -38,7 +41,7 @@ def builder(
     schedule: Schedule | None = None,
     retry: Retry | None = None,
     label: str | None = None,
-) -> Callable[[Function[V]], Callable[..., Current[V]]]:
+) -> BuilderForm:
     """Turn an async function of (job, key ...) into a function on currents.
 
     The arguments, currents or plain values, are the key; the annotations give the types of key
@@ -56,7 +59,7 @@ def builder(
     """
     limits = (level, pool, timeout, priority)
     form = _Form("builder", id, *limits, schedule, retry, label, auto_cancel, latched=False)
-    return form.decorate
+    return cast("BuilderForm", form.decorate)
 
 
 def publisher(
@@ -71,7 +74,7 @@ def publisher(
     schedule: Schedule | None = None,
     retry: Retry | None = None,
     label: str | None = None,
-) -> Callable[[Function[V]], Callable[..., Current[V]]]:
+) -> PublisherForm:
     """Turn an async function of (job, key ..., *, value) into a function on currents.
 
     The parameters before the `*` are the key, those after it the value that the key is set to.
@@ -87,7 +90,7 @@ def publisher(
     """
     limits = (level, pool, timeout, priority)
     form = _Form("publisher", id, *limits, schedule, retry, label, auto_cancel, latched)
-    return form.decorate
+    return cast("PublisherForm", form.decorate)
 
 
 class _Form(Struct, frozen=True):
@@ -153,7 +156,8 @@ class _Form(Struct, frozen=True):
         signature = _signature(self, fn)
         _, *parameters = signature.parameters.values()
         operation = _operation(self, fn, signature)
-        own_signature = signature.replace(parameters=parameters)
+        outcome: Any = Primitive[_type(signature.return_annotation)]  # type: ignore[misc]
+        own_signature = signature.replace(parameters=parameters, return_annotation=outcome)
         get = _getter(operation, own_signature, self.schedule)
         functools.update_wrapper(get, fn)
         get.__signature__ = own_signature  # type: ignore[attr-defined]

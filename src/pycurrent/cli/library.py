@@ -17,7 +17,7 @@ from msgspec.structs import FieldInfo, fields
 
 from pycurrent.cli.option import SITE
 from pycurrent.cli.options import reading
-from pycurrent.cli.plain import option_of
+from pycurrent.cli.plain import option_of, signature_of
 from pycurrent.cli.types import can_be_option, exact
 from pycurrent.errors import UsageError
 
@@ -127,7 +127,7 @@ class Reader:
             theirs = inspect.BoundArguments(own, given)
             return self._command.begin(pipeline, where, site, options, theirs.args, theirs.kwargs)
 
-        own = inspect.signature(pipeline)
+        own = signature_of(pipeline)
         command.__signature__ = merged  # type: ignore[attr-defined]
         command.__doc__ = pipeline.__doc__ or self._command.help
         command.__annotations__ = {}
@@ -234,7 +234,7 @@ def _annotated(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
     The return annotation is left alone, because it may be imported only for the type checker.
     """
-    parameters = inspect.signature(function).parameters.values()
+    parameters = signature_of(function).parameters.values()
     written = {p.name: p.annotation for p in parameters if p.annotation is not p.empty}
     names = getattr(inspect.unwrap(function), "__globals__", {})
     types = get_type_hints(SimpleNamespace(__annotations__=written), names, include_extras=True)

@@ -64,13 +64,21 @@ def has_only_defaults(pipeline: Callable[..., Any], kind: type[Struct]) -> bool:
     An author who describes parameters with the library has imported it: they may read a variable
     of the environment, for example.
     """
-    parameters = inspect.signature(pipeline).parameters
+    parameters = signature_of(pipeline).parameters
     ours = {"help", *kind.__struct_fields__}
     return not parameters or (
         "cyclopts" not in sys.modules
         and all(p.default is not p.empty for p in parameters.values())
         and not any(name.strip("_").lower() in ours for name in parameters)
     )
+
+
+def signature_of(pipeline: Callable[..., Any]) -> inspect.Signature:
+    """The parameters that become options. Of a function on currents, such as a builder, those are
+    the values that it also takes.
+    """
+    of_values: inspect.Signature | None = getattr(pipeline, "__of_values__", None)
+    return of_values or inspect.signature(pipeline)
 
 
 def option_of(field: FieldInfo) -> Option:

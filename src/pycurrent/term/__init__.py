@@ -1,5 +1,7 @@
 """Terms: outputs, currents and what can be made of them, and the diagram."""
 
+from typing import TYPE_CHECKING
+
 from pycurrent.term.account import Stage, held_of
 from pycurrent.term.closed import Closing
 from pycurrent.term.component import component, primitive_of
@@ -65,6 +67,7 @@ from pycurrent.term.primitive import (
     StageRef,
     Subscription,
 )
+from pycurrent.term.several import Several, inputs
 from pycurrent.term.shape import Term
 from pycurrent.term.stage_names import form_of, items_around, untold_path, untold_paths
 from pycurrent.term.state import (
@@ -79,6 +82,32 @@ from pycurrent.term.state import (
 from pycurrent.term.term_graph import TermGraph
 from pycurrent.term.unused import noting, told
 from pycurrent.term.var import Var
+
+if TYPE_CHECKING:
+    from pycurrent.term.on_currents import (
+        Arg as Arg,
+    )
+    from pycurrent.term.on_currents import (
+        Named as Named,
+    )
+    from pycurrent.term.on_currents import (
+        OnCurrents0 as OnCurrents0,
+    )
+    from pycurrent.term.on_currents import (
+        OnCurrents1 as OnCurrents1,
+    )
+    from pycurrent.term.on_currents import (
+        OnCurrents2 as OnCurrents2,
+    )
+    from pycurrent.term.on_currents import (
+        OnCurrents3 as OnCurrents3,
+    )
+    from pycurrent.term.on_currents import (
+        OnCurrents4 as OnCurrents4,
+    )
+    from pycurrent.term.on_currents import (
+        OnCurrents5 as OnCurrents5,
+    )
 
 __all__ = [
     "BY_CONCERN",
@@ -115,6 +144,7 @@ __all__ = [
     "Remedy",
     "Runtime",
     "Services",
+    "Several",
     "Stage",
     "StageRef",
     "Stand",
@@ -146,6 +176,7 @@ __all__ = [
     "from_output",
     "graph_of",
     "held_of",
+    "inputs",
     "is_failure",
     "items_around",
     "job_page",

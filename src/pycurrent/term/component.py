@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from types import FunctionType, MethodType
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from pycurrent.errors import WrongKind
 from pycurrent.incr import SCALARS
@@ -15,14 +15,18 @@ from pycurrent.term.current import Current
 from pycurrent.term.fitting import Fits, fits_of, known_as
 from pycurrent.term.given import called, check_function, check_text, shown, unfit
 from pycurrent.term.label import Label, NamedLabel, check_label
+from pycurrent.term.lifted import lifted
 from pycurrent.term.primitive import Primitive
 from pycurrent.term.shape import Component
+
+if TYPE_CHECKING:
+    from pycurrent.term.on_currents import ComponentForm
 
 T = TypeVar("T")
 
 
 @overload
-def component(label: str) -> Callable[[Callable[..., Primitive[T]]], Callable[..., Current[T]]]: ...
+def component(label: str) -> ComponentForm: ...
 @overload
 def component(
     label: str, fn: Callable[..., Primitive[T]], *inputs: Any, name: str | None = None
@@ -81,6 +85,9 @@ def _decorate(label: str, fn: Callable[..., Primitive[T]]) -> Callable[..., Curr
             args, kwargs, parameters = bound.args, bound.kwargs, bound.arguments
         return apply(label, checking, args, kwargs, parameters, fits, name)
 
+    made: Any = on_currents
+    made.__signature__ = lifted(signature, takes_name=takes_name)
+    made.__of_values__ = signature
     return on_currents
 
 

@@ -1,0 +1,78 @@
+# pyright: strict, reportUnusedFunction=false
+"""What type checkers must let pass, with the types that come back."""
+
+from typing import assert_type
+
+import pycurrent as current
+from pycurrent import Current, Job, Level, Primitive, builder, component, inputs, publisher
+
+
+@builder("count", level=Level.HARMLESS)
+async def count(job: Job, text: str, least: int = 3, *, deep: bool = False) -> list[int]:
+    return [len(text), least, deep]
+
+
+@builder("now", level=Level.HARMLESS)
+async def now(job: Job) -> float:
+    return 0.5
+
+
+@publisher("deploy", level=Level.DANGEROUS)
+async def deploy(job: Job, place: str, *, version: str, notes: str = "") -> int:
+    return len(place + version + notes)
+
+
+@component("join {left}")
+def join(left: str, right: bytes, third: int = 1) -> Primitive[str]:
+    return Primitive.constant(f"{left}{right!r}{third}")
+
+
+@component("nothing")
+def nothing() -> Primitive[None]:
+    return Primitive.constant(None)
+
+
+text = current.constant("text")
+number = current.constant(7)
+raw = current.constant(b"raw")
+
+# Values, by position and by keyword.
+assert_type(count("text"), Current[list[int]])
+assert_type(count("text", 4), Current[list[int]])
+assert_type(count("text", least=4, deep=True), Current[list[int]])
+assert_type(now(), Current[float])
+assert_type(deploy("here", version="1"), Current[int])
+assert_type(deploy("here", version="1", notes="new"), Current[int])
+assert_type(join(left="a", right=b"b"), Current[str])
+assert_type(nothing(), Current[None])
+
+# Currents, and both.
+assert_type(count(text), Current[list[int]])
+assert_type(count(text, number), Current[list[int]])
+assert_type(count("text", number, deep=True), Current[list[int]])
+assert_type(count(text, least=4), Current[list[int]])
+assert_type(deploy(text, version="1", notes="new"), Current[int])
+assert_type(deploy("here", version=text), Current[int])
+assert_type(deploy(text, version=text, notes=text), Current[int])
+assert_type(join(text, raw), Current[str])
+assert_type(join(text, b"b", number), Current[str])
+assert_type(join("a", raw, third=3), Current[str])
+
+# Names of stages.
+assert_type(count(text, name="other"), Current[list[int]])
+assert_type(deploy("here", version=text, name="other"), Current[int])
+assert_type(nothing(name="other"), Current[None])
+assert_type(count.__name__, str)
+
+# Functions of several currents.
+assert_type(inputs(text).map(lambda a: a.upper()), Current[str])
+assert_type(inputs(text, number).map(lambda a, b: (a.upper(), b + 1)), Current[tuple[str, int]])
+assert_type(
+    inputs(text, number, raw).bind(lambda a, b, c: count(a, b + len(c))), Current[list[int]]
+)
+assert_type(
+    inputs(number, number, number, number, number, raw).map(
+        lambda a, b, c, d, e, f: a + b + c + d + e + len(f)
+    ),
+    Current[int],
+)
