@@ -263,6 +263,59 @@ async def test_a_latched_publisher_reports_its_last_outcome(engine: OpenEngine) 
         assert h.output == Ok(1)
 
 
+@pytest.mark.parametrize("level", [Level.HARMLESS, None])
+async def test_a_publisher_retires_what_has_gone(engine: OpenEngine, level: Level | None) -> None:
+    """With the key in its parts, and the outcome. Without a level its function starts the job."""
+    there = Var[list[str]]("there", ["a", "b"])
+    sent: dict[tuple[str, int], str] = {}
+
+    async def start(job: Job) -> None:
+        if level is None:
+            await job.start(level=Level.HARMLESS)
+
+    async def take_back(job: Job, place: str, port: int, outcome: str) -> None:
+        await start(job)
+        assert sent.pop((place, port)) == outcome
+
+    @publisher("deploy", level=level, retire=take_back)
+    async def deploy(job: Job, place: str, port: int, *, version: str) -> str:
+        await start(job)
+        sent[place, port] = version
+        return version
+
+    def pipeline() -> Current[None]:
+        return there.get().list_iter(lambda place: deploy(place, 80, version="1").ignore())
+
+    async with engine(pipeline) as h:
+        await h.settle()
+        assert sent == {("a", 80): "1", ("b", 80): "1"}
+        there.set(["b"])
+        await h.settle()
+        assert sent == {("b", 80): "1"}
+
+
+def test_a_retire_that_does_not_fit_is_refused() -> None:
+    """Of the wrong kind by the decorator, with other parameters above the function."""
+
+    def plain(job: Job, place: str, outcome: None) -> None:
+        pass
+
+    async def other(job: Job, outcome: None) -> None:
+        pass
+
+    wrong: list[tuple[Any, str]] = [
+        (3, r"retire= takes an async function of \(job, key ..., outcome\), not 3"),
+        (plain, r"plain \(test_dec.*\) must be an async function"),
+        (other, r"other \(test_dec.*\) must be a function of \(job, place, outcome\)"),
+    ]
+    for retire, message in wrong:
+        with pytest.raises(UsageError, match=f"^publisher 'x': {message}"):
+
+            @publisher("x", retire=retire)
+            async def deploy(job: Job, place: str, *, version: str) -> None:
+                pass
+
+
 FORMS: list[Any] = [builder, publisher]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from msgspec import Struct
 
 from pycurrent.cache.operation import Builder, Publisher
-from pycurrent.cache.operation_type import AnyOperation
+from pycurrent.cache.operation_type import RETIRE, AnyOperation
 from pycurrent.cache.retry import DEFAULT, Retry, check_retry
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.arguments import check_level, check_pool, check_priority, check_timeout
@@ -74,13 +74,16 @@ def publisher(
     schedule: Schedule | None = None,
     retry: Retry | None = None,
     label: str | None = None,
+    retire: Function[None] | None = None,
 ) -> PublisherForm:
     """Turn an async function of (job, key ..., *, value) into a function on currents.
 
     The parameters before the `*` are the key, those after it the value that the key is set to.
     A key has one value at a time: the function runs again for one that it had before, if it has
     had another meanwhile. For the rest it is as `builder`; with `latched` the last outcome is
-    still reported while a new value is being set.
+    still reported while a new value is being set. `retire`, an async function of (job, key ...,
+    outcome), takes back what was set once that has gone from the pipeline; it is given what the
+    last setting has returned.
 
         @publisher("deploy", level=Level.DANGEROUS)
         async def deploy(job: Job, place: str, *, version: str) -> None:
@@ -89,7 +92,7 @@ def publisher(
         deploy("production", version=tested)
     """
     limits = (level, pool, timeout, priority)
-    form = _Form("publisher", id, *limits, schedule, retry, label, auto_cancel, latched)
+    form = _Form("publisher", id, *limits, schedule, retry, label, auto_cancel, latched, retire)
     return cast("PublisherForm", form.decorate)
 
 
@@ -107,6 +110,7 @@ class _Form(Struct, frozen=True):
     label: str | None
     auto_cancel: bool
     latched: bool
+    retire: Function[None] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, str):
@@ -130,6 +134,8 @@ class _Form(Struct, frozen=True):
             if not isinstance(getattr(self, option), bool):
                 value = shown(getattr(self, option))
                 raise WrongKind(f"{name}: {option}= takes True or False, not {value}")
+        if self.retire is not None:
+            _check_retire(name, self.retire)
         given = (self.pool, self.timeout, self.priority)
         if self.level is None and given != (None, None, 0):
             raise UsageError(f"{name}: pool, timeout and priority need a level; or call job.start")
@@ -174,6 +180,8 @@ def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> An
     """
     _, *parameters = signature.parameters.values()
     keys = [parameter for parameter in parameters if parameter.kind is not _AFTER_STAR]
+    if form.retire is not None:
+        _check_retire_fits(form, keys)
     values = [parameter for parameter in parameters if parameter.kind is _AFTER_STAR]
 
     async def work(self: Any, job: Job, key: Any, value: Any = None) -> V:
@@ -191,7 +199,7 @@ def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> An
         _type_of(values) if values else None,
         _type(signature.return_annotation),
     )
-    namespace = {
+    namespace: dict[str, object] = {
         "__module__": fn.__module__,
         "__qualname__": fn.__qualname__,
         "__doc__": fn.__doc__,
@@ -204,9 +212,39 @@ def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> An
         "started_with": lambda self, key: limits,
         "types": classmethod(lambda cls: types),
     }
+    if form.retire is not None:
+        namespace[RETIRE] = _retiring(form.retire, len(keys))
     bases: tuple[type, ...] = (Publisher,) if values else (Builder,)
     operation: AnyOperation = type(fn.__name__, bases, namespace)()
     return operation
+
+
+def _retiring(fn: Function[None], count: int) -> Callable[..., Awaitable[None]]:
+    async def retire(self: Any, job: Job, key: Any, outcome: Any) -> None:
+        await fn(job, *_unpack(key, count), outcome)
+
+    return retire
+
+
+def _check_retire(name: str, fn: object) -> None:
+    if not callable(fn):
+        raise WrongKind(
+            f"{name}: retire= takes an async function of (job, key ..., outcome), not {shown(fn)}"
+        )
+    if not inspect.iscoroutinefunction(inspect.unwrap(fn)):
+        raise UsageError(f"{name}: {called(fn)} must be an async function (async def)")
+
+
+def _check_retire_fits(form: _Form, keys: list[inspect.Parameter]) -> None:
+    """Raise `UsageError` if `retire` can't be called with the key of the function."""
+    assert form.retire is not None
+    try:
+        inspect.signature(form.retire).bind("job", *keys, "outcome")
+    except TypeError:
+        names = ", ".join(["job", *(key.name for key in keys), "outcome"])
+        raise UsageError(
+            f"{form.name}: {called(form.retire)} must be a function of ({names})"
+        ) from None
 
 
 def _getter(
