@@ -55,7 +55,8 @@ import json, sys
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
 from typing import Any
-from pycurrent.store import StateDir, collect_garbage
+from pycurrent.store import StateDir
+from pycurrent.store.gc import collect_garbage
 def peak():
     # Not `ru_maxrss`, which begins with what the parent took.
     lines = open("/proc/self/status").read().splitlines()

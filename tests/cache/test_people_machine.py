@@ -29,7 +29,8 @@ from hypothesis.stateful import (
 )
 
 from pycurrent.cache import Fired, Input, Trigger
-from pycurrent.store import Database, StateDir, collect_garbage
+from pycurrent.store import Database, StateDir
+from pycurrent.store.gc import collect_garbage
 from pycurrent.term import Current, Failed, Ok, Output, Primitive, component, pair, seq
 from pycurrent.testing import Harness
 from pycurrent.testing.clock import START

@@ -7,7 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pycurrent as current
-from pycurrent.store import GarbageKind, StateDir, collect_garbage
+from pycurrent.store import StateDir
+from pycurrent.store.garbage import GarbageKind
+from pycurrent.store.gc import collect_garbage
 from pycurrent.term import labels
 from pycurrent.testing import Harness, HarnessFactory
 

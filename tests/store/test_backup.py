@@ -16,8 +16,8 @@ from pycurrent.store import (
     StateDirError,
     StoreDamaged,
     StoreGone,
-    back_up,
 )
+from pycurrent.store.backup import back_up
 
 from .conftest import Builds, MountTmpfs
 

@@ -20,17 +20,15 @@ from pycurrent.store import (
     ChangeRecord,
     Database,
     FiringRecord,
-    GcMode,
-    GcReport,
     InputRecord,
     JobEnd,
     OverrideKind,
     OverrideRecord,
     StateDir,
     UseRecord,
-    collect_garbage,
     labels_text,
 )
+from pycurrent.store.gc import GcMode, GcReport, collect_garbage
 
 from .conftest import START, created, next_build
 

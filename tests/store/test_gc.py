@@ -14,8 +14,6 @@ import pytest
 from pycurrent.errors import UsageError
 from pycurrent.store import (
     Database,
-    GcMode,
-    GcReport,
     JobEnd,
     OverrideKind,
     OverrideRecord,
@@ -24,8 +22,8 @@ from pycurrent.store import (
     StoreBusy,
     StoreError,
     UseRecord,
-    collect_garbage,
 )
+from pycurrent.store.gc import GcMode, GcReport, collect_garbage
 from pycurrent.store.space import give_back
 
 from .conftest import START, MountTmpfs, RunChild, RunUnprivileged, created, next_build
@@ -338,7 +336,8 @@ COLLECT_ONCE = """
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
-from pycurrent.store import StateDir, collect_garbage
+from pycurrent.store import StateDir
+from pycurrent.store.gc import collect_garbage
 now = datetime.fromisoformat(sys.argv[2])
 report = collect_garbage(StateDir.read(Path(sys.argv[1])), older_than=timedelta(days=90), now=now)
 print(report.folders, *report.failures)
@@ -394,7 +393,8 @@ def test_an_age_beyond_all_dates(site: Site) -> None:
 COLLECT = """
 import sys
 from datetime import datetime, timedelta, timezone
-from pycurrent.store import StateDir, collect_garbage
+from pycurrent.store import StateDir
+from pycurrent.store.gc import collect_garbage
 state = StateDir.read(sys.argv[1])
 print("ready", flush=True)
 while True:
@@ -570,7 +570,8 @@ def test_an_older_database_keeps_its_size_where_there_is_no_room(tmp_path: Path)
 COLLECT_AND_TELL = """
 import sys
 from datetime import datetime, timedelta
-from pycurrent.store import StateDir, collect_garbage
+from pycurrent.store import StateDir
+from pycurrent.store.gc import collect_garbage
 now = datetime.fromisoformat(sys.argv[2])
 collect_garbage(
     StateDir.read(sys.argv[1]),

@@ -13,8 +13,8 @@ from pycurrent.store import (
     JobEnd,
     JobRecord,
     StateDir,
-    collect_garbage,
 )
+from pycurrent.store.gc import collect_garbage
 
 from .conftest import SECOND, START, created
 

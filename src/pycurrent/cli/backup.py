@@ -11,7 +11,8 @@ from cyclopts import Parameter
 from pycurrent.cli.option import DEFAULT_STATE_DIR
 from pycurrent.cli.options import StateDirOption
 from pycurrent.cli.text import size
-from pycurrent.store import StateDir, back_up
+from pycurrent.store import StateDir
+from pycurrent.store.backup import back_up
 
 
 def backup(

@@ -14,7 +14,9 @@ from pycurrent.cli.options import DurationOption, StateDirOption
 from pycurrent.cli.output import complain
 from pycurrent.cli.status import Exit
 from pycurrent.cli.text import size
-from pycurrent.store import GarbageKind, GcMode, GcReport, StateDir, collect_garbage
+from pycurrent.store import StateDir
+from pycurrent.store.garbage import GarbageKind
+from pycurrent.store.gc import GcMode, GcReport, collect_garbage
 from pycurrent.view.formatting import plural
 
 _SAY_AFTER = 2.0

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-import random
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -213,7 +212,9 @@ class SystemClock(Clock):
         return loop.call_later(max(0.0, delay.total_seconds()), callback)
 
     def spread(self, duration: timedelta) -> timedelta:
-        return duration * random.uniform(0.9, 1.0)  # noqa: S311
+        from random import uniform  # few engines do anything every so often
+
+        return duration * uniform(0.9, 1.0)  # noqa: S311
 
 
 class _Dates:

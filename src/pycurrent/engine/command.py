@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from pycurrent.engine.pipe import PipeReader
 from pycurrent.engine.process import Process, Processes
 from pycurrent.engine.secret import encode
 from pycurrent.engine.tasks import uncancellable
+from pycurrent.engine.tempdirs import temporary_file
 from pycurrent.engine.turns import Turn
 from pycurrent.errors import PycurrentError
 from pycurrent.term import Failure, Stand
@@ -91,7 +91,7 @@ class Command:
         """Opens the standard input of the command: a file, so that nobody has to feed it."""
         if self._stdin is None:
             return os.open(os.devnull, os.O_RDONLY)
-        with tempfile.TemporaryFile(dir=tmp) as file:
+        with temporary_file(tmp) as file:
             file.write(self._stdin)
             file.seek(0)
             return os.dup(file.fileno())
@@ -157,7 +157,7 @@ class Commands:
         If it fails, or is cancelled, the end of that is in the log.
         """
         async with self._in_turn(command, waited):
-            with tempfile.TemporaryFile(dir=self._tmp) as output:
+            with temporary_file(self._tmp) as output:
                 try:
                     await self._logged(command, stdout=output.fileno())
                 except BaseException as failed:

@@ -1,4 +1,4 @@
-"""Temporary folders, and their removal whatever has been put into them.
+"""Temporary files and folders, and the removal of folders whatever has been put into them.
 
 The removal of a checkout with 10,000 files takes longer than many a job that used it. So a large
 folder is only renamed at the end of its block, which takes some microseconds, and a thread removes
@@ -9,14 +9,13 @@ temporary folder, which the next engine removes, behind its start.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import threading
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import islice
 from pathlib import Path
+from typing import IO
 
 from pycurrent.engine.tasks import in_thread
 
@@ -90,10 +89,19 @@ class Trash:
             self._waiting.clear()
 
 
+def temporary_file(folder: Path) -> IO[bytes]:
+    """A new file in a folder, without a name there, gone once it is closed."""
+    from tempfile import TemporaryFile  # an engine that runs no command does not need it
+
+    return TemporaryFile(dir=folder)
+
+
 @asynccontextmanager
 async def temporary_folder(parent: Path, prefix: str, trash: Trash) -> AsyncIterator[Path]:
     """A new folder, gone with all that is in it at the end of the block, cancelled or not."""
-    path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    from tempfile import mkdtemp  # an engine that runs no job does not need it
+
+    path = Path(mkdtemp(prefix=prefix, dir=parent))
     try:
         yield path
     finally:
@@ -113,11 +121,13 @@ def _is_small(path: Path) -> bool:
 
 def remove_tree(path: Path) -> None:
     """Remove a folder with all that is in it, as far as possible. Blocks."""
-    shutil.rmtree(path, ignore_errors=True)
+    from shutil import rmtree  # most engines remove none
+
+    rmtree(path, ignore_errors=True)
     if path.exists():
         # Tools make folders that can't be written, module caches for one.
         _make_writable(path)
-        shutil.rmtree(path, ignore_errors=True)
+        rmtree(path, ignore_errors=True)
 
 
 def _make_writable(path: Path) -> None:

@@ -1,8 +1,10 @@
-"""The state directory and the database of one engine."""
+"""The state directory and the database of one engine.
+
+Backups and the removal of garbage are in `backup.py` and `gc.py`: an engine needs neither.
+"""
 
 from pycurrent.store.access import AccessDatabase, SessionRecord, TokenRecord
 from pycurrent.store.audit import AuditFilters, AuditRecord, Chain
-from pycurrent.store.backup import back_up
 from pycurrent.store.changes import ChangeKind, ChangeRecord, InputRecord, InputValue
 from pycurrent.store.database import Database
 from pycurrent.store.errors import (
@@ -19,8 +21,6 @@ from pycurrent.store.errors import (
 )
 from pycurrent.store.failures import FailureFilters, FailureGroup, FailureRecord, StageFailing
 from pycurrent.store.firings import FiringRecord
-from pycurrent.store.garbage import GarbageKind
-from pycurrent.store.gc import GcMode, GcReport, collect_garbage
 from pycurrent.store.history import SECONDS
 from pycurrent.store.history_filter import CURSOR, SHOWN, HistoryFilter, HistoryFilters
 from pycurrent.store.label_filter import CONDITION, LabelFilter, all_pass, matches
@@ -61,9 +61,6 @@ __all__ = [
     "FailureGroup",
     "FailureRecord",
     "FiringRecord",
-    "GarbageKind",
-    "GcMode",
-    "GcReport",
     "HeldLog",
     "HeldText",
     "HistoryFilter",
@@ -98,8 +95,6 @@ __all__ = [
     "UseFilter",
     "UseRecord",
     "all_pass",
-    "back_up",
-    "collect_garbage",
     "labels_text",
     "matches",
 ]

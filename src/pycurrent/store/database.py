@@ -334,7 +334,7 @@ class Database(DatabaseReader):
         self._transactions.unsaved.uses.append(record)
 
     def unrecorded_uses(self, uses: Sequence[UseRecord]) -> Sequence[UseRecord]:
-        """Those of the uses that are not recorded as the last ones of their stages; all of them if
+        """Return the uses that are not recorded as the last ones of their stages; all of them if
         that can't be told now. Commits nothing, and takes a third of the time of adding them.
         """
         if any(unsaved.uses for unsaved in self._transactions.newest_first):

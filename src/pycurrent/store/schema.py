@@ -12,13 +12,11 @@ what is in the write-ahead log into it.
 import errno
 import logging
 import os
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from stat import S_ISREG
-from tempfile import TemporaryDirectory
 from time import monotonic
 
 from pycurrent.store.errors import (
@@ -281,6 +279,10 @@ def _connect_to_copy(path: Path, log: Path) -> sqlite3.Connection:
     """A connection to a copy of a database and its log, which are gone from their folder again
     when this returns: the open files are all that is needed.
     """
+    # Only here: it is rare, and they take a while to import.
+    import shutil
+    from tempfile import TemporaryDirectory
+
     with TemporaryDirectory(prefix="pycurrent-") as folder:
         copy = Path(folder) / path.name
         shutil.copyfile(path, copy)

@@ -16,7 +16,6 @@ How the lock works is told in `lock.py`.
 import errno
 import os
 import re
-import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,7 +79,9 @@ class StateDir:
                 check_writable(path / name)
             _write_version(path, sharing)
             state = cls(path, lock, sharing)
-            state.tmp = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=path / "tmp"))
+            # Not by `tempfile`, which takes 3 ms to import.
+            state.tmp = path / "tmp" / f"{os.getpid()}-{os.urandom(4).hex()}"
+            state.tmp.mkdir(0o700)
         except BaseException as error:
             lock.release()
             if isinstance(error, OSError):
