@@ -26,7 +26,8 @@ from pycurrent import (
 )
 from pycurrent.engine.collector import paused_collector
 from pycurrent.incr import Node
-from pycurrent.term import NoEngine, TermGraph, dot_of, graph_of, primitive_of
+from pycurrent.term import NoEngine, TermGraph, primitive_of
+from pycurrent.term.diagram import dot_of, graph_of
 
 T = TypeVar("T")
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pycurrent.engine import OpenEngine
 from pycurrent.service import Batch, EventHub, PipelineFeed, StatesChanged, StructureChanged
-from pycurrent.term import Current, graph_of
+from pycurrent.term import Current
+from pycurrent.term.diagram import graph_of
 from pycurrent.testing import Harness
 
 from ..term.drawn_programs import Program

@@ -17,7 +17,8 @@ from pycurrent.service import (
     StructureChanged,
     Window,
 )
-from pycurrent.term import GraphNode, Inside, NodeKind, State, Stats
+from pycurrent.term import State, Stats
+from pycurrent.term.diagram import GraphNode, Inside, NodeKind
 
 from .live import Doors, Seen, seen
 

@@ -3,7 +3,8 @@
 from collections import Counter
 from typing import Any
 
-from pycurrent.term import Current, Stats, TermGraph, dot_of, graph_of
+from pycurrent.term import Current, Stats, TermGraph
+from pycurrent.term.diagram import dot_of, graph_of
 from pycurrent.term.draw import Unfold
 from pycurrent.term.graph_data import EdgeKind, Graph, GraphNode, NodeKind
 from pycurrent.term.state import State

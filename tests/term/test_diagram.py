@@ -9,8 +9,6 @@ from pycurrent.term import (
     Activity,
     Current,
     Failed,
-    FailedInside,
-    NodeKind,
     Primitive,
     State,
     Var,
@@ -23,13 +21,13 @@ from pycurrent.term import (
     context,
     draw,
     fail,
-    graph_of,
     map,
     metadata,
     pair,
     seq,
     walk,
 )
+from pycurrent.term.diagram import FailedInside, NodeKind, graph_of
 from pycurrent.term.graph_data import GroupKind
 from pycurrent.term.shape import Shape
 

@@ -13,10 +13,7 @@ from pycurrent.term import (
     Current,
     Failed,
     Fixed,
-    Graph,
-    GraphNode,
     Metadata,
-    NodeKind,
     Ok,
     Output,
     Primitive,
@@ -25,9 +22,8 @@ from pycurrent.term import (
     all,
     component,
     constant,
-    dot_of,
-    graph_of,
 )
+from pycurrent.term.diagram import Graph, GraphNode, NodeKind, dot_of, graph_of
 from pycurrent.term.dot import quoted
 from pycurrent.term.output import READY, RUNNING, WAITING_FOR_CONFIRMATION
 from pycurrent.term.state import MAX_FAILURE

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pycurrent.term import dot_of, graph_of
+from pycurrent.term.diagram import dot_of, graph_of
 
 from .dotparser import parse
 from .drawn import check, counted

@@ -22,10 +22,10 @@ from pycurrent.term import (
     component,
     constant,
     evaluate,
-    graph_of,
     metadata,
     pair,
 )
+from pycurrent.term.diagram import graph_of
 
 from .steps import Calls, Steps, Tap
 

@@ -8,27 +8,29 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pycurrent.term import (
-    BoxChange,
-    Closing,
     Current,
     Failed,
     Failure,
     Fixed,
-    Graph,
-    GraphNode,
-    NodeKind,
-    Picture,
     Primitive,
     State,
-    Unfold,
     Var,
     all,
     component,
     constant,
+)
+from pycurrent.term import labels as current_labels
+from pycurrent.term.diagram import (
+    BoxChange,
+    Closing,
+    Graph,
+    GraphNode,
+    NodeKind,
+    Picture,
+    Unfold,
     graph_of,
     picture_of,
 )
-from pycurrent.term import labels as current_labels
 from pycurrent.term.output import RUNNING
 
 from .drawn_programs import Program

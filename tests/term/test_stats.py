@@ -20,10 +20,10 @@ from pycurrent.term import (
     component,
     constant,
     evaluate,
-    graph_of,
     map,
     pair,
 )
+from pycurrent.term.diagram import graph_of
 
 from .steps import Calls, Steps, Tap
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from pycurrent.cli.pipeline_command import Call
 from pycurrent.cli.run_options import GraphOptions
 from pycurrent.errors import UsageError
-from pycurrent.term import Unfold, dot_of, graph_of, told
+from pycurrent.term import told
+
+if TYPE_CHECKING:
+    from pycurrent.term.diagram import Unfold
 
 
 def draw_pipeline(call: Call, options: GraphOptions) -> int:
     """Write its diagram to stdout."""
+    # Only here, because `run` imports this too.
+    from pycurrent.term.diagram import dot_of, graph_of
+
     graph = graph_of(call.term, None, unfold=_unfold(options.unfold), job_link=lambda job_id: None)
     sys.stdout.write(dot_of(graph))
     if unused := told(call.unused):

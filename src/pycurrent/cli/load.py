@@ -31,7 +31,7 @@ SiteOf: TypeAlias = "Callable[[], WebSettings]"
 """Called only if there are pages: most commands never import them."""
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_RETURNS_CURRENT = re.compile(r"(?:\w+\.)*Current(?:\[.*\])?", re.DOTALL)
+_RETURNS_CURRENT = r"(?s:(?:\w+\.)*Current(?:\[.*\])?)"
 
 
 class BrokenPipeline(UsageError):
@@ -197,7 +197,7 @@ def _makes_pipeline(function: Callable[..., Any]) -> bool:
 
 def _is_current(annotation: object) -> bool:
     if isinstance(annotation, str):
-        return _RETURNS_CURRENT.fullmatch(annotation.strip()) is not None
+        return re.fullmatch(_RETURNS_CURRENT, annotation.strip()) is not None
     return annotation is Current or getattr(annotation, "__origin__", None) is Current
 
 

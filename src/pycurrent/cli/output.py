@@ -118,26 +118,27 @@ class TerminalFilter:
     def feed(self, piece: bytes) -> bytes:
         """The next part of the text."""
         text = self._held + piece
-        cut = _UNFINISHED.search(text)
+        cut = re.search(_UNFINISHED, text)
         end = len(text)
         if cut is not None and end - cut.start() <= _LONGEST_SEQUENCE:
             end = cut.start()
         self._held = text[end:]
-        return _COMMANDS.sub(_only_colours, text[:end])
+        return re.sub(_COMMANDS, _only_colours, text[:end])
 
     def flush(self) -> bytes:
         """The rest."""
         rest, self._held = self._held, b""
-        return _COMMANDS.sub(_only_colours, rest)
+        return re.sub(_COMMANDS, _only_colours, rest)
 
 
-_COMMANDS = re.compile(
+# Compiled when they are first used, as every command imports this.
+_COMMANDS = (
     rb"(?:\x1b\[|\xc2\x9b)([0-9;:]*)(m)"  # a colour
     rb"|(?:\x1b\[|\xc2\x9b)[0-?]*[ -/]*[@-~]?"
     rb"|(?:\x1b[PX\]^_k]|\xc2[\x90\x98\x9d-\x9f])[^\x07\x1b\x18\x1a]*(?:\x07|\x1b\\)?"  # a text
     rb"|\x1b[ -/]*[0-~]?|\xc2[\x80-\x9f]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 )
-_UNFINISHED = re.compile(
+_UNFINISHED = (
     rb"(?:(?:\x1b\[|\xc2\x9b)[0-?]*[ -/]*"
     rb"|(?:\x1b[PX\]^_k]|\xc2[\x90\x98\x9d-\x9f])[^\x07\x1b\x18\x1a]*\x1b?|\x1b[ -/]*|\xc2)\Z"
 )

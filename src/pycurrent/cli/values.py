@@ -34,12 +34,12 @@ def seconds(text: str) -> timedelta:
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+")
+_DURATION = r"(?:\d+(?:\.\d+)?[smhdw])+"
 
 
 def duration(text: str) -> timedelta:
     """A time in weeks, days, hours, minutes and seconds: 90d, 12h, 1d12h."""
-    if not _DURATION.fullmatch(text):
+    if not re.fullmatch(_DURATION, text):
         raise ValueError(f"{text!r} is not a time such as 90d, 12h or 1d12h.")
     parts = re.findall(r"([\d.]+)([smhdw])", text)
     try:
@@ -53,7 +53,7 @@ def time_to_come(text: str) -> datetime:
     2026-11-22, 2026-11-22T08:47.
     """
     try:
-        if _DURATION.fullmatch(text):
+        if re.fullmatch(_DURATION, text):
             return datetime.now(UTC) + duration(text)
         time = datetime.fromisoformat(text)
     except OverflowError:
@@ -70,7 +70,7 @@ def point_in_time(text: str) -> datetime:
     2026-11-22, 2026-11-22T08:47.
     """
     try:
-        if _DURATION.fullmatch(text):
+        if re.fullmatch(_DURATION, text):
             return datetime.now(UTC) - duration(text)
         time = datetime.fromisoformat(text)
     except OverflowError:

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pycurrent.engine.audit import Audit
 from pycurrent.engine.changes import Changes
@@ -27,17 +27,10 @@ from pycurrent.engine.quiescence import BusyToken
 from pycurrent.engine.services import EngineServices
 from pycurrent.engine.step import JobHandle, JobUser, Listeners, Step
 from pycurrent.engine.steps import Steps
-from pycurrent.term import (
-    Current,
-    Graph,
-    Output,
-    Stats,
-    build_pipeline,
-    dot_of,
-    graph_of,
-    is_failure,
-    told,
-)
+from pycurrent.term import Current, Output, Stats, build_pipeline, is_failure, told
+
+if TYPE_CHECKING:
+    from pycurrent.term.diagram import Graph
 
 T = TypeVar("T")
 
@@ -201,11 +194,15 @@ class OpenEngine(OpenResources):
 
         A step that is unfinished is finished first: await `between_steps` if that may take long.
         """
+        from pycurrent.term.diagram import graph_of  # few runs need it
+
         self.finish_step()
         return graph_of(self.pipeline, self.live, unfold=unfold)
 
     def dot(self, *, unfold: Mapping[str, str] = MappingProxyType({})) -> str:
         """The diagram as Graphviz text."""
+        from pycurrent.term.diagram import dot_of
+
         return dot_of(self.graph(unfold=unfold))
 
     @property

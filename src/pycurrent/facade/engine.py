@@ -45,7 +45,7 @@ from pycurrent.store import (
     Sharing,
     StateDir,
 )
-from pycurrent.term import Active, Activity, Current, Graph, Output, Stats
+from pycurrent.term import Active, Activity, Current, Output, Stats
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from pycurrent.explain.health import StageHealth
     from pycurrent.explain.history import HistoryEntry
     from pycurrent.explain.why import Why
+    from pycurrent.term.diagram import Graph
 
 T = TypeVar("T")
 

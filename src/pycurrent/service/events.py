@@ -16,7 +16,8 @@ from typing import Self, TypeAlias
 
 from pycurrent.engine import Level, Problem
 from pycurrent.service.window import Window
-from pycurrent.term import Activity, FailedInside, Inside, State, Stats
+from pycurrent.term import Activity, State, Stats
+from pycurrent.term.diagram import FailedInside, Inside
 from pycurrent.view import JobView
 
 KEPT_BATCHES = 10_000

@@ -37,17 +37,8 @@ from pycurrent.service.naming import Names
 from pycurrent.service.slices import SLICE, in_slices
 from pycurrent.service.throttled import Throttled
 from pycurrent.service.window import WHOLE, Window
-from pycurrent.term import (
-    Graph,
-    GraphNode,
-    Picture,
-    Stage,
-    Stats,
-    Status,
-    dot_of,
-    picture_of,
-    status_of_output,
-)
+from pycurrent.term import Stage, Stats, Status, status_of_output
+from pycurrent.term.diagram import Graph, GraphNode, Picture, dot_of, picture_of
 
 TOLD_EVERY = 0.1
 """Seconds between two batches of states, at least."""

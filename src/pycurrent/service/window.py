@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Self, TypeAlias
 
 from pycurrent.service.naming import Names
-from pycurrent.term import CLOSED, Closing, Unfold
+from pycurrent.term.diagram import CLOSED, Closing, Unfold
 
 _Folds: TypeAlias = frozenset[tuple[str, str]] | Literal["all"]
 

@@ -10,9 +10,7 @@ from pycurrent.errors import UsageError
 
 CONDITION = r"([^=!]+)(!?=)"
 """How a condition begins, as a pattern: any value may follow."""
-_CONDITION = re.compile(f"{CONDITION}(.*)", re.DOTALL)
-_PREFIX = re.compile(r"[0-9a-f]{4,39}")
-_SIGNS = re.compile(r"[*?[]")
+_SIGNS = r"[*?[]"
 
 
 class LabelFilter(Struct, frozen=True):
@@ -31,14 +29,14 @@ class LabelFilter(Struct, frozen=True):
 
         The first digits of a commit, at least four, stand for all commits that begin so.
         """
-        match = _CONDITION.fullmatch(text)
+        match = re.fullmatch(f"{CONDITION}(.*)", text, re.DOTALL)
         if match is None:
             raise UsageError(
                 f"{text!r} is not a condition on a label: expected NAME=VALUE, such as repo=web, or"
                 " NAME!=VALUE; VALUE may be a glob"
             )
         name, sign, value = match.groups()
-        if name == "commit" and _PREFIX.fullmatch(value):
+        if name == "commit" and re.fullmatch(r"[0-9a-f]{4,39}", value):
             value += "*"
         return cls(name, value, sign == "!=")
 
@@ -63,12 +61,12 @@ def matches(text: str, glob: str) -> bool:
 
 def is_glob(text: str) -> bool:
     """True if a text may match something else than itself."""
-    return _SIGNS.search(text) is not None
+    return re.search(_SIGNS, text) is not None
 
 
 def beginning(glob: str) -> str:
     """The text with which all begins that a glob matches, or that equals it."""
-    return _SIGNS.split(glob, maxsplit=1)[0]
+    return re.split(_SIGNS, glob, maxsplit=1)[0]
 
 
 def sqlite_glob(glob: str) -> str:

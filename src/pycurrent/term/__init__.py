@@ -1,9 +1,8 @@
-"""Terms: outputs, currents and what can be made of them, and the diagram."""
+"""Terms: outputs, currents and what can be made of them. Their diagram is in `diagram.py`."""
 
 from typing import TYPE_CHECKING
 
 from pycurrent.term.account import Stage, held_of
-from pycurrent.term.closed import Closing
 from pycurrent.term.component import component, primitive_of
 from pycurrent.term.context import context
 from pycurrent.term.current import (
@@ -21,24 +20,9 @@ from pycurrent.term.current import (
     pair,
     seq,
 )
-from pycurrent.term.dot import dot_of
 from pycurrent.term.doubts import Doubts
-from pycurrent.term.draw import Unfold, graph_of, job_page, picture_of
-from pycurrent.term.drawing import CLOSED
 from pycurrent.term.evaluate import OfflineRuntime, build_pipeline, evaluate, is_failure
 from pycurrent.term.given import Remedy, Stand, called, check_text, shown, unfit
-from pycurrent.term.graph_data import (
-    Edge,
-    EdgeKind,
-    FailedInside,
-    Fold,
-    Graph,
-    GraphNode,
-    Group,
-    GroupKind,
-    Inside,
-    NodeKind,
-)
 from pycurrent.term.labels import labels
 from pycurrent.term.output import (
     Active,
@@ -54,7 +38,6 @@ from pycurrent.term.output import (
     relevant_traceback,
     text_of,
 )
-from pycurrent.term.picture import BoxChange, Picture
 from pycurrent.term.primitive import (
     NO_LABELS,
     Fixed,
@@ -111,34 +94,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BY_CONCERN",
-    "CLOSED",
     "NO_LABELS",
     "Active",
     "Activity",
-    "BoxChange",
-    "Closing",
     "Current",
     "Doubts",
-    "Edge",
-    "EdgeKind",
     "Failed",
-    "FailedInside",
     "Failure",
     "FailureKind",
     "Fixed",
-    "Fold",
-    "Graph",
-    "GraphNode",
-    "Group",
-    "GroupKind",
-    "Inside",
     "Metadata",
     "NoEngine",
-    "NodeKind",
     "OfflineRuntime",
     "Ok",
     "Output",
-    "Picture",
     "Primitive",
     "Reading",
     "Remedy",
@@ -154,7 +123,6 @@ __all__ = [
     "Subscription",
     "Term",
     "TermGraph",
-    "Unfold",
     "UsageFailure",
     "Var",
     "active",
@@ -168,25 +136,21 @@ __all__ = [
     "constant",
     "context",
     "describe_exception",
-    "dot_of",
     "evaluate",
     "fail",
     "failed_by",
     "form_of",
     "from_output",
-    "graph_of",
     "held_of",
     "inputs",
     "is_failure",
     "items_around",
-    "job_page",
     "labels",
     "map",
     "metadata",
     "noting",
     "option_seq",
     "pair",
-    "picture_of",
     "primitive_of",
     "relevant_traceback",
     "seq",

@@ -13,7 +13,8 @@ from typing import Any, Self, cast
 from pycurrent.cache import Handle
 from pycurrent.engine import Config, OpenEngine
 from pycurrent.facade import Engine
-from pycurrent.term import Current, Graph, Output, Stats
+from pycurrent.term import Current, Output, Stats
+from pycurrent.term.diagram import Graph
 from pycurrent.testing.build import Build
 from pycurrent.testing.clock import START, VirtualClock
 from pycurrent.testing.settling import PATIENCE, TICK, Settling

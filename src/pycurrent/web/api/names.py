@@ -15,7 +15,8 @@ from pycurrent.cache import CAUSES
 from pycurrent.engine import Effect, JobState, Level
 from pycurrent.service import Action, HealthState
 from pycurrent.store import JobEnd
-from pycurrent.term import Activity, EdgeKind, FailureKind, GroupKind, NodeKind, State
+from pycurrent.term import Activity, FailureKind, State
+from pycurrent.term.diagram import EdgeKind, GroupKind, NodeKind
 
 
 # Typed: members of two enums of numbers may be equal.

@@ -18,7 +18,7 @@ from msgspec.structs import asdict
 
 from pycurrent.service import Snapshot
 from pycurrent.service.slices import in_slices
-from pycurrent.term import Edge, Graph, GraphNode, Group
+from pycurrent.term.diagram import Edge, Graph, GraphNode, Group
 from pycurrent.web.api.names import name_of
 from pycurrent.web.sendable import sendable
 

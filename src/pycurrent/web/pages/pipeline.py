@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 from fastapi import FastAPI, Request, Response
 
 from pycurrent.service import Window
-from pycurrent.term import BY_CONCERN, Graph, GraphNode, NodeKind, State
+from pycurrent.term import BY_CONCERN, State
+from pycurrent.term.diagram import Graph, GraphNode, NodeKind
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.pages import routing, state_badges
 from pycurrent.web.pages.pages import pages_of
