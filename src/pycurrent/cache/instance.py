@@ -260,9 +260,7 @@ class Instance:
         """
         if run.abandoned is None:
             run.abandoned = why
-            run.job.cancel(
-                "it is no longer needed" if why is Abandoned.UNWANTED else f"{why.value}"
-            )
+            run.job.stop(why.value)
 
     def _start(
         self, demand: Demand, unknown: Unknown, *, before: Known | Unknown | None = None

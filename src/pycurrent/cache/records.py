@@ -199,26 +199,21 @@ def record_end(
 
     The value of a run that succeeded has its text.
     """
-    target = run.target.digest
-    if end is JobEnd.SUPERSEDED and isinstance(outcome, Failed):
-        store.finish_job(run.job.id, end, finished=now, started=run.job.started)
-        return Result(outcome, target, now)
+    job_id, started, target = run.job.id, run.job.started, run.target.digest
     result: Ok[Any] | Failed
-    kind: str | None = None
-    match outcome:
-        case Ok((value, text)):
-            result = Ok(value)
-        case Failed(message):
-            result, text = outcome, message
-            kind = None if outcome.kind is FailureKind.REAL else outcome.kind.value
-    job_id, started = run.job.id, run.job.started
-    if end is JobEnd.OK and op_type.retires:
-        retired = run.target.digest == GONE.digest
-        store.to_retire.set((op_type.id, key.digest), None if retired else job_id)
-    if end.has_result:
-        store.finish_job(job_id, end, finished=now, outcome=text, started=started, kind=kind)
+    if isinstance(outcome, Ok):
+        value, text = outcome.value
+        result, kind = Ok(value), None
+    else:
+        result, text = outcome, outcome.message
+        kind = None if outcome.kind is FailureKind.REAL else outcome.kind.value
+    if end is JobEnd.INTERRUPTED:
+        store.finish_job(job_id, end)
     elif end is JobEnd.SUPERSEDED:
         store.finish_job(job_id, end, finished=now, started=started)
     else:
-        store.finish_job(job_id, end)
+        store.finish_job(job_id, end, finished=now, outcome=text, started=started, kind=kind)
+    if end is JobEnd.OK and op_type.retires:
+        retired = target == GONE.digest
+        store.to_retire.set((op_type.id, key.digest), None if retired else job_id)
     return Result(result, target, now)

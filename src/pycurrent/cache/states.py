@@ -73,10 +73,10 @@ class Result(Struct, frozen=True, gc=False):
 
 
 class Abandoned(Enum):
-    """The reason for which the result of a run does not count."""
+    """Why the result of a run does not count; the value is what its job is told."""
 
-    UNWANTED = "no longer needed"
-    STOPPING = "the engine is stopping"
+    UNWANTED = Cancelled("it is no longer needed")
+    STOPPING = Cancelled("the engine is stopping")
 
 
 class Run:
@@ -242,11 +242,11 @@ def state_after(
     which comes after a pause.
     """
     run, latched = making.run, making.latched
-    is_stale = users.want_other_than(run.target)
     match end:
         case JobEnd.SUPERSEDED if not run.has_begun:
             return Unknown(run.cause, latched) if making.before is None else making.before
         case JobEnd.SUPERSEDED:
+            is_stale = users.want_other_than(run.target)
             cause = _other_value(run, users) if is_stale else LeftUnsettled(run.job.id)
             return Unknown(cause, latched)
         case JobEnd.INTERRUPTED:
@@ -257,7 +257,7 @@ def state_after(
                 return MachineFailed(result.outcome.message, failed + 1, retry_of(run.cause))
             return Known(result)
         case JobEnd.OK | JobEnd.FAILED | JobEnd.CANCELLED | JobEnd.TIMED_OUT:
-            if is_stale and isinstance(result.outcome, Failed):
+            if isinstance(result.outcome, Failed) and users.want_other_than(run.target):
                 return Unknown(_other_value(run, users), latched)
             return _attempt_after(run, end, result, users) or Known(result)
         case _:

@@ -320,7 +320,7 @@ class DrivenJob(Job):
         self.transition(JobState.RUNNING)
         if timeout is not None:
             limit = timeout if isinstance(timeout, timedelta) else timedelta(seconds=timeout)
-            self.time_limit = TimeLimit(self.host.clock, limit, lambda: self._stop(TimedOut(limit)))
+            self.time_limit = TimeLimit(self.host.clock, limit, lambda: self.stop(TimedOut(limit)))
 
     def approve(self) -> None:
         self.host.thread.check("job.approve")
@@ -368,7 +368,7 @@ class DrivenJob(Job):
 
     def cancel(self, reason: str) -> None:
         self.host.thread.check("job.cancel")
-        self._stop(Cancelled(reason))
+        self.stop(Cancelled(reason))
 
     def hurry(self) -> None:
         """It takes too long to end: have its work cancelled once more, or the hook that runs."""
@@ -376,7 +376,8 @@ class DrivenJob(Job):
         if self.task is not None:
             self.task.cancel()
 
-    def _stop(self, why: Stopped) -> None:
+    def stop(self, why: Stopped) -> None:
+        """Have it end, as soon as it can. Twice is fine: the first reason counts."""
         if self.stopped is not None or self.state is JobState.ENDED:
             return
         self.stopped = why

@@ -45,6 +45,8 @@ class JobLogs:
         self._now = now
         # A second, and how it is written; in one, as threads ask.
         self._last = (datetime.min.replace(tzinfo=UTC), "")
+        # Lines, when they were written, and how.
+        self._last_lines: tuple[tuple[str, ...], str, bytes] = ((), "", b"")
         # A lock is as large as a short log: some are shared by all.
         self._guards = tuple(threading.Lock() for _ in range(_GUARDS))
         self.writer = LogWriter()
@@ -61,6 +63,15 @@ class JobLogs:
         if not _NO_TIME <= now - second < _SECOND:
             text = now.strftime("%Y-%m-%d %H:%M.%S")
             self._last = now.replace(microsecond=0), text
+        return text
+
+    def stamped(self, lines: tuple[str, ...]) -> bytes:
+        """Lines of a log, each with the time. Thousands of jobs that end at once have the same."""
+        stamp = self.stamp()
+        last, when, text = self._last_lines
+        if stamp != when or lines != last:
+            text = encode("".join([f"{stamp}: {line}\n" for line in lines]))
+            self._last_lines = lines, stamp, text
         return text
 
 
@@ -125,8 +136,7 @@ class JobLog:
 
     def end(self, *lines: str) -> None:
         """Append these lines, each as `line` does, and close it: in one go, if it has no file."""
-        stamp = self._logs.stamp()
-        text = encode("".join([f"{stamp}: {line}\n" for line in lines]))
+        text = self._logs.stamped(lines)
         if self._file is None and self._hold(text, own_line=True, closes=True):
             return
         file = self.to_file()
@@ -154,7 +164,7 @@ class JobLog:
         """Append it to what is held; as the last that comes, if it `closes` the log. False if it
         takes a file.
         """
-        with self._guard:
+        with self._logs.guard(self.job_id):
             text = self._text
             if self._file is not None or text is None:
                 return False

@@ -11,14 +11,14 @@ from pycurrent.engine.clock import Clock, Timer
 from pycurrent.term import Failed, FailureKind
 
 
-class Cancelled(Struct, frozen=True):
-    """A person asked for its end, or the engine, or its own work."""
+class Cancelled:
+    """A person asked for its end, or the engine, or its own work. Many jobs may share one."""
 
-    reason: str
+    __slots__ = ("outcome", "reason")
 
-    @property
-    def outcome(self) -> Failed:
-        return Failed(f"Cancelled: {self.reason}", kind=FailureKind.CANCELLED)
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        self.outcome = Failed(f"Cancelled: {reason}", kind=FailureKind.CANCELLED)
 
     def __str__(self) -> str:
         """As the log tells it, when it happens."""

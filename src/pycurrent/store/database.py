@@ -187,19 +187,22 @@ class Database(DatabaseReader):
         """
         assert end.has_result == (outcome is not None)
         assert outcome is None or finished is not None
-        if outcome is None and started is None and self._transactions.unsaved.job(job_id) is None:
-            # Most of those that are given up before they have begun: half as much to write.
-            job = self._transactions.unsaved.ended[job_id] = self._unended(job_id)
-        else:
-            job = self._changing(job_id)
+        job, unsaved = self._unended(job_id), self._transactions.unsaved
         del self._running[job_id]
+        if job_id in unsaved.inserted:
+            """All of it is written."""
+        elif outcome is None and started is None and job_id not in unsaved.updated:
+            # Most of those that are given up before they have begun: half as much to write.
+            unsaved.ended[job_id] = job
+        else:
+            unsaved.updated[job_id] = job
         job.ended = end
         job.started = started or job.started
         job.finished = finished
         job.outcome = outcome
         job.kind = kind
         if outcome is not None:
-            self._transactions.unsaved.results[job.op, job.key_digest] = job
+            unsaved.results[job.op, job.key_digest] = job
         else:
             self._has_unsettled = True
 
