@@ -260,7 +260,7 @@ class Instance:
         """
         if run.abandoned is None:
             run.abandoned = why
-            run.job.stop(why.value)
+            run.job.stop(why.stopped)
 
     def _start(
         self, demand: Demand, unknown: Unknown, *, before: Known | Unknown | None = None
@@ -349,13 +349,15 @@ class Instance:
 
     def job_waited(self, job: DrivenJob) -> None:
         """The owner of a job is told that it waits no longer."""
-        assert self.run is not None
-        self._host.waited(self, self.run)
+        run = self.run
+        assert run is not None
+        self._host.waited(self, run)
 
     def job_given_up(self, job: DrivenJob) -> None:
         """The owner of a job is told that it is to end, and holds nothing."""
-        assert self.run is not None
-        self._host.given_up(self, self.run)
+        run = self.run
+        assert run is not None
+        self._host.given_up(self, run)
 
     def _pause(self, cause: MachineFailed | Retried, making: Making, why: str) -> None:
         """Wait before the next run, as the last one has failed."""

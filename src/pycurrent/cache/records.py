@@ -200,20 +200,23 @@ def record_end(
     The value of a run that succeeded has its text.
     """
     job_id, started, target = run.job.id, run.job.started, run.target.digest
-    result: Ok[Any] | Failed
-    if isinstance(outcome, Ok):
-        value, text = outcome.value
-        result, kind = Ok(value), None
-    else:
-        result, text = outcome, outcome.message
-        kind = None if outcome.kind is FailureKind.REAL else outcome.kind.value
+    result = Ok(outcome.value[0]) if isinstance(outcome, Ok) else outcome
     if end is JobEnd.INTERRUPTED:
         store.finish_job(job_id, end)
     elif end is JobEnd.SUPERSEDED:
         store.finish_job(job_id, end, finished=now, started=started)
     else:
+        text, kind = _outcome_text(outcome)
         store.finish_job(job_id, end, finished=now, outcome=text, started=started, kind=kind)
     if end is JobEnd.OK and op_type.retires:
         retired = target == GONE.digest
         store.to_retire.set((op_type.id, key.digest), None if retired else job_id)
     return Result(result, target, now)
+
+
+def _outcome_text(outcome: Ok[tuple[Any, str]] | Failed) -> tuple[str, str | None]:
+    """The text of an outcome, and the kind of a failure that is not the work's own."""
+    if isinstance(outcome, Ok):
+        return outcome.value[1], None
+    kind = outcome.kind
+    return outcome.message, None if kind is FailureKind.REAL else kind.value

@@ -217,7 +217,7 @@ class Runs:
 
     def _end_unbegun(self, instance: Instance, run: Run, *, is_told: bool) -> None:
         outcome = end_unbegun(run.job, is_told=is_told)
-        if self._engine.may_end_jobs:
+        if self._engine.stepping.may_act:
             self._end(instance, run, outcome)
         else:
             self._engine.when_step_is_done(partial(self._end, instance, run, outcome))

@@ -73,10 +73,14 @@ class Result(Struct, frozen=True, gc=False):
 
 
 class Abandoned(Enum):
-    """Why the result of a run does not count; the value is what its job is told."""
+    """The reason for which the result of a run does not count."""
 
-    UNWANTED = Cancelled("it is no longer needed")
-    STOPPING = Cancelled("the engine is stopping")
+    UNWANTED = "it is no longer needed"
+    STOPPING = "the engine is stopping"
+
+    def __init__(self, reason: str) -> None:
+        self.stopped = Cancelled(reason)
+        """The reason as the job is told it."""
 
 
 class Run:

@@ -89,15 +89,11 @@ def end_unbegun(job: DrivenJob, *, is_told: bool) -> Failed:
     without a task. Gives its outcome. Called once, instead of `run_job`. `is_told` if its log says
     already that it is to end.
     """
-    assert job.stopped is not None
-    outcome = job.stopped.outcome
-    failed = f"Job failed: {outcome.message}"
-    if is_told:
-        job.job_log.end(failed)
-    else:
-        job.job_log.end(str(job.stopped), failed)
+    stopped = job.stopped
+    assert stopped is not None
+    job.job_log.end(stopped.last_words[is_told:])
     job.state = JobState.ENDED
-    return outcome
+    return stopped.outcome
 
 
 def _failure(job: DrivenJob, error: BaseException, task: asyncio.Task[Any]) -> Failed:

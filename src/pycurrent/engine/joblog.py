@@ -134,7 +134,7 @@ class JobLog:
                 return
         self.to_file().line(text)
 
-    def end(self, *lines: str) -> None:
+    def end(self, lines: tuple[str, ...]) -> None:
         """Append these lines, each as `line` does, and close it: in one go, if it has no file."""
         text = self._logs.stamped(lines)
         if self._file is None and self._hold(text, own_line=True, closes=True):

@@ -178,11 +178,6 @@ class OpenEngine(OpenResources):
         """Call `act()`: at once, or else when the step that is unfinished is done."""
         self.stepping.when_done(act)
 
-    @property
-    def may_end_jobs(self) -> bool:
-        """True if jobs may bring their results now: see `when_step_is_done`."""
-        return self.stepping.may_act
-
     def finish_step(self) -> None:
         """Finish a step that is unfinished, in one go, so that the nodes are those of a whole one.
         Does nothing in the middle of a slice. Where something can wait, `between_steps` is better.

@@ -14,11 +14,13 @@ from pycurrent.term import Failed, FailureKind
 class Cancelled:
     """A person asked for its end, or the engine, or its own work. Many jobs may share one."""
 
-    __slots__ = ("outcome", "reason")
+    __slots__ = ("last_words", "outcome", "reason")
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
         self.outcome = Failed(f"Cancelled: {reason}", kind=FailureKind.CANCELLED)
+        self.last_words = _last_words(self)
+        """The lines with which the log ends if nothing had begun."""
 
     def __str__(self) -> str:
         """As the log tells it, when it happens."""
@@ -38,11 +40,19 @@ class TimedOut(Struct, frozen=True):
     def outcome(self) -> Failed:
         return Failed(f"Timed out after {in_words(self.limit)}", kind=FailureKind.TIMEOUT)
 
+    @property
+    def last_words(self) -> tuple[str, str]:
+        return _last_words(self)
+
     def __str__(self) -> str:
         return f"Timed out after {in_words(self.limit)}: cancelling"
 
 
 Stopped = Cancelled | TimedOut
+
+
+def _last_words(stopped: Stopped) -> tuple[str, str]:
+    return str(stopped), f"Job failed: {stopped.outcome.message}"
 
 
 def in_words(limit: timedelta) -> str:

@@ -64,9 +64,9 @@ class Label(Struct, frozen=True):
         """The label with the values of the inputs in it, `UnknownValue()` for those not known."""
         if self.parameters is None:
             return self.text
-        parameters = dict(self.parameters)
-        for name, place in (self.slots or {}).items():
-            parameters[name] = values[place]
+        parameters = self.parameters
+        if self.slots:
+            parameters = {**parameters, **{name: values[n] for name, n in self.slots.items()}}
         try:
             return self.text.format_map(parameters)
         except KeyboardInterrupt:
