@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -400,6 +401,34 @@ async def test_what_is_unknown_is_refused(harness: HarnessFactory) -> None:
             why(h, "web/test")
         with pytest.raises(UnknownSubject):
             why(h, "2026-01-01/000000-build-aaaaaa")
+
+
+async def test_what_has_come_since_the_last_step_waits_for_the_next_one(
+    harness: HarnessFactory, full_disk: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """An input that is known by now, and a job that has ended: no step is taken meanwhile."""
+    build = Build()
+    build.go_on.clear()
+    head: current.Var[str] = current.Var("head", current.Active(current.Activity.RUNNING))
+    other = current.Var("other", 1)
+
+    def pipeline() -> current.Current[None]:
+        built = build.at("web", current.constant("1"))
+        return current.all([head.get(), built, other.get()])
+
+    async with harness(pipeline) as h:
+        await h.settle()
+        with full_disk():
+            other.set(2)
+            await h.settle()
+            head.set("2")
+            build.go_on.set()
+            await h.settle()
+            for stage in ("head", "build web"):
+                assert why(h, stage).state == "running"
+                assert isinstance(why(h, stage).reasons[0], WaitsForRecords), stage
+        await h.advance(timedelta(minutes=1))
+        assert h.output == current.Ok(None)
 
 
 async def test_a_job_that_lacks_only_its_record_waits_for_that(

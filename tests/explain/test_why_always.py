@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import resource
 import tempfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,14 +20,29 @@ from pycurrent.engine import Pausable
 from pycurrent.explain.reasons import (
     Blocked,
     Failing,
+    Given,
+    InConflict,
+    MadeAgain,
+    Pinned,
+    Ran,
+    Reason,
+    Reused,
     Running,
+    Says,
     WaitsForConfirmation,
+    WaitsForRead,
+    WaitsForRecords,
     WaitsForResume,
+    WaitsForRun,
     WaitsForStep,
     WaitsInQueue,
+    WaitsUntil,
 )
 from pycurrent.term import State
 from pycurrent.testing import Harness
+
+MINUTE = timedelta(minutes=1)
+RETRY = current.Retry(real=2, backoff=MINUTE)
 
 
 class Part(Struct, frozen=True):
@@ -35,31 +53,23 @@ class Part(Struct, frozen=True):
     kind: str
 
 
+KINDS = [
+    "work",
+    "hold",  # It waits for a resource of which there is one, and keeps it.
+    "share",  # Likewise, of a pool that gives each label one of its two.
+    "ask",
+    "fail",
+    "retry",  # It fails, and is tried again.
+    "machine",  # The machine fails it as long as it can.
+    "set",  # It sets a key to the value, and keeps at it.
+    "clash",  # It sets a key that all of its kind set.
+    "map",
+    "bind",
+    "item",
+    "gate",
+]
 PARTS = st.lists(
-    st.builds(
-        Part,
-        after=st.integers(-1, 6),
-        kind=st.sampled_from(["work", "hold", "ask", "fail", "map", "bind", "item", "gate"]),
-    ),
-    min_size=1,
-    max_size=7,
-)
-ACTS = st.lists(
-    st.sampled_from(
-        [
-            "set",
-            "unset",
-            "approve",
-            "free",
-            "rebuild",
-            "level",
-            "pool",
-            "harmless",
-            "path",
-            "resume",
-        ]
-    ),
-    max_size=8,
+    st.builds(Part, after=st.integers(-1, 6), kind=st.sampled_from(KINDS)), min_size=1, max_size=7
 )
 
 
@@ -69,20 +79,25 @@ class World:
     def __init__(self, parts: list[Part]) -> None:
         self.parts = parts
         self.pool = current.Pool("few", 1)
+        self.shared = current.Pool("shared", 2, share_by="part", quota=1)
         self.head = current.Var("head", 1)
         self.holds = asyncio.Event()
+        self.machine_fails = True
         self.number = 1
+        self.limits: tuple[int, int] | None = None
+        """The limits of files, while the disk is full."""
 
     def pipeline(self) -> current.Current[Any]:
         made: list[current.Current[Any]] = [self.head.get()]
         for number, part in enumerate(self.parts):
             source = made[min(part.after, number - 1) + 1]
-            made.append(self.stage(number, part, source))
-        return current.all(made)
+            with current.labels(part=str(number % 2)):
+                made.append(self.stage(number, part, source))
+        return current.all([*made, current.Input("speed", 1).get()])
 
     def stage(self, number: int, part: Part, source: current.Current[Any]) -> current.Current[Any]:
         name = f"{part.kind} {number}"
-        build = Work(self, part.kind)
+        build, put = Work(self, part.kind), Set(self)
 
         def of(value: current.Current[Any]) -> current.Current[Any]:
             return current.component(name, lambda v: build.get((name, str(v))), value)
@@ -98,28 +113,66 @@ class World:
                 return source.map(lambda value: [str(value), "x"]).list_map(of).map(str)
             case "gate":
                 return of(source.gate(on=self.head.get()))
+            case "set":
+                return current.component(name, lambda v: put.set(name, str(v)), source)
+            case "clash":
+                # Not of another one: one that waits for what it prevents is never done.
+                wanted, head = f"{number} of ", self.head.get()
+                return current.component(name, lambda v: put.set("it", wanted + str(v)), head)
             case _:
                 return of(source)
+
+    def free(self) -> None:
+        """Let all that has begun, or will, come to its end."""
+        self.holds.set()
+        self.machine_fails = False
+
+    def fill_disk(self) -> None:
+        """Nothing can be recorded from now on."""
+        if self.limits is None:
+            self.limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, self.limits[1]))
+
+    def free_disk(self) -> None:
+        if self.limits is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, self.limits)
+            self.limits = None
 
 
 class Work(current.Builder[tuple[str, str], str]):
     id = "work"
+    retry = RETRY
 
     def __init__(self, world: World, kind: str) -> None:
         self.world = world
         self.kind = kind
 
     async def build(self, job: current.Job, key: tuple[str, str]) -> str:
-        asks = self.kind == "ask"
-        await job.start(
-            level=current.Level.DANGEROUS if asks else current.Level.HARMLESS,
-            pool=self.world.pool if self.kind == "hold" else None,
-        )
-        if self.kind == "hold":
-            await self.world.holds.wait()
-        if self.kind == "fail":
+        kind, world = self.kind, self.world
+        pools = {"hold": world.pool, "share": world.shared}
+        level = current.Level.DANGEROUS if kind == "ask" else current.Level.HARMLESS
+        await job.start(level=level, pool=pools.get(kind))
+        if kind in pools:
+            await world.holds.wait()
+        if kind == "machine" and world.machine_fails:
+            raise OSError(errno.ENOSPC, "no space left")
+        if kind == "fail":
+            raise current.Failure("it fails", kind=current.FailureKind.TIMEOUT)
+        if kind == "retry":
             raise current.Failure("it fails")
         return key[1]
+
+
+class Set(current.Publisher[str, str, str]):
+    id = "set"
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def publish(self, job: current.Job, key: str, value: str) -> str:
+        await job.start(level=current.Level.AVERAGE)
+        await self.world.holds.wait()
+        return value
 
 
 FINAL = (State.OK, State.FAILED)
@@ -129,11 +182,13 @@ def check(h: Harness) -> None:
     """Each stage has its reasons, and they fit its state."""
     live = h.engine.opened.live
     paths = {str(live.ref(stage)): stage.state for stage in live.stages()}
+    pinned = {pin.path for pin in h.engine.pins}
     for path, state in paths.items():
         why = h.engine.why(path)
         assert why.stage == path
         assert why.state == state.word
         assert str(why).count("\n") >= len(why.reasons)
+        assert any(isinstance(reason, Pinned) for reason in why.reasons) == (path in pinned)
         if state not in FINAL:
             assert why.reasons, (path, state)
             assert not isinstance(why.reasons[0], WaitsForStep), (path, state)
@@ -146,53 +201,66 @@ def check(h: Harness) -> None:
                 assert all(paths[stage] is not State.OK for stage in reason.stages)
 
 
+def wait_of(h: Harness, path: str) -> Reason:
+    """The reason why a stage is not final: the one on which somebody can act."""
+    reasons = h.engine.why(path).reasons
+    return next(reason for reason in reasons if not isinstance(reason, MadeAgain | Pinned))
+
+
+async def act_on(h: Harness, world: World, reason: Reason) -> bool:
+    """Do what a reason says that somebody can do; False if it names other stages."""
+    match reason:
+        case WaitsForConfirmation(job):
+            h.jobs[job].approve()
+        case WaitsForResume(what=what, until=None):
+            h.engine.opened.pauses.resume(Pausable.of_text(what))
+        case WaitsForResume(until=until) | WaitsUntil(until=until):
+            assert until is not None
+            world.machine_fails = False
+            await h.advance(until - h.clock.now())
+        case WaitsInQueue(holders=holders):
+            assert holders
+            world.free()
+        case WaitsForRun() | Running():
+            world.free()
+        case WaitsForRecords():
+            world.free_disk()
+            await h.advance(MINUTE)
+        case Blocked():
+            return False
+        case (
+            WaitsForRead()
+            | WaitsForStep()
+            | InConflict()
+            | Failing()
+            | Given()
+            | Says()
+            | MadeAgain()
+            | Pinned()
+            | Ran()
+            | Reused()
+        ):
+            raise AssertionError(f"nobody can act on {reason}")
+        case _:
+            assert_never(reason)
+    await h.settle()
+    return True
+
+
 async def move_on(h: Harness, world: World) -> None:
-    """Act on what the stages say that they wait for, until all is final."""
-    for _ in range(20 * len(world.parts)):
+    """Act on what one stage says that it waits for, and so on, until all is final."""
+    for _ in range(40 * len(world.parts)):
         live = h.engine.opened.live
         paths = [str(live.ref(stage)) for stage in live.stages() if stage.state not in FINAL]
-        waits = [reason for path in paths for reason in h.engine.why(path).reasons[:1]]
-        acted = False
-        for wait in waits:
-            match wait:
-                case WaitsForConfirmation(job):
-                    h.jobs[job].approve()
-                    acted = True
-                case WaitsForResume(what=what):
-                    h.engine.opened.pauses.resume(Pausable.of_text(what))
-                    acted = True
-                case WaitsInQueue() | Running():
-                    world.holds.set()
-                    acted = True
-        await h.settle()
-        if not acted:
+        for path in paths:
+            before = h.engine.why(path)
+            if await act_on(h, world, wait_of(h, path)):
+                assert h.engine.opened.live.find(path) is None or h.engine.why(path) != before
+                break
+        else:
             break
     for stage in h.engine.opened.live.stages():
         assert stage.state in (*FINAL, State.BLOCKED)
-
-
-@given(PARTS, ACTS)
-@settings(max_examples=40, deadline=None)
-def test_each_stage_says_why_and_acting_on_it_moves_it(parts: list[Part], acts: list[str]) -> None:
-    """Whatever the pipeline, and whatever is done to it."""
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(live_through(parts, acts, Path(folder) / "state"))
-
-
-async def live_through(parts: list[Part], acts: list[str], state_dir: Path) -> None:
-    world = World(parts)
-    config = current.Config(confirm=current.Level.DANGEROUS)
-    async with Harness(world.pipeline, state_dir=state_dir, config=config) as h:
-        await h.settle()
-        check(h)
-        for act in acts:
-            ACTIONS[act](h, world)
-            await h.settle()
-            check(h)
-        world.head.set(3)
-        await h.settle()
-        await move_on(h, world)
-        check(h)
 
 
 def set_head(h: Harness, world: World) -> None:
@@ -223,15 +291,65 @@ def resume(h: Harness, world: World) -> None:
         h.engine.opened.pauses.resume(pause.what)
 
 
+def pause_a_while(h: Harness, world: World) -> None:
+    h.engine.pause(pool="shared", by="ann", until=h.clock.now() + 10 * MINUTE)
+
+
+def pin(h: Harness, world: World) -> None:
+    h.engine.pin("speed", by="ann")
+
+
+def unpin(h: Harness, world: World) -> None:
+    for pin in h.engine.pins:
+        h.engine.unpin(pin.path, by="ann")
+
+
 ACTIONS: dict[str, Callable[[Harness, World], None]] = {
     "set": set_head,
     "unset": lambda h, world: world.head.set(current.Active(current.Activity.RUNNING)),
     "approve": approve,
-    "free": lambda h, world: world.holds.set(),
+    "free": lambda h, world: world.free(),
+    "hold": lambda h, world: world.holds.clear(),
     "rebuild": rebuild,
     "pool": lambda h, world: h.engine.pause(pool="few", by="ann"),
+    "a while": pause_a_while,
     "harmless": lambda h, world: h.engine.pause(level=current.Level.HARMLESS, reason="too hot"),
     "path": pause_path,
     "resume": resume,
     "level": lambda h, world: setattr(h.engine.config, "confirm", None),
+    "pin": pin,
+    "speed": lambda h, world: h.engine.set_input("speed", world.number),
+    "unpin": unpin,
+    "full disk": lambda h, world: world.fill_disk(),
+    "free disk": lambda h, world: world.free_disk(),
+    "time": lambda h, world: None,
 }
+ACTS = st.lists(st.sampled_from([*ACTIONS]), max_size=8)
+
+
+@given(PARTS, ACTS)
+@settings(max_examples=40, deadline=None)
+def test_each_stage_says_why_and_acting_on_it_moves_it(parts: list[Part], acts: list[str]) -> None:
+    """Whatever the pipeline, and whatever is done to it."""
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(live_through(parts, acts, Path(folder) / "state"))
+
+
+async def live_through(parts: list[Part], acts: list[str], state_dir: Path) -> None:
+    world = World(parts)
+    config = current.Config(confirm=current.Level.DANGEROUS)
+    try:
+        async with Harness(world.pipeline, state_dir=state_dir, config=config) as h:
+            await h.settle()
+            check(h)
+            for act in acts:
+                ACTIONS[act](h, world)
+                await (h.advance(MINUTE) if act == "time" else h.settle())
+                check(h)
+            world.head.set(3)
+            await h.settle()
+            await move_on(h, world)
+            check(h)
+            world.free()
+    finally:
+        world.free_disk()

@@ -110,9 +110,13 @@ class Explainer:
         elif isinstance(source, Use):
             yield from self._of_use(path, stage, source)
         elif followed is not None and followed.is_input:
+            reading = followed.reading()
             if followed.is_held and isinstance(stage.absent, Failed):
                 yield Failing(stage.absent.message)
-            yield self._of_input(followed.reading(), is_held=followed.is_held)
+            elif not followed.is_held and _is_behind(stage, reading):
+                yield self._next_step()
+                return
+            yield self._of_input(reading, is_held=followed.is_held)
         elif followed is not None:
             if isinstance(stage.absent, Active):
                 yield Says(stage.state.word)
@@ -140,6 +144,8 @@ class Explainer:
 
     def _of_use(self, path: str, stage: Stage, use: Use) -> Iterator[Reason]:
         instance = use.instance
+        if instance.conflict is not None and isinstance(stage.absent, Active):
+            yield self._next_step()
         if instance.conflict is not None:
             yield InConflict(instance.conflict.message)
             return
@@ -147,6 +153,8 @@ class Explainer:
         if update is not None:
             yield MadeAgain(update.value)
         waiting = self._waiting(instance, use)
+        if waiting is None and isinstance(stage.absent, Active):
+            waiting = self._next_step()  # The step that takes the result.
         if waiting is not None and not use.is_held:
             yield waiting
         if isinstance(stage.absent, Failed):
@@ -210,6 +218,13 @@ class Explainer:
             holding = (j for j in holding if j.label(share.label) == share.value)
         holders = tuple(j.id for j in islice(holding, most))
         return WaitsInQueue(job.id, pool.label, place, waiting, holders, share)
+
+
+def _is_behind(stage: Stage, reading: Reading) -> bool:
+    """True if an input is known, and was not in the last step, or the other way round: the next
+    step is due, or nothing can be recorded now.
+    """
+    return isinstance(stage.absent, Active) != isinstance(reading.output, Active)
 
 
 def blocked(sources: Iterable[Node]) -> Reason:
