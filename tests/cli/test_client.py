@@ -240,7 +240,10 @@ async def test_rules_are_applied_to_what_has_failed(client: Client) -> None:
     """And it is said how many have another kind now."""
     client.site.engine.log_rules.add(LogRule("frobbing", "a frob", 1, FailureKind.INFRA))
     done = await client("apply-rules")
-    assert (done.status, done.out) == (0, "1 of 1 failure has another kind now\n")
+    assert (done.status, done.out) == (
+        0,
+        "of 1 failure 1 has another kind now, and 1 another message\n",
+    )
     assert json.loads((await client("--json", "apply-rules", "--limit", "5")).out)["changed"] == 0
 
 

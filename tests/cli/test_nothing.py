@@ -38,7 +38,7 @@ EMPTY = {
 SAID = {
     "pauses": "nothing is paused",
     "pins": "nothing is pinned",
-    "apply-rules": "0 of 0 failures have another kind now",
+    "apply-rules": "of 0 failures 0 have another kind now, and 0 another message",
 }
 
 MISSING = {

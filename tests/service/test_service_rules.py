@@ -80,14 +80,15 @@ async def test_a_rule_is_tried_before_it_is_kept(tmp_path: Path) -> None:
         assert len(s.service.rules.list()) == 1
 
 
-async def test_rules_give_their_kinds_to_what_has_failed_already(tmp_path: Path) -> None:
-    """The best rule decides, and it is said how many have another kind now."""
+async def test_rules_give_words_and_kinds_to_what_has_failed_already(tmp_path: Path) -> None:
+    """The best rule decides, and it is said how many have others now."""
     async with seen(pipeline, tmp_path) as s:
         rules, failures = s.service.rules, s.harness.engine.opened.store.failures
         rules.put(LogRule("no space", "no space", 1, FailureKind.INFRA), by="ada")
         rules.put(LogRule("a: disk", "full", 2), by="ada")
         applied = await rules.apply(limit=10, by="ada")
-        assert (applied.looked_at, applied.changed, applied.complete) == (2, 1, True)
+        assert (applied.looked_at, applied.changed) == (2, 1)
+        assert (applied.reworded, applied.complete) == (2, True)
         await s.settle()
         kinds = []
         for key in "ab":
@@ -95,11 +96,22 @@ async def test_rules_give_their_kinds_to_what_has_failed_already(tmp_path: Path)
             failure = failures.of_job(s.job(f"broken {key}"))
             assert job is not None
             assert failure is not None
-            kinds.append((job.kind, failure.kind))
-        assert kinds == [(None, "real"), ("infra", "infra")]
-        assert (await rules.apply(limit=10, by="ada")).changed == 0
+            kinds.append((job.kind, job.outcome, failure.kind, failure.form))
+        real, infra = (None, "full", "real", "full"), ("infra", "no space", "infra", "no space")
+        assert kinds == [real, infra]
+        again = await rules.apply(limit=10, by="ada")
+        assert (again.changed, again.reworded) == (0, 0)
         (_, act) = s.harness.engine.audit(what="apply log rules")
-        assert act.after == "1 of 2 failures have another kind"
+        assert act.after == "of 2 failures 1 has another kind now, and 2 another message"
+        groups = failures.groups(limit=10)
+        assert {(group.kind, group.message) for group in groups} == {
+            ("real", "full"),
+            ("infra", "no space"),
+        }
+    async with seen(pipeline, tmp_path) as s:
+        assert s.harness.engine.history()[0].failure in {"full", "no space"}
+        told = {node.failure for node in s.harness.graph().nodes if node.failure is not None}
+        assert told == {"full", "no space"}
 
 
 async def test_a_log_that_was_removed_is_not_tried(tmp_path: Path) -> None:

@@ -481,7 +481,7 @@ async def test_log_rules_are_kept_and_tried(tmp_path: Path) -> None:
         ]
         assert (await api.get("/rules")) == {"rules": []}
         assert (await api.call("PUT", "/rules", rule)) == (200, {"rules": [rule]})
-        applied = {"looked_at": 1, "changed": 1, "complete": True}
+        applied = {"looked_at": 1, "changed": 1, "reworded": 1, "complete": True}
         assert await api.call("POST", "/rules/apply?limit=5") == (200, applied)
         cancelled = {**rule, "kind": "cancelled"}
         assert (await api.call("PUT", "/rules", cancelled))[0] == 422

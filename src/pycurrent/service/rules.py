@@ -1,6 +1,6 @@
 """The log rules of an engine: changing them, and trying one on the logs of recent failures.
 
-A rule that names a kind holds for failures from then on; by `apply` it holds for earlier ones, too.
+A rule holds for failures from then on; by `apply` it holds for earlier ones, too.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from time import monotonic
 
 from pycurrent.engine import Asker, LogRule, LogRules, OpenEngine
 from pycurrent.engine.follow import LogSource
-from pycurrent.engine.logrules import RULE_KINDS
+from pycurrent.engine.logrules import RULE_KINDS, Explanation
 from pycurrent.errors import UsageError
+from pycurrent.explain.fingerprints import fingerprint
 from pycurrent.explain.history import HistoryEntry
 from pycurrent.service.archive import Archive
 from pycurrent.service.errors import NoSuchJob, NoSuchRule
 from pycurrent.service.logs import Logs
-from pycurrent.store import HistoryFilter, JobEnd, RuleRecord
+from pycurrent.store import HistoryFilter, JobEnd, LaterFinding, RuleRecord
 from pycurrent.term import FailureKind
+from pycurrent.view.formatting import applied as words_of
 
 _LONGEST = 5.0
 """Seconds that a trial may take, about: then it gives what it has."""
@@ -57,12 +59,14 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The kinds of the rules, applied to recent failures."""
+    """The rules, applied to recent failures."""
 
     looked_at: int
     """How many failures."""
     changed: int
     """How many of them are recorded as of another kind now."""
+    reworded: int
+    """How many of them have another message now."""
     complete: bool
     """True if all their logs were looked at."""
 
@@ -139,24 +143,30 @@ class Rules:
         return await asyncio.to_thread(_try_out, only, better, logs)
 
     async def apply(self, *, limit: int, by: Asker | str) -> Applied:
-        """Record the last `limit` failures as of the kinds that the rules say.
+        """Record the last `limit` failures with the messages and the kinds that the rules say.
 
-        A failure whose best rule names no kind keeps the one that it has. The messages stay, and so
-        do the results that are in use, until the next start or rebuild.
+        A failure whose best rule names no kind keeps the one that it has. The results that are in
+        use stay as they are, until the next start or rebuild; logs stay for good.
         """
         wanted = HistoryFilter(ends=frozenset({JobEnd.FAILED}))
         page = await self._archive.page(wanted, limit=limit)
         logs = [(entry, self._log_of(entry)) for entry in page.entries]
-        found, complete = await asyncio.to_thread(_kinds, LogRules(_Kept(self.list())), logs)
-        changed = 0
-        for job_id, kind in found.items():
+        found, complete = await asyncio.to_thread(_best, LogRules(_Kept(self.list())), logs)
+        changed = reworded = 0
+        for job_id, best in found.items():
             job = self._engine.store.job(job_id)
-            if job is not None and (job.kind or FailureKind.REAL.value) != kind.value:
-                self._engine.store.new_failures.set_kind(job_id, kind.value)
-                changed += 1
-        after = f"{changed} of {len(logs)} failures have another kind"
+            if job is None or job.ended is not JobEnd.FAILED:
+                continue
+            old = job.kind or FailureKind.REAL.value
+            kind = old if best.rule.kind is None else best.rule.kind.value
+            has_kind, has_words = kind == old, best.report == job.outcome
+            if not (has_kind and has_words):
+                self._engine.store.new_failures.amend(job_id, _finding(kind, best.report))
+            changed += not has_kind
+            reworded += not has_words
+        after = words_of(len(logs), changed, reworded)
         self._engine.audit.note(by, "apply log rules", "log rules", after=after)
-        return Applied(len(logs), changed, complete)
+        return Applied(len(logs), changed, reworded, complete)
 
     def _log_of(self, entry: HistoryEntry) -> LogSource | None:
         try:
@@ -186,11 +196,16 @@ def _try_out(
     return Trial(tuple(tried), complete)
 
 
-def _kinds(
+def _finding(kind: str, report: str) -> LaterFinding:
+    form = fingerprint(report)
+    return LaterFinding(kind, report, form.digest, form.text)
+
+
+def _best(
     rules: LogRules, logs: Iterable[tuple[HistoryEntry, LogSource | None]]
-) -> tuple[dict[str, FailureKind], bool]:
-    """The kinds that the best rules name, by the ids of the jobs; True if all logs were read."""
-    found: dict[str, FailureKind] = {}
+) -> tuple[dict[str, Explanation], bool]:
+    """The findings of the best rules, by the ids of the jobs; True if all logs were read."""
+    found: dict[str, Explanation] = {}
     complete = True
     end = monotonic() + _LONGEST_APPLYING
     for entry, log in logs:
@@ -202,8 +217,8 @@ def _kinds(
         except OSError:
             complete = False
             continue
-        if best is not None and best.rule.kind is not None:
-            found[entry.job_id] = best.rule.kind
+        if best is not None:
+            found[entry.job_id] = best
     return found, complete
 
 

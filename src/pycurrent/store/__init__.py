@@ -19,7 +19,13 @@ from pycurrent.store.errors import (
     StoreGone,
     StoreReadOnly,
 )
-from pycurrent.store.failures import FailureFilters, FailureGroup, FailureRecord, StageFailing
+from pycurrent.store.failures import (
+    FailureFilters,
+    FailureGroup,
+    FailureRecord,
+    LaterFinding,
+    StageFailing,
+)
 from pycurrent.store.firings import FiringRecord
 from pycurrent.store.history import SECONDS
 from pycurrent.store.history_filter import CURSOR, SHOWN, HistoryFilter, HistoryFilters
@@ -72,6 +78,7 @@ __all__ = [
     "JobRecord",
     "LabelFilter",
     "LastResult",
+    "LaterFinding",
     "NewerVersion",
     "OverrideKey",
     "OverrideKind",

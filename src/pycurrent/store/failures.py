@@ -96,6 +96,37 @@ class StageFailing(Struct, frozen=True):
     """The first job after it that was fine; None if there was none."""
 
 
+class LaterFinding(Struct, frozen=True):
+    """The kind of a failure and its message, as they were found after its job had ended."""
+
+    kind: str
+    message: str
+    fingerprint: str
+    """The digest for the message."""
+    form: str
+
+
+def amend(
+    connection: sqlite3.Connection,
+    queries: Mapping[str, str],
+    found: Mapping[str, LaterFinding],
+) -> None:
+    """Write what was found later of the failures of these jobs. To be called in a transaction."""
+    run = connection.executemany
+    run(
+        queries["add_fingerprint"],
+        {f.fingerprint: (f.fingerprint, storable(f.form)) for f in found.values()}.values(),
+    )
+    run(
+        queries["amend_job"],
+        ((f.kind, storable(f.message), job_id) for job_id, f in found.items()),
+    )
+    run(
+        queries["amend_failure"],
+        ((f.kind, f.fingerprint, job_id) for job_id, f in found.items()),
+    )
+
+
 def append(
     connection: sqlite3.Connection, queries: Mapping[str, str], failures: Iterable[FailureRecord]
 ) -> None:

@@ -1,6 +1,6 @@
 """The failures that an engine adds to its records."""
 
-from pycurrent.store.failures import FailureRecord
+from pycurrent.store.failures import FailureRecord, LaterFinding
 from pycurrent.store.transactions import Transactions
 
 
@@ -14,6 +14,6 @@ class NewFailures:
         """Record why a job has failed: before the commit that writes its end."""
         self._transactions.unsaved.failures.append(record)
 
-    def set_kind(self, job_id: str, kind: str) -> None:
-        """Record that the failure of a job that has ended is of another kind."""
-        self._transactions.unsaved.kinds[job_id] = kind
+    def amend(self, job_id: str, found: LaterFinding) -> None:
+        """Record what was found later of the failure of a job that has ended."""
+        self._transactions.unsaved.amended[job_id] = found

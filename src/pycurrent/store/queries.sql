@@ -679,14 +679,16 @@ SELECT (SELECT job_id FROM job WHERE seq = (SELECT job FROM job_use WHERE id = g
   JOIN job_use ON job_use.id = found.bad
   JOIN job ON job.seq = job_use.job;
 
--- name: set_kind
--- Say that a failure is of another kind: first in its job, where NULL stands for "real".
-UPDATE job SET kind = nullif(?, 'real')
+-- name: amend_job
+-- Say that a failure is of another kind, or has another message: first in its job, where NULL
+-- stands for "real".
+UPDATE job SET kind = nullif(?, 'real'), outcome = ?
  WHERE job_id = ? AND outcome IS NOT NULL AND ended <> 'ok';
 
--- name: set_failure_kind
+-- name: amend_failure
 -- The same where failures are grouped.
-UPDATE failure SET kind = ? WHERE job = (SELECT seq FROM job WHERE job_id = ?);
+UPDATE failure SET kind = ?, fingerprint = (SELECT id FROM fingerprint WHERE digest = ?)
+ WHERE job = (SELECT seq FROM job WHERE job_id = ?);
 
 -- name: overrides
 -- All that people have set, the oldest first.

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from pycurrent.store import changes, failures, firings, overrides, to_retire, uses
 from pycurrent.store.audit import AuditRecord, append
 from pycurrent.store.changes import ChangeRecord, InputRecord
-from pycurrent.store.failures import FailureRecord
+from pycurrent.store.failures import FailureRecord, LaterFinding
 from pycurrent.store.firings import FiringRecord
 from pycurrent.store.overrides import OverrideKey, OverrideRecord
 from pycurrent.store.records import CHANGING, COLUMNS, ENDING, JobRecord
@@ -41,8 +41,8 @@ class Unsaved(Struct):
     audit: list[AuditRecord] = field(default_factory=list)
     uses: list[UseRecord] = field(default_factory=list)
     failures: list[FailureRecord] = field(default_factory=list)
-    # The kinds of failures that were recorded as others, by job.
-    kinds: dict[str, str] = field(default_factory=dict)
+    # Later findings about failures that have rows, by job.
+    amended: dict[str, LaterFinding] = field(default_factory=dict)
     changes: dict[int, ChangeRecord] = field(default_factory=dict)
     change_sets: dict[int, tuple[int, ...]] = field(default_factory=dict)
     inputs: dict[str, InputRecord] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Unsaved(Struct):
         """True if there is anything but ends of `ended`."""
         jobs = self.inserted or self.updated
         explained = self.uses or self.changes or self.change_sets or self.inputs
-        failed = self.failures or self.kinds
+        failed = self.failures or self.amended
         asked = self.settings or self.overrides or self.firings or self.audit
         return bool(jobs or self.rebuilds or asked or explained or failed or self.to_retire)
 
@@ -98,10 +98,8 @@ class Unsaved(Struct):
             uses.append(connection, queries, self.uses)
         if self.failures:
             failures.append(connection, queries, self.failures)
-        if self.kinds:
-            kinds = [(kind, job_id) for job_id, kind in self.kinds.items()]
-            run(queries["set_kind"], kinds)
-            run(queries["set_failure_kind"], kinds)
+        if self.amended:
+            failures.amend(connection, queries, self.amended)
 
     def write_ends(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
         """Put the ends of `ended` in. From any thread: only a fraction of it keeps others waiting,
@@ -123,7 +121,7 @@ class Unsaved(Struct):
             self.audit + later.audit,
             self.uses + later.uses,
             self.failures + later.failures,
-            self.kinds | later.kinds,
+            self.amended | later.amended,
             self.changes | later.changes,
             self.change_sets | later.change_sets,
             self.inputs | later.inputs,

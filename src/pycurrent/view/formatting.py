@@ -44,6 +44,14 @@ def job_word(state: JobState) -> str:
     return _JOB_WORDS[state]
 
 
+def applied(looked_at: int, changed: int, reworded: int) -> str:
+    """The effect of log rules on what has failed already."""
+    return (
+        f"of {plural(looked_at, 'failure')} {changed:,} {'has' if changed == 1 else 'have'} another"
+        f" kind now, and {reworded:,} another message"
+    )
+
+
 def plural(number: int, what: str) -> str:
     """How many: `1 job`, `2,000 jobs`."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

@@ -272,4 +272,5 @@ class FailuresAnswer(TypedDict):
 class AppliedAnswer(TypedDict):
     looked_at: int
     changed: int
+    reworded: int
     complete: bool

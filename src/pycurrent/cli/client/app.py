@@ -67,7 +67,7 @@ _COMMANDS = {
     ),
     "apply-rules": (
         "rules:apply_rules",
-        "Record what has failed already as of the kinds that the log rules say.",
+        "Record what has failed already with the messages and kinds that the log rules say.",
     ),
     "log": (
         "log:log",

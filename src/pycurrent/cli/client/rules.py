@@ -9,7 +9,7 @@ from cyclopts import Parameter, validators
 from pycurrent.cli.client.answers import AppliedAnswer
 from pycurrent.cli.client.session import Given
 from pycurrent.cli.client.status import ClientExit
-from pycurrent.view.formatting import plural
+from pycurrent.view.formatting import applied
 
 
 def apply_rules(
@@ -21,9 +21,7 @@ def apply_rules(
 ) -> int:
     """`pycurrent client apply-rules`."""
     answer: AppliedAnswer = session.remote.post(f"/rules/apply?limit={limit}")
-    changed, of = answer["changed"], plural(answer["looked_at"], "failure")
-    have = "has" if changed == 1 else "have"
-    session.say(answer, [f"{changed:,} of {of} {have} another kind now"])
+    session.say(answer, [applied(answer["looked_at"], answer["changed"], answer["reworded"])])
     if not answer["complete"]:
         session.hint("not all of their logs could be looked at")
     return ClientExit.OK

@@ -74,7 +74,7 @@ async def apply_rules(
     asker: AskerOf,
     limit: Annotated[int, Query(ge=1, le=10_000, description="How many failures at most.")] = 1000,
 ) -> Applied:
-    """Record the last failures as of the kinds that the rules say."""
+    """Record the last failures with the messages and kinds that the rules say."""
     return await service.rules.apply(limit=limit, by=asker)
 
 

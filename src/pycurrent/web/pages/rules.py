@@ -11,6 +11,7 @@ from pycurrent.engine import LogRule
 from pycurrent.engine.logrules import RULE_KINDS
 from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.service import Service, Trial, kind_named, rules_from_csv, rules_to_csv
+from pycurrent.view.formatting import applied as words_of
 from pycurrent.view.formatting import plural
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import FormFields, read_form
@@ -129,8 +130,8 @@ async def _remove(request: Request, service: ServiceOf, asker: AskerOf) -> Respo
 async def _apply(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
     applied = await service.rules.apply(limit=APPLIED_TO, by=asker)
     rest = "" if applied.complete else ", whose logs were not all looked at"
-    of = plural(applied.looked_at, "failure")
-    note = Note(f"{applied.changed:,} of {of}{rest} have another kind now.")
+    done = words_of(applied.looked_at, applied.changed, applied.reworded)
+    note = Note(f"{done[0].upper()}{done[1:]}{rest}.")
     return pages_of(request).go("/rules", note)
 
 

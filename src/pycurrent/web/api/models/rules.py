@@ -44,10 +44,11 @@ class TriedOnModel(Model):
 
 
 class AppliedModel(Model):
-    """The kinds of the rules, applied to recent failures."""
+    """The rules, applied to recent failures."""
 
     looked_at: int
     changed: int = Field(description="How many are recorded as of another kind now.")
+    reworded: int = Field(description="How many have another message now: the report of a rule.")
     complete: bool = Field(description="Whether all logs have been looked at.")
 
 
