@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from pycurrent.engine import Job
 from pycurrent.web import WebSettings
@@ -94,6 +94,33 @@ async def test_a_log_is_shown_as_it_grows(
     await expect(page.locator("h1 + .badge")).to_have_text("ok")
     await expect(page.locator(".log-status")).not_to_contain_text("live")
     await expect(page.get_by_role("button", name="Rebuild")).to_be_visible()
+
+
+async def test_a_page_that_gets_no_connection_says_so(
+    page: Page, site: RunningSite, job: Job
+) -> None:
+    """A browser opens six to a site, and other pages may hold them: the head and the log tell."""
+    waiting: list[Route] = []
+    streams = re.compile(r"/api/v1/(events|jobs/.*/log/stream)")
+
+    async def hold(route: Route) -> None:
+        waiting.append(route)
+
+    await page.route(streams, hold)
+    await page.clock.install()
+    await show(page, site)
+    note, status = page.locator("[data-offline-note]"), page.locator(".log-status")
+    await expect(status).to_contain_text("live")
+    await page.clock.run_for(4000)
+    await expect(note).to_be_hidden()
+    await page.clock.run_for(2000)
+    await expect(note).to_contain_text("No live updates yet")
+    await expect(status).to_contain_text("waits for a connection")
+    assert len(waiting) == 2
+    for route in waiting:
+        await route.continue_()
+    await expect(note).to_be_hidden()
+    await expect(status).to_contain_text("live")
 
 
 async def test_the_last_line_is_in_the_window_whatever_stands_above(

@@ -4,6 +4,12 @@ import { heed } from "./clock.js";
 
 const ROOT = "/api/v1";
 
+/**
+ * Milliseconds within which a stream should begin. It may have to wait until another page gives a
+ * connection back, which the browser does not tell.
+ */
+export const PATIENCE = 5000;
+
 /** The reason why a request was refused (RFC 9457); status 0: the engine could not be reached. */
 export class Problem extends Error {
   constructor(status, title, detail) {

@@ -16,6 +16,12 @@ live.on("overview", ({ result, counts, jobs, problems }) => {
 
 live.on("open", () => showConnection(""));
 live.on("lost", () => showConnection("Not connected: this is how it was. Trying again …"));
+live.on("late", () =>
+  showConnection(
+    "No live updates yet: the engine does not answer, or other pages of it hold all the connections" +
+      " that this browser opens. Close or cover one of them.",
+  ),
+);
 
 function showConnection(text) {
   const place = document.querySelector("[data-offline-note]");

@@ -4,22 +4,24 @@
 // page closes its stream, and continues without a gap after the last event it has seen, once it is
 // visible again.
 
-import { address } from "./api.js";
+import { PATIENCE, address } from "./api.js";
 
 const NAMES = ["states", "structure", "jobs", "confirm", "overview", "reset"];
 const OPEN = "open"; // ours: the stream has begun, or begun again
 const LOST = "lost"; // ours: it has ended, and is tried again
+const LATE = "late"; // ours: it has not begun for a while
 const RETRY = 2000; // milliseconds, after an answer that was no stream
 
 class Live {
   constructor() {
-    this.listeners = new Map([...NAMES, OPEN, LOST].map((name) => [name, new Set()]));
+    this.listeners = new Map([...NAMES, OPEN, LOST, LATE].map((name) => [name, new Set()]));
     this.source = null;
     this.last = null;
     this.window = [];
     this.wanted = false;
     this.followed = false;
     this.timer = 0;
+    this.patience = 0;
     document.addEventListener("visibilitychange", () => this.attend());
     // A page that is kept for "back" is as good as hidden.
     window.addEventListener("pagehide", () => this.close());
@@ -28,7 +30,7 @@ class Live {
 
   /**
    * Call `listener(data)` for events of this name; `open` when the stream begins, `lost` each time
-   * that it fails.
+   * that it fails, `late` when it has not begun for a while.
    */
   on(name, listener) {
     this.listeners.get(name).add(listener);
@@ -103,10 +105,13 @@ class Live {
         this.tell(name, JSON.parse(event.data));
       });
     }
+    this.patience = setTimeout(() => this.tell(LATE, {}), PATIENCE);
     source.addEventListener("open", () => {
+      clearTimeout(this.patience);
       this.tell(OPEN, {});
     });
     source.addEventListener("error", () => {
+      clearTimeout(this.patience);
       this.tell(LOST, {});
       // The browser reconnects after a cut connection, but not after an error as the answer.
       if (source.readyState === EventSource.CLOSED && this.source === source) {
@@ -118,6 +123,7 @@ class Live {
 
   close() {
     clearTimeout(this.timer);
+    clearTimeout(this.patience);
     this.source?.close();
     this.source = null;
   }

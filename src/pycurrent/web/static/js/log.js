@@ -152,11 +152,12 @@ class Log {
   }
 
   showStatus() {
-    const { total, error, stream } = this.lines;
+    const { total, error, stream, isLate } = this.lines;
     this.toEnd.setAttribute("aria-pressed", String(this.view.following));
     const count = total === 1 ? "1 line" : `${grouped(total)} lines`;
     this.scroller.style.setProperty("--digits", Math.max(3, String(total).length));
-    const state = stream === null ? "" : " · live";
+    const live = isLate ? " · waits for a connection" : " · live";
+    const state = stream === null ? "" : live;
     this.status.textContent = error === null ? `${count}${state}` : error.message;
   }
 

@@ -1,7 +1,7 @@
 // The known lines of a log: fetched from the server window by window, and streamed by it while the
 // job runs. Lines are numbered from 0 here, and from 1 wherever people see them.
 
-import { address, get, jobPath } from "../api.js";
+import { PATIENCE, address, get, jobPath } from "../api.js";
 import { now } from "../clock.js";
 import { PLAIN, lookAfter } from "./colours.js";
 import { Times } from "./times.js";
@@ -25,6 +25,7 @@ export class Lines extends EventTarget {
     this.stream = null;
     this.next = null; // where the stream goes on; null before the end of the log was seen
     this.ended = false;
+    this.isLate = false;
     document.addEventListener("visibilitychange", () => this.attend());
     window.addEventListener("pagehide", () => this.detach());
     window.addEventListener("pageshow", () => this.attend());
@@ -102,8 +103,14 @@ export class Lines extends EventTarget {
   attach({ upToDate = false } = {}) {
     const url = address(jobPath(this.job, "/log/stream"), { from: this.next });
     const stream = (this.stream = new EventSource(url));
-    stream.addEventListener("open", () => setTimeout(() => (upToDate = true), CATCH_UP));
+    const patience = setTimeout(() => this.setLate(this.stream === stream), PATIENCE);
+    stream.addEventListener("open", () => {
+      clearTimeout(patience);
+      this.setLate(false);
+      setTimeout(() => (upToDate = true), CATCH_UP);
+    });
     stream.addEventListener("error", () => {
+      clearTimeout(patience);
       upToDate = false;
       if (stream.readyState !== EventSource.CLOSED || this.stream !== stream) return;
       // The browser reconnects after a cut connection, but takes an error as the answer for final.
@@ -124,10 +131,18 @@ export class Lines extends EventTarget {
     });
   }
 
+  /** `isLate`: the stream was asked for a while ago, and has not begun. */
+  setLate(isLate) {
+    if (this.isLate === isLate) return;
+    this.isLate = isLate;
+    this.dispatchEvent(new Event("stream"));
+  }
+
   detach() {
     if (this.stream === null) return;
     this.stream.close();
     this.stream = null;
+    this.isLate = false;
     this.dispatchEvent(new Event("stream"));
   }
 
