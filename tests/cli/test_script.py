@@ -31,6 +31,42 @@ def test_a_script_has_the_other_commands(pipeline_file: Write, child: Start) -> 
     assert ended.err.startswith("ci.py: no state directory at ")
 
 
+def test_a_script_has_its_functions_called_in_other_processes(
+    pipeline_file: Write, child: Start
+) -> None:
+    """With classes of its own; the module is called `__main__`, and is not run again there."""
+    pipeline_file(
+        """
+        import os
+        from dataclasses import dataclass
+        import pycurrent as current
+
+        @dataclass(frozen=True)
+        class Point:
+            x: int
+            process: int = 0
+
+        def moved(point: Point) -> Point:
+            return Point(point.x + 1, os.getpid())
+
+        @current.builder("move", level=current.Level.HARMLESS)
+        async def move(job: current.Job, x: int) -> str:
+            point = await job.call(moved, Point(x))
+            return f"{point.x} elsewhere: {point.process != os.getpid()}"
+
+        def pipeline(x: int) -> current.Current[None]:
+            return move(x).map(print)
+
+        if __name__ == "__main__":
+            current.main(pipeline)
+        """
+    )
+    for x, command in enumerate((["ci.py"], ["-m", "pycurrent", "run", "ci.py"])):
+        ended = child(*command, "--once", "--x", str(x)).end()
+        assert ended.status == 0, ended.out + ended.err
+        assert f"{x + 1} elsewhere: True" in ended.out
+
+
 def test_the_module_is_the_command(child: Start) -> None:
     """`python -m pycurrent --version`."""
     ended = child("-m", "pycurrent", "--version").end()

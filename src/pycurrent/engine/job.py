@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar, Unpack, overload
+from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
 from pycurrent.engine.command import CommandOptions
 from pycurrent.engine.custom_pool import CustomPool
@@ -16,6 +16,7 @@ from pycurrent.engine.hooks import Hook
 from pycurrent.engine.level import Level
 from pycurrent.engine.pool import AnyPool, Pool, Urgency
 
+P = ParamSpec("P")
 R = TypeVar("R")
 
 
@@ -217,6 +218,21 @@ class Job(ABC):
         The log does not get that output, unless the command fails or is cancelled: then it gets
         the last 64 KiB. Log what is worth it.
         """
+
+    async def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a function in a process of its own, and return its result: for what would hold up
+        the event loop, and can't be cancelled in a thread.
+
+        The process imports the module of the function, which stands at its top, so arguments,
+        result and exceptions are passed on by `pickle`. The log gets its output. An exception is
+        raised here, too, and its traceback is in the log. The process ends with the job, as a
+        command does; one that ends without a result raises `RuntimeError`, or `CommandFailed` with
+        its status. Raises `UsageError` for a function that can't be passed on.
+        """
+        from pycurrent.engine.calling import call_in_process
+
+        result: R = await call_in_process(self, function, args, kwargs)
+        return result
 
     @abstractmethod
     def tempdir(self, prefix: str = "") -> AbstractAsyncContextManager[Path]:
