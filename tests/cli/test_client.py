@@ -139,6 +139,26 @@ async def test_overview_of_what_is_not_known_yet_ends_with_5(
     assert (ended.status, ended.out.splitlines()[0]) == (ClientExit.UNKNOWN, "running")
 
 
+async def test_overview_tells_stages_that_one_job_has_failed_as_one(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """With the number of the others."""
+
+    @builder("base")
+    async def base(job: Job, key: str) -> str:
+        raise Failure("disk full")
+
+    def pipeline() -> Current[None]:
+        return current.all([base("debian") for _ in range(30)])
+
+    async with running_site(pipeline, tmp_path / "state") as site:
+        await _until(site, lambda: site.engine.stats.failed == 30)
+        shown = await Client(site, capsysbinary)("overview", "--limit", "2")
+        head, counted, failed, _ = shown.out.splitlines()
+        assert (head, counted) == ("failed: disk full", "30 failed")
+        assert failed == "  failed   base debian and 29 more stages: disk full"
+
+
 async def test_jobs_says_what_each_waits_for(client: Client) -> None:
     """Those that have not ended are listed, with what they wait for."""
     ended = await client("jobs")

@@ -189,6 +189,31 @@ async def test_named_binds_are_stages(tmp_path: Path) -> None:
         assert seen.stages()["decide"].failure == Failed("undecided")
 
 
+async def test_stages_that_one_job_has_failed_are_told_as_one(tmp_path: Path) -> None:
+    """By the first of them, with the number of the others; they don't take the places of others'
+    failures.
+    """
+    doors = Doors()
+    used = [doors.stage("a").map(str) for _ in range(30)]
+    seen = Seen(
+        current.all([*used, doors.stage("b"), doors.stage("b"), doors.stage("c")]), tmp_path
+    )
+    async with seen.harness as harness:
+        await harness.settle()
+        for key in "cba":
+            doors.shut(key)
+            await harness.settle()
+        overview = seen.view.overview(3)
+        assert [(stage.path, stage.others) for stage in overview.stages] == [
+            ("door a", 29),
+            ("door b", 1),
+            ("door c", 0),
+        ]
+        assert overview.of_interest == Stats(failed=33)
+        (only,) = seen.view.overview(1).stages
+        assert (only.path, only.others) == ("door a", 29)
+
+
 async def test_no_more_stages_than_asked_for(tmp_path: Path) -> None:
     """Some of each kind; all are counted."""
     doors = Doors(Pool("few", 3))

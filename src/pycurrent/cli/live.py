@@ -265,7 +265,7 @@ def _rest(overview: Overview, shown: list[StageView]) -> str:
         State.READY: overview.of_interest.ready,
     }
     for stage in shown:
-        left[stage.kind] -= 1
+        left[stage.kind] -= 1 + stage.others
     if not any(left.values()):
         return ""
     return counts(

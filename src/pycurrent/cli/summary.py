@@ -66,8 +66,9 @@ class Summary(Struct, frozen=True):
         for stage in told:
             yield from self._stage(stage)
         left = overview.of_interest.failed + overview.of_interest.waiting_for_confirmation
-        if left > len(told):
-            yield f"  ... and {left - len(told)} more"
+        left -= sum(1 + stage.others for stage in told)
+        if left > 0:
+            yield f"  ... and {left} more"
         if isinstance(result, Failed) and not overview.of_interest.failed:
             yield f"  {one_line(result.message)}"
             yield from _frames(result)

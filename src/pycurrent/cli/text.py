@@ -11,10 +11,16 @@ from pycurrent.view.formatting import plural
 def title(stage: StageView) -> str:
     """The path, and the description of its job: once where that begins with the path."""
     path = one_line(stage.path)
+    more = and_others(stage.others)
     description = one_line(stage.description or "")
     if not description:
-        return path
-    return description if description.startswith(path) else f"{path} ({description})"
+        return f"{path}{more}"
+    return f"{description if description.startswith(path) else f'{path} ({description})'}{more}"
+
+
+def and_others(others: int) -> str:
+    """The words for further stages that the same job has failed."""
+    return f" and {plural(others, 'more stage')}" if others else ""
 
 
 def waits(wait: Wait) -> str:

@@ -27,6 +27,9 @@ _QUIET = frozenset({State.OK, State.BLOCKED})
 ORDER = tuple([state for state in BY_CONCERN if state not in _QUIET])
 """The kinds of stages that are of interest, that of most interest first."""
 
+_SCANNED = 100
+"""How many failed stages are looked at for each that is shown."""
+
 Changes = Callable[[tuple[StageChange, ...]], None]
 
 
@@ -84,20 +87,21 @@ class EngineView:
 
     def overview(self, limit: int) -> Overview:
         """The whole, with the `limit` stages that are of most interest: the latest failures, but of
-        everything else what has been so for longest. Costs O(limit).
+        everything else what has been so for longest. Stages that one job has failed are one.
+        Costs O(limit).
         """
         engine, kinds = self._engine, self._kinds
         engine.finish_step()
         shares = share([len(kinds[kind]) for kind in ORDER], limit)
         shown = (
-            entry
+            self._show(entry, others)
             for kind, size in zip(ORDER, shares, strict=True)
-            for entry in islice(self._foremost(kind), size)
+            for entry, others in self._foremost(kind, size)
         )
         return Overview(
             result=engine.output,
             counts=engine.stats,
-            stages=tuple([self._show(entry) for entry in shown]),
+            stages=tuple(shown),
             of_interest=Stats(
                 failed=len(kinds[State.FAILED]),
                 running=len(kinds[State.RUNNING]),
@@ -135,9 +139,20 @@ class EngineView:
         for entry in islice(self._kinds[kind].values(), limit):
             yield self._path(entry), entry.starts.date
 
-    def _foremost(self, kind: State) -> Iterator[_Entry]:
+    def _foremost(self, kind: State, size: int) -> Iterable[tuple[_Entry, int]]:
+        """At most `size` stages of a kind; and of those that a job has failed together, which are
+        told as one, how many others there are.
+        """
         entries = self._kinds[kind].values()
-        return reversed(entries) if kind is State.FAILED else iter(entries)
+        if kind is not State.FAILED:
+            return [(entry, 0) for entry in islice(entries, size)]
+        together: dict[object, tuple[_Entry, int]] = {}
+        for entry in islice(reversed(entries), size * _SCANNED):
+            cause = _job_id(entry.stage) or entry.stage
+            _, others = together.get(cause, (entry, -1))
+            if others >= 0 or len(together) < size:
+                together[cause] = entry, others + 1
+        return together.values()
 
     # Steps
 
@@ -208,7 +223,7 @@ class EngineView:
 
     # Showing
 
-    def _show(self, entry: _Entry) -> StageView:
+    def _show(self, entry: _Entry, others: int = 0) -> StageView:
         stage, job, handle = entry.stage, entry.job, self._handle(entry.stage)
         absent = stage.absent if entry.state is State.FAILED else None
         return StageView(
@@ -222,6 +237,7 @@ class EngineView:
             job=None if job is None or job.state is JobState.ENDED else show_job(job),
             failure=absent if isinstance(absent, Failed) else None,
             note=None if stage.metadata is None else stage.metadata.note,
+            others=others,
         )
 
     def _path(self, entry: _Entry) -> str:

@@ -103,6 +103,8 @@ class StageView(Struct, frozen=True):
     failure: Failed | None
     note: str | None = None
     """A note for people, such as why the stage waits."""
+    others: int = 0
+    """How many stages have failed by the same job, and are not listed beside this one."""
 
     @property
     def kind(self) -> State:
@@ -131,7 +133,9 @@ class Overview(Struct, frozen=True):
     result: Output[Any]
     counts: Stats
     stages: tuple[StageView, ...]
-    """The stages of most interest, as many as were asked for, grouped by kind."""
+    """The stages of most interest, as many as were asked for, grouped by kind; of those that one
+    job has failed only the first.
+    """
     of_interest: Stats
     """How many of each kind there are of interest: `stages` may show fewer."""
     jobs: int

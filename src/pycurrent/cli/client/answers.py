@@ -98,6 +98,7 @@ class StageAnswer(TypedDict):
     description: str | None
     job: JobAnswer | None
     failure: str | None
+    others: NotRequired[int]
 
 
 class HealthAnswer(TypedDict):

@@ -14,6 +14,7 @@ from pycurrent.cli.client.answers import (
 )
 from pycurrent.cli.history import explained
 from pycurrent.cli.output import one_line
+from pycurrent.cli.text import and_others
 from pycurrent.engine import JobState
 from pycurrent.term import State
 from pycurrent.view.formatting import duration, job_word, local_time
@@ -99,7 +100,8 @@ def stage_lines(stage: StageAnswer) -> Iterator[str]:
     job = stage["job"]
     word = f"{state_word(state):<8}"
     if stage["state"] == "failed" and stage["failure"] is not None:
-        yield f"  {word} {path}: {one_line(stage['failure'])}"
+        more = and_others(stage.get("others", 0))
+        yield f"  {word} {path}{more}: {one_line(stage['failure'])}"
     elif job is not None and job["wait"] is not None:
         yield f"  {word} {path}: {waits(job['wait'])}"
     else:

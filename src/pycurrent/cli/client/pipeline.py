@@ -42,7 +42,8 @@ def _overview_lines(answer: OverviewAnswer) -> list[str]:
     lines = [f"{state_word(result['state'])}{why}", counts(Stats(**answer["counts"]))]
     lines += [f"problem: {one_line(problem['message'])}" for problem in answer["problems"]]
     lines += [line for stage in answer["stages"] for line in stage_lines(stage)]
-    left = sum(answer["of_interest"].values()) - len(answer["stages"])
+    told = sum(1 + stage.get("others", 0) for stage in answer["stages"])
+    left = sum(answer["of_interest"].values()) - told
     return [*lines, f"  ... and {left} more"] if left > 0 else lines
 
 

@@ -46,6 +46,9 @@ class StageModel(Model):
     description: Text | None
     job: JobModel | None
     failure: Text | None
+    others: int = Field(
+        description="How many stages have failed by the same job, and are not listed."
+    )
 
 
 class ProblemModel(Model):
@@ -89,6 +92,7 @@ class OverviewModel(Model):
                     description=stage.description,
                     job=None if stage.job is None else JobModel.model_validate(stage.job),
                     failure=_message(stage.failure),
+                    others=stage.others,
                 )
                 for stage in overview.stages
             ],
