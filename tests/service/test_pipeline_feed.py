@@ -17,7 +17,6 @@ from pycurrent.service import (
     Window,
 )
 from pycurrent.service.jobs_feed import KEPT
-from pycurrent.service.naming import Names
 from pycurrent.term import State, Stats
 
 from .live import Browser, Doors, seen
@@ -260,17 +259,3 @@ async def test_problems_of_the_engine_are_told_when_no_step_is_taken(tmp_path: P
         assert page.whole.problems == (problem,)
         s.harness.engine.problems.clear("test")
         await page.follow_until(lambda page: page.whole is not None and not page.whole.problems)
-
-
-def test_names_are_forgotten_with_their_terms() -> None:
-    """Those in use keep theirs, and none is given twice."""
-    names = Names()
-    kept = [object() for _ in range(10)]
-    before = [names.of(term) for term in kept]
-    for _ in range(100):
-        for _ in range(100):
-            names.of(object())
-        names.tidy(lambda: kept)
-    assert len(names) <= 1100
-    assert [names.of(term) for term in kept] == before
-    assert names.of(object()) not in before

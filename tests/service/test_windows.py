@@ -1,7 +1,7 @@
 """Windows onto large pipelines: what is closed, and what their viewers are told."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import pycurrent as current
@@ -12,6 +12,7 @@ from pycurrent.service import (
     Event,
     EventHub,
     PipelineFeed,
+    Reset,
     Snapshot,
     StatesChanged,
     StructureChanged,
@@ -114,6 +115,59 @@ async def test_opened_lists_stay_open_and_long_ones_come_in_ranges(tmp_path: Pat
         names.set(["new", *(f"{number:04}" for number in range(1200))])
         await s.settle()
         assert labels(await feed.snapshot(inner))[0] == "door 0499"
+
+
+async def test_what_was_opened_is_open_after_a_restart(tmp_path: Path) -> None:
+    """As ids are the same then, also where other lists have come before it."""
+    opened: Window | None = None
+    for others in ([], [Var("before", ["x"])]):
+        doors = Doors()
+        names = Var("names", [f"{number:04}" for number in range(600)])
+        async with seen(lists(doors, *others, names), tmp_path) as s:
+            feed = s.service.pipeline
+            if opened is None:
+                (whole,) = closed(await feed.snapshot(Window.of({}, depth=0)))
+                opened = Window.of({}, depth=0, opened=[whole.id])
+                _, last = closed(await feed.snapshot(opened))
+                opened = Window.of({}, depth=0, opened=[whole.id, last.id])
+            assert labels(await feed.snapshot(opened)) == [
+                f"door {number:04}" for number in range(500, 600)
+            ]
+
+
+async def test_stages_are_told_of_until_a_diagram_is_drawn_again(tmp_path: Path) -> None:
+    """Though its shape is another one already, and followers were told; but not for ever."""
+    doors = Doors()
+    names = Var("names", ["a"])
+    async with seen(lists(doors, names), tmp_path) as s:
+        feed, hub = s.service.pipeline, s.service.events
+        before = await feed.snapshot()
+        follower = hub.follow(before.last_event)
+        names.set(["a", "b"])
+        await told(follower, lambda event: isinstance(event, StructureChanged))
+        doors.open("a")
+        await told(
+            follower, lambda event: isinstance(event, StatesChanged) and "a/door" in event.nodes
+        )
+        assert feed.shown(WHOLE) is not None
+        await feed.snapshot(Window.of({}, depth=1))
+        for more in (["c"], ["d"]):
+            names.set(more)
+            await told(follower, lambda event: isinstance(event, StructureChanged))
+            await feed.snapshot(Window.of({}, depth=1))
+        assert feed.shown(WHOLE) is None
+        await follower.aclose()
+
+
+async def told(
+    follower: AsyncGenerator[Batch | Reset, None], is_meant: Callable[[Event], bool]
+) -> None:
+    """Follow until there is such an event."""
+    async with asyncio.timeout(20):
+        async for batch in follower:
+            assert isinstance(batch, Batch)
+            if any(map(is_meant, batch.events)):
+                return
 
 
 async def test_a_viewer_is_told_of_what_it_sees(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Tools for tests of diagrams: a diagram as what it shows."""
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -56,10 +57,19 @@ class Drawn:
         return None if group is None else groups[group]
 
 
+def is_of_no_stage(id: str) -> bool:
+    """True if it has a `%` that begins no escape, which no path has."""
+    return re.search("%(?!25|2F)", id) is not None
+
+
 def check(graph: Graph) -> None:
     """What holds for any diagram."""
     boxes = [node for node in graph.nodes if node.kind is not NodeKind.JUNCTION]
-    assert [node.id for node in graph.nodes] == [f"n{i}" for i in range(len(graph.nodes))]
+    assert len({node.id for node in graph.nodes}) == len(graph.nodes)
+    assert len({group.id for group in graph.groups}) == len(graph.groups)
+    for node in graph.nodes:
+        assert node.path == (None if is_of_no_stage(node.id) else node.id)
+    assert all(is_of_no_stage(group.id) for group in graph.groups)
     order = {node.id: i for i, node in enumerate(boxes)}
     for edge in graph.edges:
         if edge.source in order and edge.target in order:

@@ -44,9 +44,8 @@ class Kept:
         self.root = root
         self.unfold = unfold
         self.opened: set[str] = set()
-        self.closing = Closing(depth, lambda term: f"{self._name(term)}c" in self.opened, size=2)
+        self.closing = Closing(depth, self.opened, size=2)
         self.steps = Steps(root)
-        self.names: dict[object, str] = {}
         self.draw()
 
     def draw(self) -> None:
@@ -54,14 +53,10 @@ class Kept:
             self.root,
             self.steps.live,
             unfold=self.unfold,
-            name=self._name,
             closing=self.closing,
         )
         self.picture = finished(drawing)
         self.picture.wire()
-
-    def _name(self, term: object) -> str:
-        return self.names.setdefault(term, f"b{len(self.names)}")
 
     def refresh(self) -> list[BoxChange]:
         return self.picture.refresh(self.steps.take_changed())
@@ -75,7 +70,6 @@ class Kept:
             self.root,
             self.steps.live,
             unfold=self.unfold,
-            name=self._name,
             closing=self.closing,
         )
 
@@ -133,7 +127,7 @@ def test_windows_are_parts_of_the_whole(data: st.DataObject) -> None:
         program.change()
         kept.steps.step()
     kept.draw()
-    whole = graph_of(program.root, kept.steps.live, unfold="all", name=kept._name)
+    whole = graph_of(program.root, kept.steps.live, unfold="all")
     living = Counter(node.state for node in whole.nodes if node.path is not None)
     while True:
         shown = Counter(n.state for n in kept.picture.graph().nodes if n.path is not None)

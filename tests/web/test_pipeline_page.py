@@ -673,3 +673,20 @@ async def test_labels_are_only_text(page: Page, tmp_path: Path) -> None:
             await show(page, site, f"?view={name}")
             await expect(page.get_by_text(bad).first).to_be_attached()
         assert await page.locator("img[src=x]").count() == 0
+
+
+async def test_what_was_opened_is_open_after_a_restart_of_the_engine(
+    page: Page, tmp_path: Path
+) -> None:
+    """By the same address: parts, rows, and lists that the server sends closed."""
+    query = ""
+    for _ in range(2):
+        async with running_site(stages(1100), tmp_path / "state") as site:
+            await show(page, site, query)
+            if not query:
+                await closed(page, "501–1000").click()  # noqa: RUF001
+                await closed(page, "branch-0507").click()
+            await expect(box(page, "build")).to_have_class(has("s-failed"))
+            query = await page.evaluate("location.search")
+    ids = await page.evaluate("new URLSearchParams(location.search).getAll('open')")
+    assert ids == ["%list:branches/%range:branch-0500", "%list:branches/%item:branch-0507"]

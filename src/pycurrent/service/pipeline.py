@@ -6,11 +6,12 @@ somebody looks through. The changes of steps are put into them, and told, at the
 pipeline is. Windows onto large pipelines close lists, so that drawing costs as much as is seen; the
 stages that closed lists hide are counted once.
 
-If the pipeline has another shape than a diagram shows, followers are told, and the diagram is
-forgotten: who still looks at it asks again, and then it is drawn again. Large ones are drawn in
-slices, between which other things happen; only steps wait until the pipeline has been looked
-through, so that each diagram is of one step. That takes only a small part of the time, as the next
-change of shape is told after a pause that is so much longer than drawing has taken.
+If the pipeline has another shape than a diagram shows, followers are told: who still looks at it
+asks again, and then it is drawn again. Until then its stages are told of; if nobody has asked when
+the next change of shape is told, it is forgotten. Large diagrams are drawn in slices, between which
+other things happen; only steps wait until the pipeline has been looked through, so that each
+diagram is of one step. That takes only a small part of the time, as the next change of shape is
+told after a pause that is so much longer than drawing has taken.
 
 While nobody follows, changes are gathered until somebody asks, or there are many; if nobody has
 asked for a while, nothing is kept.
@@ -19,7 +20,7 @@ asked for a while, nothing is kept.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -33,11 +34,10 @@ from pycurrent.service.events import (
     StatesChanged,
     StructureChanged,
 )
-from pycurrent.service.naming import Names
 from pycurrent.service.slices import SLICE, in_slices
 from pycurrent.service.throttled import Throttled
 from pycurrent.service.window import WHOLE, Window
-from pycurrent.term import Stage, Stats, Status, status_of_output
+from pycurrent.term import Stage, Stats, status_of_output
 from pycurrent.term.diagram import Graph, GraphNode, Picture, dot_of, picture_of
 
 TOLD_EVERY = 0.1
@@ -78,6 +78,8 @@ class _Drawing:
         self._snapshot: Snapshot | None = None
         self.ids = frozenset(node.id for node in picture.boxes)
         """Of all its boxes."""
+        self.is_told = False
+        """True once followers were told that it is outdated: they will ask for another one."""
 
     def snapshot(self, version: int, stats: Stats, last_event: EventId) -> Snapshot:
         """The last one, if that is how things still are, and what was told since is not much."""
@@ -121,7 +123,6 @@ class PipelineFeed:
         self._engine = engine
         self._hub = hub
         self._slice = seconds
-        self._names = Names()
         self._drawings: dict[Window, _Drawing] = {}
         self._drawn: dict[Window, asyncio.Task[_Drawing]] = {}
         # The windows that have another structure than was told, and the depths that fit: for
@@ -161,7 +162,7 @@ class PipelineFeed:
     async def dot(self, window: Window = WHOLE) -> str:
         """The same as Graphviz text."""
         snapshot = await self.snapshot(window)
-        return await asyncio.to_thread(dot_of, snapshot.graph)
+        return await asyncio.to_thread(dot_of, snapshot.graph, with_ids=True)
 
     def shown(self, window: Window) -> Collection[str] | None:
         """The ids of the boxes that are seen through it; None if nobody has asked for long."""
@@ -204,11 +205,7 @@ class PipelineFeed:
     def _look(self) -> None:
         """Put what has changed into the diagrams, and tell of it."""
         changed, self._changed = self._changed, {}
-        states = {
-            self._names.of(stage.term): _state(stage.status)
-            for stage in changed
-            if stage.is_alive and stage.term in self._names
-        }
+        states: dict[str, NodeState] = {}
         restructured = [w for w, d in self._drawings.items() if d.refresh(changed, states)]
         if restructured:
             self._restructured.update(restructured)
@@ -221,11 +218,12 @@ class PipelineFeed:
         if self._told_version != self._version:
             self._told_version = self._version
             told, self._restructured = self._restructured, set()
-            same = frozenset(self._drawings.keys() - told)
-            for window in [w for w, kept in self._drawings.items() if kept.picture.is_outdated]:
-                del self._drawings[window]
-            if not self._drawn:
-                self._names.tidy(self._in_use)
+            outdated = {w: kept for w, kept in self._drawings.items() if kept.picture.is_outdated}
+            same = frozenset(self._drawings.keys() - told - outdated.keys())
+            for window, kept in outdated.items():
+                if kept.is_told:
+                    del self._drawings[window]
+                kept.is_told = True
             self._hub.publish(StructureChanged(self._version, same))
         took, self._took = self._took, 0.0
         return max(TOLD_EVERY, took / PART_OF_TIME)
@@ -297,24 +295,15 @@ class PipelineFeed:
         self, window: Window, depth: int | None, *, limited: bool = True
     ) -> Picture | None:
         """The picture; `limited`: unless there would be too many boxes."""
-        engine, names = self._engine, self._names
+        engine = self._engine
         work = picture_of(
             engine.pipeline,
             engine.live,
             unfold=window.unfold,
-            name=names.of,
-            closing=window.closing(depth, names),
+            closing=window.closing(depth),
             most=self._few if limited else None,
         )
         return await in_slices(work, seconds=self._slice)
-
-    def _in_use(self) -> Iterator[Hashable]:
-        for drawing in self._drawings.values():
-            yield from drawing.picture.terms
-
-
-def _state(status: Status) -> NodeState:
-    return NodeState(status.state, status.update, status.job_id, status.failure, note=status.note)
 
 
 def _state_of(node: GraphNode) -> NodeState | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, Self, TypeAlias
 
-from pycurrent.service.naming import Names
-from pycurrent.term.diagram import CLOSED, Closing, Unfold
+from pycurrent.term.diagram import Closing, Unfold
 
 _Folds: TypeAlias = frozenset[tuple[str, str]] | Literal["all"]
 
@@ -23,7 +22,7 @@ class Window:
     fits: bool = False
     """True: `depth` is chosen so that there are not too many boxes."""
     opened: frozenset[str] = frozenset()
-    """The ids of closed lists that are open all the same."""
+    """The ids of lists, and of ranges, that are open all the same."""
 
     @classmethod
     def of(
@@ -51,15 +50,9 @@ class Window:
             unfold.setdefault(key, []).append(value)
         return unfold
 
-    def closing(self, depth: int | None, names: Names) -> Closing:
+    def closing(self, depth: int | None) -> Closing:
         """Closes lists at this depth, but the opened ones."""
-        return Closing(depth, self._is_opened(names))
-
-    def _is_opened(self, names: Names) -> Callable[[Hashable], bool]:
-        opened = self.opened
-        if not opened:
-            return lambda owner: False
-        return lambda owner: owner in names and f"{names.of(owner)}{CLOSED}" in opened
+        return Closing(depth, self.opened)
 
 
 WHOLE = Window()

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pycurrent.incr import Node
 from pycurrent.term.example import Examples, ExampleStages
+from pycurrent.term.held_ids import HeldIds
 from pycurrent.term.labels import label_block
 from pycurrent.term.paths import Paths
 from pycurrent.term.primitive import NO_LABELS, Metadata, Runtime, Services, StageRef, Subscription
@@ -145,6 +146,7 @@ class Account:
         """Counts: it changes whenever terms get or lose nodes, and nodes get other inputs."""
         self.held = Held()
         self.examples = Examples()
+        self.box_ids = HeldIds()
         self.paths = Paths(lambda: (stage.term for stage in stages()), alive, leaves=self._leaves)
         self._alive = alive
         self._counts = [0] * len(State)
@@ -229,6 +231,8 @@ class Account:
         self.links += 1
         if self._borders:
             self._outdated.update(self._borders.get(term, {}))
+        if self.box_ids:
+            self.box_ids.forget(term)
 
     # Lists and options without items
 

@@ -7,7 +7,7 @@ or open. Drawing does not look into closed boxes: only the stages within are cou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from msgspec import Struct, field
@@ -55,20 +55,20 @@ class Closing:
     def __init__(
         self,
         depth: int | None = None,
-        is_opened: Callable[[Hashable], bool] = lambda owner: False,
+        opened: Collection[str] = frozenset(),
         *,
         size: int = RANGE,
     ) -> None:
-        """Lists within `depth` others or more are closed, unless `is_opened` says otherwise of
-        the term; long lists are shown in ranges of `size` items. None: all is open.
+        """Lists within `depth` others or more are closed, unless `opened` has their ids; long lists
+        are shown in ranges of `size` items, which are closed likewise. None: all is open.
         """
         self._depth = depth
-        self._is_opened = is_opened
         self._size = size
+        self.opened = opened
 
-    def closes(self, term: Term, depth: int) -> bool:
-        """True if a list within so many others is closed."""
-        return self._depth is not None and depth >= self._depth and not self._is_opened(term)
+    def closes(self, id: str, depth: int) -> bool:
+        """True if the list with this id, within so many others, is closed."""
+        return self._depth is not None and depth >= self._depth and id not in self.opened
 
     def parts(self, items: Sequence[Item]) -> list[Part]:
         """The items of an open list, or its ranges."""
@@ -76,10 +76,6 @@ class Closing:
             return [*items]
         starts = range(0, len(items), self._size)
         return [Range(start, items[start : start + self._size]) for start in starts]
-
-    def shows(self, part: Range) -> bool:
-        """True if a range is open: whichever items it has, one that it was opened by among them."""
-        return any(self._is_opened(item.owner) for item in part.items)
 
 
 def used_inside(

@@ -6,7 +6,6 @@ Apart from the rest of `term`, as a run that nobody looks at does not need it.
 from pycurrent.term.closed import Closing
 from pycurrent.term.dot import dot_of
 from pycurrent.term.draw import Unfold, graph_of, job_page, picture_of
-from pycurrent.term.drawing import CLOSED
 from pycurrent.term.graph_data import (
     Edge,
     EdgeKind,
@@ -22,7 +21,6 @@ from pycurrent.term.graph_data import (
 from pycurrent.term.picture import BoxChange, Picture
 
 __all__ = [
-    "CLOSED",
     "BoxChange",
     "Closing",
     "Edge",

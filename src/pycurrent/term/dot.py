@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pycurrent.term.graph_data import Edge, EdgeKind, Graph, GraphNode, Group, GroupKind, NodeKind
 from pycurrent.term.output import Activity
@@ -44,17 +44,20 @@ _SPECIAL = re.compile(r'["\\\n]|&(?=#?\w+;)')
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "&": "&amp;"}
 
 
-def dot_of(graph: Graph) -> str:
-    """The text for Graphviz. The same diagram always gives the same text."""
+def dot_of(graph: Graph, *, with_ids: bool = False) -> str:
+    """The text for Graphviz. The same diagram always gives the same text. `with_ids`: boxes have
+    their ids as an attribute, which is also that of their elements in an SVG picture.
+    """
     lines = [
         "digraph pipeline {",
         "  rankdir=LR",
         '  node [shape="box",fontname="ui-system,sans-serif"]',
         '  graph [fontname="ui-system,sans-serif"]',
     ]
-    lines.extend(_nodes(graph))
+    numbers = {node.id: number for number, node in enumerate(graph.nodes)}
+    lines.extend(_nodes(graph, numbers, with_ids=with_ids))
     # Not inside the clusters: an edge would draw its ends into them.
-    lines.extend(_edge(edge) for edge in graph.edges)
+    lines.extend(_edge(edge, numbers) for edge in graph.edges)
     lines.append("}\n")
     return "\n".join(lines)
 
@@ -65,8 +68,9 @@ def quoted(text: str) -> str:
     return f'"{_SPECIAL.sub(lambda match: _ESCAPES[match[0]], text)}"'
 
 
-def _nodes(graph: Graph) -> Iterator[str]:
+def _nodes(graph: Graph, numbers: Mapping[str, int], *, with_ids: bool) -> Iterator[str]:
     """The nodes, each group's within it. Groups may be nested deeply, so without recursion."""
+    clusters = {group.id: number for number, group in enumerate(graph.groups)}
     members: dict[str | None, list[GraphNode | Group]] = {None: []}
     for group in graph.groups:
         members[group.id] = []
@@ -78,9 +82,10 @@ def _nodes(graph: Graph) -> Iterator[str]:
     while open_groups:
         for member in open_groups[-1]:
             if isinstance(member, GraphNode):
-                yield _node(member)
+                id = f"id={quoted(member.id)}," if with_ids else ""
+                yield f"  n{numbers[member.id]} [{id}{_attributes(member)}]"
             else:
-                yield _opening(member)
+                yield _opening(member, clusters[member.id])
                 open_groups.append(iter(members[member.id]))
                 break
         else:
@@ -89,16 +94,16 @@ def _nodes(graph: Graph) -> Iterator[str]:
                 yield "  }"
 
 
-def _opening(group: Group) -> str:
+def _opening(group: Group, number: int) -> str:
     style = '; style="dotted"' if group.kind is GroupKind.OPTION else ""
-    return f"  subgraph {group.id} {{label={quoted(group.label)}{style}"
+    return f"  subgraph cluster_{number} {{label={quoted(group.label)}{style}"
 
 
-def _node(node: GraphNode) -> str:
+def _attributes(node: GraphNode) -> str:
     label = quoted(node.label)
     shape = _SHAPES.get(node.kind, "")
     if node.state is None:
-        return f"  {node.id} [label={label}{shape}]"
+        return f"label={label}{shape}"
     colour = fill = COLOURS[node.state]
     if node.update is not None:
         fill = f"{UPDATE_COLOURS[node.update]}:{colour}"
@@ -111,12 +116,9 @@ def _node(node: GraphNode) -> str:
         failure, border = failure or node.failed_inside.failure, COLOURS[State.FAILED]
     told = failure if failure is not None else node.note
     tooltip = "" if told is None else f",tooltip={quoted(told)}"
-    return (
-        f'  {node.id} [label={label},color="{border}",fillcolor="{fill}",style="filled"'
-        f"{shape}{link}{tooltip}]"
-    )
+    return f'label={label},color="{border}",fillcolor="{fill}",style="filled"{shape}{link}{tooltip}'
 
 
-def _edge(edge: Edge) -> str:
+def _edge(edge: Edge, numbers: Mapping[str, int]) -> str:
     style = ' [style="dashed"]' if edge.kind is EdgeKind.CONTROL else ""
-    return f"  {edge.source} -> {edge.target}{style}"
+    return f"  n{numbers[edge.source]} -> n{numbers[edge.target]}{style}"

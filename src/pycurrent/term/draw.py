@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Hashable, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
+from pycurrent.term.box_ids import BoxIds
 from pycurrent.term.closed import Closing
 from pycurrent.term.current import Current
 from pycurrent.term.drawing import Drawing
 from pycurrent.term.graph_data import Graph
+from pycurrent.term.held_ids import HeldIds
 from pycurrent.term.hiding import Hiding
 from pycurrent.term.picture import Picture
 from pycurrent.term.status import Statuses
@@ -33,7 +35,6 @@ def graph_of(
     unfold: Unfold = MappingProxyType({}),
     job_link: Callable[[str], str | None] = job_page,
     fold_link: Callable[[str, str], str | None] = lambda key, value: None,
-    name: Callable[[Hashable], str] | None = None,
     closing: Closing | None = None,
 ) -> Graph:
     """The diagram of a pipeline, with its states in an engine between two of its steps.
@@ -42,12 +43,12 @@ def graph_of(
     and an example of what would be done for each item of a list. Folds are shown folded, but
     those whose key `unfold` maps to their value, or to a collection that has it; a fold is marked
     if a stage that it hides has failed. `job_link`
-    and `fold_link` give the links of the boxes. `name` gives each term the name that the ids of
-    its box and group are made from; without it they are numbered as they are drawn. `closing` says
-    which lists are shown closed; without it none is.
+    and `fold_link` give the links of the boxes. `closing` says which lists are shown closed;
+    without it none is.
     """
-    drawing = Drawing(job_link, fold_link, name)
-    walk = Walk(Statuses(graph), partial(_is_unfolded, unfold), drawing, closing or Closing())
+    statuses = Statuses(graph)
+    drawing = Drawing(job_link, fold_link, _ids_of(graph, statuses))
+    walk = Walk(statuses, partial(_is_unfolded, unfold), drawing, closing or Closing())
     for _ in walk.run(root):
         """It may as well go on."""
     if graph is not None:
@@ -62,7 +63,6 @@ def picture_of(
     *,
     unfold: Unfold = MappingProxyType({}),
     job_link: Callable[[str], str | None] = job_page,
-    name: Callable[[Hashable], str],
     closing: Closing | None = None,
     most: int | None = None,
 ) -> Generator[None, None, Picture | None]:
@@ -70,8 +70,9 @@ def picture_of(
     it has returned the picture there must be no step. Returns None instead if there would be more
     than `most` boxes.
     """
-    drawing = Drawing(job_link, lambda key, value: None, name)
-    walk = Walk(Statuses(live), partial(_is_unfolded, unfold), drawing, closing or Closing())
+    statuses = Statuses(live)
+    drawing = Drawing(job_link, lambda key, value: None, _ids_of(live, statuses))
+    walk = Walk(statuses, partial(_is_unfolded, unfold), drawing, closing or Closing())
     for _ in walk.run(root):
         if most is not None and len(drawing.nodes) > most:
             return None
@@ -81,6 +82,12 @@ def picture_of(
     picture = Picture(live, walk, drawing)
     yield from picture.note()
     return picture
+
+
+def _ids_of(live: TermGraph | None, statuses: Statuses) -> BoxIds:
+    if live is None:
+        return BoxIds(HeldIds(), (), statuses.path)
+    return BoxIds(live.account.box_ids, live.nodes, statuses.path)
 
 
 def _is_unfolded(unfold: Unfold, key: str, value: str) -> bool:

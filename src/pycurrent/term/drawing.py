@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pycurrent.incr import Item
+from pycurrent.term.box_ids import BoxIds
 from pycurrent.term.closed import ClosedBoxes, Range
 from pycurrent.term.graph_data import (
     Edge,
@@ -23,10 +24,6 @@ from pycurrent.term.hidden import Hidden
 from pycurrent.term.shape import Term
 from pycurrent.term.state import State, Status
 from pycurrent.term.wiring import Wiring
-
-CLOSED = "c"
-"""The end of the ids of closed lists."""
-_SUFFIXES = {NodeKind.FUNCTION: "f", NodeKind.LIST: CLOSED}
 
 
 class Wired(Struct, frozen=True):
@@ -50,7 +47,7 @@ class Drawing(Struct):
 
     job_link: Callable[[str], str | None]
     fold_link: Callable[[str, str], str | None]
-    name: Callable[[Hashable], str] | None = None
+    box_ids: BoxIds
     wiring: Wiring = field(default_factory=Wiring)
     nodes: list[GraphNode] = field(default_factory=list)
     # Of the boxes, in the same order.
@@ -79,7 +76,7 @@ class Drawing(Struct):
         path: str | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> None:
-        id = self._id(vertex, owner, kind)
+        id = self.ids[vertex] = path or self.box_ids.of(owner, kind)
         job_id = status.job_id
         link = None if job_id is None else self.job_link(job_id)
         node = GraphNode(
@@ -91,7 +88,7 @@ class Drawing(Struct):
         self._put(node, owner)
 
     def fold(self, vertex: int, fold: Fold, status: Status, group: str | None, owner: Term) -> None:
-        id = self._id(vertex, owner, NodeKind.FOLD)
+        id = self.ids[vertex] = self.box_ids.of(owner, NodeKind.FOLD)
         link = self.fold_link(fold.key, fold.value)
         self.folds[owner] = len(self.nodes)
         node = GraphNode(
@@ -115,8 +112,11 @@ class Drawing(Struct):
         part: Sequence[Item] | Range,
     ) -> None:
         """Draw a box for all items of a list, or for a range of them."""
-        owner = part.owner if isinstance(part, Range) else listing
-        id = self._id(vertex, owner, NodeKind.LIST)
+        if isinstance(part, Range):
+            owner, kind = part.owner, GroupKind.RANGE
+        else:
+            owner, kind = listing, GroupKind.LIST
+        id = self.ids[vertex] = self.box_ids.of(owner, kind)
         self.closed.add(len(self.nodes), listing, part)
         self._put(GraphNode(id, NodeKind.LIST, label, State.OK, group), owner)
 
@@ -134,22 +134,8 @@ class Drawing(Struct):
             place = self.folds[owner]
             self.nodes[place] = replace(self.nodes[place], failed_inside=hidden.mark(owner))
 
-    def _id(self, vertex: int, owner: Hashable, kind: NodeKind) -> str:
-        """The id of a new box. One owner may have several: that of a function that failed is drawn
-        beside the box of a bind, and a list or an item is known as closed, too.
-        """
-        if self.name is None:
-            id = f"n{len(self.nodes)}"
-        else:
-            id = f"{self.name(owner)}{_SUFFIXES.get(kind, '')}"
-        self.ids[vertex] = id
-        return id
-
-    def group(self, kind: GroupKind, label: str | None, parent: str | None, owner: Hashable) -> str:
-        number = len(self.groups) if self.name is None else self.name(owner)
-        id = f"cluster_{number}{'r' if kind is GroupKind.RANGE else ''}"
+    def group(self, id: str, kind: GroupKind, label: str | None, parent: str | None) -> None:
         self.groups.append(Group(id, kind, label or "", parent))
-        return id
 
     def bundle(self, members: Iterable[int], group: str | None) -> int:
         vertex = self.wiring.bundle(members)
@@ -167,10 +153,11 @@ class Drawing(Struct):
         """
         wires = self.wiring.wires()
         ids = self.ids
-        letter = "n" if self.name is None else "junction"
         junctions: list[GraphNode] = []
-        for number, vertex in enumerate(wires.points, len(self.nodes)):
-            id = ids[vertex] = f"{letter}{number}"
+        for vertex in wires.points:
+            # Points come after those that they are made from.
+            sources = [ids[source] for source in wires.sources[vertex]]
+            id = ids[vertex] = self.box_ids.of_junction(sources)
             group = self.bundled_in[vertex]
             junctions.append(GraphNode(id, NodeKind.JUNCTION, "", None, group))
         edges = [

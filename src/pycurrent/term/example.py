@@ -87,7 +87,9 @@ class Examples:
     def of(self, parent: Term) -> Example:
         example = self._built.get(parent)
         if example is None:
-            item: Current[Any] = Current(Placeholder(), parent.context)
+            shape = parent.shape
+            assert isinstance(shape, Itemwise)
+            item: Current[Any] = Current(Placeholder(shape), parent.context)
             try:
                 part = build_for_item(parent, item)
             except BaseException as error:

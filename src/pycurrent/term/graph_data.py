@@ -84,6 +84,9 @@ class GraphNode(Struct, frozen=True):
     """One box of the diagram."""
 
     id: str
+    """The same from run to run: the path of a living stage; of anything else a text that can't be a
+    path, as it has a `%` that begins no escape.
+    """
     kind: NodeKind
     label: str
     state: State | None
@@ -120,6 +123,7 @@ class Group(Struct, frozen=True):
     """A box around nodes and other groups."""
 
     id: str
+    """The box of a closed list has the id that its group has once it is open."""
     kind: GroupKind
     label: str
     parent: str | None = None

@@ -75,13 +75,6 @@ class Picture:
         self._users: dict[Node, list[int]] = {}
 
     @property
-    def terms(self) -> Iterator[Term]:
-        """The terms that it shows, and those that it passes by on the way."""
-        yield from self._nodes
-        # The walk skips the items that stand for closed ranges.
-        yield from self._drawing.owners
-
-    @property
     def boxes(self) -> Iterable[GraphNode]:
         """Its boxes, without the points where edges meet."""
         return self._drawing.nodes

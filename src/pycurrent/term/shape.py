@@ -198,10 +198,11 @@ class ItemOf(_OfNone, Struct, frozen=True, eq=False):
     item: Item
 
 
-class Placeholder(_OfNone):
+class Placeholder(_OfNone, Struct, frozen=True, eq=False):
     """Stands for an item in an example. It is drawn, and never gets a node."""
 
-    __slots__ = ()
+    listing: Itemwise
+    """The list or option of the example. Not its term, which this must not keep."""
 
 
 PassingOn: TypeAlias = (

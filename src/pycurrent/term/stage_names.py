@@ -50,7 +50,7 @@ def _untold(name: str) -> Iterator[str]:
 
 def untold_path(term: Term) -> tuple[str, ...]:
     """The path of a stage without regard to twins."""
-    name = _own_name(term)
+    name = own_name(term)
     # Most are built in neither a bind nor a list.
     return (name,) if maker_around(term.context) is None else (*_names_around(term), name)
 
@@ -72,7 +72,7 @@ def _name_within(maker: Term) -> str | None:
     """The name that a bind or an item adds to the paths of what is built in it, if it adds one."""
     match maker.shape:
         case ItemOf(parent=parent, item=item) if isinstance(parent.shape, ListMap):
-            return cut(_text_of_key(item.key))
+            return cut(text_of_key(item.key))
         case BindShape(name=str() as name):
             return cut(name)
         case _:
@@ -87,7 +87,8 @@ def items_around(term: Term) -> Iterator[object]:
                 yield item.item
 
 
-def _own_name(term: Term) -> str:
+def own_name(term: Term) -> str:
+    """The last name in the path of a stage, without regard to twins."""
     match term.shape:
         case Component(label=NamedLabel(name=name) as label):
             return f"{cut(_name_of(label))} ({cut(name)})"
@@ -141,18 +142,20 @@ def _name_of(label: Label) -> str:
     return " ".join(field_name for _, field_name, _, _ in parts if field_name)
 
 
-def _text_of_key(key: object) -> str:
+def text_of_key(key: object) -> str:
+    """A text for the key of an item, the same in each run."""
     kind = type(key)
     if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:
         return kind.__name__  # its text would be its address
     return text_of(key)
 
 
-def cut(name: str) -> str:
-    if len(name) <= LONG:
+def cut(name: str, long: int = LONG) -> str:
+    """The name, without its end if it is longer than this, but with a digest of all of it."""
+    if len(name) <= long:
         return name
     digest = sha256(name.encode(errors="surrogatepass")).hexdigest()[:12]
-    return f"{name[: LONG - 13]}~{digest}"
+    return f"{name[: long - 13]}~{digest}"
 
 
 # Constant arguments

@@ -31,7 +31,9 @@ class ListWalk(Walking):
         closing = self._closing
         items = self._statuses.items(term)
         is_list = isinstance(shape, shapes.ListMap)
-        is_closed = is_list and bool(items) and closing.closes(term, place.depth)
+        kind = GroupKind.LIST if is_list else GroupKind.OPTION
+        id = self._drawing.box_ids.of(term, kind)
+        is_closed = is_list and bool(items) and closing.closes(id, place.depth)
         parts = closing.parts(items)
         hides = is_closed or len(parts) < len(items)
         used = self.look_inside(term, items) if hides else []
@@ -48,12 +50,11 @@ class ListWalk(Walking):
             self._drawing.close(vertex, shape.label or "", place.group, term, items)
             return
         self._entered.add(term)
-        kind = GroupKind.LIST if is_list else GroupKind.OPTION
-        group = self._drawing.group(kind, shape.label, place.group, term)
+        self._drawing.group(id, kind, shape.label, place.group)
         if not items:
-            self._example(term, place, group)
+            self._example(term, place, id)
             return
-        self._parts(term, parts, Place(group, depth=place.depth + is_list))
+        self._parts(term, parts, Place(id, depth=place.depth + is_list))
 
     def look_inside(self, term: Term, items: Sequence[Item]) -> list[Term]:
         """The terms outside of a list that its items use, as far as is looked."""
@@ -63,12 +64,14 @@ class ListWalk(Walking):
         """Draw the items of a list, or its ranges."""
         steps: list[tuple[Callable[[Any, Place], None], Any, Place]] = []
         shown: list[Part] = []
+        ids = self._drawing.box_ids
+        opened = ids.opened_ranges(term, self._closing.opened)
         for part in parts:
             if isinstance(part, Item):
                 shown.append(part)
                 steps.append((self._item, part, place))
-            elif self._closing.shows(part):
-                group = self._drawing.group(GroupKind.RANGE, part.label, place.group, part.owner)
+            elif (group := ids.opening(part.items, term, opened)) is not None:
+                self._drawing.group(group, GroupKind.RANGE, part.label, place.group)
                 shown += part.items
                 steps += [(self._item, item, replace(place, group=group)) for item in part.items]
             else:

@@ -27,6 +27,7 @@ from pycurrent.service import (
 )
 from pycurrent.web.api.kept import KeptAnswers
 from pycurrent.web.api.models import JobModel, LogWindowModel, NodeStateModel
+from pycurrent.web.api.models.model import Text
 from pycurrent.web.api.names import name_of
 from pycurrent.web.api.snapshots import Snapshots
 from pycurrent.web.sendable import sendable
@@ -35,7 +36,7 @@ from pycurrent.web.streams import Encoded, frame
 
 _PARTS = 128
 """How many parts of batches are kept encoded."""
-_STATES = TypeAdapter(dict[str, NodeStateModel])
+_STATES = TypeAdapter(dict[Text, NodeStateModel])
 _JOBS = TypeAdapter(dict[str, JobModel | None])
 
 

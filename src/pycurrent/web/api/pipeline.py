@@ -35,7 +35,7 @@ async def overview(
 async def pipeline(
     request: Request, service: ServiceOf, encoders: EncodersOf, window: WindowOf
 ) -> Response:
-    """The diagram as data. The ids of boxes hold for as long as the engine runs.
+    """The diagram as data. The ids of boxes stay the same from run to run.
 
     With `fold` or `depth` large lists come closed: as a box of kind `list`, which says how many
     items and stages it hides. `open` opens it. An open list of more than 500 items shows them in

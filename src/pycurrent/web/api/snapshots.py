@@ -10,7 +10,7 @@ import asyncio
 import gzip
 import json
 from collections import OrderedDict
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -122,9 +122,10 @@ def encode_graph(
     for boxes in _chunks(graph.nodes, _AT_ONCE):
         nodes += [_dump(_node(node)) for node in boxes]
         yield
+    places = {node.id: place for place, node in enumerate(graph.nodes)}
     edges: list[str] = []
     for some in _chunks(graph.edges, _AT_ONCE):
-        edges.append(_dump([_edge(edge) for edge in some])[1:-1])
+        edges.append(_dump([_edge(edge, places) for edge in some])[1:-1])
         yield
     groups: list[str] = []
     for few in _chunks(graph.groups, _AT_ONCE):
@@ -142,7 +143,7 @@ _dump = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circul
 
 def _node(node: GraphNode) -> dict[str, Any]:
     shown: dict[str, Any] = {
-        "id": node.id,
+        "id": sendable(node.id),
         "kind": name_of(node.kind),
         "label": sendable(node.label),
     }
@@ -153,7 +154,7 @@ def _node(node: GraphNode) -> dict[str, Any]:
     if node.state is not None:
         shown["state"] = name_of(node.state)
     if node.group is not None:
-        shown["group"] = node.group
+        shown["group"] = sendable(node.group)
     if node.update is not None:
         shown["update"] = name_of(node.update)
     if node.job_id is not None:
@@ -173,10 +174,15 @@ def _node(node: GraphNode) -> dict[str, Any]:
     return shown
 
 
-def _edge(edge: Edge) -> dict[str, str]:
-    return {"source": edge.source, "target": edge.target, "kind": name_of(edge.kind)}
+def _edge(edge: Edge, places: Mapping[str, int]) -> dict[str, Any]:
+    kind = name_of(edge.kind)
+    return {"source": places[edge.source], "target": places[edge.target], "kind": kind}
 
 
 def _group(group: Group) -> dict[str, str]:
-    shown = {"id": group.id, "kind": name_of(group.kind), "label": sendable(group.label)}
-    return shown if group.parent is None else {**shown, "parent": group.parent}
+    shown = {
+        "id": sendable(group.id),
+        "kind": name_of(group.kind),
+        "label": sendable(group.label),
+    }
+    return shown if group.parent is None else {**shown, "parent": sendable(group.parent)}

@@ -9,6 +9,8 @@ from fastapi import Depends, Query
 from pycurrent.service import Window
 
 _MOST_OPENED = 200
+_LONGEST = 250
+"""The characters of an id: 80 of the names around a list, 60 of its own, and 60 of a range's."""
 
 
 async def _window(
@@ -25,7 +27,7 @@ async def _window(
         Query(ge=0, le=100, description="Close the lists that are within so many others, or more."),
     ] = None,
     open: Annotated[
-        list[Annotated[str, Query(pattern="^[a-z0-9_]+$", max_length=30)]],
+        list[Annotated[str, Query(min_length=1, max_length=_LONGEST)]],
         Query(description="The id of a closed list to open all the same.", max_length=_MOST_OPENED),
     ] = [],  # noqa: B006 - never changed
 ) -> Window:

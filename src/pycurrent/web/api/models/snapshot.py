@@ -44,7 +44,12 @@ class NodeModel(Model):
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
-    id: str
+    id: Text = Field(
+        description=(
+            "The same from run to run: of a living stage its path; of anything else a text with a"
+            " name in it that begins with `%` and no escape, such as `web/%list:packages`."
+        )
+    )
     kind: NodeKindName
     label: Text
     path: Text | None = Field(
@@ -54,7 +59,7 @@ class NodeModel(Model):
         default=None, description="Of a living stage: by what it is found, such as repo=web."
     )
     state: StateName | None = Field(default=None, description="A junction has none.")
-    group: str | None = None
+    group: Text | None = None
     update: ActivityName | None = None
     job_id: str | None = None
     failure: Text | None = None
@@ -70,10 +75,10 @@ class NodeModel(Model):
 
 
 class EdgeModel(Model):
-    """The target waits for the source."""
+    """The target waits for the source. Both are places in `nodes`, from 0: the ids are long."""
 
-    source: str
-    target: str
+    source: int
+    target: int
     kind: EdgeKindName
 
 
@@ -82,10 +87,10 @@ class GroupModel(Model):
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
-    id: str
+    id: Text = Field(description="Of a list: that of its box while it is closed.")
     kind: GroupKindName
     label: Text
-    parent: str | None = None
+    parent: Text | None = None
 
 
 class SnapshotModel(Model):
@@ -101,13 +106,17 @@ class SnapshotModel(Model):
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self:
         graph = snapshot.graph
+        places = {node.id: place for place, node in enumerate(graph.nodes)}
         return cls.model_validate(
             {
                 "version": snapshot.version,
                 "last_event": str(snapshot.last_event),
                 "stats": snapshot.stats,
                 "nodes": graph.nodes,
-                "edges": graph.edges,
+                "edges": [
+                    EdgeModel(source=places[e.source], target=places[e.target], kind=e.kind)
+                    for e in graph.edges
+                ],
                 "groups": graph.groups,
             }
         )

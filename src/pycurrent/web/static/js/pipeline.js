@@ -9,7 +9,7 @@ import { Address, readAddress } from "./pipeline/address.js";
 import { Card } from "./pipeline/card.js";
 import { Diagram, MOST_SHOWN } from "./pipeline/diagram.js";
 import { Failures } from "./pipeline/failures.js";
-import { Folds } from "./pipeline/folds.js";
+import { Folds, isOfList } from "./pipeline/folds.js";
 import { HiddenFailures } from "./pipeline/hidden.js";
 import { FAILED, rankOf, signs } from "./pipeline/states.js";
 import { Table } from "./pipeline/table.js";
@@ -19,6 +19,7 @@ import { Tree } from "./pipeline/tree.js";
 const PACE = 300; // milliseconds between two readings of the structure, at least
 const RETRY = 3000;
 const MOST_OPENED = 200; // closed lists; the server takes no more
+const LONGEST_QUERY = 6000; // characters of their ids; many a proxy takes no address above 8000
 
 class Page {
   constructor(place) {
@@ -35,9 +36,6 @@ class Page {
     this.address = new Address(() => this.chosen());
     this.tree = null;
     this.shown = this.view;
-    /** The ids of lists that the server has sent closed, and that were opened. */
-    this.inside = new Set();
-    this.engine = null;
     /** Whether the pipeline has parts that are folded in the diagram. */
     this.hasFolds = false;
     this.pending = null;
@@ -115,8 +113,15 @@ class Page {
   /** Says what of the diagram is to be sent. */
   query(isUnfolded) {
     const folds = isUnfolded ? ["all"] : [...this.unfolded];
-    const lists = [...this.inside].slice(-MOST_OPENED);
-    return [["fold", "true"], ...folds.map((fold) => ["unfold", fold]), ...lists.map((id) => ["open", id])];
+    return [["fold", "true"], ...folds.map((fold) => ["unfold", fold]), ...this.openedLists().map((id) => ["open", id])];
+  }
+
+  /** The ids of the lists that were opened, without the first ones if they are too many. */
+  openedLists() {
+    const ids = [...this.folds.opened].filter(isOfList).slice(-MOST_OPENED);
+    let length = ids.reduce((sum, id) => sum + encodeURIComponent(id).length, 0);
+    while (length > LONGEST_QUERY) length -= encodeURIComponent(ids.shift()).length;
+    return ids;
   }
 
   async read(query) {
@@ -141,18 +146,7 @@ class Page {
     if (this.failed) this.say("");
     if (!tree.isUnfolded) this.hasFolds = tree.folds.length > 0;
     this.draw();
-    if (tree.isUnfolded !== this.wantsUnfolded || this.lacks(tree)) this.reload();
-  }
-
-  /** True if something is closed that the address says is open: it is asked for, then. */
-  lacks(tree) {
-    const engine = tree.lastEvent.slice(0, tree.lastEvent.lastIndexOf("-"));
-    // The ids of another engine say nothing here.
-    if (engine !== this.engine) this.inside.clear();
-    this.engine = engine;
-    const due = tree.closed.filter(({ path, remote }) => this.folds.opened.has(path) && !this.inside.has(remote.id));
-    for (const { remote } of due) this.inside.add(remote.id);
-    return due.length > 0;
+    if (tree.isUnfolded !== this.wantsUnfolded) this.reload();
   }
 
   patch(states) {
@@ -291,10 +285,8 @@ class Page {
 
   /** Have the server show what is in a fold, or a closed list. */
   unfold(box) {
-    if (box.kind === "list") {
-      this.inside.add(box.id);
-      this.folds.opened.add(box.standIn.path);
-    } else this.unfolded.add(`${box.fold.key}:${box.fold.value}`);
+    if (box.kind === "list") this.folds.opened.add(box.id);
+    else this.unfolded.add(`${box.fold.key}:${box.fold.value}`);
     this.changed();
     this.reload();
   }
@@ -317,12 +309,10 @@ class Page {
   }
 
   reset() {
+    const isMore = this.unfolded.size + this.openedLists().length > 0;
     this.folds.reset();
-    if (this.unfolded.size + this.inside.size > 0) {
-      this.unfolded.clear();
-      this.inside.clear();
-      this.reload();
-    }
+    this.unfolded.clear();
+    if (isMore) this.reload();
     this.redraw();
   }
 

@@ -76,7 +76,8 @@ export class Container {
     this.label = label;
     this.parent = null;
     this.children = [];
-    this.path = "";
+    /** That of the list or item which it is; the same in each run of the engine. */
+    this.id = "";
     this.depth = 0;
     /** The box of the item itself, whose inside this is. */
     this.item = null;

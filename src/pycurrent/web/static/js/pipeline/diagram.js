@@ -67,8 +67,7 @@ export class Diagram {
     const draw = (parts, Shape) =>
       parts.map((part) => {
         const area = scene.areas.get(part);
-        const key = keyOf(part);
-        let shape = old.get(key);
+        let shape = old.get(part.id);
         if (shape instanceof Shape) {
           shape.part = part;
           (shape.head ?? shape.element).shown = part;
@@ -77,7 +76,7 @@ export class Diagram {
         } else {
           shape = new Shape(part, area, this.ruler);
         }
-        this.shapes.set(key, shape);
+        this.shapes.set(part.id, shape);
         return shape.element;
       });
     const focused = document.activeElement?.shown;
@@ -114,14 +113,15 @@ export class Diagram {
     if (this.scene === undefined) return;
     const touched = new Set();
     for (const box of boxes) {
-      const shape = this.shapes.get(keyOf(box));
-      if (shape !== undefined) {
+      const shape = this.shapes.get(box.id);
+      // Not that of the container which stands in for it.
+      if (shape?.part === box) {
         shape.refresh();
         if (boxes.length <= MOST_FLASHING) flash(shape.element);
       }
       for (let place = box.standIn ?? box.parent; place !== null; place = place.parent) touched.add(place);
     }
-    for (const container of touched) this.shapes.get(keyOf(container))?.refresh();
+    for (const container of touched) this.shapes.get(container.id)?.refresh();
     this.calm();
     this.filter();
   }
@@ -158,7 +158,7 @@ export class Diagram {
   // Focus
 
   shapeOf(part) {
-    return part ? this.shapes.get(keyOf(part)) : undefined;
+    return part ? this.shapes.get(part.id) : undefined;
   }
 
   target(part) {
@@ -280,10 +280,6 @@ export class Diagram {
     this.zoom.show(headOf(part, this.scene));
     this.focus(part);
   }
-}
-
-function keyOf(part) {
-  return part.isContainer ? part.path : part.id;
 }
 
 function partAt(target) {

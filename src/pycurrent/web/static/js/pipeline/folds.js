@@ -9,8 +9,13 @@ export const BUDGET = 150;
 
 const ALL = "*";
 
+/** True if an id is that of a list, or of a range of one, which the server may send closed. */
+export function isOfList(id) {
+  return /^%(list|range)\b/.test(id.slice(id.lastIndexOf("/") + 1));
+}
+
 export class Folds {
-  /** `opened` and `shut` are paths of containers; `*` stands for all that neither one names. */
+  /** `opened` and `shut` are ids of containers; `*` stands for all that neither one names. */
   constructor(opened = [], shut = []) {
     this.opened = new Set(opened);
     this.shut = new Set(shut);
@@ -23,21 +28,21 @@ export class Folds {
   }
 
   isOpen(container) {
-    const { path } = container;
+    const { id } = container;
     if (container.remote !== null) return false;
-    if (container.parent === null || this.opened.has(path)) return true;
-    if (this.shut.has(path) || this.shut.has(ALL)) return false;
+    if (container.parent === null || this.opened.has(id)) return true;
+    if (this.shut.has(id) || this.shut.has(ALL)) return false;
     return this.opened.has(ALL) || this.byDefault.has(container);
   }
 
   open(container) {
-    this.shut.delete(container.path);
-    if (!this.isOpen(container)) this.opened.add(container.path);
+    this.shut.delete(container.id);
+    if (!this.isOpen(container)) this.opened.add(container.id);
   }
 
   close(container) {
-    this.opened.delete(container.path);
-    if (this.isOpen(container)) this.shut.add(container.path);
+    this.opened.delete(container.id);
+    if (this.isOpen(container)) this.shut.add(container.id);
   }
 
   toggle(container) {

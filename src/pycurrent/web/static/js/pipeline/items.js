@@ -104,6 +104,7 @@ class Items {
 
 function contained(item) {
   const container = new Container("item", item.label);
+  container.id = item.id;
   container.item = item;
   item.standIn = container;
   return container;

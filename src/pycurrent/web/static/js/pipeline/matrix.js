@@ -15,7 +15,8 @@ export class Row {
     this.part = part;
     this.parent = parent;
     this.depth = parent === null ? 0 : parent.depth + 1;
-    this.path = `${parent?.path ?? ""}/${label}`;
+    /** That of the item or box, or of the list for what its items share. */
+    this.id = part.item?.id ?? part.id;
     this.rows = [];
     /** Its own stages, in their order, and by the keys of columns. */
     this.boxes = [];
@@ -35,7 +36,6 @@ export class Section {
     this.list = list;
     this.rows = [];
     this.columns = [];
-    this.path = list?.path ?? "";
   }
 
   get isNested() {

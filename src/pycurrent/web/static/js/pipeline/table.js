@@ -49,12 +49,12 @@ export class Table {
     const cell = document.activeElement?.closest('.matrix-row > *');
     if (!cell || !this.element.contains(cell)) return null;
     const place = cell.parentElement;
-    return { path: this.pathOf(place.made, place.row), column: [...place.children].indexOf(cell) };
+    return { id: place.row.id, column: [...place.children].indexOf(cell) };
   }
 
-  focus({ path, column }) {
+  focus({ id, column }) {
     for (const made of this.sections) {
-      const row = made.lines.find((line) => this.pathOf(made, line) === path);
+      const row = made.lines.find((line) => line.id === id);
       made.shown.get(row)?.children[column]?.querySelector("a, button")?.focus({ preventScroll: true });
     }
   }
@@ -107,11 +107,7 @@ export class Table {
   // Rows
 
   isOpen(made, row) {
-    return (made.few || this.page.isFiltering) !== this.page.rowsToggled.has(this.pathOf(made, row));
-  }
-
-  pathOf({ section }, row) {
-    return `${section.path}|${row.path}`;
+    return (made.few || this.page.isFiltering) !== this.page.rowsToggled.has(row.id);
   }
 
   keep(row) {
@@ -224,8 +220,7 @@ export class Table {
 
   toggle(place) {
     const { row, made } = place;
-    const path = this.pathOf(made, row);
-    if (!this.page.rowsToggled.delete(path)) this.page.rowsToggled.add(path);
+    if (!this.page.rowsToggled.delete(row.id)) this.page.rowsToggled.add(row.id);
     this.list();
     made.shown.get(row)?.querySelector("[data-toggle]")?.focus();
     this.page.changed();

@@ -16,7 +16,6 @@ import { findStacks } from "./stacks.js";
 export class Tree {
   constructor(snapshot, { isUnfolded = false } = {}) {
     this.version = snapshot.version;
-    this.lastEvent = snapshot.last_event;
     /** Whether the server was asked to open all folds. */
     this.isUnfolded = isUnfolded;
     this.boxes = new Map();
@@ -29,7 +28,7 @@ export class Tree {
     this.closed = closeLists(this.boxes);
     flatten(this.root);
     findStacks(this.root, edges);
-    this.name();
+    this.identify();
     lift(edges);
     this.count();
     this.folds = [...this.boxes.values()].filter(({ kind }) => kind === "fold");
@@ -39,6 +38,7 @@ export class Tree {
     const groups = new Map([[null, this.root]]);
     for (const { id, kind, label, parent } of snapshot.groups) {
       const group = new Container(kind, label);
+      group.id = id;
       put(group, groups.get(parent ?? null));
       group.depth = group.parent.depth + 1;
       groups.set(id, group);
@@ -58,9 +58,10 @@ export class Tree {
 
   readEdges(snapshot) {
     const edges = [];
+    const boxes = [...this.boxes.values()]; // edges name the places of their ends
     for (const { source, target, kind } of snapshot.edges) {
-      const from = this.boxes.get(source);
-      const to = this.boxes.get(target);
+      const from = boxes[source];
+      const to = boxes[target];
       from.outs.push(to);
       to.ins.push(from);
       edges.push({ from, to, control: kind === "control" });
@@ -68,20 +69,19 @@ export class Tree {
     return edges;
   }
 
-  /** Give each container its path and depth. */
-  name() {
-    this.containers = new Map();
+  /** Give each container its depth, and an id to those that the server knows nothing of. */
+  identify() {
     const open = [this.root];
     while (open.length > 0) {
       const container = open.pop();
-      this.containers.set(container.path, container);
       const taken = new Map();
       for (const child of container.children) {
         if (!child.isContainer) continue;
-        const name = encodeURIComponent(child.title).replaceAll("%20", "+");
-        const number = (taken.get(name) ?? 0) + 1;
-        taken.set(name, number);
-        child.path = `${container.path}/${name}${number > 1 ? `~${number}` : ""}`;
+        if (child.kind === "stack") {
+          const number = (taken.get(child.title) ?? 0) + 1;
+          taken.set(child.title, number);
+          child.id = `${container.id}/%stack:${child.title}${number > 1 ? `%#${number}` : ""}`;
+        }
         child.depth = container.depth + 1;
         open.push(child);
       }
@@ -128,7 +128,7 @@ export class Tree {
 
 /**
  * Have a closed container stand in for each list that the server has closed. Beside these, what is
- * open has the place that it had while it was closed, so that their paths stay the same.
+ * open has the place that it had while it was closed.
  */
 function closeLists(boxes) {
   const closed = [];
@@ -137,6 +137,7 @@ function closeLists(boxes) {
     if (box.kind !== "list") continue;
     const { parent } = box;
     const container = new Container("list", box.label);
+    container.id = box.id;
     container.remote = box;
     container.parent = parent;
     container.at = box.at;
