@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pycurrent as current
-from pycurrent import Current, FailureKind, Job, LogRule, UsageError, builder
+from pycurrent import Current, Failure, FailureKind, Job, LogRule, UsageError, builder
 from pycurrent.engine.logrules import RULE_KINDS
+from pycurrent.explain.error_lines import FoundBy
+from pycurrent.explain.findings import read_lines
 from pycurrent.service import NoSuchRule, rules_from_csv, rules_to_csv
 from pycurrent.store import HistoryFilter, StoreFull
 
@@ -112,6 +114,26 @@ async def test_rules_give_words_and_kinds_to_what_has_failed_already(tmp_path: P
         assert s.harness.engine.history()[0].failure in {"full", "no space"}
         told = {node.failure for node in s.harness.graph().nodes if node.failure is not None}
         assert told == {"full", "no space"}
+
+
+async def test_the_lines_that_tell_are_those_of_a_rule_that_came_later(tmp_path: Path) -> None:
+    """So what explains the job shows them."""
+
+    @builder("noisy")
+    async def noisy(job: Job, key: str) -> str:
+        job.write("begin\nno space left on disk\nfive\nmore\nlines\nto\nend\n")
+        raise Failure("exit 1")
+
+    async with seen(lambda: noisy("a"), tmp_path) as s:
+        s.service.rules.put(LogRule("no space", "the disk is full", 1), by="ada")
+        await s.service.rules.apply(limit=10, by="ada")
+        await s.settle()
+        failure = s.harness.engine.opened.store.failures.of_job(s.job("noisy a"))
+        assert failure is not None
+        assert failure.lines is not None
+        lines = read_lines(failure.lines)
+        assert lines.found_by is FoundBy.RULE
+        assert "no space left on disk" in lines.telling
 
 
 async def test_a_log_that_was_removed_is_not_tried(tmp_path: Path) -> None:

@@ -12,19 +12,22 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from pycurrent.engine import Asker, LogRule, LogRules, OpenEngine
 from pycurrent.engine.follow import LogSource
-from pycurrent.engine.logrules import RULE_KINDS, Explanation
+from pycurrent.engine.logrules import RULE_KINDS
 from pycurrent.errors import UsageError
-from pycurrent.explain.fingerprints import fingerprint
 from pycurrent.explain.history import HistoryEntry
 from pycurrent.service.archive import Archive
 from pycurrent.service.errors import NoSuchJob, NoSuchRule
 from pycurrent.service.logs import Logs
 from pycurrent.store import HistoryFilter, JobEnd, LaterFinding, RuleRecord
-from pycurrent.term import FailureKind
+from pycurrent.term import Failed, FailureKind
 from pycurrent.view.formatting import applied as words_of
+
+if TYPE_CHECKING:
+    from pycurrent.explain.findings import Findings
 
 _LONGEST = 5.0
 """Seconds that a trial may take, about: then it gives what it has."""
@@ -158,10 +161,13 @@ class Rules:
             if job is None or job.ended is not JobEnd.FAILED:
                 continue
             old = job.kind or FailureKind.REAL.value
-            kind = old if best.rule.kind is None else best.rule.kind.value
-            has_kind, has_words = kind == old, best.report == job.outcome
+            rule, digest = best.by_rule, best.fingerprint
+            assert rule is not None
+            kind = old if rule.rule.kind is None else rule.rule.kind.value
+            has_kind, has_words = kind == old, rule.report == job.outcome
             if not (has_kind and has_words):
-                self._engine.store.new_failures.amend(job_id, _finding(kind, best.report))
+                later = LaterFinding(kind, rule.report, digest.digest, digest.text, best.lines_text)
+                self._engine.store.new_failures.amend(job_id, later)
             changed += not has_kind
             reworded += not has_words
         after = words_of(len(logs), changed, reworded)
@@ -196,28 +202,24 @@ def _try_out(
     return Trial(tuple(tried), complete)
 
 
-def _finding(kind: str, report: str) -> LaterFinding:
-    form = fingerprint(report)
-    return LaterFinding(kind, report, form.digest, form.text)
-
-
 def _best(
     rules: LogRules, logs: Iterable[tuple[HistoryEntry, LogSource | None]]
-) -> tuple[dict[str, Explanation], bool]:
+) -> tuple[dict[str, Findings], bool]:
     """The findings of the best rules, by the ids of the jobs; True if all logs were read."""
-    found: dict[str, Explanation] = {}
+    # Imported here, as in the recorder of failures.
+    from pycurrent.explain.findings import look_into
+
+    found: dict[str, Findings] = {}
     complete = True
     end = monotonic() + _LONGEST_APPLYING
     for entry, log in logs:
         if log is None or monotonic() > end:
             complete = False
             continue
-        try:
-            best = rules.explain(log)
-        except OSError:
+        best = look_into(log, Failed(entry.failure or ""), rules)
+        if best.lines is None:  # the log can't be read
             complete = False
-            continue
-        if best is not None:
+        elif best.by_rule is not None:
             found[entry.job_id] = best
     return found, complete
 

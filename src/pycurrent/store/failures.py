@@ -104,6 +104,8 @@ class LaterFinding(Struct, frozen=True):
     fingerprint: str
     """The digest for the message."""
     form: str
+    lines: str | None
+    """The lines of the log that tell it, as JSON; None: as before."""
 
 
 def amend(
@@ -123,7 +125,10 @@ def amend(
     )
     run(
         queries["amend_failure"],
-        ((f.kind, f.fingerprint, job_id) for job_id, f in found.items()),
+        (
+            (f.kind, f.fingerprint, None if f.lines is None else storable(f.lines), job_id)
+            for job_id, f in found.items()
+        ),
     )
 
 

@@ -687,7 +687,8 @@ UPDATE job SET kind = nullif(?, 'real'), outcome = ?
 
 -- name: amend_failure
 -- The same where failures are grouped.
-UPDATE failure SET kind = ?, fingerprint = (SELECT id FROM fingerprint WHERE digest = ?)
+UPDATE failure SET kind = ?, fingerprint = (SELECT id FROM fingerprint WHERE digest = ?),
+       lines = coalesce(?, lines)
  WHERE job = (SELECT seq FROM job WHERE job_id = ?);
 
 -- name: overrides
