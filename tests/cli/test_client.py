@@ -513,6 +513,56 @@ async def test_pause_and_resume_hold_what_has_not_begun(
             assert (ended.status, why in ended.err) == (ClientExit.USAGE, True), ended.err
 
 
+async def test_mute_leaves_a_failure_out_of_the_status(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Of `overview` and `wait`; by path or fingerprint; what is wrong is the caller's mistake."""
+
+    def pipeline() -> Current[None]:
+        return current.all([frob("a"), frob("b").map(str.upper), frob("c")])
+
+    @builder("frob", level=Level.HARMLESS, label="frob {key}")
+    async def frob(job: Job, key: str) -> str:
+        if key != "c":
+            raise current.Failure("no answer in 3 s")
+        return key
+
+    async with running_site(pipeline, tmp_path / "state") as site:
+        client = Client(site, capsysbinary)
+        await _until(site, lambda: site.engine.stats.failed == 2)
+        assert (await client("mutes")).out == "nothing is muted\n"
+        done = await client(
+            "mute", "frob a", "--reason", "known", "--until", "2h", "--owner", "cleo"
+        )
+        when = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+        listed = rf"path frob a \(muted by .* for cleo at {when}, until {when}: known\)\n"
+        assert re.fullmatch(listed, done.out)
+        await _until(site, lambda: site.engine.stats.muted == 1)
+        assert (await client("overview")).status == ClientExit.FAILED
+        waited = await client("wait", "--path", "frob a")
+        assert waited.status == ClientExit.OK
+        why = r"muted +frob a: no answer in 3 s; muted by .* for cleo until .* UTC: known"
+        assert re.match(why, waited.out)
+        assert (await client("wait", "--path", "frob b")).status == ClientExit.FAILED
+        (digest,) = {group.fingerprint for group in site.engine.opened.store.failures.groups()}
+        await client("mute", "--fingerprint", digest[:5], "--reason", "the server is away")
+        await _until(site, lambda: site.engine.stats.muted == 2)
+        overview = await client("overview")
+        assert (overview.status, overview.out.splitlines()[:2]) == (0, ["ok", "2 muted, 1 ok"])
+        assert "muted by" in (await client("failures")).out
+        ended = await client("unmute", "frob a", "--reason", "mended")
+        assert ended.out.startswith(f"fingerprint {digest} (muted by")
+        for wrong, why in (
+            (["mute"], "give one of a path and fingerprint="),
+            (["mute", "x", "--reason", "known"], "no stage of the pipeline has the path 'x'"),
+            (["mute", "frob a"], "a mute needs a reason"),
+            (["mute", "frob a", "--reason", "known", "--until", "9w"], "30 days at most"),
+            (["unmute", "frob a"], f"path frob a is not muted: muted are fingerprint {digest}"),
+        ):
+            ended = await client(*wrong)
+            assert (ended.status, why in ended.err) == (ClientExit.USAGE, True), ended.err
+
+
 @dataclass(frozen=True)
 class Release:
     """What to release."""

@@ -20,6 +20,7 @@ from pycurrent.engine import Pausable
 from pycurrent.explain.reasons import (
     Blocked,
     Failing,
+    FailureMuted,
     Given,
     InConflict,
     MadeAgain,
@@ -175,7 +176,7 @@ class Set(current.Publisher[str, str, str]):
         return value
 
 
-FINAL = (State.OK, State.FAILED)
+FINAL = (State.OK, State.FAILED, State.MUTED)
 
 
 def check(h: Harness) -> None:
@@ -189,11 +190,13 @@ def check(h: Harness) -> None:
         assert why.state == state.word
         assert str(why).count("\n") >= len(why.reasons)
         assert any(isinstance(reason, Pinned) for reason in why.reasons) == (path in pinned)
+        if state is State.MUTED:
+            assert any(isinstance(reason, FailureMuted) for reason in why.reasons)
         if state not in FINAL:
             assert why.reasons, (path, state)
             assert not isinstance(why.reasons[0], WaitsForStep), (path, state)
         if state is State.BLOCKED:
-            (reason,) = why.reasons
+            (reason,) = [why for why in why.reasons if not isinstance(why, FailureMuted)]
             assert isinstance(reason, Blocked | Failing)
             if isinstance(reason, Blocked):
                 # Those that it names are there, and they are not blocked themselves.
@@ -201,10 +204,14 @@ def check(h: Harness) -> None:
                 assert all(paths[stage] is not State.OK for stage in reason.stages)
 
 
+ASIDE = (MadeAgain, Pinned, FailureMuted)
+"""Reasons that come beside the one why a stage is not final."""
+
+
 def wait_of(h: Harness, path: str) -> Reason:
     """The reason why a stage is not final: the one on which somebody can act."""
     reasons = h.engine.why(path).reasons
-    return next(reason for reason in reasons if not isinstance(reason, MadeAgain | Pinned))
+    return next(reason for reason in reasons if not isinstance(reason, ASIDE))
 
 
 async def act_on(h: Harness, world: World, reason: Reason) -> bool:
@@ -233,6 +240,7 @@ async def act_on(h: Harness, world: World, reason: Reason) -> bool:
             | WaitsForStep()
             | InConflict()
             | Failing()
+            | FailureMuted()
             | Given()
             | Says()
             | MadeAgain()
@@ -304,6 +312,20 @@ def unpin(h: Harness, world: World) -> None:
         h.engine.unpin(pin.path, by="ann")
 
 
+def mute(h: Harness, world: World) -> None:
+    """Mute the stages that have failed, or all of them before they have."""
+    live = h.engine.opened.live
+    stages = [*live.stages()]
+    for stage in [stage for stage in stages if stage.state is State.FAILED] or stages:
+        if live.ref(stage).is_stable:
+            h.engine.mute(str(live.ref(stage)), by="ann", reason="known")
+
+
+def unmute(h: Harness, world: World) -> None:
+    for mute in h.engine.mutes:
+        h.engine.unmute(mute.what.name, by="ann")
+
+
 ACTIONS: dict[str, Callable[[Harness, World], None]] = {
     "set": set_head,
     "unset": lambda h, world: world.head.set(current.Active(current.Activity.RUNNING)),
@@ -320,6 +342,8 @@ ACTIONS: dict[str, Callable[[Harness, World], None]] = {
     "pin": pin,
     "speed": lambda h, world: h.engine.set_input("speed", world.number),
     "unpin": unpin,
+    "mute": mute,
+    "unmute": unmute,
     "full disk": lambda h, world: world.fill_disk(),
     "free disk": lambda h, world: world.free_disk(),
     "time": lambda h, world: None,

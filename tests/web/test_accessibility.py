@@ -80,6 +80,7 @@ VIEWS = {
     "causes of failures": View("/failures", "main table"),
     "rules": View("/rules", "main form"),
     "pauses": View("/pauses", "main form"),
+    "mutes": View("/mutes", "main form"),
     "login": View("/login", "main input[name=password]"),
     "error": View("/nothing", "main h1"),
 }

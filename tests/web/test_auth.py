@@ -461,6 +461,8 @@ MAY = {
     "POST /jobs/cancel": {Role.BUILDER, Role.ADMIN},
     "POST /inputs": {Role.BUILDER, Role.ADMIN},
     "POST /inputs/fire": {Role.BUILDER, Role.ADMIN},
+    "POST /mutes": {Role.BUILDER, Role.ADMIN},
+    "POST /mutes/remove": {Role.BUILDER, Role.ADMIN},
     "POST /history/rebuild": {Role.BUILDER, Role.ADMIN},
     "POST /job/JOB/approve": {Role.ADMIN},
     "POST /jobs/approve": {Role.ADMIN},

@@ -63,6 +63,8 @@ ACTS: dict[str, tuple[dict[str, Any], str | None]] = {
     "POST /pins/remove": ({"json": {"path": "channel"}}, None),
     "POST /pauses/pause": ({"json": {"level": "average"}}, None),
     "POST /pauses/resume": ({"json": {"level": "average"}}, None),
+    "POST /mutes/set": ({"json": {"path": "channel", "reason": "known"}}, None),
+    "POST /mutes/remove": ({"json": {"path": "channel"}}, None),
 }
 """The acts in an order in which each can be done, and the job that some are about."""
 

@@ -55,6 +55,7 @@ async def test_every_page_is_whole_without_scripts_or_anything_from_elsewhere(
         "/rules",
         "/inputs",
         "/pauses",
+        "/mutes",
         "/login",
         "/nothing-here",
     ]

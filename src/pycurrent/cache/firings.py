@@ -110,4 +110,4 @@ def _is_final(stage: Stage) -> bool:
         return False
     if stage.state is State.BLOCKED:
         return isinstance(stage.absent, Failed)
-    return stage.state in {State.OK, State.FAILED}
+    return stage.state is State.OK or stage.state.is_failure

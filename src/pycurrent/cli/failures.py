@@ -80,4 +80,5 @@ def lines_of(group: FailureGroup) -> list[str]:
         f"  {local_time(group.first)} to {local_time(group.last)}  {group.newest}",
         f"    {one_line(group.message)}",
         *([f"    in {one_line(', '.join(group.stages))}"] if group.stages else []),
+        *([] if group.muted is None else [f"    {one_line(group.muted)}"]),
     ]

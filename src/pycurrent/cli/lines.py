@@ -61,8 +61,9 @@ def line_of(change: StageChange, log_command: str) -> str | None:
     monitors, only have lines for failures and their end.
     """
     stage = change.stage
-    if stage.state is State.FAILED and stage.update is None:
-        return _line(stage, f": {_message(stage, log_command)}")
+    if stage.state.is_failure and stage.update is None:
+        muted = f"; {one_line(stage.note or '')}" if stage.state is State.MUTED else ""
+        return _line(stage, f": {_message(stage, log_command)}{muted}")
     if stage.job_id is None:
         return _line(stage) if _has_healed(change) else None
     match stage.kind:
@@ -78,7 +79,8 @@ def line_of(change: StageChange, log_command: str) -> str | None:
 
 
 def _has_healed(change: StageChange) -> bool:
-    return change.before is State.FAILED and change.stage.state is State.OK
+    before = change.before
+    return before is not None and before.is_failure and change.stage.state is State.OK
 
 
 def _message(stage: StageView, log_command: str) -> str:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from pycurrent.cli.output import OutputLostError, one_line
 from pycurrent.cli.text import counts, title, waits
-from pycurrent.term import Failed, State, Stats, state_of_activity
+from pycurrent.term import Failed, Muted, State, Stats, state_of_activity
 from pycurrent.view import EngineView, InQueue, Overview, StageChange, StageView
 from pycurrent.view.formatting import duration
 
@@ -38,6 +38,7 @@ _STYLES = {
     State.RUNNING: "yellow",
     State.WAITING_FOR_CONFIRMATION: "bold blue",
     State.READY: "dim",
+    State.MUTED: "red",
 }
 
 
@@ -139,6 +140,8 @@ def picture(
     crowd.add(overview.stages, room)
     lines += crowd.lines
     match overview.result:
+        case Muted():
+            pass
         case Failed(message) if not overview.of_interest.failed:
             lines.append(Text.assemble(("failed   ", "bold red"), one_line(message)))
     if rest := _rest(overview, crowd.shown):
@@ -243,7 +246,8 @@ def _detail(stage: StageView, now: datetime) -> str:
     since = duration(now - stage.since)
     if stage.failure is not None:
         again = "" if stage.update is None else f" (again: {state_of_activity(stage.update).word})"
-        return f"{one_line(stage.failure.message)}{again}"
+        muted = f" ({one_line(stage.note or '')})" if stage.state is State.MUTED else ""
+        return f"{one_line(stage.failure.message)}{again}{muted}"
     if stage.note is not None:
         return one_line(stage.note)
     if stage.wait is not None:
@@ -263,6 +267,7 @@ def _rest(overview: Overview, shown: list[StageView]) -> str:
         State.RUNNING: overview.of_interest.running,
         State.WAITING_FOR_CONFIRMATION: overview.of_interest.waiting_for_confirmation,
         State.READY: overview.of_interest.ready,
+        State.MUTED: overview.of_interest.muted,
     }
     for stage in shown:
         left[stage.kind] -= 1 + stage.others
@@ -274,5 +279,6 @@ def _rest(overview: Overview, shown: list[StageView]) -> str:
             running=left[State.RUNNING],
             waiting_for_confirmation=left[State.WAITING_FOR_CONFIRMATION],
             ready=left[State.READY],
+            muted=left[State.MUTED],
         )
     )

@@ -34,7 +34,7 @@ from pycurrent.engine.collector import turn_on_collector
 from pycurrent.engine.threshold import Recorded
 from pycurrent.errors import UsageError
 from pycurrent.facade import Engine
-from pycurrent.term import Active, Failed, Ok, UsageFailure
+from pycurrent.term import Active, Failed, Muted, Ok, UsageFailure
 from pycurrent.view import EngineView, Overview
 from pycurrent.view.formatting import plural
 
@@ -86,18 +86,18 @@ def earned(overview: Overview, *, recorded: bool) -> Exit:
     """The status of a run in which nothing more can happen.
 
     Missing records come first, because without them the rest may be incomplete. A failure counts
-    only if the pipeline's result is one: caught failures don't.
+    only if the pipeline's result is one: caught failures don't, nor do muted ones.
     """
     match overview.result:
         case _ if not recorded:
             return Exit.UNRECORDED
-        case Failed():
+        case Failed() as failed if not isinstance(failed, Muted):
             return Exit.FAILED
         case _ if overview.pauses:
             return Exit.MACHINE
         case _ if overview.of_interest.waiting_for_confirmation or overview.paused:
             return Exit.UNCONFIRMED
-        case Ok():
+        case Ok() | Failed():
             return Exit.OK
         case Active():
             return Exit.FAILED

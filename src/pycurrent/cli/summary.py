@@ -14,7 +14,7 @@ from pycurrent.cli.option import DEFAULT_STATE_DIR, STATE_DIR_VARIABLE
 from pycurrent.cli.output import for_terminal, one_line
 from pycurrent.cli.status import Exit
 from pycurrent.cli.text import counts, title, waits
-from pycurrent.term import Failed, State
+from pycurrent.term import Failed, Muted, State
 from pycurrent.view import ForResume, Overview, StageView
 from pycurrent.view.formatting import duration
 
@@ -65,11 +65,13 @@ class Summary(Struct, frozen=True):
         told = [stage for stage in overview.stages if _is_told(stage)]
         for stage in told:
             yield from self._stage(stage)
-        left = overview.of_interest.failed + overview.of_interest.waiting_for_confirmation
+        interest = overview.of_interest
+        left = interest.failed + interest.waiting_for_confirmation + interest.muted
         left -= sum(1 + stage.others for stage in told)
         if left > 0:
             yield f"  ... and {left} more"
-        if isinstance(result, Failed) and not overview.of_interest.failed:
+        is_told_of = interest.failed or isinstance(result, Muted)
+        if isinstance(result, Failed) and not is_told_of:
             yield f"  {one_line(result.message)}"
             yield from _frames(result)
         if self.status is Exit.MACHINE:
@@ -80,6 +82,8 @@ class Summary(Struct, frozen=True):
     def _stage(self, stage: StageView) -> Iterator[str]:
         if stage.failure is not None:
             yield f"  {title(stage)}: {one_line(stage.failure.message)}"
+            if stage.state is State.MUTED and stage.note is not None:
+                yield f"    {one_line(stage.note)}"
         elif stage.note is not None:
             yield f"  {title(stage)}: {one_line(stage.note)}"
         else:

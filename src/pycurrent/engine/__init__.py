@@ -14,6 +14,7 @@ from pycurrent.engine.limits import Limits
 from pycurrent.engine.logrules import LogRule, LogRules
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.monitor import FileMonitor, Monitor
+from pycurrent.engine.mutes import Mute, MuteKind, Mutes, MuteSubject, NotMuted
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.open_resources import EngineParts
 from pycurrent.engine.overrides import Overrides
@@ -52,6 +53,11 @@ __all__ = [
     "LogSource",
     "Moment",
     "Monitor",
+    "Mute",
+    "MuteKind",
+    "MuteSubject",
+    "Mutes",
+    "NotMuted",
     "OpenEngine",
     "Overrides",
     "Pausable",

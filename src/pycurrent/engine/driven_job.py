@@ -152,6 +152,11 @@ class DrivenJob(Job):
         return self._owner.label_of(self, name)
 
     @property
+    def owner(self) -> JobOwner:
+        """The one that has it made."""
+        return self._owner
+
+    @property
     def stages(self) -> Iterable[StagePath]:
         return self._owner.stages_of(self)
 

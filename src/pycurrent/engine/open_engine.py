@@ -19,6 +19,7 @@ from pycurrent.engine.audit import Audit
 from pycurrent.engine.changes import Changes
 from pycurrent.engine.collector import paused_collector
 from pycurrent.engine.crash import Crash
+from pycurrent.engine.mutes import Mutes
 from pycurrent.engine.open_resources import EngineParts, OpenResources
 from pycurrent.engine.overrides import Overrides
 from pycurrent.engine.paused import PauseBoard
@@ -80,6 +81,8 @@ class OpenEngine(OpenResources):
         """The nodes of the terms that are needed."""
         self.pauses = PauseBoard(self.overrides, self.host.paused, self.live, self.thread)
         """The pauses that people set."""
+        self.mutes = Mutes(self)
+        """The mutes that people set."""
         with paused_collector(stays=True):
             self.pipeline, more = build_pipeline(pipeline)
         self.unused = [*unused, *more]

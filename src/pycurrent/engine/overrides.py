@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from msgspec.structs import replace
+
 from pycurrent.engine.audit import Asker, Audit
 from pycurrent.engine.clock import Clock, Timer, instant
 from pycurrent.errors import UsageError
@@ -16,6 +18,7 @@ _ACTS = MappingProxyType(
         OverrideKind.INPUT: ("set input", "reset input"),
         OverrideKind.PIN: ("pin", "unpin"),
         OverrideKind.PAUSE: ("pause", "resume"),
+        OverrideKind.MUTE: ("mute", "unmute"),
     }
 )
 """The words of the audit for setting one of a kind, and for its end."""
@@ -81,9 +84,12 @@ class Overrides:
         until: datetime | None = None,
         shown: str | None = None,
         job: str | None = None,
+        owner: str | None = None,
+        passes: int | None = None,
     ) -> OverrideRecord:
         """Set a value, in place of that before it, which the audit shows as `before`. `shown` is
-        the value for people, where that is another text, and `job` the one that has made it.
+        the value for people, where that is another text, and `job` the one that has made it; for
+        `owner` and `passes` see `OverrideRecord`.
 
         Raises `UsageError` if `until`, which has to be aware, has passed.
         """
@@ -98,6 +104,8 @@ class Overrides:
             until=until,
             shown=shown,
             job=job,
+            owner=owner,
+            passes=passes,
         )
         self._records[record.key] = record
         self._store.set_override(record)
@@ -107,6 +115,14 @@ class Overrides:
         self._await_end(record)
         self._changed(record)
         return record
+
+    def count_passes(self, kind: OverrideKind, subject: str, passes: int) -> None:
+        """Note how often in a row what is set has passed. Written by the next commit; nobody is
+        told of it.
+        """
+        record = replace(self._records[kind, subject], passes=passes)
+        self._records[record.key] = record
+        self._store.set_override(record)
 
     def remove(
         self, kind: OverrideKind, subject: str, *, by: Asker | str | None, reason: str | None = None
@@ -165,7 +181,6 @@ class Overrides:
 def _told(record: OverrideRecord) -> str | None:
     """The value for the audit."""
     value = record.value if record.shown is None else record.shown
-    if record.until is None:
-        return value
-    until = f"until {instant(record.until)}"
-    return until if value is None else f"{value} {until}"
+    owner = None if record.owner is None else f"for {record.owner}"
+    until = None if record.until is None else f"until {instant(record.until)}"
+    return " ".join(part for part in (value, owner, until) if part is not None) or None

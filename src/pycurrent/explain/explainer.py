@@ -8,6 +8,7 @@ from itertools import islice
 from pycurrent.cache import Cache, Instance, Use
 from pycurrent.cache.cause import Retried, retry_of
 from pycurrent.cache.states import Known, Making, Pausing, Unknown
+from pycurrent.engine import Mute, MuteKind, MuteSubject
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.job_start import JobState
 from pycurrent.engine.open_engine import OpenEngine
@@ -33,9 +34,9 @@ from pycurrent.explain.reasons import (
     WaitsInQueue,
     WaitsUntil,
 )
-from pycurrent.explain.why import NAMED, UnknownSubject, Why, pinned, ran, used, why_recorded
+from pycurrent.explain.why import NAMED, UnknownSubject, Why, muted, pinned, ran, used, why_recorded
 from pycurrent.incr import Node, combine
-from pycurrent.term import Active, Failed, Reading, Stage, State
+from pycurrent.term import Active, Failed, Muted, Reading, Stage, State
 
 _LOOKED_AT = 2000
 """How many nodes are looked at to find the stages that block another, and how many jobs to find
@@ -105,8 +106,11 @@ class Explainer:
         source = None if followed is None else followed.innermost
         if isinstance(source, Pinnable) and source.pin is not None:
             yield pinned(source.pin)
+        mute = self._mute(path, stage)
+        if mute is not None:
+            yield muted(mute)
         if stage.state is State.BLOCKED:
-            yield blocked(stage.inputs())
+            yield from self._blocked(stage)
         elif isinstance(source, Use):
             yield from self._of_use(path, stage, source)
         elif followed is not None and followed.is_input:
@@ -124,6 +128,27 @@ class Explainer:
                 yield Failing(stage.absent.message)
         elif isinstance(stage.absent, Failed):
             yield Failing(stage.absent.message)
+
+    def _mute(self, path: str, stage: Stage) -> Mute | None:
+        """The mute of a stage, or of its failure."""
+        if isinstance(stage.absent, Muted) and stage.state is State.MUTED:
+            return self._engine.mutes.of_mark(stage.absent.mute)
+        return self._engine.mutes.get(MuteSubject(MuteKind.PATH, path))
+
+    def _blocked(self, stage: Stage) -> Iterator[Reason]:
+        inputs = [*stage.inputs()]
+        found = blocking(inputs)
+        named = {str(source.stage): source for source in found[:NAMED]}
+        if named:
+            yield Blocked(tuple(named), len(found) - len(named))
+        else:
+            absent = combine(inputs)
+            why = Failing(absent.message) if isinstance(absent, Failed) else None
+            yield why or Says("not known yet")
+        for path, source in named.items():
+            mute = self._mute(path, source) if source.state is State.MUTED else None
+            if mute is not None:
+                yield muted(mute, path)
 
     def _of_input(self, reading: Reading, *, is_held: bool) -> Reason:
         match reading.output:
@@ -227,26 +252,28 @@ def _is_behind(stage: Stage, reading: Reading) -> bool:
     return isinstance(stage.absent, Active) != isinstance(reading.output, Active)
 
 
-def blocked(sources: Iterable[Node]) -> Reason:
-    """Why none of a node's inputs has a value: the nearest stages that have none, or what the
-    inputs say if no stage leads to them.
-    """
-    found: dict[str, None] = {}
+def blocking(sources: Iterable[Node]) -> list[Stage]:
+    """The nearest stages because of which none of a node's inputs has a value."""
+    found: list[Stage] = []
     seen: set[Node] = set()
-    stack = list(sources)
-    absent = combine(stack)
-    more = 0
+    stack = _at_fault(sources)
     while stack and len(seen) < _LOOKED_AT:
         node = stack.pop()
-        if node in seen or node.absent is None:
+        if node in seen:
             continue
         seen.add(node)
         if not isinstance(node, Stage) or node.state is State.BLOCKED:
-            stack.extend(node.inputs())
-        elif len(found) < NAMED:
-            found[str(node.stage)] = None
+            stack.extend(_at_fault(node.inputs()))
         else:
-            more += 1
-    if found:
-        return Blocked(tuple(found), more)
-    return Failing(absent.message) if isinstance(absent, Failed) else Says("not known yet")
+            found.append(node)
+    return found
+
+
+def _at_fault(sources: Iterable[Node]) -> list[Node]:
+    """The sources that lack a value; those whose failures are muted only if no other one does."""
+    absent = [source for source in sources if source.absent is not None]
+    return [source for source in absent if not _is_excused(source)] or absent
+
+
+def _is_excused(node: Node) -> bool:
+    return node.absent is not None and node.absent.is_excused

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from pycurrent.engine import MuteKind
 from pycurrent.engine.clock import instant
 from pycurrent.engine.follow import LogSource
 from pycurrent.explain.by_hand import ByHand, by_hand
@@ -25,8 +26,8 @@ from pycurrent.explain.health import (
     health_of,
     unknown_health,
 )
-from pycurrent.explain.reasons import Reason, sentences
-from pycurrent.explain.why import why_recorded
+from pycurrent.explain.reasons import FailureMuted, Reason, sentences
+from pycurrent.explain.why import muted, mutes_in, why_recorded
 from pycurrent.store import (
     DatabaseReader,
     FailureGroup,
@@ -83,6 +84,8 @@ class JobExplanation(Struct, frozen=True, kw_only=True):
     """The last times at which its key failed and passed without a change: then it is flaky."""
     alike: FailureGroup | None
     """All failures with the same cause, this one too."""
+    mutes: tuple[FailureMuted, ...]
+    """The mutes of its failure: of its fingerprint, and of the stages that have used it."""
     by_hand: ByHand
     """How to do the same by hand, as far as its log tells it."""
 
@@ -107,6 +110,7 @@ def explain_job(store: DatabaseReader, record: JobRecord, log: LogSource | None)
     kind = None
     if record.ok is False:
         kind = FailureKind.REAL if record.kind is None else FailureKind(record.kind)
+    stages = tuple(_stages(store, record))
     return JobExplanation(
         job=record.job_id,
         op=record.op,
@@ -119,9 +123,10 @@ def explain_job(store: DatabaseReader, record: JobRecord, log: LogSource | None)
         kind=kind,
         reasons=why_recorded(store, record.job_id).reasons,
         lines=lines,
-        stages=tuple(_stages(store, record)),
+        stages=stages,
         flips=tuple(flips_of_key(store, record)),
         alike=None if failure is None else _alike(store, failure),
+        mutes=() if record.ok is not False else tuple(_mutes(store, stages, failure)),
         by_hand=_read_by_hand(log),
     )
 
@@ -150,6 +155,18 @@ def _stages(store: DatabaseReader, record: JobRecord) -> Iterator[StageExplained
                 failing = store.failures.failing_since(record.job_id, use.stage)
             health = health_of(store, use.stage) or unknown_health(use.stage)
             yield StageExplained(use.stage, use.read_labels(), failing, health)
+
+
+def _mutes(
+    store: DatabaseReader, stages: tuple[StageExplained, ...], failure: FailureRecord | None
+) -> Iterator[FailureMuted]:
+    paths = {stage.path for stage in stages}
+    for mute in mutes_in(store):
+        is_of_stage = mute.what.kind is MuteKind.PATH
+        if is_of_stage and mute.what.name in paths:
+            yield muted(mute, mute.what.name)
+        elif not is_of_stage and failure is not None and mute.what.name == failure.fingerprint:
+            yield muted(mute)
 
 
 def _alike(store: DatabaseReader, failure: FailureRecord) -> FailureGroup | None:
@@ -205,6 +222,8 @@ def _context(job: JobExplanation) -> Iterator[str]:
         yield f"stage {stage.path}{_since(stage.failing)}"
         if stage.failing is None or not stage.health.is_failing:
             yield from (f"  {line}" for line in stage.health.lines())
+    for mute in job.mutes:
+        yield from sentences(mute)
     for flip in job.flips[:MOST_TOLD]:
         yield f"flaky: {flip}, at {instant(flip.at)}"
     if job.alike is not None and job.alike.count > 1:

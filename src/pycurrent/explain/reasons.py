@@ -193,6 +193,25 @@ class Failing(Struct, frozen=True, tag="failed"):
     message: str
 
 
+class FailureMuted(Struct, frozen=True, tag="muted"):
+    """A failure is muted: its own, or that of a stage which it needs."""
+
+    stage: str | None
+    """The path of that stage; None if it is its own."""
+    what: str
+    """The subject of the mute: `path web/test`, `fingerprint 3f2a1c0d9e8b`."""
+    by: str | None
+    """The person who has muted it; None if code has, and did not say for whom."""
+    owner: str
+    """The one who is to fix it."""
+    at: datetime
+    reason: str
+    until: datetime
+    """When that ends by itself, at the latest."""
+    passes: int
+    """How often it has passed in a row since then."""
+
+
 class Given(Struct, frozen=True, tag="given"):
     """It has its value from outside: an input, say."""
 
@@ -241,6 +260,7 @@ Reason: TypeAlias = (
     | Blocked
     | MadeAgain
     | Failing
+    | FailureMuted
     | Given
     | Pinned
     | Says
@@ -277,6 +297,8 @@ def sentences(reason: Reason) -> list[str]:
             return [f"it needs {', '.join(stages)}{rest}"]
         case MadeAgain(activity):
             return [f"it shows an old result while a new one is made ({activity})"]
+        case FailureMuted():
+            return [_of_mute(reason)]
         case Given():
             return [_of_given(reason)]
         case Pinned(value, by, at, reason=why, until=until):
@@ -329,6 +351,17 @@ def _of_run(ran: Ran) -> list[str]:
     if ran.changes:
         lines += ["it follows from:", *(f"  {told(change)}" for change in ran.changes)]
     return lines
+
+
+def _of_mute(muted: FailureMuted) -> str:
+    whose = "its failure" if muted.stage is None else f"the failure of {muted.stage}"
+    who = "" if muted.by is None else f" by {muted.by}"
+    where = "" if muted.what.startswith("path ") else f", as {muted.what}"
+    times = f"; it has passed {muted.passes} times in a row" if muted.passes else ""
+    return (
+        f"{whose} is muted{who}{where}, since {instant(muted.at)}, until {instant(muted.until)},"
+        f" and {muted.owner} is to fix it: {muted.reason}{times}"
+    )
 
 
 def _of_given(given: Given) -> str:

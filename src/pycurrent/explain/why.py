@@ -14,11 +14,13 @@ from datetime import datetime
 from msgspec import Struct
 
 from pycurrent.cache import cause_of
+from pycurrent.engine import Mute, MuteKind, MuteSubject
 from pycurrent.engine.pinnable import Pin
 from pycurrent.errors import UsageError
 from pycurrent.explain.health import StageHealth, health_of, unknown_health
 from pycurrent.explain.reasons import (
     Difference,
+    FailureMuted,
     Phase,
     Pinned,
     Ran,
@@ -96,13 +98,29 @@ def why_recorded(store: DatabaseReader, subject: str) -> Why:
     )
     uses = store.uses_by_stage(subject, limit=1)
     record = store.job(uses[0].job_id) if uses else None
+    set_by_people: tuple[Reason, ...] = (*pins, *_mutes(store, subject, record))
     if record is not None:
-        reasons = (*pins, used(store, subject, record))
+        reasons = (*set_by_people, used(store, subject, record))
         health = health_of(store, subject)
         return Why(subject, record.job_id, _end_of(record), reasons, health)
-    if not pins:
+    if not set_by_people:
         raise UnknownSubject(subject)
-    return Why(subject, None, "pinned", pins, unknown_health(subject))
+    state = "pinned" if pins else "muted"
+    return Why(subject, None, state, set_by_people, unknown_health(subject))
+
+
+def _mutes(store: DatabaseReader, stage: str, record: JobRecord | None) -> Iterator[FailureMuted]:
+    """The mutes of a stage, and of the failure of its last job."""
+    failure = None if record is None else store.failures.of_job(record.job_id)
+    subjects = [MuteSubject(MuteKind.PATH, stage)]
+    if failure is not None:
+        subjects.append(MuteSubject(MuteKind.FINGERPRINT, failure.fingerprint))
+    return (muted(mute) for mute in mutes_in(store) if mute.what in subjects)
+
+
+def mutes_in(store: DatabaseReader) -> list[Mute]:
+    """The mutes that are in force, as the records tell."""
+    return [Mute.of(found) for found in store.overrides() if found.kind is OverrideKind.MUTE]
 
 
 def _end_of(record: JobRecord) -> str:
@@ -112,6 +130,20 @@ def _end_of(record: JobRecord) -> str:
 def pinned(pin: Pin) -> Pinned:
     """The reason that a pin is."""
     return Pinned(pin.value, pin.by, pin.at, pin.reason, pin.until)
+
+
+def muted(mute: Mute, stage: str | None = None) -> FailureMuted:
+    """The reason that a mute is: of the failure of a stage, or of the one that is asked about."""
+    return FailureMuted(
+        stage=stage,
+        what=str(mute.what),
+        by=mute.by,
+        owner=mute.owner,
+        at=mute.at,
+        reason=mute.reason,
+        until=mute.until,
+        passes=mute.passes,
+    )
 
 
 def used(store: DatabaseReader, stage: str, record: JobRecord) -> Ran | Reused:

@@ -33,6 +33,7 @@ from pycurrent.engine.descriptors import Descriptors
 from pycurrent.engine.watchdog import Watchdog
 from pycurrent.errors import PycurrentError
 from pycurrent.explain.failures import FailureRecorder
+from pycurrent.explain.passes import PassCounter
 from pycurrent.explain.uses import UseRecorder
 from pycurrent.facade.people import PeopleActs
 from pycurrent.store import (
@@ -45,7 +46,7 @@ from pycurrent.store import (
     Sharing,
     StateDir,
 )
-from pycurrent.term import Active, Activity, Current, Output, Stats
+from pycurrent.term import Active, Activity, Current, Output, Stats, unmuted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -162,6 +163,7 @@ class Engine(PeopleActs):
         self.unused = opened.unused
         opened.service(UseRecorder)
         opened.service(FailureRecorder)
+        opened.service(PassCounter)
         return opened
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -200,7 +202,7 @@ class Engine(PeopleActs):
     @property
     def output(self) -> Output[Any]:
         """The output of the pipeline, as of the last step. Not known before the first one."""
-        return Active(Activity.READY) if self._opened is None else self._opened.output
+        return Active(Activity.READY) if self._opened is None else unmuted(self._opened.output)
 
     @property
     def stats(self) -> Stats:

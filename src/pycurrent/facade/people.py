@@ -1,4 +1,6 @@
-"""The acts by which people change what an engine does: what they set, fire, pin and pause."""
+"""The acts by which people change what an engine does: what they set, fire, pin, pause and
+mute.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING
 
 from pycurrent.cache import Inputs, Triggers
-from pycurrent.engine import Asker, Level, OpenEngine, Pausable, Pause
+from pycurrent.engine import Asker, Level, Mute, MuteSubject, OpenEngine, Pausable, Pause
 from pycurrent.engine.pinnable import Pin
 from pycurrent.engine.pins import Pins
 
@@ -119,6 +121,52 @@ class PeopleActs(ABC):
         Raises `UsageError` if exactly this is not paused.
         """
         self.opened.pauses.resume(Pausable.of(path, level, pool), by=by, reason=reason)
+
+    def mute(
+        self,
+        path: str | None = None,
+        *,
+        fingerprint: str | None = None,
+        owner: str | None = None,
+        by: Asker | str | None = None,
+        reason: str | None = None,
+        until: datetime | None = None,
+    ) -> None:
+        """Have the failures of a stage, given by its path, or those with a fingerprint, not fail
+        what is above, from the next step on and over restarts. On disk when it returns. In place of
+        an earlier mute of the same.
+
+        The stage runs and is shown as before. Its failure is left out of what needs no value of it:
+        `all`, the items of `list_iter` and `option_iter`, `ignore`, and a gate, which is open.
+        Stages that need a value stay blocked. The mute ends after 20 passes in a row, and at
+        `until` (aware), by default in 30 days, which is the most there is.
+
+        `owner` is to fix it, by default the one who asks, whom `by` names; `reason` has to be
+        given. Of a fingerprint the beginning will do. Raises `UsageError`, and changes nothing, if
+        no living stage has the path, if only the order of building tells it from others, if no
+        failure with the fingerprint is recorded, or if the owner or the reason is missing.
+        """
+        what = MuteSubject.of(path, fingerprint)
+        self.opened.mutes.mute(what, owner=owner, by=by, reason=reason, until=until)
+
+    def unmute(
+        self,
+        path: str | None = None,
+        *,
+        fingerprint: str | None = None,
+        by: Asker | str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """End a mute, from the next step on. On disk when it returns. Raises `UsageError` if it is
+        not muted.
+        """
+        what = MuteSubject.of(path, fingerprint)
+        self.opened.mutes.unmute(what, by=by, reason=reason)
+
+    @property
+    def mutes(self) -> tuple[Mute, ...]:
+        """The mutes, sorted by what is muted; also those of stages that are not needed now."""
+        return self.opened.mutes.all()
 
     @property
     def pauses(self) -> tuple[Pause, ...]:

@@ -53,7 +53,13 @@ class Gather(DynamicNode):
         return self.publish(None, absent)
 
     def absence(self) -> Absent | None:
-        return combine(self.children)
+        return self.unless_excused(combine(self.children))
+
+    def unless_excused(self, absent: Absent | None) -> Absent | None:
+        """The absence, unless it is excused and nobody collects the values."""
+        if absent is not None and absent.is_excused and not self.collect:
+            return None
+        return absent
 
     def replace(
         self, start: int, stop: int, children: Sequence[Node], names: Sequence[Any]

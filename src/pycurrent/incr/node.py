@@ -69,6 +69,8 @@ class Absent:
 
     __slots__ = ()
     rank: ClassVar[int] = 0
+    is_excused: ClassVar[bool] = False
+    """True if what needs no value of the node goes on without it."""
 
 
 class _Unset(Absent):

@@ -9,6 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
+from msgspec.structs import replace
+
+from pycurrent.engine import MuteKind
 from pycurrent.engine.follow import LogSource
 from pycurrent.errors import UsageError
 from pycurrent.explain.health import StageHealth, health_of
@@ -19,6 +22,7 @@ from pycurrent.explain.why import (
     UnknownSubject,
     Why,
     followed,
+    mutes_in,
     recent,
     why_recorded,
 )
@@ -129,7 +133,13 @@ class Records:
 
     def failures(self, filters: FailureFilters, *, limit: int) -> list[FailureGroup]:
         """The failures, those with one kind and one cause together, the newest first."""
-        return self._database.failures.groups(limit=limit, **filters)
+        groups = self._database.failures.groups(limit=limit, **filters)
+        muted = {
+            mute.what.name: mute.words
+            for mute in mutes_in(self._database)
+            if mute.what.kind is MuteKind.FINGERPRINT
+        }
+        return [replace(group, muted=muted.get(group.fingerprint)) for group in groups]
 
     def standing_failures(self, filters: FailureFilters, *, limit: int) -> list[str]:
         """The failed jobs that are the last ones of their keys, the newest first."""

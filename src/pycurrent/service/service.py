@@ -52,6 +52,8 @@ class FoundStage(Struct, frozen=True):
     failure: str | None
     note: str | None
     """A note for people, such as that it is pinned."""
+    is_excused: bool
+    """Its failure is muted, or else that because of which it has no value."""
     is_final: bool
     """It has succeeded or failed, or can't be made as something else has failed; and nothing is at
     work to change that.
@@ -69,6 +71,7 @@ def _found(stage: Stage, ref: StageRef) -> FoundStage:
         job_id=status.job_id,
         failure=status.failure,
         note=status.note,
+        is_excused=stage.absent is not None and stage.absent.is_excused,
         is_final=_is_final(stage, status),
     )
 
@@ -98,6 +101,7 @@ class Service:
         self.inputs = engine.service(Inputs)
         self.triggers = engine.service(Triggers)
         self.pauses = engine.pauses
+        self.mutes = engine.mutes
         self.pins = engine.service(Pins)
         self.confirmation = ConfirmationLevel(engine, self.jobs, self.events)
         self.metrics = Metrics(engine, lambda: self.events.followers)

@@ -60,6 +60,8 @@ class FailureGroup(Struct, frozen=True):
     """Its message."""
     stages: tuple[str, ...] = ()
     """The paths of stages that have used some of the newest ones."""
+    muted: str | None = None
+    """For people: by whom this fingerprint is muted, until when and why; None if it is not."""
 
     @classmethod
     def of_row(cls, row: Row, stages: tuple[str, ...]) -> "FailureGroup":

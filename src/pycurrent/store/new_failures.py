@@ -17,3 +17,8 @@ class NewFailures:
     def amend(self, job_id: str, found: LaterFinding) -> None:
         """Record what was found later of the failure of a job that has ended."""
         self._transactions.unsaved.amended[job_id] = found
+
+    def fingerprint_of(self, job_id: str) -> str | None:
+        """The fingerprint of a job's failure that is not written yet; None if there is none."""
+        new = reversed(self._transactions.unsaved.failures)
+        return next((failure.fingerprint for failure in new if failure.job_id == job_id), None)

@@ -21,6 +21,8 @@ class OverrideKind(Enum):
     """The value at which a stage that is an input is held."""
     PAUSE = "pause"
     """A pause of a level, a pool, or all below a path."""
+    MUTE = "mute"
+    """A mute of the failures of a stage, or of those with a fingerprint."""
 
 
 class OverrideRecord(Struct, frozen=True, kw_only=True):
@@ -43,6 +45,10 @@ class OverrideRecord(Struct, frozen=True, kw_only=True):
     """The value for people, where `value` is not."""
     job: str | None = None
     """The job whose result the value is."""
+    owner: str | None = None
+    """The person who is to fix what is muted."""
+    passes: int | None = None
+    """How often in a row what is muted has passed since then; None for anything but a mute."""
 
     @property
     def key(self) -> OverrideKey:
@@ -51,7 +57,7 @@ class OverrideRecord(Struct, frozen=True, kw_only=True):
     @classmethod
     def of_row(cls, row: Row) -> "OverrideRecord":
         """The record in a row. Raises ValueError or TypeError if it is damaged."""
-        kind, subject, value, by, at, reason, until, shown, job = row
+        kind, subject, value, by, at, reason, until, shown, job, owner, passes = row
         return cls(
             kind=OverrideKind(kind),
             subject=subject,
@@ -62,6 +68,8 @@ class OverrideRecord(Struct, frozen=True, kw_only=True):
             until=None if until is None else datetime.fromisoformat(until),
             shown=shown,
             job=job,
+            owner=owner,
+            passes=passes,
         )
 
 
@@ -80,9 +88,10 @@ def write(
 
 def _row(record: OverrideRecord) -> tuple[object, ...]:
     until = None if record.until is None else time_text(record.until)
-    value, by, reason, shown = (
+    value, by, reason, shown, owner = (
         None if text is None else storable(text)
-        for text in (record.value, record.by, record.reason, record.shown)
+        for text in (record.value, record.by, record.reason, record.shown, record.owner)
     )
     at, subject = time_text(record.at), storable(record.subject)
-    return record.kind.value, subject, value, by, at, reason, until, shown, record.job
+    what = record.kind.value, subject, value, by, at, reason, until
+    return (*what, shown, record.job, owner, record.passes)

@@ -693,16 +693,17 @@ UPDATE failure SET kind = ?, fingerprint = (SELECT id FROM fingerprint WHERE dig
 
 -- name: overrides
 -- All that people have set, the oldest first.
-SELECT kind, subject, value, by, at, reason, until, shown, job FROM override
+SELECT kind, subject, value, by, at, reason, until, shown, job, owner, passes FROM override
  ORDER BY at, kind, subject;
 
 -- name: set_override
 -- Record something that somebody has set.
-INSERT INTO override (kind, subject, value, by, at, reason, until, shown, job)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO override (kind, subject, value, by, at, reason, until, shown, job, owner, passes)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (kind, subject) DO UPDATE
    SET value = excluded.value, by = excluded.by, at = excluded.at, reason = excluded.reason,
-       until = excluded.until, shown = excluded.shown, job = excluded.job;
+       until = excluded.until, shown = excluded.shown, job = excluded.job,
+       owner = excluded.owner, passes = excluded.passes;
 
 -- name: remove_override
 -- Forget something that somebody has set.

@@ -30,6 +30,8 @@ from pycurrent.term.output import (
     Failed,
     Failure,
     FailureKind,
+    Muted,
+    MuteMark,
     Ok,
     Output,
     UsageFailure,
@@ -37,6 +39,7 @@ from pycurrent.term.output import (
     failed_by,
     relevant_traceback,
     text_of,
+    unmuted,
 )
 from pycurrent.term.primitive import (
     NO_LABELS,
@@ -104,6 +107,8 @@ __all__ = [
     "FailureKind",
     "Fixed",
     "Metadata",
+    "MuteMark",
+    "Muted",
     "NoEngine",
     "OfflineRuntime",
     "Ok",
@@ -161,6 +166,7 @@ __all__ = [
     "text_of",
     "told",
     "unfit",
+    "unmuted",
     "untold_path",
     "untold_paths",
 ]

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from pycurrent.incr import Node
+from pycurrent.incr import Absent, Node
 from pycurrent.term.example import Examples, ExampleStages
 from pycurrent.term.held_ids import HeldIds
 from pycurrent.term.labels import label_block
+from pycurrent.term.output import Failed, Muted, MuteMark
 from pycurrent.term.paths import Paths
 from pycurrent.term.primitive import NO_LABELS, Metadata, Runtime, Services, StageRef, Subscription
 from pycurrent.term.shape import Term
 from pycurrent.term.state import State, Stats, Status, failure_of
 
 T = TypeVar("T")
+
+
+class Mutings(Protocol):
+    """The mutes of an engine."""
+
+    def of(self, stage: Stage, metadata: Metadata | None) -> MuteMark | None:
+        """The mute of a failure that arose in a stage, with this metadata; None if it has none."""
 
 
 class Stage(Node):
@@ -51,11 +59,40 @@ class Stage(Node):
     @property
     def status(self) -> Status:
         """The state of its box."""
-        failure = failure_of(self.absent) if self.state is State.FAILED else None
+        failure = failure_of(self.absent) if self.state.is_failure else None
         metadata = self.metadata
         if metadata is None:
-            return Status(self.state, failure)
-        return Status(self.state, failure, metadata.update, metadata.job_id, metadata.note)
+            return Status(self.state, failure, note=self.note)
+        return Status(self.state, failure, metadata.update, metadata.job_id, self.note)
+
+    @property
+    def note(self) -> str | None:
+        """A note for people: why it waits, for example, or who has muted its failure."""
+        note = None if self.metadata is None else self.metadata.note
+        if self.state is not State.MUTED or not isinstance(self.absent, Muted):
+            return note
+        words = self.absent.mute.words
+        return words if note is None else f"{words}; {note}"
+
+    def mark(self, before: Absent | None, metadata: Metadata | None) -> bool:
+        """Mark its own failure if people have muted it; True if its outcome is not that before."""
+        assert isinstance(self.absent, Failed)
+        marked = self.marked(self.absent, metadata)
+        if marked == before:
+            self.absent = before
+            return False
+        self.absent = marked
+        if self.state is State.MUTED:
+            # Another mute is another note, though the state may be the same.
+            self.account.recount(self, self.state, self.state)
+        return True
+
+    def marked(self, failure: Failed, metadata: Metadata | None) -> Failed:
+        """A failure of its own, marked if people have muted it, and only then."""
+        mutes = self.account.mutes
+        mark = None if mutes is None else mutes.of(self, metadata)
+        failed = failure.failed if isinstance(failure, Muted) else failure
+        return failed if mark is None else Muted(failed, mark)
 
     # For its primitive: see `Runtime`
 
@@ -145,6 +182,8 @@ class Account:
         self.links = 0
         """Counts: it changes whenever terms get or lose nodes, and nodes get other inputs."""
         self.held = Held()
+        self.mutes: Mutings | None = None
+        """The mutes, if there are any."""
         self.examples = Examples()
         self.box_ids = HeldIds()
         self.paths = Paths(lambda: (stage.term for stage in stages()), alive, leaves=self._leaves)

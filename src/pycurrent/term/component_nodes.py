@@ -19,6 +19,7 @@ from pycurrent.term.label import UnknownValue
 from pycurrent.term.nodes import OfOne
 from pycurrent.term.output import (
     READY,
+    Failed,
     Ok,
     Output,
     failed_by,
@@ -93,12 +94,13 @@ class ComponentNode(Stage):
             return self.publish(None, READY)
         except BaseException as error:
             self._unsubscribe()
-            failure = failed_by(error)
-            self._show(graph, State.FAILED, None)
-            return self.become_absent(failure)
+            output, metadata = failed_by(error), None
+        before = self.absent
         changed = (
             self.take(graph, output.value) if isinstance(output, Ok) else self.become_absent(output)
         )
+        if self.account.mutes is not None and isinstance(self.absent, Failed):
+            changed = self.mark(before, metadata)
         self._show(graph, state_of(self.absent), metadata)
         return changed
 

@@ -25,7 +25,7 @@ from pycurrent.term.given import (
     wrong_current,
 )
 from pycurrent.term.opaque import opaque
-from pycurrent.term.output import Active, Activity, Failed, Ok, Output
+from pycurrent.term.output import Active, Activity, Failed, Ok, Output, unmuted
 from pycurrent.term.primitive import Metadata
 from pycurrent.term.shape import (
     All,
@@ -292,7 +292,7 @@ def from_output(output: Output[T]) -> Current[T]:
         )
     if isinstance(output, Ok):
         check_value(output.value, "from_output")
-    return Current(Constant(output, None), CONTEXT.get())
+    return Current(Constant(unmuted(output), None), CONTEXT.get())
 
 
 def map(fn: Callable[..., U], *inputs: Current[Any], eq: Eq | None = None) -> Current[U]:

@@ -16,6 +16,7 @@ COLOURS = {
     State.READY: "#ffff00",
     State.WAITING_FOR_CONFIRMATION: "#4975ff",
     State.BLOCKED: "#d3d3d3",
+    State.MUTED: "#ffb3a0",
 }
 
 UPDATE_COLOURS = {
@@ -31,6 +32,7 @@ _MARKS = {
     State.READY: " &#x2026;",
     State.WAITING_FOR_CONFIRMATION: " &#x2026;",
     State.BLOCKED: "",
+    State.MUTED: " &#x2717;",
 }
 
 _SHAPES = {
@@ -114,7 +116,9 @@ def _attributes(node: GraphNode) -> str:
     if node.failed_inside is not None:
         label = f'{label[:-1]}{_MARKS[State.FAILED]} {node.failed_inside.stages}"'
         failure, border = failure or node.failed_inside.failure, COLOURS[State.FAILED]
-    told = failure if failure is not None else node.note
+    told = node.note if failure is None else failure
+    if failure is not None and node.state is State.MUTED:
+        told = f"{failure} ({node.note})"
     tooltip = "" if told is None else f",tooltip={quoted(told)}"
     return f'label={label},color="{border}",fillcolor="{fill}",style="filled"{shape}{link}{tooltip}'
 

@@ -123,7 +123,7 @@ class Drawing(Struct):
     def _put(self, node: GraphNode, owner: Term) -> None:
         places = self.functions if node.kind is NodeKind.FUNCTION else self.places
         places[owner] = len(self.nodes)
-        if node.state is State.FAILED:
+        if node.state is not None and node.state.is_failure:
             self.failed.append(len(self.nodes))
         self.nodes.append(node)
         self.owners.append(owner)

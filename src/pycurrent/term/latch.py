@@ -5,7 +5,7 @@ from __future__ import annotations
 from pycurrent.incr import Absent, Node, NodeGraph
 from pycurrent.term.component_nodes import ComponentNode, MetadataNode
 from pycurrent.term.nodes import OfOne
-from pycurrent.term.output import Active, Activity, Failed, FailureKind
+from pycurrent.term.output import Active, Activity, Failed, FailureKind, Muted
 from pycurrent.term.primitive import Metadata
 
 
@@ -48,7 +48,7 @@ class Latched(OfOne):
             for report in self.reports:
                 graph.push(report)
         if held is not None:
-            return False
+            return self._mute_is_over()
         if source.absent is not None:
             return (
                 self.publish(None, source.absent)
@@ -59,6 +59,12 @@ class Latched(OfOne):
         if was_held is None:
             return self.publish(source.value, None)
         return self.accept(graph, source.value)
+
+    def _mute_is_over(self) -> bool:
+        """Have a failure that it holds muted no longer, if that has ended; True if it has."""
+        if isinstance(self.absent, Muted) and self.absent.mute.is_over:
+            return self.become_absent(self.absent.failed)
+        return False
 
     def _to_hold_for(self, absent: Absent | None) -> Active | Failed | None:
         match absent:

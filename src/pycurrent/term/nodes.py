@@ -24,7 +24,10 @@ from pycurrent.term.output import (
     Active,
     Failed,
     Failure,
+    Muted,
     Ok,
+    Output,
+    unmuted,
 )
 from pycurrent.term.shape import BindShape, Term
 from pycurrent.term.state import State, state_of
@@ -41,14 +44,24 @@ class OfOne(Node):
         return (self.source,)
 
 
+def output_of(node: Node) -> Output[Any]:
+    """The output of a node for functions of authors: a muted failure is one as any other."""
+    match node.absent:
+        case None:
+            return Ok(materialize(node.value))
+        case Failed() | Active() as absent:
+            return unmuted(absent)
+        case absent:
+            raise AssertionError(f"a node without an outcome was read: {absent!r}")
+
+
 class Reified(OfOne):
     """The output of the source as a value, whatever it is."""
 
     __slots__ = ()
 
     def recompute(self, graph: NodeGraph) -> bool:
-        absent = self.source.absent
-        return self.accept(graph, Ok(materialize(self.source.value)) if absent is None else absent)
+        return self.accept(graph, output_of(self.source))
 
 
 class Caught(OfOne):
@@ -60,7 +73,7 @@ class Caught(OfOne):
         absent = self.source.absent
         if isinstance(absent, Active):
             return self.publish(None, absent)
-        return self.accept(graph, Ok(materialize(self.source.value)) if absent is None else absent)
+        return self.accept(graph, output_of(self.source))
 
 
 class ErrorMapped(OfOne):
@@ -89,7 +102,9 @@ class ErrorMapped(OfOne):
                     f"{called(self.fn)} returned {type(message).__name__}: the function of"
                     f" map_error returns a message, a text"
                 )
-            return self.become_absent(Failed(message, kind=absent.kind, traceback=absent.traceback))
+            failed = Failed(message, kind=absent.kind, traceback=absent.traceback)
+            muted = Muted(failed, absent.mute) if isinstance(absent, Muted) else failed
+            return self.become_absent(muted)
         except BaseException as error:
             return self.fault(graph, error)
 
@@ -109,6 +124,9 @@ class Gated(Node):
 
     def recompute(self, graph: NodeGraph) -> bool:
         absent = combine((self.source, self.gate))
+        if absent is not None and absent.is_excused:
+            # The gate is open, as no value of it is needed.
+            absent = self.source.absent
         return self.publish(None if absent else self.source.value, absent)
 
 
@@ -128,12 +146,13 @@ class CutoffNode(OfOne):
 
 
 class Ignored(OfOne):
-    """None once the source is known."""
+    """None once the source is known, or its failure is muted."""
 
     __slots__ = ()
 
     def recompute(self, graph: NodeGraph) -> bool:
-        return self.publish(None, self.source.absent)
+        absent = self.source.absent
+        return self.publish(None, None if absent is None or absent.is_excused else absent)
 
 
 class PassThrough(OfOne):
@@ -171,8 +190,11 @@ class DecisionNode(BindDecision, Stage):
         return self.term.shape.name or ""
 
     def recompute(self, graph: NodeGraph) -> Parts[bool]:
+        before = self.absent
         changed = yield from super().recompute(graph)
         blocked = combine(self.sources) is not None
+        if not blocked and isinstance(self.absent, Failed):
+            changed = self.mark(before, None)
         state = State.BLOCKED if blocked else state_of(self.absent)
         if state is not self.state:
             self.account.recount(self, self.state, state)

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 from pycurrent.errors import PycurrentError, UsageError, WrongKind
 from pycurrent.incr import Absent, Cycle, Duplicate, Unhashable
 
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -78,7 +79,7 @@ class Failed(Absent):
 
     __slots__ = ("_kind", "_message", "traceback")
     __match_args__ = ("message",)
-    rank: ClassVar[int] = 2
+    rank: ClassVar[int] = 3
 
     _kind: FailureKind
     _message: str
@@ -135,6 +136,62 @@ class UsageFailure(Failed):
     __slots__ = ()
 
 
+class MuteMark:
+    """A mute, as the failures that it is of carry it."""
+
+    __slots__ = ("is_over", "words")
+
+    def __init__(self, words: str) -> None:
+        self.words = words
+        """By whom it is muted, until when and why, for people."""
+        self.is_over = False
+
+
+class Muted(Failed):
+    """A failure that people have muted: what needs no value of its node goes on without it.
+
+    It gives way to any other absence, so that a mute excuses nothing but what it is of. It differs
+    from the failure itself, so that nodes pass on that it was muted, or is not any more; functions
+    of authors are given the failure itself (see `unmuted`).
+    """
+
+    __slots__ = ("failed", "mute")
+    rank: ClassVar[int] = 1
+    is_excused: ClassVar[bool] = True
+
+    failed: Failed
+    mute: MuteMark
+
+    def __init__(self, failed: Failed, mute: MuteMark) -> None:
+        object.__setattr__(self, "failed", failed)
+        object.__setattr__(self, "mute", mute)
+
+    @property
+    def message(self) -> str:
+        return self.failed.message
+
+    @property
+    def kind(self) -> FailureKind:
+        return self.failed.kind
+
+    @property
+    def traceback(self) -> str | None:  # type: ignore[override]
+        return self.failed.traceback
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Muted):
+            return False if isinstance(other, Failed) else NotImplemented
+        return self.mute is other.mute and self.failed == other.failed
+
+    def __hash__(self) -> int:
+        return hash((Muted, self.message))
+
+
+def unmuted(output: Output[T]) -> Output[T]:
+    """The output without the mark that it is muted: an equal one whether it is or not."""
+    return output.failed if isinstance(output, Muted) else output
+
+
 def _failed(message: str, kind: FailureKind, traceback: str | None) -> Failed:
     """Restore a pickled or copied failure."""
     return Failed(message, kind=kind, traceback=traceback)
@@ -145,7 +202,7 @@ class Active(Absent):
     """The value is not known yet."""
 
     activity: Activity
-    rank: ClassVar[int] = 1
+    rank: ClassVar[int] = 2
 
     def __repr__(self) -> str:
         return f"Active({self.activity.name})"

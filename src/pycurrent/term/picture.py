@@ -29,7 +29,7 @@ from pycurrent.term.hiding import Hiding
 from pycurrent.term.latch import Latched
 from pycurrent.term.nodes import ListNode
 from pycurrent.term.shape import Term
-from pycurrent.term.state import BLOCKED, State, Status
+from pycurrent.term.state import BLOCKED, Status
 from pycurrent.term.status import Statuses, items_in_order, label_of_empty
 from pycurrent.term.term_graph import TermGraph
 from pycurrent.term.walk import Walk
@@ -126,7 +126,7 @@ class Picture:
 
     def _stage(self, stage: Stage, places: dict[int, None]) -> None:
         place = self._places.get(stage.term)
-        has_failed = stage.state is State.FAILED
+        has_failed = stage.state.is_failure
         if place is not None:
             places[place] = None
         else:

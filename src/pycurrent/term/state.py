@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from pycurrent.incr import UNSET, Absent
-from pycurrent.term.output import Active, Activity, Failed, Ok, Output
+from pycurrent.term.output import Active, Activity, Failed, Muted, Ok, Output
 
 
 class State(IntEnum):
@@ -21,6 +21,13 @@ class State(IntEnum):
     FAILED = 4
     BLOCKED = 5
     """It has no value only because an input failed or is not known yet."""
+    MUTED = 6
+    """It has failed, and people have muted that: it does not fail what is above."""
+
+    @property
+    def is_failure(self) -> bool:
+        """True if it has failed by itself, muted or not."""
+        return self is State.FAILED or self is State.MUTED
 
     @property
     def word(self) -> str:
@@ -40,6 +47,7 @@ _WORDS = {
     State.RUNNING: "running",
     State.FAILED: "failed",
     State.BLOCKED: "blocked",
+    State.MUTED: "muted",
 }
 
 BY_CONCERN = (
@@ -47,6 +55,7 @@ BY_CONCERN = (
     State.WAITING_FOR_CONFIRMATION,
     State.RUNNING,
     State.READY,
+    State.MUTED,
     State.BLOCKED,
     State.OK,
 )
@@ -62,6 +71,8 @@ class Stats(Struct, frozen=True):
     running: int = 0
     failed: int = 0
     blocked: int = 0
+    muted: int = 0
+    """The number of stages that have failed, and whose failures people have muted."""
 
     def of(self, state: State) -> int:
         """The number of stages in this state."""
@@ -78,6 +89,7 @@ class Stats(Struct, frozen=True):
             + self.running
             + self.failed
             + self.blocked
+            + self.muted
         )
 
 
@@ -99,7 +111,7 @@ def state_of(absent: Absent | None) -> State:
         return State.OK
     if isinstance(absent, Active):
         return _OF_ACTIVITY[absent.activity]
-    return State.FAILED
+    return State.MUTED if isinstance(absent, Muted) else State.FAILED
 
 
 MAX_FAILURE = 4096
@@ -126,7 +138,8 @@ def status_of(absent: Absent | None) -> Status:
         return OK
     if absent is UNSET:
         return BLOCKED
-    return Status(state_of(absent), failure_of(absent))
+    note = absent.mute.words if isinstance(absent, Muted) else None
+    return Status(state_of(absent), failure_of(absent), note=note)
 
 
 def status_of_output(output: Output[Any]) -> Status:

@@ -20,7 +20,7 @@ from pycurrent.term.label import UnknownValue
 from pycurrent.term.labels import label_block
 from pycurrent.term.latch import Latched
 from pycurrent.term.nodes import ListNode, list_behind
-from pycurrent.term.output import Failed
+from pycurrent.term.output import Failed, Muted
 from pycurrent.term.shape import All, Collapse, Term
 from pycurrent.term.state import BLOCKED, OK, Status, status_of
 from pycurrent.term.term_graph import TermGraph
@@ -89,7 +89,7 @@ class Statuses:
             return None
         held, metadata = status_of(node.absent), node.metadata
         assert metadata is not None
-        return Status(held.state, held.failure, metadata.update, metadata.job_id)
+        return Status(held.state, held.failure, metadata.update, metadata.job_id, held.note)
 
     def of_decision(self, term: Term) -> Status:
         """The status of a bind's box: about its own function, whatever the inside comes to."""
@@ -146,6 +146,8 @@ class Statuses:
             # A list of folded currents of which nobody needs the whole.
             members = [self._absent(source) for source in shape.source.shape.sources]
             absent = _strongest(members)
+            if absent is not None and absent.is_excused and not shape.source.shape.collect:
+                absent = None
         cause = self._absent(shape.input)
         if absent is not None and cause is not None and _is_only(absent, cause):
             return BLOCKED
@@ -193,7 +195,9 @@ def _is_only(absent: Absent, cause: Absent) -> bool:
         part = stack.pop()
         if part is cause:
             continue
-        if isinstance(part, FailedTogether):
+        if isinstance(part, Muted):
+            stack.append(part.failed)
+        elif isinstance(part, FailedTogether):
             stack.extend(part.parts)
         elif isinstance(part, tuple):
             stack.append(part[1])

@@ -31,9 +31,10 @@ from pycurrent.term.current import Current
 from pycurrent.term.example import build, build_for_item
 from pycurrent.term.given import check_value
 from pycurrent.term.labels import labels_to_follow, needed_terms
+from pycurrent.term.latch import Latched
 from pycurrent.term.node_of import node_of
 from pycurrent.term.nodes import DecisionNode, ListNode
-from pycurrent.term.output import READY, Active, Failed, Ok, Output, failed_by
+from pycurrent.term.output import READY, Active, Failed, Muted, Ok, Output, failed_by
 from pycurrent.term.primitive import Services, StageRef
 from pycurrent.term.shape import (
     All,
@@ -129,6 +130,20 @@ class TermGraph(NodeGraph):
         for stage in self.stages():
             if stage.metadata is not None and stage.metadata.job_id == job_id:
                 yield self.ref(stage)
+
+    def wrongly_marked(self) -> Iterator[Node]:
+        """The nodes of failures that are muted and don't show it, or the other way round, as other
+        mutes are in force than when they were computed. Looks at all nodes.
+        """
+        for node in self.nodes.values():
+            stage = node.decision if isinstance(node, BindResult) else node
+            absent = stage.absent
+            if isinstance(stage, Stage) and stage.state.is_failure:
+                assert isinstance(absent, Failed)
+                if stage.marked(absent, stage.metadata) != absent:
+                    yield stage
+            elif isinstance(node, Latched) and isinstance(absent, Muted) and absent.mute.is_over:
+                yield node
 
     def stages(self) -> Iterator[Stage]:
         """The stages that are needed now, without those of examples. Looks at all nodes."""

@@ -10,8 +10,7 @@ from typing import Any, TypeAlias
 
 from pycurrent.incr import Absent, Gather, Node, combine
 from pycurrent.term.account import Stage
-from pycurrent.term.output import Failed, FailureKind, text_of
-from pycurrent.term.state import State
+from pycurrent.term.output import Failed, FailureKind, Muted, text_of
 
 _Part: TypeAlias = tuple[Any, Failed, bool, Node]
 """An input that has failed: its name, the failure, whether that arose there, and its node."""
@@ -86,6 +85,8 @@ class FailedTogether(Failed):
         stack: list[Any] = [self]
         while stack:
             part = stack.pop()
+            if isinstance(part, Muted):
+                part = part.failed
             if isinstance(part, FailedTogether):
                 stack.extend(reversed(part.parts))
             else:
@@ -100,23 +101,41 @@ class NamingGather(Gather):
     __slots__ = ()
 
     def absence(self) -> Absent | None:
-        absent = combine(self.children)
+        absent = self.unless_excused(combine(self.children))
         if not isinstance(absent, Failed):
             return absent
+        # Muted failures are named only among themselves.
+        rank = absent.rank
+        failed = [
+            (place, child)
+            for place, child in enumerate(self.children)
+            if child.absent is not None and child.absent.rank == rank
+        ]
         if self.names is None:
-            parts: tuple[Any, ...] = tuple(
-                child.absent for child in self.children if isinstance(child.absent, Failed)
-            )
+            parts: tuple[Any, ...] = tuple([child.absent for _, child in failed])
         else:
+            names = self.names
             parts = tuple(
-                (name, child.absent, _arose_in(child), child)
-                for name, child in zip(self.names, self.children, strict=True)
-                if isinstance(child.absent, Failed)
+                [(names[place], child.absent, _arose_in(child), child) for place, child in failed]
             )
         mine = self.absent
+        if isinstance(absent, Muted):
+            return self._muted(absent, parts)
         if isinstance(mine, FailedTogether) and _same(mine.parts, parts):
             return mine
         return FailedTogether(parts)
+
+    def _muted(self, absent: Muted, parts: tuple[Any, ...]) -> Muted:
+        """All of the failures are muted."""
+        mine = self.absent
+        if (
+            isinstance(mine, Muted)
+            and mine.mute is absent.mute
+            and isinstance(mine.failed, FailedTogether)
+            and _same(mine.failed.parts, parts)
+        ):
+            return mine
+        return Muted(FailedTogether(parts), absent.mute)
 
 
 def _arose_in(node: Node) -> bool:
@@ -135,14 +154,16 @@ def _causes(failure: Failed, node: Node) -> tuple[Stage, ...]:
     while ways:
         why, here, is_blocked = ways.pop()
         end, is_blocked = _back(why, here, is_blocked)
+        together: Failed = why.failed if isinstance(why, Muted) else why
         if isinstance(end, Stage):
             if not (is_blocked and end.is_alive):
                 return ()
             causes[end] = None
-        elif isinstance(end, Gather) and isinstance(why, FailedTogether):
+        elif isinstance(end, Gather) and isinstance(together, FailedTogether):
             if (id(why), is_blocked) not in seen:
                 seen.add((id(why), is_blocked))
-                ways.extend((part[1], part[3], is_blocked) for part in reversed(why._failures()))
+                parts = together._failures()
+                ways.extend((part[1], part[3], is_blocked) for part in reversed(parts))
         else:
             return ()
     return tuple(causes)
@@ -152,7 +173,7 @@ def _back(failure: Failed, node: Node, is_blocked: bool) -> tuple[Node, bool]:
     """The node that a failure reaches an input from, and whether it blocks a stage on its way: a
     failed stage, the gathering of several failures, or what has failed without being a stage.
     """
-    while not (isinstance(node, Stage) and node.state is State.FAILED):
+    while not (isinstance(node, Stage) and node.state.is_failure):
         is_blocked = is_blocked or isinstance(node, Stage)
         source = next((source for source in node.inputs() if source.absent is failure), None)
         if source is None:

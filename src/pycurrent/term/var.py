@@ -12,7 +12,7 @@ from pycurrent.term.account import Held, held_of
 from pycurrent.term.component import component
 from pycurrent.term.current import Current
 from pycurrent.term.given import Remedy, Stand, check_function, check_text, check_value
-from pycurrent.term.output import Active, Failed, Ok, Output
+from pycurrent.term.output import Active, Failed, Ok, Output, unmuted
 from pycurrent.term.primitive import Metadata, Primitive, Reading, Runtime, Subscription
 
 T = TypeVar("T")
@@ -96,7 +96,7 @@ def _output(value: T | Output[T], giver: Callable[..., Any] | str) -> Output[T]:
     output = value if isinstance(value, Ok | Failed | Active) else Ok(value)
     if isinstance(output, Ok):
         check_value(output.value, giver)
-    return output
+    return unmuted(output)
 
 
 def _same(old: Output[T], new: Output[T]) -> bool:

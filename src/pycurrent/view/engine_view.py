@@ -107,6 +107,7 @@ class EngineView:
                 running=len(kinds[State.RUNNING]),
                 waiting_for_confirmation=len(kinds[State.WAITING_FOR_CONFIRMATION]),
                 ready=len(kinds[State.READY]),
+                muted=len(kinds[State.MUTED]),
             ),
             jobs=engine.service(Cache).runs.job_count,
             confirm=engine.config.confirm,
@@ -144,7 +145,7 @@ class EngineView:
         told as one, how many others there are.
         """
         entries = self._kinds[kind].values()
-        if kind is not State.FAILED:
+        if not kind.is_failure:
             return [(entry, 0) for entry in islice(entries, size)]
         together: dict[object, tuple[_Entry, int]] = {}
         for entry in islice(reversed(entries), size * _SCANNED):
@@ -225,7 +226,7 @@ class EngineView:
 
     def _show(self, entry: _Entry, others: int = 0) -> StageView:
         stage, job, handle = entry.stage, entry.job, self._handle(entry.stage)
-        absent = stage.absent if entry.state is State.FAILED else None
+        absent = stage.absent if entry.state.is_failure else None
         return StageView(
             path=self._path(entry),
             label=stage.label,
@@ -236,7 +237,7 @@ class EngineView:
             description=None if handle is None else handle.description,
             job=None if job is None or job.state is JobState.ENDED else show_job(job),
             failure=absent if isinstance(absent, Failed) else None,
-            note=None if stage.metadata is None else stage.metadata.note,
+            note=stage.note,
             others=others,
         )
 

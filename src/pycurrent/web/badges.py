@@ -32,6 +32,7 @@ _COLOURS = {
     State.READY: "#7a6a00",
     State.WAITING_FOR_CONFIRMATION: "#1f4fbf",
     State.BLOCKED: "#5c5c5c",
+    State.MUTED: "#7a4a44",
 }
 """On each of them white is readable (WCAG 2.2, 1.4.3: 4.5 to 1)."""
 _LONGEST = 60
@@ -57,6 +58,8 @@ async def badge(service: ServiceOf, title: Title = None, label: Labels = []) -> 
         states = {stage.state for stage in service.stages_with(labels=conditions)}
         if not states:
             raise problem(404, f"no stage has the labels {', '.join(label)}")
+        # Muted ones are left out, unless there are no others.
+        states = states - {State.MUTED} or states
         return _answer(title or ", ".join(label), min(states, key=BY_CONCERN.index))
     return _answer(title or "pipeline", status_of_output(service.engine.output).state)
 

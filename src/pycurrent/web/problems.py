@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from pycurrent.cache import NoSuchInput, NoSuchTrigger
+from pycurrent.engine import NotMuted
 from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.service import NoSuchJob, NoSuchRule, NoSuchStage, NotPinned
 from pycurrent.store import StoreError
@@ -107,7 +108,7 @@ def _status_of(error: PycurrentError) -> int:
     match error:
         case NoSuchJob() | NoSuchRule() | NoSuchInput() | NoSuchTrigger():
             return 404
-        case NoSuchStage() | NotPinned():
+        case NoSuchStage() | NotPinned() | NotMuted():
             return 404
         case UsageError():
             return 422

@@ -98,6 +98,7 @@ class StageAnswer(TypedDict):
     description: str | None
     job: JobAnswer | None
     failure: str | None
+    note: str | None
     others: NotRequired[int]
 
 
@@ -117,6 +118,7 @@ class FoundStageAnswer(TypedDict):
     job_id: str | None
     failure: str | None
     note: str | None
+    muted: bool
     final: bool
     health: HealthAnswer | None
 
@@ -216,6 +218,20 @@ class PauseAnswer(TypedDict):
 
 class PausesAnswer(TypedDict):
     pauses: list[PauseAnswer]
+
+
+class MuteAnswer(TypedDict):
+    what: str
+    by: str | None
+    owner: str
+    at: str
+    reason: str
+    until: str
+    passes: int
+
+
+class MutesAnswer(TypedDict):
+    mutes: list[MuteAnswer]
 
 
 class TriggersAnswer(TypedDict):

@@ -120,6 +120,20 @@ _COMMANDS = {
         "pauses:resume",
         "End a pause: its jobs go on, unless something else is paused for them.",
     ),
+    "mutes": (
+        "mutes:mutes",
+        "List what is muted: by whom, for whom, until when, and why.",
+    ),
+    "mute": (
+        "mutes:mute",
+        "Have the failures of a stage, or those with a fingerprint, not fail what is above.\n\n"
+        "The stage runs and is shown as before. A mute holds over restarts; it ends at its time,"
+        " after 20 passes in a row, and by `unmute`. --reason has to be given.",
+    ),
+    "unmute": (
+        "mutes:unmute",
+        "End a mute: its failures fail what is above again.",
+    ),
     "pins": (
         "pins:pins",
         "List the stages that are pinned: at which value, by whom, until when, and why.",

@@ -99,9 +99,10 @@ def stage_lines(stage: StageAnswer) -> Iterator[str]:
     path = one_line(stage["path"])
     job = stage["job"]
     word = f"{state_word(state):<8}"
-    if stage["state"] == "failed" and stage["failure"] is not None:
+    if stage["failure"] is not None:
         more = and_others(stage.get("others", 0))
-        yield f"  {word} {path}{more}: {one_line(stage['failure'])}"
+        muted = f"; {one_line(stage['note'] or '')}" if stage["state"] == "muted" else ""
+        yield f"  {word} {path}{more}: {one_line(stage['failure'])}{muted}"
     elif job is not None and job["wait"] is not None:
         yield f"  {word} {path}: {waits(job['wait'])}"
     else:

@@ -33,7 +33,7 @@ def overview(
     return _STATUS.get(answer["result"]["state"], ClientExit.UNKNOWN)
 
 
-_STATUS = {"ok": ClientExit.OK, "failed": ClientExit.FAILED}
+_STATUS = {"ok": ClientExit.OK, "failed": ClientExit.FAILED, "muted": ClientExit.OK}
 
 
 def _overview_lines(answer: OverviewAnswer) -> list[str]:

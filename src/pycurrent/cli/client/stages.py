@@ -74,7 +74,7 @@ def wait(
             session.hint(f"no stage has {wanted} yet: waiting for one for {duration(timeout)}")
         time.sleep(_SECONDS)
     session.say(answer, [line for stage in found for line in _lines(stage)])
-    is_ok = all(stage["state"] == "ok" for stage in found)
+    is_ok = all(stage["state"] == "ok" or stage["muted"] for stage in found)
     return ClientExit.OK if is_ok else ClientExit.FAILED
 
 
@@ -93,8 +93,8 @@ def _lines(stage: FoundStageAnswer) -> Iterator[str]:
     """A stage: its state, path and labels, why it failed, its job, and its health if given."""
     state = stage["update"] if stage["state"] == "ok" and stage["update"] else stage["state"]
     labels = "".join(f" {name}={value}" for name, value in stage["labels"].items())
-    said = stage["failure"] or stage["note"]
-    why = "" if said is None else f": {one_line(said)}"
+    said = [text for text in (stage["failure"], stage["note"]) if text is not None]
+    why = f": {one_line('; '.join(said))}" if said else ""
     yield f"{state_word(state):<8} {one_line(stage['path'] + labels)}{why}"
     if stage["job_id"] is not None:
         yield f"         {stage['job_id']}"

@@ -86,6 +86,9 @@ class ExplanationModel(Model):
     alike: FailureGroupModel | None = Field(
         description="All failures with the same cause, this one too."
     )
+    mutes: list[dict[str, Any]] = Field(
+        description="The mutes of its failure: of its fingerprint, and of its stages; as in `/why`."
+    )
     by_hand: ByHandModel
     text: list[Text] = Field(description="All of it for people, in lines.")
 

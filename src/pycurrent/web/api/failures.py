@@ -30,6 +30,9 @@ class FailureGroupModel(Model):
     newest: str = Field(description="The job of the newest one.")
     message: Text = Field(description="Its message.")
     stages: list[Text] = Field(description="Stages that have used some of the newest ones.")
+    muted: Text | None = Field(
+        description="By whom the fingerprint is muted, until when and why; null: it is not."
+    )
 
 
 class FailuresModel(Model):

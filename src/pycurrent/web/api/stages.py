@@ -31,6 +31,10 @@ class FoundStageModel(Model):
     job_id: str | None
     failure: Text | None
     note: Text | None = Field(description="A note for people: that it is pinned, or why it waits.")
+    muted: bool = Field(
+        validation_alias="is_excused",
+        description="Its failure is muted, or else that because of which it is blocked.",
+    )
     final: bool = Field(
         validation_alias="is_final",
         description="It has succeeded or failed, or something else has failed that it needs; and"

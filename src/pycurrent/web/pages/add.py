@@ -14,6 +14,7 @@ from pycurrent.web.pages.inputs import add_inputs_page
 from pycurrent.web.pages.job import add_job_pages
 from pycurrent.web.pages.jobs import add_jobs_pages
 from pycurrent.web.pages.login import add_login_pages
+from pycurrent.web.pages.mutes import add_mutes_page
 from pycurrent.web.pages.pages import PAGES, Pages
 from pycurrent.web.pages.pauses import add_pauses_page
 from pycurrent.web.pages.pipeline import add_pipeline_page
@@ -37,5 +38,6 @@ def add_pages(
     add_rules_pages(app)
     add_inputs_page(app)
     add_pauses_page(app)
+    add_mutes_page(app)
     add_login_pages(app)
     add_site_pages(app)

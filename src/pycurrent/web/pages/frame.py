@@ -11,7 +11,7 @@ from fastapi import Request
 
 from pycurrent.engine import Level
 from pycurrent.service import Service
-from pycurrent.term import Active, Failed, Ok
+from pycurrent.term import Active, Failed, Ok, unmuted
 from pycurrent.web.auth import Access, Caller
 from pycurrent.web.extensions import AuthorEntry
 from pycurrent.web.pages import state_badges
@@ -25,6 +25,7 @@ THEMES = ("light", "dark")
 
 _INPUTS = ("/inputs", "Inputs")
 _PAUSES = ("/pauses", "Pauses")
+_MUTES = ("/mutes", "Mutes")
 _NAVIGATION = (
     ("/", "Pipeline"),
     ("/jobs", "Jobs"),
@@ -115,10 +116,11 @@ def make_page(
     now: datetime,
     has_inputs: bool,
     has_pauses: bool,
+    has_mutes: bool,
     extra: Sequence[AuthorEntry],
 ) -> Page:
     """`has_inputs` says that there is something for people to set, `has_pauses` that something is
-    paused.
+    paused, and `has_mutes` that something is muted.
     """
     theme = request.cookies.get(THEME_COOKIE)
     may_pause = access.allows(request, caller.user, Role.ADMIN)
@@ -134,6 +136,7 @@ def make_page(
                 request,
                 *([_INPUTS] if has_inputs else []),
                 *([_PAUSES] if has_pauses or may_pause else []),
+                *([_MUTES] if has_mutes else []),
             ),
             *_author_navigation(request, access, caller, extra),
         ),
@@ -179,7 +182,7 @@ def make_header(request: Request, access: Access, caller: Caller, service: Servi
         )
         for level in (None, *reversed(Level))
     ]
-    match overview.result:
+    match unmuted(overview.result):
         case Failed(message):
             result_text = message.partition("\n")[0]
         case Ok() | Active():

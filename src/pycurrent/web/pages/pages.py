@@ -68,6 +68,7 @@ class Pages:
             now=self.service.engine.clock.now(),
             has_inputs=self.service.has_inputs,
             has_pauses=bool(self.service.pauses.all()),
+            has_mutes=self.service.mutes.are_any,
             extra=self.extra,
         )
         sees = access.allows(request, caller.user, Role.VIEWER)

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 
+from pycurrent.engine import MuteKind, MuteSubject
 from pycurrent.errors import UsageError
 from pycurrent.service import (
     Failing,
@@ -26,6 +27,7 @@ from pycurrent.web.context import ServiceOf
 from pycurrent.web.pages import routing, state_badges
 from pycurrent.web.pages.inputs import PIN_FOREVER
 from pycurrent.web.pages.lengths import lengths
+from pycurrent.web.pages.mutes import MUTE_LONGEST
 from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.users import Role
 
@@ -55,6 +57,8 @@ async def _stage(request: Request, service: ServiceOf) -> Response:
         request,
         "stage.html",
         pin=service.pins.of(path),
+        mute=service.mutes.get(MuteSubject(MuteKind.PATH, path)),
+        mute_lengths=lengths(MUTE_LONGEST),
         values=_values(service, path),
         lengths=lengths(PIN_FOREVER),
         may_set=pages.may(request, Role.BUILDER),

@@ -13,6 +13,7 @@ from pycurrent.term import (
     Active,
     Activity,
     Failed,
+    Muted,
     Ok,
     Output,
     State,
@@ -25,7 +26,7 @@ from pycurrent.web.api.names import name_of
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """`sign` is one of ok, failed, running, waiting, ready, blocked."""
+    """`sign` is one of ok, failed, running, waiting, ready, blocked, muted."""
 
     sign: str
     word: str
@@ -38,6 +39,7 @@ _SIGNS = {
     State.WAITING_FOR_CONFIRMATION: "waiting",
     State.READY: "ready",
     State.BLOCKED: "blocked",
+    State.MUTED: "muted",
 }
 
 OF_STATE = {state: Badge(_SIGNS[state], state.short_word) for state in BY_CONCERN}
@@ -98,6 +100,8 @@ def of_output(output: Output[Any]) -> Badge:
     match output:
         case Ok():
             return Badge("ok", "ok")
+        case Muted():
+            return OF_STATE[State.MUTED]
         case Failed():
             return Badge("failed", "failed")
         case Active(activity):

@@ -23,6 +23,7 @@ class StatsModel(Model):
     running: int
     failed: int
     blocked: int
+    muted: int = Field(description="Stages that have failed, and whose failures people have muted.")
 
 
 class ResultModel(Model):
@@ -48,6 +49,9 @@ class StageModel(Model):
     failure: Text | None
     others: int = Field(
         description="How many stages have failed by the same job, and are not listed."
+    )
+    note: Text | None = Field(
+        description="A note for people: by whom its failure is muted, say, or why it waits."
     )
 
 
@@ -93,6 +97,7 @@ class OverviewModel(Model):
                     job=None if stage.job is None else JobModel.model_validate(stage.job),
                     failure=_message(stage.failure),
                     others=stage.others,
+                    note=stage.note,
                 )
                 for stage in overview.stages
             ],

@@ -2,7 +2,7 @@
 
 import { element } from "./dom.js";
 
-/** `sign` is one of ok, failed, running, waiting, ready, blocked. */
+/** `sign` is one of ok, failed, running, waiting, ready, blocked, muted. */
 export function sign(name) {
   const drawn = document.querySelector(`.counts svg.s-${name}`);
   return drawn ? drawn.cloneNode(true) : "";

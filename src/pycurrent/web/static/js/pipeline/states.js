@@ -52,6 +52,10 @@ const SHAPES = {
     ["circle", { cx: 8, cy: 8, r: 6, class: "stroke dashed" }],
     ["path", { d: "M5.5 8h5", class: "stroke" }],
   ],
+  muted: [
+    ["path", { d: "M5.2 1h5.6L15 5.2v5.6L10.8 15H5.2L1 10.8V5.2z", class: "stroke dashed" }],
+    ["path", { d: "M5.6 5.6l4.8 4.8M10.4 5.6l-4.8 4.8", class: "stroke" }],
+  ],
 };
 
 /** An element of SVG. */
