@@ -2,10 +2,13 @@
 
 import copy
 import pickle
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from pycurrent.cache import builder
+from pycurrent.engine import Job, Monitor
 from pycurrent.errors import UsageError
 from pycurrent.term import (
     Active,
@@ -15,10 +18,13 @@ from pycurrent.term import (
     Ok,
     Output,
     all,
+    component,
+    constant,
     evaluate,
     fail,
     failed_by,
 )
+from pycurrent.testing import HarnessFactory
 
 OUTPUTS: list[Output[Any]] = [
     Ok(1),
@@ -120,3 +126,93 @@ def test_outputs_show_what_they_are() -> None:
 def test_an_exception_becomes_a_failure(error: Exception, message: str) -> None:
     """Our own exceptions say it themselves; others are named by their type."""
     assert failed_by(error) == Failed(message)
+
+
+class Kindless(Failure):
+    """Its kind can't be asked."""
+
+    @property
+    def kind(self) -> Any:
+        raise ValueError("no kind")
+
+    @kind.setter
+    def kind(self, kind: Any) -> None:
+        pass
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+def _noted() -> Exception:
+    error = ValueError("bad")
+    error.__notes__ = Unshown()  # type: ignore[assignment]
+    return error
+
+
+class Unshown:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+class Textless(Exception):
+    def __str__(self) -> str:
+        raise SystemExit("no text")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        pytest.param(
+            SyntaxError("bad", ("f", 1, 2, 5)),  # type: ignore[arg-type]
+            "SyntaxError: bad (f, line 1)",
+            id="line that is no text",
+        ),
+        pytest.param(Kindless("odd"), "odd", id="kind"),
+        pytest.param(_noted(), "ValueError: bad", id="notes"),
+        pytest.param(Textless(), "Textless: <Textless without a text: SystemExit>", id="text"),
+    ],
+)
+def test_an_exception_that_python_can_not_show_is_a_failure_like_any_other(
+    error: BaseException, message: str
+) -> None:
+    """With the places that it came by."""
+    with pytest.raises(type(error)) as raised:
+        _raise(error)
+    failed = failed_by(raised.value)
+    assert failed.message == message
+    assert isinstance(error, Failure) or "in _raise" in (failed.traceback or "")
+
+
+def test_code_without_a_module_has_a_traceback() -> None:
+    """Such as that of `exec`."""
+    fn: dict[str, Any] = {"__name__": None}
+    exec("def fail(): 1 / 0", fn)
+    with pytest.raises(ZeroDivisionError) as raised:
+        fn["fail"]()
+    assert "in fail" in (failed_by(raised.value).traceback or "")
+
+
+async def test_the_engine_lives_whatever_is_raised(harness: HarnessFactory) -> None:
+    """By a function, an operation, or a monitor."""
+    error = SyntaxError("bad", ("f", 1, 2, 5))  # type: ignore[arg-type]
+
+    @builder("b")
+    async def build(job: Job, key: str) -> None:
+        raise error
+
+    async def read() -> int:
+        raise error
+
+    source = Monitor(read=read, every=timedelta(days=1), describe="m")
+    stages = {
+        "map": constant(1).map(lambda _: _raise(error)),
+        "build": build("a"),
+        "read": component("read", source.get),
+    }
+    async with harness(lambda: all(stages)) as h:
+        await h.settle()
+        why = "map, build, read failed: SyntaxError: bad (f, line 1)"
+        assert h.output == Failed(why)

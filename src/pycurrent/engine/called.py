@@ -24,8 +24,11 @@ def main(folder: Path) -> None:
         function, args, kwargs = pickle.loads(call)  # noqa: S301
         result = (True, function(*args, **kwargs))
     except BaseException as error:
-        traceback.print_exc()
         result = (False, error)
+        try:
+            traceback.print_exc()
+        except Exception as fault:
+            sys.stderr.write(f"{type(error).__name__} has no traceback: {fault}\n")
     sys.stdout.flush()
     # A process that is killed while it writes leaves no result.
     written = folder / "written"

@@ -10,7 +10,9 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from pathlib import PurePath
+from types import FrameType, TracebackType
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from pycurrent.errors import PycurrentError, UsageError, WrongKind
@@ -284,7 +286,12 @@ def _only(error: BaseException) -> BaseException:
 
 
 def _kind_of(error: BaseException) -> FailureKind:
-    kind = getattr(error, "kind", None) if isinstance(error, PycurrentError) else None
+    try:
+        kind = getattr(error, "kind", None) if isinstance(error, PycurrentError) else None
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # It is a property of an author's class.
+        return REAL
     return kind if isinstance(kind, FailureKind) else REAL
 
 
@@ -308,7 +315,7 @@ def _place(error: BaseException) -> str:
     """The place in the author's code that raised our exception: ` (pipeline.py:12)`, or empty."""
     place = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
-        if not frame.f_globals.get("__name__", "").startswith("pycurrent."):
+        if not _is_ours(frame):
             place = f" ({PurePath(frame.f_code.co_filename).name}:{line})"
     return place
 
@@ -316,10 +323,28 @@ def _place(error: BaseException) -> str:
 def relevant_traceback(error: BaseException) -> str | None:
     """The traceback without the frames of this package at its top; None if nothing is left."""
     frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(
-        "pycurrent."
-    ):
+    while frames is not None and _is_ours(frames.tb_frame):
         frames = frames.tb_next
     if frames is None:
         return None
-    return "".join(traceback.format_exception(type(error), error, frames, limit=20))
+    try:
+        return "".join(traceback.format_exception(type(error), error, frames, limit=20))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        # Python reads attributes of the exception, and parses lines of the source.
+        return _bare_traceback(error, frames)
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).startswith("pycurrent.")
+
+
+def _bare_traceback(error: BaseException, frames: TracebackType) -> str:
+    """The places and the message alone, which nothing can spoil."""
+    places = [
+        f'  File "{frame.f_code.co_filename}", line {line}, in {frame.f_code.co_name}\n'
+        for frame, line in islice(traceback.walk_tb(frames), 20)
+    ]
+    header = "Traceback (most recent call last):\n"
+    return f"{header}{''.join(places)}{type(error).__name__}: {text_of(error)}\n"
