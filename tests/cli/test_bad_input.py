@@ -92,6 +92,17 @@ def test_a_pipeline_that_returns_no_current(
         ),
         ("def pipeline(:", ["line 1\n    def pipeline(:"], "ci.py:1: SyntaxError: invalid syntax"),
         (
+            "class Textless(Exception):\n    def __str__(self): return 1 / 0\nraise Textless",
+            ["line 3, in <module>"],
+            "ci.py:3: Textless: <Textless without a text: ZeroDivisionError>",
+        ),
+        ("raise SyntaxError('bad', ('f', 1, 2, 5))", [], "f:1: SyntaxError: bad"),
+        (
+            "raise SyntaxError('bad', (5, 'x', 2, 5))",
+            ["line 1, in <module>"],
+            "ci.py:1: SyntaxError: bad",
+        ),
+        (
             "import pycurrent as current\n"
             "def pipeline():\n    return current.constant(1).gate(on=2)",
             [],

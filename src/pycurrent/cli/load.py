@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from pycurrent.cli.output import one_line
 from pycurrent.errors import UsageError, WrongKind
-from pycurrent.term import Current, failed_by, noting
+from pycurrent.term import Current, failed_by, noting, text_of
 
 if TYPE_CHECKING:
     from pycurrent.web import WebSettings
@@ -216,22 +216,34 @@ def _where(function: Callable[..., Any]) -> str:
 def _broken(error: Exception, name: str) -> BrokenPipeline:
     """The message of an exception in an author's code, and its place."""
     kind = type(error).__name__
-    text = one_line(str(error.msg if isinstance(error, SyntaxError) else error))
+    text = one_line(text_of(error.msg if isinstance(error, SyntaxError) else error))
     what = f"{kind}: {text}" if text else kind
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if not _is_ours(Path(frame.filename))
     ]
-    if isinstance(error, SyntaxError) and error.filename:
-        where = f"{_near(error.filename)}:{error.lineno}"
-        shown = "".join(traceback.format_exception_only(error)[:-1])
+    if isinstance(error, SyntaxError) and (file := _file_of(error)):
+        where, shown = f"{_near(file)}:{error.lineno}", _marked(error)
     elif frames:
         where = f"{_near(frames[-1].filename)}:{frames[-1].lineno}"
         shown = "".join(traceback.format_list(frames))
     else:
         where, shown = name, ""
     return BrokenPipeline(f"{where}: {what}", shown)
+
+
+def _file_of(error: SyntaxError) -> str | None:
+    """The file that Python could not read; None for an exception that an author has raised so."""
+    return error.filename if isinstance(error.filename, str) else None
+
+
+def _marked(error: SyntaxError) -> str:
+    """The line with the mistake, as Python shows it."""
+    try:
+        return "".join(traceback.format_exception_only(error)[:-1])
+    except Exception:  # An author has raised it, with something else in it.
+        return ""
 
 
 def _is_ours(file: Path) -> bool:
