@@ -308,6 +308,18 @@ def test_stages_may_come_and_go_while_paths_are_taken_in() -> None:
     assert list(slices) == []
 
 
+def test_paths_may_be_forgotten_while_they_are_taken_in() -> None:
+    """Who goes on with that does not take them to be whole."""
+    living: dict[Current[Any], None] = {check(f"c{number}"): None for number in range(1000)}
+    index = Paths(lambda: living, living)
+    slices = index.take_in()
+    next(slices)
+    index.forget()
+    for _ in slices:
+        pass
+    assert [str(index.of(term)) for term in living] == [f"test @c{n}" for n in range(1000)]
+
+
 @pytest.mark.parametrize("arch", [None, "arm"])
 def test_a_stage_that_is_built_anew_keeps_its_path(arch: str | None) -> None:
     """The old one and the new one, with equal constants or others, both live for a part of the

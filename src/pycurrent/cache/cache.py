@@ -128,7 +128,8 @@ class Cache:
         use = kind(operation, target, title, primitive.schedule, retry, changed)
         use.runtime, use.own_labels, use.is_open = runtime, labels, True
         use.instance = self.instance(op_type, key, retry)
-        if isinstance(use, ScheduledUse):
+        if is_input:
+            assert isinstance(use, ScheduledUse)
             runtime.service(Pins).begin(use, runtime)
         use.instance.join(use)
         return use

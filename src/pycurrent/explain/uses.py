@@ -24,8 +24,8 @@ _AT_ONCE = 100
 _PARTS_AT_ONCE = 5
 """How many of these parts are committed together, if they are new: some 3 ms."""
 
-_Noted: TypeAlias = tuple[Use, datetime]
-"""A use, and since when it is one."""
+_Noted: TypeAlias = tuple[Use, datetime | None]
+"""A use, and when its job was created; None for that of a known result."""
 
 
 class UseRecorder:
@@ -47,7 +47,7 @@ class UseRecorder:
 
     def _note(self, use: Use) -> None:
         run = use.instance.run
-        noted = use, self._engine.clock.now() if run is None else run.job.created
+        noted = use, None if run is None else run.job.created
         if run is None or not self._has_paths:
             self._put_off(noted)
         else:
@@ -55,7 +55,7 @@ class UseRecorder:
 
     def _record_new(self) -> None:
         new, self._new = self._new, []
-        for use in _records(new):
+        for use in self._records(new):
             self._engine.store.add_use(use)
 
     def _put_off(self, noted: _Noted) -> None:
@@ -97,23 +97,23 @@ class UseRecorder:
         """Record some of those that were put off. False if all of these are recorded already."""
         later, store = self._later, self._engine.store
         some = [later.popleft() for _ in range(min(_AT_ONCE, len(later)))]
-        new = store.unrecorded_uses([*_records(some)])
+        new = store.unrecorded_uses([*self._records(some)])
         for use in new:
             store.add_use(use)
         return bool(new)
 
-
-def _records(uses: Iterable[_Noted]) -> Iterator[UseRecord]:
-    """The records of those uses that have a job, and a stage."""
-    labels, text = NO_LABELS, None
-    for use, since in uses:
-        job_id = use.job_id
-        if job_id is None or not use.is_open:
-            continue
-        # Neighbours often have the very same labels.
-        if (own := use.stage_labels) is not labels:
-            labels, text = own, labels_text(own)
-        yield UseRecord(job_id, StageRef.text_of(use.path), text, since)
+    def _records(self, uses: Iterable[_Noted]) -> Iterator[UseRecord]:
+        """The records of those uses that have a job, and a stage."""
+        now = self._engine.clock.now()
+        labels, text = NO_LABELS, None
+        for use, created in uses:
+            job_id = use.job_id
+            if job_id is None or not use.is_open:
+                continue
+            # Neighbours often have the very same labels.
+            if (own := use.stage_labels) is not labels:
+                labels, text = own, labels_text(own)
+            yield UseRecord(job_id, StageRef.text_of(use.path), text, created or now)
 
 
 _DONE = object()

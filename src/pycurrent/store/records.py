@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from operator import attrgetter
 from types import NoneType
-from typing import Any, NamedTuple, Protocol, Self, TypeVar, get_args, get_type_hints
+from typing import Any, NamedTuple, Protocol, Self, TypeVar, get_args
 
 from msgspec import Struct
 
@@ -223,8 +223,7 @@ class Columns:
     """Some columns of the table `job`, in the order of the fields."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        hints = get_type_hints(JobRecord)
-        kinds = [_without_none(hints[name]) for name in names]
+        kinds = [_without_none(JobRecord.__annotations__[name]) for name in names]
         self.names = tuple(names)
         self.values = attrgetter(*names)
         self._texts = [n for n, kind in enumerate(kinds) if kind is str]

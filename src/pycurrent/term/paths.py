@@ -120,6 +120,7 @@ class Paths:
         self._alive = alive
         self._hash_of = hash_of
         self._is_asked = False
+        self._is_whole = False
         # The stages that lived when somebody asked first, and are not taken in yet.
         self._rest: Iterator[Term] = iter(())
         self._groups: dict[int, Term | _Group] = {}
@@ -131,15 +132,24 @@ class Paths:
         if not self._is_asked:
             self._is_asked = True
             self._rest = iter([*self._living()])
-        for number, term in enumerate(self._rest, 1):
+        rest = self._rest
+        for number, term in enumerate(rest, 1):
             if term in self._alive:
                 self.add(term)
             if not number % _AT_ONCE:
                 yield
+        # Unless they were forgotten meanwhile.
+        self._is_whole = rest is self._rest
+
+    def _take_in_rest(self) -> None:
+        """Take in what is not yet, in one go: it is needed now."""
+        if not self._is_whole:
+            for _ in self.take_in():
+                pass
 
     def forget(self) -> None:
         """Keep nothing until somebody asks again."""
-        self._is_asked = False
+        self._is_asked = self._is_whole = False
         self._rest = iter(())
         self._groups.clear()
         self._split.clear()
@@ -155,8 +165,7 @@ class Paths:
 
     def _told(self, term: Term) -> tuple[tuple[str, ...], bool]:
         """The path of a living stage; False if only the order of building tells it from others."""
-        for _ in self.take_in():
-            """They are needed now."""
+        self._take_in_rest()
         path = untold_path(term)
         group = self._groups[self._hash_of(path)]
         if isinstance(group, Term):
@@ -182,8 +191,7 @@ class Paths:
 
     def find(self, text: str) -> Term | None:
         """The living stage whose path, as text, this is; None if there is none."""
-        for _ in self.take_in():
-            """They are needed now."""
+        self._take_in_rest()
         for path in untold_paths(text):
             group = self._groups.get(self._hash_of(path))
             members = [*group.members] if isinstance(group, _Group) else [group]
@@ -196,8 +204,7 @@ class Paths:
         """The living stages with the path of a stage that may be gone, apart from what tells twins
         from each other.
         """
-        for _ in self.take_in():
-            """They are needed now."""
+        self._take_in_rest()
         path = untold_path(term)
         group = self._groups.get(self._hash_of(path))
         members = group.members if isinstance(group, _Group) else (group,)
