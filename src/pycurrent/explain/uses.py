@@ -97,7 +97,9 @@ class UseRecorder:
         """Record some of those that were put off. False if all of these are recorded already."""
         later, store = self._later, self._engine.store
         some = [later.popleft() for _ in range(min(_AT_ONCE, len(later)))]
-        new = store.unrecorded_uses([*self._records(some)])
+        known = [noted for noted in some if noted[1] is None]
+        made = [noted for noted in some if noted[1] is not None]
+        new = [*self._records(made), *store.unrecorded_uses([*self._records(known)])]
         for use in new:
             store.add_use(use)
         return bool(new)
