@@ -6,7 +6,8 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -561,6 +562,50 @@ async def test_mute_leaves_a_failure_out_of_the_status(
         ):
             ended = await client(*wrong)
             assert (ended.status, why in ended.err) == (ClientExit.USAGE, True), ended.err
+
+
+async def test_what_holds_no_stage_any_more_is_told_with_those_that_look_like_it(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """A pin and a pause, by the client and in the records; not one that has followed its stage."""
+
+    async def read() -> str:
+        return "a1"
+
+    @current.component("head")
+    def head(repo: str, depth: int) -> current.Primitive[str]:
+        return current.Monitor(read=read, every=timedelta(hours=1), describe=repo).get()
+
+    def of(*repos: str, depth: int) -> Current[list[str]]:
+        return current.seq([head(repo, depth) for repo in repos])
+
+    async with running_site(partial(of, "web", depth=1), tmp_path / "state") as site:
+        client = Client(site, capsysbinary)
+        await _until(site, lambda: isinstance(site.engine.output, current.Ok))
+        await client("pin", "head", "--reason", "a check")
+        await client("pause", "head")
+    async with running_site(partial(of, "web", "api", depth=1), tmp_path / "state") as site:
+        client = Client(site, capsysbinary)
+        (pin,) = (await client("pins")).out.splitlines()
+        assert pin.startswith("head (repo=web, depth=1) = a1 (pinned by ")
+        assert pin.endswith(": a check)")
+        assert "it is pinned at a1" in (await client("why", "head (repo=web, depth=1)")).out
+        (pause,) = (await client("pauses")).out.splitlines()
+        assert "look" not in pause
+    async with running_site(partial(of, "web", "api", depth=2), tmp_path / "state") as site:
+        client = Client(site, capsysbinary)
+        (pin,) = (await client("pins")).out.splitlines()
+        alike = "head (repo=web, depth=2), head (repo=api, depth=2)"
+        assert pin.endswith(f"a check; no stage has this path now, but {alike} look like it)")
+        assert f"; no stage has this path now, but {alike} look" in (await client("pauses")).out
+        said = (await client("overview")).out
+        assert re.search(r"the pin of head \(set by .*: a check\) holds nothing", said)
+        assert f"but {alike}, which look like it: set it for the stage" in said
+        assert "it is pinned at a1" in await client.elsewhere(
+            "why", "--state-dir", str(tmp_path / "state"), "head (repo=web, depth=1)"
+        )
+        await client("unpin", "head")
+        assert "the pin of" not in (await client("overview")).out
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from pycurrent.term import (
     Metadata,
     MuteMark,
     Stage,
+    StageRef,
     shown,
     untold_path,
     untold_paths,
@@ -142,6 +143,8 @@ class Mutes:
         self._engine = engine
         self._marks: dict[MuteSubject, MuteMark] = {}
         """The marks of those that the stages know of."""
+        self._by_stage: dict[str, MuteSubject] = {}
+        """The stages that are muted, by their full paths."""
         self._untold: frozenset[tuple[str, ...]] = frozenset()
         """The paths that the muted stages may have if none is told apart from its twins."""
         self._has_fingerprints = False
@@ -151,6 +154,7 @@ class Mutes:
             self._put(record.subject)
         self._look()
         engine.overrides.listen(OverrideKind.MUTE, self._changed)
+        engine.stage_overrides.follow(OverrideKind.MUTE, lambda record, stages: self._look())
 
     # For people
 
@@ -199,7 +203,7 @@ class Mutes:
         owner = owner or name
         if not owner:
             raise UsageError("a mute needs an owner, who is to fix it: give owner= or by=")
-        what = self._checked(what)
+        what, stage = self._checked(what)
         subject = str(what)
         before = self.get(what)
         self._note_change(subject, by, f"{what} is muted{_said(name, reason)}")
@@ -213,6 +217,7 @@ class Mutes:
             until=end,
             owner=owner,
             passes=0,
+            stage=stage,
         )
         return Mute.of(record)
 
@@ -244,10 +249,11 @@ class Mutes:
             )
         return end
 
-    def _checked(self, what: MuteSubject) -> MuteSubject:
+    def _checked(self, what: MuteSubject) -> tuple[MuteSubject, str | None]:
+        """What is to be muted, and the full path of the stage, if it is one."""
         if what.kind is MuteKind.PATH:
-            self._check_path(what.name)
-            return what
+            full = self._engine.live.full_path(self._find(what.name))
+            return self._by_stage.get(full, what), full
         found = {g.fingerprint for g in self._groups(what.name)}
         if len(found) != 1:
             many = f": {', '.join(sorted(found))}" if found else ""
@@ -255,20 +261,26 @@ class Mutes:
                 f"{len(found) or 'no'} fingerprints of recorded failures begin with"
                 f" {what.name!r}{many}: `pycurrent failures` lists them"
             )
-        return MuteSubject(MuteKind.FINGERPRINT, found.pop())
+        return MuteSubject(MuteKind.FINGERPRINT, found.pop()), None
 
     def _groups(self, fingerprint: str, stages: int = 0) -> Iterator[FailureGroup]:
         yield from self._engine.store.failures.groups(fingerprint=fingerprint, stages=stages)
 
     def _whole(self, what: MuteSubject) -> MuteSubject:
-        """The subject that is muted, of whose fingerprint only the beginning may be given."""
+        """The subject that is muted, of whose fingerprint only the beginning may be given; that of
+        a stage also if it had another path when it was muted.
+        """
+        if what.kind is MuteKind.PATH and self.get(what) is None:
+            stage = self._engine.live.find(what.name)
+            full = None if stage is None else self._engine.live.full_path(stage)
+            return what if full is None else self._by_stage.get(full, what)
         if what.kind is MuteKind.FINGERPRINT and self.get(what) is None:
             muted = [mute.what for mute in self.all() if mute.what.kind is what.kind]
             found = [one for one in muted if one.name.startswith(what.name)]
             return found[0] if len(found) == 1 else what
         return what
 
-    def _check_path(self, path: str) -> None:
+    def _find(self, path: str) -> Stage:
         self._engine.finish_step()
         live = self._engine.live
         stage = live.find(path)
@@ -279,6 +291,7 @@ class Mutes:
                 f"{path!r} can't be muted, as only the order in which stages are built tells it"
                 " from another one: give it a name="
             )
+        return stage
 
     # For those who count passes
 
@@ -298,7 +311,8 @@ class Mutes:
     def of(self, stage: Stage, metadata: Metadata | None) -> MuteMark | None:
         """The mark for a failure of a stage; None if it is not muted."""
         if untold_path(stage.term) in self._untold:
-            mark = self._marks.get(MuteSubject(MuteKind.PATH, str(stage.stage)))
+            what = self._by_stage.get(self._engine.live.full_path(stage))
+            mark = self._marks.get(what or MuteSubject(MuteKind.PATH, str(stage.stage)))
             if mark is not None:
                 return mark
         if self._has_fingerprints and metadata is not None and metadata.job_id is not None:
@@ -351,9 +365,12 @@ class Mutes:
             self._marks[what] = MuteMark(mute.words)
 
     def _look(self) -> None:
-        paths = [what.name for what in self._marks if what.kind is MuteKind.PATH]
-        self._untold = frozenset(untold for path in paths for untold in untold_paths(path))
-        self._has_fingerprints = len(paths) < len(self._marks)
+        records = [r for r in self._records() if MuteSubject.of_text(r.subject) in self._marks]
+        stages = {r.stage: MuteSubject.of_text(r.subject) for r in records if r.stage is not None}
+        self._by_stage = stages
+        names = map(StageRef.names_in, stages)
+        self._untold = frozenset(untold for full in names for untold in untold_paths(full))
+        self._has_fingerprints = len(stages) < len(self._marks)
         self._engine.live.account.mutes = self if self._marks else None
 
     def _records(self) -> tuple[OverrideRecord, ...]:

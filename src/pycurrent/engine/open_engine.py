@@ -26,6 +26,7 @@ from pycurrent.engine.paused import PauseBoard
 from pycurrent.engine.problems import Effect, Problem
 from pycurrent.engine.quiescence import BusyToken
 from pycurrent.engine.services import EngineServices
+from pycurrent.engine.stage_overrides import StageOverrides
 from pycurrent.engine.step import JobHandle, JobUser, Listeners, Step
 from pycurrent.engine.steps import Steps
 from pycurrent.term import Current, Output, Stats, build_pipeline, is_failure, told
@@ -79,7 +80,12 @@ class OpenEngine(OpenResources):
         self.stepping = Steps(self, self, self._services, listeners, self._crash, self.changes)
         self.live = self.stepping.live
         """The nodes of the terms that are needed."""
-        self.pauses = PauseBoard(self.overrides, self.host.paused, self.live, self.thread)
+        self.stage_overrides = StageOverrides(self)
+        """Finds the stages for which people have set something."""
+        closing.callback(self.stage_overrides.close)
+        self.pauses = PauseBoard(
+            self.overrides, self.stage_overrides, self.host.paused, self.live, self.thread
+        )
         """The pauses that people set."""
         self.mutes = Mutes(self)
         """The mutes that people set."""

@@ -86,10 +86,11 @@ class Overrides:
         job: str | None = None,
         owner: str | None = None,
         passes: int | None = None,
+        stage: str | None = None,
     ) -> OverrideRecord:
         """Set a value, in place of that before it, which the audit shows as `before`. `shown` is
         the value for people, where that is another text, and `job` the one that has made it; for
-        `owner` and `passes` see `OverrideRecord`.
+        `owner`, `passes` and `stage` see `OverrideRecord`.
 
         Raises `UsageError` if `until`, which has to be aware, has passed.
         """
@@ -106,6 +107,7 @@ class Overrides:
             job=job,
             owner=owner,
             passes=passes,
+            stage=stage,
         )
         self._records[record.key] = record
         self._store.set_override(record)
@@ -123,6 +125,14 @@ class Overrides:
         record = replace(self._records[kind, subject], passes=passes)
         self._records[record.key] = record
         self._store.set_override(record)
+
+    def follow(self, record: OverrideRecord, stage: str) -> OverrideRecord:
+        """The stage that a value is set for has another full path now: the pipeline's code is
+        another. It is on disk with the next commit.
+        """
+        found = self._records[record.key] = replace(record, stage=stage)
+        self._store.set_override(found)
+        return found
 
     def remove(
         self, kind: OverrideKind, subject: str, *, by: Asker | str | None, reason: str | None = None

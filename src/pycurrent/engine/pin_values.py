@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from pycurrent.engine.pinnable import LOOKED_AT, Pinnable, RecordedValue
 from pycurrent.engine.value_codec import text_or_none
 from pycurrent.errors import UsageError
-from pycurrent.term import Ok, Subscription, shown, text_of
+from pycurrent.term import Ok, Stage, Subscription, shown, text_of
 
 _NAMED = 5
 """How many recorded values a message names."""
@@ -25,9 +25,12 @@ class PinnableStage:
     All methods that choose one raise `UsageError` if there is none.
     """
 
-    def __init__(self, path: str, followed: Subscription[Any], user: Pinnable[Any]) -> None:
+    def __init__(
+        self, path: str, stage: Stage, followed: Subscription[Any], user: Pinnable[Any]
+    ) -> None:
         """Raises `UsageError` if values of the input can't be read back."""
         self.path = path
+        self.stage = stage
         self.user = user
         self._followed = followed
         if user.codec is None:

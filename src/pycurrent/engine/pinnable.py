@@ -46,6 +46,7 @@ class Pin(Struct, frozen=True):
     """The value at which a stage is held."""
 
     path: str
+    """The present path of the stage, or that at which it was pinned, if there is no such stage."""
     value: str
     """The value for people, shortened."""
     by: str | None
@@ -57,7 +58,9 @@ class Pin(Struct, frozen=True):
     job: str | None
     """The job whose result the value is, if an operation gave it."""
     output: Output[Any] | None = None
-    """The output that the stage has; None while no stage has the path."""
+    """The output that the stage has; None while there is no such stage."""
+    alike: tuple[str, ...] = ()
+    """The paths of the stages that look like it, while there is no such stage."""
 
     @classmethod
     def of(cls, record: OverrideRecord, output: Output[Any] | None = None) -> Pin:

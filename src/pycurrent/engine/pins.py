@@ -1,6 +1,7 @@
 """Pins: stages that are inputs, held at one of the values that they have had.
 
-A pin is an override (see `overrides.py`) whose subject is the path of the stage. It holds what this
+A pin is an override (see `overrides.py`) whose subject is the path that the stage had when it was
+pinned; it follows the stage when its path changes (see `stage_overrides.py`). It holds what this
 one stage is given, and nothing else: the input is watched, read and recorded as before, other
 stages that follow it go on, and once the pin ends the stage is given the newest value. A stage that
 begins to follow an input finds its pin then, so that after a restart it has the value at which it
@@ -9,11 +10,13 @@ is held from the first step on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from pycurrent.engine.audit import Asker
 from pycurrent.engine.pin_values import PinnableStage
@@ -27,6 +30,7 @@ from pycurrent.term import (
     Output,
     Runtime,
     Stage,
+    StageRef,
     State,
     shown,
     untold_path,
@@ -63,13 +67,18 @@ class Pins:
         self._engine = engine
         self._untold: frozenset[tuple[str, ...]] = frozenset()
         """The paths that the pinned stages may have if none is told apart from its twins."""
-        self._held: dict[str, Pinnable[Any]] = {}
-        """The inputs that are held now, by the subjects of the pins."""
+        self._by_stage: dict[str, OverrideRecord] = {}
+        """The pins by the full paths of their stages."""
+        self._held: dict[str, dict[Pinnable[Any], Stage]] = {}
+        """The inputs that are held now, with their stages, by the subjects of the pins. As a rule
+        one of each.
+        """
         self._changes: dict[str, Ids] = {}
         """The changes by which a pin is set or ends that somebody asks for."""
         self._users = 0
         """How many stages follow an input that can be pinned."""
         engine.overrides.listen(OverrideKind.PIN, self._changed)
+        engine.stage_overrides.follow(OverrideKind.PIN, self._follow)
         self._look()
 
     # For the inputs
@@ -82,10 +91,11 @@ class Pins:
         if not self._untold or not isinstance(runtime, Stage):
             return
         if untold_path(runtime.term) in self._untold:
-            path = str(runtime.stage)
-            record = self._engine.overrides.get(OverrideKind.PIN, path)
+            record = self._by_stage.get(self._engine.live.full_path(runtime))
+            if record is None:
+                record = self._engine.overrides.get(OverrideKind.PIN, str(runtime.stage))
             if record is not None:
-                self._hold(user, record)
+                self._hold(user, runtime, record)
 
     def end(self, user: Pinnable[Any]) -> None:
         """The stage follows it no longer."""
@@ -93,8 +103,12 @@ class Pins:
         self._let_go(user)
 
     def _let_go(self, user: Pinnable[Any]) -> None:
-        if user.pin is not None and self._held.get(user.pin.path) is user:
-            del self._held[user.pin.path]
+        pin, user.pin = user.pin, None
+        if pin is not None:
+            held = self._held[pin.path]
+            del held[user]
+            if not held:
+                del self._held[pin.path]
 
     def recorded_of(self, input: str | None) -> Iterator[RecordedValue]:
         """The values of an input with a name, as records have them, the newest first."""
@@ -126,8 +140,21 @@ class Pins:
 
     def of(self, path: str) -> Pin | None:
         """The pin of a stage; None if it is not pinned."""
-        record = self._engine.overrides.get(OverrideKind.PIN, path)
+        record = self._record_of(path)
         return None if record is None else self._told(record)
+
+    def _record_of(self, path: str) -> OverrideRecord | None:
+        """The pin of the stage that has a path, or that had it when it was pinned."""
+        for record in self._records():
+            if path in self._paths_held(record):
+                return record
+        return self._engine.overrides.get(OverrideKind.PIN, path)
+
+    def _paths_held(self, record: OverrideRecord) -> list[str]:
+        """The present paths of the stages that a pin holds."""
+        live = self._engine.live
+        stages = self._held.get(record.subject, {}).values()
+        return [str(live.ref(stage)) for stage in stages if stage.term in live.nodes]
 
     def values(self, path: str, *, limit: int = 100) -> list[RecordedValue]:
         """The values at which a stage can be held, the newest first, each once; at most `limit`.
@@ -160,15 +187,22 @@ class Pins:
         self._engine.thread.check("pinning a stage")
         stage = self._find(path)
         overrides = self._engine.overrides
-        before = overrides.get(OverrideKind.PIN, path)
+        before = self._record_of(path)
+        full = self._engine.live.full_path(stage.stage)
+        if before is not None and before.stage != full and self._paths_held(before):
+            raise UsageError(
+                f"{path} was the path of {self._told(before).path} when that was pinned: unpin that"
+                " first"
+            )
         value = _chosen(stage, before, to, change, job)
         overrides.check_until(until)
-        self._changes[path] = self._engine.changes.of_person(
+        subject = path if before is None else before.subject
+        self._changes[subject] = self._engine.changes.of_person(
             by, f"{path} is pinned at {value.shown}{_said(by, reason)}"
         )
         record = overrides.set(
             OverrideKind.PIN,
-            path,
+            subject,
             value.text,
             before=None if before is None else before.shown,
             by=by,
@@ -176,19 +210,20 @@ class Pins:
             until=until,
             shown=value.shown,
             job=value.job,
+            stage=full,
         )
         return self._told(record)
 
     def unpin(self, path: str, *, by: Asker | str | None = None, reason: str | None = None) -> None:
         """End a pin: the stage is given the newest value of its input. Raises `NotPinned`."""
         self._engine.thread.check("unpinning a stage")
-        overrides = self._engine.overrides
-        if overrides.get(OverrideKind.PIN, path) is None:
-            raise NotPinned(path, [record.subject for record in self._records()])
-        self._changes[path] = self._engine.changes.of_person(
+        record = self._record_of(path)
+        if record is None:
+            raise NotPinned(path, [pin.path for pin in self.all()])
+        self._changes[record.subject] = self._engine.changes.of_person(
             by, f"{path} is pinned no longer{_said(by, reason)}"
         )
-        overrides.remove(OverrideKind.PIN, path, by=by, reason=reason)
+        self._engine.overrides.remove(OverrideKind.PIN, record.subject, by=by, reason=reason)
 
     def _find(self, path: str) -> PinnableStage:
         """The stage with a path, which can be pinned. Finishes a step that is unfinished."""
@@ -211,7 +246,7 @@ class Pins:
                 f"{path} can't be pinned, as it is not an input: those are monitors, Inputs, and"
                 " builders with a schedule"
             )
-        return PinnableStage(path, followed, user)
+        return PinnableStage(path, stage, followed, user)
 
     # Holding
 
@@ -219,12 +254,19 @@ class Pins:
         return self._engine.overrides.all(OverrideKind.PIN)
 
     def _told(self, record: OverrideRecord) -> Pin:
-        user = self._held.get(record.subject)
-        return user.pin if user is not None and user.pin is not None else Pin.of(record)
+        for user in self._held.get(record.subject, {}):
+            assert user.pin is not None
+            path = next(iter(self._paths_held(record)), record.subject)
+            return replace(user.pin, path=path)
+        return replace(Pin.of(record), alike=tuple(self._engine.stage_overrides.alike(record)))
 
     def _look(self) -> None:
+        records = self._records()
+        self._by_stage = {record.stage: record for record in records if record.stage is not None}
         self._untold = frozenset(
-            untold for record in self._records() for untold in untold_paths(record.subject)
+            untold
+            for record in records
+            for untold in untold_paths(StageRef.names_in(record.stage or record.subject))
         )
 
     def _changed(self, path: str) -> None:
@@ -234,30 +276,59 @@ class Pins:
         self._engine.when_step_is_done(lambda: self._apply(path, changes))
 
     def _apply(self, path: str, changes: Ids | None) -> None:
-        """Have the stage that a pin is of follow it."""
+        """Have the stages that a pin is of follow it."""
         record = self._engine.overrides.get(OverrideKind.PIN, path)
-        user = self._held.get(path)
-        if user is None and record is not None:
-            stage = self._engine.live.find(path)
-            followed = None if stage is None else stage.subscription
-            found = None if followed is None else followed.innermost
-            user = found if isinstance(found, Pinnable) else None
-        if user is None:
-            return
-        if record is None:
-            self._let_go(user)
-            user.pin = None
+        if record is not None:
+            stages = self._engine.stage_overrides.stages_of(record)
+            users = _users_of(stages)
         else:
-            self._hold(user, record)
-        if changes is None:
-            changes = self._engine.changes.of_end(f"the pin of {path} has ended")
-        with self._engine.changes.following_from(changes):
-            user.changed()
-            user.pin_changed()
+            users = {**self._held.get(path, {})}
+        for user, stage in users.items():
+            self._let_go(user)
+            if record is not None:
+                self._hold(user, stage, record)
+        self._have_changed(users, changes, f"the pin of {path} has ended")
 
-    def _hold(self, user: Pinnable[Any], record: OverrideRecord) -> None:
+    def _follow(self, record: OverrideRecord, stages: list[Stage]) -> None:
+        """These are the stages that a pin is of: the first one that has its path may be another
+        than the one that is found now.
+        """
+        self._look()
+        users, held = _users_of(stages), {**self._held.get(record.subject, {})}
+        wrong = {user: stage for user, stage in held.items() if user not in users}
+        missing = {user: stage for user, stage in users.items() if user not in held}
+        for user in wrong:
+            self._let_go(user)
+        for user, stage in missing.items():
+            self._let_go(user)
+            self._hold(user, stage, record)
+        self._have_changed({**wrong, **missing}, None, f"{record.subject} is another stage now")
+
+    def _have_changed(
+        self, users: Mapping[Pinnable[Any], Stage], changes: Ids | None, what: str
+    ) -> None:
+        if not users:
+            return
+        if changes is None:
+            changes = self._engine.changes.of_end(what)
+        with self._engine.changes.following_from(changes):
+            for user in users:
+                user.changed()
+                user.pin_changed()
+
+    def _hold(self, user: Pinnable[Any], stage: Stage, record: OverrideRecord) -> None:
         user.pin = Pin.of(record, _output(user, record))
-        self._held[record.subject] = user
+        self._held.setdefault(record.subject, {})[user] = stage
+
+
+def _users_of(stages: Iterable[Stage]) -> dict[Pinnable[Any], Stage]:
+    """The inputs that stages follow, of those that can be pinned."""
+    found = {}
+    for stage in stages:
+        user = None if stage.subscription is None else stage.subscription.innermost
+        if isinstance(user, Pinnable):
+            found[user] = stage
+    return found
 
 
 def _chosen(

@@ -94,7 +94,7 @@ def why_recorded(store: DatabaseReader, subject: str) -> Why:
     pins = tuple(
         pinned(Pin.of(override))
         for override in store.overrides()
-        if (override.kind, override.subject) == (OverrideKind.PIN, subject)
+        if override.kind is OverrideKind.PIN and subject in (override.subject, override.stage)
     )
     uses = store.uses_by_stage(subject, limit=1)
     record = store.job(uses[0].job_id) if uses else None

@@ -49,6 +49,10 @@ class OverrideRecord(Struct, frozen=True, kw_only=True):
     """The person who is to fix what is muted."""
     passes: int | None = None
     """How often in a row what is muted has passed since then; None for anything but a mute."""
+    stage: str | None = None
+    """The full path of the stage that the subject is the path of, or begins with: it has that also
+    when twins of it come and go.
+    """
 
     @property
     def key(self) -> OverrideKey:
@@ -57,7 +61,7 @@ class OverrideRecord(Struct, frozen=True, kw_only=True):
     @classmethod
     def of_row(cls, row: Row) -> "OverrideRecord":
         """The record in a row. Raises ValueError or TypeError if it is damaged."""
-        kind, subject, value, by, at, reason, until, shown, job, owner, passes = row
+        kind, subject, value, by, at, reason, until, shown, job, owner, passes, stage = row
         return cls(
             kind=OverrideKind(kind),
             subject=subject,
@@ -70,6 +74,7 @@ class OverrideRecord(Struct, frozen=True, kw_only=True):
             job=job,
             owner=owner,
             passes=passes,
+            stage=stage,
         )
 
 
@@ -88,10 +93,13 @@ def write(
 
 def _row(record: OverrideRecord) -> tuple[object, ...]:
     until = None if record.until is None else time_text(record.until)
-    value, by, reason, shown, owner = (
+    value, by, reason, shown, owner, stage = (
         None if text is None else storable(text)
-        for text in (record.value, record.by, record.reason, record.shown, record.owner)
+        for text in (
+            *(record.value, record.by, record.reason),
+            *(record.shown, record.owner, record.stage),
+        )
     )
     at, subject = time_text(record.at), storable(record.subject)
     what = record.kind.value, subject, value, by, at, reason, until
-    return (*what, shown, record.job, owner, record.passes)
+    return (*what, shown, record.job, owner, record.passes, stage)

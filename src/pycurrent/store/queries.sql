@@ -693,17 +693,17 @@ UPDATE failure SET kind = ?, fingerprint = (SELECT id FROM fingerprint WHERE dig
 
 -- name: overrides
 -- All that people have set, the oldest first.
-SELECT kind, subject, value, by, at, reason, until, shown, job, owner, passes FROM override
+SELECT kind, subject, value, by, at, reason, until, shown, job, owner, passes, stage FROM override
  ORDER BY at, kind, subject;
 
 -- name: set_override
 -- Record something that somebody has set.
-INSERT INTO override (kind, subject, value, by, at, reason, until, shown, job, owner, passes)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO override (kind, subject, value, by, at, reason, until, shown, job, owner, passes, stage)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (kind, subject) DO UPDATE
    SET value = excluded.value, by = excluded.by, at = excluded.at, reason = excluded.reason,
        until = excluded.until, shown = excluded.shown, job = excluded.job,
-       owner = excluded.owner, passes = excluded.passes;
+       owner = excluded.owner, passes = excluded.passes, stage = excluded.stage;
 
 -- name: remove_override
 -- Forget something that somebody has set.

@@ -17,7 +17,13 @@ from pycurrent.term.primitive import StageRef
 from pycurrent.term.shape import (
     Term,
 )
-from pycurrent.term.stage_names import constants_of, cut, untold_path, untold_paths
+from pycurrent.term.stage_names import (
+    constants_of,
+    full_path,
+    told_name,
+    untold_path,
+    untold_paths,
+)
 
 _AT_ONCE = 200
 """How many stages are taken in between two stops: half a millisecond."""
@@ -191,31 +197,39 @@ class Paths:
 
     def find(self, text: str) -> Term | None:
         """The living stage whose path, as text, this is; None if there is none."""
-        self._take_in_rest()
-        for path in untold_paths(text):
-            group = self._groups.get(self._hash_of(path))
-            members = [*group.members] if isinstance(group, _Group) else [group]
-            for term in members:
-                if term is not None and str(self.of(term)) == text:
-                    return term
-        return None
+        return next((term for term in self.alike(text) if str(self.of(term)) == text), None)
+
+    def with_full_path(self, text: str) -> list[Term]:
+        """The living stages with this full path (see `full_path`), as text: several if they are
+        equal.
+        """
+        names = tuple(StageRef.names_in(text))
+        return [term for term in self.alike(text) if full_path(term) == names]
+
+    def alike(self, text: str) -> Iterator[Term]:
+        """The living stages that have a path, as text, but for what tells them from their twins."""
+        for path in untold_paths(StageRef.names_in(text)):
+            yield from self._with_untold_path(path)
 
     def like(self, term: Term) -> list[Term]:
         """The living stages with the path of a stage that may be gone, apart from what tells twins
         from each other.
         """
+        return [*self._with_untold_path(untold_path(term))]
+
+    def _with_untold_path(self, path: tuple[str, ...]) -> Iterator[Term]:
         self._take_in_rest()
-        path = untold_path(term)
         group = self._groups.get(self._hash_of(path))
-        members = group.members if isinstance(group, _Group) else (group,)
-        return [member for member in members if member is not None and untold_path(member) == path]
+        members = [*group.members] if isinstance(group, _Group) else [group]
+        for member in members:
+            if member is not None and untold_path(member) == path:
+                yield member
 
     def _told_apart(
         self, path: tuple[str, ...], constants: tuple[str, ...], number: int
     ) -> tuple[str, ...]:
         *around, name = path
-        if constants:
-            name += f" ({cut(', '.join(constants))})"
+        name = told_name(name, constants)
         if number > 1:
             name += f"#{number}"
         while (found := (*around, name)) != path and self._has(found):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from hashlib import sha256
@@ -15,7 +15,6 @@ from pathlib import PurePath
 
 from pycurrent.term.label import Label, NamedLabel
 from pycurrent.term.output import text_of
-from pycurrent.term.primitive import StageRef
 from pycurrent.term.shape import (
     BindShape,
     Component,
@@ -30,10 +29,10 @@ LONG = 60
 """The characters of a name beyond which it is cut, and told apart by a digest."""
 
 
-def untold_paths(text: str) -> Iterator[tuple[str, ...]]:
-    """The paths that a stage with this one, as text, may have without regard to twins."""
-    *around, last = StageRef.names_in(text)
-    return ((*around, name) for name in _untold(last))
+def untold_paths(path: Sequence[str]) -> list[tuple[str, ...]]:
+    """The paths that a stage with this one may have without regard to twins."""
+    *around, last = path
+    return [(*around, name) for name in dict.fromkeys(_untold(last))]
 
 
 def _untold(name: str) -> Iterator[str]:
@@ -43,9 +42,9 @@ def _untold(name: str) -> Iterator[str]:
     yield name
     name = re.sub(r"#\d+$", "", name)
     yield name
-    for place in range(len(name)):
-        if name.endswith(")") and name.startswith(" (", place):
-            yield name[:place]
+    if name.endswith(")"):
+        for found in re.finditer(r" \(", name):
+            yield name[: found.start()]
 
 
 def untold_path(term: Term) -> tuple[str, ...]:
@@ -53,6 +52,19 @@ def untold_path(term: Term) -> tuple[str, ...]:
     name = own_name(term)
     # Most are built in neither a bind nor a list.
     return (name,) if maker_around(term.context) is None else (*_names_around(term), name)
+
+
+def full_path(term: Term) -> tuple[str, ...]:
+    """The path that a stage has once it was told from its twins by its constant arguments. It names
+    the stage whether it has twins or not, so it is the same when they come and go.
+    """
+    *around, name = untold_path(term)
+    return (*around, told_name(name, constants_of(term)))
+
+
+def told_name(name: str, constants: Sequence[str]) -> str:
+    """The name of a stage that is told from its twins by its constant arguments."""
+    return f"{name} ({cut(', '.join(constants))})" if constants else name
 
 
 def _names_around(term: Term) -> tuple[str, ...]:

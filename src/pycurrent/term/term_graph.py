@@ -49,6 +49,7 @@ from pycurrent.term.shape import (
     Placeholder,
     Term,
 )
+from pycurrent.term.stage_names import full_path
 from pycurrent.term.state import Stats
 from pycurrent.term.together import NamingGather
 from pycurrent.term.unused import UnusedInside
@@ -104,9 +105,29 @@ class TermGraph(NodeGraph):
     def find(self, path: str) -> Stage | None:
         """The living stage with a path, as text; None if there is none."""
         term = self.account.paths.find(path)
-        node = None if term is None else self.nodes[term]
+        return None if term is None else self._stage_of(term)
+
+    def full_path(self, stage: Stage) -> str:
+        """The path of a stage, as text, as it is once the stage was told from its twins, whether it
+        has any or not: it stays the same when they come and go.
+        """
+        return str(StageRef(full_path(stage.term)))
+
+    def with_full_path(self, path: str) -> list[Stage]:
+        """The living stages with this full path: several if only the order of building tells them
+        apart.
+        """
+        return [self._stage_of(term) for term in self.account.paths.with_full_path(path)]
+
+    def alike(self, path: str) -> list[Stage]:
+        """The living stages that have a path, as text, but for what tells them from their twins."""
+        return [self._stage_of(term) for term in self.account.paths.alike(path)]
+
+    def _stage_of(self, term: Term) -> Stage:
+        node = self.nodes[term]
         found = node.decision if isinstance(node, BindResult) else node
-        return found if isinstance(found, Stage) else None
+        assert isinstance(found, Stage)
+        return found
 
     def leads_to_stage(self, path: str) -> bool:
         """True if a stage lives below a path, as text. Looks at all nodes if there is none."""

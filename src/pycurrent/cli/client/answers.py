@@ -165,6 +165,7 @@ class PinAnswer(TypedDict):
     until: str | None
     job: str | None
     in_force: bool
+    alike: list[str]
 
 
 class PinsAnswer(TypedDict):
@@ -214,6 +215,7 @@ class PauseAnswer(TypedDict):
     at: str
     reason: str | None
     until: str | None
+    alike: list[str]
 
 
 class PausesAnswer(TypedDict):

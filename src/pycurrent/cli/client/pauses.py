@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from pycurrent.cli.client.answers import PauseAnswer, PausesAnswer
 from pycurrent.cli.client.formatting import moment
 from pycurrent.cli.client.jobs import ReasonOption, UntilOption
+from pycurrent.cli.client.pins import nothing_held
 from pycurrent.cli.client.session import Given
 from pycurrent.cli.client.status import ClientExit
 from pycurrent.cli.output import one_line
@@ -77,4 +78,5 @@ def _line(answer: PauseAnswer) -> str:
     by = "" if answer["by"] is None else f" by {answer['by']}"
     until = "" if answer["until"] is None else f", until {moment(answer['until'])}"
     why = "" if answer["reason"] is None else f": {answer['reason']}"
-    return one_line(f"{answer['what']} (paused{by} at {moment(answer['at'])}{until}{why})")
+    idle = f"; {nothing_held(answer['alike'])}" if answer["alike"] else ""
+    return one_line(f"{answer['what']} (paused{by} at {moment(answer['at'])}{until}{why}{idle})")

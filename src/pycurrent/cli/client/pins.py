@@ -81,9 +81,15 @@ def _line(answer: PinAnswer) -> str:
     by = "" if answer["by"] is None else f" by {answer['by']}"
     until = "" if answer["until"] is None else f", until {moment(answer['until'])}"
     why = "" if answer["reason"] is None else f": {answer['reason']}"
-    idle = "" if answer["in_force"] else "; no stage has this path now"
+    idle = "" if answer["in_force"] else f"; {nothing_held(answer['alike'])}"
     about = f"pinned{by} at {moment(answer['at'])}{until}{why}{idle}"
     return one_line(f"{answer['path']} = {answer['value']} ({about})")
+
+
+def nothing_held(alike: list[str]) -> str:
+    """Say that the stage that something was set for is not there, and which ones look like it."""
+    looks = f", but {', '.join(alike)} {'looks' if len(alike) == 1 else 'look'} like it"
+    return f"no stage has this path now{looks if alike else ''}"
 
 
 def _value_line(answer: ValueAnswer) -> str:

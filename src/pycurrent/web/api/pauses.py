@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, ConfigDict, Field
 
 from pycurrent.engine import Pausable, Pause
 from pycurrent.service import Service
-from pycurrent.web.api.models import Model
+from pycurrent.web.api.models import Model, Text
 from pycurrent.web.api.routing import FOR_ADMINS, api_router
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.reasons import ReasonText, reason_for
@@ -27,6 +27,9 @@ class PauseModel(Model):
     at: datetime = Field(description="When it was paused.")
     reason: str | None = Field(description="The reason that was given.")
     until: datetime | None = Field(description="When it ends by itself; null: never.")
+    alike: list[Text] = Field(
+        description="Of a stage that is not there: the paths of those that look like it."
+    )
 
     @classmethod
     def of(cls, pause: Pause) -> PauseModel:
@@ -38,6 +41,7 @@ class PauseModel(Model):
             at=pause.at,
             reason=pause.reason,
             until=pause.until,
+            alike=[*pause.alike],
         )
 
 

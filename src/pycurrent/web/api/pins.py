@@ -24,14 +24,19 @@ _LONGEST = 4000
 class PinModel(Model):
     """A stage that is held at a value."""
 
-    path: Text
+    path: Text = Field(
+        description="Its present path, or that at which it was pinned while there is no such stage."
+    )
     value: Text = Field(description="The value, as people read it, shortened.")
     by: Text | None = Field(description="The user who has pinned it, if that is known.")
     at: datetime
     reason: Text | None
     until: datetime | None = Field(description="When it ends by itself; null: never.")
     job: str | None = Field(description="The job whose result the value is.")
-    in_force: bool = Field(description="False while no stage that is needed has the path.")
+    in_force: bool = Field(description="False while there is no such stage.")
+    alike: list[Text] = Field(
+        description="The paths of the stages that look like it, while there is no such stage."
+    )
 
     @classmethod
     def of(cls, pin: Pin) -> PinModel:
@@ -44,6 +49,7 @@ class PinModel(Model):
             until=pin.until,
             job=pin.job,
             in_force=pin.output is not None,
+            alike=[*pin.alike],
         )
 
 
