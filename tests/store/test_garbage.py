@@ -69,6 +69,14 @@ class Records:
     """The changes that the present engine has made."""
     firings: dict[int, tuple[str, datetime | None]] = field(default_factory=dict)
     """The triggers, and when they were done."""
+    inputs: dict[str, datetime | None] = field(default_factory=dict)
+    """Until when a pipeline had each; None: it has it now."""
+    values: dict[int, str] = field(default_factory=dict)
+    """The inputs of those changes by which one came to have a value."""
+    set_by_people: set[str] = field(default_factory=set)
+    """The inputs that people have set."""
+    pinned: set[int] = field(default_factory=set)
+    """The changes at whose values stages are held."""
 
     def last(self, key: str) -> Job | None:
         """The last result of a key."""
@@ -95,12 +103,21 @@ class Records:
                 for newer in of_kept[place + 1 :]
             )
         ]
-        named = {change for job in self.jobs for change in job.changes}
-        self.changes = {
-            change: at
-            for change, at in self.changes.items()
-            if change in named or change in self.own_changes or at >= limit
+        unused = {
+            name
+            for name, until in self.inputs.items()
+            if until is not None and until < limit and name not in self.set_by_people
         }
+        unused -= {name for name, _ in self.firings.values()}
+        last = {name: change for change, name in self.values.items() if name not in unused}
+        named = {change for job in self.jobs for change in job.changes}
+        named |= self.own_changes | self.pinned | set(last.values())
+        self.changes = {
+            change: at for change, at in self.changes.items() if change in named or at >= limit
+        }
+        self.values = {c: name for c, name in self.values.items() if c in self.changes}
+        for name in unused - set(self.values.values()):
+            del self.inputs[name]
         newest = {name: id for id, (name, _) in self.firings.items()}
         self.firings = {
             id: (name, done)
@@ -115,9 +132,9 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self._open = ExitStack()
         self.state = self._open.enter_context(StateDir.open(folder))
-        self.database = Database.open(self.state.database)
-        self.records = Records()
         self.now = START
+        self.database = Database.open(self.state.database, now=self.now)
+        self.records = Records()
 
     def close(self) -> None:
         self.database.close()
@@ -126,8 +143,11 @@ class Site:
     def restart(self) -> None:
         """Have another engine open the database."""
         self.database.close()
-        self.database = Database.open(self.state.database)
+        self.now += timedelta(seconds=1)
+        self.database = Database.open(self.state.database, now=self.now)
         self.records.own_changes = set()
+        inputs = self.records.inputs
+        self.records.inputs = {name: inputs[name] or self.now for name in inputs}
 
     def change(self) -> int:
         """Something has changed."""
@@ -138,6 +158,39 @@ class Site:
         self.records.changes[number] = self.now
         self.records.own_changes.add(number)
         return number
+
+    def have(self, name: str) -> None:
+        """The pipeline has an input, which has the value that it had."""
+        if self.database.change_tables.input(name) is not None:
+            self.records.inputs[name] = None
+
+    def value(self, name: str) -> int:
+        """An input has another value."""
+        text = str(len(self.records.changes))
+        number = input_value(self, text, name)
+        self.records.changes[number] = self.now
+        self.records.own_changes.add(number)
+        self.records.values[number] = name
+        self.records.inputs[name] = None
+        return number
+
+    def set_by_person(self, name: str, *, is_set: bool = True) -> None:
+        """Somebody sets an input, or does so no longer."""
+        record = OverrideRecord(kind=OverrideKind.INPUT, subject=name, value="1", at=self.now)
+        if is_set:
+            self.database.set_override(record)
+            self.records.set_by_people.add(name)
+        else:
+            self.database.remove_override(record.key)
+            self.records.set_by_people.discard(name)
+
+    def pin(self, number: int) -> None:
+        """A stage is held at the value of a change, in place of others."""
+        change = self.database.change(number)
+        assert change is not None
+        pin = OverrideRecord(kind=OverrideKind.PIN, subject="web", value=change.new, at=self.now)
+        self.database.set_override(pin)
+        self.records.pinned = {number}
 
     def run(self, key: str, changes: tuple[int, ...] = (), *, has_result: bool = True) -> Job:
         """Run a job, to its end."""
@@ -207,6 +260,11 @@ class Site:
         assert len(self.rows("SELECT * FROM label")) == labels
         assert self.column("SELECT id FROM change") == set(records.changes)
         assert self.column("SELECT id FROM firing") == set(records.firings)
+        assert self.column("SELECT name FROM input") == set(records.inputs)
+        values = self.rows(
+            "SELECT change.id, name FROM change JOIN input ON input.id = input ORDER BY 1"
+        )
+        assert values == [*records.values.items()]
         named = {change for job in records.jobs for change in job.changes} | records.own_changes
         assert self.column("SELECT change FROM change_set") <= named
         for job in records.jobs:
@@ -325,6 +383,33 @@ def test_firings_that_are_done_go_but_the_newest(site: Site) -> None:
     assert [firing.id for firing in site.database.firings()] == [pending, newest]
 
 
+def test_an_input_that_no_pipeline_has_had_for_long_goes(site: Site) -> None:
+    """With its last value. What an engine has had may have been there until the next one began."""
+    for name in ("gone", "kept", "set", "fired", "held"):
+        site.value(name)
+    site.set_by_person("set")
+    site.fire("fired")
+    site.pin(site.value("held"))
+    site.now += 100 * DAY
+    site.restart()
+    site.have("kept")
+    site.collect(90)
+    assert len(site.records.inputs) == 5
+    site.now += 100 * DAY
+    report = site.collect(90)
+    assert {kind.name: count for kind, count in (+report.explanations).items()} == {
+        "change": 1,
+        "input": 1,
+    }
+    assert set(site.records.inputs) == {"kept", "set", "fired", "held"}
+    site.set_by_person("set", is_set=False)
+    site.collect(90)
+    assert site.database.change_tables.input("set") is None
+    site.value("gone")
+    site.collect(90)
+    assert set(site.records.inputs) == {"gone", "kept", "fired", "held"}
+
+
 STEPS = st.one_of(
     st.tuples(st.just("run"), st.sampled_from("ab"), st.booleans()),
     st.tuples(
@@ -335,6 +420,8 @@ STEPS = st.one_of(
     ),
     st.tuples(st.sampled_from(["change", "restart"])),
     st.tuples(st.just("fire"), st.sampled_from("xy")),
+    st.tuples(st.sampled_from(["have", "value", "set", "unset"]), st.sampled_from("xyz")),
+    st.tuples(st.just("pin"), st.integers(0, 5)),
     st.tuples(st.just("end firing"), st.integers(0, 3)),
     st.tuples(st.just("pass"), st.integers(1, 5)),
     st.tuples(st.just("collect"), st.integers(0, 10)),
@@ -367,6 +454,15 @@ def take(site: Site, step: tuple[object, ...]) -> None:
             site.restart()
         case "fire", str(name):
             site.fire(name)
+        case "have", str(name):
+            site.have(name)
+        case "value", str(name):
+            site.value(name)
+        case "set" | "unset", str(name):
+            site.set_by_person(name, is_set=step[0] == "set")
+        case "pin", int(number):
+            if number < len(records.values):
+                site.pin([*records.values][number])
         case "end firing", int(number):
             pending = [id for id, (_, done) in records.firings.items() if done is None]
             if number < len(pending):
@@ -406,6 +502,8 @@ def test_values_at_which_a_stage_can_be_held_stay(tmp_path: Path) -> None:
     pin = OverrideRecord(kind=OverrideKind.PIN, subject="web", value="3", at=site.now)
     site.database.set_override(pin)
     site.restart()
+    site.have("head")
+    site.have("other")
     site.database.commit()
     for mode, left in ((GcMode.DRY_RUN, numbers), (GcMode.DELETE, numbers[2:])):
         report = collect_garbage(site.state, older_than=DAY, now=site.now + 2 * DAY, mode=mode)

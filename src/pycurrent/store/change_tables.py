@@ -23,6 +23,8 @@ class ChangeTables:
         self._last_change, self._last_set = read("last_change", ())[0]
         # The numbers of the sets that were asked for last: as a rule the next job has the same.
         self._sets: dict[tuple[int, ...], int] = {}
+        self._used: set[str] = set()
+        """The inputs that were asked for."""
 
     @property
     def last(self) -> tuple[int, int]:
@@ -57,7 +59,14 @@ class ChangeTables:
         self._transactions.unsaved.inputs[record.name] = record
 
     def input(self, name: str) -> InputRecord | None:
-        """The last value of an input that was recorded; None if there was none."""
+        """The last value of an input that was recorded; None if there was none.
+
+        Only engines ask that have it in the pipeline: that is recorded, as other inputs are removed
+        after some time.
+        """
+        if name not in self._used:
+            self._used.add(name)
+            self._transactions.unsaved.used_inputs.add(name)
         unsaved = self._transactions.input(name)
         if unsaved is not None:
             return unsaved

@@ -69,7 +69,12 @@ class Database(DatabaseReader):
     """
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, *, checkpoint_bytes: int
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        *,
+        checkpoint_bytes: int,
+        now: datetime | None = None,
     ) -> None:
         super().__init__(path, connection)
         self._last_result = self._queries["last_result"]
@@ -89,7 +94,9 @@ class Database(DatabaseReader):
         self.damage: StoreDamaged | None = None
         # The changes that this engine adds are its own until it ends: see `garbage_changes.py`.
         earlier = self.change_tables.last
-        self._write("opened", (time_text(datetime.now(UTC)), *map(str, earlier)))
+        opened = time_text(now or datetime.now(UTC))
+        self._write("inputs_had_until", (opened,))
+        self._write("opened", (opened, *map(str, earlier)))
         # The jobs of an engine that was killed.
         self._write("interrupt_unended", ())
         self._has_unsettled = bool(self._read("has_unsettled", ()))
@@ -107,10 +114,11 @@ class Database(DatabaseReader):
         *,
         checkpoint_bytes: int = _CHECKPOINT_BYTES,
         sharing: Sharing = Sharing.OWNER,
+        now: datetime | None = None,
     ) -> Self:
         """The database at `path`, an absolute path: made, or migrated, where needed.
 
-        `sharing` says who may read it if it is made.
+        `sharing` says who may read it if it is made. `now` is the time; by default the clock's.
         Only for the process that holds the lock of the state directory, since the jobs that have
         no end are marked as interrupted. Raises `NewerVersion`, `StoreDamaged`, `StoreFull`,
         `StoreBusy` or `StoreReadOnly`; the file is then as it was.
@@ -119,7 +127,7 @@ class Database(DatabaseReader):
             path, busy_seconds=_BUSY_SECONDS, sharing=sharing, of_one_thread=False
         )
         try:
-            return cls(path, connection, checkpoint_bytes=checkpoint_bytes)
+            return cls(path, connection, checkpoint_bytes=checkpoint_bytes, now=now)
         except BaseException as error:
             connection.close()
             if isinstance(error, sqlite3.Error):

@@ -8,9 +8,10 @@ Safe beside a running engine, since each row is looked at again in the transacti
   When it opens the database it records the highest ones that were there before. Only up to those
   rows are removed here.
 - It loads the firings that are pending, and the newest one of each trigger: these stay.
+- It marks each input that it has. One that is not marked, by an earlier engine either since the
+  limit, goes with its last value, unless somebody has set it, or a stage is held at a value of it.
 
-The last values of inputs stay, since an input that is still read may have had its value for years;
-and so does the audit.
+The audit stays.
 """
 
 import sqlite3
@@ -26,6 +27,8 @@ from pycurrent.store.removal import Removal
 _LOOKED_AT = 5000
 # Beyond all numbers of rows.
 _BEHIND_ALL = 2**63 - 1
+_TABLES = ("gone_jobs", "gone_uses", "gone_change_sets", "gone_changes", "unused_inputs")
+"""The statements that make the tables of one run."""
 
 
 class GarbageKind(Struct, frozen=True):
@@ -52,7 +55,8 @@ CHANGE_SETS = GarbageKind(
     ("remove_change_set",),
     "forget_change_set",
 )
-CHANGES = GarbageKind("change", "changes", "garbage_changes", ("remove_change",))
+CHANGES = GarbageKind("change", "changes", "garbage_changes", ("remove_change",), "forget_change")
+INPUTS = GarbageKind("input", "inputs", "garbage_inputs", ("remove_input",))
 FIRINGS = GarbageKind("firing", "firings", "garbage_firings", ("remove_firing",))
 
 
@@ -62,7 +66,7 @@ class Explanations:
     """
 
     # A kind comes after those that keep it.
-    _BY_NUMBER: ClassVar = (STAGES, LABEL_SETS, CHANGE_SETS, CHANGES, FIRINGS)
+    _BY_NUMBER: ClassVar = (STAGES, LABEL_SETS, CHANGE_SETS, CHANGES, INPUTS, FIRINGS)
 
     def __init__(
         self,
@@ -77,8 +81,9 @@ class Explanations:
         self._limit = limit
         self._removal = removal
         connection.execute("PRAGMA temp_store = MEMORY")  # The disk may be full.
-        for table in ("gone_jobs", "gone_uses", "gone_change_sets"):
+        for table in _TABLES:
             connection.execute(queries[table])
+        connection.execute(queries["find_unused_inputs"], {"limit": limit})
 
     def forget(self, jobs: list[int]) -> None:
         """Take jobs for removed, in a dry run, by their numbers in the order of creation."""

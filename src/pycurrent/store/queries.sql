@@ -167,6 +167,10 @@ SELECT job_id, coalesce(length(log), 0), op, key_digest, 0, seq
 -- Remove one job that is garbage.
 DELETE FROM job WHERE job_id = ? AND ended IS NOT NULL;
 
+-- name: inputs_had_until
+-- Record that the inputs which the last engine had may have been in its pipeline until now.
+UPDATE input SET until = ? WHERE until IS NULL;
+
 -- name: opened
 -- Remember that an engine has opened the database, and the highest numbers of changes and of sets of
 -- them that others had given until then.
@@ -176,6 +180,27 @@ INSERT INTO setting (name, value) VALUES ('opened', ?), ('earlier changes', ?), 
 -- name: gone_jobs
 -- The jobs that a dry run takes for removed.
 CREATE TEMP TABLE gone_job (seq INTEGER PRIMARY KEY);
+
+-- name: unused_inputs
+-- The inputs that may go, unless an engine comes to have them.
+CREATE TEMP TABLE unused_input (id INTEGER PRIMARY KEY);
+
+-- name: find_unused_inputs
+-- Find them: no pipeline has had them since a time, and nobody has set or fired them.
+INSERT INTO unused_input (id)
+SELECT id FROM input
+ WHERE until < :limit
+   AND NOT EXISTS (SELECT 1 FROM override
+                    WHERE override.kind = 'input' AND override.subject = input.name)
+   AND NOT EXISTS (SELECT 1 FROM firing WHERE firing.name = input.name);
+
+-- name: gone_changes
+-- The changes that a dry run takes for removed.
+CREATE TEMP TABLE gone_change (id INTEGER PRIMARY KEY);
+
+-- name: forget_change
+-- Take a change for removed.
+INSERT INTO gone_change (id) VALUES (?);
 
 -- name: gone_uses
 -- The uses that it takes for removed.
@@ -268,7 +293,7 @@ DELETE FROM change_set
 
 -- name: garbage_changes
 -- The changes before a time, in the time of earlier engines, that are in no set, but those with the
--- last value of an input, or one at which a stage is held.
+-- last value of an input that may be used, or one at which a stage is held.
 SELECT id FROM change
  WHERE id > :after AND at < :limit
    AND id <= (SELECT CAST(value AS INTEGER) FROM setting WHERE name = 'earlier changes')
@@ -276,8 +301,9 @@ SELECT id FROM change
                     WHERE change_set.change = change.id
                       AND "set" NOT IN (SELECT "set" FROM gone_change_set))
    AND (value IS NULL
-        OR id <> (SELECT max(last.id) FROM change AS last
-                   WHERE last.input = change.input AND last.value IS NOT NULL)
+        OR (id <> (SELECT max(last.id) FROM change AS last
+                    WHERE last.input = change.input AND last.value IS NOT NULL)
+            OR input IN (SELECT id FROM unused_input))
            AND NOT EXISTS (SELECT 1 FROM override
                             WHERE override.kind = 'pin' AND override.value = change.value))
  ORDER BY id
@@ -291,10 +317,32 @@ DELETE FROM change
    AND id <= (SELECT CAST(value AS INTEGER) FROM setting WHERE name = 'earlier changes')
    AND NOT EXISTS (SELECT 1 FROM change_set WHERE change_set.change = change.id)
    AND (value IS NULL
-        OR id <> (SELECT max(last.id) FROM change AS last
-                   WHERE last.input = change.input AND last.value IS NOT NULL)
+        OR (id <> (SELECT max(last.id) FROM change AS last
+                    WHERE last.input = change.input AND last.value IS NOT NULL)
+            OR EXISTS (SELECT 1 FROM unused_input JOIN input USING (id)
+                        WHERE id = change.input AND until IS NOT NULL))
            AND NOT EXISTS (SELECT 1 FROM override
                             WHERE override.kind = 'pin' AND override.value = change.value));
+
+-- name: garbage_inputs
+-- The inputs that are not used, and of which no change is left.
+SELECT id FROM unused_input
+ WHERE id > :after
+   AND NOT EXISTS (SELECT 1 FROM change
+                    WHERE change.input = unused_input.id
+                      AND change.id NOT IN (SELECT id FROM gone_change))
+ ORDER BY id
+ LIMIT :size;
+
+-- name: remove_input
+-- Remove an input, unless an engine was started meanwhile and uses it, or somebody has set or fired it.
+DELETE FROM input
+ WHERE id = ?
+   AND until IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM change WHERE change.input = input.id)
+   AND NOT EXISTS (SELECT 1 FROM override
+                    WHERE override.kind = 'input' AND override.subject = input.name)
+   AND NOT EXISTS (SELECT 1 FROM firing WHERE firing.name = input.name);
 
 -- name: garbage_firings
 -- The firings that were done before a time, but the newest one of each trigger.
@@ -507,7 +555,11 @@ SELECT name, shown, digest, since FROM input WHERE name = ?;
 -- Record the value of an input.
 INSERT INTO input (name, shown, digest, since) VALUES (?, ?, ?, ?)
     ON CONFLICT (name) DO UPDATE
-   SET shown = excluded.shown, digest = excluded.digest, since = excluded.since;
+   SET shown = excluded.shown, digest = excluded.digest, since = excluded.since, until = NULL;
+
+-- name: use_input
+-- Record that the engine which has opened the database has an input in its pipeline.
+UPDATE input SET until = NULL WHERE name = ?;
 
 -- name: set_change
 -- Record a change, or more about it.

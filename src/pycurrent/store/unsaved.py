@@ -14,7 +14,7 @@ from pycurrent.store.changes import ChangeRecord, InputRecord
 from pycurrent.store.failures import FailureRecord, LaterFinding
 from pycurrent.store.firings import FiringRecord
 from pycurrent.store.overrides import OverrideKey, OverrideRecord
-from pycurrent.store.records import CHANGING, COLUMNS, ENDING, JobRecord
+from pycurrent.store.records import CHANGING, COLUMNS, ENDING, JobRecord, storable
 from pycurrent.store.to_retire import SetKey
 from pycurrent.store.uses import UseRecord
 
@@ -46,6 +46,8 @@ class Unsaved(Struct):
     changes: dict[int, ChangeRecord] = field(default_factory=dict)
     change_sets: dict[int, tuple[int, ...]] = field(default_factory=dict)
     inputs: dict[str, InputRecord] = field(default_factory=dict)
+    # The names of those that the engine has, of which it has not recorded that yet.
+    used_inputs: set[str] = field(default_factory=set)
     # The values that people have set; None: not any more.
     overrides: dict[OverrideKey, OverrideRecord | None] = field(default_factory=dict)
     firings: dict[int, FiringRecord] = field(default_factory=dict)
@@ -61,7 +63,7 @@ class Unsaved(Struct):
     def are_more_than_ends(self) -> bool:
         """True if there is anything but ends of `ended`."""
         jobs = self.inserted or self.updated
-        explained = self.uses or self.changes or self.change_sets or self.inputs
+        explained = self.uses or self.changes or self.change_sets or self.inputs or self.used_inputs
         failed = self.failures or self.amended
         asked = self.settings or self.overrides or self.firings or self.audit
         return bool(jobs or self.rebuilds or asked or explained or failed or self.to_retire)
@@ -94,6 +96,8 @@ class Unsaved(Struct):
             append(connection, queries, self.audit)
         if self.inputs or self.changes or self.change_sets:
             changes.write(connection, queries, self.inputs, self.changes, self.change_sets)
+        if self.used_inputs:
+            run(queries["use_input"], ((storable(name),) for name in self.used_inputs))
         if self.uses:
             uses.append(connection, queries, self.uses)
         if self.failures:
@@ -125,6 +129,7 @@ class Unsaved(Struct):
             self.changes | later.changes,
             self.change_sets | later.change_sets,
             self.inputs | later.inputs,
+            self.used_inputs | later.used_inputs,
             self.overrides | later.overrides,
             self.firings | later.firings,
             self.to_retire | later.to_retire,
