@@ -1,4 +1,4 @@
-"""Pins and pauses follow their stages when twins of these come and go."""
+"""Pins, pauses and mutes follow their stages when twins of these come and go."""
 
 from __future__ import annotations
 
@@ -437,3 +437,37 @@ async def test_a_pause_follows_its_stage_when_the_twin_has_gone(harness: Harness
         h.engine.resume("deploy", by="ann")
         await h.settle()
         assert waiting(h) == []
+
+
+# Mutes
+
+
+def failing(*places: str) -> Callable[[], current.Current[Any]]:
+    @current.component("check")
+    def check(place: str) -> current.Primitive[str]:
+        raise current.Failure("no answer")
+
+    return lambda: current.all([check(place) for place in places])
+
+
+async def test_a_mute_follows_its_stage_when_twins_come_and_go(harness: HarnessFactory) -> None:
+    """The twin fails what is above; it is ended by the path that the stage has."""
+    async with harness(failing("prod")) as h:
+        await h.settle()
+        h.engine.mute("check", by="ann", reason="it is known")
+        await h.settle()
+        assert (h.stats.muted, h.stats.failed) == (1, 0)
+    for places in (("prod", "test"), ("test", "prod")):
+        async with harness(failing(*places)) as h:
+            await h.settle()
+            assert (h.stats.muted, h.stats.failed) == (1, 1)
+            h.engine.mute("check (place=prod)", by="bob", reason="still")
+            await h.settle()
+            assert (h.stats.muted, h.stats.failed) == (1, 1)
+            assert [mute.by for mute in h.engine.mutes] == ["bob"]
+    async with harness(failing("test")) as h:
+        await h.settle()
+        assert (h.stats.muted, h.stats.failed) == (1, 0), "it has the path of what was muted"
+        h.engine.unmute("check", by="bob")
+        await h.settle()
+        assert h.stats.failed == 1

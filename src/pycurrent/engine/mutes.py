@@ -250,7 +250,7 @@ class Mutes:
         return end
 
     def _checked(self, what: MuteSubject) -> tuple[MuteSubject, str | None]:
-        """What is to be muted, and the full path of the stage, if it is one."""
+        """The subject that is to be muted, and the full path of the stage, if it is one."""
         if what.kind is MuteKind.PATH:
             full = self._engine.live.full_path(self._find(what.name))
             return self._by_stage.get(full, what), full

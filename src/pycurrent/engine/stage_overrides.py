@@ -1,9 +1,9 @@
 """Finds the stages for which people have set something, also when their paths have changed.
 
-A pin, a pause and a mute name a stage by its path. When a twin of the stage appears, by an edit of the
-pipeline as a rule, the path is told apart from the twin's by the stage's constant arguments; once
-the twin has gone, and the engine was started again, the path is the short one again. So the record
-has the *full path*, too: that with the constant arguments, which is the same with twins and
+A pin, a pause and a mute name a stage by its path. When a twin of the stage appears, by an edit of
+the pipeline as a rule, the path is told apart from the twin's by the stage's constant arguments;
+once the twin has gone, and the engine was started again, the path is the short one again. So the
+record has the *full path*, too: that with the constant arguments, which is the same with twins and
 without. A stage is found by its full path, or else by its path: then its own arguments are others.
 
 Where neither leads to a stage, somebody has to decide, so that is a problem of the engine, which
