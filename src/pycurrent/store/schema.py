@@ -38,8 +38,9 @@ _MIGRATIONS = Path(__file__).with_name("migrations")
 CHECKED_UP_TO = 1 << 20
 # Nobody locks readers out of a database in WAL mode, unless it is repaired or converted.
 _READING_BUSY_SECONDS = 2.0
-# Kept in memory of the database's pages, in KiB.
-_CACHE_KIB = 16 * 1024
+# Kept in memory of the database's pages, in KiB. The system has them as well, and more is not
+# quicker: it only counts as memory of the engine.
+_CACHE_KIB = 4 * 1024
 # A person who waits longer than this for a start wants to know why.
 _QUIET_SECONDS = 2.0
 # In steps of SQLite's machine: a few milliseconds.
