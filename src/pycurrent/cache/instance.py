@@ -93,7 +93,6 @@ class Instance:
         "_tickets",
         "build",
         "conflict",
-        "description",
         "job_id",
         "key",
         "op_type",
@@ -117,7 +116,6 @@ class Instance:
         self.state: State = state
         self.build = 0 if record is None else record.build + 1
         self.job_id = None if record is None else record.job_id
-        self.description = ""
         self.conflict: Failed | None = None
         self._expiry: Expiry | None = None
         self._tickets: Tickets | None = None
@@ -128,8 +126,6 @@ class Instance:
     def join(self, demand: Demand) -> None:
         """Somebody needs it. Within a step, so nothing is started before `update`."""
         self.users = self.users.and_also(demand)
-        if not self.description:
-            self.description = demand.title
         if self.job_id is not None:
             self._host.used(demand)
         if self.op_type.retires:
@@ -159,6 +155,14 @@ class Instance:
     def store(self) -> Database:
         """The records of its engine."""
         return self._host.store
+
+    @property
+    def description(self) -> str:
+        """The title of its job at work, or else the one that its first user gives it."""
+        run = self.run
+        if run is not None:
+            return run.job.description
+        return next((demand.title for demand in self.users), "")
 
     @property
     def run(self) -> Run | None:
@@ -270,7 +274,6 @@ class Instance:
         retires = demand.target.digest == GONE.digest
         if isinstance(unknown.cause, Retried) or retires:
             before = before or unknown
-        self.description = demand.title
         latched = unknown.latched
         if latched is not None and not stands_in(self.op_type, latched, demand.target):
             latched = None
@@ -278,7 +281,7 @@ class Instance:
         cause = for_target(unknown.cause, demand.target.digest)
         job = self._host.new_job(
             self.op_type.id,
-            self.description,
+            demand.title,
             cause,
             urgency=Urgency.HIGH if latched is None and not retires else Urgency.LOW,
             owner=self,

@@ -48,7 +48,6 @@ class DrivenJob(Job):
         "_commands",
         "_created",
         "_hooks",
-        "_limits",
         "_owner",
         "_resources",
         "_start",
@@ -59,6 +58,7 @@ class DrivenJob(Job):
         "id",
         "is_approved",
         "job_log",
+        "limits",
         "op",
         "state",
         "stopped",
@@ -109,7 +109,7 @@ class DrivenJob(Job):
         self.task = None
         self._owner = owner
         self._created = created
-        self._limits: Limits | None = None
+        self.limits: Limits | None = None
         self._start: JobStart | None = None
         # Made when they are first needed: thousands of jobs may wait that need none of them.
         self._hooks: Hooks | None = None
@@ -138,15 +138,15 @@ class DrivenJob(Job):
 
     @property
     def level(self) -> Level | None:
-        return None if self._limits is None else self._limits.level
+        return None if self.limits is None else self.limits.level
 
     @property
     def pool(self) -> AnyPool | None:
-        return None if self._limits is None else self._limits.pool
+        return None if self.limits is None else self.limits.pool
 
     @property
     def priority(self) -> int:
-        return 0 if self._limits is None else self._limits.priority
+        return 0 if self.limits is None else self.limits.priority
 
     def label(self, name: str) -> str | None:
         return self._owner.label_of(self, name)
@@ -305,19 +305,19 @@ class DrivenJob(Job):
 
     def begin_without_task(self) -> None:
         """It was set off, and waits no longer. Called by its start."""
-        assert self._limits is not None
+        assert self.limits is not None
         self._start = None
-        self._begin(self._limits.timeout)
+        self._begin(self.limits.timeout)
         self._owner.job_waited(self)
 
     def _take_on(self, limits: Limits) -> JobStart:
-        if self._limits is not None or self.state is not JobState.CREATED:
+        if self.limits is not None or self.state is not JobState.CREATED:
             raise PycurrentError(f"job {self.id} was started twice: call job.start once")
         least = self._owner.least_level(self)
         if least is not None and least > limits.level:
             limits = replace(limits, level=least)
-        self._limits = limits
-        start = self._start = JobStart(self, limits)
+        self.limits = limits
+        start = self._start = JobStart(self)
         return start
 
     def _begin(self, timeout: Timeout) -> None:

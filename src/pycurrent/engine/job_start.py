@@ -48,6 +48,10 @@ class Starting(Waiter, Protocol):
     @property
     def state(self) -> JobState: ...
     @property
+    def limits(self) -> Limits | None:
+        """The limits within which it is started."""
+
+    @property
     def is_approved(self) -> bool:
         """True if somebody has approved it, whatever its level."""
 
@@ -73,11 +77,10 @@ class Starting(Waiter, Protocol):
 class JobStart(QueuePlace):
     """The start of one job, and its place in the queue of its pool meanwhile."""
 
-    __slots__ = ("_is_confirmed", "_is_held", "_job", "_woken", "is_set_off", "limits", "pause")
+    __slots__ = ("_is_confirmed", "_is_held", "_job", "_woken", "is_set_off", "pause")
 
-    def __init__(self, job: Starting, limits: Limits) -> None:
+    def __init__(self, job: Starting) -> None:
         super().__init__()
-        self.limits = limits
         self.is_set_off = False
         """True while it waits without a task."""
         self.pause: Pause | None = None
@@ -92,6 +95,12 @@ class JobStart(QueuePlace):
     @property
     def job(self) -> Starting:
         return self._job
+
+    @property
+    def _limits(self) -> Limits:
+        limits = self._job.limits
+        assert limits is not None
+        return limits
 
     @property
     def waits_for_person(self) -> bool:
@@ -112,7 +121,7 @@ class JobStart(QueuePlace):
     @property
     def waits_for_records(self) -> bool:
         """True if it waits for nothing but a database that takes records."""
-        pool = self.limits.pool
+        pool = self._limits.pool
         has_resource = pool is None or self._job.holds_resource
         return self._is_confirmed and self.pause is None and has_resource
 
@@ -161,10 +170,10 @@ class JobStart(QueuePlace):
         """Leave the queues in which it waits, and what it has got there."""
         self._is_held = False
         if self._job.state is JobState.WAITING_FOR_CONFIRMATION:
-            self._job.host.confirmations.forget(self.limits.level, self.wake)
+            self._job.host.confirmations.forget(self._limits.level, self.wake)
         if self.line is not None:
-            assert isinstance(self.limits.pool, Pool)
-            self.limits.pool.leave(self)
+            assert isinstance(self._limits.pool, Pool)
+            self._limits.pool.leave(self)
         if self._job.holds_resource:
             self._job.resources.drop()
 
@@ -181,12 +190,12 @@ class JobStart(QueuePlace):
 
     @property
     def _may_be_confirmed(self) -> bool:
-        return self._job.is_approved or self._job.host.config.allows(self.limits.level)
+        return self._job.is_approved or self._job.host.config.allows(self._limits.level)
 
     def _passes_confirmation(self) -> bool:
         if self._is_confirmed:
             return True
-        job, level = self._job, self.limits.level
+        job, level = self._job, self._limits.level
         waits = job.state is JobState.WAITING_FOR_CONFIRMATION
         if self._may_be_confirmed:
             self._is_confirmed = True
@@ -205,7 +214,7 @@ class JobStart(QueuePlace):
         before, self.pause = self.pause, self._find_pause()
         if self.pause is None:
             return True
-        job, pool = self._job, self.limits.pool
+        job, pool = self._job, self._limits.pool
         if isinstance(pool, Pool):
             pool.leave(self)
             if job.holds_resource:
@@ -218,7 +227,7 @@ class JobStart(QueuePlace):
         return False
 
     def _find_pause(self) -> Pause | None:
-        job, limits = self._job, self.limits
+        job, limits = self._job, self._limits
         paused = job.host.paused
         if not paused.is_any:
             return None
@@ -226,7 +235,7 @@ class JobStart(QueuePlace):
         return paused.of(limits.level, pool, lambda: job.stages)
 
     def _gets_resource(self) -> bool:
-        pool = self.limits.pool
+        pool = self._limits.pool
         if not isinstance(pool, Pool) or self._job.holds_resource:
             return True
         if self.line is not None:
@@ -236,7 +245,7 @@ class JobStart(QueuePlace):
             self._job.resources.hold(lender)
             return True
         self.say_that_it_waits(pool)
-        pool.queue(self, self.limits.priority)
+        pool.queue(self, self._limits.priority)
         return False
 
     def say_that_it_waits(self, pool: AnyPool) -> None:

@@ -37,19 +37,20 @@ class Tickets:
     one drawn is served first. A job that takes the place of another one gets its tickets.
     """
 
-    __slots__ = ("_others", "_pool", "_ticket")
+    __slots__ = ("_drawn", "_pool")
 
     def __init__(self) -> None:
-        # Most jobs have one pool, for which a dictionary would be three times as large.
+        # Most jobs have one pool, for which a dictionary would be three times as large: it comes
+        # with the second.
         self._pool: Pool | None = None
-        self._ticket = 0
-        self._others: dict[Pool, int] | None = None
+        self._drawn: int | dict[Pool, int] = 0
 
     def drawn(self, pool: Pool) -> int | None:
         """The ticket for a pool, if there is one."""
-        if self._pool is pool:
-            return self._ticket
-        return None if self._others is None else self._others.get(pool)
+        drawn = self._drawn
+        if isinstance(drawn, int):
+            return drawn if self._pool is pool else None
+        return drawn.get(pool)
 
     def draw(self, pool: Pool) -> int:
         """The ticket for a pool: a new one, if there is none yet."""
@@ -57,9 +58,11 @@ class Tickets:
         if ticket is None:
             ticket = pool.draw()
             if self._pool is None:
-                self._pool, self._ticket = pool, ticket
+                self._pool, self._drawn = pool, ticket
+            elif isinstance(self._drawn, int):
+                self._drawn = {self._pool: self._drawn, pool: ticket}
             else:
-                self._others = {**(self._others or {}), pool: ticket}
+                self._drawn[pool] = ticket
         return ticket
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TypeAlias
 
@@ -24,8 +24,8 @@ _AT_ONCE = 100
 _PARTS_AT_ONCE = 5
 """How many of these parts are committed together, if they are new: some 3 ms."""
 
-_Noted: TypeAlias = tuple[Use, datetime | None]
-"""A use, and when its job was created; None for that of a known result."""
+_Noted: TypeAlias = tuple[datetime | None, list[Use]]
+"""Some uses, and when their jobs were created; None for those of known results."""
 
 
 class UseRecorder:
@@ -33,7 +33,7 @@ class UseRecorder:
 
     def __init__(self, engine: OpenEngine) -> None:
         self._engine = engine
-        self._new: list[_Noted] = []
+        self._new: deque[_Noted] = deque()
         # Uses that can wait.
         self._later: deque[_Noted] = deque()
         self._is_due = False
@@ -47,22 +47,19 @@ class UseRecorder:
 
     def _note(self, use: Use) -> None:
         run = use.instance.run
-        noted = use, None if run is None else run.job.created
         if run is None or not self._has_paths:
-            self._put_off(noted)
+            _add(use, None if run is None else run.job.created, self._later)
         else:
-            self._new.append(noted)
-
-    def _record_new(self) -> None:
-        new, self._new = self._new, []
-        for use in self._records(new):
-            self._engine.store.add_use(use)
-
-    def _put_off(self, noted: _Noted) -> None:
-        self._later.append(noted)
-        if not self._is_due:
+            _add(use, run.job.created, self._new)
+        if self._later and not self._is_due:
             self._is_due = True
             self._engine.loop.call_soon(self._go_on)
+
+    def _record_new(self) -> None:
+        new, self._new = self._new, deque()
+        for noted in new:
+            for use in self._records(noted):
+                self._engine.store.add_use(use)
 
     def _go_on(self) -> None:
         """Do a part of what was put off, and the rest in the next turns of the loop."""
@@ -95,27 +92,35 @@ class UseRecorder:
 
     def _record_some(self) -> bool:
         """Record some of those that were put off. False if all of these are recorded already."""
-        later, store = self._later, self._engine.store
-        some = [later.popleft() for _ in range(min(_AT_ONCE, len(later)))]
-        known = [noted for noted in some if noted[1] is None]
-        made = [noted for noted in some if noted[1] is not None]
-        new = [*self._records(made), *store.unrecorded_uses([*self._records(known)])]
+        if not self._later:
+            return False
+        noted, store = self._later.popleft(), self._engine.store
+        uses = [*self._records(noted)]
+        new = store.unrecorded_uses(uses) if noted[0] is None else uses
         for use in new:
             store.add_use(use)
         return bool(new)
 
-    def _records(self, uses: Iterable[_Noted]) -> Iterator[UseRecord]:
+    def _records(self, noted: _Noted) -> Iterator[UseRecord]:
         """The records of those uses that have a job, and a stage."""
-        now = self._engine.clock.now()
+        created, uses = noted
+        since = created or self._engine.clock.now()
         labels, text = NO_LABELS, None
-        for use, created in uses:
+        for use in uses:
             job_id = use.job_id
             if job_id is None or not use.is_open:
                 continue
             # Neighbours often have the very same labels.
             if (own := use.stage_labels) is not labels:
                 labels, text = own, labels_text(own)
-            yield UseRecord(job_id, StageRef.text_of(use.path), text, created or now)
+            yield UseRecord(job_id, StageRef.text_of(use.path), text, since)
+
+
+def _add(use: Use, created: datetime | None, noted: deque[_Noted]) -> None:
+    """Note a use: with those before it whose jobs are as old, up to as many as one turn takes."""
+    if not noted or noted[-1][0] != created or len(noted[-1][1]) == _AT_ONCE:
+        noted.append((created, []))
+    noted[-1][1].append(use)
 
 
 _DONE = object()

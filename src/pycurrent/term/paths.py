@@ -99,6 +99,11 @@ class _Group:
                 del self.paths[twin.path]
 
 
+def _short_hash(path: tuple[str, ...]) -> int:
+    """A hash of 30 bits: a longer number takes half as much memory again."""
+    return hash(path) & 0x3FFFFFFF
+
+
 class Paths:
     """The paths of the stages that live in one engine.
 
@@ -116,7 +121,7 @@ class Paths:
         alive: Container[Term],
         *,
         leaves: Callable[[Term], bool] = lambda term: False,
-        hash_of: Callable[[tuple[str, ...]], int] = hash,
+        hash_of: Callable[[tuple[str, ...]], int] = _short_hash,
     ) -> None:
         """`living()` gives the stages that live now, and `alive` has them. One of them `leaves` if
         what it was built in was undone, so that it is released with the step as a rule.
