@@ -80,7 +80,7 @@ class Database(DatabaseReader):
         self._last_result = self._queries["last_result"]
         self._cursor = connection.cursor()
         self._running: dict[str, JobRecord] = {}
-        self._transactions = Transactions(path, connection)
+        self._transactions = Transactions(path, connection, self._queries)
         #: Where it is recorded why jobs have failed.
         self.new_failures = NewFailures(self._transactions)
         #: The changes from outside, to be added to.

@@ -24,7 +24,6 @@ from msgspec.structs import replace
 
 from pycurrent.store.changes import InputRecord
 from pycurrent.store.errors import StateDirError, StoreError, from_sqlite
-from pycurrent.store.queries import load_queries
 from pycurrent.store.reader import DatabaseReader
 from pycurrent.store.records import JobRecord
 from pycurrent.store.unsaved import Unsaved
@@ -37,10 +36,12 @@ class Transactions:
     records that it writes can still be found here.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, queries: Mapping[str, str]
+    ) -> None:
         self._path = path
         self._connection = connection
-        self._queries: Mapping[str, str] = load_queries()
+        self._queries = queries
         self._thread = CommitThread(connection)
         self._committing: Future[None] | None = None
         self._writing = Unsaved()
