@@ -23,6 +23,7 @@ from pycurrent.cache.cause import (
     Retried,
     Unreadable,
     ValueChanged,
+    VersionChanged,
     cause_text,
 )
 from pycurrent.cache.codec import UnreadableValue
@@ -69,6 +70,9 @@ def test_every_cause_has_words() -> None:
         MachineFailed("out of memory", 2, Retried("2026-11-22/084703-put-0a1b2c", 2, 3)),
         ResultLost("the mirror of web"),
         Unreadable("the format changed"),
+        VersionChanged("1", "2"),
+        VersionChanged(None, "2"),
+        VersionChanged("1", None),
         Gone(),
         Retired(),
     ]

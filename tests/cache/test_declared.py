@@ -51,7 +51,7 @@ def test_fields_are_found_however_they_come() -> None:
     with pytest.raises(UsageError, match=r"^Plain: the field 'version'"):
 
         class Plain(Builder[str, str]):
-            version: int = 3
+            version: int = 3  # type: ignore[misc]
 
     with pytest.raises(UsageError, match=r"^Late: the field 'latched'"):
 

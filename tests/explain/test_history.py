@@ -60,4 +60,4 @@ def test_each_cause_has_a_name() -> None:
     """By which the history is asked for it."""
     assert CAUSES["never-built"] is NeverBuilt
     assert cause_name(Asked()) == "asked"
-    assert len(CAUSES) == 12
+    assert len(CAUSES) == 13

@@ -172,7 +172,9 @@ class Cache:
             # Not asked for at once: without an index this takes long where there is none.
             history = self.store.history(op_type.id, ok=ok, key=found.text, limit=1)
             record = next(iter(history), None)
-        result = None if record is None else recorded(op_type, found, record)
+        if record is None or record.version != op_type.version:
+            return None
+        result = recorded(op_type, found, record)
         is_set = isinstance(result, Result) and result.target != GONE.digest
         return result.outcome if isinstance(result, Result) and is_set else None
 

@@ -97,6 +97,13 @@ class Unreadable(Struct, frozen=True, forbid_unknown_fields=True):
     error: str
 
 
+class VersionChanged(Struct, frozen=True, forbid_unknown_fields=True):
+    """The last result is of another version of its operation; None: of none."""
+
+    old: str | None
+    new: str | None
+
+
 class Gone(Struct, frozen=True, forbid_unknown_fields=True):
     """The pipeline has what was set no longer: the run retires it."""
 
@@ -116,6 +123,7 @@ Cause: TypeAlias = (
     | MachineFailed
     | ResultLost
     | Unreadable
+    | VersionChanged
     | Gone
     | Retired
 )
@@ -163,12 +171,28 @@ def because(cause: Cause) -> str:
             return f"{what} is gone"
         case Unreadable(error):
             return error
-        case Gone():
-            return "it has gone from the pipeline"
-        case Retired():
-            return "it was retired, and is needed again"
+        case VersionChanged():
+            return _because_of_version(cause)
+        case Gone() | Retired():
+            return _because_of_retirement(cause)
         case _:
             assert_never(cause)
+
+
+def _because_of_version(cause: VersionChanged) -> str:
+    match cause:
+        case VersionChanged(None, new):
+            return f"the operation is of version {new} now"
+        case VersionChanged(old, None):
+            return f"the operation has no version now, and the last result is of version {old}"
+        case VersionChanged(old, new):
+            return f"the operation is of version {new} now, and the last result of version {old}"
+
+
+def _because_of_retirement(cause: Gone | Retired) -> str:
+    if isinstance(cause, Gone):
+        return "it has gone from the pipeline"
+    return "it was retired, and is needed again"
 
 
 def _because_of_failure(cause: Retried | MachineFailed) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from msgspec import Struct
 
 from pycurrent.cache.operation import Builder, Publisher
-from pycurrent.cache.operation_type import RETIRE, AnyOperation
+from pycurrent.cache.operation_type import RETIRE, AnyOperation, check_version
 from pycurrent.cache.retry import DEFAULT, Retry, check_retry
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.arguments import check_level, check_pool, check_priority, check_timeout
@@ -40,6 +40,7 @@ def builder(
     auto_cancel: bool = False,
     schedule: Schedule | None = None,
     retry: Retry | None = None,
+    version: str | int | None = None,
     label: str | None = None,
 ) -> BuilderForm:
     """Turn an async function of (job, key ...) into a function on currents.
@@ -47,8 +48,9 @@ def builder(
     The arguments, currents or plain values, are the key; the annotations give the types of key
     and value. With a `level` the job is started before the function is called; without one the
     function awaits `job.start` itself. Of the jobs that wait for the `pool` those of the highest
-    `priority` come first. `retry` says how often it is tried again if it fails. `label` may
-    show the parameters; by default it is the id and all of them.
+    `priority` come first. `retry` says how often it is tried again if it fails. With another
+    `version` all is made again, once it is needed. `label` may show the parameters; by default it
+    is the id and all of them.
 
     Use it for what is made: it runs once for the same key, and not again if an earlier key comes
     back. For what is *set* somewhere (a deployment, a message, a tag) use `publisher`.
@@ -58,7 +60,9 @@ def builder(
             return await job.check_output(["frob", key])
     """
     limits = (level, pool, timeout, priority)
-    form = _Form("builder", id, *limits, schedule, retry, label, auto_cancel, latched=False)
+    form = _Form(
+        "builder", id, *limits, schedule, retry, version, label, auto_cancel, latched=False
+    )
     return cast("BuilderForm", form.decorate)
 
 
@@ -73,6 +77,7 @@ def publisher(
     latched: bool = False,
     schedule: Schedule | None = None,
     retry: Retry | None = None,
+    version: str | int | None = None,
     label: str | None = None,
     retire: Function[None] | None = None,
 ) -> PublisherForm:
@@ -92,7 +97,9 @@ def publisher(
         deploy("production", version=tested)
     """
     limits = (level, pool, timeout, priority)
-    form = _Form("publisher", id, *limits, schedule, retry, label, auto_cancel, latched, retire)
+    form = _Form(
+        "publisher", id, *limits, schedule, retry, version, label, auto_cancel, latched, retire
+    )
     return cast("PublisherForm", form.decorate)
 
 
@@ -107,6 +114,7 @@ class _Form(Struct, frozen=True):
     priority: int
     schedule: Schedule | None
     retry: Retry | None
+    version: str | int | None
     label: str | None
     auto_cancel: bool
     latched: bool
@@ -128,6 +136,7 @@ class _Form(Struct, frozen=True):
                 f" Schedule(valid_for=...) or Schedule.cron(...)"
             )
         check_retry(self.retry, name)
+        check_version(self.version, name)
         if self.label is not None and not isinstance(self.label, str):
             raise WrongKind(f"{name}: label= takes a text, not {shown(self.label)}")
         for option in ("auto_cancel", "latched"):
@@ -207,6 +216,7 @@ def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> An
         "auto_cancel": form.auto_cancel,
         "latched": form.latched,
         "retry": form.retry or DEFAULT,
+        "version": form.version,
         "publish" if values else "build": work,
         "describe": describe,
         "started_with": lambda self, key: limits,

@@ -33,6 +33,10 @@ class AnyOperation(ABC):
 
     id: ClassVar[str]
     """Names the operation in the database: never give it to another operation or change it."""
+    version: ClassVar[str | int | None] = None
+    """Part of what is known: with another version all is made again, when it is needed. Change it
+    when the work gives other results than before.
+    """
     auto_cancel: ClassVar[bool] = False
     """True to cancel a running job as soon as nobody needs its result."""
     latched: ClassVar[bool] = False
@@ -109,11 +113,24 @@ def _check_attributes(cls: type) -> None:
     given = vars(cls)
     if "id" in given and not isinstance(given["id"], str):
         raise WrongKind(f"{cls.__name__}: id is a text, not {_told(given['id'])}")
+    if "version" in given:
+        check_version(given["version"], cls.__name__)
     for name in _FLAGS:
         if name in given and not isinstance(given[name], bool):
             raise WrongKind(f"{cls.__name__}: {name} is True or False, not {_told(given[name])}")
     if "retry" in given and not isinstance(given["retry"], Retry):
         raise WrongKind(f"{cls.__name__}: retry is a Retry, not {_told(given['retry'])}")
+
+
+def check_version(version: Any, where: str) -> None:
+    """Raise `WrongKind` for what can't be the version of an operation."""
+    is_number = isinstance(version, int) and not isinstance(version, bool)
+    if version is None or is_number or (isinstance(version, str) and version):
+        return
+    raise WrongKind(
+        f"{where}: version is a text or a whole number, not {_told(version)}: write, say,"
+        f' version = "2"'
+    )
 
 
 def _told(value: Any) -> str:
@@ -179,6 +196,7 @@ class OperationType:
             for ancestor in cls.__mro__
             if ancestor.__module__ not in _OURS
         )
+        self.version = None if cls.version is None else str(cls.version)
         self.auto_cancel = cls.auto_cancel
         self.latched = cls.latched
         self.retires = callable(getattr(cls, RETIRE, None))

@@ -14,6 +14,7 @@ from pycurrent.cache.cause import (
     NeverBuilt,
     Retried,
     Unreadable,
+    VersionChanged,
     because,
     cause_of,
     cause_text,
@@ -80,6 +81,8 @@ def load(
         return None, NOTHING_KNOWN if doubt is None else Unknown(doubt)
     if record.rebuild:
         return record, Unknown(ASKED)
+    if record.version != op_type.version:
+        return record, _of_another_version(op_type, key, record)
     if not record.ok and (again := _next_attempt(store, op_type, key, record, retry)) is not None:
         return record, Unknown(again)
     if doubt is not None and not op_type.latched:
@@ -88,6 +91,15 @@ def load(
     if isinstance(result, Unreadable):
         return record, Unknown(result)
     return record, Known(result) if doubt is None else Unknown(doubt, result)
+
+
+def _of_another_version(op_type: OperationType, key: Key, record: LastResult) -> Unknown:
+    """The state of a key whose result is of another version of its operation: that holds no longer,
+    and is reported only where an operation reports the last outcome while a new one is made.
+    """
+    cause = VersionChanged(record.version, op_type.version)
+    result = recorded(op_type, key, record) if op_type.latched else None
+    return Unknown(cause, result if isinstance(result, Result) else None)
 
 
 def _next_attempt(
@@ -181,6 +193,7 @@ def insert_job(store: Database, run: Run, op_type: OperationType, key: Key, buil
             cause=cause_text(run.cause),
             log=run.job.job_log,
             changes=store.change_tables.set_of(run.changes),
+            version=op_type.version,
         )
     )
 

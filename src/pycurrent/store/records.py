@@ -100,6 +100,8 @@ class JobRecord:
     """Somebody asked for this result to be made again."""
     changes: int | None = None
     """The number of the set of changes that it follows from."""
+    version: str | None = field(default=None, metadata={"changes": False})
+    """The version of its operation."""
     log: HeldLog | None = field(default=None, compare=False, repr=False)
     """The log of a job that has not ended: its text is written with the rest, and read only by
     `DatabaseReader.log`.
@@ -191,6 +193,7 @@ class LastResult(NamedTuple):
     value_digest: str | None
     finished: datetime
     rebuild: bool
+    version: str | None
 
     @property
     def ok(self) -> bool:
@@ -199,7 +202,7 @@ class LastResult(NamedTuple):
     @classmethod
     def of_row(cls, row: Row) -> Self:
         """The result in a row of these columns. Raises ValueError or TypeError if it is damaged."""
-        job_id, build, ended, outcome, kind, value_digest, finished, rebuild = row
+        job_id, build, ended, outcome, kind, value_digest, finished, rebuild, version = row
         values = (
             job_id,
             build,
@@ -209,6 +212,7 @@ class LastResult(NamedTuple):
             value_digest,
             datetime.fromisoformat(finished),
             rebuild == 1,
+            version,
         )
         # Half the time of calling the class.
         return tuple.__new__(cls, values)
@@ -268,7 +272,9 @@ _FIELDS = [field for field in fields(JobRecord) if field.name != "log"]
 
 COLUMNS = Columns([field.name for field in _FIELDS])
 """All of them, but for the log."""
-CHANGING = Columns([field.name for field in _FIELDS if field.default is not MISSING])
+CHANGING = Columns(
+    [f.name for f in _FIELDS if f.default is not MISSING and f.metadata.get("changes", True)]
+)
 """The columns that are written again as the job goes on."""
 ENDING = Columns(["ended", "finished"])
 """The columns that are written at an end without a result."""
