@@ -155,6 +155,8 @@ async def test_people_mute_and_unmute_on_their_pages(tmp_path: Path) -> None:
         shown = text_of(await ada.get("/stage?path=test%20web"))
         assert "test web muted" in shown
         assert "its failure is muted by ada" in shown
+        job = text_of(await ada.get(f"/job/{site.harness.find('test web').id}"))
+        assert "Muted path test web by ada until" in job
         seen = await bob.get("/mutes")
         assert "test web stage Muted by ada" in text_of(seen)
         assert 'action="/mutes/remove"' not in seen.text
