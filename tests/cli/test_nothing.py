@@ -38,6 +38,7 @@ EMPTY = {
 SAID = {
     "pauses": "nothing is paused",
     "pins": "nothing is pinned",
+    "mutes": "nothing is muted",
     "apply-rules": "of 0 failures 0 have another kind now, and 0 another message",
 }
 
@@ -59,6 +60,9 @@ MISSING = {
     "pause nope/x": "nope/x",
     "resume nope/x": "nope/x",
     "resume --level average": "level average is not paused: nothing is",
+    "mute nope/x --reason known": "nope/x",
+    "mute --fingerprint 0123 --reason known": "0123",
+    "unmute nope/x": "nope/x",
     "set nope 3": "the pipeline uses no input 'nope'",
     "trigger nope": "the pipeline uses no trigger 'nope'",
     "wait --label repo=web --timeout 0s": "no stage has repo=web",
