@@ -72,6 +72,20 @@ def test_what_is_known_is_not_run_again(pipeline_file: Write, pycurrent: Command
     assert ended.status == 1
 
 
+def test_results_of_earlier_runs_are_made_again_on_demand(
+    pipeline_file: Write, pycurrent: Command
+) -> None:
+    """Those that failed, or fit a pattern; one that fits nothing is named."""
+    pipeline_file(FROBS)
+    pycurrent("run", "ci.py", "--once", "--keys", "bad", "b")
+    asked = ("--rebuild", "failed", "--rebuild", "forb")
+    again = pycurrent("run", "ci.py", "--once", "--keys", "bad", "b", *asked)
+    assert again.status == 1
+    assert any(line.startswith("failed   frob bad") for line in again.lines)
+    assert not any(line.startswith("ok       frob b") for line in again.lines)
+    assert "--rebuild forb: there is no such result that is needed" in again.out
+
+
 def test_a_failure_that_the_pipeline_catches_is_none_of_the_whole(
     pipeline_file: Write, pycurrent: Command
 ) -> None:

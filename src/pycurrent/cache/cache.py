@@ -69,6 +69,7 @@ class Cache:
         """The roots of the step in which they were touched."""
         self.clock = engine.clock
         self.store = engine.store
+        self._rebuilds = engine.config.rebuilds
         self.pauses = Pauses(engine.clock)
         self.runs = Runs(engine, self.pauses)
         self.acts = Acts(
@@ -140,7 +141,8 @@ class Cache:
         """
         found = self.instances.get(op_type.id, key.digest)
         if found is None:
-            found = Instance(self, op_type, key, *load(self.store, op_type, key, retry))
+            known = load(self.store, op_type, key, retry, self._rebuilds)
+            found = Instance(self, op_type, key, *known)
             self.instances.add(found)
             if found.job_id is not None:
                 self.engine.use_job(found.job_id, found)

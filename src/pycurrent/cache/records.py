@@ -8,6 +8,7 @@ from typing import Any
 
 from pycurrent.cache.cause import (
     ASKED,
+    Asked,
     Cause,
     Interrupted,
     LeftUnsettled,
@@ -30,6 +31,7 @@ from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Level
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.pool import Tickets, Urgency
+from pycurrent.engine.rebuilds import Rebuilds
 from pycurrent.errors import UsageError
 from pycurrent.store import Database, JobEnd, JobRecord, LastResult
 from pycurrent.term import Failed, FailureKind, Ok
@@ -70,7 +72,7 @@ def last_value(store: Database, op_type: OperationType, key: Key, run: Run) -> O
 
 
 def load(
-    store: Database, op_type: OperationType, key: Key, retry: Retry
+    store: Database, op_type: OperationType, key: Key, retry: Retry, rebuilds: Rebuilds
 ) -> tuple[LastResult | None, Unknown | Known]:
     """The last recorded result of a key, and the state that an instance begins with."""
     record = store.last_result(op_type.id, key.digest)
@@ -81,6 +83,8 @@ def load(
         return None, NOTHING_KNOWN if doubt is None else Unknown(doubt)
     if record.rebuild:
         return record, Unknown(ASKED)
+    if rebuilds and (asked := _asked_for(store, op_type, key, record, rebuilds)) is not None:
+        return record, Unknown(asked)
     if record.version != op_type.version:
         return record, _of_another_version(op_type, key, record)
     if not record.ok and (again := _next_attempt(store, op_type, key, record, retry)) is not None:
@@ -91,6 +95,16 @@ def load(
     if isinstance(result, Unreadable):
         return record, Unknown(result)
     return record, Known(result) if doubt is None else Unknown(doubt, result)
+
+
+def _asked_for(
+    store: Database, op_type: OperationType, key: Key, record: LastResult, rebuilds: Rebuilds
+) -> Asked | None:
+    """The cause if this run of the engine makes a result again that an earlier one has left."""
+    pattern = rebuilds.select(op_type.id, key.text, ok=record.ok)
+    if pattern is None or not store.is_of_earlier_engine(record.job_id):
+        return None
+    return Asked(reason=f"run --rebuild {pattern}")
 
 
 def _of_another_version(op_type: OperationType, key: Key, record: LastResult) -> Unknown:

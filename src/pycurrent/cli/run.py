@@ -122,6 +122,9 @@ async def _run(engine: Engine, call: Call, options: RunOptions, logs: str) -> Ov
             misuse = next((f for f in view.failures() if isinstance(f, UsageFailure)), None)
             if options.once and misuse is not None:
                 raise UsageError(misuse.message)
+            if request.signal is None:
+                for pattern in sorted(engine.config.rebuilds.unmatched):
+                    screen.say(f"--rebuild {pattern}: there is no such result that is needed")
             if request.signal is not None:
                 screen.say(f"stopping: {_to_cancel(engine)}; once more, and it ends at once")
     return overview if request.signal is None else _Stopped(request.signal, overview)

@@ -75,6 +75,15 @@ class RunOptions(Struct, frozen=True, kw_only=True):
             " only wait for other machines, so the default is large.",
         ),
     ] = DEFAULT_JOBS
+    rebuild: Annotated[
+        tuple[str, ...],
+        Option(
+            metavar="WHAT",
+            help="Make results of earlier runs again, where the pipeline needs them: failed, an"
+            " operation, or a pattern for operations, or for an operation and a key, such as"
+            " 'test web*'.",
+        ),
+    ] = ()
     state_dir: Annotated[
         Path,
         Option(read=folder_or_file, env=STATE_DIR_VARIABLE, help=STATE_DIR_HELP),
@@ -192,6 +201,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
             auto_release=self.confirm_auto_release,
             insist=self.confirm is not None,
             jobs=self.jobs,
+            rebuild=self.rebuild,
         )
 
 

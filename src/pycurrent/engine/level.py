@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from enum import IntEnum
 from itertools import islice
 from typing import Self
 
+from pycurrent.engine.rebuilds import Rebuilds
 from pycurrent.engine.thread import LoopThread
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import shown
@@ -61,6 +62,9 @@ class Config:
 
     So many `jobs` may have commands at work at once, if the limits of the system allow it; others
     wait for their turn. Raises `UsageError` if that is less than 1.
+
+    `rebuild` has results of earlier runs of the engine made again, once they are needed: `failed`,
+    the ids of operations, or patterns for ids or for "id key", such as `test web*`.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Config:
         auto_release: timedelta | None = None,
         insist: bool = False,
         jobs: int = DEFAULT_JOBS,
+        rebuild: Iterable[str] = (),
     ) -> None:
         self._confirm = _level(confirm)
         if auto_release is not None and not isinstance(auto_release, timedelta):
@@ -82,6 +87,8 @@ class Config:
         self.auto_release = auto_release
         self.insist = insist
         self._jobs = _positive(jobs)
+        self.rebuilds = Rebuilds(rebuild)
+        """The results of earlier runs that are made again."""
         self._listeners: dict[Callable[[], None], None] = {}
         self._of_confirm: dict[Callable[[], None], None] = {}
         self._thread: LoopThread | None = None
