@@ -14,6 +14,7 @@ from pycurrent.engine import Asker
 from pycurrent.engine.pins import Pins
 from pycurrent.errors import UsageError
 from pycurrent.store import ChangeKind, DatabaseReader
+from pycurrent.term import Hold
 from pycurrent.testing import Harness, HarnessFactory
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -268,7 +269,8 @@ async def test_a_builder_with_a_schedule_can_be_pinned(harness: HarnessFactory) 
         first = h.history(op="poll")[0].job_id
         stage = h.engine.opened.live.find("head")
         assert stage is not None
-        assert stage.metadata == current.Metadata(first, note="pinned at shop aaaa by ann: slow")
+        note = "pinned at shop aaaa by ann: slow"
+        assert stage.metadata == current.Metadata(first, note=note, hold=Hold.PINNED)
         assert h.engine.opened.store.uses_by_stage("head")[0].job_id == first
         head.hash = "cccc3333"
         await h.advance(HOUR)

@@ -49,9 +49,15 @@ async def test_the_api_lists_pauses_and_resumes(tmp_path: Path) -> None:
         assert (job["wait"]["what"], job["wait"]["why"]) == ("pool builds", "the disk is full")
         (reason, *_) = (await api.get("/why", of=job["id"]))["reasons"]
         assert (reason["type"], reason["what"]) == ("waits for resume", "pool builds")
+        held = [node for node in (await api.get("/pipeline"))["nodes"] if "hold" in node]
+        (node,) = held
+        assert (node["id"], node["state"], node["hold"]) == ("shop/build", "ready", "paused")
+        assert node["note"].startswith("pool builds is paused by ")
+        assert node["note"].endswith(" until 2126-01-01 00:00:00 UTC: the disk is full")
         status, answer = await api.call("POST", "/pauses/resume", {"pool": "builds"})
         assert (status, answer) == (200, {"pauses": []})
         await api.harness.settle()
+        assert not any("hold" in node for node in (await api.get("/pipeline"))["nodes"])
         assert api.harness.output == current.Ok(["web", "shop"])
         acts = [(act.via, act.what, act.subject) for act in api.harness.engine.audit()]
         assert acts == [("api", "resume", "pool builds"), ("api", "pause", "pool builds")]

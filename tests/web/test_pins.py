@@ -64,12 +64,13 @@ async def test_stages_and_boxes_say_that_they_are_pinned(tmp_path: Path) -> None
     """In the list of stages, in the diagram, and in what is told of changes."""
     async with api_of(pipeline, tmp_path) as api:
         before = (await api.get("/pipeline"))["nodes"]
-        assert "note" not in before[0]
+        assert not {"note", "hold"} & before[0].keys()
         await api.call("POST", "/pins/set", {"path": "replicas", "reason": "a freeze"})
         await api.harness.settle()
         (stage,) = (await api.get("/stages"))["stages"]
         (node,) = (await api.get("/pipeline"))["nodes"]
         assert stage["note"] == node["note"]
+        assert node["hold"] == "pinned"
         assert stage["note"].startswith("pinned at 2 by ")
         assert stage["note"].endswith(": a freeze")
         dot = api.harness.dot()

@@ -690,3 +690,19 @@ async def test_what_was_opened_is_open_after_a_restart_of_the_engine(
             query = await page.evaluate("location.search")
     ids = await page.evaluate("new URLSearchParams(location.search).getAll('open')")
     assert ids == ["%list:branches/%range:branch-0500", "%list:branches/%item:branch-0507"]
+
+
+async def test_a_box_says_that_people_hold_it(page: Page, tmp_path: Path) -> None:
+    """By a mark, as soon as they do, and in the table; its card says who, and why."""
+    replicas = current.Input("replicas", 2)
+    async with running_site(replicas.get, tmp_path / "state") as site:
+        await show(page, site)
+        mark = box(page, "replicas").locator(".hold[href='#sign-pinned']")
+        await expect(mark).to_have_count(0)
+        site.engine.pin("replicas", by="ann", reason="a freeze")
+        await expect(mark).to_be_visible()
+        await expect(page.locator('.box[aria-label="replicas: ok, pinned"]')).to_be_visible()
+        await box(page, "replicas").hover()
+        await expect(page.get_by_text("pinned at 2 by ann: a freeze")).to_be_visible()
+        site.engine.unpin("replicas", by="ann")
+        await expect(mark).to_have_count(0)

@@ -57,7 +57,7 @@ from pycurrent.engine.level import Level
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.stopped import Cancelled, TimedOut
 from pycurrent.store import JobEnd
-from pycurrent.term import Active, Activity, Failed, FailureKind, Metadata, Ok, Output
+from pycurrent.term import Active, Activity, Failed, FailureKind, Hold, Metadata, Ok, Output
 
 # Nothing that `Result` and `Known` refer to refers to them, so the garbage collector need not know
 # them: that saves 16 bytes each.
@@ -184,13 +184,16 @@ def reported(
     that it is from.
     """
     note: str | None = None
+    hold: Hold | None = None
     match state:
         case Known(result) if result.target == target.digest:
             return result.outcome, Metadata(job_id)
         case Known(latched):
             activity = Activity.READY
         case Making(run, latched):
-            activity = run.job.activity
+            activity, pause = run.job.activity, run.job.pause
+            if pause is not None:
+                note, hold = str(pause), Hold.PAUSED
         case Pausing(after=Unknown(latched=latched)):
             activity, note = Activity.READY, state.note
         case Unknown(latched=latched):
@@ -198,9 +201,9 @@ def reported(
         case _:
             assert_never(state)
     if latched is not None and stands_in(op_type, latched, target):
-        return latched.outcome, Metadata(job_id, update=activity, note=note)
+        return latched.outcome, Metadata(job_id, activity, note, hold)
     bare = job_id is None and note is None
-    return _ACTIVE[activity], None if bare else Metadata(job_id, note=note)
+    return _ACTIVE[activity], None if bare else Metadata(job_id, note=note, hold=hold)
 
 
 _ACTIVE = MappingProxyType({activity: Active(activity) for activity in Activity})

@@ -17,7 +17,7 @@ from rich.text import Text
 from pycurrent.cli.output import OutputLostError, one_line
 from pycurrent.cli.text import counts, title, waits
 from pycurrent.term import Failed, Muted, State, Stats, state_of_activity
-from pycurrent.view import EngineView, InQueue, Overview, StageChange, StageView
+from pycurrent.view import EngineView, ForResume, InQueue, Overview, StageChange, StageView
 from pycurrent.view.formatting import duration
 
 SHORTEST = 0.25
@@ -248,7 +248,7 @@ def _detail(stage: StageView, now: datetime) -> str:
         again = "" if stage.update is None else f" (again: {state_of_activity(stage.update).word})"
         muted = f" ({one_line(stage.note or '')})" if stage.state is State.MUTED else ""
         return f"{one_line(stage.failure.message)}{again}{muted}"
-    if stage.note is not None:
+    if stage.note is not None and not isinstance(stage.wait, ForResume):
         return one_line(stage.note)
     if stage.wait is not None:
         return f"{waits(stage.wait)}, {since}"

@@ -84,7 +84,7 @@ class Summary(Struct, frozen=True):
             yield f"  {title(stage)}: {one_line(stage.failure.message)}"
             if stage.state is State.MUTED and stage.note is not None:
                 yield f"    {one_line(stage.note)}"
-        elif stage.note is not None:
+        elif stage.note is not None and not isinstance(stage.wait, ForResume):
             yield f"  {title(stage)}: {one_line(stage.note)}"
         else:
             yield f"  {title(stage)} waits {'' if stage.wait is None else waits(stage.wait)}"

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from pycurrent.engine.value_codec import ValueCodec
 from pycurrent.store import OverrideRecord
-from pycurrent.term import Metadata, Output, Subscription
+from pycurrent.term import Hold, Metadata, Output, Subscription
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -101,7 +101,7 @@ class Pinnable(Subscription[T_co]):
         if pin is None:
             return None
         assert pin.output is not None
-        return pin.output, Metadata(pin.job, note=str(pin))
+        return pin.output, Metadata(pin.job, note=str(pin), hold=Hold.PINNED)
 
     @property
     @abstractmethod

@@ -16,7 +16,7 @@ from typing import Self, TypeAlias
 
 from pycurrent.engine import Level, Problem
 from pycurrent.service.window import Window
-from pycurrent.term import Activity, State, Stats
+from pycurrent.term import Activity, Hold, State, Stats
 from pycurrent.term.diagram import FailedInside, Inside
 from pycurrent.view import JobView
 
@@ -36,6 +36,7 @@ class NodeState:
     failed_inside: FailedInside | None = None
     inside: Inside | None = None
     note: str | None = None
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -312,4 +312,5 @@ def _state_of(node: GraphNode) -> NodeState | None:
     return NodeState(
         *(node.state, node.update, node.job_id, node.failure, node.failed_inside, node.inside),
         note=node.note,
+        hold=node.hold,
     )

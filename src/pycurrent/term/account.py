@@ -63,7 +63,8 @@ class Stage(Node):
         metadata = self.metadata
         if metadata is None:
             return Status(self.state, failure, note=self.note)
-        return Status(self.state, failure, metadata.update, metadata.job_id, self.note)
+        update, job_id, hold = metadata.update, metadata.job_id, metadata.hold
+        return Status(self.state, failure, update, job_id, self.note, hold)
 
     @property
     def note(self) -> str | None:

@@ -84,6 +84,7 @@ class Drawing(Struct):
             path=path,
             labels=labels,
             note=status.note,
+            hold=status.hold,
         )
         self._put(node, owner)
 

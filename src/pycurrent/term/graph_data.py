@@ -7,7 +7,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from pycurrent.term.output import Activity
+from pycurrent.term.output import Activity, Hold
 from pycurrent.term.state import State, Stats
 
 
@@ -109,6 +109,8 @@ class GraphNode(Struct, frozen=True):
     """The labels of a living stage; None if it has none."""
     note: str | None = None
     """A note on a stage for people: that it is pinned, for example, or why it waits."""
+    hold: Hold | None = None
+    """How people hold the stage, if they do."""
 
 
 class Edge(Struct, frozen=True):

@@ -31,6 +31,13 @@ class Activity(Enum):
     WAITING_FOR_CONFIRMATION = "waiting for confirmation"
 
 
+class Hold(Enum):
+    """How people hold a stage. Its note says who does, until when, and why."""
+
+    PINNED = "pinned"
+    PAUSED = "paused"
+
+
 class FailureKind(Enum):
     """The part of the world that failed."""
 

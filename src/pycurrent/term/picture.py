@@ -232,6 +232,7 @@ class Picture:
             failed_inside=inside,
             labels=labels,
             note=status.note,
+            hold=status.hold,
         )
         return self._changed(place, before, now)
 

@@ -11,7 +11,17 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from msgspec import Struct
 
 from pycurrent.term.given import Remedy, Stand, called, check_function, check_value
-from pycurrent.term.output import READY, Active, Activity, Failed, Failure, Ok, Output, failed_by
+from pycurrent.term.output import (
+    READY,
+    Active,
+    Activity,
+    Failed,
+    Failure,
+    Hold,
+    Ok,
+    Output,
+    failed_by,
+)
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -31,6 +41,7 @@ class Metadata(Struct, frozen=True, gc=False):
     job_id: str | None = None
     update: Activity | None = None
     note: str | None = None
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True)

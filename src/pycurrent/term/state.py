@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from pycurrent.incr import UNSET, Absent
-from pycurrent.term.output import Active, Activity, Failed, Muted, Ok, Output
+from pycurrent.term.output import Active, Activity, Failed, Hold, Muted, Ok, Output
 
 
 class State(IntEnum):
@@ -126,6 +126,7 @@ class Status(Struct, frozen=True):
     update: Activity | None = None
     job_id: str | None = None
     note: str | None = None
+    hold: Hold | None = None
 
 
 OK = Status(State.OK)

@@ -15,7 +15,7 @@ from pycurrent.cache import CAUSES
 from pycurrent.engine import Effect, JobState, Level
 from pycurrent.service import Action, HealthState
 from pycurrent.store import JobEnd
-from pycurrent.term import Activity, FailureKind, State
+from pycurrent.term import Activity, FailureKind, Hold, State
 from pycurrent.term.diagram import EdgeKind, GroupKind, NodeKind
 
 
@@ -59,6 +59,7 @@ class ByName:
 
 StateName: TypeAlias = Annotated[State, ByName()]
 ActivityName: TypeAlias = Annotated[Activity, ByName()]
+HoldName: TypeAlias = Annotated[Hold, ByName()]
 EffectName: TypeAlias = Annotated[Effect, ByName()]
 LevelName: TypeAlias = Annotated[Level, ByName()]
 JobStateName: TypeAlias = Annotated[JobState, ByName(without=(JobState.ENDED,))]

@@ -171,6 +171,8 @@ def _node(node: GraphNode) -> dict[str, Any]:
         shown["inside"] = {"items": node.inside.items, "stages": asdict(node.inside.stages)}
     if node.note is not None:
         shown["note"] = sendable(node.note)
+    if node.hold is not None:
+        shown["hold"] = name_of(node.hold)
     return shown
 
 

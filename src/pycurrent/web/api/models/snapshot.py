@@ -13,6 +13,7 @@ from pycurrent.web.api.names import (
     ActivityName,
     EdgeKindName,
     GroupKindName,
+    HoldName,
     NodeKindName,
     StateName,
 )
@@ -71,6 +72,9 @@ class NodeModel(Model):
     note: Text | None = Field(
         default=None,
         description="A note on a stage for people: that it is pinned, or why it waits.",
+    )
+    hold: HoldName | None = Field(
+        default=None, description="Whether people have pinned or paused the stage: see its note."
     )
 
 
@@ -132,3 +136,4 @@ class NodeStateModel(Model):
     failed_inside: FailedInsideModel | None
     inside: InsideModel | None
     note: Text | None
+    hold: HoldName | None

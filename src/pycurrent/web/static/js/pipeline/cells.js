@@ -6,7 +6,7 @@ import { culprits } from "./card.js";
 import { concern } from "./order.js";
 import { textOf } from "./scene.js";
 import { linkOf } from "./shapes.js";
-import { BLOCKED, FAILED, SIGNS, STATES, WORDS, barOf, inWords, signOf, stateOf } from "./states.js";
+import { BLOCKED, FAILED, SIGNS, STATES, WORDS, barOf, inWords, signOf, signOfHold, stateOf } from "./states.js";
 
 const INDENT = 18;
 
@@ -137,9 +137,10 @@ function one(cell, box) {
   inner.className = `chip s-${SIGNS[rank]}`;
   const update = box.update < 0 ? "" : `, update ${WORDS[box.update]}`;
   const inside = box.failedInside > 0 ? `, ${box.insideInWords}` : "";
-  inner.setAttribute("aria-label", `${textOf(box)}: ${WORDS[rank]}${update}${inside}`);
+  const hold = box.hold === null ? "" : `, ${box.hold}`;
+  inner.setAttribute("aria-label", `${textOf(box)}: ${WORDS[rank]}${update}${inside}${hold}`);
   if (tag === "SPAN") inner.setAttribute("role", "img");
-  inner.replaceChildren(signOf(rank), ...(box.update < 0 ? [] : [updateOf(box)]));
+  inner.replaceChildren(signOf(rank), ...(box.update < 0 ? [] : [updateOf(box)]), ...(box.hold === null ? [] : [signOfHold(box.hold)]));
   if (box.failedInside > 0) inner.append(insideOf(box));
 }
 

@@ -40,6 +40,8 @@ export class Box {
     this.failure = node.failure ?? null;
     /** A note for people: that it is pinned, for example. */
     this.note = node.note ?? null;
+    /** `pinned` or `paused` if people hold it: the note says who, until when, and why. */
+    this.hold = node.hold ?? null;
     return this.concern !== before;
   }
 

@@ -14,7 +14,8 @@ function sayBox(box) {
   const state = box.rank < 0 ? "" : `: ${WORDS[box.rank]}`;
   const update = box.update < 0 ? "" : `, update ${WORDS[box.update]}`;
   const inside = box.failedInside > 0 ? `, ${box.insideInWords}` : "";
-  return `${textOf(box)}${state}${update}${inside}`;
+  const hold = box.hold === null ? "" : `, ${box.hold}`;
+  return `${textOf(box)}${state}${update}${inside}${hold}`;
 }
 
 function sayContainer(container) {
@@ -80,8 +81,9 @@ export class BoxShape {
     const text = svg("text", { x: BOX.left, y: h / 2 });
     text.textContent = ruler.cut(textOf(part), w - BOX.left - BOX.right + 1);
     this.inside = svg("g", {});
+    this.hold = svg("use", { class: "hold", x: -5, y: -5, width: SIGN, height: SIGN });
     this.corner = w;
-    return [face, this.sign, text, this.update, this.inside];
+    return [face, this.sign, text, this.update, this.inside, this.hold];
   }
 
   refresh() {
@@ -99,6 +101,8 @@ export class BoxShape {
     } else {
       this.update.removeAttribute("href");
     }
+    if (part.hold === null) this.hold.removeAttribute("href");
+    else this.hold.setAttribute("href", `#sign-${part.hold}`);
     this.inside.replaceChildren(...(part.failedInside > 0 ? insideMark(part, this.corner) : []));
     element.setAttribute("aria-label", sayBox(part));
     const link = linkOf(part);

@@ -56,6 +56,15 @@ const SHAPES = {
     ["path", { d: "M5.2 1h5.6L15 5.2v5.6L10.8 15H5.2L1 10.8V5.2z", class: "stroke dashed" }],
     ["path", { d: "M5.6 5.6l4.8 4.8M10.4 5.6l-4.8 4.8", class: "stroke" }],
   ],
+  // Beside the sign of a state: people hold the stage.
+  pinned: [
+    ["circle", { cx: 8, cy: 8, r: 7.4, class: "disc" }],
+    ["path", { d: "M6 3.8h4M6.6 3.8v3L5.2 9h5.6L9.4 6.8v-3M8 9v3.4", class: "stroke" }],
+  ],
+  paused: [
+    ["circle", { cx: 8, cy: 8, r: 7.4, class: "disc" }],
+    ["path", { d: "M6.2 5.2v5.6M9.8 5.2v5.6", class: "stroke" }],
+  ],
 };
 
 /** An element of SVG. */
@@ -80,7 +89,17 @@ export function signs() {
 
 /** The sign of a state, to stand in a text. */
 export function signOf(rank) {
-  const name = SIGNS[rank];
+  return signNamed(SIGNS[rank]);
+}
+
+/** The sign for how people hold a stage. */
+export function signOfHold(hold) {
+  const sign = signNamed(hold);
+  sign.classList.add("hold");
+  return sign;
+}
+
+function signNamed(name) {
   const use = svg("use", { href: `#sign-${name}` });
   return svg("svg", { class: `sign s-${name}`, viewBox: "0 0 16 16", "aria-hidden": "true" }, use);
 }
