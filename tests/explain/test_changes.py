@@ -187,6 +187,28 @@ async def test_a_poll_that_reads_the_same_leaves_nothing_behind(harness: Harness
         assert (len(reads), changes(h)) == (10, ["the load: 0", "the load: 0 → 1"])
 
 
+async def test_an_input_that_has_its_last_value_again_after_a_failure_is_no_change(
+    harness: HarnessFactory,
+) -> None:
+    """What follows from it follows from the change by which it had the value."""
+    answers = iter([1, None, 1, None, 2])
+
+    def read() -> int:
+        answer = next(answers)
+        if answer is None:
+            raise current.Failure("down")
+        return answer
+
+    every = timedelta(minutes=10)
+    monitor: current.Monitor[int] = current.Monitor(read=read, every=every, describe="the load")
+    async with harness(lambda: current.component("load", monitor.get)) as h:
+        await h.settle()
+        await h.advance(every * 2)
+        assert (h.output, changes(h)) == (current.Ok(1), ["the load: 1"])
+        await h.advance(every * 2)
+        assert changes(h) == ["the load: 1", "the load: 1 → 2"]
+
+
 async def test_a_rebuild_is_a_change_by_who_asked(harness: HarnessFactory) -> None:
     """And what its result makes run follows from it, too."""
     count = 0

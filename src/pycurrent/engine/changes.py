@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from pycurrent.engine.audit import Asker
 from pycurrent.engine.clock import Clock
-from pycurrent.incr import Node
+from pycurrent.incr import Node, unchanged
 from pycurrent.store import ChangeKind, ChangeRecord, Database, InputRecord
 from pycurrent.term import Ok, Output, Reading, Stage, form_of, text_of
 
@@ -169,8 +169,11 @@ class Changes:
         seen = None if name is None else self._inputs.get(name)
         if seen is not None and seen[0] is reading.output:
             return seen[1]
-        before = None if seen is None else seen[0]
-        changes = self._of_value(reading, reading.output.value, before)
+        before, changes = (None, ()) if seen is None else seen
+        value = reading.output.value
+        # An input that has failed meanwhile, and has its last value again, has not changed.
+        if not (isinstance(before, Ok) and reading.by is None and unchanged(before.value, value)):
+            changes = self._of_value(reading, value, before)
         if name is not None:
             self._inputs[name] = reading.output, changes
         return changes
