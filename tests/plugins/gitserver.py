@@ -24,13 +24,14 @@ class GitServer:
     """Serves the repositories below a folder on a free port of this machine.
 
     What tests may set: `token`, that is asked for; `redirect`, which gives the place of a path
-    elsewhere. What they may look at: `requests`, `authorizations`, and `busiest`, how many were
-    served at once.
+    elsewhere; `is_down`, which has it answer nothing but that. What they may look at: `requests`,
+    `authorizations`, and `busiest`, how many were served at once.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.token: str | None = None
+        self.is_down = False
         self.redirect: Callable[[str], str | None] = lambda path: None
         self.requests: list[str] = []
         self.authorizations: list[str] = []
@@ -123,7 +124,9 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
             server.requests.append(f"{self.command} {self.path}")
             elsewhere = server.redirect(self.path)
             authorization = self.headers.get("Authorization")
-            if not server.lets_in(authorization):
+            if server.is_down:
+                self._answer(503, {})
+            elif not server.lets_in(authorization):
                 self._answer(401, {"WWW-Authenticate": 'Basic realm="tests"'})
             elif elsewhere is not None:
                 self._answer(302, {"Location": elsewhere})

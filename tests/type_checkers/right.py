@@ -5,6 +5,7 @@ from typing import assert_type
 
 import pycurrent as current
 from pycurrent import Current, Job, Level, Primitive, builder, component, inputs, publisher
+from pycurrent.plugins import git
 
 
 @builder("count", level=Level.HARMLESS)
@@ -75,4 +76,12 @@ assert_type(
         lambda a, b, c, d, e, f: a + b + c + d + e + len(f)
     ),
     Current[int],
+)
+
+# Lists of refs.
+assert_type(git.heads("/repo"), Current[tuple[git.CommitId, ...]])
+assert_type(git.tags(text, text, every=None), Current[tuple[git.CommitId, ...]])
+assert_type(git.head_of(git.Local("/repo"), "HEAD"), Current[git.CommitId])
+assert_type(
+    git.heads("/repo").list_map(git.fetch, key=lambda head: head.ref), Current[list[git.Commit]]
 )

@@ -3,6 +3,7 @@
 
 import pycurrent as current
 from pycurrent import Job, Level, Primitive, builder, component, inputs, publisher
+from pycurrent.plugins import git
 
 from .right import count, deploy, join, nothing, now, number, raw, text
 
@@ -42,6 +43,13 @@ join(text, raw, fourth=4)  # error
 count(count(text))  # error
 number.map(lambda value: value.upper())  # error
 now().map(len)  # error
+
+# Lists of refs.
+git.heads(7)  # error
+git.heads("/repo", number)  # error
+git.heads("/repo", every=5)  # error
+git.head_of("/repo", pattern="refs/heads/*")  # error
+git.fetch(git.heads("/repo"))  # error
 
 # Functions of several currents.
 inputs(text, number).map(lambda a: a)  # error

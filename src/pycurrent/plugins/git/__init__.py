@@ -6,6 +6,7 @@ from pycurrent.plugins.git.commit import Branch, Commit, CommitId, Detached, Hea
 from pycurrent.plugins.git.credentials import SshKey, Token
 from pycurrent.plugins.git.environment import outside_repositories
 from pycurrent.plugins.git.fetch import fetch
+from pycurrent.plugins.git.heads import head_of, heads, tags
 from pycurrent.plugins.git.local import Local
 
 __all__ = [
@@ -19,6 +20,9 @@ __all__ = [
     "Token",
     "clone",
     "fetch",
+    "head_of",
+    "heads",
     "outside_repositories",
+    "tags",
     "with_checkout",
 ]

@@ -39,6 +39,10 @@ def _check_hash(value: str) -> None:
         )
 
 
+def _after(prefix: str, ref: str) -> str | None:
+    return ref.removeprefix(prefix) if ref.startswith(prefix) else None
+
+
 @dataclass(frozen=True, slots=True)
 class CommitId:
     """The identity of a commit elsewhere. The commit need not be on this machine.
@@ -55,6 +59,18 @@ class CommitId:
         RepositoryAddress.of(self.repository)
         checked_ref(self.ref)
         _check_hash(self.hash)
+
+    @property
+    def branch(self) -> str | None:
+        """The name of the branch on which it was seen, without `refs/heads/`; None if the ref is
+        not that of a branch.
+        """
+        return _after("refs/heads/", self.ref)
+
+    @property
+    def tag(self) -> str | None:
+        """The name of the tag, likewise."""
+        return _after("refs/tags/", self.ref)
 
     def __str__(self) -> str:
         return f"{self.repository}#{self.ref} ({self.hash[:10]})"

@@ -11,13 +11,13 @@ import os
 import re
 import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 from urllib.parse import quote
 
-from pycurrent.engine import Job
 from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.address import RepositoryAddress, Transport
@@ -75,6 +75,16 @@ class SshKey:
         return shlex.join([*_SSH, *options])
 
 
+class GitUser(Protocol):
+    """Runs a git command: a job, or an input that is looked at."""
+
+    def tempdir(self, prefix: str = "") -> AbstractAsyncContextManager[Path]:
+        """A temporary folder, removed with all that is in it at the end of the block."""
+
+    def secret(self, value: str) -> str:
+        """Have the value masked in all that is told of the command, and return it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The environment of a git command, which includes its settings."""
@@ -91,7 +101,7 @@ class RepositoryAccess:
     ssh_key: SshKey | None = None
 
     @asynccontextmanager
-    async def settings(self, job: Job, address: RepositoryAddress) -> AsyncIterator[Settings]:
+    async def settings(self, user: GitUser, address: RepositoryAddress) -> AsyncIterator[Settings]:
         """Yield the settings by which git reaches a repository, for the block.
 
         The credentials are only used for their own host. Without credentials the user's own
@@ -110,8 +120,8 @@ class RepositoryAccess:
         if token is None:
             yield Settings({**env, **as_environment(pinned)})
             return
-        async with job.tempdir("git-") as folder:
-            file, secret = folder / "credentials", job.secret(await token.get())
+        async with user.tempdir("git-") as folder:
+            file, secret = folder / "credentials", user.secret(await token.get())
             _write(file, _credential(address, token, secret))
             pinned += [
                 ("credential.helper", ""),

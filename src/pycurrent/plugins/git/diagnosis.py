@@ -190,13 +190,16 @@ _CONSEQUENCE = _pattern(
 )
 
 
-def diagnose(said: str, ours: Path | None = None) -> Diagnosis | None:
+def diagnose(
+    said: str, ours: Path | None = None, *, local_is_infra: bool = False
+) -> Diagnosis | None:
     """Read the reason of a failure from git's output; None if it says nothing.
 
-    `ours` is the folder of the mirror that git worked in: faults elsewhere don't damage it.
+    `ours` is the folder of the mirror that git worked in: faults elsewhere don't damage it. With
+    `local_is_infra` a server on this machine does not belong to the work, either.
     """
     lines = lines_of(said)
-    if known := _known(lines):
+    if known := _known(lines, local_is_infra=local_is_infra):
         return known
     own = [line for line in lines if not line.is_theirs]
     if damage := next((line for line in own if _is_damage(line, ours)), None):
@@ -211,7 +214,7 @@ def diagnose(said: str, ours: Path | None = None) -> Diagnosis | None:
     return Diagnosis(Fault.OTHER, last[-1]) if last else None
 
 
-def _known(lines: list[GitLine]) -> Diagnosis | None:
+def _known(lines: list[GitLine], *, local_is_infra: bool) -> Diagnosis | None:
     for pattern, kind, text in _DIAGNOSES:
         for line in lines:
             if not (found := pattern.search(line.blanked)):
@@ -223,13 +226,14 @@ def _known(lines: list[GitLine]) -> Diagnosis | None:
                 if not (temporary := _TEMPORARY.search(groups[0])):
                     continue
                 groups = [temporary[0]]
-            is_infra = kind in _INFRA or _is_network(line.blanked)
+            is_infra = kind in _INFRA or _is_network(line.blanked, local_is_infra)
             return Diagnosis(kind, text.format(*groups), is_infra)
     return None
 
 
-def _is_network(said: str) -> bool:
-    return _NETWORK.search(said) is not None and _LOCAL.search(said) is None
+def _is_network(said: str, local_is_infra: bool) -> bool:
+    is_local = not local_is_infra and _LOCAL.search(said) is not None
+    return _NETWORK.search(said) is not None and not is_local
 
 
 def _is_damage(line: GitLine, ours: Path | None) -> bool:

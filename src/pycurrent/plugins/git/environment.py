@@ -51,6 +51,12 @@ def outside_repositories(env: Mapping[str, str] = MappingProxyType({})) -> dict[
     return {**dict.fromkeys(CHOOSE_A_REPOSITORY), **env}
 
 
+def engines_outside_repositories(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the whole environment of a command that the engine runs itself, likewise."""
+    environ = {name: value for name, value in os.environ.items() if name not in CHOOSE_A_REPOSITORY}
+    return {**environ, **env}
+
+
 GIT = (
     *("git", "-c", "advice.detachedHead=false"),
     # The user's hooks are for the user's own checkouts, not for ours.
@@ -78,10 +84,9 @@ def git_now(
 
     Raises FileNotFoundError if git is not on the PATH.
     """
-    environ = {name: value for name, value in os.environ.items() if name not in CHOOSE_A_REPOSITORY}
     return subprocess.run(
         [*GIT, *args],
-        env={**environ, **NEVER_ASK, **as_environment(settings)},
+        env=engines_outside_repositories({**NEVER_ASK, **as_environment(settings)}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,

@@ -41,6 +41,9 @@ class Local:
     def __repr__(self) -> str:
         return f"Local({str(self.path)!r})"
 
+    def __str__(self) -> str:
+        return self._name
+
     @property
     def path(self) -> Path:
         """The folder, as an absolute path."""
@@ -93,6 +96,11 @@ class Local:
             describe=lambda: f"{ref} of {self.path}",
             type=type,
         )
+
+
+def commit_monitor(repository: Local, ref: str) -> FileMonitor[Commit]:
+    """The monitor of a ref's commit, which all that follow the ref of this object share."""
+    return repository._commit(ref)
 
 
 class _OfRef(FileMonitor[T]):

@@ -52,7 +52,7 @@ class Between:
 class Repository:
     """A folder that is a repository, or may become one.
 
-    `head` and `commit` block for the few milliseconds of a git command or two.
+    `head`, `commit` and `refs` block for the few milliseconds of a git command or two.
     """
 
     path: Path
@@ -89,6 +89,14 @@ class Repository:
         if result.returncode != 1:
             return NoCommit(self._why_unreadable(result))
         return NoCommit(self._why_none(ref))
+
+    def refs(self, *options: str) -> str | NoCommit:
+        """List the refs as `git show-ref` does, with the commits that annotated tags lead to."""
+        result = self._git("show-ref", "--dereference", *options)
+        # 1: it has none.
+        if result.returncode not in (0, 1):
+            return NoCommit(self._why_unreadable(result))
+        return result.stdout
 
     def between(self, old: str, new: str, *, most: int) -> Between | None:
         """The way from one commit to another, with at most `most` commits. None if git can't tell,
@@ -157,6 +165,16 @@ class Repository:
             ref = target
         paths = [*self._places(), *(folder / name for folder in folders for name in names)]
         return list(dict.fromkeys(paths))
+
+    def files_below(self, refs: str) -> list[Path]:
+        """The files and folders that change when any ref below a folder of refs does."""
+        folders = dict.fromkeys((self.git_dir, self.common_dir))
+        names = ("config", "packed-refs", "reftable/tables.list", refs)
+        paths = [folder / name for folder in folders for name in names]
+        for folder in folders:
+            for place, below, _ in os.walk(folder / refs):
+                paths += [Path(place, name) for name in below]
+        return [*self._places(), *paths]
 
     def _places(self) -> Iterator[Path]:
         """The paths that change when the repository comes, goes or moves."""
