@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ class Head:
         self.hash = hashes[0]
         self.refresh: Callable[[], None] = lambda: None
         self.reads = 0
+        self.answers = asyncio.Event()
+        """Until it is set a read goes on."""
+        self.answers.set()
         self.monitor = self.monitored()
 
     def monitored(self) -> current.Monitor[Commit]:
@@ -43,6 +47,7 @@ class Head:
         return current.Monitor(read=self.read, watch=self.watch, describe="head of shop")
 
     async def read(self) -> Commit:
+        await self.answers.wait()
         self.reads += 1
         return Commit(self.hash)
 
@@ -159,9 +164,11 @@ async def test_it_holds_over_a_restart_from_the_first_step_on(harness: HarnessFa
         await h.settle()
     head.hash = "cccc3333"
     head.monitor = head.monitored()
+    head.answers.clear()
     async with harness(lambda: deploy(head.get())) as h:
         assert h.output == current.Ok("deployed aaaa1111")
         assert head.reads == 2
+        head.answers.set()
         await h.settle()
         assert h.output == current.Ok("deployed aaaa1111")
         h.engine.unpin("head")

@@ -179,13 +179,18 @@ class Campaign:
 
     def damage(self) -> None:
         """A copy of the state directory with a damaged file: it runs, or says in words why not."""
+        if not self.state.exists():
+            return  # the engine was killed before it had made it
         copy, work = self.folder / "damaged", self.folder / "damaged-work"
         for folder in (copy, work):
             shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self.state, copy)
         work.mkdir()
         victims = [file for name in ("db", "job") for file in copy.glob(f"{name}/**/*.*")]
-        victim = self.random.choice([file for file in victims if file.is_file()])
+        victims = [file for file in victims if file.is_file()]
+        if not victims:
+            return
+        victim = self.random.choice(victims)
         data = bytearray(victim.read_bytes())
         where = self.random.randrange(len(data) or 1)
         match self.random.choice(("noise", "cut", "gone")):

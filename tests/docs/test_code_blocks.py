@@ -161,6 +161,8 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
         yield shell
 
 
+# The longest page runs some hundred commands: a minute on a quiet machine.
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_page(page: Path, tmp_path: Path, shell: Shell) -> None:
     """Every block of the page runs, and prints what the page says."""
