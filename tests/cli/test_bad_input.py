@@ -23,7 +23,8 @@ def complaint(pycurrent: Command, *arguments: str | Path) -> str:
 def test_a_pipeline_file_that_is_missing(pycurrent: Command) -> None:
     """It says which."""
     assert complaint(pycurrent, "run", "nowhere/ci.py") == (
-        "no pipeline in nowhere/ci.py: no such file exists; give the path of a Python file"
+        "no pipeline in nowhere/ci.py: no such file exists; give the path of a Python file,"
+        " or the name of a module"
     )
 
 

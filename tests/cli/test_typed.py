@@ -2,7 +2,7 @@
 
 import pytest
 
-from .commands import FROBS, Command, Write
+from .commands import FROBS, Command, Start, Write
 
 OPTIONS = """
     from enum import Enum
@@ -139,11 +139,40 @@ def test_a_file_in_a_package_imports_relative_to_it(
     )
 
     ended = pycurrent("graph", "outer_of_test/inner/pipe.py")
-    dotted = pycurrent("graph", "outer_of_test.inner.pipe")
 
     assert (ended.status, ended.err) == (0, "")
     assert "from the package" in ended.out
-    assert "outer_of_test/inner/pipe.py" in dotted.err
+
+
+def test_a_module_may_stand_in_place_of_a_file(pipeline_file: Write, child: Start) -> None:
+    """By its name, with the folder of the process first among those that it is looked for in."""
+    here = pipeline_file(FROBS).parent
+    package = here / "packed"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "names.py").write_text("NAME = 'from the package'\n")
+    (package / "pipe.py").write_text(
+        "import pycurrent as current\nfrom .names import NAME\n\n\n"
+        "def release(version: int = 1) -> current.Current[str]:\n"
+        "    return current.constant(NAME, label=f'{NAME} {version}')\n"
+    )
+    (package / "broken.py").write_text("import nowhere_at_all\n")
+
+    for target in ("packed.pipe", "packed.pipe:release"):
+        ended = child("-m", "pycurrent", "graph", target, "--version", "2").end()
+        assert (ended.status, ended.err) == (0, "")
+        assert "from the package 2" in ended.out
+    for target, said in (
+        ("packed.pip", "no pipeline in packed.pip: no such file exists; give the path of"),
+        ("pakced.pipe", "no pipeline in pakced.pipe: no such file exists; give the path of"),
+        ("packed.pipe:other", "packed.pipe has no function 'other': those that return a current"),
+        ("packed.broken", "packed/broken.py:1: ModuleNotFoundError: No module named 'nowhere_"),
+        ("packed", "no pipeline in packed: it is a directory"),
+    ):
+        ended = child("-m", "pycurrent", "graph", target).end()
+        assert (ended.status, ended.out) == (2, "")
+        assert said in ended.err
+        assert "importlib" not in ended.err
 
 
 def test_once_prints_the_last_lines_of_what_failed(

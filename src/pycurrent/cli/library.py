@@ -221,9 +221,9 @@ def _file_parameter(*, shown: bool) -> inspect.Parameter:
                 name="FILE",
                 show=shown,
                 group=_OF_COMMAND,
-                help="The Python file with the pipeline: its function `pipeline`, or the only one"
-                " that returns a current, or FUNCTION. The function's parameters are options,"
-                " which `FILE --help` shows.",
+                help="The Python file with the pipeline, or the name of a module: its function"
+                " `pipeline`, or the only one that returns a current, or FUNCTION. The function's"
+                " parameters are options, which `FILE --help` shows.",
             ),
         ],
     )

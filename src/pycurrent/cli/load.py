@@ -50,9 +50,11 @@ class Loaded(Struct, frozen=True):
 
 
 def load(target: str) -> Loaded:
-    """The function that `FILE` or `FILE:FUNCTION` names. Raises `UsageError`."""
+    """The function that `FILE` or `FILE:FUNCTION` names, or a module in place of the file. Raises
+    `UsageError`.
+    """
     path, name = _split(target)
-    module = _import(path)
+    module = _module(path) or _import(path)
     pipeline = _only_pipeline(module, path) if name is None else _named(module, path, name)
     return Loaded(pipeline, _site(module))
 
@@ -111,13 +113,38 @@ def _split(target: str) -> tuple[Path, str | None]:
     return Path(target), None
 
 
+def _module(path: Path) -> ModuleType | None:
+    """The module of this name, as `python -m` finds it; None for the path of a file, and for a name
+    that nothing has.
+    """
+    name = str(path)
+    if path.exists() or path.suffix == ".py" or not all(map(str.isidentifier, name.split("."))):
+        return None
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            return None
+        __import__(name)  # unlike `import_module`, it leaves no frames of its own in a traceback
+        return sys.modules[name]
+    except UsageError:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+            return None
+        raise _broken(error, name) from error
+    except Exception as error:
+        raise _broken(error, name) from error
+
+
 def _import(path: Path) -> ModuleType:
     if not path.is_file():
         what = "it is a directory" if path.is_dir() else "no such file exists"
-        meant = Path(f"{str(path).replace('.', '/')}.py")
-        if meant.is_file():
-            what = f"no such file exists, but {meant} does"
-        raise UsageError(f"no pipeline in {path}: {what}; give the path of a Python file")
+        raise UsageError(
+            f"no pipeline in {path}: {what}; give the path of a Python file, or the name of a"
+            " module"
+        )
     folder, package = _package(path.resolve())
     if str(folder) not in sys.path:
         # Like for a script: it can import the files beside it.
