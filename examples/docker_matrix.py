@@ -43,8 +43,10 @@ def matrix(
 
     def build(version: str) -> Current[None]:
         start = engine.pull(f"{base}:{version}", schedule=WEEKLY)
-        image = engine.build(None, dockerfile=start.map(dockerfile), pool=pool, label="build")
-        tested = engine.run(image, args=["sh", "-c", test], pool=pool, label="test")
+        image = engine.build(
+            None, dockerfile=start.map(dockerfile), pool=pool, label=f"build {version}"
+        )
+        tested = engine.run(image, args=["sh", "-c", test], pool=pool, label=f"test {version}")
         return engine.tag(image.gate(on=tested), f"{name}:{version}")
 
     return current.all({version: build(version) for version in versions})

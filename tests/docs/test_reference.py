@@ -89,6 +89,7 @@ def options(*words: str) -> set[str]:
 COMMANDS = {
     "": {
         "run",
+        "check",
         "graph",
         "history",
         "log",

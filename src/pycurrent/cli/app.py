@@ -35,6 +35,7 @@ def make_app() -> App:
     # Parameters of the pipeline are options too, so these read the command line themselves.
     app.command(_run, name="run", **_AS_IT_IS)
     app.command(_graph, name="graph", **_AS_IT_IS)
+    app.command(_check, name="check", **_AS_IT_IS)
     add_readers(app)
     return app
 
@@ -110,3 +111,10 @@ def _graph(*tokens: Rest) -> int:
     from pycurrent.cli.pipelines import GRAPH
 
     return GRAPH.on_file(tokens)
+
+
+def _check(*tokens: Rest) -> int:
+    """Look for mistakes in a pipeline, without running it."""
+    from pycurrent.cli.pipelines import CHECK
+
+    return CHECK.on_file(tokens)

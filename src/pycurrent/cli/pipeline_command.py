@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from pycurrent.cli.load import Pipeline, SiteOf, build, load
 from pycurrent.cli.plain import has_only_defaults, read_plainly
+from pycurrent.errors import UsageError
 from pycurrent.term import Current
 
 O = TypeVar("O", bound=Struct)  # noqa: E741
@@ -36,6 +37,10 @@ class PipelineCommand(Struct, Generic[O], frozen=True):
     options: type[O]
     """A struct whose fields are described by an `Option`."""
     act: Callable[[Call, O], int]
+    tell: Callable[[UsageError], int] | None = None
+    """Tells of a pipeline that can't be built, and returns the exit status; without one that is
+    an error of the command line.
+    """
 
     def on_file(self, tokens: Sequence[str]) -> int:
         """Run the command on the file that its arguments name. Raises `UsageError`."""
@@ -69,5 +74,10 @@ class PipelineCommand(Struct, Generic[O], frozen=True):
         kwargs: dict[str, Any] | None = None,
     ) -> int:
         """Build the pipeline with its parameters, and act."""
-        term, unused = build(pipeline, args, kwargs or {})
+        try:
+            term, unused = build(pipeline, args, kwargs or {})
+        except UsageError as error:
+            if self.tell is None:
+                raise
+            return self.tell(error)
         return self.act(Call(where, term, site, unused), options)

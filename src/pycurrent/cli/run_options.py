@@ -205,6 +205,10 @@ class RunOptions(Struct, frozen=True, kw_only=True):
         )
 
 
+class CheckOptions(Struct, frozen=True, kw_only=True):
+    """The options of `check`: none but those of the pipeline."""
+
+
 class GraphOptions(Struct, frozen=True, kw_only=True):
     """The options of `graph`."""
 

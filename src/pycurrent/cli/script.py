@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from pycurrent.cli.end import end_with
 from pycurrent.cli.load import Pipeline, SiteOf
-from pycurrent.cli.pipelines import GRAPH, RUN
+from pycurrent.cli.pipelines import CHECK, GRAPH, RUN
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -45,5 +45,6 @@ def make_script_app(pipeline: Pipeline, name: str, site: SiteOf | None = None) -
         suppress_keyboard_interrupt=False,
     )
     app.command(Reader(GRAPH).of_script(pipeline, name), name="graph", help=GRAPH.help)
+    app.command(Reader(CHECK).of_script(pipeline, name), name="check", help=CHECK.help)
     add_readers(app)
     return app
