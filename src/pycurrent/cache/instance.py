@@ -93,6 +93,7 @@ class Instance:
         "_tickets",
         "build",
         "conflict",
+        "description",
         "job_id",
         "key",
         "op_type",
@@ -116,6 +117,8 @@ class Instance:
         self.state: State = state
         self.build = 0 if record is None else record.build + 1
         self.job_id = None if record is None else record.job_id
+        self.description = ""
+        """The title of its last job, or that of its first user, also when nobody needs it now."""
         self.conflict: Failed | None = None
         self._expiry: Expiry | None = None
         self._tickets: Tickets | None = None
@@ -126,6 +129,8 @@ class Instance:
     def join(self, demand: Demand) -> None:
         """Somebody needs it. Within a step, so nothing is started before `update`."""
         self.users = self.users.and_also(demand)
+        if not self.description:
+            self.description = demand.title
         if self.job_id is not None:
             self._host.used(demand)
         if self.op_type.retires:
@@ -155,14 +160,6 @@ class Instance:
     def store(self) -> Database:
         """The records of its engine."""
         return self._host.store
-
-    @property
-    def description(self) -> str:
-        """The title of its job at work, or else the one that its first user gives it."""
-        run = self.run
-        if run is not None:
-            return run.job.description
-        return next((demand.title for demand in self.users), "")
 
     @property
     def run(self) -> Run | None:
@@ -274,6 +271,7 @@ class Instance:
         retires = demand.target.digest == GONE.digest
         if isinstance(unknown.cause, Retried) or retires:
             before = before or unknown
+        self.description = demand.title
         latched = unknown.latched
         if latched is not None and not stands_in(self.op_type, latched, demand.target):
             latched = None

@@ -135,9 +135,12 @@ def start(tmp_path: Path) -> Callable[..., Harness]:
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def swarm(engine: DockerEngine) -> Iterator[DockerEngine]:
-    """An engine that is a swarm of its own: one at a time on a machine, for the ports."""
+    """An engine that is a swarm of its own: one at a time on a machine, for the ports.
+
+    It is one for a single test, as tests in another process may wait for it.
+    """
     with Path(tempfile.gettempdir(), "pycurrent-tests-swarm.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         had_bridge = Path("/sys/class/net/docker_gwbridge").exists()

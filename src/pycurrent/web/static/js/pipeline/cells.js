@@ -158,7 +158,7 @@ function insideOf(box) {
 
 /** A cell that sums up several stages. */
 function many(cell, boxes) {
-  const counts = [0, 0, 0, 0, 0, 0];
+  const counts = STATES.map(() => 0);
   for (const { concern: rank } of boxes) if (rank >= 0) counts[rank] += 1;
   cell.replaceChildren(element("span", { class: "summed", title: inWords(counts) }, barOf(counts)));
 }

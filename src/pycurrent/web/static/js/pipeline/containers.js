@@ -89,7 +89,7 @@ export class Container {
     this.at = Infinity;
     /** Edges between children: pairs of them, each once, and whether it is for control only. */
     this.edges = [];
-    this.counts = [0, 0, 0, 0, 0, 0];
+    this.counts = STATES.map(() => 0);
   }
 
   get isContainer() {
