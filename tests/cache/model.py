@@ -36,6 +36,8 @@ class Record:
     attempt: int = 1
     engine: int = 0
     """How many engines there were before the one that ran it."""
+    version: int | None = None
+    """The version of the operation that ran."""
 
 
 @dataclass
@@ -91,6 +93,8 @@ class Model:
     """How often work is tried that fails with each kind, one attempt if it is not said."""
     backoff: timedelta = timedelta(seconds=2)
     engine: int = 0
+    version: int | None = None
+    """The version of the operation now."""
     started: int = 0
     due: Due | None = None
     run: Running | None = None
@@ -211,8 +215,8 @@ class Model:
             self.memory = self.due = None
             self.settle()
 
-    def restart(self, *, killed: bool) -> None:
-        """The engine stops, and another one takes over."""
+    def restart(self, *, killed: bool, version: int | None) -> None:
+        """The engine stops, and another one takes over, maybe with another version of the work."""
         self.engine += 1
         if self.run is not None:
             if self.run.cancelled and not self.run.abandoned and not killed:
@@ -223,6 +227,7 @@ class Model:
                     # A run that was abandoned and could end leaves no trace.
                     self._record(self.run, None)
         self._forget()
+        self.version = version
         self.settle()
 
     def settle(self) -> None:
@@ -256,6 +261,7 @@ class Model:
     def _record(self, run: Running, result: Ok[str] | Failed | None) -> None:
         record = Record(self.next_build, run.target, result, self.now)
         record.attempt, record.engine = run.attempt, self.engine
+        record.version = self.version
         self.records.append(record)
         if result is not None:
             self.unsettled = False
@@ -308,6 +314,10 @@ class Model:
         self.loaded = True
         last = self.last
         if last is None or last.rebuild or last.outcome is None:
+            return
+        if last.version != self.version:
+            if self.latched:
+                self.memory = Memory(last.target, last.outcome, last.finished, fresh=False)
             return
         if (most := self.most(last.outcome)) > 1:
             is_last = last.attempt >= most

@@ -95,6 +95,7 @@ class Instances(RuleBasedStateMachine):
         attempts: dict[FailureKind, int],
     ) -> None:
         self.shop = Workshop()
+        self.kind = kind
         self.op: AnyOperation = kind(self.shop)  # type: ignore[call-arg]
         self.vars = [Var("first", first), Var("second", second)]
         more = {kind.value: number - 1 for kind, number in attempts.items()}
@@ -221,9 +222,11 @@ class Instances(RuleBasedStateMachine):
         self.model.now += timedelta(seconds=seconds)
         self.model.settle()
 
-    @rule(killed=st.booleans())
-    def restart(self, killed: bool) -> None:
-        """Killed, the engine leaves the state directory as it is at this moment."""
+    @rule(killed=st.booleans(), version=st.sampled_from([None, None, 1, 2]))
+    def restart(self, killed: bool, version: int | None) -> None:
+        """Killed, the engine leaves the state directory as it is at this moment. The author may
+        have given the operation another version.
+        """
         old = self.harness.engine.opened.state.path
         new = self.folder / str(self.engines)
         if killed:
@@ -234,8 +237,10 @@ class Instances(RuleBasedStateMachine):
             old.rename(new)
         self.shop.stubborn = self.model.stubborn
         self.old_handles.clear()
+        kind = type(self.kind.__name__, (self.kind,), {"version": version})
+        self.op = kind(self.shop)
         self.harness = self.open(new)
-        self.model.restart(killed=killed)
+        self.model.restart(killed=killed, version=version)
 
     # What always holds
 
