@@ -50,6 +50,15 @@ class Due:
 
 
 @dataclass
+class Doubt:
+    """Nobody could tell whether the last result is still there."""
+
+    at: datetime
+    """When that is asked again."""
+    pause: timedelta
+
+
+@dataclass
 class Memory:
     """The outcome that is reported; one that is not fresh only stands in for the next."""
 
@@ -57,6 +66,9 @@ class Memory:
     outcome: Output[str]
     finished: datetime
     fresh: bool = True
+    unsure: bool = False
+    """Whether the operation is to be asked if it is still there."""
+    doubt: Doubt | None = None
 
 
 @dataclass
@@ -89,6 +101,15 @@ class Model:
     """Whether everything is paused."""
     paused: set[int] = field(default_factory=set)
     """The users whose stages are paused."""
+    can_tell: bool = False
+    """Whether the operation can tell if a result is still there."""
+    lost: bool = False
+    """Whether the last thing made is gone."""
+    knows: bool = True
+    """Whether the operation gets to know that."""
+    answers: dict[int, bool] = field(default_factory=dict)
+    """The last answers in this engine, by the numbers of builds."""
+    first_pause: timedelta = timedelta(seconds=30)
     attempts: Mapping[FailureKind, int] = field(default_factory=dict)
     """How often work is tried that fails with each kind, one attempt if it is not said."""
     backoff: timedelta = timedelta(seconds=2)
@@ -156,6 +177,8 @@ class Model:
 
     def end(self, outcome: Ok[str] | Failed) -> None:
         """The run ends."""
+        if isinstance(outcome, Ok):
+            self.lost = False
         run, self.run = self.run, None
         assert run is not None
         if run.abandoned and run.begun:
@@ -215,9 +238,17 @@ class Model:
             self.memory = self.due = None
             self.settle()
 
+    def verify(self) -> None:
+        """Somebody wants to know whether the result is still there."""
+        memory = self.memory
+        if self.run is None and self.due is None and memory is not None and memory.fresh:
+            memory.unsure = self.can_tell and isinstance(memory.outcome, Ok)
+            self.settle()
+
     def restart(self, *, killed: bool, version: int | None) -> None:
         """The engine stops, and another one takes over, maybe with another version of the work."""
         self.engine += 1
+        self.answers = {}
         if self.run is not None:
             if self.run.cancelled and not self.run.abandoned and not killed:
                 self._record(self.run, CANCELLED)
@@ -240,9 +271,11 @@ class Model:
             return
         if not self.loaded:
             self._load()
+        self._ask_again()
         if self.conflict:
             return
         target = self.target(self.wanted[0])
+        self._ask(target)
         if self.run is not None:
             if self.run.target != target and (self.auto_cancel or not self.run.begun):
                 self._abandon()
@@ -255,6 +288,32 @@ class Model:
                 self._start(target, self.due.attempt)
         elif not self._is_known(target):
             self._start(target)
+
+    def _ask(self, target: str | None) -> None:
+        """Ask whether the result is still there that is wanted."""
+        memory = self.memory
+        if self.run is None and memory is not None and memory.unsure and memory.target == target:
+            memory.unsure = False
+            self._answer(memory, self.first_pause)
+
+    def _ask_again(self) -> None:
+        memory = self.memory
+        if self.run is not None or memory is None or memory.doubt is None:
+            return
+        due = not self.conflict and not self._is_known(self.target(self.wanted[0]))
+        if not due and self.now >= memory.doubt.at and not memory.unsure:
+            self._answer(memory, memory.doubt.pause * 2)
+
+    def _answer(self, memory: Memory, pause: timedelta) -> None:
+        memory.doubt = None
+        if not self.knows:
+            pause = min(pause, timedelta(minutes=5))
+            memory.doubt = Doubt(self.now + pause, pause)
+            return
+        assert self.last is not None
+        self.answers[self.last.build] = not self.lost
+        if self.lost:
+            self.memory = None
 
     # How it comes about
 
@@ -280,7 +339,8 @@ class Model:
             due = replace(due, at=self.now)
         if self.memory is not None and self.memory.target != target:
             is_still = self.memory.fresh or due is not None
-            before = replace(self.memory) if is_still else None
+            unsure = self.memory.unsure or self.memory.doubt is not None
+            before = replace(self.memory, unsure=unsure, doubt=None) if is_still else None
             self.memory = self.memory if self.latched else None
         self._go_stale()
         urgency = Urgency.HIGH if self.memory is None else Urgency.LOW
@@ -303,7 +363,8 @@ class Model:
 
     def _go_stale(self) -> None:
         if self.memory is not None:
-            self.memory.fresh = False
+            self.memory.fresh = self.memory.unsure = False
+            self.memory.doubt = None
 
     def _forget(self) -> None:
         self.run = None
@@ -328,6 +389,9 @@ class Model:
         sure = not self.has_value or not self.unsettled
         if sure or self.latched:
             self.memory = Memory(last.target, last.outcome, last.finished, fresh=sure)
+            was_there = self.answers.get(last.build, last.engine == self.engine)
+            can_be_lost = self.can_tell and isinstance(last.outcome, Ok)
+            self.memory.unsure = sure and can_be_lost and not was_there
 
 
 def is_infra(outcome: Output[str] | None) -> bool:

@@ -46,7 +46,7 @@ from pycurrent.testing.clock import START
 from pycurrent.testing.idle import drain
 
 from .model import Model, Wish
-from .workshop import KINDS, PUBLISHERS, Workshop, want
+from .workshop import KINDS, PUBLISHERS, TELLING, Workshop, want
 
 KEY = "k"
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
@@ -76,7 +76,7 @@ class Instances(RuleBasedStateMachine):
         self.old_handles: list[JobHandle] = []
 
     @initialize(
-        kind=st.sampled_from([*KINDS, *PUBLISHERS]),
+        kind=st.sampled_from([*KINDS, *PUBLISHERS, *TELLING]),
         first=wishes,
         second=wishes,
         attempts=st.fixed_dictionaries(
@@ -104,6 +104,7 @@ class Instances(RuleBasedStateMachine):
             has_value=not issubclass(kind, Builder),
             auto_cancel=kind.auto_cancel,
             latched=kind.latched,
+            can_tell=kind in TELLING,
             now=START,
             wishes=[first, second],
             attempts=attempts,
@@ -184,6 +185,7 @@ class Instances(RuleBasedStateMachine):
     @rule()
     def succeed(self) -> None:
         self.results += 1
+        self.shop.lost = False
         self.run(partial(self.shop.work.succeed, f"result {self.results}"))
         self.model.end(Ok(f"result {self.results}"))
 
@@ -211,12 +213,25 @@ class Instances(RuleBasedStateMachine):
             self.run(handle.rebuild)
         self.model.rebuild()
 
+    @rule(knows=st.sampled_from([True, True, False]))
+    def lose(self, knows: bool) -> None:
+        """What was made last is gone, which the operation may be unable to tell."""
+        self.shop.lost = self.model.lost = True
+        self.shop.knows = self.model.knows = knows
+
+    @rule()
+    def verify(self) -> None:
+        """Somebody wants to know whether it is still there."""
+        for instance in self.harness.engine.service(Cache).instances:
+            self.run(instance.verify)
+        self.model.verify()
+
     @rule(stubborn=st.booleans())
     def ignore_cancellations(self, stubborn: bool) -> None:
         """Whether runs go on for a while after they were cancelled."""
         self.shop.stubborn = self.model.stubborn = stubborn
 
-    @rule(seconds=st.sampled_from([1, 2, 4]))
+    @rule(seconds=st.sampled_from([1, 2, 4, 30]))
     def let_time_pass(self, seconds: int) -> None:
         self.run(lambda: self.harness.clock.move(timedelta(seconds=seconds)))
         self.model.now += timedelta(seconds=seconds)

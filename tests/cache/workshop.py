@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -62,6 +62,16 @@ class Workshop:
         self.begun: list[Work] = []
         self.at_work: list[Work] = []
         self.stubborn = False
+        self.lost = False
+        """Whether what was made last is gone."""
+        self.knows = True
+        """Whether it can be told if it is."""
+
+    async def tell(self) -> bool:
+        """Whether what was made last is still there."""
+        if not self.knows:
+            raise OSError("no such device")
+        return not self.lost
 
     @property
     def work(self) -> Work:
@@ -152,6 +162,29 @@ class PutLatchedAuto(PutLatched):
     auto_cancel = True
 
 
+class MakeTelling(Make):
+    id = "make-telling"
+
+    async def still_there(self, key: str, outcome: str) -> bool:
+        return await self.shop.tell()
+
+
+class PutTelling(PutAuto):
+    id = "put-telling"
+
+    async def still_there(self, key: str, outcome: str) -> bool:
+        return await self.shop.tell()
+
+
+class PutLatchedTelling(PutLatched):
+    id = "put-latched-telling"
+
+    async def still_there_many(self, pairs: Sequence[tuple[str, str]]) -> list[bool]:
+        return [await self.shop.tell() for _ in pairs]
+
+
+TELLING: tuple[type[AnyOperation], ...] = (MakeTelling, PutTelling, PutLatchedTelling)
+"""They can tell whether their results are still there."""
 PUBLISHERS: tuple[type[AnyOperation], ...] = (Put, PutAuto, PutLatched, PutLatchedAuto)
 KINDS = (Make, MakeAuto, *PUBLISHERS)
 

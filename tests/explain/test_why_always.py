@@ -30,6 +30,8 @@ from pycurrent.explain.reasons import (
     Reused,
     Running,
     Says,
+    TakenAsThere,
+    WaitsForAnswer,
     WaitsForConfirmation,
     WaitsForRead,
     WaitsForRecords,
@@ -204,7 +206,7 @@ def check(h: Harness) -> None:
                 assert all(paths[stage] is not State.OK for stage in reason.stages)
 
 
-ASIDE = (MadeAgain, Pinned, FailureMuted)
+ASIDE = (MadeAgain, Pinned, FailureMuted, TakenAsThere)
 """Reasons that come beside the one why a stage is not final."""
 
 
@@ -245,6 +247,8 @@ async def act_on(h: Harness, world: World, reason: Reason) -> bool:
             | Says()
             | MadeAgain()
             | Pinned()
+            | TakenAsThere()
+            | WaitsForAnswer()
             | Ran()
             | Reused()
         ):

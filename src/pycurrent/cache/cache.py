@@ -26,7 +26,8 @@ from pycurrent.cache.retirements import Retirements
 from pycurrent.cache.retry import Retry, check_retry
 from pycurrent.cache.runs import AT_ONCE, Runs
 from pycurrent.cache.schedule import Schedule
-from pycurrent.cache.states import Result, Run
+from pycurrent.cache.states import Checking, Known, Result, Run, Unknown
+from pycurrent.cache.still_there import StillThere
 from pycurrent.cache.use import ScheduledUse, Use, checked_labels
 from pycurrent.engine.changes import MOST, Ids
 from pycurrent.engine.clock import Moment
@@ -72,6 +73,7 @@ class Cache:
         self._rebuilds = engine.config.rebuilds
         self.pauses = Pauses(engine.clock)
         self.runs = Runs(engine, self.pauses)
+        self.still_there = StillThere(engine)
         self.acts = Acts(
             self.instances,
             engine.store,
@@ -141,8 +143,11 @@ class Cache:
         """
         found = self.instances.get(op_type.id, key.digest)
         if found is None:
-            known = load(self.store, op_type, key, retry, self._rebuilds)
-            found = Instance(self, op_type, key, *known)
+            state: Unknown | Known | Checking
+            record, state = load(self.store, op_type, key, retry, self._rebuilds)
+            if op_type.can_tell and record is not None and isinstance(state, Known):
+                state = self.still_there.known(op_type, key, record.job_id, state)
+            found = Instance(self, op_type, key, record, state)
             self.instances.add(found)
             if found.job_id is not None:
                 self.engine.use_job(found.job_id, found)
@@ -304,6 +309,7 @@ class Cache:
                     self.store.write_ends()
                 self.engine.request_step()
                 return
+        self.still_there.flush()
         self.store.gathers_ends = False
         self.left_places.clear()
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from msgspec import Struct
 
 from pycurrent.cache.operation import Builder, Publisher
-from pycurrent.cache.operation_type import RETIRE, AnyOperation, check_version
+from pycurrent.cache.operation_type import RETIRE, STILL_THERE, AnyOperation, check_version
 from pycurrent.cache.retry import DEFAULT, Retry, check_retry
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.arguments import check_level, check_pool, check_priority, check_timeout
@@ -42,6 +42,7 @@ def builder(
     retry: Retry | None = None,
     version: str | int | None = None,
     label: str | None = None,
+    still_there: Function[bool] | None = None,
 ) -> BuilderForm:
     """Turn an async function of (job, key ...) into a function on currents.
 
@@ -50,7 +51,8 @@ def builder(
     function awaits `job.start` itself. Of the jobs that wait for the `pool` those of the highest
     `priority` come first. `retry` says how often it is tried again if it fails. With another
     `version` all is made again, once it is needed. `label` may show the parameters; by default it
-    is the id and all of them.
+    is the id and all of them. `still_there`, an async function of (key ..., outcome), says whether
+    a result of an earlier run of the engine is there: what is lost is made again.
 
     Use it for what is made: it runs once for the same key, and not again if an earlier key comes
     back. For what is *set* somewhere (a deployment, a message, a tag) use `publisher`.
@@ -61,7 +63,16 @@ def builder(
     """
     limits = (level, pool, timeout, priority)
     form = _Form(
-        "builder", id, *limits, schedule, retry, version, label, auto_cancel, latched=False
+        "builder",
+        id,
+        *limits,
+        schedule,
+        retry,
+        version,
+        label,
+        auto_cancel,
+        latched=False,
+        still_there=still_there,
     )
     return cast("BuilderForm", form.decorate)
 
@@ -80,6 +91,7 @@ def publisher(
     version: str | int | None = None,
     label: str | None = None,
     retire: Function[None] | None = None,
+    still_there: Function[bool] | None = None,
 ) -> PublisherForm:
     """Turn an async function of (job, key ..., *, value) into a function on currents.
 
@@ -88,7 +100,7 @@ def publisher(
     had another meanwhile. For the rest it is as `builder`; with `latched` the last outcome is
     still reported while a new value is being set. `retire`, an async function of (job, key ...,
     outcome), takes back what was set once that has gone from the pipeline; it is given what the
-    last setting has returned.
+    last setting has returned. `still_there` is as with `builder`.
 
         @publisher("deploy", level=Level.DANGEROUS)
         async def deploy(job: Job, place: str, *, version: str) -> None:
@@ -97,8 +109,9 @@ def publisher(
         deploy("production", version=tested)
     """
     limits = (level, pool, timeout, priority)
+    also = (retire, still_there)
     form = _Form(
-        "publisher", id, *limits, schedule, retry, version, label, auto_cancel, latched, retire
+        "publisher", id, *limits, schedule, retry, version, label, auto_cancel, latched, *also
     )
     return cast("PublisherForm", form.decorate)
 
@@ -119,6 +132,7 @@ class _Form(Struct, frozen=True):
     auto_cancel: bool
     latched: bool
     retire: Function[None] | None = None
+    still_there: Function[bool] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, str):
@@ -144,7 +158,9 @@ class _Form(Struct, frozen=True):
                 value = shown(getattr(self, option))
                 raise WrongKind(f"{name}: {option}= takes True or False, not {value}")
         if self.retire is not None:
-            _check_retire(name, self.retire)
+            _check_also(name, RETIRE, self.retire, "(job, key ..., outcome)")
+        if self.still_there is not None:
+            _check_also(name, STILL_THERE, self.still_there, "(key ..., outcome)")
         given = (self.pool, self.timeout, self.priority)
         if self.level is None and given != (None, None, 0):
             raise UsageError(f"{name}: pool, timeout and priority need a level; or call job.start")
@@ -189,8 +205,7 @@ def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> An
     """
     _, *parameters = signature.parameters.values()
     keys = [parameter for parameter in parameters if parameter.kind is not _AFTER_STAR]
-    if form.retire is not None:
-        _check_retire_fits(form, keys)
+    _check_also_fits(form, [key.name for key in keys])
     values = [parameter for parameter in parameters if parameter.kind is _AFTER_STAR]
 
     async def work(self: Any, job: Job, key: Any, value: Any = None) -> V:
@@ -224,6 +239,8 @@ def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> An
     }
     if form.retire is not None:
         namespace[RETIRE] = _retiring(form.retire, len(keys))
+    if form.still_there is not None:
+        namespace[STILL_THERE] = _telling(form.still_there, len(keys))
     bases: tuple[type, ...] = (Publisher,) if values else (Builder,)
     operation: AnyOperation = type(fn.__name__, bases, namespace)()
     return operation
@@ -236,25 +253,32 @@ def _retiring(fn: Function[None], count: int) -> Callable[..., Awaitable[None]]:
     return retire
 
 
-def _check_retire(name: str, fn: object) -> None:
+def _telling(fn: Function[bool], count: int) -> Callable[..., Awaitable[bool]]:
+    async def still_there(self: Any, key: Any, outcome: Any) -> bool:
+        return await fn(*_unpack(key, count), outcome)
+
+    return still_there
+
+
+def _check_also(name: str, option: str, fn: object, shape: str) -> None:
+    """Raise unless a function that comes beside that of the work is an async one."""
     if not callable(fn):
-        raise WrongKind(
-            f"{name}: retire= takes an async function of (job, key ..., outcome), not {shown(fn)}"
-        )
+        raise WrongKind(f"{name}: {option}= takes an async function of {shape}, not {shown(fn)}")
     if not inspect.iscoroutinefunction(inspect.unwrap(fn)):
         raise UsageError(f"{name}: {called(fn)} must be an async function (async def)")
 
 
-def _check_retire_fits(form: _Form, keys: list[inspect.Parameter]) -> None:
-    """Raise `UsageError` if `retire` can't be called with the key of the function."""
-    assert form.retire is not None
-    try:
-        inspect.signature(form.retire).bind("job", *keys, "outcome")
-    except TypeError:
-        names = ", ".join(["job", *(key.name for key in keys), "outcome"])
-        raise UsageError(
-            f"{form.name}: {called(form.retire)} must be a function of ({names})"
-        ) from None
+def _check_also_fits(form: _Form, keys: list[str]) -> None:
+    """Raise `UsageError` if such a function can't be called with the key of the work."""
+    also = ((form.retire, ["job", *keys, "outcome"]), (form.still_there, [*keys, "outcome"]))
+    for fn, names in also:
+        if fn is None:
+            continue
+        try:
+            inspect.signature(fn).bind(*names)
+        except TypeError:
+            shape = ", ".join(names)
+            raise UsageError(f"{form.name}: {called(fn)} must be a function of ({shape})") from None
 
 
 def _getter(

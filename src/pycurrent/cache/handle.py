@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from pycurrent.cache.acts import Acts
 from pycurrent.cache.instance import Instance
-from pycurrent.cache.states import Known, Making, Pausing, Unknown
+from pycurrent.cache.states import Checking, Known, Making, Pausing, Unknown
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.store import UseRecord
 from pycurrent.term import Active, Activity, Output
@@ -84,6 +84,8 @@ class Handle(Struct, frozen=True):
                 return result.outcome
             case Making(run):
                 return Active(run.job.activity)
+            case Checking():
+                return Active(Activity.RUNNING)
             case Unknown() | Pausing() | None:
                 return Active(Activity.READY)
 

@@ -1,11 +1,12 @@
 """All that the engine knows of one operation for one key.
 
 Users (the components that need it) each *demand* that the key be at a target: a value, for
-publishers, or nothing but to be made, for builders. The instance is in one of four states:
+publishers, or nothing but to be made, for builders. The instance is in one of five states:
 
-    Unknown ──start──► Making ──finish──► Known
-       ▲                 │
-       └──── Pausing ◄───┘
+    Unknown ──start──► Making ──finish──► Known ◄──it is there── Checking
+       ▲                 │                  │                      ▲  │
+       └──── Pausing ◄───┘                  └─────── verify ───────┘  │
+       └────────────────────────── it is lost ◄───────────────────────┘
 
 They are described in `states.py`, with what follows from the end of a run.
 
@@ -18,6 +19,7 @@ the only place where runs are started or abandoned, but for a rebuild that someb
 | Pausing | forgotten                   | nothing              | start, unless the machine has   |
 |         |                             |                      | failed the last run             |
 | Known   | forgotten                   | nothing              | start                           |
+| Checking| forgotten                   | ask                  | start                           |
 | Making  | abandon, with `auto_cancel` | nothing              | abandon, with `auto_cancel`     |
 |         | or if it has not begun      |                      | or if it has not begun          |
 
@@ -38,6 +40,10 @@ before the run for the other one has begun, the attempts go on.) Their number is
 the records, so it outlives the instance and the engine. The pause does not: if it is forgotten, the
 next attempt begins as soon as somebody needs the key again.
 
+A result that an earlier engine has left begins as Checking if its operation can tell whether it is
+still there. The answer is awaited; where there is none the result is Known, and the question goes
+on behind it (see `still_there.py`). A lost result is made again, and is not reported meanwhile.
+
 Two users that want different targets are in conflict: both are told, and nothing is started.
 """
 
@@ -48,7 +54,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pycurrent.cache.cause import Cause, Expired, MachineFailed, Retried, ValueChanged, for_target
+from pycurrent.cache.cause import (
+    Cause,
+    Expired,
+    MachineFailed,
+    ResultLost,
+    Retried,
+    ValueChanged,
+    for_target,
+)
 from pycurrent.cache.demands import NO_DEMANDS, Demand, Demands
 from pycurrent.cache.instance_host import InstanceHost
 from pycurrent.cache.operation_type import GONE, Key, OperationType
@@ -57,6 +71,7 @@ from pycurrent.cache.records import insert_job, last_value, record_end
 from pycurrent.cache.schedule import Expiry
 from pycurrent.cache.states import (
     Abandoned,
+    Checking,
     Known,
     Making,
     Pausing,
@@ -69,6 +84,7 @@ from pycurrent.cache.states import (
     state_after,
 )
 from pycurrent.engine.changes import Ids
+from pycurrent.engine.clock import instant
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.job_start import JobState
 from pycurrent.engine.level import Level
@@ -107,7 +123,7 @@ class Instance:
         op_type: OperationType,
         key: Key,
         record: LastResult | None,
-        state: Unknown | Known,
+        state: Unknown | Known | Checking,
     ) -> None:
         """Begin with the last recorded result, and the state that follows from it."""
         self._host = host
@@ -222,8 +238,11 @@ class Instance:
                 self._tickets = None
                 self._set_expiry(result)
             case Known(result) as known:
-                after = Unknown(ValueChanged(result.target, demand.target.digest), result)
-                self._start(demand, after, before=known)
+                self._start_other(demand, result, before=known)
+            case Checking(result) if result.target == demand.target.digest:
+                self._host.still_there.ask(self, demand.operation, result)
+            case Checking(result) as checking:
+                self._start_other(demand, result, before=checking)
             case Unknown() as unknown:
                 self._start(demand, unknown)
             case Pausing(cause=Retried(target=target), after=unknown) if (
@@ -248,6 +267,7 @@ class Instance:
             self._give_up(self.state.run)
         if not isinstance(self.state, Making):
             self._end_pause()
+            self._stop_asking()
             self._host.forget(self)
 
     def _give_up(self, run: Run) -> None:
@@ -263,11 +283,19 @@ class Instance:
             run.abandoned = why
             run.job.stop(why.stopped)
 
+    def _start_other(self, demand: Demand, result: Result, *, before: Known | Checking) -> None:
+        """Begin a run, as the result is for another target."""
+        if self.op_type.can_tell and self._host.still_there.doubt(self) is not None:
+            before = Checking(result)
+        after = Unknown(ValueChanged(result.target, demand.target.digest), result)
+        self._start(demand, after, before=before)
+
     def _start(
-        self, demand: Demand, unknown: Unknown, *, before: Known | Unknown | None = None
+        self, demand: Demand, unknown: Unknown, *, before: Known | Unknown | Checking | None = None
     ) -> None:
         """Begin a run. It is recorded with the step, and its first line runs after that."""
         self._cancel_expiry()
+        self._stop_asking()
         retires = demand.target.digest == GONE.digest
         if isinstance(unknown.cause, Retried) or retires:
             before = before or unknown
@@ -431,10 +459,48 @@ class Instance:
             return
         self._host.store.set_rebuild(self.op_type.id, self.key.digest)
         self._end_pause()
+        self._stop_asking()
         self.state = Unknown(cause)
         demand = self.users.latest
         if demand is not None and self.conflict is None:
             self._start(demand, self.state)
+
+    # Whether it is still there
+
+    def verify(self) -> bool:
+        """Ask the operation whether the result is still there. Between steps. False if there is no
+        result of which it can tell.
+        """
+        match self.state:
+            case Known(result) if result.can_be_lost and self.op_type.can_tell:
+                self._cancel_expiry()
+                self.state = Checking(result)
+                self._host.touch(self)
+                self.notify()
+                return True
+            case Checking():
+                return True
+            case _:
+                return False
+
+    def found(self, *, is_there: bool) -> None:
+        """The operation has told whether the result is there, or nobody knows, and it counts as
+        there. Between steps.
+        """
+        match self.state:
+            case Checking(result) if is_there:
+                self.state = Known(result)
+            case Checking(result) | Known(result) if not is_there:
+                self._cancel_expiry()
+                self.state = Unknown(ResultLost(f"the result of {instant(result.finished)}"))
+            case _:
+                return
+        self._host.touch(self)
+        self.notify()
+
+    def _stop_asking(self) -> None:
+        if self.op_type.can_tell:
+            self._host.still_there.leave(self)
 
     def _set_expiry(self, result: Result) -> None:
         """Have the outcome expire when the first of the schedules says so."""
@@ -478,6 +544,10 @@ class Instance:
                 assert self.users
                 targets = {demand.target.digest for demand in self.users}
                 assert self.conflict is not None or targets == {result.target}
+            case Checking():
+                assert self.users
+                assert self.op_type.can_tell
+                assert self._expiry is None
             case Pausing() as pausing:
                 assert self.users
                 assert pausing in self._host.pauses

@@ -11,6 +11,7 @@ from pycurrent.cache.demands import Demand
 from pycurrent.cache.operation_type import Key
 from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.states import Run
+from pycurrent.cache.still_there import StillThere
 from pycurrent.engine.changes import Ids
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.driven_job import DrivenJob
@@ -28,6 +29,7 @@ class InstanceHost(Protocol[I_contra]):
     clock: Clock
     store: Database
     pauses: Pauses
+    still_there: StillThere
     left_places: dict[Callable[[], None], Tickets]
     """The places in queues of runs that are given up before they have begun, by the `changed` of
     those who wanted them. The next run for the same component takes them, as long as something

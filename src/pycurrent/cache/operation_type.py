@@ -7,7 +7,7 @@ from __future__ import annotations
 import inspect
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
@@ -21,8 +21,8 @@ from pycurrent.term import Stand, called, shown, unfit
 
 OF_THE_CLASS = ("id", "version", "retry", "auto_cancel", "latched", "durable")
 """The names of what a class of operations says once for all its objects."""
-RETIRE = "retire"
-"""The name of a method that operations may have: see `Retiring`."""
+RETIRE, STILL_THERE, STILL_THERE_MANY = "retire", "still_there", "still_there_many"
+"""The names of methods that operations may have: see `Retiring`, `CanTell` and `CanTellOfMany`."""
 _FLAGS = ("auto_cancel", "latched")
 _OURS = frozenset({__name__, "pycurrent.cache.operation"})
 """The modules of the classes from which operations derive."""
@@ -85,7 +85,7 @@ def _check_class(cls: type) -> None:
         for name in vars(ancestor)
         if not name.startswith("_")
     }
-    methods.add(RETIRE)
+    methods.update((RETIRE, STILL_THERE, STILL_THERE_MANY))
     for name in _fields(cls):
         where = f"{cls.__name__}: the field {name!r}"
         if name in OF_THE_CLASS:
@@ -101,7 +101,7 @@ def _check_class(cls: type) -> None:
 
 
 def _check_methods(cls: type) -> None:
-    for name in ("build", "publish", "run", RETIRE):
+    for name in ("build", "publish", "run", RETIRE, STILL_THERE, STILL_THERE_MANY):
         fn = vars(cls).get(name)
         if inspect.isfunction(fn) and not inspect.iscoroutinefunction(inspect.unwrap(fn)):
             raise UsageError(
@@ -179,6 +179,28 @@ class Retiring(Protocol):
         """Say outside that the key has gone; `await job.start(level=...)` before the work."""
 
 
+class CanTell(Protocol):
+    """An operation that can tell whether an outcome, such as a file, is still there.
+
+    It is asked when a result that an earlier engine has left is first needed, and by `verify`. If
+    it raises, or takes longer than a minute, nobody knows: the outcome counts as there, people are
+    told, and it is asked again. A failure is never asked about.
+    """
+
+    async def still_there(self, key: Any, outcome: Any) -> bool:
+        """True if the outcome for a key is there. It may be cancelled."""
+
+
+class CanTellOfMany(Protocol):
+    """An operation that can tell that of many outcomes at once, instead of one after the other."""
+
+    async def still_there_many(self, pairs: Sequence[tuple[Any, Any]]) -> Sequence[bool]:
+        """Tell of each pair of a key and an outcome whether it is there, in this order.
+
+        The pairs are those that equal operation objects (`==`) ask for in one step, 500 at most.
+        """
+
+
 _TEXT: Codec[str] = codec_for(str, what="a text")
 
 
@@ -201,6 +223,9 @@ class OperationType:
         self.latched = cls.latched
         self.retires = callable(getattr(cls, RETIRE, None))
         """True if it retires what it has set."""
+        self.can_tell_of_many = callable(getattr(cls, STILL_THERE_MANY, None))
+        self.can_tell = self.can_tell_of_many or callable(getattr(cls, STILL_THERE, None))
+        """True if it can tell whether a result is still there."""
         key, value, outcome = cls.types()
         scope = vars(sys.modules[cls.__module__])
         name = f"operation {self.id!r}"
@@ -250,6 +275,10 @@ class OperationType:
         if self._value is None or target.text is None:
             return None
         return self._value.decode(target.text) if self._value.is_whole else target.value
+
+    def given_outcome(self, outcome: Any) -> Any:
+        """An outcome of the pipeline, likewise."""
+        return self.outcome.decode(self.outcome.encode(outcome))
 
     def taken(self, outcome: Any) -> tuple[Any, str]:
         """The outcome of a run as the pipeline sees it, which is what is stored: after a restart

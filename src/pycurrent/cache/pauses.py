@@ -63,7 +63,7 @@ class Pauses:
         attempt. Calls `over` at its end, unless it is ended before; the state is then `after`.
         `what` has failed, and the message says `why`.
         """
-        pause = _before(cause.attempt, first)
+        pause = pause_before(cause.attempt, first)
         timer = self._clock.call_later(pause, over)
         pausing = Pausing(self._clock.now() + pause, timer, cause, why, after)
         self._all[pausing] = None
@@ -76,7 +76,8 @@ class Pauses:
         del self._all[pausing]
 
 
-def _before(attempt: int, first: timedelta) -> timedelta:
+def pause_before(attempt: int, first: timedelta) -> timedelta:
+    """The pause before an attempt, where `first` is the one before the second attempt."""
     doublings = min(attempt - 2, 20)
     # A longer one than the longest is as its author wants it, and doesn't grow.
     return first if first >= _LONGEST else min(first * 2**doublings, _LONGEST)

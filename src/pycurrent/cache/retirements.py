@@ -30,7 +30,7 @@ from pycurrent.cache.demands import Demand, Retirement
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.operation_type import GONE, AnyOperation, Key, OperationType, OperationTypes
 from pycurrent.cache.retry import Retry
-from pycurrent.cache.states import Known, Result
+from pycurrent.cache.states import Checking, Known, Result
 from pycurrent.engine.changes import Ids
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.problems import Effect, Problem
@@ -105,7 +105,7 @@ class Retirements:
         recorded now.
         """
         match instance.state:
-            case Known(Result(Ok(), target)) if target != GONE.digest:
+            case Known(result) | Checking(result) if result.can_be_lost:
                 key, to_retire = _key_of(instance), self._engine.store.to_retire
                 if to_retire.setter(key) is None:
                     to_retire.set(key, instance.job_id)

@@ -1,6 +1,6 @@
 """The parts of an instance: its runs and its states, and what users see of them.
 
-An instance is in one of four states:
+An instance is in one of five states:
 
 - Unknown: nothing is known, or what is known must be made again; it has the *cause* of that.
 - Pausing: the last run has failed, and it is not the last attempt: the machine has failed it, which
@@ -10,6 +10,7 @@ An instance is in one of four states:
   queue of a pool. The only way out is the end of that run, however much one would like it to end
   sooner; it may have been told that it is *abandoned*.
 - Known: the last run has an outcome, a value or a failure, for a target.
+- Checking: it has a value, but the operation is asked whether that is still there.
 
 When a run finishes:
 
@@ -70,6 +71,11 @@ class Result(Struct, frozen=True, gc=False):
     target: str | None
     """The digest of the target that was set."""
     finished: datetime
+
+    @property
+    def can_be_lost(self) -> bool:
+        """True if it is a value, and not that of retiring the key."""
+        return isinstance(self.outcome, Ok) and self.target != GONE.digest
 
 
 class Abandoned(Enum):
@@ -164,7 +170,7 @@ class Making(Struct, frozen=True):
     run: Run
     latched: Result | None = None
     """The last outcome, as long as it may be reported."""
-    before: Known | Unknown | None = None
+    before: Known | Unknown | Checking | None = None
     """The earlier state, which counts again if the run is given up before its work has begun."""
 
 
@@ -174,7 +180,13 @@ class Known(Struct, frozen=True, gc=False):
     result: Result
 
 
-State = Unknown | Pausing | Making | Known
+class Checking(Struct, frozen=True, gc=False):
+    """The last run has a value, and its operation is asked whether that is still there."""
+
+    result: Result
+
+
+State = Unknown | Pausing | Making | Known | Checking
 
 
 def reported(
@@ -188,7 +200,9 @@ def reported(
     match state:
         case Known(result) if result.target == target.digest:
             return result.outcome, Metadata(job_id)
-        case Known(latched):
+        case Checking(result) if result.target == target.digest:
+            return _ACTIVE[Activity.RUNNING], Metadata(job_id, note=_CHECKING)
+        case Known(latched) | Checking(latched):
             activity = Activity.READY
         case Making(run, latched):
             activity, pause = run.job.activity, run.job.pause
@@ -205,6 +219,8 @@ def reported(
     bare = job_id is None and note is None
     return _ACTIVE[activity], None if bare else Metadata(job_id, note=note, hold=hold)
 
+
+_CHECKING = "the operation is asked whether the result is still there"
 
 _ACTIVE = MappingProxyType({activity: Active(activity) for activity in Activity})
 """One for all who wait."""
@@ -244,7 +260,7 @@ def end_of(run: Run, outcome: Ok[Any] | Failed) -> JobEnd:
 
 def state_after(
     making: Making, end: JobEnd, result: Result, users: Demands
-) -> Unknown | Known | MachineFailed | Retried:
+) -> Unknown | Known | Checking | MachineFailed | Retried:
     """The state after a run that ended like this. A cause instead: it is that of the next run,
     which comes after a pause.
     """

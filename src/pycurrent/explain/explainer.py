@@ -7,7 +7,7 @@ from itertools import islice
 
 from pycurrent.cache import Cache, Instance, Use
 from pycurrent.cache.cause import Retried, retry_of
-from pycurrent.cache.states import Known, Making, Pausing, Unknown
+from pycurrent.cache.states import Checking, Known, Making, Pausing, Unknown
 from pycurrent.engine import Mute, MuteKind, MuteSubject
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.job_start import JobState
@@ -25,6 +25,8 @@ from pycurrent.explain.reasons import (
     Reason,
     Running,
     Says,
+    TakenAsThere,
+    WaitsForAnswer,
     WaitsForConfirmation,
     WaitsForRead,
     WaitsForRecords,
@@ -184,6 +186,9 @@ class Explainer:
             yield waiting
         if isinstance(stage.absent, Failed):
             yield Failing(stage.absent.message)
+        doubt = self._cache.still_there.doubt(instance)
+        if doubt is not None:
+            yield TakenAsThere(doubt.why, doubt.again)
         record = None if use.job_id is None else self._engine.store.job(use.job_id)
         if record is not None:
             yield used(self._engine.store, path, record)
@@ -201,7 +206,9 @@ class Explainer:
                 return WaitsUntil(until, why)
             case Known(result) if result.target == use.target.digest:
                 return None
-            case Known() | Unknown():
+            case Checking(result) if result.target == use.target.digest:
+                return WaitsForAnswer(instance.job_id or "")
+            case Known() | Checking() | Unknown():
                 return self._next_step()
 
     def _next_step(self) -> Reason:

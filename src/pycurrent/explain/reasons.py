@@ -148,6 +148,20 @@ class WaitsUntil(Struct, frozen=True, tag="waits until"):
     of: int | None = None
 
 
+class WaitsForAnswer(Struct, frozen=True, tag="waits for answer"):
+    """Its operation is asked whether the result is still there."""
+
+    job: str
+
+
+class TakenAsThere(Struct, frozen=True, tag="taken as there"):
+    """Nobody knows whether its result is still there, so it counts as there."""
+
+    why: str
+    again: datetime
+    """When the operation is asked again."""
+
+
 class WaitsForRecords(Struct, frozen=True, tag="waits for records"):
     """The database can't be written now, and nothing is begun that can't be recorded."""
 
@@ -253,6 +267,8 @@ Reason: TypeAlias = (
     | WaitsInQueue
     | WaitsForRun
     | WaitsUntil
+    | WaitsForAnswer
+    | TakenAsThere
     | WaitsForRecords
     | WaitsForStep
     | WaitsForRead
@@ -273,6 +289,7 @@ _Waiting: TypeAlias = (
     | WaitsInQueue
     | WaitsForRun
     | WaitsUntil
+    | WaitsForAnswer
     | WaitsForRecords
     | WaitsForStep
     | WaitsForRead
@@ -301,6 +318,9 @@ def sentences(reason: Reason) -> list[str]:
             return [_of_mute(reason)]
         case Given():
             return [_of_given(reason)]
+        case TakenAsThere(why, again):
+            unknown = "nobody knows whether its result is still there, so it is taken as there"
+            return [f"{unknown}; that is asked again at {instant(again)}: {why}"]
         case Pinned(value, by, at, reason=why, until=until):
             who = "" if by is None else f" by {by}"
             ends = "" if until is None else f", until {instant(until)}"
@@ -331,6 +351,8 @@ def _of_waiting(reason: _Waiting) -> list[str]:
             if attempt is None:
                 return [f"the machine failed the last run, and {again}: {why}"]
             return [f"the last run failed, and {again}, attempt {attempt} of {of}: {why}"]
+        case WaitsForAnswer(job):
+            return [f"its operation is asked whether the result of job {job} is still there"]
         case WaitsForRecords(why):
             return [f"nothing new is begun, as the database can't be written: {why}"]
         case WaitsForStep():
