@@ -23,6 +23,7 @@ from pycurrent.engine import (
     LogRule,
     Monitor,
     Pool,
+    Secret,
 )
 from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.facade import Engine
@@ -86,6 +87,7 @@ __all__ = [
     "PycurrentError",
     "Retry",
     "Schedule",
+    "Secret",
     "Stats",
     "Trigger",
     "UsageError",

@@ -22,6 +22,7 @@ from pycurrent.engine.paused import Pausable, Pause, PauseBoard, PausedWork, Pau
 from pycurrent.engine.pool import AnyPool, Pool, Urgency, Waiter
 from pycurrent.engine.problems import Effect, Problem, Problems
 from pycurrent.engine.process import CommandNotStarted, Processes, SupervisorLost
+from pycurrent.engine.secret import Secret
 from pycurrent.engine.step import JobHandle, Listeners, Step
 from pycurrent.engine.watching import watch_paths
 
@@ -69,6 +70,7 @@ __all__ = [
     "Problem",
     "Problems",
     "Processes",
+    "Secret",
     "Step",
     "SupervisorLost",
     "SystemClock",
