@@ -9,7 +9,7 @@ from typing import Any, assert_type
 
 import pytest
 
-from pycurrent.engine import Level
+from pycurrent.engine import Level, Secret
 from pycurrent.errors import UsageError
 from pycurrent.plugins import command, docker, git, slack, ssh
 from pycurrent.plugins.docker import DEFAULT
@@ -23,6 +23,7 @@ CHANNEL = slack.Channel("#builds", "xoxb-1")
 CALLS: list[tuple[Callable[..., Current[Any]], tuple[Any, ...], dict[str, Any]]] = [
     (command.run, (COMMIT, ["true"]), {}),
     (command.output, (COMMIT, ["true"]), {}),
+    (command.set, (COMMIT, ["true"]), {"key": "k"}),
     (DEFAULT.run, (IMAGE,), {}),
     (DEFAULT.pread, (IMAGE,), {}),
     (DEFAULT.pull, ("debian:12",), {}),
@@ -92,6 +93,10 @@ def test_types_are_kept() -> None:
     """Type checkers know what the functions return, and each option."""
     assert_type(command.run(COMMIT, ["true"], env={"A": "1"}, level=Level.HARMLESS), Current[None])
     assert_type(command.output(COMMIT, ["true"], label="x"), Current[str])
+    assert_type(command.output(COMMIT, ["true"], env="clean"), Current[str])
+    assert_type(command.run(COMMIT, ["true"], env=command.CleanEnv({"A": "b"})), Current[None])
+    secrets = {"TOKEN": Secret.from_env("TOKEN")}
+    assert_type(command.set("v1", ["true"], key="k", secrets=secrets), Current[None])
     assert_type(DEFAULT.run(IMAGE, args=["true"]), Current[None])
     assert_type(DEFAULT.pread(IMAGE, timeout=3), Current[str])
     assert_type(DEFAULT.pull("debian:12", platform="linux/arm64"), Current[docker.Image])
@@ -103,3 +108,7 @@ def test_types_are_kept() -> None:
         DEFAULT.run(IMAGE, level="average")  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         command.run(COMMIT, ["true"], lable="x")  # type: ignore[call-arg]
+    with pytest.raises(UsageError):
+        command.run(COMMIT, ["true"], env="dirty")  # type: ignore[arg-type]
+    with pytest.raises(UsageError):
+        command.run(COMMIT, ["true"], secrets={"TOKEN": "abc"})  # type: ignore[dict-item]

@@ -19,7 +19,10 @@ from pycurrent.plugins import command, git
 from pycurrent.plugins.command import Sandbox
 from pycurrent.plugins.command.bubblewrap import failure_in
 from pycurrent.plugins.command.invocation import Invocation
+from pycurrent.plugins.command.program import Program
 from pycurrent.plugins.command.run import CommandRun
+from pycurrent.plugins.command.runner import Runner
+from pycurrent.plugins.command.secrets import CommandSecrets
 from pycurrent.term import Current, Failed, Ok, Stats, all
 from pycurrent.testing import Harness, check_builder
 
@@ -312,21 +315,22 @@ async def test_a_sandbox_is_part_of_the_key(commit: git.Commit, tmp_path: Path) 
 def test_keys_without_a_sandbox_are_as_they_always_were() -> None:
     """What was run before there were sandboxes is known."""
     codec = codec_for(Invocation, what="key")
-    old = Invocation("a" * 40, ("make", "test"), {"$A": "b"})
+    old = Invocation("a" * 40, Program(("make", "test"), {"$A": "b"}))
     text = f'{{"argv":["make","test"],"commit":"{"a" * 40}","env":{{"$$A":"b"}}}}'
     assert codec.encode(old) == text
     assert codec.decode(text) == old
-    new = Invocation("a" * 40, ("make",), {}, Sandbox(network=True, writable=(Path("/a"),)))
-    assert codec.decode(codec.encode(new)) == new
+    sandbox = Sandbox(network=True, writable=(Path("/a"),))
+    for new in (Program(("make",), {}, sandbox), Program(("make",), {}, None, is_clean=True)):
+        assert codec.decode(codec.encode(Invocation("a" * 40, new))) == Invocation("a" * 40, new)
 
 
 async def test_sandboxed_commands_keep_the_rules(commit: git.Commit, tmp_path: Path) -> None:
     """Those of all operations: of cancelling, restarting, and leaving nothing behind."""
     await check_builder(
-        CommandRun(commit.repository, Limits(Level.AVERAGE)),
-        Invocation(commit.hash, ("true",), {}, Sandbox()),
-        others=[Invocation(commit.hash, ("true",), {}, Sandbox(network=True))],
-        failing=Invocation(commit.hash, ("false",), {}, Sandbox()),
+        CommandRun(commit.repository, Runner(Limits(Level.AVERAGE), CommandSecrets())),
+        Invocation(commit.hash, Program(("true",), {}, Sandbox())),
+        others=[Invocation(commit.hash, Program(("true",), {}, Sandbox(network=True)))],
+        failing=Invocation(commit.hash, Program(("false",), {}, Sandbox())),
         state_dir=tmp_path / "checks",
     )
 

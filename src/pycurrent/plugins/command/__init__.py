@@ -1,7 +1,9 @@
-"""Commands in checkouts of commits."""
+"""Commands in checkouts of commits, or in empty folders for other values."""
 
+from pycurrent.plugins.command.environment import CleanEnv
 from pycurrent.plugins.command.output import output
 from pycurrent.plugins.command.run import run
 from pycurrent.plugins.command.sandbox import Sandbox
+from pycurrent.plugins.command.set import set
 
-__all__ = ["Sandbox", "output", "run"]
+__all__ = ["CleanEnv", "Sandbox", "output", "run", "set"]

@@ -21,11 +21,10 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from pycurrent.engine import CommandFailed, CommandNotStarted, Job
 from pycurrent.engine.tasks import in_thread
@@ -33,15 +32,7 @@ from pycurrent.plugins.command.objects import shared_objects
 from pycurrent.plugins.command.sandbox import Sandbox
 
 HOME = "/home/sandbox"
-BASICS: Mapping[str, str] = MappingProxyType(
-    {
-        "HOME": HOME,
-        "LANG": "C.UTF-8",
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    }
-)
-"""The environment of each command. The engine's own would differ from machine to machine."""
-
+"""The home of each command."""
 # The command's own folders: name, mode, and the paths at which they appear.
 _OWN = (("tmp", 0o1777, ("/tmp", "/var/tmp")), ("home", 0o700, (HOME,)))  # noqa: S108
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -96,11 +87,6 @@ class Bubblewrap:
             except CommandFailed as error:
                 failure = await in_thread(_failure, job.log_path, argv[0])
                 raise (failure if error.status == 1 and failure else error) from None
-
-
-def environment(env: Mapping[str, str]) -> dict[str, str | None]:
-    """Return the changes that replace the engine's own environment by the basics and `env`."""
-    return {**dict.fromkeys(os.environ), **BASICS, **env}
 
 
 def _options(sandbox: Sandbox) -> Iterator[str]:

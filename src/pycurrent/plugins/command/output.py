@@ -6,13 +6,10 @@ from typing import ClassVar, Unpack
 
 from pycurrent.engine import Job, Level
 from pycurrent.plugins.argv import Argv
-from pycurrent.plugins.command.invocation import (
-    CheckoutWork,
-    Invocation,
-    InvocationOptions,
-    Prepared,
-    on_currents,
-)
+from pycurrent.plugins.command.invocation import CheckoutWork, Invocation, on_currents
+from pycurrent.plugins.command.options import InvocationOptions
+from pycurrent.plugins.command.runner import Prepared
+from pycurrent.plugins.command.secrets import check_free_of
 from pycurrent.plugins.git import Commit
 from pycurrent.plugins.options import with_options
 from pycurrent.term import Current
@@ -27,7 +24,10 @@ class Output(CheckoutWork[str]):
         return f"output of {key}"
 
     async def execute(self, job: Job, command: Prepared) -> str:
-        return await job.check_output(command.argv, **command.options)
+        printed = await job.check_output(command.argv, **command.options)
+        if command.secrets:
+            await check_free_of(printed, command.secrets)
+        return printed
 
 
 @with_options(level=Level.AVERAGE)
@@ -36,6 +36,6 @@ def output(
 ) -> Current[str]:
     """The standard output of a command in a clean checkout of the commit.
 
-    All else is as with `run`.
+    It is recorded, so a command that prints one of its `secrets` fails. All else is as with `run`.
     """
     return on_currents(output, Output, commit, argv, options)

@@ -6,13 +6,9 @@ from typing import ClassVar, Unpack
 
 from pycurrent.engine import Job, Level
 from pycurrent.plugins.argv import Argv
-from pycurrent.plugins.command.invocation import (
-    CheckoutWork,
-    Invocation,
-    InvocationOptions,
-    Prepared,
-    on_currents,
-)
+from pycurrent.plugins.command.invocation import CheckoutWork, Invocation, on_currents
+from pycurrent.plugins.command.options import InvocationOptions
+from pycurrent.plugins.command.runner import Prepared
 from pycurrent.plugins.git import Commit
 from pycurrent.plugins.options import with_options
 from pycurrent.term import Current
@@ -37,10 +33,12 @@ def run(
     """Run a command in a clean checkout of the commit; it succeeds if its exit status is 0.
 
     It is run once for a commit, `argv` and `env`. The variables of `env` are added to the engine's
-    own; they are recorded, so put no secrets there. The command is cancelled after `timeout` (in
-    seconds, if a number), and when nobody needs it any more. By default the label is the command.
+    own; they are recorded. `env="clean"`, or a `CleanEnv` with variables, has nothing of the
+    engine's. `secrets` are variables whose values are not recorded, and masked in the log; another
+    secret runs nothing again. The command is cancelled after `timeout` (in seconds, if a number),
+    and when nobody needs it any more. By default the label is the command.
 
-    With a `sandbox` it sees and changes only what that allows, and its environment is `env` and
-    a few basics. This needs Linux, and the package bubblewrap.
+    With a `sandbox` it sees and changes only what that allows, and its environment is a clean one.
+    This needs Linux, and the package bubblewrap.
     """
     return on_currents(run, CommandRun, commit, argv, options)
