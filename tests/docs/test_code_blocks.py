@@ -188,6 +188,19 @@ def test_no_block_is_left_out(page: Path) -> None:
             assert any(use in text for text in later for use in uses), f"{name[1]} is not used"
 
 
+@pytest.mark.parametrize("name", ["recipes.md", "coming-from.md"])
+def test_short_blocks(name: str) -> None:
+    """Python that is to be copied has less than 25 lines."""
+    page = ROOT / "docs" / name
+    text = page.read_text()
+    shown = [
+        str(example.parsed)
+        for example in Document.parse(str(page), *PARSERS).examples()
+        if not text.startswith("<!--", example.start)
+    ]
+    assert [block for block in shown if FILE_NAME.match(block) and block.count("\n") >= 25] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links(page: Path) -> None:
     """What a page links to in the repository is there."""
