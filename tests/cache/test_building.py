@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from pycurrent.cache import Builder, Cache
+from pycurrent.cache import Builder, ResultCache
 from pycurrent.engine import Job, Level
 from pycurrent.term import (
     Active,
@@ -55,7 +55,7 @@ async def test_the_start_of_a_run_is_recorded(engine: OpenEngine, shop: Workshop
     """With its level, while it is at work."""
     async with engine(lambda: make(Make(shop))) as h:
         await h.settle()
-        record = h.engine.service(Cache).store.job(shop.work.job.id)
+        record = h.engine.service(ResultCache).store.job(shop.work.job.id)
         assert record is not None
         assert (record.created, record.started, record.finished) == (START, START, None)
         assert record.level == str(Level.AVERAGE)

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import pytest
 
-from pycurrent.cache import Asked, Cache, Cause, ResultLost, Schedule, because, cause_of
+from pycurrent.cache import Asked, Cause, ResultCache, ResultLost, Schedule, because, cause_of
 from pycurrent.cache.cause import (
     Expired,
     Gone,
@@ -43,7 +43,7 @@ def guarded(pipeline: Callable[[], Current[Any]], state_dir: Path) -> Harness:
 
 def causes(h: Harness) -> list[Cause | None]:
     """Those of all jobs, in the order of their creation."""
-    found = h.engine.service(Cache).store.history(ends={None, *JobEnd})
+    found = h.engine.service(ResultCache).store.history(ends={None, *JobEnd})
     return [cause_of(record) for record in reversed(found)]
 
 
@@ -277,7 +277,7 @@ async def test_what_a_plugin_finds_lost_is_told(engine: OpenEngine, shop: Worksh
     op = Make(shop)
     async with engine(lambda: make(op)) as h:
         await h.settle()
-        cache = h.engine.service(Cache)
+        cache = h.engine.service(ResultCache)
         assert cache.known(op, "a") is None
         shop.work.succeed("made")
         await h.settle()

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from pycurrent.cache import Cache
+from pycurrent.cache import ResultCache
 from pycurrent.engine import Job
 from pycurrent.store import JobEnd
 from pycurrent.term import Current, Ok, Var, all
@@ -18,7 +18,7 @@ from .workshop import Make, MakeAuto, OpenEngine, Workshop, make, make_while
 def told_by(h: Harness) -> list[JobEnd]:
     """The ends of the jobs that end from now on."""
     ends: list[JobEnd] = []
-    h.engine.service(Cache).runs.on_ended(lambda job, end: ends.append(end))
+    h.engine.service(ResultCache).runs.on_ended(lambda job, end: ends.append(end))
     return ends
 
 
@@ -47,11 +47,11 @@ async def test_the_result_is_recorded_when_the_end_is_told(
         seen: list[tuple[str, str]] = []
 
         def told(job: Job, end: JobEnd) -> None:
-            (instance,) = h.engine.service(Cache).instances
+            (instance,) = h.engine.service(ResultCache).instances
             record = h.engine.opened.store.lookup("make", instance.key.digest)
             seen.append((job.id, record.outcome if record else ""))
 
-        h.engine.service(Cache).runs.on_ended(told)
+        h.engine.service(ResultCache).runs.on_ended(told)
         job = shop.work.job
         shop.work.succeed("done")
         await h.settle()
@@ -100,7 +100,7 @@ async def test_who_is_told_can_not_break_the_cache(
 
     async with engine(lambda: make(Make(shop))) as h:
         await h.settle()
-        h.engine.service(Cache).runs.on_ended(broken)
+        h.engine.service(ResultCache).runs.on_ended(broken)
         ends = told_by(h)
         shop.work.succeed("done")
         with caplog.at_level(logging.ERROR):

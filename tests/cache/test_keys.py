@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pycurrent.cache import Builder, Cache, Operation, Publisher
+from pycurrent.cache import Builder, Operation, Publisher, ResultCache
 from pycurrent.engine import Job, Level
 from pycurrent.term import (
     Current,
@@ -167,7 +167,7 @@ async def test_a_description_that_raises_fails_the_component_only(
     async with engine(lambda: put(Odd(shop), value.get())) as h:
         await h.settle()
         assert h.output == Failed("can't describe 1")
-        assert not h.engine.service(Cache).instances
+        assert not h.engine.service(ResultCache).instances
 
 
 async def test_what_an_operation_without_types_is_given_is_stored_by_its_value(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pycurrent.cache import Builder, Cache, Schedule
+from pycurrent.cache import Builder, ResultCache, Schedule
 from pycurrent.cache.pauses import MOST_ATTEMPTS
 from pycurrent.engine import CommandNotStarted, Config, Job, Level
 from pycurrent.store import JobEnd
@@ -110,7 +110,7 @@ async def test_it_is_said_why_and_when(
         return pair(stage.state(), metadata(stage))
 
     async with engine(pipeline) as h:
-        h.engine.service(Cache).runs.on_ended(lambda job, end: ends.append(end))
+        h.engine.service(ResultCache).runs.on_ended(lambda job, end: ends.append(end))
         await h.settle()
         why = "OSError: [Errno 28] No space left on device"
         note = f"tried again at 00:00:01 UTC: {why}"

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from pycurrent import Config, Current, Level, Pool, Var, all, builder, constant
-from pycurrent.cache import Cache
+from pycurrent.cache import ResultCache
 from pycurrent.engine import DrivenJob, Job
 from pycurrent.store import Database, DatabaseReader, JobEnd
 from pycurrent.store.unsaved import FEW
@@ -58,7 +58,7 @@ async def test_many_runs_are_given_up_by_and_by(tmp_path: Path) -> None:
     async with Harness(pipeline, state_dir=tmp_path, config=config) as h:
         await h.settle()
         assert h.stats.waiting_for_confirmation == many
-        cache = h.engine.service(Cache)
+        cache = h.engine.service(ResultCache)
         cache.runs.on_ended(lambda job, end: ended.append(end))
 
         def look(step: object) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pycurrent.cache import Builder, Cache, Operation, Publisher, Retry, cause_of
+from pycurrent.cache import Builder, Operation, Publisher, ResultCache, Retry, cause_of
 from pycurrent.cache.cause import Asked, Cause, Gone, NeverBuilt, Retired
 from pycurrent.engine import Config, Job, Level
 from pycurrent.errors import UsageError
@@ -127,7 +127,7 @@ def of_each(commits: Var[Sequence[str]], op: Any) -> Callable[[], Current[Any]]:
 
 
 def causes(h: Harness) -> list[Cause | None]:
-    found = h.engine.service(Cache).store.history(ends={None, *JobEnd})
+    found = h.engine.service(ResultCache).store.history(ends={None, *JobEnd})
     return [cause_of(record) for record in reversed(found)]
 
 
@@ -145,7 +145,7 @@ async def test_what_leaves_a_list_is_retired(engine: OpenEngine, world: World) -
         (retiring,) = [build for build in h.history() if build.build == 1]
         assert retiring.ok
         assert retiring.key == "a"
-        assert len(h.engine.service(Cache)) == 1
+        assert len(h.engine.service(ResultCache)) == 1
         assert [job.description for job in h.jobs.values()] == ["status b pending"]
 
 
@@ -520,7 +520,7 @@ async def test_a_failure_to_retire_stays_until_somebody_asks_again(
         assert causes(h)[-1] == Asked("ann", "the host is back")
         shop.work.succeed()
         await h.settle()
-        assert len(h.engine.service(Cache)) == 1
+        assert len(h.engine.service(ResultCache)) == 1
         assert not h.engine.opened.store.to_retire.all().keys() - {("slow", "b")}
 
 

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pycurrent.cache import Cache, Publisher
+from pycurrent.cache import Publisher, ResultCache
 from pycurrent.engine import Job, Level
 from pycurrent.term import (
     Active,
@@ -326,7 +326,7 @@ class Retiring(RuleBasedStateMachine):
             action()
             await self.harness.settle()
             self.harness.engine.raise_if_crashed()
-            for instance in self.harness.engine.service(Cache).instances:
+            for instance in self.harness.engine.service(ResultCache).instances:
                 instance.check()
 
         self.runner.run(on_the_loop())

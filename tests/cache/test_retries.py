@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from pycurrent.cache import Builder, Cache, Retry, Schedule, builder, cause_of, publisher
+from pycurrent.cache import Builder, ResultCache, Retry, Schedule, builder, cause_of, publisher
 from pycurrent.cache.cause import Asked, Cause, Expired, MachineFailed, Retried, ValueChanged
 from pycurrent.cache.retry import DEFAULT
 from pycurrent.engine import Job, Level
@@ -73,7 +73,7 @@ def while_wanted(wanted: Var[bool], op: Shaky) -> Callable[[], Current[str]]:
 
 def records(h: Harness) -> list[JobRecord]:
     """All jobs, in the order of their creation."""
-    found = h.engine.service(Cache).store.history(ends={None, *JobEnd})
+    found = h.engine.service(ResultCache).store.history(ends={None, *JobEnd})
     return sorted(found, key=lambda job: (job.build, job.created, job.ended is None))
 
 
@@ -424,7 +424,7 @@ async def test_what_nobody_needs_is_not_tried_again(engine: OpenEngine) -> None:
             wanted.set(False)
             await h.settle()
             await h.advance(timedelta(minutes=5))
-            assert (len(op.jobs), len(h.engine.service(Cache).pauses)) == (attempt, 0)
+            assert (len(op.jobs), len(h.engine.service(ResultCache).pauses)) == (attempt, 0)
             wanted.set(True)
             await h.settle()
         assert h.output == Failed(str(INFRA))

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pycurrent.cache import AnyOperation, Builder, Cache, Retry, Schedule, cause_of
+from pycurrent.cache import AnyOperation, Builder, ResultCache, Retry, Schedule, cause_of
 from pycurrent.cache.cause import retry_of
 from pycurrent.cache.states import Making
 from pycurrent.engine import Config, JobHandle, Level, Pausable
@@ -274,7 +274,7 @@ class Instances(RuleBasedStateMachine):
         self.check_history()
 
     def check_instances(self) -> None:
-        cache = self.harness.engine.service(Cache)
+        cache = self.harness.engine.service(ResultCache)
         for instance in cache.instances:
             instance.check()
         making = [i for i in cache.instances if isinstance(i.state, Making)]
@@ -304,7 +304,7 @@ class Instances(RuleBasedStateMachine):
                 case _:
                     expected.append((record.build, value, None, None))
         assert history == expected
-        store = self.harness.engine.service(Cache).store
+        store = self.harness.engine.service(ResultCache).store
         retries = [retry_of(cause_of(record)) for record in reversed(store.history())]
         attempts = [1 if retry is None else retry.attempt for retry in retries]
         assert attempts == [record.attempt for record in self.model.records]

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from pycurrent.cache import Asked, Cache, cause_of
+from pycurrent.cache import Asked, ResultCache, cause_of
 from pycurrent.store import JobEnd, StoreBusy
 from pycurrent.term import Current, Failed, Ok, Var, all
 from pycurrent.testing import Harness
@@ -22,7 +22,7 @@ MINUTE = timedelta(minutes=1)
 @contextmanager
 def locked(h: Harness) -> Iterator[None]:
     """Another program is in the middle of a transaction: commits raise StoreBusy."""
-    store = h.engine.service(Cache).store
+    store = h.engine.service(ResultCache).store
     path = h.engine.opened.state.database
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -46,7 +46,7 @@ async def test_a_rebuild_is_not_lost(engine: OpenEngine, shop: Workshop) -> None
             assert h.output == Ok("done"), "no step is taken"
         await h.advance(MINUTE)
         assert shop.work.job.id == new
-        record = h.engine.service(Cache).store.job(new)
+        record = h.engine.service(ResultCache).store.job(new)
         assert record is not None
         assert cause_of(record) == Asked("ann")
 
@@ -57,7 +57,7 @@ async def test_the_record_of_a_job_is_seen_before_it_is_written(
     """As it is then: what people ask of the job finds it."""
     async with engine(lambda: make(Make(shop))) as h:
         await h.settle()
-        store = h.engine.service(Cache).store
+        store = h.engine.service(ResultCache).store
         with locked(h):
             shop.work.fail("too bad")
             await h.settle()
@@ -91,7 +91,7 @@ async def test_what_was_given_up_meanwhile_is_recorded_as_such(
         assert shop.work.value == "three"
         shop.work.succeed()
         await h.advance(MINUTE)
-        history = h.engine.service(Cache).store.history(ends={*JobEnd})
+        history = h.engine.service(ResultCache).store.history(ends={*JobEnd})
         assert [(job.value, job.ended) for job in reversed(history)] == [
             ('"one"', JobEnd.SUPERSEDED),
             ('"three"', JobEnd.OK),

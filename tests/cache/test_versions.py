@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from pycurrent.cache import Builder, Cache, Operation, builder, cause_of, publisher
+from pycurrent.cache import Builder, Operation, ResultCache, builder, cause_of, publisher
 from pycurrent.cache.cause import NeverBuilt, VersionChanged, because
 from pycurrent.engine import Job, Level
 from pycurrent.errors import WrongKind
@@ -132,10 +132,10 @@ async def test_what_is_known_of_a_key_is_of_the_version(harness: HarnessFactory)
     one, two = made(1), made(2)
     async with harness(lambda: component("frob", lambda: one().get("a"))) as h:
         await h.settle()
-        assert h.engine.service(Cache).known(one(), "a") == Ok("a")
+        assert h.engine.service(ResultCache).known(one(), "a") == Ok("a")
     async with harness(lambda: component("other", lambda: two().get("b"))) as h:
         await h.settle()
-        assert h.engine.service(Cache).known(two(), "a") is None
+        assert h.engine.service(ResultCache).known(two(), "a") is None
 
 
 async def test_the_short_forms_take_a_version(harness: HarnessFactory) -> None:

@@ -7,7 +7,15 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from pycurrent.cache import AnyOperation, Builder, Cache, Operation, Publisher, Retry, Schedule
+from pycurrent.cache import (
+    AnyOperation,
+    Builder,
+    Operation,
+    Publisher,
+    ResultCache,
+    Retry,
+    Schedule,
+)
 from pycurrent.engine import Job, Level
 from pycurrent.term import (
     Active,
@@ -231,5 +239,5 @@ def put(op: Put | PutLatched, value: Current[str], key: str = "k") -> Current[st
 
 def check(h: Harness) -> None:
     """The invariants of all instances."""
-    for instance in h.engine.service(Cache).instances:
+    for instance in h.engine.service(ResultCache).instances:
         instance.check()

@@ -1,6 +1,6 @@
 """Operations, and the cache of their results."""
 
-from pycurrent.cache.cache import Cache, OfEngine, OperationPrimitive, Results, results
+from pycurrent.cache.cache import OfEngine, OperationPrimitive, ResultCache, Results, results
 from pycurrent.cache.cause import CAUSES, Asked, Cause, ResultLost, because, cause_name, cause_of
 from pycurrent.cache.codec import (
     Codec,
@@ -27,7 +27,6 @@ __all__ = [
     "AnyOperation",
     "Asked",
     "Builder",
-    "Cache",
     "Cause",
     "Codec",
     "Fired",
@@ -43,6 +42,7 @@ __all__ = [
     "OperationPrimitive",
     "OperationType",
     "Publisher",
+    "ResultCache",
     "ResultLost",
     "Results",
     "Retry",

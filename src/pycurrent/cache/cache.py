@@ -52,7 +52,7 @@ T = TypeVar("T")
 Changed: TypeAlias = Callable[[], None]
 
 
-class Cache:
+class ResultCache:
     """The instances that are needed, and the runs at work: a service of the engine."""
 
     def __init__(self, engine: OpenEngine) -> None:
@@ -347,7 +347,7 @@ class Results(Protocol):
 
 def results(engine: OpenEngine) -> Results:
     """The service that operations ask for. A runtime may give another object for this key."""
-    return engine.service(Cache)
+    return engine.service(ResultCache)
 
 
 class OperationPrimitive(Primitive[T], Generic[T]):
@@ -390,8 +390,8 @@ class OfEngine(Primitive[T], Generic[T]):
 
     __slots__ = ("_make",)
 
-    def __init__(self, make: Callable[[Cache], Primitive[T]]) -> None:
+    def __init__(self, make: Callable[[ResultCache], Primitive[T]]) -> None:
         self._make = make
 
     def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T]:
-        return self._make(runtime.service(Cache)).subscribe(runtime, changed)
+        return self._make(runtime.service(ResultCache)).subscribe(runtime, changed)

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
-from pycurrent.cache.cache import Cache, OperationPrimitive
+from pycurrent.cache.cache import OperationPrimitive, ResultCache
 from pycurrent.cache.operation_type import AnyOperation
 from pycurrent.cache.retry import Retry
 from pycurrent.cache.schedule import Schedule
@@ -29,7 +29,7 @@ class CachedOperation(AnyOperation):
 
     def invalidate(self, engine: Services, key: Any) -> None:
         """Forget the result for a key: it is made again if it is needed, or once it is."""
-        engine.service(Cache).invalidate(self, key)
+        engine.service(ResultCache).invalidate(self, key)
 
 
 class Builder(CachedOperation, Generic[K, V]):

@@ -18,7 +18,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from pycurrent.cache import Cache
+from pycurrent.cache import ResultCache
 from pycurrent.cli.end import bounded_end
 from pycurrent.cli.output import one_line
 from pycurrent.cli.pipeline_command import Call
@@ -163,7 +163,7 @@ def kept_level(recorded: Recorded) -> str:
 
 def _to_cancel(engine: Engine) -> str:
     """The number of jobs that have not ended, and the first few of them."""
-    jobs = [one_line(job.description) for job in engine.service(Cache).runs.jobs()]
+    jobs = [one_line(job.description) for job in engine.service(ResultCache).runs.jobs()]
     named = ", ".join(jobs[:_NAMED])
     more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
     return f"{plural(len(jobs), 'job')} to cancel" + (f" ({named}{more})" if jobs else "")

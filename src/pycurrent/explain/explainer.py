@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from pycurrent.cache import Cache, Instance, Use
+from pycurrent.cache import Instance, ResultCache, Use
 from pycurrent.cache.cause import Retried, retry_of
 from pycurrent.cache.states import Checking, Known, Making, Pausing, Unknown
 from pycurrent.engine import Mute, MuteKind, MuteSubject
@@ -51,7 +51,7 @@ class Explainer:
 
     def __init__(self, engine: OpenEngine) -> None:
         self._engine = engine
-        self._cache = engine.service(Cache)
+        self._cache = engine.service(ResultCache)
 
     def why(self, subject: str) -> Why:
         """Why a stage, given by its path, is as it is, or why a job was run.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from pycurrent.cache import Cache
+from pycurrent.cache import ResultCache
 from pycurrent.engine import DrivenJob, LogRules, LogSource, OpenEngine
 from pycurrent.engine.job_run import Explained
 from pycurrent.store import FailureRecord, JobEnd
@@ -27,7 +27,7 @@ class FailureRecorder:
         self._engine = engine
         self._found: dict[str, Findings] = {}
         """By the ids of jobs that are about to end."""
-        runs = engine.service(Cache).runs
+        runs = engine.service(ResultCache).runs
         runs.explain_by(self._explain)
         runs.on_ended(self._record)
 

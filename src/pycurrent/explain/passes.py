@@ -7,7 +7,7 @@ stages count that have failed with it. After a failure the row begins again.
 
 from __future__ import annotations
 
-from pycurrent.cache import Cache, Instance
+from pycurrent.cache import Instance, ResultCache
 from pycurrent.cache.demands import Retirement
 from pycurrent.cache.states import Pausing
 from pycurrent.engine import DrivenJob, Mute, MuteKind, OpenEngine
@@ -26,7 +26,7 @@ class PassCounter:
         self._mutes = engine.mutes
         self._failed: dict[str, set[str]] = {}
         """The paths of the stages that have failed with each muted fingerprint."""
-        engine.service(Cache).runs.on_ended(self._ended)
+        engine.service(ResultCache).runs.on_ended(self._ended)
 
     def _ended(self, job: DrivenJob, end: JobEnd) -> None:
         if not self._mutes.are_any:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TypeAlias
 
-from pycurrent.cache import Cache, Use
+from pycurrent.cache import ResultCache, Use
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.store import UseRecord, labels_text
 from pycurrent.term import NO_LABELS, StageRef
@@ -41,7 +41,7 @@ class UseRecorder:
         """How many parts of these are not committed yet."""
         self._paths = engine.live.take_in_paths()
         self._has_paths = False
-        engine.service(Cache).on_use(self._note)
+        engine.service(ResultCache).on_use(self._note)
         engine.after_step(self._record_new)
         engine.on_end(self._record_rest)
 

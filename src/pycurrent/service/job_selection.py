@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from pycurrent.cache import Cache, Use
+from pycurrent.cache import ResultCache, Use
 from pycurrent.engine import OpenEngine
 from pycurrent.service.archive import Archive
 from pycurrent.store import LabelFilter, UseFilter, UseRecord, labels_text
@@ -42,7 +42,7 @@ async def select_jobs(engine: OpenEngine, archive: Archive, wanted: JobSelection
     for use in await archive.uses_of_unended():
         recorded.setdefault(use.job_id, []).append(use)
     passing = UseFilter(wanted.path, wanted.labels)
-    runs = engine.service(Cache).runs
+    runs = engine.service(ResultCache).runs
     found: list[str] = []
     async with engine.steps_held():
         for number, job_id in enumerate(runs.job_ids(), 1):
@@ -54,7 +54,7 @@ async def select_jobs(engine: OpenEngine, archive: Archive, wanted: JobSelection
 
 
 def _present_uses(engine: OpenEngine, job_id: str) -> Iterator[UseRecord]:
-    for use in engine.service(Cache).runs.users(job_id):
+    for use in engine.service(ResultCache).runs.users(job_id):
         if isinstance(use, Use) and use.is_open:
             stage = use.stage
             yield UseRecord(job_id, str(stage), labels_text(stage.labels), engine.clock.now())

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import Enum
 from typing import TypeAlias, TypeVar
 
-from pycurrent.cache import Cache
+from pycurrent.cache import ResultCache
 from pycurrent.engine import Asker, DrivenJob, JobState, Level, OpenEngine
 from pycurrent.engine.changes import Ids
 from pycurrent.explain.history import ALL_USES, HistoryEntry, entry_in
@@ -108,8 +108,8 @@ class Jobs:
         self._cache.runs.on_job(self._noted)
 
     @property
-    def _cache(self) -> Cache:
-        return self._engine.service(Cache)
+    def _cache(self) -> ResultCache:
+        return self._engine.service(ResultCache)
 
     def active(self) -> tuple[JobView, ...]:
         """The jobs that have not ended, the oldest first, even if nobody needs them any more."""

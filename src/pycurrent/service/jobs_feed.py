@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from time import perf_counter
 
-from pycurrent.cache import Cache
+from pycurrent.cache import ResultCache
 from pycurrent.engine import DrivenJob, JobState, OpenEngine
 from pycurrent.service.events import EventHub, JobsChanged
 from pycurrent.service.throttled import Throttled
@@ -34,7 +34,7 @@ class JobsFeed:
         self._changed: dict[str, DrivenJob | None] = {}
         """None for a job that has ended."""
         self._telling = Throttled(self._tell)
-        engine.service(Cache).runs.on_job(self._job_changed)
+        engine.service(ResultCache).runs.on_job(self._job_changed)
         hub.on_follow(self._telling.request)
 
     def close(self) -> None:

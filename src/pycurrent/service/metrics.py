@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
-from pycurrent.cache import Cache
+from pycurrent.cache import ResultCache
 from pycurrent.engine import AnyPool, DrivenJob, Effect, JobState, OpenEngine, Pool, Step
 from pycurrent.store import JobEnd
 from pycurrent.term import Stats
@@ -65,10 +65,10 @@ class Metrics:
         self._kinds: dict[str, _Kind] = {}
         self._counts: Counter[_Kind] = Counter()
         self._shared: dict[_Kind, _Kind] = {}
-        for job in engine.service(Cache).runs.jobs():
+        for job in engine.service(ResultCache).runs.jobs():
             self._count_job(job)
-        engine.service(Cache).runs.on_job(self._count_job)
-        engine.service(Cache).runs.on_ended(self._count_end)
+        engine.service(ResultCache).runs.on_job(self._count_job)
+        engine.service(ResultCache).runs.on_ended(self._count_end)
         engine.listen(self._stepped)
 
     def on_evaluated(self, told: Evaluated) -> None:
@@ -89,7 +89,7 @@ class Metrics:
             states[state] += number
             if queue is not None:
                 queues[queue] += number
-        cache = self._engine.service(Cache)
+        cache = self._engine.service(ResultCache)
         return MetricsReading(
             stages=self._engine.stats,
             evaluations=self._engine.steps,

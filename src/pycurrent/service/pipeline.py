@@ -24,7 +24,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-from pycurrent.cache import Cache
+from pycurrent.cache import ResultCache
 from pycurrent.engine import OpenEngine, Step
 from pycurrent.service.events import (
     EventHub,
@@ -232,7 +232,7 @@ class PipelineFeed:
         """The whole, if it is otherwise than it was told last."""
         engine = self._engine
         result = status_of_output(engine.output)
-        jobs = engine.service(Cache).runs.job_count
+        jobs = engine.service(ResultCache).runs.job_count
         problems = tuple(engine.problems)
         now = OverviewChanged(result.state, result.failure, engine.stats, jobs, problems)
         if now != self._whole:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from pycurrent.cache import Cache, UnreadableValue
+from pycurrent.cache import ResultCache, UnreadableValue
 from pycurrent.engine import OpenEngine
 from pycurrent.store import JobRecord
 
@@ -66,7 +66,7 @@ class Build:
 
 def _decoded(op: str, text: str, engine: OpenEngine) -> Any:
     """The value as the operation's type, or as plain JSON if that is unknown or can't read it."""
-    op_type = engine.service(Cache).op_types.find(op)
+    op_type = engine.service(ResultCache).op_types.find(op)
     if op_type is not None:
         try:
             return op_type.outcome.decode(text)

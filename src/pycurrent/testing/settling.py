@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
-from pycurrent.cache import Cache
+from pycurrent.cache import ResultCache
 from pycurrent.engine import JobState, OpenEngine
 from pycurrent.testing.idle import SOON, Lookout, Prospect, drain
 from pycurrent.testing.processes import (
@@ -116,12 +116,12 @@ def _jobs_at_work(engine: OpenEngine) -> bool:
     Queued jobs wait for others; but the pool of a plugin may be waiting for anything.
     """
     for_people = (JobState.WAITING_FOR_CONFIRMATION, JobState.PAUSED)
-    return any(run.job.state not in for_people for run in engine.service(Cache).runs)
+    return any(run.job.state not in for_people for run in engine.service(ResultCache).runs)
 
 
 def _log_sizes(engine: OpenEngine) -> int:
     size = 0
-    for run in engine.service(Cache).runs:
+    for run in engine.service(ResultCache).runs:
         with suppress(OSError):
             size += engine.log(run.job.id).size
     return size

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 
-from pycurrent.cache import Cache, Handle
+from pycurrent.cache import Handle, ResultCache
 from pycurrent.engine import DrivenJob, JobState, Moment, OpenEngine, Pool, Step
 from pycurrent.term import BY_CONCERN, Activity, Failed, Stage, State, Stats
 from pycurrent.view.models import (
@@ -109,10 +109,10 @@ class EngineView:
                 ready=len(kinds[State.READY]),
                 muted=len(kinds[State.MUTED]),
             ),
-            jobs=engine.service(Cache).runs.job_count,
+            jobs=engine.service(ResultCache).runs.job_count,
             confirm=engine.config.confirm,
             paused=self._is_paused(),
-            pauses=len(engine.service(Cache).pauses),
+            pauses=len(engine.service(ResultCache).pauses),
             problems=tuple(engine.problems),
         )
 

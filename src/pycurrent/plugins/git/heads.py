@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
-from pycurrent.cache import Cache, OfEngine
+from pycurrent.cache import OfEngine, ResultCache
 from pycurrent.engine.arguments import check_watching
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.plugins.git.address import RepositoryAddress
@@ -111,7 +111,7 @@ def _list_component(
 
 
 def _followed(listing: Listing) -> Primitive[Refs]:
-    def of_engine(cache: Cache) -> Primitive[Refs]:
+    def of_engine(cache: ResultCache) -> Primitive[Refs]:
         return cache.engine.service(Listings).monitor(listing).get()
 
     return OfEngine(of_engine)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from pycurrent.cache import Builder, Cache, OfEngine, ResultLost, Retry, Schedule
+from pycurrent.cache import Builder, OfEngine, ResultCache, ResultLost, Retry, Schedule
 from pycurrent.engine import Job
 from pycurrent.engine.limits import Limits
 from pycurrent.errors import UsageError
@@ -78,7 +78,7 @@ def in_mirror(
     engine. If the mirror is gone, or damaged, the operation runs again.
     """
 
-    def fetched(cache: Cache) -> Primitive[Commit]:
+    def fetched(cache: ResultCache) -> Primitive[Commit]:
         work = operation(cache.engine.service(mirrors_of))
         mirror = work.mirror(key)
         if not mirror.is_sound and isinstance(cache.known(work, key), Ok):

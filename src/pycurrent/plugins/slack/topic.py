@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from pycurrent.cache import Cache, OfEngine, Publisher
+from pycurrent.cache import OfEngine, Publisher, ResultCache
 from pycurrent.engine import Clock, Job
 from pycurrent.engine.limits import Limits
 from pycurrent.plugins.options import Options, limits_of, named_after, operation_component
@@ -53,7 +53,7 @@ def topic_component(
     message: Text,
     key: str | Current[str],
     options: Options,
-    operation: Callable[[Cache, Limits], Publisher[Topic, Message, V]],
+    operation: Callable[[ResultCache, Limits], Publisher[Topic, Message, V]],
 ) -> Current[V]:
     """The component of an operation that needs the cache; made for a `public` function.
 

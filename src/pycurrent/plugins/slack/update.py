@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Unpack
 
-from pycurrent.cache import Cache
+from pycurrent.cache import ResultCache
 from pycurrent.engine import Level
 from pycurrent.engine.limits import Limits
 from pycurrent.errors import UsageError
@@ -62,7 +62,7 @@ def update(
     if not isinstance(channel, Channel):
         raise UsageError(f"{channel.name} is a webhook, which can't edit: use a bot's Channel")
 
-    def operation(cache: Cache, limits: Limits) -> SlackUpdate:
+    def operation(cache: ResultCache, limits: Limits) -> SlackUpdate:
         def last(topic: Topic) -> Posted | None:
             # The last success, whatever has failed since.
             known = cache.known(work, topic, ok=True)
