@@ -14,6 +14,7 @@ from pycurrent.cache import (
 )
 from pycurrent.cli.main import main
 from pycurrent.engine import (
+    Cache,
     CommandFailed,
     Config,
     FileMonitor,
@@ -62,6 +63,7 @@ __all__ = [
     "Active",
     "Activity",
     "Builder",
+    "Cache",
     "CommandFailed",
     "Config",
     "Current",

@@ -222,7 +222,7 @@ class Instances(RuleBasedStateMachine):
     @rule()
     def verify(self) -> None:
         """Somebody wants to know whether it is still there."""
-        for instance in self.harness.engine.service(Cache).instances:
+        for instance in self.harness.engine.service(ResultCache).instances:
             self.run(instance.verify)
         self.model.verify()
 

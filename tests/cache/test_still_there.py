@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pycurrent.cache import Builder, Cache, Publisher, Schedule, builder, cause_of, publisher
+from pycurrent.cache import Builder, Publisher, ResultCache, Schedule, builder, cause_of, publisher
 from pycurrent.cache.cause import Asked, ResultLost, ValueChanged
 from pycurrent.cache.still_there import AT_ONCE, FIRST_PAUSE, PATIENCE
 from pycurrent.engine import Job, Level
@@ -396,7 +396,7 @@ async def test_verify_asks_about_what_is_known(harness: HarnessFactory) -> None:
     world = World()
     async with harness(lambda: frob(world)) as h:
         await h.settle()
-        (instance,) = h.engine.service(Cache).instances
+        (instance,) = h.engine.service(ResultCache).instances
         world.there.clear()
         world.answers.clear()
         assert instance.verify()

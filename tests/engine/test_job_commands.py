@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from pycurrent.engine import CommandFailed, Job, Level
-from pycurrent.engine.tempdirs import remove_tree
 from pycurrent.errors import PycurrentError
+from pycurrent.store.trees import remove_tree
 from pycurrent.term import Active, Activity, Failed, Ok
 
 from .doing import cancelled, ended, one, start

@@ -37,7 +37,7 @@ def collect(
     """Remove old logs and history that are no longer needed. An engine may be running.
 
     The last result of each key is kept, with its log and what explains it, and so are jobs that
-    have not ended, and the audit.
+    have not ended, and the audit. Cache folders go that were not used for so long.
     """
     mode = GcMode.DRY_RUN if dry_run else GcMode.DELETE
     report = collect_garbage(
@@ -83,6 +83,9 @@ def _said(report: GcReport) -> str:
     explained = [_counted(kind, count) for kind, count in report.explanations.items() if count]
     if explained:
         lines.append(f"and of what explained jobs: {', '.join(explained)}")
+    if report.cache_folders:
+        folders = plural(report.cache_folders, "cache folder")
+        lines.append(f"and {folders}; {size(report.cache_bytes)}")
     if report.mode is GcMode.DRY_RUN:
         lines += [f"  {plural(count, 'job')} of {op}" for op, count in report.jobs_of.most_common()]
     return "".join(f"{line}\n" for line in lines)

@@ -1,6 +1,7 @@
 """The engine: steps, jobs, pools, processes, monitors, log rules."""
 
 from pycurrent.engine.audit import Asker, Audit
+from pycurrent.engine.cache_folder import Cache
 from pycurrent.engine.clock import Clock, Moment, SystemClock, Timer
 from pycurrent.engine.command import CommandFailed, CommandOptions
 from pycurrent.engine.driven_job import DrivenJob
@@ -31,6 +32,7 @@ __all__ = [
     "Asker",
     "Audit",
     "Blame",
+    "Cache",
     "Clock",
     "CommandFailed",
     "CommandNotStarted",

@@ -241,13 +241,19 @@ class Commands:
         self._lock.release()
 
     @asynccontextmanager
-    async def locking(self, path: Path, what: str) -> AsyncIterator[None]:
-        """Hold the lock of a file, and have each command that begins in the block hold it."""
+    async def locking(
+        self, path: Path, waits_for: str, *, shared: bool = False
+    ) -> AsyncIterator[None]:
+        """Hold the lock of a file, and have each command that begins in the block hold it.
+
+        The log says what it `waits_for` if somebody else has it.
+        """
 
         def waiting() -> None:
-            self._log.line(f"Waiting for {what}: a command of an engine that was killed has it")
+            self._log.line(f"Waiting for {waits_for}")
 
-        async with locked_file(path, self._lock.open_files, waiting) as file:
+        locked = locked_file(path, self._lock.open_files, waiting, shared=shared)
+        async with locked as file:
             self._locks.append(file)
             try:
                 yield

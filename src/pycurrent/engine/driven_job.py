@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Unpack
@@ -17,6 +17,7 @@ from typing import Any, Unpack
 from msgspec.structs import replace
 
 from pycurrent.engine.arguments import check_priority, check_start
+from pycurrent.engine.cache_folder import Cache
 from pycurrent.engine.clock import Moment
 from pycurrent.engine.command import Command, CommandOptions, Commands
 from pycurrent.engine.custom_pool import CustomPool
@@ -436,7 +437,21 @@ class DrivenJob(Job):
         return temporary_folder(self.host.tmp, prefix, self.host.trash)
 
     def locking(self, path: Path, what: str) -> AbstractAsyncContextManager[None]:
-        return self.commands.locking(path, what)
+        return self.commands.locking(path, f"{what}: a command of an engine that was killed has it")
+
+    @to_be_entered
+    @asynccontextmanager
+    async def cache_folder(self, cache: Cache) -> AsyncIterator[Path]:
+        limit = self.time_limit
+        async with AsyncExitStack() as held:
+            if limit is not None:
+                limit.pause()
+            try:
+                path = await held.enter_async_context(self.host.folders.hold(self, cache))
+            finally:
+                if limit is not None and not self.commands.are_waiting:
+                    limit.go_on()
+            yield path
 
     def _turn_waited(self) -> None:
         """Its commands have to wait for their turn, or need not any more."""

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
+from pycurrent.engine.cache_folder import Cache
 from pycurrent.engine.command import CommandOptions
 from pycurrent.engine.custom_pool import CustomPool
 from pycurrent.engine.hooks import Hook
@@ -237,6 +238,17 @@ class Job(ABC):
     @abstractmethod
     def tempdir(self, prefix: str = "") -> AbstractAsyncContextManager[Path]:
         """A temporary folder, removed with all that is in it at the end of the block."""
+
+    @abstractmethod
+    def cache_folder(self, cache: Cache) -> AbstractAsyncContextManager[Path]:
+        """Hold the folder of a cache for the block, which gets its path, always the same one.
+
+        Its jobs come one after the other, unless the cache is `shared`: until it is free this
+        waits, and the job's timeout stands still. Commands that begin in the block hold it, too,
+        even if the engine is killed. Take several in the order of their names, so that no two
+        jobs wait for each other. The files of a job that fails are kept. Raises `UsageError`
+        if the job has the folder already, `OSError` if it can't be made.
+        """
 
     @abstractmethod
     def locking(self, path: Path, what: str) -> AbstractAsyncContextManager[None]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from pycurrent.engine.cache_folder import FolderTurns
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.command import Commands
 from pycurrent.engine.commits import Commits
@@ -34,6 +35,8 @@ class JobHost(Struct, frozen=True):
     """Removes large ones behind their jobs."""
     runs: Path
     """Where the locks of jobs are."""
+    folders: FolderTurns
+    """The cache folders, and who has them."""
     commits: Commits
     """No work begins while they fail."""
     turns: Turns

@@ -20,8 +20,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from pycurrent.engine.tempdirs import remove_tree
 from pycurrent.store import Database, StateDir
+from pycurrent.store.lock import is_at
+from pycurrent.store.trees import remove_tree
 
 # ruff: noqa: PTH102, PTH103, PTH106, PTH108
 # Of a job's lock the objects for paths would cost more than the files.
@@ -159,33 +160,39 @@ async def remove_leftover_folders(leftovers: Leftovers, folders: list[Path]) -> 
 
 @asynccontextmanager
 async def locked_file(
-    path: Path, open_files: set[int], waiting: Callable[[], None]
+    path: Path, open_files: set[int], waiting: Callable[[], None], *, shared: bool = False
 ) -> AsyncIterator[int]:
-    """Hold the lock of a file for the block; gives the open file, to be handed to supervisors.
+    """Hold the lock of a file for the block, alone or `shared` with others that want it so; gives
+    the open file, to be handed to supervisors.
 
     It is one of the `open_files` as long as it is. `waiting` is called if somebody else has the
-    lock. Raises OSError if it can't be made.
+    lock. A file that its holder removes is made again. Raises OSError if it can't be made.
     """
-    file = _open(path)
-    open_files.add(file)
-    try:
-        if not _try_lock(file):
-            waiting()
-            while not _try_lock(file):  # noqa: ASYNC110
+    waits = False
+    while True:
+        file = _open(path)
+        open_files.add(file)
+        try:
+            while not _try_lock(file, shared=shared):
+                if not waits:
+                    waits = True
+                    waiting()
                 await asyncio.sleep(_LOOK)
-        yield file
-    finally:
-        open_files.discard(file)
-        os.close(file)
+            if is_at(file, path):
+                yield file
+                return
+        finally:
+            open_files.discard(file)
+            os.close(file)
 
 
 def _open(path: Path | str) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
-def _try_lock(file: int) -> bool:
+def _try_lock(file: int, *, shared: bool = False) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

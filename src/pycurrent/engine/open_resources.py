@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from pycurrent.engine.cache_folder import FolderTurns
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.commits import Commits
 from pycurrent.engine.descriptors import Descriptors
@@ -30,6 +31,7 @@ from pycurrent.engine.threshold import Threshold
 from pycurrent.engine.turns import Turns
 from pycurrent.engine.value_codec import CodecOf
 from pycurrent.store import Database, StateDir, StoreError
+from pycurrent.store.cache_folders import CacheFolders
 
 
 class EngineParts(Struct, frozen=True):
@@ -110,6 +112,7 @@ class OpenResources:
             self.state.tmp,
             trash,
             self.state.runs,
+            FolderTurns(CacheFolders(self.state.cache, self.state.sharing)),
             self.commits,
             turns,
             locks,

@@ -1,4 +1,4 @@
-"""Temporary files and folders, and the removal of folders whatever has been put into them.
+"""Temporary files and folders, which are gone at the end of their block.
 
 The removal of a checkout with 10,000 files takes longer than many a job that used it. So a large
 folder is only renamed at the end of its block, which takes some microseconds, and a thread removes
@@ -12,12 +12,13 @@ import os
 import threading
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
 from typing import IO
 
 from pycurrent.engine.tasks import in_thread
+from pycurrent.store.trees import remove_tree
 
 _GONE = "gone-"
 """How the name of a folder begins that is being removed."""
@@ -117,25 +118,3 @@ def _is_small(path: Path) -> bool:
     except OSError:
         return True
     return len(first) <= _FEW and not any(e.is_dir(follow_symlinks=False) for e in first)
-
-
-def remove_tree(path: Path) -> None:
-    """Remove a folder with all that is in it, as far as possible. Blocks."""
-    from shutil import rmtree  # most engines remove none
-
-    rmtree(path, ignore_errors=True)
-    if path.exists():
-        # Tools make folders that can't be written, module caches for one.
-        _make_writable(path)
-        rmtree(path, ignore_errors=True)
-
-
-def _make_writable(path: Path) -> None:
-    """Folders only, and never through a link: what is in them need not be ours."""
-    folders = [path]
-    while folders:
-        folder = folders.pop()
-        with suppress(OSError):
-            folder.chmod(0o700)
-            with os.scandir(folder) as entries:
-                folders += [Path(entry) for entry in entries if entry.is_dir(follow_symlinks=False)]

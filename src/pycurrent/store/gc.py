@@ -1,4 +1,4 @@
-"""Removes old logs, and the old history of keys that have newer results.
+"""Removes old logs, old cache folders, and the old history of keys that have newer results.
 
 Jobs that have not ended and the last result of each key are kept whatever their age, each with
 its log and all that explains it. This is safe beside a running engine: an engine only ever adds
@@ -23,6 +23,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from pycurrent.errors import UsageError
+from pycurrent.store.cache_folders import CacheFolders
 from pycurrent.store.errors import from_sqlite
 from pycurrent.store.garbage import Explanations, GarbageKind
 from pycurrent.store.queries import load_queries
@@ -72,6 +73,10 @@ class GcReport(Struct):
     """The days that are empty without these logs."""
     explanations: Counter[GarbageKind] = field(default_factory=Counter)
     """The records that explained jobs, by their kinds, without those that go with their jobs."""
+    cache_folders: int = 0
+    """The cache folders."""
+    cache_bytes: int = 0
+    """Their size."""
     given_back: int = 0
     """The bytes by which the file of the database was made smaller."""
     still_free: str | None = None
@@ -170,6 +175,7 @@ class _Collector:
             self._report.explanations[kind] += number
             self._tell()
         self._collect_folders()
+        self._collect_cache_folders()
 
     def _collect_jobs(self, batch: list[Row]) -> None:
         if self._removal is None:
@@ -204,6 +210,27 @@ class _Collector:
             if day < self._limit.astimezone(UTC).date():
                 self._remove_if_empty(folder)
             self._tell()
+
+    def _collect_cache_folders(self) -> None:
+        """Remove the cache folders that were not used since the limit, none that is in use."""
+        folders = CacheFolders(self._state_dir.cache)
+        is_dry = self._report.mode is GcMode.DRY_RUN
+        for folder in folders.all():
+            if folder.last_used >= self._limit.timestamp():
+                continue
+            try:
+                size = folder.size
+                if folder.is_in_use if is_dry else not folder.remove():
+                    continue
+            except OSError as error:
+                self._fail(folder.path, error)
+                continue
+            self._found(folder.path)
+            self._report.cache_folders += 1
+            self._report.cache_bytes += size
+            self._tell()
+        if not is_dry:
+            folders.remove_leftovers()
 
     def _batches(self, query: str) -> Iterator[list[Row]]:
         """The jobs that are garbage, a batch at a time, each found when it is asked for: no reader

@@ -25,6 +25,16 @@ from pycurrent.store.sharing import Sharing
 _NOT_FOR_FOLDERS = frozenset({errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL})
 
 
+def is_at(file: int, path: Path) -> bool:
+    """True if an open file is the one that has this name: nobody has removed or replaced it."""
+    held = os.fstat(file)
+    try:
+        there = os.stat(path)  # noqa: PTH116 - each step of an engine does it
+    except OSError:
+        return False
+    return (there.st_ino, there.st_dev) == (held.st_ino, held.st_dev)
+
+
 class StateLock:
     """The lock of a state directory, by `take` until `release`."""
 
@@ -70,12 +80,7 @@ class StateLock:
             os.close(file)
 
     def _is_in_place(self) -> bool:
-        held = os.fstat(self._file)
-        try:
-            there = os.stat(self._path / "lock")  # noqa: PTH116 - each step of an engine does it
-        except OSError:
-            return False
-        return (there.st_ino, there.st_dev) == (held.st_ino, held.st_dev)
+        return is_at(self._file, self._path / "lock")
 
 
 class Holder(Struct, frozen=True):

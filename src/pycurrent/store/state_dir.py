@@ -4,6 +4,7 @@
     job/.begun                                           jobs have been run here
     db/pycurrent.db                                      the database
     git/                                                 clones
+    cache/                                               see `cache_folders.py`
     run/<job id>/lock                                    held by what runs the job's commands
     tmp/<engine>/                                        what lives no longer than a job
     lock                                                 held by the engine that uses it
@@ -49,6 +50,7 @@ class StateDir:
         self.sharing = sharing
         self.jobs = path / "job"
         self.git = path / "git"
+        self.cache = path / "cache"
         self.runs = path / "run"
         self.tmp = path / "tmp"
         """The folder for temporary files of the engine that uses the directory."""

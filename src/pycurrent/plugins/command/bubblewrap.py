@@ -8,6 +8,7 @@ system that is put together for it:
     /proc, /dev               new ones, with its own processes and without devices
     /tmp, /var/tmp, its HOME  new and empty, on the disk of the engine, gone when it ends
     the checkout              at its own path, writable
+    folders of caches         at their own paths, writable
     the repository's objects  which the checkout shares, at their own path, read-only
 
 and the files and folders that the `Sandbox` names, but nothing else. When `bwrap` ends in any way,
@@ -70,15 +71,22 @@ class Bubblewrap:
 
     @asynccontextmanager
     async def wrapped(
-        self, job: Job, sandbox: Sandbox, checkout: Path, argv: tuple[str, ...]
+        self,
+        job: Job,
+        sandbox: Sandbox,
+        checkout: Path,
+        argv: tuple[str, ...],
+        kept: tuple[Path, ...] = (),
     ) -> AsyncIterator[list[str]]:
         """Yield the command line that runs the command in the sandbox. The block runs it.
+
+        It may write to the folders that are `kept`, at their own paths.
 
         If `bwrap` itself fails, the error of the block becomes a CommandNotStarted that says why.
         """
         async with job.tempdir("sandbox-") as scratch:
             options = await in_thread(
-                lambda: [*_options(sandbox), *_places(sandbox, checkout, scratch)]
+                lambda: [*_options(sandbox), *_places(sandbox, checkout, scratch, kept)]
             )
             wrapping = [self.program, *options, "--chdir", str(checkout), "--"]
             job.log(f"In a sandbox, by: {shlex.join(wrapping)} ...")
@@ -97,7 +105,9 @@ def _options(sandbox: Sandbox) -> Iterator[str]:
         yield "--share-net"
 
 
-def _places(sandbox: Sandbox, checkout: Path, scratch: Path) -> Iterator[str]:
+def _places(
+    sandbox: Sandbox, checkout: Path, scratch: Path, kept: tuple[Path, ...]
+) -> Iterator[str]:
     """Return the options for the file system. Later mounts may be within earlier ones. Blocks."""
     yield from _system()
     yield from ("--proc", "/proc", "--dev", "/dev")
@@ -108,7 +118,7 @@ def _places(sandbox: Sandbox, checkout: Path, scratch: Path) -> Iterator[str]:
         for place in places:
             yield from ("--bind", str(own), place)
     named = [(path, "--ro-bind") for path in sandbox.read_only]
-    named += [(path, "--bind") for path in sandbox.writable]
+    named += [(path, "--bind") for path in (*sandbox.writable, *kept)]
     for path, option in sorted(named):
         yield from (option, str(path), str(path))
     yield from ("--bind", str(checkout), str(checkout))

@@ -89,11 +89,13 @@ def on_currents(
         argv: Sequence[str],
         env: Mapping[str, str] | CleanEnv | Literal["clean"] | None,
         shown: str,
+        keys: Sequence[str] = (),
     ) -> Primitive[V]:
-        key = Invocation(commit.hash, runner.program(argv, env, sandbox))
-        return operation(commit.repository, runner).get(key, retry=options["retry"])
+        known = runner.with_keys(keys)
+        key = Invocation(commit.hash, known.program(argv, env, sandbox))
+        return operation(commit.repository, known).get(key, retry=options["retry"])
 
     shown = as_text(argv, shown_words)
     return operation_component(
-        options["label"], "{shown}", on_values, commit, argv, options["env"], shown
+        options["label"], "{shown}", on_values, commit, argv, options["env"], shown, *runner.keys
     )

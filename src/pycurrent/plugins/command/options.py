@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from pycurrent.engine import Cache
 from pycurrent.engine.secret import Secret
 from pycurrent.plugins.command.environment import CleanEnv, variables_of
+from pycurrent.plugins.command.kept import taken_caches
 from pycurrent.plugins.command.runner import Runner
 from pycurrent.plugins.command.sandbox import Sandbox
 from pycurrent.plugins.command.secrets import CommandSecrets
@@ -27,11 +29,14 @@ class InvocationOptions(Options, total=False):
     )
     secrets: Mapping[str, Secret] | None
     sandbox: Sandbox | None
+    cache: Cache | Sequence[Cache] | None
 
 
 def runner_of(options: InvocationOptions) -> Runner:
     """The context of the commands. Raises UsageError for options that can't be."""
-    runner = Runner(limits_of(options), CommandSecrets.of(options["secrets"]))
+    runner = Runner(
+        limits_of(options), CommandSecrets.of(options["secrets"]), taken_caches(options["cache"])
+    )
     env = options["env"]
     if not isinstance(env, Current):
         runner.secrets.check_apart(variables_of(env)[0])

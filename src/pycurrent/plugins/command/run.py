@@ -40,5 +40,8 @@ def run(
 
     With a `sandbox` it sees and changes only what that allows, and its environment is a clean one.
     This needs Linux, and the package bubblewrap.
+
+    `cache` is a `Cache`, or several: folders that are kept for the next commands, each told by an
+    environment variable. They are not part of what the result depends on.
     """
     return on_currents(run, CommandRun, commit, argv, options)

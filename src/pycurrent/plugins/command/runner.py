@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Self
 
-from pycurrent.engine import CommandFailed, CommandOptions, Job
+from pycurrent.engine import Cache, CommandFailed, CommandOptions, Job
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.tasks import in_thread
 from pycurrent.plugins.command.bubblewrap import HOME, Bubblewrap
 from pycurrent.plugins.command.environment import Env, added, clean, own_folders, variables_of
+from pycurrent.plugins.command.kept import check_caches, kept_folders, with_keys
 from pycurrent.plugins.command.program import Program, command_words
 from pycurrent.plugins.command.sandbox import Sandbox
 from pycurrent.plugins.command.secrets import CommandSecrets
+from pycurrent.term import Current, seq
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -32,15 +35,32 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """The context of commands: when they may run, and the secrets that they are told."""
+    """The context of commands: when they may run, the secrets that they are told, and the folders
+    that are kept for them.
+    """
 
     limits: Limits
     secrets: CommandSecrets
+    caches: tuple[Cache, ...] = ()
+
+    @property
+    def keys(self) -> list[Current[Sequence[str]]]:
+        """The keys of caches that are currents, in one current; empty if there are none.
+
+        As an argument of a component constants would be part of the stage's path.
+        """
+        keys = [cache.key for cache in self.caches if isinstance(cache.key, Current)]
+        return [seq(keys)] if keys else []
+
+    def with_keys(self, keys: Sequence[str]) -> Self:
+        """The context with the values of `keys`."""
+        return replace(self, caches=with_keys(self.caches, keys)) if keys else self
 
     def program(self, argv: Sequence[str], env: Env, sandbox: Sandbox | None) -> Program:
         """The program that an author means. Raises UsageError for what can't be one."""
         variables, is_clean = variables_of(env)
         self.secrets.check_apart(variables)
+        check_caches(self.caches, {*variables, *self.secrets.sources})
         return Program(command_words(argv), variables, sandbox, is_clean and sandbox is None)
 
     def started_with(self, program: Program) -> Limits | None:
@@ -70,9 +90,15 @@ class Runner:
         while the job waited.
         """
         secrets = await self.secrets.told(job)
-        variables = {**program.env, **given, **secrets}
         show = program.by_hand(given, secrets)
-        async with files as folder, _wrapped(job, program, folder, variables) as (argv, env):
+        async with (
+            files as folder,
+            kept_folders(job, self.caches) as kept,
+            _wrapped(job, program, folder, {**program.env, **given, **secrets}, kept) as (
+                argv,
+                env,
+            ),
+        ):
             try:
                 yield Prepared(argv, {"cwd": folder, "env": env, "show": show}, secrets)
             except CommandFailed as failed:
@@ -82,12 +108,19 @@ class Runner:
 
 @asynccontextmanager
 async def _wrapped(
-    job: Job, program: Program, folder: Path, variables: Mapping[str, str]
+    job: Job,
+    program: Program,
+    folder: Path,
+    given: Mapping[str, str],
+    kept: Mapping[str, Path],
 ) -> AsyncIterator[tuple[Sequence[str], Mapping[str, str | None]]]:
     """Yield the command line, and its environment as changes of the engine's."""
     argv = program.argv
+    variables = {**given, **{name: str(path) for name, path in kept.items()}}
     if program.sandbox is not None:
-        wrapped = Bubblewrap.find().wrapped(job, program.sandbox, folder, argv)
+        wrapped = Bubblewrap.find().wrapped(
+            job, program.sandbox, folder, argv, tuple(kept.values())
+        )
         async with wrapped as line:
             yield line, clean(variables, HOME=HOME)
     elif program.is_clean:

@@ -153,7 +153,7 @@ def set(
     unless you give another one.
     """
     runner, sandbox = runner_of(options), options["sandbox"]
-    _check_variables(runner.secrets.sources)
+    _check_variables([*runner.secrets.sources, *(cache.variable for cache in runner.caches)])
 
     @named_after(set)
     def on_values(
@@ -161,15 +161,17 @@ def set(
         argv: Sequence[str],
         env: Mapping[str, str] | CleanEnv | Literal["clean"] | None,
         key: str,
+        keys: Sequence[str] = (),
     ) -> Primitive[None]:
-        program = runner.program(argv, env, sandbox)
+        known = runner.with_keys(keys)
+        program = known.program(argv, env, sandbox)
         _check_variables(program.env)
         repository = value.repository if isinstance(value, Commit) else None
         setting = Setting(_target(value), program)
-        return CommandSet(repository, runner).set(key, setting, retry=options["retry"])
+        return CommandSet(repository, known).set(key, setting, retry=options["retry"])
 
     label, env = options["label"], options["env"]
-    made = operation_component(label, "set {key}", on_values, value, argv, env, key)
+    made = operation_component(label, "set {key}", on_values, value, argv, env, key, *runner.keys)
     # Plain values are refused where they are written, rather than by the engine.
     if not isinstance(value, Current):
         _target(value)
@@ -183,7 +185,8 @@ def set(
 def _check_variables(given: Collection[str]) -> None:
     if VALUE in given:
         raise UsageError(
-            f"the command finds the value in {VALUE}, so neither env= nor secrets= can have it"
+            f"the command finds the value in {VALUE}, so neither env=, secrets= nor cache= can have"
+            " it"
         )
 
 

@@ -1,0 +1,190 @@
+"""Cache folders: what tools download or compile is kept for the next jobs.
+
+A folder has one path for good, as tools write paths into what they keep. One job uses it at a time,
+in the order in which they come, or several, where all of them say that their tool allows it. The
+lock is the kernel's, and is shared with the commands of the job: a job of the next engine waits for
+those of one that was killed. Jobs come here with the resource of their pool, and take several
+folders in one order, so none waits for another in a circle.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from pycurrent.engine.pool import Pool
+from pycurrent.engine.tasks import in_thread
+from pycurrent.errors import UsageError, WrongKind
+from pycurrent.store.cache_folders import CacheFolder, CacheFolders
+from pycurrent.term import Current, shown
+
+if TYPE_CHECKING:
+    from pycurrent.engine.driven_job import DrivenJob
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kKMGT]?)B?")
+_UNITS = ("", "K", "M", "G", "T")
+
+_VARIABLES: Mapping[str, str] = MappingProxyType(
+    {
+        "pip": "PIP_CACHE_DIR",
+        "uv": "UV_CACHE_DIR",
+        "npm": "npm_config_cache",
+        "cargo": "CARGO_HOME",
+        "ccache": "CCACHE_DIR",
+        "go": "GOCACHE",
+    }
+)
+"""By which environment variable each tool is told its folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """A folder that is kept between runs, for what a tool downloads or compiles.
+
+    All jobs with the same `name` and `key` share it. The key is a text, or for commands a current
+    of one, such as a digest of a lock file. A command finds the folder by the environment variable
+    `env`, which for pip, uv, npm, cargo, ccache and go is known from the name.
+
+    One job uses it at a time, and others wait; with `shared` as many as like to, if all of them say
+    so: for tools that allow it, as those do. After each use the folders of a name are removed that
+    were not used for the longest time, until all of them hold no more than `max_size`: bytes, or a
+    text such as "500M" or "2G". A folder that alone holds more is removed.
+
+    It is only context: results must not depend on it. Raises UsageError for what can't be one.
+    """
+
+    name: str
+    key: str | Current[str] = ""
+    _: KW_ONLY
+    env: str | None = None
+    max_size: int | str = "2G"
+    shared: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            raise UsageError(
+                f"Cache takes a name of up to 64 letters, digits, '.', '_' and '-', not"
+                f' {self.name!r}: Cache("pip")'
+            )
+        if not isinstance(self.key, str | Current):
+            raise WrongKind(f"cache {self.name!r}: key= takes a text, not {shown(self.key)}")
+        if self.env is not None and not (
+            isinstance(self.env, str) and _VARIABLE.fullmatch(self.env)
+        ):
+            raise UsageError(
+                f"cache {self.name!r}: env= takes the name of a variable, not {self.env!r}"
+            )
+        if not isinstance(self.shared, bool):
+            raise WrongKind(
+                f"cache {self.name!r}: shared= takes True or False, not {shown(self.shared)}"
+            )
+        _ = self.limit
+
+    @property
+    def limit(self) -> int:
+        """`max_size` in bytes."""
+        size = self.max_size
+        if isinstance(size, str) and (match := _SIZE.fullmatch(size)):
+            return int(float(match[1]) * 1000 ** _UNITS.index(match[2].upper()))
+        if isinstance(size, int) and not isinstance(size, bool) and size >= 0:
+            return size
+        raise UsageError(
+            f"cache {self.name!r}: max_size= takes bytes, or a text such as '500M' or '2G', not"
+            f" {size!r}"
+        )
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that tells a command the folder. Raises UsageError."""
+        variable = self.env or _VARIABLES.get(self.name)
+        if variable is None:
+            raise UsageError(
+                f"cache {self.name!r}: it is not known how the command finds the folder: name"
+                ' the variable that it reads, env="..."'
+            )
+        return variable
+
+
+class FolderTurns:
+    """The cache folders of one engine, and who has each of them. Belongs to the loop's thread.
+
+    A folder that is not shared has a queue while any job has it or waits for it.
+    """
+
+    def __init__(self, folders: CacheFolders) -> None:
+        self._folders = folders
+        self._turns: dict[Path, Pool] = {}
+        self._holders: set[tuple[str, Path]] = set()
+
+    @asynccontextmanager
+    async def hold(self, job: DrivenJob, cache: Cache) -> AsyncIterator[Path]:
+        """Hold the folder of a cache for the block. Raises OSError if it can't be made, UsageError
+        if the job has it, or the key is not a text.
+        """
+        if not isinstance(cache.key, str):
+            raise UsageError(f"cache {cache.name!r}: key= has to be a text here: take its value")
+        folder = self._folders.of(cache.name, cache.key)
+        holder = (job.id, folder.path)
+        if holder in self._holders:
+            raise UsageError(f"the job has the folder of cache {cache.name!r} already: use that")
+        self._holders.add(holder)
+        try:
+            async with self._locked(job, cache, folder):
+                await in_thread(folder.make, cache.key, self._folders.sharing)
+                try:
+                    yield folder.path
+                finally:
+                    await in_thread(folder.note_use, cache.key, self._folders.sharing)
+        finally:
+            self._holders.discard(holder)
+            await self._bound(job, cache)
+
+    @asynccontextmanager
+    async def _locked(
+        self, job: DrivenJob, cache: Cache, folder: CacheFolder
+    ) -> AsyncIterator[None]:
+        async with AsyncExitStack() as held:
+            if not cache.shared:
+                await held.enter_async_context(self._turn(job, cache, folder))
+            await in_thread(self._folders.make_room, cache.name)
+            waits_for = f"the folder of cache {cache.name}: other commands use it"
+            await held.enter_async_context(
+                job.commands.locking(folder.lock, waits_for, shared=cache.shared)
+            )
+            yield
+
+    @asynccontextmanager
+    async def _turn(self, job: DrivenJob, cache: Cache, folder: CacheFolder) -> AsyncIterator[None]:
+        turn = self._turns.get(folder.path)
+        if turn is None:
+            turn = self._turns[folder.path] = Pool(f"cache {cache.name}", 1)
+        if not turn.free:
+            job.note(f"Waiting for the folder of cache {cache.name}: another job uses it")
+        try:
+            async with turn.acquire(job):
+                yield
+        finally:
+            if not turn.used and not turn.queue_length:
+                self._turns.pop(folder.path, None)
+
+    async def _bound(self, job: DrivenJob, cache: Cache) -> None:
+        """Remove what is too much, and say so."""
+
+        def removed() -> list[tuple[CacheFolder, int]]:
+            return list(self._folders.bound(cache.name, cache.limit))
+
+        try:
+            for folder, size in await in_thread(removed):
+                job.note(
+                    f"Removed {folder.path}, {size / 1e6:,.1f} MB: the folders of cache"
+                    f" {cache.name} held more than {cache.max_size}"
+                )
+        except OSError as error:
+            job.note(f"A folder of cache {cache.name} can't be removed: {error}")
