@@ -77,7 +77,7 @@ def whole(n: int) -> Samples:
             if importlib.util.find_spec(tool.module) is None:
                 continue
             folder = place / tool.name
-            _write_inputs(folder, n)
+            write_inputs(folder, n)
             shutil.copy(TASKS / tool.file, folder)
             changed = f"{n // 2:05}"
             for run, *_ in RUNS:
@@ -106,14 +106,14 @@ def start(n: int) -> Samples:
     )
     tool = Tool("pycurrent", "pycurrent", ("--help",), "")
     with scratch(Place.MEMORY) as folder:
-        _write_inputs(folder, FEW)
+        write_inputs(folder, FEW)
         shutil.copy(TASKS / OURS.file, folder)
         OURS.run(folder)
         known, _ = OURS.run(folder)
     return {"import": float(found.stdout), "help": tool.run(Path(os.sep))[0], "known": known}
 
 
-def _write_inputs(folder: Path, n: int) -> None:
+def write_inputs(folder: Path, n: int) -> None:
     """So many small files, each the input of a task."""
     (folder / "in").mkdir(parents=True)
     for number in range(n):
