@@ -18,8 +18,16 @@ IMAGE = docker.Image("sha256:" + "0" * 64)
 COMMIT = git.Commit(Path("/repo/.git"), "0" * 40)
 
 CASES: list[tuple[Callable[[Any], Current[Any]], Any, str]] = [
-    (lambda x: command.run(x, ["true"]), "HEAD", "command.run: commit= takes Commit, not 'HEAD'"),
-    (lambda x: command.output(x, ["true"]), None, "command.output: commit= takes Commit, not None"),
+    (
+        lambda x: command.run(x, ["true"]),
+        "HEAD",
+        "command.run: commit= takes Commit or Subtree, not 'HEAD'",
+    ),
+    (
+        lambda x: command.output(x, ["true"]),
+        None,
+        "command.output: commit= takes Commit or Subtree, not None",
+    ),
     (lambda x: command.run(COMMIT, ["true"], env=x), {"A": 1}, "command.run: env= takes"),
     (
         lambda x: command.run(COMMIT, x),
@@ -38,7 +46,7 @@ CASES: list[tuple[Callable[[Any], Current[Any]], Any, str]] = [
     (
         DEFAULT.build,
         "HEAD",
-        "docker.build: context= takes Commit or Path or None",
+        "docker.build: context= takes Commit or Subtree or Path or None",
     ),
     (lambda x: DEFAULT.tag(IMAGE, tag=x), 3, "docker.tag: tag= takes str, not 3"),
     (git.clone, 3, "git.clone: repo= takes str, not 3"),
@@ -66,7 +74,7 @@ def test_a_repository_is_not_a_commit(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as refused:
         command.run(repo, ["true"])
     assert str(refused.value) == (
-        "command.run: commit= takes Commit, not Local: write repo.head_commit()"
+        "command.run: commit= takes Commit or Subtree, not Local: write repo.head_commit()"
     )
 
 

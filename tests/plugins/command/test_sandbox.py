@@ -327,7 +327,7 @@ def test_keys_without_a_sandbox_are_as_they_always_were() -> None:
 async def test_sandboxed_commands_keep_the_rules(commit: git.Commit, tmp_path: Path) -> None:
     """Those of all operations: of cancelling, restarting, and leaving nothing behind."""
     await check_builder(
-        CommandRun(commit.repository, Runner(Limits(Level.AVERAGE), CommandSecrets())),
+        CommandRun(commit, Runner(Limits(Level.AVERAGE), CommandSecrets())),
         Invocation(commit.hash, Program(("true",), {}, Sandbox())),
         others=[Invocation(commit.hash, Program(("true",), {}, Sandbox(network=True)))],
         failing=Invocation(commit.hash, Program(("false",), {}, Sandbox())),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from pycurrent.cache import Builder
@@ -16,7 +15,8 @@ from pycurrent.plugins.command.environment import CleanEnv
 from pycurrent.plugins.command.options import InvocationOptions, runner_of
 from pycurrent.plugins.command.program import Program, shown_words
 from pycurrent.plugins.command.runner import Prepared, Runner
-from pycurrent.plugins.git import Commit, with_checkout
+from pycurrent.plugins.git import Commit, Subtree, with_checkout
+from pycurrent.plugins.git.subtree import Source, commit_labels, content_of, content_text
 from pycurrent.plugins.options import named_after, operation_component
 from pycurrent.term import Current, Primitive
 
@@ -27,23 +27,28 @@ V = TypeVar("V")
 class Invocation:
     """Everything that the result depends on.
 
-    The repository in which the commit is found, the timeout, the level and the secrets don't
+    The repository in which it is found, the timeout, the level and the secrets don't
     matter to it.
     """
 
-    commit: str
+    source: str | dict[str, str]
+    """The hash of a commit, or the ids of the content at each path of a part of one."""
     program: Program
 
     def __str__(self) -> str:
-        return f"{self.program} @{self.commit[:10]}"
+        return f"{self.program} @{content_text(self.source)}"
 
     def to_json(self) -> object:
         """The form in keys."""
-        return {"commit": self.commit, **self.program.parts()}
+        return {
+            "commit" if isinstance(self.source, str) else "tree": self.source,
+            **self.program.parts(),
+        }
 
     @classmethod
     def from_json(cls, data: Any) -> Self:
-        return cls(data["commit"], Program.of_parts(data))
+        source = data["commit"] if "commit" in data else data["tree"]
+        return cls(source, Program.of_parts(data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +57,19 @@ class CheckoutWork(Builder[Invocation, V]):
 
     auto_cancel: ClassVar[bool] = True
 
-    repository: Path
+    source: Source
     runner: Runner
 
     def started_with(self, key: Invocation) -> Limits | None:
         return self.runner.started_with(key.program)
 
     def labels(self, key: Invocation) -> Mapping[str, str]:
-        return {"commit": key.commit}
+        return commit_labels(self.source)
 
     async def build(self, job: Job, key: Invocation) -> V:
         if self.started_with(key) is None:
             await self.runner.start(job, key.program)
-        files = with_checkout(job, Commit(self.repository, key.commit))
+        files = with_checkout(job, self.source)
         async with self.runner.prepared(job, key.program, files) as prepared:
             return await self.execute(job, prepared)
 
@@ -75,8 +80,8 @@ class CheckoutWork(Builder[Invocation, V]):
 
 def on_currents(
     public: Callable[..., object],
-    operation: Callable[[Path, Runner], CheckoutWork[V]],
-    commit: Commit | Current[Commit],
+    operation: Callable[[Source, Runner], CheckoutWork[V]],
+    commit: Source | Current[Commit] | Current[Subtree],
     argv: Argv,
     options: InvocationOptions,
 ) -> Current[V]:
@@ -85,15 +90,15 @@ def on_currents(
 
     @named_after(public)
     def on_values(
-        commit: Commit,
+        commit: Source,
         argv: Sequence[str],
         env: Mapping[str, str] | CleanEnv | Literal["clean"] | None,
         shown: str,
         keys: Sequence[str] = (),
     ) -> Primitive[V]:
         known = runner.with_keys(keys)
-        key = Invocation(commit.hash, known.program(argv, env, sandbox))
-        return operation(commit.repository, known).get(key, retry=options["retry"])
+        key = Invocation(content_of(commit), known.program(argv, env, sandbox))
+        return operation(commit, known).get(key, retry=options["retry"])
 
     shown = as_text(argv, shown_words)
     return operation_component(

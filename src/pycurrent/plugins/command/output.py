@@ -10,7 +10,7 @@ from pycurrent.plugins.command.invocation import CheckoutWork, Invocation, on_cu
 from pycurrent.plugins.command.options import InvocationOptions
 from pycurrent.plugins.command.runner import Prepared
 from pycurrent.plugins.command.secrets import check_free_of
-from pycurrent.plugins.git import Commit
+from pycurrent.plugins.git import Commit, Subtree
 from pycurrent.plugins.options import with_options
 from pycurrent.term import Current
 
@@ -32,7 +32,9 @@ class Output(CheckoutWork[str]):
 
 @with_options(level=Level.AVERAGE)
 def output(
-    commit: Commit | Current[Commit], argv: Argv, **options: Unpack[InvocationOptions]
+    commit: Commit | Subtree | Current[Commit] | Current[Subtree],
+    argv: Argv,
+    **options: Unpack[InvocationOptions],
 ) -> Current[str]:
     """The standard output of a command in a clean checkout of the commit.
 

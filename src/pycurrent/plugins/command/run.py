@@ -9,7 +9,7 @@ from pycurrent.plugins.argv import Argv
 from pycurrent.plugins.command.invocation import CheckoutWork, Invocation, on_currents
 from pycurrent.plugins.command.options import InvocationOptions
 from pycurrent.plugins.command.runner import Prepared
-from pycurrent.plugins.git import Commit
+from pycurrent.plugins.git import Commit, Subtree
 from pycurrent.plugins.options import with_options
 from pycurrent.term import Current
 
@@ -28,15 +28,19 @@ class CommandRun(CheckoutWork[None]):
 
 @with_options(level=Level.AVERAGE)
 def run(
-    commit: Commit | Current[Commit], argv: Argv, **options: Unpack[InvocationOptions]
+    commit: Commit | Subtree | Current[Commit] | Current[Subtree],
+    argv: Argv,
+    **options: Unpack[InvocationOptions],
 ) -> Current[None]:
     """Run a command in a clean checkout of the commit; it succeeds if its exit status is 0.
 
-    It is run once for a commit, `argv` and `env`. The variables of `env` are added to the engine's
-    own; they are recorded. `env="clean"`, or a `CleanEnv` with variables, has nothing of the
-    engine's. `secrets` are variables whose values are not recorded, and masked in the log; another
-    secret runs nothing again. The command is cancelled after `timeout` (in seconds, if a number),
-    and when nobody needs it any more. By default the label is the command.
+    It is run once for a commit, `argv` and `env`. In place of the commit it takes a part of one
+    (`git.tree`): then it is run once for that content, whatever the commit, in a folder that has
+    nothing else. The variables of `env` are added to the engine's own; they are recorded.
+    `env="clean"`, or a `CleanEnv` with variables, has nothing of the engine's. `secrets` are
+    variables whose values are not recorded, and masked in the log; another secret runs nothing
+    again. The command is cancelled after `timeout` (in seconds, if a number), and when nobody needs
+    it any more. By default the label is the command.
 
     With a `sandbox` it sees and changes only what that allows, and its environment is a clean one.
     This needs Linux, and the package bubblewrap.

@@ -20,7 +20,8 @@ from pycurrent.plugins.docker.image import Image
 from pycurrent.plugins.docker.secrets import DockerSecrets
 from pycurrent.plugins.docker.session import session
 from pycurrent.plugins.docker.source import Source, checked_path, inside, with_source
-from pycurrent.plugins.git import Commit
+from pycurrent.plugins.git import Commit, Subtree
+from pycurrent.plugins.git.subtree import commit_labels, content_of
 from pycurrent.plugins.options import limits_of, operation_component, with_options
 from pycurrent.term import Current, Primitive
 
@@ -33,8 +34,8 @@ class BuildKey:
     """Everything that the image depends on. The repository of the commit does not matter."""
 
     engine: str
-    source: str | Path | None
-    """The hash of a commit, or a folder."""
+    source: str | dict[str, str] | Path | None
+    """The hash of a commit, the ids of a part of one, or a folder."""
     path: PurePath
     dockerfile: str | PurePath
     """The text, or its path within `path`."""
@@ -75,7 +76,7 @@ class DockerBuild(Builder[BuildKey, Image]):
         return f"build {source}" if key.path == PurePath() else f"build {source} in {key.path}"
 
     def labels(self, key: BuildKey) -> Mapping[str, str]:
-        return {"commit": self.source.hash} if isinstance(self.source, Commit) else {}
+        return commit_labels(self.source)
 
     async def build(self, job: Job, key: BuildKey) -> Image:
         async with (
@@ -124,7 +125,7 @@ class BuildOptions(AuthOptions, total=False):
 def build(
     client: Client,
     /,
-    context: Current[Commit] | Commit | Path | None,
+    context: Current[Commit] | Current[Subtree] | Commit | Subtree | Path | None,
     *,
     dockerfile: Current[str] | str | PurePath = DOCKERFILE,
     build_args: Current[Mapping[str, str]] | Mapping[str, str] | None = None,
@@ -169,7 +170,7 @@ def _key(
 ) -> BuildKey:
     return BuildKey(
         engine=client.engine,
-        source=source.hash if isinstance(source, Commit) else source,
+        source=content_of(source) if isinstance(source, Commit | Subtree) else source,
         path=checked_path(options["path"]),
         dockerfile=dockerfile if isinstance(dockerfile, str) else checked_path(dockerfile),
         build_args=dict(build_args),

@@ -8,18 +8,18 @@ from pathlib import Path, PurePath
 
 from pycurrent.engine import Job
 from pycurrent.errors import UsageError
-from pycurrent.plugins.git import Commit, with_checkout
+from pycurrent.plugins.git import Commit, Subtree, with_checkout
 from pycurrent.term import Failure
 
-Source = Commit | Path | None
-"""A commit, a folder as it is when the build runs, or an empty context."""
+Source = Commit | Subtree | Path | None
+"""A commit, or a part of one, a folder as it is when the build runs, or an empty context."""
 
 
 @asynccontextmanager
 async def with_source(job: Job, source: Source, path: PurePath) -> AsyncIterator[Path]:
     """Yield the folder at a path in the source, for the block."""
     match source:
-        case Commit():
+        case Commit() | Subtree():
             async with with_checkout(job, source) as folder:
                 yield inside(folder, path)
         case None:

@@ -16,42 +16,70 @@ from pathlib import Path
 
 from pycurrent.engine import Job
 from pycurrent.engine.tasks import in_thread
-from pycurrent.plugins.git.by_hand import from_elsewhere, from_here
+from pycurrent.plugins.git.by_hand import from_elsewhere, from_here, indexing, part
 from pycurrent.plugins.git.command import GitFailed, run_git
 from pycurrent.plugins.git.commit import Commit
 from pycurrent.plugins.git.diagnosis import Diagnosis, Fault
-from pycurrent.plugins.git.environment import ENGLISH, GIT, has_commit
+from pycurrent.plugins.git.environment import ENGLISH, GIT, git_now, has_commit, has_object
 from pycurrent.plugins.git.mirror import Mirror
-from pycurrent.plugins.git.sharing import shared_clone
+from pycurrent.plugins.git.sharing import shared_clone, sharing
 from pycurrent.plugins.git.submodules import Checkout, check_out_submodules
+from pycurrent.plugins.git.subtree import SUBMODULE, Source, Subtree
 from pycurrent.term import Failure
+
+_SHA256 = 64
 
 
 @asynccontextmanager
-async def with_checkout(job: Job, commit: Commit) -> AsyncIterator[Path]:
+async def with_checkout(job: Job, commit: Source) -> AsyncIterator[Path]:
     """Yield a folder with the files of the commit and its submodules, for the block.
 
     The folder is a repository of its own, with HEAD detached, the branches of the original under
     `refs/remotes/origin`, and its tags. Raises Failure if the commit, or one of its submodules, is
     not available.
+
+    Of a `Subtree` the folder has the files at its paths, and nothing else. Git knows these files
+    there, but no commits, branches or tags. Raises Failure if it has a submodule.
     """
     async with job.tempdir("checkout-") as tmp:
         folder = tmp / commit.name
         await _check_out(job, commit, folder)
         job.log(f"Checked out {commit}. To get the same by hand: {_by_hand(commit, folder)}")
-        await _check_out_submodules(job, commit, folder)
+        if isinstance(commit, Commit):
+            await _check_out_submodules(job, commit, folder)
+        else:
+            await in_thread(_refuse_submodules, commit, folder)
         yield folder
 
 
-async def _check_out(job: Job, commit: Commit, folder: Path) -> None:
-    check_out = [*GIT, "-C", str(folder), "checkout", "--detach", commit.hash]
+async def _check_out(job: Job, source: Source, folder: Path) -> None:
     # In one command: a command costs a job more time than git needs here.
-    both = f"{shared_clone(commit.repository, folder)} && {shlex.join(check_out)}"
+    line = " && ".join(_steps(source, folder))
     try:
-        mirror = commit.repository
-        await run_git(job, ["sh", "-c", both], ENGLISH, mirror=mirror, show=both)
+        await run_git(job, ["sh", "-c", line], ENGLISH, mirror=source.repository, show=line)
     except GitFailed as failed:
-        raise await in_thread(_failure, commit, failed.diagnosis) from None
+        raise await in_thread(_failure, source, failed.diagnosis) from None
+
+
+def _steps(source: Source, folder: Path) -> list[str]:
+    if isinstance(source, Commit):
+        check_out = [*GIT, "-C", str(folder), "checkout", "--detach", source.hash]
+        return [shared_clone(source.repository, folder), shlex.join(check_out)]
+    # Not a clone: a command could tell commits with the same content apart.
+    is_sha256 = len(source.entries[0].hash) == _SHA256
+    empty = sharing(source.repository, folder, "sha256" if is_sha256 else "sha1")
+    git = [*GIT, "-C", str(folder)]
+    return [empty, *(shlex.join([*git, *words]) for words in indexing(source.entries))]
+
+
+def _refuse_submodules(subtree: Subtree, folder: Path) -> None:
+    listed = git_now("-C", str(folder), "ls-files", "-z", "--stage").stdout
+    modules = [one.partition("\t")[2] for one in listed.split("\0") if one.startswith(SUBMODULE)]
+    if modules:
+        raise Failure(
+            f"{subtree} has submodule {', '.join(modules)}, which git.tree does not give: "
+            "use the whole commit"
+        )
 
 
 async def _check_out_submodules(job: Job, commit: Commit, folder: Path) -> None:
@@ -62,23 +90,36 @@ async def _check_out_submodules(job: Job, commit: Commit, folder: Path) -> None:
         raise Failure(why, kind=failed.diagnosis.failure_kind) from None
 
 
-def _failure(commit: Commit, diagnosis: Diagnosis) -> Failure:
-    """Explain why the commit can't be checked out, and mark its mirror if that is damaged."""
-    what = f"can't check out {commit}: {diagnosis.text}"
-    is_here = has_commit(commit.repository, commit.hash)
-    if not is_here:
-        what = f"there is no commit {commit.hash} in {commit.repository}"
-    mirror = Mirror.around(commit.repository)
+def _failure(source: Source, diagnosis: Diagnosis) -> Failure:
+    """Explain why there is no checkout, and mark the mirror if that is damaged."""
+    what = f"can't check out {source}: {diagnosis.text}"
+    missing = _missing(source)
+    if missing is not None:
+        what = f"there is no {missing} in {source.repository}"
+    mirror = Mirror.around(source.repository)
     if mirror is not None and diagnosis.fault is Fault.DAMAGED:
         mirror.mark_damaged(diagnosis.text)
-    if mirror is not None and (diagnosis.fault is Fault.DAMAGED or not is_here):
+    if mirror is not None and (diagnosis.fault is Fault.DAMAGED or missing is not None):
         what = f"{what}: rebuild the job that fetched it"
     return Failure(what, kind=diagnosis.failure_kind)
 
 
-def _by_hand(commit: Commit, folder: Path) -> str:
-    mirror = Mirror.around(commit.repository)
+def _missing(source: Source) -> str | None:
+    if isinstance(source, Commit):
+        is_here = has_commit(source.repository, source.hash)
+        return None if is_here else f"commit {source.hash}"
+    for entry in source.entries:
+        if not has_object(source.repository, entry.hash):
+            return f"{entry.path or 'tree'} with the id {entry.hash}"
+    return None
+
+
+def _by_hand(source: Source, folder: Path) -> str:
+    mirror = Mirror.around(source.repository)
+    if isinstance(source, Subtree):
+        place = str(source.repository) if mirror is None else mirror.address
+        return part(place, source)
     if mirror is not None:
-        return from_elsewhere(mirror.address, commit.hash)
+        return from_elsewhere(mirror.address, source.hash)
     has_submodules = (folder / ".gitmodules").exists()
-    return from_here(str(commit.repository), commit.name, commit.hash, recurse=has_submodules)
+    return from_here(str(source.repository), source.name, source.hash, recurse=has_submodules)

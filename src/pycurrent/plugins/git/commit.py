@@ -39,6 +39,20 @@ def _check_hash(value: str) -> None:
         )
 
 
+def repository_name(folder: Path) -> str:
+    """Return the name of a repository by the folder in which git keeps it."""
+    name = (folder.parent if folder.name == ".git" else folder).name
+    return name.removesuffix(".git") or "repository"
+
+
+def short_ref(ref: str) -> str:
+    """Return the name of a ref as people write it: `main`, `v1.0`, `pull/7`."""
+    for prefix in ("refs/heads/", "refs/tags/"):
+        if ref.startswith(prefix):
+            return ref.removeprefix(prefix)
+    return ref.removeprefix("refs/").removesuffix("/head")
+
+
 def _after(prefix: str, ref: str) -> str | None:
     return ref.removeprefix(prefix) if ref.startswith(prefix) else None
 
@@ -59,6 +73,13 @@ class CommitId:
         RepositoryAddress.of(self.repository)
         checked_ref(self.ref)
         _check_hash(self.hash)
+
+    @property
+    def name(self) -> str:
+        """The short name of the ref: `main` of a branch, `v1.0` of a tag, `pull/7` of a pull
+        request (`refs/pull/7/head`).
+        """
+        return short_ref(self.ref)
 
     @property
     def branch(self) -> str | None:
@@ -90,8 +111,8 @@ class Commit:
     repository: Path
     hash: str
     id: CommitId | None = field(default=None, compare=False, repr=False)
-    """Its identity elsewhere, if it was cloned or fetched. It is not part of keys or records, so a
-    commit that comes from another operation has None.
+    """Its address, and the ref on which it was seen, unless somebody made it by hand. It
+    is not part of keys or records, so a commit that comes from another operation has None.
     """
 
     def __post_init__(self) -> None:
@@ -108,9 +129,7 @@ class Commit:
     @property
     def name(self) -> str:
         """The repository's name: that of its folder, without `.git`."""
-        folder = self.repository
-        name = (folder.parent if folder.name == ".git" else folder).name
-        return name.removesuffix(".git") or "repository"
+        return repository_name(self.repository)
 
 
 @dataclass(frozen=True, slots=True)

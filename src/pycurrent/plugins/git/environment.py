@@ -97,6 +97,11 @@ def git_now(
 
 def has_commit(repository: Path, hash: str) -> bool:
     """True if the repository has the commit. Blocks for some milliseconds."""
+    return has_object(repository, f"{hash}^{{commit}}")
+
+
+def has_object(repository: Path, hash: str) -> bool:
+    """True if the repository has the object. Blocks for some milliseconds."""
     # The work tree that a submodule's repository names may be gone.
     places = (f"--git-dir={repository}", f"--work-tree={repository}")
-    return not git_now(*places, "cat-file", "-e", f"{hash}^{{commit}}").returncode
+    return not git_now(*places, "cat-file", "-e", hash).returncode

@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 from pycurrent.engine.changes import ChangeText
 from pycurrent.errors import UsageError
-from pycurrent.plugins.git.commit import CommitId, checked_ref
+from pycurrent.plugins.git.commit import CommitId, checked_ref, short_ref
 
 _PEELED = "^{}"
 _FEW = 3
@@ -161,20 +161,16 @@ def refs_change_told(name: str, old: Sequence[CommitId], new: Sequence[CommitId]
     """Tell which refs have come, moved and gone."""
     before, now = ({one.ref: one.hash for one in refs} for refs in (old, new))
     told = [
-        f"{_short(ref)} is new"
+        f"{short_ref(ref)} is new"
         if ref not in before
-        else f"{_short(ref)}: {before[ref][:7]} → {hash[:7]}"
+        else f"{short_ref(ref)}: {before[ref][:7]} → {hash[:7]}"
         for ref, hash in now.items()
         if before.get(ref) != hash
     ]
-    told += [f"{_short(ref)} is gone" for ref in before.keys() - now.keys()]
+    told += [f"{short_ref(ref)} is gone" for ref in before.keys() - now.keys()]
     return ChangeText(f"{name}: {_some(told, _FEW)}", None, tuple(told[:_MOST]))
 
 
 def _some(told: list[str], most: int) -> str:
     more = f" and {len(told) - most:,} more" if len(told) > most else ""
     return f"{', '.join(told[:most])}{more}"
-
-
-def _short(ref: str) -> str:
-    return ref.removeprefix("refs/heads/").removeprefix("refs/tags/").removeprefix("refs/")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from pycurrent.errors import UsageError
-from pycurrent.plugins.git.commit import Branch, Commit, Detached, Head
+from pycurrent.plugins.git.commit import Branch, Commit, CommitId, Detached, Head
 from pycurrent.plugins.git.environment import git_now
 
 _MOST_LINKS = 5  # of one ref to the next, as git has it
@@ -85,10 +85,20 @@ class Repository:
         """Return the commit of HEAD or the full name of a ref. Tags are followed."""
         result = self._git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
         if not result.returncode:
-            return Commit(self.common_dir.resolve(), result.stdout.strip())
+            hash = result.stdout.strip()
+            return Commit(self.common_dir.resolve(), hash, self._id(ref, hash))
         if result.returncode != 1:
             return NoCommit(self._why_unreadable(result))
         return NoCommit(self._why_none(ref))
+
+    def _id(self, ref: str, hash: str) -> CommitId | None:
+        """The commit as others know it; HEAD is the branch that it is on."""
+        seen_on = (_target(self.git_dir / "HEAD") or ref) if ref == "HEAD" else ref
+        try:
+            return CommitId(str(self.path), seen_on, hash)
+        except UsageError:
+            # The path is not an address, or the refs are in a table.
+            return None
 
     def refs(self, *options: str) -> str | NoCommit:
         """List the refs as `git show-ref` does, with the commits that annotated tags lead to."""
@@ -110,7 +120,7 @@ class Repository:
             return None
         fields = named.stdout.split("\0")
         commits = tuple(
-            CommitText(*map(_in_a_line, fields[at : at + 3])) for at in range(0, len(fields) - 3, 3)
+            CommitText(*map(in_a_line, fields[at : at + 3])) for at in range(0, len(fields) - 3, 3)
         )
         # In a part of the history one can't see whether the old commit led to the new one.
         is_whole = not (self.common_dir / "shallow").exists()
@@ -196,7 +206,7 @@ class Repository:
             raise UsageError("there is no git on the PATH: install it") from None
 
 
-def _in_a_line(text: str) -> str:
+def in_a_line(text: str) -> str:
     """A text from a commit as people read it: they may have put anything there."""
     return "".join(sign if sign.isprintable() else " " for sign in text).strip()[:_LONGEST]
 

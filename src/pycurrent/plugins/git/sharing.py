@@ -28,14 +28,18 @@ def shared_clone(repository: Path, folder: Path) -> str:
         return shlex.join([*GIT, *_ITS_OWN, *command, "--", str(repository), str(folder)])
     # Git does not share the objects of a shallow repository: it would copy them all. A mirror never
     # loses the commits at which its history begins.
-    git_dir = folder / ".git"
-    init = ("init", "--quiet", "--template=")
-    steps = [
-        [*GIT, *init, f"--object-format={mirror.object_format}", "--", str(folder)],
-        ["mkdir", "-p", str(git_dir / "objects" / "info")],
-    ]
+    steps = [sharing(repository, folder, mirror.object_format)]
     if shallow.exists():
-        steps.append(["cp", str(shallow), str(git_dir / "shallow")])
-    alternates = git_dir / "objects" / "info" / "alternates"
-    share = f"echo {shlex.quote(str(repository / 'objects'))} > {shlex.quote(str(alternates))}"
-    return " && ".join([*map(shlex.join, steps), share])
+        steps.append(shlex.join(["cp", str(shallow), str(folder / ".git" / "shallow")]))
+    return " && ".join(steps)
+
+
+def sharing(repository: Path, folder: Path, object_format: str) -> str:
+    """Return the shell command that makes an empty repository with the objects of another one."""
+    info = folder / ".git" / "objects" / "info"
+    init = ["init", "--quiet", "--template=", f"--object-format={object_format}"]
+    share = (
+        f"echo {shlex.quote(str(repository / 'objects'))} > {shlex.quote(str(info / 'alternates'))}"
+    )
+    make = [[*GIT, *init, "--", str(folder)], ["mkdir", "-p", str(info)]]
+    return " && ".join([*map(shlex.join, make), share])

@@ -1,0 +1,94 @@
+"""The content below paths of a commit, so that what has not changed is not run again."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+
+from pycurrent.errors import WrongKind
+from pycurrent.plugins.git.commit import Commit
+from pycurrent.plugins.git.objects import ObjectReader, Objects, WithinStep
+from pycurrent.plugins.git.subtree import (
+    FOLDER,
+    SUBMODULE,
+    Subtree,
+    TreeEntry,
+    checked_paths,
+)
+from pycurrent.plugins.options import named_after, operation_component
+from pycurrent.term import Current, Failure, Primitive, constant, map, shown
+
+_FEW = 5
+"""How many names a failure gives."""
+
+
+def tree(
+    commit: Commit | Current[Commit], *paths: str | Current[str], label: str | None = None
+) -> Current[Subtree]:
+    """The content at some paths of a commit: folders or files. Without paths it is all content.
+
+    Use it in the place of the commit: a job then runs again only if the content at these paths has
+    changed, and the same content of another commit is known already. Its checkout has these
+    paths, at their places, and nothing else, and no history. No job runs for this, and nothing is
+    recorded. It fails if the commit lacks one of the paths, or has a submodule there.
+    """
+    known = [path for path in paths if not isinstance(path, Current)]
+    checked_paths(_texts(known))
+
+    @named_after(tree)
+    def on_values(commit: Commit, where: str, *paths: str) -> Primitive[Subtree]:
+        wanted = checked_paths(_texts(paths))
+        return WithinStep(lambda objects: _subtree(objects, commit, wanted))
+
+    where: str | Current[str] = _shown(*known)
+    if len(known) < len(paths):
+        each = [path if isinstance(path, Current) else constant(path) for path in paths]
+        where = map(_shown, *each)
+    return operation_component(label, "{where} @{commit}", on_values, commit, where, *paths)
+
+
+def _subtree(objects: Objects, commit: Commit, paths: tuple[str, ...]) -> Subtree:
+    reader = objects.of(commit.repository)
+    root = reader.read(f"{commit.hash}^{{tree}}")
+    if root is None:
+        raise Failure(f"there is no commit {commit.hash} in {commit.repository}")
+    entries = [_entry(reader, commit, root.hash, path) for path in paths]
+    whole = (TreeEntry("", FOLDER, root.hash),)
+    return Subtree(commit.repository, tuple(entries) or whole, commit)
+
+
+def _entry(reader: ObjectReader, commit: Commit, root: str, path: str) -> TreeEntry:
+    """Walk from the folder of the whole commit to a path. Raises Failure."""
+    mode, hash, parts = FOLDER, root, path.split("/")
+    for at, part in enumerate(parts):
+        above = "/".join(parts[:at])
+        if mode != FOLDER:
+            raise Failure(f"{commit} has no {path}: {_kind(mode, above)}")
+        folder = reader.folder(hash)
+        if part not in folder:
+            raise Failure(f"{commit} has no {path}: {_nearest(folder, above, part)}")
+        mode, hash = folder[part]
+    if mode == SUBMODULE:
+        raise Failure(f"{_kind(mode, path)}, which git.tree does not give: use the whole commit")
+    return TreeEntry(path, mode, hash)
+
+
+def _kind(mode: str, path: str) -> str:
+    return f"{path} is a submodule" if mode == SUBMODULE else f"{path} is a file"
+
+
+def _nearest(folder: Mapping[str, object], above: str, name: str) -> str:
+    near = difflib.get_close_matches(name, folder, _FEW) or sorted(folder)[:_FEW]
+    more = "" if len(near) == len(folder) else " ..."
+    return f"it has {', '.join('/'.join(filter(None, (above, one))) for one in near)}{more}"
+
+
+def _texts(paths: Iterable[object]) -> tuple[str, ...]:
+    for path in paths:
+        if not isinstance(path, str):
+            raise WrongKind(f"git.tree takes paths as texts, not {shown(path)}: write packages/a")
+    return tuple(path for path in paths if isinstance(path, str))
+
+
+def _shown(*paths: str) -> str:
+    return ", ".join(paths) or "all"
