@@ -5,6 +5,8 @@ from examples.make_like import pipeline
 
 from pycurrent.testing import Harness
 
+from .run import example
+
 
 async def test_it_makes_again_what_has_changed_is_missing_or_new(tmp_path: Path) -> None:
     """200 files, and nothing but what differs is made in later runs; what has gone goes."""
@@ -40,3 +42,18 @@ async def test_a_source_that_comes_and_goes_is_noticed_meanwhile(tmp_path: Path)
         (sources / "a").unlink()
         await h.settle()
         assert not (outputs / "a").exists()
+
+
+def test_a_run_with_nothing_to_do_says_only_that(tmp_path: Path) -> None:
+    """There are no lines for outputs that are still there, but for one that is missing."""
+    (tmp_path / "src").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "src" / name).write_text(name)
+    example("make_like.py", "--once", cwd=tmp_path)
+    nothing = example("make_like.py", "--once", cwd=tmp_path)
+    assert [line.split(":")[0] for line in nothing.stdout.splitlines()] == ["ok"]
+    (tmp_path / "out" / "b").unlink()
+    missing = example("make_like.py", "--once", cwd=tmp_path)
+    lines = missing.stdout.splitlines()
+    assert "ok       b/convert" in missing.stdout
+    assert all("b/convert" in line for line in lines[:-1])

@@ -67,7 +67,7 @@ def line_of(change: StageChange, log_command: str) -> str | None:
     if stage.job_id is None:
         return _line(stage) if _has_healed(change) else None
     match stage.kind:
-        case State.RUNNING if change.before is not State.RUNNING:
+        case State.RUNNING if change.before is not State.RUNNING and stage.job is not None:
             return _line(stage)
         case State.WAITING_FOR_CONFIRMATION if change.before is not stage.kind:
             return _line(stage, "" if stage.wait is None else f" {waits(stage.wait)}")

@@ -185,7 +185,8 @@ class EngineView:
                 before = None
             else:
                 before = entry.kind
-            yield before, entry, self._change(entry, before, state, update, now)
+            told = None if before is State.RUNNING and entry.job is None else before
+            yield told, entry, self._change(entry, before, state, update, now)
 
     def _change(
         self,

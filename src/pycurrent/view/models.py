@@ -121,7 +121,9 @@ class StageChange(Struct, frozen=True):
     """A change of a stage that is or was of interest, made by one step: see `EngineView`."""
 
     before: State | None
-    """The state that it was listed under before; None if it was not listed."""
+    """The state that it was listed under before. None if it was not listed, or ran without a job,
+    as while an operation is asked whether a result is still there.
+    """
     stage: StageView
     took: timedelta | None
     """How long its job's work took, if that has ended with this step."""
