@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 import pycurrent as current
-from pycurrent import Failed, Ok, Retry, Schedule, UsageError
+from pycurrent import Current, Failed, Ok, Retry, Schedule, UsageError
 from pycurrent.plugins import docker
 from pycurrent.testing import Harness
 
@@ -327,3 +327,54 @@ def label_of(engine: DockerEngine, image: docker.Image) -> str:
     """What tells the images of these tests apart, by whatever id the engine knows them."""
     form = "{{.Config.Labels.text}}"
     return engine.docker("image", "inspect", "--format", form, image.id)
+
+
+async def test_a_pruned_image_is_built_and_tagged_again(
+    context: docker.Context, engine: DockerEngine, start: Start
+) -> None:
+    """At the next start: one look tells of all; what is there is not built again."""
+    names = ["kept:1", "lost:1", "moved:1"]
+
+    def pipeline() -> Current[None]:
+        return current.all([tagged(name) for name in names])
+
+    def tagged(name: str) -> Current[None]:
+        dockerfile = f"FROM lab/base:1\nLABEL still={name}\n"
+        return context.tag(context.build(None, dockerfile=dockerfile), name)
+
+    async with start(pipeline) as h:
+        await over(h)
+        assert h.output == Ok(None)
+    engine.docker("image", "rm", "--force", "lost:1")
+    engine.docker("tag", "lab/base:1", "moved:1")
+    async with start(pipeline) as h:
+        await over(h)
+        assert h.output == Ok(None)
+        assert list(h.engine.opened.problems) == []
+        history = h.history()
+    again = [build.op for build in history if build.build == 1]
+    assert sorted(again) == ["docker-build", "docker-tag", "docker-tag"]
+    for name in names:
+        engine.docker("image", "inspect", name)
+
+
+async def test_an_engine_that_does_not_answer_has_lost_nothing(
+    engine: DockerEngine, start: Start, tmp_path: Path
+) -> None:
+    """Nobody knows what it has, and that is said."""
+    socket = tmp_path / "s"
+    socket.symlink_to(engine.host.removeprefix("unix://"))
+    context = docker.Context(f"unix://{socket}", engine.config)
+
+    def pipeline() -> Current[docker.Image]:
+        return context.build(None, dockerfile="FROM lab/base:1\nLABEL still=answers\n")
+
+    async with start(pipeline) as h:
+        await over(h)
+        assert isinstance(h.output, Ok)
+    socket.unlink()
+    async with start(pipeline) as h:
+        await over(h)
+        assert isinstance(h.output, Ok)
+        (problem,) = h.engine.opened.problems
+        assert "operation 'docker-build' can't tell" in problem.message

@@ -175,3 +175,43 @@ def test_the_last_contents_are_in_the_file(
         assert change is (Change.NONE if data == before else Change.CONTENTS)
         assert path.read_bytes() == data
         before = data
+
+
+@pytest.mark.parametrize("damage", ["missing", "changed", "mode", "folder", "none"])
+async def test_a_lost_file_is_saved_again_at_the_next_start(tmp_path: Path, damage: str) -> None:
+    """If it has gone, or has other contents or another mode than was asked for."""
+    path = tmp_path / "folder" / "page"
+    for number in range(2):
+        async with Harness(
+            lambda: fs.save(path, "same", mode=0o640), state_dir=tmp_path / "state"
+        ) as h:
+            await h.settle()
+            assert h.output == Ok(None)
+            assert len(h.history()) == (1 if damage == "none" else 1 + number)
+        assert path.read_text() == "same"
+        match damage:
+            case "missing":
+                path.unlink()
+            case "changed":
+                path.write_text("mesa")
+            case "mode":
+                path.chmod(0o644)
+            case "folder":
+                path.unlink()
+                path.parent.rmdir()
+
+
+async def test_a_file_that_can_not_be_seen_counts_as_there(tmp_path: Path) -> None:
+    """Nobody knows, and that is said: here its folder leads in a circle."""
+    path = tmp_path / "folder" / "page"
+    for _ in range(2):
+        async with Harness(lambda: fs.save(path, "same"), state_dir=tmp_path / "state") as h:
+            await h.settle()
+            assert h.output == Ok(None)
+            assert len(h.history()) == 1
+            problems = [problem.message for problem in h.engine.opened.problems]
+        if path.parent.is_dir():
+            path.unlink()
+            path.parent.rmdir()
+            path.parent.symlink_to(path.parent)
+    assert "operation 'fs-save' can't tell" in problems[0]

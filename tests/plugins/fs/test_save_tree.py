@@ -378,10 +378,36 @@ async def test_saving_a_tree_keeps_the_rules(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs" / "file").touch()
     await check_operation(
-        FsSaveTree(Level.AVERAGE, take_over=False),
+        FsSaveTree(Level.AVERAGE, False, Tree.of({"a": "x"})),
         tmp_path / "site",
         Tree.of({"a": "x"}),
         others=[(tmp_path / "site", Tree.of({"a": "y"}))],
         failing=(tmp_path / "theirs", Tree.of({"a": "x"})),
         state_dir=tmp_path / "checks",
     )
+
+
+@pytest.mark.parametrize("damage", ["missing", "changed", "mode", "link", "none", "other"])
+async def test_a_damaged_tree_is_saved_again_at_the_next_start(tmp_path: Path, damage: str) -> None:
+    """As it was recorded; what is beside its files does not count."""
+    folder = tmp_path / "site"
+    files: Files = {"a/b": "one", "c": fs.Content("two", 0o600)}
+    for number in range(2):
+        async with Harness(lambda: fs.save_tree(folder, files), state_dir=tmp_path / "s") as h:
+            await h.settle()
+            assert h.output == Ok(None)
+            assert len(h.history()) == (1 if damage in {"none", "other"} else 1 + number)
+        assert (folder / "a/b").read_text() == "one"
+        assert (folder / "c").stat().st_mode & 0o777 == 0o600
+        match damage:
+            case "missing":
+                (folder / "a/b").unlink()
+            case "changed":
+                (folder / "a/b").write_text("eno")
+            case "mode":
+                (folder / "c").chmod(0o644)
+            case "link":
+                (folder / "c").unlink()
+                (folder / "c").symlink_to("a/b")
+            case "other":
+                (folder / "more").touch()

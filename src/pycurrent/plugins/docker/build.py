@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import ClassVar, Unpack
 
@@ -17,6 +17,7 @@ from pycurrent.plugins.docker.bases import with_named_bases, with_named_images
 from pycurrent.plugins.docker.builder import builder_of, built_id
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import Image
+from pycurrent.plugins.docker.image_ids import have_images
 from pycurrent.plugins.docker.secrets import DockerSecrets
 from pycurrent.plugins.docker.session import session
 from pycurrent.plugins.docker.source import Source, checked_path, inside, with_source
@@ -65,11 +66,12 @@ class DockerBuild(Builder[BuildKey, Image]):
     id: ClassVar[str] = "docker-build"
     auto_cancel: ClassVar[bool] = True
 
+    # Those of one engine are equal, so that it is asked about all their images at once.
     client: Client
-    source: Source
-    secrets: DockerSecrets
-    auth: Auth | None
-    limits: Limits
+    source: Source = field(compare=False)
+    secrets: DockerSecrets = field(compare=False)
+    auth: Auth | None = field(compare=False)
+    limits: Limits = field(compare=False)
 
     def describe(self, key: BuildKey) -> str:
         source = _first_base(key) if self.source is None else self.source
@@ -100,6 +102,9 @@ class DockerBuild(Builder[BuildKey, Image]):
                 stdin=await with_named_bases(docker, str(key.dockerfile)) if is_text else None,
             )
             return Image(built_id(result))
+
+    async def still_there_many(self, pairs: Sequence[tuple[BuildKey, Image]]) -> list[bool]:
+        return await have_images(self.client, [image for _, image in pairs])
 
 
 def _first_base(key: BuildKey) -> str:

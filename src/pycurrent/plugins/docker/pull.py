@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import ClassVar, Unpack
 
 from pycurrent.engine import Level
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.image import DIGEST, Image, repository_of
+from pycurrent.plugins.docker.image_ids import have_images
 from pycurrent.plugins.docker.manifest import digest_of
 from pycurrent.plugins.docker.registry import (
     NamedImage,
@@ -37,6 +39,9 @@ class DockerPull(RegistryLook[Image]):
         digest = f"{repository_of(name)}@{pulled[-1]}" if pulled else name
         id = await docker.ask("image", "inspect", "--format", "{{.Id}}", digest)
         return Image(id.strip(), digest)
+
+    async def still_there_many(self, pairs: Sequence[tuple[NamedImage, Image]]) -> list[bool]:
+        return await have_images(self.client, [image for _, image in pairs])
 
 
 @with_options(level=Level.MOSTLY_HARMLESS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
 from pycurrent.cache import Builder, Schedule
@@ -46,9 +46,10 @@ class RegistryLook(Builder[NamedImage, V]):
     auto_cancel: ClassVar[bool] = True
     verb: ClassVar[str]
 
+    # Those of one engine are equal, so that it is asked about all their images at once.
     client: Client
-    auth: Auth | None
-    limits: Limits
+    auth: Auth | None = field(compare=False)
+    limits: Limits = field(compare=False)
 
     def describe(self, key: NamedImage) -> str:
         return f"{self.verb} {key}"

@@ -137,6 +137,14 @@ class ManagedFolder:
         removed = len(found.files - foreign - names)
         return Replacement(len(names) - len(same), removed, len(same), displaced)
 
+    def has_all(self, tree: Tree) -> bool:
+        """True if the folder has all files of the tree; others don't matter."""
+        try:
+            is_folder = stat.S_ISDIR(self._folder.stat().st_mode)
+            return is_folder and all(self._has(tree, name) for name in tree.files)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
     def _has(self, tree: Tree, name: str) -> bool:
         """True if the file already has its contents and mode."""
         file, path = tree.files[name], self._folder / name

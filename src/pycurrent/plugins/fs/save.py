@@ -10,7 +10,7 @@ from pycurrent.engine import Job, Level
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.tasks import in_thread
 from pycurrent.plugins.fs.content import Content, Digest
-from pycurrent.plugins.fs.write import Change, write_if_different
+from pycurrent.plugins.fs.write import Change, is_saved, write_if_different
 from pycurrent.plugins.options import operation_component
 from pycurrent.term import Current, Failure, Primitive
 
@@ -25,8 +25,10 @@ class FsSave(Publisher[Path, Value, None]):
 
     id: ClassVar[str] = "fs-save"
 
-    def __init__(self, level: Level) -> None:
+    def __init__(self, level: Level, wanted: Content) -> None:
         self.level = level
+        self.wanted = wanted
+        """The content that the file is to have: a record may have its digest alone."""
 
     def describe(self, key: Path, value: Value) -> str:
         return f"save {key}"
@@ -49,6 +51,9 @@ class FsSave(Publisher[Path, Value, None]):
             case Change.NONE:
                 job.log(f"{key}: no change")
 
+    async def still_there(self, key: Path, outcome: None) -> bool:
+        return await in_thread(is_saved, key, self.wanted)
+
 
 def save(
     path: Path | str | Current[Path],
@@ -64,18 +69,20 @@ def save(
     created. `mode` (such as 0o755) sets the permissions; without it, a file keeps its own. A file
     keeps its owner, group and extended attributes, as far as the engine's user may set them.
     Anything but a regular file is refused. A relative path is relative to the working directory.
-    Later changes that others make to the file are not noticed.
+    Later changes that others make to the file are noticed by the next start of the engine, which
+    saves the file again.
     """
     Limits(level)
     Content(b"", mode)  # refuses a malformed mode at once
 
     def on_values(path: Path | str, contents: str | bytes) -> Primitive[None]:
-        return FsSave(level).set(Path(path).absolute(), _value(contents, mode))
+        wanted = Content(contents, mode)
+        return FsSave(level, wanted).set(Path(path).absolute(), _value(wanted))
 
     return operation_component(label, "save {path}", on_values, path, contents)
 
 
-def _value(contents: str | bytes, mode: int | None) -> Value:
-    if mode is None and len(contents) <= LONGEST_RECORDED:
-        return contents
-    return Digest.of(Content(contents, mode))
+def _value(wanted: Content) -> Value:
+    if wanted.mode is None and len(wanted.contents) <= LONGEST_RECORDED:
+        return wanted.contents
+    return Digest.of(wanted)

@@ -28,6 +28,8 @@ class FsSaveTree(Publisher[Path, Tree, None]):
 
     level: Level
     take_over: bool
+    wanted: Tree
+    """The files that the folder is set to: records have their digest alone."""
 
     def describe(self, key: Path, value: Tree) -> str:
         return f"save {key}: {value}"
@@ -40,6 +42,12 @@ class FsSaveTree(Publisher[Path, Tree, None]):
         except OSError as error:
             raise Failure(f"can't save {key}: {error.strerror or error}") from None
         _log(job, key, done)
+
+    async def still_there(self, key: Path, outcome: None) -> bool:
+        return await in_thread(self._is_there, key)
+
+    def _is_there(self, folder: Path) -> bool:
+        return ManagedFolder(folder).has_all(self.wanted)
 
     def _bring(self, folder: Path, tree: Tree) -> Replacement:
         return ManagedFolder(folder).replace_with(tree, take_over=self.take_over)
@@ -63,12 +71,14 @@ def save_tree(
 
     If the folder has files that `save_tree` did not put there, it is left as it is, and the job
     fails; with `take_over` they are moved to a hidden folder beside it. That hidden folder also
-    records which files are ours. Paths that lead out of the folder fail.
+    records which files are ours. Paths that lead out of the folder fail. If a file is missing or
+    differs when the engine is started, the folder is saved again.
     """
     Limits(level)
 
     def on_values(folder: Path | str, files: Files) -> Primitive[None]:
-        return FsSaveTree(level, take_over).set(Path(folder).absolute(), Tree.of(files))
+        tree = Tree.of(files)
+        return FsSaveTree(level, take_over, tree).set(Path(folder).absolute(), tree)
 
     return operation_component(label, "save {folder}", on_values, folder, files)
 

@@ -100,6 +100,19 @@ def has_contents(path: Path, data: bytes) -> bool:
         return not file.read(1)
 
 
+def is_saved(path: Path, file: Content) -> bool:
+    """True if there is a regular file with this content, and with its mode if it has one.
+
+    Raises OSError where that can't be seen.
+    """
+    try:
+        status = path.stat()
+        is_such = stat.S_ISREG(status.st_mode) and file.mode in {None, stat.S_IMODE(status.st_mode)}
+        return is_such and has_contents(path, file.data)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
 def _look(path: Path) -> Attributes | None:
     """Read the attributes of an existing file. Raises Failure for anything but a regular file."""
     try:
