@@ -10,10 +10,18 @@ from typing import Any
 
 import pytest
 
-from pycurrent.cache import Builder, Publisher, ResultCache, Schedule, builder, cause_of, publisher
+from pycurrent.cache import (
+    Builder,
+    NothingToVerify,
+    Publisher,
+    Schedule,
+    builder,
+    cause_of,
+    publisher,
+)
 from pycurrent.cache.cause import Asked, ResultLost, ValueChanged
 from pycurrent.cache.still_there import AT_ONCE, FIRST_PAUSE, PATIENCE
-from pycurrent.engine import Job, Level
+from pycurrent.engine import Config, Job, Level
 from pycurrent.errors import UsageError
 from pycurrent.term import (
     Active,
@@ -391,21 +399,73 @@ async def test_an_old_result_is_asked_about_before_it_is_shown(harness: HarnessF
         assert (world.asked, world.made) == (["a"], ["a", "a"])
 
 
-async def test_verify_asks_about_what_is_known(harness: HarnessFactory) -> None:
-    """Also what this engine has made; what needs it waits."""
+@pytest.mark.parametrize("subject", ["frob a", "frob", None])
+async def test_verify_asks_about_what_is_known(
+    harness: HarnessFactory, subject: str | None
+) -> None:
+    """By the stage, the operation or the job, also what this engine has made; what needs it waits.
+    It is in the audit.
+    """
     world = World()
     async with harness(lambda: frob(world)) as h:
         await h.settle()
-        (instance,) = h.engine.service(ResultCache).instances
+        (job,) = h.jobs
         world.there.clear()
         world.answers.clear()
-        assert instance.verify()
+        assert h.engine.verify(subject or job, by="ann", reason="pruned") == (job,)
         await h.settle()
         assert h.output == RUNNING
         world.answers.set()
         await h.settle()
         made: object = h.output
         assert (made, world.made) == (Ok("frobbed a"), ["a", "a"])
+        assert isinstance(last_cause(h), ResultLost)
+        (row,) = h.engine.audit()
+        assert (row.who, row.what, row.subject) == ("ann", "verify", subject or job)
+        assert (row.after, row.reason) == ("1 result", "pruned")
+
+
+async def test_verify_asks_again_where_nobody_knew(harness: HarnessFactory) -> None:
+    """At once, and the doubt is gone with the answer."""
+    world = World()
+    async with harness(lambda: frob(world)) as h:
+        await h.settle()
+    world.breaks = OSError("no such device")
+    async with harness(lambda: frob(world)) as h:
+        await h.settle()
+        world.breaks = None
+        h.engine.verify("frob a")
+        await h.settle()
+        assert h.output == Ok("frobbed a")
+        assert list(h.engine.opened.problems) == []
+        await h.advance(FIRST_PAUSE * 3)
+        assert len(world.asked) == 2
+
+
+async def test_verify_says_what_it_can_not_ask(harness: HarnessFactory) -> None:
+    """Nothing of that name, or an operation that can't tell; and there is no result yet."""
+
+    @builder("plain", level=Level.HARMLESS)
+    async def plain(job: Job, key: str) -> str:
+        return key
+
+    async def there(key: str, outcome: str) -> bool:
+        return True
+
+    @builder("held", level=Level.DANGEROUS, still_there=there)
+    async def held(job: Job, key: str) -> str:
+        return key
+
+    config = Config(confirm=Level.DANGEROUS)
+    async with harness(lambda: all([plain("a"), held("a")]), config=config) as h:
+        await h.settle()
+        for subject in ("nope", "plain b", "2026-01-01/000000-nope-000000"):
+            with pytest.raises(NothingToVerify, match="is neither a stage that uses an operation"):
+                h.engine.verify(subject)
+        for subject in ("plain a", "plain"):
+            with pytest.raises(UsageError, match="operation 'plain' can't tell whether"):
+                h.engine.verify(subject)
+        assert h.engine.verify("held") == ()
 
 
 async def test_the_short_forms_take_a_function(harness: HarnessFactory) -> None:

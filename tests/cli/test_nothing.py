@@ -63,6 +63,7 @@ MISSING = {
     "mute nope/x --reason known": "nope/x",
     "mute --fingerprint 0123 --reason known": "0123",
     "unmute nope/x": "nope/x",
+    "verify nope": "'nope' is neither a stage that uses an operation",
     "set nope 3": "the pipeline uses no input 'nope'",
     "trigger nope": "the pipeline uses no trigger 'nope'",
     "wait --label repo=web --timeout 0s": "no stage has repo=web",

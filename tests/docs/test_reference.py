@@ -120,6 +120,7 @@ COMMANDS = {
         "cancel",
         "rebuild",
         "rebuild-all",
+        "verify",
         "apply-rules",
         "query",
         "ops",

@@ -27,7 +27,10 @@ class Release:
 def pipeline() -> current.Current[None]:
     """Jobs that have ended and some that wait, an input, and a trigger."""
 
-    @current.builder("reply", level=current.Level.HARMLESS)
+    async def there(key: str, outcome: str) -> bool:
+        return True
+
+    @current.builder("reply", level=current.Level.HARMLESS, still_there=there)
     async def reply(job: current.Job, key: str) -> str:
         if key == "bad":
             raise current.Failure("no good")
@@ -56,6 +59,7 @@ ACTS: dict[str, tuple[dict[str, Any], str | None]] = {
     "POST /jobs/{id}/rebuild": ({}, "reply good"),
     "POST /rebuild": ({"json": {"ids": ["{id}"]}}, "reply good"),
     "POST /failures/rebuild": ({"json": {"kind": "real"}}, "reply bad"),
+    "POST /verify": ({"json": {"subject": "reply good"}}, None),
     "PUT /confirm": ({"json": {"level": "average"}}, None),
     "POST /inputs/set": ({"json": {"name": "channel", "value": "stable"}}, None),
     "POST /triggers/fire": ({"json": {"name": "go", "params": {"version": "1"}}}, None),

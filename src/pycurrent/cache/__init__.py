@@ -21,6 +21,7 @@ from pycurrent.cache.retry import Retry
 from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.triggers import NoSuchTrigger, Trigger, Triggers, TriggerState
 from pycurrent.cache.use import Use
+from pycurrent.cache.verify import NothingToVerify, Verifier
 
 __all__ = [
     "CAUSES",
@@ -37,6 +38,7 @@ __all__ = [
     "Instance",
     "NoSuchInput",
     "NoSuchTrigger",
+    "NothingToVerify",
     "OfEngine",
     "Operation",
     "OperationPrimitive",
@@ -54,6 +56,7 @@ __all__ = [
     "UnstableType",
     "UnstableValue",
     "Use",
+    "Verifier",
     "because",
     "builder",
     "cause_name",

@@ -483,6 +483,11 @@ class Instance:
             case _:
                 return False
 
+    @property
+    def has_result(self) -> bool:
+        """True if there is a result that could be lost, and nothing is at work to make it again."""
+        return isinstance(self.state, Known | Checking) and self.state.result.can_be_lost
+
     def found(self, *, is_there: bool) -> None:
         """The operation has told whether the result is there, or nobody knows, and it counts as
         there. Between steps.

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from types import EllipsisType
 from typing import TYPE_CHECKING
 
-from pycurrent.cache import Inputs, Triggers
+from pycurrent.cache import Inputs, Triggers, Verifier
 from pycurrent.engine import Asker, Level, Mute, MuteSubject, OpenEngine, Pausable, Pause
 from pycurrent.engine.pinnable import Pin
 from pycurrent.engine.pins import Pins
@@ -79,6 +79,21 @@ class PeopleActs(ABC):
         when it returns. Raises `UsageError` if the stage is not pinned.
         """
         self.opened.service(Pins).unpin(path, by=by, reason=reason)
+
+    def verify(
+        self, subject: str, *, by: Asker | str | None = None, reason: str | None = None
+    ) -> tuple[str, ...]:
+        """Ask operations whether results are still there; what is lost is made again. Meanwhile the
+        stages are running. Gives the ids of the jobs that have made these results.
+
+        `subject` is the path of a stage, the id of a job, or that of an operation: then it is about
+        all its results that the pipeline uses now. A result that is being made and a failure are
+        left out. `by` names who asks.
+
+        A step that is unfinished is finished first. Raises `UsageError` if nothing of this name is
+        used, or if the operation has no method `still_there`.
+        """
+        return self.opened.service(Verifier).verify(subject, by=by, reason=reason)
 
     @property
     def pins(self) -> tuple[Pin, ...]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import Enum
 from typing import TypeAlias, TypeVar
 
-from pycurrent.cache import ResultCache
+from pycurrent.cache import ResultCache, Verifier
 from pycurrent.engine import Asker, DrivenJob, JobState, Level, OpenEngine
 from pycurrent.engine.changes import Ids
 from pycurrent.explain.history import ALL_USES, HistoryEntry, entry_in
@@ -29,6 +29,8 @@ class Action(Enum):
     APPROVE = "approve"
     """Let it start although its level asks for confirmation."""
     REBUILD = "rebuild"
+    VERIFY = "verify"
+    """Ask the operation whether the result is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,10 @@ class Jobs:
     def _cache(self) -> ResultCache:
         return self._engine.service(ResultCache)
 
+    @property
+    def _verifier(self) -> Verifier:
+        return self._engine.service(Verifier)
+
     def active(self) -> tuple[JobView, ...]:
         """The jobs that have not ended, the oldest first, even if nobody needs them any more."""
         return show_jobs(self._cache.runs.jobs())
@@ -182,7 +188,7 @@ class Jobs:
             active=None if job is None else show_job(job),
             stages=self._stages(job_id),
             newer=self._newer(record),
-            actions=_actions(job),
+            actions=self._actions(job_id, job),
         )
 
     def _title(self, job_id: str) -> str:
@@ -262,6 +268,19 @@ class Jobs:
             record.op, record.key_digest, job_id=job_id, by=by, reason=reason, change=change
         )
         return RebuiltOnceNeeded() if run is None else Rebuilding(run.job.id)
+
+    def verify(
+        self, subject: str, *, by: Asker | str, reason: str | None = None
+    ) -> tuple[str, ...]:
+        """Ask whether the result of a stage, of a job, or those of an operation are still there;
+        gives the ids of the jobs that have made them. Raises `NothingToVerify`, or `UsageError`
+        where the operation can't tell.
+        """
+        return self._verifier.verify(subject, by=by, reason=reason)
+
+    def _actions(self, job_id: str, job: DrivenJob | None) -> frozenset[Action]:
+        can_verify = job is None and self._verifier.can_verify(job_id)
+        return _actions(job) | ({Action.VERIFY} if can_verify else frozenset())
 
     def _to_rebuild(self, job_id: str) -> JobRecord | Refused:
         record = self._record(job_id)

@@ -33,6 +33,7 @@ from pycurrent.web.api import (
     rules,
     stages,
     triggers,
+    verify,
     why,
 )
 from pycurrent.web.api.encoding import ENCODERS, Encoders
@@ -56,6 +57,7 @@ _ROUTERS = (
     history.router,
     failures.router,
     many.router,
+    verify.router,
     rules.router,
     why.router,
     inputs.router,

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from pycurrent.cache import NoSuchInput, NoSuchTrigger
+from pycurrent.cache import NoSuchInput, NoSuchTrigger, NothingToVerify
 from pycurrent.engine import NotMuted
 from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.service import NoSuchJob, NoSuchRule, NoSuchStage, NotPinned
@@ -108,7 +108,7 @@ def _status_of(error: PycurrentError) -> int:
     match error:
         case NoSuchJob() | NoSuchRule() | NoSuchInput() | NoSuchTrigger():
             return 404
-        case NoSuchStage() | NotPinned() | NotMuted():
+        case NoSuchStage() | NothingToVerify() | NotPinned() | NotMuted():
             return 404
         case UsageError():
             return 422

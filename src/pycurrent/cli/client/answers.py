@@ -232,6 +232,10 @@ class MuteAnswer(TypedDict):
     passes: int
 
 
+class VerificationAnswer(TypedDict):
+    jobs: list[str]
+
+
 class MutesAnswer(TypedDict):
     mutes: list[MuteAnswer]
 

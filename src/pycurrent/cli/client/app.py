@@ -96,6 +96,12 @@ _COMMANDS = {
         "Do the work of all jobs that match again, of those with one key the last. Says which.\n\n"
         "Ends with 2 if nothing has the label or the path, 4 if a job can't be rebuilt.",
     ),
+    "verify": (
+        "verify:verify",
+        "Ask operations whether results are still there: what is lost is made again.\n\n"
+        "Takes the path of a stage, the id of a job, or that of an operation.\n\n"
+        "Ends with 2 if nothing of this name is used, or if the operation can't tell.",
+    ),
     "query": (
         "history:query",
         "List the jobs that have ended, the newest first: when, how, how long, which, and why.",

@@ -66,7 +66,7 @@ class DockerBuild(Builder[BuildKey, Image]):
     id: ClassVar[str] = "docker-build"
     auto_cancel: ClassVar[bool] = True
 
-    # Those of one engine are equal, so that it is asked about all their images at once.
+    # Equal for one engine, so that it is asked about all their images at once.
     client: Client
     source: Source = field(compare=False)
     secrets: DockerSecrets = field(compare=False)

@@ -46,7 +46,7 @@ class RegistryLook(Builder[NamedImage, V]):
     auto_cancel: ClassVar[bool] = True
     verb: ClassVar[str]
 
-    # Those of one engine are equal, so that it is asked about all their images at once.
+    # Equal for one engine, so that it is asked about all their images at once.
     client: Client
     auth: Auth | None = field(compare=False)
     limits: Limits = field(compare=False)

@@ -31,7 +31,7 @@ class DockerTag(Publisher[TagKey, Image, Image | None]):
 
     id: ClassVar[str] = "docker-tag"
 
-    # Those of one engine are equal, so that it is asked about all their names at once.
+    # Equal for one engine, so that it is asked about all their names at once.
     client: Client
     limits: Limits = field(compare=False)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI, Request, Response
 
+from pycurrent.errors import UsageError
 from pycurrent.service import (
     Action,
     Done,
@@ -48,6 +49,7 @@ class LogTail:
 def add_job_pages(app: FastAPI) -> None:
     routing.action(app, "/job/{job_id:path}/cancel", _cancel, Role.BUILDER)
     routing.action(app, "/job/{job_id:path}/rebuild", _rebuild, Role.BUILDER)
+    routing.action(app, "/job/{job_id:path}/verify", _verify, Role.BUILDER)
     routing.action(app, "/job/{job_id:path}/approve", _approve, Role.ADMIN)
     routing.page(app, "/job/{job_id:path}", _job, Role.VIEWER)
 
@@ -74,6 +76,7 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
         asks_why=asks_for_reason(request, service.jobs.level(job_id)),
         may_cancel=Action.CANCEL in detail.actions and pages.may(request, Role.BUILDER),
         may_rebuild=Action.REBUILD in detail.actions and pages.may(request, Role.BUILDER),
+        may_verify=Action.VERIFY in detail.actions and pages.may(request, Role.BUILDER),
         may_approve=Action.APPROVE in detail.actions and pages.may(request, Role.ADMIN),
     )
 
@@ -131,6 +134,17 @@ async def _rebuild(request: Request, job_id: str, service: ServiceOf, asker: Ask
             return _back(request, job_id, note)
         case Refused() as refused:
             return _back(request, job_id, _note(name, refused, ""))
+
+
+async def _verify(request: Request, job_id: str, service: ServiceOf, asker: AskerOf) -> Response:
+    name = service.jobs.detail(job_id).description
+    reason = reason_for(request, (), (await read_form(request)).get("reason"))
+    try:
+        service.jobs.verify(job_id, by=asker, reason=reason)
+    except UsageError as error:
+        return _back(request, job_id, _note(name, Refused(str(error)), ""))
+    note = Note(f"Whether the result of “{name}” is still there is being looked up.")
+    return _back(request, job_id, note)
 
 
 def _note(name: str, outcome: Done | Refused, done: str) -> Note:
