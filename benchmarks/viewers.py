@@ -123,6 +123,8 @@ class Pages:
     port: int
     parsed: Parsed
     jobs: dict[str, Any] = field(default_factory=dict)
+    told: dict[str, Any] = field(default_factory=dict)
+    """The changes since the jobs were asked for."""
     states: dict[str, str] = field(default_factory=dict)
     resets: int = 0
     structure: int = 0
@@ -138,7 +140,8 @@ class Pages:
                 case "":
                     ready.release()
                 case "jobs":
-                    self.jobs.update((id, job) for id, job in data.items() if id in self.jobs)
+                    self.told.update(data)
+                    self._apply(data)
                 case "states":
                     known = ((id, box["state"]) for id, box in data.items() if id in self.states)
                     self.states.update(known)
@@ -158,8 +161,13 @@ class Pages:
             await self.read_jobs()
 
     async def read_jobs(self) -> None:
+        self.told.clear()
         page = await self._get("/api/v1/jobs?limit=1000")
         self.jobs = {job["id"]: job for job in page["jobs"]}
+        self._apply(self.told)
+
+    def _apply(self, jobs: dict[str, Any]) -> None:
+        self.jobs.update((id, job) for id, job in jobs.items() if id in self.jobs)
 
     async def read_pipeline(self) -> str:
         snapshot = await self._get("/api/v1/pipeline?fold=true")

@@ -91,13 +91,15 @@ async def test_a_page_has_only_those_that_were_asked_for(tmp_path: Path) -> None
     async with seen(lambda: pipeline(doors), tmp_path) as s:
         a, b = await s.service.select_jobs(selection("repo=web"))
         jobs = s.service.jobs
-        page = jobs.page(limit=1, among={a, b})
+        page = await jobs.page(limit=1, among={a, b})
         assert ([job.id for job in page.jobs], page.next, page.total) == ([a], a, 2)
         doors.open("a")
         await s.settle()
-        page = jobs.page(limit=1, after=a, among=set(await s.service.select_jobs(selection("*=*"))))
+        page = await jobs.page(
+            limit=1, after=a, among=set(await s.service.select_jobs(selection("*=*")))
+        )
         assert (page.jobs, page.total) == ((), 0)
-        page = jobs.page(limit=9, after=a, among={b})
+        page = await jobs.page(limit=9, after=a, among={b})
         assert ([job.id for job in page.jobs], page.next) == ([b], None)
 
 

@@ -173,22 +173,22 @@ async def test_jobs_are_seen_by_pages(tmp_path: Path) -> None:
     stages = [doors.stage(key) for key in "abcde"]
     async with seen(lambda: current.all(stages), tmp_path) as s:
         jobs = s.service.jobs
-        first = jobs.page(limit=2)
+        first = await jobs.page(limit=2)
         assert [job.description for job in first.jobs] == ["door a", "door b"]
         assert (first.total, first.next) == (5, s.job("door b"))
-        second = jobs.page(limit=2, after=first.next)
+        second = await jobs.page(limit=2, after=first.next)
         assert [job.wait for job in second.jobs] == [InQueue("machines", 2), InQueue("machines", 3)]
-        last = jobs.page(limit=2, after=second.next)
+        last = await jobs.page(limit=2, after=second.next)
         assert ([job.description for job in last.jobs], last.next) == (["door e"], None)
-        assert jobs.page(limit=5).next is None
-        assert jobs.page(limit=0) == ActivePage((), None, 5)
+        assert (await jobs.page(limit=5)).next is None
+        assert await jobs.page(limit=0) == ActivePage((), None, 5)
         await s.harness.advance(timedelta(seconds=1))
         doors.open("a")
         await s.settle()
-        late = jobs.page(limit=9, after=s.job("door a"))
+        late = await jobs.page(limit=9, after=s.job("door a"))
         assert {f"door {key}" for key in "bcde"} == {job.description for job in late.jobs}
         with pytest.raises(NoSuchJob):
-            jobs.page(limit=2, after=NO_JOB)
+            await jobs.page(limit=2, after=NO_JOB)
 
 
 async def test_a_job_says_which_stages_it_is_for(tmp_path: Path) -> None:

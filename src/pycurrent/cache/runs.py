@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
 from functools import partial
+from itertools import islice
 from typing import Any, TypeAlias
 
 from pycurrent.cache.demands import NO_DEMANDS, Demands, Retirement
@@ -83,9 +84,9 @@ class Runs:
         instance = self._making.get(job_id)
         return NO_DEMANDS if instance is None else instance.users
 
-    def job_ids(self) -> list[str]:
-        """The ids of the jobs that have not ended, the oldest first."""
-        return list(self._making)
+    def job_ids(self, limit: int | None = None) -> list[str]:
+        """The ids of the jobs that have not ended, the oldest first; of the first `limit` only."""
+        return list(islice(self._making, limit))
 
     @property
     def job_count(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from abc import ABC, abstractmethod
 from bisect import bisect_left, insort
 from collections.abc import AsyncIterator, Callable, Collection
@@ -221,16 +222,27 @@ class Pool:
     def places(self, jobs: Collection[Waiter]) -> dict[Waiter, int]:
         """The places of several jobs, without those that do not wait.
 
-        It goes through the queue once, up to the last of them, whatever they wait for.
+        It goes through the queue once, up to the last of them, whatever they wait for. Jobs that
+        have just been served don't have it go on to the end, unless the pool is shared.
         """
         wanted, found = set(jobs), dict[Waiter, int]()
-        queue = (place.job for rank in self._ranks for place in self._lines[rank])
-        for number, job in enumerate(queue, 1):
-            if job in wanted:
-                found[job] = number
-                if len(found) == len(wanted):
+        last = max(map(self._last_ticket, wanted), default=0)
+        before = 0
+        for line in map(self._lines.__getitem__, self._ranks):
+            is_by_ticket = not isinstance(line, SharedLine)
+            for number, place in enumerate(line, before + 1):
+                if place.job in wanted:
+                    found[place.job] = number
+                    if len(found) == len(wanted):
+                        return found
+                elif is_by_ticket and place.ticket > last:
                     break
+            before += len(line)
         return found
+
+    def _last_ticket(self, job: Waiter) -> float:
+        """The latest ticket with which a job may stand in the queue."""
+        return math.inf if job.has_begun else job.tickets.drawn(self) or 0
 
     def _index(self, line: _Line, job: Waiter, ticket: int) -> int | None:
         """The place of a job in a line, from 0, if it is found at once."""

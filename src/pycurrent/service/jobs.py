@@ -16,10 +16,12 @@ from pycurrent.engine.changes import Ids
 from pycurrent.explain.history import ALL_USES, HistoryEntry, entry_in
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.store import BadJobId, JobRecord
-from pycurrent.view import JobView, show_job, show_jobs
+from pycurrent.view import JobView, one_by_one, show_job, show_jobs
 
 _AT_ONCE = 20
 """How many jobs are rebuilt before others get a turn."""
+_SHOWN_AT_ONCE = 100
+"""How many views are made before others get a turn: they take a millisecond or two."""
 
 
 class Action(Enum):
@@ -121,7 +123,7 @@ class Jobs:
         """The jobs that have not ended, the oldest first, even if nobody needs them any more."""
         return show_jobs(self._cache.runs.jobs())
 
-    def page(
+    async def page(
         self, *, limit: int, after: str | None = None, among: Collection[str] | None = None
     ) -> ActivePage:
         """At most `limit` of them, those that follow the job with the id `after`; only those
@@ -130,15 +132,27 @@ class Jobs:
         That job may have ended since: then the page begins with the first one that is not older,
         so that a job may be seen twice, but none is missed. Raises `NoSuchJob` if there never was
         such a job.
+
+        Others get a turn now and then: a job may have changed since its view was made.
         """
-        ids = self._cache.runs.job_ids()
+        runs = self._cache.runs
+        # The first page of all of them is what most ask for: it needs no list of the rest.
+        is_start = after is None and among is None
+        ids = runs.job_ids(limit if is_start else None)
         if among is not None:
             ids = [id for id in ids if id in among]
+        total = runs.job_count if is_start else len(ids)
         first = 0 if after is None else self._first_after(ids, after)
         shown = ids[first : first + limit]
-        jobs = (job for id in shown if (job := self._cache.runs.job(id)) is not None)
-        more = shown and first + len(shown) < len(ids)
-        return ActivePage(show_jobs(jobs), shown[-1] if more else None, len(ids))
+        more = shown and first + len(shown) < total
+        jobs = (job for id in shown if (job := runs.job(id)) is not None)
+        views: list[JobView] = []
+        for number, view in enumerate(one_by_one(jobs), 1):
+            if view.state is not JobState.ENDED:
+                views.append(view)
+            if number % _SHOWN_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return ActivePage(tuple(views), shown[-1] if more else None, total)
 
     def _first_after(self, ids: list[str], after: str) -> int:
         if after in ids:

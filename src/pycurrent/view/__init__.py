@@ -1,6 +1,6 @@
 """A typed view of a running engine: its stages of interest and its jobs, for all that show them."""
 
-from pycurrent.view.engine_view import EngineView, share, show_job, show_jobs
+from pycurrent.view.engine_view import EngineView, one_by_one, share, show_job, show_jobs
 from pycurrent.view.models import (
     ForConfirmation,
     ForResume,
@@ -22,6 +22,7 @@ __all__ = [
     "StageChange",
     "StageView",
     "Wait",
+    "one_by_one",
     "share",
     "show_job",
     "show_jobs",

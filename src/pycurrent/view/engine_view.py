@@ -261,6 +261,14 @@ def show_job(job: DrivenJob, *, placed: bool = True) -> JobView:
 
 def show_jobs(jobs: Iterable[DrivenJob]) -> tuple[JobView, ...]:
     """Several jobs that have not ended: each queue is looked through once, not for each job."""
+    return tuple(one_by_one(jobs))
+
+
+def one_by_one(jobs: Iterable[DrivenJob]) -> Iterator[JobView]:
+    """As `show_jobs`, for those that let other things happen in between.
+
+    Places in queues are those of the beginning; a job that has ended meanwhile is shown as ended.
+    """
     shown = [*jobs]
     queued: dict[Pool, list[DrivenJob]] = {}
     for job in shown:
@@ -271,7 +279,7 @@ def show_jobs(jobs: Iterable[DrivenJob]) -> tuple[JobView, ...]:
         for pool, waiting in queued.items()
         for job, place in pool.places(waiting).items()
     }
-    return tuple([_show_job(job, places.get(job)) for job in shown])
+    return (_show_job(job, places.get(job)) for job in shown)
 
 
 def _show_job(job: DrivenJob, place: int | None) -> JobView:

@@ -67,19 +67,21 @@ async def jobs(
     """List the jobs that have not ended: what they do, since when, and what they wait for."""
     wanted = query.selection()
     among = frozenset(await service.select_jobs(wanted)) if wanted else None
-    page = service.jobs.page(limit=query.limit, after=query.after, among=among)
+    # Read first: who follows the events from there is told of some jobs twice, but misses none.
+    last = service.events.last
+    page = await service.jobs.page(limit=query.limit, after=query.after, among=among)
 
     def encode() -> bytes:
         listed = JobsModel(
             jobs=[JobModel.model_validate(job) for job in page.jobs],
             next=page.next,
             total=page.total,
-            last_event=str(service.events.last),
+            last_event=str(last),
         )
         return listed.model_dump_json().encode()
 
-    # A client that follows the events from there is told of some twice, but not of many.
-    version = page, service.events.last.number // _TOLD_TWICE
+    # An answer that is kept for long would have its readers told of too many twice.
+    version = page, last.number // _TOLD_TWICE
     asked = query.limit, query.after, wanted
     return await encoders.jobs.answer(request, asked, version, encode)
 

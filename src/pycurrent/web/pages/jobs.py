@@ -32,7 +32,7 @@ def add_jobs_pages(app: FastAPI) -> None:
 async def _jobs(request: Request, service: ServiceOf) -> Response:
     wanted = _selection_of(request.query_params)
     among = frozenset(await service.select_jobs(wanted)) if wanted else None
-    active = service.jobs.page(limit=SHOWN, among=among)
+    active = await service.jobs.page(limit=SHOWN, among=among)
     pages = pages_of(request)
     return pages.render(
         request,
