@@ -217,7 +217,7 @@ async def test_it_keeps_the_rules(commit: git.Commit, tmp_path: Path) -> None:
     runner = Runner(Limits(Level.AVERAGE), CommandSecrets())
     of_commit = ToCommit(commit.hash)
     await check_operation(
-        CommandSet(commit.repository, runner),
+        CommandSet(commit, runner),
         "production",
         Setting(of_commit, Program(("true",))),
         others=[

@@ -50,6 +50,27 @@ async def test_a_commit_is_built(
         assert text_of(engine, h.output) == "two"
 
 
+async def test_a_part_of_a_commit_is_built(
+    context: docker.Context, engine: DockerEngine, repo: Repo, start: Start
+) -> None:
+    """Again only if the content of that part has changed."""
+    (repo.path / "web").mkdir()
+    (repo.path / "web/Dockerfile").write_text("FROM lab/base:1\nCOPY a.txt /text\n")
+    (repo.path / "web/a.txt").write_text("one")
+    repo.commit("build")
+    head = git.Local(repo.path).head_commit()
+    async with start(lambda: context.build(git.tree(head, "web"), path="web")) as h:
+        await over(h)
+        assert text_of(engine, h.output) == "one"
+        assert "by hand: git clone" in h.log("build")
+        repo.commit("elsewhere", a_txt="two")
+        (repo.path / "web/a.txt").write_text("three")
+        repo.commit("here")
+        await h.until(lambda: len(h.history()) == 2, timeout=20)
+        await h.settle()
+        assert text_of(engine, h.output) == "three"
+
+
 @BUILDERS
 async def test_a_dockerfile_can_be_given(
     context: docker.Context, engine: DockerEngine, start: Start, tmp_path: Path, buildx: bool

@@ -561,3 +561,21 @@ def test_what_is_wrong_is_said_at_once(ask: Callable[[], object], message: str) 
     """In the author's words, and where it was written."""
     with pytest.raises(UsageError, match=re.escape(message)):
         ask()
+
+
+@pytest.mark.parametrize("kind", ["pull", "merge-requests"])
+async def test_pull_requests_without_a_forge(
+    upstream: Repo, url: str, start: Start, kind: str
+) -> None:
+    """A server and a repository here have them as refs, in the order of their numbers."""
+    for number in (10, 9):
+        upstream.git("push", "--quiet", "served", f"HEAD:refs/{kind}/{number}/head")
+        upstream.git("update-ref", f"refs/{kind}/{number}/head", "HEAD")
+    upstream.git("update-ref", f"refs/{kind}/9/merge", "HEAD")
+    for repository in (url, git.Local(upstream.path)):
+        pulls = git.heads(repository, f"refs/{kind}/*/head")
+        async with start(lambda pulls=pulls: pulls) as harness:
+            await harness.settle()
+            names = [head.name for head in value_of(harness)]
+            assert names == [f"{kind}/9", f"{kind}/10"]
+            assert {head.branch for head in value_of(harness)} == {None}

@@ -154,6 +154,66 @@ async def test_a_job_of_ones_own_gets_a_checkout(repo: Repo, start: Start) -> No
         assert harness.output == Ok("a1\n")
 
 
+async def test_a_key_is_set_to_a_part(repo: Repo, start: Start, tmp_path: Path) -> None:
+    """A command as a publisher gets the files, and the ids of the content; again only if it has
+    changed.
+    """
+    commit: Var[git.Commit] = Var("commit", head(repo))
+    line = f"cat packages/a/x.txt >> {tmp_path / 'set'}; echo $PYCURRENT_VALUE"
+
+    def pipeline() -> Current[None]:
+        part = git.tree(commit.get(), "packages/a")
+        return command.set(part, ["sh", "-c", line], key="web", level=Level.HARMLESS)
+
+    async with start(pipeline) as harness:
+        await harness.settle()
+        assert harness.output == Ok(None)
+        id = repo.git("rev-parse", "HEAD:packages/a")
+        assert f'{{"packages/a":"{id}"}}' in harness.log("set web")
+        write(repo, "packages/b/x.txt", "b2\n")
+        repo.commit("second")
+        commit.set(head(repo))
+        await harness.settle()
+        assert (tmp_path / "set").read_text() == "a1\n"
+        write(repo, "packages/a/x.txt", "a2\n")
+        repo.commit("third")
+        commit.set(head(repo))
+        await harness.settle()
+        assert (tmp_path / "set").read_text() == "a1\na2\n"
+
+
+async def test_a_sandbox_has_the_files_of_a_part(repo: Repo, start: Start) -> None:
+    """Git finds the objects there, which the checkout shares."""
+    part = git.tree(head(repo), "packages/a")
+    words = ["sh", "-c", "cat packages/*/x.txt && git cat-file -e :packages/a/x.txt"]
+    async with start(lambda: command.output(part, words, sandbox=command.Sandbox())) as harness:
+        await harness.settle()
+        assert harness.output == Ok("a1\n")
+
+
+@pytest.mark.parametrize("is_part", [True, False])
+async def test_each_command_in_a_checkout_says_how_to_get_the_same(
+    repo: Repo, start: Start, is_part: bool
+) -> None:
+    """One line in the log of each job has all that a person types."""
+    here: Any = git.tree(head(repo), "packages") if is_part else head(repo)
+
+    def pipeline() -> Current[Any]:
+        words, level = ["true"], Level.HARMLESS
+        done = [command.run(here, words), command.set(here, words, key="k", level=level)]
+        return all([*done, command.output(here, words).ignore()])
+
+    async with start(pipeline) as harness:
+        await harness.settle()
+        assert harness.output == Ok(None)
+        logs = [job.log_text() for job in harness.jobs.values()]
+    assert len(logs) == 3
+    for log in logs:
+        (line,) = (line for line in log.splitlines() if "by hand: " in line)
+        assert "git clone" in line
+        assert head(repo).hash in line
+
+
 @pytest.mark.parametrize("paths", [["packages/a"], ["run.sh", "packages/a"], []])
 async def test_the_log_says_how_to_get_the_same_by_hand(
     repo: Repo, start: Start, tmp_path: Path, paths: list[str]

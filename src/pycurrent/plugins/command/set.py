@@ -19,9 +19,10 @@ from pycurrent.plugins.command.environment import CleanEnv, variables_of
 from pycurrent.plugins.command.options import InvocationOptions, runner_of
 from pycurrent.plugins.command.program import Program, command_words
 from pycurrent.plugins.command.runner import Runner
-from pycurrent.plugins.git import Commit, CommitId, with_checkout
+from pycurrent.plugins.git import Commit, CommitId, Subtree, with_checkout
+from pycurrent.plugins.git.subtree import Source, commit_labels, content_of, content_text
 from pycurrent.plugins.options import named_after, operation_component, with_options
-from pycurrent.term import NO_LABELS, Current, Primitive
+from pycurrent.term import Current, Primitive
 
 VALUE = "PYCURRENT_VALUE"
 """The variable in which the command finds the hash of the commit, or the value."""
@@ -31,17 +32,17 @@ _SHOWN = 60
 
 @dataclass(frozen=True, slots=True)
 class ToCommit:
-    """The state of a key that is set to a commit."""
+    """The state of a key that is set to a commit, or to a part of one."""
 
-    hash: str
+    content: str | dict[str, str]
 
     def __str__(self) -> str:
-        return self.hash[:10]
+        return content_text(self.content)
 
     @property
     def text(self) -> str:
         """The text that the command gets."""
-        return self.hash
+        return self.content if isinstance(self.content, str) else _as_text(self.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,11 @@ class ToValue:
         """The text that the command gets."""
         if isinstance(self.recorded, str):
             return self.recorded
-        return json.dumps(self.recorded, ensure_ascii=False, separators=(",", ":"))
+        return _as_text(self.recorded)
+
+
+def _as_text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +86,17 @@ class Setting:
     def to_json(self) -> object:
         """The form in records."""
         match self.target:
-            case ToCommit(hash):
+            case ToCommit(str(hash)):
                 return {"commit": hash, **self.program.parts()}
+            case ToCommit(ids):
+                return {"tree": ids, **self.program.parts()}
             case ToValue(recorded):
                 return {"value": recorded, **self.program.parts()}
 
     @classmethod
     def from_json(cls, data: Any) -> Self:
-        of_commit = "commit" in data
-        target = ToCommit(data["commit"]) if of_commit else ToValue(data["value"])
+        content = data.get("commit", data.get("tree"))
+        target = ToValue(data["value"]) if content is None else ToCommit(content)
         return cls(target, Program.of_parts(data))
 
 
@@ -99,8 +106,8 @@ class CommandSet(Publisher[str, Setting, None]):
 
     id: ClassVar[str] = "command-set"
 
-    repository: Path | None
-    """The place of the commit, if it is set to one."""
+    source: Source | None
+    """The commit, or the part of one, if it is set to one."""
     runner: Runner
 
     def started_with(self, key: str) -> Limits | None:
@@ -110,11 +117,7 @@ class CommandSet(Publisher[str, Setting, None]):
         return " ".join(f"set {key} to {value}".split())
 
     def labels(self, key: str, value: Setting) -> Mapping[str, str]:
-        match value.target:
-            case ToCommit(hash):
-                return {"commit": hash}
-            case ToValue():
-                return NO_LABELS
+        return commit_labels(self.source)
 
     async def publish(self, job: Job, key: str, value: Setting) -> None:
         program, target = value.program, value.target
@@ -125,9 +128,9 @@ class CommandSet(Publisher[str, Setting, None]):
 
     def _files(self, job: Job, target: ToCommit | ToValue) -> AbstractAsyncContextManager[Path]:
         match target:
-            case ToCommit(hash):
-                assert self.repository is not None
-                return with_checkout(job, Commit(self.repository, hash))
+            case ToCommit():
+                assert self.source is not None
+                return with_checkout(job, self.source)
             case ToValue():
                 return job.tempdir("value-")
 
@@ -143,11 +146,12 @@ def set(
     """Set a key, such as "production", to a commit or to another value by a command, and again
     each time that the value or the command changes: also when it changes back.
 
-    The command runs in a clean checkout of the commit. With any other value, of a type with a
-    stable form, it runs in an empty folder. The variable `PYCURRENT_VALUE` has the hash of the
-    commit, or the value: a text as it is, anything else as JSON. Two values for one key at once are
-    an error that names both. When the value changes while the old one is being set, the command
-    runs to its end, and then runs for the new value.
+    The command runs in a clean checkout of the commit, or of a part of one (`git.tree`). With any
+    other value, of a type with a stable form, it runs in an empty folder. The variable
+    `PYCURRENT_VALUE` has the hash of the commit, or the value: a text as it is, anything else as
+    JSON; for a part of a commit it has the ids that git gives its content, by their paths, as JSON.
+    Two values for one key at once are an error that names both. When the value changes while the
+    old one is being set, the command runs to its end, and then runs for the new value.
 
     All else is as with `run`, but that the level is dangerous, so it is never tried again by itself
     unless you give another one.
@@ -166,9 +170,9 @@ def set(
         known = runner.with_keys(keys)
         program = known.program(argv, env, sandbox)
         _check_variables(program.env)
-        repository = value.repository if isinstance(value, Commit) else None
+        source = value if isinstance(value, Commit | Subtree) else None
         setting = Setting(_target(value), program)
-        return CommandSet(repository, known).set(key, setting, retry=options["retry"])
+        return CommandSet(source, known).set(key, setting, retry=options["retry"])
 
     label, env = options["label"], options["env"]
     made = operation_component(label, "set {key}", on_values, value, argv, env, key, *runner.keys)
@@ -191,8 +195,8 @@ def _check_variables(given: Collection[str]) -> None:
 
 
 def _target(value: object) -> ToCommit | ToValue:
-    if isinstance(value, Commit):
-        return ToCommit(value.hash)
+    if isinstance(value, Commit | Subtree):
+        return ToCommit(content_of(value))
     if isinstance(value, CommitId):
         raise UsageError(
             "command.set takes a commit that is on this machine, or a value, not a CommitId: write"
