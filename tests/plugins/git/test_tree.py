@@ -94,7 +94,7 @@ async def test_a_running_job_of_unchanged_content_goes_on(
 
     async with start(pipeline) as harness:
         await harness.until(lambda: len(harness.history("command-run")) == 1)
-        first = harness.find("sh").id
+        first = harness.find("until").id
         write(repo, "packages/b/x.txt", "b2\n")
         repo.commit("second")
         commit.set(head(repo))
@@ -102,7 +102,40 @@ async def test_a_running_job_of_unchanged_content_goes_on(
         (tmp_path / "go").touch()
         await harness.settle()
         assert harness.output == Ok(None)
-        assert harness.find("sh").id == first
+        assert harness.find("until").id == first
+        assert all_ok(harness)
+
+
+async def test_with_a_latch_it_also_goes_on_while_the_next_commit_is_fetched(
+    repo: Repo, served: GitServer, start: Start, tmp_path: Path
+) -> None:
+    """The last commit holds meanwhile."""
+    bare = Repo.init(served.root / "shop.git", "--bare")
+    url = served.url("shop.git")
+
+    def pushed() -> git.CommitId:
+        repo.git("push", "--quiet", bare.path, "HEAD:refs/heads/main")
+        return git.CommitId(url, "refs/heads/main", head(repo).hash)
+
+    newest: Var[git.CommitId] = Var("head", pushed())
+    waiting = ["sh", "-c", f"until test -e {tmp_path / 'go'}; do sleep 0.05; done"]
+
+    def pipeline() -> Current[Any]:
+        commit = git.fetch(newest.get()).latch()
+        a, b = (git.tree(commit, f"packages/{name}") for name in "ab")
+        return all([command.run(a, waiting), command.run(b, ["true"])])
+
+    async with start(pipeline) as harness:
+        await harness.until(lambda: len(harness.history("command-run")) == 1)
+        first = harness.find("until").id
+        write(repo, "packages/b/x.txt", "b2\n")
+        repo.commit("second")
+        newest.set(pushed())
+        await harness.until(lambda: len(harness.history("command-run")) == 2)
+        (tmp_path / "go").touch()
+        await harness.settle()
+        assert harness.output == Ok(None)
+        assert harness.find("until").id == first
         assert all_ok(harness)
 
 
