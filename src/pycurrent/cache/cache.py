@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pycurrent.cache.acts import Acts, Instances
 from pycurrent.cache.cause import ASKED, Asked, Cause, Expired
+from pycurrent.cache.code import CodeNotices
 from pycurrent.cache.demands import NO_DEMANDS, Demand, Retirement
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.instance import Instance
@@ -58,7 +59,8 @@ class ResultCache:
     def __init__(self, engine: OpenEngine) -> None:
         self.engine = engine
         self.instances = Instances()
-        self.op_types = OperationTypes()
+        notices = CodeNotices(engine.store, engine.problems, engine.config.rebuilds)
+        self.op_types = OperationTypes(notices.look)
         self._touched: dict[Instance, None] = {}
         self._left: deque[Instance] = deque()
         """Touched before, and put off to the next step."""

@@ -234,6 +234,8 @@ def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> An
         "version": form.version,
         "publish" if values else "build": work,
         "describe": describe,
+        # Where its code is looked for.
+        "_work": staticmethod(fn),
         "started_with": lambda self, key: limits,
         "types": classmethod(lambda cls: types),
     }

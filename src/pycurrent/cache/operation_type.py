@@ -7,7 +7,7 @@ from __future__ import annotations
 import inspect
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
@@ -308,7 +308,9 @@ class OperationType:
 class OperationTypes:
     """The operations that were used in one engine."""
 
-    def __init__(self) -> None:
+    def __init__(self, told_of_first: Callable[[OperationType], None] | None = None) -> None:
+        """`told_of_first` is called with each operation that is used for the first time."""
+        self._told_of_first = told_of_first
         self._by_id: dict[str, OperationType] = {}
         self._by_class: dict[type[AnyOperation], OperationType] = {}
 
@@ -325,6 +327,8 @@ class OperationTypes:
                 f"{first.cls.__qualname__} and {cls.__module__}.{cls.__qualname__}"
             )
         self._by_class[cls] = op_type
+        if first is op_type and self._told_of_first is not None:
+            self._told_of_first(op_type)
         return op_type
 
     def find(self, op: str) -> OperationType | None:

@@ -42,6 +42,10 @@ class Rebuilds:
                 return pattern
         return None
 
+    def has_all_of(self, op: str) -> bool:
+        """True if all results of an operation are selected."""
+        return any(fnmatchcase(op, pattern) for pattern in self.patterns if pattern != FAILED)
+
     def _fits(self, pattern: str, op: str, key: str, ok: bool) -> bool:
         if pattern == FAILED:
             return not ok
