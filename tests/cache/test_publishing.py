@@ -143,6 +143,11 @@ async def test_a_new_value_clears_an_error(engine: OpenEngine, shop: Workshop) -
         assert h.output == Ok("done")
 
 
+def conflict_of(one: str, other: str) -> Failed:
+    values = f'"{one}" and "{other}"'
+    return Failed(f"put k is set to two values at once: {values}; give each a key of its own")
+
+
 async def test_two_values_for_one_key_are_an_error_that_names_both(
     engine: OpenEngine, shop: Workshop
 ) -> None:
@@ -155,7 +160,7 @@ async def test_two_values_for_one_key_are_an_error_that_names_both(
 
     async with engine(pipeline) as h:
         await h.settle()
-        conflict = Failed('put k is set to two values at once: "1" and "2"')
+        conflict = conflict_of("1", "2")
         assert h.output == Ok((conflict, conflict))
         assert shop.begun == []
         op.invalidate(h.engine, "k")
@@ -169,7 +174,7 @@ async def test_two_values_for_one_key_are_an_error_that_names_both(
         await h.settle()
         one.set("3")
         await h.settle()
-        assert h.output == Ok((Failed('put k is set to two values at once: "1" and "3"'),) * 2)
+        assert h.output == Ok((conflict_of("1", "3"),) * 2)
         check(h)
 
 

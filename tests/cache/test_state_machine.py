@@ -288,7 +288,10 @@ class Instances(RuleBasedStateMachine):
             return Ok("off")
         if self.model.conflict:
             one, other = self.model.conflict
-            return Failed(f'{self.op.id} {KEY} is set to two values at once: "{one}" and "{other}"')
+            return Failed(
+                f'{self.op.id} {KEY} is set to two values at once: "{one}" and "{other}"; give each'
+                " a key of its own"
+            )
         return self.model.output(wish)
 
     def check_history(self) -> None:

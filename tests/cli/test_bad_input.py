@@ -62,10 +62,10 @@ def test_a_file_without_the_pipeline(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("def pipeline(): return 'text'", "ci.py:1: pipeline returned 'text' (str), which is no"),
+        ("def pipeline(): return 'text'", "ci.py:1: pipeline must return a current, not str: "),
         (
             "\ndef pipeline(): pass",
-            "ci.py:2: pipeline returned None (NoneType), which is not a cur",
+            "ci.py:2: pipeline must return a current, not None: ",
         ),
         ("async def pipeline(): pass", "ci.py:1: pipeline must be a plain function, without async"),
     ],
@@ -134,7 +134,7 @@ def test_what_a_plugin_refuses(pipeline_file: Write, pycurrent: Command) -> None
             raise UsageError("/x is not a Git repository: make it one with git init")
     """)
     assert complaint(pycurrent, "run", "ci.py", "--once") == (
-        "/x is not a Git repository: make it one with git init"
+        "/x is not a Git repository: make it one with git init (ci.py:4)"
     )
 
 

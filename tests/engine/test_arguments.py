@@ -142,5 +142,5 @@ def test_a_schedule_of_an_operation_is_a_schedule() -> None:
 def test_a_current_is_not_a_word_of_a_command() -> None:
     """The message says how to have its value."""
     word: Any = current.constant("x")
-    with pytest.raises(current.Failure, match="take the value of a current as a parameter"):
+    with pytest.raises(current.UsageError, match="take the value of a current as a parameter"):
         Command(["echo", word])

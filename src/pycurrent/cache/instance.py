@@ -205,7 +205,10 @@ class Instance:
         conflict = None
         if values is not None:
             what = f"{self.op_type.id} {self.key.text}"
-            conflict = Failed(f"{what} is set to two values at once: {' and '.join(values)}")
+            conflict = Failed(
+                f"{what} is set to two values at once: {' and '.join(values)}; give each a key of"
+                " its own"
+            )
         if conflict != self.conflict:
             self.conflict = conflict
             self.notify()

@@ -324,7 +324,8 @@ class OperationTypes:
         if not first.same(cls):
             raise UsageError(
                 f"two operations have the id {op_type.id!r}: {first.cls.__module__}."
-                f"{first.cls.__qualname__} and {cls.__module__}.{cls.__qualname__}"
+                f"{first.cls.__qualname__} and {cls.__module__}.{cls.__qualname__}; give each an"
+                " id of its own"
             )
         self._by_class[cls] = op_type
         if first is op_type and self._told_of_first is not None:

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from msgspec import Struct
 
 from pycurrent.cli.output import one_line
-from pycurrent.errors import UsageError, WrongKind
-from pycurrent.term import Current, failed_by, noting, text_of
+from pycurrent.errors import UsageError
+from pycurrent.term import Current, failed_by, noting, text_of, wrong_current
 
 if TYPE_CHECKING:
     from pycurrent.web import WebSettings
@@ -31,6 +31,8 @@ SiteOf: TypeAlias = "Callable[[], WebSettings]"
 """Called only if there are pages: most commands never import them."""
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+_PYTHON = Path(traceback.__file__).resolve().parent
+"""The folder of Python itself: authors have written nothing in it."""
 _RETURNS_CURRENT = r"(?s:(?:\w+\.)*Current(?:\[.*\])?)"
 
 
@@ -87,22 +89,15 @@ def build(
     try:
         with noting() as made:
             term: object = pipeline(*args, **kwargs)
-    except WrongKind as error:
-        # The message already says where in the pipeline that is.
-        raise UsageError(failed_by(error).message) from error
-    except UsageError:
-        raise
+    except UsageError as error:
+        raise _located(error) from error
     except Exception as error:
         raise _broken(error, name) from error
     if inspect.iscoroutine(term):
         term.close()
         raise UsageError(f"{_where(pipeline)}: {name} must be a plain function, without async")
     if not isinstance(term, Current):
-        raise UsageError(
-            f"{_where(pipeline)}: {name} returned {one_line(repr(term))[:100]}"
-            f" ({type(term).__name__}), which is not a current: return one, such as"
-            " current.all([...])"
-        )
+        raise wrong_current(term, f"{_where(pipeline)}: {name} must return a current")
     return term, made.unused()
 
 
@@ -128,8 +123,8 @@ def _module(path: Path) -> ModuleType | None:
             return None
         __import__(name)  # unlike `import_module`, it leaves no frames of its own in a traceback
         return sys.modules[name]
-    except UsageError:
-        raise
+    except UsageError as error:
+        raise _located(error) from error
     except ModuleNotFoundError as error:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             return None
@@ -162,8 +157,8 @@ def _import(path: Path) -> ModuleType:
         if package:
             importlib.import_module(".".join(package))  # for imports relative to it
         loader.exec_module(module)
-    except UsageError:
-        raise
+    except UsageError as error:
+        raise _located(error) from error
     except Exception as error:
         raise _broken(error, str(path)) from error
     return module
@@ -240,10 +235,16 @@ def _where(function: Callable[..., Any]) -> str:
     return "the pipeline" if code is None else f"{_near(code.co_filename)}:{code.co_firstlineno}"
 
 
+def _located(error: UsageError) -> UsageError:
+    """The same mistake, with its place in the author's code."""
+    return UsageError(failed_by(error).message)
+
+
 def _broken(error: Exception, name: str) -> BrokenPipeline:
     """The message of an exception in an author's code, and its place."""
     kind = type(error).__name__
     text = one_line(text_of(error.msg if isinstance(error, SyntaxError) else error))
+    text += _meant(error)
     what = f"{kind}: {text}" if text else kind
     frames = [
         frame
@@ -253,11 +254,25 @@ def _broken(error: Exception, name: str) -> BrokenPipeline:
     if isinstance(error, SyntaxError) and (file := _file_of(error)):
         where, shown = f"{_near(file)}:{error.lineno}", _marked(error)
     elif frames:
-        where = f"{_near(frames[-1].filename)}:{frames[-1].lineno}"
+        own = [frame for frame in frames if not Path(frame.filename).is_relative_to(_PYTHON)]
+        last = (own or frames)[-1]
+        where = f"{_near(last.filename)}:{last.lineno}"
         shown = "".join(traceback.format_list(frames))
     else:
         where, shown = name, ""
     return BrokenPipeline(f"{where}: {what}", shown)
+
+
+def _meant(error: Exception) -> str:
+    """Return the name that Python guesses: `. Did you mean: 'builder'?`, or an empty text."""
+    if not isinstance(error, NameError | AttributeError | ImportError):
+        return ""
+    try:
+        said = traceback.format_exception_only(error)[-1].rstrip()
+    except Exception:  # An author has raised it, with something else in it.
+        return ""
+    _, hint, name = said.rpartition(". Did you mean")
+    return f"{hint}{name}" if hint else ""
 
 
 def _file_of(error: SyntaxError) -> str | None:

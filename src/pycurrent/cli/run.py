@@ -11,6 +11,7 @@ from contextlib import (
     AsyncExitStack,
     ExitStack,
     asynccontextmanager,
+    suppress,
 )
 from datetime import timedelta
 from time import monotonic
@@ -41,6 +42,16 @@ from pycurrent.view.formatting import plural
 _NAMED = 5
 
 
+def _check_no_loop() -> None:
+    """Raise `UsageError` within an event loop: another one can't run inside it."""
+    with suppress(RuntimeError):
+        asyncio.get_running_loop()
+        raise UsageError(
+            "this is called by async code, in whose event loop no pipeline can run: call main"
+            " outside of it, or write `async with Engine(pipeline, state_dir=...)`"
+        )
+
+
 class _Stopped(Struct, frozen=True):
     """The state of a run that was told to stop."""
 
@@ -59,6 +70,7 @@ class _Faces(Struct, frozen=True):
 def run_pipeline(call: Call, options: RunOptions) -> int:
     """Run it, once or until told to stop; return the exit status."""
     began = monotonic()
+    _check_no_loop()
     logs = log_command(options.state_dir)
     engine = Engine(
         lambda: call.term,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pycurrent.cli.end import end_with
 from pycurrent.cli.load import Pipeline, SiteOf
 from pycurrent.cli.pipelines import CHECK, GRAPH, RUN
+from pycurrent.errors import WrongKind
+from pycurrent.term import Current, shown
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -20,7 +22,16 @@ def run_script(pipeline: Pipeline, site: SiteOf | None = None) -> NoReturn:
     end_with(name, lambda: _status(pipeline, name, site))
 
 
+def _check_pipeline(pipeline: Any) -> None:
+    if not callable(pipeline):
+        what = "a current" if isinstance(pipeline, Current) else shown(pipeline)
+        raise WrongKind(
+            f"main takes the function of the pipeline, not {what}: write main(pipeline), without ()"
+        )
+
+
 def _status(pipeline: Pipeline, name: str, site: SiteOf | None) -> int:
+    _check_pipeline(pipeline)
     tokens = sys.argv[1:]
     if (status := RUN.on_script(pipeline, name, site, tokens)) is not None:
         return status

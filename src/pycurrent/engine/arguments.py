@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from pycurrent.engine.custom_pool import CustomPool
 from pycurrent.engine.level import Level
 from pycurrent.engine.pool import Pool
 from pycurrent.errors import UsageError, WrongKind
-from pycurrent.term import Stand, shown
+from pycurrent.term import Stand, shown, unfit
 
 _LONGEST = 1e9
 """In seconds: some thirty years."""
@@ -94,11 +95,24 @@ def check_engine(pipeline: Any, state_dir: Any, config: Any) -> None:
         raise WrongKind(f"Engine: config= takes a Config, not {shown(config)}: write Config(...)")
 
 
-def check_functions(where: str, **functions: Callable[..., Any]) -> None:
+def check_functions(where: str, **functions: Any) -> None:
     """Raise `WrongKind` for what can't be called."""
     for name, fn in functions.items():
         if not callable(fn):
-            raise WrongKind(f"{where}: {name}= takes a function, not {shown(fn)}")
+            remedy = unfit(fn)
+            what = f"{remedy.what}: give the function itself, without ()" if remedy else shown(fn)
+            raise WrongKind(f"{where}: {name}= takes a function, not {what}")
+
+
+def check_paths(where: str, paths: Iterable[Any]) -> list[Path]:
+    """Return the paths. Raises `WrongKind` for anything else."""
+    if isinstance(paths, str | bytes | os.PathLike):
+        raise WrongKind(f"{where}: paths= returns a list of paths, not {shown(paths)}: write [...]")
+    taken = list(paths)
+    for path in taken:
+        if not isinstance(path, Path):
+            raise WrongKind(f"{where}: paths= returns Paths, not {shown(path)}: write Path(...)")
+    return taken
 
 
 def check_watching(where: str, watch: Any, every: Any) -> None:

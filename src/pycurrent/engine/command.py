@@ -20,8 +20,8 @@ from pycurrent.engine.secret import encode
 from pycurrent.engine.tasks import uncancellable
 from pycurrent.engine.tempdirs import temporary_file
 from pycurrent.engine.turns import Turn
-from pycurrent.errors import PycurrentError
-from pycurrent.term import Failure, Stand
+from pycurrent.errors import PycurrentError, UsageError, WrongKind
+from pycurrent.term import Stand
 
 _KEPT = 64 << 10
 """How many bytes of the output of a command that was run for it are logged if it fails."""
@@ -65,13 +65,11 @@ class Command:
     def __init__(
         self, argv: Sequence[str | os.PathLike[str]], **options: Unpack[CommandOptions]
     ) -> None:
-        """As for `Job.exec`. Raises `Failure` if `argv` is not a list of words, `UsageError` for
-        an option that is wrong.
+        """As for `Job.exec`. Raises `UsageError` if `argv` is not a list of words, and for an
+        option that is wrong.
         """
         if isinstance(argv, str) or not argv or not all(map(_is_word, argv)):
-            held = not isinstance(argv, str) and any(isinstance(word, Stand) for word in argv)
-            hint = ": take the value of a current as a parameter of the function" if held else ""
-            raise Failure(f"a command is a list of its words, not {argv!r}{hint}")
+            raise _not_words(argv)
         check_command(options, known=CommandOptions.__annotations__)
         cwd, env, stdin = options.get("cwd"), options.get("env"), options.get("stdin")
         show = options.get("show")
@@ -95,6 +93,21 @@ class Command:
             file.write(self._stdin)
             file.seek(0)
             return os.dup(file.fileno())
+
+
+def _not_words(argv: object) -> UsageError:
+    rule = f"a command is a list of its words, not {argv!r}"
+    match argv:
+        case str() if argv.strip():
+            return WrongKind(f'{rule}: write {argv.split()}, or ["sh", "-c", ...] for a shell')
+        case list() | tuple() if any(isinstance(word, Stand) for word in argv):
+            hint = "take the value of a current as a parameter of the function"
+            return WrongKind(f"{rule}: {hint}")
+        case list() | tuple() if argv:
+            wrong = next(word for word in argv if not _is_word(word))
+            return WrongKind(f"{rule}: write str(...) for {wrong!r}")
+        case _:
+            return WrongKind(rule)
 
 
 def _environment(changes: Mapping[str, str | None]) -> dict[str, str]:

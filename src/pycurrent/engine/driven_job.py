@@ -36,7 +36,7 @@ from pycurrent.engine.pool import AnyPool, Pool, Tickets, Urgency
 from pycurrent.engine.resources import Resources
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut, TimeLimit
 from pycurrent.engine.tempdirs import temporary_folder
-from pycurrent.errors import PycurrentError
+from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.term import Activity
 
 
@@ -313,7 +313,10 @@ class DrivenJob(Job):
 
     def _take_on(self, limits: Limits) -> JobStart:
         if self.limits is not None or self.state is not JobState.CREATED:
-            raise PycurrentError(f"job {self.id} was started twice: call job.start once")
+            raise UsageError(
+                f"job {self.id} was started twice: call job.start once, and not at all where a"
+                " decorator has a level"
+            )
         least = self._owner.least_level(self)
         if least is not None and least > limits.level:
             limits = replace(limits, level=least)

@@ -17,8 +17,8 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
 
-from pycurrent.errors import PycurrentError
-from pycurrent.term import Failure, Stand, failed_by
+from pycurrent.errors import PycurrentError, UsageError
+from pycurrent.term import Failure, Stand, failed_by, noting
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -66,13 +66,15 @@ class Calls:
         self._calls.append((call, made))
 
     async def checked(self, work: Awaitable[T]) -> T:
-        """Return what the work returns. Raises PycurrentError if it forgot to await a call.
+        """Return what the work returns. Raises PycurrentError if it forgot to await a call, or has
+        built terms: nothing would ever evaluate them.
 
         That is in the log if the work fails for another reason; an exception that is none of
         ours may well be its consequence, and is the second thing to be told.
         """
         try:
-            done = await work
+            with noting() as made:
+                done = await work
         except (Failure, PycurrentError):
             await self.tell()
             raise
@@ -82,6 +84,11 @@ class Calls:
             raise
         if forgotten := await self._take():
             raise PycurrentError(forgotten)
+        if unused := made.unused():
+            raise UsageError(
+                f"the work of a job has built {', '.join(unused)}, which never runs there: build"
+                " it in the pipeline, and give the operation its value"
+            )
         return done
 
     async def tell(self) -> None:

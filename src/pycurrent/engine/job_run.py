@@ -68,7 +68,10 @@ async def run_job(
             raise asyncio.CancelledError
         outcome = Ok(await job.calls.checked(work()))
         if not job.has_begun:
-            raise PycurrentError("the operation succeeded without having called job.start")
+            raise PycurrentError(
+                "the operation succeeded without having called job.start: write"
+                " `await job.start(level=Level.HARMLESS)`, say, or give its decorator a level"
+            )
     except BaseException as error:
         job.blame = blame(error)
         outcome = attributed(_failure(job, error, task), job.blame)

@@ -18,7 +18,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from pycurrent.engine.arguments import check_functions, check_watching
+from pycurrent.engine.arguments import check_functions, check_paths, check_watching
 from pycurrent.engine.changes import ChangeText
 from pycurrent.engine.monitor_task import Leaving, MonitorTask
 from pycurrent.engine.pinnable import Pinnable, RecordedValue
@@ -294,12 +294,12 @@ class FileMonitor(Monitor[T]):
         check_functions("FileMonitor", read=read, paths=paths)
         super().__init__(
             read=read,
-            watch=lambda refresh: watch_paths(paths, refresh),
+            watch=lambda refresh: watch_paths(self.paths, refresh),
             every=every,
             describe=describe,
             type=type,
         )
-        self.paths = paths
+        self.paths: Paths = lambda: check_paths("FileMonitor", paths())
         self._is_named = describe != _UNNAMED_FILES
 
     @property

@@ -13,7 +13,8 @@ Argv = Sequence[str] | Current[Sequence[str]]
 def checked_words(words: Iterable[str], rule: str) -> tuple[str, ...]:
     """Return the words of a list of texts. Anything else raises `UsageError`, with the rule."""
     if isinstance(words, str | bytes) or not isinstance(words, Iterable):
-        raise UsageError(f"{rule}, not {words!r}")
+        write = f": write {words.split()}" if isinstance(words, str) and words.strip() else ""
+        raise UsageError(f"{rule}, not {words!r}{write}")
     taken = tuple(words)
     if (remedy := unfit(taken)) is not None:
         raise WrongKind(f"{rule}, not {remedy.what}: {remedy.given}")

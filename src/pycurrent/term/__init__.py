@@ -22,7 +22,7 @@ from pycurrent.term.current import (
 )
 from pycurrent.term.doubts import Doubts
 from pycurrent.term.evaluate import OfflineRuntime, build_pipeline, evaluate, is_failure
-from pycurrent.term.given import Remedy, Stand, called, check_text, shown, unfit
+from pycurrent.term.given import Remedy, Stand, called, check_text, shown, unfit, wrong_current
 from pycurrent.term.labels import labels
 from pycurrent.term.output import (
     Active,
@@ -171,4 +171,5 @@ __all__ = [
     "unmuted",
     "untold_path",
     "untold_paths",
+    "wrong_current",
 ]

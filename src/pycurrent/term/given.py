@@ -79,7 +79,7 @@ def unfit(value: Any) -> Remedy | None:
     if remedy is None and kind in _LOOKED_INTO:
         return _remedy_of_members(value, kind)
     if remedy is None and kind is dict:
-        return _remedy_of_members(value.values(), kind)
+        return _remedy_of_members(value.values(), kind) or _remedy_of_members(value, kind)
     return remedy
 
 
@@ -215,7 +215,9 @@ def wrong_current(value: Any, where: str) -> WrongKind:
         hint = "make one current of several by seq([...]) or all([...])"
         return WrongKind(f"{where}, not a {type(value).__name__}: {hint}")
     if value is None:
-        return WrongKind(f"{where}, not None: return one, or see constant()")
+        return WrongKind(
+            f"{where}, not None: return one (is a `return` missing?), or see constant()"
+        )
     return WrongKind(f"{where}, not {type(value).__name__}: see constant()")
 
 

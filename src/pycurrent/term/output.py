@@ -6,6 +6,7 @@ a pipeline without being wrapped.
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import PurePath
 from types import FrameType, TracebackType
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
-from pycurrent.errors import PycurrentError, UsageError, WrongKind
+from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.incr import Absent, Cycle, Duplicate, Unhashable
 
 T = TypeVar("T")
@@ -238,10 +239,8 @@ def failed_by(error: BaseException) -> Failed:
     match alone:
         case Failure() | Duplicate() | Unhashable() | Cycle():
             return Failed(text, kind=_kind_of(alone))
-        case WrongKind() if text:
-            return UsageFailure(f"{text}{_place(alone)}")
         case UsageError() if text:
-            return UsageFailure(text)
+            return UsageFailure(f"{text}{_place(alone, text)}")
         case PycurrentError() if text:
             return Failed(text, kind=_kind_of(alone))
         case BaseExceptionGroup():
@@ -318,13 +317,15 @@ def text_of(value: object) -> str:
         return f"<{type(value).__name__} without a text: {type(error).__name__}>"
 
 
-def _place(error: BaseException) -> str:
-    """The place in the author's code that raised our exception: ` (pipeline.py:12)`, or empty."""
+def _place(error: BaseException, text: str) -> str:
+    """The place in the author's code that raised our exception: ` (pipeline.py:12)`, or empty, also
+    if its text names that place.
+    """
     place = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
-        if not _is_ours(frame):
-            place = f" ({PurePath(frame.f_code.co_filename).name}:{line})"
-    return place
+        if not _is_ours(frame) and not _is_of_python(frame):
+            place = f"{PurePath(frame.f_code.co_filename).name}:{line}"
+    return f" ({place})" if place and place not in text else ""
 
 
 def relevant_traceback(error: BaseException) -> str | None:
@@ -345,6 +346,11 @@ def relevant_traceback(error: BaseException) -> str | None:
 
 def _is_ours(frame: FrameType) -> bool:
     return str(frame.f_globals.get("__name__", "")).startswith("pycurrent.")
+
+
+def _is_of_python(frame: FrameType) -> bool:
+    name, _, _ = str(frame.f_globals.get("__name__", "")).partition(".")
+    return name != "__main__" and name in sys.stdlib_module_names
 
 
 def _bare_traceback(error: BaseException, frames: TracebackType) -> str:
