@@ -26,7 +26,8 @@ from pycurrent.explain.health import (
     health_of,
     unknown_health,
 )
-from pycurrent.explain.reasons import FailureMuted, Reason, sentences
+from pycurrent.explain.reasons import FailureMuted, Reason
+from pycurrent.explain.sentences import sentences
 from pycurrent.explain.why import muted, mutes_in, why_recorded
 from pycurrent.store import (
     DatabaseReader,

@@ -30,7 +30,7 @@ from pycurrent.cache.cause import (
 )
 from pycurrent.cache.codec import UnreadableValue
 from pycurrent.engine.clock import instant
-from pycurrent.explain.reasons import told
+from pycurrent.explain.sentences import told
 from pycurrent.store import ChangeRecord, DatabaseReader, JobEnd, JobRecord, RunRecord
 
 RECENT = 20

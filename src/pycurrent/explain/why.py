@@ -26,9 +26,8 @@ from pycurrent.explain.reasons import (
     Ran,
     Reason,
     Reused,
-    sentences,
-    told,
 )
+from pycurrent.explain.sentences import sentences, told
 from pycurrent.store import ChangeRecord, DatabaseReader, JobRecord, OverrideKind
 
 NAMED = 10

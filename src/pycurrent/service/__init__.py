@@ -4,7 +4,8 @@ from pycurrent.engine.pinnable import Pin, RecordedValue
 from pycurrent.engine.pins import NoSuchStage, NotPinned
 from pycurrent.explain.health import Flip, HealthState, StageHealth
 from pycurrent.explain.history import HistoryEntry, HistoryPage
-from pycurrent.explain.reasons import Failing, told
+from pycurrent.explain.reasons import Failing
+from pycurrent.explain.sentences import told
 from pycurrent.explain.why import UnknownSubject, Why
 from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import Confirmation, ConfirmationLevel
