@@ -137,6 +137,16 @@ class MakeAuto(Make):
     auto_cancel = True
 
 
+class Look(Make):
+    id = "look"
+    lookup = True
+
+
+class LookAuto(MakeAuto):
+    id = "look-auto"
+    lookup = True
+
+
 class Put(Publisher[str, str, str]):
     id = "put"
 
@@ -194,7 +204,7 @@ class PutLatchedTelling(PutLatched):
 TELLING: tuple[type[AnyOperation], ...] = (MakeTelling, PutTelling, PutLatchedTelling)
 """They can tell whether their results are still there."""
 PUBLISHERS: tuple[type[AnyOperation], ...] = (Put, PutAuto, PutLatched, PutLatchedAuto)
-KINDS = (Make, MakeAuto, *PUBLISHERS)
+KINDS = (Make, MakeAuto, Look, LookAuto, *PUBLISHERS)
 
 
 def want(

@@ -21,6 +21,7 @@ from pycurrent.explain.reasons import (
     Blocked,
     Failing,
     FailureMuted,
+    FoundAgain,
     Given,
     InConflict,
     MadeAgain,
@@ -251,6 +252,7 @@ async def act_on(h: Harness, world: World, reason: Reason) -> bool:
             | WaitsForAnswer()
             | Ran()
             | Reused()
+            | FoundAgain()
         ):
             raise AssertionError(f"nobody can act on {reason}")
         case _:

@@ -38,6 +38,7 @@ def builder(
     timeout: timedelta | float | None = None,
     priority: int = 0,
     auto_cancel: bool = False,
+    lookup: bool = False,
     schedule: Schedule | None = None,
     retry: Retry | None = None,
     version: str | int | None = None,
@@ -52,7 +53,9 @@ def builder(
     `priority` come first. `retry` says how often it is tried again if it fails. With another
     `version` all is made again, once it is needed. `label` may show the parameters; by default it
     is the id and all of them. `still_there`, an async function of (key ..., outcome), says whether
-    a result of an earlier run of the engine is there: what is lost is made again.
+    a result of an earlier run of the engine is there: what is lost is made again. `lookup` is for
+    what only looks at something: a refresh by its schedule that finds the same value again leaves
+    no job in the history, and no log.
 
     Use it for what is made: it runs once for the same key, and not again if an earlier key comes
     back. For what is *set* somewhere (a deployment, a message, a tag) use `publisher`.
@@ -73,6 +76,7 @@ def builder(
         auto_cancel,
         latched=False,
         still_there=still_there,
+        lookup=lookup,
     )
     return cast("BuilderForm", form.decorate)
 
@@ -133,6 +137,7 @@ class _Form(Struct, frozen=True):
     latched: bool
     retire: Function[None] | None = None
     still_there: Function[bool] | None = None
+    lookup: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, str):
@@ -153,7 +158,7 @@ class _Form(Struct, frozen=True):
         check_version(self.version, name)
         if self.label is not None and not isinstance(self.label, str):
             raise WrongKind(f"{name}: label= takes a text, not {shown(self.label)}")
-        for option in ("auto_cancel", "latched"):
+        for option in ("auto_cancel", "latched", "lookup"):
             if not isinstance(getattr(self, option), bool):
                 value = shown(getattr(self, option))
                 raise WrongKind(f"{name}: {option}= takes True or False, not {value}")
@@ -230,6 +235,7 @@ def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> An
         "id": form.id,
         "auto_cancel": form.auto_cancel,
         "latched": form.latched,
+        "lookup": form.lookup,
         "retry": form.retry or DEFAULT,
         "version": form.version,
         "publish" if values else "build": work,

@@ -50,6 +50,7 @@ Two users that want different targets are in conflict: both are told, and nothin
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
@@ -316,17 +317,29 @@ class Instance:
             owner=self,
             tickets=self._inherited(),
         )
-        changes = unknown.changes if cause is unknown.cause else ()
-        changes = changes or self._host.changes_of(demand, cause)
+        refreshes = self.job_id if self._is_lookup(cause, latched) else None
+        changes: Ids = ()
+        if refreshes is None:
+            changes = unknown.changes if cause is unknown.cause else ()
+            changes = changes or self._host.changes_of(demand, cause)
         first = next(iter(self.users))
-        run = Run(job, demand.operation, demand.target, cause, changes, first)
+        run = Run(job, demand.operation, demand.target, cause, changes, first, refreshes)
         insert_job(self._host.store, run, self.op_type, self.key, self.build)
         self._use_job(job.id)
         self.state = Making(run, latched, before)
-        for user in self.users:
-            self._host.used(user)
+        if refreshes is None:
+            self._note_uses()
         self._host.launch(self, run)
         self.notify()
+
+    def _is_lookup(self, cause: Cause, latched: Result | None) -> bool:
+        """True for a run that leaves no record if it finds what is known."""
+        is_refresh = self.op_type.lookup and isinstance(cause, Expired)
+        return is_refresh and latched is not None and isinstance(latched.outcome, Ok)
+
+    def _note_uses(self) -> None:
+        for user in self.users:
+            self._host.used(user)
 
     def _inherited(self) -> Tickets | None:
         """The places in queues that a run which is given up leaves to the next one."""
@@ -371,9 +384,16 @@ class Instance:
         run = self.run
         return None if run is None or run.job is not job else run.wanted_by.least_level
 
+    def looks_again(self, job: DrivenJob) -> bool:
+        """True if a job leaves no record unless it finds something new."""
+        run = self.run
+        return run is not None and run.job is job and run.refreshes is not None
+
     def job_changed(self, job: DrivenJob) -> None:
         """The owner of a job is told of its new state, or that it waits for something else."""
         self._host.job_changed(job)
+        if job.state is JobState.WAITING_FOR_CONFIRMATION and self.run is not None:
+            self.keep(self.run)
         if job.level is not None:
             self._host.store.start_job(job.id, started=job.started, level=str(job.level))
         self.notify()
@@ -414,12 +434,19 @@ class Instance:
 
     # The end of a run
 
-    def finish(self, run: Run, end: JobEnd, outcome: Ok[tuple[Any, str]] | Failed) -> None:
-        """A run has ended; the value of one that succeeded comes with its text."""
+    def finish(self, run: Run, end: JobEnd, outcome: Ok[tuple[Any, str]] | Failed) -> bool:
+        """A run has ended; the value of one that succeeded comes with its text. False for a lookup
+        that has found nothing new.
+        """
         making = self.state
         assert isinstance(making, Making)
         assert making.run is run
         now = self._host.clock.now()
+        if run.refreshes is not None:
+            if run.abandoned is not None or self._is_found_again(run.refreshes, end, outcome):
+                self._end_lookup(making, run.refreshes, end, now)
+                return end is not JobEnd.OK
+            self.keep(run)
         before = self._compared(run)
         result = record_end(self._host.store, run, self.op_type, self.key, end, outcome, now)
         if end.has_result:
@@ -436,6 +463,48 @@ class Instance:
         if self.users is not NO_DEMANDS:
             with self._host.following_from(self._passed_on(run, before, result.outcome)):
                 self.notify()
+        return True
+
+    # The end of a lookup
+
+    def keep(self, run: Run) -> None:
+        """Have a lookup recorded as any other run: somebody has to do with it, or it has found
+        something. Twice is fine.
+        """
+        if run.refreshes is not None:
+            run.refreshes = None
+            store = self._host.store
+            run.changes = self._host.changes_of(run.wanted_by, run.cause)
+            store.looks.keep(run.job.id, store.change_tables.set_of(run.changes))
+            self._note_uses()
+
+    def _is_found_again(
+        self, refreshes: str, end: JobEnd, outcome: Ok[tuple[Any, str]] | Failed
+    ) -> bool:
+        """True if a lookup has found the recorded value: the text of it is the same."""
+        if end is not JobEnd.OK or not isinstance(outcome, Ok):
+            return False
+        last = self._host.store.last_result(self.op_type.id, self.key.digest)
+        return last is not None and (last.job_id, last.outcome) == (refreshes, outcome.value[1])
+
+    def _end_lookup(self, making: Making, refreshes: str, end: JobEnd, now: datetime) -> None:
+        """End a lookup that has found nothing new: what was known is known still."""
+        run, latched = making.run, making.latched
+        assert latched is not None
+        self._host.store.drop_job(run.job.id)
+        run.job.job_log.remove()
+        self._use_job(refreshes)
+        if end is JobEnd.OK:
+            self._host.store.looks.again(refreshes, now)
+            self.state = Known(replace(latched, finished=now))
+        else:
+            self.state = Unknown(run.cause, latched)
+            if not run.has_begun:
+                self._tickets = run.job.tickets
+        self._host.touch(self)
+        # Some may have come meanwhile.
+        self._note_uses()
+        self.notify()
 
     def _compared(self, run: Run) -> Ok[Any] | None:
         """The last value of an operation that looks at something outside, as it has a schedule or
@@ -459,6 +528,7 @@ class Instance:
         do are in conflict. Between steps: the run is recorded with the next one.
         """
         if isinstance(self.state, Making):
+            self.keep(self.state.run)
             return
         self._host.store.set_rebuild(self.op_type.id, self.key.digest)
         self._end_pause()

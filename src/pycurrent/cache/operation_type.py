@@ -19,11 +19,11 @@ from pycurrent.engine.limits import Limits
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import Stand, called, shown, unfit
 
-OF_THE_CLASS = ("id", "version", "retry", "auto_cancel", "latched", "durable")
+OF_THE_CLASS = ("id", "version", "retry", "auto_cancel", "latched", "lookup", "durable")
 """The names of what a class of operations says once for all its objects."""
 RETIRE, STILL_THERE, STILL_THERE_MANY = "retire", "still_there", "still_there_many"
 """The names of methods that operations may have: see `Retiring`, `CanTell` and `CanTellOfMany`."""
-_FLAGS = ("auto_cancel", "latched")
+_FLAGS = ("auto_cancel", "latched", "lookup")
 _OURS = frozenset({__name__, "pycurrent.cache.operation"})
 """The modules of the classes from which operations derive."""
 
@@ -41,6 +41,10 @@ class AnyOperation(ABC):
     """True to cancel a running job as soon as nobody needs its result."""
     latched: ClassVar[bool] = False
     """True to report the last outcome while a new value is being set."""
+    lookup: ClassVar[bool] = False
+    """True if it only looks at something: a refresh by its schedule that finds the recorded value
+    again leaves no job in the history, and no log. For builders.
+    """
     retry: ClassVar[Retry] = DEFAULT
     """How often work that has failed is tried again by itself, by the kind of the failure."""
 
@@ -226,7 +230,13 @@ class OperationType:
         self.can_tell_of_many = callable(getattr(cls, STILL_THERE_MANY, None))
         self.can_tell = self.can_tell_of_many or callable(getattr(cls, STILL_THERE, None))
         """True if it can tell whether a result is still there."""
+        self.lookup = cls.lookup
         key, value, outcome = cls.types()
+        if self.lookup and (value is not None or self.retires):
+            raise UsageError(
+                f"operation {self.id!r}: lookup = True is for builders, and not for what is set or"
+                " retired: remove it, or derive from Builder"
+            )
         scope = vars(sys.modules[cls.__module__])
         name = f"operation {self.id!r}"
         self._key: Codec[Any] = codec_for(key, what=f"key of {name}", scope=scope)

@@ -6,6 +6,8 @@ import logging
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from pycurrent.cache.cause import (
     ASKED,
     Asked,
@@ -94,6 +96,8 @@ def load(
     result = recorded(op_type, key, record)
     if isinstance(result, Unreadable):
         return record, Unknown(result)
+    if op_type.lookup and (look := store.looks.of(record.job_id)) is not None:
+        result = replace(result, finished=look.at)
     return record, Known(result) if doubt is None else Unknown(doubt, result)
 
 
@@ -193,8 +197,9 @@ def new_job(
 
 
 def insert_job(store: Database, run: Run, op_type: OperationType, key: Key, build: int) -> None:
-    """Record that a run of this number begins."""
-    store.insert_job(
+    """Record that a run of this number begins; that of a lookup is held."""
+    record = store.insert_job if run.refreshes is None else store.hold_job
+    record(
         JobRecord(
             job_id=run.job.id,
             op=op_type.id,

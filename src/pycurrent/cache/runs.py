@@ -272,8 +272,8 @@ class Runs:
         del self._making[job.id]
         self.job_changed(job)
         end = end_of(run, outcome)
-        instance.finish(run, end, outcome)
-        self._tell_end(job, end)
+        if instance.finish(run, end, outcome):
+            self._tell_end(job, end)
 
     def _tell_end(self, job: DrivenJob, end: JobEnd) -> None:
         for told in self._told_of_ends:

@@ -14,6 +14,8 @@ An instance is in one of five states:
 
 When a run finishes:
 
+- a lookup that refreshes a value: if it has found the same, nothing is recorded but that; Known. If
+  it was abandoned, nothing is; Unknown, as before. Otherwise as any other run.
 - abandoned before its work has begun: what was known before is known still; else Unknown.
 - abandoned later: its result is not recorded; Unknown.
 - succeeded: recorded; Known.
@@ -99,6 +101,7 @@ class Run:
         "context",
         "job",
         "operation",
+        "refreshes",
         "target",
         "wanted_by",
     )
@@ -111,6 +114,7 @@ class Run:
         cause: Cause,
         changes: Ids,
         wanted_by: Demand,
+        refreshes: str | None = None,
     ) -> None:
         self.job = job
         self.operation = operation
@@ -120,6 +124,10 @@ class Run:
         """The changes from outside that it follows from."""
         self.wanted_by = wanted_by
         """The first of those who wanted it when it began."""
+        self.refreshes = refreshes
+        """The job whose result a lookup looks up again; None for an ordinary run, and as soon as
+        the lookup is to have a record.
+        """
         self.abandoned: Abandoned | None = None
         self.context: Context | None = None
         """The context of the step that has started it: that of its work."""

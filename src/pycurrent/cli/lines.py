@@ -68,7 +68,7 @@ def line_of(change: StageChange, log_command: str) -> str | None:
         return _line(stage) if _has_healed(change) else None
     match stage.kind:
         case State.RUNNING if change.before is not State.RUNNING and stage.job is not None:
-            return _line(stage)
+            return None if stage.job.is_lookup else _line(stage)
         case State.WAITING_FOR_CONFIRMATION if change.before is not stage.kind:
             return _line(stage, "" if stage.wait is None else f" {waits(stage.wait)}")
         case State.OK if change.before is not None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -242,6 +243,12 @@ class JobLog:
         if self._file is not None:
             self._file.close()
         self._tell()
+
+    def remove(self) -> None:
+        """Remove it, once it is closed: nothing is to be kept. Twice is fine."""
+        if self._file is not None:
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)
 
     # Secrets and pipes, for which it has to be a file
 

@@ -36,7 +36,17 @@ from pycurrent.explain.reasons import (
     WaitsInQueue,
     WaitsUntil,
 )
-from pycurrent.explain.why import NAMED, UnknownSubject, Why, muted, pinned, ran, used, why_recorded
+from pycurrent.explain.why import (
+    NAMED,
+    UnknownSubject,
+    Why,
+    found_again,
+    muted,
+    pinned,
+    ran,
+    used,
+    why_recorded,
+)
 from pycurrent.incr import Node, combine
 from pycurrent.term import Active, Failed, Muted, Reading, Stage, State
 
@@ -192,6 +202,7 @@ class Explainer:
         record = None if use.job_id is None else self._engine.store.job(use.job_id)
         if record is not None:
             yield used(self._engine.store, path, record)
+            yield from found_again(self._engine.store, record)
 
     def _waiting(self, instance: Instance, use: Use) -> Reason | None:
         """Why the result is not known yet; None if it is."""

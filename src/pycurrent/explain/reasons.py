@@ -80,6 +80,15 @@ class Reused(Struct, frozen=True, tag="reused"):
     finished: datetime
 
 
+class FoundAgain(Struct, frozen=True, tag="found again"):
+    """The result of a lookup was looked up again since, and had not changed."""
+
+    job: str
+    at: datetime
+    """When that was last."""
+    times: int
+
+
 class Running(Struct, frozen=True, tag="running"):
     """Its job is at work."""
 
@@ -260,6 +269,7 @@ class Says(Struct, frozen=True, tag="says"):
 Reason: TypeAlias = (
     Ran
     | Reused
+    | FoundAgain
     | Running
     | WaitsForConfirmation
     | WaitsForResume

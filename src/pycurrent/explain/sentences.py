@@ -11,6 +11,7 @@ from pycurrent.explain.reasons import (
     Blocked,
     Failing,
     FailureMuted,
+    FoundAgain,
     Given,
     InConflict,
     MadeAgain,
@@ -51,8 +52,8 @@ def sentences(reason: Reason) -> list[str]:
     match reason:
         case Ran():
             return _of_run(reason)
-        case Reused(job, finished):
-            return [f"it uses the result of job {job}, of {instant(finished)}"]
+        case Reused() | FoundAgain():
+            return [_of_result(reason)]
         case Running(job, since, stopped):
             began = "" if since is None else f" since {instant(since)}"
             ending = "" if stopped is None else f"; it is to end: {stopped}"
@@ -123,6 +124,13 @@ def _of_run(ran: Ran) -> list[str]:
     if ran.changes:
         lines += ["it follows from:", *(f"  {told(change)}" for change in ran.changes)]
     return lines
+
+
+def _of_result(reason: Reused | FoundAgain) -> str:
+    if isinstance(reason, Reused):
+        return f"it uses the result of job {reason.job}, of {instant(reason.finished)}"
+    often = "once" if reason.times == 1 else f"{reason.times} times"
+    return f"it was looked up again {often} since, unchanged, the last time at {instant(reason.at)}"
 
 
 def _of_mute(muted: FailureMuted) -> str:

@@ -21,6 +21,7 @@ from pycurrent.explain.health import StageHealth, health_of, unknown_health
 from pycurrent.explain.reasons import (
     Difference,
     FailureMuted,
+    FoundAgain,
     Phase,
     Pinned,
     Ran,
@@ -89,7 +90,8 @@ def why_recorded(store: DatabaseReader, subject: str) -> Why:
     """
     record = store.job(subject) if is_job_id(subject) else None
     if record is not None:
-        return Why(None, record.job_id, _end_of(record), (ran(store, record),))
+        found: tuple[Reason, ...] = (ran(store, record), *found_again(store, record))
+        return Why(None, record.job_id, _end_of(record), found)
     pins = tuple(
         pinned(Pin.of(override))
         for override in store.overrides()
@@ -99,7 +101,7 @@ def why_recorded(store: DatabaseReader, subject: str) -> Why:
     record = store.job(uses[0].job_id) if uses else None
     set_by_people: tuple[Reason, ...] = (*pins, *_mutes(store, subject, record))
     if record is not None:
-        reasons = (*set_by_people, used(store, subject, record))
+        reasons = (*set_by_people, used(store, subject, record), *found_again(store, record))
         health = health_of(store, subject)
         return Why(subject, record.job_id, _end_of(record), reasons, health)
     if not set_by_people:
@@ -152,6 +154,13 @@ def used(store: DatabaseReader, stage: str, record: JobRecord) -> Ran | Reused:
         if use.job_id == record.job_id and finished is not None and use.since > finished:
             return Reused(record.job_id, finished)
     return ran(store, record, stage)
+
+
+def found_again(store: DatabaseReader, record: JobRecord) -> Iterator[FoundAgain]:
+    """The looks at the result of a lookup that have found nothing new, if there were any."""
+    look = store.look(record.job_id)
+    if look is not None:
+        yield FoundAgain(record.job_id, look.at, look.times)
 
 
 def ran(store: DatabaseReader, record: JobRecord, stage: str | None = None) -> Ran:

@@ -31,6 +31,7 @@ from pycurrent.store.database_files import DatabaseFiles
 from pycurrent.store.errors import StoreDamaged, StoreError, from_sqlite
 from pycurrent.store.firings import FiringRecord
 from pycurrent.store.keys_to_retire import KeysToRetire
+from pycurrent.store.looks import Looks
 from pycurrent.store.new_failures import NewFailures
 from pycurrent.store.overrides import OverrideKey, OverrideRecord
 from pycurrent.store.reader import DatabaseReader
@@ -87,6 +88,8 @@ class Database(DatabaseReader):
         self.change_tables = ChangeTables(self._transactions, self._read)
         #: The keys that are set, and to be retired.
         self.to_retire = KeysToRetire(self._transactions, self._read)
+        #: The lookups: which results still hold, and the jobs that look.
+        self.looks = Looks(self._transactions, self._read)
         self._checkpointer = Checkpointer(path, threshold_bytes=checkpoint_bytes)
         self._checkpointer.prepare(connection)
         self._files: DatabaseFiles | None = None
@@ -165,6 +168,17 @@ class Database(DatabaseReader):
         """
         self._running[job.job_id] = self._transactions.unsaved.inserted[job.job_id] = job
 
+    def hold_job(self, job: JobRecord) -> None:
+        """Records a job only if it has something to tell: `finish_job` does, and `looks.keep`
+        before that. Until then it is found by its id alone, and a kill leaves nothing of it.
+        """
+        self._running[job.job_id] = self.looks.held[job.job_id] = job
+
+    def drop_job(self, job_id: str) -> None:
+        """Forgets a job that is held: it has ended, and leaves no record."""
+        del self.looks.held[job_id]
+        del self._running[job_id]
+
     def start_job(self, job_id: str, *, started: datetime | None, level: str) -> None:
         """Records how risky a job is, and when its work started: None if it waits for that.
 
@@ -197,6 +211,8 @@ class Database(DatabaseReader):
         assert outcome is None or finished is not None
         job, unsaved = self._unended(job_id), self._transactions.unsaved
         del self._running[job_id]
+        if job_id in self.looks.held:
+            self.looks.keep(job_id, job.changes)
         if job_id in unsaved.inserted:
             """All of it is written."""
         elif outcome is None and started is None and job_id not in unsaved.updated:
@@ -268,7 +284,7 @@ class Database(DatabaseReader):
         found, too.
         """
         found = super().job(job_id)
-        unsaved = self._transactions.job(job_id)
+        unsaved = self._transactions.job(job_id) or self.looks.held.get(job_id)
         return found if unsaved is None else copy_of(unsaved, JobRecord)
 
     def held_log(self, job_id: str) -> HeldLog:
@@ -322,7 +338,7 @@ class Database(DatabaseReader):
 
     def job_as_it_is(self, job_id: str) -> JobRecord | None:
         """The job with this id. Commits nothing, unlike `job`."""
-        found = self._transactions.job(job_id)
+        found = self._transactions.job(job_id) or self.looks.held.get(job_id)
         if found is not None:
             return copy_of(found, JobRecord)
         rows = self._read("job", (job_id,))
@@ -499,7 +515,8 @@ class Database(DatabaseReader):
     def _changing(self, job_id: str) -> JobRecord:
         """The job with this id, to be written by the next commit."""
         job = self._unended(job_id)
-        if job_id not in self._transactions.unsaved.inserted:
+        is_held = job_id in self.looks.held
+        if not is_held and job_id not in self._transactions.unsaved.inserted:
             self._transactions.unsaved.updated[job_id] = job
         return job
 

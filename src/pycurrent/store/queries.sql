@@ -772,6 +772,15 @@ SELECT id, name, params, by, at, reason, done FROM firing
 INSERT INTO firing (id, name, params, by, at, reason, done) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET done = excluded.done;
 
+-- name: look
+-- When the result of a job was last found unchanged, and how often.
+SELECT look.at, look.times FROM look JOIN job ON job.seq = look.job WHERE job.job_id = ?;
+
+-- name: set_look
+-- Record that.
+INSERT INTO look (at, times, job) SELECT ?, ?, seq FROM job WHERE job_id = ?
+    ON CONFLICT (job) DO UPDATE SET at = excluded.at, times = excluded.times;
+
 -- name: to_retire
 -- The keys that are set and not retired, with the jobs that have set them.
 SELECT op, key_digest, job FROM to_retire;

@@ -15,6 +15,7 @@ from pycurrent.store.failure_tables import FailureTables, Parameters
 from pycurrent.store.firings import FiringRecord
 from pycurrent.store.history import HistoryQuery
 from pycurrent.store.history_filter import HistoryCursor, HistoryFilter, HistoryFilters
+from pycurrent.store.look_record import LookRecord
 from pycurrent.store.overrides import OverrideRecord
 from pycurrent.store.queries import AUDIT_CONDITIONS, CHANGE_CONDITIONS, load_queries
 from pycurrent.store.records import (
@@ -98,6 +99,15 @@ class DatabaseReader:
         """
         rows = self._read("log", (job_id,))
         return bytes(rows[0][0]) if rows else None
+
+    def look(self, job_id: str) -> LookRecord | None:
+        """When the result of a job was last looked up again without a change; None: never."""
+        self._catch_up()
+        rows = self._read("look", (job_id,))
+        try:
+            return LookRecord.of_row(rows[0]) if rows else None
+        except (ValueError, TypeError) as error:
+            raise self._damage_or(error) from error
 
     def newest_job(self) -> str | None:
         """The id of the job that was created last; None if there is no job."""

@@ -8,11 +8,12 @@ from operator import attrgetter
 import msgspec
 from msgspec import Struct, field
 
-from pycurrent.store import changes, failures, firings, overrides, to_retire, uses
+from pycurrent.store import changes, failures, firings, look_record, overrides, to_retire, uses
 from pycurrent.store.audit import AuditRecord, append
 from pycurrent.store.changes import ChangeRecord, InputRecord
 from pycurrent.store.failures import FailureRecord, LaterFinding
 from pycurrent.store.firings import FiringRecord
+from pycurrent.store.look_record import LookRecord
 from pycurrent.store.overrides import OverrideKey, OverrideRecord
 from pycurrent.store.records import CHANGING, COLUMNS, ENDING, JobRecord, storable
 from pycurrent.store.to_retire import SetKey
@@ -53,6 +54,8 @@ class Unsaved(Struct):
     firings: dict[int, FiringRecord] = field(default_factory=dict)
     # The jobs that have set keys which are to be retired; None: not any more.
     to_retire: dict[SetKey, str | None] = field(default_factory=dict)
+    # The refreshes of results that have found nothing new, by the jobs of these.
+    looks: dict[str, LookRecord] = field(default_factory=dict)
     # The last result of each (op, key digest) that differs from the one in the file.
     results: dict[tuple[str, str], JobRecord] = field(default_factory=dict)
 
@@ -66,7 +69,8 @@ class Unsaved(Struct):
         explained = self.uses or self.changes or self.change_sets or self.inputs or self.used_inputs
         failed = self.failures or self.amended
         asked = self.settings or self.overrides or self.firings or self.audit
-        return bool(jobs or self.rebuilds or asked or explained or failed or self.to_retire)
+        results = self.rebuilds or self.to_retire or self.looks
+        return bool(jobs or results or asked or explained or failed)
 
     @property
     def have_many_ends(self) -> bool:
@@ -92,6 +96,8 @@ class Unsaved(Struct):
             firings.write(connection, queries, self.firings.values())
         if self.to_retire:
             to_retire.write(connection, queries, self.to_retire)
+        if self.looks:
+            look_record.write(connection, queries, self.looks)
         if self.audit:
             append(connection, queries, self.audit)
         if self.inputs or self.changes or self.change_sets:
@@ -133,6 +139,7 @@ class Unsaved(Struct):
             self.overrides | later.overrides,
             self.firings | later.firings,
             self.to_retire | later.to_retire,
+            self.looks | later.looks,
             self.results | later.results,
         )
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 
-from pycurrent.cache import Handle, ResultCache
-from pycurrent.engine import DrivenJob, JobState, Moment, OpenEngine, Pool, Step
+from pycurrent.cache import Handle, Instance, ResultCache
+from pycurrent.engine import DrivenJob, JobState, Moment, OpenEngine, Pool, Step, Urgency
 from pycurrent.term import BY_CONCERN, Activity, Failed, Stage, State, Stats
 from pycurrent.view.models import (
     ForConfirmation,
@@ -185,7 +185,8 @@ class EngineView:
                 before = None
             else:
                 before = entry.kind
-            told = None if before is State.RUNNING and entry.job is None else before
+            ran_unseen = entry.job is None or _has_found_nothing(entry.job, stage)
+            told = None if before is State.RUNNING and ran_unseen else before
             yield told, entry, self._change(entry, before, state, update, now)
 
     def _change(
@@ -295,6 +296,7 @@ def _show_job(job: DrivenJob, place: int | None) -> JobView:
         pool=None if job.pool is None else job.pool.label,
         cancelled=job.cancelled,
         labels=job.labels,
+        is_lookup=isinstance(job.owner, Instance) and job.owner.looks_again(job),
     )
 
 
@@ -316,6 +318,12 @@ def _wait(job: DrivenJob, place: int | None) -> Wait | None:
 
 def _update(stage: Stage) -> Activity | None:
     return None if stage.metadata is None else stage.metadata.update
+
+
+def _has_found_nothing(job: DrivenJob, stage: Stage) -> bool:
+    """True if a refresh is over, and the result of another job is that of the stage still."""
+    is_over = job.urgency is Urgency.LOW and job.state is JobState.ENDED
+    return is_over and _job_id(stage) != job.id
 
 
 def _job_id(stage: Stage) -> str | None:

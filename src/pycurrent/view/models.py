@@ -80,6 +80,8 @@ class JobView(Struct, frozen=True):
     """Why it was cancelled: it is coming to its end, then."""
     labels: Mapping[str, str] = NO_LABELS
     """The labels of the stages that want it."""
+    is_lookup: bool = False
+    """True if it leaves no record unless it finds something new."""
 
 
 class StageView(Struct, frozen=True):

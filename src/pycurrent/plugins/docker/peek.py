@@ -22,6 +22,7 @@ class DockerPeek(RegistryLook[str]):
     """Asks the registry for a digest."""
 
     id: ClassVar[str] = "docker-peek"
+    lookup: ClassVar[bool] = True
     verb: ClassVar[str] = "peek"
 
     async def look(self, docker: DockerSession, key: NamedImage) -> str:
