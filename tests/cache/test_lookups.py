@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,26 @@ async def test_one_that_is_interrupted_leaves_nothing_and_comes_again(
         await h.settle()
         assert h.engine.opened.store.job(look_id) is None
         assert h.output == Ok("old")
+        shop.work.succeed("old")
+        await h.settle()
+        assert [r.job_id for r in h.engine.opened.store.history()] == [job_id]
+
+
+async def test_one_whose_engine_is_killed_leaves_no_record_and_comes_again(
+    shop: Workshop, tmp_path: Path
+) -> None:
+    """The files are as a kill would leave them: the next engine finds nothing of the look."""
+    async with Harness(pipeline_of(shop), state_dir=tmp_path / "whole") as h:
+        job_id = await first(h, shop)
+        await h.advance(10 * SECOND)
+        shutil.copytree(tmp_path / "whole", tmp_path / "killed")
+        shop.work.succeed("old")
+        await h.settle()
+    start = START + 12 * SECOND
+    async with Harness(pipeline_of(shop), state_dir=tmp_path / "killed", start=start) as h:
+        await h.settle()
+        assert h.output == Ok("old")
+        assert [r.job_id for r in h.engine.opened.store.history()] == [job_id]
         shop.work.succeed("old")
         await h.settle()
         assert [r.job_id for r in h.engine.opened.store.history()] == [job_id]
