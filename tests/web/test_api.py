@@ -316,7 +316,9 @@ async def test_many_are_rebuilt_by_ids_or_by_a_filter(tmp_path: Path) -> None:
         status, answer = await api.call("POST", "/rebuild", {"ids": [*ids, NO_JOB]})
         assert (status, answer["complete"]) == (200, True)
         assert [one["outcome"] for one in answer["outcomes"]] == ["done", "refused", "refused"]
-        assert answer["outcomes"][2]["why"] == f"job '{NO_JOB}' does not exist, or not any more"
+        assert answer["outcomes"][2]["why"].startswith(
+            f"job '{NO_JOB}' does not exist, or not any more"
+        )
         await api.harness.settle()
         status, answer = await api.call("POST", "/rebuild", {"filter": {"ok": False}})
         (one,) = answer["outcomes"]

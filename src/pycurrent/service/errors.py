@@ -9,7 +9,10 @@ class NoSuchJob(PycurrentError):
     """There is neither a record nor a log of the job."""
 
     def __init__(self, job_id: str) -> None:
-        super().__init__(f"job {job_id!r} does not exist, or not any more")
+        super().__init__(
+            f"job {job_id!r} does not exist, or not any more: a lookup leaves none if it finds"
+            " nothing new"
+        )
         self.job_id = job_id
 
 
