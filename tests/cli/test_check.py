@@ -61,6 +61,12 @@ def test_a_pipeline_without_mistakes(pipeline_file: Write, pycurrent: Command) -
             "    return odd(object()).ignore()\n",
             ["odd", "object"],
         ),
+        (
+            "SLOW = current.Pool('slow', 0)\n",
+            ["pool 'slow' must have a capacity of 1 or more, not 0 (ci.py:9)"],
+        ),
+        ("import nothing_of_this_name\n", ["ci.py", "nothing_of_this_name"]),
+        ("", ["no pipeline in ci.py: name a function `pipeline`"]),
     ],
 )
 def test_mistakes_are_told(
@@ -72,3 +78,10 @@ def test_mistakes_are_told(
     assert ended.status == 1, ended.out + ended.err
     for text in said:
         assert text in ended.out
+
+
+def test_a_command_line_that_is_wrong(pycurrent: Command) -> None:
+    """It is an error of its own, told on stderr: the status is 2."""
+    ended = pycurrent("check", "nothing.py")
+    assert (ended.status, ended.out) == (2, "")
+    assert "no such file exists" in ended.err

@@ -36,7 +36,11 @@ _PYTHON = Path(traceback.__file__).resolve().parent
 _RETURNS_CURRENT = r"(?s:(?:\w+\.)*Current(?:\[.*\])?)"
 
 
-class BrokenPipeline(UsageError):
+class WrongPipeline(UsageError):
+    """The author of a file has to mend it."""
+
+
+class BrokenPipeline(WrongPipeline):
     """The code of a pipeline has raised an exception. `frames` is the place, as text."""
 
     def __init__(self, message: str, frames: str) -> None:
@@ -95,7 +99,7 @@ def build(
         raise _broken(error, name) from error
     if inspect.iscoroutine(term):
         term.close()
-        raise UsageError(f"{_where(pipeline)}: {name} must be a plain function, without async")
+        raise WrongPipeline(f"{_where(pipeline)}: {name} must be a plain function, without async")
     if not isinstance(term, Current):
         raise wrong_current(term, f"{_where(pipeline)}: {name} must return a current")
     return term, made.unused()
@@ -181,12 +185,12 @@ def _only_pipeline(module: ModuleType, path: Path) -> Pipeline:
         case [name]:
             return getattr(module, name)  # type: ignore[no-any-return]
         case []:
-            raise UsageError(
+            raise WrongPipeline(
                 f"no pipeline in {path}: name a function `pipeline`, or annotate the one that"
                 " makes it with `-> Current[...]`, or say which: FILE:FUNCTION"
             )
         case _:
-            raise UsageError(
+            raise WrongPipeline(
                 f"several functions in {path} return a current ({', '.join(candidates)}): name"
                 f" one `pipeline`, or say which: {path}:{candidates[-1]}"
             )
@@ -235,9 +239,9 @@ def _where(function: Callable[..., Any]) -> str:
     return "the pipeline" if code is None else f"{_near(code.co_filename)}:{code.co_firstlineno}"
 
 
-def _located(error: UsageError) -> UsageError:
+def _located(error: UsageError) -> WrongPipeline:
     """The same mistake, with its place in the author's code."""
-    return UsageError(failed_by(error).message)
+    return WrongPipeline(failed_by(error).message)
 
 
 def _broken(error: Exception, name: str) -> BrokenPipeline:

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct, field
 
-from pycurrent.cli.load import Pipeline, SiteOf, build, load
+from pycurrent.cli.load import Pipeline, SiteOf, WrongPipeline, build, load
 from pycurrent.cli.plain import has_only_defaults, read_plainly
 from pycurrent.errors import UsageError
 from pycurrent.term import Current
@@ -44,6 +44,14 @@ class PipelineCommand(Struct, Generic[O], frozen=True):
 
     def on_file(self, tokens: Sequence[str]) -> int:
         """Run the command on the file that its arguments name. Raises `UsageError`."""
+        try:
+            return self._on_file(tokens)
+        except WrongPipeline as error:
+            if self.tell is None:
+                raise
+            return self.tell(error)
+
+    def _on_file(self, tokens: Sequence[str]) -> int:
         found = None
         plain = read_plainly(tokens, self.options)
         if plain is not None and len(plain.arguments) == 1:
