@@ -37,7 +37,7 @@ _RETURNS_CURRENT = r"(?s:(?:\w+\.)*Current(?:\[.*\])?)"
 
 
 class WrongPipeline(UsageError):
-    """The author of a file has to mend it."""
+    """The author of a file has to correct it."""
 
 
 class BrokenPipeline(WrongPipeline):
