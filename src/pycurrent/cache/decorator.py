@@ -47,15 +47,16 @@ def builder(
 ) -> BuilderForm:
     """Turn an async function of (job, key ...) into a function on currents.
 
-    The arguments, currents or plain values, are the key; the annotations give the types of key
-    and value. With a `level` the job is started before the function is called; without one the
-    function awaits `job.start` itself. Of the jobs that wait for the `pool` those of the highest
-    `priority` come first. `retry` says how often it is tried again if it fails. With another
-    `version` all is made again, once it is needed. `label` may show the parameters; by default it
-    is the id and all of them. `still_there`, an async function of (key ..., outcome), says whether
-    a result of an earlier run of the engine is there: what is lost is made again. `lookup` is for
-    what only looks at something: a refresh by its schedule that finds the same value again leaves
-    no job in the history, and no log.
+    The arguments, currents or plain values, are the key; the annotations give the types of key and
+    value. With a `level` the job is started before the function is called; without one the function
+    awaits `job.start` itself. It fails if it runs for longer than the `timeout`, a timedelta or
+    seconds. With `auto_cancel` it is cancelled as soon as nobody needs it any more. Of the jobs
+    that wait for the `pool` those of the highest `priority` come first. `retry` says how often it
+    is tried again if it fails. With another `version` all is made again, once it is needed. `label`
+    may show the parameters; by default it is the id and all of them. `still_there`, an async
+    function of (key ..., outcome), says whether a result of an earlier run of the engine is there:
+    what is lost is made again. `lookup` is for what only looks at something: a refresh by its
+    schedule that finds the same value again leaves no job in the history, and no log.
 
     Use it for what is made: it runs once for the same key, and not again if an earlier key comes
     back. For what is *set* somewhere (a deployment, a message, a tag) use `publisher`.
@@ -99,10 +100,12 @@ def publisher(
 ) -> PublisherForm:
     """Turn an async function of (job, key ..., *, value) into a function on currents.
 
-    The parameters before the `*` are the key, those after it the value that the key is set to.
-    A key has one value at a time: the function runs again for one that it had before, if it has
-    had another meanwhile. For the rest it is as `builder`; with `latched` the last outcome is
-    still reported while a new value is being set. `retire`, an async function of (job, key ...,
+    The parameters before the `*` are the key, those after it the value that the key is set to. A
+    key has one value at a time: the function runs again for one that it had before, if it has had
+    another meanwhile. `id`, `level`, `pool`, `timeout`, `priority`, `schedule`, `retry`, `version`
+    and `label` are as with `builder`. With `auto_cancel` a running job is cancelled when another
+    value is wanted; without it that follows once the job has ended. With `latched` the last outcome
+    is still reported while a new value is being set. `retire`, an async function of (job, key ...,
     outcome), takes back what was set once that has gone from the pipeline; it is given what the
     last setting has returned. `still_there` is as with `builder`.
 

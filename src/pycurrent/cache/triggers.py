@@ -62,7 +62,7 @@ class Trigger(Stand, Generic[P]):
     )
 
     def __init__(self, name: str, params: type[P]) -> None:
-        """Raises `UnstableType` if the database can't hold the parameters."""
+        """`params` is the dataclass. Raises `UnstableType` if the database can't hold it."""
         check_text(name, "Trigger")
         if not name.strip():
             raise UsageError(f"a Trigger needs a name, not {name!r}")

@@ -16,8 +16,9 @@ Timeout: TypeAlias = timedelta | float | None
 
 
 class Limits(Struct, frozen=True):
-    """The arguments of `Job.start`: how risky the work is, the pool that lends it a resource, how
-    long it may take, and its priority in the queue of the pool.
+    """The arguments of `Job.start`: the `level` says how risky the work is, the `pool` lends it a
+    resource, `timeout` is how long it may take (in seconds, if a number), and `priority` its place
+    in the queue of the pool.
 
     Raises UsageError for what a job can't be started with.
     """

@@ -279,7 +279,8 @@ class FileMonitor(Monitor[T]):
     need not exist. A file changes when it is made, written, replaced or removed, or its
     permissions change; a folder also when that happens to one of its entries, but not further
     down: give the folders below it, too, if they matter. A file system of another machine may not
-    tell of changes that are made over there: have it read `every` so often as well.
+    tell of changes that are made over there: have it read `every` so often as well. `describe` is
+    its name, or a function that gives it, and `type` that of the value, as with `Monitor`.
     """
 
     def __init__(

@@ -136,7 +136,7 @@ class _Turn(QueuePlace):
 
 
 class Pool:
-    """A number of equal resources: so many jobs of the pool can run at once.
+    """A number of equal resources, the `capacity`: so many jobs of the pool can run at once.
 
     Jobs are served by their priority, the highest first; of one priority those come first that
     somebody waits for, then those that refresh a result; and among these the ones that came first.

@@ -64,9 +64,11 @@ OpenHook = Callable[[OpenEngine], Awaitable[None] | None]
 class Engine(PeopleActs):
     """Keeps the pipeline that `pipeline()` returns up to date.
 
-    Use it as an async context manager, or await `run`; once. Only one engine can use a state
-    directory at a time; a second raises `StateDirLocked`. The files it makes there can be read by
-    their owner, and if it is `shared` by the owner's group.
+    Use it as an async context manager, or await `run`; once. All that it keeps is in the folder
+    `state_dir`, which is made if it is missing. Only one engine can use that at a time; a second
+    raises `StateDirLocked`. The files it makes there can be read by their owner, and if it is
+    `shared` by the owner's group. `config` says which levels need confirmation, and what is made
+    again at the start; schedules and timeouts go by the `clock`, which tests replace.
 
     Before it is open it has neither output nor stages nor jobs; after its end they are
     as they were last.

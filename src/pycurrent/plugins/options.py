@@ -28,7 +28,8 @@ class Options(TypedDict, total=False):
 
     `level` is how risky the work is, `pool` limits how many such jobs run at once and serves those
     of the highest `priority` first, `timeout` is how long one may take (in seconds, if a number),
-    `retry` how often one that has failed is tried again, and `label` the text in the diagram.
+    `retry` how often one that has failed is tried again, up to the level average, and `label` the
+    text in the diagram.
     """
 
     timeout: Timeout
@@ -70,9 +71,18 @@ def with_options(*, level: Level, **defaults: object) -> Callable[[F], F]:
 
         whole = signature.replace(parameters=[*own, *options])
         filled.__signature__ = whole  # type: ignore[attr-defined]
+        filled.__doc__ = _with_shared(fn.__doc__)
         return filled  # type: ignore[return-value]
 
     return decorate
+
+
+def _with_shared(doc: str | None) -> str | None:
+    """A docstring that says of the shared options, too, what they mean."""
+    if doc is None or Options.__doc__ is None:  # Python was told to leave docstrings out.
+        return doc
+    _, _, shared = inspect.cleandoc(Options.__doc__).partition("\n\n")
+    return f"{inspect.cleandoc(doc)}\n\n{shared}"
 
 
 def _parameters(

@@ -271,13 +271,13 @@ def constant(value: T, *, label: str | None = None) -> Current[T]:
 
 
 def fail(message: str) -> Current[Any]:
-    """A current that has failed."""
+    """A current that has failed, with this message."""
     check_text(message, "fail")
     return Current(Constant(Failed(message), None), CONTEXT.get())
 
 
 def active(activity: Activity) -> Current[Any]:
-    """A current that never gets a value."""
+    """A current that never gets a value, as its activity says: RUNNING, say."""
     if not isinstance(activity, Activity):
         raise WrongKind(f"active takes an Activity, not {shown(activity)}: Activity.RUNNING, say")
     return Current(Constant(Active(activity), None), CONTEXT.get())
@@ -296,7 +296,10 @@ def from_output(output: Output[T]) -> Current[T]:
 
 
 def map(fn: Callable[..., U], *inputs: Current[Any], eq: Eq | None = None) -> Current[U]:
-    """Apply a function to the values of all inputs."""
+    """Apply a function, `fn`, to the values of all inputs; it has as many parameters.
+
+    A result that is equal to the last one, by `==` or by `eq(old, new)`, stops the change there.
+    """
     check_function(fn, "map")
     _check_eq(eq, "map(eq=)")
     return Current(MapMany(_currents(inputs, "map"), fn, eq), CONTEXT.get())
@@ -308,13 +311,17 @@ def bind(
     name: str | None = None,
     eq: Eq | None = None,
 ) -> Current[U]:
-    """Decide on the rest of the pipeline from the values of all inputs: see `Current.bind`."""
+    """Decide on the rest of the pipeline from the values of all inputs.
+
+    `fn` takes the values, and returns a current. With a `name` it is a box of the diagram and a
+    stage; `eq` is as with `map`. For the rest see `Current.bind`.
+    """
     _check_bind(fn, name, eq)
     return Current(BindShape(_currents(inputs, "bind"), fn, name, eq), CONTEXT.get())
 
 
 def pair(a: Current[T], b: Current[U]) -> Current[tuple[T, U]]:
-    """The values of both."""
+    """The values of the currents a and b, as a tuple."""
     return map(_as_pair, a, b)
 
 
@@ -323,7 +330,7 @@ def _as_pair(a: Any, b: Any) -> tuple[Any, Any]:
 
 
 def seq(currents: Iterable[Current[T]]) -> Current[list[T]]:
-    """The values of all, as a list."""
+    """The values of all the currents, as a list."""
     return Current(All(_several(currents, "seq"), None, True), CONTEXT.get())
 
 
@@ -332,7 +339,9 @@ def all(currents: Mapping[str, Current[Any]]) -> Current[None]: ...
 @overload
 def all(currents: Iterable[Current[Any]]) -> Current[None]: ...
 def all(currents: Mapping[str, Current[Any]] | Iterable[Current[Any]]) -> Current[None]:
-    """None, once all are known. With labels (a mapping) a failure names the failed ones."""
+    """None, once all the currents are known. With labels (a mapping) a failure names those that
+    have failed.
+    """
     if isinstance(currents, Mapping):
         labels = [str(label) for label in currents]
         sources = _currents(currents.values(), "all")
@@ -350,7 +359,8 @@ def collapse_list(
 ) -> tuple[list[Current[T]], Current[None]]:
     """Fold several currents into one "+" box of the diagram.
 
-    Gives the currents, each leading to that box while it is folded, and the whole as one.
+    Gives the currents, each leading to that box while it is folded, and the whole as one. `key`,
+    `value` and `input` are as with `Current.collapse`.
     """
     members = builtins.list(_several(currents, "collapse_list"))
     whole = all(members).collapse(key=key, value=value, input=input)

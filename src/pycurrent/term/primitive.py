@@ -34,8 +34,9 @@ NO_LABELS: Mapping[str, str] = MappingProxyType({})
 class Metadata(Struct, frozen=True, gc=False):
     """Facts about an output besides its value.
 
-    `update` says what is being done to replace an output that is still reported, and `note`
-    what there is to say besides: why it is waited, for one.
+    `job_id` is the job that has made it, or is at work on it. `update` says what is being done to
+    replace an output that is still reported, and `note` what there is to say besides: why it is
+    waited, for one. `hold` says by what it is held: a pin or a pause.
     """
 
     job_id: str | None = None

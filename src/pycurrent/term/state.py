@@ -63,7 +63,11 @@ BY_CONCERN = (
 
 
 class Stats(Struct, frozen=True):
-    """How many stages of a pipeline are in each state."""
+    """The number of a pipeline's stages in each state.
+
+    They are `ok`, `waiting_for_confirmation`, `ready` (could start, and wait for a resource),
+    `running`, `failed`, `blocked` by others, or `muted`.
+    """
 
     ok: int = 0
     waiting_for_confirmation: int = 0

@@ -47,7 +47,13 @@ class AccessSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class WebSettings:
-    """Settings made by the pipeline's author and on the command line."""
+    """Settings of a site, made by the pipeline's author and on the command line.
+
+    It listens at `host` and `port` (0 for any that is free), by default only for this machine;
+    `access` says who may do what, `name` is its title, and `pages` are pages and links of the
+    author's. `metrics_stages` is how many failed stages the metrics name by their paths, and
+    `keep_alive` the seconds between two signs of life on a stream.
+    """
 
     host: str = DEFAULT_HOST
     """The address to listen at: by default only this machine can reach it."""
