@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import types
+from collections.abc import Awaitable, Callable, Generator
+from contextvars import copy_context
 from pathlib import Path
 
 import pytest
 
 from pycurrent.engine import Job, Level, Pool
+from pycurrent.engine.forgotten import Calls
 from pycurrent.term import Failed, Failure, Ok
 
 from .doing import ended, start
@@ -151,3 +154,17 @@ async def test_a_task_that_has_only_been_made_is_ended_with_the_job(tmp_path: Pa
     assert "Exec: sleep 1000" in log
     await asyncio.wait(kept)
     kept[0].exception()
+
+
+def test_work_that_is_closed_in_another_context() -> None:
+    """As the collector does with what a stopped engine has left alone: it just ends."""
+
+    @types.coroutine
+    def forever() -> Generator[None, None, None]:
+        yield
+
+    said: list[str] = []
+    work = Calls(said.append).checked(forever())
+    copy_context().run(work.send, None)
+    work.close()
+    assert said == []

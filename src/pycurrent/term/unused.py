@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -60,7 +60,9 @@ def noting() -> Iterator[Made]:
     try:
         yield made
     finally:
-        MADE.reset(token)
+        # A coroutine that is left in the block is closed by the collector, in any context.
+        with suppress(ValueError):
+            MADE.reset(token)
 
 
 class UnusedInside:
