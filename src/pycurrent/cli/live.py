@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
+import sys
+from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import IO, Self
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
+from rich.file_proxy import FileProxy
 from rich.live import Live
 from rich.text import Text
 
@@ -62,12 +64,18 @@ class LiveScreen:
             get_renderable=self._picture,
             console=self._console,
             auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
             transient=True,
             vertical_overflow="crop",
         )
+        self._redirected = ExitStack()
         view.listen(self._changed)
 
     async def __aenter__(self) -> Self:
+        # From the beginning on, as others put streams over these.
+        for redirect, stream in ((redirect_stdout, sys.stdout), (redirect_stderr, sys.stderr)):
+            self._redirected.enter_context(redirect(FileProxy(self._console, stream)))
         self._task = asyncio.ensure_future(self._paint())
         return self
 
@@ -78,6 +86,7 @@ class LiveScreen:
             await self._task
         with suppress(OSError, OutputLostError):
             self._live.stop()
+        self._redirected.close()
 
     def say(self, text: str) -> None:
         self._said.append(text)

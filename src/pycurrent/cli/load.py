@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from msgspec import Struct
 
 from pycurrent.cli.output import one_line
+from pycurrent.engine.folder import folder_kept
 from pycurrent.errors import UsageError
 from pycurrent.term import Current, failed_by, noting, text_of, wrong_current
 
@@ -91,7 +92,7 @@ def build(
     """
     name = getattr(pipeline, "__qualname__", repr(pipeline))
     try:
-        with noting() as made:
+        with noting() as made, folder_kept():
             term: object = pipeline(*args, **kwargs)
     except UsageError as error:
         raise _located(error) from error

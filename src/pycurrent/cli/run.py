@@ -32,6 +32,7 @@ from pycurrent.cli.summary import LISTED, Summary, log_command
 from pycurrent.cli.tail import last_lines
 from pycurrent.engine import Effect, OpenEngine
 from pycurrent.engine.collector import turn_on_collector
+from pycurrent.engine.printing import jobs_print_to_logs
 from pycurrent.engine.threshold import Recorded
 from pycurrent.errors import UsageError
 from pycurrent.facade import Engine
@@ -152,6 +153,7 @@ async def _at_work(
     async def show(opened: OpenEngine) -> None:
         shown = faces(opened)
         await outermost.enter_async_context(shown.screen)
+        outermost.enter_context(jobs_print_to_logs())
         made.set_result(shown)
 
     engine.on_open(show)

@@ -42,7 +42,9 @@ class Hooks:
         self._reason: str | None = None
         """Why they were run; None while they wait."""
         self._context: Context | None = None
-        """In which they are called: what they do can be told from what the work does."""
+        """In which they are called, a copy of that in which the first was added: what they do can
+        be told from what the work does, and prints to the same log.
+        """
         self._chain: asyncio.Task[None] | None = None
         """Calls those that waited, from the first one on that is async."""
         self._late: list[asyncio.Task[None]] = []
@@ -64,6 +66,9 @@ class Hooks:
         returned to take it back, which does nothing once it was called.
         """
         token = object()
+        if self._context is None:
+            self._context = copy_context()
+            self._context.run(_RUNNING.set, self)
         if self._reason is None:
             self._waiting[token] = hook
         elif (left := self._call(hook)) is not None:
@@ -101,9 +106,7 @@ class Hooks:
 
     def _call(self, hook: Hook) -> Awaitable[Any] | None:
         """Call it; gives what is left to be awaited of one that is async."""
-        if self._context is None:
-            self._context = copy_context()
-            self._context.run(_RUNNING.set, self)
+        assert self._context is not None
         # A copy, as a hook may be added by a hook that runs.
         context = self._context.copy()
         call: Callable[..., object] = hook

@@ -19,6 +19,7 @@ from pycurrent.engine.job_start import JobState
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.logrules import Explanation
 from pycurrent.engine.machine import Blame, attributed, blame
+from pycurrent.engine.printing import print_to
 from pycurrent.engine.stopped import Cancelled, TimedOut
 from pycurrent.engine.tasks import failure_by, take_cancellation
 from pycurrent.errors import PycurrentError
@@ -62,6 +63,7 @@ async def run_job(
     """
     task = job.task = asyncio.current_task()
     assert task is not None
+    printed = print_to(job.job_log)
     outcome: Ok[T] | Failed
     try:
         if job.stopped is not None:
@@ -79,6 +81,7 @@ async def run_job(
     if task.cancelling():
         await take_cancellation(task)
     await _wind_up(job)
+    printed.flush()
     if job.stopped is not None:
         outcome = job.stopped.outcome
         job.blame = Blame.WORK

@@ -226,6 +226,11 @@ class JobLog:
         """The first error of writing, from which on the log stays as it is."""
         return None if self._file is None else self._file.error
 
+    @property
+    def is_closed(self) -> bool:
+        """True if it drops what comes."""
+        return self._closed
+
     def park(self) -> None:
         """Let go of the file until there is more to write: see `LogFile.park`."""
         if self._file is not None:

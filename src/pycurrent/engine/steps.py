@@ -30,6 +30,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from time import perf_counter
 from typing import Any
 
@@ -37,6 +38,7 @@ from pycurrent.engine.changes import Changes, Ids, StepInputs
 from pycurrent.engine.collector import collect_young, paused_collector
 from pycurrent.engine.commits import Pause
 from pycurrent.engine.crash import Crash
+from pycurrent.engine.folder import keep_folder
 from pycurrent.engine.open_resources import OpenResources
 from pycurrent.engine.services import EngineServices
 from pycurrent.engine.step import Listeners, Step, UsedJobs
@@ -89,13 +91,16 @@ class Steps:
         self._next_slice: asyncio.Handle | asyncio.Future[None] | None = None
         self._in_slice = False
         self._after_this: list[Callable[[], None]] = []
+        self._context = copy_context()
+        """Of what a step calls, and of what begins in it: never that of a job that asks for one."""
+        self._context.run(keep_folder)
         self._last_stats: Stats | None = None
         """The counts of the last step, while another one is unfinished, and after the end."""
 
     def begin(self, pipeline: Current[Any]) -> None:
         """Begin the first step. Called once."""
         self._pipeline = pipeline
-        self._begin()
+        self._context.run(self._begin)
 
     def stop(self) -> None:
         """Take no more steps, and leave one that is unfinished. Twice is fine."""
@@ -135,7 +140,7 @@ class Steps:
         """Have a step taken soon, or once records can be written. From the loop's thread only."""
         if not (self._is_due or self._is_closed) and self._commits.working:
             self._is_due = True
-            self._loop.call_soon(self._begin)
+            self._loop.call_soon(self._begin, context=self._context)
 
     def changed(self, node: Node) -> None:
         """A source of the node has changed; called from any thread."""
@@ -208,7 +213,7 @@ class Steps:
         """Begin one that came while another was unfinished, or steps were held."""
         if self._is_held and not self._holds:
             self._is_held = False
-            self._loop.call_soon(self._begin)
+            self._loop.call_soon(self._begin, context=self._context)
 
     def _go_on(self) -> None:
         """Go on with the step for one slice, and then in the next turn of the loop, or when what it
@@ -218,10 +223,10 @@ class Steps:
         if self._unfinished is None:
             return
         if pause is None:
-            self._next_slice = self._loop.call_soon(self._go_on)
+            self._next_slice = self._loop.call_soon(self._go_on, context=self._context)
         else:
             self._next_slice = pause
-            pause.add_done_callback(self._waited)
+            pause.add_done_callback(self._waited, context=self._context)
 
     def _waited(self, pause: asyncio.Future[None]) -> None:
         # Unless somebody who can't wait has finished the step.
