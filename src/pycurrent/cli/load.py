@@ -22,7 +22,7 @@ from msgspec import Struct
 from pycurrent.cli.output import one_line
 from pycurrent.engine.folder import folder_kept
 from pycurrent.errors import UsageError
-from pycurrent.term import Current, failed_by, noting, text_of, wrong_current
+from pycurrent.term import Current, failed_by, meant, noting, text_of, wrong_current
 
 if TYPE_CHECKING:
     from pycurrent.web import WebSettings
@@ -249,7 +249,7 @@ def _broken(error: Exception, name: str) -> BrokenPipeline:
     """The message of an exception in an author's code, and its place."""
     kind = type(error).__name__
     text = one_line(text_of(error.msg if isinstance(error, SyntaxError) else error))
-    text += _meant(error)
+    text += _plugin_of(error) or meant(error)
     what = f"{kind}: {text}" if text else kind
     frames = [
         frame
@@ -259,7 +259,7 @@ def _broken(error: Exception, name: str) -> BrokenPipeline:
     if isinstance(error, SyntaxError) and (file := _file_of(error)):
         where, shown = f"{_near(file)}:{error.lineno}", _marked(error)
     elif frames:
-        own = [frame for frame in frames if not Path(frame.filename).is_relative_to(_PYTHON)]
+        own = [frame for frame in frames if not _is_of_python(frame.filename)]
         last = (own or frames)[-1]
         where = f"{_near(last.filename)}:{last.lineno}"
         shown = "".join(traceback.format_list(frames))
@@ -268,16 +268,17 @@ def _broken(error: Exception, name: str) -> BrokenPipeline:
     return BrokenPipeline(f"{where}: {what}", shown)
 
 
-def _meant(error: Exception) -> str:
-    """Return the name that Python guesses: `. Did you mean: 'builder'?`, or an empty text."""
-    if not isinstance(error, NameError | AttributeError | ImportError):
+def _plugin_of(error: Exception) -> str:
+    """Where a plugin is that was looked for beside the names of pipelines."""
+    if not isinstance(error, ImportError | AttributeError):
         return ""
-    try:
-        said = traceback.format_exception_only(error)[-1].rstrip()
-    except Exception:  # An author has raised it, with something else in it.
+    found = re.search(
+        r"import name '(\w+)' from 'pycurrent'|'pycurrent' has no attribute '(\w+)'", str(error)
+    )
+    name = found and (found[1] or found[2])
+    if not name or importlib.util.find_spec(f"pycurrent.plugins.{name}") is None:
         return ""
-    _, hint, name = said.rpartition(". Did you mean")
-    return f"{hint}{name}" if hint else ""
+    return f": write from pycurrent.plugins import {name}"
 
 
 def _file_of(error: SyntaxError) -> str | None:
@@ -291,6 +292,10 @@ def _marked(error: SyntaxError) -> str:
         return "".join(traceback.format_exception_only(error)[:-1])
     except Exception:  # An author has raised it, with something else in it.
         return ""
+
+
+def _is_of_python(file: str) -> bool:
+    return file.startswith("<frozen ") or Path(file).is_relative_to(_PYTHON)
 
 
 def _is_ours(file: Path) -> bool:

@@ -17,6 +17,7 @@ from pycurrent.engine.machine import Blame
 from pycurrent.engine.pipe import PipeReader
 from pycurrent.engine.process import Process, Processes
 from pycurrent.engine.secret import encode
+from pycurrent.engine.shell_words import check_words, unread, unread_operator
 from pycurrent.engine.tasks import uncancellable
 from pycurrent.engine.tempdirs import temporary_file
 from pycurrent.engine.turns import Turn
@@ -37,9 +38,9 @@ class CommandFailed(PycurrentError):
     # Whatever was tried before: this one has run.
     blame = Blame.WORK
 
-    def __init__(self, command: str, status: int) -> None:
+    def __init__(self, command: str, status: int, hint: str = "") -> None:
         how = f"exited with status {status}" if status >= 0 else f"was killed by signal {-status}"
-        super().__init__(f"{command} {how}")
+        super().__init__(f"{command} {how}{hint and f': {hint}'}")
         self.command = command
         self.status = status
         self.stdout_at: int | None = None
@@ -68,12 +69,15 @@ class Command:
         """As for `Job.exec`. Raises `UsageError` if `argv` is not a list of words, and for an
         option that is wrong.
         """
-        if isinstance(argv, str) or not argv or not all(map(_is_word, argv)):
+        is_list = isinstance(argv, Sequence) and not isinstance(argv, str | bytes)
+        if not is_list or not argv or not all(map(_is_word, argv)):
             raise _not_words(argv)
         check_command(options, known=CommandOptions.__annotations__)
         cwd, env, stdin = options.get("cwd"), options.get("env"), options.get("stdin")
         show = options.get("show")
         self.argv = [os.fspath(word) for word in argv]
+        if show is None:
+            check_words(self.argv)
         self.cwd = None if cwd is None else Path(cwd)
         self.env = None if env is None else _environment(env)
         self.cancellable = options.get("cancellable", True)
@@ -83,7 +87,12 @@ class Command:
         self.shown = (
             show if isinstance(show, str) else shlex.join(self.argv if show is None else show)
         )
+        self._is_shown = show is None
         self._stdin = stdin.encode() if isinstance(stdin, str) else stdin
+
+    def hint(self, hint: Callable[[Sequence[str]], str]) -> str:
+        """A hint about its words, unless they are not to be shown."""
+        return hint(self.argv) if self._is_shown else ""
 
     def open_stdin(self, tmp: Path) -> int:
         """Opens the standard input of the command: a file, so that nobody has to feed it."""
@@ -100,6 +109,8 @@ def _not_words(argv: object) -> UsageError:
     match argv:
         case str() if argv.strip():
             return WrongKind(f'{rule}: write {argv.split()}, or ["sh", "-c", ...] for a shell')
+        case os.PathLike():
+            return WrongKind(f"{rule}: write [...]")
         case list() | tuple() if any(isinstance(word, Stand) for word in argv):
             hint = "take the value of a current as a parameter of the function"
             return WrongKind(f"{rule}: {hint}")
@@ -300,7 +311,9 @@ class Commands:
         if pipe.is_cut_off:
             self._log.line("Its output is held open by a process that it did not start, or lost")
         if status:
-            raise CommandFailed(command.shown, status)
+            raise CommandFailed(command.shown, status, command.hint(unread))
+        if note := command.hint(unread_operator):
+            self._log.line(f"Note: {note}")
 
     async def _status(
         self, command: Command, descriptors: tuple[int, int, int], closing: ExitStack

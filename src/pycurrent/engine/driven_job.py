@@ -16,7 +16,7 @@ from typing import Any, Unpack
 
 from msgspec.structs import replace
 
-from pycurrent.engine.arguments import check_priority, check_start
+from pycurrent.engine.arguments import check_functions, check_pool, check_priority, check_start
 from pycurrent.engine.cache_folder import Cache
 from pycurrent.engine.clock import Moment
 from pycurrent.engine.command import Command, CommandOptions, Commands
@@ -36,8 +36,8 @@ from pycurrent.engine.pool import AnyPool, Pool, Tickets, Urgency
 from pycurrent.engine.resources import Resources
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut, TimeLimit
 from pycurrent.engine.tempdirs import temporary_folder
-from pycurrent.errors import PycurrentError, UsageError
-from pycurrent.term import Activity
+from pycurrent.errors import PycurrentError, UsageError, WrongKind
+from pycurrent.term import Activity, shown
 
 
 class DrivenJob(Job):
@@ -232,6 +232,11 @@ class DrivenJob(Job):
         self.job_log.line(line)
 
     def write(self, data: str | bytes) -> None:
+        if not isinstance(data, str | bytes | bytearray | memoryview):
+            raise WrongKind(
+                f"job.write takes a text or bytes, not {shown(data)}: write job.log(...), which"
+                " takes anything"
+            )
         self.job_log.to_file().write(data)
 
     def secret(self, value: str) -> str:
@@ -358,6 +363,7 @@ class DrivenJob(Job):
     @to_be_entered
     @asynccontextmanager
     async def use_pool(self, pool: AnyPool, *, priority: int | None = None) -> AsyncIterator[Any]:
+        check_pool(pool, "job.use_pool")
         if priority is not None:
             check_priority(priority, "job.use_pool")
         if not pool.has_room(self):
@@ -373,6 +379,7 @@ class DrivenJob(Job):
 
     def on_cancel(self, hook: Hook) -> Callable[[], None]:
         self.host.thread.check("job.on_cancel")
+        check_functions("job.on_cancel", hook=hook)
         return self.hooks.add(hook)
 
     def cancel(self, reason: str) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, Unpack, overload
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, Unpack, overload
 
 from pycurrent.engine.cache_folder import Cache
 from pycurrent.engine.command import CommandOptions
@@ -20,6 +21,17 @@ from pycurrent.engine.pool import AnyPool, Pool, Urgency
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_OTHER_NAMES = MappingProxyType(
+    {
+        **dict.fromkeys(("run", "sh", "shell", "system", "command"), "exec"),
+        **dict.fromkeys(("info", "print", "warning", "error", "debug"), "log"),
+        **dict.fromkeys(("output", "capture"), "check_output"),
+        **dict.fromkeys(("tmpdir", "tmp", "temp_dir", "workspace"), "tempdir"),
+        **dict.fromkeys(("mask", "add_mask"), "secret"),
+    }
+)
+"""Names that other systems have for some of a job's."""
+
 
 class Job(ABC):
     """One run of an operation: its log, its commands, its resources.
@@ -29,6 +41,16 @@ class Job(ABC):
     """
 
     __slots__ = ()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Tell an author who has another tool's name in mind."""
+            use = _OTHER_NAMES.get(name, "")
+            hint = f"write job.{use}, and " if use else ""
+            raise AttributeError(
+                f"a job has no {name!r}: {hint}see help(pycurrent.Job)", name=name, obj=self
+            )
 
     @property
     @abstractmethod

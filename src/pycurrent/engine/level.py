@@ -6,9 +6,9 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
-from enum import IntEnum
+from enum import EnumType, IntEnum
 from itertools import islice
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pycurrent.engine.rebuilds import Rebuilds
 from pycurrent.engine.thread import LoopThread
@@ -24,7 +24,20 @@ _AT_ONCE = 200
 """How many jobs are let go before other work comes."""
 
 
-class Level(IntEnum):
+class _LevelType(EnumType):
+    """Tells the levels to those who look for another one."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(cls, name):
+            members = vars(cls).get("_member_map_", {})
+            if name in members:  # In Python 3.11 they are found here.
+                return members[name]
+            known = ", ".join(members)
+            raise AttributeError(f"Level has no {name!r}: it has {known}", name=name, obj=cls)
+
+
+class Level(IntEnum, metaclass=_LevelType):
     """How risky an operation is. Ordered."""
 
     HARMLESS = 0

@@ -7,7 +7,7 @@ the streams that they replace. So are they for what writes to a descriptor: a pr
 starts without `job.exec`.
 
 The log gets the log records of libraries, too, unless the program has configured `logging` itself.
-Those of the engine are never the job's.
+A record of the engine never goes there.
 """
 
 from __future__ import annotations

@@ -354,6 +354,9 @@ def _explain(command: str, cwd: Path | None, stage: StartStage, number: int) -> 
 _SHELL = frozenset("|&;<>()$`*?")
 """The characters that mean something to a shell."""
 
+_OF_SHELLS = frozenset({"cd", "export", "source", ".", "set", "unset", "ulimit", "alias"})
+"""The commands that a system need not have, because a shell has them itself."""
+
 
 def _explain_exec(command: str, number: int) -> str:
     match number:
@@ -362,6 +365,11 @@ def _explain_exec(command: str, number: int) -> str:
             return (
                 f"there is no such command: a command is a list of its words, and for a shell"
                 f' ["sh", "-c", {whole}]'
+            )
+        case errno.ENOENT if command in _OF_SHELLS:
+            return (
+                "there is no such command, as only a shell has it: give cwd= and env=, or write"
+                ' ["sh", "-c", "..."]'
             )
         case errno.ENOENT if "/" not in command:
             return "there is no such command on the PATH"

@@ -24,6 +24,7 @@ from pycurrent.term.doubts import Doubts
 from pycurrent.term.evaluate import OfflineRuntime, build_pipeline, evaluate, is_failure
 from pycurrent.term.given import Remedy, Stand, called, check_text, shown, unfit, wrong_current
 from pycurrent.term.labels import labels
+from pycurrent.term.near_names import meant
 from pycurrent.term.output import (
     Active,
     Activity,
@@ -154,6 +155,7 @@ __all__ = [
     "items_around",
     "labels",
     "map",
+    "meant",
     "metadata",
     "noting",
     "option_seq",

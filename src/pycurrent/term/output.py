@@ -16,8 +16,9 @@ from pathlib import PurePath
 from types import FrameType, TracebackType
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
-from pycurrent.errors import PycurrentError, UsageError
+from pycurrent.errors import PycurrentError, UsageError, WrongKind
 from pycurrent.incr import Absent, Cycle, Duplicate, Unhashable
+from pycurrent.term.near_names import meant
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -59,8 +60,18 @@ class Failure(PycurrentError):
     """Raise it to make a current fail with exactly this message and kind."""
 
     def __init__(self, message: str = "", *, kind: FailureKind = REAL) -> None:
+        _check_kind(kind)
         super().__init__(message)
         self.kind: FailureKind = kind
+
+
+def _check_kind(kind: Any) -> None:
+    if not isinstance(kind, FailureKind):
+        name = kind.upper() if isinstance(kind, str) else ""
+        known = name if name in FailureKind.__members__ else "INFRA"
+        raise WrongKind(
+            f"Failure: kind= takes a FailureKind, not {kind!r}: write FailureKind.{known}"
+        )
 
 
 @dataclass(frozen=True)
@@ -237,6 +248,9 @@ def failed_by(error: BaseException) -> Failed:
     alone = _only(error)
     text = text_of(alone)
     match alone:
+        case Failure() if not text:
+            text = 'a Failure without a message: write Failure("why")'
+            return Failed(f"{text}{_place(alone, text)}", kind=_kind_of(alone))
         case Failure() | Duplicate() | Unhashable() | Cycle():
             return Failed(text, kind=_kind_of(alone))
         case UsageError() if text:
@@ -264,7 +278,7 @@ def describe_exception(error: BaseException) -> str:
         inside = list(dict.fromkeys(_said(leaf) for leaf in _leaves(alone)))
         more = f"; and {len(inside) - MOST} more" if len(inside) > MOST else ""
         return "; ".join(inside[:MOST]) + more
-    text = text_of(alone)
+    text = f"{text_of(alone)}{meant(alone)}"
     name = type(alone).__name__
     return f"{name}: {text}" if text else name
 

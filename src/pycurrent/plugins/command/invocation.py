@@ -101,6 +101,8 @@ def on_currents(
         return operation(commit, known).get(key, retry=options["retry"])
 
     shown = as_text(argv, shown_words)
+    # A stage has its name from what is known before it runs.
+    default = f"{public.__name__} {{shown}}" if isinstance(argv, Current) else "{shown}"
     return operation_component(
-        options["label"], "{shown}", on_values, commit, argv, options["env"], shown, *runner.keys
+        options["label"], default, on_values, commit, argv, options["env"], shown, *runner.keys
     )

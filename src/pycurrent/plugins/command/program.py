@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from pycurrent.engine.shell_words import check_words
 from pycurrent.errors import UsageError
 from pycurrent.plugins.argv import checked_words
 from pycurrent.plugins.command.environment import BASICS
@@ -69,4 +70,5 @@ def command_words(argv: Sequence[str]) -> tuple[str, ...]:
     words = checked_words(argv, rule)
     if not words:
         raise UsageError(f"{rule}, not {argv!r}")
+    check_words(words)
     return words

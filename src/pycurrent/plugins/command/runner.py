@@ -11,6 +11,7 @@ from typing import Self
 
 from pycurrent.engine import Cache, CommandFailed, CommandOptions, Job
 from pycurrent.engine.limits import Limits
+from pycurrent.engine.shell_words import unread, unread_operator
 from pycurrent.engine.tasks import in_thread
 from pycurrent.plugins.command.bubblewrap import HOME, Bubblewrap
 from pycurrent.plugins.command.environment import Env, added, clean, own_folders, variables_of
@@ -103,7 +104,9 @@ class Runner:
                 yield Prepared(argv, {"cwd": folder, "env": env, "show": show}, secrets)
             except CommandFailed as failed:
                 # In the message, the variables would only be in the way.
-                raise CommandFailed(str(program), failed.status) from None
+                raise CommandFailed(str(program), failed.status, unread(program.argv)) from None
+            if note := unread_operator(program.argv):
+                job.log(f"Note: {note}")
 
 
 @asynccontextmanager
