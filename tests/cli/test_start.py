@@ -52,6 +52,16 @@ def test_a_run_ends_without_a_look_for_garbage(pipeline_file: Write, child: Star
     assert int(ended.out.splitlines()[-1]) < 100
 
 
+def test_the_names_are_imported_without_a_look_for_garbage(child: Start) -> None:
+    """All that is made stays; afterwards the collector is as it was, with nothing to look at."""
+    code = (
+        "import gc, pycurrent; looks = []; gc.callbacks.append(lambda *_: looks.append(1));"
+        " gc.{}(); pycurrent.Engine; print(looks, gc.isenabled(), gc.get_count()[0] < 100)"
+    )
+    assert child("-c", code.format("enable")).end().out == "[] True True\n"
+    assert child("-c", code.format("disable")).end().out.startswith("[] False ")
+
+
 def test_a_run_makes_few_dataclasses(pipeline_file: Write, child: Start) -> None:
     """Each takes 0.3 ms of the start: those of the core are structs."""
     pipeline_file(FROBS + SHOWS_DATACLASSES)

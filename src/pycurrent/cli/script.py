@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 def run_script(pipeline: Pipeline, site: SiteOf | None = None) -> NoReturn:
     """Run the command line, and end the process with its exit status."""
     name = Path(sys.argv[0]).name
+    # Until a pipeline has been built: most objects made before that stay.
+    gc.disable()
     end_with(name, lambda: _status(pipeline, name, site))
 
 
