@@ -9,15 +9,15 @@ from pathlib import Path
 from pycurrent import Current, FileMonitor, Job, Level, component, main, publisher
 
 
-async def is_there(source: Path, target: Path, outcome: None) -> bool:
-    return target.exists()
+async def there(results: list[tuple[Path, Path, None]]) -> list[bool]:
+    return [target.exists() for _, target, _ in results]
 
 
 async def remove(job: Job, source: Path, target: Path, outcome: None) -> None:
     target.unlink(missing_ok=True)
 
 
-@publisher("convert", level=Level.HARMLESS, still_there=is_there, retire=remove, label="convert")
+@publisher("convert", level=Level.HARMLESS, still_there_many=there, retire=remove, label="convert")
 async def convert(job: Job, source: Path, target: Path, *, digest: str) -> None:
     target.write_text(source.read_text().upper())
 

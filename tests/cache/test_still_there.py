@@ -495,6 +495,53 @@ async def test_the_short_forms_take_a_function(harness: HarnessFactory) -> None:
     assert asked == [("ab", 2, "abab"), ("here", 4)]
 
 
+async def test_the_short_forms_take_a_function_for_many(harness: HarnessFactory) -> None:
+    """It gets all of one step at once, and what it misses is made again."""
+    asked: list[list[tuple[str, int, str]]] = []
+    made: list[str] = []
+
+    async def there(results: list[tuple[str, int, str]]) -> list[bool]:
+        asked.append(results)
+        return [left != "b" for left, _, _ in results]
+
+    @builder("frob", level=Level.HARMLESS, still_there_many=there)
+    async def frob_it(job: Job, left: str, right: int) -> str:
+        made.append(left)
+        return left * right
+
+    for _ in range(2):
+        async with harness(lambda: all([frob_it("a", 2), frob_it("b", 1)])) as h:
+            await h.settle()
+            assert isinstance(h.output, Ok)
+    assert asked == [[("a", 2, "aa"), ("b", 1, "b")]]
+    assert made == ["a", "b", "b"]
+
+
+def test_a_function_for_many_that_does_not_fit_is_refused() -> None:
+    """As is one beside a function for one."""
+
+    async def one(key: str, outcome: str) -> bool:
+        return True
+
+    async def many(results: list[tuple[str, str]]) -> list[bool]:
+        return [True] * len(results)
+
+    wrong: list[tuple[dict[str, Any], str]] = [
+        (
+            {"still_there_many": 3},
+            r"still_there_many= takes .* list of \(key .*, outcome\), not 3",
+        ),
+        ({"still_there_many": one}, r"one \(test_still.*\) must be a function of \(results\)"),
+        ({"still_there_many": many, "still_there": one}, "still_there= and still_there_many= say"),
+    ]
+    for given, message in wrong:
+        with pytest.raises(UsageError, match=f"^builder 'x': {message}"):
+
+            @builder("x", **given)
+            async def frob_it(job: Job, key: str) -> str:
+                return key
+
+
 def test_a_function_that_does_not_fit_is_refused() -> None:
     """As `retire` is."""
 

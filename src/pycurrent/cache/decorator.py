@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from msgspec import Struct
 
 from pycurrent.cache.operation import Builder, Publisher
-from pycurrent.cache.operation_type import RETIRE, STILL_THERE, AnyOperation, check_version
+from pycurrent.cache.operation_type import (
+    RETIRE,
+    STILL_THERE,
+    STILL_THERE_MANY,
+    AnyOperation,
+    check_version,
+)
 from pycurrent.cache.retry import DEFAULT, Retry, check_retry
 from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.arguments import check_level, check_pool, check_priority, check_timeout
@@ -44,6 +50,7 @@ def builder(
     version: str | int | None = None,
     label: str | None = None,
     still_there: Function[bool] | None = None,
+    still_there_many: Function[Sequence[bool]] | None = None,
 ) -> BuilderForm:
     """Turn an async function of (job, key ...) into a function on currents.
 
@@ -55,8 +62,10 @@ def builder(
     is tried again if it fails. With another `version` all is made again, once it is needed. `label`
     may show the parameters; by default it is the id and all of them. `still_there`, an async
     function of (key ..., outcome), says whether a result of an earlier run of the engine is there:
-    what is lost is made again. `lookup` is for what only looks at something: a refresh by its
-    schedule that finds the same value again leaves no job in the history, and no log.
+    what is lost is made again. `still_there_many` is the same for many results at once: it gets a
+    list of such (key ..., outcome), and returns as many truths. `lookup` is for what only looks at
+    something: a refresh by its schedule that finds the same value again leaves no job in the
+    history, and no log.
 
     Use it for what is made: it runs once for the same key, and not again if an earlier key comes
     back. For what is *set* somewhere (a deployment, a message, a tag) use `publisher`.
@@ -77,6 +86,7 @@ def builder(
         auto_cancel,
         latched=False,
         still_there=still_there,
+        still_there_many=still_there_many,
         lookup=lookup,
     )
     return cast("BuilderForm", form.decorate)
@@ -97,6 +107,7 @@ def publisher(
     label: str | None = None,
     retire: Function[None] | None = None,
     still_there: Function[bool] | None = None,
+    still_there_many: Function[Sequence[bool]] | None = None,
 ) -> PublisherForm:
     """Turn an async function of (job, key ..., *, value) into a function on currents.
 
@@ -107,7 +118,7 @@ def publisher(
     value is wanted; without it that follows once the job has ended. With `latched` the last outcome
     is still reported while a new value is being set. `retire`, an async function of (job, key ...,
     outcome), takes back what was set once that has gone from the pipeline; it is given what the
-    last setting has returned. `still_there` is as with `builder`.
+    last setting has returned. `still_there` and `still_there_many` are as with `builder`.
 
         @publisher("deploy", level=Level.DANGEROUS)
         async def deploy(job: Job, place: str, *, version: str) -> None:
@@ -116,7 +127,7 @@ def publisher(
         deploy("production", version=tested)
     """
     limits = (level, pool, timeout, priority)
-    also = (retire, still_there)
+    also = (retire, still_there, still_there_many)
     form = _Form(
         "publisher", id, *limits, schedule, retry, version, label, auto_cancel, latched, *also
     )
@@ -140,6 +151,7 @@ class _Form(Struct, frozen=True):
     latched: bool
     retire: Function[None] | None = None
     still_there: Function[bool] | None = None
+    still_there_many: Function[Sequence[bool]] | None = None
     lookup: bool = False
 
     def __post_init__(self) -> None:
@@ -169,6 +181,13 @@ class _Form(Struct, frozen=True):
             _check_also(name, RETIRE, self.retire, "(job, key ..., outcome)")
         if self.still_there is not None:
             _check_also(name, STILL_THERE, self.still_there, "(key ..., outcome)")
+        if self.still_there_many is not None:
+            shape = "a list of (key ..., outcome)"
+            _check_also(name, STILL_THERE_MANY, self.still_there_many, shape)
+            if self.still_there is not None:
+                raise UsageError(
+                    f"{name}: still_there= and still_there_many= say the same: give one of them"
+                )
         given = (self.pool, self.timeout, self.priority)
         if self.level is None and given != (None, None, 0):
             raise UsageError(f"{name}: pool, timeout and priority need a level; or call job.start")
@@ -252,6 +271,8 @@ def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> An
         namespace[RETIRE] = _retiring(form.retire, len(keys))
     if form.still_there is not None:
         namespace[STILL_THERE] = _telling(form.still_there, len(keys))
+    if form.still_there_many is not None:
+        namespace[STILL_THERE_MANY] = _telling_of_many(form.still_there_many, len(keys))
     bases: tuple[type, ...] = (Publisher,) if values else (Builder,)
     operation: AnyOperation = type(fn.__name__, bases, namespace)()
     return operation
@@ -271,6 +292,15 @@ def _telling(fn: Function[bool], count: int) -> Callable[..., Awaitable[bool]]:
     return still_there
 
 
+def _telling_of_many(
+    fn: Function[Sequence[bool]], count: int
+) -> Callable[..., Awaitable[Sequence[bool]]]:
+    async def still_there_many(self: Any, pairs: Sequence[tuple[Any, Any]]) -> Sequence[bool]:
+        return await fn([(*_unpack(key, count), outcome) for key, outcome in pairs])
+
+    return still_there_many
+
+
 def _check_also(name: str, option: str, fn: object, shape: str) -> None:
     """Raise unless a function that comes beside that of the work is an async one."""
     if not callable(fn):
@@ -281,7 +311,11 @@ def _check_also(name: str, option: str, fn: object, shape: str) -> None:
 
 def _check_also_fits(form: _Form, keys: list[str]) -> None:
     """Raise `UsageError` if such a function can't be called with the key of the work."""
-    also = ((form.retire, ["job", *keys, "outcome"]), (form.still_there, [*keys, "outcome"]))
+    also = (
+        (form.retire, ["job", *keys, "outcome"]),
+        (form.still_there, [*keys, "outcome"]),
+        (form.still_there_many, ["results"]),
+    )
     for fn, names in also:
         if fn is None:
             continue

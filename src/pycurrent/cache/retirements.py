@@ -54,7 +54,7 @@ class _Candidate(Struct, eq=False):
     stages: set[Term | str | None] = field(default_factory=set)
     """The stages that may come back: of those of an earlier engine the paths, None if unknown."""
     has_recorded_stages: bool = False
-    """True if these are still to be read."""
+    """True if these are still to be read: an earlier engine has recorded it as set."""
     left_by: StageRef | None = None
     """The stage that has left it last."""
     changes: Ids = ()
@@ -107,7 +107,9 @@ class Retirements:
         match instance.state:
             case Known(result) | Checking(result) if result.can_be_lost:
                 key, to_retire = _key_of(instance), self._engine.store.to_retire
-                if to_retire.setter(key) is None:
+                candidate = self._candidates.get(key)
+                is_recorded = candidate is not None and candidate.has_recorded_stages
+                if not is_recorded and to_retire.setter(key) is None:
                     to_retire.set(key, instance.job_id)
 
     def joined(self, instance: Instance, demand: Demand, stage: Stage) -> None:
@@ -202,15 +204,19 @@ class Retirements:
         """Retire a candidate, unless somebody needs it, or something is in doubt."""
         store, instance = self._engine.store, self._instances.get(*candidate.id)
         setter = store.to_retire.setter(candidate.id)
-        setting = None if setter is None else store.job_as_it_is(setter)
         if candidate.has_recorded_stages:
             candidate.has_recorded_stages = False
-            if setting is not None:
-                uses = store.committed_uses(setting.job_id)
+            if setter is not None:
+                uses = store.committed_uses(setter)
                 candidate.stages.update([use.stage for use in uses] or [None])
                 if uses and candidate.left_by is None:
                     path = tuple(StageRef.names_in(uses[0].stage))
                     candidate.left_by = StageRef(path, uses[0].read_labels())
+            if instance is not None:
+                # One that uses the key now has come back, and tells when it leaves.
+                candidate.stages.difference_update(
+                    str(StageRef(user.path)) for user in instance.users if user.path is not None
+                )
         for stage in list(candidate.stages):
             doubt = doubts.about(stage) if isinstance(stage, Term) else doubts.about_path(stage)
             if doubt is not None:
@@ -223,7 +229,8 @@ class Retirements:
                 candidate.changes = changes.leading_to(changes.roots, node)
         if instance is not None and not instance.users:
             return  # Its run goes on, and `forgotten` comes after that.
-        if instance is None and setting is not None:
+        setting = None if instance or setter is None else store.job_as_it_is(setter)
+        if setting is not None:
             self._retire(candidate, setting)
         else:
             del self._candidates[candidate.id]
