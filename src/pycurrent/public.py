@@ -40,6 +40,8 @@ from pycurrent.term import (
     Output,
     Primitive,
     Stats,
+    Trusted,
+    Untrusted,
     Var,
     active,
     all,
@@ -57,6 +59,7 @@ from pycurrent.term import (
     option_seq,
     pair,
     seq,
+    untrusted,
 )
 
 __all__ = [
@@ -92,6 +95,8 @@ __all__ = [
     "Secret",
     "Stats",
     "Trigger",
+    "Trusted",
+    "Untrusted",
     "UsageError",
     "Var",
     "active",
@@ -113,4 +118,5 @@ __all__ = [
     "pair",
     "publisher",
     "seq",
+    "untrusted",
 ]

@@ -33,6 +33,7 @@ from pycurrent.explain.reasons import (
     Says,
     TakenAsThere,
     WaitsForAnswer,
+    WaitsForApproval,
     WaitsForConfirmation,
     WaitsForRead,
     WaitsForRecords,
@@ -222,6 +223,8 @@ async def act_on(h: Harness, world: World, reason: Reason) -> bool:
     match reason:
         case WaitsForConfirmation(job):
             h.jobs[job].approve()
+        case WaitsForApproval(commit=commit):
+            h.engine.approve_commit(commit)
         case WaitsForResume(what=what, until=None):
             h.engine.opened.pauses.resume(Pausable.of_text(what))
         case WaitsForResume(until=until) | WaitsUntil(until=until):

@@ -29,7 +29,15 @@ from pycurrent.cache.runs import AT_ONCE, Runs
 from pycurrent.cache.schedule import Schedule
 from pycurrent.cache.states import Checking, Known, Result, Run, Unknown
 from pycurrent.cache.still_there import StillThere
-from pycurrent.cache.use import ScheduledUse, Use, checked_labels
+from pycurrent.cache.use import (
+    ScheduledUse,
+    UntrustedScheduledUse,
+    UntrustedUse,
+    Use,
+    check_trust,
+    checked_labels,
+    trust_of,
+)
 from pycurrent.engine.changes import MOST, Ids
 from pycurrent.engine.clock import Moment
 from pycurrent.engine.driven_job import DrivenJob
@@ -46,6 +54,7 @@ from pycurrent.term import (
     Runtime,
     Stage,
     Subscription,
+    Untrusted,
     shown,
 )
 
@@ -123,14 +132,22 @@ class ResultCache:
         """Need the result of an operation, until the subscription is closed."""
         operation = primitive.operation
         op_type = self.op_type(type(operation))
-        key, target = op_type.key(primitive.key), op_type.target(primitive.value)
+        trust = trust_of(runtime)
+        key, target = op_type.key(primitive.key, trust), op_type.target(primitive.value)
         # Code of plugins runs first: where it refuses something, nothing is left behind.
         title = operation.title(primitive.key, primitive.value)
         labels = checked_labels(operation, operation.labels_of(primitive.key, primitive.value))
         retry = operation.retry if primitive.retry is None else primitive.retry
         is_input = primitive.schedule is not None and not op_type.has_value
-        kind = ScheduledUse if is_input else Use
-        use = kind(operation, target, title, primitive.schedule, retry, changed)
+        use: Use
+        if isinstance(trust, Untrusted):
+            check_trust(op_type, title, trust)
+            own_kind = UntrustedScheduledUse if is_input else UntrustedUse
+            use = own_kind(operation, target, title, primitive.schedule, retry, changed)
+            use.trust = trust
+        else:
+            kind = ScheduledUse if is_input else Use
+            use = kind(operation, target, title, primitive.schedule, retry, changed)
         use.runtime, use.own_labels, use.is_open = runtime, labels, True
         use.instance = self.instance(op_type, key, retry)
         if is_input:

@@ -24,7 +24,7 @@ from pycurrent.engine import Job, Level
 from pycurrent.engine.changes import Ids
 from pycurrent.engine.paused import StagePath
 from pycurrent.store import JobRecord
-from pycurrent.term import NO_LABELS, StageRef
+from pycurrent.term import NO_LABELS, TRUSTED, StageRef, Trust
 
 
 class Demands(ABC):
@@ -156,11 +156,17 @@ class Demand(Demands):
         """The level that its jobs have at least; None: that at which they start."""
         return None
 
+    @property
+    def trust(self) -> Trust:
+        """The trust of the stage that has this demand."""
+        return TRUSTED
+
 
 class Retirement(Demand):
     """The demand that what was set be retired. It gives way to any other."""
 
-    __slots__ = ("changes", "setting", "stage")
+    __slots__ = ("changes", "setting", "stage", "trust")
+    trust: Trust
 
     def __init__(
         self,
@@ -169,6 +175,7 @@ class Retirement(Demand):
         stage: StageRef | None,
         changes: Ids,
         changed: Callable[[], None],
+        trust: Trust,
     ) -> None:
         title = f"retire {setting.op} {setting.key}"
         super().__init__(operation, GONE, title, None, operation.retry, changed)
@@ -178,6 +185,7 @@ class Retirement(Demand):
         """The stage that has left it last; None if that is not known."""
         self.changes = changes
         """The changes by which it has gone."""
+        self.trust = trust
 
     def and_also(self, demand: Demand) -> Demands:
         return demand

@@ -49,7 +49,7 @@ Two users that want different targets are in conflict: both are told, and nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -66,7 +66,7 @@ from pycurrent.cache.cause import (
 )
 from pycurrent.cache.demands import NO_DEMANDS, Demand, Demands
 from pycurrent.cache.instance_host import InstanceHost
-from pycurrent.cache.operation_type import GONE, Key, OperationType
+from pycurrent.cache.operation_type import GONE, Key, OperationType, UntrustedKey
 from pycurrent.cache.pauses import BY_MACHINE
 from pycurrent.cache.records import insert_job, last_value, record_end
 from pycurrent.cache.schedule import Expiry
@@ -93,7 +93,7 @@ from pycurrent.engine.paused import StagePath
 from pycurrent.engine.pool import Tickets, Urgency
 from pycurrent.engine.step import JobHandle
 from pycurrent.store import Database, JobEnd, LastResult
-from pycurrent.term import NO_LABELS, Failed, Metadata, Ok, Output
+from pycurrent.term import NO_LABELS, Failed, Metadata, Ok, Output, Untrusted
 
 START = 3
 """The time that the start of a run takes, in the ends of runs that had not begun."""
@@ -258,8 +258,10 @@ class Instance:
                 pass
             case Making(run) if run.target.digest != demand.target.digest:
                 self._give_up(run)
-            case Making(run) if run.job.state is JobState.PAUSED:
-                # Others may want it now than those for which it is paused.
+            case Making(run) if run.job.state is JobState.PAUSED or (
+                self.key.source is not None and not run.has_begun
+            ):
+                # Others may want it now than those for which it is paused, or not approved.
                 self._host.look_again(run.job)
             case Making():
                 pass
@@ -383,6 +385,16 @@ class Instance:
         """The owner of a job is asked for the level that it has at least."""
         run = self.run
         return None if run is None or run.job is not job else run.wanted_by.least_level
+
+    def trusts_of(self, job: DrivenJob) -> Sequence[Untrusted]:
+        """The owner of a job is asked on whose behalf it may run untrusted code."""
+        key, run = self.key, self.run
+        if not isinstance(key, UntrustedKey) or self.op_type.for_untrusted:
+            return ()
+        wanted = [demand.trust for demand in self.users]
+        if not wanted and run is not None and run.job is job:
+            wanted = [run.wanted_by.trust]
+        return [trust for trust in wanted if isinstance(trust, Untrusted)] or (key.trust,)
 
     def looks_again(self, job: DrivenJob) -> bool:
         """True if a job leaves no record unless it finds something new."""

@@ -11,19 +11,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pycurrent.cache.codec import Codec, codec_for, digest
 from pycurrent.cache.retry import DEFAULT, Retry
 from pycurrent.engine import Job
 from pycurrent.engine.limits import Limits
 from pycurrent.errors import UsageError, WrongKind
-from pycurrent.term import Stand, called, shown, unfit
+from pycurrent.term import TRUSTED, Stand, Trust, Untrusted, called, shown, unfit
 
-OF_THE_CLASS = ("id", "version", "retry", "auto_cancel", "latched", "lookup", "durable")
+OF_THE_CLASS = (
+    "id",
+    "version",
+    "retry",
+    "auto_cancel",
+    "latched",
+    "lookup",
+    "durable",
+    "for_untrusted",
+)
 """The names of what a class of operations says once for all its objects."""
 RETIRE, STILL_THERE, STILL_THERE_MANY = "retire", "still_there", "still_there_many"
 """The names of methods that operations may have: see `Retiring`, `CanTell` and `CanTellOfMany`."""
-_FLAGS = ("auto_cancel", "latched", "lookup")
+_FLAGS = ("auto_cancel", "latched", "lookup", "for_untrusted")
 _OURS = frozenset({__name__, "pycurrent.cache.operation"})
 """The modules of the classes from which operations derive."""
 
@@ -47,6 +57,12 @@ class AnyOperation(ABC):
     """
     retry: ClassVar[Retry] = DEFAULT
     """How often work that has failed is tried again by itself, by the kind of the failure."""
+
+    for_untrusted: ClassVar[bool] = False
+    """True if it runs no code of those for whom it works, and is made for untrusted work, too: it
+    fetches their commit, or reports on it. Then it gets secrets, waits for no approval, and may set
+    its keys. Each key should tell whom it is for: there is one thing outside for each.
+    """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -162,6 +178,43 @@ class Key(Struct, frozen=True, gc=False):
     json: str
     digest: str
 
+    @property
+    def source(self) -> str | None:
+        """The source of untrusted work that it is for; None: it is for trusted work."""
+        return None
+
+    @property
+    def to_retire(self) -> Trust:
+        """The trust of the work that retires it."""
+        return TRUSTED
+
+
+_OF_SOURCE = "\x1f"
+"""Stands between the digest of a key and the source of untrusted work: no digest has it."""
+
+
+class UntrustedKey(Key, frozen=True, gc=False):
+    """A key of untrusted work: with another digest for each source, so nobody else has its results,
+    in memory or in the database.
+    """
+
+    trust: Untrusted
+    """The trust of the stage for which it was made; of a recorded key only the source is known."""
+
+    @property
+    def source(self) -> str:
+        return self.trust.source
+
+    @property
+    def to_retire(self) -> Trust:
+        # Its setting was approved, or needed no approval.
+        return replace(self.trust, approval=False)
+
+    @classmethod
+    def of(cls, key: Key, trust: Untrusted) -> UntrustedKey:
+        digest = f"{key.digest}{_OF_SOURCE}{trust.source}"
+        return cls(key.value, key.text, key.json, digest, trust)
+
 
 class TargetValue(Struct, frozen=True):
     """The value to which a key is to be set. A builder's has neither value nor text."""
@@ -230,6 +283,8 @@ class OperationType:
         self.can_tell_of_many = callable(getattr(cls, STILL_THERE_MANY, None))
         self.can_tell = self.can_tell_of_many or callable(getattr(cls, STILL_THERE, None))
         """True if it can tell whether a result is still there."""
+        self.for_untrusted = cls.for_untrusted
+        """True if it runs no untrusted code, and works for it."""
         self.lookup = cls.lookup
         key, value, outcome = cls.types()
         if self.lookup and (value is not None or self.retires):
@@ -249,19 +304,22 @@ class OperationType:
     def has_value(self) -> bool:
         return self._value is not None
 
-    def key(self, key: Any) -> Key:
+    def key(self, key: Any, trust: Trust = TRUSTED) -> Key:
         """Raises `UnstableValue`."""
         json = self._key.encode(key)
-        return Key(key, str.__str__(key) if isinstance(key, str) else json, json, digest(json))
+        own = Key(key, str.__str__(key) if isinstance(key, str) else json, json, digest(json))
+        return UntrustedKey.of(own, trust) if isinstance(trust, Untrusted) else own
 
     def recorded_key(self, text: str, key_digest: str) -> Key:
         """The key in a record, by its readable text and its digest.
 
         Raises `UnreadableValue`.
         """
+        own, _, source = key_digest.partition(_OF_SOURCE)
         quoted = _TEXT.encode(text)
-        json = quoted if digest(quoted) == key_digest else text
-        return Key(self._key.decode(json), text, json, key_digest)
+        json = quoted if digest(quoted) == own else text
+        key = Key(self._key.decode(json), text, json, own)
+        return UntrustedKey.of(key, Untrusted(source, "")) if source else key
 
     def target(self, value: Any) -> TargetValue:
         """Raises `UnstableValue`."""

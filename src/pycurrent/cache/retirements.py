@@ -251,7 +251,7 @@ class Retirements:
         instance = self._open_instance(op_type, key, operation.retry)
         moved = partial(self._has_moved, candidate.id)
         stage, changes = candidate.left_by, candidate.changes
-        retirement = Retirement(operation, setting, stage, changes, moved)
+        retirement = Retirement(operation, setting, stage, changes, moved, key.to_retire)
         self._retiring[candidate.id] = instance, retirement
         instance.join(retirement)
 

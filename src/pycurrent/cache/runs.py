@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 from pycurrent.cache.demands import NO_DEMANDS, Demands, Retirement
 from pycurrent.cache.instance import START, Instance
+from pycurrent.cache.operation_type import Key
 from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.states import Abandoned, Run, end_of
 from pycurrent.cache.stopping import see_off
@@ -154,18 +155,20 @@ class Runs:
         for instance, run in launching:
             run.context = context
             limits = self._limits(instance, run)
-            if limits is None or self._may_begin_at_once(limits, taken):
+            if limits is None or self._may_begin_at_once(limits, taken, instance.key):
                 self._begin(instance, run)
             else:
                 # In the next turn of the loop, as tasks begin: among those that are launched
                 # together nobody comes first who was launched last.
                 self._engine.loop.call_soon(self._set_off, instance, run, limits)
 
-    def _may_begin_at_once(self, limits: Limits, taken: Counter[AnyPool]) -> bool:
+    def _may_begin_at_once(self, limits: Limits, taken: Counter[AnyPool], key: Key) -> bool:
         """True if a run has nothing to wait for, as far as is known; `taken` counts the resources
         for those that are launched with it.
         """
         pool = limits.pool
+        if key.source is not None:
+            return False
         if not self._engine.config.allows(limits.level) or self._engine.host.paused.is_any:
             return False
         if not isinstance(pool, Pool):

@@ -53,6 +53,7 @@ from pycurrent.cache.cause import (
 from pycurrent.cache.demands import Demand, Demands
 from pycurrent.cache.operation_type import GONE, AnyOperation, OperationType, TargetValue
 from pycurrent.cache.retry import HIGHEST, Retry
+from pycurrent.engine.approvals import waiting_for_approval
 from pycurrent.engine.changes import Ids
 from pycurrent.engine.clock import Timer
 from pycurrent.engine.driven_job import DrivenJob
@@ -216,6 +217,9 @@ def reported(
             activity, pause = run.job.activity, run.job.pause
             if pause is not None:
                 note, hold = str(pause), Hold.PAUSED
+            elif activity is Activity.WAITING_FOR_CONFIRMATION:
+                unapproved = run.job.unapproved
+                note = None if unapproved is None else waiting_for_approval(unapproved)
         case Pausing(after=Unknown(latched=latched)):
             activity, note = Activity.READY, state.note
         case Unknown(latched=latched):

@@ -7,7 +7,7 @@ from typing import Any
 
 from pycurrent.cache.demands import Demand
 from pycurrent.cache.instance import Instance
-from pycurrent.cache.operation_type import GONE, AnyOperation
+from pycurrent.cache.operation_type import GONE, AnyOperation, OperationType
 from pycurrent.engine.paused import StagePath
 from pycurrent.engine.pinnable import LOOKED_AT, Pinnable, RecordedValue
 from pycurrent.engine.pins import Pins
@@ -15,12 +15,15 @@ from pycurrent.engine.value_codec import ValueCodec
 from pycurrent.errors import WrongKind
 from pycurrent.term import (
     NO_LABELS,
+    Failure,
     Metadata,
     Output,
     Runtime,
     Stage,
     StageRef,
     Subscription,
+    Trust,
+    Untrusted,
     shown,
 )
 
@@ -81,6 +84,13 @@ class Use(Demand, Subscription[Any]):
         self.instance.leave(self)
 
 
+class UntrustedUse(Use):
+    """The use of an operation by a stage whose work is not trusted."""
+
+    __slots__ = ("trust",)
+    trust: Untrusted
+
+
 class ScheduledUse(Use, Pinnable[Any]):
     """The use of a builder with a schedule: an input, as its result comes from outside."""
 
@@ -122,6 +132,30 @@ class ScheduledUse(Use, Pinnable[Any]):
     def close(self) -> None:
         self.runtime.service(Pins).end(self)
         super().close()
+
+
+class UntrustedScheduledUse(ScheduledUse):
+    """The use of a builder with a schedule by a stage whose work is not trusted."""
+
+    __slots__ = ("trust",)
+    trust: Untrusted
+
+
+def trust_of(runtime: Runtime) -> Trust:
+    """The trust of the stage that subscribes."""
+    trust = runtime.trust if isinstance(runtime, Stage) else runtime.stage.trust
+    assert trust is not None, "a stage whose trust is not known has subscribed"
+    return trust
+
+
+def check_trust(op_type: OperationType, title: str, trust: Trust) -> None:
+    """Raise `Failure` if untrusted work would set what trusted work may set as well."""
+    if isinstance(trust, Untrusted) and op_type.has_value and not op_type.for_untrusted:
+        raise Failure(
+            f"untrusted work can't set anything: {title} is for {trust}; set it outside of"
+            " untrusted(), or say for_untrusted = True in the class of the operation if it runs"
+            " none of that commit's code"
+        )
 
 
 def checked_labels(operation: AnyOperation, labels: Mapping[str, str]) -> Mapping[str, str]:

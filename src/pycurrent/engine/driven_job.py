@@ -37,7 +37,7 @@ from pycurrent.engine.resources import Resources
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut, TimeLimit
 from pycurrent.engine.tempdirs import temporary_folder
 from pycurrent.errors import PycurrentError, UsageError, WrongKind
-from pycurrent.term import Activity, shown
+from pycurrent.term import Activity, Failure, Untrusted, shown
 
 
 class DrivenJob(Job):
@@ -142,6 +142,35 @@ class DrivenJob(Job):
         return None if self.limits is None else self.limits.level
 
     @property
+    def confirmation_level(self) -> Level | None:
+        """The level at which it asks for confirmation: one higher if it may run untrusted code."""
+        level = self.level
+        return level if level is None or self.is_trusted else level.next_higher
+
+    @property
+    def is_trusted(self) -> bool:
+        return not self._owner.trusts_of(self)
+
+    @property
+    def unapproved(self) -> Untrusted | None:
+        """The commit that people have to approve before its work may begin; None if none is left.
+        Where several are to have its result, the approval of one will do.
+        """
+        trusts = self._owner.trusts_of(self)
+        if not trusts or any(map(self.host.approved.covers, trusts)):
+            return None
+        return trusts[0]
+
+    @property
+    def needs_sandbox(self) -> bool:
+        return any(trust.sandbox for trust in self._owner.trusts_of(self))
+
+    def refuse_untrusted(self, what: str) -> None:
+        trusts = self._owner.trusts_of(self)
+        if trusts:
+            raise Failure(f"{what} ({trusts[0]})")
+
+    @property
     def pool(self) -> AnyPool | None:
         return None if self.limits is None else self.limits.pool
 
@@ -240,6 +269,7 @@ class DrivenJob(Job):
         self.job_log.to_file().write(data)
 
     def secret(self, value: str) -> str:
+        self.refuse_untrusted("untrusted work gets no secrets")
         self.job_log.secret(value)
         return value
 

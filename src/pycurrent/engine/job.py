@@ -106,6 +106,24 @@ class Job(ABC):
     def cancelled(self) -> str | None:
         """Why it was cancelled, or that it timed out; None if neither has happened."""
 
+    @property
+    @abstractmethod
+    def is_trusted(self) -> bool:
+        """False if it may run the code of a stranger: it works for a stage within `untrusted`, and
+        its operation does not say `for_untrusted`.
+        """
+
+    @property
+    @abstractmethod
+    def needs_sandbox(self) -> bool:
+        """True if code that it runs has to be in a sandbox: it is untrusted, and its pipeline says
+        nothing else.
+        """
+
+    @abstractmethod
+    def refuse_untrusted(self, what: str) -> None:
+        """Raise `Failure` with what is refused, and the commit, unless the job is trusted."""
+
     # The log
 
     @property
@@ -127,7 +145,8 @@ class Job(ABC):
     def secret(self, value: str) -> str:
         """Mask the value in this job's log from here on, and return it.
 
-        Raises `UsageError` for a value so short that masking it would garble the log.
+        Raises `Failure` if the job is not trusted, as that gets no secrets, and `UsageError` for a
+        value so short that masking it would garble the log.
         """
 
     # Its start

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from pycurrent.engine.approvals import ApprovedCommits
 from pycurrent.engine.cache_folder import FolderTurns
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.command import Commands
@@ -28,6 +29,7 @@ class JobHost(Struct, frozen=True):
     config: Config
     confirmations: Confirmations
     paused: PausedWork
+    approved: ApprovedCommits
     processes: Processes
     tmp: Path
     """Where temporary folders are made."""

@@ -5,11 +5,12 @@ It tells of the stages that want the job, and is told of its course.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from pycurrent.engine.level import Level
 from pycurrent.engine.paused import StagePath
+from pycurrent.term import Untrusted
 
 if TYPE_CHECKING:
     from pycurrent.engine.driven_job import DrivenJob
@@ -31,6 +32,9 @@ class JobOwner(Protocol):
 
     def least_level(self, job: DrivenJob, /) -> Level | None:
         """The level that it has at least; None: that at which it starts."""
+
+    def trusts_of(self, job: DrivenJob, /) -> Sequence[Untrusted]:
+        """The untrusted sources and commits for which it may run code; none if it is trusted to."""
 
     def job_changed(self, job: DrivenJob, /) -> None:
         """It has another state, waits for something else, or was told to end while its work goes

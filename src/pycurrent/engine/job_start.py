@@ -23,10 +23,12 @@ from enum import Enum
 from typing import Protocol
 
 from pycurrent.engine.job_host import JobHost
+from pycurrent.engine.level import Level
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.paused import Pause, StagePath
 from pycurrent.engine.pool import AnyPool, Lender, Pool, QueuePlace, Waiter
 from pycurrent.engine.resources import Resources
+from pycurrent.term import Untrusted
 
 
 class JobState(Enum):
@@ -54,6 +56,14 @@ class Starting(Waiter, Protocol):
     @property
     def is_approved(self) -> bool:
         """True if somebody has approved it, whatever its level."""
+
+    @property
+    def confirmation_level(self) -> Level | None:
+        """The level at which it asks for confirmation."""
+
+    @property
+    def unapproved(self) -> Untrusted | None:
+        """The commit that people have to approve first."""
 
     @property
     def stages(self) -> Iterable[StagePath]:
@@ -170,7 +180,8 @@ class JobStart(QueuePlace):
         """Leave the queues in which it waits, and what it has got there."""
         self._is_held = False
         if self._job.state is JobState.WAITING_FOR_CONFIRMATION:
-            self._job.host.confirmations.forget(self._limits.level, self.wake)
+            self._job.host.confirmations.forget(self._level, self.wake)
+            self._job.host.approved.forget(self.wake)
         if self.line is not None:
             assert isinstance(self._limits.pool, Pool)
             self._limits.pool.leave(self)
@@ -189,25 +200,46 @@ class JobStart(QueuePlace):
         )
 
     @property
+    def _level(self) -> Level:
+        level = self._job.confirmation_level
+        assert level is not None
+        return level
+
+    @property
     def _may_be_confirmed(self) -> bool:
-        return self._job.is_approved or self._job.host.config.allows(self._limits.level)
+        is_confirmed = self._job.is_approved or self._job.host.config.allows(self._level)
+        return is_confirmed and self._job.unapproved is None
 
     def _passes_confirmation(self) -> bool:
         if self._is_confirmed:
             return True
-        job, level = self._job, self._limits.level
+        job, level = self._job, self._level
         waits = job.state is JobState.WAITING_FOR_CONFIRMATION
         if self._may_be_confirmed:
             self._is_confirmed = True
             if waits:
                 job.host.confirmations.forget(level, self.wake)
+                job.host.approved.forget(self.wake)
                 job.note("Confirmed")
             return True
-        if not waits:
-            job.note(f"Waiting for confirmation: the level is {level}")
-            job.transition(JobState.WAITING_FOR_CONFIRMATION)
-        job.host.confirmations.wait(level, self.wake)
+        self._await_people(level, is_new=not waits)
         return False
+
+    def _await_people(self, level: Level, *, is_new: bool) -> None:
+        """Wait for the approval of the commit, if it has none, or else for confirmation."""
+        job, unapproved = self._job, self._job.unapproved
+        if unapproved is not None:
+            what = f"approval: {unapproved}"
+            job.host.approved.wait(self.wake)
+        else:
+            what = f"confirmation: the level is {level}"
+            is_new = job.host.approved.forget(self.wake) or is_new
+            job.host.confirmations.wait(level, self.wake)
+        if is_new:
+            job.note(f"Waiting for {what}")
+            if job.state is JobState.WAITING_FOR_CONFIRMATION:
+                job.wait_changed()
+            job.transition(JobState.WAITING_FOR_CONFIRMATION)
 
     def passes_pauses(self) -> bool:
         """True if nobody has paused it. Else it is woken up when there are other pauses."""

@@ -50,6 +50,11 @@ class Level(IntEnum, metaclass=_LevelType):
     DANGEROUS = 4
     """Others see it: pushing, deploying."""
 
+    @property
+    def next_higher(self) -> Level:
+        """The level above it; of the highest one itself."""
+        return Level(min(self + 1, Level.DANGEROUS))
+
     def __str__(self) -> str:
         return sys.intern(self.name.lower().replace("_", "-"))
 

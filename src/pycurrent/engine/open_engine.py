@@ -15,6 +15,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanag
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pycurrent.engine.approvals import CommitApprovals
 from pycurrent.engine.audit import Audit
 from pycurrent.engine.changes import Changes
 from pycurrent.engine.collector import paused_collector
@@ -87,6 +88,8 @@ class OpenEngine(OpenResources):
             self.overrides, self.stage_overrides, self.host.paused, self.live, self.thread
         )
         """The pauses that people set."""
+        self.approvals = CommitApprovals(self.overrides, self.host.approved, self.thread)
+        """The approvals of commits that people give."""
         self.mutes = Mutes(self)
         """The mutes that people set."""
         with paused_collector(stays=True):

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from pycurrent.engine.approvals import ApprovedCommits
 from pycurrent.engine.cache_folder import FolderTurns
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.commits import Commits
@@ -108,6 +109,7 @@ class OpenResources:
             self.config,
             confirmations,
             PausedWork(),
+            ApprovedCommits(),
             self.processes,
             self.state.tmp,
             trash,

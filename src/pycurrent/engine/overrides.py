@@ -19,6 +19,7 @@ _ACTS = MappingProxyType(
         OverrideKind.PIN: ("pin", "unpin"),
         OverrideKind.PAUSE: ("pause", "resume"),
         OverrideKind.MUTE: ("mute", "unmute"),
+        OverrideKind.APPROVAL: ("approve commit", "withdraw commit"),
     }
 )
 """The words of the audit for setting one of a kind, and for its end."""

@@ -27,6 +27,7 @@ from pycurrent.explain.reasons import (
     Says,
     TakenAsThere,
     WaitsForAnswer,
+    WaitsForApproval,
     WaitsForConfirmation,
     WaitsForRead,
     WaitsForRecords,
@@ -234,8 +235,7 @@ class Explainer:
             return self._next_step()
         match job.state:
             case JobState.WAITING_FOR_CONFIRMATION:
-                threshold = self._engine.config.confirm
-                return WaitsForConfirmation(job.id, str(job.level), str(threshold))
+                return self._for_people(job)
             case JobState.PAUSED if job.pause is not None:
                 pause = job.pause
                 what = str(pause.what)
@@ -247,6 +247,12 @@ class Explainer:
                 return Running(job.id, job.started, stopped)
             case _:
                 return self._next_step()
+
+    def _for_people(self, job: DrivenJob) -> Reason:
+        unapproved, threshold = job.unapproved, self._engine.config.confirm
+        if unapproved is not None:
+            return WaitsForApproval(job.id, unapproved.commit, unapproved.source)
+        return WaitsForConfirmation(job.id, str(job.confirmation_level), str(threshold))
 
     def _in_queue(self, job: DrivenJob, pool: AnyPool) -> Reason:
         place = waiting = share = None

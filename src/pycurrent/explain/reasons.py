@@ -107,6 +107,15 @@ class WaitsForConfirmation(Struct, frozen=True, tag="waits for confirmation"):
     """Jobs of this level, or above it, wait."""
 
 
+class WaitsForApproval(Struct, frozen=True, tag="waits for approval"):
+    """Its job is to run untrusted code, of a commit that somebody has to approve."""
+
+    job: str
+    commit: str
+    source: str
+    """Where the commit is from."""
+
+
 class WaitsForResume(Struct, frozen=True, tag="waits for resume"):
     """Its job is paused."""
 
@@ -272,6 +281,7 @@ Reason: TypeAlias = (
     | FoundAgain
     | Running
     | WaitsForConfirmation
+    | WaitsForApproval
     | WaitsForResume
     | WaitsInQueue
     | WaitsForRun

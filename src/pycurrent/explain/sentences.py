@@ -23,6 +23,7 @@ from pycurrent.explain.reasons import (
     Says,
     TakenAsThere,
     WaitsForAnswer,
+    WaitsForApproval,
     WaitsForConfirmation,
     WaitsForRead,
     WaitsForRecords,
@@ -36,6 +37,7 @@ from pycurrent.store import ChangeRecord
 
 _Waiting: TypeAlias = (
     WaitsForConfirmation
+    | WaitsForApproval
     | WaitsForResume
     | WaitsInQueue
     | WaitsForRun
@@ -88,6 +90,9 @@ def _of_waiting(reason: _Waiting) -> list[str]:
         case WaitsForConfirmation(job, level, threshold):
             waits = f"job {job} waits until somebody approves it: its level is {level}"
             return [f"{waits}, and jobs from {threshold} on ask"]
+        case WaitsForApproval(job, commit, source):
+            what = f"untrusted commit {commit} of {source}"
+            return [f"job {job} waits until somebody approves {what}"]
         case WaitsForResume(job, what, by, why, until):
             who = "" if by is None else f" by {by}"
             end = "" if until is None else f" until {instant(until)}"

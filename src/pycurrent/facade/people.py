@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pycurrent.cache import Inputs, Triggers, Verifier
 from pycurrent.engine import Asker, Level, Mute, MuteSubject, OpenEngine, Pausable, Pause
+from pycurrent.engine.approvals import Approval
 from pycurrent.engine.pinnable import Pin
 from pycurrent.engine.pins import Pins
 
@@ -177,6 +178,31 @@ class PeopleActs(ABC):
         """
         what = MuteSubject.of(path, fingerprint)
         self.opened.mutes.unmute(what, by=by, reason=reason)
+
+    def approve_commit(
+        self, commit: str, *, by: Asker | str | None = None, reason: str | None = None
+    ) -> None:
+        """Let the untrusted work of exactly this commit begin, from now on and over restarts, as
+        far as its level allows. On disk when it returns. It stays untrusted; the next commit of the
+        same pull request waits again. Twice is fine.
+
+        `by` names who asks. Raises `UsageError`, and changes nothing, unless `commit` is the whole
+        hash of one.
+        """
+        self.opened.approvals.approve(commit, by=by, reason=reason)
+
+    def withdraw_commit(
+        self, commit: str, *, by: Asker | str | None = None, reason: str | None = None
+    ) -> None:
+        """Take the approval of a commit back: its work waits from now on. Work that was let go
+        already goes on. On disk when it returns. Raises `UsageError` if the commit is not approved.
+        """
+        self.opened.approvals.withdraw(commit, by=by, reason=reason)
+
+    @property
+    def approvals(self) -> tuple[Approval, ...]:
+        """The approvals of commits, by commit."""
+        return self.opened.approvals.all()
 
     @property
     def mutes(self) -> tuple[Mute, ...]:

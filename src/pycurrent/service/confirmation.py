@@ -56,7 +56,8 @@ class ConfirmationLevel:
         Returns how many jobs may start now. Their logs say who has set the level.
         """
         asker = Asker.of(by)
-        started = [job for job in self._jobs.waiting.values() if _starts(_level(job), level)]
+        waiting = (job for job in self._jobs.waiting.values() if job.unapproved is None)
+        started = [job for job in waiting if _starts(_level(job), level)]
         why = "" if reason is None else f": {reason}"
         for job in started:
             job.log(f"Released: {asker.name} set the level to {level or 'none'}{why}")
@@ -77,8 +78,9 @@ class ConfirmationLevel:
 
 def _level(job: DrivenJob) -> Level:
     """The level of a job that waits for confirmation."""
-    assert job.level is not None
-    return job.level
+    level = job.confirmation_level
+    assert level is not None
+    return level
 
 
 def _starts(own: Level, level: Level | None) -> bool:

@@ -259,6 +259,10 @@ class Jobs:
             return _ended(self._entry(job_id))
         if job.state is not JobState.WAITING_FOR_CONFIRMATION:
             return Refused(f"it does not wait for confirmation: it is {job.state.value}")
+        if (unapproved := job.unapproved) is not None:
+            return Refused(
+                f"it is to run {unapproved}: approve that commit, {unapproved.commit}, instead"
+            )
         self._cache.acts.approve(job, by=by, reason=reason)
         return Done()
 

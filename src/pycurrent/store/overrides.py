@@ -23,6 +23,8 @@ class OverrideKind(Enum):
     """A pause of a level, a pool, or all below a path."""
     MUTE = "mute"
     """A mute of the failures of a stage, or of those with a fingerprint."""
+    APPROVAL = "approval"
+    """The approval of a commit, whose hash is the subject."""
 
 
 class OverrideRecord(Struct, frozen=True, kw_only=True):

@@ -68,6 +68,8 @@ from pycurrent.term.state import (
     status_of_output,
 )
 from pycurrent.term.term_graph import TermGraph
+from pycurrent.term.trust import TRUSTED, Trust, Trusted, Untrusted, is_commit
+from pycurrent.term.untrusted import untrusted
 from pycurrent.term.unused import noting, told
 from pycurrent.term.var import Var
 
@@ -100,6 +102,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BY_CONCERN",
     "NO_LABELS",
+    "TRUSTED",
     "Active",
     "Activity",
     "Current",
@@ -131,6 +134,9 @@ __all__ = [
     "Subscription",
     "Term",
     "TermGraph",
+    "Trust",
+    "Trusted",
+    "Untrusted",
     "UsageFailure",
     "Var",
     "active",
@@ -151,6 +157,7 @@ __all__ = [
     "from_output",
     "held_of",
     "inputs",
+    "is_commit",
     "is_failure",
     "items_around",
     "labels",
@@ -173,5 +180,6 @@ __all__ = [
     "unmuted",
     "untold_path",
     "untold_paths",
+    "untrusted",
     "wrong_current",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from pycurrent.incr import Absent, Node
@@ -15,6 +16,7 @@ from pycurrent.term.paths import Paths
 from pycurrent.term.primitive import NO_LABELS, Metadata, Runtime, Services, StageRef, Subscription
 from pycurrent.term.shape import Term
 from pycurrent.term.state import State, Stats, Status, failure_of
+from pycurrent.term.trust import TRUSTED, Trust
 
 T = TypeVar("T")
 
@@ -112,6 +114,11 @@ class Stage(Node):
     def labels(self) -> Mapping[str, str]:
         """The labels of the code that it is built in, with their present values."""
         return self.account.labels_around(self.term)
+
+    @property
+    def trust(self) -> Trust | None:
+        """The trust of its work; None if that is not known yet."""
+        return TRUSTED
 
     @property
     def held(self) -> Held:
@@ -219,7 +226,14 @@ class Account:
 
     def ref(self, term: Term) -> StageRef:
         """The reference of a living stage, with the labels of the code that it is built in."""
-        return self.paths.of(term).with_labels(self.labels_around(term))
+        ref = self.paths.of(term).with_labels(self.labels_around(term))
+        block = label_block(term.context)
+        return ref if block is None or block.guard is None else self._with_trust(ref, block.guard)
+
+    def _with_trust(self, ref: StageRef, guard: Term) -> StageRef:
+        node = self._alive.get(guard)
+        is_known = node is not None and node.absent is None
+        return replace(ref, trust=node.value if node is not None and is_known else None)
 
     def labels_around(self, term: Term) -> Mapping[str, str]:
         """The labels of the code that a stage is built in, as far as they are known."""

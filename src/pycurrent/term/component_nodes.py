@@ -26,8 +26,9 @@ from pycurrent.term.output import (
     text_of,
 )
 from pycurrent.term.primitive import Metadata, NoEngine, Primitive, Subscription
-from pycurrent.term.shape import Component
+from pycurrent.term.shape import Component, LabelBlock, Term
 from pycurrent.term.state import State, state_of
+from pycurrent.term.trust import Trust
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class ComponentNode(Stage):
         return shape.label.show(
             [
                 UnknownValue() if source.absent is not None else materialize(source.value)
-                for source in self.sources
+                for source in self.sources[: len(shape.sources)]
             ]
         )
 
@@ -120,11 +121,7 @@ class ComponentNode(Stage):
         """Subscribe again, as an input has changed. The old subscription ends after that, so
         that sources which both use stay in use.
         """
-        shape = self.term.shape
-        assert isinstance(shape, Component)
-        primitive = shape.fn(*values)
-        if not isinstance(primitive, Primitive):
-            raise wrong_primitive(primitive, shape.fn)
+        primitive = self._primitive(values)
         old = self.subscription
         # The node itself is what the source calls: a bound method would take a node's half.
         self.subscription = primitive.subscribe(self, self)
@@ -133,6 +130,14 @@ class ComponentNode(Stage):
             self.account.new_inputs.append(self)
         if old is not None:
             self._close(old)
+
+    def _primitive(self, values: tuple[Any, ...]) -> Primitive[Any]:
+        shape = self.term.shape
+        assert isinstance(shape, Component)
+        primitive = shape.fn(*values)
+        if not isinstance(primitive, Primitive):
+            raise wrong_primitive(primitive, shape.fn)
+        return primitive
 
     def __call__(self) -> None:
         """Read the primitive again in the next step. From any thread."""
@@ -167,8 +172,10 @@ class ComponentNode(Stage):
         self.account.uncount(self)
 
 
-class LabelledNode(ComponentNode):
-    """A component some of whose labels are currents. It does not wait for them."""
+class SurroundedNode(ComponentNode):
+    """A component that follows the labels of the code it is built in, which it does not wait for;
+    None if all are fixed.
+    """
 
     __slots__ = ("labelling", "seen_labels")
 
@@ -176,24 +183,56 @@ class LabelledNode(ComponentNode):
         self,
         account: Account,
         sources: Node | tuple[Node, ...],
-        labelling: Node,
+        labelling: Node | None,
     ) -> None:
         super().__init__(account, sources)
         self.labelling = labelling
-        self.seen_labels = labelling.value
+        self.seen_labels = None if labelling is None else labelling.value
 
     def inputs(self) -> Iterable[Node]:
-        return dict.fromkeys((*self.sources, self.labelling))
+        sources = self.sources
+        return dict.fromkeys(sources if self.labelling is None else (*sources, self.labelling))
 
     def recompute(self, graph: NodeGraph) -> bool:
         followed = self.subscription
         changed = super().recompute(graph)
-        if self.labelling.value is not self.seen_labels:
+        if self.labelling is not None and self.labelling.value is not self.seen_labels:
             self.seen_labels = self.labelling.value
             # A subscription that is new has seen these already.
             if followed is not None and followed is self.subscription:
                 followed.relabelled()
         return changed
+
+
+class GuardedNode(SurroundedNode):
+    """A component that waits until it is known whether its work is trusted, and follows that: the
+    last of its sources tells it.
+    """
+
+    __slots__ = ()
+
+    @property
+    def trust(self) -> Trust | None:
+        guard = self.sources[-1]
+        return None if guard.absent is not None else guard.value
+
+    def _primitive(self, values: tuple[Any, ...]) -> Primitive[Any]:
+        return super()._primitive(values[:-1])
+
+
+def surrounded(
+    account: Account,
+    sources: Node | tuple[Node, ...],
+    block: LabelBlock,
+    nodes: Mapping[Term, Node],
+) -> SurroundedNode:
+    """The node of a component that follows something of the block that it is built in."""
+    labelling = None if block.term is None else nodes[block.term]
+    if block.guard is None:
+        return SurroundedNode(account, sources, labelling)
+    own = (sources,) if isinstance(sources, Node) else sources
+    guarded = (*own, nodes[block.guard])
+    return GuardedNode(account, guarded if own else guarded[0], labelling)
 
 
 class LabelsNode(Node):

@@ -59,7 +59,7 @@ def _block(labels: Mapping[str, str | Current[str]], outer: Context) -> LabelBlo
     else:
         own = fixed
     term = _labelling(Labelling(tuple(sources), tuple(names), own)) if sources else None
-    return LabelBlock(fixed, term, outer)
+    return LabelBlock(fixed, term, outer, None if around is None else around.guard)
 
 
 def _labelling(shape: Labelling) -> Term:
@@ -68,7 +68,7 @@ def _labelling(shape: Labelling) -> Term:
 
 
 def label_block(context: Context) -> LabelBlock | None:
-    """The innermost block with labels around what is built in this context."""
+    """The innermost block with labels, or a trust, around what is built in this context."""
     here = context
     while here is not None:
         match here:
@@ -86,13 +86,13 @@ def needed_terms(term: Term) -> Sequence[Term]:
     inputs = term.shape.inputs()
     if term.context is None:
         return inputs
-    labelling = labels_to_follow(term)
-    return inputs if labelling is None else (*inputs, labelling)
+    block = block_to_follow(term)
+    return inputs if block is None else (*inputs, *block.followed)
 
 
-def labels_to_follow(term: Term) -> Term | None:
-    """The labels of a component, if some are currents."""
+def block_to_follow(term: Term) -> LabelBlock | None:
+    """The block around a component, if some of its labels are currents, or it has a trust."""
     if term.context is None or not isinstance(term.shape, Component):
         return None
     block = label_block(term.context)
-    return None if block is None else block.term
+    return block if block is not None and block.followed else None

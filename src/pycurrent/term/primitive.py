@@ -22,6 +22,7 @@ from pycurrent.term.output import (
     Output,
     failed_by,
 )
+from pycurrent.term.trust import TRUSTED, Trust
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -53,6 +54,8 @@ class StageRef:
     labels: Mapping[str, str] = field(default_factory=lambda: NO_LABELS, compare=False)
     is_stable: bool = field(default=True, compare=False)
     """False if only the order of building tells it from another one."""
+    trust: Trust | None = field(default=TRUSTED, compare=False)
+    """The trust of its work: see `untrusted`. None if that is not known yet."""
 
     def with_labels(self, more: Mapping[str, str]) -> StageRef:
         """The same stage with more labels; those that it has win."""
@@ -60,7 +63,7 @@ class StageRef:
             return self
         # Called for each stage: a third of the time of `replace`.
         labels = {**more, **self.labels} if self.labels else more
-        return StageRef(self.path, labels, self.is_stable)
+        return StageRef(self.path, labels, self.is_stable, self.trust)
 
     @staticmethod
     def names_in(path: str) -> list[str]:

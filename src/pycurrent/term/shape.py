@@ -39,16 +39,29 @@ class ContextBlock:
 
 
 class LabelBlock:
-    """A block of code: all stages that are built in it have its labels."""
+    """A block of code: all stages that are built in it have its labels and its trust."""
 
-    __slots__ = ("fixed", "outer", "term")
+    __slots__ = ("fixed", "guard", "outer", "term")
 
-    def __init__(self, fixed: Mapping[str, str], term: Term | None, outer: Context) -> None:
+    def __init__(
+        self,
+        fixed: Mapping[str, str],
+        term: Term | None,
+        outer: Context,
+        guard: Term | None = None,
+    ) -> None:
         self.fixed = fixed
         """The labels whose text is known without an engine, with those of blocks around it."""
         self.term = term
         """The value is a dictionary of all labels; None if all are fixed."""
         self.outer = outer
+        self.guard = guard
+        """The value is the `Trust` of the work that is built in it; None: it is trusted."""
+
+    @property
+    def followed(self) -> tuple[Term, ...]:
+        """The terms that its stages follow."""
+        return tuple([term for term in (self.term, self.guard) if term is not None])
 
 
 Context: TypeAlias = "ContextBlock | LabelBlock | Term | None"
@@ -92,6 +105,10 @@ class Map(_OfOne, frozen=True, eq=False):
 class MapMany(_OfMany, frozen=True, eq=False):
     fn: Callable[..., Any]
     eq: Eq | None
+
+
+class Guard(MapMany, frozen=True, eq=False):
+    """The trust of what is built in blocks of code, from that of each."""
 
 
 class MapError(_OfOne, frozen=True, eq=False):
@@ -206,7 +223,8 @@ class Placeholder(_OfNone, Struct, frozen=True, eq=False):
 
 
 PassingOn: TypeAlias = (
-    MapMany
+    Guard
+    | MapMany
     | MapError
     | StateOf
     | Catch

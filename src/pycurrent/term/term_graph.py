@@ -26,11 +26,11 @@ from pycurrent.incr import (
     materialize,
 )
 from pycurrent.term.account import Account, Stage
-from pycurrent.term.component_nodes import ComponentNode, LabelledNode
+from pycurrent.term.component_nodes import ComponentNode, surrounded
 from pycurrent.term.current import Current
 from pycurrent.term.example import build, build_for_item
 from pycurrent.term.given import check_value
-from pycurrent.term.labels import labels_to_follow, needed_terms
+from pycurrent.term.labels import block_to_follow, needed_terms
 from pycurrent.term.latch import Latched
 from pycurrent.term.node_of import node_of
 from pycurrent.term.nodes import DecisionNode, ListNode
@@ -308,11 +308,11 @@ class TermGraph(NodeGraph):
         one = len(terms) == 1
         sources = nodes[terms[0]] if one else tuple([nodes[source] for source in terms])
         node: ComponentNode
-        labelling = labels_to_follow(term)
-        if labelling is None:
+        block = block_to_follow(term)
+        if block is None:
             node = ComponentNode(self.account, sources)
         else:
-            node = LabelledNode(self.account, sources, self.nodes[labelling])
+            node = surrounded(self.account, sources, block, nodes)
         self.add(node, scope)
         self.account.count(node, term)
         return node

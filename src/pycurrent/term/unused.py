@@ -115,6 +115,7 @@ def told(unused: list[str] | tuple[str, ...]) -> str | None:
 _OF_NO_USE = (
     shapes.Constant,
     shapes.Folded,
+    shapes.Guard,
     shapes.ItemOf,
     shapes.Labelling,
     shapes.Placeholder,

@@ -181,6 +181,7 @@ VISITS: Mapping[type[Shape], Callable[[Walk, Term, Any, Place], None]] = Mapping
         shapes.Ignore: Walk._pass,
         shapes.ItemOf: Walk._stray_item,
         shapes.Labelling: Walk._pass,
+        shapes.Guard: Walk._pass,
         shapes.Latch: Walk._latch,
         shapes.ListMap: Walk._dynamic,
         shapes.Map: Walk._pass,
