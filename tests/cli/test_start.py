@@ -9,6 +9,16 @@ SHOWS_MODULES = """
     atexit.register(lambda: print(*sys.modules))
 """
 
+WATCHES_FILES = """
+    from pathlib import Path
+    import pycurrent as current
+
+    files = current.FileMonitor(read=lambda: 1, paths=lambda: [Path("ci.py")])
+
+    def pipeline() -> current.Current[int]:
+        return current.component("files", files.get)
+"""
+
 SHOWS_DATACLASSES = """
     import atexit, sys
 
@@ -26,6 +36,7 @@ FACES = {"pycurrent.service", "pycurrent.web", "pycurrent.plugins", "pycurrent.c
 LIBRARIES = {"cyclopts", "rich", "fastapi", "pydantic", "uvicorn", "jinja2", "prometheus_client"}
 RARE = {"pycurrent.engine.needles", "pycurrent.engine.spellings", "re2", "html", "sysconfig"}
 """A secret needs these, a log rule, or an event loop that stands still."""
+WATCHES = {"asyncinotify", "watchfiles", "ctypes"}
 
 
 @pytest.mark.parametrize("unneeded", [FACES, LIBRARIES, RARE], ids=["faces", "libraries", "rare"])
@@ -41,6 +52,16 @@ def test_a_run_imports_only_what_it_needs(
         modules = set(ended.out.splitlines()[-1].split())
         assert "pycurrent.engine" in modules
         assert modules & unneeded == set()
+
+
+def test_a_run_that_ends_by_itself_imports_nothing_to_watch_files(
+    pipeline_file: Write, child: Start
+) -> None:
+    """It looks at them once more, instead."""
+    pipeline_file(WATCHES_FILES + SHOWS_MODULES)
+    ended = child("-m", "pycurrent", "run", "--once", "ci.py").end()
+    assert ended.status == 0
+    assert set(ended.out.splitlines()[-1].split()) & WATCHES == set()
 
 
 def test_a_run_ends_without_a_look_for_garbage(pipeline_file: Write, child: Start) -> None:

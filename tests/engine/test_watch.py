@@ -10,18 +10,24 @@ from pathlib import Path
 import pytest
 from watchfiles import Change
 
+from pycurrent.engine import Config
 from pycurrent.engine.monitor import FileMonitor, engine_files
 from pycurrent.engine.watching import FileWatcher, Notice, watch_paths
 from pycurrent.engine.watching.inotify import InotifyWatcher
+from pycurrent.engine.watching.looking import LookingWatcher
 from pycurrent.engine.watching.portable import WatchfilesWatcher, _Surroundings
 from pycurrent.errors import PycurrentError
 from pycurrent.facade import Engine
 from pycurrent.term import Current, Ok, component, seq
 
-WATCHERS = [InotifyWatcher, WatchfilesWatcher]
+WATCHERS: list[Callable[[], FileWatcher]] = [
+    InotifyWatcher,
+    WatchfilesWatcher,
+    lambda: LookingWatcher(every=0.01),
+]
 
 
-@pytest.fixture(params=WATCHERS)
+@pytest.fixture(params=WATCHERS, ids=["inotify", "watchfiles", "looking"])
 async def watcher(request: pytest.FixtureRequest) -> AsyncIterator[FileWatcher]:
     watcher: FileWatcher = request.param()
     yield watcher
@@ -367,6 +373,62 @@ async def test_one_inotify_serves_all_inputs_of_an_engine(tmp_path: Path) -> Non
         async with watching(watcher, tmp_path):
             pass
     assert _instances() == 0
+
+
+async def test_an_engine_that_ends_when_it_has_settled_looks_once_more(tmp_path: Path) -> None:
+    """It sees what has changed since its reads, its own jobs' work too, and watches nothing."""
+    path = tmp_path / "file"
+    path.write_text("0")
+    files = FileMonitor(read=path.read_text, paths=lambda: [path])
+
+    def count(text: str) -> str:
+        if text < "3":
+            path.write_text(str(int(text) + 1))
+        return text
+
+    def pipeline() -> Current[str]:
+        return component("file", files.get).map(count)
+
+    config = Config(once=True)
+    async with Engine(pipeline, state_dir=tmp_path / "state", config=config) as engine:
+        assert _instances() == 0
+        await engine.settled()
+        assert engine.output == Ok("3")
+
+
+async def test_a_look_tells_what_has_changed_since_the_last_one(tmp_path: Path) -> None:
+    """Once; and a file that is as new as its file system can tell counts as changed."""
+    path = tmp_path / "file"
+    path.write_text("old")
+    watcher = LookingWatcher(every=1000)
+    async with watching(watcher, path) as told:
+        path.write_text("new")
+        assert watcher.look()
+        assert told.count == 1
+        while watcher.look():
+            pass  # Until the file is old enough.
+        count = told.count
+        assert not watcher.look()
+        assert told.count == count
+    assert not watcher.look()
+    watcher.close()
+
+
+async def test_paths_that_can_not_be_told_are_a_change_once(tmp_path: Path) -> None:
+    """Who reads the input gets the exception, too."""
+    broken = False
+
+    def paths() -> list[Path]:
+        if broken:
+            raise RuntimeError("broken")
+        return [tmp_path / "missing" / "file"]
+
+    watcher, told = LookingWatcher(every=1000), Told()
+    async with watcher.watch(paths, told):
+        broken = True
+        assert watcher.look()
+        assert not watcher.look()
+    watcher.close()
 
 
 def _instances() -> int:

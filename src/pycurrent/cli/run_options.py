@@ -202,6 +202,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
             insist=self.confirm is not None,
             jobs=self.jobs,
             rebuild=self.rebuild,
+            once=self.once,
         )
 
 

@@ -83,6 +83,9 @@ class Config:
 
     `rebuild` has results of earlier runs of the engine made again, once they are needed: `failed`,
     the ids of operations, or patterns for ids or for "id key", such as `test web*`.
+
+    `once` is for an engine that is closed as soon as it has settled: it starts faster, as files are
+    not watched, but looked at each second, and before it counts as settled.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Config:
         insist: bool = False,
         jobs: int = DEFAULT_JOBS,
         rebuild: Iterable[str] = (),
+        once: bool = False,
     ) -> None:
         self._confirm = _level(confirm)
         if auto_release is not None and not isinstance(auto_release, timedelta):
@@ -102,7 +106,10 @@ class Config:
             )
         if not isinstance(insist, bool):
             raise WrongKind(f"Config: insist= takes True or False, not {shown(insist)}")
+        if not isinstance(once, bool):
+            raise WrongKind(f"Config: once= takes True or False, not {shown(once)}")
         self.auto_release = auto_release
+        self.once = once
         self.insist = insist
         self._jobs = _positive(jobs)
         self.rebuilds = Rebuilds(rebuild)

@@ -263,7 +263,14 @@ class _MonitorSubscription(Pinnable[T]):
 
 def engine_files(engine: OpenEngine) -> FileWatcher:
     """The watcher that all of an engine's inputs share: a service of the engine."""
-    watcher = file_watcher()
+    if engine.config.once:
+        from pycurrent.engine.watching.looking import LookingWatcher
+
+        looking = LookingWatcher()
+        engine.before_settled(looking.look)
+        watcher: FileWatcher = looking
+    else:
+        watcher = file_watcher()
 
     async def close() -> None:
         watcher.close()

@@ -240,8 +240,11 @@ class OpenEngine(OpenResources):
 
     async def settled(self) -> None:
         """Wait until the engine is idle. It need not stay so."""
-        while not self.idle:
-            await self.quiescence.notified()
+        is_new = True
+        while is_new:
+            while not self.idle:
+                await self.quiescence.notified()
+            is_new = self._services.look()
 
     def listen(self, listener: Callable[[Step], None]) -> Callable[[], None]:
         """Have `listener` told of each step, at its end; call what is returned to stop that."""
@@ -262,6 +265,12 @@ class OpenEngine(OpenResources):
         begin.
         """
         self._services.after_commit(hook)
+
+    def before_settled(self, look: Callable[[], bool]) -> None:
+        """Have `look` called when the engine seems settled. If it returns True, it has found
+        something new, which is waited for.
+        """
+        self._services.before_settled(look)
 
     def on_end(self, end: Callable[[], Awaitable[None]]) -> None:
         """Have `end` awaited when the engine ends, before the pipeline is dropped."""

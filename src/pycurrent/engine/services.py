@@ -28,6 +28,7 @@ class EngineServices:
         self._made: dict[Callable[[Any], Any], Any] = {}
         self._after_step: list[Callable[[], None]] = []
         self._after_commit: list[Callable[[], None]] = []
+        self._before_settled: list[Callable[[], bool]] = []
         self._ending: list[Callable[[], Awaitable[None]]] = []
         self._stopping = AsyncExitStack()
         self._closing = AsyncExitStack()
@@ -44,6 +45,9 @@ class EngineServices:
 
     def after_commit(self, hook: Callable[[], None]) -> None:
         self._after_commit.append(hook)
+
+    def before_settled(self, look: Callable[[], bool]) -> None:
+        self._before_settled.append(look)
 
     def on_end(self, end: Callable[[], Awaitable[None]]) -> None:
         self._ending.append(end)
@@ -63,6 +67,11 @@ class EngineServices:
         """Let the work begin that they have started: it is recorded."""
         for hook in self._after_commit:
             hook()
+
+    def look(self) -> bool:
+        """Have them look once more for what nobody tells them; True if there was something."""
+        found = [look() for look in self._before_settled]
+        return any(found)
 
     async def end(self) -> None:
         """Have them do what they can do only while the pipeline is there."""

@@ -5,7 +5,8 @@ It watches paths rather than files: a path that does not exist yet, that is repl
 a folder which is moved away, is watched all the same. On Linux the kernel reports changes
 (`inotify`), without a thread or a delay. Elsewhere `watchfiles` asks the system in a
 thread of its own (`portable`), and tells after some ten milliseconds. File systems of other
-machines (NFS) don't report changes that are made over there.
+machines (NFS) don't report changes that are made over there. A run that ends by itself only looks
+(`looking`).
 
 A user of Linux may have no more than 128 inotify instances at a time, so code that watches much
 shares one `FileWatcher`. The one of an engine is the service `engine_files`.
@@ -25,7 +26,7 @@ __all__ = ["FileWatcher", "Notice", "Paths", "file_watcher", "watch_paths"]
 
 def file_watcher() -> FileWatcher:
     """The watcher for this system. It holds no resource before it is used."""
-    # Only the one that is used is loaded.
+    # Only the one that is used is imported.
     if sys.platform != "linux":
         from pycurrent.engine.watching.portable import WatchfilesWatcher
 
