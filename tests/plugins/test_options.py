@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, assert_type
@@ -10,10 +11,10 @@ from typing import Any, assert_type
 import pytest
 
 from pycurrent.engine import Level, Secret
-from pycurrent.errors import UsageError
+from pycurrent.errors import UsageError, WrongKind
 from pycurrent.plugins import command, docker, git, slack, ssh
 from pycurrent.plugins.docker import DEFAULT
-from pycurrent.term import Current
+from pycurrent.term import Current, known_as
 
 COMMIT = git.Commit(Path("/repo/.git"), "0" * 40)
 IMAGE = docker.Image("sha256:" + "0" * 64)
@@ -66,9 +67,13 @@ def test_options_are_checked_where_they_are_given(
     call: Callable[..., Any], args: Any, kwargs: Any
 ) -> None:
     """An unknown one is refused as by any function, a wrong value by a message."""
-    name = call.__name__
-    with pytest.raises(TypeError, match=rf"^{name}\(\) got an unexpected keyword argument 'when'$"):
+    wrong = rf"^{re.escape(known_as(call))}\(\) got an unexpected keyword argument"
+    with pytest.raises(WrongKind, match=f"{wrong} 'when': it has .*, timeout=,"):
         call(*args, **kwargs, when="now")
+    with pytest.raises(WrongKind, match=rf"{wrong} 'timout'\. Did you mean: 'timeout'\?$"):
+        call(*args, **kwargs, timout=60)
+    with pytest.raises(WrongKind, match=r" without a name, and 3 needs one: it has "):
+        call(*args, *[2] * 9, 3, **kwargs)
     with pytest.raises(UsageError, match=r"^level= takes a Level, not 'average'"):
         call(*args, **kwargs, level="average")
     with pytest.raises(UsageError, match=r"^pool= takes a Pool, not 3"):

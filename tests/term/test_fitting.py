@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import pytest
 
-from pycurrent.errors import UsageError
+from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import (
     Current,
     Failed,
@@ -87,9 +87,17 @@ def test_a_value_of_another_type_is_refused_where_it_is_given(
 @pytest.mark.parametrize(("name", "value", "said"), WRONG)
 def test_a_value_of_a_current_is_refused_when_it_comes(name: str, value: Any, said: str) -> None:
     """Then it is the failure of the component."""
-    output = evaluate(go(**{name: constant(value)}))  # type: ignore[arg-type]
+    output = evaluate(go(**{name: constant(0).map(lambda _: value)}))  # type: ignore[arg-type]
     assert isinstance(output, UsageFailure)
     assert f"): {name}= takes {said}" in output.message
+
+
+@pytest.mark.parametrize(("name", "value", "said"), WRONG)
+def test_a_constant_is_refused_where_it_is_given(name: str, value: Any, said: str) -> None:
+    """Its value is known, so the message can have the line."""
+    with pytest.raises(WrongKind) as refused:
+        go(**{name: constant(value)})  # type: ignore[arg-type]
+    assert f"): {name}= takes {said}" in str(refused.value)
 
 
 def test_it_holds_for_the_inline_form() -> None:
@@ -122,4 +130,5 @@ def test_a_function_that_expects_a_current_is_told_by_what_it_does() -> None:
         return Primitive.constant(x)
 
     assert evaluate(mixed(constant(3))) == Ok(3)
-    assert isinstance(evaluate(mixed(constant("3"))), Failed)  # type: ignore[arg-type]
+    text = constant(3).map(str)
+    assert isinstance(evaluate(mixed(text)), Failed)  # type: ignore[arg-type]

@@ -97,7 +97,7 @@ async def test_a_failure_stays_in_sight(tmp_path: Path) -> None:
         stage = seen.stages()["door a"]
         assert (stage.failure, stage.job) == (Failed("shut"), None)
         assert stage.job_id == harness.find("door a").id
-        assert list(seen.view.failures()) == [Failed("shut")]
+        assert list(seen.view.failures()) == [("door a", Failed("shut"))]
 
         harness.find("door a").rebuild()
         await harness.settle()

@@ -18,7 +18,7 @@ from pycurrent.cache.instance import Instance
 from pycurrent.cache.operation import Builder, Operation, Publisher
 from pycurrent.cache.operation_type import AnyOperation, OperationType
 from pycurrent.cache.retry import Retry
-from pycurrent.cache.schedule import Schedule
+from pycurrent.cache.schedule import Schedule, check_schedule
 from pycurrent.cache.triggers import NoSuchTrigger, Trigger, Triggers, TriggerState
 from pycurrent.cache.use import Use
 from pycurrent.cache.verify import NothingToVerify, Verifier
@@ -61,6 +61,7 @@ __all__ = [
     "builder",
     "cause_name",
     "cause_of",
+    "check_schedule",
     "codec_for",
     "digest",
     "publisher",

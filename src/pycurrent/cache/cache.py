@@ -26,7 +26,7 @@ from pycurrent.cache.records import load, new_job, recorded
 from pycurrent.cache.retirements import Retirements
 from pycurrent.cache.retry import Retry, check_retry
 from pycurrent.cache.runs import AT_ONCE, Runs
-from pycurrent.cache.schedule import Schedule
+from pycurrent.cache.schedule import Schedule, check_schedule
 from pycurrent.cache.states import Checking, Known, Result, Run, Unknown
 from pycurrent.cache.still_there import StillThere
 from pycurrent.cache.use import (
@@ -45,7 +45,6 @@ from pycurrent.engine.job_owner import JobOwner
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.pins import Pins
 from pycurrent.engine.pool import Tickets, Urgency
-from pycurrent.errors import WrongKind
 from pycurrent.store import JobRecord, LastResult
 from pycurrent.term import (
     Failed,
@@ -55,7 +54,6 @@ from pycurrent.term import (
     Stage,
     Subscription,
     Untrusted,
-    shown,
 )
 
 T = TypeVar("T")
@@ -382,11 +380,8 @@ class OperationPrimitive(Primitive[T], Generic[T]):
         schedule: Schedule | None,
         retry: Retry | None = None,
     ) -> None:
-        if schedule is not None and not isinstance(schedule, Schedule):
-            raise WrongKind(
-                f"operation {operation.id!r}: schedule= takes a Schedule, not {shown(schedule)}:"
-                " write Schedule(valid_for=...) or Schedule.cron(...)"
-            )
+        if schedule is not None:
+            check_schedule(schedule, f"operation {operation.id!r}")
         if retry is not None:
             check_retry(retry, f"operation {operation.id!r}")
         self.operation = operation

@@ -19,7 +19,7 @@ from pycurrent.cache.operation_type import (
     check_version,
 )
 from pycurrent.cache.retry import DEFAULT, Retry, check_retry
-from pycurrent.cache.schedule import Schedule
+from pycurrent.cache.schedule import Schedule, check_schedule
 from pycurrent.engine.arguments import check_level, check_pool, check_priority, check_timeout
 from pycurrent.engine.job import Job
 from pycurrent.engine.level import Level
@@ -164,11 +164,7 @@ class _Form(Struct, frozen=True):
         check_pool(self.pool, name)
         check_timeout(self.timeout, name)
         check_priority(self.priority, name)
-        if self.schedule is not None and not isinstance(self.schedule, Schedule):
-            raise WrongKind(
-                f"{name}: schedule= takes a Schedule, not {shown(self.schedule)}: write"
-                f" Schedule(valid_for=...) or Schedule.cron(...)"
-            )
+        check_schedule(self.schedule, name)
         check_retry(self.retry, name)
         check_version(self.version, name)
         if self.label is not None and not isinstance(self.label, str):

@@ -18,7 +18,7 @@ from pycurrent.cache.retry import DEFAULT, Retry
 from pycurrent.engine import Job
 from pycurrent.engine.limits import Limits
 from pycurrent.errors import UsageError, WrongKind
-from pycurrent.term import TRUSTED, Stand, Trust, Untrusted, called, shown, unfit
+from pycurrent.term import TRUSTED, Stand, Trust, Untrusted, called, place_of, shown, unfit
 
 OF_THE_CLASS = (
     "id",
@@ -151,6 +151,24 @@ def check_version(version: Any, where: str) -> None:
         f"{where}: version is a text or a whole number, not {_told(version)}: write, say,"
         f' version = "2"'
     )
+
+
+def _work_of(cls: type) -> Callable[..., Any] | None:
+    """The function of the work, as its author has written it; None for one of ours."""
+    if cls.__module__.startswith("pycurrent."):
+        return None
+    works = [getattr(cls, "_work", None), *map(vars(cls).get, ("build", "publish", "run"))]
+    return next((fn for fn in works if inspect.isfunction(fn)), None)
+
+
+def _place(cls: type) -> str:
+    """` (ci.py:12)`, or an empty text."""
+    fn = _work_of(cls)
+    return "" if fn is None else place_of(fn)
+
+
+def _named(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}{_place(cls)}"
 
 
 def _told(value: Any) -> str:
@@ -293,7 +311,8 @@ class OperationType:
                 " retired: remove it, or derive from Builder"
             )
         scope = vars(sys.modules[cls.__module__])
-        name = f"operation {self.id!r}"
+        self.shown = name = f"operation {self.id!r}{_place(cls)}"
+        """The operation in messages for its author, with the place in the author's file."""
         self._key: Codec[Any] = codec_for(key, what=f"key of {name}", scope=scope)
         self._value: Codec[Any] | None = (
             None if value is None else codec_for(value, what=f"value of {name}", scope=scope)
@@ -358,7 +377,7 @@ class OperationType:
             how = "await it" if inspect.isawaitable(outcome) else remedy.given
             if isinstance(outcome, Stand):
                 how = "return the value; what makes several operations one is the pipeline"
-            raise WrongKind(f"operation {self.id!r} returned {remedy.what}: {how}")
+            raise WrongKind(f"{self.shown} returned {remedy.what}: {how}")
         text = self.outcome.encode(outcome)
         return self.outcome.decode(text), text
 
@@ -391,9 +410,8 @@ class OperationTypes:
         first = self._by_id.setdefault(op_type.id, op_type)
         if not first.same(cls):
             raise UsageError(
-                f"two operations have the id {op_type.id!r}: {first.cls.__module__}."
-                f"{first.cls.__qualname__} and {cls.__module__}.{cls.__qualname__}; give each an"
-                " id of its own"
+                f"two operations have the id {op_type.id!r}: {_named(first.cls)} and {_named(cls)};"
+                " give each an id of its own"
             )
         self._by_class[cls] = op_type
         if first is op_type and self._told_of_first is not None:

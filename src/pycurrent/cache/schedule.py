@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple, Never
 
 from msgspec import Struct
 
 from pycurrent.cache.cron import Cron
 from pycurrent.engine.clock import Clock, Timer
-from pycurrent.errors import UsageError
+from pycurrent.errors import UsageError, WrongKind
+from pycurrent.term import shown
 
 
-class Schedule(Struct, frozen=True):
+@dataclass(frozen=True, slots=True, init=False)
+class Schedule:
     """A result is made again once it is older than `valid_for`; None means never. So does an age
     that goes beyond all dates. One that claims to be of the future counts as made now.
 
@@ -26,18 +29,12 @@ class Schedule(Struct, frozen=True):
     times: Cron | None = None
     """The times of day, of `Schedule.cron`."""
 
-    def __post_init__(self) -> None:
-        if self.times is not None and not isinstance(self.times, Cron):
-            raise UsageError(f"write Schedule.cron({self.times!r}), not Schedule(times=...)")
-        if self.valid_for is None:
-            return
-        if not isinstance(self.valid_for, timedelta):
-            raise UsageError(
-                f"a schedule's valid_for is a timedelta, not {self.valid_for!r}: write, say, "
-                "Schedule(valid_for=timedelta(hours=1))"
-            )
-        if self.valid_for <= timedelta(0):
-            raise UsageError(f"a schedule needs a positive valid_for, not {self.valid_for}")
+    def __init__(
+        self, valid_for: timedelta | None = None, times: Cron | None = None, **other: Never
+    ) -> None:
+        _check(valid_for, times, other)
+        object.__setattr__(self, "valid_for", valid_for)
+        object.__setattr__(self, "times", times)
 
     @classmethod
     def cron(cls, line: str, *, zone: str = "UTC") -> Schedule:
@@ -67,6 +64,41 @@ class Schedule(Struct, frozen=True):
             return Deadline(finished + self.valid_for, by_age=True)
         except OverflowError:
             return None
+
+
+def _check(valid_for: Any, times: Any, other: Mapping[str, Any]) -> None:
+    """Raise `UsageError` for what can not be a schedule."""
+    if other:
+        name, value = next(iter(other.items()))
+        write = (
+            f"Schedule.cron({value!r})" if isinstance(value, str) else "valid_for=timedelta(...)"
+        )
+        raise WrongKind(f"Schedule has no {name}=: write {write}")
+    if times is not None and not isinstance(times, Cron):
+        raise UsageError(f"write Schedule.cron({times!r}), not Schedule(times=...)")
+    if valid_for is None:
+        return
+    if times is not None:
+        raise UsageError(
+            "a schedule goes by an age or by times of day: write Schedule(valid_for=...) or"
+            " Schedule.cron(...), not both"
+        )
+    if not isinstance(valid_for, timedelta):
+        raise UsageError(
+            f"a schedule's valid_for is a timedelta, not {valid_for!r}: write, say, "
+            "Schedule(valid_for=timedelta(hours=1))"
+        )
+    if valid_for <= timedelta(0):
+        raise UsageError(f"a schedule needs a positive valid_for, not {valid_for}")
+
+
+def check_schedule(schedule: Any, where: str) -> None:
+    """Raise `WrongKind` for what is neither a schedule nor None."""
+    if schedule is not None and not isinstance(schedule, Schedule):
+        raise WrongKind(
+            f"{where}: schedule= takes a Schedule, not {shown(schedule)}: write"
+            " Schedule(valid_for=...) or Schedule.cron(...)"
+        )
 
 
 class Deadline(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -41,6 +42,8 @@ from pycurrent.view import EngineView, Overview
 from pycurrent.view.formatting import plural
 
 _NAMED = 5
+_PLACE = re.compile(r"\(\S+:\d+\)")
+"""`(ci.py:12)`"""
 
 
 def _check_no_loop() -> None:
@@ -132,15 +135,22 @@ async def _run(engine: Engine, call: Call, options: RunOptions, logs: str) -> Ov
             await _first(*ends, *([engine.settled()] if options.once else []))
             engine.raise_if_crashed()
             overview = view.overview(limit=LISTED)
-            misuse = next((f for f in view.failures() if isinstance(f, UsageFailure)), None)
-            if options.once and misuse is not None:
-                raise UsageError(misuse.message)
+            if options.once:
+                _check_used_rightly(view)
             if request.signal is None:
                 for pattern in sorted(engine.config.rebuilds.unmatched):
                     screen.say(f"--rebuild {pattern}: there is no such result that is needed")
             if request.signal is not None:
                 screen.say(f"stopping: {_to_cancel(engine)}; once more, and it ends at once")
     return overview if request.signal is None else _Stopped(request.signal, overview)
+
+
+def _check_used_rightly(view: EngineView) -> None:
+    """Raise `UsageError` for a mistake in the file: it is nothing that a job has found out."""
+    for path, failed in view.failures():
+        if isinstance(failed, UsageFailure):
+            has_place = _PLACE.search(failed.message)
+            raise UsageError(failed.message if has_place else f"{path}: {failed.message}")
 
 
 @asynccontextmanager

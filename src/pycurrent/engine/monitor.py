@@ -16,7 +16,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 from pycurrent.engine.arguments import check_functions, check_paths, check_watching
 from pycurrent.engine.changes import ChangeText
@@ -58,6 +58,9 @@ class Monitor(Generic[T]):
     name, and a type whose values have a stable form, what it reads is kept, so that a stage can be
     held at an earlier value. Of other values only a short text is kept.
     """
+
+    given_instead: ClassVar[str] = 'write component("name", monitor.get)'
+    """The hint in the message when a monitor is given in the place of a current."""
 
     # The first two are what T can be told from; the third is for subclasses.
     @overload

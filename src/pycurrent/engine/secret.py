@@ -7,7 +7,7 @@ import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pycurrent.engine.machine import Blame
 from pycurrent.errors import PycurrentError, UsageError, WrongKind
@@ -35,6 +35,16 @@ class Secret(ABC):
     """
 
     __slots__ = ()
+
+    if not TYPE_CHECKING:
+
+        def __new__(cls, *args, **kwargs):
+            if cls is Secret:
+                raise WrongKind(
+                    'a Secret is named by its place: write Secret.from_env("API_TOKEN"), or'
+                    ' Secret.from_file("/etc/ci/token")'
+                )
+            return super().__new__(cls)
 
     @staticmethod
     def from_env(name: str) -> Secret:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict, TypeVar, get_args, get_type_hints
 
-from pycurrent.cache import Retry
+from pycurrent.cache import Retry, check_schedule
 from pycurrent.cache.retry import check_retry
 from pycurrent.engine import AnyPool, Level
 from pycurrent.engine.limits import Limits, Timeout
 from pycurrent.errors import WrongKind
-from pycurrent.term import Current, Primitive, component, shown
+from pycurrent.term import Current, Primitive, component, known_as, near, shown
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -62,11 +62,13 @@ def with_options(*, level: Level, **defaults: object) -> Callable[[F], F]:
         options = _parameters(fn, last.name, {"level": level, "priority": 0, **defaults})
         missing = {option.name: option.default for option in options}
         known = missing.keys() | {one.name for one in own if one.kind is not one.POSITIONAL_ONLY}
+        most = sum(one.kind in _IN_PLACES for one in own)
 
         @functools.wraps(fn)
         def filled(*args: Any, **kwargs: Any) -> Any:
-            for name in kwargs.keys() - known:
-                raise TypeError(f"{fn.__name__}() got an unexpected keyword argument {name!r}")
+            if len(args) > most or not kwargs.keys() <= known:
+                raise _wrong_call(fn, args, kwargs, own, list(missing))
+            check_schedule(kwargs.get("schedule"), known_as(fn))
             return fn(*args, **{**missing, **kwargs})
 
         whole = signature.replace(parameters=[*own, *options])
@@ -75,6 +77,31 @@ def with_options(*, level: Level, **defaults: object) -> Callable[[F], F]:
         return filled  # type: ignore[return-value]
 
     return decorate
+
+
+_IN_PLACES = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _wrong_call(
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    own: Sequence[inspect.Parameter],
+    options: list[str],
+) -> WrongKind:
+    """The error for arguments without a place or a name; `own` is not among the options."""
+    named = [one.name for one in own if one.kind is not one.POSITIONAL_ONLY]
+    every = ", ".join(f"{name}=" for name in [*named, *options])
+    for name in kwargs.keys() - set(named) - set(options):
+        found = near(name, [*named, *options])
+        guess = f". Did you mean: {found!r}?" if found else f": it has {every}"
+        return WrongKind(f"{known_as(fn)}() got an unexpected keyword argument {name!r}{guess}")
+    places = [one.name for one in own if one.kind is one.POSITIONAL_OR_KEYWORD]
+    surplus = shown(args[-1])
+    return WrongKind(
+        f"{known_as(fn)} takes {' and '.join(places) or 'nothing'} without a name, and {surplus}"
+        f" needs one: it has {every}"
+    )
 
 
 def _with_shared(doc: str | None) -> str | None:

@@ -22,9 +22,19 @@ from pycurrent.term.current import (
 )
 from pycurrent.term.doubts import Doubts
 from pycurrent.term.evaluate import OfflineRuntime, build_pipeline, evaluate, is_failure
-from pycurrent.term.given import Remedy, Stand, called, check_text, shown, unfit, wrong_current
+from pycurrent.term.fitting import known_as
+from pycurrent.term.given import (
+    Remedy,
+    Stand,
+    called,
+    check_text,
+    place_of,
+    shown,
+    unfit,
+    wrong_current,
+)
 from pycurrent.term.labels import labels
-from pycurrent.term.near_names import meant
+from pycurrent.term.near_names import meant, near
 from pycurrent.term.output import (
     Active,
     Activity,
@@ -160,13 +170,16 @@ __all__ = [
     "is_commit",
     "is_failure",
     "items_around",
+    "known_as",
     "labels",
     "map",
     "meant",
     "metadata",
+    "near",
     "noting",
     "option_seq",
     "pair",
+    "place_of",
     "primitive_of",
     "relevant_traceback",
     "seq",

@@ -12,12 +12,13 @@ from pycurrent.errors import WrongKind
 from pycurrent.incr import SCALARS
 from pycurrent.term.context import CONTEXT
 from pycurrent.term.current import Current
-from pycurrent.term.fitting import Fits, fits_of, known_as
+from pycurrent.term.fitting import Fit, Fits, fits_of, known_as
 from pycurrent.term.given import called, check_function, check_text, shown, unfit
 from pycurrent.term.label import Label, NamedLabel, check_label
 from pycurrent.term.lifted import lifted
+from pycurrent.term.output import Ok, Output
 from pycurrent.term.primitive import Primitive
-from pycurrent.term.shape import Component
+from pycurrent.term.shape import Component, Constant
 
 if TYPE_CHECKING:
     from pycurrent.term.on_currents import ComponentForm
@@ -218,6 +219,8 @@ def apply(
         if isinstance(value, Current):
             sources.append(value)
             places.append(place)
+            if place in fits and isinstance(value.shape, Constant):
+                _check_constant(value.shape.output, fits[place], fn)
         elif type(value) not in SCALARS and (remedy := unfit(value)) is not None:
             raise WrongKind(
                 f"{known_as(fn)} takes values and currents, not {remedy.what}: {remedy.given}"
@@ -233,6 +236,12 @@ def apply(
         constants = tuple([value for _, value in given if not isinstance(value, Current)])
     shape = Component(tuple(sources), shown_as, on_values, constants)
     return Current(shape, CONTEXT.get())
+
+
+def _check_constant(output: Output[Any], fit: Fit, fn: Callable[..., Any]) -> None:
+    """Check the value of a constant now, so that the message has the place in the file."""
+    if isinstance(output, Ok):
+        fit.check(output.value, fn)
 
 
 def _label(

@@ -18,6 +18,7 @@ from pycurrent.term.given import (
     LAZY,
     Remedy,
     Stand,
+    check_count,
     check_function,
     check_text,
     check_value,
@@ -253,6 +254,7 @@ def _check_each(
     collapse_key: str | None = None,
 ) -> None:
     check_function(fn, where)
+    check_count(fn, 1, where)
     if key is not None:
         check_function(key, f"{where}(key=)")
     if label is not None:
@@ -301,6 +303,7 @@ def map(fn: Callable[..., U], *inputs: Current[Any], eq: Eq | None = None) -> Cu
     A result that is equal to the last one, by `==` or by `eq(old, new)`, stops the change there.
     """
     check_function(fn, "map")
+    check_count(fn, len(inputs), "map")
     _check_eq(eq, "map(eq=)")
     return Current(MapMany(_currents(inputs, "map"), fn, eq), CONTEXT.get())
 
@@ -317,12 +320,13 @@ def bind(
     stage; `eq` is as with `map`. For the rest see `Current.bind`.
     """
     _check_bind(fn, name, eq)
+    check_count(fn, len(inputs), "bind")
     return Current(BindShape(_currents(inputs, "bind"), fn, name, eq), CONTEXT.get())
 
 
 def pair(a: Current[T], b: Current[U]) -> Current[tuple[T, U]]:
     """The values of the currents a and b, as a tuple."""
-    return map(_as_pair, a, b)
+    return Current(MapMany(_currents((a, b), "pair"), _as_pair, None), CONTEXT.get())
 
 
 def _as_pair(a: Any, b: Any) -> tuple[Any, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import io
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePath
 from types import FunctionType, MethodType
@@ -110,6 +111,9 @@ def _remedy(kind: type, value: Any) -> Remedy | None:
     if hasattr(kind, "__anext__") and inspect.isasyncgen(value):
         return _ASYNC_ITERATOR
     if hasattr(kind, "__next__") and _is_read_once(value):
+        if isinstance(value, io.IOBase):
+            how = "it is open only here: {} its path, or its text"
+            return Remedy("an open file", how.format("return"), how.format("give"))
         what = "a generator" if inspect.isgenerator(value) else f"an iterator ({kind.__name__})"
         return Remedy(
             what,
@@ -156,6 +160,19 @@ def check_function(fn: Any, where: str) -> None:
         )
 
 
+def check_count(fn: Any, count: int, where: str) -> None:
+    """Raise `WrongKind` if a plain function can't be called with so many values."""
+    if type(fn) is not FunctionType or (code := fn.__code__).co_argcount == count:
+        return
+    most, least = code.co_argcount, code.co_argcount - len(fn.__defaults__ or ())
+    is_open = code.co_flags & inspect.CO_VARARGS
+    if (count > most and not is_open) or count < least:
+        values = "1 value" if count == 1 else f"{count} values"
+        raise WrongKind(
+            f"{where} gives {values} to {called(fn)}, which takes {most if count > most else least}"
+        )
+
+
 def _flags(fn: Any) -> int:
     """The flags of the code of a function, or of an object that can be called."""
     while isinstance(fn, functools.partial):
@@ -176,19 +193,25 @@ def check_text(text: Any, where: str) -> None:
 
 def called(fn: Callable[..., Any]) -> str:
     """`test (pipeline.py:12)`: the name of a function, and where its author finds it."""
+    inner = _inner(fn)
+    return f"{str(inner.__qualname__).rpartition('<locals>.')[2]}{place_of(inner)}"
+
+
+def place_of(fn: Callable[..., Any]) -> str:
+    """` (pipeline.py:12)`: where its author finds a function; empty if nobody knows."""
+    code = getattr(_inner(fn), "__code__", None)
+    return "" if code is None else f" ({PurePath(code.co_filename).name}:{code.co_firstlineno})"
+
+
+def _inner(fn: Callable[..., Any]) -> Any:
+    """The function as it is written, or the class of an object that can be called."""
     inner: Any = fn
     while isinstance(inner, functools.partial):
         inner = inner.func
     inner = inspect.unwrap(inner)
     if isinstance(inner, MethodType):
         inner = inner.__func__
-    if not hasattr(inner, "__qualname__"):
-        inner = type(inner)
-    name = str(inner.__qualname__).rpartition("<locals>.")[2]
-    code = getattr(inner, "__code__", None)
-    if code is None:
-        return name
-    return f"{name} ({PurePath(code.co_filename).name}:{code.co_firstlineno})"
+    return inner if hasattr(inner, "__qualname__") else type(inner)
 
 
 def shown(value: object) -> str:
@@ -214,6 +237,8 @@ def wrong_current(value: Any, where: str) -> WrongKind:
     if isinstance(value, list | tuple):
         hint = "make one current of several by seq([...]) or all([...])"
         return WrongKind(f"{where}, not a {type(value).__name__}: {hint}")
+    if isinstance(instead := getattr(type(value), "given_instead", None), str):
+        return WrongKind(f"{where}, not {type(value).__name__}: {instead}")
     if value is None:
         return WrongKind(
             f"{where}, not None: return one (is a `return` missing?), or see constant()"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
+from pycurrent.errors import WrongKind
 from pycurrent.incr import (
     BindDecision,
     ForEach,
@@ -19,7 +20,7 @@ from pycurrent.incr import (
     materialize,
 )
 from pycurrent.term.account import Account, Stage
-from pycurrent.term.given import called, check_list
+from pycurrent.term.given import called, check_list, place_of
 from pycurrent.term.output import (
     Active,
     Failed,
@@ -226,7 +227,10 @@ class ListNode(ForEach):
         self.term = term
 
     def unpack(self, value: Any) -> list[Any]:
-        check_list(value, "list_map")
+        try:
+            check_list(value, "list_map")
+        except WrongKind as error:
+            raise WrongKind(f"{error}{place_of(getattr(self.term.shape, 'fn', type))}") from None
         return super().unpack(value)
 
     def recompute(self, graph: NodeGraph) -> Parts[bool]:

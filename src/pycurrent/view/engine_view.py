@@ -125,12 +125,12 @@ class EngineView:
         """How many things are wrong with the engine itself."""
         return sum(1 for _ in self._engine.problems)
 
-    def failures(self) -> Iterator[Failed]:
-        """Of each stage that has failed, why."""
+    def failures(self) -> Iterator[tuple[str, Failed]]:
+        """The path of each stage that has failed, and why."""
         self._engine.finish_step()
         for entry in self._kinds[State.FAILED].values():
             if isinstance(entry.stage.absent, Failed):
-                yield entry.stage.absent
+                yield self._path(entry), entry.stage.absent
 
     def longest(self, kind: State, limit: int) -> Iterator[tuple[str, datetime]]:
         """The paths of the stages of a kind that have been so for longest, at most `limit`, and

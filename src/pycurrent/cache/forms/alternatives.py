@@ -133,7 +133,7 @@ def anything() -> Form:
     def write(value: object) -> str:
         write_exact = writes.get(type(value))
         if write_exact is None:
-            raise no_stable_form(type(value).__qualname__)
+            raise no_stable_form(type(value).__qualname__, value)
         return write_exact(value)
 
     itself = Form(write, read)

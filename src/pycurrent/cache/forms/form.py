@@ -15,6 +15,7 @@ dataclasses, writes NaN as null and a value that is not of the declared type, an
 field of what it refuses.
 """
 
+import inspect
 from collections.abc import Callable
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
@@ -76,11 +77,11 @@ def later(form: Callable[[], Form]) -> Form:
     return Form(write, read)
 
 
-def no_stable_form(name: str) -> MisfitError:
-    return MisfitError(
-        f"has type {name}, which has no stable form: "
-        "give it to_json/from_json methods or leave it out"
-    )
+def no_stable_form(name: str, value: object = None) -> MisfitError:
+    how = "give it to_json/from_json methods or leave it out"
+    if inspect.isroutine(value) or inspect.ismodule(value) or inspect.isclass(value):
+        how = "give its name, or the values that it depends on"
+    return MisfitError(f"has type {name}, which has no stable form: {how}")
 
 
 def not_a(name: str, value: object) -> MisfitError:

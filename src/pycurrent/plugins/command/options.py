@@ -7,13 +7,14 @@ from typing import Literal
 
 from pycurrent.engine import Cache
 from pycurrent.engine.secret import Secret
+from pycurrent.errors import WrongKind
 from pycurrent.plugins.command.environment import CleanEnv, variables_of
 from pycurrent.plugins.command.kept import taken_caches
 from pycurrent.plugins.command.runner import Runner
 from pycurrent.plugins.command.sandbox import Sandbox
 from pycurrent.plugins.command.secrets import CommandSecrets
 from pycurrent.plugins.options import Options, limits_of
-from pycurrent.term import Current
+from pycurrent.term import Current, shown
 
 
 class InvocationOptions(Options, total=False):
@@ -37,6 +38,9 @@ def runner_of(options: InvocationOptions) -> Runner:
     runner = Runner(
         limits_of(options), CommandSecrets.of(options["secrets"]), taken_caches(options["cache"])
     )
+    sandbox: object = options["sandbox"]
+    if sandbox is not None and not isinstance(sandbox, Sandbox):
+        raise WrongKind(f"sandbox= takes a Sandbox, not {shown(sandbox)}: write Sandbox()")
     env = options["env"]
     if not isinstance(env, Current):
         runner.secrets.check_apart(variables_of(env)[0])

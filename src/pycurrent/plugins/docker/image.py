@@ -26,7 +26,7 @@ _REGISTRY = re.compile(r"(\[[0-9a-fA-F:]+\]|\w[\w.-]*)(:\d{1,5})?", re.ASCII)
 class Image:
     """An image in an engine. Its text can stand in a `FROM` line."""
 
-    had_by: ClassVar[str] = "see docker.pull(...), and docker.build(...)"
+    had_by: ClassVar[str] = "see docker.DEFAULT.pull(...), and docker.DEFAULT.build(...)"
     """The hint in the message when something else is given in its place."""
 
     id: str

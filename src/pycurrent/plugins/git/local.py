@@ -33,6 +33,11 @@ class Local:
     def __init__(self, path: Path | str) -> None:
         if not isinstance(path, str | os.PathLike):
             raise WrongKind(f"git.Local takes the path of a folder, not {shown(path)}")
+        if "://" in (text := os.fspath(path)):
+            raise UsageError(
+                f"git.Local takes the path of a folder, not {text!r}: write git.clone(...), or"
+                " git.heads(...) for its branches"
+            )
         self._path = Path(path).absolute()
         # One for each ref: components that follow the same one share it.
         self._commits: dict[str, FileMonitor[Commit]] = {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from pycurrent.errors import WrongKind
 from pycurrent.plugins.git.commit import Commit
@@ -18,14 +19,21 @@ from pycurrent.plugins.git.subtree import (
 from pycurrent.plugins.options import named_after, operation_component
 from pycurrent.term import Current, Failure, Primitive, constant, map, shown
 
+Paths: TypeAlias = str | Sequence[str]
+"""One path, or several."""
+
 _FEW = 5
 """How many names a failure gives."""
 
 
 def tree(
-    commit: Commit | Current[Commit], *paths: str | Current[str], label: str | None = None
+    commit: Commit | Current[Commit],
+    *paths: Paths | Current[str] | Current[Sequence[str]] | Current[list[str]],
+    label: str | None = None,
 ) -> Current[Subtree]:
     """The content at some paths of a commit: folders or files. Without paths it is all content.
+
+    Each of `paths` is one path, or a list of them, which has one at least.
 
     Use it in the place of the commit: a job then runs again only if the content at these paths has
     changed, and the same content of another commit is known already. Its checkout has these
@@ -36,13 +44,15 @@ def tree(
     checked_paths(_texts(known))
 
     @named_after(tree)
-    def on_values(commit: Commit, where: str, *paths: str) -> Primitive[Subtree]:
+    def on_values(commit: Commit, where: str, *paths: Paths) -> Primitive[Subtree]:
         wanted = checked_paths(_texts(paths))
         return WithinStep(lambda objects: _subtree(objects, commit, wanted))
 
     where: str | Current[str] = _shown(*known)
     if len(known) < len(paths):
-        each = [path if isinstance(path, Current) else constant(path) for path in paths]
+        each: list[Current[Any]] = [
+            path if isinstance(path, Current) else constant(path) for path in paths
+        ]
         where = map(_shown, *each)
     return operation_component(label, "{where} @{commit}", on_values, commit, where, *paths)
 
@@ -78,17 +88,29 @@ def _kind(mode: str, path: str) -> str:
 
 
 def _nearest(folder: Mapping[str, object], above: str, name: str) -> str:
+    if not folder:
+        return f"{above or 'it'} is empty"
     near = difflib.get_close_matches(name, folder, _FEW) or sorted(folder)[:_FEW]
     more = "" if len(near) == len(folder) else " ..."
     return f"it has {', '.join('/'.join(filter(None, (above, one))) for one in near)}{more}"
 
 
 def _texts(paths: Iterable[object]) -> tuple[str, ...]:
-    for path in paths:
-        if not isinstance(path, str):
-            raise WrongKind(f"git.tree takes paths as texts, not {shown(path)}: write packages/a")
-    return tuple(path for path in paths if isinstance(path, str))
+    return tuple(path for each in paths for path in _texts_of(each))
 
 
-def _shown(*paths: str) -> str:
-    return ", ".join(paths) or "all"
+def _texts_of(given: object) -> Iterable[str]:
+    """The paths of one argument."""
+    if isinstance(given, str):
+        return (given,)
+    if not isinstance(given, list | tuple) or not all(isinstance(path, str) for path in given):
+        raise WrongKind(
+            f'git.tree takes paths as texts, not {shown(given)}: write "packages/a", or a list'
+        )
+    if not given:
+        raise WrongKind("git.tree has got a list without a path: without any, it is all content")
+    return given
+
+
+def _shown(*paths: Paths) -> str:
+    return ", ".join(_texts(paths)) or "all"
