@@ -1,6 +1,6 @@
 """Operations, and the cache of their results."""
 
-from pycurrent.cache.cache import OfEngine, OperationPrimitive, ResultCache, Results, results
+from pycurrent.cache.cache import OperationPrimitive, ResultCache, Results, results
 from pycurrent.cache.cause import CAUSES, Asked, Cause, ResultLost, because, cause_name, cause_of
 from pycurrent.cache.codec import (
     Codec,
@@ -15,6 +15,7 @@ from pycurrent.cache.firings import Fired
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.inputs import Input, Inputs, InputState, NoSuchInput
 from pycurrent.cache.instance import Instance
+from pycurrent.cache.of_engine import OfEngine
 from pycurrent.cache.operation import Builder, Operation, Publisher
 from pycurrent.cache.operation_type import AnyOperation, OperationType
 from pycurrent.cache.retry import Retry

@@ -31,11 +31,10 @@ from pycurrent.cache.states import Checking, Known, Result, Run, Unknown
 from pycurrent.cache.still_there import StillThere
 from pycurrent.cache.use import (
     ScheduledUse,
-    UntrustedScheduledUse,
-    UntrustedUse,
     Use,
     check_trust,
     checked_labels,
+    new_use,
     trust_of,
 )
 from pycurrent.engine.changes import MOST, Ids
@@ -47,13 +46,14 @@ from pycurrent.engine.pins import Pins
 from pycurrent.engine.pool import Tickets, Urgency
 from pycurrent.store import JobRecord, LastResult
 from pycurrent.term import (
+    TRUSTED,
     Failed,
     Ok,
     Primitive,
     Runtime,
     Stage,
     Subscription,
-    Untrusted,
+    Trust,
 )
 
 T = TypeVar("T")
@@ -137,15 +137,9 @@ class ResultCache:
         labels = checked_labels(operation, operation.labels_of(primitive.key, primitive.value))
         retry = operation.retry if primitive.retry is None else primitive.retry
         is_input = primitive.schedule is not None and not op_type.has_value
-        use: Use
-        if isinstance(trust, Untrusted):
-            check_trust(op_type, title, trust)
-            own_kind = UntrustedScheduledUse if is_input else UntrustedUse
-            use = own_kind(operation, target, title, primitive.schedule, retry, changed)
-            use.trust = trust
-        else:
-            kind = ScheduledUse if is_input else Use
-            use = kind(operation, target, title, primitive.schedule, retry, changed)
+        check_trust(op_type, title, trust)
+        demand = (operation, target, title, primitive.schedule, retry, changed)
+        use = new_use(trust, is_input, *demand)
         use.runtime, use.own_labels, use.is_open = runtime, labels, True
         use.instance = self.instance(op_type, key, retry)
         if is_input:
@@ -182,7 +176,7 @@ class ResultCache:
             self.retirements.forgotten(instance)
 
     def known(
-        self, operation: AnyOperation, key: Any, *, ok: bool | None = None
+        self, operation: AnyOperation, key: Any, *, ok: bool | None = None, trust: Trust = TRUSTED
     ) -> Ok[Any] | Failed | None:
         """The last result that is recorded for a key; None if there is none that can be read.
 
@@ -190,7 +184,7 @@ class ResultCache:
         through the history of the operation.
         """
         op_type = self.op_type(type(operation))
-        found = op_type.key(key)
+        found = op_type.key(key, trust)
         record: LastResult | JobRecord | None = self.store.last_result(op_type.id, found.digest)
         if record is not None and ok not in (None, record.ok):
             # Not asked for at once: without an index this takes long where there is none.
@@ -202,11 +196,13 @@ class ResultCache:
         is_set = isinstance(result, Result) and result.target != GONE.digest
         return result.outcome if isinstance(result, Result) and is_set else None
 
-    def invalidate(self, operation: AnyOperation, key: Any, cause: Cause = ASKED) -> None:
+    def invalidate(
+        self, operation: AnyOperation, key: Any, cause: Cause = ASKED, *, trust: Trust = TRUSTED
+    ) -> None:
         """Make a result again if it is needed, or else once it is."""
         self.engine.thread.check(f"invalidate of operation {operation.id!r}")
         op_type = self.op_type(type(operation))
-        self.acts.invalidate(op_type.id, op_type.key(key).digest, cause)
+        self.acts.invalidate(op_type.id, op_type.key(key, trust).digest, cause)
 
     # For instances: see `instance_host.py`
 
@@ -395,17 +391,3 @@ class OperationPrimitive(Primitive[T], Generic[T]):
 
     def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T]:
         return runtime.service(results).subscribe(self, runtime, changed)
-
-
-class OfEngine(Primitive[T], Generic[T]):
-    """The primitive that `make` gives for the cache of the engine that needs it: for operations
-    that need something of their engine, such as its folders or what is known already.
-    """
-
-    __slots__ = ("_make",)
-
-    def __init__(self, make: Callable[[ResultCache], Primitive[T]]) -> None:
-        self._make = make
-
-    def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T]:
-        return self._make(runtime.service(ResultCache)).subscribe(runtime, changed)

@@ -387,14 +387,18 @@ class Instance:
         return None if run is None or run.job is not job else run.wanted_by.least_level
 
     def trusts_of(self, job: DrivenJob) -> Sequence[Untrusted]:
-        """The owner of a job is asked on whose behalf it may run untrusted code."""
+        """The owner of a job is asked for whom it works."""
         key, run = self.key, self.run
-        if not isinstance(key, UntrustedKey) or self.op_type.for_untrusted:
+        if not isinstance(key, UntrustedKey):
             return ()
         wanted = [demand.trust for demand in self.users]
         if not wanted and run is not None and run.job is job:
             wanted = [run.wanted_by.trust]
         return [trust for trust in wanted if isinstance(trust, Untrusted)] or (key.trust,)
+
+    def is_confined(self, job: DrivenJob) -> bool:
+        """The owner of a job is asked whether it may run the code of those for whom it works."""
+        return self.key.source is not None and not self.op_type.for_untrusted
 
     def looks_again(self, job: DrivenJob) -> bool:
         """True if a job leaves no record unless it finds something new."""

@@ -141,6 +141,15 @@ class UntrustedScheduledUse(ScheduledUse):
     trust: Untrusted
 
 
+def new_use(trust: Trust, is_input: bool, *demand: Any) -> Use:
+    """The use by a stage of this trust, made of the parts of its demand."""
+    if not isinstance(trust, Untrusted):
+        return (ScheduledUse if is_input else Use)(*demand)
+    use = (UntrustedScheduledUse if is_input else UntrustedUse)(*demand)
+    use.trust = trust
+    return use
+
+
 def trust_of(runtime: Runtime) -> Trust:
     """The trust of the stage that subscribes."""
     trust = runtime.trust if isinstance(runtime, Stage) else runtime.stage.trust

@@ -21,6 +21,7 @@ from pycurrent.engine.pool import Pool
 from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.store.cache_folders import CacheFolder, CacheFolders
+from pycurrent.store.trees import copy_tree
 from pycurrent.term import Current, shown
 
 if TYPE_CHECKING:
@@ -131,6 +132,10 @@ class FolderTurns:
         if not isinstance(cache.key, str):
             raise UsageError(f"cache {cache.name!r}: key= has to be a text here: take its value")
         folder = self._folders.of(cache.name, cache.key)
+        if not job.is_trusted:
+            async with self._copied(job, cache, folder) as path:
+                yield path
+            return
         holder = (job.id, folder.path)
         if holder in self._holders:
             raise UsageError(f"the job has the folder of cache {cache.name!r} already: use that")
@@ -145,6 +150,23 @@ class FolderTurns:
         finally:
             self._holders.discard(holder)
             await self._bound(job, cache)
+
+    @asynccontextmanager
+    async def _copied(
+        self, job: DrivenJob, cache: Cache, folder: CacheFolder
+    ) -> AsyncIterator[Path]:
+        """Give untrusted work a copy, which is gone with the block: it reads what is kept, and
+        nobody reads what it writes.
+        """
+        async with job.tempdir("cache-") as scratch:
+            own = scratch / cache.name
+            async with self._locked(job, cache, folder):
+                if folder.path.is_dir():
+                    await in_thread(copy_tree, folder.path, own)
+                else:
+                    own.mkdir()
+            job.note(f"Untrusted work has a copy of the folder of cache {cache.name}")
+            yield own
 
     @asynccontextmanager
     async def _locked(

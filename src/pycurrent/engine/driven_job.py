@@ -20,13 +20,14 @@ from pycurrent.engine.arguments import check_functions, check_pool, check_priori
 from pycurrent.engine.cache_folder import Cache
 from pycurrent.engine.clock import Moment
 from pycurrent.engine.command import Command, CommandOptions, Commands
+from pycurrent.engine.confined import confined
 from pycurrent.engine.custom_pool import CustomPool
 from pycurrent.engine.forgotten import Calls, to_be_awaited, to_be_entered
 from pycurrent.engine.hooks import Hook, Hooks
-from pycurrent.engine.job import Job
 from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.job_owner import JobOwner
 from pycurrent.engine.job_start import JobStart, JobState
+from pycurrent.engine.job_trust import JobTrust
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Level
 from pycurrent.engine.limits import Limits, Timeout
@@ -37,10 +38,10 @@ from pycurrent.engine.resources import Resources
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut, TimeLimit
 from pycurrent.engine.tempdirs import temporary_folder
 from pycurrent.errors import PycurrentError, UsageError, WrongKind
-from pycurrent.term import Activity, Failure, Untrusted, shown
+from pycurrent.term import Activity, Untrusted, shown
 
 
-class DrivenJob(Job):
+class DrivenJob(JobTrust):
     """A job, with what its engine needs to drive it."""
 
     __slots__ = (
@@ -142,35 +143,6 @@ class DrivenJob(Job):
         return None if self.limits is None else self.limits.level
 
     @property
-    def confirmation_level(self) -> Level | None:
-        """The level at which it asks for confirmation: one higher if it may run untrusted code."""
-        level = self.level
-        return level if level is None or self.is_trusted else level.next_higher
-
-    @property
-    def is_trusted(self) -> bool:
-        return not self._owner.trusts_of(self)
-
-    @property
-    def unapproved(self) -> Untrusted | None:
-        """The commit that people have to approve before its work may begin; None if none is left.
-        Where several are to have its result, the approval of one will do.
-        """
-        trusts = self._owner.trusts_of(self)
-        if not trusts or any(map(self.host.approved.covers, trusts)):
-            return None
-        return trusts[0]
-
-    @property
-    def needs_sandbox(self) -> bool:
-        return any(trust.sandbox for trust in self._owner.trusts_of(self))
-
-    def refuse_untrusted(self, what: str) -> None:
-        trusts = self._owner.trusts_of(self)
-        if trusts:
-            raise Failure(f"{what} ({trusts[0]})")
-
-    @property
     def pool(self) -> AnyPool | None:
         return None if self.limits is None else self.limits.pool
 
@@ -180,6 +152,14 @@ class DrivenJob(Job):
 
     def label(self, name: str) -> str | None:
         return self._owner.label_of(self, name)
+
+    @property
+    def trusts(self) -> Sequence[Untrusted]:
+        return self._owner.trusts_of(self)
+
+    @property
+    def is_trusted(self) -> bool:
+        return not self._owner.is_confined(self)
 
     @property
     def owner(self) -> JobOwner:
@@ -463,6 +443,8 @@ class DrivenJob(Job):
         return await self.commands.output_of(self._command(argv, options), self._turn_waited)
 
     def _command(self, argv: Sequence[str | os.PathLike[str]], options: CommandOptions) -> Command:
+        if not self.is_trusted:
+            options["env"] = confined(options.get("env"))
         command = Command(argv, **options)
         command.of_hook = self._hooks is not None and self._hooks.run_here
         # A job that was cancelled may clean up, by commands that are not cancellable.

@@ -17,6 +17,7 @@ from pycurrent.engine.custom_pool import CustomPool
 from pycurrent.engine.hooks import Hook
 from pycurrent.engine.level import Level
 from pycurrent.engine.pool import AnyPool, Pool, Urgency
+from pycurrent.term import Trust
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -105,6 +106,11 @@ class Job(ABC):
     @abstractmethod
     def cancelled(self) -> str | None:
         """Why it was cancelled, or that it timed out; None if neither has happened."""
+
+    @property
+    @abstractmethod
+    def trust(self) -> Trust:
+        """The trust of the stage for which it works: see `untrusted`."""
 
     @property
     @abstractmethod

@@ -34,7 +34,10 @@ class JobOwner(Protocol):
         """The level that it has at least; None: that at which it starts."""
 
     def trusts_of(self, job: DrivenJob, /) -> Sequence[Untrusted]:
-        """The untrusted sources and commits for which it may run code; none if it is trusted to."""
+        """The untrusted sources and commits for which it works; none if it works for ours."""
+
+    def is_confined(self, job: DrivenJob, /) -> bool:
+        """True if it may run the code of those for whom it works, which is not trusted."""
 
     def job_changed(self, job: DrivenJob, /) -> None:
         """It has another state, waits for something else, or was told to end while its work goes

@@ -72,7 +72,9 @@ class Runner:
         """Start the job. Raises CommandNotStarted or SecretMissing before that: nobody should
         confirm, or wait for, what can't run anyway.
         """
-        if program.sandbox is not None:
+        if self.secrets:
+            job.refuse_untrusted("untrusted work gets no secrets")
+        if sandbox_of(job, program) is not None:
             Bubblewrap.find()
         await self.secrets.check()
         await self.limits.start(job)
@@ -109,6 +111,18 @@ class Runner:
                 job.log(f"Note: {note}")
 
 
+def sandbox_of(job: Job, program: Program) -> Sandbox | None:
+    """The sandbox that a command runs in: that of its author, or else one that untrusted work has.
+
+    Raises Failure if untrusted work could write to the machine's folders in it.
+    """
+    if program.sandbox is not None:
+        if program.sandbox.writable:
+            job.refuse_untrusted("untrusted work can't write to the machine: writable= is refused")
+        return program.sandbox
+    return Sandbox() if job.needs_sandbox else None
+
+
 @asynccontextmanager
 async def _wrapped(
     job: Job,
@@ -118,12 +132,10 @@ async def _wrapped(
     kept: Mapping[str, Path],
 ) -> AsyncIterator[tuple[Sequence[str], Mapping[str, str | None]]]:
     """Yield the command line, and its environment as changes of the engine's."""
-    argv = program.argv
+    argv, sandbox = program.argv, sandbox_of(job, program)
     variables = {**given, **{name: str(path) for name, path in kept.items()}}
-    if program.sandbox is not None:
-        wrapped = Bubblewrap.find().wrapped(
-            job, program.sandbox, folder, argv, tuple(kept.values())
-        )
+    if sandbox is not None:
+        wrapped = Bubblewrap.find().wrapped(job, sandbox, folder, argv, tuple(kept.values()))
         async with wrapped as line:
             yield line, clean(variables, HOME=HOME)
     elif program.is_clean:

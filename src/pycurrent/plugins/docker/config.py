@@ -29,14 +29,15 @@ def users_config(folder: Path | None) -> Path:
     return Path(named).absolute() if named else Path.home() / ".docker"
 
 
-def make_config(folder: Path, users: Path) -> None:
-    """Fill the folder of a job that uses the user's own logins."""
+def make_config(folder: Path, users: Path, *, logins: bool = True) -> None:
+    """Fill the folder of a job that uses the user's own settings, and `logins` if it may."""
     if users.is_dir():
         for entry in users.iterdir():
             if entry.name not in _OWN:
                 (folder / entry.name).symlink_to(entry)
     if (users / SETTINGS).exists():
-        _write(folder, _settings(users))
+        settings = _settings(users)
+        _write(folder, settings if logins else _without_secrets(settings))
 
 
 def prepare_login(folder: Path, users: Path, server: str) -> None:
@@ -50,6 +51,11 @@ def prepare_login(folder: Path, users: Path, server: str) -> None:
     # Older versions of docker name a registry by an address with its scheme.
     others = {at: helper for at, helper in helpers.items() if not _is_same(at, server)}
     _write(folder, {**settings, "credHelpers": others})
+
+
+def _without_secrets(settings: dict[str, Any]) -> dict[str, Any]:
+    kept = ("aliases", "builder", "cliPluginsExtraDirs", "currentContext", "plugins")
+    return {name: settings[name] for name in kept if name in settings}
 
 
 def _is_same(address: str, server: str) -> bool:

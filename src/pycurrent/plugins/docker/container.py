@@ -25,6 +25,7 @@ from pycurrent.engine import Job
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.secrets import DockerSecrets
 from pycurrent.plugins.docker.session import DockerSession
+from pycurrent.plugins.docker.untrusted import check_run_args
 from pycurrent.term import Failure
 
 STATE_LABEL = "pycurrent.state"
@@ -73,6 +74,7 @@ async def container(
 ) -> AsyncIterator[Container]:
     """Create a container for the block, which starts it."""
     job = docker.job
+    check_run_args(job, key.run_args)
     made = Container(docker, f"pycurrent-{PurePath(job.id).name}")
     await _remove_what_was_left(docker)
     try:

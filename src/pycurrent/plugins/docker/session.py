@@ -30,6 +30,10 @@ _SET: Mapping[str, str | None] = MappingProxyType(
         "SOURCE_DATE_EPOCH": None,
     }
 )
+_FINDS = (
+    *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"),
+    *("DOCKER_API_VERSION", "DOCKER_BUILDKIT", "HOME", "SSH_AUTH_SOCK"),
+)
 _LONGEST_READ = 1 << 16
 """Bytes at the end of a command's output in which its last lines are looked for."""
 
@@ -73,11 +77,17 @@ class DockerSession:
         options: CommandOptions,
     ) -> T:
         start, command = self._log_size(), self.client.command(words[0], words[1:])
-        env = {"DOCKER_CONFIG": str(self.folder), **_SET, **(options.pop("env", None) or {})}
+        env = {**self._engines, "DOCKER_CONFIG": str(self.folder), **_SET}
+        env.update(options.pop("env", None) or {})
         try:
             return await run([*through, *command], cwd=self.cwd, env=env, show=command, **options)
         except CommandFailed as error:
             raise self._failure(words, error, start) from None
+
+    @property
+    def _engines(self) -> dict[str, str | None]:
+        """The variables by which `docker`, which is ours, finds its engine in untrusted work."""
+        return {} if self.job.is_trusted else {n: os.environ[n] for n in _FINDS if n in os.environ}
 
     @property
     def cwd(self) -> Path:
@@ -116,7 +126,9 @@ async def session(
     """
     users = users_config(client.config)
     async with job.tempdir("docker-config-") as folder:
-        await in_thread(make_config, folder, users)
+        if auth is not None:
+            job.refuse_untrusted("untrusted work gets no secrets")
+        await in_thread(lambda: make_config(folder, users, logins=job.is_trusted))
         docker = DockerSession(client, job, folder)
         docker.cwd.mkdir()
         if auth is not None:

@@ -99,6 +99,13 @@ class RepositoryAccess:
     home: RepositoryAddress
     token: Token | None = None
     ssh_key: SshKey | None = None
+    is_strangers: bool = False
+    """True for an address that a stranger has given: it is reached as anybody would."""
+
+    @property
+    def of_stranger(self) -> RepositoryAccess:
+        """The access to addresses that a stranger has given."""
+        return RepositoryAccess(self.home, is_strangers=True)
 
     @asynccontextmanager
     async def settings(self, user: GitUser, address: RepositoryAddress) -> AsyncIterator[Settings]:
@@ -107,6 +114,9 @@ class RepositoryAccess:
         The credentials are only used for their own host. Without credentials the user's own
         settings apply; with credentials, those that would get in the way don't.
         """
+        if self.is_strangers:
+            yield Settings(await in_thread(_anybodys, address))
+            return
         is_home = address.origin == self.home.origin
         token = self.token if is_home and address.transport in _BY_HTTP else None
         key = self.ssh_key if is_home and address.transport is Transport.SSH else None
@@ -130,6 +140,19 @@ class RepositoryAccess:
                 *await in_thread(_headers, address),
             ]
             yield Settings({**env, **as_environment(pinned)})
+
+
+def _anybodys(address: RepositoryAddress) -> dict[str, str]:
+    """Return the environment in which git has nobody's credentials. Raises Failure for addresses
+    that nobody else reaches, as by SSH.
+    """
+    if address.transport not in _BY_HTTP:
+        raise Failure(
+            f"{address}: untrusted work reaches other repositories by https only, without"
+            " credentials"
+        )
+    settings = [*_pinned(address, None), ("credential.helper", ""), *_headers(address)]
+    return {**_environment([address.transport.value]), **as_environment(settings)}
 
 
 def _users_own(address: RepositoryAddress, *, is_home: bool) -> dict[str, str]:

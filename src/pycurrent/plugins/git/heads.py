@@ -17,7 +17,7 @@ from pycurrent.plugins.git.listing import Listing, Listings, LocalListing, Remot
 from pycurrent.plugins.git.local import Local, commit_monitor
 from pycurrent.plugins.git.refs import RefOrder, RefPattern, Refs
 from pycurrent.plugins.options import operation_component
-from pycurrent.term import Current, Failed, Ok, Output, Primitive, shown
+from pycurrent.term import Current, Failed, Ok, Output, Primitive, Trust, shown
 
 EVERY = timedelta(minutes=1)
 """How often a remote repository is asked, by default."""
@@ -111,7 +111,7 @@ def _list_component(
 
 
 def _followed(listing: Listing) -> Primitive[Refs]:
-    def of_engine(cache: ResultCache) -> Primitive[Refs]:
+    def of_engine(cache: ResultCache, trust: Trust) -> Primitive[Refs]:
         return cache.engine.service(Listings).monitor(listing).get()
 
     return OfEngine(of_engine)

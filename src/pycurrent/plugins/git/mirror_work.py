@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from pycurrent.cache import Builder, OfEngine, ResultCache, ResultLost, Retry, Schedule
 from pycurrent.engine import Job
@@ -19,7 +19,7 @@ from pycurrent.plugins.git.mirror import Mirror
 from pycurrent.plugins.git.mirrors import Mirrors, mirrors_of
 from pycurrent.plugins.git.remote import GitRemote, Request
 from pycurrent.plugins.options import Options
-from pycurrent.term import Ok, Output, Primitive
+from pycurrent.term import Ok, Output, Primitive, Trust
 
 
 class FetchOptions(Options, total=False):
@@ -45,6 +45,9 @@ K = TypeVar("K", bound=MirrorKey)
 @dataclass(frozen=True, slots=True)
 class MirrorWork(Builder[K, str]):
     """Fetches a commit into the mirror of its repository, and returns its hash."""
+
+    # It runs nothing of what it fetches.
+    for_untrusted: ClassVar[bool] = True
 
     mirrors: Mirrors
     access: RepositoryAccess
@@ -78,11 +81,12 @@ def in_mirror(
     engine. If the mirror is gone, or damaged, the operation runs again.
     """
 
-    def fetched(cache: ResultCache) -> Primitive[Commit]:
+    def fetched(cache: ResultCache, trust: Trust) -> Primitive[Commit]:
         work = operation(cache.engine.service(mirrors_of))
         mirror = work.mirror(key)
-        if not mirror.is_sound and isinstance(cache.known(work, key), Ok):
-            cache.invalidate(work, key, ResultLost(f"the mirror {mirror.repository}"))
+        if not mirror.is_sound and isinstance(cache.known(work, key, trust=trust), Ok):
+            lost = ResultLost(f"the mirror {mirror.repository}")
+            cache.invalidate(work, key, lost, trust=trust)
 
         def found(output: Output[str]) -> Output[Commit]:
             return Ok(mirror.commit(output.value, seen_on)) if isinstance(output, Ok) else output

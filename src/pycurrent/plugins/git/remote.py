@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import assert_never
 
@@ -22,7 +22,7 @@ from pycurrent.plugins.git.gitmodules import (
 )
 from pycurrent.plugins.git.mirror import KEEP, Mirror
 from pycurrent.plugins.git.mirrors import Mirrors
-from pycurrent.term import Failure
+from pycurrent.term import Failure, Untrusted
 
 _FOUND = "refs/pycurrent/found"
 # So that checkouts know their branches and tags.
@@ -74,15 +74,26 @@ class GitRemote:
                 if (theirs.repository, submodule.hash) in brought:
                     continue
                 brought.add((theirs.repository, submodule.hash))
-                await self._bring(theirs, Exactly(submodule.hash, "HEAD"))
-                await self._bring_submodules(theirs, submodule.hash, brought, depth + 1)
+                remote = self._for_submodules
+                await remote._bring(theirs, Exactly(submodule.hash, "HEAD"))
+                await remote._bring_submodules(theirs, submodule.hash, brought, depth + 1)
             except Failure as failure:
                 why = f"submodule {submodule.path}: {failure}"
                 raise Failure(why, kind=failure.kind) from None
 
+    async def _may_be_here(self, mirror: Mirror, hash: str) -> bool:
+        # A stranger may know the hash of a commit without being allowed to read it.
+        return not self.access.is_strangers and await in_thread(mirror.holds, hash)
+
+    @property
+    def _for_submodules(self) -> GitRemote:
+        """The same for addresses that the commit names: a stranger's get no credentials."""
+        is_ours = not isinstance(self.job.trust, Untrusted)
+        return self if is_ours else replace(self, access=self.access.of_stranger)
+
     async def _bring(self, mirror: Mirror, wanted: Request) -> str:
         async with self.mirrors.hold(self.job, mirror):
-            if isinstance(wanted, Exactly) and await in_thread(mirror.holds, wanted.hash):
+            if isinstance(wanted, Exactly) and await self._may_be_here(mirror, wanted.hash):
                 self.job.log(f"{mirror.address}: commit {wanted.hash} is here already")
                 return wanted.hash
             async with self.access.settings(self.job, mirror.address) as settings:

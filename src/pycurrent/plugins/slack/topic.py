@@ -65,7 +65,7 @@ def topic_component(
     def on_values(key: str, channel: str, message: str | Message) -> Primitive[V]:
         topic, said = Topic(channel, key), message_of(message)
         return OfEngine(
-            lambda cache: operation(cache, limits).set(topic, said, retry=options["retry"])
+            lambda cache, _: operation(cache, limits).set(topic, said, retry=options["retry"])
         )
 
     return operation_component(options["label"], default, on_values, key, channel, message)

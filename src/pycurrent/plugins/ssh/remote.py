@@ -89,6 +89,7 @@ class RemoteHost:
 
     async def _run(self, job: Job, command: RemoteCommand, printed: bytearray | None) -> None:
         """Run it, with its output going to the log; its standard output to `printed`, if given."""
+        job.refuse_untrusted("untrusted work can't use other machines by ssh")
         version = await in_thread(_check, self.host)
         async with job.tempdir("ssh-") as folder:
             pipes, marks = Pipes(folder), Marks()
