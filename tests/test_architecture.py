@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -34,12 +35,13 @@ MAY_USE = {
     "store": {*EVERYWHERE},
     "engine": {"term", "incr", "store", *EVERYWHERE},
     "cache": {"engine", "store", "term", "incr", *EVERYWHERE},
-    "plugins": {*CORE, *EVERYWHERE},
+    # Of `service` only what `PLUGIN_DOORS` has.
+    "plugins": {"service", *CORE, *EVERYWHERE},
     "explain": {*CORE, *EVERYWHERE},
     "facade": {"explain", *CORE, *EVERYWHERE},
     "view": {"explain", *CORE, *EVERYWHERE},
-    "service": {"explain", "view", *CORE, *EVERYWHERE},
-    "web": {"service", "view", *CORE, *EVERYWHERE},
+    "service": {"facade", "explain", "view", *CORE, *EVERYWHERE},
+    "web": {"service", "facade", "view", *CORE, *EVERYWHERE},
     # The command line starts the web.
     "cli": {"service", "view", "web", "facade", *CORE, *EVERYWHERE},
     "testing": {"facade", *CORE, *EVERYWHERE},
@@ -53,6 +55,9 @@ MAY_USE = {
 
 DOORS = {"incr": ["pycurrent.incr"], "term": ["pycurrent.term", "pycurrent.term.diagram"]}
 """The closed rooms, with the modules of which others may import what these show."""
+
+PLUGIN_DOORS = {"pycurrent.service.login", "pycurrent.service.routes"}
+"""All that plugins may import of `service`: small modules, which load nothing else of it."""
 
 WITHOUT_CIRCLES = {"term"}
 """The rooms whose modules need no circles, not even of types."""
@@ -196,6 +201,28 @@ def test_closed_rooms_are_entered_by_their_doors() -> None:
         and target not in DOORS[room_of(target)]
     ]
     assert wrong == []
+
+
+def test_plugins_take_only_protocols_of_the_service() -> None:
+    """A plugin that answers routes, or logs people in, loads no site and no library for it."""
+    wrong = [
+        str(found)
+        for found, target in OURS
+        if room_of(found.module) == "plugins"
+        and room_of(target) == "service"
+        and target not in PLUGIN_DOORS
+    ]
+    assert wrong == []
+
+
+def test_the_protocols_of_the_service_load_nothing_else() -> None:
+    """Neither the rest of the room nor the site, nor any library of theirs."""
+    code = f"import sys, {', '.join(sorted(PLUGIN_DOORS))}; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = set(ran.stdout.split())
+    ours = {name for name in loaded if name.startswith("pycurrent.")}
+    assert ours == {"pycurrent.service", "pycurrent.errors", *PLUGIN_DOORS}
+    assert not {"asyncio", "fastapi", "pydantic", "starlette", "msgspec"} & loaded
 
 
 def test_modules_do_not_import_each_other_in_circles() -> None:

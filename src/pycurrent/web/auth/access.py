@@ -12,6 +12,7 @@ from fastapi import Request, Response
 
 from pycurrent.engine import Asker, Audit, Clock
 from pycurrent.errors import UsageError
+from pycurrent.service.login import LoginProvider, Origin, Role, User, granted, is_set_up
 from pycurrent.store import AccessDatabase, StoreError
 from pycurrent.web.auth.bearer import token_of
 from pycurrent.web.auth.cookies import KNOWN, SESSION, VISITOR, Cookies
@@ -25,8 +26,6 @@ from pycurrent.web.state_key import StateKey
 from pycurrent.web.users.keys import digest_of, form_token, new_key
 from pycurrent.web.users.owner import PROVIDER as OWNER
 from pycurrent.web.users.owner import Owner
-from pycurrent.web.users.providers import LoginProvider, is_set_up
-from pycurrent.web.users.roles import Origin, Role, User, granted
 
 _BY_RIGHTS = (Role.ADMIN, Role.BUILDER, Role.VIEWER, Role.MONITOR)
 """The roles, those with the most rights first."""

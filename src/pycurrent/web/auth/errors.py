@@ -7,7 +7,7 @@ from math import ceil
 
 from starlette.exceptions import HTTPException
 
-from pycurrent.web.users.roles import Role, User
+from pycurrent.service.login import Role, User
 
 
 class NotLoggedIn(HTTPException):

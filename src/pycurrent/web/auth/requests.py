@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 from fastapi import Request
 
+from pycurrent.service.login import Role
 from pycurrent.web.auth.access import ACCESS, Access, Caller
 from pycurrent.web.settings import AccessSettings
 from pycurrent.web.state_key import StateKey
-from pycurrent.web.users.roles import Role
 
 _CALLER = StateKey[Caller]("caller")
 

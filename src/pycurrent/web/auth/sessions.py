@@ -6,9 +6,9 @@ from contextlib import suppress
 from datetime import timedelta
 
 from pycurrent.engine import Clock
+from pycurrent.service.login import User
 from pycurrent.store import AccessDatabase, SessionRecord, StoreError
 from pycurrent.web.users.keys import digest_of, new_key
-from pycurrent.web.users.roles import User
 
 IDLE = timedelta(days=7)
 """How long a session lasts that is not used."""

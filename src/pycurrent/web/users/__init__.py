@@ -4,15 +4,19 @@ It imports no web framework, which takes longer than everything else: the comman
 and makes tokens, and a pipeline's author names roles, without it.
 """
 
-from pycurrent.web.users.password_file import PASSWORD_FILE, LocalUser, PasswordFile
-from pycurrent.web.users.passwords import PasswordHash
-from pycurrent.web.users.providers import (
+from pycurrent.service.login import (
+    HasRole,
     LoginProvider,
     LoginRefused,
+    Origin,
     PasswordLogin,
     RedirectLogin,
+    Role,
+    User,
+    granted,
 )
-from pycurrent.web.users.roles import HasRole, Origin, Role, User, granted
+from pycurrent.web.users.password_file import PASSWORD_FILE, LocalUser, PasswordFile
+from pycurrent.web.users.passwords import PasswordHash
 
 __all__ = [
     "PASSWORD_FILE",

@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlencode
 
+from pycurrent.service.login import Origin, Role, User
 from pycurrent.web.users.keys import TOKEN_PREFIX, digest_of, new_key
-from pycurrent.web.users.roles import Origin, Role, User
 
 TOKEN_FILE = "token"  # noqa: S105 - the name of a file
 ADDRESS_FILE = "address"

@@ -23,9 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pycurrent.errors import UsageError
+from pycurrent.service.login import LoginRefused, Role, User
 from pycurrent.web.users.passwords import LONGEST, PasswordHash
-from pycurrent.web.users.providers import LoginRefused
-from pycurrent.web.users.roles import Role, User
 
 PASSWORD_FILE = "users"  # noqa: S105 - the name of a file
 """In the state directory."""

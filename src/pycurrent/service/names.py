@@ -1,0 +1,127 @@
+"""The names of the room: `pycurrent.service` gives them, imported when one is first used."""
+
+from pycurrent.engine.pinnable import Pin, RecordedValue
+from pycurrent.engine.pins import NoSuchStage, NotPinned
+from pycurrent.explain.health import Flip, HealthState, StageHealth
+from pycurrent.explain.history import HistoryEntry, HistoryPage
+from pycurrent.explain.reasons import Failing
+from pycurrent.explain.sentences import told
+from pycurrent.explain.why import UnknownSubject, Why
+from pycurrent.service.archive import Archive
+from pycurrent.service.confirmation import Confirmation, ConfirmationLevel
+from pycurrent.service.errors import BadPattern, NoSuchJob, NoSuchRule
+from pycurrent.service.events import (
+    Batch,
+    ConfirmChanged,
+    Event,
+    EventHub,
+    EventId,
+    JobsChanged,
+    NodeState,
+    OverviewChanged,
+    Reset,
+    StatesChanged,
+    StructureChanged,
+)
+from pycurrent.service.history import Records
+from pycurrent.service.job_selection import JobSelection
+from pycurrent.service.jobs import (
+    Action,
+    ActivePage,
+    Done,
+    JobDetail,
+    Jobs,
+    Rebuild,
+    Rebuilding,
+    RebuiltOnceNeeded,
+    Refused,
+    Would,
+)
+from pycurrent.service.log_following import LogEnd
+from pycurrent.service.log_index import LogLine, LogWindow
+from pycurrent.service.log_search import LogMatch, LogMatches, LogQuery, Syntax
+from pycurrent.service.logs import LogPart, Logs
+from pycurrent.service.metrics import Metrics, MetricsReading, PoolMetrics
+from pycurrent.service.pipeline import PipelineFeed, Snapshot
+from pycurrent.service.rules import (
+    Applied,
+    Rules,
+    Trial,
+    TriedOn,
+    kind_named,
+    rules_from_csv,
+    rules_to_csv,
+)
+from pycurrent.service.service import FoundStage, Health, Service
+from pycurrent.service.window import WHOLE, Window
+
+__all__ = [
+    "WHOLE",
+    "Action",
+    "ActivePage",
+    "Applied",
+    "Archive",
+    "BadPattern",
+    "Batch",
+    "ConfirmChanged",
+    "Confirmation",
+    "ConfirmationLevel",
+    "Done",
+    "Event",
+    "EventHub",
+    "EventId",
+    "Failing",
+    "Flip",
+    "FoundStage",
+    "Health",
+    "HealthState",
+    "HistoryEntry",
+    "HistoryPage",
+    "JobDetail",
+    "JobSelection",
+    "Jobs",
+    "JobsChanged",
+    "LogEnd",
+    "LogLine",
+    "LogMatch",
+    "LogMatches",
+    "LogPart",
+    "LogQuery",
+    "LogWindow",
+    "Logs",
+    "Metrics",
+    "MetricsReading",
+    "NoSuchJob",
+    "NoSuchRule",
+    "NoSuchStage",
+    "NodeState",
+    "NotPinned",
+    "OverviewChanged",
+    "Pin",
+    "PipelineFeed",
+    "PoolMetrics",
+    "Rebuild",
+    "Rebuilding",
+    "RebuiltOnceNeeded",
+    "RecordedValue",
+    "Records",
+    "Refused",
+    "Reset",
+    "Rules",
+    "Service",
+    "Snapshot",
+    "StageHealth",
+    "StatesChanged",
+    "StructureChanged",
+    "Syntax",
+    "Trial",
+    "TriedOn",
+    "UnknownSubject",
+    "Why",
+    "Window",
+    "Would",
+    "kind_named",
+    "rules_from_csv",
+    "rules_to_csv",
+    "told",
+]
