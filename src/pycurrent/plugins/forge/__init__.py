@@ -1,0 +1,1 @@
+"""Forges: repositories with changes that people discuss, in words that are the same for all."""

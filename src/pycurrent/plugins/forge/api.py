@@ -1,0 +1,72 @@
+"""What a forge has to be able to do: a protocol of a dozen calls, which GitHub, GitLab and Forgejo
+implement. All else (currents, sweeps, deliveries, publishers) is written once, upon it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from pycurrent.plugins.forge.values import (
+    Change,
+    Comment,
+    Delivery,
+    Permission,
+    Ref,
+    Refused,
+    Repository,
+    Status,
+)
+from pycurrent.plugins.git import Token
+
+
+class ForgeApi(Protocol):
+    """One forge, seen with one identity. Belongs to one event loop.
+
+    Each call raises `Failure`: of kind INFRA for what may pass by itself (the network, 5xx, a limit
+    of requests), otherwise with what is to be done by whom. Calls wait for the forge's limit of
+    requests by themselves, and say so to the job that asks. Answers are read page by page to their
+    end; what a person may not see is missing, which is no error.
+    """
+
+    @property
+    def kind(self) -> str:
+        """`github`, `gitlab` or `forgejo`: part of the ids of operations."""
+
+    @property
+    def site(self) -> str:
+        """The address of its pages: `https://github.com`, without a slash at the end."""
+
+    async def repositories(self) -> tuple[Repository, ...]:
+        """All that we are let in to, by path."""
+
+    async def refs(self, repository: Repository) -> tuple[Ref, ...]:
+        """The branches, tags, open changes and merge groups of a repository, as they are now. An
+        unchanged repository should cost nothing of the quota, or share a request with others.
+        """
+
+    async def status(self, repository: Repository, hash: str, context: str) -> Status | None:
+        """What we have said last of a commit under a name."""
+
+    async def set_status(self, repository: Repository, hash: str, status: Status) -> None:
+        """Say it. The caller has looked whether it is said already."""
+
+    async def comment(self, change: Change, mark: str) -> Comment | None:
+        """Our comment on a change that has the hidden mark in it."""
+
+    async def write_comment(self, change: Change, body: str, earlier: Comment | None) -> Comment:
+        """Write a comment, or edit the earlier one."""
+
+    async def permission(self, repository: Repository, person: str) -> Permission:
+        """What a person may do there now; NONE for somebody unknown."""
+
+    async def clone_token(self, repository: Repository) -> Token | None:
+        """A token that fetches from the repository now; None if it needs none."""
+
+    def verify(self, headers: Mapping[str, str], body: bytes) -> Delivery | Refused:
+        """Verify a delivery over its raw bytes, in constant time, and read what it says. Headers
+        have lower-case names. An event that we don't know is verified, and says nothing.
+        """
+
+    async def aclose(self) -> None:
+        """End its connections. Twice is fine."""

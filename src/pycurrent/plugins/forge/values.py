@@ -1,0 +1,214 @@
+"""What every forge has, in words that are the same for all: repositories, refs, and what is said
+of a commit there.
+
+All are frozen values that can be keys and results. Their texts come from outside, so each is
+checked where it is used: a ref by `git.CommitId`, an address by `git`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from typing import TypeAlias
+
+from pycurrent.plugins.git import CommitId
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A repository on a forge.
+
+    `site` is the address of the forge (`https://github.com`), and `id` the forge's own name for it,
+    which outlives a change of its name; the other fields are as they were read last.
+    """
+
+    site: str
+    id: str
+    path: str
+    """`octo/web`; on GitLab with all groups: `octo/tools/web`."""
+    clone_url: str
+    web_url: str
+    default_branch: str | None
+    """None while it is empty."""
+    is_private: bool = False
+    is_archived: bool = False
+    account: str = ""
+    """By which the forge lets us in: an installation of a GitHub App, or empty."""
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.path.rpartition("/")[2]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A branch of a repository, and the commit that it leads to."""
+
+    repository: Repository
+    name: str
+    hash: str
+
+    @property
+    def ref(self) -> str:
+        """The full name of the ref."""
+        return f"refs/heads/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag of a repository, and the commit that it leads to."""
+
+    repository: Repository
+    name: str
+    hash: str
+
+    @property
+    def ref(self) -> str:
+        """The full name of the ref."""
+        return f"refs/tags/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An open pull request; GitLab calls it a merge request.
+
+    `hash` is its head, which is fetched from `ref` of the repository itself, also if it comes from
+    a fork.
+    """
+
+    repository: Repository
+    number: int
+    ref: str
+    """`refs/pull/7/head`; on GitLab `refs/merge-requests/7/head`."""
+    hash: str
+    title: str
+    author: str
+    base: str
+    """The branch that it is to be merged into."""
+    source: str
+    """The path of the repository that it comes from; empty if that is gone."""
+    branch: str
+    """The branch that it comes from, in `source`."""
+    web_url: str
+    is_draft: bool = False
+    labels: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Its number: `7`."""
+        return str(self.number)
+
+    @property
+    def is_from_fork(self) -> bool:
+        """True unless it comes from the repository itself."""
+        return self.source != self.repository.path
+
+
+@dataclass(frozen=True, slots=True)
+class MergeGroup:
+    """Changes that a merge queue is about to merge, and the commit that this would make."""
+
+    repository: Repository
+    name: str
+    """Of the branch that the queue has made for it, without `refs/heads/`."""
+    hash: str
+    base: str
+
+    @property
+    def ref(self) -> str:
+        """The full name of the ref."""
+        return f"refs/heads/{self.name}"
+
+
+Ref: TypeAlias = Branch | Tag | Change | MergeGroup
+
+
+def commit_id(ref: Ref) -> CommitId:
+    """The commit that a ref leads to, to be fetched. Raises UsageError for a malformed one."""
+    return CommitId(ref.repository.clone_url, ref.ref, ref.hash)
+
+
+class Verdict(Enum):
+    """The state of a commit under one name, in words that each forge has."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    """Forges that don't tell it from pending show that."""
+    SUCCESS = "success"
+    FAILURE = "failure"
+    ERROR = "error"
+    """Not the commit's fault: the infrastructure's."""
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is said of a commit under the name `context`."""
+
+    context: str
+    verdict: Verdict
+    description: str = ""
+    """One line; a forge's limit cuts it."""
+    url: str | None = None
+
+
+class Permission(IntEnum):
+    """What a person may do in a repository, in ascending order."""
+
+    NONE = 0
+    READ = 1
+    TRIAGE = 2
+    WRITE = 3
+    ADMIN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment on a change."""
+
+    id: str
+    body: str
+    author: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A line of a comment that asks us for something: `/rebuild`."""
+
+    repository: str
+    """Its path."""
+    number: int
+    comment: str
+    """The id of the comment."""
+    author: str
+    words: tuple[str, ...]
+    """Without the slash: `("ok-to-test", "0a1b2c3")`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A webhook that was verified. It only says where to look again; commands apart, nothing that
+    it tells is believed.
+    """
+
+    id: str
+    """The forge's own, by which repeats are known."""
+    event: str
+    """Its name on the forge: `push`."""
+    repositories: tuple[str, ...] | None
+    """The paths of those to be looked at again. None: the list of repositories, too."""
+    commands: tuple[Command, ...] = ()
+    person: str | None = None
+    """Who has caused it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A delivery that can't be verified, and why: for the log of the site, not for the sender."""
+
+    why: str
