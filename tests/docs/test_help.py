@@ -11,7 +11,7 @@ import pytest
 import pycurrent
 import pycurrent.testing
 import pycurrent.web
-from pycurrent.plugins import command, docker, fs, git, slack, ssh
+from pycurrent.plugins import command, docker, forge, forgejo, fs, git, gitlab, slack, ssh
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 OF_THE_SOURCE = {"internals.md", "journeys.md"}
@@ -22,7 +22,20 @@ CODE = " ".join(
     if page.name not in OF_THE_SOURCE
     for code in re.findall(r"```.*?```|`[^`]+`", page.read_text(), re.DOTALL)
 )
-MODULES = (pycurrent, pycurrent.testing, pycurrent.web, command, docker, fs, git, slack, ssh)
+MODULES = (
+    pycurrent,
+    pycurrent.testing,
+    pycurrent.web,
+    command,
+    docker,
+    forge,
+    forgejo,
+    fs,
+    git,
+    gitlab,
+    slack,
+    ssh,
+)
 
 OURS = {
     "Active": "rank",

@@ -1,10 +1,11 @@
-"""What a forge has to be able to do: a protocol of a dozen calls, which GitHub, GitLab and Forgejo
+"""The abilities of a forge: a protocol of a dozen calls, which GitHub, GitLab and Forgejo
 implement. All else (currents, sweeps, deliveries, publishers) is written once, upon it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Protocol
 
 from pycurrent.plugins.forge.values import (
@@ -26,7 +27,7 @@ class ForgeApi(Protocol):
     Each call raises `Failure`: of kind INFRA for what may pass by itself (the network, 5xx, a limit
     of requests), otherwise with what is to be done by whom. Calls wait for the forge's limit of
     requests by themselves, and say so to the job that asks. Answers are read page by page to their
-    end; what a person may not see is missing, which is no error.
+    end; things that we may not see are left out, without an error.
     """
 
     @property
@@ -45,11 +46,14 @@ class ForgeApi(Protocol):
         unchanged repository should cost nothing of the quota, or share a request with others.
         """
 
-    async def status(self, repository: Repository, hash: str, context: str) -> Status | None:
-        """What we have said last of a commit under a name."""
+    async def status(self, ref: Ref, context: str) -> Status | None:
+        """The status of a commit under a name that we have set last, as `as_shown` gives it."""
 
-    async def set_status(self, repository: Repository, hash: str, status: Status) -> None:
-        """Say it. The caller has looked whether it is said already."""
+    async def set_status(self, ref: Ref, status: Status) -> None:
+        """Say it of the ref's commit. The caller has looked whether it is said already."""
+
+    def as_shown(self, status: Status) -> Status:
+        """A status as the forge keeps it: cut to its limits, with the nearest verdict it has."""
 
     async def comment(self, change: Change, mark: str) -> Comment | None:
         """Our comment on a change that has the hidden mark in it."""
@@ -58,7 +62,7 @@ class ForgeApi(Protocol):
         """Write a comment, or edit the earlier one."""
 
     async def permission(self, repository: Repository, person: str) -> Permission:
-        """What a person may do there now; NONE for somebody unknown."""
+        """The permission that a person has there now; NONE for somebody unknown."""
 
     async def clone_token(self, repository: Repository) -> Token | None:
         """A token that fetches from the repository now; None if it needs none."""
@@ -66,6 +70,11 @@ class ForgeApi(Protocol):
     def verify(self, headers: Mapping[str, str], body: bytes) -> Delivery | Refused:
         """Verify a delivery over its raw bytes, in constant time, and read what it says. Headers
         have lower-case names. An event that we don't know is verified, and says nothing.
+        """
+
+    def limited_until(self, repository: Repository) -> datetime | None:
+        """Until when requests for a repository wait because of the forge's limit; None if they
+        don't.
         """
 
     async def aclose(self) -> None:

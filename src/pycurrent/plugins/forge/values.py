@@ -1,5 +1,4 @@
-"""What every forge has, in words that are the same for all: repositories, refs, and what is said
-of a commit there.
+"""Repositories, refs, statuses and comments, in words that are the same for all forges.
 
 All are frozen values that can be keys and results. Their texts come from outside, so each is
 checked where it is used: a ref by `git.CommitId`, an address by `git`.
@@ -57,6 +56,17 @@ class Branch:
         """The full name of the ref."""
         return f"refs/heads/{self.name}"
 
+    @property
+    def key(self) -> str:
+        """The name that tells it from the other refs of the repository, whatever its commit is:
+        `main`. One that could be taken for another kind of ref is `heads/pull/7`.
+        """
+        is_plain = not self.name.startswith(("heads/", "tags/", "pull/", "merge/"))
+        return self.name if is_plain else f"heads/{self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.repository} {self.key}"
+
 
 @dataclass(frozen=True, slots=True)
 class Tag:
@@ -70,6 +80,14 @@ class Tag:
     def ref(self) -> str:
         """The full name of the ref."""
         return f"refs/tags/{self.name}"
+
+    @property
+    def key(self) -> str:
+        """As that of a branch: `tags/v1`."""
+        return f"tags/{self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.repository} {self.key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +121,14 @@ class Change:
         return str(self.number)
 
     @property
+    def key(self) -> str:
+        """As that of a branch: `pull/7`."""
+        return f"pull/{self.number}"
+
+    def __str__(self) -> str:
+        return f"{self.repository} {self.key}"
+
+    @property
     def is_from_fork(self) -> bool:
         """True unless it comes from the repository itself."""
         return self.source != self.repository.path
@@ -122,6 +148,14 @@ class MergeGroup:
     def ref(self) -> str:
         """The full name of the ref."""
         return f"refs/heads/{self.name}"
+
+    @property
+    def key(self) -> str:
+        """As that of a branch: `merge/NAME`."""
+        return f"merge/{self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.repository} {self.key}"
 
 
 Ref: TypeAlias = Branch | Tag | Change | MergeGroup
@@ -147,7 +181,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is said of a commit under the name `context`."""
+    """The state of a commit under the name `context`."""
 
     context: str
     verdict: Verdict
@@ -157,7 +191,7 @@ class Status:
 
 
 class Permission(IntEnum):
-    """What a person may do in a repository, in ascending order."""
+    """The permissions that a person may have in a repository, in ascending order."""
 
     NONE = 0
     READ = 1
@@ -204,7 +238,7 @@ class Delivery:
     """The paths of those to be looked at again. None: the list of repositories, too."""
     commands: tuple[Command, ...] = ()
     person: str | None = None
-    """Who has caused it."""
+    """The person who has caused it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,153 @@
+"""The forges that an engine uses: for each one its API, and the inputs that are read by it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Protocol, TypeVar
+from weakref import WeakValueDictionary
+
+from pycurrent.engine import Clock, Monitor, OpenEngine
+from pycurrent.engine.changes import ChangeText
+from pycurrent.plugins.forge.api import ForgeApi
+from pycurrent.plugins.forge.changes import ref_changes, repository_changes
+from pycurrent.plugins.forge.values import Ref, Repository
+from pycurrent.plugins.git import Token
+from pycurrent.term import Failure
+
+SWEEP = timedelta(minutes=10)
+"""How often a forge is asked, whether it has told of a change or not; up to a tenth earlier."""
+
+_AT_ONCE = 8
+"""How many repositories are read at once."""
+
+Repositories = tuple[Repository, ...]
+Refs = tuple[Ref, ...]
+
+T = TypeVar("T")
+
+
+class Connects(Protocol):
+    """A forge that engines can be connected with."""
+
+    @property
+    def site(self) -> str: ...
+    def connect(self, clock: Clock) -> ForgeApi: ...
+
+
+class ForgeInput(Monitor[T]):
+    """An input that is read from a forge: swept now and then, and refreshed by deliveries."""
+
+    def __init__(self, read: Callable[[], Awaitable[T]], name: str, type: object) -> None:
+        self._refreshes: list[Callable[[], None]] = []
+        super().__init__(read=read, watch=self._kept, every=SWEEP, describe=name, type=type)
+
+    def refresh(self) -> None:
+        """Read it again soon, if anybody needs it. One read at a time, however often it is asked
+        for meanwhile.
+        """
+        for refresh in self._refreshes:
+            refresh()
+
+    @asynccontextmanager
+    async def _kept(self, refresh: Callable[[], None]) -> AsyncIterator[None]:
+        self._refreshes.append(refresh)
+        try:
+            yield
+        finally:
+            self._refreshes.remove(refresh)
+
+
+class RepositoriesInput(ForgeInput[Repositories]):
+    """All repositories that a forge lets us in to."""
+
+    async def describe_change(self, old: Repositories, new: Repositories) -> ChangeText | None:
+        return repository_changes(self.describe(), old, new)
+
+
+class RefsInput(ForgeInput[Refs]):
+    """The refs of one repository."""
+
+    async def describe_change(self, old: Refs, new: Refs) -> ChangeText | None:
+        return ref_changes(self.describe(), old, new)
+
+
+class ForgeLink:
+    """One forge in one engine. All who use the same repository share its input."""
+
+    def __init__(self, site: str, api: ForgeApi) -> None:
+        self.api = api
+        self._site = site
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._known: dict[str, Repository] = {}
+        """As they were given last, by their ids: their names change."""
+        self._refs: WeakValueDictionary[str, RefsInput] = WeakValueDictionary()
+        self.repositories = RepositoriesInput(
+            self._read_repositories, f"repositories of {site}", Repositories
+        )
+
+    def refs(self, repository: Repository) -> RefsInput:
+        """The refs of a repository."""
+        key = repository.id
+        self._known[key] = repository
+        found = self._refs.get(key)
+        if found is None or found.describe() != self._name_of(repository):
+            found = self._refs[key] = RefsInput(
+                lambda: self._read_refs(key), self._name_of(repository), Refs
+            )
+        return found
+
+    def refresh(self, paths: tuple[str, ...] | None) -> None:
+        """Look again at these repositories; None: at the list of all, too."""
+        wanted = None if paths is None else {path.casefold() for path in paths}
+        for key, input in list(self._refs.items()):
+            if wanted is None or self._known[key].path.casefold() in wanted:
+                input.refresh()
+        if wanted is None:
+            self.repositories.refresh()
+
+    def token(self, repository: Repository) -> Token:
+        """A token that fetches from a repository, asked for when it is needed."""
+
+        async def value() -> str:
+            token = await self.api.clone_token(repository)
+            if token is None:
+                raise Failure(f"{self._site} gives no token to fetch from {repository}")
+            return await token.get()
+
+        return Token(value)
+
+    def _name_of(self, repository: Repository) -> str:
+        return f"refs of {repository} on {self._site}"
+
+    async def _read_repositories(self) -> Repositories:
+        return await self.api.repositories()
+
+    async def _read_refs(self, key: str) -> Refs:
+        async with self._turns:
+            return await self.api.refs(self._known[key])
+
+
+class ForgeLinks:
+    """The forges of one engine: a service of it."""
+
+    def __init__(self, engine: OpenEngine) -> None:
+        self._engine = engine
+        self._links: dict[Connects, ForgeLink] = {}
+        engine.on_close(self.aclose)
+
+    def of(self, forge: Connects) -> ForgeLink:
+        """The link with a forge, made when it is asked for first."""
+        link = self._links.get(forge)
+        if link is None:
+            api = forge.connect(self._engine.clock)
+            link = self._links[forge] = ForgeLink(forge.site, api)
+        return link
+
+    async def aclose(self) -> None:
+        """End the connections."""
+        links, self._links = self._links, {}
+        for link in links.values():
+            await link.api.aclose()

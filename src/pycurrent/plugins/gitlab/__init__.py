@@ -1,0 +1,5 @@
+"""GitLab."""
+
+from pycurrent.plugins.gitlab.gitlab import GitLab
+
+__all__ = ["GitLab"]

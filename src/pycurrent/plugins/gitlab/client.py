@@ -1,0 +1,142 @@
+"""Requests to GitLab's API, by python-gitlab, in threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from pycurrent.engine import Clock, Secret
+from pycurrent.engine.tasks import in_thread
+from pycurrent.plugins.gitlab.diagnosis import refused, unreachable
+from pycurrent.plugins.gitlab.sdk import Gitlab, GitlabError, requests
+
+T = TypeVar("T")
+
+Query = Mapping[str, str | int]
+
+_SECONDS = 30
+"""The time that an answer may take."""
+_PAGE = 100
+"""GitLab's limit."""
+_OURS: Mapping[str, Any] = {"obey_rate_limit": False}
+"""python-gitlab would sleep in the thread, without a word."""
+_PATIENCE = 20
+"""How often a request waits for the limit before it fails."""
+
+
+class GitlabClient:
+    """Asks one GitLab with one token. Belongs to one event loop. Its calls raise `Failure`."""
+
+    def __init__(self, url: str, token: Secret | str, clock: Clock) -> None:
+        self.url = url
+        self.limited_until: datetime | None = None
+        """Until when all requests wait, as GitLab asks for fewer."""
+        self._token = token
+        self._clock = clock
+        # A session is for one thread at a time: those that nobody uses now.
+        self._free: list[Gitlab] = []
+        self._is_closed = False
+
+    async def token(self) -> str:
+        """The token, as it is now."""
+        return self._token if isinstance(self._token, str) else await in_thread(self._token.read)
+
+    async def get(self, what: str, path: str, query: Query | None = None) -> Any:
+        """Get one thing, decoded from JSON. `what` is asked for, in words for people."""
+        return await self._ask(
+            what, lambda gitlab: gitlab.http_get(path, dict(query or {}), **_OURS)
+        )
+
+    async def pages(self, what: str, path: str, query: Query | None = None) -> list[Any]:
+        """Get a list, page by page to its end."""
+        wanted = {**(query or {}), "per_page": _PAGE}
+        return await self._ask(
+            what, lambda gitlab: list(gitlab.http_list(path, wanted, iterator=True, **_OURS))
+        )
+
+    async def post(self, what: str, path: str, body: Mapping[str, object]) -> Any:
+        """Make something. A request that was broken off may have been heard."""
+        return await self._ask(
+            what, lambda gitlab: gitlab.http_post(path, post_data=dict(body), **_OURS)
+        )
+
+    async def put(self, what: str, path: str, body: Mapping[str, object]) -> Any:
+        """Change something."""
+        return await self._ask(
+            what, lambda gitlab: gitlab.http_put(path, post_data=dict(body), **_OURS)
+        )
+
+    async def aclose(self) -> None:
+        """End the connections. Each that is in use now ends with their request."""
+        self._is_closed = True
+        free, self._free = self._free, []
+        for gitlab in free:
+            gitlab.session.close()
+
+    async def _ask(self, what: str, ask: Callable[[Gitlab], T]) -> T:
+        for attempt in range(_PATIENCE):
+            await self._within_limit()
+            gitlab, limit = await self._session()
+            try:
+                return await in_thread(ask, gitlab)
+            except requests.RequestException as error:
+                raise unreachable(self.url, error) from None
+            except GitlabError as error:
+                is_limited = error.response_code == HTTPStatus.TOO_MANY_REQUESTS
+                if not is_limited or attempt == _PATIENCE - 1:
+                    raise refused(self.url, what, error) from None
+                self.limited_until = self._clock.now() + limit.pause
+            finally:
+                self._give_back(gitlab)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _within_limit(self) -> None:
+        """Wait until GitLab takes requests again."""
+        while self.limited_until is not None:
+            left = self.limited_until - self._clock.now()
+            if left <= timedelta():
+                self.limited_until = None
+            else:
+                await self._clock.sleep(left)
+
+    async def _session(self) -> tuple[Gitlab, _Limit]:
+        token = await self.token()
+        if self._free:
+            gitlab = self._free.pop()
+        else:
+            gitlab = Gitlab(self.url, timeout=_SECONDS, keep_base_url=True)
+        gitlab.session.headers["PRIVATE-TOKEN"] = token
+        limit = _Limit()
+        gitlab.session.hooks["response"] = [limit.see]
+        return gitlab, limit
+
+    def _give_back(self, gitlab: Gitlab) -> None:
+        if self._is_closed:
+            gitlab.session.close()
+        else:
+            self._free.append(gitlab)
+
+
+class _Limit:
+    """The pause that the last answer asks for."""
+
+    def __init__(self) -> None:
+        self.pause = timedelta(seconds=60)
+
+    def see(self, response: requests.Response, **_: object) -> None:
+        try:
+            seconds = float(response.headers.get("Retry-After", "60"))
+            self.pause = timedelta(seconds=min(max(seconds, 1.0), 3600.0))
+        except ValueError:
+            pass
+
+
+def checked_url(url: str) -> str:
+    """The address of a GitLab without a slash at its end. Raises ValueError for another text."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(url)
+    return url.rstrip("/")
