@@ -78,7 +78,7 @@ async def test_one_job_uses_a_folder_at_a_time(tmp_path: Path) -> None:
     ) as h:
         await until(lambda: len(users.at_work) == 1 and len(others.at_work) == 1)
         (first,) = users.at_work
-        says = "Waiting for the folder of cache pip: another job uses it"
+        says = f"Waiting for the folder of cache pip: job {first.id} uses it"
         names = {"do a", "do b", "do c"} - {first.description}
         await until(lambda: sum(says in h.log(name) for name in names) == len(names))
         users.let_go()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -113,6 +113,19 @@ class Cache:
         return variable
 
 
+@dataclass
+class _Turn:
+    """The queue for a folder."""
+
+    pool: Pool
+    holder: str = ""
+    """The job that has it now."""
+
+    def told(self) -> str:
+        """Tell the jobs in the queue why they are there."""
+        return f"the folder of {self.pool.label}: job {self.holder} uses it"
+
+
 class FolderTurns:
     """The cache folders of one engine, and who has each of them. Belongs to the loop's thread.
 
@@ -121,7 +134,7 @@ class FolderTurns:
 
     def __init__(self, folders: CacheFolders) -> None:
         self._folders = folders
-        self._turns: dict[Path, Pool] = {}
+        self._turns: dict[Path, _Turn] = {}
         self._holders: set[tuple[str, Path]] = set()
 
     @asynccontextmanager
@@ -177,23 +190,24 @@ class FolderTurns:
                 await held.enter_async_context(self._turn(job, cache, folder))
             await in_thread(self._folders.make_room, cache.name)
             waits_for = f"the folder of cache {cache.name}: other commands use it"
-            await held.enter_async_context(
-                job.commands.locking(folder.lock, waits_for, shared=cache.shared)
-            )
+            await held.enter_async_context(job.locked(folder.lock, waits_for, shared=cache.shared))
             yield
 
     @asynccontextmanager
     async def _turn(self, job: DrivenJob, cache: Cache, folder: CacheFolder) -> AsyncIterator[None]:
         turn = self._turns.get(folder.path)
         if turn is None:
-            turn = self._turns[folder.path] = Pool(f"cache {cache.name}", 1)
-        if not turn.free:
-            job.note(f"Waiting for the folder of cache {cache.name}: another job uses it")
+            turn = self._turns[folder.path] = _Turn(Pool(f"cache {cache.name}", 1))
         try:
-            async with turn.acquire(job):
+            async with AsyncExitStack() as held:
+                with ExitStack() as waiting:
+                    if not turn.pool.free:
+                        waiting.enter_context(job.waiting_for(turn.told))
+                    await held.enter_async_context(turn.pool.acquire(job))
+                turn.holder = job.id
                 yield
         finally:
-            if not turn.used and not turn.queue_length:
+            if not turn.pool.used and not turn.pool.queue_length:
                 self._turns.pop(folder.path, None)
 
     async def _bound(self, job: DrivenJob, cache: Cache) -> None:

@@ -266,16 +266,12 @@ class Commands:
 
     @asynccontextmanager
     async def locking(
-        self, path: Path, waits_for: str, *, shared: bool = False
+        self, path: Path, waiting: Callable[[], None], *, shared: bool = False
     ) -> AsyncIterator[None]:
         """Hold the lock of a file, and have each command that begins in the block hold it.
 
-        The log says what it `waits_for` if somebody else has it.
+        `waiting` is called, once, if somebody else has it.
         """
-
-        def waiting() -> None:
-            self._log.line(f"Waiting for {waits_for}")
-
         locked = locked_file(path, self._lock.open_files, waiting, shared=shared)
         async with locked as file:
             self._locks.append(file)

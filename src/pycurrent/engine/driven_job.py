@@ -9,7 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+)
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Unpack
@@ -37,6 +43,7 @@ from pycurrent.engine.pool import AnyPool, Pool, Tickets, Urgency
 from pycurrent.engine.resources import Resources
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut, TimeLimit
 from pycurrent.engine.tempdirs import temporary_folder
+from pycurrent.engine.waits import Told, text_of
 from pycurrent.errors import PycurrentError, UsageError, WrongKind
 from pycurrent.term import Activity, Untrusted, shown
 
@@ -376,14 +383,27 @@ class DrivenJob(JobTrust):
         check_pool(pool, "job.use_pool")
         if priority is not None:
             check_priority(priority, "job.use_pool")
-        if not pool.has_room(self):
-            self.note(f"Waiting for a resource of pool {pool.label}")
-        if isinstance(pool, Pool):
-            async with pool.acquire(self, priority):
-                yield None
-        else:
-            async with pool.acquire(self) as resource:
-                yield resource
+        async with AsyncExitStack() as held:
+            with ExitStack() as waiting:
+                if not pool.has_room(self):
+                    waiting.enter_context(self.waiting_for(f"a resource of pool {pool.label}"))
+                acquired = (
+                    pool.acquire(self, priority) if isinstance(pool, Pool) else pool.acquire(self)
+                )
+                resource = await held.enter_async_context(acquired)
+            yield resource
+
+    @property
+    def waits(self) -> tuple[str, ...]:
+        """The things that it waits for in the middle of its work, in words for people."""
+        waits = self.host.waits.of(self.id)
+        if self._commands is not None and self._commands.are_waiting:
+            return (*waits, "its turn to run a command, as no more may run at once")
+        return waits
+
+    def waiting_for(self, what: Told) -> AbstractContextManager[None]:
+        self.note(f"Waiting for {text_of(what)}")
+        return self.host.waits.waiting(self.id, what)
 
     # Cancelling
 
@@ -459,7 +479,21 @@ class DrivenJob(JobTrust):
         return temporary_folder(self.host.tmp, prefix, self.host.trash)
 
     def locking(self, path: Path, what: str) -> AbstractAsyncContextManager[None]:
-        return self.commands.locking(path, f"{what}: a command of an engine that was killed has it")
+        return self.locked(path, f"{what}: a command of an engine that was killed has it")
+
+    @asynccontextmanager
+    async def locked(self, path: Path, what: str, *, shared: bool = False) -> AsyncIterator[None]:
+        """Hold the lock of a file, as do the commands that begin in the block. If somebody else has
+        it, the job waits for `what`.
+        """
+        with ExitStack() as waiting:
+
+            def wait() -> None:
+                waiting.enter_context(self.waiting_for(what))
+
+            async with self.commands.locking(path, wait, shared=shared):
+                waiting.close()
+                yield
 
     @to_be_entered
     @asynccontextmanager

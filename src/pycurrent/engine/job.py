@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from pycurrent.engine.custom_pool import CustomPool
 from pycurrent.engine.hooks import Hook
 from pycurrent.engine.level import Level
 from pycurrent.engine.pool import AnyPool, Pool, Urgency
+from pycurrent.engine.waits import Told
 from pycurrent.term import Trust
 
 P = ParamSpec("P")
@@ -221,6 +222,13 @@ class Job(ABC):
         """Hold a resource of another pool than that of `start` for the block, which gets it.
 
         It waits at the job's priority, unless another one is given.
+        """
+
+    @abstractmethod
+    def waiting_for(self, what: Told) -> AbstractContextManager[None]:
+        """Say that the job waits for this during the block: in its log, once, and meanwhile in what
+        `why` says of it. `what` completes "it waits for": words, or a function that gives those
+        of now. The job keeps its place in its pool, and its timeout goes on.
         """
 
     # Its end

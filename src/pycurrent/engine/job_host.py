@@ -19,6 +19,7 @@ from pycurrent.engine.process import Processes
 from pycurrent.engine.tempdirs import Trash
 from pycurrent.engine.thread import LoopThread
 from pycurrent.engine.turns import Turn, Turns
+from pycurrent.engine.waits import Waits
 
 
 class JobHost(Struct, frozen=True):
@@ -44,6 +45,8 @@ class JobHost(Struct, frozen=True):
     turns: Turns
     locks: set[int]
     """The open files that hold locks of jobs."""
+    waits: Waits
+    """The things for which jobs wait while they are at work."""
 
     def commands(self, job_id: str, log: JobLog) -> Commands:
         """The commands of a job, none yet."""

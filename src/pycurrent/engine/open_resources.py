@@ -31,6 +31,7 @@ from pycurrent.engine.thread import LoopThread
 from pycurrent.engine.threshold import Threshold
 from pycurrent.engine.turns import Turns
 from pycurrent.engine.value_codec import CodecOf
+from pycurrent.engine.waits import Waits
 from pycurrent.store import Database, StateDir, StoreError
 from pycurrent.store.cache_folders import CacheFolders
 
@@ -118,6 +119,7 @@ class OpenResources:
             self.commits,
             turns,
             locks,
+            Waits(),
         )
 
     def _open_threshold(self) -> Threshold:

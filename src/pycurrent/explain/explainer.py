@@ -136,7 +136,7 @@ class Explainer:
             yield self._of_input(reading, is_held=followed.is_held)
         elif followed is not None:
             if isinstance(stage.absent, Active):
-                yield Says(stage.state.word)
+                yield Says(stage.state.word, stage.status.note)
             elif isinstance(stage.absent, Failed):
                 yield Failing(stage.absent.message)
         elif isinstance(stage.absent, Failed):
@@ -244,7 +244,7 @@ class Explainer:
                 return self._in_queue(job, job.pool)
             case JobState.RUNNING:
                 stopped = None if job.stopped is None else str(job.stopped.outcome.message)
-                return Running(job.id, job.started, stopped)
+                return Running(job.id, job.started, stopped, job.waits)
             case _:
                 return self._next_step()
 

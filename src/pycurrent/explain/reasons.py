@@ -96,6 +96,8 @@ class Running(Struct, frozen=True, tag="running"):
     since: datetime | None
     stopped: str | None
     """Why it is to end, if it is."""
+    waits: tuple[str, ...] = ()
+    """The things that it waits for in the middle of its work."""
 
 
 class WaitsForConfirmation(Struct, frozen=True, tag="waits for confirmation"):
@@ -273,6 +275,8 @@ class Says(Struct, frozen=True, tag="says"):
     """Its source says so, and no more."""
 
     activity: str
+    note: str | None = None
+    """More that the source has to say: what it waits for, say."""
 
 
 Reason: TypeAlias = (

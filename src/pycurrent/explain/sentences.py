@@ -56,10 +56,10 @@ def sentences(reason: Reason) -> list[str]:
             return _of_run(reason)
         case Reused() | FoundAgain():
             return [_of_result(reason)]
-        case Running(job, since, stopped):
+        case Running(job, since, stopped, waits):
             began = "" if since is None else f" since {instant(since)}"
             ending = "" if stopped is None else f"; it is to end: {stopped}"
-            return [f"job {job} is running{began}{ending}"]
+            return [f"job {job} is running{began}{ending}", *(f"it waits for {w}" for w in waits)]
         case InConflict(message) | Failing(message):
             return [message]
         case Blocked(stages, more):
@@ -79,8 +79,9 @@ def sentences(reason: Reason) -> list[str]:
             ends = "" if until is None else f", until {instant(until)}"
             said = "" if why is None else f": {why}"
             return [f"it is pinned at {value}{who}, since {instant(at)}{ends}{said}"]
-        case Says(activity):
-            return [f"its source says that it is {activity}"]
+        case Says(activity, note):
+            said = "" if note is None else f": {note}"
+            return [f"its source says that it is {activity}{said}"]
         case _:
             return _of_waiting(reason)
 

@@ -1,0 +1,42 @@
+"""The things that jobs wait for while they are at work: another pool, a folder, a server's pause.
+
+They are in the log, and as long as they last in what `why` says of the job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+Told: TypeAlias = str | Callable[[], str]
+"""Words for people, or a function that gives those of now."""
+
+
+def text_of(what: Told) -> str:
+    """The words of now."""
+    return what if isinstance(what, str) else what()
+
+
+class Waits:
+    """The things that the jobs of an engine wait for now. Belongs to the loop's thread."""
+
+    def __init__(self) -> None:
+        self._waits: dict[str, list[Told]] = {}
+        """By job, as few wait at a time. A job with tasks of its own may wait for several."""
+
+    def of(self, job_id: str) -> tuple[str, ...]:
+        """The things that a job waits for, in words for people."""
+        return tuple(text_of(what) for what in self._waits.get(job_id, ()))
+
+    @contextmanager
+    def waiting(self, job_id: str, what: Told) -> Iterator[None]:
+        """A job waits for this during the block."""
+        mine = self._waits.setdefault(job_id, [])
+        mine.append(what)
+        try:
+            yield
+        finally:
+            mine.remove(what)
+            if not mine:
+                del self._waits[job_id]
