@@ -151,6 +151,11 @@ class Monitor(Generic[T]):
         """
         return None
 
+    async def prepare(self, engine: OpenEngine, value: T) -> None:
+        """Called with each value that was read, before it is shown: for what has to be known in the
+        same step. Subclasses override it. If it raises, that is the failure of the input.
+        """
+
     def watching(
         self, engine: OpenEngine, refresh: Callable[[], None]
     ) -> AbstractAsyncContextManager[object]:

@@ -171,6 +171,7 @@ class MonitorTask(Generic[T]):
                 reading = asyncio.ensure_future(self._awaited(value))
                 await self._unless_released(reading)
                 return None if reading.cancelled() else reading.result()
+            await self._monitor.prepare(self._engine, value)
             return Ok(value)
         except BaseException as error:
             return attributed(failure_by(error, "its read", owner), blame(error))
@@ -178,7 +179,9 @@ class MonitorTask(Generic[T]):
     async def _awaited(self, value: Awaitable[T]) -> Output[T]:
         owner = this_task()
         try:
-            return Ok(await value)
+            found = await value
+            await self._monitor.prepare(self._engine, found)
+            return Ok(found)
         except BaseException as error:
             return attributed(failure_by(error, "its read", owner), blame(error))
 

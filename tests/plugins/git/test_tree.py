@@ -1,6 +1,8 @@
 """Parts of commits: what has not changed is known already."""
 
 import asyncio
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from pycurrent import Job, Level, Var, builder
 from pycurrent.errors import UsageError
 from pycurrent.plugins import command, git
 from pycurrent.plugins.git.subtree import content_text
-from pycurrent.term import Current, Failed, Ok, all
+from pycurrent.term import Active, Activity, Current, Failed, Ok, Output, all
 from pycurrent.testing import Harness
 
 from ..gitserver import GitServer
@@ -52,6 +54,23 @@ async def by_hand(line: str, tmp_path: Path) -> Path:
     return place
 
 
+def hanging_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have git read no object until there is a file `go`, and make `reading` when it is asked."""
+    real = shutil.which("git")
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in *cat-file*)\n'
+        f"  touch {tmp_path}/reading\n"
+        f"  until test -e {tmp_path}/go; do sleep 0.05; done\n"
+        "esac\n"
+        f'exec {real} "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+
+
 async def failure(start: Start, part: Current[Any]) -> str:
     async with start(lambda: part) as harness:
         await harness.settle()
@@ -84,12 +103,12 @@ async def test_only_a_changed_path_runs_again(repo: Repo, start: Start) -> None:
 async def test_a_running_job_of_unchanged_content_goes_on(
     repo: Repo, start: Start, tmp_path: Path
 ) -> None:
-    """The next commit is looked into within the step in which it comes."""
-    commit: Var[git.Commit] = Var("commit", head(repo))
+    """The next commit was looked into when it comes."""
+    commit = git.Local(repo.path).head_commit()
     waiting = ["sh", "-c", f"until test -e {tmp_path / 'go'}; do sleep 0.05; done"]
 
     def pipeline() -> Current[Any]:
-        a, b = (git.tree(commit.get(), f"packages/{name}") for name in "ab")
+        a, b = (git.tree(commit, f"packages/{name}") for name in "ab")
         return all([command.run(a, waiting), command.run(b, ["true"])])
 
     async with start(pipeline) as harness:
@@ -97,13 +116,66 @@ async def test_a_running_job_of_unchanged_content_goes_on(
         first = harness.find("until").id
         write(repo, "packages/b/x.txt", "b2\n")
         repo.commit("second")
-        commit.set(head(repo))
         await harness.until(lambda: len(harness.history("command-run")) == 2)
         (tmp_path / "go").touch()
         await harness.settle()
         assert harness.output == Ok(None)
         assert harness.find("until").id == first
         assert all_ok(harness)
+
+
+async def test_a_commit_that_code_has_set_is_looked_into_a_moment_later(
+    repo: Repo, start: Start
+) -> None:
+    """Beside the steps. Nobody could know of it before."""
+    commit: Var[git.Commit] = Var("commit", head(repo))
+    seen: list[Output[Any]] = []
+    async with start(lambda: git.tree(commit.get(), "packages/b")) as harness:
+        await harness.settle()
+        before = harness.output
+        write(repo, "packages/b/x.txt", "b2\n")
+        repo.commit("second")
+        harness.engine.listen(lambda _: seen.append(harness.output))
+        commit.set(head(repo))
+        await harness.settle()
+        assert seen[0] == Active(Activity.RUNNING)
+        assert isinstance(harness.output, Ok)
+        assert harness.output != before
+
+
+async def test_a_disk_that_hangs_holds_up_only_what_it_has(
+    repo: Repo, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything else goes on, and the stage says what it waits for."""
+    commit = head(repo)
+    hanging_git(tmp_path, monkeypatch)
+
+    @builder("other", level=Level.HARMLESS)
+    async def other(job: Job, name: str) -> str:
+        return name
+
+    def pipeline() -> Current[Any]:
+        part = git.tree(commit, "packages/a", label="part")
+        return all({"part": part, "other": other("fine")})
+
+    async with start(pipeline) as harness:
+        await harness.until(lambda: [run.ok for run in harness.history("other")] == [True])
+        assert harness.stats.running == 1
+        assert f"git reads {commit}" in str(harness.engine.why("part"))
+        (tmp_path / "go").touch()
+        await harness.settle()
+        assert harness.output == Ok(None)
+
+
+async def test_an_engine_ends_while_git_hangs(
+    repo: Repo, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that reads is left."""
+    commit = head(repo)
+    hanging_git(tmp_path, monkeypatch)
+    async with start(lambda: git.tree(commit, "packages/a")) as harness:
+        await harness.until((tmp_path / "reading").exists)
+    assert harness.output == Active(Activity.RUNNING)
 
 
 async def test_with_a_latch_it_also_goes_on_while_the_next_commit_is_fetched(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 
 from pycurrent.plugins.git.commit import Commit
-from pycurrent.plugins.git.objects import Objects, WithinStep
+from pycurrent.plugins.git.contents import Question
+from pycurrent.plugins.git.objects import ObjectReader
 from pycurrent.plugins.git.repository import in_a_line
 from pycurrent.plugins.options import named_after, operation_component
-from pycurrent.term import Current, Failure, Primitive
+from pycurrent.term import Current, Failure, Ok, Output, Primitive
 
 _AUTHOR = re.compile(r"author (.*?) ?<(.*?)>[^>]*? (\d{1,12}) ([+-])(\d\d)(\d\d)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,16 +45,23 @@ def info(commit: Commit | Current[Commit], *, label: str | None = None) -> Curre
 
     @named_after(info)
     def on_values(commit: Commit) -> Primitive[CommitInfo]:
-        return WithinStep(lambda objects: _read(objects, commit))
+        return _Info().of(commit).map_output(partial(_seen_on, commit))
 
     return operation_component(label, "info @{commit}", on_values, commit)
 
 
-def _read(objects: Objects, commit: Commit) -> CommitInfo:
-    found = objects.of(commit.repository).read(commit.hash)
-    if found is None or found.kind != "commit":
-        raise Failure(f"there is no commit {commit.hash} in {commit.repository}")
-    return info_of(found.data, commit)
+@dataclass(frozen=True, slots=True)
+class _Info(Question[CommitInfo]):
+    def read(self, reader: ObjectReader, commit: Commit) -> CommitInfo:
+        found = reader.read(commit.hash)
+        if found is None or found.kind != "commit":
+            raise Failure(f"there is no commit {commit.hash} in {commit.repository}")
+        return info_of(found.data, commit)
+
+
+def _seen_on(commit: Commit, output: Output[CommitInfo]) -> Output[CommitInfo]:
+    branch = commit.id.branch if commit.id else None
+    return Ok(replace(output.value, branch=branch)) if isinstance(output, Ok) else output
 
 
 def info_of(data: bytes, commit: Commit) -> CommitInfo:

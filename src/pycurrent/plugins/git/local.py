@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
-from pycurrent.engine import FileMonitor
+from pycurrent.engine import FileMonitor, OpenEngine
 from pycurrent.engine.changes import ChangeText
 from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import UsageError, WrongKind
-from pycurrent.plugins.git.commit import Commit, Head, checked_ref
+from pycurrent.plugins.git.commit import Commit, Detached, Head, checked_ref
+from pycurrent.plugins.git.contents import Contents
 from pycurrent.plugins.git.repository import NoCommit, Repository
 from pycurrent.plugins.git.told import change_told
 from pycurrent.term import Current, component, shown
@@ -110,6 +111,11 @@ def commit_monitor(repository: Local, ref: str) -> FileMonitor[Commit]:
 
 class _OfRef(FileMonitor[T]):
     """A ref, which tells of the commits that it has got."""
+
+    async def prepare(self, engine: OpenEngine, value: T) -> None:
+        commit = value.commit if isinstance(value, Detached) else value
+        if isinstance(commit, Commit):
+            await engine.service(Contents).prepare(commit)
 
     async def describe_change(self, old: T, new: T) -> ChangeText | None:
         if not (isinstance(old, Commit) and isinstance(new, Commit)):

@@ -59,6 +59,7 @@ class MirrorWork(Builder[K, str]):
     async def build(self, job: Job, key: K) -> str:
         mirror = self.mirror(key)
         hash = await GitRemote(job, self.mirrors, self.access).bring(mirror, self.request(key))
+        await self.mirrors.fetched(Commit(mirror.repository, hash))
         job.log(f"{key} is {hash}. To get the same by hand: {from_elsewhere(mirror.address, hash)}")
         return hash
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pycurrent.engine import Job, Pool
 from pycurrent.engine.tasks import in_thread
+from pycurrent.plugins.git.commit import Commit
+from pycurrent.plugins.git.contents import Contents
 from pycurrent.plugins.git.mirror import Mirror
 
 if TYPE_CHECKING:
@@ -18,8 +20,10 @@ if TYPE_CHECKING:
 class Mirrors:
     """The mirrors of an engine, and the locks for them: a service of the engine."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, tell: Callable[[Commit], Awaitable[None]] | None = None) -> None:
+        """`tell` is called with each commit that was fetched, before anything else has it."""
         self.root = root
+        self._tell = tell
         self._turns: dict[Path, Pool] = {}
         # Mirrors in which the last command of this engine has ended by itself.
         self._tidy: set[Path] = set()
@@ -40,7 +44,12 @@ class Mirrors:
             yield
             self._tidy.add(mirror.container)
 
+    async def fetched(self, commit: Commit) -> None:
+        """A commit has come into a mirror: prepare what is to be known when it is used."""
+        if self._tell is not None:
+            await self._tell(commit)
+
 
 def mirrors_of(engine: OpenEngine) -> Mirrors:
     """Return the mirrors in the engine's state directory."""
-    return Mirrors(engine.state.git)
+    return Mirrors(engine.state.git, engine.service(Contents).prepare)

@@ -1,29 +1,19 @@
-"""Reads commits and folders from repositories here, within a step: without jobs.
+"""Reads commits and folders of a repository on this machine, by one `git cat-file --batch`.
 
-The content at a path of a commit never changes, so it must be known in the step in which the commit
-is. If it was found out beside the step, it would be unknown for a moment after each commit, which
-cancels the running jobs of all that the commit leaves as it was. So an engine asks one
-`git cat-file --batch` for each repository. That is ended after the step: it takes some milliseconds
-to start, and well below one for each object.
+That takes some milliseconds to start, and well below one for each object.
 """
 
 from __future__ import annotations
 
 import select
 import subprocess
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from pycurrent.cache import ResultCache
-from pycurrent.engine import OpenEngine
 from pycurrent.errors import UsageError
 from pycurrent.plugins.git.environment import GIT, engines_outside_repositories
-from pycurrent.term import Failure, FailureKind, Fixed, Ok, Primitive, Runtime, Subscription
-
-T = TypeVar("T")
+from pycurrent.term import Failure, FailureKind
 
 PATIENCE = 10
 """Seconds that git has for an object."""
@@ -32,7 +22,7 @@ _READ = 1 << 20
 _ENV = {
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C.UTF-8",
-    # A partial clone must not fetch within a step.
+    # A partial clone must not fetch now.
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_ALLOW_PROTOCOL": "none",
 }
@@ -47,44 +37,10 @@ class GitObject:
     data: bytes
 
 
-class Objects:
-    """The objects of repositories: a service of the engine."""
-
-    def __init__(self, engine: OpenEngine) -> None:
-        self._readers: dict[Path, ObjectReader] = {}
-        engine.after_step(self.close)
-        engine.on_close(self._at_end)
-
-    def of(self, repository: Path) -> ObjectReader:
-        """Return the reader of a repository, for this step. Raises Failure."""
-        reader = self._readers.get(repository)
-        if reader is None:
-            reader = self._readers[repository] = ObjectReader(repository)
-        return reader
-
-    def close(self) -> None:
-        """End all commands. Twice does nothing more."""
-        while self._readers:
-            _, reader = self._readers.popitem()
-            reader.close()
-
-    async def _at_end(self) -> None:
-        self.close()
-
-
-class WithinStep(Primitive[T]):
-    """The primitive of a value that is read from a repository, and never changes."""
-
-    def __init__(self, read: Callable[[Objects], T]) -> None:
-        self._read = read
-
-    def subscribe(self, runtime: Runtime, changed: Callable[[], None]) -> Subscription[T]:
-        value = self._read(runtime.service(ResultCache).engine.service(Objects))
-        return Fixed(Ok(value)).subscribe(runtime, changed)
-
-
 class ObjectReader:
-    """One `git cat-file --batch`. Its methods block for about 50 us; after a Failure all raise."""
+    """One `git cat-file --batch`, for one thread. Its methods block: an answer takes about 50 us,
+    and git has `PATIENCE`. After a Failure all raise.
+    """
 
     def __init__(self, repository: Path) -> None:
         self._repository = repository
@@ -130,8 +86,12 @@ class ObjectReader:
             found = self._folders[hash] = _entries(tree.data, len(hash) // 2)
         return found
 
+    def kill(self) -> None:
+        """End the command: what reads fails. Any thread may call it, and after `close`, too."""
+        self._process.kill()
+
     def close(self) -> None:
-        """End the command. Twice does nothing more."""
+        """End the command, and wait for its end. Called once, by the thread that reads."""
         self._process.kill()
         with suppress(BrokenPipeError):
             self._process.communicate()

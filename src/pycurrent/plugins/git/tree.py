@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 from pycurrent.errors import WrongKind
 from pycurrent.plugins.git.commit import Commit
-from pycurrent.plugins.git.objects import ObjectReader, Objects, WithinStep
+from pycurrent.plugins.git.contents import Question
+from pycurrent.plugins.git.objects import ObjectReader
 from pycurrent.plugins.git.subtree import (
     FOLDER,
     SUBMODULE,
@@ -17,7 +20,7 @@ from pycurrent.plugins.git.subtree import (
     checked_paths,
 )
 from pycurrent.plugins.options import named_after, operation_component
-from pycurrent.term import Current, Failure, Primitive, constant, map, shown
+from pycurrent.term import Current, Failure, Ok, Output, Primitive, constant, map, shown
 
 Paths: TypeAlias = str | Sequence[str]
 """One path, or several."""
@@ -39,6 +42,9 @@ def tree(
     changed, and the same content of another commit is known already. Its checkout has these
     paths, at their places, and nothing else, and no history. No job runs for this, and nothing is
     recorded. It fails if the commit lacks one of the paths, or has a submodule there.
+
+    For commits of `git.Local`, `clone` and `fetch` it is known together with the commit, so that a
+    running job goes on if its part is as it was. For others it is known a moment later.
     """
     known = [path for path in paths if not isinstance(path, Current)]
     checked_paths(_texts(known))
@@ -46,7 +52,7 @@ def tree(
     @named_after(tree)
     def on_values(commit: Commit, where: str, *paths: Paths) -> Primitive[Subtree]:
         wanted = checked_paths(_texts(paths))
-        return WithinStep(lambda objects: _subtree(objects, commit, wanted))
+        return _AtPaths(wanted).of(commit).map_output(partial(_seen_in, commit))
 
     where: str | Current[str] = _shown(*known)
     if len(known) < len(paths):
@@ -57,14 +63,21 @@ def tree(
     return operation_component(label, "{where} @{commit}", on_values, commit, where, *paths)
 
 
-def _subtree(objects: Objects, commit: Commit, paths: tuple[str, ...]) -> Subtree:
-    reader = objects.of(commit.repository)
-    root = reader.read(f"{commit.hash}^{{tree}}")
-    if root is None:
-        raise Failure(f"there is no commit {commit.hash} in {commit.repository}")
-    entries = [_entry(reader, commit, root.hash, path) for path in paths]
-    whole = (TreeEntry("", FOLDER, root.hash),)
-    return Subtree(commit.repository, tuple(entries) or whole, commit)
+@dataclass(frozen=True, slots=True)
+class _AtPaths(Question[Subtree]):
+    paths: tuple[str, ...]
+
+    def read(self, reader: ObjectReader, commit: Commit) -> Subtree:
+        root = reader.read(f"{commit.hash}^{{tree}}")
+        if root is None:
+            raise Failure(f"there is no commit {commit.hash} in {commit.repository}")
+        entries = [_entry(reader, commit, root.hash, path) for path in self.paths]
+        whole = (TreeEntry("", FOLDER, root.hash),)
+        return Subtree(commit.repository, tuple(entries) or whole)
+
+
+def _seen_in(commit: Commit, output: Output[Subtree]) -> Output[Subtree]:
+    return Ok(replace(output.value, commit=commit)) if isinstance(output, Ok) else output
 
 
 def _entry(reader: ObjectReader, commit: Commit, root: str, path: str) -> TreeEntry:
