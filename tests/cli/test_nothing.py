@@ -37,6 +37,7 @@ EMPTY = {
 
 SAID = {
     "pauses": "nothing is paused",
+    "approvals": "no commit is approved",
     "pins": "nothing is pinned",
     "mutes": "nothing is muted",
     "apply-rules": "of 0 failures 0 have another kind now, and 0 another message",
@@ -60,6 +61,8 @@ MISSING = {
     "pause nope/x": "nope/x",
     "resume nope/x": "nope/x",
     "resume --level average": "level average is not paused: nothing is",
+    "approve-commit nope": "'nope' is not the whole hash of a commit",
+    "withdraw-commit nope": "'nope' is not the whole hash of a commit",
     "mute nope/x --reason known": "nope/x",
     "mute --fingerprint 0123 --reason known": "0123",
     "unmute nope/x": "nope/x",

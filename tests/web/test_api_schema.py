@@ -36,11 +36,13 @@ NOT_IN_A_SCHEMA = [
     "/api/v1/jobs/{day}/{name}/log/search",
     "/api/v1/pauses/pause",
     "/api/v1/pauses/resume",
+    "/api/v1/approvals/approve",
+    "/api/v1/approvals/withdraw",
     "/api/v1/mutes/set",
     "/api/v1/mutes/remove",
 ]
-"""No schema can say what a pattern of RE2 is, that one of several things is given, or that a time
-is to come: there more may be refused than the schema says.
+"""No schema can say what a pattern of RE2 is, that one of several things is given, that a time is
+to come, or what is approved: there more may be refused than the schema says.
 """
 
 ACCEPTANCE: list[Any] = [positive_data_acceptance]

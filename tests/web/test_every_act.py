@@ -47,6 +47,8 @@ def pipeline() -> current.Current[None]:
     )
 
 
+COMMIT = "a" * 40
+
 ACTS: dict[str, tuple[dict[str, Any], str | None]] = {
     "PUT /rules": ({"json": {"pattern": "a", "report": "b", "score": 1}}, None),
     "PUT /rules.csv": ({"content": "c,d,2\n"}, None),
@@ -67,6 +69,14 @@ ACTS: dict[str, tuple[dict[str, Any], str | None]] = {
     "POST /pins/remove": ({"json": {"path": "channel"}}, None),
     "POST /pauses/pause": ({"json": {"level": "average"}}, None),
     "POST /pauses/resume": ({"json": {"level": "average"}}, None),
+    "POST /approvals/approve": (
+        {"json": {"commit": COMMIT}},
+        None,
+    ),
+    "POST /approvals/withdraw": (
+        {"json": {"commit": COMMIT}},
+        None,
+    ),
     "POST /mutes/set": ({"json": {"path": "channel", "reason": "known"}}, None),
     "POST /mutes/remove": ({"json": {"path": "channel"}}, None),
 }

@@ -101,6 +101,7 @@ class Service:
         self.inputs = engine.service(Inputs)
         self.triggers = engine.service(Triggers)
         self.pauses = engine.pauses
+        self.approvals = engine.approvals
         self.mutes = engine.mutes
         self.pins = engine.service(Pins)
         self.confirmation = ConfirmationLevel(engine, self.jobs, self.events)

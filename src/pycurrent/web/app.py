@@ -15,6 +15,7 @@ from starlette.routing import Route
 from pycurrent.service import Service
 from pycurrent.web import badges, health, metrics
 from pycurrent.web.api import (
+    approvals,
     audit,
     confirm,
     events,
@@ -64,6 +65,7 @@ _ROUTERS = (
     pins.router,
     triggers.router,
     pauses.router,
+    approvals.router,
     mutes.router,
     audit.router,
     confirm.router,

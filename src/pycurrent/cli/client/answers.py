@@ -222,6 +222,17 @@ class PausesAnswer(TypedDict):
     pauses: list[PauseAnswer]
 
 
+class ApprovalAnswer(TypedDict):
+    commit: str
+    by: str | None
+    at: str
+    reason: str | None
+
+
+class ApprovalsAnswer(TypedDict):
+    approvals: list[ApprovalAnswer]
+
+
 class MuteAnswer(TypedDict):
     what: str
     by: str | None

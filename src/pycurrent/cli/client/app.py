@@ -126,6 +126,18 @@ _COMMANDS = {
         "pauses:resume",
         "End a pause: its jobs go on, unless something else is paused for them.",
     ),
+    "approvals": (
+        "approvals:approvals",
+        "List the commits that are approved: by whom, and why.",
+    ),
+    "approve-commit": (
+        "approvals:approve_commit",
+        "Let the untrusted work of exactly this commit begin. It stays untrusted.",
+    ),
+    "withdraw-commit": (
+        "approvals:withdraw_commit",
+        "Take the approval of a commit back: its work waits again, unless it was let go already.",
+    ),
     "mutes": (
         "mutes:mutes",
         "List what is muted: by whom, for whom, until when, and why.",
