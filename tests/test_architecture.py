@@ -24,12 +24,13 @@ SOURCE = ROOT / "src" / PACKAGE
 CORE = {"incr", "term", "store", "engine", "cache"}
 """What pipelines are made of and run by, without any face or plugin."""
 
-EVERYWHERE = {"errors", "deprecation"}
+EVERYWHERE = {"errors", "deprecation", "deferred"}
 """The modules that each room may use, except the one that is usable alone."""
 
 MAY_USE = {
     "errors": set[str](),
     "deprecation": set[str](),
+    "deferred": set[str](),
     "incr": set[str](),
     "term": {"incr", *EVERYWHERE},
     "store": {*EVERYWHERE},

@@ -1,31 +1,11 @@
 """The public names: `pycurrent` gives them, and imports them when one is first used."""
 
-from pycurrent.cache import (
-    Builder,
-    Fired,
-    Input,
-    Operation,
-    Publisher,
-    Retry,
-    Schedule,
-    Trigger,
-    builder,
-    publisher,
-)
+from typing import TYPE_CHECKING
+
+from pycurrent.cache import Builder, Operation, Publisher, Retry, Schedule, builder, publisher
 from pycurrent.cli.main import main
-from pycurrent.engine import (
-    Cache,
-    CommandFailed,
-    Config,
-    FileMonitor,
-    Job,
-    Level,
-    Limits,
-    LogRule,
-    Monitor,
-    Pool,
-    Secret,
-)
+from pycurrent.deferred import deferred
+from pycurrent.engine import Config, Job, Level, Limits, LogRule, Pool
 from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.facade import Engine
 from pycurrent.term import (
@@ -61,6 +41,18 @@ from pycurrent.term import (
     seq,
     untrusted,
 )
+
+if TYPE_CHECKING:
+    from pycurrent.cache import Fired, Input, Trigger
+    from pycurrent.engine import Cache, CommandFailed, FileMonitor, Monitor, Secret
+else:
+    __getattr__ = deferred(
+        __name__,
+        {
+            "pycurrent.cache": ["Fired", "Input", "Trigger"],
+            "pycurrent.engine": ["Cache", "CommandFailed", "FileMonitor", "Monitor", "Secret"],
+        },
+    )
 
 __all__ = [
     "Active",

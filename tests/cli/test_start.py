@@ -19,6 +19,17 @@ WATCHES_FILES = """
         return current.component("files", files.get)
 """
 
+WITHOUT_COMMANDS = """
+    import pycurrent as current
+
+    @current.builder("twice", level=current.Level.HARMLESS)
+    async def twice(job: current.Job, n: int) -> int:
+        return 2 * n
+
+    def pipeline() -> current.Current[int]:
+        return twice(1)
+"""
+
 SHOWS_DATACLASSES = """
     import atexit, sys
 
@@ -36,10 +47,28 @@ FACES = {"pycurrent.service", "pycurrent.web", "pycurrent.plugins", "pycurrent.c
 LIBRARIES = {"cyclopts", "rich", "fastapi", "pydantic", "uvicorn", "jinja2", "prometheus_client"}
 RARE = {"pycurrent.engine.needles", "pycurrent.engine.spellings", "re2", "html", "sysconfig"}
 """A secret needs these, a log rule, or an event loop that stands still."""
+COMMANDS = {
+    "pycurrent.engine.cache_folder",
+    "pycurrent.engine.command",
+    "pycurrent.engine.logfile",
+    "pycurrent.engine.process",
+    "pycurrent.engine.secret",
+    "pycurrent.engine.supervisor",
+}
+"""Jobs that run commands need these, those that write much, and those with folders of their own."""
+PEOPLE = {
+    "pycurrent.cache.inputs",
+    "pycurrent.cache.triggers",
+    "pycurrent.cache.verify",
+    "pycurrent.store.access",
+}
+"""What people set, start and ask for needs these, and who they are."""
+ELSEWHERE = {"pycurrent.engine.monitor", "pycurrent.term.near_names", "difflib"}
+"""Inputs from outside need these, and the mistakes of authors."""
 WATCHES = {"asyncinotify", "watchfiles", "ctypes"}
 
 
-@pytest.mark.parametrize("unneeded", [FACES, LIBRARIES, RARE], ids=["faces", "libraries", "rare"])
+@pytest.mark.parametrize("unneeded", [FACES, LIBRARIES, RARE, PEOPLE, ELSEWHERE], ids=min)
 def test_a_run_imports_only_what_it_needs(
     pipeline_file: Write, child: Start, monkeypatch: pytest.MonkeyPatch, unneeded: set[str]
 ) -> None:
@@ -52,6 +81,15 @@ def test_a_run_imports_only_what_it_needs(
         modules = set(ended.out.splitlines()[-1].split())
         assert "pycurrent.engine" in modules
         assert modules & unneeded == set()
+
+
+def test_jobs_without_commands_import_nothing_for_them(pipeline_file: Write, child: Start) -> None:
+    """Whether they run or are known."""
+    pipeline_file(WITHOUT_COMMANDS + SHOWS_MODULES)
+    for _ in range(2):
+        ended = child("-m", "pycurrent", "run", "--once", "ci.py").end()
+        assert ended.status == 0
+        assert set(ended.out.splitlines()[-1].split()) & COMMANDS == set()
 
 
 def test_a_run_that_ends_by_itself_imports_nothing_to_watch_files(

@@ -49,7 +49,7 @@ class _Ending:
         self._grace = grace
         self._loop = asyncio.get_running_loop()
         self._began = self._waits_since = self._loop.time()
-        self._commands = job.commands.running
+        self._commands = job.running_commands
         self._is_busy = bool(self._commands)
         self._said = False
 
@@ -72,7 +72,7 @@ class _Ending:
         return True
 
     def _has_time_for_commands(self, now: float) -> bool:
-        running = self.job.commands.running
+        running = self.job.running_commands
         early = now - self._began < TIDYING * self._grace
         return bool(running & self._commands) or (early and bool(running))
 

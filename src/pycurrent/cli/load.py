@@ -22,7 +22,7 @@ from msgspec import Struct
 from pycurrent.cli.output import one_line
 from pycurrent.engine.folder import folder_kept
 from pycurrent.errors import UsageError
-from pycurrent.term import Current, failed_by, meant, noting, text_of, wrong_current
+from pycurrent.term import Current, failed_by, noting, text_of, wrong_current
 
 if TYPE_CHECKING:
     from pycurrent.web import WebSettings
@@ -249,6 +249,8 @@ def _broken(error: Exception, name: str) -> BrokenPipeline:
     """The message of an exception in an author's code, and its place."""
     kind = type(error).__name__
     text = one_line(text_of(error.msg if isinstance(error, SyntaxError) else error))
+    from pycurrent.term import meant  # few files are broken
+
     text += _plugin_of(error) or meant(error)
     what = f"{kind}: {text}" if text else kind
     frames = [

@@ -1,9 +1,10 @@
 """The engine: steps, jobs, pools, processes, monitors, log rules."""
 
+from typing import TYPE_CHECKING
+
+from pycurrent.deferred import deferred
 from pycurrent.engine.audit import Asker, Audit
-from pycurrent.engine.cache_folder import Cache
 from pycurrent.engine.clock import Clock, Moment, SystemClock, Timer
-from pycurrent.engine.command import CommandFailed, CommandOptions
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.follow import LogSource
 from pycurrent.engine.job import Job
@@ -14,7 +15,6 @@ from pycurrent.engine.level import Config, Level
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.logrules import LogRule, LogRules
 from pycurrent.engine.machine import Blame
-from pycurrent.engine.monitor import FileMonitor, Monitor
 from pycurrent.engine.mutes import Mute, MuteKind, Mutes, MuteSubject, NotMuted
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.open_resources import EngineParts
@@ -22,10 +22,26 @@ from pycurrent.engine.overrides import Overrides
 from pycurrent.engine.paused import Pausable, Pause, PauseBoard, PausedWork, PauseKind
 from pycurrent.engine.pool import AnyPool, Pool, Urgency, Waiter
 from pycurrent.engine.problems import Effect, Problem, Problems
-from pycurrent.engine.process import CommandNotStarted, Processes, SupervisorLost
-from pycurrent.engine.secret import Secret
 from pycurrent.engine.step import JobHandle, Listeners, Step
 from pycurrent.engine.watching import watch_paths
+
+if TYPE_CHECKING:
+    from pycurrent.engine.cache_folder import Cache
+    from pycurrent.engine.command import CommandFailed, CommandOptions
+    from pycurrent.engine.monitor import FileMonitor, Monitor
+    from pycurrent.engine.process import CommandNotStarted, Processes, SupervisorLost
+    from pycurrent.engine.secret import Secret
+else:
+    __getattr__ = deferred(
+        __name__,
+        {
+            "pycurrent.engine.cache_folder": ["Cache"],
+            "pycurrent.engine.command": ["CommandFailed", "CommandOptions"],
+            "pycurrent.engine.monitor": ["FileMonitor", "Monitor"],
+            "pycurrent.engine.process": ["CommandNotStarted", "Processes", "SupervisorLost"],
+            "pycurrent.engine.secret": ["Secret"],
+        },
+    )
 
 __all__ = [
     "AnyPool",

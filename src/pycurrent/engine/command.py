@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import IO, TypedDict, Unpack
 
 from pycurrent.engine.arguments import check_command
+from pycurrent.engine.encoding import encode
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.leftovers import JobLock, locked_file
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.pipe import PipeReader
 from pycurrent.engine.process import Process, Processes
-from pycurrent.engine.secret import encode
 from pycurrent.engine.shell_words import check_words, unread, unread_operator
 from pycurrent.engine.tasks import uncancellable
 from pycurrent.engine.tempdirs import temporary_file

@@ -18,14 +18,12 @@ from contextlib import (
 )
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from msgspec.structs import replace
 
 from pycurrent.engine.arguments import check_functions, check_pool, check_priority, check_start
-from pycurrent.engine.cache_folder import Cache
 from pycurrent.engine.clock import Moment
-from pycurrent.engine.command import Command, CommandOptions, Commands
 from pycurrent.engine.confined import confined
 from pycurrent.engine.custom_pool import CustomPool
 from pycurrent.engine.forgotten import Calls, to_be_awaited, to_be_entered
@@ -46,6 +44,10 @@ from pycurrent.engine.tempdirs import temporary_folder
 from pycurrent.engine.waits import Told, text_of
 from pycurrent.errors import PycurrentError, UsageError, WrongKind
 from pycurrent.term import Activity, Untrusted, shown
+
+if TYPE_CHECKING:
+    from pycurrent.engine.cache_folder import Cache
+    from pycurrent.engine.command import Command, CommandOptions, Commands
 
 
 class DrivenJob(JobTrust):
@@ -215,7 +217,18 @@ class DrivenJob(JobTrust):
             self._commands = self.host.commands(self.id, self.job_log)
             if self.stopped is not None:
                 self._commands.end()
+            if self.state is JobState.ENDED:
+                self._commands.close()
         return self._commands
+
+    @property
+    def running_commands(self) -> frozenset[object]:
+        return frozenset() if self._commands is None else self._commands.running
+
+    @property
+    def has_commands(self) -> bool:
+        """True if there is anything to end or close of its commands: `commands` was asked for."""
+        return self._commands is not None
 
     @property
     def resources(self) -> Resources:
@@ -463,6 +476,8 @@ class DrivenJob(JobTrust):
         return await self.commands.output_of(self._command(argv, options), self._turn_waited)
 
     def _command(self, argv: Sequence[str | os.PathLike[str]], options: CommandOptions) -> Command:
+        from pycurrent.engine.command import Command  # many jobs run none
+
         if not self.is_trusted:
             options["env"] = confined(options.get("env"))
         command = Command(argv, **options)
@@ -503,7 +518,7 @@ class DrivenJob(JobTrust):
             if limit is not None:
                 limit.pause()
             try:
-                path = await held.enter_async_context(self.host.folders.hold(self, cache))
+                path = await held.enter_async_context(self.host.folders().hold(self, cache))
             finally:
                 if limit is not None and not self.commands.are_waiting:
                     limit.go_on()

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from pycurrent.engine.approvals import ApprovedCommits
-from pycurrent.engine.cache_folder import FolderTurns
 from pycurrent.engine.clock import Clock
-from pycurrent.engine.command import Commands
 from pycurrent.engine.commits import Commits
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.leftovers import JobLock
 from pycurrent.engine.level import Config, Confirmations
 from pycurrent.engine.paused import PausedWork
-from pycurrent.engine.process import Processes
 from pycurrent.engine.tempdirs import Trash
 from pycurrent.engine.thread import LoopThread
 from pycurrent.engine.turns import Turn, Turns
 from pycurrent.engine.waits import Waits
+
+if TYPE_CHECKING:
+    from pycurrent.engine.cache_folder import FolderTurns
+    from pycurrent.engine.command import Commands
+    from pycurrent.engine.process import Processes
 
 
 class JobHost(Struct, frozen=True):
@@ -31,15 +35,16 @@ class JobHost(Struct, frozen=True):
     confirmations: Confirmations
     paused: PausedWork
     approved: ApprovedCommits
-    processes: Processes
+    processes: Callable[[], Processes]
+    """Gives the processes of the engine, which are made for the first command."""
     tmp: Path
     """Where temporary folders are made."""
     trash: Trash
     """Removes large ones behind their jobs."""
     runs: Path
     """Where the locks of jobs are."""
-    folders: FolderTurns
-    """The cache folders, and who has them."""
+    folders: Callable[[], FolderTurns]
+    """Gives the cache folders, and who has them."""
     commits: Commits
     """No work begins while they fail."""
     turns: Turns
@@ -50,5 +55,7 @@ class JobHost(Struct, frozen=True):
 
     def commands(self, job_id: str, log: JobLog) -> Commands:
         """The commands of a job, none yet."""
+        from pycurrent.engine.command import Commands  # many jobs have none
+
         lock = JobLock(self.runs, job_id, self.locks)
-        return Commands(self.processes, log, self.tmp, lock, Turn(self.turns))
+        return Commands(self.processes(), log, self.tmp, lock, Turn(self.turns))

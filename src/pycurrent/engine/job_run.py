@@ -117,10 +117,12 @@ async def _wind_up(job: DrivenJob) -> None:
     """End what the work has left: processes first, then the hooks, then the resources."""
     if job.time_limit is not None:
         job.time_limit.end()
-    await job.commands.outlive()
+    if job.has_commands:
+        await job.commands.outlive()
     job.hooks.run(job.cancelled or "the job has ended")
     await job.hooks.ended()
-    await job.commands.outlive()
+    if job.has_commands:
+        await job.commands.outlive()
     await job.resources.give_back(job.pool, job.note)
     # Giving back may have added some.
     await job.hooks.ended()
@@ -130,7 +132,8 @@ async def _told(job: DrivenJob, outcome: Ok[T] | Failed, explain: Explain) -> Ok
     """Have the log say how it ended, and close it. Gives the outcome as others may see it."""
     log = job.job_log
     await job.calls.tell()
-    job.commands.close()
+    if job.has_commands:
+        job.commands.close()
     await log.learn()
     outcome = _logged(outcome, job.blame, log)
     if isinstance(outcome, Failed) and _is_of_work(job) and log.error is None:

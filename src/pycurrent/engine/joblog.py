@@ -21,14 +21,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from pycurrent.engine.encoding import NEWLINE, encode
 from pycurrent.engine.follow import LogSource
 from pycurrent.engine.log_writer import LogWriter
-from pycurrent.engine.logfile import NEWLINE, LogFile
-from pycurrent.engine.pipe import PipeReader
-from pycurrent.engine.pump import Copiers
-from pycurrent.engine.secret import encode
 from pycurrent.store import StateDir
+
+if TYPE_CHECKING:
+    from pycurrent.engine.logfile import LogFile
+    from pycurrent.engine.pipe import PipeReader
+    from pycurrent.engine.pump import Copiers
 
 LONGEST_HELD = 4096
 """Bytes of a log that are held at most; more make a file."""
@@ -198,6 +201,8 @@ class JobLog:
         with self._guard:
             file = self._file
             if file is None:
+                from pycurrent.engine.logfile import LogFile  # most logs stay short
+
                 assert self._text is not None
                 file = LogFile(
                     self.path,

@@ -15,7 +15,7 @@ from typing import Any
 import re2
 from msgspec import Struct
 
-from pycurrent.engine.secret import encode
+from pycurrent.engine.encoding import encode
 from pycurrent.engine.spellings import SPECIAL, is_open, line_break, readings, skips
 
 _STEM = 8

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from pycurrent.engine.approvals import ApprovedCommits
-from pycurrent.engine.cache_folder import FolderTurns
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.commits import Commits
 from pycurrent.engine.descriptors import Descriptors
@@ -23,7 +23,6 @@ from pycurrent.engine.level import Config, Confirmations
 from pycurrent.engine.logrules import LogRules
 from pycurrent.engine.paused import PausedWork
 from pycurrent.engine.problems import Problems
-from pycurrent.engine.process import Processes
 from pycurrent.engine.quiescence import Quiescence
 from pycurrent.engine.tasks import cancelled
 from pycurrent.engine.tempdirs import Trash
@@ -33,7 +32,10 @@ from pycurrent.engine.turns import Turns
 from pycurrent.engine.value_codec import CodecOf
 from pycurrent.engine.waits import Waits
 from pycurrent.store import Database, StateDir, StoreError
-from pycurrent.store.cache_folders import CacheFolders
+
+if TYPE_CHECKING:
+    from pycurrent.engine.cache_folder import FolderTurns
+    from pycurrent.engine.process import Processes
 
 
 class EngineParts(Struct, frozen=True):
@@ -41,7 +43,8 @@ class EngineParts(Struct, frozen=True):
 
     state: StateDir
     store: Database
-    processes: Processes
+    processes: Callable[[], Processes]
+    """Makes what starts commands, for the first one."""
     descriptors: Descriptors
     clock: Clock
     config: Config
@@ -59,7 +62,7 @@ class OpenResources:
     def __init__(self, parts: EngineParts, closing: AsyncExitStack) -> None:
         self.state = state = parts.state
         self.store = store = parts.store
-        self.processes = parts.processes
+        self._make_processes = parts.processes
         self.clock = clock = parts.clock
         self.config = parts.config
         self.problems = problems = parts.problems
@@ -93,11 +96,27 @@ class OpenResources:
             held = self.store.held_log(job_id)
         return LogSource(path, held)
 
+    @cached_property
+    def processes(self) -> Processes:
+        """The processes of the commands of jobs."""
+        return self._make_processes()
+
+    @cached_property
+    def _folders(self) -> FolderTurns:
+        from pycurrent.engine.cache_folder import FolderTurns  # few jobs have any
+        from pycurrent.store.cache_folders import CacheFolders
+
+        return FolderTurns(CacheFolders(self.state.cache, self.state.sharing))
+
+    async def _close_processes(self) -> None:
+        if "processes" in vars(self):
+            await self.processes.aclose()
+
     def _open_host(self, descriptors: Descriptors) -> JobHost:
         """The processes that jobs need, and the limits on them."""
         turns = Turns(self.config, descriptors)
         self._closing.callback(turns.close)
-        self._closing.push_async_callback(self.processes.aclose)
+        self._closing.push_async_callback(self._close_processes)
         confirmations = Confirmations(self.config)
         self._closing.callback(confirmations.close)
         trash = Trash()
@@ -111,11 +130,11 @@ class OpenResources:
             confirmations,
             PausedWork(),
             ApprovedCommits(),
-            self.processes,
+            lambda: self.processes,
             self.state.tmp,
             trash,
             self.state.runs,
-            FolderTurns(CacheFolders(self.state.cache, self.state.sharing)),
+            lambda: self._folders,
             self.commits,
             turns,
             locks,

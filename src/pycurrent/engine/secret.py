@@ -143,17 +143,6 @@ def is_variable(name: Any) -> bool:
     return isinstance(name, str) and _VARIABLE.fullmatch(name) is not None
 
 
-def encode(text: str) -> bytes:
-    """UTF-8; what `os.fsdecode` made of undecodable bytes becomes those bytes again.
-
-    Never raises: any other lone surrogate is written as its escape.
-    """
-    try:
-        return text.encode(errors="surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode(errors="backslashreplace")
-
-
 def checked(secret: object) -> str:
     """The secret, if it can be masked. Bytes are taken as the text that they are.
 

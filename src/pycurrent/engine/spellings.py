@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
 
-from pycurrent.engine.secret import SHORTEST_SECRET, encode
+from pycurrent.engine.encoding import encode
+from pycurrent.engine.secret import SHORTEST_SECRET
 
 LONGEST_READING = 100
 """In bytes, at the end of a text: what is longer is taken for what it is."""

@@ -23,7 +23,6 @@ from pycurrent.engine import (
     LogRules,
     OpenEngine,
     Problems,
-    Processes,
     Step,
     SystemClock,
 )
@@ -51,6 +50,7 @@ from pycurrent.term import Active, Activity, Current, Output, Stats, unmuted
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from pycurrent.engine import Processes
     from pycurrent.explain.health import StageHealth
     from pycurrent.explain.history import HistoryEntry
     from pycurrent.explain.why import Why
@@ -145,10 +145,16 @@ class Engine(PeopleActs):
         closing.callback(store.close)
         descriptors = Descriptors()
         closing.callback(descriptors.close)
+
+        def processes() -> Processes:
+            from pycurrent.engine import Processes  # few runs have commands
+
+            return Processes(descriptors=descriptors.soft)
+
         parts = EngineParts(
             state=state,
             store=store,
-            processes=Processes(descriptors=descriptors.soft),
+            processes=processes,
             descriptors=descriptors,
             clock=self.clock,
             config=self.config,

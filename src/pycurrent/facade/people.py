@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from types import EllipsisType
 from typing import TYPE_CHECKING
 
-from pycurrent.cache import Inputs, Triggers, Verifier
 from pycurrent.engine import Asker, Level, Mute, MuteSubject, OpenEngine, Pausable, Pause
 from pycurrent.engine.approvals import Approval
 from pycurrent.engine.pinnable import Pin
@@ -35,6 +34,8 @@ class PeopleActs(ABC):
         Raises `UsageError`, and changes nothing, if the pipeline uses no such input, or if the
         value is not of its type.
         """
+        from pycurrent.cache import Inputs  # few pipelines have any
+
         self.opened.service(Inputs).set(name, value, by=by, reason=reason)
 
     def fire(
@@ -46,6 +47,8 @@ class PeopleActs(ABC):
         Raises `UsageError`, and fires nothing, if the pipeline uses no such trigger, or if the
         parameters are not of its dataclass.
         """
+        from pycurrent.cache import Triggers  # few pipelines have any
+
         return self.opened.service(Triggers).fire(name, params, by=by, reason=reason)
 
     def pin(
@@ -94,6 +97,8 @@ class PeopleActs(ABC):
         A step that is unfinished is finished first. Raises `UsageError` if nothing of this name is
         used, or if the operation has no method `still_there`.
         """
+        from pycurrent.cache import Verifier  # few ask for it
+
         return self.opened.service(Verifier).verify(subject, by=by, reason=reason)
 
     @property

@@ -3,7 +3,9 @@
 Backups and the removal of garbage are in `backup.py` and `gc.py`: an engine needs neither.
 """
 
-from pycurrent.store.access import AccessDatabase, SessionRecord, TokenRecord
+from typing import TYPE_CHECKING
+
+from pycurrent.deferred import deferred
 from pycurrent.store.audit import AuditFilters, AuditRecord, Chain
 from pycurrent.store.changes import ChangeKind, ChangeRecord, InputRecord, InputValue
 from pycurrent.store.database import Database
@@ -47,6 +49,16 @@ from pycurrent.store.state_dir import StateDir
 from pycurrent.store.to_retire import SetKey
 from pycurrent.store.use_filter import UseFilter
 from pycurrent.store.uses import UseRecord, labels_text
+
+if TYPE_CHECKING:
+    from pycurrent.store.access import AccessDatabase, SessionRecord, TokenRecord
+else:
+    __getattr__ = deferred(
+        __name__,
+        {
+            "pycurrent.store.access": ["AccessDatabase", "SessionRecord", "TokenRecord"],
+        },
+    )
 
 __all__ = [
     "CONDITION",

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from pycurrent.deferred import deferred
 from pycurrent.term.account import Stage, held_of
 from pycurrent.term.component import component, primitive_of
 from pycurrent.term.context import context
@@ -34,7 +35,6 @@ from pycurrent.term.given import (
     wrong_current,
 )
 from pycurrent.term.labels import labels
-from pycurrent.term.near_names import meant, near
 from pycurrent.term.output import (
     Active,
     Activity,
@@ -84,6 +84,7 @@ from pycurrent.term.unused import noting, told
 from pycurrent.term.var import Var
 
 if TYPE_CHECKING:
+    from pycurrent.term.near_names import meant, near
     from pycurrent.term.on_currents import (
         Arg as Arg,
     )
@@ -108,6 +109,8 @@ if TYPE_CHECKING:
     from pycurrent.term.on_currents import (
         OnCurrents5 as OnCurrents5,
     )
+else:
+    __getattr__ = deferred(__name__, {"pycurrent.term.near_names": ["meant", "near"]})
 
 __all__ = [
     "BY_CONCERN",

@@ -18,7 +18,6 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from pycurrent.errors import PycurrentError, UsageError, WrongKind
 from pycurrent.incr import Absent, Cycle, Duplicate, Unhashable
-from pycurrent.term.near_names import meant
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -278,6 +277,8 @@ def describe_exception(error: BaseException) -> str:
         inside = list(dict.fromkeys(_said(leaf) for leaf in _leaves(alone)))
         more = f"; and {len(inside) - MOST} more" if len(inside) > MOST else ""
         return "; ".join(inside[:MOST]) + more
+    from pycurrent.term.near_names import meant  # most runs raise nothing
+
     text = f"{text_of(alone)}{meant(alone)}"
     name = type(alone).__name__
     return f"{name}: {text}" if text else name

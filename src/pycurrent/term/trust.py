@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from pycurrent.term.output import Failure
 
-_HASH = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+_HASH = r"[0-9a-f]{40}([0-9a-f]{24})?"
 
 
 class Trusted(Struct, frozen=True):
@@ -46,7 +46,7 @@ TRUSTED = Trusted()
 
 def is_commit(text: str) -> bool:
     """True for the whole hash of a commit."""
-    return _HASH.fullmatch(text) is not None
+    return re.fullmatch(_HASH, text) is not None
 
 
 def trust_of_all(*given: object) -> Trust:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pycurrent.engine import Job
+from pycurrent.engine.encoding import encode
 from pycurrent.engine.masking import Secrets, masked
-from pycurrent.engine.secret import Secret, SecretMissing, encode, is_variable
+from pycurrent.engine.secret import Secret, SecretMissing, is_variable
 from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import Failure, shown
