@@ -61,6 +61,15 @@ T = TypeVar("T")
 OpenHook = Callable[[OpenEngine], Awaitable[None] | None]
 
 
+class _Face:
+    """The service by which an open engine knows its face."""
+
+    engine: Engine
+
+    def __init__(self, opened: OpenEngine) -> None:
+        """The engine is set when it opens."""
+
+
 class Engine(PeopleActs):
     """Keeps the pipeline that `pipeline()` returns up to date.
 
@@ -114,6 +123,11 @@ class Engine(PeopleActs):
             raise PycurrentError("the engine is open already: call on_open before")
         self._hooks.append(hook)
 
+    @staticmethod
+    def of(opened: OpenEngine) -> Engine:
+        """The engine that has opened this one."""
+        return opened.service(_Face).engine
+
     async def __aenter__(self) -> Self:
         if self._was_entered:
             raise PycurrentError("an engine runs once: make another one")
@@ -127,6 +141,7 @@ class Engine(PeopleActs):
         except BaseException:
             await closing.aclose()
             raise
+        opened.service(_Face).engine = self
         try:
             for hook in self._hooks:
                 waiting = hook(opened)

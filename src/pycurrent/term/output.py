@@ -332,6 +332,12 @@ def text_of(value: object) -> str:
         return f"<{type(value).__name__} without a text: {type(error).__name__}>"
 
 
+def located(error: BaseException) -> str:
+    """`Type: message (ci.py:12)`: an exception, and the author's line that has raised it."""
+    text = describe_exception(error)
+    return f"{text}{_place(_only(error), text)}"
+
+
 def _place(error: BaseException, text: str) -> str:
     """The place in the author's code that raised our exception: ` (pipeline.py:12)`, or empty, also
     if its text names that place.

@@ -3,6 +3,7 @@
 Importing it imports no web framework: a script names its `site` here whatever it is run for.
 """
 
+from pycurrent.service.routes import Route, RouteAnswer, RouteHandler, RouteRequest
 from pycurrent.web.extensions import AuthorEntry, AuthorLink, AuthorPage, Content, Visit
 from pycurrent.web.settings import AccessSettings, WebSettings
 from pycurrent.web.users import (
@@ -31,6 +32,10 @@ __all__ = [
     "PasswordLogin",
     "RedirectLogin",
     "Role",
+    "Route",
+    "RouteAnswer",
+    "RouteHandler",
+    "RouteRequest",
     "User",
     "Visit",
     "WebSettings",

@@ -45,6 +45,7 @@ from pycurrent.web.context import SERVICE, SETTINGS
 from pycurrent.web.middleware import protect
 from pycurrent.web.pages import add_files, add_pages, error_page
 from pycurrent.web.problems import ProblemDetails, answer_errors, is_for_machines, render_problem
+from pycurrent.web.routes import ROUTES, AuthorRoutes
 from pycurrent.web.settings import WebSettings
 
 _ROUTERS = (
@@ -103,7 +104,10 @@ def create_app(
     for router in _ROUTERS:
         app.include_router(router)
     answer_errors(app, _render)
-    protect(app, access.site, _render)
+    routes = AuthorRoutes(settings.routes, service)
+    ROUTES.put(app.state, routes)
+    protect(app, access.site, _render, routes.limit_of)
+    routes.add_to(app)
     add_pages(app, service, files, name=settings.name, extra=settings.pages)
     _describe(app)
     return app
@@ -118,7 +122,7 @@ def site_of(settings: WebSettings) -> Site:
 
 
 async def _render(request: Request, error: HTTPException) -> Response:
-    if is_for_machines(request):
+    if is_for_machines(request) or ROUTES.get(request.app.state).is_for_program(request):
         return render_problem(_with_methods(request, error))
     return await error_page(request, error)
 

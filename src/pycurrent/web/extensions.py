@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 from markupsafe import Markup
 
 from pycurrent.errors import UsageError
-from pycurrent.web.users import Role, User
+from pycurrent.service.login import Role, User
+
+if TYPE_CHECKING:
+    from pycurrent.facade import Engine
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
 
@@ -22,6 +25,16 @@ class Visit:
     user: User | None
     query: Mapping[str, str]
     """The parameters behind the `?` of the address."""
+    of: Engine | None = field(default=None, repr=False)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that the site belongs to. Raises `UsageError` for a visit without one, as
+        tests may make it.
+        """
+        if self.of is None:
+            raise UsageError("this visit has no engine: write Visit(user, query, engine)")
+        return self.of
 
 
 Content: TypeAlias = Markup | str

@@ -22,6 +22,7 @@ from pycurrent.web.auth.access import ACCESS
 from pycurrent.web.auth.proxies import believed
 from pycurrent.web.metrics import metrics_of
 from pycurrent.web.middleware import KEPT_SECONDS, PatientProtocol
+from pycurrent.web.routes import check_routes
 from pycurrent.web.settings import WebSettings
 from pycurrent.web.users.owner import Owner, address_with, told_address
 
@@ -35,6 +36,7 @@ _PATIENCE = 3
 def check_settings(settings: WebSettings) -> None:
     """Raise `UsageError` if these settings can't be, before anything runs."""
     site_of(settings)
+    check_routes(settings.routes)
     believed(settings.access.trusted_proxies)
 
 
@@ -124,6 +126,7 @@ class Website:
         self.settings = settings
         self._proxies = believed(settings.access.trusted_proxies)
         self._site = site_of(settings)
+        check_routes(settings.routes)
         self._registry = metrics_of(service, stages=settings.metrics_stages)
 
     @asynccontextmanager

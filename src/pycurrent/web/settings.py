@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pycurrent.engine import Level
+from pycurrent.service.login import HasRole, LoginProvider, Role
+from pycurrent.service.routes import Route
 from pycurrent.web.extensions import AuthorEntry
-from pycurrent.web.users import HasRole, LoginProvider, Role
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
@@ -50,9 +52,10 @@ class WebSettings:
     """Settings of a site, made by the pipeline's author and on the command line.
 
     It listens at `host` and `port` (0 for any that is free), by default only for this machine;
-    `access` says who may do what, `name` is its title, and `pages` are pages and links of the
-    author's. `metrics_stages` is how many failed stages the metrics name by their paths, and
-    `keep_alive` the seconds between two signs of life on a stream.
+    `access` says who may do what, `name` is its title, `pages` are pages and links of the author's,
+    and `routes` are addresses that their code, or a plugin, answers. `metrics_stages` is how many
+    failed stages the metrics name by their paths, and `keep_alive` the seconds between two signs of
+    life on a stream.
     """
 
     host: str = DEFAULT_HOST
@@ -64,6 +67,8 @@ class WebSettings:
     """The name of the site."""
     pages: tuple[AuthorEntry, ...] = ()
     """The author's pages and links."""
+    routes: Sequence[Route] = ()
+    """Addresses that the author or a plugin answers, such as webhooks."""
     metrics_stages: int = 0
     """How many failed stages the metrics name by their paths, and how many that wait for
     confirmation: those that have been so for longest. Each is a time series of its own.

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pycurrent.service.routes import LARGEST_BODY
 from pycurrent.web.middleware.render import Render
-
-LARGEST_BODY = 1 << 20
-"""In bytes."""
 
 PATIENCE = timedelta(seconds=20)
 """How long a sender may pause in the middle of a body, and how long any body may take."""
@@ -31,12 +30,12 @@ class LimitedBodies:
         app: ASGIApp,
         render: Render,
         *,
-        largest: int = LARGEST_BODY,
+        limit_of: Callable[[Scope], int] = lambda scope: LARGEST_BODY,
         patience: timedelta = PATIENCE,
     ) -> None:
         self._app = app
         self._render = render
-        self._largest = largest
+        self._limit_of = limit_of
         self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,13 +44,14 @@ class LimitedBodies:
             return
         request = Request(scope, receive)
         announced = request.headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > self._largest:
-            answer = await self._render(request, self._too_large())
+        largest = self._limit_of(scope)
+        if announced.isdecimal() and int(announced) > largest:
+            answer = await self._render(request, _too_large(largest))
             await answer(scope, receive, send)
             return
-        await self._app(scope, self._limited(receive), send)
+        await self._app(scope, self._limited(receive, largest), send)
 
-    def _limited(self, receive: Receive) -> Receive:
+    def _limited(self, receive: Receive, largest: int) -> Receive:
         received = 0
         whole = False
         patience = self._patience.total_seconds()
@@ -72,11 +72,12 @@ class LimitedBodies:
                 raise HTTPException(408, "the rest of the request did not come") from None
             whole = not message.get("more_body", False)
             received += len(message.get("body", b""))
-            if received > self._largest:
-                raise self._too_large()
+            if received > largest:
+                raise _too_large(largest)
             return message
 
         return receive_limited
 
-    def _too_large(self) -> HTTPException:
-        return HTTPException(413, f"the request is larger than {self._largest:,} bytes")
+
+def _too_large(largest: int) -> HTTPException:
+    return HTTPException(413, f"the request is larger than {largest:,} bytes")

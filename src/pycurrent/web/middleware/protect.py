@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import FastAPI
+from starlette.types import Scope
 
 from pycurrent.web.auth import Entrance, Site
 from pycurrent.web.middleware.bodies import LimitedBodies
@@ -14,12 +17,15 @@ from pycurrent.web.middleware.hosts import OwnHostsOnly
 from pycurrent.web.middleware.render import Render
 
 
-def protect(app: FastAPI, site: Site, render: Render) -> None:
-    """Put all layers around the application. Call it once, before the application answers."""
+def protect(app: FastAPI, site: Site, render: Render, limit_of: Callable[[Scope], int]) -> None:
+    """Put all layers around the application. Call it once, before the application answers.
+
+    `limit_of(scope)` is the largest body of a request, in bytes.
+    """
     # From the inside out: the headers are on all answers.
     app.add_middleware(Entrance)
     app.add_middleware(Compact)
-    app.add_middleware(LimitedBodies, render=render)
+    app.add_middleware(LimitedBodies, render=render, limit_of=limit_of)
     app.add_middleware(OwnHostsOnly, site=site, render=render)
     app.add_middleware(BugsAnswered, render=render)
     app.add_middleware(SecurityHeaders)

@@ -10,6 +10,7 @@ from fastapi.responses import PlainTextResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from pycurrent.engine import Level
+from pycurrent.facade import Engine
 from pycurrent.view.formatting import plural
 from pycurrent.web.auth import NotAllowed, caller_of
 from pycurrent.web.context import AskerOf, ServiceOf
@@ -94,7 +95,8 @@ async def _author_page(request: Request, name: str) -> Response:
     user = caller_of(request).user
     if not pages.may(request, page.role):
         raise NotAllowed(user, page.role)
-    content = page.content(Visit(user, dict(request.query_params)))
+    engine = Engine.of(pages.service.engine)
+    content = page.content(Visit(user, dict(request.query_params), engine))
     if inspect.isawaitable(content):
         content = await content
     return pages.render(request, "author.html", title=page.title, content=content)
