@@ -1,6 +1,13 @@
-"""The pages for those who come from elsewhere name what there is here."""
+"""The pages for those who come from elsewhere: the names of what there is here, and their files.
 
+The files for make, doit and Snakemake are run where these are installed. Those for GitHub Actions,
+Buildbot, Dagster and Prefect need a server: they are compared with the documentation by hand.
+"""
+
+import os
 import re
+import shutil
+import subprocess
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
@@ -45,6 +52,59 @@ def has(of: object, member: str) -> bool:
     """True if it has the member, be it one of its instances only."""
     known = {field.name for field in fields(of)} if is_dataclass(of) else set()
     return hasattr(of, member) or member in known or f"`.{member}`" in REFERENCE
+
+
+SHOP = """
+import unittest
+
+
+class Sum(unittest.TestCase):
+    def test_sum(self) -> None:
+        self.assertEqual(1 + 1, 2)
+"""
+FILES = {"make": "Makefile", "doit": "dodo.py", "snakemake": "Snakefile"}
+
+
+def shop(folder: Path) -> dict[str, str]:
+    """Make what the page's pipeline works on. Gives the environment, with both Pythons."""
+    bin, source = folder / "bin", folder / "shop"
+    bin.mkdir()
+    source.mkdir()
+    for python in ("python3.12", "python3.13"):
+        (bin / python).write_text('#!/bin/sh\nexec python3 "$@"\n')
+        (bin / python).chmod(0o755)
+    (source / "test_shop.py").write_text(SHOP)
+    (source / "build.sh").write_text("tar --create --file made.tar *.py && echo made.tar\n")
+    return {**os.environ, "PATH": f"{bin}:{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize("tool", FILES)
+def test_their_file_does_it(tool: str, tmp_path: Path) -> None:
+    """Test, build and deploy the shop; a second run does no test again."""
+    program = shutil.which(tool)
+    if program is None:
+        pytest.skip(f"{tool} is not installed")
+    environment = shop(tmp_path)
+    section = (DOCS / "coming-from.md").read_text().partition("## make, doit, Snakemake")[2]
+    blocks = re.findall(r"^```text\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    text = blocks[list(FILES).index(tool)].replace("/srv/shop.tar", str(tmp_path / "shop.tar"))
+    (tmp_path / "shop" / FILES[tool]).write_text(text)
+    command = [program, "--cores=1"] if tool == "snakemake" else [program]
+    ran = []
+    for _ in range(2):
+        done = subprocess.run(
+            command,
+            cwd=tmp_path / "shop",
+            env=environment,
+            input="yes\n",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        ran.append((done.stdout + done.stderr).count("Ran 1 test"))
+    assert (tmp_path / "shop.tar").is_file()
+    assert ran[1] == 0
 
 
 @pytest.mark.parametrize("page", ["coming-from.md", "coming-from-ocurrent.md"])

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, Unpack, overload
+from typing import Any, NoReturn, ParamSpec, TypeVar, Unpack, overload
 
 from pycurrent.engine.custom_pool import CustomPool
 from pycurrent.engine.hooks import Hook
@@ -37,6 +37,15 @@ _OTHER_NAMES = MappingProxyType(
 """Names that other systems have for some of a job's."""
 
 
+def no_such_member(job: object, name: str) -> NoReturn:
+    """Tell an author who has another system's name in mind. The `__getattr__` of a job."""
+    use = _OTHER_NAMES.get(name, "")
+    hint = f"write job.{use}, and " if use else ""
+    raise AttributeError(
+        f"a job has no {name!r}: {hint}see help(pycurrent.Job)", name=name, obj=job
+    )
+
+
 class Job(ABC):
     """One run of an operation: its log, its commands, its resources.
 
@@ -45,16 +54,6 @@ class Job(ABC):
     """
 
     __slots__ = ()
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> NoReturn:
-            """Tell an author who has another tool's name in mind."""
-            use = _OTHER_NAMES.get(name, "")
-            hint = f"write job.{use}, and " if use else ""
-            raise AttributeError(
-                f"a job has no {name!r}: {hint}see help(pycurrent.Job)", name=name, obj=self
-            )
 
     @property
     @abstractmethod

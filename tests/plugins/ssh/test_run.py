@@ -7,11 +7,25 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import pycurrent as current
-from pycurrent import Active, Activity, Failed, Level, Ok, Pool, Schedule, UsageError, Var
+from pycurrent import (
+    Active,
+    Activity,
+    Current,
+    Failed,
+    FailureKind,
+    Level,
+    Ok,
+    Pool,
+    Schedule,
+    Secret,
+    UsageError,
+    Var,
+)
 from pycurrent.engine.limits import Limits
 from pycurrent.plugins import ssh
 from pycurrent.plugins.ssh.output import Question, SshOutput
@@ -256,6 +270,40 @@ async def test_a_secret_is_nowhere_but_in_the_commands_input(
     kept = b"".join(path.read_bytes() for path in state.rglob("*") if path.is_file())
     assert secret.encode() not in kept
     assert secret not in repr(RemoteHost(host, secret))
+
+
+async def test_a_secret_is_read_by_each_job(host: ssh.Host, start: Start, tmp_path: Path) -> None:
+    """If it is named by its place; one that is missing is the machine's fault."""
+    place, got = tmp_path / "password", tmp_path / "got"
+    place.write_text("correct-horse-battery\n")
+    secret = Secret.from_file(place)
+
+    def pipeline(number: int) -> Current[None]:
+        return ssh.run(host, ["sh", "-c", f"cat > {got}; : {number}"], key="login", secret=secret)
+
+    async with start(lambda: pipeline(1)) as h:
+        await over(h)
+        assert h.output == Ok(None)
+    assert got.read_text() == "correct-horse-battery"
+    place.write_text("another-horse-battery\n")
+    async with start(lambda: pipeline(2)) as h:
+        await over(h)
+        assert h.output == Ok(None)
+    assert got.read_text() == "another-horse-battery"
+    place.unlink()
+    async with start(lambda: pipeline(3)) as h:
+        await over(h)
+        assert isinstance(h.output, Failed)
+        assert h.output.kind is FailureKind.INFRA
+        assert "password" in h.output.message
+
+
+def test_a_number_is_no_secret() -> None:
+    """The message does not have it."""
+    wrong: Any = 4711
+    with pytest.raises(UsageError, match=r"secret= takes a Secret or a text, not a int") as refused:
+        ssh.run(ssh.Host("host"), ["cat"], key="x", secret=wrong)
+    assert "4711" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

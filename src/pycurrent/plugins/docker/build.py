@@ -11,6 +11,7 @@ from typing import ClassVar, Unpack
 from pycurrent.cache import Builder, Schedule
 from pycurrent.engine import Job, Level
 from pycurrent.engine.limits import Limits
+from pycurrent.engine.secret import Secret
 from pycurrent.errors import UsageError
 from pycurrent.plugins.docker.auth import Auth, AuthOptions, named_registry
 from pycurrent.plugins.docker.bases import with_named_bases, with_named_images
@@ -98,7 +99,7 @@ class DockerBuild(Builder[BuildKey, Image]):
                 *self.secrets.for_build(),
                 f"--file={file}",
                 str(folder),
-                env=self.secrets.told(job),
+                env=await self.secrets.told(job),
                 stdin=await with_named_bases(docker, str(key.dockerfile)) if is_text else None,
             )
             return Image(built_id(result))
@@ -117,7 +118,7 @@ class BuildOptions(AuthOptions, total=False):
     """The options of a build."""
 
     path: PurePath | str
-    secrets: Mapping[str, str] | None
+    secrets: Mapping[str, str | Secret] | None
     platform: str | None
     target: str | None
     squash: bool
@@ -144,11 +145,11 @@ def build(
 
     `dockerfile` is the text, or its path within the context (`PurePath`); `path` is a folder within
     the context to use as the context. `build_args` are recorded, so keep secrets out of them;
-    `secrets` are not recorded, and need BuildKit. `pull` looks for newer base images. With `buildx`
-    the build runs `docker buildx build`, otherwise `docker build`.
+    `secrets`, texts or `Secret`s, are not recorded, and need BuildKit. `pull` looks for newer base
+    images. With `buildx` the build runs `docker buildx build`, otherwise `docker build`.
     """
     limits, auth = limits_of(options), named_registry(options["auth"], "build")
-    secrets = DockerSecrets(dict(options["secrets"] or {}))
+    secrets = DockerSecrets.of(options["secrets"])
     if context is None and isinstance(dockerfile, PurePath):
         raise UsageError('without a context, give the Dockerfile as a text: dockerfile="FROM ..."')
 

@@ -83,7 +83,7 @@ async def container(
             *("--rm=false", "--restart=no", f"--name={made.name}"),
             *(f"--label={STATE_LABEL}={state_of(job)}", f"--label={JOB_LABEL}={job.id}"),
             *(f"--label={FOLDER_LABEL}={docker.folder}", key.image, *key.args),
-            env=secrets.told(job),
+            env=await secrets.told(job),
             cancellable=False,
         )
         yield made

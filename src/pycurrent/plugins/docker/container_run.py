@@ -11,6 +11,7 @@ from typing import ClassVar, TypeVar
 from pycurrent.cache import Builder, Schedule
 from pycurrent.engine import Job
 from pycurrent.engine.limits import Limits
+from pycurrent.engine.secret import Secret
 from pycurrent.plugins.argv import Argv, as_text, checked_words
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.container import Container, RunKey, container
@@ -28,7 +29,7 @@ class ContainerOptions(Options, total=False):
 
     args: Argv
     run_args: Argv
-    secrets: Mapping[str, str] | None
+    secrets: Mapping[str, str | Secret] | None
     schedule: Schedule | None
 
 
@@ -66,7 +67,7 @@ def container_run(
     options: ContainerOptions,
 ) -> Current[V]:
     """The component of a run, made for a `public` function."""
-    secrets = DockerSecrets(dict(options["secrets"] or {}))
+    secrets = DockerSecrets.of(options["secrets"])
     work, schedule = operation(client, secrets, limits_of(options)), options["schedule"]
 
     @named_after(public)

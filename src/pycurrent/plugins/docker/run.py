@@ -29,9 +29,9 @@ def run(
 ) -> Current[None]:
     """Run the image once with these arguments; it succeeds if its command exits with 0.
 
-    `run_args` are options of `docker run`. Both are recorded. The values of `secrets`, which become
-    environment variables, are not. When the run is cancelled, because nobody needs it any more or
-    after `timeout`, it has four seconds to end. Nothing is left of the container: whatever is to
-    stay has to go into a named volume.
+    `run_args` are options of `docker run`. Both are recorded. The values of `secrets`, texts or
+    `Secret`s that become environment variables, are not. When the run is cancelled, because nobody
+    needs it any more or after `timeout`, it has four seconds to end. Nothing is left of the
+    container: whatever is to stay has to go into a named volume.
     """
     return container_run(run, DockerRun, client, image, options)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from pycurrent.engine import CommandFailed, Job
+from pycurrent.engine.secret import Secret
 from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import UsageError
 from pycurrent.plugins.argv import checked_words
@@ -68,7 +69,7 @@ class RemoteHost:
     """A host, and the secret that commands there read."""
 
     host: Host
-    secret: str | None = field(default=None, repr=False)
+    secret: str | Secret | None = field(default=None, repr=False)
 
     async def run(self, job: Job, command: RemoteCommand) -> None:
         """Run a command, for a job that has started. Raises Failure, which says why it failed.
@@ -95,7 +96,7 @@ class RemoteHost:
             pipes, marks = Pipes(folder), Marks()
             output = Said(marks, job.write if printed is None else printed.extend)
             client = [*self.host.client(pipes.log, pipes.when_connected(marks), version), THERE]
-            given = sent(command.argv, self._input(job, command), marks)
+            given = sent(command.argv, await self._input(job, command), marks)
             shown = [*self.host.shown, shlex.join(command.argv)]
             start = job.log_path.stat().st_size
             try:
@@ -110,8 +111,11 @@ class RemoteHost:
                 said = _last_line(job.log_path, [(start, errors_end), (start, None)])
                 raise self._failure(command, pipes.client_log, said, failed) from None
 
-    def _input(self, job: Job, command: RemoteCommand) -> bytes:
-        given = command.stdin if self.secret is None else job.secret(self.secret)
+    async def _input(self, job: Job, command: RemoteCommand) -> bytes:
+        secret = self.secret
+        if isinstance(secret, Secret):
+            secret = await in_thread(secret.read)
+        given = command.stdin if secret is None else job.secret(secret)
         return given.encode() if isinstance(given, str) else given or b""
 
     def _failure(

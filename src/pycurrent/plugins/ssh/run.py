@@ -9,7 +9,8 @@ from typing import ClassVar, Unpack
 from pycurrent.cache import Publisher, Schedule
 from pycurrent.engine import Job, Level
 from pycurrent.engine.limits import Limits
-from pycurrent.errors import UsageError
+from pycurrent.engine.secret import Secret
+from pycurrent.errors import UsageError, WrongKind
 from pycurrent.plugins.argv import Argv
 from pycurrent.plugins.options import Options, limits_of, operation_component, with_options
 from pycurrent.plugins.ssh.host import Host
@@ -48,7 +49,7 @@ def run(
     *,
     key: str | Current[str],
     stdin: Input | Current[Input] = None,
-    secret: str | None = None,
+    secret: str | Secret | None = None,
     schedule: Schedule | None = None,
     **options: Unpack[Options],
 ) -> Current[None]:
@@ -57,12 +58,20 @@ def run(
     It succeeds if it exits with 0. `key` names its purpose: the last command for each key is
     remembered, also after a restart. If the command changes while it runs, the new one runs after
     the old one. With a `schedule` it also runs again when that says so. Arguments and `stdin` are
-    recorded. A `secret` is read instead of `stdin` and not recorded; a new one runs nothing again.
+    recorded. A `secret`, a text or a `Secret`, is read instead of `stdin` and not recorded; a new
+    one runs nothing again.
     """
     limits = limits_of(options)
     if secret is not None and stdin is not None:
         raise UsageError(
             "a command reads either stdin= or secret=, not both: put both into secret="
+        )
+
+    if secret is not None and not isinstance(secret, str | Secret):
+        # Without the value, which may be a secret.
+        raise WrongKind(
+            f"secret= takes a Secret or a text, not a {type(secret).__name__}: write"
+            ' Secret.from_file("/etc/ci/password"), say'
         )
 
     def on_values(host: Host, argv: Sequence[str], key: str, stdin: Input) -> Primitive[None]:
