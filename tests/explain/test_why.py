@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -92,6 +93,37 @@ async def test_a_job_ran_because_of_its_cause_and_the_changes_at_its_root(
             f"    from head: 1, at 2026-01-01 00:00:00 UTC (change 1)"
         )
         assert why(h, ran.job).reasons == found.reasons
+
+
+@dataclass(frozen=True)
+class Parts:
+    tree: dict[str, str]
+    env: dict[str, str]
+
+
+async def test_of_a_tree_only_the_paths_that_differ_are_shown(harness: HarnessFactory) -> None:
+    """New ones and missing ones, too; ids of git are short, and of many fields only the first."""
+    ids = ["0" * 10 + "a" * 30, "1" * 10 + "b" * 30]
+    first = Parts({"a": ids[0], "b": ids[0], "c": "same"}, {"MODE": "quick"})
+    parts = current.Var("parts", first)
+
+    @current.builder("build", level=current.Level.HARMLESS, label="build")
+    async def build(job: current.Job, parts: Parts) -> None:
+        """Nothing to do."""
+
+    async with harness(lambda: build(parts.get())) as h:
+        await h.settle()
+        parts.set(Parts({"a": ids[1], "c": "same", "d": ids[1]}, {"MODE": "quick"}))
+        await h.settle()
+        text = str(why(h, "build"))
+        one, two = ids[0][:10], ids[1][:10]
+        assert f"    tree a: {one} → {two}\n    tree b: {one} → nothing\n" in text
+        assert f"    tree d: nothing → {two}\n" in text
+        assert "tree c" not in text
+        assert "env" not in text.partition("follows from")[0]
+        parts.set(Parts({str(n): "new" for n in range(20)}, {"MODE": "all"}))
+        await h.settle()
+        assert "    and 12 more\n" in str(why(h, "build"))
 
 
 async def test_a_result_that_was_known_is_reused(harness: HarnessFactory) -> None:

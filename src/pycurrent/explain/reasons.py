@@ -17,7 +17,9 @@ class Difference(Struct, frozen=True):
     """A field of a key or a value that differs from the stage's last job."""
 
     field: str
-    """Its name; `key` or `value` if that has no fields."""
+    """Its name, with that of a member if it has some: `env MODE`, `tree packages/a`; `key` or
+    `value` if that has no fields.
+    """
     old: str | None
     """As JSON, or a plain text; None if it was not there."""
     new: str | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypeAlias, assert_never
 
 from pycurrent.cache import because
@@ -47,6 +48,10 @@ _Waiting: TypeAlias = (
     | WaitsForStep
     | WaitsForRead
 )
+
+_MOST = 12
+"""How many fields that differ are shown."""
+_GIT_ID = re.compile(r"\b([0-9a-f]{10})[0-9a-f]{30}\b")
 
 
 def sentences(reason: Reason) -> list[str]:
@@ -126,7 +131,10 @@ def _of_run(ran: Ran) -> list[str]:
     lines = [f"job {ran.job} {ran.phase.words}{why}"]
     if ran.differences:
         lines.append(f"compared with job {ran.last}, the last one of the stage:")
-        lines += [f"  {d.field}: {_shown(d.old)} → {_shown(d.new)}" for d in ran.differences]
+        shown = ran.differences[:_MOST]
+        lines += [f"  {d.field}: {_shown(d.old)} → {_shown(d.new)}" for d in shown]
+        if more := len(ran.differences) - len(shown):
+            lines.append(f"  and {more} more")
     if ran.changes:
         lines += ["it follows from:", *(f"  {told(change)}" for change in ran.changes)]
     return lines
@@ -179,7 +187,8 @@ def _of_share(share: ShareView) -> str:
 
 
 def _shown(text: str | None) -> str:
-    return "nothing" if text is None else text
+    """A value, with ids of git as people write them."""
+    return "nothing" if text is None else _GIT_ID.sub(r"\1", text)
 
 
 def told(change: ChangeRecord) -> str:

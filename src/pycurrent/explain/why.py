@@ -206,8 +206,22 @@ def _differing(name: str, old: str | None, new: str | None) -> Iterator[Differen
         yield Difference(name, old, new)
         return
     for field in dict.fromkeys((*before, *after)):
-        if before.get(field) != after.get(field):
-            yield Difference(field, before.get(field), after.get(field))
+        yield from _differing_parts(field, before.get(field), after.get(field))
+
+
+def _differing_parts(name: str, old: str | None, new: str | None) -> Iterator[Difference]:
+    """A field, or those of its members that differ: the paths of a tree, the variables of an
+    environment.
+    """
+    if old == new:
+        return
+    before, after = (_fields(text) if text and text[0] == "{" else None for text in (old, new))
+    if before is None or after is None:
+        yield Difference(name, old, new)
+        return
+    for member in dict.fromkeys((*before, *after)):
+        if before.get(member) != after.get(member):
+            yield Difference(f"{name} {member}", before.get(member), after.get(member))
 
 
 def _fields(text: str | None) -> dict[str, str] | None:
