@@ -22,7 +22,7 @@ from pycurrent.plugins.forge.values import (
 )
 
 from .conftest import World
-from .model import hang_up, limited, out_of_order, sha
+from .model import FakeComment, hang_up, limited, out_of_order, sha
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -154,6 +154,7 @@ async def test_a_comment_is_found_by_its_mark_and_edited(world: World) -> None:
     change = world.forge.add("octo/web")
     world.forge.open("octo/web", sha(2))
     ref, mark = await _change(world, "octo/web"), "<!-- topic -->"
+    change.changes[1].comments.append(FakeComment(1, "eve", f"not ours {mark}"))
     assert await world.api.comment(ref, mark) is None
     first = await world.api.write_comment(ref, f"one {mark}", None)
     for number in range(4):
@@ -163,7 +164,11 @@ async def test_a_comment_is_found_by_its_mark_and_edited(world: World) -> None:
     edited = await world.api.write_comment(ref, f"two {mark}", found)
     assert edited.id == first.id
     bodies = [comment.body for comment in change.changes[1].comments]
-    assert bodies == [f"two {mark}", *(f"other {number}" for number in range(4))]
+    assert bodies == [
+        f"not ours {mark}",
+        f"two {mark}",
+        *(f"other {number}" for number in range(4)),
+    ]
 
 
 @pytest.mark.parametrize("role", [role for role in Permission if role is not Permission.NONE])

@@ -26,6 +26,7 @@ class FakeForgejo(FakeForge):
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         at = "/api/v1/repos/{owner}/{repo}"
+        router.add_get("/api/v1/user", self._user)
         router.add_get("/api/v1/user/repos", self._repositories)
         router.add_get("/api/v1/orgs/{org}/repos", self._repositories_of_organization)
         router.add_get(f"{at}/branches", self._branches)
@@ -84,6 +85,9 @@ class FakeForgejo(FakeForge):
             link = request.url.update_query(page=str(page + 1))
             headers["Link"] = f'<{link}>; rel="next",<{link}>; rel="last"'
         return web.json_response(items[(page - 1) * size : page * size], headers=headers)
+
+    async def _user(self, request: web.Request) -> web.Response:
+        return web.json_response({"id": self.people[OURS], "login": OURS})
 
     async def _repositories(self, request: web.Request) -> web.Response:
         found = [one for one in self.repositories.values() if one.is_ours]

@@ -38,6 +38,7 @@ class FakeGitlab(FakeForge):
         router.add_get(f"{project}/merge_requests/{{iid}}/notes", self._notes)
         router.add_post(f"{project}/merge_requests/{{iid}}/notes", self._add_note)
         router.add_put(f"{project}/merge_requests/{{iid}}/notes/{{note}}", self._edit_note)
+        router.add_get("/api/v4/user", self._user)
         router.add_get("/api/v4/users", self._users)
         router.add_get(f"{project}/members/all", self._members)
 
@@ -164,7 +165,8 @@ class FakeGitlab(FakeForge):
             return self.refusal(400, "state does not have a valid value")
         refs = {*repository.branches, *repository.tags}
         refs |= {f"refs/merge-requests/{number}/head" for number in repository.changes}
-        if body["ref"] not in refs:
+        # GitLab finds the pipeline that an earlier status of the commit has made, too.
+        if body["ref"] not in refs and hash not in repository.statuses:
             raise _gone("References for commit")
         return self._changed(repository.statuses.setdefault(hash, []), body)
 
@@ -203,6 +205,9 @@ class FakeGitlab(FakeForge):
             raise _gone("Note")
         note.body = (await request.json())["body"]
         return web.json_response(_told_note(note))
+
+    async def _user(self, request: web.Request) -> web.Response:
+        return web.json_response({"id": self.people[OURS], "username": OURS})
 
     async def _users(self, request: web.Request) -> web.Response:
         name = request.query["username"]

@@ -6,14 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from types import UnionType
-from typing import ClassVar, TypeVar, Unpack
+from typing import Any, ClassVar, TypeVar, Unpack
 
-from pycurrent.cache import OfEngine, ResultCache
+from pycurrent.cache import OfEngine, ResultCache, Retry
 from pycurrent.engine import Clock, Level
 from pycurrent.errors import WrongKind
 from pycurrent.plugins.forge.api import ForgeApi
+from pycurrent.plugins.forge.comment import CommentKey, ForgeComment, checked_topic
 from pycurrent.plugins.forge.links import ForgeLink, ForgeLinks
 from pycurrent.plugins.forge.selection import RefSelection
+from pycurrent.plugins.forge.status import ForgeStatus, StatusKey
 from pycurrent.plugins.forge.values import (
     Branch,
     Change,
@@ -23,6 +25,7 @@ from pycurrent.plugins.forge.values import (
     Tag,
     commit_id,
 )
+from pycurrent.plugins.forge.verdicts import status_of
 from pycurrent.plugins.git import Commit
 from pycurrent.plugins.git.address import RepositoryAddress
 from pycurrent.plugins.git.credentials import RepositoryAccess
@@ -46,6 +49,7 @@ from pycurrent.term import (
 T = TypeVar("T")
 U = TypeVar("U")
 
+_RETRY = Retry(infra=6, timeout=2)
 _REFS = Branch | Tag | Change | MergeGroup
 
 
@@ -171,6 +175,67 @@ class Forge(ABC):
             return self._of_engine(work)
 
         return operation_component(options["label"], "fetch {ref}", on_values, ref)
+
+    # Publishers
+
+    @with_options(level=Level.MOSTLY_HARMLESS, retry=_RETRY)
+    def status(
+        self,
+        ref: Ref | Current[Ref],
+        name: str,
+        result: Current[Any],
+        *,
+        url: str | Current[str] | None = None,
+        **options: Unpack[Options],
+    ) -> Current[None]:
+        """Show on the forge, under a name, what a current amounts to: a status of the ref's commit.
+
+        It is pending, running, a success, or a failure with the first line of its message; an
+        error, if that is the infrastructure's. `url` is where the forge leads people. A status is
+        set once, whatever is killed meanwhile. Once the ref is gone from the pipeline, one that is
+        not completed is cancelled.
+        """
+        limits = limits_of(options)
+
+        def on_values(ref: Ref, name: str, url: str | None, output: Output[Any]) -> Primitive[None]:
+            _check(ref, _REFS, "forge.status", "a ref of a repository")
+            key, value = StatusKey.of(ref, name), status_of(name, url, output)
+            return self._of_engine(
+                lambda link: ForgeStatus(link.api, limits).set(key, value, retry=options["retry"])
+            )
+
+        output = result.state(hidden=True)
+        default = "status {name} of {ref}"
+        return operation_component(options["label"], default, on_values, ref, name, url, output)
+
+    @with_options(level=Level.MOSTLY_HARMLESS, retry=_RETRY)
+    def comment(
+        self,
+        ref: Ref | Current[Ref],
+        topic: str,
+        text: str | Current[str],
+        **options: Unpack[Options],
+    ) -> Current[str]:
+        """Keep one comment for each topic on a change up to date: written once, then edited.
+
+        The text is Markdown. Returns the address of the comment; empty for a ref that is not a
+        change, which gets no comment. Raises `UsageError` for a topic that is not a short name.
+        """
+        limits, topic = limits_of(options), checked_topic(topic)
+
+        def on_values(ref: Ref, topic: str, text: str) -> Primitive[str]:
+            _check(ref, _REFS, "forge.comment", "a change")
+            if not isinstance(ref, Change):
+                return Primitive.constant("")
+            key = CommentKey(ref.repository.site, ref.repository.path, ref.number, topic)
+            return self._of_engine(
+                lambda link: ForgeComment(link.api, ref, limits).set(
+                    key, text, retry=options["retry"]
+                )
+            )
+
+        default = "comment {topic} on {ref}"
+        return operation_component(options["label"], default, on_values, ref, topic, text)
 
     def _of_engine(self, make: Callable[[ForgeLink], Primitive[T]]) -> Primitive[T]:
         def made(cache: ResultCache, _: Trust) -> Primitive[T]:

@@ -103,7 +103,8 @@ class ForgejoApi:
     async def comment(self, change: Change, mark: str) -> Comment | None:
         what = f"the comments on {_named(change)}"
         told = await self._client.pages(what, _comments(change))
-        ours = [one for one in told if mark in one["body"]]
+        us = await self._client.user()
+        ours = [one for one in told if mark in one["body"] and one["user"]["login"] == us]
         return reading.comment_of(min(ours, key=lambda one: one["id"])) if ours else None
 
     async def write_comment(self, change: Change, body: str, earlier: Comment | None) -> Comment:

@@ -33,6 +33,7 @@ class ForgejoClient:
         self.url = url
         self.limit = RequestLimit(clock)
         self._token = token
+        self._user: str | None = None
         self._http = httpx.AsyncClient(
             base_url=f"{url}/api/v1",
             timeout=_SECONDS,
@@ -42,6 +43,13 @@ class ForgejoClient:
     async def token(self) -> str:
         """The token, as it is now."""
         return self._token if isinstance(self._token, str) else await in_thread(self._token.read)
+
+    async def user(self) -> str:
+        """The name of the token's user, asked for once."""
+        if self._user is None:
+            answer = await self._ask("the user of the token", "GET", "/user")
+            self._user = str(self._decoded(answer)["login"])
+        return self._user
 
     async def get_or_none(self, what: str, path: str) -> Any:
         """Get one thing, decoded from JSON; None if it is not there. `what` is asked for, in words

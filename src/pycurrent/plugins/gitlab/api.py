@@ -139,7 +139,8 @@ class GitlabApi:
 
     async def comment(self, change: Change, mark: str) -> Comment | None:
         notes = await self._client.pages(f"the notes on {_named(change)}", f"{_notes(change)}")
-        ours = [one for one in notes if mark in one["body"]]
+        us = await self._client.user()
+        ours = [one for one in notes if mark in one["body"] and one["author"]["username"] == us]
         return reading.comment_of(change, min(ours, key=lambda one: one["id"])) if ours else None
 
     async def write_comment(self, change: Change, body: str, earlier: Comment | None) -> Comment:

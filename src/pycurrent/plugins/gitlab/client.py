@@ -35,6 +35,7 @@ class GitlabClient:
         self.limited_until: datetime | None = None
         """Until when all requests wait, as GitLab asks for fewer."""
         self._token = token
+        self._user: str | None = None
         self._clock = clock
         # A session is for one thread at a time: those that nobody uses now.
         self._free: list[Gitlab] = []
@@ -43,6 +44,12 @@ class GitlabClient:
     async def token(self) -> str:
         """The token, as it is now."""
         return self._token if isinstance(self._token, str) else await in_thread(self._token.read)
+
+    async def user(self) -> str:
+        """The name of the token's user, asked for once."""
+        if self._user is None:
+            self._user = str((await self.get("the user of the token", "/user"))["username"])
+        return self._user
 
     async def get(self, what: str, path: str, query: Query | None = None) -> Any:
         """Get one thing, decoded from JSON. `what` is asked for, in words for people."""
