@@ -47,7 +47,7 @@ MAY_USE = {
     "cli": {"service", "view", "web", "facade", *CORE, *EVERYWHERE},
     "testing": {"facade", *CORE, *EVERYWHERE},
     # The public names, the package that gives them, and what `python -m pycurrent` runs.
-    "public": {*CORE, "facade", "cli", *EVERYWHERE},
+    "public": {*CORE, "facade", "web", "cli", *EVERYWHERE},
     "": {"public"},
     "__main__": {"cli"},
     "mypy_plugin": set[str](),

@@ -45,12 +45,14 @@ from pycurrent.term import (
 if TYPE_CHECKING:
     from pycurrent.cache import Fired, Input, Trigger
     from pycurrent.engine import Cache, CommandFailed, FileMonitor, Monitor, Secret
+    from pycurrent.web import Site
 else:
     __getattr__ = deferred(
         __name__,
         {
             "pycurrent.cache": ["Fired", "Input", "Trigger"],
             "pycurrent.engine": ["Cache", "CommandFailed", "FileMonitor", "Monitor", "Secret"],
+            "pycurrent.web": ["Site"],
         },
     )
 
@@ -85,6 +87,7 @@ __all__ = [
     "Retry",
     "Schedule",
     "Secret",
+    "Site",
     "Stats",
     "Trigger",
     "Trusted",

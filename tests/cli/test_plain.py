@@ -12,6 +12,7 @@ from msgspec.structs import fields
 from pycurrent import Current, constant
 from pycurrent.cli.library import Reader
 from pycurrent.cli.library import call as call_app
+from pycurrent.cli.load import NO_EXTRAS
 from pycurrent.cli.option import STATE_DIR_VARIABLE
 from pycurrent.cli.pipeline_command import Call, PipelineCommand
 from pycurrent.cli.plain import has_only_defaults, option_of, read_plainly
@@ -46,7 +47,9 @@ def read_by_library(tokens: list[str]) -> RunOptions | None:
         return 0
 
     command = PipelineCommand("run", "", RunOptions, act)
-    app = App(default_command=Reader(command).of_script(pipeline, "ci.py"), version_flags=())
+    app = App(
+        default_command=Reader(command).of_script(pipeline, "ci.py", NO_EXTRAS), version_flags=()
+    )
     app.result_action = "return_value"
     try:
         call_app(app, tokens)

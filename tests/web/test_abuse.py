@@ -23,7 +23,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 import pycurrent as current
 from pycurrent.engine import Level
 from pycurrent.service.routes import LARGEST_BODY
-from pycurrent.web.auth import Site as Address
+from pycurrent.web.auth import SiteAddress as Address
 from pycurrent.web.auth.names import host_name, origin_of
 from pycurrent.web.auth.proxies import believed
 from pycurrent.web.extensions import AuthorPage

@@ -956,3 +956,17 @@ def test_settings_are_named_without_the_framework() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"
+
+
+def test_the_site_loads_when_it_is_asked_for() -> None:
+    """`Site` is a public name, and scripts that don't use it load nothing for it."""
+    code = (
+        "import sys, pycurrent\n"
+        "pycurrent.Engine, pycurrent.main\n"
+        "loaded = ['pycurrent.web' in sys.modules, 'pycurrent.service' in sys.modules]\n"
+        "pycurrent.Site\n"
+        "names = {'fastapi', 'uvicorn', 'pydantic', 'starlette', 'prometheus_client'}\n"
+        "print(loaded, 'pycurrent.web' in sys.modules, sorted(names & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[False, False] True []\n"

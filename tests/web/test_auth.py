@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from pycurrent.errors import UsageError
 from pycurrent.testing.clock import VirtualClock
-from pycurrent.web.auth import Site as Address
+from pycurrent.web.auth import SiteAddress as Address
 from pycurrent.web.auth import TooManyAttempts, check_access
 from pycurrent.web.auth.throttle import Throttle, network_of
 from pycurrent.web.settings import AccessSettings, WebSettings

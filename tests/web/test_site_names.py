@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from pycurrent.errors import UsageError
-from pycurrent.web.auth import Reach, Site
+from pycurrent.web.auth import Reach, SiteAddress
 from pycurrent.web.auth.names import NoHostName, host_name, origin_of
 from pycurrent.web.auth.proxies import believed
 
@@ -13,8 +13,8 @@ LONGEST = ("a" * 49 + ".") * 5 + "abc"
 """A name of 253 letters."""
 
 
-def site(host: str = "127.0.0.1", *allowed: str, public_url: str | None = None) -> Site:
-    return Site.at(host, public_url=public_url, allowed_hosts=allowed)
+def site(host: str = "127.0.0.1", *allowed: str, public_url: str | None = None) -> SiteAddress:
+    return SiteAddress.at(host, public_url=public_url, allowed_hosts=allowed)
 
 
 @pytest.mark.parametrize(

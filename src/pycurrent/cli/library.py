@@ -22,7 +22,7 @@ from pycurrent.cli.types import can_be_option, exact
 from pycurrent.errors import UsageError
 
 if TYPE_CHECKING:
-    from pycurrent.cli.load import Loaded, Pipeline, SiteOf
+    from pycurrent.cli.load import Extras, Loaded, Pipeline
     from pycurrent.cli.pipeline_command import PipelineCommand
 
 _FILE = "_file"
@@ -53,14 +53,12 @@ class Reader:
             from pycurrent.cli.load import load
 
             found = load(target)
-        merged = self._merge(found.pipeline, target, takes_file=True, site=found.site)
+        merged = self._merge(found.pipeline, target, takes_file=True, extras=found.extras)
         return call(self._app(program, f"{program} {target}", merged), tokens)
 
-    def of_script(
-        self, pipeline: Pipeline, script: str, site: SiteOf | None = None
-    ) -> Callable[..., int]:
+    def of_script(self, pipeline: Pipeline, script: str, extras: Extras) -> Callable[..., int]:
         """The command of a script that has the pipeline."""
-        return self._merge(pipeline, script, takes_file=False, site=site)
+        return self._merge(pipeline, script, takes_file=False, extras=extras)
 
     def _target(self, tokens: Sequence[str]) -> str | None:
         """The first argument that is not part of an option of the command. Only those options may
@@ -111,7 +109,7 @@ class Reader:
         return without
 
     def _merge(
-        self, pipeline: Pipeline, where: str, *, takes_file: bool, site: SiteOf | None = None
+        self, pipeline: Pipeline, where: str, *, takes_file: bool, extras: Extras
     ) -> Callable[..., int]:
         """A function with the parameters of both: builds the pipeline, and acts."""
         parameters = self._parameters(pipeline, where)
@@ -125,7 +123,7 @@ class Reader:
             names = [option.name for option in self._options if option.name in given]
             options = self._command.options(**{name: given.pop(name) for name in names})
             theirs = inspect.BoundArguments(own, given)
-            return self._command.begin(pipeline, where, site, options, theirs.args, theirs.kwargs)
+            return self._command.begin(pipeline, where, extras, options, theirs.args, theirs.kwargs)
 
         own = signature_of(pipeline)
         command.__signature__ = merged  # type: ignore[attr-defined]

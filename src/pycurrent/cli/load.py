@@ -11,7 +11,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -25,11 +25,14 @@ from pycurrent.errors import UsageError
 from pycurrent.term import Current, failed_by, noting, text_of, wrong_current
 
 if TYPE_CHECKING:
+    from pycurrent.facade import Engine
     from pycurrent.web import WebSettings
 
 Pipeline = Callable[..., Current[Any]]
 SiteOf: TypeAlias = "Callable[[], WebSettings]"
 """Called only if there are pages: most commands never import them."""
+Setup: TypeAlias = "Callable[[Engine], Awaitable[None]]"
+"""Called when the engine of a run is open, before its first step."""
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _PYTHON = Path(traceback.__file__).resolve().parent
@@ -49,11 +52,21 @@ class BrokenPipeline(WrongPipeline):
         self.frames = frames
 
 
+class Extras(Struct, frozen=True):
+    """The functions that an author may give beside the pipeline."""
+
+    site: SiteOf | None = None
+    setup: Setup | None = None
+
+
+NO_EXTRAS = Extras()
+
+
 class Loaded(Struct, frozen=True):
-    """The functions in a file: that of its pipeline, and that of its site, if it has one."""
+    """The functions in a file."""
 
     pipeline: Pipeline
-    site: SiteOf | None
+    extras: Extras
 
 
 def load(target: str) -> Loaded:
@@ -63,7 +76,7 @@ def load(target: str) -> Loaded:
     path, name = _split(target)
     module = _module(path) or _import(path)
     pipeline = _only_pipeline(module, path) if name is None else _named(module, path, name)
-    return Loaded(pipeline, _site(module))
+    return Loaded(pipeline, Extras(_site(module), _setup(module)))
 
 
 def _named(module: ModuleType, path: Path, name: str) -> Pipeline:
@@ -80,8 +93,39 @@ def _site(module: ModuleType) -> SiteOf | None:
     if not inspect.isfunction(function):
         return None
     returned = inspect.signature(function).return_annotation
-    name = returned if isinstance(returned, str) else getattr(returned, "__name__", "")
-    return function if name.strip().rpartition(".")[2] == "WebSettings" else None
+    return function if _name_of(returned) == "WebSettings" else None
+
+
+def _name_of(annotation: object) -> str:
+    """The name of a class in an annotation, which may be a text."""
+    name = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    return name.strip().rpartition(".")[2]
+
+
+def _setup(module: ModuleType) -> Setup | None:
+    """The function `setup`, if it is async and the annotation of its only parameter says that it is
+    meant.
+    """
+    function = getattr(module, "setup", None)
+    if not inspect.iscoroutinefunction(function):
+        return None
+    match [*inspect.signature(function).parameters.values()]:
+        case [only] if _name_of(only.annotation) == "Engine":
+            return function
+        case _:
+            return None
+
+
+async def set_up(setup: Setup, engine: Engine) -> None:
+    """Call the author's function. Raises `WrongPipeline` if it raises."""
+    try:
+        waiting: object = setup(engine)
+        if inspect.isawaitable(waiting):
+            await waiting
+    except UsageError as error:
+        raise _located(error) from error
+    except Exception as error:
+        raise _broken(error, getattr(setup, "__qualname__", repr(setup))) from error
 
 
 def build(

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct, field
 
-from pycurrent.cli.load import Pipeline, SiteOf, WrongPipeline, build, load
+from pycurrent.cli.load import NO_EXTRAS, Extras, Pipeline, WrongPipeline, build, load
 from pycurrent.cli.plain import has_only_defaults, read_plainly
 from pycurrent.errors import UsageError
 from pycurrent.term import Current
@@ -23,8 +23,8 @@ class Call(Struct, frozen=True):
 
     name: str
     term: Current[Any]
-    site: SiteOf | None = None
-    """The author's settings of the site."""
+    extras: Extras = NO_EXTRAS
+    """The author's functions beside the pipeline."""
     unused: list[str] = field(default_factory=list)
     """The terms that it has built and doesn't use."""
 
@@ -58,25 +58,25 @@ class PipelineCommand(Struct, Generic[O], frozen=True):
             (target,) = plain.arguments
             found = load(target)
             if has_only_defaults(found.pipeline, self.options):
-                return self.begin(found.pipeline, target, found.site, plain.options)
+                return self.begin(found.pipeline, target, found.extras, plain.options)
         from pycurrent.cli.library import Reader
 
         return Reader(self).on_file(tokens, found)
 
     def on_script(
-        self, pipeline: Pipeline, script: str, site: SiteOf | None, tokens: Sequence[str]
+        self, pipeline: Pipeline, script: str, extras: Extras, tokens: Sequence[str]
     ) -> int | None:
         """Run the command of a script with the pipeline; None if the library has to read it."""
         plain = read_plainly(tokens, self.options)
         if plain is None or plain.arguments or not has_only_defaults(pipeline, self.options):
             return None
-        return self.begin(pipeline, script, site, plain.options)
+        return self.begin(pipeline, script, extras, plain.options)
 
     def begin(
         self,
         pipeline: Pipeline,
         where: str,
-        site: SiteOf | None,
+        extras: Extras,
         options: O,
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
@@ -88,4 +88,4 @@ class PipelineCommand(Struct, Generic[O], frozen=True):
             if self.tell is None:
                 raise
             return self.tell(error)
-        return self.act(Call(where, term, site, unused), options)
+        return self.act(Call(where, term, extras, unused), options)

@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from pycurrent.cache import ResultCache
 from pycurrent.cli.end import bounded_end
+from pycurrent.cli.load import Setup, set_up
 from pycurrent.cli.output import one_line
 from pycurrent.cli.pipeline_command import Call
 from pycurrent.cli.run_options import RunOptions
@@ -122,7 +123,7 @@ def earned(overview: Overview, *, recorded: bool) -> Exit:
 async def _run(engine: Engine, call: Call, options: RunOptions, logs: str) -> Overview | _Stopped:
     """The summary when nothing more can happen, or when a signal came before that."""
     engine.unused = call.unused
-    with prepared_site(options, call.site) as serve, stop_requests() as request:
+    with prepared_site(options, call.extras.site) as serve, stop_requests() as request:
 
         def faces(opened: OpenEngine) -> _Faces:
             view = EngineView(opened)
@@ -130,7 +131,7 @@ async def _run(engine: Engine, call: Call, options: RunOptions, logs: str) -> Ov
             request.farewell = screen.restore
             return _Faces(view, screen, serve(opened, view))
 
-        async with _at_work(engine, faces) as (view, screen):
+        async with _at_work(engine, faces, call.extras.setup) as (view, screen):
             ends = [engine.failed(), request.wait()]
             await _first(*ends, *([engine.settled()] if options.once else []))
             engine.raise_if_crashed()
@@ -155,7 +156,7 @@ def _check_used_rightly(view: EngineView) -> None:
 
 @asynccontextmanager
 async def _at_work(
-    engine: Engine, faces: Callable[[OpenEngine], _Faces]
+    engine: Engine, faces: Callable[[OpenEngine], _Faces], setup: Setup | None
 ) -> AsyncIterator[tuple[EngineView, Screen]]:
     """Run the engine for the block, with its screen, which also shows its end, and its site."""
     made: asyncio.Future[_Faces] = asyncio.get_running_loop().create_future()
@@ -167,6 +168,8 @@ async def _at_work(
         made.set_result(shown)
 
     engine.on_open(show)
+    if setup is not None:
+        engine.on_open(lambda opened: set_up(setup, engine))
     turn_on_collector()  # the engine holds it from now on
     async with AsyncExitStack() as outermost, engine:
         shown = made.result()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pycurrent.cli.end import end_with
-from pycurrent.cli.load import Pipeline, SiteOf
+from pycurrent.cli.load import NO_EXTRAS, Extras, Pipeline
 from pycurrent.cli.pipelines import CHECK, GRAPH, RUN
 from pycurrent.errors import WrongKind
 from pycurrent.term import Current, shown
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from cyclopts import App
 
 
-def run_script(pipeline: Pipeline, site: SiteOf | None = None) -> NoReturn:
+def run_script(pipeline: Pipeline, extras: Extras = NO_EXTRAS) -> NoReturn:
     """Run the command line, and end the process with its exit status."""
     name = Path(sys.argv[0]).name
     # Until a pipeline has been built: most objects made before that stay.
     gc.disable()
-    end_with(name, lambda: _status(pipeline, name, site))
+    end_with(name, lambda: _status(pipeline, name, extras))
 
 
 def _check_pipeline(pipeline: Any) -> None:
@@ -33,17 +33,17 @@ def _check_pipeline(pipeline: Any) -> None:
         )
 
 
-def _status(pipeline: Pipeline, name: str, site: SiteOf | None) -> int:
+def _status(pipeline: Pipeline, name: str, extras: Extras) -> int:
     _check_pipeline(pipeline)
     tokens = sys.argv[1:]
-    if (status := RUN.on_script(pipeline, name, site, tokens)) is not None:
+    if (status := RUN.on_script(pipeline, name, extras, tokens)) is not None:
         return status
     from pycurrent.cli.library import call
 
-    return call(make_script_app(pipeline, name, site), tokens)
+    return call(make_script_app(pipeline, name, extras), tokens)
 
 
-def make_script_app(pipeline: Pipeline, name: str, site: SiteOf | None = None) -> App:
+def make_script_app(pipeline: Pipeline, name: str, extras: Extras = NO_EXTRAS) -> App:
     """Add `run` as the default."""
     from cyclopts import App
 
@@ -52,13 +52,13 @@ def make_script_app(pipeline: Pipeline, name: str, site: SiteOf | None = None) -
 
     app = App(
         name=name,
-        default_command=Reader(RUN).of_script(pipeline, name, site),
+        default_command=Reader(RUN).of_script(pipeline, name, extras),
         version_flags=(),
         help_format="plaintext",
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
-    app.command(Reader(GRAPH).of_script(pipeline, name), name="graph", help=GRAPH.help)
-    app.command(Reader(CHECK).of_script(pipeline, name), name="check", help=CHECK.help)
+    app.command(Reader(GRAPH).of_script(pipeline, name, extras), name="graph", help=GRAPH.help)
+    app.command(Reader(CHECK).of_script(pipeline, name, extras), name="check", help=CHECK.help)
     add_readers(app)
     return app

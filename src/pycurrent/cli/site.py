@@ -66,12 +66,13 @@ def prepared_site(options: RunOptions, site: SiteOf | None) -> Iterator[Serve]:
 def _settings(options: RunOptions, site: SiteOf | None) -> WebSettings:
     """The author's settings, overridden by those of the command line."""
     from pycurrent.web import WebSettings
-    from pycurrent.web.users import PASSWORD_FILE, PasswordFile, Role
+    from pycurrent.web.server import with_users
+    from pycurrent.web.users import Role
 
     settings = WebSettings() if site is None else site()
     access = settings.access
     anonymous = options.allow_anonymous
-    return replace(
+    settings = replace(
         settings,
         host=settings.host if options.host is None else options.host,
         port=settings.port if options.port is None else options.port,
@@ -87,6 +88,6 @@ def _settings(options: RunOptions, site: SiteOf | None) -> WebSettings:
             public_url=options.public_url or access.public_url,
             trusted_proxies=(*access.trusted_proxies, *options.trust_proxy),
             allowed_hosts=(*access.allowed_hosts, *options.allow_host),
-            providers=(PasswordFile(options.state_dir / PASSWORD_FILE), *access.providers),
         ),
     )
+    return with_users(settings, options.state_dir)

@@ -213,13 +213,15 @@ class LogRules:
         self._matchers: tuple[tuple[LogRule, ...], tuple[_Matcher, ...]] = ((), ())
 
     def add(self, rule: LogRule) -> None:
-        """Adds a rule, in place of one with the same pattern.
+        """Adds a rule, in place of one with the same pattern. The same one again changes nothing.
 
         Raises UsageError, which says what is wrong and where, if RE2 refuses the pattern or it is
         too large, or if the report uses a group that the pattern lacks.
         """
         _Matcher.of(rule)
         self._thread.check("log_rules.add")
+        if rule in self._rules:
+            return
         self._store.add_rule(rule.as_record())
         others = (other for other in self._rules if other.pattern != rule.pattern)
         self._rules = tuple(sorted((*others, rule), key=_best_first))

@@ -4,6 +4,7 @@ Importing it imports no web framework: a script names its `site` here whatever i
 """
 
 from pycurrent.service.routes import Route, RouteAnswer, RouteHandler, RouteRequest
+from pycurrent.web.embedded import Site
 from pycurrent.web.extensions import AuthorEntry, AuthorLink, AuthorPage, Content, Visit
 from pycurrent.web.settings import AccessSettings, WebSettings
 from pycurrent.web.users import (
@@ -36,6 +37,7 @@ __all__ = [
     "RouteAnswer",
     "RouteHandler",
     "RouteRequest",
+    "Site",
     "User",
     "Visit",
     "WebSettings",

@@ -39,7 +39,7 @@ from pycurrent.web.api import (
 )
 from pycurrent.web.api.encoding import ENCODERS, Encoders
 from pycurrent.web.api.routing import PREFIX
-from pycurrent.web.auth import Access, Site, check_access
+from pycurrent.web.auth import Access, SiteAddress, check_access
 from pycurrent.web.auth.access import ACCESS
 from pycurrent.web.context import SERVICE, SETTINGS
 from pycurrent.web.middleware import protect
@@ -113,10 +113,12 @@ def create_app(
     return app
 
 
-def site_of(settings: WebSettings) -> Site:
+def site_of(settings: WebSettings) -> SiteAddress:
     """How the site is reached. Raises `UsageError` if others get there, and nobody can log in."""
     access = settings.access
-    site = Site.at(settings.host, public_url=access.public_url, allowed_hosts=access.allowed_hosts)
+    site = SiteAddress.at(
+        settings.host, public_url=access.public_url, allowed_hosts=access.allowed_hosts
+    )
     check_access(access, site)
     return site
 

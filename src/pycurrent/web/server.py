@@ -8,7 +8,8 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -24,6 +25,7 @@ from pycurrent.web.metrics import metrics_of
 from pycurrent.web.middleware import KEPT_SECONDS, PatientProtocol
 from pycurrent.web.routes import check_routes
 from pycurrent.web.settings import WebSettings
+from pycurrent.web.users import PASSWORD_FILE, PasswordFile
 from pycurrent.web.users.owner import Owner, address_with, told_address
 
 _BACKLOG = 2048
@@ -38,6 +40,13 @@ def check_settings(settings: WebSettings) -> None:
     site_of(settings)
     check_routes(settings.routes)
     believed(settings.access.trusted_proxies)
+
+
+def with_users(settings: WebSettings, state_dir: Path) -> WebSettings:
+    """The same settings, with the users in the state directory, who can always log in."""
+    users = PasswordFile(state_dir / PASSWORD_FILE)
+    access = replace(settings.access, providers=(users, *settings.access.providers))
+    return replace(settings, access=access)
 
 
 @contextmanager

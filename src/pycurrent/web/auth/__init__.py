@@ -11,7 +11,7 @@ from pycurrent.web.auth.requests import (
     require,
     require_unless,
 )
-from pycurrent.web.auth.site import Reach, Site
+from pycurrent.web.auth.site import Reach, SiteAddress
 
 __all__ = [
     "Access",
@@ -21,7 +21,7 @@ __all__ = [
     "NotAllowed",
     "NotLoggedIn",
     "Reach",
-    "Site",
+    "SiteAddress",
     "TooManyAttempts",
     "Via",
     "access_of",

@@ -19,7 +19,7 @@ from pycurrent.web.auth.cookies import KNOWN, SESSION, VISITOR, Cookies
 from pycurrent.web.auth.csrf import SAFE_METHODS, check_origin, check_token
 from pycurrent.web.auth.errors import NotAllowed, NotLoggedIn
 from pycurrent.web.auth.sessions import LONGEST, Sessions
-from pycurrent.web.auth.site import Reach, Site
+from pycurrent.web.auth.site import Reach, SiteAddress
 from pycurrent.web.auth.throttle import Throttle, network_of
 from pycurrent.web.settings import AccessSettings
 from pycurrent.web.state_key import StateKey
@@ -58,7 +58,7 @@ class Caller:
     """Of the browser: the cookie that its forms are tied to."""
 
 
-def check_access(settings: AccessSettings, site: Site) -> None:
+def check_access(settings: AccessSettings, site: SiteAddress) -> None:
     """Raises `UsageError` if others can reach the site, nobody could log in to it, and it was not
     said what anybody may do then.
     """
@@ -79,7 +79,7 @@ class Access:
         settings: AccessSettings,
         database: AccessDatabase,
         clock: Clock,
-        site: Site,
+        site: SiteAddress,
         owner: Owner,
         audit: Audit,
     ) -> None:

@@ -24,7 +24,7 @@ class Reach(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class SiteAddress:
     """Where it listens, and what it is called besides.
 
     A page of another site can have a browser ask for a name of its own that leads to our address

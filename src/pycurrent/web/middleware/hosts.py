@@ -1,4 +1,4 @@
-"""Refuses requests that are meant for another site: see `Site`."""
+"""Refuses requests that are meant for another site: see `SiteAddress`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pycurrent.web.auth import Site
+from pycurrent.web.auth import SiteAddress
 from pycurrent.web.middleware.render import Render
 
 
 class OwnHostsOnly:
     """Answers 421 to a request whose `Host` is not one of the site's names."""
 
-    def __init__(self, app: ASGIApp, site: Site, render: Render) -> None:
+    def __init__(self, app: ASGIApp, site: SiteAddress, render: Render) -> None:
         self._app = app
         self._site = site
         self._render = render

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fastapi import FastAPI
 from starlette.types import Scope
 
-from pycurrent.web.auth import Entrance, Site
+from pycurrent.web.auth import Entrance, SiteAddress
 from pycurrent.web.middleware.bodies import LimitedBodies
 from pycurrent.web.middleware.bugs import BugsAnswered
 from pycurrent.web.middleware.compact import Compact
@@ -17,7 +17,9 @@ from pycurrent.web.middleware.hosts import OwnHostsOnly
 from pycurrent.web.middleware.render import Render
 
 
-def protect(app: FastAPI, site: Site, render: Render, limit_of: Callable[[Scope], int]) -> None:
+def protect(
+    app: FastAPI, site: SiteAddress, render: Render, limit_of: Callable[[Scope], int]
+) -> None:
     """Put all layers around the application. Call it once, before the application answers.
 
     `limit_of(scope)` is the largest body of a request, in bytes.
