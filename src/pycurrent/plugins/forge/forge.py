@@ -13,6 +13,7 @@ from pycurrent.engine import Clock, Level
 from pycurrent.errors import WrongKind
 from pycurrent.plugins.forge.api import ForgeApi
 from pycurrent.plugins.forge.comment import CommentKey, ForgeComment, checked_topic
+from pycurrent.plugins.forge.inbox import Inbox
 from pycurrent.plugins.forge.links import ForgeLink, ForgeLinks
 from pycurrent.plugins.forge.selection import RefSelection
 from pycurrent.plugins.forge.status import ForgeStatus, StatusKey
@@ -32,6 +33,7 @@ from pycurrent.plugins.git.credentials import RepositoryAccess
 from pycurrent.plugins.git.fetch import FetchKey, GitFetch
 from pycurrent.plugins.git.mirror_work import in_mirror
 from pycurrent.plugins.options import Options, limits_of, operation_component, with_options
+from pycurrent.service.routes import LARGEST_LIMIT, Route, RouteAnswer, RouteRequest
 from pycurrent.term import (
     Current,
     Failure,
@@ -236,6 +238,23 @@ class Forge(ABC):
 
         default = "comment {topic} on {ref}"
         return operation_component(options["label"], default, on_values, ref, topic, text)
+
+    # Deliveries
+
+    def webhook(self, path: str | None = None) -> Route:
+        """The route of the site to which the forge sends its webhooks, by default `/hooks/forgejo`,
+        say: for `WebSettings(routes=[...])`. Unsigned and forged ones are refused. Repositories
+        that were changed are read again at once; commands in comments are obeyed.
+
+        Raises `UsageError` for a malformed path.
+        """
+
+        async def take(request: RouteRequest) -> RouteAnswer:
+            inbox = request.engine.service(Inbox)
+            return await inbox.take(self, request.headers, request.body, request.engine)
+
+        at = f"/hooks/{self.kind}" if path is None else path
+        return Route("POST", at, take, role=None, limit=LARGEST_LIMIT)
 
     def _of_engine(self, make: Callable[[ForgeLink], Primitive[T]]) -> Primitive[T]:
         def made(cache: ResultCache, _: Trust) -> Primitive[T]:

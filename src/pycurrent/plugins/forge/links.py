@@ -83,6 +83,8 @@ class ForgeLink:
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._known: dict[str, Repository] = {}
         """As they were given last, by their ids: their names change."""
+        self._listed: dict[str, Repository] = {}
+        """As they were listed last, by their paths in small letters."""
         self._refs: WeakValueDictionary[str, RefsInput] = WeakValueDictionary()
         self.repositories = RepositoriesInput(
             self._read_repositories, f"repositories of {site}", Repositories
@@ -100,13 +102,19 @@ class ForgeLink:
         return found
 
     def refresh(self, paths: tuple[str, ...] | None) -> None:
-        """Look again at these repositories; None: at the list of all, too."""
+        """Look again at these repositories; None, or one that is new to us: at the list of all,
+        too.
+        """
         wanted = None if paths is None else {path.casefold() for path in paths}
         for key, input in list(self._refs.items()):
             if wanted is None or self._known[key].path.casefold() in wanted:
                 input.refresh()
-        if wanted is None:
+        if wanted is None or not wanted <= self._listed.keys():
             self.repositories.refresh()
+
+    def known(self, path: str) -> Repository | None:
+        """The repository with a path, as it was listed last; None if it was not."""
+        return self._listed.get(path.casefold())
 
     def token(self, repository: Repository) -> Token:
         """A token that fetches from a repository, asked for when it is needed."""
@@ -123,7 +131,9 @@ class ForgeLink:
         return f"refs of {repository} on {self._site}"
 
     async def _read_repositories(self) -> Repositories:
-        return await self.api.repositories()
+        found = await self.api.repositories()
+        self._listed = {one.path.casefold(): one for one in found}
+        return found
 
     async def _read_refs(self, key: str) -> Refs:
         async with self._turns:

@@ -1,0 +1,145 @@
+"""Commands in comments on changes: `/rebuild`, `/why`, `/cancel`, `/ok-to-test SHA`.
+
+They are obeyed for people who may write to the repository, as the forge says at that moment, and
+answered by a comment. The answer has a mark with the id of their comment: one that was answered is
+not obeyed again, whatever is delivered twice, also after a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pycurrent.cache.handle import Handle
+from pycurrent.engine import Asker
+from pycurrent.errors import PycurrentError
+from pycurrent.plugins.forge.comment import mark_of
+from pycurrent.plugins.forge.links import ForgeLink
+from pycurrent.plugins.forge.values import Change, Command, Permission
+from pycurrent.term import State
+
+if TYPE_CHECKING:
+    from pycurrent.facade import Engine
+    from pycurrent.term import Stage
+
+_KNOWN = ("rebuild", "why", "cancel", "ok-to-test")
+_FEW = 10
+"""How many stages an answer explains."""
+_SHORTEST = 7
+"""The digits of a commit that `/ok-to-test` takes at least."""
+
+
+async def obey(link: ForgeLink, command: Command, engine: Engine) -> None:
+    """Obey a command, and answer it; unless it is not for us, or was answered."""
+    repository = link.known(command.repository)
+    if command.words[0] not in _KNOWN or repository is None:
+        return
+    refs = await link.api.refs(repository)
+    change = next(
+        (ref for ref in refs if isinstance(ref, Change) and ref.number == command.number), None
+    )
+    if change is None:
+        return
+    mark = mark_of(f"answer to {command.comment}")
+    if await link.api.comment(change, mark) is not None:
+        return
+    permission = await link.api.permission(repository, command.author)
+    if permission < Permission.WRITE:
+        told = f"`/{command.words[0]}` is for people who may write to {repository}."
+    else:
+        told = _obeyed(command, change, engine, Asker(command.author, via=link.api.kind))
+    text = f"> `/{' '.join(command.words)}`\n\n{told}\n\n{mark}"
+    await link.api.write_comment(change, text, None)
+
+
+def _obeyed(command: Command, change: Change, engine: Engine, asker: Asker) -> str:
+    try:
+        match command.words:
+            case ("rebuild", *_):
+                return _rebuild(change, engine, asker)
+            case ("cancel", *_):
+                return _cancel(change, engine, asker)
+            case ("ok-to-test", *rest):
+                return _approve(change, "".join(rest[:1]), engine, asker)
+            case _:
+                return _why(change, engine)
+    except PycurrentError as error:
+        return f"That can't be done: {error}"
+
+
+def _rebuild(change: Change, engine: Engine, asker: Asker) -> str:
+    handles = [
+        handle
+        for stage, _ in _stages(change, engine)
+        if stage.state is State.FAILED and (handle := _handle(stage, engine)) is not None
+    ]
+    for handle in {one.id: one for one in handles}.values():
+        reason = f"/rebuild on {change}"
+        handle.acts.rebuild(handle.op, handle.digest, job_id=handle.id, by=asker, reason=reason)
+    return _named("is built again", "are built again", handles) or "Nothing here has failed."
+
+
+def _cancel(change: Change, engine: Engine, asker: Asker) -> str:
+    handles = [
+        handle
+        for stage, _ in _stages(change, engine)
+        if (handle := _handle(stage, engine)) is not None and handle.job is not None
+    ]
+    for handle in {one.id: one for one in handles}.values():
+        if (job := handle.job) is not None:
+            handle.acts.cancel(job, by=asker, reason=f"/cancel on {change}")
+    return _named("is cancelled", "are cancelled", handles) or "No job is at work here."
+
+
+def _approve(change: Change, digits: str, engine: Engine, asker: Asker) -> str:
+    if len(digits) < _SHORTEST or not change.hash.startswith(digits.lower()):
+        return (
+            f"The head is {change.hash}. Look at exactly that commit, and write"
+            f" `/ok-to-test {change.hash[:12]}`."
+        )
+    engine.approve_commit(change.hash, by=asker, reason=f"/ok-to-test on {change}")
+    return f"The work of {change.hash} may begin. The next commit waits again."
+
+
+def _why(change: Change, engine: Engine) -> str:
+    paths = [
+        path
+        for stage, path in _stages(change, engine)
+        if stage.state in (State.FAILED, State.WAITING_FOR_CONFIRMATION, State.READY)
+    ]
+    told = [f"```text\n{_plain(str(engine.why(path)))}\n```" for path in paths[:_FEW]]
+    if len(paths) > _FEW:
+        told.append(f"And {len(paths) - _FEW} more.")
+    return "\n\n".join(told) or "Nothing here has failed or waits."
+
+
+def _plain(text: str) -> str:
+    """Text that can't end its block."""
+    return text.replace("```", "'''")
+
+
+def _stages(change: Change, engine: Engine) -> Iterator[tuple[Stage, str]]:
+    """The stages that `each_ref` has built for a change. Looks at all stages."""
+    wanted = {"repo": change.repository.path, "change": str(change.number)}
+    opened = engine.opened
+    opened.finish_step()
+    for stage in list(opened.live.stages()):
+        ref = opened.live.ref(stage)
+        if wanted.items() <= dict(ref.labels).items():
+            yield stage, str(ref)
+
+
+def _handle(stage: Stage, engine: Engine) -> Handle | None:
+    job_id = stage.status.job_id
+    found = None if job_id is None else engine.jobs.get(job_id)
+    return found if isinstance(found, Handle) else None
+
+
+def _named(one: str, many: str, handles: list[Handle]) -> str:
+    found = sorted({_plain(handle.description) for handle in handles})
+    if not found:
+        return ""
+    lines = [f"- `{text}`" for text in found[:_FEW]]
+    if len(found) > _FEW:
+        lines.append(f"- and {len(found) - _FEW} more")
+    return "\n".join([f"{len(found)} {one if len(found) == 1 else many}:", *lines])
