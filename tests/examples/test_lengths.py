@@ -12,6 +12,7 @@ TESTS = EXAMPLES.parent / "tests" / "examples"
     [
         (70, [EXAMPLES / "matrix.py"]),
         (60, [EXAMPLES / "monorepo.py"]),
+        (80, [EXAMPLES / "forge_ci.py"]),
         (30, [EXAMPLES / "make_like.py"]),
         (110, [EXAMPLES / "http_plugin.py", TESTS / "test_http_plugin.py"]),
     ],
