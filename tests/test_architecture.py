@@ -244,12 +244,14 @@ def test_modules_do_not_import_each_other_in_circles() -> None:
 
 def test_plugins_use_each_other_only_where_they_say() -> None:
     """A plugin imports another only for its types: docker that of a commit in git; and each forge
-    what is the same for all. What all of them share stands beside them.
+    what is the same for all, and for their logins. What all of them share stands beside them.
     """
     shared = {"argv", "options", "relay"}
     allowed = {("docker", "git"), ("command", "git"), ("forge", "git")}
     allowed |= {
-        (forge, also) for forge in ("forgejo", "github", "gitlab") for also in ("forge", "git")
+        (forge, also)
+        for forge in ("forgejo", "github", "gitlab")
+        for also in ("forge", "git", "login")
     }
     wrong = []
     for found, target in OURS:

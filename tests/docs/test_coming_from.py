@@ -16,11 +16,19 @@ import pytest
 import pycurrent
 import pycurrent.testing
 import pycurrent.web
-from pycurrent.plugins import command, docker, fs, git, slack, ssh
+from pycurrent.plugins import command, docker, fs, git, github, slack, ssh
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 REFERENCE = (DOCS / "reference.md").read_text()
-PLUGINS = {"command": command, "docker": docker, "fs": fs, "git": git, "slack": slack, "ssh": ssh}
+PLUGINS = {
+    "command": command,
+    "docker": docker,
+    "fs": fs,
+    "git": git,
+    "github": github,
+    "slack": slack,
+    "ssh": ssh,
+}
 TYPES = {"str", "dict", "None"}
 
 

@@ -65,7 +65,6 @@ OURS = {
     "Local": "given_instead",
     "Image": "had_by short",
     "Channel": "mask",
-    "Message": "body",
     "Webhook": "mask",
 }
 """Members that other rooms of the package use. None may be added: document it, or hide it."""

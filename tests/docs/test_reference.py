@@ -15,7 +15,19 @@ import pycurrent
 import pycurrent.testing
 import pycurrent.web
 from pycurrent import Current, Job
-from pycurrent.plugins import command, docker, forge, forgejo, fs, git, gitlab, slack, ssh
+from pycurrent.plugins import (
+    command,
+    docker,
+    forge,
+    forgejo,
+    fs,
+    git,
+    github,
+    gitlab,
+    login,
+    slack,
+    ssh,
+)
 from pycurrent.testing import pytest_plugin
 from pycurrent.web import AccessSettings, WebSettings
 
@@ -35,7 +47,7 @@ def test_public_name(name: str) -> None:
     assert documented(name)
 
 
-PLUGINS = (command, docker, forge, forgejo, fs, git, gitlab, slack, ssh)
+PLUGINS = (command, docker, forge, forgejo, fs, git, github, gitlab, login, slack, ssh)
 
 
 @pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.__name__)

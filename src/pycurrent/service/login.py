@@ -8,7 +8,7 @@ provider, so two providers never mean the same user.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -116,9 +116,12 @@ class PasswordLogin(_Provider, Protocol):
 class RedirectLogin(_Provider, Protocol):
     """A login on another site, which sends the browser back to ours (OAuth)."""
 
-    def address(self, *, state: str, callback: str) -> str:
+    def address(
+        self, *, state: str, callback: str
+    ) -> str | LoginRefused | Awaitable[str | LoginRefused]:
         """The address to send the browser to. The other site sends it back to `callback`, with
-        `state`, 256 random bits that belong to this attempt.
+        `state`, 256 random bits that belong to this attempt. Async if the other site has to be
+        asked for it.
         """
 
     async def finish(

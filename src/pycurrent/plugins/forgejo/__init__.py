@@ -1,5 +1,6 @@
 """Forgejo and Gitea, whose API is the same."""
 
 from pycurrent.plugins.forgejo.forgejo import Forgejo
+from pycurrent.plugins.forgejo.login import Login
 
-__all__ = ["Forgejo"]
+__all__ = ["Forgejo", "Login"]

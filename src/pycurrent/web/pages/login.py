@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import inspect
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
@@ -99,6 +100,10 @@ async def _begin(request: Request, provider: str) -> Response:
     access, state = access_of(request), new_key()
     one = _elsewhere(access, provider)
     address = one.address(state=state, callback=_callback(request, access, provider))
+    if inspect.isawaitable(address):
+        address = await address
+    if isinstance(address, LoginRefused):
+        return _show(request, next="/", wrong=address.why, status=503)
     response = RedirectResponse(address, status_code=303)
     next = own_path(request.query_params.get("next"))
     access.cookies(request).set(response, LOGIN, f"{state}{next}")

@@ -1,0 +1,5 @@
+"""GitHub."""
+
+from pycurrent.plugins.github.login import Login
+
+__all__ = ["Login"]
