@@ -50,12 +50,10 @@ RARE = {"pycurrent.engine.needles", "pycurrent.engine.spellings", "re2", "html",
 COMMANDS = {
     "pycurrent.engine.cache_folder",
     "pycurrent.engine.command",
-    "pycurrent.engine.logfile",
     "pycurrent.engine.process",
-    "pycurrent.engine.secret",
     "pycurrent.engine.supervisor",
 }
-"""Jobs that run commands need these, those that write much, and those with folders of their own."""
+"""Jobs that run commands need these, and those with folders of their own."""
 PEOPLE = {
     "pycurrent.cache.inputs",
     "pycurrent.cache.triggers",
@@ -90,6 +88,14 @@ def test_jobs_without_commands_import_nothing_for_them(pipeline_file: Write, chi
         ended = child("-m", "pycurrent", "run", "--once", "ci.py").end()
         assert ended.status == 0
         assert set(ended.out.splitlines()[-1].split()) & COMMANDS == set()
+
+
+def test_imports_within_a_job_may_print(pipeline_file: Write, child: Start) -> None:
+    """What they print goes to the log of the job, which nothing of its own holds up."""
+    pipeline_file(
+        WITHOUT_COMMANDS.replace("return 2 * n", "await job.exec(['true']); return 2 * n")
+    )
+    assert child("-v", "-m", "pycurrent", "run", "--once", "ci.py").end().status == 0
 
 
 def test_a_run_that_ends_by_itself_imports_nothing_to_watch_files(

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from cyclopts import App, CycloptsError, Group, Parameter, UnknownCommandError, validators
 from cyclopts import default_name_transform as flag_name
@@ -17,7 +16,7 @@ from msgspec.structs import FieldInfo, fields
 
 from pycurrent.cli.option import SITE
 from pycurrent.cli.options import reading
-from pycurrent.cli.plain import option_of, signature_of
+from pycurrent.cli.plain import annotations_of, option_of, signature_of
 from pycurrent.cli.types import can_be_option, exact
 from pycurrent.errors import UsageError
 
@@ -228,14 +227,9 @@ def _file_parameter(*, shown: bool) -> inspect.Parameter:
 
 
 def _annotated(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The parameters of a function, with annotations evaluated that are text.
-
-    The return annotation is left alone, because it may be imported only for the type checker.
-    """
+    """The parameters of a function, with annotations evaluated that are text."""
     parameters = signature_of(function).parameters.values()
-    written = {p.name: p.annotation for p in parameters if p.annotation is not p.empty}
-    names = getattr(inspect.unwrap(function), "__globals__", {})
-    types = get_type_hints(SimpleNamespace(__annotations__=written), names, include_extras=True)
+    types = annotations_of(function)
     return [p.replace(annotation=types.get(p.name, p.annotation)) for p in parameters]
 
 

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct, field
 
 from pycurrent.cli.load import NO_EXTRAS, Extras, Pipeline, WrongPipeline, build, load
-from pycurrent.cli.plain import has_only_defaults, read_plainly
+from pycurrent.cli.plain import Plain, may_be_plain, read_plainly, target_in
 from pycurrent.errors import UsageError
 from pycurrent.term import Current
 
@@ -53,12 +53,13 @@ class PipelineCommand(Struct, Generic[O], frozen=True):
 
     def _on_file(self, tokens: Sequence[str]) -> int:
         found = None
-        plain = read_plainly(tokens, self.options)
-        if plain is not None and len(plain.arguments) == 1:
-            (target,) = plain.arguments
+        if (target := target_in(tokens, self.options)) is not None:
             found = load(target)
-            if has_only_defaults(found.pipeline, self.options):
-                return self.begin(found.pipeline, target, found.extras, plain.options)
+            plain = self._read_plainly(tokens, found.pipeline)
+            if plain is not None and plain.arguments == (target,):
+                return self.begin(
+                    found.pipeline, target, found.extras, plain.options, kwargs=plain.given
+                )
         from pycurrent.cli.library import Reader
 
         return Reader(self).on_file(tokens, found)
@@ -67,10 +68,13 @@ class PipelineCommand(Struct, Generic[O], frozen=True):
         self, pipeline: Pipeline, script: str, extras: Extras, tokens: Sequence[str]
     ) -> int | None:
         """Run the command of a script with the pipeline; None if the library has to read it."""
-        plain = read_plainly(tokens, self.options)
-        if plain is None or plain.arguments or not has_only_defaults(pipeline, self.options):
+        plain = self._read_plainly(tokens, pipeline)
+        if plain is None or plain.arguments:
             return None
-        return self.begin(pipeline, script, extras, plain.options)
+        return self.begin(pipeline, script, extras, plain.options, kwargs=plain.given)
+
+    def _read_plainly(self, tokens: Sequence[str], pipeline: Pipeline) -> Plain[O] | None:
+        return read_plainly(tokens, self.options, pipeline) if may_be_plain(pipeline) else None
 
     def begin(
         self,

@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING
 from pycurrent.engine.encoding import NEWLINE, encode
 from pycurrent.engine.follow import LogSource
 from pycurrent.engine.log_writer import LogWriter
+from pycurrent.engine.logfile import LogFile
 from pycurrent.store import StateDir
 
 if TYPE_CHECKING:
-    from pycurrent.engine.logfile import LogFile
     from pycurrent.engine.pipe import PipeReader
     from pycurrent.engine.pump import Copiers
 
@@ -201,8 +201,6 @@ class JobLog:
         with self._guard:
             file = self._file
             if file is None:
-                from pycurrent.engine.logfile import LogFile  # most logs stay short
-
                 assert self._text is not None
                 file = LogFile(
                     self.path,
