@@ -34,6 +34,8 @@ class MetricsReading:
     """How many jobs that have not ended are in each state."""
     ended: tuple[tuple[JobEnd, int], ...]
     """How many jobs have ended in each way since the engine started."""
+    operations: tuple[tuple[str, JobEnd, int], ...]
+    """How many jobs of each operation have ended in each way since the engine started."""
     pools: tuple[PoolMetrics, ...]
     cache_items: int
     """How many results are kept in memory, those included that are being made."""
@@ -46,6 +48,11 @@ class MetricsReading:
 _Kind: TypeAlias = tuple[JobState, str | None]
 Evaluated = Callable[[float], None]
 Waited = Callable[[str, float], None]
+Worked = Callable[[str, float], None]
+
+MOST_OPERATIONS = 500
+OTHER = "other"
+"""The name of all operations beyond so many: an author may make them of data."""
 
 
 class Metrics:
@@ -59,7 +66,9 @@ class Metrics:
         self._ready: dict[str, float] = {}
         self._evaluated: list[Evaluated] = []
         self._waited: list[Waited] = []
+        self._worked: list[Worked] = []
         self._ended: Counter[JobEnd] = Counter()
+        self._operations: dict[str, Counter[JobEnd]] = {}
         # The jobs that have not ended, with their state and, in a queue, the pool; and how many
         # there are of each. All jobs of one kind share its tuple.
         self._kinds: dict[str, _Kind] = {}
@@ -81,8 +90,14 @@ class Metrics:
         """
         self._waited.append(told)
 
+    def on_worked(self, told: Worked) -> None:
+        """Have `told(operation, seconds)` called when a job ends whose work had begun, with the
+        time since then.
+        """
+        self._worked.append(told)
+
     def read(self) -> MetricsReading:
-        """How the engine is now. O(1), however many jobs and stages there are."""
+        """How the engine is now. Takes as long for many jobs and stages as for few."""
         states: dict[JobState, int] = dict.fromkeys(JobState, 0)
         queues: Counter[str] = Counter()
         for (state, queue), number in self._counts.items():
@@ -95,6 +110,11 @@ class Metrics:
             evaluations=self._engine.steps,
             jobs=tuple(item for item in states.items() if item[0] is not JobState.ENDED),
             ended=tuple((end, self._ended[end]) for end in JobEnd),
+            operations=tuple(
+                (operation, end, number)
+                for operation, ends in self._operations.items()
+                for end, number in ends.items()
+            ),
             pools=tuple(
                 _measures(pool, queues[label]) for label, pool in sorted(self._pools.items())
             ),
@@ -138,6 +158,16 @@ class Metrics:
 
     def _count_end(self, job: DrivenJob, end: JobEnd) -> None:
         self._ended[end] += 1
+        operation = job.op
+        ends = self._operations.get(operation)
+        if ends is None:
+            operation = operation if len(self._operations) < MOST_OPERATIONS else OTHER
+            ends = self._operations.setdefault(operation, Counter())
+        ends[end] += 1
+        if job.begun is not None:
+            seconds = job.begun.age.total_seconds()
+            for told in self._worked:
+                told(operation, seconds)
 
     def _stepped(self, step: Step) -> None:
         for told in self._evaluated:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -16,14 +17,17 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from pycurrent.engine import Effect, Problem
+from pycurrent.errors import UsageError, WrongKind
 from pycurrent.service import MetricsReading, Service
-from pycurrent.term import State, Stats
+from pycurrent.service.login import Role
+from pycurrent.term import State, Stats, located, shown
 from pycurrent.web.api.names import name_of
 from pycurrent.web.auth import require_unless
+from pycurrent.web.context import SERVICE, SETTINGS
 from pycurrent.web.problems import may_answer
 from pycurrent.web.sendable import sendable
 from pycurrent.web.state_key import StateKey
-from pycurrent.web.users import Role
 
 REGISTRY = StateKey[CollectorRegistry]("metrics")
 
@@ -36,7 +40,12 @@ _NAMED = (State.FAILED, State.WAITING_FOR_CONFIRMATION)
 """The states whose stages may be named by their paths."""
 _EVALUATIONS = (0.0001, 0.001, 0.01, 0.05, 0.1, 0.5, 1, 5)
 _WAITS = (0.1, 1, 10, 60, 300, 900, 3600, 4 * 3600)
+_WORK = (1, 5, 15, 60, 300, 900, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600, 24 * 3600)
 """The limits of the buckets, in seconds."""
+_FIRST_PARTS = ("pycurrent_", "process_", "python_")
+"""Of the names of our metrics."""
+
+_log = logging.getLogger(__name__)
 
 
 @router.get(
@@ -49,8 +58,42 @@ _WAITS = (0.1, 1, 10, 60, 300, 900, 3600, 4 * 3600)
 )
 async def metrics(request: Request) -> Response:
     """Figures about the engine and its process, in the text format of Prometheus."""
-    registry = REGISTRY.get(request.app.state)
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    ours = generate_latest(REGISTRY.get(request.app.state))
+    theirs = _authors(SERVICE.get(request.app.state), SETTINGS.get(request.app.state).metrics)
+    return Response(ours + theirs, media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def check_metrics(registry: CollectorRegistry | None) -> None:
+    """Raise `UsageError` if the author's metrics have names of ours."""
+    if registry is None:
+        return
+    if not isinstance(registry, CollectorRegistry):
+        raise WrongKind(
+            f"WebSettings(metrics=): expected a CollectorRegistry of prometheus_client, not"
+            f" {shown(registry)}"
+        )
+    names = [family.name for family in registry.collect() if family.name.startswith(_FIRST_PARTS)]
+    if names:
+        raise UsageError(
+            f"WebSettings(metrics=): the site has metrics like {', '.join(sorted(names))} itself:"
+            " use a CollectorRegistry() of your own, and names that begin otherwise"
+        )
+
+
+def _authors(service: Service, registry: CollectorRegistry | None) -> bytes:
+    """The metrics of the author; none, and a problem, if their code raises."""
+    if registry is None:
+        return b""
+    topic, problems = "metrics", service.engine.problems
+    try:
+        text = generate_latest(registry)
+    except Exception as error:
+        _log.error("the author's metrics failed", exc_info=error)
+        message = f"the metrics of WebSettings(metrics=) can't be read: {located(error)}"
+        problems.report(topic, Problem("metrics are missing", message, Effect.TOLD))
+        return b""
+    problems.clear(topic)
+    return text
 
 
 def metrics_of(service: Service, *, stages: int = 0) -> CollectorRegistry:
@@ -73,6 +116,14 @@ def metrics_of(service: Service, *, stages: int = 0) -> CollectorRegistry:
         buckets=_WAITS,
         registry=registry,
     )
+    works = Histogram(
+        "pycurrent_operation_seconds",
+        "How long the jobs of an operation worked.",
+        ["operation"],
+        buckets=_WORK,
+        registry=registry,
+    )
+    service.metrics.on_worked(lambda op, seconds: works.labels(sendable(op)).observe(seconds))
     service.metrics.on_evaluated(evaluations.observe)
     service.metrics.on_waited(lambda pool, seconds: waits.labels(sendable(pool)).observe(seconds))
     ProcessCollector(registry=registry)
@@ -113,6 +164,7 @@ class _Now(Collector):
         for end, number in measures.ended:
             ended.add_metric([name_of(end)], number)
         yield ended
+        yield _operations(measures)
         yield from _pools(measures)
         yield GaugeMetricFamily(
             "pycurrent_cache_items",
@@ -150,6 +202,17 @@ def _stages(stats: Stats) -> Metric:
     for field in stats.__struct_fields__:
         stages.add_metric([field.replace("_", "-")], getattr(stats, field))
     return stages
+
+
+def _operations(measures: MetricsReading) -> Metric:
+    jobs = CounterMetricFamily(
+        "pycurrent_operation_jobs",
+        "Jobs that have ended since the engine started, by operation and how they ended.",
+        labels=["operation", "result"],
+    )
+    for operation, end, number in measures.operations:
+        jobs.add_metric([sendable(operation), name_of(end)], number)
+    return jobs
 
 
 def _pools(measures: MetricsReading) -> Iterator[Metric]:

@@ -21,7 +21,7 @@ from pycurrent.web.app import create_app, site_of
 from pycurrent.web.auth import Access
 from pycurrent.web.auth.access import ACCESS
 from pycurrent.web.auth.proxies import believed
-from pycurrent.web.metrics import metrics_of
+from pycurrent.web.metrics import check_metrics, metrics_of
 from pycurrent.web.middleware import KEPT_SECONDS, PatientProtocol
 from pycurrent.web.routes import check_routes
 from pycurrent.web.settings import WebSettings
@@ -39,6 +39,7 @@ def check_settings(settings: WebSettings) -> None:
     """Raise `UsageError` if these settings can't be, before anything runs."""
     site_of(settings)
     check_routes(settings.routes)
+    check_metrics(settings.metrics)
     believed(settings.access.trusted_proxies)
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pycurrent.engine import Level
 from pycurrent.service.login import HasRole, LoginProvider, Role
 from pycurrent.service.routes import Route
 from pycurrent.web.extensions import AuthorEntry
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
@@ -53,7 +57,8 @@ class WebSettings:
 
     It listens at `host` and `port` (0 for any that is free), by default only for this machine;
     `access` says who may do what, `name` is its title, `pages` are pages and links of the author's,
-    and `routes` are addresses that their code, or a plugin, answers. `metrics_stages` is how many
+    and `routes` are addresses that their code, or a plugin, answers. `metrics` are the author's own
+    metrics, a `CollectorRegistry` of `prometheus_client`. `metrics_stages` is how many
     failed stages the metrics name by their paths, and `keep_alive` the seconds between two signs of
     life on a stream.
     """
@@ -69,6 +74,8 @@ class WebSettings:
     """The author's pages and links."""
     routes: Sequence[Route] = ()
     """Addresses that the author or a plugin answers, such as webhooks."""
+    metrics: CollectorRegistry | None = None
+    """The author's own metrics, which `/metrics` shows beside those of the engine."""
     metrics_stages: int = 0
     """How many failed stages the metrics name by their paths, and how many that wait for
     confirmation: those that have been so for longest. Each is a time series of its own.
