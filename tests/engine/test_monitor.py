@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
@@ -546,6 +547,45 @@ async def test_a_polled_input_is_read_again_whenever_its_time_has_passed(tmp_pat
         assert (load.reads, h.output) == (2, Ok(2))
         await h.advance(timedelta(minutes=50))
         assert load.reads == 12
+
+
+def traces(folder: Path) -> dict[str, int]:
+    """Every file of a state directory with its size, and every table with its rows."""
+    found = {
+        str(path): path.stat().st_size
+        for path in folder.rglob("*")
+        if path.is_file() and "db" not in path.parts
+    }
+    with closing(sqlite3.connect(folder / "db" / "pycurrent.db")) as db:
+        tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (name,) in tables:
+            (found[name],) = db.execute(f"SELECT count(*) FROM {name}").fetchone()
+    return found
+
+
+async def test_a_poll_that_finds_what_is_known_leaves_no_trace(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No row, no log, no line: it may be asked every minute for years. Another value does."""
+    load = Polled(every=timedelta(minutes=1))
+    load.value = 7
+    async with Harness(load.pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+        changed: list[object] = []
+        h.engine.opened.listen(lambda step: changed.extend(step.changed))
+        before = traces(tmp_path)
+        caplog.clear()
+        reads = load.reads
+        await h.advance(timedelta(hours=1))
+        assert load.reads >= reads + 59
+        assert traces(tmp_path) == before
+        assert not changed
+        assert not caplog.records
+        load.value = 8
+        await h.advance(timedelta(minutes=1))
+        assert h.output == Ok(8)
+        await h.engine.opened.commits.written()
+        assert traces(tmp_path) != before
 
 
 async def test_polls_that_fail_come_after_growing_pauses_until_one_succeeds(tmp_path: Path) -> None:

@@ -4,8 +4,20 @@
 from typing import assert_type
 
 import pycurrent as current
-from pycurrent import Current, Job, Level, Primitive, builder, component, inputs, publisher
-from pycurrent.plugins import git
+from pycurrent import (
+    Cache,
+    Current,
+    Job,
+    Level,
+    Primitive,
+    Schedule,
+    Secret,
+    builder,
+    component,
+    inputs,
+    publisher,
+)
+from pycurrent.plugins import command, git, ssh
 
 
 @builder("count", level=Level.HARMLESS)
@@ -85,3 +97,43 @@ assert_type(git.head_of(git.Local("/repo"), "HEAD"), Current[git.CommitId])
 assert_type(
     git.heads("/repo").list_map(git.fetch, key=lambda head: head.ref), Current[list[git.Commit]]
 )
+
+# Parts of commits, and what is said of them.
+commit = git.Local("/repo").head_commit()
+assert_type(git.tree(commit, "packages/a"), Current[git.Subtree])
+assert_type(git.tree(commit, ["packages/a", "packages/b"], text), Current[git.Subtree])
+assert_type(git.tree(commit, current.constant(["packages/a"])), Current[git.Subtree])
+assert_type(git.info(commit), Current[git.CommitInfo])
+
+# Commands, with secrets and kept folders.
+token = Secret.from_env("TOKEN")
+assert_type(token, Secret)
+assert_type(token.read(), str)
+pip = Cache("pip", env="PIP_CACHE_DIR")
+daily = Schedule.cron("0 2 * * *", zone="Europe/Berlin")
+part = git.tree(commit, "packages/a")
+assert_type(command.run(part, ["true"], secrets={"TOKEN": token}, cache=pip), Current[None])
+assert_type(command.run(part, ["true"], schedule=daily), Current[None])
+assert_type(command.output(commit, ["true"], cache=[pip], env="clean"), Current[str])
+assert_type(command.set(commit, ["true"], key="here", secrets={"TOKEN": token}), Current[None])
+assert_type(command.set(text, ["true"], key=text), Current[None])
+assert_type(ssh.run(ssh.Host("web"), ["true"], key="here", secret=token), Current[None])
+
+
+# Lookups, and results that can get lost.
+@builder("newest", level=Level.HARMLESS, lookup=True, schedule=daily)
+async def newest(job: Job, name: str) -> str:
+    return name
+
+
+async def is_there(name: str, outcome: str) -> bool:
+    return bool(name and outcome)
+
+
+@builder("made", level=Level.HARMLESS, still_there=is_there)
+async def made(job: Job, name: str) -> str:
+    return name
+
+
+assert_type(newest("a"), Current[str])
+assert_type(made(text), Current[str])

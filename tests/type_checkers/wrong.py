@@ -2,8 +2,19 @@
 """What type checkers must refuse: each line that is marked, and no other."""
 
 import pycurrent as current
-from pycurrent import Job, Level, Primitive, builder, component, inputs, publisher
-from pycurrent.plugins import git
+from pycurrent import (
+    Cache,
+    Job,
+    Level,
+    Primitive,
+    Schedule,
+    Secret,
+    builder,
+    component,
+    inputs,
+    publisher,
+)
+from pycurrent.plugins import command, git
 
 from .right import count, deploy, join, nothing, now, number, raw, text
 
@@ -92,3 +103,31 @@ def fine(key: str) -> Primitive[str]:
 
 
 current.all({"fine": fine(text), "raw": 7})  # error
+
+commit = git.Local("/repo").head_commit()
+git.tree(commit, 7)  # error
+git.tree("HEAD", "packages/a")  # error
+git.info("HEAD")  # error
+command.run(commit, ["true"], secrets={"TOKEN": "secret"})  # error
+command.run(commit, ["true"], cache="pip")  # error
+command.run(commit, ["true"], schedule="daily")  # error
+command.run(commit, ["true"], timout=60)  # error
+command.set(commit, ["true"])  # error
+Secret("secret")  # error
+Cache(7)  # error
+Schedule(cron="0 2 * * *")  # error
+current.constnat(3)  # error
+
+
+@builder("newest", level=Level.HARMLESS, lookup="yes")  # error
+async def newest(job: Job, name: str) -> str:
+    return name
+
+
+def not_async_either(name: str, outcome: str) -> bool:
+    return True
+
+
+@builder("made", level=Level.HARMLESS, still_there=not_async_either)  # error
+async def made(job: Job, name: str) -> str:
+    return name

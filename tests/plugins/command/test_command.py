@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pycurrent.cache import Schedule
 from pycurrent.engine import Config, Level, Pool
 from pycurrent.errors import UsageError
 from pycurrent.plugins import command, git
@@ -47,6 +48,39 @@ async def test_a_new_commit_is_tested_and_an_old_one_is_known(repo: Repo, tmp_pa
         await h.settle()
         assert h.output == Ok("one")
         assert [build.outcome for build in h.history("command-output")] == ["one", "two"]
+
+
+async def test_a_schedule_has_it_run_again(commit: git.Commit, tmp_path: Path) -> None:
+    """For the same commit; so has that of a command that sets something."""
+    daily = Schedule(valid_for=timedelta(days=1))
+
+    def pipeline() -> Current[None]:
+        tested = command.run(commit, ["true"], schedule=daily)
+        return all([tested, command.set(commit, ["true"], key="here", schedule=daily)])
+
+    async with Harness(pipeline, state_dir=tmp_path / "state") as h:
+        h.engine.config.confirm = None
+        await h.settle()
+        await h.advance(timedelta(days=1))
+        assert h.output == Ok(None)
+        assert len(h.history("command-run")) == 2
+        assert len(h.history("command-set")) == 2
+
+
+async def test_a_stage_is_named_before_its_command_is_known(
+    commit: git.Commit, tmp_path: Path
+) -> None:
+    """By the function; the box shows the command as soon as there is one."""
+    words = Var("words", ["true"])
+
+    def pipeline() -> Current[None]:
+        return command.run(commit, words.get())
+
+    async with Harness(pipeline, state_dir=tmp_path / "state") as h:
+        await h.settle()
+        assert h.output == Ok(None)
+        assert "run true" in h.dot()
+        assert str(h.engine.why("run")).startswith("run: ok")
 
 
 async def test_a_failure_names_the_command_and_its_status(

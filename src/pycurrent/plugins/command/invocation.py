@@ -98,7 +98,9 @@ def on_currents(
     ) -> Primitive[V]:
         known = runner.with_keys(keys)
         key = Invocation(content_of(commit), known.program(argv, env, sandbox))
-        return operation(commit, known).get(key, retry=options["retry"])
+        return operation(commit, known).get(
+            key, retry=options["retry"], schedule=options["schedule"]
+        )
 
     shown = as_text(argv, shown_words)
     # A stage has its name from what is known before it runs.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from pycurrent.cache import Schedule
 from pycurrent.engine import Cache
 from pycurrent.engine.secret import Secret
 from pycurrent.errors import WrongKind
@@ -31,6 +32,7 @@ class InvocationOptions(Options, total=False):
     secrets: Mapping[str, Secret] | None
     sandbox: Sandbox | None
     cache: Cache | Sequence[Cache] | None
+    schedule: Schedule | None
 
 
 def runner_of(options: InvocationOptions) -> Runner:

@@ -47,5 +47,7 @@ def run(
 
     `cache` is a `Cache`, or several: folders that are kept for the next commands, each told by an
     environment variable. They are not part of what the result depends on.
+
+    With a `schedule` it runs again as often as that says, and the old result is reported meanwhile.
     """
     return on_currents(run, CommandRun, commit, argv, options)

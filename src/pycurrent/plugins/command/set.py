@@ -172,7 +172,9 @@ def set(
         _check_variables(program.env)
         source = value if isinstance(value, Commit | Subtree) else None
         setting = Setting(_target(value), program)
-        return CommandSet(source, known).set(key, setting, retry=options["retry"])
+        return CommandSet(source, known).set(
+            key, setting, retry=options["retry"], schedule=options["schedule"]
+        )
 
     label, env = options["label"], options["env"]
     made = operation_component(label, "set {key}", on_values, value, argv, env, key, *runner.keys)
