@@ -109,6 +109,8 @@ class FakeForge(ABC):
         """What the next requests are answered, instead of being done."""
         self.after: list[Reply] = []
         """What the next requests are answered once they have been done."""
+        self.mischief: Callable[[bool], Reply | None] = lambda is_done: None
+        """Likewise for each request, before it is done and afterwards."""
         self.url = ""
         self._last_id = 100
         self._runner: web.AppRunner | None = None
@@ -187,7 +189,11 @@ class FakeForge(ABC):
             return self.replies.pop(0)(request)
         if not self.is_let_in(request):
             return self.refusal(401, "401 Unauthorized")
+        if (instead := self.mischief(False)) is not None:
+            return instead(request)
         answer: web.StreamResponse = await handler(request)
+        if (instead := self.mischief(True)) is not None:
+            return instead(request)
         return self.after.pop(0)(request) if self.after else answer
 
 
