@@ -38,6 +38,8 @@ async def call_in_process(
             [sys.executable, "-P", called.__file__, str(folder)],
             env={"PYTHONUNBUFFERED": "1"},
             show=f"call {function.__qualname__}",
+            # As the work itself it is code of the pipeline.
+            trusted=True,
         )
         has_value, result = await asyncio.to_thread(_result, folder)
     if has_value:

@@ -58,6 +58,7 @@ class CommandOptions(TypedDict, total=False):
     cancellable: bool
     grace: float | None
     show: str | Sequence[str] | None
+    trusted: bool
 
 
 class Command:

@@ -24,7 +24,6 @@ from msgspec.structs import replace
 
 from pycurrent.engine.arguments import check_functions, check_pool, check_priority, check_start
 from pycurrent.engine.clock import Moment
-from pycurrent.engine.confined import confined
 from pycurrent.engine.custom_pool import CustomPool
 from pycurrent.engine.forgotten import Calls, to_be_awaited, to_be_entered
 from pycurrent.engine.hooks import Hook, Hooks
@@ -483,7 +482,7 @@ class DrivenJob(JobTrust):
         from pycurrent.engine.command import Command  # many jobs run none
 
         if not self.is_trusted:
-            options["env"] = confined(options.get("env"))
+            options = self.confine(options)
         command = Command(argv, **options)
         command.of_hook = self._hooks is not None and self._hooks.run_here
         # A job that was cancelled may clean up, by commands that are not cancellable.

@@ -258,12 +258,14 @@ class Job(ABC):
     ) -> None:
         """Run a command, with its output going to the log. Raises `CommandFailed`.
 
-        The options are `cwd`, `env`, `stdin`, `cancellable`, `grace` and `show`. `env` adds to
-        the engine's environment; a variable mapped to None is removed from it. `show` is how the
-        command is printed, where it holds a secret. When the job is cancelled, or the engine
-        dies, the command is ended with everything it has started: SIGTERM, and `grace` seconds
-        later (5 by default) SIGKILL. A command that is not `cancellable` is waited for instead,
-        and so is one that a cancel hook runs.
+        The options are `cwd`, `env`, `stdin`, `cancellable`, `grace`, `show` and `trusted`. `env`
+        adds to the engine's environment; a variable mapped to None is removed from it. `show` is
+        how the command is printed, where it holds a secret. `trusted` says of a command that it
+        runs none of the code of strangers: else a job that `needs_sandbox` refuses it.
+
+        When the job is cancelled, or the engine dies, the command is ended with everything it has
+        started: SIGTERM, and `grace` seconds later (5 by default) SIGKILL. A command that is not
+        `cancellable` is waited for instead, and so is one that a cancel hook runs.
         """
 
     @abstractmethod

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from pycurrent.engine.confined import confined
 from pycurrent.engine.job import Job
-from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.level import Level
 from pycurrent.term import TRUSTED, Failure, Trust, Untrusted
+
+if TYPE_CHECKING:
+    from pycurrent.engine.command import CommandOptions
+    from pycurrent.engine.job_host import JobHost
 
 
 class JobTrust(Job):
@@ -48,6 +53,15 @@ class JobTrust(Job):
     def needs_sandbox(self) -> bool:
         trusts = self.trusts
         return not self.is_trusted and any(trust.sandbox for trust in trusts)
+
+    def confine(self, options: CommandOptions) -> CommandOptions:
+        """The options of a command in untrusted work. Raises `Failure` if it needs a sandbox."""
+        if self.needs_sandbox and not options.get("trusted"):
+            self.refuse_untrusted(
+                "untrusted work runs commands in a sandbox only: use command.run, or say"
+                " trusted=True of a command that runs nothing of it"
+            )
+        return {**options, "env": confined(options.get("env"))}
 
     def refuse_untrusted(self, what: str) -> None:
         if not self.is_trusted:

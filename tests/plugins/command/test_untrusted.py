@@ -96,7 +96,6 @@ async def test_it_is_told_no_secrets(
 
 @builder("variables", level=Level.HARMLESS)
 async def variables(job: Job, key: str) -> str:
-    await job.exec(["sh", "-c", 'echo "$API_TOKEN" >&2'], env={"ADDED": "1"})
     return await job.check_output(["env"], env={"ADDED": "1", "PATH": None})
 
 
@@ -105,10 +104,36 @@ async def test_commands_of_other_operations_have_a_clean_environment_too(
 ) -> None:
     """Nothing of the engine's but the PATH, and what they are given."""
     monkeypatch.setenv("API_TOKEN", "hunter2")
-    output = await result(lambda: variables("it"), tmp_path)
+    output = await result(lambda: variables("it"), tmp_path, BARE)
     assert isinstance(output, Ok)
     found = dict(line.split("=", 1) for line in output.value.splitlines())
     assert found.keys() - {"PWD", "SHLVL", "_"} == {"LANG", "HOME", "ADDED"}
+
+
+@builder("commands", level=Level.HARMLESS)
+async def commands(job: Job, key: str) -> str:
+    if key == "ours":
+        return await job.check_output(["echo", "ran"], trusted=True)
+    return await job.check_output(["echo", "ran"])
+
+
+async def test_other_operations_run_no_command_of_a_stranger(tmp_path: Path) -> None:
+    """They have no sandbox: so they run what they say is theirs, and nothing else."""
+    assert await result(lambda: commands("ours"), tmp_path) == Ok("ran\n")
+    output = await result(lambda: commands("theirs"), tmp_path)
+    assert isinstance(output, Failed)
+    assert output.message.startswith("untrusted work runs commands in a sandbox only: use command")
+    assert await result(lambda: commands("theirs"), tmp_path / "bare", BARE) == Ok("ran\n")
+
+
+@builder("calls", level=Level.HARMLESS)
+async def calls(job: Job, key: str) -> str:
+    return await job.call(str.upper, key)
+
+
+async def test_functions_of_the_pipeline_are_called_as_ever(tmp_path: Path) -> None:
+    """They are its author's code, in a process of their own."""
+    assert await result(lambda: calls("it"), tmp_path) == Ok("IT")
 
 
 # Caches

@@ -103,7 +103,9 @@ class Runner:
             ),
         ):
             try:
-                yield Prepared(argv, {"cwd": folder, "env": env, "show": show}, secrets)
+                # In a sandbox if it needs one.
+                options = CommandOptions(cwd=folder, env=env, show=show, trusted=True)
+                yield Prepared(argv, options, secrets)
             except CommandFailed as failed:
                 # In the message, the variables would only be in the way.
                 raise CommandFailed(str(program), failed.status, unread(program.argv)) from None

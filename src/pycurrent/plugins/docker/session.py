@@ -79,8 +79,10 @@ class DockerSession:
         start, command = self._log_size(), self.client.command(words[0], words[1:])
         env = {**self._engines, "DOCKER_CONFIG": str(self.folder), **_SET}
         env.update(options.pop("env", None) or {})
+        # It is ours; what it runs of others is in a container.
+        options = {"cwd": self.cwd, "env": env, "show": command, "trusted": True, **options}
         try:
-            return await run([*through, *command], cwd=self.cwd, env=env, show=command, **options)
+            return await run([*through, *command], **options)
         except CommandFailed as error:
             raise self._failure(words, error, start) from None
 
