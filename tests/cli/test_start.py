@@ -51,6 +51,7 @@ COMMANDS = {
     "pycurrent.engine.cache_folder",
     "pycurrent.engine.command",
     "pycurrent.engine.process",
+    "pycurrent.engine.secret",
     "pycurrent.engine.supervisor",
 }
 """Jobs that run commands need these, and those with folders of their own."""

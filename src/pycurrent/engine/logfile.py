@@ -25,10 +25,10 @@ from time import perf_counter
 
 from pycurrent.engine.encoding import NEWLINE, encode
 from pycurrent.engine.log_writer import LogWriter
+from pycurrent.engine.maskable import checked
 from pycurrent.engine.masking import MaskedStream, Secrets, masked
 from pycurrent.engine.pipe import PipeReader
 from pycurrent.engine.pump import Copiers, Pump
-from pycurrent.engine.secret import checked
 from pycurrent.store.sharing import Sharing
 
 # The queue is for lines that come while a chunk is being written: 1 MiB at most.

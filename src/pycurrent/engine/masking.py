@@ -12,7 +12,7 @@ secrets.
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
-from pycurrent.engine.secret import checked
+from pycurrent.engine.maskable import checked
 
 MASK = b"****"
 

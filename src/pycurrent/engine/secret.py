@@ -1,4 +1,4 @@
-"""Secrets: where they come from, and the text of a log that may hold them."""
+"""Secrets: the places where they come from."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pycurrent.engine.machine import Blame
-from pycurrent.errors import PycurrentError, UsageError, WrongKind
+from pycurrent.engine.maskable import SHORTEST_SECRET, is_too_short
+from pycurrent.errors import PycurrentError, WrongKind
 from pycurrent.term import FailureKind, shown
 
-SHORTEST_SECRET = 3
-"""In characters. Anything shorter is found by chance all over a log."""
 _LONGEST_SECRET = 1 << 16
 """In bytes: what a file may hold. The variable of a command can't be twice as long."""
 _VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -76,7 +75,7 @@ class Secret(ABC):
             raise SecretMissing(f"{self._place} is empty")
         if "\0" in text:
             raise SecretMissing(f"{self._place} has a NUL, which no text of a command can have")
-        if _is_too_short(text):
+        if is_too_short(text):
             raise SecretMissing(
                 f"{self._place} has fewer than {SHORTEST_SECRET} characters, which can't be"
                 " masked in a log"
@@ -141,28 +140,3 @@ def _without_line_break(text: str) -> str:
 def is_variable(name: Any) -> bool:
     """True for the name of a variable that every shell takes."""
     return isinstance(name, str) and _VARIABLE.fullmatch(name) is not None
-
-
-def checked(secret: object) -> str:
-    """The secret, if it can be masked. Bytes are taken as the text that they are.
-
-    Raises UsageError, which does not name the secret, if it is of another type or too short.
-    """
-    if secret is None:
-        raise UsageError(
-            "the secret is None, which can't be masked: is the variable set from which it comes?"
-        )
-    if isinstance(secret, bytes | bytearray):
-        secret = bytes(secret).decode(errors="surrogateescape")
-    if not isinstance(secret, str):
-        raise UsageError(f"a secret is a text (or bytes), not {type(secret).__name__}")
-    if _is_too_short(secret):
-        raise UsageError(
-            f"a secret of fewer than {SHORTEST_SECRET} characters can't be masked in a log: "
-            "give the whole secret, or leave it out if it is empty"
-        )
-    return secret
-
-
-def _is_too_short(secret: str) -> bool:
-    return len(secret) < 4096 and len(secret.strip()) < SHORTEST_SECRET

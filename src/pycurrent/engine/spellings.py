@@ -17,7 +17,7 @@ from contextlib import suppress
 from itertools import chain
 
 from pycurrent.engine.encoding import encode
-from pycurrent.engine.secret import SHORTEST_SECRET
+from pycurrent.engine.maskable import SHORTEST_SECRET
 
 LONGEST_READING = 100
 """In bytes, at the end of a text: what is longer is taken for what it is."""
