@@ -34,6 +34,7 @@ from pycurrent.errors import PycurrentError
 from pycurrent.explain.failures import FailureRecorder
 from pycurrent.explain.passes import PassCounter
 from pycurrent.explain.uses import UseRecorder
+from pycurrent.facade.observing import Observing
 from pycurrent.facade.people import PeopleActs
 from pycurrent.store import (
     SHOWN,
@@ -335,6 +336,14 @@ class Engine(PeopleActs):
         """Wait until the engine is idle. It need not stay so."""
         await self.opened.settled()
 
+    def state_folder(self, name: str) -> Path:
+        """The folder with this name that your code has for itself in the state directory: made if
+        it is missing, for its owner only. `pycurrent gc` and `pycurrent backup` leave it alone.
+
+        Raises `UsageError` for a name that can't be, and `StateDirError` if it can't be made.
+        """
+        return self.opened.state.own_folder(name)
+
     @property
     def recorded(self) -> bool:
         """True if all that should be on disk is there, as far as is known."""
@@ -345,6 +354,19 @@ class Engine(PeopleActs):
         Call the returned function to stop that.
         """
         return self._listeners.add(listener)
+
+    def observe(
+        self, current: Current[T], listener: Callable[[Output[T]], object]
+    ) -> Callable[[], None]:
+        """Have `listener` told of the output of a current that the pipeline uses: at the end of the
+        next step, and then of each step at which it has changed, be the engine open or not. Call
+        the returned function to stop that.
+
+        While the pipeline does not use this very current, it is told nothing. An error of the
+        listener is one of `problems`, and stops nothing.
+        """
+        observing = Observing(current, listener, self.problems, lambda: self._opened)
+        return observing.begin(self._listeners)
 
     def service(self, kind: Callable[[OpenEngine], T]) -> T:
         """The open engine's one object of this kind, made as `kind(open_engine)` on first use."""

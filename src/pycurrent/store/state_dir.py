@@ -5,6 +5,7 @@
     db/pycurrent.db                                      the database
     git/                                                 clones
     cache/                                               see `cache_folders.py`
+    own/<name>/                                          what the author's code keeps
     run/<job id>/lock                                    held by what runs the job's commands
     tmp/<engine>/                                        what lives no longer than a job
     lock                                                 held by the engine that uses it
@@ -22,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+from pycurrent.errors import UsageError
 from pycurrent.store.errors import BadJobId, NewerVersion, StateDirError
 from pycurrent.store.lock import Holder, StateLock
 from pycurrent.store.sharing import Sharing, check_writable
@@ -32,6 +34,7 @@ _FOLDERS = ("job", "db", "git", "run", "tmp")
 # The characters that a file name does not keep from an operation's id.
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST_OP = 64
+_OWN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # An odd step goes through all numbers of a power of two before it comes back to the first.
 _RANDOM_STEP = 0x9E3779
 _RANDOM_MASK = 0xFFFFFF
@@ -51,6 +54,7 @@ class StateDir:
         self.jobs = path / "job"
         self.git = path / "git"
         self.cache = path / "cache"
+        self.own = path / "own"
         self.runs = path / "run"
         self.tmp = path / "tmp"
         """The folder for temporary files of the engine that uses the directory."""
@@ -90,6 +94,26 @@ class StateDir:
                 raise _unusable(path, error) from error
             raise
         return state
+
+    def own_folder(self, name: str) -> Path:
+        """The folder of this name that the author's code or a plugin has for itself. It is made if
+        it is missing, for its owner only, and nothing of ours looks into it.
+
+        Raises `UsageError` for a name that can't be, and `StateDirError` if it can't be made.
+        """
+        if not isinstance(name, str) or not _OWN_NAME.fullmatch(name):
+            raise UsageError(
+                f"{name!r} can't be the name of a folder in the state directory: use up to 64"
+                " letters, digits and . _ -, beginning with a letter or digit"
+            )
+        folder = self.own / name
+        try:
+            Sharing.OWNER.make_folder(self.own)
+            Sharing.OWNER.make_folder(folder)
+            check_writable(folder)
+        except OSError as error:
+            raise _unusable(folder, error) from error
+        return folder
 
     @classmethod
     def read(cls, path: Path | str) -> Self:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
+from importlib import import_module
 from typing import TYPE_CHECKING, Self
 
 from pycurrent.errors import PycurrentError, WrongKind
@@ -37,7 +39,8 @@ class Site:
         self._closing = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        # Only here, because it takes a while to import.
+        # It takes a while to import: only here, and not on the thread of the engine.
+        await asyncio.to_thread(import_module, "pycurrent.web.server")
         from pycurrent.service import Service
         from pycurrent.web.server import Website, check_settings, listening, with_users
 
