@@ -36,8 +36,8 @@ MAY_USE = {
     "store": {*EVERYWHERE},
     "engine": {"term", "incr", "store", *EVERYWHERE},
     "cache": {"engine", "store", "term", "incr", *EVERYWHERE},
-    # Of `service` only what `PLUGIN_DOORS` has.
-    "plugins": {"service", *CORE, *EVERYWHERE},
+    # Of `service` only what `PLUGIN_DOORS` has, and `facade` for the type of the engine.
+    "plugins": {"service", "facade", *CORE, *EVERYWHERE},
     "explain": {*CORE, *EVERYWHERE},
     "facade": {"explain", *CORE, *EVERYWHERE},
     "view": {"explain", *CORE, *EVERYWHERE},
@@ -212,6 +212,17 @@ def test_plugins_take_only_protocols_of_the_service() -> None:
         if room_of(found.module) == "plugins"
         and room_of(target) == "service"
         and target not in PLUGIN_DOORS
+    ]
+    assert wrong == []
+
+
+def test_plugins_name_the_public_engine_for_types_only() -> None:
+    """Requests to routes have it; a plugin loads nothing to handle them."""
+    wrong = [
+        str(found)
+        for found, target in OURS
+        if (room_of(found.module), room_of(target)) == ("plugins", "facade")
+        and not found.is_for_types
     ]
     assert wrong == []
 
