@@ -156,6 +156,12 @@ class Monitor(Generic[T]):
         same step. Subclasses override it. If it raises, that is the failure of the input.
         """
 
+    def note(self) -> str | None:
+        """Tell more about the input than its value, as it is now: how old it is, say. Asked after
+        each read. Subclasses override it.
+        """
+        return None
+
     def watching(
         self, engine: OpenEngine, refresh: Callable[[], None]
     ) -> AbstractAsyncContextManager[object]:

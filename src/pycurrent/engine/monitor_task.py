@@ -208,7 +208,8 @@ class MonitorTask(Generic[T]):
 
     def _show(self, output: Output[T]) -> None:
         self.output = output
-        self.metadata = None
+        note = self._monitor.note()
+        self.metadata = None if note is None else Metadata(note=note)
         for changed in list(self.users.values()):
             changed()
         if not self._stale.is_set():

@@ -70,6 +70,28 @@ async def test_refs_are_chosen(world: World, start: Start) -> None:
         assert h.output == Ok(["release-1", "tags/v1"])
 
 
+async def test_pages_tell_when_a_list_was_synced_last(world: World, start: Start) -> None:
+    """A list that can't be read keeps the time of the last one that could."""
+    world.forge.add("octo/web")
+
+    def note(h: Harness) -> str | None:
+        (stage,) = h.engine.opened.live.stages()
+        return stage.status.note
+
+    async with start(world.author.repositories) as h:
+        await known(h)
+        first = note(h)
+        assert first == f"last synced {h.clock.now():%Y-%m-%d %H:%M:%S} UTC"
+        h.clock.move(SWEEP)
+        await h.until(lambda: note(h) != first, timeout=20)
+        second, before = note(h), len(world.forge.requests)
+        world.forge.replies += [out_of_order] * 3
+        h.clock.move(SWEEP)
+        await h.until(lambda: len(world.forge.requests) > before, timeout=20)
+        await h.settle()
+        assert note(h) == second
+
+
 async def test_repositories_are_chosen(world: World, start: Start) -> None:
     """By a function."""
     world.forge.add("octo/web")

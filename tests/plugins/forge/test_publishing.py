@@ -1,6 +1,7 @@
 """Statuses and comments."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from pycurrent.plugins.forge.verdicts import status_of
 from pycurrent.testing import Harness
 
 from .conftest import World
-from .model import OURS, hang_up, sha
+from .model import OURS, Reply, hang_up, limited, sha
 from .test_forge import swept
 
 Start = Callable[..., Harness]
@@ -131,6 +132,29 @@ async def test_a_status_that_would_stay_pending_is_cancelled(world: World, start
             lambda: shows(world, "octo/web", sha(2))[-1] in ("error", "canceled"), timeout=20
         )
     assert shows(world, "octo/web", sha(1))[-1] in ("pending", "running")
+
+
+async def test_a_status_that_waits_for_the_limit_says_so(world: World, start: Start) -> None:
+    """In its log, and in what `why` says, as long as that lasts."""
+    world.forge.add("octo/web")
+
+    def limit(is_done: bool) -> Reply | None:
+        if "/statuses" not in world.forge.requests[-1]:
+            return None
+        world.forge.mischief = lambda is_done: None
+        return limited("90")
+
+    world.forge.mischief = limit
+    async with start(with_status(world, current.constant(1))) as h:
+        host = world.forge.url.partition("://")[2]
+        told = f"the limit of requests of {host}, until "
+        await h.until(
+            lambda: any(told in handle.log_text() for handle in h.jobs.values()), timeout=20
+        )
+        (job,) = h.jobs
+        assert told in str(h.engine.why(job))
+        h.clock.move(timedelta(seconds=90))
+        await h.until(lambda: h.output == Ok([[None]]), timeout=20)
 
 
 async def test_an_untrusted_change_gets_its_status(world: World, start: Start) -> None:

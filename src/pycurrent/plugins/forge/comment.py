@@ -12,6 +12,7 @@ from pycurrent.engine import Job
 from pycurrent.engine.limits import Limits
 from pycurrent.errors import UsageError
 from pycurrent.plugins.forge.api import ForgeApi
+from pycurrent.plugins.forge.limit import asking
 from pycurrent.plugins.forge.values import Change
 from pycurrent.term import shown
 
@@ -49,11 +50,12 @@ class ForgeComment(Publisher[CommentKey, str, str]):
         mark = mark_of(key.topic)
         body = f"{value.rstrip()}\n\n{mark}"
         # A killed engine may have written it without a record of that.
-        earlier = await self.api.comment(self.change, mark)
-        if earlier is not None and _lines(earlier.body) == _lines(body):
-            job.log(f"It is there already: {earlier.url}")
-            return earlier.url
-        written = await self.api.write_comment(self.change, body, earlier)
+        with asking(job):
+            earlier = await self.api.comment(self.change, mark)
+            if earlier is not None and _lines(earlier.body) == _lines(body):
+                job.log(f"It is there already: {earlier.url}")
+                return earlier.url
+            written = await self.api.write_comment(self.change, body, earlier)
         job.log(f"{'Written' if earlier is None else 'Edited'}: {written.url}")
         return written.url
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 from weakref import WeakValueDictionary
 
@@ -40,9 +40,24 @@ class Connects(Protocol):
 class ForgeInput(Monitor[T]):
     """An input that is read from a forge: swept now and then, and refreshed by deliveries."""
 
-    def __init__(self, read: Callable[[], Awaitable[T]], name: str, type: object) -> None:
+    def __init__(
+        self, clock: Clock, read: Callable[[], Awaitable[T]], name: str, type: object
+    ) -> None:
+        self._clock = clock
+        self._read_all = read
+        self._synced: datetime | None = None
         self._refreshes: list[Callable[[], None]] = []
-        super().__init__(read=read, watch=self._kept, every=SWEEP, describe=name, type=type)
+        super().__init__(read=self._sync, watch=self._kept, every=SWEEP, describe=name, type=type)
+
+    async def _sync(self) -> T:
+        found = await self._read_all()
+        self._synced = self._clock.now()
+        return found
+
+    def note(self) -> str | None:
+        if self._synced is None:
+            return None
+        return f"last synced {self._synced.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
     def refresh(self) -> None:
         """Read it again soon, if anybody needs it. One read at a time, however often it is asked
@@ -77,8 +92,9 @@ class RefsInput(ForgeInput[Refs]):
 class ForgeLink:
     """One forge in one engine. All who use the same repository share its input."""
 
-    def __init__(self, site: str, api: ForgeApi) -> None:
+    def __init__(self, site: str, api: ForgeApi, clock: Clock) -> None:
         self.api = api
+        self._clock = clock
         self._site = site
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._known: dict[str, Repository] = {}
@@ -87,7 +103,7 @@ class ForgeLink:
         """As they were listed last, by their paths in small letters."""
         self._refs: WeakValueDictionary[str, RefsInput] = WeakValueDictionary()
         self.repositories = RepositoriesInput(
-            self._read_repositories, f"repositories of {site}", Repositories
+            clock, self._read_repositories, f"repositories of {site}", Repositories
         )
 
     def refs(self, repository: Repository) -> RefsInput:
@@ -97,7 +113,7 @@ class ForgeLink:
         found = self._refs.get(key)
         if found is None or found.describe() != self._name_of(repository):
             found = self._refs[key] = RefsInput(
-                lambda: self._read_refs(key), self._name_of(repository), Refs
+                self._clock, lambda: self._read_refs(key), self._name_of(repository), Refs
             )
         return found
 
@@ -152,8 +168,8 @@ class ForgeLinks:
         """The link with a forge, made when it is asked for first."""
         link = self._links.get(forge)
         if link is None:
-            api = forge.connect(self._engine.clock)
-            link = self._links[forge] = ForgeLink(forge.site, api)
+            clock = self._engine.clock
+            link = self._links[forge] = ForgeLink(forge.site, forge.connect(clock), clock)
         return link
 
     async def aclose(self) -> None:

@@ -10,6 +10,7 @@ from pycurrent.cache import Publisher
 from pycurrent.engine import Job
 from pycurrent.engine.limits import Limits
 from pycurrent.plugins.forge.api import ForgeApi
+from pycurrent.plugins.forge.limit import asking
 from pycurrent.plugins.forge.values import (
     Branch,
     Change,
@@ -93,16 +94,19 @@ class ForgeStatus(Publisher[StatusKey, Status, None]):
         return {"repo": key.repository, "commit": key.commit}
 
     async def publish(self, job: Job, key: StatusKey, value: Status) -> None:
-        await self._say(job, key.as_ref(), value)
+        with asking(job):
+            await self._say(job, key.as_ref(), value)
 
     async def retire(self, job: Job, key: StatusKey, outcome: None) -> None:
         """Complete a status that would stay pending for good."""
         ref = key.as_ref()
-        shown = await self.api.status(ref, key.context)
-        if shown is None or shown.verdict not in (Verdict.PENDING, Verdict.RUNNING):
-            job.log("It is completed, or gone: nothing to do")
-            return
-        await self._say(job, ref, replace(shown, verdict=Verdict.CANCELLED, description=_GONE))
+        with asking(job):
+            shown = await self.api.status(ref, key.context)
+            if shown is None or shown.verdict not in (Verdict.PENDING, Verdict.RUNNING):
+                job.log("It is completed, or gone: nothing to do")
+                return
+            cancelled = replace(shown, verdict=Verdict.CANCELLED, description=_GONE)
+            await self._say(job, ref, cancelled)
 
     async def _say(self, job: Job, ref: Ref, status: Status) -> None:
         # A killed engine may have set it without a record of that.

@@ -31,7 +31,7 @@ class ForgejoClient:
 
     def __init__(self, url: str, token: Secret | str, clock: Clock) -> None:
         self.url = url
-        self.limit = RequestLimit(clock)
+        self.limit = RequestLimit(clock, url)
         self._token = token
         self._user: str | None = None
         self._http = httpx.AsyncClient(

@@ -175,7 +175,7 @@ class GitlabApi:
         return verified(headers, body, text, self._clock.now())
 
     def limited_until(self, repository: Repository) -> datetime | None:
-        return self._client.limited_until
+        return self._client.limit.until
 
     async def aclose(self) -> None:
         await self._client.aclose()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from pycurrent.engine import Clock, Secret
 from pycurrent.engine.tasks import in_thread
+from pycurrent.plugins.forge.limit import RequestLimit
 from pycurrent.plugins.gitlab.diagnosis import refused, unreachable
 from pycurrent.plugins.gitlab.sdk import Gitlab, GitlabError, requests
 
@@ -32,11 +32,9 @@ class GitlabClient:
 
     def __init__(self, url: str, token: Secret | str, clock: Clock) -> None:
         self.url = url
-        self.limited_until: datetime | None = None
-        """Until when all requests wait, as GitLab asks for fewer."""
+        self.limit = RequestLimit(clock, url)
         self._token = token
         self._user: str | None = None
-        self._clock = clock
         # A session is for one thread at a time: those that nobody uses now.
         self._free: list[Gitlab] = []
         self._is_closed = False
@@ -85,8 +83,8 @@ class GitlabClient:
 
     async def _ask(self, what: str, ask: Callable[[Gitlab], T]) -> T:
         for attempt in range(_PATIENCE):
-            await self._within_limit()
-            gitlab, limit = await self._session()
+            await self.limit.over()
+            gitlab, seen = await self._session()
             try:
                 return await in_thread(ask, gitlab)
             except requests.RequestException as error:
@@ -95,30 +93,21 @@ class GitlabClient:
                 is_limited = error.response_code == HTTPStatus.TOO_MANY_REQUESTS
                 if not is_limited or attempt == _PATIENCE - 1:
                     raise refused(self.url, what, error) from None
-                self.limited_until = self._clock.now() + limit.pause
+                self.limit.pause(seen.retry_after)
             finally:
                 self._give_back(gitlab)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _within_limit(self) -> None:
-        """Wait until GitLab takes requests again."""
-        while self.limited_until is not None:
-            left = self.limited_until - self._clock.now()
-            if left <= timedelta():
-                self.limited_until = None
-            else:
-                await self._clock.sleep(left)
-
-    async def _session(self) -> tuple[Gitlab, _Limit]:
+    async def _session(self) -> tuple[Gitlab, _Headers]:
         token = await self.token()
         if self._free:
             gitlab = self._free.pop()
         else:
             gitlab = Gitlab(self.url, timeout=_SECONDS, keep_base_url=True)
         gitlab.session.headers["PRIVATE-TOKEN"] = token
-        limit = _Limit()
-        gitlab.session.hooks["response"] = [limit.see]
-        return gitlab, limit
+        headers = _Headers()
+        gitlab.session.hooks["response"] = [headers.see]
+        return gitlab, headers
 
     def _give_back(self, gitlab: Gitlab) -> None:
         if self._is_closed:
@@ -127,18 +116,14 @@ class GitlabClient:
             self._free.append(gitlab)
 
 
-class _Limit:
-    """The pause that the last answer asks for."""
+class _Headers:
+    """The headers of the last answer."""
 
     def __init__(self) -> None:
-        self.pause = timedelta(seconds=60)
+        self.retry_after: str | None = None
 
     def see(self, response: requests.Response, **_: object) -> None:
-        try:
-            seconds = float(response.headers.get("Retry-After", "60"))
-            self.pause = timedelta(seconds=min(max(seconds, 1.0), 3600.0))
-        except ValueError:
-            pass
+        self.retry_after = response.headers.get("Retry-After")
 
 
 def checked_url(url: str) -> str:
