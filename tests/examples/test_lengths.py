@@ -14,6 +14,7 @@ TESTS = EXAMPLES.parent / "tests" / "examples"
         (60, [EXAMPLES / "monorepo.py"]),
         (80, [EXAMPLES / "forge_ci.py"]),
         (30, [EXAMPLES / "make_like.py"]),
+        (40, [EXAMPLES / "embedded.py"]),
         (110, [EXAMPLES / "http_plugin.py", TESTS / "test_http_plugin.py"]),
     ],
 )
