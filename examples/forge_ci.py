@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pycurrent as current
 from pycurrent import Current, Output, Pool, Secret
-from pycurrent.plugins import command, forgejo, gitlab
+from pycurrent.plugins import command, forgejo, github, gitlab
 from pycurrent.plugins.forge import Forge, Ref, Repository
 from pycurrent.web import WebSettings
 
@@ -21,6 +21,7 @@ URL = os.environ.get("FORGE_URL", "https://git.example.org")
 TOKEN, HOOK = Secret.from_env("FORGE_TOKEN"), Secret.from_env("FORGE_WEBHOOK_SECRET")
 FORGES: dict[str, Forge] = {
     "forgejo": forgejo.Forgejo(URL, token=TOKEN, webhook_secret=HOOK),
+    "github": github.GitHub(TOKEN, webhook_secret=HOOK, url=URL),
     "gitlab": gitlab.GitLab(URL, token=TOKEN, webhook_secret=HOOK),
 }
 CHECKS = Pool("checks", 4)
@@ -36,7 +37,7 @@ def report(results: dict[str, Output[None]]) -> str:
 
 
 def pipeline(
-    forge: Literal["forgejo", "gitlab"] = "forgejo", ci: str = "https://ci.example.org"
+    forge: Literal["forgejo", "github", "gitlab"] = "forgejo", ci: str = "https://ci.example.org"
 ) -> Current[object]:
     """Test the branches and pull requests of all repositories that have a ci.json."""
     site = FORGES[forge]

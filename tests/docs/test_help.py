@@ -11,7 +11,19 @@ import pytest
 import pycurrent
 import pycurrent.testing
 import pycurrent.web
-from pycurrent.plugins import command, docker, forge, forgejo, fs, git, gitlab, slack, ssh
+from pycurrent.plugins import (
+    command,
+    docker,
+    forge,
+    forgejo,
+    fs,
+    git,
+    github,
+    gitlab,
+    login,
+    slack,
+    ssh,
+)
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 OF_THE_SOURCE = {"internals.md", "journeys.md"}
@@ -32,7 +44,9 @@ MODULES = (
     forgejo,
     fs,
     git,
+    github,
     gitlab,
+    login,
     slack,
     ssh,
 )
@@ -49,7 +63,7 @@ OURS = {
     "LogRule": "as_record of_record",
     "Monitor": "given_instead watching",
     "Operation": "labels_of started_with",
-    "Pool": "draw give_back has_room leave places queue queue_length share_of",
+    "Pool": "draw give_back has_room leave places queue_length share_of",
     "Primitive": "remedy",
     "Publisher": "labels_of started_with",
     "Retry": "attempts tries_anew",

@@ -10,11 +10,13 @@ import pytest
 from pycurrent.plugins.forge import Forge
 from pycurrent.plugins.forge.api import ForgeApi
 from pycurrent.plugins.forgejo import Forgejo
+from pycurrent.plugins.github import GitHub
 from pycurrent.plugins.gitlab import GitLab
 from pycurrent.term import Current
 from pycurrent.testing import Harness, VirtualClock
 
 from ..forgejo.fake import FakeForgejo
+from ..github.fake import FakeGithub
 from ..gitlab.fake import FakeGitlab
 from .model import FakeForge
 
@@ -39,8 +41,13 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+def _github(url: str, *, token: str, webhook_secret: str) -> Forge:
+    return GitHub(token, webhook_secret=webhook_secret, url=url)
+
+
 FORGES: dict[str, tuple[type[FakeForge], Callable[..., Forge]]] = {
     "forgejo": (FakeForgejo, Forgejo),
+    "github": (FakeGithub, _github),
     "gitlab": (FakeGitlab, GitLab),
 }
 """The forges that pass this suite."""

@@ -8,13 +8,13 @@ import pytest
 
 @pytest.mark.parametrize("missing", ["authlib", "httpx2", "joserfc"])
 def test_a_missing_package_is_told_with_how_to_get_it(missing: str) -> None:
-    """When a login is made; everything else of the forges does without."""
+    """When a login is made; importing it does without."""
     code = (
         f"import sys; sys.modules[{missing!r}] = None\n"
         "from pycurrent import UsageError\n"
-        "from pycurrent.plugins import github\n"
+        "from pycurrent.plugins import login\n"
         "from pycurrent.service.login import Role\n"
-        "try:\n    github.Login('id', 'secret', roles={'anybody': Role.VIEWER})\n"
+        "try:\n    login.OpenID('https://x', 'id', 'secret', roles={'anybody': Role.VIEWER})\n"
         "except UsageError as error:\n    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,5 +1,6 @@
-"""GitHub."""
+"""GitHub, and GitHub Enterprise Server."""
 
+from pycurrent.plugins.github.github import App, GitHub
 from pycurrent.plugins.github.login import Login
 
-__all__ = ["Login"]
+__all__ = ["App", "GitHub", "Login"]

@@ -1,0 +1,239 @@
+"""Requests to GitHub's API."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from pycurrent.engine import Clock
+from pycurrent.plugins.forge.limit import RequestLimit
+from pycurrent.plugins.github.diagnosis import not_github, refused, unreachable
+from pycurrent.plugins.github.identity import (
+    AppIdentity,
+    Identity,
+    InstallationTokens,
+    TokenIdentity,
+)
+from pycurrent.plugins.github.sdk import httpx
+from pycurrent.term import Failure
+
+T = TypeVar("T")
+
+Query = Mapping[str, str | int]
+
+SITE = "https://github.com"
+
+APP = "app"
+"""The account of an App itself; other accounts are the ids of its installations."""
+
+_SECONDS = 30
+"""The time that an answer may take."""
+_PAGE = 100
+_PAGES = 10_000
+"""More are a server that gives the same page again and again."""
+_PATIENCE = 20
+"""How often a request waits for the limit before it fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A page of a list, as it was read."""
+
+    etag: str
+    items: list[Any]
+    has_next: bool
+
+
+class GithubClient:
+    """Asks one GitHub with one identity. Belongs to one event loop. Its calls raise `Failure`."""
+
+    def __init__(self, site: str, identity: Identity, clock: Clock) -> None:
+        self.site = site
+        self._identity = identity
+        self._clock = clock
+        self._limits: defaultdict[str, RequestLimit] = defaultdict(
+            lambda: RequestLimit(clock, site)
+        )
+        self._tokens = InstallationTokens(clock, self._make_token)
+        self._known: dict[tuple[object, ...], _Page] = {}
+        """Pages that are asked for again and again, by account, address, number and so on."""
+        self._http = httpx.AsyncClient(
+            base_url="https://api.github.com" if site == SITE else f"{site}/api/v3",
+            timeout=_SECONDS,
+            follow_redirects=True,
+            headers={
+                "Accept": "application/vnd.github+json",
+                "X-GitHub-Api-Version": "2022-11-28",
+                "User-Agent": "pycurrent",
+            },
+        )
+
+    def limited_until(self, account: str) -> datetime | None:
+        """Until when requests of an account wait."""
+        return self._limits[account].until
+
+    async def token(self, account: str) -> str:
+        """The token of an account, as it is now."""
+        if isinstance(self._identity, TokenIdentity):
+            return await self._identity.token()
+        if account == APP:
+            return await self._identity.token(self._clock.now())
+        return await self._tokens.of(account)
+
+    async def get(self, account: str, what: str, path: str) -> Any:
+        """Get one thing, decoded from JSON. `what` is asked for, in words for people."""
+        return self._decoded(await self._ask(account, what, "GET", path))
+
+    async def get_or_none(self, account: str, what: str, path: str) -> Any:
+        """The same; None if it is not there."""
+        answer = await self._ask(account, what, "GET", path, may_be_missing=True)
+        return None if answer.status_code == HTTPStatus.NOT_FOUND else self._decoded(answer)
+
+    async def pages(
+        self,
+        account: str,
+        what: str,
+        path: str,
+        read: Callable[[Any], T],
+        *,
+        query: Query | None = None,
+        within: str | None = None,
+        again: object = None,
+    ) -> list[T]:
+        """Get a list, page by page to its end, each item as `read` makes it; `within` names the
+        field of the answer that has the list.
+
+        With `again`, on which alone `read` depends, pages are asked for by their ETags from the
+        second time on. An answer that is as it was costs nothing of the quota
+        (docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api).
+        """
+        found: list[T] = []
+        for number in range(1, _PAGES):
+            key = (account, path, again, number)
+            page = self._known.get(key)
+            headers = {} if page is None else {"If-None-Match": page.etag}
+            wanted = {**(query or {}), "per_page": _PAGE, "page": number}
+            answer = await self._ask(account, what, "GET", path, query=wanted, headers=headers)
+            if page is None or answer.status_code != HTTPStatus.NOT_MODIFIED:
+                page = self._read(answer, read, within)
+                if again is not None and page.etag:
+                    self._known[key] = page
+            found += page.items
+            if not page.has_next:
+                self._forget((account, path, again), number + 1)
+                return found
+        raise Failure(f"{what}: {self.site} gives pages without an end")
+
+    def _read(
+        self, answer: httpx.Response, read: Callable[[Any], Any], within: str | None
+    ) -> _Page:
+        told = self._decoded(answer)
+        items = told.get(within) if within is not None and isinstance(told, dict) else told
+        if not isinstance(items, list):
+            raise not_github(self.site)
+        try:
+            values = [read(item) for item in items]
+        except (KeyError, TypeError, AttributeError):
+            raise not_github(self.site) from None
+        return _Page(answer.headers.get("ETag", ""), values, "next" in answer.links)
+
+    def _forget(self, of: tuple[object, ...], number: int) -> None:
+        """Forget the pages of a list from a number on: it has become shorter."""
+        while self._known.pop((*of, number), None) is not None:
+            number += 1
+
+    async def send(
+        self, account: str, what: str, method: str, path: str, body: Mapping[str, object]
+    ) -> Any:
+        """Make or change something. A request that was broken off may have been heard."""
+        return self._decoded(await self._ask(account, what, method, path, body=body))
+
+    async def aclose(self) -> None:
+        """End the connections. Twice is fine."""
+        await self._http.aclose()
+
+    async def _ask(
+        self,
+        account: str,
+        what: str,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Mapping[str, object] | None = None,
+        may_be_missing: bool = False,
+    ) -> httpx.Response:
+        limit = self._limits[account]
+        for attempt in range(_PATIENCE):
+            await limit.over()
+            token = await self.token(account)
+            all_headers = {**(headers or {}), "Authorization": f"Bearer {token}"}
+            try:
+                answer = await self._http.request(
+                    method, path, params=query, json=body, headers=all_headers
+                )
+            except httpx.HTTPError as error:
+                raise unreachable(self.site, error) from None
+            is_fine = answer.is_success or answer.status_code == HTTPStatus.NOT_MODIFIED
+            if is_fine or (may_be_missing and answer.status_code == HTTPStatus.NOT_FOUND):
+                return answer
+            pause = self._pause_of(answer)
+            if pause is None or attempt == _PATIENCE - 1:
+                if answer.status_code == HTTPStatus.UNAUTHORIZED:
+                    self._tokens.forget(account)
+                raise refused(self.site, what, answer)
+            limit.pause(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _pause_of(self, answer: httpx.Response) -> str | None:
+        """The seconds for which GitHub asks us to wait; None if it refuses for another reason.
+
+        See docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api.
+        """
+        if answer.status_code not in (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS):
+            return None
+        asked = answer.headers.get("Retry-After")
+        if asked is not None:
+            return str(asked)
+        if answer.headers.get("X-RateLimit-Remaining") == "0":
+            try:
+                reset = datetime.fromtimestamp(int(answer.headers["X-RateLimit-Reset"]), UTC)
+            except (KeyError, ValueError, OverflowError):
+                return ""
+            return str(max((reset - self._clock.now()) / timedelta(seconds=1), 1))
+        is_secondary = "secondary rate limit" in answer.text
+        return "" if is_secondary or answer.status_code != HTTPStatus.FORBIDDEN else None
+
+    async def _make_token(self, installation: str) -> tuple[str, datetime]:
+        what = f"a token of the installation {installation}"
+        path = f"/app/installations/{installation}/access_tokens"
+        told = await self.send(APP, what, "POST", path, {})
+        try:
+            return told["token"], datetime.fromisoformat(told["expires_at"])
+        except (KeyError, TypeError, ValueError):
+            raise not_github(self.site) from None
+
+    @property
+    def is_app(self) -> bool:
+        """True if we are an App."""
+        return isinstance(self._identity, AppIdentity)
+
+    def _decoded(self, answer: httpx.Response) -> Any:
+        try:
+            return answer.json()
+        except ValueError:
+            raise not_github(self.site) from None
+
+
+def checked_url(url: str) -> str:
+    """The address of a GitHub without a slash at its end. Raises ValueError for another text."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(url)
+    return url.rstrip("/")

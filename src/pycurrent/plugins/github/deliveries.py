@@ -1,0 +1,77 @@
+"""Webhooks of GitHub: that they are its, and what they say."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pycurrent.plugins.forge.values import Command, Delivery, Refused
+
+_OF_THE_LIST = frozenset(
+    {"installation", "installation_repositories", "installation_target", "repository"}
+)
+"""Events that change the list of repositories."""
+
+
+def verified(headers: Mapping[str, str], body: bytes, secret: str) -> Delivery | Refused:
+    """Verify a delivery by `X-Hub-Signature-256`: HMAC-SHA256 of the body.
+
+    See docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries.
+    """
+    if not secret:
+        return Refused("this engine has no secret for webhooks")
+    given = headers.get("x-hub-signature-256")
+    if given is None:
+        return Refused("it is not signed: the webhook needs a secret")
+    wanted = f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
+    if not hmac.compare_digest(given.encode(), wanted.encode()):
+        return Refused("its signature is another one: does the webhook have our secret?")
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return Refused("its body is not JSON: the webhook's content type is application/json")
+    if not isinstance(told, dict):
+        return Refused("its body is not a JSON object")
+    event, path = headers.get("x-github-event", ""), _part(told, "repository", "full_name")
+    person = _part(told, "sender", "login")
+    return Delivery(
+        id=headers.get("x-github-delivery") or hashlib.sha256(body).hexdigest(),
+        event=event,
+        repositories=_repositories(event, path),
+        commands=_commands(told, event),
+        person=person if isinstance(person, str) else None,
+    )
+
+
+def _repositories(event: str, path: object) -> tuple[str, ...] | None:
+    if event in _OF_THE_LIST:
+        return None
+    return (path,) if isinstance(path, str) else ()
+
+
+def _commands(told: Mapping[str, Any], event: str) -> tuple[Command, ...]:
+    """The lines of a new comment on a pull request that begin with a slash."""
+    issue, comment = told.get("issue"), told.get("comment")
+    if event != "issue_comment" or told.get("action") != "created":
+        return ()
+    if not isinstance(issue, dict) or not isinstance(comment, dict):
+        return ()
+    text, id, number = comment.get("body"), comment.get("id"), issue.get("number")
+    path, author = _part(told, "repository", "full_name"), _part(comment, "user", "login")
+    if not (isinstance(text, str) and isinstance(number, int) and isinstance(path, str)):
+        return ()
+    if not issue.get("pull_request") or not isinstance(author, str):
+        return ()
+    return tuple(
+        Command(path, number, str(id), author, tuple(line[1:].split()))
+        for line in text.splitlines()
+        if line.startswith("/") and line[1:].strip()
+    )
+
+
+def _part(told: Mapping[str, Any], outer: str, inner: str) -> Any:
+    part = told.get(outer)
+    return part.get(inner) if isinstance(part, dict) else None
