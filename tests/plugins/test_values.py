@@ -62,7 +62,7 @@ def test_a_value_of_another_type_is_refused(
     with pytest.raises(UsageError) as refused:
         call(value)
     assert str(refused.value).startswith(said)
-    output = evaluate(call(constant(value)))
+    output = evaluate(call(constant(0).map(lambda _: value)))
     assert isinstance(output, Failed)
     assert output.message.startswith(said)
 

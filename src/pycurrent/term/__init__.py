@@ -36,6 +36,7 @@ from pycurrent.term.given import (
 )
 from pycurrent.term.labels import labels
 from pycurrent.term.output import (
+    UNEXPLAINED,
     Active,
     Activity,
     Failed,
@@ -117,6 +118,7 @@ __all__ = [
     "BY_CONCERN",
     "NO_LABELS",
     "TRUSTED",
+    "UNEXPLAINED",
     "Active",
     "Activity",
     "Current",

@@ -232,6 +232,9 @@ Output: TypeAlias = Ok[T_co] | Failed | Active
 
 READY = Active(Activity.READY)
 RUNNING = Active(Activity.RUNNING)
+
+UNEXPLAINED = 'a Failure without a message: write Failure("why")'
+"""The beginning of the message of a failure that has none."""
 WAITING_FOR_CONFIRMATION = Active(Activity.WAITING_FOR_CONFIRMATION)
 
 
@@ -248,8 +251,8 @@ def failed_by(error: BaseException) -> Failed:
     text = text_of(alone)
     match alone:
         case Failure() if not text:
-            text = 'a Failure without a message: write Failure("why")'
-            return Failed(f"{text}{_place(alone, text)}", kind=_kind_of(alone))
+            place = _place(alone, UNEXPLAINED)
+            return Failed(f"{UNEXPLAINED}{place}", kind=_kind_of(alone))
         case Failure() | Duplicate() | Unhashable() | Cycle():
             return Failed(text, kind=_kind_of(alone))
         case UsageError() if text:

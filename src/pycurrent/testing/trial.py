@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from pycurrent.cache import AnyOperation, Handle
 from pycurrent.engine import Config, JobState, Level
 from pycurrent.term import (
+    UNEXPLAINED,
     Active,
     Activity,
     Current,
@@ -306,5 +307,7 @@ async def check_failure(work: AnyOperation, case: Case, state_dir: Path, timeout
 
 def _says_why(message: str) -> bool:
     """True for more than the type of an exception without a text."""
+    if message.startswith(UNEXPLAINED):
+        return False
     words = message.split()
     return len(words) > 1 or (bool(words) and not words[0].endswith(("Error", "Exception")))
