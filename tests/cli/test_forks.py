@@ -51,7 +51,7 @@ FORKS = """
         grandchild()
         while len(list(Path().glob("*.pid"))) < 5:
             await asyncio.sleep(0.01)
-        print("forked", flush=True)
+        os.write(1, b"forked\\n")
         await asyncio.sleep(1000)
 
     def pipeline() -> Current[None]:

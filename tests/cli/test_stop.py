@@ -111,12 +111,12 @@ def test_a_function_that_never_comes_back_can_be_killed(pipeline_file: Write, ch
 def test_a_thread_that_never_ends_is_left(pipeline_file: Write, child: Start) -> None:
     """The job that waited for it is cancelled; the process ends after a while, and says so."""
     pipeline_file("""
-        import asyncio, time
+        import asyncio, os, time
         import pycurrent as current
 
         @current.builder("nap", level=current.Level.HARMLESS)
         async def nap(job):
-            print("napping", flush=True)
+            os.write(1, b"napping\\n")
             await asyncio.to_thread(time.sleep, 60)
 
         def pipeline(): return nap()
