@@ -21,6 +21,7 @@ from collections.abc import (
 )
 from functools import lru_cache
 from numbers import Integral, Real
+from pathlib import Path
 from types import CodeType
 from typing import Annotated, Any, Literal, NewType, TypeAlias, Union, get_args, get_origin
 
@@ -219,6 +220,8 @@ def _hint(value: Any, kinds: Kinds) -> str:
     of_value = getattr(type(value), "given_instead", None)
     if isinstance(of_value, str):
         return f": {of_value}"
+    if isinstance(value, str) and Path in kinds.classes and value.startswith((".", "/")):
+        return f": write Path({value!r})"
     for cls in kinds.classes:
         if isinstance(had_by := getattr(cls, "had_by", None), str):
             return f": {had_by}"
