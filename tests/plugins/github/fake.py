@@ -37,6 +37,8 @@ class FakeGithub(FakeForge):
         """That of the App."""
         self.installations: dict[int, str | None] = {}
         """Of the App: by id, when it was suspended. Each sees the repositories of `homes`."""
+        self.refused: set[int] = set()
+        """Installations that are listed, but let nobody in."""
         self.homes: dict[str, int] = {}
         """By the path of a repository, the installation that sees it."""
         self.tokens: dict[str, int] = {}
@@ -118,7 +120,9 @@ class FakeGithub(FakeForge):
         page = int(request.query.get("page", "1"))
         here = items[(page - 1) * size : page * size]
         body = json.dumps({within: here, "total_count": len(items)} if within else here).encode()
-        headers = {"ETag": f'W/"{hashlib.sha256(body).hexdigest()}"'}
+        # GitHub's depend on the token, too.
+        seen = body + request.headers["Authorization"].encode()
+        headers = {"ETag": f'W/"{hashlib.sha256(seen).hexdigest()}"'}
         if page * size < len(items):
             link = request.url.update_query(page=str(page + 1))
             headers["Link"] = f'<{link}>; rel="next", <{link}>; rel="last"'
@@ -141,6 +145,8 @@ class FakeGithub(FakeForge):
         id = int(request.match_info["id"])
         if id not in self.installations:
             raise _gone()
+        if id in self.refused:
+            return self.refusal(403, "Your IP address is not permitted to access this resource")
         if self.installations[id] is not None:
             return self.refusal(403, "This installation has been suspended")
         token = f"ghs_{self.next_id()}"

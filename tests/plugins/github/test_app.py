@@ -207,12 +207,43 @@ async def test_an_installation_that_was_suspended_or_removed_is_told(world: Worl
 
 
 async def test_a_token_that_was_revoked_is_made_again(world: World) -> None:
-    """For the next request: this one says what is wrong."""
+    """At once; a second one that is refused is a failure."""
     web = await repository(world)
     world.github.tokens.clear()
+    main = Branch(web, "main", sha(1))
+    assert await world.api.status(main, "ci") is None
+    world.github.replies += [revoked, revoked]
     with pytest.raises(Failure, match="refuses the token"):
-        await world.api.refs(web)
-    assert await world.api.refs(web)
+        await world.api.status(main, "ci")
+    assert await world.api.status(main, "ci") is None
+
+
+def revoked(request: web.Request) -> web.StreamResponse:
+    return web.json_response({"message": "Bad credentials"}, status=401)
+
+
+async def test_an_installation_that_refuses_leaves_the_others_alone(world: World) -> None:
+    """Its repositories are as they were last; one that was never seen has none."""
+    listed = await world.api.repositories()
+    world.github.installations[9] = None
+    world.passes(minutes=58)
+    world.github.refused |= {8, 9}
+    assert await world.api.repositories() == listed
+
+
+async def test_a_short_pause_does_not_end_a_long_one(world: World) -> None:
+    """Of requests that were under way when the quota was used up."""
+    web = await repository(world)
+    reset = int(world.clock.now().timestamp()) + 1800
+    world.github.replies += [quota_used_up(reset), secondary, secondary]
+    asked = asyncio.create_task(world.api.refs(web))
+    assert await until_limited(world, web) == timedelta(minutes=30)
+    async with asyncio.timeout(20):
+        while world.github.replies:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    assert await until_limited(world, web) == timedelta(minutes=30)
+    world.passes(minutes=30)
+    assert await asked
 
 
 def test_what_can_not_be_is_refused_at_once() -> None:

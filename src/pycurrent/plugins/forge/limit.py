@@ -39,7 +39,9 @@ class RequestLimit:
             asked = timedelta(seconds=float(retry_after or ""))
         except (ValueError, OverflowError):
             asked = _UNTOLD
-        self._until = self._clock.now() + min(max(asked, _SHORTEST), _LONGEST)
+        until = self._clock.now() + min(max(asked, _SHORTEST), _LONGEST)
+        # A short pause that is asked for meanwhile does not end a long one.
+        self._until = until if self._until is None else max(self._until, until)
 
     async def over(self) -> None:
         """Wait until the forge takes requests again. The job that asks says so, and `why` of it."""

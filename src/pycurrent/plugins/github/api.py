@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
@@ -25,6 +26,9 @@ from pycurrent.plugins.github import reading
 from pycurrent.plugins.github.client import APP, GithubClient
 from pycurrent.plugins.github.deliveries import verified
 from pycurrent.plugins.github.identity import Identity
+from pycurrent.term import Failure, FailureKind
+
+_log = logging.getLogger(__name__)
 
 _OURS = "owner,collaborator,organization_member"
 
@@ -45,25 +49,15 @@ class GithubApi:
         self._client = GithubClient(url, identity, clock)
         self._webhook_secret = webhook_secret
         self._us: str | None = None
+        self._of_installation: dict[str, list[Repository]] = {}
 
     async def repositories(self) -> tuple[Repository, ...]:
         if self._client.is_app:
             installations = await self._client.pages(
                 APP, "the installations of the App", "/app/installations", _installation_of
             )
-            listed = [
-                repository
-                for id, is_suspended in installations
-                if not is_suspended
-                for repository in await self._client.pages(
-                    id,
-                    f"the repositories of the installation {id}",
-                    "/installation/repositories",
-                    partial(reading.repository_of, self.site, id),
-                    within="repositories",
-                    again=self.site,
-                )
-            ]
+            served = [id for id, is_suspended in installations if not is_suspended]
+            listed = [repository for id in served for repository in await self._installed(id)]
         else:
             listed = await self._client.pages(
                 "",
@@ -75,6 +69,25 @@ class GithubApi:
             )
         found = {repository.id: repository for repository in listed}
         return tuple(sorted(found.values(), key=lambda one: one.path))
+
+    async def _installed(self, id: str) -> list[Repository]:
+        """The repositories of an installation. If it alone refuses, they are as they were last, so
+        that the others go on.
+        """
+        try:
+            self._of_installation[id] = await self._client.pages(
+                id,
+                f"the repositories of the installation {id}",
+                "/installation/repositories",
+                partial(reading.repository_of, self.site, id),
+                within="repositories",
+                again=self.site,
+            )
+        except Failure as failure:
+            if failure.kind is FailureKind.INFRA:
+                raise
+            _log.warning("%s", failure)
+        return self._of_installation.get(id, [])
 
     async def refs(self, repository: Repository) -> tuple[Ref, ...]:
         at = _path(repository)

@@ -60,8 +60,10 @@ class GithubClient:
             lambda: RequestLimit(clock, site)
         )
         self._tokens = InstallationTokens(clock, self._make_token)
-        self._known: dict[tuple[object, ...], _Page] = {}
-        """Pages that are asked for again and again, by account, address, number and so on."""
+        self._known: dict[tuple[str, str, int], tuple[object, _Page]] = {}
+        """Pages that are asked for again and again, by account, address and number, each with that
+        on which its reading depends.
+        """
         self._http = httpx.AsyncClient(
             base_url="https://api.github.com" if site == SITE else f"{site}/api/v3",
             timeout=_SECONDS,
@@ -110,22 +112,24 @@ class GithubClient:
 
         With `again`, on which alone `read` depends, pages are asked for by their ETags from the
         second time on. An answer that is as it was costs nothing of the quota
-        (docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api).
+        (docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api). As ETags
+        belong to a token, those of an App are good for an hour.
         """
         found: list[T] = []
         for number in range(1, _PAGES):
-            key = (account, path, again, number)
-            page = self._known.get(key)
+            key = (account, path, number)
+            depends, page = self._known.get(key, (None, None))
+            page = page if depends == again else None
             headers = {} if page is None else {"If-None-Match": page.etag}
             wanted = {**(query or {}), "per_page": _PAGE, "page": number}
             answer = await self._ask(account, what, "GET", path, query=wanted, headers=headers)
             if page is None or answer.status_code != HTTPStatus.NOT_MODIFIED:
                 page = self._read(answer, read, within)
                 if again is not None and page.etag:
-                    self._known[key] = page
+                    self._known[key] = again, page
             found += page.items
             if not page.has_next:
-                self._forget((account, path, again), number + 1)
+                self._forget(account, path, number + 1)
                 return found
         raise Failure(f"{what}: {self.site} gives pages without an end")
 
@@ -142,9 +146,9 @@ class GithubClient:
             raise not_github(self.site) from None
         return _Page(answer.headers.get("ETag", ""), values, "next" in answer.links)
 
-    def _forget(self, of: tuple[object, ...], number: int) -> None:
+    def _forget(self, account: str, path: str, number: int) -> None:
         """Forget the pages of a list from a number on: it has become shorter."""
-        while self._known.pop((*of, number), None) is not None:
+        while self._known.pop((account, path, number), None) is not None:
             number += 1
 
     async def send(
@@ -169,7 +173,7 @@ class GithubClient:
         body: Mapping[str, object] | None = None,
         may_be_missing: bool = False,
     ) -> httpx.Response:
-        limit = self._limits[account]
+        limit, is_renewed = self._limits[account], False
         for attempt in range(_PATIENCE):
             await limit.over()
             token = await self.token(account)
@@ -183,13 +187,22 @@ class GithubClient:
             is_fine = answer.is_success or answer.status_code == HTTPStatus.NOT_MODIFIED
             if is_fine or (may_be_missing and answer.status_code == HTTPStatus.NOT_FOUND):
                 return answer
+            is_refused = answer.status_code == HTTPStatus.UNAUTHORIZED
+            if is_refused and self._may_renew(account) and not is_renewed:
+                is_renewed = True
+                continue
             pause = self._pause_of(answer)
             if pause is None or attempt == _PATIENCE - 1:
-                if answer.status_code == HTTPStatus.UNAUTHORIZED:
-                    self._tokens.forget(account)
                 raise refused(self.site, what, answer)
             limit.pause(pause)
         raise AssertionError("the last attempt returns or raises")
+
+    def _may_renew(self, account: str) -> bool:
+        """True if a token that GitHub no longer takes can be made again: it was revoked."""
+        if not self.is_app or account == APP:
+            return False
+        self._tokens.forget(account)
+        return True
 
     def _pause_of(self, answer: httpx.Response) -> str | None:
         """The seconds for which GitHub asks us to wait; None if it refuses for another reason.
