@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from pycurrent.term import shape as shapes
 from pycurrent.term.label import UnknownValue
@@ -28,18 +27,32 @@ _CALLS = 100
 
 
 class Made:
-    """The terms that have been made."""
+    """The terms that have been made in a block."""
 
-    __slots__ = ("_terms",)
+    # Each job has one: a context manager of `contextlib` would take three times as long.
+    __slots__ = ("_terms", "_token")
 
     def __init__(self) -> None:
         self._terms: list[tuple[weakref.ref[Term], Shape]] = []
+
+    def __enter__(self) -> Self:
+        self._token = MADE.set(self)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        # A coroutine that is left in the block is closed by the collector, in any context.
+        try:  # noqa: SIM105 - `suppress` would take as long as all else here
+            MADE.reset(self._token)
+        except ValueError:
+            pass
 
     def note(self, term: Term) -> None:
         self._terms.append((weakref.ref(term), term.shape))
 
     def unused(self) -> list[str]:
         """How those are called that nothing refers to any more, in the order they were made."""
+        if not self._terms:
+            return []
         names = [
             _name(shape)
             for term, shape in self._terms
@@ -52,17 +65,9 @@ class Made:
 MADE: ContextVar[Made | None] = ContextVar("pycurrent_made", default=None)
 
 
-@contextmanager
-def noting() -> Iterator[Made]:
+def noting() -> Made:
     """Note the terms that are made in the block."""
-    made = Made()
-    token = MADE.set(made)
-    try:
-        yield made
-    finally:
-        # A coroutine that is left in the block is closed by the collector, in any context.
-        with suppress(ValueError):
-            MADE.reset(token)
+    return Made()
 
 
 class UnusedInside:
