@@ -6,9 +6,10 @@ checked where it is used: a ref by `git.CommitId`, an address by `git`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from pycurrent.plugins.git import CommitId
 
@@ -222,6 +223,29 @@ class Command:
     author: str
     words: tuple[str, ...]
     """Without the slash: `("ok-to-test", "0a1b2c3")`."""
+
+
+def commands_in(
+    text: object, *, repository: object, number: object, comment: object, author: object
+) -> tuple[Command, ...]:
+    """The commands of a new comment on a change: the lines that begin with a slash. None, if what a
+    delivery tells is not what it should be.
+    """
+    if not (isinstance(text, str) and isinstance(number, int) and isinstance(author, str)):
+        return ()
+    if not isinstance(repository, str):
+        return ()
+    return tuple(
+        Command(repository, number, str(comment), author, tuple(line[1:].split()))
+        for line in text.splitlines()
+        if line.startswith("/") and line[1:].strip()
+    )
+
+
+def part_of(told: Mapping[str, Any], outer: str, inner: str) -> Any:
+    """A part of a part of a JSON object; None if it is not there."""
+    part = told.get(outer)
+    return part.get(inner) if isinstance(part, dict) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from pycurrent.engine import Clock, Secret
 from pycurrent.engine.tasks import in_thread
+from pycurrent.plugins.forge.http import unreachable
 from pycurrent.plugins.forge.limit import RequestLimit
-from pycurrent.plugins.forgejo.diagnosis import not_forgejo, refused, unreachable
+from pycurrent.plugins.forgejo.diagnosis import not_forgejo, refused
 from pycurrent.plugins.forgejo.sdk import httpx
 from pycurrent.term import Failure
 

@@ -8,7 +8,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pycurrent.plugins.forge.values import Command, Delivery, Refused
+from pycurrent.plugins.forge.values import (
+    Command,
+    Delivery,
+    Refused,
+    commands_in,
+    part_of,
+)
 
 _NAMES = ("forgejo", "gitea")
 """Forgejo sends both headers, Gitea its own one."""
@@ -30,8 +36,8 @@ def verified(headers: Mapping[str, str], body: bytes, secret: str) -> Delivery |
         return Refused("its body is not JSON: the webhook's content type is application/json")
     if not isinstance(told, dict):
         return Refused("its body is not a JSON object")
-    event, path = _header(headers, "event") or "", _part(told, "repository", "full_name")
-    person = _part(told, "sender", "login")
+    event, path = _header(headers, "event") or "", part_of(told, "repository", "full_name")
+    person = part_of(told, "sender", "login")
     is_about_one = isinstance(path, str) and event != "repository"
     return Delivery(
         id=_header(headers, "delivery") or hashlib.sha256(body).hexdigest(),
@@ -48,7 +54,7 @@ def _header(headers: Mapping[str, str], what: str) -> str | None:
 
 
 def _commands(told: Mapping[str, Any], event: str) -> tuple[Command, ...]:
-    """The lines of a new comment on a pull request that begin with a slash."""
+    """The commands of a new comment on a pull request."""
     issue, comment = told.get("issue"), told.get("comment")
     if not event.endswith("_comment") or told.get("action") != "created":
         return ()
@@ -56,17 +62,10 @@ def _commands(told: Mapping[str, Any], event: str) -> tuple[Command, ...]:
         return ()
     if not (told.get("is_pull") or issue.get("pull_request")):
         return ()
-    text, id, number = comment.get("body"), comment.get("id"), issue.get("number")
-    path, author = _part(told, "repository", "full_name"), _part(comment, "user", "login")
-    if not (isinstance(text, str) and isinstance(number, int) and isinstance(path, str)):
-        return ()
-    return tuple(
-        Command(path, number, str(id), str(author), tuple(line[1:].split()))
-        for line in text.splitlines()
-        if line.startswith("/") and line[1:].strip()
+    return commands_in(
+        comment.get("body"),
+        repository=part_of(told, "repository", "full_name"),
+        number=issue.get("number"),
+        comment=comment.get("id"),
+        author=part_of(comment, "user", "login"),
     )
-
-
-def _part(told: Mapping[str, Any], outer: str, inner: str) -> Any:
-    part = told.get(outer)
-    return part.get(inner) if isinstance(part, dict) else None

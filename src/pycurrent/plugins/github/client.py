@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from pycurrent.engine import Clock
+from pycurrent.plugins.forge.http import unreachable
 from pycurrent.plugins.forge.limit import RequestLimit
-from pycurrent.plugins.github.diagnosis import not_github, refused, unreachable
+from pycurrent.plugins.github.diagnosis import not_github, refused
 from pycurrent.plugins.github.identity import (
     AppIdentity,
     Identity,

@@ -11,7 +11,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from pycurrent.plugins.forge.values import Command, Delivery, Refused
+from pycurrent.plugins.forge.values import (
+    Command,
+    Delivery,
+    Refused,
+    commands_in,
+    part_of,
+)
 
 _OLDEST = timedelta(minutes=5)
 """How far the time of a signed delivery may be from ours (standardwebhooks.com)."""
@@ -32,7 +38,7 @@ def verified(
     if not isinstance(told, dict):
         return Refused("its body is not a JSON object")
     digest = hashlib.sha256(body).hexdigest()
-    person = _part(told, "user", "username") or told.get("user_username")
+    person = part_of(told, "user", "username") or told.get("user_username")
     return Delivery(
         id=headers.get("webhook-id") or headers.get("idempotency-key") or digest,
         event=headers.get("x-gitlab-event", ""),
@@ -81,30 +87,23 @@ def _equal(given: str, wanted: str) -> bool:
 
 def _repositories(told: Mapping[str, Any]) -> tuple[str, ...] | None:
     """The project that it is about; None if it is about a group, or the whole site."""
-    path = _part(told, "project", "path_with_namespace")
+    path = part_of(told, "project", "path_with_namespace")
     # Deliveries that tell of a project as such have its path at the top.
     is_listed = not isinstance(told.get("event_name"), str) or "path_with_namespace" not in told
     return (path,) if isinstance(path, str) and is_listed else None
 
 
 def _commands(told: Mapping[str, Any]) -> tuple[Command, ...]:
-    """The lines of a new note on a merge request that begin with a slash."""
+    """The commands of a new note on a merge request."""
     note, request = told.get("object_attributes"), told.get("merge_request")
     if told.get("object_kind") != "note" or not isinstance(note, dict):
         return ()
     if not isinstance(request, dict) or note.get("action", "create") != "create":
         return ()
-    text, id, number = note.get("note"), note.get("id"), request.get("iid")
-    path, author = _part(told, "project", "path_with_namespace"), _part(told, "user", "username")
-    if not (isinstance(text, str) and isinstance(number, int) and isinstance(path, str)):
-        return ()
-    return tuple(
-        Command(path, number, str(id), str(author), tuple(line[1:].split()))
-        for line in text.splitlines()
-        if line.startswith("/") and line[1:].strip()
+    return commands_in(
+        note.get("note"),
+        repository=part_of(told, "project", "path_with_namespace"),
+        number=request.get("iid"),
+        comment=note.get("id"),
+        author=part_of(told, "user", "username"),
     )
-
-
-def _part(told: Mapping[str, Any], outer: str, inner: str) -> Any:
-    part = told.get(outer)
-    return part.get(inner) if isinstance(part, dict) else None
