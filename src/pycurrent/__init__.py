@@ -49,7 +49,8 @@ def _import_public() -> "ModuleType":
         return import_module("pycurrent.public")
     finally:
         if was_on:
-            if not gc.get_freeze_count():  # Things that somebody has frozen would be thawed.
+            # Things that somebody has frozen would be thawed; Python 3.12 has some from the start.
+            if not gc.get_freeze_count():
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
