@@ -8,6 +8,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 from pycurrent.engine import Clock, Secret
+from pycurrent.plugins.forge.checks import webhook_text
 from pycurrent.plugins.forge.values import (
     Change,
     Comment,
@@ -128,9 +129,7 @@ class ForgejoApi:
         return Token(self._client.token)
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> Delivery | Refused:
-        secret = self._webhook_secret
-        text = secret.read() if isinstance(secret, Secret) else (secret or "")
-        return verified(headers, body, text)
+        return verified(headers, body, webhook_text(self._webhook_secret))
 
     def limited_until(self, repository: Repository) -> datetime | None:
         return self._client.limit.until

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 from pycurrent.engine import Clock, Secret
 from pycurrent.engine.tasks import in_thread
@@ -124,11 +123,3 @@ class ForgejoClient:
 
 def _number(text: str | None) -> int:
     return int(text) if text is not None and text.isdecimal() else 0
-
-
-def checked_url(url: str) -> str:
-    """The address of a Forgejo without a slash at its end. Raises ValueError for another text."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(url)
-    return url.rstrip("/")

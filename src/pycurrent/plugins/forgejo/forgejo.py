@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from pycurrent.engine import Clock, Secret
-from pycurrent.errors import UsageError
 from pycurrent.plugins.forge import Forge
 from pycurrent.plugins.forge.api import ForgeApi
+from pycurrent.plugins.forge.checks import check_token, checked_site
 from pycurrent.plugins.forgejo.api import ForgejoApi
-from pycurrent.plugins.forgejo.client import checked_url
 
 
 class Forgejo(Forge):
@@ -32,14 +31,8 @@ class Forgejo(Forge):
         organizations: Sequence[str] = (),
         webhook_secret: Secret | str | None = None,
     ) -> None:
-        try:
-            self.site = checked_url(url)
-        except ValueError:
-            raise UsageError(
-                f"{url!r} is not the address of a Forgejo: expected https://git.example.org"
-            ) from None
-        if not token:
-            raise UsageError(f"the token for {self.site} is empty: is the secret set?")
+        self.site = checked_site(url, "Forgejo", "https://git.example.org")
+        check_token(token, self.site)
         self._token = token
         self._organizations = tuple(organizations)
         self._webhook_secret = webhook_secret

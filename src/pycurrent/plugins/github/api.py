@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pycurrent.engine import Clock, Secret
+from pycurrent.plugins.forge.checks import webhook_text
 from pycurrent.plugins.forge.values import (
     Change,
     Comment,
@@ -169,9 +170,7 @@ class GithubApi:
         return Token(partial(self._client.token, repository.account))
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> Delivery | Refused:
-        secret = self._webhook_secret
-        text = secret.read() if isinstance(secret, Secret) else (secret or "")
-        return verified(headers, body, text)
+        return verified(headers, body, webhook_text(self._webhook_secret))
 
     def limited_until(self, repository: Repository) -> datetime | None:
         return self._client.limited_until(repository.account)

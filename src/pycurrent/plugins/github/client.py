@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from pycurrent.engine import Clock
 from pycurrent.plugins.forge.http import unreachable
@@ -243,11 +242,3 @@ class GithubClient:
             return answer.json()
         except ValueError:
             raise not_github(self.site) from None
-
-
-def checked_url(url: str) -> str:
-    """The address of a GitHub without a slash at its end. Raises ValueError for another text."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(url)
-    return url.rstrip("/")

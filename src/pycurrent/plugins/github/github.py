@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from pycurrent.engine import Clock, Secret
-from pycurrent.errors import UsageError, WrongKind
+from pycurrent.errors import WrongKind
 from pycurrent.plugins.forge import Forge
 from pycurrent.plugins.forge.api import ForgeApi
+from pycurrent.plugins.forge.checks import check_token, checked_site
 from pycurrent.plugins.github.api import GithubApi
-from pycurrent.plugins.github.client import SITE, checked_url
+from pycurrent.plugins.github.client import SITE
 from pycurrent.plugins.github.identity import AppIdentity, Identity, TokenIdentity
 from pycurrent.term import shown
 
@@ -20,12 +21,7 @@ class _GitHub(Forge):
     kind: ClassVar[str] = "github"
 
     def __init__(self, url: str, identity: Identity, webhook_secret: Secret | str | None) -> None:
-        try:
-            self.site = checked_url(url)
-        except ValueError:
-            raise UsageError(
-                f"{url!r} is not the address of a GitHub: expected https://github.example.org"
-            ) from None
+        self.site = checked_site(url, "GitHub", "https://github.example.org")
         self._identity = identity
         self._webhook_secret = webhook_secret
 
@@ -80,6 +76,5 @@ class GitHub(_GitHub):
         webhook_secret: Secret | str | None = None,
         url: str = SITE,
     ) -> None:
-        if not token:
-            raise UsageError(f"the token for {url} is empty: is the secret set?")
+        check_token(token, url)
         super().__init__(url, TokenIdentity(token), webhook_secret)

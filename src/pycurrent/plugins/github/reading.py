@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pycurrent.plugins.forge.checks import one_line
 from pycurrent.plugins.forge.values import (
     Branch,
     Change,
@@ -97,9 +98,7 @@ def change_of(repository: Repository, told: Any) -> Change:
 def as_shown(status: Status) -> Status:
     """A status as GitHub keeps it: it has no word for running, or for cancelled."""
     verdict = _VERDICTS[_STATES[status.verdict]]
-    text = " ".join(status.description.split())
-    text = text if len(text) <= DESCRIPTION else f"{text[: DESCRIPTION - 1]}…"
-    return Status(status.context, verdict, text, status.url)
+    return Status(status.context, verdict, one_line(status.description, DESCRIPTION), status.url)
 
 
 def state_of(verdict: Verdict) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pycurrent.engine import Clock, Secret
+from pycurrent.plugins.forge.checks import webhook_text
 from pycurrent.plugins.forge.values import (
     Change,
     Comment,
@@ -170,9 +171,7 @@ class GitlabApi:
         return Token(self._client.token, username="oauth2")
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> Delivery | Refused:
-        secret = self._webhook_secret
-        text = secret.read() if isinstance(secret, Secret) else (secret or "")
-        return verified(headers, body, text, self._clock.now())
+        return verified(headers, body, webhook_text(self._webhook_secret), self._clock.now())
 
     def limited_until(self, repository: Repository) -> datetime | None:
         return self._client.limit.until

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from pycurrent.engine import Clock, Secret
 from pycurrent.engine.tasks import in_thread
@@ -124,11 +123,3 @@ class _Headers:
 
     def see(self, response: requests.Response, **_: object) -> None:
         self.retry_after = response.headers.get("Retry-After")
-
-
-def checked_url(url: str) -> str:
-    """The address of a GitLab without a slash at its end. Raises ValueError for another text."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(url)
-    return url.rstrip("/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pycurrent.plugins.forge.checks import one_line
 from pycurrent.plugins.forge.values import (
     Branch,
     Change,
@@ -88,9 +89,7 @@ def change_of(repository: Repository, source: str, told: Any) -> Change:
 def as_shown(status: Status) -> Status:
     """A status as GitLab keeps it: errors are failures there."""
     verdict = Verdict.FAILURE if status.verdict is Verdict.ERROR else status.verdict
-    text = " ".join(status.description.split())
-    text = text if len(text) <= DESCRIPTION else f"{text[: DESCRIPTION - 1]}…"
-    return Status(status.context, verdict, text, status.url)
+    return Status(status.context, verdict, one_line(status.description, DESCRIPTION), status.url)
 
 
 def state_of(verdict: Verdict) -> str:
