@@ -10,16 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from msgspec import Struct
 
+from pycurrent.cache.class_checks import RETIRE, STILL_THERE, STILL_THERE_MANY, check_version
 from pycurrent.cache.operation import Builder, Publisher
-from pycurrent.cache.operation_type import (
-    RETIRE,
-    STILL_THERE,
-    STILL_THERE_MANY,
-    AnyOperation,
-    check_version,
-)
+from pycurrent.cache.operation_type import AnyOperation
 from pycurrent.cache.retry import DEFAULT, Retry, check_retry
 from pycurrent.cache.schedule import Schedule, check_schedule
+from pycurrent.cache.signature import AFTER_STAR, signature_of
 from pycurrent.engine.arguments import check_level, check_pool, check_priority, check_timeout
 from pycurrent.engine.job import Job
 from pycurrent.engine.level import Level
@@ -207,7 +203,7 @@ class _Form(Struct, frozen=True):
         return Limits(self.level, self.pool, self.timeout, self.priority)
 
     def decorate(self, fn: Function[V]) -> Callable[..., Current[V]]:
-        signature = _signature(self, fn)
+        signature = signature_of(self.kind, self.name, fn)
         _, *parameters = signature.parameters.values()
         operation = _operation(self, fn, signature)
         outcome: Any = Primitive[_type(signature.return_annotation)]  # type: ignore[misc]
@@ -219,17 +215,14 @@ class _Form(Struct, frozen=True):
         return component(self.label or all_of_it)(get)
 
 
-_AFTER_STAR = inspect.Parameter.KEYWORD_ONLY
-
-
 def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> AnyOperation:
     """An operation of a class of its own. One parameter is the key or value itself, several are
     its parts.
     """
     _, *parameters = signature.parameters.values()
-    keys = [parameter for parameter in parameters if parameter.kind is not _AFTER_STAR]
+    keys = [parameter for parameter in parameters if parameter.kind is not AFTER_STAR]
     _check_also_fits(form, [key.name for key in keys])
-    values = [parameter for parameter in parameters if parameter.kind is _AFTER_STAR]
+    values = [parameter for parameter in parameters if parameter.kind is AFTER_STAR]
 
     async def work(self: Any, job: Job, key: Any, value: Any = None) -> V:
         given = _unpack(value, len(values)) if values else ()
@@ -327,7 +320,7 @@ def _getter(
 ) -> Callable[..., Primitive[Any]]:
     """The function of this signature that gives the operation's result."""
     parameters = signature.parameters.values()
-    names = [parameter.name for parameter in parameters if parameter.kind is _AFTER_STAR]
+    names = [parameter.name for parameter in parameters if parameter.kind is AFTER_STAR]
     count = len(parameters) - len(names)
 
     def get(*args: Any, **kwargs: Any) -> Primitive[Any]:
@@ -361,67 +354,3 @@ def _type_of(parameters: list[inspect.Parameter]) -> object:
 
 def _type(annotation: Any) -> object:
     return object if annotation is inspect.Parameter.empty else annotation
-
-
-def _signature(form: _Form, fn: Function[Any]) -> inspect.Signature:
-    """The function's parameters and their types. Raises `UsageError`."""
-    if not callable(fn):
-        raise WrongKind(f"{form.name} is put above an async function, not above {shown(fn)}")
-    where = f"{form.name}: {called(fn)}"
-    if not inspect.iscoroutinefunction(inspect.unwrap(fn)):
-        yields = "; it must not yield" if inspect.isasyncgenfunction(inspect.unwrap(fn)) else ""
-        raise UsageError(f"{where} must be an async function (async def){yields}")
-    signature = inspect.signature(fn)
-    _check_parameters(form, where, list(signature.parameters.values()))
-    scope = getattr(inspect.unwrap(fn), "__globals__", {})
-
-    def evaluated(annotation: Any) -> Any:
-        if not isinstance(annotation, str):
-            return annotation
-        try:
-            # The function's own source, as `inspect.signature` would evaluate it.
-            return eval(annotation, scope)  # noqa: S307
-        except Exception as error:
-            raise UsageError(f"{where}: the type {annotation} is not known: {error}") from None
-
-    # The job's type is of no interest, and often imported for type checkers only.
-    job, *keys = signature.parameters.values()
-    return signature.replace(
-        parameters=[job, *(key.replace(annotation=evaluated(key.annotation)) for key in keys)],
-        return_annotation=evaluated(signature.return_annotation),
-    )
-
-
-def _check_parameters(form: _Form, where: str, parameters: list[inspect.Parameter]) -> None:
-    kinds = {parameter.kind for parameter in parameters}
-    shape = "(job, key ...)" if form.kind == "builder" else "(job, key ..., *, value)"
-    if parameters and parameters[0].name in {"self", "cls"}:
-        raise UsageError(
-            f"{where} is a method: make it a function of {shape}, or write a class of"
-            f" {form.kind.capitalize()}"
-        )
-    if (
-        not parameters
-        or parameters[0].kind is _AFTER_STAR
-        or kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
-    ):
-        raise UsageError(f"{where} must be a function of {shape}, without *args or **kwargs")
-    first = parameters[0].annotation
-    if first in _NO_JOB or first in {kind.__name__ for kind in _NO_JOB}:
-        raise UsageError(
-            f"{where} must be a function of {shape}: its first parameter is the job, not"
-            f" {parameters[0].name!r}"
-        )
-    if form.kind == "builder" and _AFTER_STAR in kinds:
-        raise UsageError(
-            f"{where} must be a function of (job, key ...), without *; what has a value to set"
-            f" is a @publisher"
-        )
-    if form.kind == "publisher" and _AFTER_STAR not in kinds:
-        raise UsageError(
-            f"{where} must be a function of (job, key ..., *, value): the parameters after the *"
-            f" are what the key is set to; what has none is a @builder"
-        )
-
-
-_NO_JOB = (bool, bytes, dict, float, int, list, set, str, tuple)
