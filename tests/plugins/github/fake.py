@@ -15,6 +15,7 @@ from joserfc.jwk import RSAKey
 from pycurrent.plugins.forge.values import Permission
 
 from ..forge.model import OURS, FakeChange, FakeComment, FakeForge, FakeRepository, FakeStatus
+from .deployments import FakeDeployments
 
 _ROLES = {
     Permission.READ: "read",
@@ -47,6 +48,7 @@ class FakeGithub(FakeForge):
         """The time there, where tokens end."""
         self.unchanged = 0
         """How many answers said that all is as it was, which costs nothing."""
+        self.deployments = FakeDeployments(self, self._found, self._page)
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         at = "/api/v3/repos/{owner}/{repo}"
@@ -65,6 +67,7 @@ class FakeGithub(FakeForge):
         router.add_post(f"{at}/issues/{{number}}/comments", self._add_comment)
         router.add_patch(f"{at}/issues/comments/{{comment}}", self._edit_comment)
         router.add_get(f"{at}/collaborators/{{person}}/permission", self._permission)
+        self.deployments.add_routes(router, at)
 
     def is_let_in(self, request: web.Request) -> bool:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")

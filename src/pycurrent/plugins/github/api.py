@@ -26,6 +26,7 @@ from pycurrent.plugins.git import Token
 from pycurrent.plugins.github import reading
 from pycurrent.plugins.github.client import APP, GithubClient
 from pycurrent.plugins.github.deliveries import verified
+from pycurrent.plugins.github.deployment_api import DeploymentApi
 from pycurrent.plugins.github.identity import Identity
 from pycurrent.term import Failure, FailureKind
 
@@ -48,6 +49,7 @@ class GithubApi:
     ) -> None:
         self.site = url
         self._client = GithubClient(url, identity, clock)
+        self.deployments = DeploymentApi(self._client)
         self._webhook_secret = webhook_secret
         self._us: str | None = None
         self._of_installation: dict[str, list[Repository]] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pycurrent.engine import Clock
 from pycurrent.plugins.forge.http import unreachable
 from pycurrent.plugins.forge.limit import RequestLimit
-from pycurrent.plugins.github.diagnosis import not_github, refused
+from pycurrent.plugins.github.diagnosis import NO_ADVICE, Advice, not_github, refused
 from pycurrent.plugins.github.identity import (
     AppIdentity,
     Identity,
@@ -133,6 +133,26 @@ class GithubClient:
                 return found
         raise Failure(f"{what}: {self.site} gives pages without an end")
 
+    async def each(
+        self,
+        account: str,
+        what: str,
+        path: str,
+        read: Callable[[Any], T],
+        *,
+        query: Query,
+        advice: Advice = NO_ADVICE,
+    ) -> AsyncIterator[T]:
+        """Get a long list only as far as it is needed, page by page, without ETags."""
+        for number in range(1, _PAGES):
+            wanted = {**query, "per_page": _PAGE, "page": number}
+            answer = await self._ask(account, what, "GET", path, query=wanted, advice=advice)
+            page = self._read(answer, read, None)
+            for item in page.items:
+                yield item
+            if not page.has_next:
+                return
+
     def _read(
         self, answer: httpx.Response, read: Callable[[Any], Any], within: str | None
     ) -> _Page:
@@ -152,10 +172,20 @@ class GithubClient:
             number += 1
 
     async def send(
-        self, account: str, what: str, method: str, path: str, body: Mapping[str, object]
+        self,
+        account: str,
+        what: str,
+        method: str,
+        path: str,
+        body: Mapping[str, object],
+        *,
+        advice: Advice = NO_ADVICE,
     ) -> Any:
-        """Make or change something. A request that was broken off may have been heard."""
-        return self._decoded(await self._ask(account, what, method, path, body=body))
+        """Make or change something. A request that was broken off may have been heard. `advice`
+        says what to do about a refusal.
+        """
+        answer = await self._ask(account, what, method, path, body=body, advice=advice)
+        return self._decoded(answer)
 
     async def aclose(self) -> None:
         """End the connections. Twice is fine."""
@@ -172,6 +202,7 @@ class GithubClient:
         headers: Mapping[str, str] | None = None,
         body: Mapping[str, object] | None = None,
         may_be_missing: bool = False,
+        advice: Advice = NO_ADVICE,
     ) -> httpx.Response:
         limit, is_renewed = self._limits[account], False
         for attempt in range(_PATIENCE):
@@ -193,7 +224,7 @@ class GithubClient:
                 continue
             pause = self._pause_of(answer)
             if pause is None or attempt == _PATIENCE - 1:
-                raise refused(self.site, what, answer)
+                raise refused(self.site, what, answer, advice)
             limit.pause(pause)
         raise AssertionError("the last attempt returns or raises")
 

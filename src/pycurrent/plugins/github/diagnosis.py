@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
+from typing import TypeAlias
 
 from pycurrent.plugins.forge.http import not_forge, said
 from pycurrent.plugins.github.sdk import httpx
 from pycurrent.term import Failure, FailureKind
+
+Advice: TypeAlias = Mapping[int, str]
+"""Tells what to do about a refusal, by its HTTP status; the general words stand for the others."""
+
+NO_ADVICE: Advice = MappingProxyType({})
 
 _SERVER = 500
 
@@ -16,7 +24,7 @@ def not_github(site: str) -> Failure:
     return not_forge(site, "GitHub")
 
 
-def refused(site: str, what: str, answer: httpx.Response) -> Failure:
+def refused(site: str, what: str, answer: httpx.Response, advice: Advice = NO_ADVICE) -> Failure:
     """The failure of a request that was answered with an error. `what` was asked for."""
     code, told = answer.status_code, said(answer)
     match code:
@@ -29,6 +37,8 @@ def refused(site: str, what: str, answer: httpx.Response) -> Failure:
             why = f"{site} refuses the token: it is wrong, revoked or has expired: make a new one"
         case HTTPStatus.FORBIDDEN if "suspended" in told:
             why = f"{what}: the installation is suspended on {site}: its owner can lift that{told}"
+        case _ if code in advice:
+            why = f"{what}: {site} refuses it with HTTP status {code}{told}: {advice[code]}"
         case HTTPStatus.FORBIDDEN:
             why = (
                 f"{site} does not allow {what}: the App, or the token, needs the permission for"

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Unpack
 
-from pycurrent.engine import Clock, Secret
+from pycurrent.cache import Retry
+from pycurrent.engine import Clock, Level, Secret
 from pycurrent.errors import WrongKind
-from pycurrent.plugins.forge import Forge
+from pycurrent.plugins.forge import Forge, Ref
 from pycurrent.plugins.forge.api import ForgeApi
 from pycurrent.plugins.forge.checks import check_token, checked_site
+from pycurrent.plugins.forge.links import ForgeLink
 from pycurrent.plugins.github.api import GithubApi
 from pycurrent.plugins.github.client import SITE
+from pycurrent.plugins.github.deployment import DeploymentKey, GithubDeployment, deployed
 from pycurrent.plugins.github.identity import AppIdentity, Identity, TokenIdentity
-from pycurrent.term import shown
+from pycurrent.plugins.options import Options, limits_of, operation_component, with_options
+from pycurrent.term import Current, Ok, Output, Primitive, shown
+
+_LONGEST_NAME = 255
+"""Characters of an environment's name."""
 
 
 class _GitHub(Forge):
@@ -31,15 +38,66 @@ class _GitHub(Forge):
     def connect(self, clock: Clock) -> ForgeApi:
         return GithubApi(self.site, self._identity, self._webhook_secret, clock)
 
+    @with_options(level=Level.MOSTLY_HARMLESS, retry=Retry(infra=6, timeout=2))
+    def deployment(
+        self,
+        ref: Ref | Current[Ref],
+        environment: str | Current[str],
+        result: Current[Any],
+        *,
+        url: str | Current[str] | None = None,
+        log_url: str | Current[str] | None = None,
+        production: bool | None = None,
+        **options: Unpack[Options],
+    ) -> Current[None]:
+        """Show on GitHub, under an environment, what deploying a ref's commit amounts to.
+
+        The deployment is queued, in progress, a success, a failure, or an error if that is the
+        infrastructure's; it is made once, whatever is killed meanwhile. The one before becomes
+        inactive as soon as the new one is a success. Once the stage is gone from the pipeline,
+        the environment's is set inactive. `url` is where what was deployed can be seen, `log_url`
+        where to read about the deployment; GitHub takes an environment that is called `production`
+        for one unless `production` says otherwise. Needs the permission Deployments (read and
+        write). An environment of a repository is shown by one stage.
+        """
+        limits = limits_of(options)
+
+        def on_values(
+            ref: Ref, environment: str, url: str | None, log_url: str | None, output: Output[Any]
+        ) -> Primitive[None]:
+            if not isinstance(ref, Ref):
+                raise WrongKind(f"github.deployment takes a ref of a repository, not {shown(ref)}")
+            key = DeploymentKey(self.site, ref.repository.id, _checked_name(environment))
+            value = deployed(
+                ref,
+                output,
+                url=_checked_url(url, "url"),
+                log_url=_checked_url(log_url, "log_url"),
+                is_production=production,
+            )
+            return self._of_engine(
+                lambda link: (
+                    GithubDeployment(_api(link).deployments, limits)
+                    .set(key, value, retry=options["retry"])
+                    .map_output(_without_value)
+                )
+            )
+
+        output = result.state(hidden=True)
+        default = "deployment of {ref} to {environment}"
+        given = (ref, environment, url, log_url, output)
+        return operation_component(options["label"], default, on_values, *given)
+
 
 class App(_GitHub):
     """GitHub, seen as a GitHub App: its repositories are those where the App is installed.
 
     `id` is the App's id or client id, and `key_file` the private key that GitHub has made for it, a
     file in PEM, or a `Secret`. It needs the permissions Contents (read), Pull requests (read and
-    write), Commit statuses (read and write) and Metadata (read). `webhook_secret` is that of its
-    webhook. `url` is the address of a GitHub Enterprise Server. Raises `UsageError` for a malformed
-    address or an empty id; a key that is none is a failure of what it is needed for.
+    write), Commit statuses (read and write) and Metadata (read), and for `deployment` Deployments
+    (read and write). `webhook_secret` is that of its webhook. `url` is the address of a GitHub
+    Enterprise Server. Raises `UsageError` for a malformed address or an empty id; a key that is
+    none is a failure of what it is needed for.
     """
 
     def __init__(
@@ -78,3 +136,28 @@ class GitHub(_GitHub):
     ) -> None:
         check_token(token, url)
         super().__init__(url, TokenIdentity(token), webhook_secret)
+
+
+def _api(link: ForgeLink) -> GithubApi:
+    assert isinstance(link.api, GithubApi)
+    return link.api
+
+
+def _checked_name(environment: str) -> str:
+    if not isinstance(environment, str) or not 0 < len(environment) <= _LONGEST_NAME:
+        raise WrongKind(
+            f"{shown(environment)} is not the name of an environment: a text of 1 to"
+            f" {_LONGEST_NAME} characters, such as 'production'"
+        )
+    return environment
+
+
+def _checked_url(url: str | None, name: str) -> str | None:
+    is_one = isinstance(url, str) and url.startswith(("https://", "http://"))
+    if url is not None and not is_one:
+        raise WrongKind(f"{name}= takes an address that begins with https://, not {shown(url)}")
+    return url
+
+
+def _without_value(output: Output[Any]) -> Output[None]:
+    return Ok(None) if isinstance(output, Ok) else output
