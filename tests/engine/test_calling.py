@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -119,3 +121,36 @@ async def test_functions_that_no_other_process_can_find_are_refused(tmp_path: Pa
         assert isinstance(output, Failed)
         assert message in output.message
         assert "Exec" not in log
+
+
+_SCRIPT = """
+import asyncio, sys
+from pathlib import Path
+from pycurrent import Job, Level, builder
+from pycurrent.testing import Harness
+
+def doubled(text):
+    return text * 2
+
+@builder("double", level=Level.HARMLESS)
+async def double(job: Job, text: str) -> str:
+    return await job.call(doubled, text)
+
+async def run():
+    async with Harness(lambda: double("ho"), state_dir=Path(sys.argv[1])) as h:
+        await h.settle()
+        print(h.output.value)
+
+if __name__ == "__main__":
+    asyncio.run(run())
+"""
+
+
+def test_functions_of_a_script_without_a_suffix_are_found(tmp_path: Path) -> None:
+    """An executable pipeline need not be called .py."""
+    script = tmp_path / "pipeline"
+    script.write_text(_SCRIPT)
+    done = subprocess.run(
+        [sys.executable, script, tmp_path / "state"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "hoho\n"

@@ -9,6 +9,7 @@ import importlib.util
 import pickle  # between two processes of one engine, and of one version
 import sys
 import traceback
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,13 @@ def _load(name: str, file: str) -> None:
         except ImportError:
             pass
     known_as = SCRIPT if name == "__main__" else name
-    spec = importlib.util.spec_from_file_location(known_as, file)
+    # A script need not be called .py.
+    loader = SourceFileLoader(known_as, file)
+    spec = importlib.util.spec_from_loader(known_as, loader)
     assert spec is not None
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = sys.modules[known_as] = module
-    spec.loader.exec_module(module)
+    loader.exec_module(module)
 
 
 def _pickled(has_value: bool, result: Any) -> bytes:
