@@ -21,7 +21,7 @@ STANDARD = sys.stdlib_module_names | {"annotationlib"}
 """The standard library, with what is new in versions after this one."""
 SOURCE = ROOT / "src" / PACKAGE
 
-CORE = {"incr", "term", "store", "engine", "cache"}
+CORE = {"incr", "term", "store", "files", "engine", "cache"}
 """What pipelines are made of and run by, without any face or plugin."""
 
 EVERYWHERE = {"errors", "deprecation", "deferred"}
@@ -34,8 +34,9 @@ MAY_USE = {
     "incr": set[str](),
     "term": {"incr", *EVERYWHERE},
     "store": {*EVERYWHERE},
-    "engine": {"term", "incr", "store", *EVERYWHERE},
-    "cache": {"engine", "store", "term", "incr", *EVERYWHERE},
+    "files": {"store", *EVERYWHERE},
+    "engine": {"files", "term", "incr", "store", *EVERYWHERE},
+    "cache": {"engine", "files", "store", "term", "incr", *EVERYWHERE},
     # Of `service` only what `PLUGIN_DOORS` has, and `facade` for the type of the engine.
     "plugins": {"service", "facade", *CORE, *EVERYWHERE},
     "explain": {*CORE, *EVERYWHERE},

@@ -45,6 +45,7 @@ from pycurrent.term import (
 if TYPE_CHECKING:
     from pycurrent.cache import Fired, Input, Trigger
     from pycurrent.engine import Cache, CommandFailed, FileMonitor, Monitor, Secret
+    from pycurrent.files import File, Tree
     from pycurrent.web import Site
 else:
     __getattr__ = deferred(
@@ -52,6 +53,7 @@ else:
         {
             "pycurrent.cache": ["Fired", "Input", "Trigger"],
             "pycurrent.engine": ["Cache", "CommandFailed", "FileMonitor", "Monitor", "Secret"],
+            "pycurrent.files": ["File", "Tree"],
             "pycurrent.web": ["Site"],
         },
     )
@@ -68,6 +70,7 @@ __all__ = [
     "Failed",
     "Failure",
     "FailureKind",
+    "File",
     "FileMonitor",
     "Fired",
     "Input",
@@ -89,6 +92,7 @@ __all__ = [
     "Secret",
     "Site",
     "Stats",
+    "Tree",
     "Trigger",
     "Trusted",
     "Untrusted",

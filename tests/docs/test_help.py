@@ -74,7 +74,7 @@ OURS = {
     "HarnessFactory": "leftovers",
     "VirtualClock": "call_at call_later date_offset monotonic next_timer spread",
     "AccessSettings": "ready_providers",
-    "PasswordFile": "is_set_up put",
+    "PasswordFile": "is_set_up",
     "Commit": "had_by",
     "Local": "given_instead",
     "Image": "had_by short",

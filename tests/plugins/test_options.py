@@ -112,8 +112,8 @@ def test_types_are_kept() -> None:
     with pytest.raises(UsageError):
         DEFAULT.run(IMAGE, level="average")  # type: ignore[arg-type]
     with pytest.raises(TypeError):
-        command.run(COMMIT, ["true"], lable="x")  # type: ignore[call-arg]
+        command.run(COMMIT, ["true"], lable="x")  # type: ignore[call-overload]
     with pytest.raises(UsageError):
-        command.run(COMMIT, ["true"], env="dirty")  # type: ignore[arg-type]
+        command.run(COMMIT, ["true"], env="dirty")  # type: ignore[call-overload]
     with pytest.raises(UsageError):
         command.run(COMMIT, ["true"], secrets={"TOKEN": "abc"})  # type: ignore[dict-item]

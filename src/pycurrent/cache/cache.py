@@ -14,6 +14,7 @@ from pycurrent.cache.code import CodeNotices
 from pycurrent.cache.demands import NO_DEMANDS, Demand, Retirement
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.instance import Instance
+from pycurrent.cache.makers import Makers
 from pycurrent.cache.operation_type import (
     GONE,
     AnyOperation,
@@ -83,6 +84,7 @@ class ResultCache:
         self.pauses = Pauses(engine.clock)
         self.runs = Runs(engine, self.pauses)
         self.still_there = StillThere(engine)
+        self._makers = Makers(engine, self.instances, self.runs)
         self.acts = Acts(
             self.instances,
             engine.store,

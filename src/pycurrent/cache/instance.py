@@ -592,6 +592,25 @@ class Instance:
         self._host.touch(self)
         self.notify()
 
+    def lose(self, what: str) -> bool:
+        """Make its result again, unless that is at work, as files that it has saved are lost. The
+        result stands meanwhile. Between steps. False if there is no result to make again.
+        """
+        match self.state:
+            case Known(result) | Checking(result):
+                if not result.can_be_lost:
+                    return False
+                self._cancel_expiry()
+                self._stop_asking()
+                self.state = Unknown(ResultLost(f"{what}, which it had saved,"), result)
+                self._host.touch(self)
+                self.notify()
+        return True
+
+    def resume(self) -> None:
+        """End the pause, if there is one: that for which it waits is there. Between steps."""
+        self._pause_over()
+
     def _stop_asking(self) -> None:
         if self.op_type.can_tell:
             self._host.still_there.leave(self)

@@ -80,6 +80,12 @@ class Runs:
         instance = self._making.get(job_id)
         return None if instance is None or instance.run is None else instance.run.job
 
+    def instance(self, job_id: str) -> Instance | None:
+        """The instance for which the job with this id works, until those are told that it ends who
+        asked for that.
+        """
+        return self._making.get(job_id)
+
     def users(self, job_id: str) -> Demands:
         """The demands of those who wait for the job with this id; none once it has ended."""
         instance = self._making.get(job_id)

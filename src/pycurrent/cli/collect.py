@@ -14,6 +14,8 @@ from pycurrent.cli.options import DurationOption, StateDirOption
 from pycurrent.cli.output import complain
 from pycurrent.cli.status import Exit
 from pycurrent.cli.text import size
+from pycurrent.files import FileStore
+from pycurrent.files.collecting import sweeping
 from pycurrent.store import StateDir
 from pycurrent.store.garbage import GarbageKind
 from pycurrent.store.gc import GcMode, GcReport, collect_garbage
@@ -37,15 +39,18 @@ def collect(
     """Remove old logs and history that are no longer needed. An engine may be running.
 
     The last result of each key is kept, with its log and what explains it, and so are jobs that
-    have not ended, and the audit. Cache folders go that were not used for so long.
+    have not ended, and the audit. Cache folders go that were not used for so long, and so does
+    what was saved by no job that is kept.
     """
     mode = GcMode.DRY_RUN if dry_run else GcMode.DELETE
+    state = StateDir.read(state_dir)
     report = collect_garbage(
-        StateDir.read(state_dir),
+        state,
         older_than=older_than,
         now=datetime.now(UTC),
         mode=mode,
         progress=Progress(),
+        sweep=sweeping(FileStore(state.files)),
     )
     sys.stdout.write(_said(report))
     if report.still_free is not None:
@@ -86,6 +91,9 @@ def _said(report: GcReport) -> str:
     if report.cache_folders:
         folders = plural(report.cache_folders, "cache folder")
         lines.append(f"and {folders}; {size(report.cache_bytes)}")
+    if report.contents:
+        files = plural(report.contents, "saved file")
+        lines.append(f"and {files}; {size(report.content_bytes)}")
     if report.mode is GcMode.DRY_RUN:
         lines += [f"  {plural(count, 'job')} of {op}" for op, count in report.jobs_of.most_common()]
     return "".join(f"{line}\n" for line in lines)

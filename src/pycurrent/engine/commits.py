@@ -79,6 +79,8 @@ class Commits:
         self._behind: list[Callable[[], None]] = []
         self.lost = False
         """True if something could not be recorded at the very end."""
+        self.awaited = 0
+        """How many wait for the end of a commit, outside of steps."""
         self.moment = MOMENT
         """Seconds for which a commit in a step keeps the loop waiting."""
         quiescence.add_source(self._may_come_right)
@@ -142,13 +144,17 @@ class Commits:
     async def written(self) -> bool:
         """Commit, as `commit` does, and let the loop go on meanwhile."""
         committing = self.in_step()
-        while True:
-            try:
-                pause = next(committing)
-            except StopIteration as ended:
-                return bool(ended.value)
-            if pause is not None:
-                await pause
+        self.awaited += 1
+        try:
+            while True:
+                try:
+                    pause = next(committing)
+                except StopIteration as ended:
+                    return bool(ended.value)
+                if pause is not None:
+                    await pause
+        finally:
+            self.awaited -= 1
 
     def _end_of(self, writing: Future[None]) -> asyncio.Future[None]:
         ended = self._loop.create_future()

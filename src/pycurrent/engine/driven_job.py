@@ -48,6 +48,7 @@ from pycurrent.term import Activity, Untrusted, shown
 if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import Cache
     from pycurrent.engine.command import Command, CommandOptions, Commands
+    from pycurrent.files import File, Tree
 
 
 class DrivenJob(JobTrust):
@@ -526,6 +527,20 @@ class DrivenJob(JobTrust):
                 if limit is not None and not self.commands.are_waiting:
                     limit.go_on()
             yield path
+
+    # Files
+
+    @to_be_awaited
+    async def save(self, folder: Path | str, *patterns: str, required: bool = False) -> Tree:
+        return await self.host.files().save(self, Path(folder), patterns, required=required)
+
+    @to_be_awaited
+    async def save_file(self, path: Path | str) -> File:
+        return await self.host.files().save_file(self, Path(path))
+
+    @to_be_awaited
+    async def put(self, what: Tree | File, target: Path | str) -> None:
+        await self.host.files().put(self, what, Path(target))
 
     def _turn_waited(self) -> None:
         """Its commands have to wait for their turn, or need not any more."""

@@ -21,6 +21,7 @@ from pycurrent.term import Trust
 if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import Cache
     from pycurrent.engine.command import CommandOptions
+    from pycurrent.files import File, Tree
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -306,6 +307,37 @@ class Job(ABC):
         even if the engine is killed. Take several in the order of their names, so that no two
         jobs wait for each other. The files of a job that fails are kept. Raises `UsageError`
         if the job has the folder already, `OSError` if it can't be made.
+        """
+
+    # Files
+
+    @abstractmethod
+    async def save(self, folder: Path | str, *patterns: str, required: bool = False) -> Tree:
+        """Save what the patterns select in a folder, or all of it without any, and return it as a
+        value: a key, a value or a result, from which other jobs `put` it.
+
+        In a pattern `*` and `?` stand for any text within a name, `**` for any folders, `{a,b}` for
+        one of these; a pattern that matches a folder selects all that is in it. Links are kept as
+        links, and the folder `.git` at the top is left out. The log says which pattern matches
+        nothing; with `required` that is a failure.
+
+        The files are kept for as long as the job has a record. Raises `Failure` for a link that
+        leads out of the folder, for a name that is not UTF-8, and for a file that can't be read or
+        changes meanwhile.
+        """
+
+    @abstractmethod
+    async def save_file(self, path: Path | str) -> File:
+        """Save one file as `save` does, and return it as a value."""
+
+    @abstractmethod
+    async def put(self, what: Tree | File, target: Path | str) -> None:
+        """Place what was saved: a tree in a folder, which is made where it is missing, a file at a
+        path. Files that are in the way are replaced, and what else is in the folder stays.
+
+        The files belong to the job, which may change them: that changes nothing of what was saved.
+        If it is lost, the job ends, the one that had saved it runs again, and this one follows it.
+        Raises `Failure` if a folder is in the way of a file, or a file in the way of a folder.
         """
 
     @abstractmethod

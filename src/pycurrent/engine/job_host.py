@@ -23,6 +23,7 @@ from pycurrent.engine.waits import Waits
 if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import FolderTurns
     from pycurrent.engine.command import Commands
+    from pycurrent.engine.job_files import JobFiles
     from pycurrent.engine.process import Processes
 
 
@@ -45,6 +46,8 @@ class JobHost(Struct, frozen=True):
     """Where the locks of jobs are."""
     folders: Callable[[], FolderTurns]
     """Gives the cache folders, and who has them."""
+    files: Callable[[], JobFiles]
+    """Gives the store of files."""
     commits: Commits
     """No work begins while they fail."""
     turns: Turns

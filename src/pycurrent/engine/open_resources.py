@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from functools import cached_property
@@ -21,6 +22,7 @@ from pycurrent.engine.joblog import JobLogs
 from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
 from pycurrent.engine.level import Config, Confirmations
 from pycurrent.engine.logrules import LogRules
+from pycurrent.engine.losses import Losses
 from pycurrent.engine.paused import PausedWork
 from pycurrent.engine.problems import Problems
 from pycurrent.engine.quiescence import Quiescence
@@ -35,6 +37,7 @@ from pycurrent.store import Database, StateDir, StoreError
 
 if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import FolderTurns
+    from pycurrent.engine.job_files import JobFiles
     from pycurrent.engine.process import Processes
 
 
@@ -52,7 +55,7 @@ class EngineParts(Struct, frozen=True):
     codec_of: CodecOf
 
 
-class OpenResources:
+class OpenResources(ABC):
     """All that an engine has open, whatever its pipeline is. Made in a running event loop.
 
     It owns the database and the processes from then on. `closing` closes everything that is open,
@@ -81,6 +84,8 @@ class OpenResources:
         self.leftovers = Leftovers.look(state, store)
         closing.callback(self.leftovers.close)
         self._meanwhile(remove_leftover_folders(self.leftovers, state.left_tmp()))
+        self.losses = Losses()
+        """How files that are lost are made again."""
         self.job_logs = JobLogs(state, clock.now)
         closing.callback(self.job_logs.writer.close)
         self.host = self._open_host(parts.descriptors)
@@ -107,6 +112,21 @@ class OpenResources:
         from pycurrent.store.cache_folders import CacheFolders
 
         return FolderTurns(CacheFolders(self.state.cache, self.state.sharing))
+
+    @cached_property
+    def files(self) -> JobFiles:
+        """The files that jobs save and place."""
+        from pycurrent.engine.job_files import JobFiles  # few pipelines keep any
+        from pycurrent.files import FileStore
+
+        store = FileStore(self.state.files, self.state.sharing)
+        return JobFiles(
+            store, self.store.saved, self.commits, self.clock, self.losses, self.between_steps
+        )
+
+    @abstractmethod
+    async def between_steps(self) -> None:
+        """Wait until no step is unfinished."""
 
     async def _close_processes(self) -> None:
         if "processes" in vars(self):
@@ -135,6 +155,7 @@ class OpenResources:
             trash,
             self.state.runs,
             lambda: self._folders,
+            lambda: self.files,
             self.commits,
             turns,
             locks,

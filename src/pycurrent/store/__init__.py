@@ -44,6 +44,8 @@ from pycurrent.store.records import (
     RuleRecord,
 )
 from pycurrent.store.runs import RunRecord
+from pycurrent.store.saved_files import SavedFiles
+from pycurrent.store.saved_record import SavedRecord
 from pycurrent.store.sharing import Sharing
 from pycurrent.store.state_dir import StateDir
 from pycurrent.store.to_retire import SetKey
@@ -97,6 +99,8 @@ __all__ = [
     "OverrideRecord",
     "RuleRecord",
     "RunRecord",
+    "SavedFiles",
+    "SavedRecord",
     "SessionRecord",
     "SetKey",
     "Sharing",

@@ -46,6 +46,7 @@ from pycurrent.store.records import (
     copy_of,
     time_text,
 )
+from pycurrent.store.saved_files import SavedFiles
 from pycurrent.store.schema import CHECKED_UP_TO, look_through, open_for_writing
 from pycurrent.store.sharing import Sharing
 from pycurrent.store.transactions import Transactions
@@ -90,6 +91,8 @@ class Database(DatabaseReader):
         self.to_retire = KeysToRetire(self._transactions, self._read)
         #: The lookups: which results still hold, and the jobs that look.
         self.looks = Looks(self._transactions, self._read)
+        #: The files that jobs have saved.
+        self.saved = SavedFiles(self._transactions, self._read)
         self._checkpointer = Checkpointer(path, threshold_bytes=checkpoint_bytes)
         self._checkpointer.prepare(connection)
         self._files: DatabaseFiles | None = None

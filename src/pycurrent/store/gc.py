@@ -19,6 +19,7 @@ from contextlib import closing, suppress
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from pathlib import Path
+from typing import Protocol
 
 from msgspec import Struct, field
 
@@ -50,6 +51,19 @@ _GARBAGE = ("garbage_results", "garbage_without_result")
 Progress = Callable[[str], None]
 #: Told of each thing that is removed: the id of a job, the path of a log or of a folder.
 Found = Callable[[str | Path], None]
+NamedContents = Callable[[int], Iterator[tuple[int, str, bool]]]
+"""Gives the contents that rows name whose numbers are greater than this one: the number of the row,
+the digest, and whether it is a tree's.
+"""
+
+
+class Sweep(Protocol):
+    """Removes contents of files that no row names, or only finds them in a dry run."""
+
+    def __call__(
+        self, named: NamedContents, *, is_dry: bool, progress: Progress
+    ) -> tuple[int, int]:
+        """Gives how many they were, and their bytes. Raises OSError."""
 
 
 class GcMode(Enum):
@@ -77,6 +91,10 @@ class GcReport(Struct):
     """The cache folders."""
     cache_bytes: int = 0
     """Their size."""
+    contents: int = 0
+    """The contents of files that no job that is kept has saved."""
+    content_bytes: int = 0
+    """Their size."""
     given_back: int = 0
     """The bytes by which the file of the database was made smaller."""
     still_free: str | None = None
@@ -101,12 +119,14 @@ def collect_garbage(
     mode: GcMode = GcMode.DELETE,
     progress: Progress = lambda line: None,
     found: Found = lambda thing: None,
+    sweep: Sweep | None = None,
 ) -> GcReport:
     """Removes what ended before `now - older_than` and is not needed.
 
     `state_dir` needs no lock: an engine may hold it. Raises `StateDirError` if the database is
     missing, or `StoreError` if it can't be used; files that can't be removed are in the report. If
-    it is stopped half-way, running it again does the rest.
+    it is stopped half-way, running it again does the rest. `sweep`, if it is given, removes files
+    that jobs have saved.
     """
     path = state_dir.database
     try:
@@ -119,7 +139,7 @@ def collect_garbage(
         try:
             collector = _Collector(state_dir, connection, removal, limit, report, progress, found)
             with suppress(_TooManyFailures):
-                collector.collect()
+                collector.collect(sweep)
             if removal is not None:
                 given, report.still_free = give_back(state_dir, connection, progress)
                 report.given_back = removal.given_back + given
@@ -166,7 +186,7 @@ class _Collector:
         # Logs that can't be removed: their rows are gone, so they are met a second time.
         self._stuck: set[Path] = set()
 
-    def collect(self) -> None:
+    def collect(self, sweep: Sweep | None) -> None:
         """Remove the jobs that are garbage, with their logs, and then all that only they needed."""
         for query in _GARBAGE:
             for batch in self._batches(self._queries[query]):
@@ -176,6 +196,37 @@ class _Collector:
             self._tell()
         self._collect_folders()
         self._collect_cache_folders()
+        if sweep is not None:
+            self._collect_contents(sweep)
+
+    def _collect_contents(self, sweep: Sweep) -> None:
+        """Remove the contents that only jobs had saved which are gone."""
+        if self._removal is not None:
+            self._forget_strays(self._removal)
+        try:
+            self._report.contents, self._report.content_bytes = sweep(
+                self._named, is_dry=self._removal is None, progress=self._progress
+            )
+        except OSError as error:
+            self._fail(self._state_dir.files, error)
+
+    def _forget_strays(self, removal: Removal) -> None:
+        query, limit = self._queries["stray_saved"], time_text(self._limit)
+        while rows := self._connection.execute(query, (limit, removal.batch)).fetchall():
+            for _ in removal.parts([self._queries["remove_saved"]], rows):
+                pass
+
+    def _named(self, after: int) -> Iterator[tuple[int, str, bool]]:
+        bounds = {"limit": time_text(self._limit), "size": _READ_AT_ONCE}
+        while True:
+            rows = self._connection.execute(
+                self._queries["named_contents"], {**bounds, "after": after}
+            ).fetchall()
+            for number, digest, is_tree in rows:
+                yield number, digest, bool(is_tree)
+            if len(rows) < _READ_AT_ONCE:
+                return
+            after = rows[-1][0]
 
     def _collect_jobs(self, batch: list[Row]) -> None:
         if self._removal is None:

@@ -797,3 +797,34 @@ INSERT INTO to_retire (op, key_digest, job) VALUES (?, ?, ?)
 -- name: remove_to_retire
 -- Record that a key is retired.
 DELETE FROM to_retire WHERE op = ? AND key_digest = ?;
+
+-- name: add_saved
+-- Record that a job has saved files.
+INSERT OR IGNORE INTO saved (job, digest, name, count, size, mode, at)
+VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: saved_by
+-- The files that a job has saved, in the order of their names.
+SELECT job, digest, name, count, size, mode, at FROM saved WHERE job = ? ORDER BY name, digest;
+
+-- name: savers
+-- The jobs that have saved something with this digest.
+SELECT DISTINCT job FROM saved WHERE digest = ?;
+
+-- name: named_contents
+-- The contents that rows from a number on name, for jobs that stay; with whether each is a tree's.
+SELECT saved.id, digest, count IS NOT NULL
+  FROM saved LEFT JOIN job ON job.job_id = saved.job
+ WHERE saved.id > :after
+   AND CASE WHEN job.seq IS NULL THEN saved.at >= :limit
+            ELSE job.seq NOT IN (SELECT seq FROM gone_job) END
+ ORDER BY saved.id LIMIT :size;
+
+-- name: stray_saved
+-- The files that jobs without a record have saved before a limit.
+SELECT id FROM saved
+ WHERE at < ? AND NOT EXISTS (SELECT 1 FROM job WHERE job.job_id = saved.job) LIMIT ?;
+
+-- name: remove_saved
+-- Forget that a job has saved something.
+DELETE FROM saved WHERE id = ?;

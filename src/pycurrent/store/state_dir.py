@@ -5,6 +5,7 @@
     db/pycurrent.db                                      the database
     git/                                                 clones
     cache/                                               see `cache_folders.py`
+    files/                                               what jobs have saved, by content
     own/<name>/                                          what the author's code keeps
     run/<job id>/lock                                    held by what runs the job's commands
     tmp/<engine>/                                        what lives no longer than a job
@@ -55,6 +56,7 @@ class StateDir:
         self.git = path / "git"
         self.cache = path / "cache"
         self.own = path / "own"
+        self.files = path / "files"
         self.runs = path / "run"
         self.tmp = path / "tmp"
         """The folder for temporary files of the engine that uses the directory."""

@@ -8,7 +8,16 @@ from operator import attrgetter
 import msgspec
 from msgspec import Struct, field
 
-from pycurrent.store import changes, failures, firings, look_record, overrides, to_retire, uses
+from pycurrent.store import (
+    changes,
+    failures,
+    firings,
+    look_record,
+    overrides,
+    saved_record,
+    to_retire,
+    uses,
+)
 from pycurrent.store.audit import AuditRecord, append
 from pycurrent.store.changes import ChangeRecord, InputRecord
 from pycurrent.store.failures import FailureRecord, LaterFinding
@@ -16,6 +25,7 @@ from pycurrent.store.firings import FiringRecord
 from pycurrent.store.look_record import LookRecord
 from pycurrent.store.overrides import OverrideKey, OverrideRecord
 from pycurrent.store.records import CHANGING, COLUMNS, ENDING, JobRecord, storable
+from pycurrent.store.saved_record import SavedRecord
 from pycurrent.store.to_retire import SetKey
 from pycurrent.store.uses import UseRecord
 
@@ -56,6 +66,8 @@ class Unsaved(Struct):
     to_retire: dict[SetKey, str | None] = field(default_factory=dict)
     # The refreshes of results that have found nothing new, by the jobs of these.
     looks: dict[str, LookRecord] = field(default_factory=dict)
+    # The files that jobs have saved.
+    saved: list[SavedRecord] = field(default_factory=list)
     # The last result of each (op, key digest) that differs from the one in the file.
     results: dict[tuple[str, str], JobRecord] = field(default_factory=dict)
 
@@ -69,7 +81,7 @@ class Unsaved(Struct):
         explained = self.uses or self.changes or self.change_sets or self.inputs or self.used_inputs
         failed = self.failures or self.amended
         asked = self.settings or self.overrides or self.firings or self.audit
-        results = self.rebuilds or self.to_retire or self.looks
+        results = self.rebuilds or self.to_retire or self.looks or self.saved
         return bool(jobs or results or asked or explained or failed)
 
     @property
@@ -98,6 +110,8 @@ class Unsaved(Struct):
             to_retire.write(connection, queries, self.to_retire)
         if self.looks:
             look_record.write(connection, queries, self.looks)
+        if self.saved:
+            saved_record.write(connection, queries, self.saved)
         if self.audit:
             append(connection, queries, self.audit)
         if self.inputs or self.changes or self.change_sets:
@@ -140,6 +154,7 @@ class Unsaved(Struct):
             self.firings | later.firings,
             self.to_retire | later.to_retire,
             self.looks | later.looks,
+            self.saved + later.saved,
             self.results | later.results,
         )
 

@@ -55,7 +55,8 @@ class Settling:
             await asyncio.sleep(TICK)
 
     def _prospect(self, engine: OpenEngine) -> Prospect:
-        if engine.is_in_step or engine.processes.running or self._threads.pending:
+        at_work = self._threads.pending or engine.commits.awaited
+        if engine.is_in_step or engine.processes.running or at_work:
             return Prospect.WORK
         if not (engine.is_busy or _jobs_at_work(engine)):
             return Prospect.NOTHING

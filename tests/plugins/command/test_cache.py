@@ -152,4 +152,4 @@ async def test_one_folder_is_not_given_twice(commit: git.Commit, tmp_path: Path)
 def test_what_is_no_cache_is_refused(commit: git.Commit, given: object, message: str) -> None:
     """Where the pipeline is built, with what to write."""
     with pytest.raises(UsageError, match=message):
-        command.run(commit, ["true"], cache=given)  # type: ignore[arg-type]
+        command.run(commit, ["true"], cache=given)  # type: ignore[call-overload]

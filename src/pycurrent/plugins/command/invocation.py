@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from pycurrent.cache import Builder
 from pycurrent.engine import Job
 from pycurrent.engine.limits import Limits
+from pycurrent.files import Tree
 from pycurrent.plugins.argv import Argv, as_text
 from pycurrent.plugins.command.environment import CleanEnv
+from pycurrent.plugins.command.files import (
+    GivenFiles,
+    Saved,
+    files_json,
+    files_of_json,
+    placed,
+    with_files,
+)
 from pycurrent.plugins.command.options import InvocationOptions, runner_of
 from pycurrent.plugins.command.program import Program, shown_words
 from pycurrent.plugins.command.runner import Prepared, Runner
@@ -22,6 +33,8 @@ from pycurrent.term import Current, Primitive
 
 V = TypeVar("V")
 
+NO_FILES = GivenFiles({})
+
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
@@ -31,24 +44,46 @@ class Invocation:
     matter to it.
     """
 
-    source: str | dict[str, str]
-    """The hash of a commit, or the ids of the content at each path of a part of one."""
+    source: str | dict[str, str] | Tree
+    """The hash of a commit, the ids of the content at each path of a part of one, or files that a
+    job has saved.
+    """
     program: Program
+    inputs: dict[str, Saved] = field(default_factory=dict)
+    """The files that it is given, by their paths."""
+    outputs: tuple[str, ...] = ()
+    """The patterns of the files that are kept of what it makes."""
 
     def __str__(self) -> str:
-        return f"{self.program} @{content_text(self.source)}"
+        source = self.source
+        about = str(source) if isinstance(source, Tree) else f"@{content_text(source)}"
+        return f"{self.program} {about}"
 
     def to_json(self) -> object:
-        """The form in keys."""
-        return {
-            "commit" if isinstance(self.source, str) else "tree": self.source,
-            **self.program.parts(),
-        }
+        """The form in keys. It has no word of what is not used, as with `Program`."""
+        match self.source:
+            case Tree() as tree:
+                form: dict[str, object] = {"files": files_json(tree)}
+            case str() as commit:
+                form = {"commit": commit}
+            case paths:
+                form = {"tree": paths}
+        form |= self.program.parts()
+        if self.inputs:
+            form["inputs"] = {path: files_json(given) for path, given in self.inputs.items()}
+        if self.outputs:
+            form["outputs"] = list(self.outputs)
+        return form
 
     @classmethod
     def from_json(cls, data: Any) -> Self:
-        source = data["commit"] if "commit" in data else data["tree"]
-        return cls(source, Program.of_parts(data))
+        source: str | dict[str, str] | Tree
+        if "files" in data:
+            source = Tree(**data["files"])
+        else:
+            source = data["commit"] if "commit" in data else data["tree"]
+        given = {path: files_of_json(one) for path, one in data.get("inputs", {}).items()}
+        return cls(source, Program.of_parts(data), given, tuple(data.get("outputs", ())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +92,7 @@ class CheckoutWork(Builder[Invocation, V]):
 
     auto_cancel: ClassVar[bool] = True
 
-    source: Source
+    source: Source | Tree
     runner: Runner
 
     def started_with(self, key: Invocation) -> Limits | None:
@@ -69,35 +104,45 @@ class CheckoutWork(Builder[Invocation, V]):
     async def build(self, job: Job, key: Invocation) -> V:
         if self.started_with(key) is None:
             await self.runner.start(job, key.program)
-        files = with_checkout(job, self.source)
+        files = with_files(job, self._folder(job), key.inputs)
         async with self.runner.prepared(job, key.program, files) as prepared:
-            return await self.execute(job, prepared)
+            return await self.execute(job, prepared, key)
+
+    def _folder(self, job: Job) -> AbstractAsyncContextManager[Path]:
+        if isinstance(self.source, Tree):
+            return placed(job, self.source)
+        return with_checkout(job, self.source)
 
     @abstractmethod
-    async def execute(self, job: Job, command: Prepared) -> V:
+    async def execute(self, job: Job, command: Prepared, key: Invocation) -> V:
         """Run the command. Raises CommandFailed or CommandNotStarted."""
 
 
 def on_currents(
     public: Callable[..., object],
-    operation: Callable[[Source, Runner], CheckoutWork[V]],
-    commit: Source | Current[Commit] | Current[Subtree],
+    operation: Callable[[Source | Tree, Runner], CheckoutWork[V]],
+    commit: Source | Tree | Current[Commit] | Current[Subtree] | Current[Tree],
     argv: Argv,
     options: InvocationOptions,
+    *,
+    given: GivenFiles = NO_FILES,
+    outputs: tuple[str, ...] = (),
 ) -> Current[V]:
     """The component of a command whose parts may be currents; made for a `public` function."""
     runner, sandbox = runner_of(options), options["sandbox"]
 
     @named_after(public)
     def on_values(
-        commit: Source,
+        commit: Source | Tree,
         argv: Sequence[str],
         env: Mapping[str, str] | CleanEnv | Literal["clean"] | None,
         shown: str,
-        keys: Sequence[str] = (),
+        *rest: Any,
     ) -> Primitive[V]:
-        known = runner.with_keys(keys)
-        key = Invocation(content_of(commit), known.program(argv, env, sandbox))
+        files = given.with_values(rest[-1] if given.currents else ())
+        known = runner.with_keys(rest[0] if runner.keys else ())
+        source = commit if isinstance(commit, Tree) else content_of(commit)
+        key = Invocation(source, known.program(argv, env, sandbox), files, outputs)
         return operation(commit, known).get(
             key, retry=options["retry"], schedule=options["schedule"]
         )
@@ -106,5 +151,13 @@ def on_currents(
     # A stage has its name from what is known before it runs.
     default = f"{public.__name__} {{shown}}" if isinstance(argv, Current) else "{shown}"
     return operation_component(
-        options["label"], default, on_values, commit, argv, options["env"], shown, *runner.keys
+        options["label"],
+        default,
+        on_values,
+        commit,
+        argv,
+        options["env"],
+        shown,
+        *runner.keys,
+        *given.currents,
     )

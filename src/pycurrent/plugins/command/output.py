@@ -23,7 +23,7 @@ class Output(CheckoutWork[str]):
     def describe(self, key: Invocation) -> str:
         return f"output of {key}"
 
-    async def execute(self, job: Job, command: Prepared) -> str:
+    async def execute(self, job: Job, command: Prepared, key: Invocation) -> str:
         printed = await job.check_output(command.argv, **command.options)
         if command.secrets:
             await check_free_of(printed, command.secrets)

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Unpack
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, TypeAlias, Unpack, overload
 
 from pycurrent.engine import Job, Level
+from pycurrent.files import Tree
 from pycurrent.plugins.argv import Argv
+from pycurrent.plugins.command.files import GivenFiles, InputFiles, checked_outputs
 from pycurrent.plugins.command.invocation import CheckoutWork, Invocation, on_currents
 from pycurrent.plugins.command.options import InvocationOptions
 from pycurrent.plugins.command.runner import Prepared
 from pycurrent.plugins.git import Commit, Subtree
 from pycurrent.plugins.options import with_options
 from pycurrent.term import Current
+
+FilesSource: TypeAlias = (
+    Commit | Subtree | Tree | Current[Commit] | Current[Subtree] | Current[Tree]
+)
+"""All that gives a command its folder."""
 
 
 class CommandRun(CheckoutWork[None]):
@@ -22,23 +32,64 @@ class CommandRun(CheckoutWork[None]):
     def describe(self, key: Invocation) -> str:
         return str(key)
 
-    async def execute(self, job: Job, command: Prepared) -> None:
+    async def execute(self, job: Job, command: Prepared, key: Invocation) -> None:
         await job.exec(command.argv, **command.options)
 
 
+@dataclass(frozen=True, slots=True)
+class CommandFiles(CheckoutWork[Tree]):
+    """Runs a command for the files that it makes."""
+
+    id: ClassVar[str] = "command-files"
+
+    required: bool
+
+    def describe(self, key: Invocation) -> str:
+        return str(key)
+
+    async def execute(self, job: Job, command: Prepared, key: Invocation) -> Tree:
+        await job.exec(command.argv, **command.options)
+        folder = command.options["cwd"]
+        assert folder is not None
+        return await job.save(folder, *key.outputs, required=self.required)
+
+
+@overload
+def run(
+    commit: FilesSource,
+    argv: Argv,
+    *,
+    inputs: InputFiles | None = None,
+    outputs: None = None,
+    **options: Unpack[InvocationOptions],
+) -> Current[None]: ...
+@overload
+def run(
+    commit: FilesSource,
+    argv: Argv,
+    *,
+    inputs: InputFiles | None = None,
+    outputs: str | Sequence[str],
+    outputs_required: bool = False,
+    **options: Unpack[InvocationOptions],
+) -> Current[Tree]: ...
 @with_options(level=Level.AVERAGE)
 def run(
-    commit: Commit | Subtree | Current[Commit] | Current[Subtree],
+    commit: FilesSource,
     argv: Argv,
+    *,
+    inputs: InputFiles | None = None,
+    outputs: str | Sequence[str] | None = None,
+    outputs_required: bool = False,
     **options: Unpack[InvocationOptions],
-) -> Current[None]:
+) -> Current[None] | Current[Tree]:
     """Run a command in a clean checkout of the commit; it succeeds if its exit status is 0.
 
     It is run once for a commit, `argv` and `env`. In place of the commit it takes a part of one
-    (`git.tree`): then it is run once for that content, whatever the commit, in a folder that has
-    nothing else. The variables of `env` are added to the engine's own; they are recorded.
-    `env="clean"`, or a `CleanEnv` with variables, has nothing of the engine's. `secrets` are
-    variables whose values are not recorded, and masked in the log; another secret runs nothing
+    (`git.tree`), or a `Tree` that a job has saved: then it is run once for that content, in a
+    folder that has nothing else. The variables of `env` are added to the engine's own; they are
+    recorded. `env="clean"`, or a `CleanEnv` with variables, has nothing of the engine's. `secrets`
+    are variables whose values are not recorded, and masked in the log; another secret runs nothing
     again. The command is cancelled after `timeout` (in seconds, if a number), and when nobody needs
     it any more. By default the label is the command.
 
@@ -48,6 +99,15 @@ def run(
     `cache` is a `Cache`, or several: folders that are kept for the next commands, each told by an
     environment variable. They are not part of what the result depends on.
 
+    `inputs` are files that jobs have saved, by the paths at which the command finds them:
+    `{"dist": tree}`. `outputs` are patterns of the files that it makes, which are kept and returned
+    as a `Tree`: `"dist/**"`. A pattern that matches nothing is in the log; with `outputs_required`
+    it is a failure.
+
     With a `schedule` it runs again as often as that says, and the old result is reported meanwhile.
     """
-    return on_currents(run, CommandRun, commit, argv, options)
+    given, patterns = GivenFiles.of(inputs), checked_outputs(outputs)
+    if not patterns:
+        return on_currents(run, CommandRun, commit, argv, options, given=given)
+    work = partial(CommandFiles, required=outputs_required)
+    return on_currents(run, work, commit, argv, options, given=given, outputs=patterns)

@@ -1,0 +1,186 @@
+"""The files that jobs save and place: the store of an engine, and its records.
+
+A job goes on when the files that it has saved are recorded, so a killed engine loses none of them.
+The job that has made files makes them again if they are lost: see `losses.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, TypeVar
+
+from pycurrent.engine.clock import Clock
+from pycurrent.engine.commits import Commits
+from pycurrent.engine.losses import Losses
+from pycurrent.engine.machine import Blame
+from pycurrent.engine.tasks import in_thread
+from pycurrent.errors import WrongKind
+from pycurrent.files import (
+    File,
+    FilesError,
+    FilesLost,
+    FileStore,
+    Saved,
+    Tree,
+    place,
+    save,
+    save_file,
+)
+from pycurrent.store import SavedFiles, SavedRecord
+from pycurrent.term import Failure, FailureKind, shown
+
+if TYPE_CHECKING:
+    from pycurrent.engine.driven_job import DrivenJob
+
+T = TypeVar("T")
+
+_AT_ONCE = 3
+"""How many jobs read and write files at the same time: the disk has no more for others."""
+
+
+class FilesMissing(Failure):
+    """A job needs files that are lost; they are made again before it is run again."""
+
+    blame = Blame.SHORTAGE
+
+
+class FilesGone(Failure):
+    """A job needs files that are lost, and nothing makes them again by itself."""
+
+    blame = Blame.BROKEN
+
+
+class JobFiles:
+    """The files of one engine's jobs. Belongs to the loop's thread."""
+
+    def __init__(
+        self,
+        store: FileStore,
+        records: SavedFiles,
+        commits: Commits,
+        clock: Clock,
+        losses: Losses,
+        between_steps: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.store = store
+        self._records = records
+        self._commits = commits
+        self._clock = clock
+        self._losses = losses
+        self._between_steps = between_steps
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._is_clean = False
+
+    async def save(
+        self, job: DrivenJob, folder: Path, patterns: Sequence[str], *, required: bool
+    ) -> Tree:
+        """See `Job.save`."""
+
+        def saving(stop: Event) -> Saved:
+            with self.store.writing() as writer:
+                return save(self.store, writer, folder, patterns, stop)
+
+        def record(saved: Saved) -> SavedRecord:
+            tree, name = saved.tree, ", ".join(patterns) or folder.name
+            if required and saved.unmatched:
+                raise Failure(f"nothing in {folder} matches {', '.join(saved.unmatched)}")
+            return self._record(job, tree.digest, name, count=tree.count, size=tree.size)
+
+        saved = await self._kept(saving, record)
+        for pattern in saved.unmatched:
+            job.log(f"Nothing in {folder} matches {pattern}")
+        if saved.left_out:
+            some = ", ".join(saved.left_out[:3])
+            job.log(f"Left out, as they are not files ({len(saved.left_out)}): {some}")
+        job.log(f"Saved {', '.join(patterns) or folder}: {saved.tree}")
+        return saved.tree
+
+    async def save_file(self, job: DrivenJob, path: Path) -> File:
+        """See `Job.save_file`."""
+
+        def saving(stop: Event) -> File:
+            with self.store.writing() as writer:
+                return save_file(writer, path, stop)
+
+        def record(file: File) -> SavedRecord:
+            return self._record(job, file.digest, path.name, size=file.size, mode=file.mode)
+
+        file = await self._kept(saving, record)
+        job.log(f"Saved {path}: {file}")
+        return file
+
+    async def put(self, job: DrivenJob, what: Tree | File, target: Path) -> None:
+        """See `Job.put`."""
+        if not isinstance(what, Tree | File):
+            raise WrongKind(f"job.put takes a Tree or a File, not {shown(what)}")
+        try:
+            async with self._turns:
+                await _stoppable(lambda stop: place(self.store, what, target, stop))
+        except FilesError as error:
+            raise Failure(str(error)) from None
+        except FilesLost as lost:
+            await self._between_steps()
+            maker = self._losses.heal(job, lost.digest, lost.what)
+            if maker is None:
+                raise FilesGone(
+                    f"{lost.what} is {lost.how}, and no stage of the pipeline makes {what} again:"
+                    " rebuild the stage that has made it",
+                    kind=FailureKind.INFRA,
+                ) from None
+            raise FilesMissing(
+                f"{lost.what}, which job {maker} had saved, is {lost.how}, and made again",
+                kind=FailureKind.INFRA,
+            ) from None
+        job.log(f"Placed {what} in {target}")
+
+    async def _kept(self, saving: Callable[[Event], T], record: Callable[[T], SavedRecord]) -> T:
+        """Save something, and record it; until that is done nothing of it is removed."""
+        async with self._turns:
+            if not self._is_clean:
+                self._is_clean = True
+                await in_thread(self.store.remove_leftovers)
+            lock = await _stoppable(self.store.hold)
+            try:
+                try:
+                    saved = await _stoppable(saving)
+                except FilesError as error:
+                    raise Failure(str(error)) from None
+                self._records.add(record(saved))
+                await self._commits.written()
+            finally:
+                os.close(lock)
+        return saved
+
+    def _record(
+        self,
+        job: DrivenJob,
+        digest: str,
+        name: str,
+        *,
+        size: int,
+        count: int | None = None,
+        mode: int | None = None,
+    ) -> SavedRecord:
+        return SavedRecord(job.id, digest, name, count, size, mode, self._clock.now())
+
+
+async def _stoppable(function: Callable[[Event], T]) -> T:
+    """Call a function in a thread, and have it stop when this is cancelled. Its end is waited for:
+    nothing of it goes on in a folder that is removed.
+    """
+    stop = Event()
+    work = asyncio.ensure_future(in_thread(function, stop))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        stop.set()
+        with suppress(Exception):
+            await asyncio.wait([work])
+            if not work.cancelled():
+                work.exception()
+        raise
