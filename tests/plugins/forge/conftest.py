@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
+from pycurrent import Secret
 from pycurrent.plugins.forge import Forge
 from pycurrent.plugins.forge.api import ForgeApi
 from pycurrent.plugins.forgejo import Forgejo
-from pycurrent.plugins.github import GitHub
+from pycurrent.plugins.github import App, GitHub
 from pycurrent.plugins.gitlab import GitLab
 from pycurrent.term import Current
 from pycurrent.testing import Harness, VirtualClock
 
 from ..forgejo.fake import FakeForgejo
-from ..github.fake import FakeGithub
+from ..github.fake import FakeGithub, FakeGithubOfApp
 from ..gitlab.fake import FakeGitlab
 from .model import FakeForge
 
@@ -45,9 +46,31 @@ def _github(url: str, *, token: str, webhook_secret: str) -> Forge:
     return GitHub(token, webhook_secret=webhook_secret, url=url)
 
 
+class _Key(Secret):
+    """The key of an App, which stands where others have a token."""
+
+    def __init__(self, text: str) -> None:
+        self._key = text
+
+    def __repr__(self) -> str:
+        return "the key"
+
+    @property
+    def _place(self) -> str:
+        return "the key"
+
+    def _text(self) -> str:
+        return self._key
+
+
+def _app(url: str, *, token: str, webhook_secret: str) -> Forge:
+    return App("1234", _Key(token), webhook_secret=webhook_secret, url=url)
+
+
 FORGES: dict[str, tuple[type[FakeForge], Callable[..., Forge]]] = {
     "forgejo": (FakeForgejo, Forgejo),
     "github": (FakeGithub, _github),
+    "github as an App": (FakeGithubOfApp, _app),
     "gitlab": (FakeGitlab, GitLab),
 }
 """The forges that pass this suite."""

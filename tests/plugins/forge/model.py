@@ -75,6 +75,8 @@ class FakeRepository:
     """False for one that our user is not a member of."""
     branches: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    objects: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What a tag leads to, if that is not a commit, as the forge tells it."""
     changes: dict[int, FakeChange] = field(default_factory=dict)
     statuses: dict[str, list[FakeStatus]] = field(default_factory=dict)
     """By the hash of the commit, the oldest first."""
@@ -91,6 +93,12 @@ class FakeForge(ABC):
     """A forge that is served on the loop of the test. Subclasses speak the API of one."""
 
     token = "very-secret-token"
+    fetching = token
+    """The token that fetches."""
+    requests_of_refs = 3
+    """How many requests a small repository's refs are."""
+    us = OURS
+    """The name under which our comments are."""
     roles = tuple(role for role in Permission if role is not Permission.NONE)
     """What a member can be there."""
     stranger = Permission.NONE

@@ -10,7 +10,7 @@ import pytest
 import pycurrent as current
 from pycurrent import Current
 from pycurrent.plugins.forge import Ref, Repository
-from pycurrent.plugins.forge.links import SWEEP
+from pycurrent.plugins.forge.sweep import SWEEP
 from pycurrent.testing import Harness
 
 from .conftest import World

@@ -14,7 +14,7 @@ from pycurrent.service.routes import RouteAnswer, RouteRequest
 from pycurrent.testing import Harness
 
 from .conftest import World
-from .model import OURS, FakeChange, sha
+from .model import FakeChange, sha
 from .test_forge import known, names
 
 Start = Callable[..., Harness]
@@ -48,7 +48,7 @@ async def test_a_delivery_has_its_repository_read_again(world: World, start: Sta
         assert answer.status == 202
         expected = Ok([["octo/lib main"], ["octo/web dev", "octo/web main"]])
         await h.until(lambda: h.output == expected, timeout=20)
-        assert len(world.forge.requests) == before + 3
+        assert len(world.forge.requests) == before + world.forge.requests_of_refs
 
 
 async def test_a_delivery_about_a_new_repository_has_the_list_read(
@@ -145,7 +145,7 @@ async def ask(
     count = len(change.comments)
     await deliver(h, world.author, *delivery)
     await h.until(lambda: len(change.comments) > count, timeout=20)
-    assert change.comments[-1].author == OURS
+    assert change.comments[-1].author == world.forge.us
     return delivery, change.comments[-1].body
 
 

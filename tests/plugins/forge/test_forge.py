@@ -8,7 +8,7 @@ import pytest
 import pycurrent as current
 from pycurrent import Active, Current, Ok, UsageError
 from pycurrent.plugins.forge import Forge, Ref, Repository
-from pycurrent.plugins.forge.links import SWEEP
+from pycurrent.plugins.forge.sweep import SWEEP
 from pycurrent.testing import Harness
 
 from ..gitserver import GitServer
@@ -194,7 +194,7 @@ async def test_one_input_is_read_for_all_that_use_it(world: World, start: Start)
 
     async with start(pipeline) as h:
         await known(h)
-        asked = [one for one in world.forge.requests if one.endswith("/branches")]
+        asked = [one for one in world.forge.requests if one.endswith(("/branches", "/graphql"))]
         assert len(asked) == 1
 
 
@@ -204,7 +204,7 @@ async def test_a_commit_is_fetched_with_the_forges_token(
     """As by `git.fetch`, also that of a fork, whose work is untrusted otherwise."""
     server = GitServer(tmp_path / "served")
     place = Repo.init(server.root / "octo/web.git", "--bare")
-    server.token = world.forge.token
+    server.token = world.forge.fetching
     server.start()
     hash = repo.git("rev-parse", "HEAD")
     ref = "refs/pull/1/head" if world.author.kind == "forgejo" else "refs/merge-requests/1/head"
@@ -221,6 +221,6 @@ async def test_a_commit_is_fetched_with_the_forges_token(
         async with start(lambda: world.author.each_repository(each)) as h:
             await h.until(lambda: h.output == Ok([[hash, hash]]), timeout=20)
             logs = [handle.log_text() for handle in h.jobs.values()]
-            assert not any(world.forge.token in log for log in logs)
+            assert not any(world.forge.fetching in log for log in logs)
     finally:
         server.stop()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import json
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
@@ -15,6 +17,7 @@ from joserfc.jwk import RSAKey
 from pycurrent.plugins.forge.values import Permission
 
 from ..forge.model import OURS, FakeChange, FakeComment, FakeForge, FakeRepository, FakeStatus
+from . import graph
 from .deployments import FakeDeployments
 
 _ROLES = {
@@ -34,7 +37,7 @@ class FakeGithub(FakeForge):
 
     def __init__(self) -> None:
         super().__init__()
-        self.key = RSAKey.generate_key(2048)
+        self.key = _key()
         """That of the App."""
         self.installations: dict[int, str | None] = {}
         """Of the App: by id, when it was suspended. Each sees the repositories of `homes`."""
@@ -45,13 +48,18 @@ class FakeGithub(FakeForge):
         self.tokens: dict[str, int] = {}
         """Those that were made for installations."""
         self.now: datetime | None = None
-        """The time there, where tokens end."""
+        """The time there, where tokens end; by default that of whoever asks."""
         self.unchanged = 0
         """How many answers said that all is as it was, which costs nothing."""
         self.deployments = FakeDeployments(self, self._found, self._page)
+        self.prices: list[graph.Price] = []
+        """Those of the queries that were answered."""
+        self.parts: Callable[[graph.Told], graph.Told] = lambda told: told
+        """What becomes of the answer to a query."""
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         at = "/api/v3/repos/{owner}/{repo}"
+        router.add_post("/api/graphql", self._graphql)
         router.add_get("/api/v3/user", self._user)
         router.add_get("/api/v3/user/repos", self._repositories)
         router.add_get("/api/v3/app", self._app)
@@ -82,9 +90,9 @@ class FakeGithub(FakeForge):
             claims = jwt.decode(token, self.key, algorithms=["RS256"]).claims
         except ValueError:
             return False
-        assert self.now is not None
-        lasts = timedelta(seconds=claims["exp"] - self.now.timestamp())
-        begins = claims["iat"] <= self.now.timestamp()
+        now = claims["iat"] if self.now is None else self.now.timestamp()
+        lasts = timedelta(seconds=claims["exp"] - now)
+        begins = claims["iat"] <= now
         return claims["iss"] == "1234" and begins and timedelta() < lasts <= timedelta(minutes=10)
 
     def deliver(self, event: str, path: str, **more: Any) -> tuple[dict[str, str], bytes]:
@@ -152,15 +160,40 @@ class FakeGithub(FakeForge):
             return self.refusal(403, "Your IP address is not permitted to access this resource")
         if self.installations[id] is not None:
             return self.refusal(403, "This installation has been suspended")
-        token = f"ghs_{self.next_id()}"
+        token = self.made_token()
         self.tokens[token] = id
-        assert self.now is not None
-        ends = (self.now + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        begins = self.now or self._time_of(request)
+        ends = (begins + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
         return web.json_response({"token": token, "expires_at": ends}, status=201)
+
+    def made_token(self) -> str:
+        """A token for an installation."""
+        return f"ghs_{self.next_id()}"
+
+    def _time_of(self, request: web.Request) -> datetime:
+        token = request.headers["Authorization"].removeprefix("Bearer ")
+        claims = jwt.decode(token, self.key, algorithms=["RS256"]).claims
+        return datetime.fromtimestamp(claims["iat"], UTC)
+
+    async def _graphql(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        assert body.keys() == {"query"}
+        id = self.tokens.get(request.headers["Authorization"].removeprefix("Bearer "))
+
+        def find(owner: str, name: str) -> FakeRepository | None:
+            found = self.repositories.get(f"{owner}/{name}")
+            is_seen = found is not None and (
+                not found.is_private or self.homes.get(found.path) == id
+            )
+            return found if is_seen else None
+
+        told = graph.answer(body["query"], find, url=self.url, page=self.page_size)
+        self.prices.append(told.price)
+        return web.json_response(self.parts(told).body)
 
     async def _installed(self, request: web.Request) -> web.Response:
         id = self.tokens[request.headers["Authorization"].removeprefix("Bearer ")]
-        seen = [path for path, home in self.homes.items() if home == id]
+        seen = [path for path in self.repositories if self.homes.get(path) == id]
         told = [self._told(self.repositories[path]) for path in seen]
         return self._page(request, told, "repositories")
 
@@ -268,6 +301,34 @@ class FakeGithub(FakeForge):
         # What GitHub had before there were roles.
         old = {"triage": "read"}.get(word, word)
         return web.json_response({"permission": old, "role_name": word})
+
+
+class FakeGithubOfApp(FakeGithub):
+    """The same, at which we are an App that is installed at all that is ours."""
+
+    us = f"{OURS}[bot]"
+    fetching = "ghs_very-secret"
+    requests_of_refs = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        graph.schema()
+        self.token = self.key.as_pem(private=True).decode()
+        self.installations[1] = None
+
+    def made_token(self) -> str:
+        return self.fetching
+
+    def add(self, path: str, **more: Any) -> FakeRepository:
+        made = super().add(path, **more)
+        if made.is_ours:
+            self.homes[path] = 1
+        return made
+
+
+@functools.cache
+def _key() -> RSAKey:
+    return RSAKey.generate_key(2048)
 
 
 def _gone() -> web.HTTPException:

@@ -41,6 +41,12 @@ class ForgeApi(Protocol):
     async def repositories(self) -> tuple[Repository, ...]:
         """All that we are let in to, by path."""
 
+    @property
+    def at_once(self) -> int:
+        """Of how many repositories the refs are asked for at once: few, unless they share
+        requests.
+        """
+
     async def refs(self, repository: Repository) -> tuple[Ref, ...]:
         """The branches, tags, open changes and merge groups of a repository, as they are now. An
         unchanged repository should cost nothing of the quota, or share a request with others.

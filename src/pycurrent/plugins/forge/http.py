@@ -43,8 +43,12 @@ def said(answer: Answer) -> str:
         told: Any = answer.json()
     except ValueError:
         return ""
-    words = told.get("message") if isinstance(told, dict) else None
-    text = " ".join(words.split())[:_LONGEST] if isinstance(words, str) else ""
+    return words(told.get("message") if isinstance(told, dict) else None)
+
+
+def words(told: object) -> str:
+    """The same of a message alone, if it is one."""
+    text = " ".join(told.split())[:_LONGEST] if isinstance(told, str) else ""
     return f": {text}" if text else ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 from weakref import WeakValueDictionary
 
@@ -13,15 +13,10 @@ from pycurrent.engine import Clock, Monitor, OpenEngine
 from pycurrent.engine.changes import ChangeText
 from pycurrent.plugins.forge.api import ForgeApi
 from pycurrent.plugins.forge.changes import ref_changes, repository_changes
+from pycurrent.plugins.forge.sweep import Sweeps
 from pycurrent.plugins.forge.values import Ref, Repository
 from pycurrent.plugins.git import Token
 from pycurrent.term import Failure
-
-SWEEP = timedelta(minutes=10)
-"""How often a forge is asked, whether it has told of a change or not; up to a tenth earlier."""
-
-_AT_ONCE = 8
-"""How many repositories are read at once."""
 
 Repositories = tuple[Repository, ...]
 Refs = tuple[Ref, ...]
@@ -41,13 +36,19 @@ class ForgeInput(Monitor[T]):
     """An input that is read from a forge: swept now and then, and refreshed by deliveries."""
 
     def __init__(
-        self, clock: Clock, read: Callable[[], Awaitable[T]], name: str, type: object
+        self,
+        clock: Clock,
+        sweeps: Sweeps,
+        read: Callable[[], Awaitable[T]],
+        name: str,
+        type: object,
     ) -> None:
         self._clock = clock
+        self._sweeps = sweeps
         self._read_all = read
         self._synced: datetime | None = None
         self._refreshes: list[Callable[[], None]] = []
-        super().__init__(read=self._sync, watch=self._kept, every=SWEEP, describe=name, type=type)
+        super().__init__(read=self._sync, watch=self._kept, describe=name, type=type)
 
     async def _sync(self) -> T:
         found = await self._read_all()
@@ -70,7 +71,8 @@ class ForgeInput(Monitor[T]):
     async def _kept(self, refresh: Callable[[], None]) -> AsyncIterator[None]:
         self._refreshes.append(refresh)
         try:
-            yield
+            with self._sweeps.having(refresh):
+                yield
         finally:
             self._refreshes.remove(refresh)
 
@@ -96,14 +98,15 @@ class ForgeLink:
         self.api = api
         self._clock = clock
         self._site = site
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._turns = asyncio.Semaphore(api.at_once)
+        self._sweeps = Sweeps(clock)
         self._known: dict[str, Repository] = {}
         """As they were given last, by their ids: their names change."""
         self._listed: dict[str, Repository] = {}
         """As they were listed last, by their paths in small letters."""
         self._refs: WeakValueDictionary[str, RefsInput] = WeakValueDictionary()
         self.repositories = RepositoriesInput(
-            clock, self._read_repositories, f"repositories of {site}", Repositories
+            clock, self._sweeps, self._read_repositories, f"repositories of {site}", Repositories
         )
 
     def refs(self, repository: Repository) -> RefsInput:
@@ -113,7 +116,11 @@ class ForgeLink:
         found = self._refs.get(key)
         if found is None or found.describe() != self._name_of(repository):
             found = self._refs[key] = RefsInput(
-                self._clock, lambda: self._read_refs(key), self._name_of(repository), Refs
+                self._clock,
+                self._sweeps,
+                lambda: self._read_refs(key),
+                self._name_of(repository),
+                Refs,
             )
         return found
 

@@ -33,6 +33,7 @@ class ForgejoApi:
     """
 
     kind = "forgejo"
+    at_once = 8
 
     def __init__(
         self,

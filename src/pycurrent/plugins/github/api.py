@@ -27,12 +27,18 @@ from pycurrent.plugins.github import reading
 from pycurrent.plugins.github.client import APP, GithubClient
 from pycurrent.plugins.github.deliveries import verified
 from pycurrent.plugins.github.deployment_api import DeploymentApi
+from pycurrent.plugins.github.heads import Heads
 from pycurrent.plugins.github.identity import Identity
 from pycurrent.term import Failure, FailureKind
 
 _log = logging.getLogger(__name__)
 
 _OURS = "owner,collaborator,organization_member"
+
+_MANY = 1_000_000
+"""Repositories that share queries: as many as there are."""
+_FEW = 8
+"""Repositories with requests of their own."""
 
 
 class GithubApi:
@@ -50,6 +56,7 @@ class GithubApi:
         self.site = url
         self._client = GithubClient(url, identity, clock)
         self.deployments = DeploymentApi(self._client)
+        self._heads = Heads(self._client)
         self._webhook_secret = webhook_secret
         self._us: str | None = None
         self._of_installation: dict[str, list[Repository]] = {}
@@ -92,7 +99,14 @@ class GithubApi:
             _log.warning("%s", failure)
         return self._of_installation.get(id, [])
 
+    @property
+    def at_once(self) -> int:
+        return _MANY if self._client.is_app else _FEW
+
     async def refs(self, repository: Repository) -> tuple[Ref, ...]:
+        # With a token an unchanged repository costs nothing by REST; an App's ETags last an hour.
+        if self._client.is_app:
+            return await self._heads.refs(repository)
         at = _path(repository)
         pages = partial(self._client.pages, repository.account, again=repository)
         branches, tags, changes = await asyncio.gather(
@@ -178,6 +192,7 @@ class GithubApi:
         return self._client.limited_until(repository.account)
 
     async def aclose(self) -> None:
+        await self._heads.aclose()
         await self._client.aclose()
 
 

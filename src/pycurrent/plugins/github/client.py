@@ -12,7 +12,13 @@ from typing import Any, TypeVar
 from pycurrent.engine import Clock
 from pycurrent.plugins.forge.http import unreachable
 from pycurrent.plugins.forge.limit import RequestLimit
-from pycurrent.plugins.github.diagnosis import NO_ADVICE, Advice, not_github, refused
+from pycurrent.plugins.github.diagnosis import (
+    NO_ADVICE,
+    Advice,
+    not_answered,
+    not_github,
+    refused,
+)
 from pycurrent.plugins.github.identity import (
     AppIdentity,
     Identity,
@@ -39,6 +45,9 @@ _PAGES = 10_000
 _PATIENCE = 20
 """How often a request waits for the limit before it fails."""
 
+_LIMITED = frozenset({"RATE_LIMITED", "RATE_LIMIT"})
+"""The errors of GraphQL that ask for a pause."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Page:
@@ -64,8 +73,10 @@ class GithubClient:
         """Pages that are asked for again and again, by account, address and number, each with that
         on which its reading depends.
         """
+        at = "https://api.github.com" if site == SITE else f"{site}/api"
+        self._graphql = f"{at}/graphql"
         self._http = httpx.AsyncClient(
-            base_url="https://api.github.com" if site == SITE else f"{site}/api/v3",
+            base_url=at if site == SITE else f"{at}/v3",
             timeout=_SECONDS,
             follow_redirects=True,
             headers={
@@ -187,6 +198,29 @@ class GithubClient:
         answer = await self._ask(account, what, method, path, body=body, advice=advice)
         return self._decoded(answer)
 
+    async def query(
+        self, account: str, what: str, query: str
+    ) -> tuple[Mapping[str, Any], list[Any]]:
+        """Ask by GraphQL. Returns the data, and the errors of parts of it, which have paths. An
+        error of all of it is raised: `OutOfOrder` if GitHub may answer a smaller query.
+        """
+        for _ in range(_PATIENCE):
+            answer = await self._ask(account, what, "POST", self._graphql, body={"query": query})
+            told = self._decoded(answer)
+            if not isinstance(told, dict):
+                raise not_github(self.site)
+            data, errors = told.get("data"), told.get("errors") or []
+            if not isinstance(data, dict | None) or not isinstance(errors, list):
+                raise not_github(self.site)
+            whole = [error for error in errors if not error.get("path")]
+            if not whole:
+                return data or {}, errors
+            if not _LIMITED.intersection(str(error.get("type")) for error in whole):
+                raise not_answered(self.site, what, whole[0])
+            # With HTTP status 200.
+            self._limits[account].pause(self._asked_pause(answer) or "")
+        raise not_answered(self.site, what, {"message": "it still asks for a pause"})
+
     async def aclose(self) -> None:
         """End the connections. Twice is fine."""
         await self._http.aclose()
@@ -242,17 +276,24 @@ class GithubClient:
         """
         if answer.status_code not in (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS):
             return None
+        asked = self._asked_pause(answer)
+        if asked is not None:
+            return asked
+        is_secondary = "secondary rate limit" in answer.text
+        return "" if is_secondary or answer.status_code != HTTPStatus.FORBIDDEN else None
+
+    def _asked_pause(self, answer: httpx.Response) -> str | None:
+        """The seconds that its headers ask for."""
         asked = answer.headers.get("Retry-After")
         if asked is not None:
             return str(asked)
-        if answer.headers.get("X-RateLimit-Remaining") == "0":
-            try:
-                reset = datetime.fromtimestamp(int(answer.headers["X-RateLimit-Reset"]), UTC)
-            except (KeyError, ValueError, OverflowError):
-                return ""
-            return str(max((reset - self._clock.now()) / timedelta(seconds=1), 1))
-        is_secondary = "secondary rate limit" in answer.text
-        return "" if is_secondary or answer.status_code != HTTPStatus.FORBIDDEN else None
+        if answer.headers.get("X-RateLimit-Remaining") != "0":
+            return None
+        try:
+            reset = datetime.fromtimestamp(int(answer.headers["X-RateLimit-Reset"]), UTC)
+        except (KeyError, ValueError, OverflowError):
+            return ""
+        return str(max((reset - self._clock.now()) / timedelta(seconds=1), 1))
 
     async def _make_token(self, installation: str) -> tuple[str, datetime]:
         what = f"a token of the installation {installation}"

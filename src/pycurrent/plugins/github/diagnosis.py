@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from pycurrent.plugins.forge.http import not_forge, said
+from pycurrent.plugins.forge.http import not_forge, said, words
 from pycurrent.plugins.github.sdk import httpx
 from pycurrent.term import Failure, FailureKind
 
@@ -17,6 +17,10 @@ Advice: TypeAlias = Mapping[int, str]
 NO_ADVICE: Advice = MappingProxyType({})
 
 _SERVER = 500
+
+
+class OutOfOrder(Failure):
+    """GitHub can't do it now; of a query that reads much it may do a part."""
 
 
 def not_github(site: str) -> Failure:
@@ -40,22 +44,53 @@ def refused(site: str, what: str, answer: httpx.Response, advice: Advice = NO_AD
         case _ if code in advice:
             why = f"{what}: {site} refuses it with HTTP status {code}{told}: {advice[code]}"
         case HTTPStatus.FORBIDDEN:
-            why = (
-                f"{site} does not allow {what}: the App, or the token, needs the permission for"
-                f" it, and an organisation with single sign-on has to authorise a token{told}"
-            )
+            why = _not_allowed(site, what, told)
         case HTTPStatus.NOT_FOUND:
-            why = (
-                f"{what}: {site} has no such thing, or does not show it to us: is it gone, is the"
-                f" App no longer installed there, or does it lack the permission?{told}"
-            )
+            why = _not_there(site, what, told)
         case HTTPStatus.TOO_MANY_REQUESTS:
             why = f"{what}: {site} still asks for fewer requests, after many pauses"
         case _ if code >= _SERVER:
-            why = f"{site} is out of order: HTTP status {code}{told}"
+            return OutOfOrder(
+                f"{site} is out of order: HTTP status {code}{told}", kind=FailureKind.INFRA
+            )
         case _ if code < HTTPStatus.BAD_REQUEST:
             return not_github(site)
         case _:
             why = f"{what}: {site} refuses it with HTTP status {code}{told}"
-    passes = code >= _SERVER or code == HTTPStatus.TOO_MANY_REQUESTS
+    passes = code == HTTPStatus.TOO_MANY_REQUESTS
     return Failure(why, kind=FailureKind.INFRA if passes else FailureKind.REAL)
+
+
+def not_answered(site: str, what: str, error: Mapping[str, Any]) -> Failure:
+    """The failure of a query, or of a part of it, by an error of GraphQL. `what` was asked for."""
+    told = words(error.get("message"))
+    match error.get("type"):
+        case "NOT_FOUND":
+            return Failure(_not_there(site, what, told))
+        case "FORBIDDEN" | "INSUFFICIENT_SCOPES":
+            return Failure(_not_allowed(site, what, told))
+        case _:
+            # Its time is over, or it is too much: GitHub says so in many ways.
+            return OutOfOrder(f"{what}: {site} gives no answer{told}", kind=FailureKind.INFRA)
+
+
+def renamed(site: str, what: str) -> Failure:
+    """The failure of what was asked for by a name that belongs to another repository now."""
+    return Failure(
+        f"{what}: {site} has another repository under this name now: the list of repositories"
+        " tells where it has gone"
+    )
+
+
+def _not_allowed(site: str, what: str, told: str) -> str:
+    return (
+        f"{site} does not allow {what}: the App, or the token, needs the permission for it, and an"
+        f" organisation with single sign-on has to authorise a token{told}"
+    )
+
+
+def _not_there(site: str, what: str, told: str) -> str:
+    return (
+        f"{what}: {site} has no such thing, or does not show it to us: is it gone, is the App no"
+        f" longer installed there, or does it lack the permission?{told}"
+    )

@@ -64,7 +64,11 @@ def repository_of(site: str, account: str, told: Any) -> Repository:
 
 def branch_of(repository: Repository, told: Any) -> Branch | MergeGroup:
     """A branch, which may be that of a merge queue."""
-    name, hash = told["name"], told["commit"]["sha"]
+    return branch(repository, told["name"], told["commit"]["sha"])
+
+
+def branch(repository: Repository, name: str, hash: str) -> Branch | MergeGroup:
+    """The same, by its name and its commit."""
     queued = _QUEUED.fullmatch(name)
     if queued is not None:
         return MergeGroup(repository, name, hash, queued[1])
@@ -92,6 +96,24 @@ def change_of(repository: Repository, told: Any) -> Change:
         web_url=told["html_url"],
         is_draft=bool(told.get("draft")),
         labels=tuple(sorted(label["name"] for label in told.get("labels") or ())),
+    )
+
+
+def change_of_node(repository: Repository, told: Any, labels: tuple[str, ...]) -> Change:
+    """The same as GraphQL tells it."""
+    return Change(
+        repository=repository,
+        number=told["number"],
+        ref=f"refs/pull/{told['number']}/head",
+        hash=told["headRefOid"],
+        title=told["title"],
+        author=(told["author"] or {}).get("login", "ghost"),
+        base=told["baseRefName"],
+        source=(told["headRepository"] or {}).get("nameWithOwner", ""),
+        branch=told["headRefName"],
+        web_url=told["url"],
+        is_draft=told["isDraft"],
+        labels=labels,
     )
 
 

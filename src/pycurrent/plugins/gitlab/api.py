@@ -35,6 +35,7 @@ class GitlabApi:
     """
 
     kind = "gitlab"
+    at_once = 8
 
     def __init__(
         self,
