@@ -27,6 +27,7 @@ from pycurrent.files import (
     FileStore,
     Saved,
     Tree,
+    is_kept,
     place,
     save,
     save_file,
@@ -137,6 +138,11 @@ class JobFiles:
                 kind=FailureKind.INFRA,
             ) from None
         job.log(f"Placed {what} in {target}")
+
+    async def are_there(self, what: Tree | File) -> bool:
+        """True if what was saved can be placed, as far as its files tell without being read."""
+        async with self._turns:
+            return await in_thread(is_kept, self.store, what)
 
     async def _kept(self, saving: Callable[[Event], T], record: Callable[[T], SavedRecord]) -> T:
         """Save something, and record it; until that is done nothing of it is removed."""

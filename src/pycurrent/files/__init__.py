@@ -5,7 +5,7 @@ Their bytes are in a store below the state directory, each content once.
 """
 
 from pycurrent.files.errors import FilesError, FilesLost
-from pycurrent.files.placing import place
+from pycurrent.files.placing import is_kept, place
 from pycurrent.files.saving import Saved, save, save_file
 from pycurrent.files.store import FileStore
 from pycurrent.files.values import File, Tree
@@ -17,6 +17,7 @@ __all__ = [
     "FilesLost",
     "Saved",
     "Tree",
+    "is_kept",
     "place",
     "save",
     "save_file",

@@ -25,6 +25,20 @@ def entries_of(store: FileStore, tree: Tree) -> list[Entry]:
     return entries_in(store.read(tree.digest, f"the listing of {tree}"))
 
 
+def is_kept(store: FileStore, what: Tree | File) -> bool:
+    """True if there is a file of the right size for each content. Blocks. `FileStore.verify` reads
+    them.
+    """
+    if isinstance(what, File):
+        return store.has(what.digest, what.size)
+    try:
+        entries = entries_of(store, what)
+    except FilesLost:
+        return False
+    files = (entry for entry in entries if isinstance(entry, FileEntry))
+    return all(store.has(file.digest, file.size) for file in files)
+
+
 def place(store: FileStore, what: Tree | File, target: Path, stop: Event) -> None:
     """Place a tree in a folder, which is made where it is missing, or a file at a path. Blocks.
 

@@ -147,3 +147,20 @@ def test_inputs_are_in_the_order_of_their_paths() -> None:
     """So the order in which an author names them is no part of the key."""
     given = GivenFiles.of({"b": TREE, "a/": FILE})
     assert list(given.with_values(()).items()) == [("a", FILE), ("b", TREE)]
+
+
+async def test_outputs_that_are_gone_are_made_again_at_the_start(
+    commit: git.Commit, tmp_path: Path
+) -> None:
+    """As other results outside of the records are; one that is there is not."""
+    state = tmp_path / "state"
+    for runs in (1, 1, 2):
+        if runs == 2:
+            for path in (state / "files" / "objects").rglob("*/*"):
+                path.unlink()
+        async with Harness(
+            lambda: command.run(commit, [*BUILD, "x"], outputs="dist/**"), state_dir=state
+        ) as h:
+            await h.settle()
+            assert isinstance(h.output, Ok)
+            assert len(h.history("command-files")) == runs

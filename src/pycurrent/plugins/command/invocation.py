@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
-from pycurrent.cache import Builder
+from pycurrent.cache import Builder, Retry, Schedule
 from pycurrent.engine import Job
 from pycurrent.engine.limits import Limits
 from pycurrent.files import Tree
@@ -95,6 +95,12 @@ class CheckoutWork(Builder[Invocation, V]):
     source: Source | Tree
     runner: Runner
 
+    def wanted(
+        self, key: Invocation, *, retry: Retry | None, schedule: Schedule | None
+    ) -> Primitive[V]:
+        """Want the result for a key."""
+        return self.get(key, retry=retry, schedule=schedule)
+
     def started_with(self, key: Invocation) -> Limits | None:
         return self.runner.started_with(key.program)
 
@@ -143,9 +149,8 @@ def on_currents(
         known = runner.with_keys(rest[0] if runner.keys else ())
         source = commit if isinstance(commit, Tree) else content_of(commit)
         key = Invocation(source, known.program(argv, env, sandbox), files, outputs)
-        return operation(commit, known).get(
-            key, retry=options["retry"], schedule=options["schedule"]
-        )
+        work = operation(commit, known)
+        return work.wanted(key, retry=options["retry"], schedule=options["schedule"])
 
     shown = as_text(argv, shown_words)
     # A stage has its name from what is known before it runs.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar, TypeAlias, Unpack, overload
+from typing import TYPE_CHECKING, ClassVar, TypeAlias, Unpack, overload
 
+from pycurrent.cache import OfEngine, ResultCache, Retry, Schedule
 from pycurrent.engine import Job, Level
 from pycurrent.files import Tree
 from pycurrent.plugins.argv import Argv
@@ -16,7 +17,10 @@ from pycurrent.plugins.command.options import InvocationOptions
 from pycurrent.plugins.command.runner import Prepared
 from pycurrent.plugins.git import Commit, Subtree
 from pycurrent.plugins.options import with_options
-from pycurrent.term import Current
+from pycurrent.term import Current, Primitive, Trust
+
+if TYPE_CHECKING:
+    from pycurrent.engine.job_files import JobFiles
 
 FilesSource: TypeAlias = (
     Commit | Subtree | Tree | Current[Commit] | Current[Subtree] | Current[Tree]
@@ -43,6 +47,21 @@ class CommandFiles(CheckoutWork[Tree]):
     id: ClassVar[str] = "command-files"
 
     required: bool
+    files: JobFiles | None = None
+    """Those of the engine."""
+
+    def wanted(
+        self, key: Invocation, *, retry: Retry | None, schedule: Schedule | None
+    ) -> Primitive[Tree]:
+        def of_engine(cache: ResultCache, _: Trust) -> Primitive[Tree]:
+            work = replace(self, files=cache.engine.files)
+            return work.get(key, retry=retry, schedule=schedule)
+
+        return OfEngine(of_engine)
+
+    async def still_there(self, key: Invocation, outcome: Tree) -> bool:
+        assert self.files is not None
+        return await self.files.are_there(outcome)
 
     def describe(self, key: Invocation) -> str:
         return str(key)
