@@ -109,6 +109,7 @@ COMMANDS = {
         "why",
         "explain",
         "failures",
+        "files",
         "audit",
         "backup",
         "gc",
@@ -116,6 +117,7 @@ COMMANDS = {
         "token",
         "client",
     },
+    "files": {"ls", "cat", "get", "du"},
     "user": {"add", "remove", "list"},
     "token": {"create", "revoke", "list"},
     "client": {

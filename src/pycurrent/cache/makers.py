@@ -46,7 +46,7 @@ class Makers:
         finder = self._runs.instance(job.id)
         if finder is None or finder.run is None or _has_waited_enough(finder.run):
             return None
-        for saver in self._store.saved.savers(digest):
+        for saver in self._store.saved_files.savers(digest):
             maker = self._maker(saver)
             if maker is not None and maker is not finder and maker.lose(what):
                 self._found_out[job.id] = finder, maker

@@ -73,7 +73,23 @@ def add_readers(app: App) -> None:
         help="Remove logs and history that are old, and no longer needed.",
     )
     app.command(make_client_app(), name="client")
+    add_files(app)
     add_access(app)
+
+
+def add_files(app: App) -> None:
+    """Add the commands on the files that jobs have saved."""
+    files = App(
+        name="files",
+        help="List the files that jobs have saved, and get them.",
+        help_format="plaintext",
+    )
+    place = "pycurrent.cli.files"
+    files.command(f"{place}:ls", name="ls", help="List the files of a job, or what was saved last.")
+    files.command(f"{place}:cat", name="cat", help="Print a file.")
+    files.command(f"{place}:get", name="get", help="Place the files of a job in a folder.")
+    files.command(f"{place}:du", name="du", help="Say how much room they take.")
+    app.command(files)
 
 
 def add_access(app: App) -> None:

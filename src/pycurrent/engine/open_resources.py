@@ -121,7 +121,7 @@ class OpenResources(ABC):
 
         store = FileStore(self.state.files, self.state.sharing)
         return JobFiles(
-            store, self.store.saved, self.commits, self.clock, self.losses, self.between_steps
+            store, self.store.saved_files, self.commits, self.clock, self.losses, self.between_steps
         )
 
     @abstractmethod

@@ -33,6 +33,13 @@ class Patterns:
                 self._matched[number] = found = True
         return found
 
+    def select_within(self, path: str) -> bool:
+        """True if a path is selected, by itself or with a folder that it is in."""
+        parts = path.split("/")
+        paths = ["/".join(parts[:end]) for end in range(len(parts), 0, -1)]
+        selected = [self.select(one) for one in paths]  # All of them: they count as matched.
+        return any(selected)
+
     @property
     def unmatched(self) -> list[str]:
         """The patterns that have selected nothing so far."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
@@ -39,8 +39,17 @@ def is_kept(store: FileStore, what: Tree | File) -> bool:
     return all(store.has(file.digest, file.size) for file in files)
 
 
-def place(store: FileStore, what: Tree | File, target: Path, stop: Event) -> None:
+def place(
+    store: FileStore,
+    what: Tree | File,
+    target: Path,
+    stop: Event,
+    *,
+    select: Callable[[str], bool] | None = None,
+) -> None:
     """Place a tree in a folder, which is made where it is missing, or a file at a path. Blocks.
+
+    Of a tree it places the paths that `select` is true of; all without it.
 
     Files and links that are in the way are replaced; all else in the folder stays. No link in it is
     gone through. The files belong to the caller: the store has other copies, or shares their
@@ -55,6 +64,8 @@ def place(store: FileStore, what: Tree | File, target: Path, stop: Event) -> Non
                 placing.file(folder, target.name, what, str(target))
             return
         entries = entries_of(store, what)
+        if select is not None:
+            entries = [entry for entry in entries if select(entry.path)]
         target.mkdir(parents=True, exist_ok=True)
         _Placing(store, entries, stop, target).all()
     except FilesLost as lost:

@@ -26,6 +26,7 @@ from pycurrent.explain.why import (
     recent,
     why_recorded,
 )
+from pycurrent.files import FileStore
 from pycurrent.store import (
     AuditFilters,
     AuditRecord,
@@ -34,6 +35,7 @@ from pycurrent.store import (
     FailureFilters,
     FailureGroup,
     HistoryFilter,
+    SavedFilesReader,
     StateDir,
     UseRecord,
 )
@@ -87,6 +89,16 @@ class Records:
     def uses_of_unended(self) -> list[UseRecord]:
         """The uses of the jobs that have not ended by stages, the newest first."""
         return self._database.uses_of_unended()
+
+    @property
+    def saved(self) -> SavedFilesReader:
+        """The files that jobs have saved."""
+        return self._database.saved
+
+    @property
+    def files(self) -> FileStore:
+        """The contents of these files."""
+        return FileStore(self._state.files)
 
     def operations(self) -> list[str]:
         """The ids of the operations that have results, sorted."""

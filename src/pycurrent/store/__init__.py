@@ -45,6 +45,7 @@ from pycurrent.store.records import (
 )
 from pycurrent.store.runs import RunRecord
 from pycurrent.store.saved_files import SavedFiles
+from pycurrent.store.saved_reader import SavedFilesReader
 from pycurrent.store.saved_record import SavedRecord
 from pycurrent.store.sharing import Sharing
 from pycurrent.store.state_dir import StateDir
@@ -100,6 +101,7 @@ __all__ = [
     "RuleRecord",
     "RunRecord",
     "SavedFiles",
+    "SavedFilesReader",
     "SavedRecord",
     "SessionRecord",
     "SetKey",

@@ -92,7 +92,7 @@ class Database(DatabaseReader):
         #: The lookups: which results still hold, and the jobs that look.
         self.looks = Looks(self._transactions, self._read)
         #: The files that jobs have saved.
-        self.saved = SavedFiles(self._transactions, self._read)
+        self.saved_files = SavedFiles(self._transactions, self._read)
         self._checkpointer = Checkpointer(path, threshold_bytes=checkpoint_bytes)
         self._checkpointer.prepare(connection)
         self._files: DatabaseFiles | None = None

@@ -807,6 +807,15 @@ VALUES (?, ?, ?, ?, ?, ?, ?);
 -- The files that a job has saved, in the order of their names.
 SELECT job, digest, name, count, size, mode, at FROM saved WHERE job = ? ORDER BY name, digest;
 
+-- name: newest_saved
+-- The files that were saved last.
+SELECT job, digest, name, count, size, mode, at FROM saved ORDER BY id DESC LIMIT ?;
+
+-- name: saved_sizes
+-- How often the jobs of each operation have saved files, and their bytes.
+SELECT op, count(*), sum(size) FROM saved JOIN job ON job.job_id = saved.job
+ GROUP BY op ORDER BY 3 DESC, op;
+
 -- name: savers
 -- The jobs that have saved something with this digest.
 SELECT DISTINCT job FROM saved WHERE digest = ?;

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Self, Unpack
 
@@ -31,6 +32,7 @@ from pycurrent.store.records import (
     time_text,
 )
 from pycurrent.store.runs import RunRecord
+from pycurrent.store.saved_reader import SavedFilesReader
 from pycurrent.store.schema import open_for_reading
 from pycurrent.store.uses import UseRecord
 
@@ -58,6 +60,11 @@ class DatabaseReader:
         self._queries: Mapping[str, str] = load_queries()
         #: Why jobs have failed.
         self.failures = FailureTables(self._queries, self._run_up_to_date, self._damage_or)
+
+    @cached_property
+    def saved(self) -> SavedFilesReader:
+        """The files that jobs have saved."""
+        return SavedFilesReader(self._read)
 
     @classmethod
     def open(cls, path: Path) -> Self:

@@ -48,7 +48,7 @@ class CommandFiles(CheckoutWork[Tree]):
 
     required: bool
     files: JobFiles | None = None
-    """Those of the engine."""
+    """The files of the engine."""
 
     def wanted(
         self, key: Invocation, *, retry: Retry | None, schedule: Schedule | None
