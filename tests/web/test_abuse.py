@@ -22,6 +22,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import pycurrent as current
 from pycurrent.engine import Level
+from pycurrent.engine.site_links import stage_url
 from pycurrent.service.routes import LARGEST_BODY
 from pycurrent.web.auth import SiteAddress as Address
 from pycurrent.web.auth.names import host_name, origin_of
@@ -29,7 +30,6 @@ from pycurrent.web.auth.proxies import believed
 from pycurrent.web.extensions import AuthorPage
 from pycurrent.web.middleware import BugsAnswered, LimitedBodies, PatientProtocol
 from pycurrent.web.middleware.connections import KEPT_SECONDS
-from pycurrent.web.pages.formatting import stage_url
 from pycurrent.web.settings import WebSettings
 from pycurrent.web.users import Role
 

@@ -7,6 +7,7 @@ import pytest
 
 import pycurrent as current
 from pycurrent import Engine, PycurrentError, Site, UsageError
+from pycurrent.engine.site_links import SiteLinks
 from pycurrent.service.login import Role
 from pycurrent.service.routes import Route, RouteAnswer, RouteRequest
 from pycurrent.web import AccessSettings, WebSettings
@@ -90,3 +91,5 @@ async def test_the_public_address(tmp_path: Path) -> None:
     )
     async with Engine(pipeline, state_dir=tmp_path) as engine, Site(engine, settings) as site:
         assert site.url == site.way_in == "https://ci.example.org"
+        log = engine.service(SiteLinks).job("2026-11-27/120000-test-a1b2c3", line=7)
+        assert log == f"{site.url}/job/2026-11-27/120000-test-a1b2c3#L7"

@@ -10,8 +10,8 @@ import pytest_asyncio
 from playwright.async_api import Locator, Page, Route, expect
 
 from pycurrent.engine import Job
+from pycurrent.engine.site_links import stage_url
 from pycurrent.web import WebSettings
-from pycurrent.web.pages.formatting import stage_url
 
 from .browser import Tabs, texts
 from .sites import FOR_ALL, RunningSite, running_site

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 import pycurrent as current
-from pycurrent.web.pages.formatting import stage_url
+from pycurrent.engine.site_links import stage_url
 
 from .visits import NASTY, Reply, Site, open_site, text_of
 

@@ -15,7 +15,7 @@ from pycurrent.cache.codec import (
 from pycurrent.cache.decorator import builder, publisher
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.instance import Instance
-from pycurrent.cache.of_engine import OfEngine
+from pycurrent.cache.of_engine import OfEngine, OfStage
 from pycurrent.cache.operation import Builder, Operation, Publisher
 from pycurrent.cache.operation_type import AnyOperation, OperationType
 from pycurrent.cache.retry import Retry
@@ -56,6 +56,7 @@ __all__ = [
     "NoSuchTrigger",
     "NothingToVerify",
     "OfEngine",
+    "OfStage",
     "Operation",
     "OperationPrimitive",
     "OperationType",

@@ -14,6 +14,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
+from pycurrent.engine.site_links import SiteLinks
 from pycurrent.errors import UsageError
 from pycurrent.service import Service
 from pycurrent.store import AccessDatabase
@@ -136,6 +137,7 @@ class Website:
         self.settings = settings
         self._proxies = believed(settings.access.trusted_proxies)
         self._site = site_of(settings)
+        service.engine.service(SiteLinks).public_url = self._site.public_origin
         check_routes(settings.routes)
         self._registry = metrics_of(service, stages=settings.metrics_stages)
 

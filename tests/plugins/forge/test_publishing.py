@@ -4,11 +4,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 import pycurrent as current
 from pycurrent import Active, Activity, Current, Failed, FailureKind, Ok, Output, UsageError, Var
+from pycurrent.engine.site_links import SiteLinks
 from pycurrent.plugins.forge import Ref, Repository
 from pycurrent.plugins.forge.values import Verdict
 from pycurrent.plugins.forge.verdicts import status_of
@@ -82,6 +84,26 @@ async def test_a_status_follows_the_result(world: World, start: Start) -> None:
     async with start(pipeline) as h:
         await h.until(lambda: h.output == Ok([[None]]), timeout=20)
     assert [one for one in world.forge.requests if is_set(one)] == posted
+
+
+async def test_a_status_leads_to_the_page_of_its_stage(world: World, start: Start) -> None:
+    """If nobody says otherwise, and the site has told where people reach it."""
+    made = world.forge.add("octo/web")
+    result = Var[int]("result", Active(Activity.RUNNING))
+
+    def each(repository: Current[Repository]) -> Current[object]:
+        return world.author.each_ref(
+            repository, lambda ref: world.author.status(ref, "ci", result.get())
+        )
+
+    async with start(lambda: world.author.each_repository(each)) as h:
+        await h.until(lambda: h.output == Ok([[None]]), timeout=20)
+        h.engine.service(SiteLinks).public_url = "https://ci.example.org"
+        result.set(1)
+        await h.until(lambda: made.statuses[sha(1)][-1].state == "success", timeout=20)
+        (path,) = [path for job in h.jobs.values() for path in job.paths]
+    page = f"https://ci.example.org/stage?path={quote(path, safe='')}"
+    assert [one.url for one in made.statuses[sha(1)] if one.url] == [page]
 
 
 async def test_a_status_that_was_set_without_a_record_is_not_set_again(

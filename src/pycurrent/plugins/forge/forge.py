@@ -8,8 +8,9 @@ from functools import partial
 from types import UnionType
 from typing import Any, ClassVar, TypeVar, Unpack
 
-from pycurrent.cache import OfEngine, ResultCache, Retry
+from pycurrent.cache import OfEngine, OfStage, ResultCache, Retry
 from pycurrent.engine import Clock, Level
+from pycurrent.engine.site_links import SiteLinks
 from pycurrent.errors import WrongKind
 from pycurrent.plugins.forge.api import ForgeApi
 from pycurrent.plugins.forge.comment import CommentKey, ForgeComment, checked_topic
@@ -40,6 +41,7 @@ from pycurrent.term import (
     Ok,
     Output,
     Primitive,
+    StageRef,
     Trust,
     Trusted,
     Untrusted,
@@ -193,18 +195,21 @@ class Forge(ABC):
         """Show on the forge, under a name, what a current amounts to: a status of the ref's commit.
 
         It is pending, running, a success, or a failure with the first line of its message; an
-        error, if that is the infrastructure's. `url` is where the forge leads people. A status is
-        set once, whatever is killed meanwhile. Once the ref is gone from the pipeline, one that is
-        not completed is cancelled.
+        error, if that is the infrastructure's. `url` is where the forge leads people: by default to
+        the page of this stage, if the site has a public address. A status is set once, whatever is
+        killed meanwhile. Once the ref is gone from the pipeline, one that is not completed is
+        cancelled.
         """
         limits = limits_of(options)
 
         def on_values(ref: Ref, name: str, url: str | None, output: Output[Any]) -> Primitive[None]:
             _check(ref, _REFS, "forge.status", "a ref of a repository")
             key, value = StatusKey.of(ref, name), status_of(name, url, output)
-            return self._of_engine(
-                lambda link: ForgeStatus(link.api, limits).set(key, value, retry=options["retry"])
-            )
+
+            def work(link: ForgeLink, page: Callable[[], str | None]) -> Primitive[None]:
+                return ForgeStatus(link.api, limits, page).set(key, value, retry=options["retry"])
+
+            return self._with_page(work)
 
         output = result.state(hidden=True)
         default = "status {name} of {ref}"
@@ -255,6 +260,18 @@ class Forge(ABC):
 
         at = f"/hooks/{self.kind}" if path is None else path
         return Route("POST", at, take, role=None, limit=LARGEST_LIMIT)
+
+    def _with_page(
+        self, make: Callable[[ForgeLink, Callable[[], str | None]], Primitive[T]]
+    ) -> Primitive[T]:
+        """`make` is given a function, too, that tells the address of the stage's page."""
+
+        def made(cache: ResultCache, stage: StageRef) -> Primitive[T]:
+            links, path = cache.engine.service(SiteLinks), str(stage)
+            link = cache.engine.service(ForgeLinks).of(self)
+            return make(link, lambda: links.stage(path))
+
+        return OfStage(made)
 
     def _of_engine(self, make: Callable[[ForgeLink], Primitive[T]]) -> Primitive[T]:
         def made(cache: ResultCache, _: Trust) -> Primitive[T]:

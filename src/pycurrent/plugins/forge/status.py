@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -85,6 +85,8 @@ class ForgeStatus(Publisher[StatusKey, Status, None]):
 
     api: ForgeApi
     limits: Limits
+    page: Callable[[], str | None]
+    """Where a status without an address leads people: the page of its stage, if that is known."""
 
     def describe(self, key: StatusKey, value: Status) -> str:
         where = f"{key.commit[:10]} in {key.repository}"
@@ -94,8 +96,9 @@ class ForgeStatus(Publisher[StatusKey, Status, None]):
         return {"repo": key.repository, "commit": key.commit}
 
     async def publish(self, job: Job, key: StatusKey, value: Status) -> None:
+        shown = value if value.url is not None else replace(value, url=self.page())
         with asking(job):
-            await self._say(job, key.as_ref(), value)
+            await self._say(job, key.as_ref(), shown)
 
     async def retire(self, job: Job, key: StatusKey, outcome: None) -> None:
         """Complete a status that would stay pending for good."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 from pycurrent.engine import Level
 from pycurrent.view import ForConfirmation, ForResume, InQueue, Wait
@@ -58,11 +58,6 @@ def plain(text: str) -> str:
 def path(text: str) -> str:
     """As a part of an address, with its slashes."""
     return quote(text, safe="/")
-
-
-def stage_url(path: str) -> str:
-    """The page of the stage with this path."""
-    return f"/stage?{urlencode({'path': path}, errors='replace', quote_via=quote)}"
 
 
 def own_path(text: str | None, *, otherwise: str = "/") -> str:

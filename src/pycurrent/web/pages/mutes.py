@@ -5,12 +5,12 @@ from __future__ import annotations
 from fastapi import FastAPI, Request, Response
 
 from pycurrent.engine import MuteKind, MuteSubject
+from pycurrent.engine.site_links import stage_url
 from pycurrent.errors import UsageError
 from pycurrent.service import Service
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import FormFields, read_form
 from pycurrent.web.pages import routing
-from pycurrent.web.pages.formatting import stage_url
 from pycurrent.web.pages.lengths import chosen_end, lengths
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of

@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pycurrent.engine.site_links import stage_url
 from pycurrent.service import Service, told
 from pycurrent.view.formatting import local_time, plural
 from pycurrent.web.auth import Caller, NotLoggedIn, Via, access_of, caller_of
@@ -118,7 +119,7 @@ def _environment(files: Files) -> Environment:
     environment.filters["told"] = told
     environment.filters["waits"] = formatting.waits
     environment.globals["plural"] = plural
-    environment.globals["stage_url"] = formatting.stage_url
+    environment.globals["stage_url"] = stage_url
     modules = Modules(files)
     environment.globals["modules_of"] = lambda path: modules.needed_by(files.current(path))
     environment.globals["address_of"] = lambda path: f"{files.address}/{files.current(path)}"
