@@ -198,6 +198,16 @@ class ResultCache:
         is_set = isinstance(result, Result) and result.target != GONE.digest
         return result.outcome if isinstance(result, Result) and is_set else None
 
+    def has_run(self, operation: AnyOperation, key: Any, trust: Trust | None = TRUSTED) -> bool:
+        """True if a key was ever made or set, or is being so, also if that was broken off."""
+        op_type = self.op_type(type(operation))
+        digest = op_type.key(key, trust or TRUSTED).digest
+        if self.instances.get(op_type.id, digest) is not None:
+            return True
+        store = self.store
+        was_broken_off = store.unsettled(op_type.id, digest, after=None) is not None
+        return was_broken_off or store.last_result(op_type.id, digest) is not None
+
     def invalidate(
         self, operation: AnyOperation, key: Any, cause: Cause = ASKED, *, trust: Trust = TRUSTED
     ) -> None:

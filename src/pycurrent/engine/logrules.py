@@ -16,7 +16,7 @@ than `LONGEST_MATCH` may be cut off there, or missed.
 import io
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Any, BinaryIO, Protocol, Self
 
 from msgspec import Struct
@@ -126,6 +126,13 @@ class _Matcher(Struct, frozen=True):
 
         return _REFERENCE.sub(filled, self.rule.report)
 
+    def named(self, match: Any) -> dict[str, str]:
+        """The texts of the pattern's named groups that took part in a match."""
+        found: dict[str, bytes | None] = match.groupdict()
+        return {
+            name: text.decode(errors="replace") for name, text in found.items() if text is not None
+        }
+
 
 def _compiled(pattern: str) -> Any:
     # Imported here, as most programs that import pycurrent have no job that fails.
@@ -196,6 +203,18 @@ def _windows(log: BinaryIO) -> Iterator[_Window]:
         start = 1
 
 
+def _all_matches(regexp: Any, log: BinaryIO) -> Iterator[Any]:
+    reached = -1
+    for window in _windows(log):
+        for match in regexp.finditer(window.data, window.start, window.end):
+            if match.start() > window.limit:
+                break
+            # Windows overlap: one that begins where the next window does is in both.
+            if window.offset + match.start() > reached:
+                reached = window.offset + match.start()
+                yield match
+
+
 class LogRules:
     """The rules of an engine, with the rules in `store` from the start.
 
@@ -258,6 +277,16 @@ class LogRules:
     def list(self) -> "list[LogRule]":
         """All rules, the best score first, those with the same score by pattern."""
         return [*self._rules]
+
+    def matches(self, log: LogSource, *, having: Set[str]) -> Iterator[tuple[dict[str, str], str]]:
+        """All matches in a log of the rules whose patterns have these named groups, the best rule
+        first: what each named group has matched, and the report. As `analyse_log` otherwise.
+        """
+        for matcher in self._ready():
+            if having <= matcher.regexp.groupindex.keys():
+                with log.open() as file:
+                    for match in _all_matches(matcher.regexp, file):
+                        yield matcher.named(match), matcher.report(match)
 
     def _analyse(self, log: BinaryIO) -> Explanation | None:
         candidates = self._ready()

@@ -99,6 +99,16 @@ class JobExplanation(Struct, frozen=True, kw_only=True):
         parts = _head(self), _error_lines(self.lines), _context(self), _by_hand(self.by_hand)
         return "\n".join(chain.from_iterable(parts)).split("\n")
 
+    @property
+    def cause_lines(self) -> list[str]:
+        """Why it was run, in lines for people."""
+        return [line for reason in self.reasons for line in sentences(reason)]
+
+    @property
+    def context_lines(self) -> list[str]:
+        """Since when its stages fail, and what fails alike, in lines for people."""
+        return [line for line in _context(self) if line]
+
     def as_builtins(self) -> dict[str, Any]:
         """The explanation as JSON has it, with the text for people."""
         found: dict[str, Any] = msgspec.to_builtins(self)
@@ -195,8 +205,7 @@ def _head(job: JobExplanation) -> Iterator[str]:
     yield f"{job.job}: {what}: {job.state}{kind}{ended}"
     if job.failure is not None:
         yield from (f"  {line}" for line in job.failure.splitlines())
-    for reason in job.reasons:
-        yield from (f"  {line}" for line in sentences(reason))
+    yield from (f"  {line}" for line in job.cause_lines)
 
 
 def _error_lines(lines: ErrorLines | None) -> Iterator[str]:

@@ -29,8 +29,10 @@ from pycurrent.engine import (
 from pycurrent.engine.arguments import check_engine
 from pycurrent.engine.collector import full_collections_held
 from pycurrent.engine.descriptors import Descriptors
+from pycurrent.engine.job_details import DetailsReader
 from pycurrent.engine.watchdog import Watchdog
 from pycurrent.errors import PycurrentError
+from pycurrent.explain.details import JobExplainer
 from pycurrent.explain.failures import FailureRecorder
 from pycurrent.explain.passes import PassCounter
 from pycurrent.explain.uses import UseRecorder
@@ -187,6 +189,7 @@ class Engine(PeopleActs):
         self.unused = opened.unused
         opened.service(UseRecorder)
         opened.service(FailureRecorder)
+        opened.service(DetailsReader).read_by(opened.service(JobExplainer).details)
         opened.service(PassCounter)
         return opened
 

@@ -18,6 +18,7 @@ from pycurrent.plugins.forge.values import Permission
 
 from ..forge.model import OURS, FakeChange, FakeComment, FakeForge, FakeRepository, FakeStatus
 from . import graph
+from .check_runs import CheckRuns
 from .deployments import FakeDeployments
 
 _ROLES = {
@@ -49,6 +50,7 @@ class FakeGithub(FakeForge):
         """Those that were made for installations."""
         self.now: datetime | None = None
         """The time there, where tokens end; by default that of whoever asks."""
+        self.checks = CheckRuns(self, self._found, self._page)
         self.unchanged = 0
         """How many answers said that all is as it was, which costs nothing."""
         self.deployments = FakeDeployments(self, self._found, self._page)
@@ -60,6 +62,7 @@ class FakeGithub(FakeForge):
     def add_routes(self, router: web.UrlDispatcher) -> None:
         at = "/api/v3/repos/{owner}/{repo}"
         router.add_post("/api/graphql", self._graphql)
+        self.checks.add_routes(router)
         router.add_get("/api/v3/user", self._user)
         router.add_get("/api/v3/user/repos", self._repositories)
         router.add_get("/api/v3/app", self._app)

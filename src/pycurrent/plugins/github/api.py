@@ -24,6 +24,7 @@ from pycurrent.plugins.forge.values import (
 )
 from pycurrent.plugins.git import Token
 from pycurrent.plugins.github import reading
+from pycurrent.plugins.github.check_api import CheckApi
 from pycurrent.plugins.github.client import APP, GithubClient
 from pycurrent.plugins.github.deliveries import verified
 from pycurrent.plugins.github.deployment_api import DeploymentApi
@@ -57,6 +58,7 @@ class GithubApi:
         self._client = GithubClient(url, identity, clock)
         self.deployments = DeploymentApi(self._client)
         self._heads = Heads(self._client)
+        self.checks = CheckApi(self._client)
         self._webhook_secret = webhook_secret
         self._us: str | None = None
         self._of_installation: dict[str, list[Repository]] = {}

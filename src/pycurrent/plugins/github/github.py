@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
 from pycurrent.cache import Retry
 from pycurrent.engine import Clock, Level, Secret
-from pycurrent.errors import WrongKind
+from pycurrent.errors import UsageError, WrongKind
 from pycurrent.plugins.forge import Forge, Ref
 from pycurrent.plugins.forge.api import ForgeApi
 from pycurrent.plugins.forge.checks import check_token, checked_site
 from pycurrent.plugins.forge.links import ForgeLink
 from pycurrent.plugins.github.api import GithubApi
+from pycurrent.plugins.github.check_stages import CheckStages
 from pycurrent.plugins.github.client import SITE
 from pycurrent.plugins.github.deployment import DeploymentKey, GithubDeployment, deployed
 from pycurrent.plugins.github.identity import AppIdentity, Identity, TokenIdentity
 from pycurrent.plugins.options import Options, limits_of, operation_component, with_options
 from pycurrent.term import Current, Ok, Output, Primitive, shown
+from pycurrent.term import all as all_of
 
 _LONGEST_NAME = 255
 """Characters of an environment's name."""
@@ -94,10 +97,10 @@ class App(_GitHub):
 
     `id` is the App's id or client id, and `key_file` the private key that GitHub has made for it, a
     file in PEM, or a `Secret`. It needs the permissions Contents (read), Pull requests (read and
-    write), Commit statuses (read and write) and Metadata (read), and for `deployment` Deployments
-    (read and write). `webhook_secret` is that of its webhook. `url` is the address of a GitHub
-    Enterprise Server. Raises `UsageError` for a malformed address or an empty id; a key that is
-    none is a failure of what it is needed for.
+    write), Commit statuses (read and write) and Metadata (read); for `check` Checks (read and
+    write), and for `deployment` Deployments (read and write). `webhook_secret` is that of its
+    webhook. `url` is the address of a GitHub Enterprise Server. Raises `UsageError` for a malformed
+    address or an empty id; a key that is none is a failure of what it is needed for.
     """
 
     def __init__(
@@ -116,6 +119,42 @@ class App(_GitHub):
             )
         key = key_file if isinstance(key_file, Secret) else Path(key_file).absolute()
         super().__init__(url, AppIdentity(str(id), key), webhook_secret)
+
+    @with_options(level=Level.MOSTLY_HARMLESS, retry=Retry(infra=6, timeout=2))
+    def check(
+        self,
+        ref: Ref | Current[Ref],
+        name: str | Current[str],
+        result: Current[Any] | Mapping[str, Current[Any]],
+        *,
+        each: bool = False,
+        url: str | Current[str] | None = None,
+        **options: Unpack[Options],
+    ) -> Current[None]:
+        """Show on GitHub, as a check of the ref's commit, what a current amounts to; or several
+        currents by their names.
+
+        For several there is a summary, and for each that has failed a check `name / its name`,
+        which stays and follows it from then on; with `each` there is no summary, but a check for
+        each. A check says why a job was run, what its log says, since when it has been failing and
+        how to do the same by hand; log rules with the groups `file` and `line` annotate lines. It
+        leads to `url`, by default to the page of its stage. It is made once, whatever is killed
+        meanwhile, and cancelled once its stage is gone. Raises `UsageError` if there is nothing to
+        show. Needs the permission Checks (read and write).
+        """
+        show = CheckStages(self, ref, url, options)
+        if not isinstance(result, Mapping):
+            return show.one(name, result)
+        if not isinstance(name, str):
+            raise WrongKind(
+                f"github.App.check: several results take a plain name, not {shown(name)}"
+            )
+        if not result:
+            raise UsageError(f"github.App.check: {name!r} has no results to show")
+        parts = [
+            show.one(f"{name} / {key}", part, only_failed=not each) for key, part in result.items()
+        ]
+        return all_of(parts if each else [show.summary(name, result), *parts])
 
 
 class GitHub(_GitHub):

@@ -1,0 +1,78 @@
+"""The details of jobs for those who tell of them elsewhere, such as a check on a forge.
+
+The rooms to the right explain jobs; here is only what they tell, and the service by which they are
+asked: the public engine gives it what reads the details.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class AnnotationLevel(Enum):
+    """How bad it is that an annotation tells of."""
+
+    NOTICE = "notice"
+    WARNING = "warning"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A remark of a job on a line of a file."""
+
+    path: str
+    """Relative to the root of the repository, or of whatever files the job has worked on."""
+    line: int
+    """From 1."""
+    message: str
+    level: AnnotationLevel = AnnotationLevel.FAILURE
+    column: int | None = None
+    """From 1; None for the whole line."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line of a job's log, without colours and cut if it is long."""
+
+    number: int | None
+    """From 1; None behind a part of the log that was not read."""
+    text: str
+    tells: bool
+    """False for a line around."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobDetails:
+    """All that explains a job, in words for people."""
+
+    job: str
+    cause: tuple[str, ...]
+    """Why it was run."""
+    failure: str | None
+    """The message of its failure."""
+    lines: tuple[tuple[LogLine, ...], ...]
+    """The parts of its log that tell why it failed."""
+    context: tuple[str, ...]
+    """Since when its stages fail, and which other ones fail alike."""
+    by_hand: tuple[str, ...]
+    """The commands that get the same files, and do the same."""
+    annotations: tuple[Annotation, ...]
+
+
+class DetailsReader:
+    """Reads the details of the jobs of one engine: a service of it."""
+
+    def __init__(self, engine: object) -> None:
+        """It knows none until it is told by what to read them."""
+        self._read: Callable[[str], Awaitable[JobDetails | None]] | None = None
+
+    def read_by(self, read: Callable[[str], Awaitable[JobDetails | None]]) -> None:
+        """Have the details of a job read by a function that takes its id."""
+        self._read = read
+
+    async def of(self, job_id: str) -> JobDetails | None:
+        """The details of a job; None if they are not known."""
+        return None if self._read is None else await self._read(job_id)

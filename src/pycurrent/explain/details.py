@@ -1,0 +1,63 @@
+"""Reads the details of jobs from the records and the logs of a running engine."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from pycurrent.engine import LogRules, LogSource, OpenEngine
+from pycurrent.engine.job_details import Annotation, JobDetails, LogLine
+
+if TYPE_CHECKING:
+    from pycurrent.explain.by_hand import ByHand
+    from pycurrent.explain.error_lines import ErrorLines
+
+
+class JobExplainer:
+    """Gives the details of the jobs of one engine: a service of it."""
+
+    def __init__(self, engine: OpenEngine) -> None:
+        self._engine = engine
+
+    async def details(self, job_id: str) -> JobDetails | None:
+        """The details of a job, ended or not; None if it has no record."""
+        # Imported here, as few runs tell of their jobs elsewhere.
+        from pycurrent.explain.explanation import explain_job
+
+        record = self._engine.store.job(job_id)
+        if record is None:
+            return None
+        log, rules = self._engine.log(job_id), self._engine.log_rules
+        by_hand, annotations = await asyncio.to_thread(_in_log, log, None if record.ok else rules)
+        job = explain_job(self._engine.store, record, None)
+        return JobDetails(
+            job=job_id,
+            cause=tuple(job.cause_lines),
+            failure=job.failure,
+            lines=() if job.lines is None else tuple(_log_lines(job.lines)),
+            context=tuple(job.context_lines),
+            by_hand=(*by_hand.files, *by_hand.commands),
+            annotations=annotations,
+        )
+
+
+def _in_log(log: LogSource, rules: LogRules | None) -> tuple[ByHand, tuple[Annotation, ...]]:
+    from pycurrent.explain.annotations import find_annotations
+    from pycurrent.explain.by_hand import ByHand, by_hand
+
+    try:
+        with log.open() as file:
+            found = by_hand(file)
+        return found, () if rules is None else find_annotations(log, rules)
+    except OSError:
+        return ByHand((), ()), ()  # It was removed.
+
+
+def _log_lines(lines: ErrorLines) -> list[tuple[LogLine, ...]]:
+    return [
+        tuple(
+            LogLine(None if part.number is None else part.number + place, line.text, line.tells)
+            for place, line in enumerate(part.lines)
+        )
+        for part in lines.excerpts
+    ]

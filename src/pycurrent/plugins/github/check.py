@@ -1,0 +1,119 @@
+"""Checks of commits, as a GitHub App makes them.
+
+A check is a check run, found again by its name and its external id, the path of its stage; so no
+engine makes a second one for the same attempt. Another attempt, which begins after a run was
+completed, has a run of its own: GitHub shows the newest of each name, and a run would keep
+the annotations of its last attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pycurrent.cache import Publisher
+from pycurrent.engine import Job
+from pycurrent.engine.job_details import Annotation, DetailsReader, JobDetails
+from pycurrent.engine.limits import Limits
+from pycurrent.engine.site_links import SiteLinks
+from pycurrent.plugins.forge.limit import asking
+from pycurrent.plugins.forge.status import StatusKey
+from pycurrent.plugins.github.check_api import CheckApi, shown_by
+from pycurrent.plugins.github.check_text import BATCH, annotation_body, summary_of, text_of
+from pycurrent.plugins.github.check_values import ShownCheck
+
+_MOST_JOBS = 20
+"""How many failed jobs a check explains."""
+_GONE = "the pipeline has no such stage any more"
+
+
+@dataclass(frozen=True, slots=True)
+class GithubCheck(Publisher[StatusKey, ShownCheck, int]):
+    """Shows on GitHub, as a check run, what currents amount to. Gives the id of the run."""
+
+    id: ClassVar[str] = "github-check"
+    for_untrusted: ClassVar[bool] = True
+
+    api: CheckApi
+    limits: Limits
+    path: str
+    """The path of the stage."""
+    links: SiteLinks
+    details: DetailsReader
+
+    def describe(self, key: StatusKey, value: ShownCheck) -> str:
+        where = f"{key.commit[:10]} in {key.repository}"
+        return f"check {key.context} of {where}: {value.state.value}"
+
+    def labels(self, key: StatusKey, value: ShownCheck) -> Mapping[str, str]:
+        return {"repo": key.repository, "commit": key.commit}
+
+    async def publish(self, job: Job, key: StatusKey, value: ShownCheck) -> int:
+        explained = await self._explained(value)
+        body = self._body(value, explained)
+        annotations = [one for _, details in explained for one in details.annotations]
+        home = key.as_ref().repository
+        with asking(job):
+            # A killed engine may have made it without a record of that.
+            run = await self.api.newest(home, key.commit, key.context, self.path)
+            if run is not None and run.is_completed and not value.state.is_completed:
+                run = None
+            if run is None:
+                first = {"name": key.context, "head_sha": key.commit, "external_id": self.path}
+                batch = annotations[:BATCH]
+                run = await self.api.make(home, {**first, **_with(body, batch)})
+                job.log(f"Made the check run {run.id}: {value.title}")
+                annotations = annotations[len(batch) :]
+            elif run.shows != shown_by(body) or run.annotations < len(annotations):
+                annotations = annotations[run.annotations :]
+                run = await self.api.change(home, run, _with(body, annotations[:BATCH]))
+                job.log(f"Changed the check run {run.id}: {value.title}")
+                annotations = annotations[BATCH:]
+            else:
+                job.log(f"The check run {run.id} shows it already")
+                annotations = []
+            for start in range(0, len(annotations), BATCH):
+                batch = annotations[start : start + BATCH]
+                run = await self.api.change(home, run, _with(body, batch))
+        return run.id
+
+    async def retire(self, job: Job, key: StatusKey, outcome: int) -> None:
+        """Complete a check run that would stay pending for good."""
+        home = key.as_ref().repository
+        with asking(job):
+            run = await self.api.run(home, outcome)
+            if run is None or run.is_completed:
+                job.log("It is completed, or gone: nothing to do")
+                return
+            output = {"title": _GONE, "summary": _GONE}
+            body = {"status": "completed", "conclusion": "cancelled", "output": output}
+            await self.api.change(home, run, body)
+            job.log(f"The check run {run.id} is cancelled: {_GONE}")
+
+    async def _explained(self, value: ShownCheck) -> list[tuple[str, JobDetails]]:
+        found: list[tuple[str, JobDetails]] = []
+        for part in value.failed[:_MOST_JOBS]:
+            details = None if part.job is None else await self.details.of(part.job)
+            if details is not None:
+                found.append((part.name, details))
+        return found
+
+    def _body(self, value: ShownCheck, explained: list[tuple[str, JobDetails]]) -> dict[str, Any]:
+        state = value.state
+        output = {"title": value.title, "summary": summary_of(value, self.links)}
+        if explained:
+            output["text"] = text_of(explained, self.links)
+        body: dict[str, Any] = {"status": state.value, "output": output}
+        if state.is_completed:
+            body |= {"status": "completed", "conclusion": state.value}
+        url = value.url if value.url is not None else self.links.stage(self.path)
+        return body if url is None else {**body, "details_url": url}
+
+
+def _with(body: dict[str, Any], annotations: Sequence[Annotation]) -> dict[str, Any]:
+    """A request with some annotations."""
+    if not annotations:
+        return body
+    output = {**body["output"], "annotations": [annotation_body(one) for one in annotations]}
+    return {**body, "output": output}

@@ -1,0 +1,113 @@
+"""The stages that show checks: what `github.App.check` builds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pycurrent.cache import OfStage, ResultCache
+from pycurrent.engine.job_details import DetailsReader
+from pycurrent.engine.site_links import SiteLinks
+from pycurrent.errors import WrongKind
+from pycurrent.plugins.forge.links import Connects, ForgeLinks
+from pycurrent.plugins.forge.status import StatusKey
+from pycurrent.plugins.forge.values import Branch, Change, MergeGroup, Ref, Tag
+from pycurrent.plugins.github.api import GithubApi
+from pycurrent.plugins.github.check import GithubCheck
+from pycurrent.plugins.github.check_values import CheckPart, ShownCheck
+from pycurrent.plugins.options import Options, limits_of, operation_component
+from pycurrent.term import (
+    Current,
+    Ok,
+    Output,
+    Primitive,
+    StageRef,
+    metadata,
+    seq,
+    shown,
+)
+from pycurrent.term import (
+    map as map_currents,
+)
+
+_REFS = Branch | Tag | Change | MergeGroup
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStages:
+    """Builds the stages of one call."""
+
+    app: Connects
+    ref: Ref | Current[Ref]
+    url: str | Current[str] | None
+    options: Options
+
+    def one(
+        self, name: str | Current[str], result: Current[Any], *, only_failed: bool = False
+    ) -> Current[None]:
+        """A check of one current; with `only_failed` only once it has failed for the commit."""
+
+        def on_values(
+            ref: Ref, name: str, url: str | None, told: tuple[Output[Any], Any]
+        ) -> Primitive[None]:
+            part = CheckPart.of(name, *told)
+            return self._show(ref, name, ShownCheck((part,), url=url), only_failed=only_failed)
+
+        return operation_component(
+            self.options["label"],
+            "check {name} of {ref}",
+            on_values,
+            self.ref,
+            name,
+            self.url,
+            _told(result),
+        )
+
+    def summary(self, name: str, results: Mapping[str, Current[Any]]) -> Current[None]:
+        """A check that tells of all of them."""
+        names = [str(key) for key in results]
+
+        def on_values(
+            ref: Ref, name: str, url: str | None, told: list[tuple[Output[Any], Any]]
+        ) -> Primitive[None]:
+            parts = tuple(CheckPart.of(key, *of) for key, of in zip(names, told, strict=True))
+            return self._show(ref, name, ShownCheck(parts, is_summary=True, url=url))
+
+        told = seq([_told(result) for result in results.values()])
+        label = self.options["label"]
+        return operation_component(
+            label, "check {name} of {ref}", on_values, self.ref, name, self.url, told
+        )
+
+    def _show(
+        self, ref: Ref, name: str, value: ShownCheck, *, only_failed: bool = False
+    ) -> Primitive[None]:
+        if not isinstance(ref, _REFS):
+            raise WrongKind(f"github.App.check takes a ref of a repository, not {shown(ref)}")
+        key = StatusKey.of(ref, name)
+
+        def made(cache: ResultCache, stage: StageRef) -> Primitive[None]:
+            engine = cache.engine
+            api = engine.service(ForgeLinks).of(self.app).api
+            assert isinstance(api, GithubApi)
+            links, details = engine.service(SiteLinks), engine.service(DetailsReader)
+            work = GithubCheck(api.checks, limits_of(self.options), str(stage), links, details)
+            if only_failed and not value.failed and not cache.has_run(work, key, stage.trust):
+                return Primitive.constant(None)
+            return work.set(key, value, retry=self.options["retry"]).map_output(_without_id)
+
+        return OfStage(made)
+
+
+def _told(result: Current[Any]) -> Current[tuple[Output[Any], Any]]:
+    """The output of a current, and what is known of the job behind it."""
+    return map_currents(_pair, result.state(hidden=True), metadata(result))
+
+
+def _pair(output: Output[Any], found: Any) -> tuple[Output[Any], Any]:
+    return output, found
+
+
+def _without_id(output: Output[int]) -> Output[None]:
+    return Ok(None) if isinstance(output, Ok) else output

@@ -1,0 +1,121 @@
+"""The texts of checks in GitHub's Markdown, cut to its limits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+from pycurrent.engine.job_details import Annotation, JobDetails, LogLine
+from pycurrent.engine.site_links import SiteLinks
+from pycurrent.plugins.github.check_values import CheckState, ShownCheck
+
+LONGEST = 65_535
+"""In characters: a summary, and a text, of a check run."""
+BATCH = 50
+"""Annotations in one request."""
+
+_CUT = "\n\nThe rest is left out, as GitHub takes no longer texts."
+_END_OF_BLOCK = "\n```"
+_MOST_CONTEXT = 10
+_SIGNS = {
+    CheckState.QUEUED: "⏳",
+    CheckState.RUNNING: "🔄",
+    CheckState.SUCCESS: "✅",
+    CheckState.FAILURE: "❌",
+    CheckState.TIMED_OUT: "⏰",
+    CheckState.CANCELLED: "🚫",
+}
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~@&])")
+
+
+def summary_of(check: ShownCheck, links: SiteLinks) -> str:
+    """A line on each part, as a table where there are several."""
+    if not check.is_summary:
+        (part,) = check.parts
+        return f"{_SIGNS[part.state]} {escaped(part.title)}{_log(part.job, links)}"
+    rows = [
+        f"| {_SIGNS[part.state]} {escaped(part.name)} |"
+        f" {escaped(part.title)}{_log(part.job, links)} |"
+        for part in check.parts
+    ]
+    return cut("\n".join(["| check | |", "|---|---|", *rows]))
+
+
+def text_of(found: Sequence[tuple[str, JobDetails]], links: SiteLinks) -> str:
+    """All that explains the jobs that have failed, each under the name of its part."""
+    return cut("\n\n".join(chain.from_iterable(_job(name, job, links) for name, job in found)))
+
+
+def cut(text: str) -> str:
+    """A text that GitHub takes. One that is cut in a block of code has that closed."""
+    if len(text) <= LONGEST:
+        return text
+    kept = text[: LONGEST - len(_CUT) - len(_END_OF_BLOCK)]
+    kept = kept.rpartition("\n")[0] or kept
+    is_open = sum(line.startswith("```") for line in kept.splitlines()) % 2 == 1
+    return f"{kept}{_END_OF_BLOCK if is_open else ''}{_CUT}"
+
+
+def escaped(text: str) -> str:
+    """A text of others as Markdown that shows it as it is, on one line: nobody is mentioned, and
+    nothing is a link or an element.
+    """
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split())).replace("\\@", "&#64;")
+
+
+def annotation_body(one: Annotation) -> dict[str, Any]:
+    """An annotation as GitHub takes it."""
+    body: dict[str, Any] = {
+        "path": one.path,
+        "start_line": one.line,
+        "end_line": one.line,
+        "annotation_level": one.level.value,
+        "message": one.message or "see the log",
+    }
+    if one.column is not None:
+        body |= {"start_column": one.column, "end_column": one.column}
+    return body
+
+
+def _log(job: str | None, links: SiteLinks) -> str:
+    address = None if job is None else links.job(job)
+    return "" if address is None else f" ([log]({address}))"
+
+
+def _job(name: str, job: JobDetails, links: SiteLinks) -> Iterator[str]:
+    yield f"### {escaped(name)}"
+    if job.failure is not None:
+        yield _block(job.failure.splitlines())
+    if job.cause:
+        yield _named("Why it was run", job.cause)
+    for part in job.lines:
+        telling = next((line for line in part if line.tells), None)
+        number = None if telling is None else telling.number
+        address = links.job(job.job, line=number)
+        where = "Its log" if number is None else f"Line {number} of its log"
+        yield f"**{where if address is None else f'[{where}]({address})'}**"
+        yield _block([_line(line) for line in part])
+    if job.context:
+        yield _named("Since when", job.context[:_MOST_CONTEXT])
+    if job.by_hand:
+        yield "**To do the same by hand**"
+        yield _block(job.by_hand, "sh")
+
+
+def _named(title: str, lines: Sequence[str]) -> str:
+    return "\n".join(
+        [f"**{title}**", "", *(f"- {escaped(line)}" for line in lines if line.strip())]
+    )
+
+
+def _line(line: LogLine) -> str:
+    number = "" if line.number is None else str(line.number)
+    return f"{'>' if line.tells else ' '} {number:>6} | {line.text}"
+
+
+def _block(lines: Sequence[str], language: str = "text") -> str:
+    """Lines as they are, which can't end their block."""
+    inside = "\n".join(lines).replace("```", "'''")
+    return f"```{language}\n{inside}\n```"

@@ -1,0 +1,269 @@
+"""Checks: what an App shows of a commit as check runs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pycurrent as current
+from pycurrent import Active, Activity, Current, Job, Level, LogRule, Ok, UsageError, Var
+from pycurrent.engine.site_links import SiteLinks
+from pycurrent.plugins.forge import Ref, Repository
+from pycurrent.plugins.github import App
+from pycurrent.plugins.github.check_text import LONGEST, cut, escaped
+from pycurrent.testing import Harness
+
+from ..forge.model import Reply, hang_up, limited, out_of_order, sha
+from .check_runs import FakeCheckRun
+from .fake import FakeGithub
+
+Show = Callable[[App, Current[Ref]], Current[Any]]
+RULE = r"^(?P<file>[^:\s]+):(?P<line>\d+):(?:(?P<column>\d+):)? error: (?P<message>.+)$"
+
+
+@dataclass
+class Place:
+    """GitHub, an App of ours, and the folder for engines."""
+
+    github: FakeGithub
+    app: App
+    folder: Path
+
+    def start(self, show: Show, state: str = "state") -> Harness:
+        """An engine that shows something of each ref, with GitHub's time as that of its clock."""
+
+        def each(repository: Current[Repository]) -> Current[object]:
+            return self.app.each_ref(repository, lambda ref: show(self.app, ref))
+
+        h = Harness(lambda: self.app.each_repository(each), state_dir=self.folder / state)
+        self.github.now = h.clock.now()
+        return h
+
+    def runs(self, number: int = 1) -> list[FakeCheckRun]:
+        """The check runs of a commit, the oldest first."""
+        return self.github.checks.runs.get(sha(number), [])
+
+    def said(self, number: int = 1) -> list[tuple[str, str]]:
+        """The same, as names and states."""
+        return self.github.checks.said(sha(number))
+
+
+@pytest.fixture
+async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
+    """The App is installed at octo, which has web."""
+    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    github = FakeGithub()
+    key = tmp_path / "app.pem"
+    key.write_bytes(github.key.as_pem(private=True))
+    await github.start()
+    github.installations[7] = None
+    github.add("octo/web")
+    github.homes["octo/web"] = 7
+    yield Place(github, App("1234", key, webhook_secret=github.secret, url=github.url), tmp_path)
+    await github.stop()
+
+
+async def shown(h: Harness) -> None:
+    """Until all is shown."""
+    await h.until(lambda: isinstance(h.output, Ok) and h.engine.idle, timeout=20)
+
+
+@current.builder("work", level=Level.HARMLESS)
+async def work(job: Job, name: str, text: str) -> str:
+    """Fails with a log of this text, unless that is ok."""
+    job.write(f"{text}\n".encode())
+    if text != "ok":
+        raise current.Failure(f"{name} has failed")
+    return text
+
+
+async def test_a_check_follows_its_current(place: Place) -> None:
+    """One run from the first state to the conclusion, also after a restart; what begins again is
+    another run, as GitHub shows the newest.
+    """
+    result = Var[int]("result", Active(Activity.RUNNING))
+
+    def show(app: App, ref: Current[Ref]) -> Current[Any]:
+        return app.check(ref, "ci", result.get())
+
+    async with place.start(show) as h:
+        await shown(h)
+        assert place.said() == [("ci", "in_progress")]
+        h.engine.service(SiteLinks).public_url = "https://ci.example.org"
+        result.set(1)
+        await shown(h)
+    assert place.said() == [("ci", "success")]
+    (run,) = place.runs()
+    assert run.external_id == "octo%2Fweb/main/check ci of"
+    assert run.details_url is not None
+    assert run.details_url.startswith("https://ci.example.org/stage?path=octo")
+    asked = len(place.github.requests)
+    async with place.start(show) as h:
+        await shown(h)
+        assert not any("check-runs" in one for one in place.github.requests[asked:])
+        result.set(Active(Activity.WAITING_FOR_CONFIRMATION))
+        await shown(h)
+        assert place.said() == [("ci", "success"), ("ci", "queued")]
+        assert place.runs()[1].title == "waits for confirmation"
+
+
+async def test_a_check_that_was_made_without_a_record_is_not_made_again(place: Place) -> None:
+    """As by an engine that was killed in between."""
+
+    def show(app: App, ref: Current[Ref]) -> Current[Any]:
+        return app.check(ref, "ci", current.constant(1))
+
+    for state in ("one", "other"):
+        async with place.start(show, state) as h:
+            await shown(h)
+    assert place.said() == [("ci", "success")]
+
+
+async def test_of_several_the_failed_ones_are_shown_by_name(place: Place) -> None:
+    """Beside a summary; they become green when they pass again."""
+    unit = Var("unit", "ok")
+
+    def show(app: App, ref: Current[Ref]) -> Current[Any]:
+        results = {"lint": work("lint", "ok"), "unit": work("unit", unit.get())}
+        return app.check(ref, "ci", results)
+
+    async with place.start(show) as h:
+        await shown(h)
+        assert place.said() == [("ci", "success")]
+        assert place.runs()[0].title == "all 2 passed"
+        unit.set("boom")
+        await shown(h)
+        newest = dict(place.said())
+        assert newest == {"ci": "failure", "ci / unit": "failure"}
+        summary = next(run for run in reversed(place.runs()) if run.name == "ci")
+        assert summary.title == "1 of 2 failed: unit"
+        assert summary.summary is not None
+        assert "| ❌ unit | unit has failed |" in summary.summary
+    unit.set("ok")
+    async with place.start(show) as h:
+        await shown(h)
+        assert dict(place.said()) == {"ci": "success", "ci / unit": "success"}
+
+
+async def test_each_can_have_a_check(place: Place) -> None:
+    """Then there is no summary."""
+
+    def show(app: App, ref: Current[Ref]) -> Current[Any]:
+        results = {"lint": current.constant(1), "unit": current.fail("boom")}
+        return app.check(ref, "ci", results, each=True)
+
+    async with place.start(show) as h:
+        await shown(h)
+    assert sorted(place.said()) == [("ci / lint", "success"), ("ci / unit", "failure")]
+
+
+async def test_a_failure_is_explained(place: Place) -> None:
+    """By its cause, its log with a link to the line, since when it is so, and its annotations, in
+    as many requests as it takes; nothing of its text is Markdown.
+    """
+    text = "".join(f"src/a.c:{n}:3: error: no <b>{n}</b>\n" for n in range(1, 121))
+
+    def show(app: App, ref: Current[Ref]) -> Current[Any]:
+        return app.check(ref, "ci", work("unit", text + "../b.c:1: error: out\nFAILED ```"))
+
+    async with place.start(show) as h:
+        h.engine.log_rules.add(LogRule(RULE, r"\0", 1))
+        h.engine.service(SiteLinks).public_url = "https://ci.example.org"
+        await shown(h)
+        job = h.find("work").id
+    (run,) = place.runs()
+    assert (run.conclusion, len(run.annotations)) == ("failure", 120)
+    first = min(run.annotations, key=lambda one: int(one["start_line"]))
+    assert (first["path"], first["start_line"], first["start_column"]) == ("src/a.c", 1, 3)
+    assert (first["message"], first["annotation_level"]) == ("no <b>1</b>", "failure")
+    assert run.text is not None
+    assert f"(https://ci.example.org/job/{job}#L" in run.text
+    assert "**Why it was run**" in run.text
+    assert "failing since" in run.text
+    assert run.text.count("```") % 2 == 0
+    assert "src/a.c:2:3: error: no <b>2</b>" in run.text
+
+
+async def test_a_check_that_would_stay_pending_is_cancelled(place: Place) -> None:
+    """Once its branch is gone."""
+    made = place.github.repositories["octo/web"]
+    made.branches["dev"] = sha(2)
+
+    def show(app: App, ref: Current[Ref]) -> Current[Any]:
+        return app.check(ref, "ci", current.active(Activity.RUNNING))
+
+    async with place.start(show) as h:
+        await shown(h)
+        assert place.said(2) == [("ci", "in_progress")]
+        del made.branches["dev"]
+        h.clock.move(timedelta(minutes=10))
+        place.github.now = h.clock.now()
+        await h.until(lambda: place.said(2) == [("ci", "cancelled")], timeout=20)
+    assert place.said() == [("ci", "in_progress")]
+
+
+def test_no_results_are_refused(place: Place) -> None:
+    """And so is a name that is not known, for several."""
+    ref: Current[Ref] = current.fail("not yet")
+    with pytest.raises(UsageError, match="no results"):
+        place.app.check(ref, "ci", {})
+    with pytest.raises(UsageError, match="plain name"):
+        place.app.check(ref, current.constant("ci"), {"a": current.constant(1)})
+
+
+def test_long_texts_are_cut() -> None:
+    """They say so, and leave no block of code open."""
+    text = cut("```text\n" + "line\n" * LONGEST + "```")
+    assert len(text) <= LONGEST
+    assert text.endswith("as GitHub takes no longer texts.")
+    assert text.count("```") == 2
+    assert cut("short") == "short"
+
+
+def test_texts_of_others_are_no_markdown() -> None:
+    """Nobody is mentioned by them."""
+    assert escaped("@ann *is*\n<b>#1</b> | x") == r"&#64;ann \*is\* \<b\>\#1\</b\> \| x"
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_each_commit_gets_its_check_exactly_once(place: Place, seed: int) -> None:
+    """Requests are refused, limited, cut off before and after they were done; the engine is
+    started again, once without what it knew.
+    """
+    dice = random.Random(seed)
+    made = place.github.repositories["octo/web"]
+
+    def trouble(is_done: bool) -> Reply | None:
+        if "check-runs" not in place.github.requests[-1] or dice.random() > 0.4:
+            return None
+        return hang_up if is_done else dice.choice([out_of_order, hang_up, limited("30")])
+
+    def show(app: App, ref: Current[Ref]) -> Current[Any]:
+        results = {"lint": current.constant(1), "unit": current.fail("boom")}
+        return app.check(ref, "ci", results)
+
+    for number, state in enumerate(["one", "one", "two"], start=1):
+        made.branches["dev" if number > 1 else "main"] = sha(number)
+        place.github.mischief = trouble
+        async with place.start(show, state) as h:
+            for _ in range(12):
+                await h.until(lambda: h.engine.idle or h.clock.next_timer is not None, timeout=20)
+                if isinstance(h.output, Ok) and h.engine.idle:
+                    break
+                if h.clock.next_timer is not None:
+                    h.clock.move(max(h.clock.next_timer - h.clock.now(), timedelta()))
+                    place.github.now = h.clock.now()
+                await h.settle()
+    place.github.mischief = lambda is_done: None
+    async with place.start(show, "two") as h:
+        await shown(h)
+    for hash in made.branches.values():
+        said = sorted(place.github.checks.said(hash))
+        assert said == [("ci", "failure"), ("ci / unit", "failure")]
