@@ -11,6 +11,8 @@ from aiohttp import web
 
 from pycurrent.plugins.forge.values import Permission
 
+from .judge import Judge
+
 Reply = Callable[[web.Request], web.StreamResponse]
 
 OURS = "robot"
@@ -119,6 +121,7 @@ class FakeForge(ABC):
         """What the next requests are answered once they have been done."""
         self.mischief: Callable[[bool], Reply | None] = lambda is_done: None
         """Likewise for each request, before it is done and afterwards."""
+        self.judge = Judge()
         self.url = ""
         self._last_id = 100
         self._runner: web.AppRunner | None = None
@@ -164,7 +167,7 @@ class FakeForge(ABC):
     # The server
 
     async def start(self) -> None:
-        app = web.Application(middlewares=[self._middle])
+        app = web.Application(middlewares=[self._middle, self.judge.middle])
         self.add_routes(app.router)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -173,10 +176,11 @@ class FakeForge(ABC):
         self.url = f"http://127.0.0.1:{self._port}"
 
     async def stop(self) -> None:
-        """It may be started again, at the same port."""
+        """It may be started again, at the same port. Raises what was wrong meanwhile."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        self.judge.end()
 
     @abstractmethod
     def add_routes(self, router: web.UrlDispatcher) -> None:

@@ -1,4 +1,11 @@
-"""A server that behaves as GitHub's API does, as far as we use it, and is strict about that."""
+"""A server that behaves as GitHub's API does, as far as we use it, and is strict about that.
+
+GitHub's own description of its API (described.py) judges each request and each answer under /api/v3
+where npm can bring it; whatever is wrong fails the test when the fake stops. A new path needs its
+route, with as many names in braces as GitHub's own (other names are fine), and a handler that tells
+the fields that matter. Those that GitHub must tell beside them are filled in, as null or empty.
+Fields that GitHub does not have, and types and words that are others, are wrong.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +27,7 @@ from ..forge.model import OURS, FakeChange, FakeComment, FakeForge, FakeReposito
 from . import graph
 from .check_runs import CheckRuns
 from .deployments import FakeDeployments
+from .described import judge
 
 _ROLES = {
     Permission.READ: "read",
@@ -38,6 +46,7 @@ class FakeGithub(FakeForge):
 
     def __init__(self) -> None:
         super().__init__()
+        self.judge = judge()
         self.key = _key()
         """That of the App."""
         self.installations: dict[int, str | None] = {}

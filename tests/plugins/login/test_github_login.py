@@ -15,6 +15,8 @@ from pycurrent.plugins import github
 from pycurrent.service.login import LoginRefused, Role, User
 from pycurrent.testing import VirtualClock
 
+from ..github.described import judge
+
 CALLBACK = "https://ci.example.org/login/github/callback"
 
 
@@ -28,6 +30,7 @@ class GitHub:
         self.asked: list[str] = []
         self.challenge = ""
         self.status = 200
+        self.judge = judge()
 
     async def authorize(self, request: web.Request) -> web.Response:
         self.challenge = request.query["code_challenge"]
@@ -65,16 +68,19 @@ async def site(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[GitHub]:
     """An Enterprise server."""
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):
         monkeypatch.delenv(name, raising=False)
-    site, app = GitHub(), web.Application()
+    site = GitHub()
+    app = web.Application(middlewares=[site.judge.middle])
     app.router.add_get("/login/oauth/authorize", site.authorize)
     app.router.add_post("/login/oauth/access_token", site.token)
-    app.router.add_get("/api/v3/{path:.*}", site.api)
+    for path in ("user", "user/orgs", "user/teams"):
+        app.router.add_get(f"/api/v3/{path}", site.api)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     site.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     yield site
     await runner.cleanup()
+    site.judge.end()
 
 
 def login_at(site: GitHub, roles: dict[str, Role]) -> github.Login:
