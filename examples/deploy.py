@@ -46,7 +46,7 @@ def deploy(
     service: str,
     test: str = "./test.sh",
     branch: str = "main",
-    host: str | None = None,
+    docker_host: str | None = None,
     channel: str | None = None,
 ) -> Current[None]:
     """Build, test, push and deploy a branch, or the older commit at which its head is pinned.
@@ -57,10 +57,10 @@ def deploy(
         service: the existing service of the swarm
         test: the command in the image that tests it, as in a shell
         branch: the branch to deploy
-        host: the address of a manager of the swarm, or one of Docker's contexts
+        docker_host: the address of a manager of the swarm, or one of Docker's contexts
         channel: the channel to tell, in Slack
     """
-    swarm, auth = docker.Context(host), registry()
+    swarm, auth = docker.Context(docker_host), registry()
     commit = git.clone(
         repo,
         gref=f"refs/heads/{branch}",

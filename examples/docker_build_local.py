@@ -19,7 +19,7 @@ def build_local(
     repo: Path = Path(),
     args: str = "",
     dockerfile: Path = Path("Dockerfile"),
-    host: str | None = None,
+    docker_host: str | None = None,
 ) -> Current[None]:
     """Build the head of a repository, and run the image.
 
@@ -27,9 +27,9 @@ def build_local(
         repo: the repository
         args: the command for the image, as in a shell; by default its own
         dockerfile: the path of the Dockerfile in the repository
-        host: the address of a Docker engine, or one of Docker's contexts
+        docker_host: the address of a Docker engine, or one of Docker's contexts
     """
-    engine = docker.Context(host)
+    engine = docker.Context(docker_host)
     commit = git.Local(repo).head_commit()
     image = engine.build(commit, dockerfile=dockerfile, timeout=timedelta(minutes=50))
     return engine.run(image, args=shlex.split(args), timeout=timedelta(minutes=10))

@@ -22,7 +22,7 @@ def matrix(
     test: str = "make --version",
     name: str = "tools",
     workers: int = 2,
-    host: str | None = None,
+    docker_host: str | None = None,
 ) -> Current[None]:
     """Build an image on each version of a base image.
 
@@ -33,9 +33,9 @@ def matrix(
         test: the shell commands that must succeed in the image
         name: the name of the images; the tag is the version
         workers: how many builds and tests run at once
-        host: the address of a Docker engine, or one of Docker's contexts
+        docker_host: the address of a Docker engine, or one of Docker's contexts
     """
-    engine = docker.Context(host)
+    engine = docker.Context(docker_host)
     pool = Pool("builds", workers)
 
     def dockerfile(image: docker.Image) -> str:

@@ -26,7 +26,7 @@ def service(
     service: str,
     repo: Path = Path(),
     branch: str = "main",
-    host: str | None = None,
+    docker_host: str | None = None,
 ) -> Current[None]:
     """Build, push and deploy the head of a branch.
 
@@ -35,11 +35,11 @@ def service(
         service: the existing service of the swarm
         repo: the repository
         branch: the branch to deploy
-        host: the address of a manager of the swarm, or one of Docker's contexts
+        docker_host: the address of a manager of the swarm, or one of Docker's contexts
     """
     user, password = os.environ.get("REGISTRY_USER"), os.environ.get("REGISTRY_PASSWORD")
     auth = docker.Auth(user, password) if user and password else None
-    swarm = docker.Context(host)
+    swarm = docker.Context(docker_host)
     commit = git.Local(repo).commit_of_ref(f"refs/heads/{branch}")
     built = swarm.build(commit, pull=True, schedule=WEEKLY, timeout=timedelta(hours=1))
     pushed = swarm.push(built, f"{image}:{branch}", auth=auth)

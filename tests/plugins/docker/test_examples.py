@@ -55,7 +55,7 @@ async def test_build_local(engine: DockerEngine, repo: Repo, start: Start) -> No
     """The head is built and run, and the next one after a commit."""
     repo.commit("build", Dockerfile="FROM lab/base:1\nCOPY a.txt /\nCMD grep two /a.txt\n")
     build_local = pipeline("docker_build_local", "build_local")
-    async with start(partial(build_local, repo=repo.path, host=engine.host)) as h:
+    async with start(partial(build_local, repo=repo.path, docker_host=engine.host)) as h:
         await over(h)
         assert h.output == Failed("the command in the container exited with status 1")
         repo.commit("mend", a_txt="two")
@@ -74,7 +74,7 @@ async def test_matrix(engine: DockerEngine, registry: Registry, start: Start) ->
         setup="cp /name /copy",
         test="test -s /copy",
         name="lab/tools",
-        host=engine.host,
+        docker_host=engine.host,
     )
     async with start(matrix) as h:
         await over(h)
@@ -100,7 +100,7 @@ async def test_service(
         image=f"{registry.host}/shop",
         service=service,
         repo=repo.path,
-        host=swarm.host,
+        docker_host=swarm.host,
     )
     async with start(example) as h:
         await over(h)
@@ -132,7 +132,7 @@ async def test_deploy(
         image=f"{registry.host}/shop",
         service=service,
         test="grep -v bad /a.txt",
-        host=swarm.host,
+        docker_host=swarm.host,
         channel="#builds",
     )
     async with start(example, config=Config(confirm=Level.DANGEROUS)) as h:
