@@ -13,6 +13,7 @@ TESTS = EXAMPLES.parent / "tests" / "examples"
         (70, [EXAMPLES / "matrix.py"]),
         (60, [EXAMPLES / "monorepo.py"]),
         (80, [EXAMPLES / "forge_ci.py"]),
+        (120, [EXAMPLES / "deployer.py"]),
         (30, [EXAMPLES / "make_like.py"]),
         (40, [EXAMPLES / "embedded.py"]),
         (110, [EXAMPLES / "http_plugin.py", TESTS / "test_http_plugin.py"]),

@@ -1,7 +1,7 @@
 """The examples, each run with a real engine, registry and swarm."""
 
 import importlib.util
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from pycurrent import Config, Failed, Level, Ok
+from pycurrent import Active, Activity, Config, Failed, Level, Ok
 from pycurrent.testing import Harness
 
+from ..github.fake import FakeGithub
 from ..repositories import Repo
 from ..slack.slack import TOKEN, Slack
+from .conftest import MONITOR, images
 from .engine import DockerEngine
 from .registry import Registry
 from .waiting import over
@@ -163,6 +165,92 @@ async def test_deploy(
         h.engine.unpin("head", by="ann")
         await deploys(second, "2")
         assert len(h.history("docker-build")) == builds
+
+
+@pytest_asyncio.fixture
+async def github(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeGithub]:
+    """A GitHub that knows the shop and the deployer."""
+    server = FakeGithub()
+    await server.start()
+    monkeypatch.setenv("GITHUB_TOKEN", server.token)
+    for name in ("octo/shop", "octo/deployer"):
+        server.add(name)
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+def rows(swarm: DockerEngine) -> Iterator[None]:
+    """The services of the deployer's table, with another image."""
+    images(swarm)
+    options = ("--detach", "--no-resolve-image", "--restart-condition=none", *MONITOR)
+    names = ("shop_web", "shop_staging", "deployer")
+    for name in names:
+        swarm.docker("service", "create", f"--name={name}", *options, "app:1")
+    yield
+    swarm.docker("service", "rm", *names)
+
+
+@pytest.mark.usefixtures("rows")
+async def test_deployer(
+    swarm: DockerEngine, registry: Registry, github: FakeGithub, tmp_path: Path, start: Start
+) -> None:
+    """Each row at its branch, those that matter once that is approved; a pin goes back without a
+    build, and GitHub shows it.
+    """
+    publish(swarm, f"{registry.host}/base:1", "base")
+    program = f"FROM {registry.host}/base:1\nCOPY a.txt /\nCMD exec sleep 900$(cat /a.txt)\n"
+    shop, deployer = Repo.init(tmp_path / "octo/shop"), Repo.init(tmp_path / "octo/deployer")
+    first = shop.commit("first", Dockerfile=program, a_txt="1")
+    shop.git("branch", "next")
+    shop.git("checkout", "--quiet", "-b", "live")
+    own = deployer.commit("own", Dockerfile=program, a_txt="3")
+    deployer.git("branch", "live")
+    github.repositories["octo/shop"].statuses[first] = []
+    github.repositories["octo/deployer"].statuses[own] = []
+    example = partial(
+        pipeline("deployer", "deployer"),
+        repos=(tmp_path / "octo").as_uri(),
+        registry=f"{registry.host}/octo",
+        docker_host=swarm.host,
+        github=github.url,
+    )
+
+    def shown() -> list[tuple[str, str, str | None]]:
+        made = github.deployments.made.get("octo/shop", [])
+        return [(one.environment, one.sha, one.state) for one in made]
+
+    async with start(example, config=Config(confirm=Level.DANGEROUS)) as h:
+
+        async def deploys(service: str, number: str) -> None:
+            await h.until(lambda: waiting(h, service), timeout=40)
+            h.find(f"service {service}").approve()
+            await h.until(lambda: swarm.processes(f"900{number}"), timeout=40)
+            await h.until(lambda: not waiting(h, service), timeout=40)
+
+        await h.until(lambda: ("staging", first, "success") in shown(), timeout=60)
+        assert ("production", first, "queued") in shown()
+        await deploys("shop_web", "1")
+        await deploys("deployer", "3")
+        await h.until(lambda: h.output == Ok(None), timeout=40)
+        second = shop.commit("second", a_txt="2")
+        github.repositories["octo/shop"].statuses[second] = []
+        await h.advance(timedelta(minutes=2))
+        await deploys("shop_web", "2")
+        await h.until(lambda: ("production", second, "success") in shown(), timeout=40)
+        builds = len(h.history("docker-build"))
+        h.engine.pin("shop_web head", first[:10], by="ann", reason="it is slow")
+        await deploys("shop_web", "1")
+        await h.until(lambda: shown()[-1] == ("production", first, "success"), timeout=40)
+        assert ("production", second, "inactive") in shown()
+        assert len(h.history("docker-build")) == builds
+
+
+def waiting(h: Harness, service: str) -> bool:
+    """True if the update of a service waits for approval."""
+    asks = Active(Activity.WAITING_FOR_CONFIRMATION)
+    jobs = [job for job in h.jobs.values() if f"service {service} " in job.description]
+    return any(job.outcome == asks for job in jobs)
 
 
 def publish(engine: DockerEngine, name: str, text: str) -> None:
