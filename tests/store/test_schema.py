@@ -249,8 +249,8 @@ def test_damage_that_is_met_later(path: Path) -> None:
     assert size > 1 << 20
     with path.open("r+b") as file:
         # The first pages hold the schema, which is read at once.
-        file.seek(4096 * 66)
-        file.write(b"\xa5" * (size - 4096 * 70))
+        file.seek(4096 * 86)
+        file.write(b"\xa5" * (size - 4096 * 90))
     with DatabaseReader.open(path) as reader, pytest.raises(StoreDamaged, match="is damaged"):
         reader.history(text="nothing")
     with pytest.raises(StoreDamaged, match="is damaged"):

@@ -415,6 +415,11 @@ class Instance:
         self.notify()
         self._host.request_step()
 
+    def job_has_more(self, job: DrivenJob) -> None:
+        """The owner of a job is told that it leaves a record, whatever comes of it."""
+        if self.run is not None and self.run.job is job:
+            self.keep(self.run)
+
     def job_waited(self, job: DrivenJob) -> None:
         """The owner of a job is told that it waits no longer."""
         run = self.run

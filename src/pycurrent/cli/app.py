@@ -62,6 +62,12 @@ def add_readers(app: App) -> None:
         help="List the failures, those with one cause together.",
     )
     app.command(
+        "pycurrent.cli.tests:list_tests",
+        name="tests",
+        help="List the tests that jobs have reported: of one job, or those that fail, are flaky, or"
+        " are slow.",
+    )
+    app.command(
         "pycurrent.cli.audit:audit",
         name="audit",
         help="List what people and programs have asked for, or verify that list.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import Cache
     from pycurrent.engine.command import Command, CommandOptions, Commands
     from pycurrent.files import File, Tree
+    from pycurrent.store import TestCounts
 
 
 class DrivenJob(JobTrust):
@@ -492,6 +494,24 @@ class DrivenJob(JobTrust):
         if ending or self.state is JobState.ENDED:
             raise PycurrentError(f"job {self.id} has ended: it can't run {command.shown}")
         return command
+
+    @to_be_awaited
+    async def report(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        junit: str | Sequence[str],
+        required: bool = False,
+    ) -> TestCounts:
+        reports, failing = self.host.reports(), sys.exception()
+        return await reports.take(self, folder, junit, required=required, failing=failing)
+
+    async def recorded(self) -> bool:
+        """Have it recorded, whatever comes of it: something is to be recorded with it. False if
+        that can't be written now.
+        """
+        self._owner.job_has_more(self)
+        return await self.host.commits.written()
 
     @to_be_entered
     def tempdir(self, prefix: str = "") -> AbstractAsyncContextManager[Path]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import Cache
     from pycurrent.engine.command import CommandOptions
     from pycurrent.files import File, Tree
+    from pycurrent.store import TestCounts
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,6 +34,7 @@ _OTHER_NAMES = MappingProxyType(
         **dict.fromkeys(("output", "capture"), "check_output"),
         **dict.fromkeys(("tmpdir", "tmp", "temp_dir", "workspace"), "tempdir"),
         **dict.fromkeys(("mask", "add_mask"), "secret"),
+        **dict.fromkeys(("junit", "publish_tests", "test_report"), "report"),
     }
 )
 """Names that other systems have for some of a job's."""
@@ -293,6 +295,25 @@ class Job(ABC):
 
         result: R = await call_in_process(self, function, args, kwargs)
         return result
+
+    @abstractmethod
+    async def report(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        junit: str | Sequence[str],
+        required: bool = False,
+    ) -> TestCounts:
+        """Record the tests in reports below a folder, as JUnit's XML, and return how many passed
+        and failed. `junit` is a pattern such as `**/*.xml`, or several.
+
+        Raises `Failure` if tests have failed: it names the first of them. So await it in a
+        `finally` behind the command that writes them: then that is said in place of the command's
+        status, and tests are recorded whether or not it fails. It also raises one for a report
+        that can't be read, and, if they are `required`, where there are none; but while the work
+        fails for another reason, this is only logged. Called again, it adds to the tests of before.
+        A job that was cancelled takes no reports, and one whose time is up does.
+        """
 
     @abstractmethod
     def tempdir(self, prefix: str = "") -> AbstractAsyncContextManager[Path]:

@@ -16,6 +16,7 @@ from pycurrent.engine.leftovers import JobLock
 from pycurrent.engine.level import Config, Confirmations
 from pycurrent.engine.paused import PausedWork
 from pycurrent.engine.tempdirs import Trash
+from pycurrent.engine.test_reports import TestReports
 from pycurrent.engine.thread import LoopThread
 from pycurrent.engine.turns import Turn, Turns
 from pycurrent.engine.waits import Waits
@@ -53,6 +54,8 @@ class JobHost(Struct, frozen=True):
     turns: Turns
     locks: set[int]
     """The open files that hold locks of jobs."""
+    reports: Callable[[], TestReports]
+    """Gives what takes the reports of jobs."""
     waits: Waits
     """The things for which jobs wait while they are at work."""
 

@@ -44,6 +44,9 @@ class JobOwner(Protocol):
         on.
         """
 
+    def job_has_more(self, job: DrivenJob, /) -> None:
+        """It has more to record than its result, so it leaves a record whatever that is."""
+
     def job_waited(self, job: DrivenJob, /) -> None:
         """It was set off, and waits no longer: its work may begin, or it was told to end."""
 

@@ -6,7 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -28,6 +28,7 @@ from pycurrent.engine.problems import Problems
 from pycurrent.engine.quiescence import Quiescence
 from pycurrent.engine.tasks import cancelled
 from pycurrent.engine.tempdirs import Trash
+from pycurrent.engine.test_reports import TestReports
 from pycurrent.engine.thread import LoopThread
 from pycurrent.engine.threshold import Threshold
 from pycurrent.engine.turns import Turns
@@ -53,6 +54,8 @@ class EngineParts(Struct, frozen=True):
     config: Config
     problems: Problems
     codec_of: CodecOf
+    reports: Callable[[], TestReports]
+    """Makes what takes the reports of jobs, for the first one."""
 
 
 class OpenResources(ABC):
@@ -66,6 +69,7 @@ class OpenResources(ABC):
         self.state = state = parts.state
         self.store = store = parts.store
         self._make_processes = parts.processes
+        self._reports = cache(parts.reports)
         self.clock = clock = parts.clock
         self.config = parts.config
         self.problems = problems = parts.problems
@@ -159,6 +163,7 @@ class OpenResources(ABC):
             self.commits,
             turns,
             locks,
+            self._reports,
             Waits(),
         )
 

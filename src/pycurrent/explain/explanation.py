@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pycurrent.engine import MuteKind
 from pycurrent.engine.clock import instant
@@ -36,10 +37,14 @@ from pycurrent.store import (
     JobEnd,
     JobRecord,
     StageFailing,
+    TestCase,
+    TestCounts,
 )
+from pycurrent.store.test_cases import BAD
 from pycurrent.term import Failed, FailureKind
 
 _MOST_STAGES = 20
+_MOST_TESTS = 10
 _FAILED = frozenset({JobEnd.FAILED, JobEnd.TIMED_OUT})
 
 _HEADS = {
@@ -58,6 +63,14 @@ class StageExplained(Struct, frozen=True):
     """Since when it fails, seen from this job, if the job has failed."""
     health: StageHealth
     """Its health by now."""
+
+
+class JobTests(Struct, frozen=True):
+    """The tests that the job has reported."""
+
+    counts: TestCounts
+    failed: tuple[TestCase, ...]
+    """The first ones that failed, without what they say at length."""
 
 
 class JobExplanation(Struct, frozen=True, kw_only=True):
@@ -83,6 +96,8 @@ class JobExplanation(Struct, frozen=True, kw_only=True):
     """The stages that have used it, the newest use first."""
     flips: tuple[Flip, ...]
     """The last times at which its key failed and passed without a change: then it is flaky."""
+    tests: JobTests | None
+    """The tests that it has reported."""
     alike: FailureGroup | None
     """All failures with the same cause, this one too."""
     mutes: tuple[FailureMuted, ...]
@@ -96,7 +111,10 @@ class JobExplanation(Struct, frozen=True, kw_only=True):
     @property
     def text(self) -> list[str]:
         """The explanation for people, in lines."""
-        parts = _head(self), _error_lines(self.lines), _context(self), _by_hand(self.by_hand)
+        parts = (
+            *(_head(self), _told_tests(self.tests), _error_lines(self.lines)),
+            *(_context(self), _by_hand(self.by_hand)),
+        )
         return "\n".join(chain.from_iterable(parts)).split("\n")
 
     @property
@@ -136,6 +154,7 @@ def explain_job(store: DatabaseReader, record: JobRecord, log: LogSource | None)
         lines=lines,
         stages=stages,
         flips=tuple(flips_of_key(store, record)),
+        tests=_tests(store, record.job_id),
         alike=None if failure is None else _alike(store, failure),
         mutes=() if record.ok is not False else tuple(_mutes(store, stages, failure)),
         by_hand=_read_by_hand(log),
@@ -154,6 +173,14 @@ def _failure(
     if log is None:
         return failure, None
     return failure, look_into(log, Failed(record.outcome), None).lines
+
+
+def _tests(store: DatabaseReader, job_id: str) -> JobTests | None:
+    counts = store.tests.counts(job_id)
+    if counts is None:
+        return None
+    failed = store.tests.of_job(job_id, results=BAD, limit=_MOST_TESTS)
+    return JobTests(counts, tuple([replace(case, text=None) for case in failed]))
 
 
 def _stages(store: DatabaseReader, record: JobRecord) -> Iterator[StageExplained]:
@@ -206,6 +233,18 @@ def _head(job: JobExplanation) -> Iterator[str]:
     if job.failure is not None:
         yield from (f"  {line}" for line in job.failure.splitlines())
     yield from (f"  {line}" for line in job.cause_lines)
+
+
+def _told_tests(tests: JobTests | None) -> Iterator[str]:
+    if tests is None:
+        return
+    yield ""
+    yield f"tests: {tests.counts}"
+    for case in tests.failed:
+        said = f": {' '.join(case.message.split())}" if case.message else ""
+        yield f"  {case.result.value}: {case.full_name}{said}"
+    if (more := tests.counts.bad - len(tests.failed)) > 0:
+        yield f"  and {more:,} more"
 
 
 def _error_lines(lines: ErrorLines | None) -> Iterator[str]:

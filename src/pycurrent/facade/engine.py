@@ -54,9 +54,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pycurrent.engine import Processes
+    from pycurrent.engine.test_reports import TestReports
     from pycurrent.explain.health import StageHealth
     from pycurrent.explain.history import HistoryEntry
     from pycurrent.explain.why import Why
+    from pycurrent.facade.tests import TestRecords
     from pycurrent.term.diagram import Graph
 
 T = TypeVar("T")
@@ -169,6 +171,11 @@ class Engine(PeopleActs):
 
             return Processes(descriptors=descriptors.soft)
 
+        def reports() -> TestReports:
+            from pycurrent.reports.taking import JUnitReports  # few runs have any
+
+            return JUnitReports(state.database, self.clock.now)
+
         parts = EngineParts(
             state=state,
             store=store,
@@ -178,6 +185,7 @@ class Engine(PeopleActs):
             config=self.config,
             problems=self.problems,
             codec_of=codec_for,
+            reports=reports,
         )
         opened = OpenEngine(
             self._pipeline,
@@ -295,6 +303,13 @@ class Engine(PeopleActs):
         from pycurrent.explain.history import recorded_job
 
         return recorded_job(self.opened.store, job_id)
+
+    @property
+    def tests(self) -> TestRecords:
+        """The tests that jobs have reported."""
+        from pycurrent.facade.tests import TestRecords  # few runs need it
+
+        return TestRecords(self.opened.store.tests)
 
     def why(self, subject: str) -> Why:
         """Why a stage, given by its path, is as it is, or why the job with an id was run.

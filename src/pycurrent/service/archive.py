@@ -11,7 +11,7 @@ from pycurrent.explain.health import StageHealth
 from pycurrent.explain.history import HistoryEntry, HistoryPage
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.history import Records
-from pycurrent.store import FailureFilters, FailureGroup, HistoryFilter, UseRecord
+from pycurrent.store import FailureFilters, FailureGroup, HistoryFilter, TestTables, UseRecord
 
 if TYPE_CHECKING:
     from pycurrent.explain.explanation import JobExplanation
@@ -62,6 +62,10 @@ class Archive:
     async def standing_failures(self, filters: FailureFilters, *, limit: int) -> list[str]:
         """The failed jobs that are the last ones of their keys, the newest first."""
         return await self._read(lambda records: records.standing_failures(filters, limit=limit))
+
+    async def tests(self, query: Callable[[TestTables], T]) -> T:
+        """The result of `query`, which reads the tests that jobs have reported."""
+        return await self._read(lambda records: query(records.tests))
 
     async def explain(self, job_id: str) -> JobExplanation:
         """All that explains a job. Raises `NoSuchJob`."""

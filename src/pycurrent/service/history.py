@@ -37,6 +37,7 @@ from pycurrent.store import (
     HistoryFilter,
     SavedFilesReader,
     StateDir,
+    TestTables,
     UseRecord,
 )
 
@@ -156,6 +157,11 @@ class Records:
     def standing_failures(self, filters: FailureFilters, *, limit: int) -> list[str]:
         """The failed jobs that are the last ones of their keys, the newest first."""
         return self._database.failures.standing(limit=limit, **filters)
+
+    @property
+    def tests(self) -> TestTables:
+        """The tests that jobs have reported."""
+        return self._database.tests
 
     def explain(self, job_id: str) -> JobExplanation | None:
         """All that explains a job; None if it has no record."""

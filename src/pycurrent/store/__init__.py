@@ -49,6 +49,16 @@ from pycurrent.store.saved_reader import SavedFilesReader
 from pycurrent.store.saved_record import SavedRecord
 from pycurrent.store.sharing import Sharing
 from pycurrent.store.state_dir import StateDir
+from pycurrent.store.test_cases import (
+    TestCase,
+    TestCounts,
+    TestFilters,
+    TestReport,
+    TestResult,
+    TestRun,
+    TestTrouble,
+)
+from pycurrent.store.test_tables import TestTables
 from pycurrent.store.to_retire import SetKey
 from pycurrent.store.use_filter import UseFilter
 from pycurrent.store.uses import UseRecord, labels_text
@@ -116,6 +126,14 @@ __all__ = [
     "StoreFull",
     "StoreGone",
     "StoreReadOnly",
+    "TestCase",
+    "TestCounts",
+    "TestFilters",
+    "TestReport",
+    "TestResult",
+    "TestRun",
+    "TestTables",
+    "TestTrouble",
     "TokenRecord",
     "UseFilter",
     "UseRecord",

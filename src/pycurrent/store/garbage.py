@@ -2,8 +2,8 @@
 
 Safe beside a running engine, since each row is looked at again in the transaction that removes it:
 
-- An engine names a use, a stage or a set of labels by its text, and finds or makes the row in the
-  transaction that needs it.
+- An engine names a use, a stage, a set of labels or a test by its text, and finds or makes the row
+  in the transaction that needs it.
 - It keeps the numbers of changes, and of sets of them, but only of those that it has made itself.
   When it opens the database it records the highest ones that were there before. Only up to those
   rows are removed here.
@@ -48,6 +48,7 @@ STAGES = GarbageKind("stage", "stages", "garbage_stages", ("remove_stage",))
 LABEL_SETS = GarbageKind(
     "set of labels", "sets of labels", "garbage_label_sets", ("remove_labels", "remove_label_set")
 )
+TESTS = GarbageKind("test", "tests", "garbage_tests", ("remove_test",))
 CHANGE_SETS = GarbageKind(
     "set of changes",
     "sets of changes",
@@ -66,7 +67,10 @@ class Explanations:
     """
 
     # A kind comes after those that keep it.
-    _BY_NUMBER: ClassVar = (STAGES, LABEL_SETS, CHANGE_SETS, CHANGES, INPUTS, FIRINGS)
+    _BY_NUMBER: ClassVar = (
+        *(STAGES, LABEL_SETS, TESTS),
+        *(CHANGE_SETS, CHANGES, INPUTS, FIRINGS),
+    )
 
     def __init__(
         self,

@@ -36,6 +36,8 @@ from pycurrent.store.state_dir import StateDir
 
 # Rows of a dry run.
 _READ_AT_ONCE = 2000
+# Tests of a job that count as one row.
+_TESTS_AT_ONCE = 10
 # Nobody waits for this program, so it can wait for others.
 _BUSY_SECONDS = 30.0
 # So many files that can't be removed have one reason, and the rest has it, too.
@@ -233,6 +235,7 @@ class _Collector:
             self._explanations.forget([seq for *_, seq in batch])
             self._count(batch)
             return
+        self._remove_tests([seq for *_, seq in batch])
         of_jobs = {row[0]: row for row in batch}
         # By the job's id: the number of a row that is gone can be given to a new one.
         parts = self._removal.parts(
@@ -240,6 +243,22 @@ class _Collector:
         )
         for part, _ in parts:
             self._count([of_jobs[job_id] for (job_id,) in part])
+
+    def _remove_tests(self, jobs: Sequence[int]) -> None:
+        """Remove the tests that jobs have reported, before the jobs: one may have 100,000, and a
+        trigger removes all of them at once.
+        """
+        assert self._removal is not None
+        parts: list[Row] = []
+        for seq in jobs:
+            (last,) = self._connection.execute(self._queries["cases_of_garbage"], (seq,)).fetchone()
+            parts += [
+                (seq, first, first + _TESTS_AT_ONCE - 1)
+                for first in range(0, last + 1, _TESTS_AT_ONCE)
+            ]
+        statements = [self._queries[name] for name in ("delete_test_messages", "delete_test_cases")]
+        for _ in self._removal.parts(statements, parts):
+            self._tell()
 
     def _count(self, rows: Sequence[Row]) -> None:
         """Count rows that are gone, or would be, and remove their logs."""

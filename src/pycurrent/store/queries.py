@@ -28,6 +28,8 @@ FAILURE_CONDITIONS = {
     "since": "failure.at >= :since",
 }
 """The conditions of the filters of failures. A digest has hexadecimal digits: g is behind them."""
+TEST_CONDITIONS = {"op": "job.op = :op", "since": "test_report.at >= :since"}
+"""The conditions of the filters of tests."""
 AUDIT_CONDITIONS = {
     "who": "who = :who",
     "what": "what = :what",
@@ -51,4 +53,5 @@ def load_queries() -> dict[str, str]:
         name, _, body = part.partition("\n")
         lines = [line for line in body.splitlines() if not line.startswith("--")]
         queries[name.strip()] = "\n".join(lines).strip()
-    return queries
+    recent = queries["recent_tested"].rstrip(";")
+    return {name: query.replace("{recent_tested}", recent) for name, query in queries.items()}

@@ -837,3 +837,210 @@ SELECT id FROM saved
 -- name: remove_saved
 -- Forget that a job has saved something.
 DELETE FROM saved WHERE id = ?;
+
+-- name: place_of_tests
+-- The number of a job, and the first free place among the tests that it has reported.
+SELECT seq, coalesce((SELECT max(place) + 1 FROM test_case WHERE test_case.job = seq), 0)
+  FROM job WHERE job_id = ?;
+
+-- name: add_tests
+-- Record tests by their names, and where they stand by now: JSON arrays, as the next statement reads
+-- them.
+INSERT INTO test (suite, name, file, line)
+SELECT json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'),
+       json_extract(value, '$[4]')
+  FROM json_each(:rows)
+ WHERE :job IS NOT NULL
+    ON CONFLICT (suite, name) DO UPDATE
+   SET file = excluded.file, line = excluded.line
+ WHERE excluded.file IS NOT NULL AND (file IS NOT excluded.file OR line IS NOT excluded.line);
+
+-- name: add_test_cases
+-- Record that a job has run tests.
+INSERT INTO test_case (job, place, test, state, took)
+SELECT :job, json_extract(value, '$[0]'), test.id, json_extract(value, '$[5]'),
+       json_extract(value, '$[6]')
+  FROM json_each(:rows)
+  JOIN test ON suite = json_extract(value, '$[1]') AND name = json_extract(value, '$[2]');
+
+-- name: add_test_messages
+-- Record the words of those that have not simply passed.
+INSERT INTO test_message (job, place, message, text, retries)
+SELECT :job, json_extract(value, '$[0]'), json_extract(value, '$[7]'), json_extract(value, '$[8]'),
+       json_extract(value, '$[9]')
+  FROM json_each(:rows)
+ WHERE json_array_length(value) > 7;
+
+-- name: add_test_report
+-- Record that a report of a job was taken, with its counts.
+INSERT INTO test_report (job, at, passed, failed, errors, skipped, flaky, took)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (job) DO UPDATE
+   SET at = excluded.at, passed = passed + excluded.passed, failed = failed + excluded.failed,
+       errors = errors + excluded.errors, skipped = skipped + excluded.skipped,
+       flaky = flaky + excluded.flaky, took = took + excluded.took;
+
+-- name: test_counts
+-- How the tests of a job ended.
+SELECT passed, failed, errors, skipped, flaky, took
+  FROM test_report JOIN job ON job.seq = test_report.job
+ WHERE job_id = ?;
+
+-- name: tests_of_job
+-- The tests of a job, of whose reports none is being taken for the first time. Only the conditions
+-- of the filters that are given are kept.
+SELECT suite, name, file, line, state, took, message, text, retries
+  FROM (SELECT test_case.job, place, test, state, test_case.took
+          FROM job
+          JOIN test_report ON test_report.job = job.seq
+          JOIN test_case ON test_case.job = job.seq
+         WHERE job_id = :job AND {conditions}
+         ORDER BY place
+         LIMIT :limit OFFSET :skip) AS one
+  JOIN test ON test.id = one.test
+  LEFT JOIN test_message USING (job, place)
+ ORDER BY place;
+
+-- name: slowest_of_job
+-- The same, the slowest first.
+SELECT suite, name, file, line, state, took, message, text, retries
+  FROM (SELECT test_case.job, place, test, state, test_case.took
+          FROM job
+          JOIN test_report ON test_report.job = job.seq
+          JOIN test_case ON test_case.job = job.seq
+         WHERE job_id = :job AND {conditions}
+         ORDER BY test_case.took DESC, place
+         LIMIT :limit OFFSET :skip) AS one
+  JOIN test ON test.id = one.test
+  LEFT JOIN test_message USING (job, place)
+ ORDER BY took DESC, place;
+
+-- name: recent_tested
+-- The newest jobs that have reported tests. Other statements have it within them. Only the
+-- conditions of the filters that are given are kept.
+SELECT test_report.job, test_report.at
+  FROM test_report JOIN job ON job.seq = test_report.job
+ WHERE {conditions}
+ ORDER BY test_report.job DESC
+ LIMIT :jobs;
+
+-- name: test_reports
+-- The counts of the newest jobs that have reported tests. The conditions as above.
+SELECT job_id, op, key, test_report.at, passed, failed, errors, skipped, flaky, took
+  FROM test_report JOIN job ON job.seq = test_report.job
+ WHERE {conditions}
+ ORDER BY test_report.job DESC
+ LIMIT :limit;
+
+-- name: test_runs
+-- The runs of one test, the newest first. The conditions as above.
+SELECT job_id, test_report.at, suite, name, file, line, state, test_case.took, message, text, retries
+  FROM test
+  JOIN test_case INDEXED BY test_case_test ON test_case.test = test.id
+  JOIN test_report ON test_report.job = test_case.job
+  JOIN job ON job.seq = test_case.job
+  LEFT JOIN test_message
+    ON test_message.job = test_case.job AND test_message.place = test_case.place
+ WHERE test.id IN (SELECT id FROM test
+                    WHERE suite = coalesce(:suite, suite)
+                      AND (name = :name OR suite || ': ' || name = :name))
+   AND {conditions}
+ ORDER BY test_case.job DESC, test_case.place DESC
+ LIMIT :limit;
+
+-- name: failed_tests
+-- The tests that have failed in recent jobs, the one that failed last first. (The columns beside
+-- `max` are those of the row that has it.)
+WITH recent (job, at) AS ({recent_tested})
+SELECT suite, name, file, line, times,
+       (SELECT count(*) FROM recent AS each
+          JOIN test_case AS every INDEXED BY test_case_test
+            ON every.test = found.test AND every.job = each.job),
+       job_id, at, message, took
+  FROM (SELECT test, count(*) AS times, max(recent.job) AS newest, place, recent.at AS at,
+               avg(took) AS took
+          FROM recent
+          JOIN test_case INDEXED BY test_case_told ON test_case.job = recent.job
+         WHERE state <> 0 AND (state = 1 OR state = 2)
+         GROUP BY test
+         ORDER BY newest DESC, place
+         LIMIT :limit) AS found
+  JOIN test ON test.id = found.test
+  JOIN job ON job.seq = found.newest
+  LEFT JOIN test_message
+    ON test_message.job = found.newest AND test_message.place = found.place
+ ORDER BY newest DESC, found.place;
+
+-- name: flaky_tests
+-- The tests that have failed in recent jobs and passed for the same: when they were tried again, or
+-- in another job with the same key and value.
+WITH recent (job, at) AS ({recent_tested})
+SELECT suite, name, file, line, times,
+       (SELECT count(*) FROM recent AS each
+          JOIN test_case AS every INDEXED BY test_case_test
+            ON every.test = found.test AND every.job = each.job),
+       job_id, at, message, took
+  FROM (SELECT test, count(*) AS times, max(recent.job) AS newest, place, recent.at AS at,
+               avg(took) AS took
+          FROM recent
+          JOIN test_case INDEXED BY test_case_told ON test_case.job = recent.job
+          JOIN job ON job.seq = recent.job
+         WHERE state <> 0 AND state <> 3
+           AND (state = 4
+                OR EXISTS (SELECT 1 FROM job AS other
+                             JOIN test_case AS good INDEXED BY test_case_test
+                               ON good.test = test_case.test AND good.job = other.seq
+                            WHERE other.op = job.op AND other.key_digest = job.key_digest
+                              AND other.value_digest IS job.value_digest
+                              AND other.outcome IS NOT NULL
+                              AND (good.state = 0 OR good.state = 4)))
+         GROUP BY test
+         ORDER BY newest DESC, place
+         LIMIT :limit) AS found
+  JOIN test ON test.id = found.test
+  JOIN job ON job.seq = found.newest
+  LEFT JOIN test_message
+    ON test_message.job = found.newest AND test_message.place = found.place
+ ORDER BY newest DESC, found.place;
+
+-- name: slow_tests
+-- The tests that take longest in recent jobs, in the mean.
+WITH recent (job, at) AS ({recent_tested})
+SELECT suite, name, file, line, times, times, job_id, at, NULL, took
+  FROM (SELECT test, count(*) AS times, max(recent.job) AS newest, recent.at AS at,
+               avg(took) AS took
+          FROM recent
+          JOIN test_case ON test_case.job = recent.job
+         WHERE took IS NOT NULL
+         GROUP BY test
+         ORDER BY avg(took) DESC
+         LIMIT :limit) AS found
+  JOIN test ON test.id = found.test
+  JOIN job ON job.seq = found.newest
+ ORDER BY took DESC;
+
+-- name: cases_of_garbage
+-- The places of the tests of a job that is garbage.
+SELECT coalesce(max(place), -1) FROM test_case WHERE job = ?;
+
+-- name: delete_test_messages
+-- Remove the words of some tests of a job.
+DELETE FROM test_message WHERE job = ? AND place BETWEEN ? AND ?;
+
+-- name: delete_test_cases
+-- Remove some tests of a job.
+DELETE FROM test_case WHERE job = ? AND place BETWEEN ? AND ?;
+
+-- name: garbage_tests
+-- The tests that no job has run that is kept.
+SELECT id FROM test
+ WHERE id > :after
+   AND NOT EXISTS (SELECT 1 FROM test_case
+                    WHERE test_case.test = test.id AND job NOT IN (SELECT seq FROM gone_job))
+ ORDER BY id
+ LIMIT :size;
+
+-- name: remove_test
+-- Remove a test, unless a job has run it meanwhile.
+DELETE FROM test
+ WHERE id = ? AND NOT EXISTS (SELECT 1 FROM test_case WHERE test_case.test = test.id);

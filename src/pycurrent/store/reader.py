@@ -34,6 +34,7 @@ from pycurrent.store.records import (
 from pycurrent.store.runs import RunRecord
 from pycurrent.store.saved_reader import SavedFilesReader
 from pycurrent.store.schema import open_for_reading
+from pycurrent.store.test_tables import TestTables
 from pycurrent.store.uses import UseRecord
 
 
@@ -60,6 +61,8 @@ class DatabaseReader:
         self._queries: Mapping[str, str] = load_queries()
         #: Why jobs have failed.
         self.failures = FailureTables(self._queries, self._run_up_to_date, self._damage_or)
+        #: The tests that jobs have reported.
+        self.tests = TestTables(self._queries, self._run_up_to_date, self._damage_or)
 
     @cached_property
     def saved(self) -> SavedFilesReader:

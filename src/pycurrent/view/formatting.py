@@ -24,6 +24,13 @@ def duration(time: timedelta) -> str:
     return f"{days} d {hours:02} h"
 
 
+def seconds(took: float | None) -> str:
+    """A time that may be short: `3 ms`, or as `duration` has it; empty if it is not known."""
+    if took is None:
+        return ""
+    return f"{took * 1e3:.0f} ms" if took < 0.9995 else duration(timedelta(seconds=took))
+
+
 def local_time(time: datetime) -> str:
     """As the clock beside the machine shows it."""
     return f"{time.astimezone():%Y-%m-%d %H:%M:%S}"

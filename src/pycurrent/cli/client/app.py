@@ -65,6 +65,11 @@ _COMMANDS = {
         "List the failures, those with one cause together: kind, fingerprint, how many, since when,"
         " the newest job.",
     ),
+    "tests": (
+        "tests:list_tests",
+        "List the jobs that have reported tests, or the tests of one job, or those of all jobs that"
+        " failed, are flaky, or are slow.",
+    ),
     "apply-rules": (
         "rules:apply_rules",
         "Record what has failed already with the messages and kinds that the log rules say.",

@@ -14,6 +14,7 @@ from pycurrent.plugins.argv import Argv
 from pycurrent.plugins.command.files import GivenFiles, InputFiles, checked_outputs
 from pycurrent.plugins.command.invocation import CheckoutWork, Invocation, on_currents
 from pycurrent.plugins.command.options import InvocationOptions
+from pycurrent.plugins.command.report import Report, execute, report_of
 from pycurrent.plugins.command.runner import Prepared
 from pycurrent.plugins.git import Commit, Subtree
 from pycurrent.plugins.options import with_options
@@ -28,16 +29,19 @@ FilesSource: TypeAlias = (
 """All that gives a command its folder."""
 
 
+@dataclass(frozen=True, slots=True)
 class CommandRun(CheckoutWork[None]):
     """Runs a command, with its output in the log."""
 
     id: ClassVar[str] = "command-run"
 
+    report: Report | None = None
+
     def describe(self, key: Invocation) -> str:
         return str(key)
 
     async def execute(self, job: Job, command: Prepared, key: Invocation) -> None:
-        await job.exec(command.argv, **command.options)
+        await execute(job, command, self.report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class CommandFiles(CheckoutWork[Tree]):
     id: ClassVar[str] = "command-files"
 
     required: bool
+    report: Report | None = None
     files: JobFiles | None = None
     """The files of the engine."""
 
@@ -67,7 +72,7 @@ class CommandFiles(CheckoutWork[Tree]):
         return str(key)
 
     async def execute(self, job: Job, command: Prepared, key: Invocation) -> Tree:
-        await job.exec(command.argv, **command.options)
+        await execute(job, command, self.report)
         folder = command.options["cwd"]
         assert folder is not None
         return await job.save(folder, *key.outputs, required=self.required)
@@ -80,6 +85,7 @@ def run(
     *,
     inputs: InputFiles | None = None,
     outputs: None = None,
+    report: Report | str | None = None,
     **options: Unpack[InvocationOptions],
 ) -> Current[None]: ...
 @overload
@@ -90,6 +96,7 @@ def run(
     inputs: InputFiles | None = None,
     outputs: str | Sequence[str],
     outputs_required: bool = False,
+    report: Report | str | None = None,
     **options: Unpack[InvocationOptions],
 ) -> Current[Tree]: ...
 @with_options(level=Level.AVERAGE)
@@ -100,6 +107,7 @@ def run(
     inputs: InputFiles | None = None,
     outputs: str | Sequence[str] | None = None,
     outputs_required: bool = False,
+    report: Report | str | None = None,
     **options: Unpack[InvocationOptions],
 ) -> Current[None] | Current[Tree]:
     """Run a command in a clean checkout of the commit; it succeeds if its exit status is 0.
@@ -123,10 +131,16 @@ def run(
     as a `Tree`: `"dist/**"`. A pattern that matches nothing is in the log; with `outputs_required`
     it is a failure.
 
+    `report` is a pattern of the reports that it writes of its tests, in JUnit's XML, or a `Report`:
+    the tests are recorded, also if it fails. If some have failed, so has the command, and its
+    failure names the first of them.
+
     With a `schedule` it runs again as often as that says, and the old result is reported meanwhile.
     """
     given, patterns = GivenFiles.of(inputs), checked_outputs(outputs)
+    reported = report_of(report)
     if not patterns:
-        return on_currents(run, CommandRun, commit, argv, options, given=given)
-    work = partial(CommandFiles, required=outputs_required)
+        tested = partial(CommandRun, report=reported)
+        return on_currents(run, tested, commit, argv, options, given=given)
+    work = partial(CommandFiles, required=outputs_required, report=reported)
     return on_currents(run, work, commit, argv, options, given=given, outputs=patterns)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pycurrent.web.api.failures import FailureGroupModel
 from pycurrent.web.api.models import FlipModel, Model, StageHealthModel, Text
+from pycurrent.web.api.models.tests import TestCaseModel, TestCountsModel
 from pycurrent.web.api.routing import JobId, api_router
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.problems import may_answer
@@ -58,6 +59,13 @@ class StageExplainedModel(Model):
     health: StageHealthModel = Field(description="Its health by now.")
 
 
+class JobTestsModel(Model):
+    """The tests that the job has reported."""
+
+    counts: TestCountsModel
+    failed: list[TestCaseModel] = Field(description="The first ones that failed, in short.")
+
+
 class ByHandModel(Model):
     """The commands by which a person does the same."""
 
@@ -83,6 +91,7 @@ class ExplanationModel(Model):
     flips: list[FlipModel] = Field(
         description="When its key failed and passed without a change: then it is flaky."
     )
+    tests: JobTestsModel | None = Field(description="The tests that it has reported.")
     alike: FailureGroupModel | None = Field(
         description="All failures with the same cause, this one too."
     )

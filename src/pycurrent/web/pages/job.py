@@ -26,6 +26,7 @@ from pycurrent.web.pages.formatting import path, plain
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.pages.state_badges import Badge
+from pycurrent.web.pages.tests import add_tests_pages, tests_of
 from pycurrent.web.pages.trend import trend_of
 from pycurrent.web.reasons import asks_for_reason, reason_for
 from pycurrent.web.users import Role
@@ -51,6 +52,7 @@ def add_job_pages(app: FastAPI) -> None:
     routing.action(app, "/job/{job_id:path}/rebuild", _rebuild, Role.BUILDER)
     routing.action(app, "/job/{job_id:path}/verify", _verify, Role.BUILDER)
     routing.action(app, "/job/{job_id:path}/approve", _approve, Role.ADMIN)
+    add_tests_pages(app)
     routing.page(app, "/job/{job_id:path}", _job, Role.VIEWER)
 
 
@@ -71,6 +73,7 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
         used_before=[path for path in detail.entry.paths if path not in {*detail.stages}],
         reasons=await _reasons(service, job_id),
         pinned={pin.path: pin for pin in service.pins.all()},
+        tests=await tests_of(service, job_id),
         explained=await service.archive.explain(job_id) if has_failed else None,
         now=service.engine.clock.now(),
         asks_why=asks_for_reason(request, service.jobs.level(job_id)),

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pycurrent.engine.site_links import stage_url
 from pycurrent.service import Service, told
-from pycurrent.view.formatting import local_time, plural
+from pycurrent.view.formatting import local_time, plural, seconds
 from pycurrent.web.auth import Caller, NotLoggedIn, Via, access_of, caller_of
 from pycurrent.web.extensions import AuthorEntry, AuthorPage
 from pycurrent.web.pages import formatting
@@ -116,6 +116,7 @@ def _environment(files: Files) -> Environment:
     environment.filters["local_time"] = local_time
     environment.filters["path"] = formatting.path
     environment.filters["plain"] = formatting.plain
+    environment.filters["seconds"] = seconds
     environment.filters["told"] = told
     environment.filters["waits"] = formatting.waits
     environment.globals["plural"] = plural
