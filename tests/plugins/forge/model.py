@@ -161,7 +161,8 @@ class FakeForge(ABC):
     @abstractmethod
     def deliver(self, event: str, path: str, **more: Any) -> tuple[dict[str, str], bytes]:
         """The headers, with lower-case names, and the body of a webhook about a repository. The
-        event is `push`, or `comment` with `number`, `author` and `text`.
+        event is `push`, perhaps with `ref`, `before` and `after`, or `comment` with `number`,
+        `author` and `text`.
         """
 
     # The server
@@ -207,6 +208,11 @@ class FakeForge(ABC):
         if (instead := self.mischief(True)) is not None:
             return instead(request)
         return self.after.pop(0)(request) if self.after else answer
+
+
+def moved(told: dict[str, Any]) -> dict[str, str]:
+    """The move of a ref, as all forges tell it, among what a delivery is to tell."""
+    return {name: told[name] for name in ("ref", "before", "after") if name in told}
 
 
 def out_of_order(request: web.Request) -> web.StreamResponse:

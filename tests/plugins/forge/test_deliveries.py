@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from time import perf_counter
 
 import pytest
@@ -14,7 +15,7 @@ from pycurrent.service.routes import RouteAnswer, RouteRequest
 from pycurrent.testing import Harness
 
 from .conftest import World
-from .model import FakeChange, sha
+from .model import FakeChange, out_of_order, sha
 from .test_forge import known, names
 
 Start = Callable[..., Harness]
@@ -114,6 +115,67 @@ async def test_a_job_begins_soon_after_its_delivery(world: World, start: Start) 
             await h.until(lambda: h.output == Ok([[sha(number + 2)]]), timeout=20)  # noqa: B023
             times.append(perf_counter() - began)
         assert min(times) < 0.5
+
+
+async def test_a_move_that_does_not_show_yet_is_read_soon(world: World, start: Start) -> None:
+    """The forge has answered from where it had not arrived; a few times, then by the sweep."""
+    made = world.forge.add("octo/web")
+    told = {"ref": "refs/heads/main", "before": sha(1), "after": sha(2)}
+    async with start(lambda: commits(world.author)) as h:
+        await known(h)
+        await deliver(h, world.author, *world.forge.deliver("push", "octo/web", **told))
+        await h.until(lambda: h.engine.idle, timeout=20)
+        made.branches["main"] = sha(2)
+        h.clock.move(timedelta(seconds=2))
+        await h.until(lambda: h.output == Ok([[sha(2)]]), timeout=20)
+        await h.until(lambda: h.engine.idle, timeout=20)
+        before = len(world.forge.requests)
+        h.clock.move(timedelta(seconds=60))
+        await h.settle()
+        assert len(world.forge.requests) == before
+
+
+async def test_one_old_answer_does_not_take_a_branch_back(world: World, start: Start) -> None:
+    """Two do: somebody has forced it."""
+    made = world.forge.add("octo/web")
+    async with start(lambda: commits(world.author)) as h:
+        await known(h)
+        made.branches["main"] = sha(2)
+        await deliver(h, world.author, *world.forge.deliver("push", "octo/web"))
+        await h.until(lambda: h.output == Ok([[sha(2)]]), timeout=20)
+        made.branches["main"], before = sha(1), len(world.forge.requests)
+        await deliver(h, world.author, *world.forge.deliver("push", "octo/web"))
+        await h.until(lambda: h.engine.idle and len(world.forge.requests) > before, timeout=20)
+        assert h.output == Ok([[sha(2)]])
+        h.clock.move(timedelta(seconds=2))
+        await h.until(lambda: h.output == Ok([[sha(1)]]), timeout=20)
+
+
+async def test_a_delivery_is_not_lost_by_a_forge_that_is_out_of_order(
+    world: World, start: Start
+) -> None:
+    """It is asked again soon, not only by the sweep."""
+    made = world.forge.add("octo/web")
+    async with start(lambda: commits(world.author)) as h:
+        await known(h)
+        made.branches["main"] = sha(2)
+        world.forge.mischief = lambda is_done: out_of_order
+        await deliver(h, world.author, *world.forge.deliver("push", "octo/web"))
+        await h.until(lambda: h.engine.idle, timeout=20)
+        h.clock.move(timedelta(seconds=2))
+        await h.until(lambda: h.engine.idle, timeout=20)
+        world.forge.mischief = lambda is_done: None
+        h.clock.move(timedelta(seconds=5))
+        await h.until(lambda: h.output == Ok([[sha(2)]]), timeout=20)
+
+
+def commits(forge: Forge) -> Current[list[list[str]]]:
+    """The commit of each ref of each repository."""
+
+    def each(repository: Current[Repository]) -> Current[list[str]]:
+        return forge.each_ref(repository, lambda ref: ref.map(lambda one: one.hash))
+
+    return forge.each_repository(each)
 
 
 @pytest.fixture

@@ -11,7 +11,15 @@ from aiohttp import web
 
 from pycurrent.plugins.forge.values import Permission
 
-from ..forge.model import OURS, FakeChange, FakeComment, FakeForge, FakeRepository, FakeStatus
+from ..forge.model import (
+    OURS,
+    FakeChange,
+    FakeComment,
+    FakeForge,
+    FakeRepository,
+    FakeStatus,
+    moved,
+)
 
 _WORDS = {Permission.READ: "read", Permission.WRITE: "write", Permission.ADMIN: "admin"}
 _STATES = ("pending", "success", "error", "failure", "warning")
@@ -49,6 +57,7 @@ class FakeForgejo(FakeForge):
             comment = {"id": self.next_id(), "body": more["text"], "user": {"login": author}}
             told |= {"action": "created", "comment": comment, "is_pull": True}
             told |= {"issue": {"number": more["number"], "pull_request": {}}}
+        told |= moved(more)
         body = json.dumps(told).encode()
         event = "issue_comment" if event == "comment" else event
         headers = {"content-type": "application/json"}

@@ -23,7 +23,15 @@ from joserfc.jwk import RSAKey
 
 from pycurrent.plugins.forge.values import Permission
 
-from ..forge.model import OURS, FakeChange, FakeComment, FakeForge, FakeRepository, FakeStatus
+from ..forge.model import (
+    OURS,
+    FakeChange,
+    FakeComment,
+    FakeForge,
+    FakeRepository,
+    FakeStatus,
+    moved,
+)
 from . import graph
 from .check_runs import CheckRuns
 from .deployments import FakeDeployments
@@ -114,6 +122,7 @@ class FakeGithub(FakeForge):
             comment = {"id": self.next_id(), "body": more["text"], "user": {"login": author}}
             told |= {"action": "created", "comment": comment}
             told |= {"issue": {"number": more["number"], "pull_request": {"url": "..."}}}
+        told |= moved(more)
         body = json.dumps(told).encode()
         signature = hmac.new(self.secret.encode(), body, hashlib.sha256).hexdigest()
         return {

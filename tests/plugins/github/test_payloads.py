@@ -81,3 +81,22 @@ def test_a_real_delivery_that_was_changed_is_refused(
     for _, _, headers, body in deliveries[::10]:
         assert not isinstance(verified(headers, body + b" ", "our-secret"), Delivery)
         assert not isinstance(verified(headers, body, "another"), Delivery)
+
+
+def test_real_deliveries_tell_which_refs_have_moved(deliveries: Deliveries) -> None:
+    """Pushes, and pull requests that are opened, pushed to and closed; no others."""
+    seen = set()
+    for event, told, headers, body in deliveries:
+        found = verified(headers, body, "our-secret")
+        assert isinstance(found, Delivery)
+        for move in found.moves:
+            seen.add((event, told.get("action"), move.before is None, move.after is None))
+            assert move.before != move.after
+            assert move.ref == told.get("ref", f"refs/pull/{told.get('number')}/head")
+    assert seen >= {
+        ("push", None, False, True),
+        ("pull_request", "opened", True, False),
+        ("pull_request", "synchronize", False, False),
+        ("pull_request", "closed", False, True),
+    }
+    assert {event for event, *_ in seen} == {"push", "pull_request"}

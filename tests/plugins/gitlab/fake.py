@@ -10,7 +10,15 @@ from aiohttp import web
 
 from pycurrent.plugins.forge.values import Permission
 
-from ..forge.model import OURS, FakeChange, FakeComment, FakeForge, FakeRepository, FakeStatus
+from ..forge.model import (
+    OURS,
+    FakeChange,
+    FakeComment,
+    FakeForge,
+    FakeRepository,
+    FakeStatus,
+    moved,
+)
 
 _LEVELS = {
     Permission.READ: 10,
@@ -57,6 +65,7 @@ class FakeGitlab(FakeForge):
                 "object_attributes": {"id": self.next_id(), "note": more["text"]},
                 "merge_request": {"iid": more["number"]},
             }
+        told |= moved(more)
         headers = {
             "content-type": "application/json",
             "x-gitlab-event": kinds[event],

@@ -64,7 +64,7 @@ class Inbox:
     ) -> RouteAnswer:
         if self._is_repeat(forge.site, delivery.id):
             return RouteAnswer.text("known already")
-        link.refresh(delivery.repositories)
+        link.refresh(delivery.repositories, delivery.moves)
         for command in delivery.commands:
             self._begin(link, command, engine)
         return RouteAnswer.text("thanks", 202)

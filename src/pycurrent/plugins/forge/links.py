@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 from weakref import WeakValueDictionary
 
-from pycurrent.engine import Clock, Monitor, OpenEngine
+from pycurrent.engine import Clock, Monitor, OpenEngine, Timer
 from pycurrent.engine.changes import ChangeText
 from pycurrent.plugins.forge.api import ForgeApi
 from pycurrent.plugins.forge.changes import ref_changes, repository_changes
+from pycurrent.plugins.forge.staleness import RefsAnswers
 from pycurrent.plugins.forge.sweep import Sweeps
-from pycurrent.plugins.forge.values import Ref, Repository
+from pycurrent.plugins.forge.values import Move, Ref, Repository
 from pycurrent.plugins.git import Token
-from pycurrent.term import Failure
+from pycurrent.term import Failure, FailureKind
+
+_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 30))
+"""The pauses before what a delivery has told of is read again, if that fails, or shows less."""
 
 Repositories = tuple[Repository, ...]
 Refs = tuple[Ref, ...]
@@ -48,11 +52,20 @@ class ForgeInput(Monitor[T]):
         self._read_all = read
         self._synced: datetime | None = None
         self._refreshes: list[Callable[[], None]] = []
+        self._pauses: list[timedelta] | None = None
+        """The pauses before more reads; None while all is well."""
+        self._again: Timer | None = None
         super().__init__(read=self._sync, watch=self._kept, describe=name, type=type)
 
     async def _sync(self) -> T:
-        found = await self._read_all()
+        self._stay()
+        try:
+            found = await self._read_all()
+        except Failure as failure:
+            self._soon(failure)
+            raise
         self._synced = self._clock.now()
+        self._soon(None)
         return found
 
     def note(self) -> str | None:
@@ -61,11 +74,40 @@ class ForgeInput(Monitor[T]):
         return f"last synced {self._synced.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
     def refresh(self) -> None:
-        """Read it again soon, if anybody needs it. One read at a time, however often it is asked
-        for meanwhile.
+        """Read it at once, if anybody needs it, and again soon if that fails, or its answer is old.
+        One read at a time, however often it is asked for meanwhile.
         """
+        self._pauses = list(_PAUSES)
+        self._read_again()
+
+    def _is_old(self, failure: Failure | None) -> bool:
+        """True if the last read is to be tried again soon. Subclasses know of more reasons."""
+        is_passing = failure is not None and failure.kind is FailureKind.INFRA
+        return is_passing and self._pauses is not None
+
+    def _give_up(self) -> None:
+        """It was read often enough. Subclasses end what they expect of it."""
+
+    def _soon(self, failure: Failure | None) -> None:
+        """Read it again after a pause, if the last read was not what it should be."""
+        if not self._is_old(failure):
+            self._pauses = None
+            return
+        if self._pauses is None:
+            self._pauses = list(_PAUSES)
+        if self._pauses and self._refreshes:
+            self._again = self._clock.call_later(self._pauses.pop(0), self._read_again)
+        else:
+            self._give_up()
+
+    def _read_again(self) -> None:
         for refresh in self._refreshes:
             refresh()
+
+    def _stay(self) -> None:
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
 
     @asynccontextmanager
     async def _kept(self, refresh: Callable[[], None]) -> AsyncIterator[None]:
@@ -75,6 +117,7 @@ class ForgeInput(Monitor[T]):
                 yield
         finally:
             self._refreshes.remove(refresh)
+            self._stay()
 
 
 class RepositoriesInput(ForgeInput[Repositories]):
@@ -85,7 +128,28 @@ class RepositoriesInput(ForgeInput[Repositories]):
 
 
 class RefsInput(ForgeInput[Refs]):
-    """The refs of one repository."""
+    """The refs of one repository. Answers that are old change nothing: see `staleness`."""
+
+    def __init__(
+        self, clock: Clock, sweeps: Sweeps, read: Callable[[], Awaitable[Refs]], name: str
+    ) -> None:
+        self._answers = RefsAnswers(clock)
+
+        async def take() -> Refs:
+            return self._answers.take(await read())
+
+        super().__init__(clock, sweeps, take, name, Refs)
+
+    def tell(self, moves: tuple[Move, ...]) -> None:
+        """A delivery says that these refs have moved: read them."""
+        self._answers.tell(moves)
+        self.refresh()
+
+    def _is_old(self, failure: Failure | None) -> bool:
+        return super()._is_old(failure) or (failure is None and self._answers.is_old)
+
+    def _give_up(self) -> None:
+        self._answers.give_up()
 
     async def describe_change(self, old: Refs, new: Refs) -> ChangeText | None:
         return ref_changes(self.describe(), old, new)
@@ -120,18 +184,17 @@ class ForgeLink:
                 self._sweeps,
                 lambda: self._read_refs(key),
                 self._name_of(repository),
-                Refs,
             )
         return found
 
-    def refresh(self, paths: tuple[str, ...] | None) -> None:
-        """Look again at these repositories; None, or one that is new to us: at the list of all,
-        too.
+    def refresh(self, paths: tuple[str, ...] | None, moves: tuple[Move, ...] = ()) -> None:
+        """Look again at these repositories, whose refs have made these moves; None, or one that is
+        new to us: at the list of all, too.
         """
         wanted = None if paths is None else {path.casefold() for path in paths}
         for key, input in list(self._refs.items()):
             if wanted is None or self._known[key].path.casefold() in wanted:
-                input.refresh()
+                input.tell(moves)
         if wanted is None or not wanted <= self._listed.keys():
             self.repositories.refresh()
 

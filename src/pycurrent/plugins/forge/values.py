@@ -249,6 +249,33 @@ def part_of(told: Mapping[str, Any], outer: str, inner: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """A delivery's word that a ref has moved. By it an answer is known to be old; else it is not
+    believed.
+    """
+
+    ref: str
+    """Its full name."""
+    before: str | None
+    """The commit that it led to; None if it was not there."""
+    after: str | None
+    """The commit that it leads to; None if it is gone."""
+
+
+def pushed(told: Mapping[str, Any]) -> tuple[Move, ...]:
+    """The move of a delivery about a push, which all forges tell alike; none, if it is not one."""
+    ref, before, after = (told.get(name) for name in ("ref", "before", "after"))
+    if not (isinstance(ref, str) and isinstance(before, str) and isinstance(after, str)):
+        return ()
+    return (Move(ref, commit_or_none(before), commit_or_none(after)),)
+
+
+def commit_or_none(hash: object) -> str | None:
+    """The hash of a commit that a delivery tells; zeros stand for none."""
+    return hash if isinstance(hash, str) and hash.strip("0") else None
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """A webhook that was verified. It only says where to look again; commands apart, nothing that
     it tells is believed.
@@ -263,6 +290,8 @@ class Delivery:
     commands: tuple[Command, ...] = ()
     person: str | None = None
     """The person who has caused it."""
+    moves: tuple[Move, ...] = ()
+    """The refs that have moved in its repository."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pycurrent.plugins.forge.values import (
     Refused,
     commands_in,
     part_of,
+    pushed,
 )
 
 _NAMES = ("forgejo", "gitea")
@@ -45,6 +46,7 @@ def verified(headers: Mapping[str, str], body: bytes, secret: str) -> Delivery |
         repositories=(path,) if is_about_one else None,
         commands=_commands(told, event),
         person=person if isinstance(person, str) else None,
+        moves=pushed(told),
     )
 
 

@@ -11,9 +11,12 @@ from typing import Any
 from pycurrent.plugins.forge.values import (
     Command,
     Delivery,
+    Move,
     Refused,
     commands_in,
+    commit_or_none,
     part_of,
+    pushed,
 )
 
 _OF_THE_LIST = frozenset(
@@ -49,6 +52,7 @@ def verified(headers: Mapping[str, str], body: bytes, secret: str) -> Delivery |
         repositories=_repositories(event, path),
         commands=_commands(told, event),
         person=person if isinstance(person, str) else None,
+        moves=(*pushed(told), *_moves_of_change(told, event)),
     )
 
 
@@ -56,6 +60,23 @@ def _repositories(event: str, path: object) -> tuple[str, ...] | None:
     if event in _OF_THE_LIST:
         return None
     return (path,) if isinstance(path, str) else ()
+
+
+def _moves_of_change(told: Mapping[str, Any], event: str) -> tuple[Move, ...]:
+    """The move of a pull request's head."""
+    number, change = told.get("number"), told.get("pull_request")
+    if event != "pull_request" or not isinstance(number, int) or not isinstance(change, dict):
+        return ()
+    ref, head = f"refs/pull/{number}/head", commit_or_none(part_of(change, "head", "sha"))
+    match told.get("action"):
+        case "opened" | "reopened":
+            return (Move(ref, None, head),)
+        case "synchronize":
+            return (Move(ref, commit_or_none(told.get("before")), head),)
+        case "closed":
+            return (Move(ref, head, None),)
+        case _:
+            return ()
 
 
 def _commands(told: Mapping[str, Any], event: str) -> tuple[Command, ...]:

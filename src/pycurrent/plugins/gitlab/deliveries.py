@@ -17,6 +17,7 @@ from pycurrent.plugins.forge.values import (
     Refused,
     commands_in,
     part_of,
+    pushed,
 )
 
 _OLDEST = timedelta(minutes=5)
@@ -45,6 +46,7 @@ def verified(
         repositories=_repositories(told),
         commands=_commands(told),
         person=person if isinstance(person, str) else None,
+        moves=pushed(told),
     )
 
 
