@@ -192,6 +192,12 @@ class Monitors:
             task = self._watched[monitor] = MonitorTask(self._engine, monitor, after=last)
         return task
 
+    def note_changed(self, monitor: Monitor[Any]) -> None:
+        """Ask a monitor for its note again, and show it. Nothing, if it is not watched."""
+        task = self._watched.get(monitor)
+        if task is not None:
+            self._engine.when_step_is_done(task.show_note)
+
     def leave(self, monitor: Monitor[Any], user: object) -> None:
         """A user of the monitor is gone. Without users it ends once the step is over: it may
         be needed again within it.

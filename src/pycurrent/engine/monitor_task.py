@@ -208,12 +208,16 @@ class MonitorTask(Generic[T]):
 
     def _show(self, output: Output[T]) -> None:
         self.output = output
+        self.show_note()
+        if not self._stale.is_set():
+            self._reading.release()
+
+    def show_note(self) -> None:
+        """Show the output with the note of now."""
         note = self._monitor.note()
         self.metadata = None if note is None else Metadata(note=note)
         for changed in list(self.users.values()):
             changed()
-        if not self._stale.is_set():
-            self._reading.release()
 
 
 class _Polling:

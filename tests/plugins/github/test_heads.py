@@ -215,6 +215,33 @@ async def test_a_quota_of_points_that_is_used_up_is_waited_for(world: World, typ
     assert len(await asked) == 1
 
 
+async def test_refs_that_wait_for_the_quota_say_so(world: World, tmp_path: Path) -> None:
+    """By the note of their stage, which keeps its value; statuses have a quota of their own."""
+    site = App("1234", world.key, url=world.github.url)
+    repository = (await listed(world))["octo/web"]
+    world.github.now = None
+
+    def pipeline() -> Current[int]:
+        return site.refs(repository).map(len)
+
+    def note(h: Harness) -> str:
+        return " ".join(one.status.note or "" for one in h.engine.opened.live.stages())
+
+    async with Harness(pipeline, state_dir=tmp_path / "state") as h:
+        await h.until(lambda: h.output == Ok(1), timeout=20)
+        body = {"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}
+        h.clock.move(SWEEP - timedelta(seconds=1))
+        reset = str(int(h.clock.now().timestamp()) + 1201)
+        headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}
+        world.github.replies.append(lambda _: web.json_response(body, headers=headers))
+        h.clock.move(timedelta(seconds=1))
+        await h.until(lambda: "waits for the limit of requests" in note(h), timeout=20)
+        assert h.output == Ok(1)
+        assert "until 00:30:00 UTC; last synced" in note(h)
+        h.clock.move(timedelta(minutes=20))
+        await h.until(lambda: "waits" not in note(h), timeout=20)
+
+
 @pytest.mark.parametrize(
     "body", [[], {"data": []}, {"data": {"r0": {}}}, {"data": {"r0": []}}, {"data": None}, 3]
 )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 from pycurrent.engine import Clock, Monitor, OpenEngine, Timer
 from pycurrent.engine.changes import ChangeText
+from pycurrent.engine.monitor import Monitors
 from pycurrent.plugins.forge.api import ForgeApi
 from pycurrent.plugins.forge.changes import ref_changes, repository_changes
+from pycurrent.plugins.forge.limit import asking
 from pycurrent.plugins.forge.staleness import RefsAnswers
 from pycurrent.plugins.forge.sweep import Sweeps
 from pycurrent.plugins.forge.values import Move, Ref, Repository
@@ -55,12 +58,15 @@ class ForgeInput(Monitor[T]):
         self._pauses: list[timedelta] | None = None
         """The pauses before more reads; None while all is well."""
         self._again: Timer | None = None
+        self._waits: list[str] = []
+        self._tell: Callable[[], None] = lambda: None
         super().__init__(read=self._sync, watch=self._kept, describe=name, type=type)
 
     async def _sync(self) -> T:
         self._stay()
         try:
-            found = await self._read_all()
+            with asking(self):
+                found = await self._read_all()
         except Failure as failure:
             self._soon(failure)
             raise
@@ -69,9 +75,27 @@ class ForgeInput(Monitor[T]):
         return found
 
     def note(self) -> str | None:
-        if self._synced is None:
-            return None
-        return f"last synced {self._synced.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        told = [f"waits for {what}" for what in sorted(set(self._waits))]
+        if self._synced is not None:
+            told.append(f"last synced {self._synced.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
+        return "; ".join(told) or None
+
+    @contextmanager
+    def waiting_for(self, what: str, /) -> Iterator[None]:
+        """Tell by the note that it waits for this."""
+        self._waits.append(what)
+        self._tell()
+        try:
+            yield
+        finally:
+            self._waits.remove(what)
+            self._tell()
+
+    def watching(
+        self, engine: OpenEngine, refresh: Callable[[], None]
+    ) -> AbstractAsyncContextManager[object]:
+        self._tell = partial(engine.service(Monitors).note_changed, self)
+        return super().watching(engine, refresh)
 
     def refresh(self) -> None:
         """Read it at once, if anybody needs it, and again soon if that fails, or its answer is old.

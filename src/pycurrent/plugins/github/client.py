@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 from pycurrent.engine import Clock
 from pycurrent.plugins.forge.http import unreachable
-from pycurrent.plugins.forge.limit import RequestLimit
+from pycurrent.plugins.github.budget import GRAPHQL, REST, Budget
 from pycurrent.plugins.github.diagnosis import (
     NO_ADVICE,
     Advice,
@@ -65,9 +64,7 @@ class GithubClient:
         self.site = site
         self._identity = identity
         self._clock = clock
-        self._limits: defaultdict[str, RequestLimit] = defaultdict(
-            lambda: RequestLimit(clock, site)
-        )
+        self._budget = Budget(clock, site)
         self._tokens = InstallationTokens(clock, self._make_token)
         self._known: dict[tuple[str, str, int], tuple[object, _Page]] = {}
         """Pages that are asked for again and again, by account, address and number, each with that
@@ -88,7 +85,7 @@ class GithubClient:
 
     def limited_until(self, account: str) -> datetime | None:
         """Until when requests of an account wait."""
-        return self._limits[account].until
+        return self._budget.until(account)
 
     async def token(self, account: str) -> str:
         """The token of an account, as it is now."""
@@ -124,7 +121,8 @@ class GithubClient:
         With `again`, on which alone `read` depends, pages are asked for by their ETags from the
         second time on. An answer that is as it was costs nothing of the quota
         (docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api). As ETags
-        belong to a token, those of an App are good for an hour.
+        belong to a token, those of an App are good for an hour. They leave some of the quota to
+        other requests.
         """
         found: list[T] = []
         for number in range(1, _PAGES):
@@ -133,7 +131,15 @@ class GithubClient:
             page = page if depends == again else None
             headers = {} if page is None else {"If-None-Match": page.etag}
             wanted = {**(query or {}), "per_page": _PAGE, "page": number}
-            answer = await self._ask(account, what, "GET", path, query=wanted, headers=headers)
+            answer = await self._ask(
+                account,
+                what,
+                "GET",
+                path,
+                query=wanted,
+                headers=headers,
+                is_sparing=again is not None,
+            )
             if page is None or answer.status_code != HTTPStatus.NOT_MODIFIED:
                 page = self._read(answer, read, within)
                 if again is not None and page.etag:
@@ -218,7 +224,7 @@ class GithubClient:
             if not _LIMITED.intersection(str(error.get("type")) for error in whole):
                 raise not_answered(self.site, what, whole[0])
             # With HTTP status 200.
-            self._limits[account].pause(self._asked_pause(answer) or "")
+            self._budget.begin_pause(account, GRAPHQL, answer)
         raise not_answered(self.site, what, {"message": "it still asks for a pause"})
 
     async def aclose(self) -> None:
@@ -236,11 +242,12 @@ class GithubClient:
         headers: Mapping[str, str] | None = None,
         body: Mapping[str, object] | None = None,
         may_be_missing: bool = False,
+        is_sparing: bool = False,
         advice: Advice = NO_ADVICE,
     ) -> httpx.Response:
-        limit, is_renewed = self._limits[account], False
+        quota, is_renewed = GRAPHQL if path == self._graphql else REST, False
         for attempt in range(_PATIENCE):
-            await limit.over()
+            await self._budget.over(account, quota, is_sparing=is_sparing)
             token = await self.token(account)
             all_headers = {**(headers or {}), "Authorization": f"Bearer {token}"}
             try:
@@ -249,6 +256,7 @@ class GithubClient:
                 )
             except httpx.HTTPError as error:
                 raise unreachable(self.site, error) from None
+            self._budget.count(account, quota, answer)
             is_fine = answer.is_success or answer.status_code == HTTPStatus.NOT_MODIFIED
             if is_fine or (may_be_missing and answer.status_code == HTTPStatus.NOT_FOUND):
                 return answer
@@ -256,10 +264,8 @@ class GithubClient:
             if is_refused and self._may_renew(account) and not is_renewed:
                 is_renewed = True
                 continue
-            pause = self._pause_of(answer)
-            if pause is None or attempt == _PATIENCE - 1:
+            if attempt == _PATIENCE - 1 or not self._budget.pause(account, quota, answer):
                 raise refused(self.site, what, answer, advice)
-            limit.pause(pause)
         raise AssertionError("the last attempt returns or raises")
 
     def _may_renew(self, account: str) -> bool:
@@ -268,32 +274,6 @@ class GithubClient:
             return False
         self._tokens.forget(account)
         return True
-
-    def _pause_of(self, answer: httpx.Response) -> str | None:
-        """The seconds for which GitHub asks us to wait; None if it refuses for another reason.
-
-        See docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api.
-        """
-        if answer.status_code not in (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS):
-            return None
-        asked = self._asked_pause(answer)
-        if asked is not None:
-            return asked
-        is_secondary = "secondary rate limit" in answer.text
-        return "" if is_secondary or answer.status_code != HTTPStatus.FORBIDDEN else None
-
-    def _asked_pause(self, answer: httpx.Response) -> str | None:
-        """The seconds that its headers ask for."""
-        asked = answer.headers.get("Retry-After")
-        if asked is not None:
-            return str(asked)
-        if answer.headers.get("X-RateLimit-Remaining") != "0":
-            return None
-        try:
-            reset = datetime.fromtimestamp(int(answer.headers["X-RateLimit-Reset"]), UTC)
-        except (KeyError, ValueError, OverflowError):
-            return ""
-        return str(max((reset - self._clock.now()) / timedelta(seconds=1), 1))
 
     async def _make_token(self, installation: str) -> tuple[str, datetime]:
         what = f"a token of the installation {installation}"

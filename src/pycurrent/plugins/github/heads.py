@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pycurrent.plugins.forge.limit import Together, asking
 from pycurrent.plugins.forge.values import Ref, Repository
 from pycurrent.plugins.github.client import GithubClient
 from pycurrent.plugins.github.diagnosis import OutOfOrder, not_answered, not_github, renamed
@@ -117,7 +118,8 @@ class _Gathering:
             what = f"{what} and {len(batch) - 1} more repositories"
         query = query_of([(one.repository, one.fields[:CONNECTIONS]) for one in batch])
         try:
-            told, errors = await self._client.query(self._account, what, query)
+            with asking(Together([reading.asker for reading in batch])):
+                told, errors = await self._client.query(self._account, what, query)
             self._take(batch, told, errors)
         except OutOfOrder as failure:
             self._again(batch, [failure] * len(batch), of=len(batch))

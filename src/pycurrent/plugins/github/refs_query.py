@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pycurrent.plugins.forge.limit import asker
 from pycurrent.plugins.forge.values import Ref, Repository, Tag
 from pycurrent.plugins.github import reading
 from pycurrent.term import Failure
@@ -61,6 +62,7 @@ class RefsReading:
         """`known` are the labels of its pull requests, as far as they were read already."""
         self.repository = repository
         self.result: asyncio.Future[tuple[Ref, ...]] = asyncio.get_running_loop().create_future()
+        self.asker = asker()
         self.labels: dict[int, Labelled] = {}
         """The labels of its open pull requests."""
         self._known = known
