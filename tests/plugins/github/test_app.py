@@ -11,9 +11,10 @@ import pytest
 from aiohttp import web
 from joserfc.jwk import RSAKey
 
-from pycurrent import Failure, FailureKind, UsageError
+from pycurrent import Failure, FailureKind, Ok, UsageError
 from pycurrent.plugins.forge.values import Branch, Change, MergeGroup, Repository, Status, Verdict
 from pycurrent.plugins.github import App, GitHub
+from pycurrent.testing import Harness
 
 from ..forge.model import sha
 from .conftest import World
@@ -210,6 +211,29 @@ async def test_an_installation_that_refuses_leaves_the_others_alone(world: World
     world.passes(minutes=58)
     world.github.refused |= {8, 9}
     assert await world.api.repositories() == listed
+    first, second = world.api.refusals
+    assert "does not allow a token of the installation 8" in first
+    assert "the installation 9" in second
+    world.github.refused.remove(8)
+    del world.github.installations[9]
+    await world.api.repositories()
+    assert world.api.refusals == ()
+
+
+async def test_the_note_of_the_repositories_tells_what_refuses(
+    world: World, tmp_path: Path
+) -> None:
+    """Where an installation of which nothing was read yet is missing."""
+    world.github.refused.add(8)
+    app = App("1234", world.key, webhook_secret=world.github.secret, url=world.github.url)
+    async with Harness(app.repositories, state_dir=tmp_path / "state") as h:
+        world.github.now = h.clock.now()
+        await h.until(lambda: isinstance(h.output, Ok), timeout=20)
+        (stage,) = h.engine.opened.live.stages()
+        synced, refusal = (stage.status.note or "").split("; ")
+        assert synced.startswith("last synced ")
+        assert "does not allow a token of the installation 8" in refusal
+        assert "Your IP address is not permitted" in refusal
 
 
 async def test_a_short_pause_does_not_end_a_long_one(world: World) -> None:

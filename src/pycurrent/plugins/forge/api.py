@@ -42,6 +42,12 @@ class ForgeApi(Protocol):
         """All that we are let in to, by path."""
 
     @property
+    def refusals(self) -> tuple[str, ...]:
+        """The refusals of the last listing of repositories, in words for people: a part of them is
+        as it was before, or left out.
+        """
+
+    @property
     def at_once(self) -> int:
         """Of how many repositories the refs are asked for at once: few, unless they share
         requests.

@@ -147,6 +147,21 @@ class ForgeInput(Monitor[T]):
 class RepositoriesInput(ForgeInput[Repositories]):
     """All repositories that a forge lets us in to."""
 
+    def __init__(
+        self,
+        clock: Clock,
+        sweeps: Sweeps,
+        read: Callable[[], Awaitable[Repositories]],
+        name: str,
+        api: ForgeApi,
+    ) -> None:
+        super().__init__(clock, sweeps, read, name, Repositories)
+        self._api = api
+
+    def note(self) -> str | None:
+        synced = super().note()
+        return None if synced is None else "; ".join((synced, *self._api.refusals))
+
     async def describe_change(self, old: Repositories, new: Repositories) -> ChangeText | None:
         return repository_changes(self.describe(), old, new)
 
@@ -194,7 +209,7 @@ class ForgeLink:
         """As they were listed last, by their paths in small letters."""
         self._refs: WeakValueDictionary[str, RefsInput] = WeakValueDictionary()
         self.repositories = RepositoriesInput(
-            clock, self._sweeps, self._read_repositories, f"repositories of {site}", Repositories
+            clock, self._sweeps, self._read_repositories, f"repositories of {site}", api
         )
 
     def refs(self, repository: Repository) -> RefsInput:

@@ -34,6 +34,7 @@ class ForgejoApi:
 
     kind = "forgejo"
     at_once = 8
+    refusals = ()
 
     def __init__(
         self,

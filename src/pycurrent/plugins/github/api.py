@@ -62,6 +62,8 @@ class GithubApi:
         self._webhook_secret = webhook_secret
         self._us: str | None = None
         self._of_installation: dict[str, list[Repository]] = {}
+        self._refusals: dict[str, str] = {}
+        """By the installation that refuses."""
 
     async def repositories(self) -> tuple[Repository, ...]:
         if self._client.is_app:
@@ -70,6 +72,7 @@ class GithubApi:
             )
             served = [id for id, is_suspended in installations if not is_suspended]
             listed = [repository for id in served for repository in await self._installed(id)]
+            self._refusals = {id: why for id, why in self._refusals.items() if id in served}
         else:
             listed = await self._client.pages(
                 "",
@@ -99,7 +102,14 @@ class GithubApi:
             if failure.kind is FailureKind.INFRA:
                 raise
             _log.warning("%s", failure)
+            self._refusals[id] = str(failure)
+        else:
+            self._refusals.pop(id, None)
         return self._of_installation.get(id, [])
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        return tuple(self._refusals.values())
 
     @property
     def at_once(self) -> int:

@@ -36,6 +36,7 @@ class GitlabApi:
 
     kind = "gitlab"
     at_once = 8
+    refusals = ()
 
     def __init__(
         self,
