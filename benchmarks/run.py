@@ -33,6 +33,7 @@ from benchmarks import (
     processes,
     queued,
     steps,
+    tested,
     upkeep,
     web,
     whole,
@@ -56,6 +57,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *many.BENCHMARKS,
     *disk.BENCHMARKS,
     *upkeep.BENCHMARKS,
+    *tested.BENCHMARKS,
     *checkouts.BENCHMARKS,
     *drained.BENCHMARKS,
 )
