@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from pycurrent.cache import Builder, Operation, Publisher, Retry, Schedule, builder, publisher
+from pycurrent.cache import Builder, Operation, Publisher, Retry, builder, publisher
 from pycurrent.cli.main import main
 from pycurrent.deferred import deferred
-from pycurrent.engine import Config, Job, Level, Limits, LogRule, Pool
+from pycurrent.engine import Config, Job, Level, Limits, LogRule
 from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.facade import Engine
 from pycurrent.term import (
@@ -43,16 +43,23 @@ from pycurrent.term import (
 )
 
 if TYPE_CHECKING:
-    from pycurrent.cache import Fired, Input, Trigger
-    from pycurrent.engine import Cache, CommandFailed, FileMonitor, Monitor, Secret
+    from pycurrent.cache import Fired, Input, Schedule, Trigger
+    from pycurrent.engine import Cache, CommandFailed, FileMonitor, Monitor, Pool, Secret
     from pycurrent.files import File, Tree
     from pycurrent.web import Site
 else:
     __getattr__ = deferred(
         __name__,
         {
-            "pycurrent.cache": ["Fired", "Input", "Trigger"],
-            "pycurrent.engine": ["Cache", "CommandFailed", "FileMonitor", "Monitor", "Secret"],
+            "pycurrent.cache": ["Fired", "Input", "Schedule", "Trigger"],
+            "pycurrent.engine": [
+                "Cache",
+                "CommandFailed",
+                "FileMonitor",
+                "Monitor",
+                "Pool",
+                "Secret",
+            ],
             "pycurrent.files": ["File", "Tree"],
             "pycurrent.web": ["Site"],
         },

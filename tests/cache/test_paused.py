@@ -12,7 +12,7 @@ import pytest
 
 import pycurrent as current
 from pycurrent.engine import Asker, Pool
-from pycurrent.engine.job_start import JobState
+from pycurrent.engine.job_state import JobState
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.explain.reasons import Reason, WaitsForResume
 from pycurrent.store import DatabaseReader, OverrideKind

@@ -66,6 +66,24 @@ PEOPLE = {
 """What people set, start and ask for needs these, and who they are."""
 ELSEWHERE = {"pycurrent.engine.monitor", "pycurrent.term.near_names", "difflib"}
 """Inputs from outside need these, and the mistakes of authors."""
+JOBS = {
+    "pycurrent.engine.driven_job",
+    "pycurrent.engine.follow",
+    "pycurrent.engine.job_run",
+    "pycurrent.engine.job_start",
+    "pycurrent.engine.logfile",
+    "pycurrent.engine.pool",
+}
+"""Jobs that run need these."""
+INPUTS = {"pycurrent.cache.schedule", "pycurrent.engine.pins", "pycurrent.engine.watching"}
+"""What is looked at again needs these: schedules, monitors."""
+RECORDS = {
+    "pycurrent.store.audit",
+    "pycurrent.store.failure_tables",
+    "pycurrent.store.failures",
+    "pycurrent.store.history",
+}
+"""Those who look at what was need these, and jobs that fail."""
 WATCHES = {"asyncinotify", "watchfiles", "ctypes"}
 
 
@@ -91,6 +109,18 @@ def test_jobs_without_commands_import_nothing_for_them(pipeline_file: Write, chi
         ended = child("-m", "pycurrent", "run", "--once", "ci.py").end()
         assert ended.status == 0
         assert set(ended.out.splitlines()[-1].split()) & COMMANDS == set()
+
+
+@pytest.mark.parametrize("unneeded", [JOBS, INPUTS, RECORDS], ids=min)
+def test_a_run_with_nothing_to_do_imports_nothing_for_work(
+    pipeline_file: Write, child: Start, unneeded: set[str]
+) -> None:
+    """All that it needs to know is that all is known."""
+    pipeline_file(WITHOUT_COMMANDS + SHOWS_MODULES)
+    assert child("-m", "pycurrent", "run", "--once", "ci.py").end().status == 0
+    ended = child("-m", "pycurrent", "run", "--once", "ci.py").end()
+    assert ended.status == 0
+    assert set(ended.out.splitlines()[-1].split()) & unneeded == set()
 
 
 def test_imports_within_a_job_may_print(pipeline_file: Write, child: Start) -> None:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pycurrent.engine.follow import LogSource, follow, watch_log
-from pycurrent.engine.joblog import LONGEST_HELD, JobLog, JobLogs
+from pycurrent.engine.job_logs import JobLogs
+from pycurrent.engine.joblog import LONGEST_HELD, JobLog
 from pycurrent.errors import UsageError
 from pycurrent.store import StateDir
 

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from pycurrent.cache.cause import Asked, Cause, because
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.states import Run
 from pycurrent.engine.audit import Asker, Audit
 from pycurrent.engine.changes import Changes, Ids
-from pycurrent.engine.driven_job import DrivenJob
-from pycurrent.engine.follow import LogSource
 from pycurrent.engine.thread import LoopThread
 from pycurrent.store import Database
 from pycurrent.term import StageRef
+
+if TYPE_CHECKING:
+    from pycurrent.engine.driven_job import DrivenJob
+    from pycurrent.engine.follow import LogSource
 
 
 class Instances:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pycurrent.cache.acts import Acts, Instances
 from pycurrent.cache.cause import ASKED, Asked, Cause, Expired
@@ -27,11 +27,9 @@ from pycurrent.cache.records import load, new_job, recorded
 from pycurrent.cache.retirements import Retirements
 from pycurrent.cache.retry import Retry, check_retry
 from pycurrent.cache.runs import AT_ONCE, Runs
-from pycurrent.cache.schedule import Schedule, check_schedule
 from pycurrent.cache.states import Checking, Known, Result, Run, Unknown
 from pycurrent.cache.still_there import StillThere
 from pycurrent.cache.use import (
-    ScheduledUse,
     Use,
     check_trust,
     checked_labels,
@@ -40,11 +38,7 @@ from pycurrent.cache.use import (
 )
 from pycurrent.engine.changes import MOST, Ids
 from pycurrent.engine.clock import Moment
-from pycurrent.engine.driven_job import DrivenJob
-from pycurrent.engine.job_owner import JobOwner
 from pycurrent.engine.open_engine import OpenEngine
-from pycurrent.engine.pins import Pins
-from pycurrent.engine.pool import Tickets, Urgency
 from pycurrent.store import JobRecord, LastResult
 from pycurrent.term import (
     TRUSTED,
@@ -56,6 +50,12 @@ from pycurrent.term import (
     Subscription,
     Trust,
 )
+
+if TYPE_CHECKING:
+    from pycurrent.cache.schedule import Schedule
+    from pycurrent.engine.driven_job import DrivenJob
+    from pycurrent.engine.job_owner import JobOwner
+    from pycurrent.engine.pool import Tickets, Urgency
 
 T = TypeVar("T")
 Changed: TypeAlias = Callable[[], None]
@@ -144,9 +144,7 @@ class ResultCache:
         use = new_use(trust, is_input, *demand)
         use.runtime, use.own_labels, use.is_open = runtime, labels, True
         use.instance = self.instance(op_type, key, retry)
-        if is_input:
-            assert isinstance(use, ScheduledUse)
-            runtime.service(Pins).begin(use, runtime)
+        use.begin()
         use.instance.join(use)
         return use
 
@@ -389,6 +387,8 @@ class OperationPrimitive(Primitive[T], Generic[T]):
         retry: Retry | None = None,
     ) -> None:
         if schedule is not None:
+            from pycurrent.cache.schedule import check_schedule  # few operations have one
+
             check_schedule(schedule, f"operation {operation.id!r}")
         if retry is not None:
             check_retry(retry, f"operation {operation.id!r}")

@@ -11,14 +11,17 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TypeAlias, assert_never, get_args
+from typing import TYPE_CHECKING, TypeAlias, assert_never, get_args
 
 from msgspec import Struct, ValidationError, convert, to_builtins
 from msgspec.structs import replace
 
 from pycurrent.cache.codec import UnreadableValue
 from pycurrent.cache.operation_type import GONE
-from pycurrent.store import JobRecord, RunRecord
+from pycurrent.store import JobRecord
+
+if TYPE_CHECKING:
+    from pycurrent.store import RunRecord
 
 
 class NeverBuilt(Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,18 +14,18 @@ from pycurrent.cache.class_checks import RETIRE, STILL_THERE, STILL_THERE_MANY, 
 from pycurrent.cache.operation import Builder, Publisher
 from pycurrent.cache.operation_type import AnyOperation
 from pycurrent.cache.retry import DEFAULT, Retry, check_retry
-from pycurrent.cache.schedule import Schedule, check_schedule
 from pycurrent.cache.signature import AFTER_STAR, signature_of
 from pycurrent.engine.arguments import check_level, check_pool, check_priority, check_timeout
 from pycurrent.engine.job import Job
 from pycurrent.engine.level import Level
 from pycurrent.engine.limits import Limits
-from pycurrent.engine.pool import AnyPool
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import Current, Primitive, called, component, shown
 
 if TYPE_CHECKING:
+    from pycurrent.cache.schedule import Schedule
     from pycurrent.cache.work_types import BuilderForm, PublisherForm
+    from pycurrent.engine.pool import AnyPool
 
 V = TypeVar("V")
 
@@ -160,7 +160,10 @@ class _Form(Struct, frozen=True):
         check_pool(self.pool, name)
         check_timeout(self.timeout, name)
         check_priority(self.priority, name)
-        check_schedule(self.schedule, name)
+        if self.schedule is not None:
+            from pycurrent.cache.schedule import check_schedule  # few operations have one
+
+            check_schedule(self.schedule, name)
         check_retry(self.retry, name)
         check_version(self.version, name)
         if self.label is not None and not isinstance(self.label, str):

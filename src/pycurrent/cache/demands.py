@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pycurrent.cache.operation_type import (
     GONE,
@@ -19,12 +19,14 @@ from pycurrent.cache.operation_type import (
     TargetValue,
 )
 from pycurrent.cache.retry import Retry
-from pycurrent.cache.schedule import Deadline, Schedule
 from pycurrent.engine import Job, Level
 from pycurrent.engine.changes import Ids
 from pycurrent.engine.paused import StagePath
 from pycurrent.store import JobRecord
 from pycurrent.term import NO_LABELS, TRUSTED, StageRef, Trust
+
+if TYPE_CHECKING:
+    from pycurrent.cache.schedule import Deadline, Schedule
 
 
 class Demands(ABC):

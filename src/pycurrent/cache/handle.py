@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from pycurrent.cache.acts import Acts
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.states import Checking, Known, Making, Pausing, Unknown
-from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.store import UseRecord
 from pycurrent.term import Active, Activity, Output
+
+if TYPE_CHECKING:
+    from pycurrent.engine.driven_job import DrivenJob
 
 
 class Handle(Struct, frozen=True):

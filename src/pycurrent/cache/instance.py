@@ -51,7 +51,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -69,7 +69,6 @@ from pycurrent.cache.instance_host import InstanceHost
 from pycurrent.cache.operation_type import GONE, Key, OperationType, UntrustedKey
 from pycurrent.cache.pauses import BY_MACHINE
 from pycurrent.cache.records import insert_job, last_value, record_end
-from pycurrent.cache.schedule import Expiry
 from pycurrent.cache.states import (
     Abandoned,
     Checking,
@@ -86,14 +85,17 @@ from pycurrent.cache.states import (
 )
 from pycurrent.engine.changes import Ids
 from pycurrent.engine.clock import instant
-from pycurrent.engine.driven_job import DrivenJob
-from pycurrent.engine.job_start import JobState
+from pycurrent.engine.job_state import JobState
 from pycurrent.engine.level import Level
 from pycurrent.engine.paused import StagePath
-from pycurrent.engine.pool import Tickets, Urgency
 from pycurrent.engine.step import JobHandle
 from pycurrent.store import Database, JobEnd, LastResult
 from pycurrent.term import NO_LABELS, Failed, Metadata, Ok, Output, Untrusted
+
+if TYPE_CHECKING:
+    from pycurrent.cache.schedule import Expiry
+    from pycurrent.engine.driven_job import DrivenJob
+    from pycurrent.engine.pool import Tickets
 
 START = 3
 """The time that the start of a run takes, in the ends of runs that had not begun."""
@@ -300,6 +302,8 @@ class Instance:
         self, demand: Demand, unknown: Unknown, *, before: Known | Unknown | Checking | None = None
     ) -> None:
         """Begin a run. It is recorded with the step, and its first line runs after that."""
+        from pycurrent.engine.pool import Urgency  # where all is known, nothing starts
+
         self._cancel_expiry()
         self._stop_asking()
         retires = demand.target.digest == GONE.digest
@@ -636,6 +640,8 @@ class Instance:
         if deadline is not None and deadline.at <= now:
             self._expire()
         elif deadline is not None:
+            from pycurrent.cache.schedule import Expiry
+
             self._expiry = Expiry.after(now, deadline, clock, self._expire)
 
     def _cancel_expiry(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pycurrent.cache.cause import Cause
 from pycurrent.cache.demands import Demand
@@ -14,11 +14,13 @@ from pycurrent.cache.states import Run
 from pycurrent.cache.still_there import StillThere
 from pycurrent.engine.changes import Ids
 from pycurrent.engine.clock import Clock
-from pycurrent.engine.driven_job import DrivenJob
-from pycurrent.engine.job_owner import JobOwner
-from pycurrent.engine.pool import Tickets, Urgency
 from pycurrent.engine.step import JobHandle
 from pycurrent.store import Database
+
+if TYPE_CHECKING:
+    from pycurrent.engine.driven_job import DrivenJob
+    from pycurrent.engine.job_owner import JobOwner
+    from pycurrent.engine.pool import Tickets, Urgency
 
 I_contra = TypeVar("I_contra", contravariant=True)
 

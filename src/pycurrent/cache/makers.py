@@ -10,14 +10,18 @@ has failed: it gives back its pool, and its instance pauses until the files are 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pycurrent.cache.acts import Instances
 from pycurrent.cache.cause import MachineFailed
 from pycurrent.cache.instance import Instance
 from pycurrent.cache.runs import Runs
 from pycurrent.cache.states import Known, Run
-from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.store import JobEnd
+
+if TYPE_CHECKING:
+    from pycurrent.engine.driven_job import DrivenJob
 
 _MOST = 3
 """How often a job is run again for which files were made again."""

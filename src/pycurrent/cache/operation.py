@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args, get_origin
 
 from pycurrent.cache.cache import OperationPrimitive, ResultCache
 from pycurrent.cache.operation_type import AnyOperation
 from pycurrent.cache.retry import Retry
-from pycurrent.cache.schedule import Schedule
 from pycurrent.engine.changes import ChangeText
 from pycurrent.engine.job import Job
 from pycurrent.term import NO_LABELS, Primitive, Services
+
+if TYPE_CHECKING:
+    from pycurrent.cache.schedule import Schedule
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -27,16 +27,17 @@ from pycurrent.cache.operation_type import GONE, Key, OperationType
 from pycurrent.cache.retry import Retry
 from pycurrent.cache.states import NOTHING_KNOWN, Attempt, Known, Result, Run, Unknown
 from pycurrent.engine.clock import Moment
-from pycurrent.engine.driven_job import DrivenJob
-from pycurrent.engine.job_owner import JobOwner
-from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Level
 from pycurrent.engine.open_engine import OpenEngine
-from pycurrent.engine.pool import Tickets, Urgency
 from pycurrent.engine.rebuilds import Rebuilds
 from pycurrent.errors import UsageError
 from pycurrent.store import Database, JobEnd, JobRecord, LastResult
 from pycurrent.term import Failed, FailureKind, Ok
+
+if TYPE_CHECKING:
+    from pycurrent.engine.driven_job import DrivenJob
+    from pycurrent.engine.job_owner import JobOwner
+    from pycurrent.engine.pool import Tickets, Urgency
 
 _log = logging.getLogger(__name__)
 
@@ -174,6 +175,9 @@ def new_job(
     """A job of the engine with a new log, which says what it is and why it runs. Nothing of it is
     recorded yet.
     """
+    from pycurrent.engine.driven_job import DrivenJob  # a run that knows all makes none
+    from pycurrent.engine.joblog import JobLog
+
     now = created.date
     job_id = engine.state.new_job_id(op, now)
     while not engine.store.is_new(job_id):

@@ -21,6 +21,7 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
@@ -35,8 +36,11 @@ from pycurrent.engine.changes import Ids
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.problems import Effect, Problem
 from pycurrent.incr import Absent, Node
-from pycurrent.store import JobRecord, SetKey, UseRecord, labels_text
+from pycurrent.store import JobRecord, UseRecord, labels_text
 from pycurrent.term import Doubts, Ok, Stage, StageRef, Term
+
+if TYPE_CHECKING:
+    from pycurrent.store import SetKey
 
 _AT_ONCE = 100
 """How many candidates are looked at after one step."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
 from functools import partial
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pycurrent.cache.demands import NO_DEMANDS, Demands, Retirement
 from pycurrent.cache.instance import START, Instance
@@ -22,16 +22,17 @@ from pycurrent.cache.operation_type import Key
 from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.states import Abandoned, Run, end_of
 from pycurrent.cache.stopping import see_off
-from pycurrent.engine.custom_pool import CustomPool
-from pycurrent.engine.driven_job import DrivenJob
-from pycurrent.engine.job_run import Explain, Explained, end_unbegun, run_job
-from pycurrent.engine.job_start import JobState
+from pycurrent.engine.job_state import JobState
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.open_engine import OpenEngine
-from pycurrent.engine.pool import AnyPool, Pool
 from pycurrent.engine.tasks import leave_alone
 from pycurrent.store import JobEnd
 from pycurrent.term import Failed, Ok
+
+if TYPE_CHECKING:
+    from pycurrent.engine.driven_job import DrivenJob
+    from pycurrent.engine.job_run import Explain, Explained
+    from pycurrent.engine.pool import AnyPool
 
 JobEnded: TypeAlias = "Callable[[DrivenJob, JobEnd], None]"
 
@@ -177,6 +178,10 @@ class Runs:
             return False
         if not self._engine.config.allows(limits.level) or self._engine.host.paused.is_any:
             return False
+        if pool is None:
+            return True
+        from pycurrent.engine.pool import Pool
+
         if not isinstance(pool, Pool):
             return True
         taken[pool] += 1
@@ -215,6 +220,8 @@ class Runs:
         """The limits within which a run can be started without a task that waits for that."""
         if self._engine.leftovers:
             return None
+        from pycurrent.engine.custom_pool import CustomPool
+
         try:
             limits = run.operation.started_with(instance.key.value)
         except Exception:
@@ -226,6 +233,8 @@ class Runs:
         self._end_unbegun(instance, run, is_told=False)
 
     def _end_unbegun(self, instance: Instance, run: Run, *, is_told: bool) -> None:
+        from pycurrent.engine.job_run import end_unbegun
+
         outcome = end_unbegun(run.job, is_told=is_told)
         if self._engine.stepping.may_act:
             self._end(instance, run, outcome)
@@ -254,6 +263,8 @@ class Runs:
 
     async def _drive(self, instance: Instance, run: Run) -> None:
         """One run, from its first line to its record."""
+        from pycurrent.engine.job_run import run_job  # where all is known, nothing runs
+
         op_type, job = instance.op_type, run.job
 
         async def work() -> tuple[Any, str]:
@@ -324,4 +335,6 @@ class Runs:
 
 
 async def _as_it_is(job: DrivenJob, failed: Failed) -> Explained:
+    from pycurrent.engine.job_run import Explained
+
     return Explained(failed.kind)

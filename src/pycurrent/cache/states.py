@@ -36,7 +36,7 @@ from contextvars import Context
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from msgspec import Struct
 
@@ -56,12 +56,14 @@ from pycurrent.cache.retry import HIGHEST, Retry
 from pycurrent.engine.approvals import waiting_for_approval
 from pycurrent.engine.changes import Ids
 from pycurrent.engine.clock import Timer
-from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.level import Level
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.stopped import Cancelled, TimedOut
 from pycurrent.store import JobEnd
 from pycurrent.term import Active, Activity, Failed, FailureKind, Hold, Metadata, Ok, Output
+
+if TYPE_CHECKING:
+    from pycurrent.engine.driven_job import DrivenJob
 
 # Nothing that `Result` and `Known` refer to refers to them, so the garbage collector need not know
 # them: that saves 16 bytes each.

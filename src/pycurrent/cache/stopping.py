@@ -12,8 +12,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from pycurrent.engine.driven_job import DrivenJob
+if TYPE_CHECKING:
+    from pycurrent.engine.driven_job import DrivenJob
 
 TIDYING = 6
 """How many graces the commands have that a job begins after it was cancelled."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pycurrent.cache.demands import Demand
 from pycurrent.cache.instance import Instance
-from pycurrent.cache.operation_type import GONE, AnyOperation, OperationType
+from pycurrent.cache.operation_type import AnyOperation, OperationType
 from pycurrent.engine.paused import StagePath
-from pycurrent.engine.pinnable import LOOKED_AT, Pinnable, RecordedValue
-from pycurrent.engine.pins import Pins
-from pycurrent.engine.value_codec import ValueCodec
 from pycurrent.errors import WrongKind
 from pycurrent.term import (
     NO_LABELS,
@@ -73,6 +70,9 @@ class Use(Demand, Subscription[Any]):
     def labels(self) -> Mapping[str, str]:
         return self.own_labels
 
+    def begin(self) -> None:
+        """Called once it is complete, before its instance knows it."""
+
     def relabelled(self) -> None:
         self.instance.relabelled(self)
 
@@ -91,61 +91,17 @@ class UntrustedUse(Use):
     trust: Untrusted
 
 
-class ScheduledUse(Use, Pinnable[Any]):
-    """The use of a builder with a schedule: an input, as its result comes from outside."""
-
-    @property
-    def job_id(self) -> str | None:
-        pin = self.pin
-        return super().job_id if pin is None or pin.job is None else pin.job
-
-    def read(self) -> tuple[Output[Any], Metadata | None]:
-        return self.held() or super().read()
-
-    @property
-    def codec(self) -> ValueCodec:
-        return self.instance.op_type.outcome
-
-    def present(self) -> tuple[Output[Any], str | None]:
-        output, metadata = super().read()
-        return output, None if metadata is None else metadata.job_id
-
-    def recorded(self) -> Iterator[RecordedValue]:
-        instance = self.instance
-        op, digest = instance.op_type.id, instance.key.digest
-        found = instance.store.key_values(op, digest, limit=LOOKED_AT)
-        return (RecordedValue(text, text, at, job=job) for text, job, at in found)
-
-    def made_by(self, job: str) -> RecordedValue | None:
-        record = self.instance.store.job(job)
-        if record is None or record.outcome is None or not record.ok:
-            return None
-        if record.value_digest == GONE.digest:
-            return None  # A job that has retired the key.
-        if (record.op, record.key_digest) != (self.instance.op_type.id, self.instance.key.digest):
-            return None
-        return RecordedValue(record.outcome, record.outcome, record.finished, job=job)
-
-    def pin_changed(self) -> None:
-        self.instance.relabelled(self)
-
-    def close(self) -> None:
-        self.runtime.service(Pins).end(self)
-        super().close()
-
-
-class UntrustedScheduledUse(ScheduledUse):
-    """The use of a builder with a schedule by a stage whose work is not trusted."""
-
-    __slots__ = ("trust",)
-    trust: Untrusted
-
-
 def new_use(trust: Trust, is_input: bool, *demand: Any) -> Use:
     """The use by a stage of this trust, made of the parts of its demand."""
+    if is_input:
+        from pycurrent.cache.scheduled_use import (
+            new_scheduled_use,  # few operations have a schedule
+        )
+
+        return new_scheduled_use(trust, *demand)
     if not isinstance(trust, Untrusted):
-        return (ScheduledUse if is_input else Use)(*demand)
-    use = (UntrustedScheduledUse if is_input else UntrustedUse)(*demand)
+        return Use(*demand)
+    use = UntrustedUse(*demand)
     use.trust = trust
     return use
 

@@ -5,12 +5,10 @@ from typing import TYPE_CHECKING
 from pycurrent.deferred import deferred
 from pycurrent.engine.audit import Asker, Audit
 from pycurrent.engine.clock import Clock, Moment, SystemClock, Timer
-from pycurrent.engine.driven_job import DrivenJob
-from pycurrent.engine.follow import LogSource
 from pycurrent.engine.job import Job
 from pycurrent.engine.job_host import JobHost
-from pycurrent.engine.job_start import JobState
-from pycurrent.engine.joblog import JobLog, JobLogs
+from pycurrent.engine.job_logs import JobLogs
+from pycurrent.engine.job_state import JobState
 from pycurrent.engine.level import Config, Level
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.logrules import LogRule, LogRules
@@ -20,26 +18,34 @@ from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.open_resources import EngineParts
 from pycurrent.engine.overrides import Overrides
 from pycurrent.engine.paused import Pausable, Pause, PauseBoard, PausedWork, PauseKind
-from pycurrent.engine.pool import AnyPool, Pool, Urgency, Waiter
 from pycurrent.engine.problems import Effect, Problem, Problems
 from pycurrent.engine.step import JobHandle, Listeners, Step
-from pycurrent.engine.watching import watch_paths
 
 if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import Cache
     from pycurrent.engine.command import CommandFailed, CommandOptions
+    from pycurrent.engine.driven_job import DrivenJob
+    from pycurrent.engine.follow import LogSource
+    from pycurrent.engine.joblog import JobLog
     from pycurrent.engine.monitor import FileMonitor, Monitor
+    from pycurrent.engine.pool import AnyPool, Pool, Urgency, Waiter
     from pycurrent.engine.process import CommandNotStarted, Processes, SupervisorLost
     from pycurrent.engine.secret import Secret
+    from pycurrent.engine.watching import watch_paths
 else:
     __getattr__ = deferred(
         __name__,
         {
             "pycurrent.engine.cache_folder": ["Cache"],
             "pycurrent.engine.command": ["CommandFailed", "CommandOptions"],
+            "pycurrent.engine.driven_job": ["DrivenJob"],
+            "pycurrent.engine.follow": ["LogSource"],
+            "pycurrent.engine.joblog": ["JobLog"],
             "pycurrent.engine.monitor": ["FileMonitor", "Monitor"],
+            "pycurrent.engine.pool": ["AnyPool", "Pool", "Urgency", "Waiter"],
             "pycurrent.engine.process": ["CommandNotStarted", "Processes", "SupervisorLost"],
             "pycurrent.engine.secret": ["Secret"],
+            "pycurrent.engine.watching": ["watch_paths"],
         },
     )
 

@@ -8,9 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pycurrent.engine.custom_pool import CustomPool
 from pycurrent.engine.level import Level
-from pycurrent.engine.pool import Pool
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import Stand, shown, unfit
 
@@ -36,7 +34,12 @@ def check_level(level: Any, where: str = "") -> None:
 
 def check_pool(pool: Any, where: str = "") -> None:
     """Raise `WrongKind` if it is neither a pool nor None."""
-    if pool is None or isinstance(pool, Pool | CustomPool):
+    if pool is None:
+        return
+    from pycurrent.engine.custom_pool import CustomPool  # many pipelines have none
+    from pycurrent.engine.pool import Pool
+
+    if isinstance(pool, Pool | CustomPool):
         return
     what = shown(pool)
     number = pool if type(pool) is int and pool > 0 else 2

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from msgspec import Struct
 
 from pycurrent.engine.clock import Clock
-from pycurrent.store import AuditFilters, AuditRecord, Database
+from pycurrent.store import Database
+
+if TYPE_CHECKING:
+    from pycurrent.store import AuditFilters, AuditRecord
 
 
 class Asker(Struct, frozen=True):
@@ -46,6 +49,8 @@ class Audit:
         refused: str | None = None,
     ) -> None:
         """Add an act; see `AuditRecord` for what the words mean. It is written by the next step."""
+        from pycurrent.store import AuditRecord  # in most runs nobody does anything
+
         asker = Asker.of(asker)
         record = AuditRecord(
             at=self._clock.now(),

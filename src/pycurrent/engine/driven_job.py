@@ -31,7 +31,8 @@ from pycurrent.engine.hooks import Hook, Hooks
 from pycurrent.engine.job import no_such_member
 from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.job_owner import JobOwner
-from pycurrent.engine.job_start import JobStart, JobState
+from pycurrent.engine.job_start import JobStart
+from pycurrent.engine.job_state import JobState
 from pycurrent.engine.job_trust import JobTrust
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.level import Level

@@ -11,16 +11,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, Unpack, overload
 
-from pycurrent.engine.custom_pool import CustomPool
-from pycurrent.engine.hooks import Hook
 from pycurrent.engine.level import Level
-from pycurrent.engine.pool import AnyPool, Pool, Urgency
 from pycurrent.engine.waits import Told
 from pycurrent.term import Trust
 
 if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import Cache
     from pycurrent.engine.command import CommandOptions
+    from pycurrent.engine.custom_pool import CustomPool
+    from pycurrent.engine.hooks import Hook
+    from pycurrent.engine.pool import AnyPool, Pool, Urgency
     from pycurrent.files import File, Tree
     from pycurrent.store import TestCounts
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from msgspec import Struct
 
 from pycurrent.engine.driven_job import DrivenJob
-from pycurrent.engine.job_start import JobState
+from pycurrent.engine.job_state import JobState
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.logrules import Explanation
 from pycurrent.engine.machine import Blame, attributed, blame

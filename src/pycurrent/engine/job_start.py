@@ -19,27 +19,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from enum import Enum
 from typing import Protocol
 
 from pycurrent.engine.job_host import JobHost
+from pycurrent.engine.job_state import JobState
 from pycurrent.engine.level import Level
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.paused import Pause, StagePath
 from pycurrent.engine.pool import AnyPool, Lender, Pool, QueuePlace, Waiter
 from pycurrent.engine.resources import Resources
 from pycurrent.term import Untrusted
-
-
-class JobState(Enum):
-    """Where a job is on its way."""
-
-    CREATED = "created"
-    WAITING_FOR_CONFIRMATION = "waiting for confirmation"
-    PAUSED = "paused"
-    QUEUED = "queued"
-    RUNNING = "running"
-    ENDED = "ended"
 
 
 class Starting(Waiter, Protocol):

@@ -19,15 +19,13 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pycurrent.engine.encoding import NEWLINE, encode
 from pycurrent.engine.follow import LogSource
-from pycurrent.engine.log_writer import LogWriter
+from pycurrent.engine.job_logs import JobLogs
 from pycurrent.engine.logfile import LogFile
-from pycurrent.store import StateDir
 
 if TYPE_CHECKING:
     from pycurrent.engine.pipe import PipeReader
@@ -35,48 +33,6 @@ if TYPE_CHECKING:
 
 LONGEST_HELD = 4096
 """Bytes of a log that are held at most; more make a file."""
-
-_GUARDS = 16
-_NO_TIME = timedelta(0)
-_SECOND = timedelta(seconds=1)
-
-
-class JobLogs:
-    """The things that the logs of one engine share: their place, and the time."""
-
-    def __init__(self, state: StateDir, now: Callable[[], datetime]) -> None:
-        self.state = state
-        self._now = now
-        # A second, and how it is written; in one, as threads ask.
-        self._last = (datetime.min.replace(tzinfo=UTC), "")
-        # Lines, when they were written, and how.
-        self._last_lines: tuple[tuple[str, ...], str, bytes] = ((), "", b"")
-        # A lock is as large as a short log: some are shared by all.
-        self._guards = tuple(threading.Lock() for _ in range(_GUARDS))
-        self.writer = LogWriter()
-
-    def guard(self, job_id: str) -> threading.Lock:
-        """Held while the text of the log of a job grows, or becomes a file. Never two at once."""
-        return self._guards[hash(job_id) % _GUARDS]
-
-    def stamp(self) -> str:
-        """The time, as lines begin with it. To write a second takes longer than to know that it is
-        still the same.
-        """
-        now, (second, text) = self._now(), self._last
-        if not _NO_TIME <= now - second < _SECOND:
-            text = now.strftime("%Y-%m-%d %H:%M.%S")
-            self._last = now.replace(microsecond=0), text
-        return text
-
-    def stamped(self, lines: tuple[str, ...]) -> bytes:
-        """Lines of a log, each with the time. Thousands of jobs that end at once have the same."""
-        stamp = self.stamp()
-        last, when, text = self._last_lines
-        if stamp != when or lines != last:
-            text = encode("".join([f"{stamp}: {line}\n" for line in lines]))
-            self._last_lines = lines, stamp, text
-        return text
 
 
 class JobLog:

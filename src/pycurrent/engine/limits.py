@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
 from pycurrent.engine.arguments import check_start
 from pycurrent.engine.job import Job
 from pycurrent.engine.level import Level
-from pycurrent.engine.pool import AnyPool
+
+if TYPE_CHECKING:
+    from pycurrent.engine.pool import AnyPool
 
 Timeout: TypeAlias = timedelta | float | None
 

@@ -17,15 +17,17 @@ import io
 import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence, Set
-from typing import Any, BinaryIO, Protocol, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self
 
 from msgspec import Struct
 
-from pycurrent.engine.follow import LogSource
 from pycurrent.engine.thread import LoopThread
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.store.records import RuleRecord
 from pycurrent.term import FailureKind, shown
+
+if TYPE_CHECKING:
+    from pycurrent.engine.follow import LogSource
 
 LONGEST_MATCH = 1 << 16
 """In bytes. A match up to this length is found wherever it is."""
@@ -260,7 +262,7 @@ class LogRules:
         found = self._analyse(io.BytesIO(text.encode(errors="replace")))
         return None if found is None else found.report
 
-    def analyse_log(self, log: LogSource) -> str | None:
+    def analyse_log(self, log: "LogSource") -> str | None:
         """The same for the log of a job, which is read once, window by window.
 
         It blocks, and lets other threads run while it matches: call it in a thread. Bytes that are
@@ -269,7 +271,7 @@ class LogRules:
         found = self.explain(log)
         return None if found is None else found.report
 
-    def explain(self, log: LogSource) -> Explanation | None:
+    def explain(self, log: "LogSource") -> Explanation | None:
         """As `analyse_log`, with the rule that says so."""
         with log.open() as file:
             return self._analyse(file)
@@ -278,7 +280,9 @@ class LogRules:
         """All rules, the best score first, those with the same score by pattern."""
         return [*self._rules]
 
-    def matches(self, log: LogSource, *, having: Set[str]) -> Iterator[tuple[dict[str, str], str]]:
+    def matches(
+        self, log: "LogSource", *, having: Set[str]
+    ) -> Iterator[tuple[dict[str, str], str]]:
         """All matches in a log of the rules whose patterns have these named groups, the best rule
         first: what each named group has matched, and the report. As `analyse_log` otherwise.
         """

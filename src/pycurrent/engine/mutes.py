@@ -18,9 +18,8 @@ from msgspec import Struct
 
 from pycurrent.engine.audit import Asker
 from pycurrent.engine.clock import instant
-from pycurrent.engine.pins import NoSuchStage
 from pycurrent.errors import UsageError, WrongKind
-from pycurrent.store import FailureGroup, OverrideKind, OverrideRecord, StoreError
+from pycurrent.store import OverrideKind, OverrideRecord, StoreError
 from pycurrent.term import (
     Metadata,
     MuteMark,
@@ -34,6 +33,7 @@ from pycurrent.term import (
 if TYPE_CHECKING:
     from pycurrent.engine.changes import Ids
     from pycurrent.engine.open_engine import OpenEngine
+    from pycurrent.store import FailureGroup
 
 LONGEST = timedelta(days=30)
 """How long a mute holds at most, and if nobody says until when."""
@@ -281,6 +281,8 @@ class Mutes:
         return what
 
     def _find(self, path: str) -> Stage:
+        from pycurrent.engine.pins import NoSuchStage
+
         self._engine.finish_step()
         live = self._engine.live
         stage = live.find(path)

@@ -15,10 +15,9 @@ from pycurrent.engine.approvals import ApprovedCommits
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.commits import Commits
 from pycurrent.engine.descriptors import Descriptors
-from pycurrent.engine.follow import LogSource
 from pycurrent.engine.forks import Forks
 from pycurrent.engine.job_host import JobHost
-from pycurrent.engine.joblog import JobLogs
+from pycurrent.engine.job_logs import JobLogs
 from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
 from pycurrent.engine.level import Config, Confirmations
 from pycurrent.engine.logrules import LogRules
@@ -32,14 +31,15 @@ from pycurrent.engine.test_reports import TestReports
 from pycurrent.engine.thread import LoopThread
 from pycurrent.engine.threshold import Threshold
 from pycurrent.engine.turns import Turns
-from pycurrent.engine.value_codec import CodecOf
 from pycurrent.engine.waits import Waits
 from pycurrent.store import Database, StateDir, StoreError
 
 if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import FolderTurns
+    from pycurrent.engine.follow import LogSource
     from pycurrent.engine.job_files import JobFiles
     from pycurrent.engine.process import Processes
+    from pycurrent.engine.value_codec import CodecOf
 
 
 class EngineParts(Struct, frozen=True):
@@ -98,6 +98,8 @@ class OpenResources(ABC):
 
     def log(self, job_id: str) -> LogSource:
         """The log of a job, which need not exist. Raises `BadJobId`."""
+        from pycurrent.engine.follow import LogSource  # few logs are read
+
         path = self.state.job_path(job_id)
         held = None
         # Files are there, whatever has become of the records.

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from pycurrent.engine.audit import Asker
-from pycurrent.engine.pin_values import PinnableStage
 from pycurrent.engine.pinnable import LOOKED_AT, Pin, Pinnable, RecordedValue
 from pycurrent.engine.tasks import failure_of
 from pycurrent.errors import PycurrentError, UsageError
@@ -40,6 +39,7 @@ from pycurrent.term import (
 if TYPE_CHECKING:
     from pycurrent.engine.changes import Ids
     from pycurrent.engine.open_engine import OpenEngine
+    from pycurrent.engine.pin_values import PinnableStage
 
 
 class NoSuchStage(UsageError):
@@ -227,6 +227,8 @@ class Pins:
 
     def _find(self, path: str) -> PinnableStage:
         """The stage with a path, which can be pinned. Finishes a step that is unfinished."""
+        from pycurrent.engine.pin_values import PinnableStage  # needed when people act
+
         self._engine.finish_step()
         live = self._engine.live
         stage = live.find(path)

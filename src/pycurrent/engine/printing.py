@@ -19,9 +19,10 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from contextvars import ContextVar
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from pycurrent.engine.joblog import JobLog
+if TYPE_CHECKING:
+    from pycurrent.engine.joblog import JobLog
 
 _LONGEST_LINE = 8192
 """Characters of a line that are held back at most, until its end comes."""

@@ -10,9 +10,12 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from typing import TYPE_CHECKING
 
-from pycurrent.engine import LogRules, LogSource
 from pycurrent.engine.job_details import Annotation
+
+if TYPE_CHECKING:
+    from pycurrent.engine import LogRules, LogSource
 
 MOST = 500
 """How many annotations a job has at most."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from pycurrent.engine import LogRules, LogSource, OpenEngine
+from pycurrent.engine import OpenEngine
 from pycurrent.engine.job_details import Annotation, JobDetails, LogLine
 
 if TYPE_CHECKING:
+    from pycurrent.engine import LogRules, LogSource
     from pycurrent.explain.by_hand import ByHand
     from pycurrent.explain.error_lines import ErrorLines
 

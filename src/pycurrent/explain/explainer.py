@@ -10,7 +10,7 @@ from pycurrent.cache.cause import Retried, retry_of
 from pycurrent.cache.states import Checking, Known, Making, Pausing, Unknown
 from pycurrent.engine import Mute, MuteKind, MuteSubject
 from pycurrent.engine.driven_job import DrivenJob
-from pycurrent.engine.job_start import JobState
+from pycurrent.engine.job_state import JobState
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.pinnable import Pinnable
 from pycurrent.engine.pool import AnyPool, Pool

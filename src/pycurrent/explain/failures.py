@@ -11,12 +11,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pycurrent.cache import ResultCache
-from pycurrent.engine import DrivenJob, LogRules, LogSource, OpenEngine
-from pycurrent.engine.job_run import Explained
-from pycurrent.store import FailureRecord, JobEnd
+from pycurrent.engine import OpenEngine
+from pycurrent.store import JobEnd
 from pycurrent.term import Failed
 
 if TYPE_CHECKING:
+    from pycurrent.engine import DrivenJob, LogRules, LogSource
+    from pycurrent.engine.job_run import Explained
     from pycurrent.explain.findings import Findings
 
 
@@ -32,6 +33,8 @@ class FailureRecorder:
         runs.on_ended(self._record)
 
     async def _explain(self, job: DrivenJob, failed: Failed) -> Explained:
+        from pycurrent.engine.job_run import Explained  # few jobs fail
+
         # The rules are for what a job has found wrong, and not for one that was too slow.
         rules = self._engine.log_rules if job.stopped is None else None
         with self._engine.busy():
@@ -42,6 +45,8 @@ class FailureRecorder:
     def _record(self, job: DrivenJob, end: JobEnd) -> None:
         found = self._found.pop(job.id, None)
         if found is not None and end in {JobEnd.FAILED, JobEnd.TIMED_OUT}:
+            from pycurrent.store import FailureRecord
+
             self._engine.store.new_failures.add(
                 FailureRecord(
                     job_id=job.id,

@@ -7,12 +7,17 @@ stages count that have failed with it. After a failure the row begins again.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pycurrent.cache import Instance, ResultCache
 from pycurrent.cache.demands import Retirement
 from pycurrent.cache.states import Pausing
-from pycurrent.engine import DrivenJob, Mute, MuteKind, OpenEngine
+from pycurrent.engine import Mute, MuteKind, OpenEngine
 from pycurrent.store import JobEnd
 from pycurrent.term import StageRef
+
+if TYPE_CHECKING:
+    from pycurrent.engine import DrivenJob
 
 _MOST = 10_000
 """How many stages of a fingerprint are known at most."""

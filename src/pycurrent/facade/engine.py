@@ -20,7 +20,6 @@ from pycurrent.engine import (
     EngineParts,
     JobHandle,
     Listeners,
-    LogRules,
     OpenEngine,
     Problems,
     Step,
@@ -38,27 +37,19 @@ from pycurrent.explain.passes import PassCounter
 from pycurrent.explain.uses import UseRecorder
 from pycurrent.facade.observing import Observing
 from pycurrent.facade.people import PeopleActs
-from pycurrent.store import (
-    SHOWN,
-    AuditFilters,
-    AuditRecord,
-    Database,
-    HistoryFilter,
-    LabelFilter,
-    Sharing,
-    StateDir,
-)
+from pycurrent.store import Database, Sharing, StateDir
 from pycurrent.term import Active, Activity, Current, Output, Stats, unmuted
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pycurrent.engine import Processes
+    from pycurrent.engine import LogRules, Processes
     from pycurrent.engine.test_reports import TestReports
     from pycurrent.explain.health import StageHealth
     from pycurrent.explain.history import HistoryEntry
     from pycurrent.explain.why import Why
     from pycurrent.facade.tests import TestRecords
+    from pycurrent.store import AuditFilters, AuditRecord
     from pycurrent.term.diagram import Graph
 
 T = TypeVar("T")
@@ -286,6 +277,7 @@ class Engine(PeopleActs):
         may be globs. `since` (aware) is when it ended at the earliest.
         """
         from pycurrent.explain.history import page_of  # few runs need it
+        from pycurrent.store import SHOWN, HistoryFilter, LabelFilter
 
         wanted = HistoryFilter(
             op=op,

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from pycurrent.engine import Asker, Level, Mute, MuteSubject, OpenEngine, Pausable, Pause
 from pycurrent.engine.approvals import Approval
-from pycurrent.engine.pinnable import Pin
-from pycurrent.engine.pins import Pins
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from pycurrent.engine.pinnable import Pin
 
 
 class PeopleActs(ABC):
@@ -74,6 +74,8 @@ class PeopleActs(ABC):
         there is no such stage or value, or if only the order of building tells the stage from
         another one.
         """
+        from pycurrent.engine.pins import Pins  # many runs have none
+
         self.opened.service(Pins).pin(
             path, to=to, change=change, job=job, by=by, reason=reason, until=until
         )
@@ -82,6 +84,8 @@ class PeopleActs(ABC):
         """End a pin: the stage has the newest value of its input from the next step on. On disk
         when it returns. Raises `UsageError` if the stage is not pinned.
         """
+        from pycurrent.engine.pins import Pins
+
         self.opened.service(Pins).unpin(path, by=by, reason=reason)
 
     def verify(
@@ -104,6 +108,8 @@ class PeopleActs(ABC):
     @property
     def pins(self) -> tuple[Pin, ...]:
         """The pins, by path; also those whose stages are not needed now."""
+        from pycurrent.engine.pins import Pins
+
         return self.opened.service(Pins).all()
 
     def pause(

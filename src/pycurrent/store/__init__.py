@@ -6,8 +6,6 @@ Backups and the removal of garbage are in `backup.py` and `gc.py`: an engine nee
 from typing import TYPE_CHECKING
 
 from pycurrent.deferred import deferred
-from pycurrent.store.audit import AuditFilters, AuditRecord, Chain
-from pycurrent.store.changes import ChangeKind, ChangeRecord, InputRecord, InputValue
 from pycurrent.store.database import Database
 from pycurrent.store.errors import (
     BadJobId,
@@ -21,17 +19,6 @@ from pycurrent.store.errors import (
     StoreGone,
     StoreReadOnly,
 )
-from pycurrent.store.failures import (
-    FailureFilters,
-    FailureGroup,
-    FailureRecord,
-    LaterFinding,
-    StageFailing,
-)
-from pycurrent.store.firings import FiringRecord
-from pycurrent.store.history import SECONDS
-from pycurrent.store.history_filter import CURSOR, SHOWN, HistoryFilter, HistoryFilters
-from pycurrent.store.label_filter import CONDITION, LabelFilter, all_pass, matches
 from pycurrent.store.overrides import OverrideKey, OverrideKind, OverrideRecord
 from pycurrent.store.reader import DatabaseReader, HistoryRecords
 from pycurrent.store.records import (
@@ -43,33 +30,77 @@ from pycurrent.store.records import (
     LastResult,
     RuleRecord,
 )
-from pycurrent.store.runs import RunRecord
 from pycurrent.store.saved_files import SavedFiles
 from pycurrent.store.saved_reader import SavedFilesReader
 from pycurrent.store.saved_record import SavedRecord
 from pycurrent.store.sharing import Sharing
 from pycurrent.store.state_dir import StateDir
-from pycurrent.store.test_cases import (
-    TestCase,
-    TestCounts,
-    TestFilters,
-    TestReport,
-    TestResult,
-    TestRun,
-    TestTrouble,
-)
-from pycurrent.store.test_tables import TestTables
-from pycurrent.store.to_retire import SetKey
-from pycurrent.store.use_filter import UseFilter
 from pycurrent.store.uses import UseRecord, labels_text
 
 if TYPE_CHECKING:
     from pycurrent.store.access import AccessDatabase, SessionRecord, TokenRecord
+    from pycurrent.store.audit import AuditFilters, AuditRecord, Chain
+    from pycurrent.store.changes import ChangeKind, ChangeRecord, InputRecord, InputValue
+    from pycurrent.store.failures import (
+        FailureFilters,
+        FailureGroup,
+        FailureRecord,
+        LaterFinding,
+        StageFailing,
+    )
+    from pycurrent.store.firings import FiringRecord
+    from pycurrent.store.history import SECONDS
+    from pycurrent.store.history_filter import CURSOR, SHOWN, HistoryFilter, HistoryFilters
+    from pycurrent.store.label_filter import CONDITION, LabelFilter, all_pass, matches
+    from pycurrent.store.runs import RunRecord
+    from pycurrent.store.test_cases import (
+        TestCase,
+        TestCounts,
+        TestFilters,
+        TestReport,
+        TestResult,
+        TestRun,
+        TestTrouble,
+    )
+    from pycurrent.store.test_tables import TestTables
+    from pycurrent.store.to_retire import SetKey
+    from pycurrent.store.use_filter import UseFilter
 else:
     __getattr__ = deferred(
         __name__,
         {
             "pycurrent.store.access": ["AccessDatabase", "SessionRecord", "TokenRecord"],
+            "pycurrent.store.audit": ["AuditFilters", "AuditRecord", "Chain"],
+            "pycurrent.store.changes": ["ChangeKind", "ChangeRecord", "InputRecord", "InputValue"],
+            "pycurrent.store.failures": [
+                "FailureFilters",
+                "FailureGroup",
+                "FailureRecord",
+                "LaterFinding",
+                "StageFailing",
+            ],
+            "pycurrent.store.firings": ["FiringRecord"],
+            "pycurrent.store.history": ["SECONDS"],
+            "pycurrent.store.history_filter": [
+                "CURSOR",
+                "SHOWN",
+                "HistoryFilter",
+                "HistoryFilters",
+            ],
+            "pycurrent.store.label_filter": ["CONDITION", "LabelFilter", "all_pass", "matches"],
+            "pycurrent.store.runs": ["RunRecord"],
+            "pycurrent.store.test_cases": [
+                "TestCase",
+                "TestCounts",
+                "TestFilters",
+                "TestReport",
+                "TestResult",
+                "TestRun",
+                "TestTrouble",
+            ],
+            "pycurrent.store.test_tables": ["TestTables"],
+            "pycurrent.store.to_retire": ["SetKey"],
+            "pycurrent.store.use_filter": ["UseFilter"],
         },
     )
 

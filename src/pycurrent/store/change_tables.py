@@ -1,5 +1,7 @@
 """The changes and inputs that an engine adds to its records."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from datetime import datetime
 

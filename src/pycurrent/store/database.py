@@ -14,6 +14,8 @@ A job can end without having been started. A commit writes the present state of 
 began and ended between two commits is written once.
 """
 
+from __future__ import annotations
+
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -22,14 +24,12 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from pycurrent.store.audit import AuditRecord
 from pycurrent.store.change_tables import ChangeTables
 from pycurrent.store.checkpoint import Checkpointer
 from pycurrent.store.database_files import DatabaseFiles
 from pycurrent.store.errors import StoreDamaged, StoreError, from_sqlite
-from pycurrent.store.firings import FiringRecord
 from pycurrent.store.keys_to_retire import KeysToRetire
 from pycurrent.store.looks import Looks
 from pycurrent.store.new_failures import NewFailures
@@ -51,6 +51,10 @@ from pycurrent.store.schema import CHECKED_UP_TO, look_through, open_for_writing
 from pycurrent.store.sharing import Sharing
 from pycurrent.store.transactions import Transactions
 from pycurrent.store.uses import UseRecord, as_json
+
+if TYPE_CHECKING:
+    from pycurrent.store.audit import AuditRecord
+    from pycurrent.store.firings import FiringRecord
 
 # While it is opened, another program's transaction is waited for. Later it would stop the event
 # loop for as long: then a commit is `StoreBusy`, to be tried again.

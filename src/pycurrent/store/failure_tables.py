@@ -1,8 +1,10 @@
 """Reads the tables that tell why jobs have failed."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TypeAlias, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from pycurrent.store.errors import StoreError
 from pycurrent.store.failures import FailureFilters, FailureGroup, FailureRecord, StageFailing
@@ -10,7 +12,8 @@ from pycurrent.store.queries import FAILURE_CONDITIONS
 from pycurrent.store.records import Row, storable, time_text
 from pycurrent.store.use_filter import UseFilter
 
-Parameters: TypeAlias = tuple[object, ...] | Mapping[str, object]
+if TYPE_CHECKING:
+    from pycurrent.store.reader import Parameters
 
 
 class FailureTables:

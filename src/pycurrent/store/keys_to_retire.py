@@ -1,10 +1,15 @@
 """The keys that an engine has set, and has to retire once nobody needs them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pycurrent.store.records import Row
-from pycurrent.store.to_retire import SetKey
 from pycurrent.store.transactions import Transactions
+
+if TYPE_CHECKING:
+    from pycurrent.store.to_retire import SetKey
 
 
 class KeysToRetire:

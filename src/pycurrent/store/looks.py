@@ -1,11 +1,16 @@
 """The refreshes of lookups that have found nothing new: of each result, when and how many."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from pycurrent.store.look_record import LookRecord
 from pycurrent.store.records import JobRecord, Row
 from pycurrent.store.transactions import Transactions
+
+if TYPE_CHECKING:
+    from pycurrent.store.look_record import LookRecord
 
 
 class Looks:
@@ -26,6 +31,8 @@ class Looks:
         for unsaved in self._transactions.newest_first:
             if job_id in unsaved.looks:
                 return unsaved.looks[job_id]
+        from pycurrent.store.look_record import LookRecord  # few results are looked up again
+
         rows = self._read("look", (job_id,))
         return LookRecord.of_row(rows[0]) if rows else None
 
@@ -33,6 +40,8 @@ class Looks:
         """Record that the result of a job was looked up again, and is the same. Written by the
         next commit: one row.
         """
+        from pycurrent.store.look_record import LookRecord
+
         before = self.of(job_id)
         times = 1 if before is None else before.times + 1
         self._transactions.unsaved.looks[job_id] = LookRecord(at, times)

@@ -1,7 +1,13 @@
 """The failures that an engine adds to its records."""
 
-from pycurrent.store.failures import FailureRecord, LaterFinding
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from pycurrent.store.transactions import Transactions
+
+if TYPE_CHECKING:
+    from pycurrent.store.failures import FailureRecord, LaterFinding
 
 
 class NewFailures:

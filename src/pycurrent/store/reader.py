@@ -1,22 +1,17 @@
 """Reads the records: the part of the database that needs no engine."""
 
+from __future__ import annotations
+
 import sqlite3
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, TypeAlias, Unpack
 
 from msgspec import Struct
 
-from pycurrent.store.audit import AuditFilters, AuditRecord, Chain, check_chain, read
-from pycurrent.store.changes import ChangeKind, ChangeRecord, InputValue
 from pycurrent.store.errors import StoreError, damaged, from_sqlite
-from pycurrent.store.failure_tables import FailureTables, Parameters
-from pycurrent.store.firings import FiringRecord
-from pycurrent.store.history import HistoryQuery
-from pycurrent.store.history_filter import HistoryCursor, HistoryFilter, HistoryFilters
-from pycurrent.store.look_record import LookRecord
 from pycurrent.store.overrides import OverrideRecord
 from pycurrent.store.queries import AUDIT_CONDITIONS, CHANGE_CONDITIONS, load_queries
 from pycurrent.store.records import (
@@ -31,11 +26,25 @@ from pycurrent.store.records import (
     storable,
     time_text,
 )
-from pycurrent.store.runs import RunRecord
 from pycurrent.store.saved_reader import SavedFilesReader
 from pycurrent.store.schema import open_for_reading
-from pycurrent.store.test_tables import TestTables
 from pycurrent.store.uses import UseRecord
+
+if TYPE_CHECKING:
+    from pycurrent.store.audit import AuditFilters, AuditRecord, Chain
+    from pycurrent.store.changes import ChangeKind, ChangeRecord, InputValue
+    from pycurrent.store.failure_tables import FailureTables
+    from pycurrent.store.firings import FiringRecord
+    from pycurrent.store.history_filter import HistoryFilter, HistoryFilters
+    from pycurrent.store.look_record import LookRecord
+    from pycurrent.store.runs import RunRecord
+    from pycurrent.store.test_tables import TestTables
+
+# A run in which nothing happens reads few tables: the modules of the others are imported where
+# these are read.
+
+Parameters: TypeAlias = tuple[object, ...] | Mapping[str, object]
+"""The values of a statement."""
 
 
 class HistoryRecords(Struct, frozen=True):
@@ -59,10 +68,13 @@ class DatabaseReader:
         self._path = path
         self._connection = connection
         self._queries: Mapping[str, str] = load_queries()
-        #: Why jobs have failed.
-        self.failures = FailureTables(self._queries, self._run_up_to_date, self._damage_or)
-        #: The tests that jobs have reported.
-        self.tests = TestTables(self._queries, self._run_up_to_date, self._damage_or)
+
+    @cached_property
+    def tests(self) -> TestTables:
+        """The tests that jobs have reported."""
+        from pycurrent.store.test_tables import TestTables
+
+        return TestTables(self._queries, self._run_up_to_date, self._damage_or)
 
     @cached_property
     def saved(self) -> SavedFilesReader:
@@ -83,6 +95,13 @@ class DatabaseReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @cached_property
+    def failures(self) -> FailureTables:
+        """The reasons for which jobs have failed."""
+        from pycurrent.store.failure_tables import FailureTables
+
+        return FailureTables(self._queries, self._run_up_to_date, self._damage_or)
 
     def lookup(self, op: str, key_digest: str) -> BuildRecord | None:
         """The last result of a key, a failure too; None if there has not been any."""
@@ -112,6 +131,8 @@ class DatabaseReader:
 
     def look(self, job_id: str) -> LookRecord | None:
         """When the result of a job was last looked up again without a change; None: never."""
+        from pycurrent.store.look_record import LookRecord
+
         self._catch_up()
         rows = self._read("look", (job_id,))
         try:
@@ -143,6 +164,8 @@ class DatabaseReader:
 
         `before` is the place of the last job of a page, to get the next one.
         """
+        from pycurrent.store.history_filter import HistoryFilter
+
         wanted = HistoryFilter(op=op, ends=frozenset(ends), **filters)
         return self.history_page(wanted, limit=limit, before=before).records
 
@@ -159,6 +182,9 @@ class DatabaseReader:
         Looks for jobs for about so many seconds, or until the page is full. Raises `UsageError` if
         `before` is not a place.
         """
+        from pycurrent.store.history import HistoryQuery
+        from pycurrent.store.history_filter import HistoryCursor
+
         self._catch_up()
         place = None if before is None else HistoryCursor.parse(before)
         try:
@@ -206,6 +232,8 @@ class DatabaseReader:
         return self._runs(self._read("runs_of_key", values))
 
     def _runs(self, rows: list[Row]) -> list[RunRecord]:
+        from pycurrent.store.runs import RunRecord
+
         try:
             return [RunRecord.of_row(row) for row in rows]
         except (ValueError, TypeError) as error:
@@ -254,6 +282,8 @@ class DatabaseReader:
         """The values of the input with a name that can be read back, the newest first; at most
         `limit`. One that it has had again is there again.
         """
+        from pycurrent.store.changes import InputValue
+
         self._catch_up()
         try:
             rows = self._read("input_values", (storable(name), limit))
@@ -287,6 +317,8 @@ class DatabaseReader:
         return int(self._read("count_runs", first)[0][0]), list(zip(changes, counts, strict=True))
 
     def _changes_in(self, rows: list[Row]) -> list[ChangeRecord]:
+        from pycurrent.store.changes import ChangeRecord
+
         try:
             return [ChangeRecord.of_row(row) for row in rows]
         except (ValueError, TypeError) as error:
@@ -303,6 +335,8 @@ class DatabaseReader:
 
     def audit(self, **filters: Unpack[AuditFilters]) -> list[AuditRecord]:
         """The acts of people and programs that pass the filters, the newest first."""
+        from pycurrent.store.audit import read
+
         self._catch_up()
         given: dict[str, object] = {"limit": 100}
         for name, value in filters.items():
@@ -331,6 +365,8 @@ class DatabaseReader:
         """The firings that are not done, and the newest one of each trigger, the oldest first, as
         the file has them.
         """
+        from pycurrent.store.firings import FiringRecord
+
         try:
             return [FiringRecord.of_row(row) for row in self._read("firings", ())]
         except (ValueError, TypeError) as error:
@@ -338,6 +374,8 @@ class DatabaseReader:
 
     def check_audit(self, *, kept: str | None = None) -> Chain:
         """Follow the chain of the audit. `kept` is a hash that was noted earlier."""
+        from pycurrent.store.audit import check_chain
+
         self._catch_up()
         try:
             rows = self._readable.execute(self._queries["whole_audit"])

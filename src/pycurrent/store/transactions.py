@@ -11,6 +11,8 @@ statement does that for thousands of them, while Python's lock is free. It does 
 that are given up meanwhile: nobody waits for such a commit who has nothing else to write.
 """
 
+from __future__ import annotations
+
 import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -19,14 +21,17 @@ from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from pycurrent.store.changes import InputRecord
 from pycurrent.store.errors import StateDirError, StoreError, from_sqlite
 from pycurrent.store.reader import DatabaseReader
 from pycurrent.store.records import JobRecord
 from pycurrent.store.unsaved import Unsaved
+
+if TYPE_CHECKING:
+    from pycurrent.store.changes import InputRecord
 
 
 class Transactions:

@@ -1,33 +1,28 @@
 """The changes to a database that are in memory, and not in its file yet."""
 
+from __future__ import annotations
+
 import sqlite3
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct, field
 
-from pycurrent.store import (
-    changes,
-    failures,
-    firings,
-    look_record,
-    overrides,
-    saved_record,
-    to_retire,
-    uses,
-)
-from pycurrent.store.audit import AuditRecord, append
-from pycurrent.store.changes import ChangeRecord, InputRecord
-from pycurrent.store.failures import FailureRecord, LaterFinding
-from pycurrent.store.firings import FiringRecord
-from pycurrent.store.look_record import LookRecord
-from pycurrent.store.overrides import OverrideKey, OverrideRecord
 from pycurrent.store.records import CHANGING, COLUMNS, ENDING, JobRecord, storable
-from pycurrent.store.saved_record import SavedRecord
-from pycurrent.store.to_retire import SetKey
-from pycurrent.store.uses import UseRecord
+
+if TYPE_CHECKING:
+    from pycurrent.store.audit import AuditRecord
+    from pycurrent.store.changes import ChangeRecord, InputRecord
+    from pycurrent.store.failures import FailureRecord, LaterFinding
+    from pycurrent.store.firings import FiringRecord
+    from pycurrent.store.look_record import LookRecord
+    from pycurrent.store.overrides import OverrideKey, OverrideRecord
+    from pycurrent.store.saved_record import SavedRecord
+    from pycurrent.store.to_retire import SetKey
+    from pycurrent.store.uses import UseRecord
 
 FEW = 1000
 """How many ends of jobs that had not begun are written with anything else: in some 5 ms."""
@@ -101,28 +96,45 @@ class Unsaved(Struct):
         run(queries["update_job"], ([*CHANGING.row(j), j.held, j.job_id] for j in updated))
         run(queries["set_rebuild"], ((job_id,) for job_id in self.rebuilds))
         run(queries["set_setting"], self.settings.items())
-        # Most commits have none of these.
+        # Most commits have none of these, and many runs never have any.
         if self.overrides:
+            from pycurrent.store import overrides
+
             overrides.write(connection, queries, self.overrides)
         if self.firings:
+            from pycurrent.store import firings
+
             firings.write(connection, queries, self.firings.values())
         if self.to_retire:
+            from pycurrent.store import to_retire
+
             to_retire.write(connection, queries, self.to_retire)
         if self.looks:
+            from pycurrent.store import look_record
+
             look_record.write(connection, queries, self.looks)
         if self.saved:
+            from pycurrent.store import saved_record
+
             saved_record.write(connection, queries, self.saved)
         if self.audit:
-            append(connection, queries, self.audit)
+            from pycurrent.store import audit
+
+            audit.append(connection, queries, self.audit)
         if self.inputs or self.changes or self.change_sets:
+            from pycurrent.store import changes
+
             changes.write(connection, queries, self.inputs, self.changes, self.change_sets)
         if self.used_inputs:
             run(queries["use_input"], ((storable(name),) for name in self.used_inputs))
         if self.uses:
+            from pycurrent.store import uses
+
             uses.append(connection, queries, self.uses)
-        if self.failures:
+        if self.failures or self.amended:
+            from pycurrent.store import failures
+
             failures.append(connection, queries, self.failures)
-        if self.amended:
             failures.amend(connection, queries, self.amended)
 
     def write_ends(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
@@ -132,7 +144,7 @@ class Unsaved(Struct):
         ended = iter(self.ended.values())
         connection.executemany(queries["end_jobs"], map(_packed, _parts(ended)))
 
-    def with_later(self, later: "Unsaved") -> "Unsaved":
+    def with_later(self, later: Unsaved) -> Unsaved:
         """These changes and those that came after them, as one."""
         inserted = self.inserted | later.inserted
         updated = _without(self.updated | later.updated, inserted)

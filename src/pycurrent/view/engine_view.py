@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from pycurrent.cache import Handle, Instance, ResultCache
-from pycurrent.engine import DrivenJob, JobState, Moment, OpenEngine, Pool, Step, Urgency
+from pycurrent.engine import JobState, Moment, OpenEngine, Step
 from pycurrent.term import BY_CONCERN, Activity, Failed, Stage, State, Stats
 from pycurrent.view.models import (
     ForConfirmation,
@@ -21,6 +22,9 @@ from pycurrent.view.models import (
     Wait,
     kind_of,
 )
+
+if TYPE_CHECKING:
+    from pycurrent.engine import DrivenJob
 
 _QUIET = frozenset({State.OK, State.BLOCKED})
 
@@ -254,10 +258,12 @@ class EngineView:
 
 def show_job(job: DrivenJob, *, placed: bool = True) -> JobView:
     """A job that has not ended; not `placed`: without its place in a queue."""
+    if not placed or job.state is not JobState.QUEUED:
+        return _show_job(job, None)
+    from pycurrent.engine import Pool  # a job that is known shows nothing
+
     pool = job.pool
-    if placed and job.state is JobState.QUEUED and isinstance(pool, Pool):
-        return _show_job(job, pool.place(job))
-    return _show_job(job, None)
+    return _show_job(job, pool.place(job) if isinstance(pool, Pool) else None)
 
 
 def show_jobs(jobs: Iterable[DrivenJob]) -> tuple[JobView, ...]:
@@ -270,6 +276,8 @@ def one_by_one(jobs: Iterable[DrivenJob]) -> Iterator[JobView]:
 
     Places in queues are those of the beginning; a job that has ended meanwhile is shown as ended.
     """
+    from pycurrent.engine import Pool
+
     shown = [*jobs]
     queued: dict[Pool, list[DrivenJob]] = {}
     for job in shown:
@@ -322,8 +330,11 @@ def _update(stage: Stage) -> Activity | None:
 
 def _has_found_nothing(job: DrivenJob, stage: Stage) -> bool:
     """True if a refresh is over, and the result of another job is that of the stage still."""
-    is_over = job.urgency is Urgency.LOW and job.state is JobState.ENDED
-    return is_over and _job_id(stage) != job.id
+    if job.state is not JobState.ENDED or _job_id(stage) == job.id:
+        return False
+    from pycurrent.engine import Urgency
+
+    return job.urgency is Urgency.LOW
 
 
 def _job_id(stage: Stage) -> str | None:
