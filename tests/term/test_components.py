@@ -484,3 +484,18 @@ def test_all_who_ask_for_metadata_are_told() -> None:
     tap.set(Ok(1), second)
     assert steps.step() == Ok((second, None))
     steps.stop()
+
+
+def test_arguments_behind_the_star_may_come_in_any_order() -> None:
+    """As of any function: the label, the function and the order of the inputs are the same."""
+
+    @component("{a} {b} {c}")
+    def join(a: str, *, b: str, c: str = "z") -> Primitive[str]:
+        return Fixed(Ok(a + b + c))
+
+    one, other = join(Var("a", "x").get(), b="y", c="w"), join("x", c=constant("w"), b="y")
+    assert evaluate(one) == evaluate(other) == Ok("xyw")
+    assert evaluate(join("x", b="y")) == Ok("xyz")
+    shapes = [join("x", b="1", c="2").shape, join("x", c="2", b="1").shape]
+    labels = [shape.label.parameters for shape in shapes if isinstance(shape, Component)]
+    assert [list(parameters or ()) for parameters in labels] == [["a", "b", "c"]] * 2

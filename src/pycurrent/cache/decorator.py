@@ -326,24 +326,22 @@ def _getter(
     names = [parameter.name for parameter in parameters if parameter.kind is AFTER_STAR]
     count = len(parameters) - len(names)
 
+    after_star = set(names)
+
     def get(*args: Any, **kwargs: Any) -> Primitive[Any]:
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        key = bound.args[0] if count == 1 else bound.args
+        if len(args) != count or kwargs.keys() != after_star:
+            # Not all are in their places. This takes ten times as long as all the rest.
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            args, kwargs = bound.args, bound.kwargs
+        key = args[0] if count == 1 else args
         if isinstance(operation, Builder):
             return operation.get(key, schedule=schedule)
         assert isinstance(operation, Publisher)
-        values = tuple(bound.kwargs[name] for name in names)
+        values = tuple([kwargs[name] for name in names])
         return operation.set(key, values[0] if len(names) == 1 else values, schedule=schedule)
 
-    def get_built(*args: Any, **kwargs: Any) -> Primitive[Any]:
-        if kwargs or len(args) != count:
-            return get(*args, **kwargs)
-        # All in their places: what `bind` would find out ten times more slowly.
-        assert isinstance(operation, Builder)
-        return operation.get(args[0] if count == 1 else args, schedule=schedule)
-
-    return get if names else get_built
+    return get
 
 
 def _unpack(whole: Any, count: int) -> tuple[Any, ...]:

@@ -67,7 +67,9 @@ def _decorate(label: str, fn: Callable[..., Primitive[T]]) -> Callable[..., Curr
     signature = inspect.signature(fn)
     names = list(signature.parameters)
     kinds = {parameter.kind for parameter in signature.parameters.values()}
-    simple = kinds <= {_USUAL}
+    usual = [p.name for p in signature.parameters.values() if p.kind is _USUAL]
+    only = dict.fromkeys(p.name for p in signature.parameters.values() if p.kind is _AFTER_STAR)
+    simple = kinds <= {_USUAL, _AFTER_STAR}
     fits = fits_of(fn, signature)
     checking = _checking(fn, fits)
     if not kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
@@ -78,9 +80,12 @@ def _decorate(label: str, fn: Callable[..., Primitive[T]]) -> Callable[..., Curr
     @functools.wraps(fn)
     def on_currents(*args: Any, **kwargs: Any) -> Current[T]:
         name = kwargs.pop("name", None) if takes_name and kwargs else None
-        if simple and not kwargs and len(args) == len(names):
+        if simple and len(args) == len(usual) and kwargs.keys() == only.keys():
             # All in their places: what `bind` would find out ten times more slowly.
-            parameters = dict(zip(names, args, strict=True))
+            parameters = dict(zip(usual, args, strict=True))
+            if kwargs:
+                kwargs = {name: kwargs[name] for name in only}
+                parameters |= kwargs
         else:
             bound = _bound(signature, fn, args, kwargs)
             args, kwargs, parameters = bound.args, bound.kwargs, bound.arguments
@@ -170,6 +175,7 @@ def _checking(fn: Callable[..., Primitive[T]], fits: Fits) -> Callable[..., Prim
 
 
 _USUAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
+_AFTER_STAR = inspect.Parameter.KEYWORD_ONLY
 
 
 def _bound(
