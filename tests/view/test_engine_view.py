@@ -177,6 +177,26 @@ async def test_known_results_are_no_news(tmp_path: Path) -> None:
         assert again.told() == [("door b", None, State.FAILED)]
 
 
+async def test_what_is_only_looked_at_is_no_news(tmp_path: Path) -> None:
+    """A result of an earlier run that is asked for and still there: nobody needs to know."""
+
+    async def there(key: str, outcome: str) -> bool:
+        return key != "lost"
+
+    @builder("file", level=Level.HARMLESS, still_there=there)
+    async def file(job: Job, key: str) -> str:
+        return key
+
+    term = current.all([file("kept"), file("lost")])
+    async with Harness(lambda: term, state_dir=tmp_path) as harness:
+        await harness.settle()
+    seen = Seen(term, tmp_path)
+    async with seen.harness as harness:
+        await harness.settle()
+        assert {label for label, _, _ in seen.told()} == {"file lost"}
+        assert harness.stats == Stats(ok=2)
+
+
 async def test_named_binds_are_stages(tmp_path: Path) -> None:
     """They fail by their own function."""
 

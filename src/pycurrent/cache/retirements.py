@@ -219,7 +219,9 @@ class Retirements:
             if instance is not None:
                 # One that uses the key now has come back, and tells when it leaves.
                 candidate.stages.difference_update(
-                    str(StageRef(user.path)) for user in instance.users if user.path is not None
+                    StageRef.text_of(used)
+                    for user in instance.users
+                    if (used := user.path) is not None
                 )
         for stage in list(candidate.stages):
             doubt = doubts.about(stage) if isinstance(stage, Term) else doubts.about_path(stage)

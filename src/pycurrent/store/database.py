@@ -116,6 +116,7 @@ class Database(DatabaseReader):
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         self._files = DatabaseFiles.of(path)
         self._closed = False
+        self._has_new_jobs = False
 
     @classmethod
     def open(
@@ -173,12 +174,14 @@ class Database(DatabaseReader):
         """Records a job that was created. From then on the record is the database's, which
         changes it: keep no other use of it.
         """
+        self._has_new_jobs = True
         self._running[job.job_id] = self._transactions.unsaved.inserted[job.job_id] = job
 
     def hold_job(self, job: JobRecord) -> None:
         """Records a job only if it has something to tell: `finish_job` does, and `looks.keep`
         before that. Until then it is found by its id alone, and a kill leaves nothing of it.
         """
+        self._has_new_jobs = True
         self._running[job.job_id] = self.looks.held[job.job_id] = job
 
     def drop_job(self, job_id: str) -> None:
@@ -314,8 +317,8 @@ class Database(DatabaseReader):
         return job_id > self._newest_id or not self._read("has_job", (job_id,))
 
     def is_of_earlier_engine(self, job_id: str) -> bool:
-        """True if the job was there when the database was opened."""
-        return bool(self._read("has_job_until", (job_id, self._last_seq)))
+        """True if a job that is recorded was there when the database was opened."""
+        return not self._has_new_jobs or bool(self._read("has_job_until", (job_id, self._last_seq)))
 
     # Rules and settings
 

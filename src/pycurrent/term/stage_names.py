@@ -143,6 +143,8 @@ def _name_of(label: Label) -> str:
     """A label with the constants in it, and without the values of other currents."""
     if not label.slots:
         return label.show(())
+    if "{" not in label.text and "}" not in label.text:
+        return " ".join(label.text.split())  # as below, in a tenth of the time
     name = label.show([_LeftOut()] * (max(label.slots.values()) + 1))
     for pattern in _LEFT_OUT:
         name = pattern.sub("", name)

@@ -56,6 +56,13 @@ class _Entry:
         return kind_of(self.state, self.update)
 
     @property
+    def is_unseen(self) -> bool:
+        """True if there is nothing to tell of it, unless it was told of before: it is ok, or it
+        runs without a job, as while an operation is asked whether a result is still there.
+        """
+        return self.state is State.OK or (self.kind is State.RUNNING and self.job is None)
+
+    @property
     def starts(self) -> Moment:
         begun = None if self.job is None else self.job.begun
         return self.since if begun is None else begun
@@ -80,7 +87,9 @@ class EngineView:
         engine.listen(self._stepped)
 
     def listen(self, listener: Changes) -> None:
-        """Call `listener` after each step with the changes, even if there are none."""
+        """Call `listener` after each step with the changes, even if there are none. Changes of
+        stages that were of no interest, and are ok now or only looked at, are left out.
+        """
         self._listeners[listener] = None
 
     async def between_steps(self) -> None:
@@ -170,7 +179,9 @@ class EngineView:
             deque(changes, maxlen=0)
             return
         told = tuple(
-            StageChange(before, self._show(entry), took) for before, entry, took in changes
+            StageChange(before, self._show(entry), took)
+            for before, entry, took in changes
+            if before is not None or not entry.is_unseen
         )
         for listener in list(self._listeners):
             listener(told)
