@@ -22,7 +22,6 @@ from pycurrent.term import (
     Stats,
     Trusted,
     Untrusted,
-    Var,
     active,
     all,
     bind,
@@ -32,7 +31,6 @@ from pycurrent.term import (
     context,
     fail,
     from_output,
-    inputs,
     labels,
     map,
     metadata,
@@ -46,6 +44,7 @@ if TYPE_CHECKING:
     from pycurrent.cache import Fired, Input, Schedule, Trigger
     from pycurrent.engine import Cache, CommandFailed, FileMonitor, Monitor, Pool, Secret
     from pycurrent.files import File, Tree
+    from pycurrent.term import Var, inputs
     from pycurrent.web import Site
 else:
     __getattr__ = deferred(
@@ -61,6 +60,7 @@ else:
                 "Secret",
             ],
             "pycurrent.files": ["File", "Tree"],
+            "pycurrent.term": ["Var", "inputs"],
             "pycurrent.web": ["Site"],
         },
     )

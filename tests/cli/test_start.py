@@ -45,7 +45,13 @@ SHOWS_DATACLASSES = """
     atexit.register(show)
 """
 
-FACES = {"pycurrent.service", "pycurrent.web", "pycurrent.plugins", "pycurrent.cli.live"}
+FACES = {
+    "pycurrent.service",
+    "pycurrent.web",
+    "pycurrent.plugins",
+    "pycurrent.cli.graph",
+    "pycurrent.cli.live",
+}
 LIBRARIES = {"cyclopts", "rich", "fastapi", "pydantic", "uvicorn", "jinja2", "prometheus_client"}
 RARE = {"pycurrent.engine.needles", "pycurrent.engine.spellings", "re2", "html", "sysconfig"}
 """A secret needs these, a log rule, or an event loop that stands still."""
@@ -75,8 +81,13 @@ JOBS = {
     "pycurrent.engine.pool",
 }
 """Jobs that run need these."""
-INPUTS = {"pycurrent.cache.schedule", "pycurrent.engine.pins", "pycurrent.engine.watching"}
-"""What is looked at again needs these: schedules, monitors."""
+INPUTS = {
+    "pycurrent.cache.schedule",
+    "pycurrent.engine.pins",
+    "pycurrent.engine.watching",
+    "pycurrent.term.var",
+}
+"""What is looked at again needs these: schedules, monitors, variables."""
 RECORDS = {
     "pycurrent.store.audit",
     "pycurrent.store.failure_tables",

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from pycurrent.cli.graph import draw_pipeline
 from pycurrent.cli.pipeline_command import Call, PipelineCommand
 from pycurrent.cli.run import run_pipeline
 from pycurrent.cli.run_options import CheckOptions, GraphOptions, RunOptions
 from pycurrent.errors import UsageError
+
+
+def _draw(call: Call, options: GraphOptions) -> int:
+    from pycurrent.cli.graph import draw_pipeline  # no run needs it
+
+    return draw_pipeline(call, options)
+
 
 RUN = PipelineCommand("run", "Keep a pipeline up to date until stopped.", RunOptions, run_pipeline)
 GRAPH = PipelineCommand(
     "graph",
     "Draw a pipeline, without running it, as Graphviz text.",
     GraphOptions,
-    draw_pipeline,
+    _draw,
 )
 
 

@@ -43,7 +43,7 @@ from pycurrent.view import EngineView, Overview
 from pycurrent.view.formatting import plural
 
 _NAMED = 5
-_PLACE = re.compile(r"\(\S+:\d+\)")
+_PLACE = r"\(\S+:\d+\)"
 """`(ci.py:12)`"""
 
 
@@ -150,7 +150,7 @@ def _check_used_rightly(view: EngineView) -> None:
     """Raise `UsageError` for a mistake in the file: it is nothing that a job has found out."""
     for path, failed in view.failures():
         if isinstance(failed, UsageFailure):
-            has_place = _PLACE.search(failed.message)
+            has_place = re.search(_PLACE, failed.message)
             raise UsageError(failed.message if has_place else f"{path}: {failed.message}")
 
 

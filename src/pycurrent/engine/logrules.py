@@ -48,7 +48,7 @@ took 25 s for a megabyte, the worst that was found below 1,000 took 0.4 s; every
 fewer than 200.
 """
 
-_REFERENCE = re.compile(r"\\([0-9\\])")
+_REFERENCE = r"\\([0-9\\])"
 """In a report: a group, or a backslash that stands for itself."""
 
 
@@ -108,7 +108,7 @@ class _Matcher(Struct, frozen=True):
     def of(cls, rule: LogRule) -> Self:
         """Raises UsageError if the rule is wrong."""
         regexp = _compiled(rule.pattern)
-        used = {found[1] for found in _REFERENCE.finditer(rule.report)} - {"\\"}
+        used = {found[1] for found in re.finditer(_REFERENCE, rule.report)} - {"\\"}
         missing = sorted(group for group in used if int(group) > regexp.groups)
         if missing:
             raise UsageError(
@@ -126,7 +126,7 @@ class _Matcher(Struct, frozen=True):
             group: bytes | None = match.group(int(reference[1]))
             return (group or b"").decode(errors="replace")
 
-        return _REFERENCE.sub(filled, self.rule.report)
+        return re.sub(_REFERENCE, filled, self.rule.report)
 
     def named(self, match: Any) -> dict[str, str]:
         """The texts of the pattern's named groups that took part in a match."""

@@ -35,7 +35,6 @@ from pycurrent.explain.details import JobExplainer
 from pycurrent.explain.failures import FailureRecorder
 from pycurrent.explain.passes import PassCounter
 from pycurrent.explain.uses import UseRecorder
-from pycurrent.facade.observing import Observing
 from pycurrent.facade.people import PeopleActs
 from pycurrent.store import Database, Sharing, StateDir
 from pycurrent.term import Active, Activity, Current, Output, Stats, unmuted
@@ -375,6 +374,8 @@ class Engine(PeopleActs):
         While the pipeline does not use this very current, it is told nothing. An error of the
         listener is one of `problems`, and stops nothing.
         """
+        from pycurrent.facade.observing import Observing  # few engines are observed
+
         observing = Observing(current, listener, self.problems, lambda: self._opened)
         return observing.begin(self._listeners)
 

@@ -22,7 +22,6 @@ from typing import Any
 
 from pycurrent.incr.errors import Cycle
 from pycurrent.incr.heights import gap_sizes, raise_above
-from pycurrent.incr.invariants import check_nodes
 from pycurrent.incr.node import UNSET, Absent, DynamicNode, Node, Observer
 from pycurrent.incr.partwise import Partwise
 from pycurrent.incr.scope import Scope
@@ -331,4 +330,6 @@ class NodeGraph:
         assert not self._queue
         assert not self._heights
         self._unneeded.check()
+        from pycurrent.incr.invariants import check_nodes  # no run needs it
+
         check_nodes(observed)

@@ -33,9 +33,9 @@ _VERSION = 1
 _FOLDERS = ("job", "db", "git", "run", "tmp")
 
 # The characters that a file name does not keep from an operation's id.
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_UNSAFE = r"[^A-Za-z0-9._-]"
 _LONGEST_OP = 64
-_OWN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_OWN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 # An odd step goes through all numbers of a power of two before it comes back to the first.
 _RANDOM_STEP = 0x9E3779
 _RANDOM_MASK = 0xFFFFFF
@@ -103,7 +103,7 @@ class StateDir:
 
         Raises `UsageError` for a name that can't be, and `StateDirError` if it can't be made.
         """
-        if not isinstance(name, str) or not _OWN_NAME.fullmatch(name):
+        if not isinstance(name, str) or not re.fullmatch(_OWN_NAME, name):
             raise UsageError(
                 f"{name!r} can't be the name of a folder in the state directory: use up to 64"
                 " letters, digits and . _ -, beginning with a letter or digit"
@@ -206,7 +206,7 @@ class StateDir:
         which `Database.is_new` knows: then ask again.
         """
         self._random = (self._random + _RANDOM_STEP) & _RANDOM_MASK
-        op = _UNSAFE.sub("_", op_id[:_LONGEST_OP])
+        op = re.sub(_UNSAFE, "_", op_id[:_LONGEST_OP])
         time = now if now.tzinfo is UTC else _utc(now)
         return f"{time:%Y-%m-%d/%H%M%S}-{op}-{self._random:06x}"
 

@@ -67,7 +67,6 @@ from pycurrent.term.primitive import (
     StageRef,
     Subscription,
 )
-from pycurrent.term.several import Several, inputs
 from pycurrent.term.shape import Term
 from pycurrent.term.stage_names import form_of, items_around, untold_path, untold_paths
 from pycurrent.term.state import (
@@ -83,7 +82,6 @@ from pycurrent.term.term_graph import TermGraph
 from pycurrent.term.trust import TRUSTED, Trust, Trusted, Untrusted, is_commit
 from pycurrent.term.untrusted import untrusted
 from pycurrent.term.unused import noting, told
-from pycurrent.term.var import Var
 
 if TYPE_CHECKING:
     from pycurrent.term.near_names import meant, near
@@ -111,8 +109,17 @@ if TYPE_CHECKING:
     from pycurrent.term.on_currents import (
         OnCurrents5 as OnCurrents5,
     )
+    from pycurrent.term.several import Several, inputs
+    from pycurrent.term.var import Var
 else:
-    __getattr__ = deferred(__name__, {"pycurrent.term.near_names": ["meant", "near"]})
+    __getattr__ = deferred(
+        __name__,
+        {
+            "pycurrent.term.near_names": ["meant", "near"],
+            "pycurrent.term.several": ["Several", "inputs"],
+            "pycurrent.term.var": ["Var"],
+        },
+    )
 
 __all__ = [
     "BY_CONCERN",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -46,16 +45,21 @@ class Metadata(Struct, frozen=True, gc=False):
     hold: Hold | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StageRef:
-    """Names a stage. Its text is the path: the names, joined by `/`."""
+class StageRef(Struct, frozen=True, eq=False):
+    """Names a stage. Its text is the path: the names, joined by `/`. Equal if the paths are."""
 
     path: tuple[str, ...]
-    labels: Mapping[str, str] = field(default_factory=lambda: NO_LABELS, compare=False)
-    is_stable: bool = field(default=True, compare=False)
+    labels: Mapping[str, str] = NO_LABELS
+    is_stable: bool = True
     """False if only the order of building tells it from another one."""
-    trust: Trust | None = field(default=TRUSTED, compare=False)
+    trust: Trust | None = TRUSTED
     """The trust of its work: see `untrusted`. None if that is not known yet."""
+
+    def __eq__(self, other: object) -> bool:
+        return self.path == other.path if isinstance(other, StageRef) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.path)
 
     def with_labels(self, more: Mapping[str, str]) -> StageRef:
         """The same stage with more labels; those that it has win."""

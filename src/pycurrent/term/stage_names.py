@@ -10,6 +10,7 @@ import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import cache
 from hashlib import sha256
 from pathlib import PurePath
 
@@ -114,11 +115,15 @@ def own_name(term: Term) -> str:
 
 _GAP = "\0"
 """Stands for the value of a current in a label."""
-_LEFT_OUT = (
-    re.compile(rf"\([^()]*{_GAP}[^()]*\)|\[[^\[\]]*{_GAP}[^\[\]]*\]"),
-    re.compile(rf"[\s@:=#,/-]*{_GAP}"),
-)
-"""It, with all that is in brackets with it, or what joins it to the text before it."""
+
+
+@cache
+def _left_out() -> tuple[re.Pattern[str], ...]:
+    """It, with all that is in brackets with it, or what joins it to the text before it."""
+    return (
+        re.compile(rf"\([^()]*{_GAP}[^()]*\)|\[[^\[\]]*{_GAP}[^\[\]]*\]"),
+        re.compile(rf"[\s@:=#,/-]*{_GAP}"),
+    )
 
 
 class _LeftOut:
@@ -146,7 +151,7 @@ def _name_of(label: Label) -> str:
     if "{" not in label.text and "}" not in label.text:
         return " ".join(label.text.split())  # as below, in a tenth of the time
     name = label.show([_LeftOut()] * (max(label.slots.values()) + 1))
-    for pattern in _LEFT_OUT:
+    for pattern in _left_out():
         name = pattern.sub("", name)
     name = " ".join(name.split())
     if name:
