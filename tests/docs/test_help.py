@@ -11,19 +11,8 @@ import pytest
 import pycurrent
 import pycurrent.testing
 import pycurrent.web
-from pycurrent.plugins import (
-    command,
-    docker,
-    forge,
-    forgejo,
-    fs,
-    git,
-    github,
-    gitlab,
-    login,
-    slack,
-    ssh,
-)
+
+from .plugins import PLUGINS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 OF_THE_SOURCE = {"internals.md", "journeys.md"}
@@ -34,22 +23,7 @@ CODE = " ".join(
     if page.name not in OF_THE_SOURCE
     for code in re.findall(r"```.*?```|`[^`]+`", page.read_text(), re.DOTALL)
 )
-MODULES = (
-    pycurrent,
-    pycurrent.testing,
-    pycurrent.web,
-    command,
-    docker,
-    forge,
-    forgejo,
-    fs,
-    git,
-    github,
-    gitlab,
-    login,
-    slack,
-    ssh,
-)
+MODULES = (pycurrent, pycurrent.testing, pycurrent.web, *PLUGINS)
 
 OURS = {
     "Active": "rank",

@@ -15,21 +15,11 @@ import pycurrent
 import pycurrent.testing
 import pycurrent.web
 from pycurrent import Current, Job
-from pycurrent.plugins import (
-    command,
-    docker,
-    forge,
-    forgejo,
-    fs,
-    git,
-    github,
-    gitlab,
-    login,
-    slack,
-    ssh,
-)
+from pycurrent.plugins import git
 from pycurrent.testing import pytest_plugin
 from pycurrent.web import AccessSettings, WebSettings
+
+from .plugins import PLUGINS
 
 REFERENCE = (Path(__file__).resolve().parents[2] / "docs" / "reference.md").read_text()
 
@@ -45,9 +35,6 @@ def documented(name: str) -> bool:
 def test_public_name(name: str) -> None:
     """Each name that can be imported from pycurrent, and from its testing and web, is there."""
     assert documented(name)
-
-
-PLUGINS = (command, docker, forge, forgejo, fs, git, github, gitlab, login, slack, ssh)
 
 
 @pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.__name__)

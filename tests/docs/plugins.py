@@ -1,0 +1,17 @@
+"""The plugins that are documented: all."""
+
+from pycurrent.plugins import (
+    command,
+    docker,
+    forge,
+    forgejo,
+    fs,
+    git,
+    github,
+    gitlab,
+    login,
+    slack,
+    ssh,
+)
+
+PLUGINS = (command, docker, forge, forgejo, fs, git, github, gitlab, login, slack, ssh)
