@@ -124,7 +124,8 @@ def _taken(run: FakeCheckRun, body: dict[str, Any]) -> str | None:
     )
     if wrong is not None:
         return wrong
-    run.status, run.conclusion = body.get("status", run.status), body.get("conclusion")
+    if "status" in body:
+        run.status, run.conclusion = body["status"], body.get("conclusion")
     run.external_id = body.get("external_id", run.external_id)
     run.details_url = body.get("details_url", run.details_url)
     run.actions = run.actions if actions is None else actions

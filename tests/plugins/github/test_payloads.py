@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from pycurrent.plugins.forge.values import Delivery
+from pycurrent.plugins.github.check_acts import Ask, CheckAct
 from pycurrent.plugins.github.deliveries import verified
 
 from ...node import require_packages
@@ -72,6 +73,19 @@ def test_each_real_delivery_is_taken(
         assert found.repositories == wanted, event
         assert found.event == event
         assert not found.commands or event == "issue_comment"
+
+
+def test_the_buttons_of_real_checks_are_taken(deliveries: Deliveries) -> None:
+    """Those that somebody has pressed; that a check was made asks for nothing."""
+    for event, told, headers, body in deliveries:
+        found = verified(headers, body, "our-secret")
+        assert isinstance(found, Delivery)
+        is_asked = event in ("check_run", "check_suite") and told["action"] == "rerequested"
+        assert bool(found.acts) == is_asked, event
+        for act in found.acts:
+            assert isinstance(act, CheckAct)
+            assert (act.commit, act.app) == (told[event]["head_sha"], told[event]["app"]["id"])
+            assert act.ask is (Ask.RERUN if event == "check_run" else Ask.RERUN_ALL)
 
 
 def test_a_real_delivery_that_was_changed_is_refused(

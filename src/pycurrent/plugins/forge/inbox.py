@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pycurrent.engine import OpenEngine
 from pycurrent.engine.tasks import in_thread
+from pycurrent.plugins.forge.acts import Acts
 from pycurrent.plugins.forge.commands import obey
 from pycurrent.plugins.forge.links import Connects, ForgeLink, ForgeLinks
 from pycurrent.plugins.forge.values import Command, Delivery, Refused
@@ -65,6 +66,7 @@ class Inbox:
         if self._is_repeat(forge.site, delivery.id):
             return RouteAnswer.text("known already")
         link.refresh(delivery.repositories, delivery.moves)
+        engine.service(Acts).begin(link, delivery.acts, engine)
         for command in delivery.commands:
             self._begin(link, command, engine)
         return RouteAnswer.text("thanks", 202)

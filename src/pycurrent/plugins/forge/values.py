@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from pycurrent.plugins.git import CommitId
+
+if TYPE_CHECKING:
+    from pycurrent.facade import Engine
+    from pycurrent.plugins.forge.links import ForgeLink
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +252,13 @@ def part_of(told: Mapping[str, Any], outer: str, inner: str) -> Any:
     return part.get(inner) if isinstance(part, dict) else None
 
 
+class Act(Protocol):
+    """Something that a delivery asks for besides commands in comments. Its text is for the log."""
+
+    async def obey(self, link: ForgeLink, engine: Engine) -> None:
+        """Do it, if the person who asks may. Raises `Failure`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """A delivery's word that a ref has moved. By it an answer is known to be old; else it is not
@@ -277,8 +288,8 @@ def commit_or_none(hash: object) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A webhook that was verified. It only says where to look again; commands apart, nothing that
-    it tells is believed.
+    """A webhook that was verified. It only says where to look again; commands and acts apart,
+    nothing that it tells is believed.
     """
 
     id: str
@@ -288,6 +299,7 @@ class Delivery:
     repositories: tuple[str, ...] | None
     """The paths of those to be looked at again. None: the list of repositories, too."""
     commands: tuple[Command, ...] = ()
+    acts: tuple[Act, ...] = ()
     person: str | None = None
     """The person who has caused it."""
     moves: tuple[Move, ...] = ()

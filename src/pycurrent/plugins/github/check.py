@@ -106,9 +106,26 @@ class GithubCheck(Publisher[StatusKey, ShownCheck, int]):
             output["text"] = text_of(explained, self.links)
         body: dict[str, Any] = {"status": state.value, "output": output}
         if state.is_completed:
-            body |= {"status": "completed", "conclusion": state.value}
+            body |= {"status": "completed", "conclusion": state.value, "actions": _actions(value)}
         url = value.url if value.url is not None else self.links.stage(self.path)
         return body if url is None else {**body, "details_url": url}
+
+
+def _actions(value: ShownCheck) -> list[dict[str, str]]:
+    """The buttons: GitHub takes three, and texts of 20 and 40 characters."""
+    if not value.failed:
+        return []
+    buttons = [
+        ("rerun", "Rerun", "Run again what has failed"),
+        ("explain", "Explain", "Say here why it is so"),
+    ]
+    if any(part.is_infra for part in value.failed):
+        infra = "Only what the infrastructure has failed"
+        buttons.insert(1, ("rerun-infra", "Rerun infra failures", infra))
+    return [
+        {"identifier": id, "label": label, "description": description}
+        for id, label, description in buttons
+    ]
 
 
 def _with(body: dict[str, Any], annotations: Sequence[Annotation]) -> dict[str, Any]:

@@ -17,6 +17,8 @@ BATCH = 50
 """Annotations in one request."""
 
 _CUT = "\n\nThe rest is left out, as GitHub takes no longer texts."
+_WHY = "### Why it is so"
+_REST = "<!-- pycurrent: the rest -->\n\n"
 _END_OF_BLOCK = "\n```"
 _MOST_CONTEXT = 10
 _SIGNS = {
@@ -46,6 +48,15 @@ def summary_of(check: ShownCheck, links: SiteLinks) -> str:
 def text_of(found: Sequence[tuple[str, JobDetails]], links: SiteLinks) -> str:
     """All that explains the jobs that have failed, each under the name of its part."""
     return cut("\n\n".join(chain.from_iterable(_job(name, job, links) for name, job in found)))
+
+
+def explained_again(text: str, whys: Sequence[str]) -> str:
+    """The text of a check with what explains its jobs as they are now, at its beginning: a later
+    answer takes the place of an earlier one.
+    """
+    rest = text.partition(_REST)[2] if text.startswith(_WHY) else text
+    blocks = "\n\n".join(_block(why.splitlines()) for why in whys)
+    return cut(f"{_WHY}\n\n{blocks}\n\n{_REST}{rest}")
 
 
 def cut(text: str) -> str:

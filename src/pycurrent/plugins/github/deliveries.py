@@ -18,6 +18,7 @@ from pycurrent.plugins.forge.values import (
     part_of,
     pushed,
 )
+from pycurrent.plugins.github.check_acts import act_of
 
 _OF_THE_LIST = frozenset(
     {"installation", "installation_repositories", "installation_target", "repository"}
@@ -46,6 +47,7 @@ def verified(headers: Mapping[str, str], body: bytes, secret: str) -> Delivery |
         return Refused("its body is not a JSON object")
     event, path = headers.get("x-github-event", ""), part_of(told, "repository", "full_name")
     person = part_of(told, "sender", "login")
+    act = act_of(event, told)
     return Delivery(
         id=headers.get("x-github-delivery") or hashlib.sha256(body).hexdigest(),
         event=event,
@@ -53,6 +55,7 @@ def verified(headers: Mapping[str, str], body: bytes, secret: str) -> Delivery |
         commands=_commands(told, event),
         person=person if isinstance(person, str) else None,
         moves=(*pushed(told), *_moves_of_change(told, event)),
+        acts=() if act is None else (act,),
     )
 
 
