@@ -272,6 +272,15 @@ def test_what_comes_before_a_break_is_whole(report: Write) -> None:
         next(parts)
 
 
+def test_what_comes_before_something_refused_is_whole(report: Write) -> None:
+    """Also where it was read in one go with that."""
+    path = report(f"<testsuite><testcase name='a'/>{'<testsuite>' * 200}")
+    parts = read_junit(path)
+    assert [case.name for case in next(parts)] == ["a"]
+    with pytest.raises(ReportError, match="nested more than 100 deep"):
+        next(parts)
+
+
 def test_other_xml_is_no_report(report: Write) -> None:
     """A pattern for all XML finds the files of Maven, too."""
     with pytest.raises(NoJUnit, match="it is not a report of tests, but <project>"):

@@ -120,6 +120,10 @@ class _Reader:
                 if self._cases:
                     yield self._taken()
                 raise self._told(error) from None
+            except ReportError:
+                if self._cases:
+                    yield self._taken()
+                raise
             except (LookupError, ValueError) as error:  # An encoding that Python does not have.
                 raise ReportError(str(error)) from None
             if fed - max(self._parser.CurrentByteIndex, 0) > LONGEST_TAG + _AT_ONCE:

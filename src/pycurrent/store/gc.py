@@ -250,8 +250,8 @@ class _Collector:
         """
         assert self._removal is not None
         parts: list[Row] = []
-        for seq in jobs:
-            (last,) = self._connection.execute(self._queries["cases_of_garbage"], (seq,)).fetchone()
+        given = (f"[{','.join(map(str, jobs))}]",)
+        for seq, last in self._connection.execute(self._queries["tests_of_garbage"], given):
             parts += [
                 (seq, first, first + _TESTS_AT_ONCE - 1)
                 for first in range(0, last + 1, _TESTS_AT_ONCE)

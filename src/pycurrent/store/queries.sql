@@ -1019,9 +1019,12 @@ SELECT suite, name, file, line, times, times, job_id, at, NULL, took
   JOIN job ON job.seq = found.newest
  ORDER BY took DESC;
 
--- name: cases_of_garbage
--- The places of the tests of a job that is garbage.
-SELECT coalesce(max(place), -1) FROM test_case WHERE job = ?;
+-- name: tests_of_garbage
+-- The last places of the tests of jobs that are garbage: a JSON array of their numbers.
+SELECT job, max(place)
+  FROM test_case
+ WHERE job IN (SELECT value FROM json_each(?))
+ GROUP BY job;
 
 -- name: delete_test_messages
 -- Remove the words of some tests of a job.
