@@ -27,6 +27,7 @@ from benchmarks import (
     engine,
     explained,
     floor,
+    kept_files,
     make_like,
     many,
     outputs,
@@ -59,6 +60,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *upkeep.BENCHMARKS,
     *tested.BENCHMARKS,
     *checkouts.BENCHMARKS,
+    *kept_files.BENCHMARKS,
     *drained.BENCHMARKS,
 )
 QUICK = 50

@@ -25,6 +25,11 @@ class Patterns:
         self._all = [_expressions(text) for text in self._texts]
         self._matched = [False] * len(self._all)
 
+    @property
+    def are_none(self) -> bool:
+        """True if there is no pattern, so all is selected."""
+        return not self._all
+
     def select(self, path: str) -> bool:
         """True if a path is selected by itself."""
         found = not self._all

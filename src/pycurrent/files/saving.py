@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from pycurrent.files.content import digest_of
 from pycurrent.files.errors import FilesError, Stopped
-from pycurrent.files.index import FolderIndex, Seen
+from pycurrent.files.index import FolderIndex
 from pycurrent.files.listing import Entry, FileEntry, FolderEntry, LinkEntry, listing_text
 from pycurrent.files.names import check_path
 from pycurrent.files.patterns import Patterns
@@ -82,7 +81,8 @@ class _Saving:
         self._patterns = patterns
         self._stop = stop
         self._index = FolderIndex.read(store, folder)
-        self._entries: list[Entry] = []
+        self._others: list[Entry] = []
+        """The links, and the folders that are worth an entry."""
         self._left_out: list[str] = []
 
     def saved(self) -> Saved:
@@ -90,17 +90,23 @@ class _Saving:
             raise FilesError(f"{self._folder} is not a folder, so nothing in it can be saved")
         top = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            self._walk(top, "", is_selected=False)
+            self._walk(top, "", is_selected=self._patterns.are_none)
         finally:
             os.close(top)
-        text = listing_text(self._entries)
-        digest = self._writer.add(text)
-        self._index.write()
-        files = [one for one in self._entries if isinstance(one, FileEntry)]
-        count = sum(not isinstance(one, FolderEntry) for one in self._entries)
-        tree = Tree(digest, count, sum(one.size for one in files))
-        assert digest == digest_of(text)
+        self._others.sort(key=lambda entry: entry.path)
+        tree = self._index.unchanged(self._others) or self._written()
         return Saved(tree, tuple(self._patterns.unmatched), tuple(self._left_out))
+
+    def _written(self) -> Tree:
+        files = [
+            FileEntry(path, seen.stamp[2] & 0o777, seen.stamp[1], seen.digest)
+            for path, seen in self._index.now.items()
+        ]
+        links = sum(isinstance(entry, LinkEntry) for entry in self._others)
+        digest = self._writer.add(listing_text([*files, *self._others]))
+        tree = Tree(digest, len(files) + links, sum(file.size for file in files))
+        self._index.write(self._others, tree)
+        return tree
 
     def _walk(self, folder: int, path: str, *, is_selected: bool) -> bool:
         """Save what is selected in an open folder; True if there was anything."""
@@ -138,29 +144,26 @@ class _Saving:
             os.close(folder)
         if (is_selected and not is_filled) or (is_filled and mode != _ORDINARY):
             check_path(path)
-            self._entries.append(FolderEntry(path, mode))
+            self._others.append(FolderEntry(path, mode))
         return is_selected or is_filled
 
     def _keep(self, folder: int, entry: os.DirEntry[str], path: str) -> None:
         if entry.is_symlink():
             check_path(path)
-            self._entries.append(LinkEntry(path, os.readlink(entry.name, dir_fd=folder)))
+            self._others.append(LinkEntry(path, os.readlink(entry.name, dir_fd=folder)))
         elif entry.is_file(follow_symlinks=False):
-            self._entries.append(self._file(folder, entry, path))
+            self._file(folder, entry, path)
         else:
             self._left_out.append(path)
 
-    def _file(self, folder: int, entry: os.DirEntry[str], path: str) -> FileEntry:
+    def _file(self, folder: int, entry: os.DirEntry[str], path: str) -> None:
         try:
-            status = entry.stat(follow_symlinks=False)
-            known = self._index.known(path, status)
-            if known is None:
-                known = self._read(folder, entry, path)
+            if not self._index.knows(path, entry.stat(follow_symlinks=False)):
+                self._read(folder, entry, path)
         except OSError as error:
             raise self._unreadable(path, error) from None
-        return FileEntry(path, known.mode, known.size, known.digest)
 
-    def _read(self, folder: int, entry: os.DirEntry[str], path: str) -> Seen:
+    def _read(self, folder: int, entry: os.DirEntry[str], path: str) -> None:
         check_path(path)
         source = os.open(entry.name, _READ, dir_fd=folder)
         try:
@@ -171,7 +174,7 @@ class _Saving:
             file = self._writer.add_file(source, status, what, self._stop.is_set)
         finally:
             os.close(source)
-        return self._index.note(path, status, file)
+        self._index.note(path, status, file)
 
     def _unreadable(self, path: str, error: OSError) -> FilesError | OSError:
         if error.errno in _OF_MACHINE:
