@@ -95,6 +95,25 @@ async def test_an_exception_is_the_failure_and_its_traceback_is_in_the_log(tmp_p
     assert "Job failed: ValueError: odd" in log
 
 
+async def test_another_systems_name_is_told_apart_in_a_group_of_tasks_too(tmp_path: Path) -> None:
+    """Each of the exceptions says what to write; a missing attribute of anything else does not."""
+
+    async def ask(of: Any, name: str) -> None:
+        getattr(of, name)
+
+    async def work(job: Job) -> None:
+        await start(job)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(ask(job, "sh"))
+            group.create_task(ask("a text", "sh"))
+
+    output, log = await ended(tmp_path, work)
+    assert isinstance(output, Failed)
+    assert "AttributeError: a job has no 'sh': write job.exec, and see" in output.message
+    assert "AttributeError: 'str' object has no attribute 'sh'" in output.message
+    assert "a job has no 'sh'" in log
+
+
 async def test_leaving_the_interpreter_is_only_the_jobs_failure(tmp_path: Path) -> None:
     """Work that calls sys.exit does not end the engine."""
 

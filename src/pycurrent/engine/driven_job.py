@@ -28,7 +28,6 @@ from pycurrent.engine.clock import Moment
 from pycurrent.engine.custom_pool import CustomPool
 from pycurrent.engine.forgotten import Calls, to_be_awaited, to_be_entered
 from pycurrent.engine.hooks import Hook, Hooks
-from pycurrent.engine.job import no_such_member
 from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.job_owner import JobOwner
 from pycurrent.engine.job_start import JobStart
@@ -131,9 +130,6 @@ class DrivenJob(JobTrust):
         self._calls: Calls | None = None
         self._commands: Commands | None = None
         self._resources: Resources | None = None
-
-    if not TYPE_CHECKING:  # type checkers would take any name
-        __getattr__ = no_such_member
 
     def __repr__(self) -> str:
         return f"<Job {self.id} {self.state.value}>"

@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
 
 from pycurrent.engine.level import Level
 from pycurrent.engine.waits import Told
@@ -26,28 +25,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_OTHER_NAMES = MappingProxyType(
-    {
-        **dict.fromkeys(("run", "sh", "shell", "system", "command"), "exec"),
-        **dict.fromkeys(("info", "print", "warning", "error", "debug"), "log"),
-        **dict.fromkeys(("output", "capture"), "check_output"),
-        **dict.fromkeys(("tmpdir", "tmp", "temp_dir", "workspace"), "tempdir"),
-        **dict.fromkeys(("mask", "add_mask"), "secret"),
-        **dict.fromkeys(("junit", "publish_tests", "test_report"), "report"),
-    }
-)
-"""Names that other systems have for some of a job's."""
-
-
-def no_such_member(job: object, name: str) -> NoReturn:
-    """Tell an author who has another system's name in mind. The `__getattr__` of a job."""
-    use = _OTHER_NAMES.get(name, "")
-    hint = f"write job.{use}, and " if use else ""
-    raise AttributeError(
-        f"a job has no {name!r}: {hint}see help(pycurrent.Job)", name=name, obj=job
-    )
-
 
 class Job(ABC):
     """One run of an operation: its log, its commands, its resources.

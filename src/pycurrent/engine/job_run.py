@@ -19,6 +19,7 @@ from pycurrent.engine.job_state import JobState
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.logrules import Explanation
 from pycurrent.engine.machine import Blame, attributed, blame
+from pycurrent.engine.other_names import name_members
 from pycurrent.engine.printing import print_to
 from pycurrent.engine.stopped import Cancelled, TimedOut
 from pycurrent.engine.tasks import failure_by, take_cancellation
@@ -110,6 +111,7 @@ def _failure(job: DrivenJob, error: BaseException, task: asyncio.Task[Any]) -> F
             job.stopped = Cancelled("its task was cancelled")
         if job.stopped is not None:
             return job.stopped.outcome
+    name_members(error)
     return failure_by(error, "its work", task)
 
 
