@@ -49,6 +49,8 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+_PLAIN = (bool, int, str)
+
 _parse = JSONDecoder(parse_constant=_refuse_constant).raw_decode
 
 
@@ -62,6 +64,8 @@ class Codec(Struct, Generic[T], frozen=True):
     _form: Form
     is_whole: bool = True
     """True if the text holds all of a value: it leaves out fields that are not compared."""
+    _plain: type | None = None
+    """The type, if a value of just this type can't be changed, and is read back as itself."""
 
     def encode(self, value: T) -> str:
         """The canonical text of a value: equal values of the type have the same.
@@ -74,6 +78,12 @@ class Codec(Struct, Generic[T], frozen=True):
             raise UnstableValue(error.message(self.what)) from None
         except RecursionError as error:
             raise UnstableValue(f"{self.what} is nested too deeply, or contains itself") from error
+
+    def copy(self, value: T, text: str) -> T:
+        """Return what `decode` makes of the text of a value: nothing of it that can be changed is
+        the value's own. Raises UnreadableValue.
+        """
+        return value if type(value) is self._plain else self.decode(text)
 
     def decode(self, text: str) -> T:
         """A value that is equal to the one that `text` was made of.
@@ -104,7 +114,7 @@ def codec_for(
     Raises UnstableType.
     """
     try:
-        return Codec(what, *derive(tp, scope))
+        return Codec(what, *derive(tp, scope), tp if tp in _PLAIN else None)
     except MisfitError as error:
         raise UnstableType(error.message(what)) from error
     except RecursionError as error:

@@ -271,17 +271,17 @@ class OperationType:
 
         Raises `UnreadableValue`.
         """
-        return self._key.decode(key.json) if self._key.is_whole else key.value
+        return self._key.copy(key.value, key.json) if self._key.is_whole else key.value
 
     def given_value(self, target: TargetValue) -> Any:
         """The value that a run is to set, likewise."""
         if self._value is None or target.text is None:
             return None
-        return self._value.decode(target.text) if self._value.is_whole else target.value
+        return self._value.copy(target.value, target.text) if self._value.is_whole else target.value
 
     def given_outcome(self, outcome: Any) -> Any:
         """An outcome of the pipeline, likewise."""
-        return self.outcome.decode(self.outcome.encode(outcome))
+        return self.outcome.copy(outcome, self.outcome.encode(outcome))
 
     def taken(self, outcome: Any) -> tuple[Any, str]:
         """The outcome of a run as the pipeline sees it, which is what is stored: after a restart
@@ -295,7 +295,7 @@ class OperationType:
                 how = "return the value; what makes several operations one is the pipeline"
             raise WrongKind(f"{self.shown} returned {remedy.what}: {how}")
         text = self.outcome.encode(outcome)
-        return self.outcome.decode(text), text
+        return self.outcome.copy(outcome, text), text
 
     def same(self, cls: type[AnyOperation]) -> bool:
         """True if a class with this id is this operation: the same class, or one that the same
