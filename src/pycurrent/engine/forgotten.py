@@ -58,11 +58,11 @@ class Calls:
 
     def __init__(self, log: Callable[[str], None]) -> None:
         self._log = log
-        self._calls: list[tuple[str, Coroutine[Any, Any, Any] | Block[Any]]] = []
+        self._calls: list[tuple[Callable[[], str], Coroutine[Any, Any, Any] | Block[Any]]] = []
 
-    def note(self, call: str, made: Coroutine[Any, Any, Any] | Block[Any]) -> None:
-        # Calls that have begun don't matter any more; a job may make thousands.
-        self._calls = [(text, other) for text, other in self._calls if not _has_begun(other)]
+    def note(self, call: Callable[[], str], made: Coroutine[Any, Any, Any] | Block[Any]) -> None:
+        """Note a call, and how to write it, which is asked if it is forgotten."""
+        self._are_left()  # A job may make thousands.
         self._calls.append((call, made))
 
     async def checked(self, work: Awaitable[T]) -> T:
@@ -82,7 +82,7 @@ class Calls:
             if forgotten := await self._take():
                 raise PycurrentError(f"{forgotten}; {failed_by(error).message}") from error
             raise
-        if forgotten := await self._take():
+        if self._are_left() and (forgotten := await self._take()):
             raise PycurrentError(forgotten)
         if unused := made.unused():
             raise UsageError(
@@ -93,19 +93,24 @@ class Calls:
 
     async def tell(self) -> None:
         """Log what was forgotten, where something else counts more."""
-        if forgotten := await self._take():
+        if self._are_left() and (forgotten := await self._take()):
             self._log(forgotten)
+
+    def _are_left(self) -> bool:
+        """True if some have not begun. The others don't matter any more, and are dropped."""
+        if self._calls:
+            self._calls = [noted for noted in self._calls if not _has_begun(noted[1])]
+        return bool(self._calls)
 
     async def _take(self) -> str:
         """A sentence about the calls that were forgotten; empty if none was."""
-        if not all(_has_begun(call) for _, call in self._calls):
+        if self._are_left():
             # The first step of a task that was made of a call comes now.
             await asyncio.sleep(0)
-        calls, self._calls = self._calls, []
+        calls, self._calls = self._calls if self._are_left() else [], []
         told: list[str] = []
-        for text, call in calls:
-            if _has_begun(call):
-                continue
+        for text_of, call in calls:
+            text = text_of()
             if isinstance(call, Block):
                 told.append(f"{text} was never entered: write `async with {text}`")
             else:
@@ -130,7 +135,8 @@ def to_be_awaited(
     @functools.wraps(method)
     def noted(self: S, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         made = method(self, *args, **kwargs)
-        self.calls.note(_text(method.__name__, args, kwargs.get("show")), made)
+        text = functools.partial(_text, method.__name__, args, kwargs.get("show"))
+        self.calls.note(text, made)
         return made
 
     return noted
@@ -147,7 +153,7 @@ def to_be_entered(
     ) -> AbstractAsyncContextManager[T, bool | None]:
         call = _text(method.__name__, args, None)
         made = Block(call, method(self, *args, **kwargs))
-        self.calls.note(call, made)
+        self.calls.note(lambda: call, made)
         return made
 
     return noted
