@@ -139,6 +139,13 @@ class Demand(Demands):
         assert demand is self
         return NO_DEMANDS
 
+    @property
+    def are_scheduled(self) -> bool:
+        return self.schedule is not None
+
+    def different_values(self) -> None:
+        return None
+
     def label(self, name: str) -> str | None:
         """A label of the stage that has this demand; None if it has none of this name."""
         return None

@@ -626,6 +626,9 @@ class Instance:
 
     def _set_expiry(self, result: Result) -> None:
         """Have the outcome expire when the first of the schedules says so."""
+        if not self.users.are_scheduled:
+            self._cancel_expiry()
+            return
         clock = self._host.clock
         now = clock.now()
         if result.finished > now:

@@ -268,7 +268,8 @@ class Runs:
         op_type, job = instance.op_type, run.job
 
         async def work() -> tuple[Any, str]:
-            await self._engine.leftovers.end_of(op_type.id, instance.key.digest, job.note)
+            if self._engine.leftovers:
+                await self._engine.leftovers.end_of(op_type.id, instance.key.digest, job.note)
             limits = None
             if not job.has_begun:
                 limits = run.operation.started_with(instance.key.value)
@@ -283,7 +284,8 @@ class Runs:
             return op_type.taken(outcome)
 
         outcome = await run_job(job, work, self._explain)
-        await self._engine.between_steps()
+        if self._engine.is_in_step:
+            await self._engine.between_steps()
         self._end(instance, run, outcome)
 
     def _end(self, instance: Instance, run: Run, outcome: Ok[tuple[Any, str]] | Failed) -> None:

@@ -307,8 +307,12 @@ class DrivenJob(JobTrust):
         timeout: timedelta | float | None = None,
         priority: int = 0,
     ) -> Any:
-        check_start(level, pool, timeout, priority)
-        start = self._take_on(Limits(level, pool, timeout, priority))
+        try:
+            limits = Limits(level, pool, timeout, priority)
+        except UsageError:
+            check_start(level, pool, timeout, priority)  # It names the call.
+            raise
+        start = self._take_on(limits)
         resource = None
         try:
             if isinstance(pool, CustomPool):

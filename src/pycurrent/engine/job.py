@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
+
 class Job(ABC):
     """One run of an operation: its log, its commands, its resources.
 

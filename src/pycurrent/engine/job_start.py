@@ -108,7 +108,7 @@ class JobStart(QueuePlace):
             return True
         match self._job.state:
             case JobState.WAITING_FOR_CONFIRMATION:
-                return not (self._is_confirmed or self._may_be_confirmed)
+                return not (self._is_confirmed or self._may_be_confirmed(self._level))
             case JobState.PAUSED:
                 return True
             case JobState.QUEUED:
@@ -194,17 +194,16 @@ class JobStart(QueuePlace):
         assert level is not None
         return level
 
-    @property
-    def _may_be_confirmed(self) -> bool:
-        is_confirmed = self._job.is_approved or self._job.host.config.allows(self._level)
-        return is_confirmed and self._job.unapproved is None
+    def _may_be_confirmed(self, level: Level) -> bool:
+        job = self._job
+        return (job.is_approved or job.host.config.allows(level)) and job.unapproved is None
 
     def _passes_confirmation(self) -> bool:
         if self._is_confirmed:
             return True
         job, level = self._job, self._level
         waits = job.state is JobState.WAITING_FOR_CONFIRMATION
-        if self._may_be_confirmed:
+        if self._may_be_confirmed(level):
             self._is_confirmed = True
             if waits:
                 job.host.confirmations.forget(level, self.wake)
@@ -232,7 +231,10 @@ class JobStart(QueuePlace):
 
     def passes_pauses(self) -> bool:
         """True if nobody has paused it. Else it is woken up when there are other pauses."""
-        before, self.pause = self.pause, self._find_pause()
+        before = self.pause
+        if before is None and not self._job.host.paused.is_any:
+            return True  # Nearly always.
+        self.pause = self._find_pause()
         if self.pause is None:
             return True
         job, pool = self._job, self._limits.pool

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from enum import EnumType, IntEnum
@@ -56,7 +55,7 @@ class Level(IntEnum, metaclass=_LevelType):
         return Level(min(self + 1, Level.DANGEROUS))
 
     def __str__(self) -> str:
-        return sys.intern(self.name.lower().replace("_", "-"))
+        return _TEXTS[self]
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -66,6 +65,10 @@ class Level(IntEnum, metaclass=_LevelType):
                 return level
         known = ", ".join(str(level) for level in cls)
         raise UsageError(f"{text!r} is not a level: use one of {known}")
+
+
+_TEXTS = tuple([level.name.lower().replace("_", "-") for level in Level])
+"""By their numbers: each job has its level written down several times."""
 
 
 class Config:

@@ -58,6 +58,8 @@ class Printed:
 
     def flush(self) -> None:
         """Log the line that is not whole, too."""
+        if not self._line:
+            return  # Nearly always. A thread that writes just now is taken to write later.
         with self._lock:
             text, self._line = self._line, ""
             if text:

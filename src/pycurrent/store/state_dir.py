@@ -65,6 +65,8 @@ class StateDir:
         self._begun = self.jobs / ".begun"
         self._is_marked = False
         self._random = int.from_bytes(os.urandom(3), "big")
+        # A time and an operation, and how ids begin with them: thousands of jobs have the same.
+        self._last_stem = datetime.min, "", ""
 
     @classmethod
     def open(cls, path: Path | str, *, sharing: Sharing = Sharing.OWNER) -> Self:
@@ -206,9 +208,13 @@ class StateDir:
         which `Database.is_new` knows: then ask again.
         """
         self._random = (self._random + _RANDOM_STEP) & _RANDOM_MASK
-        op = re.sub(_UNSAFE, "_", op_id[:_LONGEST_OP])
-        time = now if now.tzinfo is UTC else _utc(now)
-        return f"{time:%Y-%m-%d/%H%M%S}-{op}-{self._random:06x}"
+        last, last_op, stem = self._last_stem
+        if now is not last or op_id != last_op:
+            op = re.sub(_UNSAFE, "_", op_id[:_LONGEST_OP])
+            time = now if now.tzinfo is UTC else _utc(now)
+            stem = f"{time:%Y-%m-%d/%H%M%S}-{op}-"
+            self._last_stem = now, op_id, stem
+        return f"{stem}{self._random:06x}"
 
 
 def _absolute(path: Path | str) -> Path:
