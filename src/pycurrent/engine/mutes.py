@@ -160,8 +160,8 @@ class Mutes:
 
     @property
     def are_any(self) -> bool:
-        """True if anything is muted."""
-        return bool(self._records())
+        """True if anything is muted. Asked at the end of each job."""
+        return self._engine.overrides.are_any(OverrideKind.MUTE)
 
     def all(self) -> tuple[Mute, ...]:
         """All mutes, sorted by what is muted: also of stages that are not needed now."""

@@ -69,6 +69,10 @@ class Overrides:
         found = (record for record in self._records.values() if record.kind is kind)
         return tuple(sorted(found, key=lambda record: record.subject))
 
+    def are_any(self, kind: OverrideKind) -> bool:
+        """True if anything of a kind is set."""
+        return bool(self._records) and any(kind is key[0] for key in self._records)
+
     def listen(self, kind: OverrideKind, changed: Callable[[str], None]) -> None:
         """Have `changed(subject)` called after one of a kind was set, or has ended."""
         self._listeners.append((kind, changed))
