@@ -139,9 +139,12 @@ class ResultCache:
         labels = checked_labels(operation, operation.labels_of(primitive.key, primitive.value))
         retry = operation.retry if primitive.retry is None else primitive.retry
         is_input = primitive.schedule is not None and not op_type.has_value
-        check_trust(op_type, title, trust)
         demand = (operation, target, title, primitive.schedule, retry, changed)
-        use = new_use(trust, is_input, *demand)
+        if trust is TRUSTED and not is_input:
+            use = Use(*demand)  # Nearly all: there may be a million of them at a start.
+        else:
+            check_trust(op_type, title, trust)
+            use = new_use(trust, is_input, *demand)
         use.runtime, use.own_labels, use.is_open = runtime, labels, True
         use.instance = self.instance(op_type, key, retry)
         use.begin()
