@@ -45,6 +45,10 @@ class Instances:
         of_op = self._by_op.get(op)
         return None if of_op is None else of_op.get(digest)
 
+    def of(self, op: str) -> list[Instance]:
+        """The instances of an operation."""
+        return list(self._by_op.get(op, {}).values())
+
     def add(self, instance: Instance) -> None:
         self._by_op.setdefault(instance.op_type.id, {})[instance.key.digest] = instance
         self._count += 1

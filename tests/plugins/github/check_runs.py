@@ -77,9 +77,9 @@ class CheckRuns:
         self._found(request)
         assert request.query["app_id"] == str(_APP)
         assert request.query["filter"] == "all"
-        name = request.query["check_name"]
+        name = request.query.get("check_name")
         runs = self.runs.get(request.match_info["sha"], [])
-        found = [_told(run) for run in reversed(runs) if run.name == name]
+        found = [_told(run) for run in reversed(runs) if name in (None, run.name)]
         return self._page(request, found, "check_runs")
 
     async def _make(self, request: web.Request) -> web.Response:

@@ -207,7 +207,7 @@ class Forge(ABC):
             key, value = StatusKey.of(ref, name), status_of(name, url, output)
 
             def work(link: ForgeLink, page: Callable[[], str | None]) -> Primitive[None]:
-                return ForgeStatus(link.api, limits, page).set(key, value, retry=options["retry"])
+                return ForgeStatus(link, limits, page).set(key, value, retry=options["retry"])
 
             return self._with_page(work)
 

@@ -197,8 +197,9 @@ class RefsInput(ForgeInput[Refs]):
 class ForgeLink:
     """One forge in one engine. All who use the same repository share its input."""
 
-    def __init__(self, site: str, api: ForgeApi, clock: Clock) -> None:
+    def __init__(self, site: str, api: ForgeApi, clock: Clock, others: ForgeLinks) -> None:
         self.api = api
+        self._others = others
         self._clock = clock
         self._site = site
         self._turns = asyncio.Semaphore(api.at_once)
@@ -208,6 +209,8 @@ class ForgeLink:
         self._listed: dict[str, Repository] = {}
         """As they were listed last, by their paths in small letters."""
         self._refs: WeakValueDictionary[str, RefsInput] = WeakValueDictionary()
+        self._commits: dict[str, frozenset[str]] = {}
+        """The heads of their refs, as they were read last."""
         self.repositories = RepositoriesInput(
             clock, self._sweeps, self._read_repositories, f"repositories of {site}", api
         )
@@ -241,6 +244,29 @@ class ForgeLink:
         """The repository with a path, as it was listed last; None if it was not."""
         return self._listed.get(path.casefold())
 
+    def api_at(self, site: str) -> ForgeApi:
+        """The API of the forge that a record names, which may be another one of the pipeline: what
+        has gone is retired by any stage's operation. Raises `Failure` if the pipeline has no such
+        forge.
+        """
+        if site == self._site:
+            return self.api
+        found = self._others.at(site)
+        if found is None:
+            raise Failure(
+                f"no stage of the pipeline uses the forge {site} any more: what was shown there"
+                " stays as it is"
+            )
+        return found.api
+
+    def heads(self) -> dict[tuple[str, str], Repository]:
+        """The repositories whose refs are needed, by their ids, each with every head."""
+        return {
+            (key, commit): self._known[key]
+            for key in list(self._refs)
+            for commit in self._commits.get(key, ())
+        }
+
     def token(self, repository: Repository) -> Token:
         """A token that fetches from a repository, asked for when it is needed."""
 
@@ -262,7 +288,9 @@ class ForgeLink:
 
     async def _read_refs(self, key: str) -> Refs:
         async with self._turns:
-            return await self.api.refs(self._known[key])
+            refs = await self.api.refs(self._known[key])
+        self._commits[key] = frozenset(ref.hash for ref in refs)
+        return refs
 
 
 class ForgeLinks:
@@ -278,8 +306,12 @@ class ForgeLinks:
         link = self._links.get(forge)
         if link is None:
             clock = self._engine.clock
-            link = self._links[forge] = ForgeLink(forge.site, forge.connect(clock), clock)
+            link = self._links[forge] = ForgeLink(forge.site, forge.connect(clock), clock, self)
         return link
+
+    def at(self, site: str) -> ForgeLink | None:
+        """A link with the forge at an address, if there is one."""
+        return next((link for forge, link in self._links.items() if forge.site == site), None)
 
     async def aclose(self) -> None:
         """End the connections."""

@@ -11,6 +11,7 @@ from pycurrent.engine import Job
 from pycurrent.engine.limits import Limits
 from pycurrent.plugins.forge.api import ForgeApi
 from pycurrent.plugins.forge.limit import asking
+from pycurrent.plugins.forge.links import ForgeLink
 from pycurrent.plugins.forge.values import (
     Branch,
     Change,
@@ -83,7 +84,7 @@ class ForgeStatus(Publisher[StatusKey, Status, None]):
     id: ClassVar[str] = "forge-status"
     for_untrusted: ClassVar[bool] = True
 
-    api: ForgeApi
+    link: ForgeLink
     limits: Limits
     page: Callable[[], str | None]
     """Where a status without an address leads people: the page of its stage, if that is known."""
@@ -98,23 +99,24 @@ class ForgeStatus(Publisher[StatusKey, Status, None]):
     async def publish(self, job: Job, key: StatusKey, value: Status) -> None:
         shown = value if value.url is not None else replace(value, url=self.page())
         with asking(job):
-            await self._say(job, key.as_ref(), shown)
+            await _say(job, self.link.api, key.as_ref(), shown)
 
     async def retire(self, job: Job, key: StatusKey, outcome: None) -> None:
         """Complete a status that would stay pending for good."""
-        ref = key.as_ref()
+        ref, api = key.as_ref(), self.link.api_at(key.site)
         with asking(job):
-            shown = await self.api.status(ref, key.context)
+            shown = await api.status(ref, key.context)
             if shown is None or shown.verdict not in (Verdict.PENDING, Verdict.RUNNING):
                 job.log("It is completed, or gone: nothing to do")
                 return
             cancelled = replace(shown, verdict=Verdict.CANCELLED, description=_GONE)
-            await self._say(job, ref, cancelled)
+            await _say(job, api, ref, cancelled)
 
-    async def _say(self, job: Job, ref: Ref, status: Status) -> None:
-        # A killed engine may have set it without a record of that.
-        if await self.api.status(ref, status.context) == self.api.as_shown(status):
-            job.log(f"{self.api.site} shows it already")
-            return
-        await self.api.set_status(ref, status)
-        job.log(f"{status.context}: {status.verdict.value}: {status.description}")
+
+async def _say(job: Job, api: ForgeApi, ref: Ref, status: Status) -> None:
+    # A killed engine may have set it without a record of that.
+    if await api.status(ref, status.context) == api.as_shown(status):
+        job.log(f"{api.site} shows it already")
+        return
+    await api.set_status(ref, status)
+    job.log(f"{status.context}: {status.verdict.value}: {status.description}")

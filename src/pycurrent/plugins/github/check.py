@@ -8,7 +8,7 @@ the annotations of its last attempt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -22,10 +22,10 @@ from pycurrent.plugins.forge.status import StatusKey
 from pycurrent.plugins.github.check_api import CheckApi, shown_by
 from pycurrent.plugins.github.check_text import BATCH, annotation_body, summary_of, text_of
 from pycurrent.plugins.github.check_values import ShownCheck
+from pycurrent.plugins.github.orphans import GONE, cancelling
 
 _MOST_JOBS = 20
 """How many failed jobs a check explains."""
-_GONE = "the pipeline has no such stage any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ class GithubCheck(Publisher[StatusKey, ShownCheck, int]):
     id: ClassVar[str] = "github-check"
     for_untrusted: ClassVar[bool] = True
 
-    api: CheckApi
+    checks_at: Callable[[str], CheckApi]
+    """Gives the calls of the App at an address: any stage's operation retires what has gone."""
     limits: Limits
     path: str
     """The path of the stage."""
@@ -53,21 +54,21 @@ class GithubCheck(Publisher[StatusKey, ShownCheck, int]):
         explained = await self._explained(value)
         body = self._body(value, explained)
         annotations = [one for _, details in explained for one in details.annotations]
-        home = key.as_ref().repository
+        home, api = key.as_ref().repository, self.checks_at(key.site)
         with asking(job):
             # A killed engine may have made it without a record of that.
-            run = await self.api.newest(home, key.commit, key.context, self.path)
+            run = await api.newest(home, key.commit, key.context, self.path)
             if run is not None and run.is_completed and not value.state.is_completed:
                 run = None
             if run is None:
                 first = {"name": key.context, "head_sha": key.commit, "external_id": self.path}
                 batch = annotations[:BATCH]
-                run = await self.api.make(home, {**first, **_with(body, batch)})
+                run = await api.make(home, {**first, **_with(body, batch)})
                 job.log(f"Made the check run {run.id}: {value.title}")
                 annotations = annotations[len(batch) :]
             elif run.shows != shown_by(body) or run.annotations < len(annotations):
                 annotations = annotations[run.annotations :]
-                run = await self.api.change(home, run, _with(body, annotations[:BATCH]))
+                run = await api.change(home, run, _with(body, annotations[:BATCH]))
                 job.log(f"Changed the check run {run.id}: {value.title}")
                 annotations = annotations[BATCH:]
             else:
@@ -75,21 +76,19 @@ class GithubCheck(Publisher[StatusKey, ShownCheck, int]):
                 annotations = []
             for start in range(0, len(annotations), BATCH):
                 batch = annotations[start : start + BATCH]
-                run = await self.api.change(home, run, _with(body, batch))
+                run = await api.change(home, run, _with(body, batch))
         return run.id
 
     async def retire(self, job: Job, key: StatusKey, outcome: int) -> None:
         """Complete a check run that would stay pending for good."""
-        home = key.as_ref().repository
+        home, api = key.as_ref().repository, self.checks_at(key.site)
         with asking(job):
-            run = await self.api.run(home, outcome)
+            run = await api.run(home, outcome)
             if run is None or run.is_completed:
                 job.log("It is completed, or gone: nothing to do")
                 return
-            output = {"title": _GONE, "summary": _GONE}
-            body = {"status": "completed", "conclusion": "cancelled", "output": output}
-            await self.api.change(home, run, body)
-            job.log(f"The check run {run.id} is cancelled: {_GONE}")
+            await api.change(home, run, cancelling())
+            job.log(f"The check run {run.id} is cancelled: {GONE}")
 
     async def _explained(self, value: ShownCheck) -> list[tuple[str, JobDetails]]:
         found: list[tuple[str, JobDetails]] = []

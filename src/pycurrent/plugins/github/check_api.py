@@ -81,6 +81,18 @@ class CheckApi:
         ours = [run for run in found if run.external_id == external_id]
         return max(ours, key=lambda run: run.id, default=None)
 
+    async def pending(self, home: Repository, commit: str) -> list[CheckRun]:
+        """Our runs of a commit that are not completed."""
+        found = await self._client.pages(
+            home.account,
+            f"the checks of {commit[:10]} in {home}",
+            f"{_path(home)}/commits/{commit}/check-runs",
+            CheckRun.of,
+            query={"filter": "all", "app_id": await self.app()},
+            within="check_runs",
+        )
+        return [run for run in found if not run.is_completed]
+
     async def run(self, home: Repository, id: int) -> CheckRun | None:
         """A run by its id; None if it is not there."""
         what = f"the check {id} in {home}"

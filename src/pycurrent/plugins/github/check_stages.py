@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pycurrent.cache import OfStage, ResultCache
 from pycurrent.engine.job_details import DetailsReader
 from pycurrent.engine.site_links import SiteLinks
 from pycurrent.errors import WrongKind
-from pycurrent.plugins.forge.links import Connects, ForgeLinks
+from pycurrent.plugins.forge.links import Connects, ForgeLink, ForgeLinks
 from pycurrent.plugins.forge.status import StatusKey
 from pycurrent.plugins.forge.values import Branch, Change, MergeGroup, Ref, Tag
 from pycurrent.plugins.github.api import GithubApi
 from pycurrent.plugins.github.check import GithubCheck
+from pycurrent.plugins.github.check_api import CheckApi
 from pycurrent.plugins.github.check_values import CheckPart, ShownCheck
+from pycurrent.plugins.github.orphans import OrphanedChecks
 from pycurrent.plugins.options import Options, limits_of, operation_component
 from pycurrent.term import (
     Current,
@@ -89,15 +92,22 @@ class CheckStages:
 
         def made(cache: ResultCache, stage: StageRef) -> Primitive[None]:
             engine = cache.engine
-            api = engine.service(ForgeLinks).of(self.app).api
-            assert isinstance(api, GithubApi)
+            link = engine.service(ForgeLinks).of(self.app)
+            checks_at = partial(_checks_at, link)
+            engine.service(OrphanedChecks).watch(link, checks_at(self.app.site), GithubCheck.id)
             links, details = engine.service(SiteLinks), engine.service(DetailsReader)
-            work = GithubCheck(api.checks, limits_of(self.options), str(stage), links, details)
+            work = GithubCheck(checks_at, limits_of(self.options), str(stage), links, details)
             if only_failed and not value.failed and not cache.has_run(work, key, stage.trust):
                 return Primitive.constant(None)
             return work.set(key, value, retry=self.options["retry"]).map_output(_without_id)
 
         return OfStage(made)
+
+
+def _checks_at(link: ForgeLink, site: str) -> CheckApi:
+    api = link.api_at(site)
+    assert isinstance(api, GithubApi)
+    return api.checks
 
 
 def _told(result: Current[Any]) -> Current[tuple[Output[Any], Any]]:
