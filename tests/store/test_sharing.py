@@ -244,7 +244,7 @@ def test_a_reader_that_holds_the_log_is_not_fought(path: Path) -> None:
 
 @pytest.fixture
 def small_disk(mount_tmpfs: MountTmpfs) -> Path:
-    return mount_tmpfs("size=2m")
+    return mount_tmpfs("size=3m")
 
 
 def fill(folder: Path) -> Path:
