@@ -3,6 +3,8 @@
     export FORGE_URL=https://git.example.org FORGE_TOKEN=... FORGE_WEBHOOK_SECRET=...
     python examples/forge_ci.py --forge forgejo --ci https://ci.example.org
 
+GitHub takes an App, by GITHUB_APP_ID and GITHUB_APP_KEY, a file: it has a check for each of ours.
+
 The file `ci.json` of a commit names its checks: {"tests": ["make", "test"], "lint": ["ruff"]}
 """
 
@@ -19,9 +21,10 @@ from pycurrent.web import WebSettings
 
 URL = os.environ.get("FORGE_URL", "https://git.example.org")
 TOKEN, HOOK = Secret.from_env("FORGE_TOKEN"), Secret.from_env("FORGE_WEBHOOK_SECRET")
+APP_ID, APP_KEY = os.environ.get("GITHUB_APP_ID", "0"), os.environ.get("GITHUB_APP_KEY", "app.pem")
 FORGES: dict[str, Forge] = {
     "forgejo": forgejo.Forgejo(URL, token=TOKEN, webhook_secret=HOOK),
-    "github": github.GitHub(TOKEN, webhook_secret=HOOK, url=URL),
+    "github": github.App(APP_ID, APP_KEY, webhook_secret=HOOK),
     "gitlab": gitlab.GitLab(URL, token=TOKEN, webhook_secret=HOOK),
 }
 CHECKS = Pool("checks", 4)
@@ -48,9 +51,12 @@ def pipeline(
         link = ref.map(lambda ref: f"{ci}/jobs?label={quote(f'commit={ref.hash}')}")
 
         def run(check: Current[tuple[str, list[str]]]) -> Current[tuple[str, Output[None]]]:
-            argv = check.map(lambda check: check[1])
+            name, argv = check.map(lambda check: check[0]), check.map(lambda check: check[1])
             result = command.run(commit, argv, pool=CHECKS, label="check")
-            return current.pair(check.map(lambda check: check[0]), result.state(hidden=True))
+            told = current.pair(name, result.state(hidden=True))
+            return (
+                told.gate(site.check(ref, name, result)) if isinstance(site, github.App) else told
+            )
 
         results = listed.list_map(run, key=lambda check: check[0], label="checks").map(dict)
         all_ok = results.bind(
