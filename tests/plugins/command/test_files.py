@@ -13,6 +13,7 @@ from pycurrent.plugins.command import Sandbox
 from pycurrent.plugins.command.files import GivenFiles
 from pycurrent.plugins.command.invocation import Invocation
 from pycurrent.plugins.command.program import Program
+from pycurrent.plugins.command.report import Report
 from pycurrent.term import Current, Failed, Ok, Var
 from pycurrent.testing import Harness
 
@@ -131,7 +132,8 @@ def test_what_are_no_outputs_is_refused(commit: git.Commit, outputs: object) -> 
     [
         Invocation("abc", Program(("a",))),
         Invocation({"p": "1"}, Program(("a",)), {"in": TREE, "tool": FILE}, ("dist/**",)),
-        Invocation(TREE, Program(("a",)), {}, ("x", "y")),
+        Invocation(TREE, Program(("a",)), {}, ("x", "y"), outputs_required=True),
+        Invocation("abc", Program(("a",)), report=Report(("x.xml",), required=True)),
     ],
 )
 def test_keys_are_read_back(key: Invocation) -> None:
@@ -139,7 +141,7 @@ def test_keys_are_read_back(key: Invocation) -> None:
     form = key.to_json()
     assert Invocation.from_json(form) == key
     assert isinstance(form, dict)
-    if not key.inputs and not key.outputs:
+    if key == Invocation("abc", Program(("a",))):
         assert form == {"commit": "abc", "argv": ["a"], "env": {}}
 
 

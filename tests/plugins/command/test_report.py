@@ -51,8 +51,8 @@ async def test_a_report_is_taken(
         assert bool(h.engine.tests.reports()) is (len(argv) > 1)
 
 
-async def test_the_report_is_not_part_of_what_is_known(commit: git.Commit, tmp_path: Path) -> None:
-    """Another pattern runs nothing again."""
+async def test_a_command_that_gets_a_report_runs_again(commit: git.Commit, tmp_path: Path) -> None:
+    """Its tests decide on the result, so what is known without them is another one."""
     state = tmp_path / "state"
     async with Harness(lambda: command.run(commit, ["true"]), state_dir=state) as h:
         await h.settle()
@@ -61,8 +61,8 @@ async def test_the_report_is_not_part_of_what_is_known(commit: git.Commit, tmp_p
         lambda: command.run(commit, ["true"], report=reported), state_dir=state
     ) as h:
         await h.settle()
-        assert h.output == Ok(None)
-        assert len(h.history()) == 1
+        assert h.output == Failed("no report of tests matches *.xml")
+        assert len(h.history()) == 2
 
 
 @pytest.mark.parametrize("wrong", [3, ["a.xml"]])

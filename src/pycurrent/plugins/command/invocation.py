@@ -25,6 +25,7 @@ from pycurrent.plugins.command.files import (
 )
 from pycurrent.plugins.command.options import InvocationOptions, runner_of
 from pycurrent.plugins.command.program import Program, shown_words
+from pycurrent.plugins.command.report import Report, report_json, report_of_json
 from pycurrent.plugins.command.runner import Prepared, Runner
 from pycurrent.plugins.git import Commit, Subtree, with_checkout
 from pycurrent.plugins.git.subtree import Source, commit_labels, content_of, content_text
@@ -53,6 +54,10 @@ class Invocation:
     """The files that it is given, by their paths."""
     outputs: tuple[str, ...] = ()
     """The patterns of the files that are kept of what it makes."""
+    outputs_required: bool = False
+    """True if a pattern that matches nothing is a failure."""
+    report: Report | None = None
+    """The reports of its tests."""
 
     def __str__(self) -> str:
         source = self.source
@@ -73,6 +78,10 @@ class Invocation:
             form["inputs"] = {path: files_json(given) for path, given in self.inputs.items()}
         if self.outputs:
             form["outputs"] = list(self.outputs)
+        if self.outputs_required:
+            form["outputs_required"] = True
+        if self.report is not None:
+            form["report"] = report_json(self.report)
         return form
 
     @classmethod
@@ -83,7 +92,14 @@ class Invocation:
         else:
             source = data["commit"] if "commit" in data else data["tree"]
         given = {path: files_of_json(one) for path, one in data.get("inputs", {}).items()}
-        return cls(source, Program.of_parts(data), given, tuple(data.get("outputs", ())))
+        return cls(
+            source,
+            Program.of_parts(data),
+            given,
+            tuple(data.get("outputs", ())),
+            data.get("outputs_required", False),
+            report_of_json(data["report"]) if "report" in data else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +149,8 @@ def on_currents(
     *,
     given: GivenFiles = NO_FILES,
     outputs: tuple[str, ...] = (),
+    outputs_required: bool = False,
+    report: Report | None = None,
 ) -> Current[V]:
     """The component of a command whose parts may be currents; made for a `public` function."""
     runner, sandbox = runner_of(options), options["sandbox"]
@@ -148,7 +166,8 @@ def on_currents(
         files = given.with_values(rest[-1] if given.currents else ())
         known = runner.with_keys(rest[0] if runner.keys else ())
         source = commit if isinstance(commit, Tree) else content_of(commit)
-        key = Invocation(source, known.program(argv, env, sandbox), files, outputs)
+        program = known.program(argv, env, sandbox)
+        key = Invocation(source, program, files, outputs, outputs_required, report)
         work = operation(commit, known)
         return work.wanted(key, retry=options["retry"], schedule=options["schedule"])
 

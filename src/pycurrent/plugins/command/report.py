@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pycurrent.engine import Job
@@ -25,17 +25,27 @@ class Report:
     required: bool = False
 
 
+def report_json(report: Report) -> dict[str, object]:
+    """The form in keys: which reports are taken decides on the result."""
+    junit = [report.junit] if isinstance(report.junit, str) else list(report.junit)
+    return {"junit": junit, **({"required": True} if report.required else {})}
+
+
+def report_of_json(data: Any) -> Report:
+    """Read that form."""
+    return Report(tuple(data["junit"]), data.get("required", False))
+
+
 def report_of(given: Any) -> Report | None:
     """The reports that an author means. Raises `UsageError` for what can't be any."""
     if given is None:
         return None
-    report = Report(given) if isinstance(given, str) else given
+    report = Report((given,)) if isinstance(given, str) else given
     if not isinstance(report, Report):
         raise WrongKind(
             f'report= takes a pattern or a Report, not {shown(given)}: write "**/*.xml"'
         )
-    checked_patterns(report.junit, "report=")
-    return report
+    return replace(report, junit=checked_patterns(report.junit, "report="))
 
 
 async def execute(job: Job, command: Prepared, report: Report | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, TypeAlias, Unpack, overload
 
 from pycurrent.cache import OfEngine, ResultCache, Retry, Schedule
@@ -35,13 +34,11 @@ class CommandRun(CheckoutWork[None]):
 
     id: ClassVar[str] = "command-run"
 
-    report: Report | None = None
-
     def describe(self, key: Invocation) -> str:
         return str(key)
 
     async def execute(self, job: Job, command: Prepared, key: Invocation) -> None:
-        await execute(job, command, self.report)
+        await execute(job, command, key.report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +47,6 @@ class CommandFiles(CheckoutWork[Tree]):
 
     id: ClassVar[str] = "command-files"
 
-    required: bool
-    report: Report | None = None
     files: JobFiles | None = None
     """The files of the engine."""
 
@@ -72,10 +67,10 @@ class CommandFiles(CheckoutWork[Tree]):
         return str(key)
 
     async def execute(self, job: Job, command: Prepared, key: Invocation) -> Tree:
-        await execute(job, command, self.report)
+        await execute(job, command, key.report)
         folder = command.options["cwd"]
         assert folder is not None
-        return await job.save(folder, *key.outputs, required=self.required)
+        return await job.save(folder, *key.outputs, required=key.outputs_required)
 
 
 @overload
@@ -140,7 +135,15 @@ def run(
     given, patterns = GivenFiles.of(inputs), checked_outputs(outputs)
     reported = report_of(report)
     if not patterns:
-        tested = partial(CommandRun, report=reported)
-        return on_currents(run, tested, commit, argv, options, given=given)
-    work = partial(CommandFiles, required=outputs_required, report=reported)
-    return on_currents(run, work, commit, argv, options, given=given, outputs=patterns)
+        return on_currents(run, CommandRun, commit, argv, options, given=given, report=reported)
+    return on_currents(
+        run,
+        CommandFiles,
+        commit,
+        argv,
+        options,
+        given=given,
+        outputs=patterns,
+        outputs_required=outputs_required,
+        report=reported,
+    )
