@@ -19,6 +19,7 @@ from pycurrent.store import (
     ChangeKind,
     ChangeRecord,
     Database,
+    DeliveryRecord,
     FiringRecord,
     InputRecord,
     JobEnd,
@@ -28,6 +29,7 @@ from pycurrent.store import (
     UseRecord,
     labels_text,
 )
+from pycurrent.store.deliveries import KEPT
 from pycurrent.store.gc import GcMode, GcReport, collect_garbage
 
 from .conftest import START, created, next_build
@@ -69,6 +71,8 @@ class Records:
     """The changes that the present engine has made."""
     firings: dict[int, tuple[str, datetime | None]] = field(default_factory=dict)
     """The triggers, and when they were done."""
+    deliveries: dict[str, datetime | None] = field(default_factory=dict)
+    """When their work was done."""
     inputs: dict[str, datetime | None] = field(default_factory=dict)
     """Until when a pipeline had each; None: it has it now."""
     values: dict[int, str] = field(default_factory=dict)
@@ -123,6 +127,9 @@ class Records:
             id: (name, done)
             for id, (name, done) in self.firings.items()
             if done is None or done >= limit or newest[name] == id
+        }
+        self.deliveries = {
+            id: done for id, done in self.deliveries.items() if done is None or done >= limit
         }
 
 
@@ -230,6 +237,14 @@ class Site:
         )
         self.records.firings[number] = name, done
 
+    def deliver(self, *, is_done: bool) -> None:
+        """A webhook delivers something, which asks for work or not."""
+        id, done = f"d-{self.now}-{is_done}", self.now if is_done else None
+        self.database.deliveries.set(
+            DeliveryRecord(sender="forge", id=id, event="push", received=self.now, done=done)
+        )
+        self.records.deliveries.setdefault(id, done)
+
     def collect(self, days: int) -> GcReport:
         """Collect garbage, and compare what is left with the model, and with a dry run."""
         self.database.commit()
@@ -260,6 +275,9 @@ class Site:
         assert len(self.rows("SELECT * FROM label")) == labels
         assert self.column("SELECT id FROM change") == set(records.changes)
         assert self.column("SELECT id FROM firing") == set(records.firings)
+        over = {id for id, done in records.deliveries.items() if done and done < self.now - KEPT}
+        kept = self.column("SELECT delivery FROM delivery")
+        assert kept | over == set(records.deliveries) | over
         assert self.column("SELECT name FROM input") == set(records.inputs)
         values = self.rows(
             "SELECT change.id, name FROM change JOIN input ON input.id = input ORDER BY 1"
@@ -422,6 +440,7 @@ STEPS = st.one_of(
     st.tuples(st.just("fire"), st.sampled_from("xy")),
     st.tuples(st.sampled_from(["have", "value", "set", "unset"]), st.sampled_from("xyz")),
     st.tuples(st.just("pin"), st.integers(0, 5)),
+    st.tuples(st.just("deliver"), st.booleans()),
     st.tuples(st.just("end firing"), st.integers(0, 3)),
     st.tuples(st.just("pass"), st.integers(1, 5)),
     st.tuples(st.just("collect"), st.integers(0, 10)),
@@ -463,6 +482,8 @@ def take(site: Site, step: tuple[object, ...]) -> None:
         case "pin", int(number):
             if number < len(records.values):
                 site.pin([*records.values][number])
+        case "deliver", bool(is_done):
+            site.deliver(is_done=is_done)
         case "end firing", int(number):
             pending = [id for id, (_, done) in records.firings.items() if done is None]
             if number < len(pending):

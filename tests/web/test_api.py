@@ -669,6 +669,7 @@ async def test_metrics_follow_the_conventions(tmp_path: Path) -> None:
         assert values["pycurrent_pool_wait_seconds_sum", "machines"] == 20
         assert values["pycurrent_pool_wait_seconds_count", "machines"] == 2
         assert values["pycurrent_cache_items",] == 3
+        assert values["pycurrent_deliveries_unfinished",] == 0
         assert values["pycurrent_evaluation_seconds_count",] == api.harness.engine.steps
         assert values["pycurrent_evaluations_total",] == api.harness.engine.steps
         ours = [name for name in families if name.startswith("pycurrent")]

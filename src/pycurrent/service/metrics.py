@@ -9,6 +9,7 @@ from typing import TypeAlias, assert_never
 
 from pycurrent.cache import ResultCache
 from pycurrent.engine import AnyPool, DrivenJob, Effect, JobState, OpenEngine, Pool, Step
+from pycurrent.engine.deliveries import Deliveries
 from pycurrent.store import JobEnd
 from pycurrent.term import Stats
 
@@ -39,6 +40,8 @@ class MetricsReading:
     pools: tuple[PoolMetrics, ...]
     cache_items: int
     """How many results are kept in memory, those included that are being made."""
+    deliveries: int
+    """How many deliveries of webhooks ask for work that is still to be done."""
     followers: int
     """How many connections follow the events."""
     problems: tuple[tuple[Effect, int], ...]
@@ -119,6 +122,7 @@ class Metrics:
                 _measures(pool, queues[label]) for label, pool in sorted(self._pools.items())
             ),
             cache_items=len(cache),
+            deliveries=self._engine.service(Deliveries).unfinished,
             followers=self._followers(),
             problems=tuple(
                 (effect, sum(problem.effect is effect for problem in self._engine.problems))

@@ -111,6 +111,8 @@ class Route:
     """The largest body, in bytes: a larger one is refused with the status 413. At most 25 MiB."""
     seconds: float = 30.0
     """How long the handler may take: it is then cancelled, and the sender gets the status 503."""
+    on_open: Callable[[Engine], None] | None = None
+    """Called once the site is there, before any request: to go on with what was left undone."""
 
     def __post_init__(self) -> None:
         if (wrong := self._wrong()) is not None:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pycurrent.store.access import AccessDatabase, SessionRecord, TokenRecord
     from pycurrent.store.audit import AuditFilters, AuditRecord, Chain
     from pycurrent.store.changes import ChangeKind, ChangeRecord, InputRecord, InputValue
+    from pycurrent.store.deliveries import DeliveryRecord
     from pycurrent.store.failures import (
         FailureFilters,
         FailureGroup,
@@ -72,6 +73,7 @@ else:
             "pycurrent.store.access": ["AccessDatabase", "SessionRecord", "TokenRecord"],
             "pycurrent.store.audit": ["AuditFilters", "AuditRecord", "Chain"],
             "pycurrent.store.changes": ["ChangeKind", "ChangeRecord", "InputRecord", "InputValue"],
+            "pycurrent.store.deliveries": ["DeliveryRecord"],
             "pycurrent.store.failures": [
                 "FailureFilters",
                 "FailureGroup",
@@ -119,6 +121,7 @@ __all__ = [
     "ChangeRecord",
     "Database",
     "DatabaseReader",
+    "DeliveryRecord",
     "FailureFilters",
     "FailureGroup",
     "FailureRecord",

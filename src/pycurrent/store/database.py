@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Self
 from pycurrent.store.change_tables import ChangeTables
 from pycurrent.store.checkpoint import Checkpointer
 from pycurrent.store.database_files import DatabaseFiles
+from pycurrent.store.delivery_table import DeliveryTable
 from pycurrent.store.errors import StoreDamaged, StoreError, from_sqlite
 from pycurrent.store.keys_to_retire import KeysToRetire
 from pycurrent.store.looks import Looks
@@ -97,6 +98,8 @@ class Database(DatabaseReader):
         self.looks = Looks(self._transactions, self._read)
         #: The files that jobs have saved.
         self.saved_files = SavedFiles(self._transactions, self._read)
+        #: The deliveries of webhooks.
+        self.deliveries = DeliveryTable(self._transactions, self._read)
         self._checkpointer = Checkpointer(path, threshold_bytes=checkpoint_bytes)
         self._checkpointer.prepare(connection)
         self._files: DatabaseFiles | None = None

@@ -8,6 +8,7 @@ Safe beside a running engine, since each row is looked at again in the transacti
   When it opens the database it records the highest ones that were there before. Only up to those
   rows are removed here.
 - It loads the firings that are pending, and the newest one of each trigger: these stay.
+- It ends deliveries, and writes to none that is done.
 - It marks each input that it has. One that is not marked, by an earlier engine either since the
   limit, goes with its last value, unless somebody has set it, or a stage is held at a value of it.
 
@@ -59,6 +60,7 @@ CHANGE_SETS = GarbageKind(
 CHANGES = GarbageKind("change", "changes", "garbage_changes", ("remove_change",), "forget_change")
 INPUTS = GarbageKind("input", "inputs", "garbage_inputs", ("remove_input",))
 FIRINGS = GarbageKind("firing", "firings", "garbage_firings", ("remove_firing",))
+DELIVERIES = GarbageKind("delivery", "deliveries", "garbage_deliveries", ("remove_delivery",))
 
 
 class Explanations:
@@ -69,7 +71,7 @@ class Explanations:
     # A kind comes after those that keep it.
     _BY_NUMBER: ClassVar = (
         *(STAGES, LABEL_SETS, TESTS),
-        *(CHANGE_SETS, CHANGES, INPUTS, FIRINGS),
+        *(CHANGE_SETS, CHANGES, INPUTS, FIRINGS, DELIVERIES),
     )
 
     def __init__(

@@ -358,6 +358,17 @@ DELETE FROM firing
  WHERE id = ? AND done IS NOT NULL
    AND EXISTS (SELECT 1 FROM firing AS newer WHERE newer.name = firing.name AND newer.id > firing.id);
 
+-- name: garbage_deliveries
+-- The deliveries whose work was done before a time.
+SELECT id FROM delivery
+ WHERE id > :after AND done < :limit
+ ORDER BY id
+ LIMIT :size;
+
+-- name: remove_delivery
+-- Remove a delivery whose work is done.
+DELETE FROM delivery WHERE id = ? AND done IS NOT NULL;
+
 -- name: has_job
 -- A row if there is a job with an id.
 SELECT 1 FROM job WHERE job_id = ?;
@@ -1047,3 +1058,25 @@ SELECT id FROM test
 -- Remove a test, unless a job has run it meanwhile.
 DELETE FROM test
  WHERE id = ? AND NOT EXISTS (SELECT 1 FROM test_case WHERE test_case.test = test.id);
+
+-- name: knows_delivery
+-- A row if there is a delivery from a sender with an id.
+SELECT 1 FROM delivery WHERE sender = ? AND delivery = ?;
+
+-- name: unfinished_deliveries
+-- The deliveries from a sender whose work is still to be done, the oldest first.
+SELECT sender, delivery, event, person, received, work, done FROM delivery
+ WHERE done IS NULL AND sender = ?
+ ORDER BY id;
+
+-- name: set_delivery
+-- Record a delivery, or the work that is left of it.
+INSERT INTO delivery (sender, delivery, event, person, received, work, done)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (sender, delivery) DO UPDATE SET work = excluded.work, done = excluded.done;
+
+-- name: drop_deliveries
+-- Remove those among the oldest ones that came before a time and are done.
+DELETE FROM delivery
+ WHERE id IN (SELECT id FROM delivery WHERE done IS NOT NULL ORDER BY id LIMIT ?)
+   AND received < ?;

@@ -16,6 +16,7 @@ from pycurrent.store.records import CHANGING, COLUMNS, ENDING, JobRecord, storab
 if TYPE_CHECKING:
     from pycurrent.store.audit import AuditRecord
     from pycurrent.store.changes import ChangeRecord, InputRecord
+    from pycurrent.store.deliveries import DeliveryKey, DeliveryRecord
     from pycurrent.store.failures import FailureRecord, LaterFinding
     from pycurrent.store.firings import FiringRecord
     from pycurrent.store.look_record import LookRecord
@@ -57,6 +58,7 @@ class Unsaved(Struct):
     # The values that people have set; None: not any more.
     overrides: dict[OverrideKey, OverrideRecord | None] = field(default_factory=dict)
     firings: dict[int, FiringRecord] = field(default_factory=dict)
+    deliveries: dict[DeliveryKey, DeliveryRecord] = field(default_factory=dict)
     # The jobs that have set keys which are to be retired; None: not any more.
     to_retire: dict[SetKey, str | None] = field(default_factory=dict)
     # The refreshes of results that have found nothing new, by the jobs of these.
@@ -75,7 +77,7 @@ class Unsaved(Struct):
         jobs = self.inserted or self.updated
         explained = self.uses or self.changes or self.change_sets or self.inputs or self.used_inputs
         failed = self.failures or self.amended
-        asked = self.settings or self.overrides or self.firings or self.audit
+        asked = self.settings or self.overrides or self.firings or self.audit or self.deliveries
         results = self.rebuilds or self.to_retire or self.looks or self.saved
         return bool(jobs or results or asked or explained or failed)
 
@@ -105,6 +107,10 @@ class Unsaved(Struct):
             from pycurrent.store import firings
 
             firings.write(connection, queries, self.firings.values())
+        if self.deliveries:
+            from pycurrent.store import deliveries
+
+            deliveries.write(connection, queries, self.deliveries.values())
         if self.to_retire:
             from pycurrent.store import to_retire
 
@@ -164,6 +170,7 @@ class Unsaved(Struct):
             self.used_inputs | later.used_inputs,
             self.overrides | later.overrides,
             self.firings | later.firings,
+            self.deliveries | later.deliveries,
             self.to_retire | later.to_retire,
             self.looks | later.looks,
             self.saved + later.saved,

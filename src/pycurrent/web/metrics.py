@@ -180,6 +180,11 @@ class _Now(Collector):
             problems.add_metric([name_of(effect)], number)
         yield problems
         yield GaugeMetricFamily(
+            "pycurrent_deliveries_unfinished",
+            "Deliveries of webhooks whose work is still to be done.",
+            measures.deliveries,
+        )
+        yield GaugeMetricFamily(
             "pycurrent_event_followers",
             "Connections that follow the live events.",
             measures.followers,

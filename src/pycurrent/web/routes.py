@@ -100,6 +100,9 @@ class AuthorRoutes:
 
     def __init__(self, routes: Sequence[Route], service: Service) -> None:
         bodies = _Bodies()
+        for route in routes:
+            if route.on_open is not None:
+                route.on_open(Engine.of(service.engine))
         self._places = [
             (_Endpoint(route, service.engine, bodies).place(), route) for route in routes
         ]

@@ -1,17 +1,29 @@
 """Commands in comments on changes: `/rebuild`, `/why`, `/cancel`, `/ok-to-test SHA`.
 
 They are obeyed for people who may write to the repository, as the forge says at that moment, and
-answered by a comment. The answer has a mark with the id of their comment: one that was answered is
-not obeyed again, whatever is delivered twice, also after a restart.
+answered by a comment, one for all commands of theirs. The answer has a mark with the id of their
+comment: what was answered is not obeyed again, whatever is delivered twice, also after a restart.
+
+    noted with its delivery ──► begun, in the commit that has the acts ──► told ──► answered
+
+An engine that is killed in between leaves to the next one what comes then. So nothing is done
+twice: what was begun is only answered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Self
+
+import msgspec
 
 from pycurrent.cache.handle import Handle
 from pycurrent.engine import Asker
+from pycurrent.engine.deliveries import DueWork
 from pycurrent.errors import PycurrentError
 from pycurrent.plugins.forge.comment import mark_of
 from pycurrent.plugins.forge.links import ForgeLink
@@ -27,29 +39,107 @@ _FEW = 10
 """How many stages an answer explains."""
 _SHORTEST = 7
 """The digits of a commit that `/ok-to-test` takes at least."""
+_MOST = 10
+"""How many commands of one comment are obeyed."""
+_BUILT_WITHIN = timedelta(minutes=1)
+"""How long a command waits for the stages of its change, at a start above all."""
+_LOOKS = 5
+"""How often that is looked for: all stages are gone through."""
+
+_log = logging.getLogger(__name__)
 
 
-async def obey(link: ForgeLink, command: Command, engine: Engine) -> None:
-    """Obey a command, and answer it; unless it is not for us, or was answered."""
-    repository = link.known(command.repository)
-    if command.words[0] not in _KNOWN or repository is None:
+@dataclass(frozen=True, slots=True)
+class CommandWork:
+    """The commands of one comment that are for us, and how far they were obeyed."""
+
+    commands: tuple[Command, ...]
+    is_begun: bool = False
+    told: str = ""
+    """The answer, once that is known."""
+
+    @classmethod
+    def of(cls, commands: Sequence[Command]) -> Self | None:
+        """The work that a delivery with commands asks for; None if it asks for none."""
+        ours = [command for command in commands if command.words[0] in _KNOWN]
+        if len(ours) > _MOST:
+            _log.warning("too many commands at once: some of %s are dropped", ours[0].author)
+        return cls(tuple(ours[:_MOST])) if ours else None
+
+    @property
+    def text(self) -> str:
+        """The same as JSON."""
+        return msgspec.json.encode(self).decode()
+
+
+async def obey(link: ForgeLink, engine: Engine, due: DueWork) -> None:
+    """Obey the commands of a comment, and answer them; unless they were answered. Raises `Failure`:
+    of kind INFRA, it is to be called again.
+    """
+    work = msgspec.json.decode(due.text, type=CommandWork)
+    first = work.commands[0]
+    repository = await link.find(first.repository)
+    if repository is None:
         return
     refs = await link.api.refs(repository)
     change = next(
-        (ref for ref in refs if isinstance(ref, Change) and ref.number == command.number), None
+        (ref for ref in refs if isinstance(ref, Change) and ref.number == first.number), None
     )
     if change is None:
         return
-    mark = mark_of(f"answer to {command.comment}")
+    mark = mark_of(f"answer to {first.comment}")
     if await link.api.comment(change, mark) is not None:
         return
-    permission = await link.api.permission(repository, command.author)
-    if permission < Permission.WRITE:
-        told = f"`/{command.words[0]}` is for people who may write to {repository}."
-    else:
-        told = _obeyed(command, change, engine, Asker(command.author, via=link.api.kind))
-    text = f"> `/{' '.join(command.words)}`\n\n{told}\n\n{mark}"
-    await link.api.write_comment(change, text, None)
+    if not work.is_begun:
+        permission = await link.api.permission(repository, first.author)
+        await _built(link, change, engine)
+        work = _begun(work, change, permission, Asker(first.author, via=link.api.kind), engine, due)
+    told = work.told or "That was done before the engine was started again."
+    await link.api.write_comment(change, f"{told}\n\n{mark}", None)
+
+
+def _begun(
+    work: CommandWork,
+    change: Change,
+    permission: Permission,
+    asker: Asker,
+    engine: Engine,
+    due: DueWork,
+) -> CommandWork:
+    """Obey, and note that, in one go. Approvals are written at once: so it is noted before."""
+    work = replace(work, is_begun=True)
+    due.note(work.text)
+    answers = []
+    for command in work.commands:
+        if permission < Permission.WRITE:
+            told = f"`/{command.words[0]}` is for people who may write to {change.repository}."
+        else:
+            told = _obeyed(command, change, engine, asker)
+        answers.append(f"> `/{' '.join(command.words)}`\n\n{told}")
+    work = replace(work, told="\n\n".join(answers))
+    due.note(work.text)
+    return work
+
+
+async def _built(link: ForgeLink, change: Change, engine: Engine) -> None:
+    """Wait until the pipeline has stages for a change: at a start it has none before the refs are
+    read. It may never have any: then until nothing more happens, or for a minute.
+    """
+    opened, looked_at, looks = engine.opened, -1, 0
+    over = asyncio.ensure_future(opened.clock.sleep(_BUILT_WITHIN))
+    try:
+        while looks < _LOOKS and not (over.done() or engine.idle):
+            if link.has_read(change.repository) and opened.steps != looked_at:
+                looked_at, looks = opened.steps, looks + 1
+                if any(True for _ in _stages(change, engine)):
+                    return
+            notified = asyncio.ensure_future(opened.quiescence.notified())
+            try:
+                await asyncio.wait({over, notified}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                notified.cancel()
+    finally:
+        over.cancel()
 
 
 def _obeyed(command: Command, change: Change, engine: Engine, asker: Asker) -> str:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from types import UnionType
-from typing import Any, ClassVar, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Unpack
 
 from pycurrent.cache import OfEngine, OfStage, ResultCache, Retry
 from pycurrent.engine import Clock, Level
@@ -49,6 +49,9 @@ from pycurrent.term import (
     shown,
     untrusted,
 )
+
+if TYPE_CHECKING:
+    from pycurrent.facade import Engine
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -253,13 +256,16 @@ class Forge(ABC):
 
         Raises `UsageError` for a malformed path.
         """
+        at = f"/hooks/{self.kind}" if path is None else path
+
+        def begin(engine: Engine) -> None:
+            engine.service(Inbox).open(self, at, engine)
 
         async def take(request: RouteRequest) -> RouteAnswer:
             inbox = request.engine.service(Inbox)
-            return await inbox.take(self, request.headers, request.body, request.engine)
+            return await inbox.take(self, at, request.headers, request.body, request.engine)
 
-        at = f"/hooks/{self.kind}" if path is None else path
-        return Route("POST", at, take, role=None, limit=LARGEST_LIMIT)
+        return Route("POST", at, take, role=None, limit=LARGEST_LIMIT, on_open=begin)
 
     def _with_page(
         self, make: Callable[[ForgeLink, Callable[[], str | None]], Primitive[T]]

@@ -1,53 +1,52 @@
 """Deliveries: what a forge tells of changes.
 
-A delivery is verified over its raw bytes, and answered at once. It only has us look again: each
-repository is read by one request at a time, however many deliveries name it. So lost, repeated and
-reordered deliveries change nothing, and what is missed is found by the next sweep or start.
+A delivery is verified over its raw bytes, noted on disk (`engine/deliveries.py`), and answered. It
+only has us look again: each repository is read by one request at a time, however many deliveries
+name it. So lost, repeated and reordered deliveries change nothing, and what is missed is found by
+the next sweep or start. The commands that it has are the work that is noted with it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pycurrent.engine import OpenEngine
+from pycurrent.engine.deliveries import Deliveries, NotNoted
 from pycurrent.engine.tasks import in_thread
 from pycurrent.plugins.forge.acts import Acts
-from pycurrent.plugins.forge.commands import obey
+from pycurrent.plugins.forge.commands import CommandWork, obey
 from pycurrent.plugins.forge.links import Connects, ForgeLink, ForgeLinks
-from pycurrent.plugins.forge.values import Command, Delivery, Refused
+from pycurrent.plugins.forge.values import Delivery, Refused
 from pycurrent.service.routes import RouteAnswer
 
 if TYPE_CHECKING:
     from pycurrent.facade import Engine
 
-_REMEMBERED = 20_000
-"""Deliveries by whose ids repeats are known."""
 _LARGE = 1 << 16
 """In bytes: larger bodies are read in a thread."""
-_MOST_COMMANDS = 20
-"""How many commands wait at most: more are dropped, and said so in the log."""
 
 _log = logging.getLogger(__name__)
 
 
 class Inbox:
-    """The deliveries to one engine: a service of it."""
+    """The deliveries of forges to one engine: a service of it."""
 
     def __init__(self, engine: OpenEngine) -> None:
         self._links = engine.service(ForgeLinks)
-        self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._obeying: set[asyncio.Task[None]] = set()
-        self._one_at_a_time = asyncio.Lock()
-        engine.on_close(self.aclose)
+        self._deliveries = engine.service(Deliveries)
+
+    def open(self, forge: Connects, path: str, engine: Engine) -> None:
+        """Begin with the commands that an earlier engine has left. Twice is fine."""
+        link = self._links.of(forge)
+        self._deliveries.serve(_sender(forge, path), partial(obey, link, engine))
 
     async def take(
-        self, forge: Connects, headers: Mapping[str, str], body: bytes, engine: Engine
+        self, forge: Connects, path: str, headers: Mapping[str, str], body: bytes, engine: Engine
     ) -> RouteAnswer:
-        """Take a delivery. Headers have lower-case names."""
+        """Take a delivery to the route at a path. Headers have lower-case names."""
         link = self._links.of(forge)
         if len(body) > _LARGE:
             found = await in_thread(link.api.verify, headers, body)
@@ -58,47 +57,32 @@ class Inbox:
                 _log.warning("a delivery to the webhook for %s is refused: %s", forge.site, why)
                 return RouteAnswer.text("refused", 403)
             case Delivery():
-                return self._taken(forge, link, found, engine)
+                self.open(forge, path, engine)
+                return await self._taken(link, _sender(forge, path), found, engine)
 
-    def _taken(
-        self, forge: Connects, link: ForgeLink, delivery: Delivery, engine: Engine
+    async def _taken(
+        self, link: ForgeLink, sender: str, delivery: Delivery, engine: Engine
     ) -> RouteAnswer:
-        if self._is_repeat(forge.site, delivery.id):
+        work = CommandWork.of(delivery.commands)
+        try:
+            is_new = await self._deliveries.note(
+                sender,
+                delivery.id,
+                event=delivery.event,
+                person=delivery.person,
+                work=None if work is None else work.text,
+            )
+        except NotNoted as error:
+            _log.warning("%s", error)
+            link.refresh(delivery.repositories, delivery.moves)
+            return RouteAnswer(503, {"Retry-After": "60"}, b"not noted: deliver it again later")
+        if not is_new:
             return RouteAnswer.text("known already")
         link.refresh(delivery.repositories, delivery.moves)
         engine.service(Acts).begin(link, delivery.acts, engine)
-        for command in delivery.commands:
-            self._begin(link, command, engine)
         return RouteAnswer.text("thanks", 202)
 
-    def _is_repeat(self, site: str, id: str) -> bool:
-        key = (site, id)
-        if key in self._seen:
-            return True
-        self._seen[key] = None
-        if len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
-        return False
 
-    def _begin(self, link: ForgeLink, command: Command, engine: Engine) -> None:
-        if len(self._obeying) >= _MOST_COMMANDS:
-            _log.warning("too many commands at once: that of %s is dropped", command.author)
-            return
-        task = asyncio.create_task(self._obey(link, command, engine))
-        self._obeying.add(task)
-        task.add_done_callback(self._obeying.discard)
-
-    async def _obey(self, link: ForgeLink, command: Command, engine: Engine) -> None:
-        words = " ".join(command.words)
-        try:
-            async with self._one_at_a_time:
-                await obey(link, command, engine)
-        except Exception as error:
-            _log.warning("the command /%s of %s has failed: %s", words, command.author, error)
-
-    async def aclose(self) -> None:
-        """Give up the commands that are at work."""
-        for task in list(self._obeying):
-            task.cancel()
-        if self._obeying:
-            await asyncio.wait(list(self._obeying))
+def _sender(forge: Connects, path: str) -> str:
+    """The name of a forge in records: that of each route, as each has its own identity."""
+    return f"{forge.site} at {path}"

@@ -80,6 +80,11 @@ class ForgeInput(Monitor[T]):
             told.append(f"last synced {self._synced.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
         return "; ".join(told) or None
 
+    @property
+    def was_read(self) -> bool:
+        """True once it was read without an error."""
+        return self._synced is not None
+
     @contextmanager
     def waiting_for(self, what: str, /) -> Iterator[None]:
         """Tell by the note that it waits for this."""
@@ -206,6 +211,7 @@ class ForgeLink:
         self._sweeps = Sweeps(clock)
         self._known: dict[str, Repository] = {}
         """As they were given last, by their ids: their names change."""
+        self._are_listed = False
         self._listed: dict[str, Repository] = {}
         """As they were listed last, by their paths in small letters."""
         self._refs: WeakValueDictionary[str, RefsInput] = WeakValueDictionary()
@@ -229,6 +235,11 @@ class ForgeLink:
             )
         return found
 
+    def has_read(self, repository: Repository) -> bool:
+        """True once the refs of a repository were read for the pipeline."""
+        input = self._refs.get(repository.id)
+        return input is not None and input.was_read
+
     def refresh(self, paths: tuple[str, ...] | None, moves: tuple[Move, ...] = ()) -> None:
         """Look again at these repositories, whose refs have made these moves; None, or one that is
         new to us: at the list of all, too.
@@ -243,6 +254,12 @@ class ForgeLink:
     def known(self, path: str) -> Repository | None:
         """The repository with a path, as it was listed last; None if it was not."""
         return self._listed.get(path.casefold())
+
+    async def find(self, path: str) -> Repository | None:
+        """The same; they are listed if they never were. Raises Failure."""
+        if not self._are_listed:
+            await self._read_repositories()
+        return self.known(path)
 
     def api_at(self, site: str) -> ForgeApi:
         """The API of the forge that a record names, which may be another one of the pipeline: what
@@ -284,6 +301,7 @@ class ForgeLink:
     async def _read_repositories(self) -> Repositories:
         found = await self.api.repositories()
         self._listed = {one.path.casefold(): one for one in found}
+        self._are_listed = True
         return found
 
     async def _read_refs(self, key: str) -> Refs:
