@@ -21,12 +21,12 @@ CASES: list[tuple[Callable[[Any], Current[Any]], Any, str]] = [
     (
         lambda x: command.run(x, ["true"]),
         "HEAD",
-        "command.run: commit= takes Commit or Subtree, not 'HEAD'",
+        "command.run: commit= takes Commit or Subtree or Tree, not 'HEAD'",
     ),
     (
         lambda x: command.output(x, ["true"]),
         None,
-        "command.output: commit= takes Commit or Subtree, not None",
+        "command.output: commit= takes Commit or Subtree or Tree, not None",
     ),
     (lambda x: command.run(COMMIT, ["true"], env=x), {"A": 1}, "command.run: env= takes"),
     (
@@ -74,7 +74,7 @@ def test_a_repository_is_not_a_commit(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as refused:
         command.run(repo, ["true"])
     assert str(refused.value) == (
-        "command.run: commit= takes Commit or Subtree, not Local: write repo.head_commit()"
+        "command.run: commit= takes Commit or Subtree or Tree, not Local: write repo.head_commit()"
     )
 
 

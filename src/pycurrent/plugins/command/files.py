@@ -6,17 +6,23 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pycurrent.engine import Job
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.files import File, FilesError, Tree
 from pycurrent.files.names import check_path
 from pycurrent.files.patterns import Patterns
+from pycurrent.plugins.git import Commit, Subtree
 from pycurrent.term import Current, seq, shown
 
 Saved = Tree | File
 """The files that a job has saved."""
+
+FilesSource: TypeAlias = (
+    Commit | Subtree | Tree | Current[Commit] | Current[Subtree] | Current[Tree]
+)
+"""All that gives a command its folder."""
 
 InputFiles = Mapping[str, Tree | File | Current[Tree] | Current[File]]
 """The files that a command is given, by the paths at which it finds them."""

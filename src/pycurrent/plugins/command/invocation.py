@@ -16,6 +16,7 @@ from pycurrent.files import Tree
 from pycurrent.plugins.argv import Argv, as_text
 from pycurrent.plugins.command.environment import CleanEnv
 from pycurrent.plugins.command.files import (
+    FilesSource,
     GivenFiles,
     Saved,
     files_json,
@@ -27,7 +28,7 @@ from pycurrent.plugins.command.options import InvocationOptions, runner_of
 from pycurrent.plugins.command.program import Program, shown_words
 from pycurrent.plugins.command.report import Report, report_json, report_of_json
 from pycurrent.plugins.command.runner import Prepared, Runner
-from pycurrent.plugins.git import Commit, Subtree, with_checkout
+from pycurrent.plugins.git import with_checkout
 from pycurrent.plugins.git.subtree import Source, commit_labels, content_of, content_text
 from pycurrent.plugins.options import named_after, operation_component
 from pycurrent.term import Current, Primitive
@@ -143,7 +144,7 @@ class CheckoutWork(Builder[Invocation, V]):
 def on_currents(
     public: Callable[..., object],
     operation: Callable[[Source | Tree, Runner], CheckoutWork[V]],
-    commit: Source | Tree | Current[Commit] | Current[Subtree] | Current[Tree],
+    commit: FilesSource,
     argv: Argv,
     options: InvocationOptions,
     *,

@@ -6,11 +6,11 @@ from typing import ClassVar, Unpack
 
 from pycurrent.engine import Job, Level
 from pycurrent.plugins.argv import Argv
+from pycurrent.plugins.command.files import FilesSource
 from pycurrent.plugins.command.invocation import CheckoutWork, Invocation, on_currents
 from pycurrent.plugins.command.options import InvocationOptions
 from pycurrent.plugins.command.runner import Prepared
 from pycurrent.plugins.command.secrets import check_free_of
-from pycurrent.plugins.git import Commit, Subtree
 from pycurrent.plugins.options import with_options
 from pycurrent.term import Current
 
@@ -32,7 +32,7 @@ class Output(CheckoutWork[str]):
 
 @with_options(level=Level.AVERAGE)
 def output(
-    commit: Commit | Subtree | Current[Commit] | Current[Subtree],
+    commit: FilesSource,
     argv: Argv,
     **options: Unpack[InvocationOptions],
 ) -> Current[str]:

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, TypeAlias, Unpack, overload
+from typing import TYPE_CHECKING, ClassVar, Unpack, overload
 
 from pycurrent.cache import OfEngine, ResultCache, Retry, Schedule
 from pycurrent.engine import Job, Level
 from pycurrent.files import Tree
 from pycurrent.plugins.argv import Argv
-from pycurrent.plugins.command.files import GivenFiles, InputFiles, checked_outputs
+from pycurrent.plugins.command.files import (
+    FilesSource,
+    GivenFiles,
+    InputFiles,
+    checked_outputs,
+)
 from pycurrent.plugins.command.invocation import CheckoutWork, Invocation, on_currents
 from pycurrent.plugins.command.options import InvocationOptions
 from pycurrent.plugins.command.report import Report, execute, report_of
 from pycurrent.plugins.command.runner import Prepared
-from pycurrent.plugins.git import Commit, Subtree
 from pycurrent.plugins.options import with_options
 from pycurrent.term import Current, Primitive, Trust
 
 if TYPE_CHECKING:
     from pycurrent.engine.job_files import JobFiles
-
-FilesSource: TypeAlias = (
-    Commit | Subtree | Tree | Current[Commit] | Current[Subtree] | Current[Tree]
-)
-"""All that gives a command its folder."""
 
 
 @dataclass(frozen=True, slots=True)
