@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
@@ -26,7 +26,11 @@ class Limits(Struct, frozen=True):
     """
 
     level: Level
-    pool: AnyPool | None = None
+    # `help()` looks a type up in this module, and few runs need the pools.
+    if TYPE_CHECKING:
+        pool: AnyPool | None = None
+    else:
+        pool: Any = None
     timeout: Timeout = None
     priority: int = 0
 
