@@ -305,6 +305,7 @@ def test_secrets_that_come_one_by_one_are_learnt_in_time(log: LogFile) -> None:
     for number in range(400):
         log.secret(f"token-{number:05}")
         log.line(f"token-{number:05}")
+    log.close()
 
     assert log.path.read_text() == "2026-11-22 09:30.05: ****\n" * 400
 
