@@ -49,7 +49,6 @@ Two users that want different targets are in conflict: both are told, and nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +65,8 @@ from pycurrent.cache.cause import (
 )
 from pycurrent.cache.demands import NO_DEMANDS, Demand, Demands
 from pycurrent.cache.instance_host import InstanceHost
-from pycurrent.cache.operation_type import GONE, Key, OperationType, UntrustedKey
+from pycurrent.cache.operation_type import GONE, Key, OperationType
+from pycurrent.cache.ownership import JobOwnership
 from pycurrent.cache.pauses import BY_MACHINE
 from pycurrent.cache.records import insert_job, last_value, record_end
 from pycurrent.cache.states import (
@@ -86,11 +86,9 @@ from pycurrent.cache.states import (
 from pycurrent.engine.changes import Ids
 from pycurrent.engine.clock import instant
 from pycurrent.engine.job_state import JobState
-from pycurrent.engine.level import Level
-from pycurrent.engine.paused import StagePath
 from pycurrent.engine.step import JobHandle
 from pycurrent.store import Database, JobEnd, LastResult
-from pycurrent.term import NO_LABELS, Failed, Metadata, Ok, Output, Untrusted
+from pycurrent.term import Failed, Metadata, Ok, Output
 
 if TYPE_CHECKING:
     from pycurrent.cache.schedule import Expiry
@@ -103,7 +101,7 @@ START = 3
 
 # Longer than our classes are, as it is one state machine: all that changes `state` is here, and
 # nothing else does.
-class Instance:
+class Instance(JobOwnership):
     """One operation for one key."""
 
     __slots__ = (
@@ -360,54 +358,6 @@ class Instance:
             self._host.drop_job(self.job_id)
         self.job_id = job_id
         self._host.use_job(self, job_id)
-
-    def label_of(self, job: DrivenJob, name: str) -> str | None:
-        """The owner of a job is asked for a label of the stage that wanted it first."""
-        run = self.run
-        # One that the engine has left alone may go on.
-        return None if run is None or run.job is not job else run.wanted_by.label(name)
-
-    def stages_of(self, job: DrivenJob) -> Iterator[StagePath]:
-        """The owner of a job is asked for the stages that want it."""
-        for demand in self.users:
-            path = demand.path
-            if path is not None:
-                yield path
-
-    def labels_of(self, job: DrivenJob) -> Mapping[str, str]:
-        """The owner of a job is asked for the labels of the stages that want it."""
-        run = self.run
-        if run is None or run.job is not job:
-            return NO_LABELS
-        found: Mapping[str, str] = NO_LABELS
-        for demand in self.users or run.wanted_by:
-            labels = demand.stage_labels
-            found = {**labels, **found} if found else labels
-        return found
-
-    def least_level(self, job: DrivenJob) -> Level | None:
-        """The owner of a job is asked for the level that it has at least."""
-        run = self.run
-        return None if run is None or run.job is not job else run.wanted_by.least_level
-
-    def trusts_of(self, job: DrivenJob) -> Sequence[Untrusted]:
-        """The owner of a job is asked for whom it works."""
-        key, run = self.key, self.run
-        if not isinstance(key, UntrustedKey):
-            return ()
-        wanted = [demand.trust for demand in self.users]
-        if not wanted and run is not None and run.job is job:
-            wanted = [run.wanted_by.trust]
-        return [trust for trust in wanted if isinstance(trust, Untrusted)] or (key.trust,)
-
-    def is_confined(self, job: DrivenJob) -> bool:
-        """The owner of a job is asked whether it may run the code of those for whom it works."""
-        return self.key.source is not None and not self.op_type.for_untrusted
-
-    def looks_again(self, job: DrivenJob) -> bool:
-        """True if a job leaves no record unless it finds something new."""
-        run = self.run
-        return run is not None and run.job is job and run.refreshes is not None
 
     def job_changed(self, job: DrivenJob) -> None:
         """The owner of a job is told of its new state, or that it waits for something else."""

@@ -99,6 +99,11 @@ class Unsaved(Struct):
         run(queries["set_rebuild"], ((job_id,) for job_id in self.rebuilds))
         run(queries["set_setting"], self.settings.items())
         # Most commits have none of these, and many runs never have any.
+        self._write_asked(connection, queries)
+        self._write_explained(connection, queries)
+
+    def _write_asked(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
+        """Put in what people and programs ask for, and what follows from that."""
         if self.overrides:
             from pycurrent.store import overrides
 
@@ -111,6 +116,13 @@ class Unsaved(Struct):
             from pycurrent.store import deliveries
 
             deliveries.write(connection, queries, self.deliveries.values())
+        if self.audit:
+            from pycurrent.store import audit
+
+            audit.append(connection, queries, self.audit)
+
+    def _write_explained(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
+        """Put in what is known of results, and what explains them."""
         if self.to_retire:
             from pycurrent.store import to_retire
 
@@ -123,16 +135,13 @@ class Unsaved(Struct):
             from pycurrent.store import saved_record
 
             saved_record.write(connection, queries, self.saved)
-        if self.audit:
-            from pycurrent.store import audit
-
-            audit.append(connection, queries, self.audit)
         if self.inputs or self.changes or self.change_sets:
             from pycurrent.store import changes
 
             changes.write(connection, queries, self.inputs, self.changes, self.change_sets)
         if self.used_inputs:
-            run(queries["use_input"], ((storable(name),) for name in self.used_inputs))
+            names = ((storable(name),) for name in self.used_inputs)
+            connection.executemany(queries["use_input"], names)
         if self.uses:
             from pycurrent.store import uses
 

@@ -152,18 +152,7 @@ class _Now(Collector):
             "Evaluations of the pipeline since the engine started.",
             measures.evaluations,
         )
-        jobs = _gauge("pycurrent_jobs", "Jobs that have not ended, by their state.", "state")
-        for state, number in measures.jobs:
-            jobs.add_metric([name_of(state)], number)
-        yield jobs
-        ended = CounterMetricFamily(
-            "pycurrent_jobs_ended",
-            "Jobs that have ended since the engine started, by how they ended.",
-            labels=["end"],
-        )
-        for end, number in measures.ended:
-            ended.add_metric([name_of(end)], number)
-        yield ended
+        yield from _jobs(measures)
         yield _operations(measures)
         yield from _pools(measures)
         yield GaugeMetricFamily(
@@ -207,6 +196,21 @@ def _stages(stats: Stats) -> Metric:
     for field in stats.__struct_fields__:
         stages.add_metric([field.replace("_", "-")], getattr(stats, field))
     return stages
+
+
+def _jobs(measures: MetricsReading) -> Iterator[Metric]:
+    jobs = _gauge("pycurrent_jobs", "Jobs that have not ended, by their state.", "state")
+    for state, number in measures.jobs:
+        jobs.add_metric([name_of(state)], number)
+    yield jobs
+    ended = CounterMetricFamily(
+        "pycurrent_jobs_ended",
+        "Jobs that have ended since the engine started, by how they ended.",
+        labels=["end"],
+    )
+    for end, number in measures.ended:
+        ended.add_metric([name_of(end)], number)
+    yield ended
 
 
 def _operations(measures: MetricsReading) -> Metric:
