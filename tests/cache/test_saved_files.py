@@ -341,5 +341,32 @@ async def test_nothing_is_removed_while_a_job_saves(tmp_path: Path, shop: Shop) 
         assert (await collecting)[0] > 0
 
 
+async def test_a_job_says_that_it_waits_for_a_removal(tmp_path: Path, shop: Shop) -> None:
+    """In its log, and in what is said of it meanwhile; then it goes on."""
+    store = FileStore(tmp_path / "files")
+    async with Harness(lambda: shop.made("a"), state_dir=tmp_path) as h:
+        store.make()
+        with store.removing():
+            waits = "Waiting for the end of a removal of old files"
+            await h.until(lambda: h.jobs and waits in h.log("make a"))
+        await h.settle()
+        assert isinstance(h.output, Ok)
+
+
+async def test_jobs_say_that_they_wait_for_their_turn(tmp_path: Path, shop: Shop) -> None:
+    """No more than some read and write files at once."""
+    names = "abcdefgh"
+    async with Harness(
+        lambda: all({name: shop.made(name) for name in names}), state_dir=tmp_path
+    ) as h:
+        store = FileStore(tmp_path / "files")
+        store.make()
+        with store.removing():
+            waits = "Waiting for its turn to read and write files"
+            await h.until(lambda: h.jobs and any(waits in j.log_text() for j in h.jobs.values()))
+        await h.settle()
+        assert h.output == Ok(None)
+
+
 def _swept(store: FileStore) -> tuple[int, int]:
     return sweeping(store)(lambda after: iter(()), is_dry=False, progress=lambda line: None)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
@@ -92,7 +92,7 @@ class JobFiles:
                 raise Failure(f"nothing in {folder} matches {', '.join(saved.unmatched)}")
             return self._record(job, tree.digest, name, count=tree.count, size=tree.size)
 
-        saved = await self._kept(saving, record)
+        saved = await self._kept(job, saving, record)
         for pattern in saved.unmatched:
             job.log(f"Nothing in {folder} matches {pattern}")
         if saved.left_out:
@@ -111,7 +111,7 @@ class JobFiles:
         def record(file: File) -> SavedRecord:
             return self._record(job, file.digest, path.name, size=file.size, mode=file.mode)
 
-        file = await self._kept(saving, record)
+        file = await self._kept(job, saving, record)
         job.log(f"Saved {path}: {file}")
         return file
 
@@ -120,7 +120,7 @@ class JobFiles:
         if not isinstance(what, Tree | File):
             raise WrongKind(f"job.put takes a Tree or a File, not {shown(what)}")
         try:
-            async with self._turns:
+            async with self._turn(job):
                 await _stoppable(lambda stop: place(self.store, what, target, stop))
         except FilesError as error:
             raise Failure(str(error)) from None
@@ -144,13 +144,15 @@ class JobFiles:
         async with self._turns:
             return await in_thread(is_kept, self.store, what)
 
-    async def _kept(self, saving: Callable[[Event], T], record: Callable[[T], SavedRecord]) -> T:
+    async def _kept(
+        self, job: DrivenJob, saving: Callable[[Event], T], record: Callable[[T], SavedRecord]
+    ) -> T:
         """Save something, and record it; until that is done nothing of it is removed."""
-        async with self._turns:
+        async with self._turn(job):
             if not self._is_clean:
                 self._is_clean = True
                 await in_thread(self.store.remove_leftovers)
-            lock = await _stoppable(self.store.hold)
+            lock = await self._held(job)
             try:
                 try:
                     saved = await _stoppable(saving)
@@ -161,6 +163,40 @@ class JobFiles:
             finally:
                 os.close(lock)
         return saved
+
+    @asynccontextmanager
+    async def _turn(self, job: DrivenJob) -> AsyncIterator[None]:
+        """Wait until few others read and write files."""
+        with ExitStack() as waiting:
+            if self._turns.locked():
+                waiting.enter_context(
+                    job.waiting_for("its turn to read and write files, as no more may at once")
+                )
+            await self._turns.acquire()
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    async def _held(self, job: DrivenJob) -> int:
+        """Hold the store. While garbage is collected, the job says that it waits for that."""
+        loop, told = asyncio.get_running_loop(), Event()
+        with ExitStack() as waiting:
+
+            def say() -> None:
+                if not held:
+                    waiting.enter_context(job.waiting_for("the end of a removal of old files"))
+
+            def waits() -> None:
+                if not told.is_set():
+                    told.set()
+                    loop.call_soon_threadsafe(say)
+
+            held = False
+            try:
+                return await _stoppable(lambda stop: self.store.hold(stop, waits))
+            finally:
+                held = True
 
     def _record(
         self,

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from threading import Event
 
 from pycurrent.files.errors import FilesError
 from pycurrent.files.listing import FileEntry, entries_in
@@ -87,7 +86,7 @@ class _Sweeping:
             return False  # None of ours.
 
     def _remove(self, part: list[tuple[Path, int]]) -> list[tuple[Path, int]]:
-        with self._store.removing(Event()):
+        with self._store.removing(lambda: self._progress("waiting for jobs that save files")):
             self._mark()
             garbage = [(path, size) for path, size in part if self._is_garbage(path)]
             for path, _ in garbage:

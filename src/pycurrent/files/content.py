@@ -79,7 +79,7 @@ def _through(source: int, target: int | None, stop: Stop) -> tuple[str, int]:
     hasher = hashlib.sha256()
     at = 0
     for start, end in _extents(source):
-        for _, zeros in _blocks(at, start):
+        for zeros in _zeros(start - at):
             hasher.update(zeros)
             _check(stop)
         at = start
@@ -97,12 +97,11 @@ def _through(source: int, target: int | None, stop: Stop) -> tuple[str, int]:
     return hasher.hexdigest(), at
 
 
-def _blocks(start: int, end: int) -> Iterator[tuple[int, bytes | memoryview]]:
+def _zeros(length: int) -> Iterator[memoryview]:
     """The zeros of a hole, in parts."""
-    while start < end:
-        length = min(BLOCK, end - start)
-        yield start, _ZEROS if length == BLOCK else memoryview(_ZEROS)[:length]
-        start += length
+    while length > 0:
+        yield memoryview(_ZEROS)[:length]
+        length -= BLOCK
 
 
 def _extents(source: int) -> Iterator[tuple[int, int]]:

@@ -21,7 +21,7 @@ import ctypes
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Lock
@@ -179,23 +179,24 @@ class FileStore:
         finally:
             writer.drop()
 
-    def hold(self, stop: Event) -> int:
+    def hold(self, stop: Event, waits: Callable[[], None] = lambda: None) -> int:
         """Hold the store, so that the collector of garbage keeps away, until the file that this
-        returns is closed. Waits while that is at work; raises `Stopped` if `stop` is set.
+        returns is closed. Waits while that is at work, and calls `waits` again and again; raises
+        `Stopped` if `stop` is set.
         """
         self.make()
-        gate = self._locked("gate", fcntl.LOCK_SH, stop)
+        gate = self._locked("gate", fcntl.LOCK_SH, stop, waits)
         try:
-            return self._locked("lock", fcntl.LOCK_SH, stop)
+            return self._locked("lock", fcntl.LOCK_SH, stop, waits)
         finally:
             os.close(gate)
 
     @contextmanager
-    def removing(self, stop: Event) -> Iterator[None]:
-        """Let nobody save anything in the block. Waits for those who do."""
-        gate = self._locked("gate", fcntl.LOCK_EX, stop)
+    def removing(self, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Let nobody save anything in the block. Waits for those who do, as `hold` does."""
+        gate = self._locked("gate", fcntl.LOCK_EX, Event(), waits)
         try:
-            lock = self._locked("lock", fcntl.LOCK_EX, stop)
+            lock = self._locked("lock", fcntl.LOCK_EX, Event(), waits)
             try:
                 yield
             finally:
@@ -203,7 +204,7 @@ class FileStore:
         finally:
             os.close(gate)
 
-    def _locked(self, name: str, how: int, stop: Event) -> int:
+    def _locked(self, name: str, how: int, stop: Event, waits: Callable[[], None]) -> int:
         file = os.open(self.root / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             while True:
@@ -211,6 +212,7 @@ class FileStore:
                     fcntl.flock(file, how | fcntl.LOCK_NB)
                     return file
                 except BlockingIOError:
+                    waits()
                     if stop.wait(_POLL):
                         raise Stopped from None
         except BaseException:
