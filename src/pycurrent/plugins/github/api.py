@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from pycurrent.engine import Clock, Secret
 from pycurrent.plugins.forge.checks import webhook_text
+from pycurrent.plugins.forge.links import ForgeLink
 from pycurrent.plugins.forge.values import (
     Change,
     Comment,
@@ -206,6 +207,16 @@ class GithubApi:
     async def aclose(self) -> None:
         await self._heads.aclose()
         await self._client.aclose()
+
+
+def api_at(link: ForgeLink, site: str) -> GithubApi:
+    """The GitHub at an address, which may be another one than the link's. Raises `Failure` if the
+    pipeline has none there.
+    """
+    api = link.api_at(site)
+    if not isinstance(api, GithubApi):
+        raise Failure(f"{site} is not a GitHub any more: what was shown there stays as it is")
+    return api
 
 
 def _installation_of(told: Any) -> tuple[str, bool]:

@@ -14,7 +14,7 @@ from pycurrent.errors import WrongKind
 from pycurrent.plugins.forge.links import Connects, ForgeLink, ForgeLinks
 from pycurrent.plugins.forge.status import StatusKey
 from pycurrent.plugins.forge.values import Branch, Change, MergeGroup, Ref, Tag
-from pycurrent.plugins.github.api import GithubApi
+from pycurrent.plugins.github.api import api_at
 from pycurrent.plugins.github.check import GithubCheck
 from pycurrent.plugins.github.check_api import CheckApi
 from pycurrent.plugins.github.check_values import CheckPart, ShownCheck
@@ -105,9 +105,7 @@ class CheckStages:
 
 
 def _checks_at(link: ForgeLink, site: str) -> CheckApi:
-    api = link.api_at(site)
-    assert isinstance(api, GithubApi)
-    return api.checks
+    return api_at(link, site).checks
 
 
 def _told(result: Current[Any]) -> Current[tuple[Output[Any], Any]]:

@@ -15,7 +15,7 @@ little, the newest are looked at, down to one that was a success: all before it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -34,7 +34,7 @@ from pycurrent.plugins.github.deployment_api import (
     Place,
     State,
 )
-from pycurrent.term import Failure, Output
+from pycurrent.term import Output
 
 _STATES: Mapping[Verdict, State] = {
     Verdict.PENDING: "queued",
@@ -88,7 +88,8 @@ class GithubDeployment(Publisher[DeploymentKey, Deployed, Place]):
 
     id: ClassVar[str] = "github-deployment"
 
-    api: DeploymentApi
+    api_at: Callable[[str], DeploymentApi]
+    """Gives the calls of the GitHub at an address: any stage's operation retires what has gone."""
     limits: Limits
 
     def describe(self, key: DeploymentKey, value: Deployed) -> str:
@@ -99,12 +100,12 @@ class GithubDeployment(Publisher[DeploymentKey, Deployed, Place]):
         return {"repo": value.place.path, "commit": value.commit, "environment": key.environment}
 
     async def publish(self, job: Job, key: DeploymentKey, value: Deployed) -> Place:
-        place, status = value.place, value.status
+        place, status, api = value.place, value.status, self.api_at(key.site)
         with asking(job):
-            found = await self._look(place, key.environment, value.commit)
+            found = await _look(api, place, key.environment, value.commit)
             wanted = found.wanted
             if wanted is None:
-                wanted = await self.api.make(
+                wanted = await api.make(
                     place, key.environment, value.commit, is_production=value.is_production
                 )
                 job.log(f"Made the deployment {wanted.id}")
@@ -112,51 +113,49 @@ class GithubDeployment(Publisher[DeploymentKey, Deployed, Place]):
             for other, shows in found.others:
                 if is_deployed or shows is None or shows.state != "success":
                     why = _REPLACED if is_deployed else _OVERTAKEN
-                    await self._end(job, place, other, shows, why)
+                    await _end(job, api, place, other, shows, why)
             if found.shows == status:
-                job.log(f"{self.api.site} shows it already")
+                job.log(f"{key.site} shows it already")
             else:
-                await self.api.say(place, wanted, status)
+                await api.say(place, wanted, status)
                 job.log(f"The deployment {wanted.id}: {status.state}: {status.description}")
         return place
 
     async def retire(self, job: Job, key: DeploymentKey, outcome: Place) -> None:
         """Set inactive what is not over. The commit that was deployed may still run."""
-        if key.site != self.api.site:
-            raise Failure(
-                f"{key.environment} is an environment on {key.site}, and no stage of the pipeline"
-                f" uses its deployments any more: set the deployment inactive there"
-            )
+        api = self.api_at(key.site)
         with asking(job):
-            found = await self._look(outcome, key.environment, None)
+            found = await _look(api, outcome, key.environment, None)
             for one, shows in found.others:
-                await self._end(job, outcome, one, shows, _GONE)
+                await _end(job, api, outcome, one, shows, _GONE)
 
-    async def _look(self, place: Place, environment: str, commit: str | None) -> _Found:
-        found, is_newest = _Found(), True
-        async for one in self.api.ours(place, environment):
-            told = await self.api.statuses(place, one)
-            shows = told[0] if told else None
-            if found.wanted is None and one.commit == commit and _goes_on(shows, is_newest):
-                found.wanted, found.shows = one, shows
-            elif shows is None or shows.state not in _OVER:
-                found.others.append((one, shows))
-            if any(status.state == "success" for status in told):
-                break
-            is_newest = False
-        return found
 
-    async def _end(
-        self,
-        job: Job,
-        place: Place,
-        deployment: Deployment,
-        shows: DeploymentStatus | None,
-        why: str,
-    ) -> None:
-        shown = shows or DeploymentStatus("inactive")
-        await self.api.say(place, deployment, replace(shown, state="inactive", description=why))
-        job.log(f"The deployment {deployment.id}: inactive: {why}")
+async def _look(api: DeploymentApi, place: Place, environment: str, commit: str | None) -> _Found:
+    found, is_newest = _Found(), True
+    async for one in api.ours(place, environment):
+        told = await api.statuses(place, one)
+        shows = told[0] if told else None
+        if found.wanted is None and one.commit == commit and _goes_on(shows, is_newest):
+            found.wanted, found.shows = one, shows
+        elif shows is None or shows.state not in _OVER:
+            found.others.append((one, shows))
+        if any(status.state == "success" for status in told):
+            break
+        is_newest = False
+    return found
+
+
+async def _end(
+    job: Job,
+    api: DeploymentApi,
+    place: Place,
+    deployment: Deployment,
+    shows: DeploymentStatus | None,
+    why: str,
+) -> None:
+    shown = shows or DeploymentStatus("inactive")
+    await api.say(place, deployment, replace(shown, state="inactive", description=why))
+    job.log(f"The deployment {deployment.id}: inactive: {why}")
 
 
 def deployed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
@@ -14,10 +15,11 @@ from pycurrent.plugins.forge import Forge, Ref
 from pycurrent.plugins.forge.api import ForgeApi
 from pycurrent.plugins.forge.checks import check_token, checked_site
 from pycurrent.plugins.forge.links import ForgeLink
-from pycurrent.plugins.github.api import GithubApi
+from pycurrent.plugins.github.api import GithubApi, api_at
 from pycurrent.plugins.github.check_stages import CheckStages
 from pycurrent.plugins.github.client import SITE
 from pycurrent.plugins.github.deployment import DeploymentKey, GithubDeployment, deployed
+from pycurrent.plugins.github.deployment_api import DeploymentApi
 from pycurrent.plugins.github.identity import AppIdentity, Identity, TokenIdentity
 from pycurrent.plugins.options import Options, limits_of, operation_component, with_options
 from pycurrent.term import Current, Ok, Output, Primitive, shown
@@ -80,7 +82,7 @@ class _GitHub(Forge):
             )
             return self._of_engine(
                 lambda link: (
-                    GithubDeployment(_api(link).deployments, limits)
+                    GithubDeployment(partial(_deployments_at, link), limits)
                     .set(key, value, retry=options["retry"])
                     .map_output(_without_value)
                 )
@@ -177,9 +179,8 @@ class GitHub(_GitHub):
         super().__init__(url, TokenIdentity(token), webhook_secret)
 
 
-def _api(link: ForgeLink) -> GithubApi:
-    assert isinstance(link.api, GithubApi)
-    return link.api
+def _deployments_at(link: ForgeLink, site: str) -> DeploymentApi:
+    return api_at(link, site).deployments
 
 
 def _checked_name(environment: str) -> str:
