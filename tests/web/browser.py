@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright, expect
 
 from ..debian import MissingPart, have, missing, path_of
 from . import unplugged
@@ -29,6 +29,8 @@ FLAGS = (
     "--disable-renderer-backgrounding",
     "--disable-backgrounding-occluded-windows",
 )
+PATIENCE = 30_000
+"""Milliseconds until a page that does not show what it should is a failure, on a busy machine."""
 
 
 def require_chromium() -> Path:
@@ -51,6 +53,7 @@ async def chromium() -> AsyncIterator[Browser]:
     with tempfile.TemporaryDirectory() as folder:
         start = _starting(program, Path(folder))
         async with async_playwright() as playwright:
+            expect.set_options(timeout=PATIENCE)
             browser = await playwright.chromium.launch(
                 executable_path=start, args=FLAGS, headless=True, chromium_sandbox=False
             )

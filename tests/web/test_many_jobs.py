@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 import pycurrent as current
 from pycurrent import Current, Job, Level, Pool
@@ -59,6 +59,33 @@ async def test_jobs_that_are_not_shown_move_up(page: Page, tmp_path: Path) -> No
         await expect(total).to_have_text("900 jobs that have not ended")
         await queue.end(site, JOBS - 300)
         await expect(rows).to_have_count(0)
+
+
+async def test_jobs_that_end_while_the_jobs_are_read_move_up(page: Page, tmp_path: Path) -> None:
+    """They have ended after the answer was made, so others have to be read once more."""
+    queue = Queue()
+    async with running_site(queue.pipeline, tmp_path / "state") as site:
+        await until(lambda: len(site.service.jobs.active()) == JOBS)
+        names = [job.description for job in site.service.jobs.active()]
+        rows, total = page.locator("tr[data-job] th a"), page.locator("[data-jobs-total]")
+        await page.goto(f"{site.url}/jobs")
+        await expect(rows).to_have_text(names[:SHOWN])
+        made, passes = asyncio.Event(), asyncio.Event()
+
+        async def late(route: Route) -> None:
+            answer = await route.fetch()
+            made.set()
+            await passes.wait()
+            await route.fulfill(response=answer)
+
+        await page.route("**/api/v1/jobs?*", late, times=1)
+        await queue.end(site, 50)
+        await made.wait()
+        await queue.end(site, 50)
+        # Said by an event of its own, which comes with that of the jobs.
+        await expect(total).to_contain_text("1,100 jobs that have not ended")
+        passes.set()
+        await expect(rows).to_have_text(names[100 : 100 + SHOWN])
 
 
 async def test_pages_of_the_jobs_follow_each_other(page: Page, tmp_path: Path) -> None:

@@ -23,14 +23,13 @@ class Confirmation {
     this.level = null;
     this.waiting = 0; // how many jobs wait for confirmation
     this.starts = new Map(); // by level: how many would start
-    this.reading = 0;
     this.chosen = false; // whether the reader is about to set another one
     this.form?.setAttribute("data-in-place", "");
     this.form?.addEventListener("change", () => (this.chosen = true));
     this.form?.addEventListener("form:sent", () => this.sent());
     place.addEventListener("toggle", () => this.onToggle());
     live.on("confirm", ({ level }) => this.set(level));
-    this.read = live.keep("jobs", {
+    const readSoon = live.keep("jobs", {
       read: () => get("/confirm", { limit: 0 }),
       replace: ({ level, total, choices }) => {
         this.waiting = total;
@@ -40,16 +39,10 @@ class Confirmation {
       // Whether one of them has waited is not known: the server has counted.
       apply: (jobs) => {
         const waits = Object.values(jobs).some((job) => job?.wait?.reason === "confirmation");
-        if (waits || this.waiting > 0) this.readSoon();
+        if (waits || this.waiting > 0) readSoon();
       },
+      pause: AGAIN,
     });
-  }
-
-  readSoon() {
-    this.reading ||= setTimeout(async () => {
-      this.reading = 0;
-      await this.read();
-    }, AGAIN);
   }
 
   set(level) {

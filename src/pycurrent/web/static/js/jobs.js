@@ -25,7 +25,6 @@ class Jobs {
     this.jobs = new Map(); // the oldest ones, the oldest first
     this.isWhole = false; // whether these are all
     this.total = 0;
-    this.reading = 0;
     this.rows = new Map([...body.rows].map((row) => [row.dataset.job, row]));
     this.frame = 0;
     this.changed = new Set();
@@ -39,7 +38,8 @@ class Jobs {
       if (this.filter === null) this.total = jobs;
       this.request([]);
     });
-    this.read = live.keep("jobs", {
+    // Events don't tell which jobs come next, nor places in queues: they change with each end.
+    this.readSoon = live.keep("jobs", {
       read: () => get("/jobs", { limit: SHOWN, ...this.filter }),
       replace: ({ jobs, next, total }) => {
         this.jobs = new Map(jobs.map((job) => [job.id, job]));
@@ -48,6 +48,7 @@ class Jobs {
         this.request([...this.jobs.keys(), ...this.rows.keys()]);
       },
       apply: (jobs) => this.apply(jobs),
+      pause: AGAIN,
     });
   }
 
@@ -65,14 +66,6 @@ class Jobs {
     this.request(Object.keys(jobs));
     const moveUp = [...this.jobs.values()].some(({ wait }) => wait?.reason === "queue");
     if (isUnknown || moveUp || (!this.isWhole && this.jobs.size < SHOWN)) this.readSoon();
-  }
-
-  /** Events don't tell which jobs come next, nor places in queues: they change with each end. */
-  readSoon() {
-    this.reading ||= setTimeout(async () => {
-      await this.read();
-      this.reading = 0;
-    }, AGAIN);
   }
 
   /** Show the new states of these jobs, with the next frame. */

@@ -64,15 +64,24 @@ class Live {
   /**
    * Keep something up to date by the events of a name: `replace(data)` with what `read()` gives,
    * at first and after each gap, and `apply(change)` for each event since. Returns a function that
-   * reads again.
+   * has it read again after `pause` milliseconds, once for all calls in between.
    */
-  keep(name, { read, replace, apply }) {
-    let pending = null; // events that came during the read: they may be newer or older than it
+  keep(name, { read, replace, apply, pause }) {
+    let pending = null; // events that came during a read: they may be newer or older than it
+    let again = false; // whether another read has been asked for meanwhile
+    let timer = 0;
     const begin = async () => {
+      if (pending !== null) {
+        again = true;
+        return;
+      }
       pending = [];
-      const data = await read().catch(() => null);
-      if (data !== null) replace(data);
-      const late = pending ?? [];
+      do {
+        again = false;
+        const data = await read().catch(() => null);
+        if (data !== null) replace(data);
+      } while (again);
+      const late = pending;
       pending = null;
       late.forEach(apply);
     };
@@ -82,7 +91,12 @@ class Live {
     });
     this.on("reset", begin);
     begin();
-    return begin;
+    return () => {
+      timer ||= setTimeout(() => {
+        timer = 0;
+        begin();
+      }, pause);
+    };
   }
 
   attend() {
