@@ -39,7 +39,7 @@ MAY_USE = {
     "cache": {"engine", "files", "store", "term", "incr", *EVERYWHERE},
     # Of `service` only what `PLUGIN_DOORS` has, and `facade` for the type of the engine.
     "plugins": {"service", "facade", *CORE, *EVERYWHERE},
-    "reports": {"engine", "store", "term", *EVERYWHERE},
+    "reports": {"engine", "files", "store", "term", *EVERYWHERE},
     "explain": {*CORE, *EVERYWHERE},
     "facade": {"explain", "reports", *CORE, *EVERYWHERE},
     "view": {"explain", *CORE, *EVERYWHERE},

@@ -136,7 +136,7 @@ async def test_links_that_lead_out_are_not_followed(
     assert "No report of tests matches" in said
 
 
-@pytest.mark.parametrize("pattern", ["/etc/*.xml", "../*.xml", "", "a**/b"])
+@pytest.mark.parametrize("pattern", ["/etc/*.xml", "../*.xml", "", "a//b"])
 async def test_patterns_stay_below_the_folder(harness: HarnessFactory, pattern: str) -> None:
     """Others are a mistake of the author."""
     async with harness(checking(junit=pattern)) as h:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 from pycurrent.errors import UsageError, WrongKind
 
 _PLAIN = re.compile(r"[^*?\[{\\]+")
 """A pattern that stands for itself."""
+_REPOSITORY = ".git"
 
 
 class Patterns:
@@ -53,6 +57,52 @@ class Patterns:
         ]
 
 
+def checked_patterns(given: Any, where: str) -> tuple[str, ...]:
+    """The patterns that an author gives, one or several, `where` being the argument. Raises
+    `UsageError` for what can't be any.
+    """
+    if not isinstance(given, str | Sequence):
+        raise WrongKind(
+            f"{where} takes a pattern of files such as 'dist/**', or a list of them, not {given!r}"
+        )
+    patterns = (given,) if isinstance(given, str) else tuple(given)
+    if not patterns:
+        raise UsageError(f"{where} takes a pattern, or several, not an empty list")
+    try:
+        Patterns(patterns)
+    except UsageError as error:
+        raise type(error)(f"{where}: {error}") from None
+    return patterns
+
+
+def find_files(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
+    """The files in a folder that the patterns select, those behind links within it too; each as
+    often as patterns select it. Only folders in which files may be selected are listed. Blocks.
+
+    The folder `.git` at the top is left out. Links to folders are gone through only where a pattern
+    names them.
+    """
+    inside = folder.resolve(strict=True)
+    for pattern in map(_checked, patterns):
+        for path in _selected(folder, pattern):
+            real = path.resolve()
+            if real.is_relative_to(inside) and real.is_file():
+                yield path
+
+
+def _selected(folder: Path, pattern: str) -> Iterator[Path]:
+    from wcmatch import glob
+
+    for found in glob.iglob(pattern, flags=_flags(), root_dir=str(folder)):
+        path = folder / found
+        if found.split("/", 1)[0] == _REPOSITORY:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from (Path(at, name) for at, _, names in os.walk(path) for name in names)
+        else:
+            yield path
+
+
 def _checked(pattern: object) -> str:
     if not isinstance(pattern, str):
         raise WrongKind(f"a pattern of files is a text such as 'dist/**', not {pattern!r}")
@@ -67,7 +117,16 @@ def _checked(pattern: object) -> str:
 def _expressions(pattern: str) -> list[re.Pattern[str]]:
     if _PLAIN.fullmatch(pattern):
         return [re.compile(f"{re.escape(pattern)}$")]
-    from wcmatch import glob  # an engine that saves no files does not need it
+    from wcmatch import _wcparse, glob  # an engine that saves no files does not need it
 
-    flags = glob.GLOBSTAR | glob.DOTMATCH | glob.BRACE | glob.FORCEUNIX
-    return [re.compile(one) for one in glob.translate(pattern, flags=flags)[0]]
+    try:
+        texts = glob.translate(pattern, flags=_flags())[0]
+    except _wcparse.PatternLimitException:
+        raise UsageError(f"{pattern!r} stands for more than 1,000 patterns") from None
+    return [re.compile(one) for one in texts]
+
+
+def _flags() -> int:
+    from wcmatch import glob
+
+    return glob.GLOBSTAR | glob.DOTMATCH | glob.BRACE | glob.FORCEUNIX

@@ -6,27 +6,24 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from pycurrent.files.patterns import find_files
 from pycurrent.term import Failure
 
 MOST = 10_000
 """So many files may match; a Java project has one for each class."""
 
 
-def find_files(folder: Path, patterns: Sequence[str]) -> list[Path]:
+def find_reports(folder: Path, patterns: Sequence[str]) -> list[Path]:
     """The files below a folder that match any of the patterns, sorted, each once. Blocks.
 
-    Links are followed as long as they stay below the folder. Raises `Failure` if there are too
-    many, `OSError` if the folder can't be read.
+    Raises `Failure` if there are too many, `OSError` if the folder can't be read.
     """
-    whole = folder.resolve(strict=True)
-    found: dict[Path, None] = {}
-    for pattern in patterns:
-        for path in folder.glob(pattern):
-            real = path.resolve()
-            if real.is_file() and real.is_relative_to(whole):
-                found[path] = None
-            if len(found) > MOST:
-                raise Failure(f"more than {MOST:,} files match {pattern!r}: name a narrower one")
+    found: set[Path] = set()
+    for path in find_files(folder, patterns):
+        found.add(path)
+        if len(found) > MOST:
+            named = ", ".join(patterns)
+            raise Failure(f"more than {MOST:,} files match {named}: name a narrower pattern")
     return sorted(found)
 
 

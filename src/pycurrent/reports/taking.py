@@ -20,9 +20,9 @@ from pycurrent.engine import CommandFailed
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.stopped import Cancelled
 from pycurrent.engine.tasks import in_thread
-from pycurrent.engine.test_reports import checked_patterns
 from pycurrent.errors import UsageError
-from pycurrent.reports.files import find_files, shown_path
+from pycurrent.files.patterns import checked_patterns
+from pycurrent.reports.files import find_reports, shown_path
 from pycurrent.reports.junit import NoJUnit, ReportError, read_junit
 from pycurrent.store import StoreError, TestCase, TestCounts, TestResult
 from pycurrent.store.test_writer import TestCaseWriter
@@ -107,7 +107,7 @@ class JUnitReports:
     def _take(self, job_id: str, folder: Path, patterns: Sequence[str], masked: Masked) -> Taken:
         """Read all that match, and record their tests. Blocks."""
         taken = Taken()
-        files = find_files(folder, patterns)
+        files = find_reports(folder, patterns)
         if not files:
             return taken
         with TestCaseWriter.open(self._database, job_id) as writer:

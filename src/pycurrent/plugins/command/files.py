@@ -12,7 +12,7 @@ from pycurrent.engine import Job
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.files import File, FilesError, Tree
 from pycurrent.files.names import check_path
-from pycurrent.files.patterns import Patterns
+from pycurrent.files.patterns import checked_patterns
 from pycurrent.plugins.git import Commit, Subtree
 from pycurrent.term import Current, seq, shown
 
@@ -76,13 +76,7 @@ class GivenFiles:
 
 def checked_outputs(outputs: str | Sequence[str] | None) -> tuple[str, ...]:
     """The patterns of what a command makes. Raises UsageError for what can't be one."""
-    if outputs is None:
-        return ()
-    patterns = (outputs,) if isinstance(outputs, str) else tuple(outputs)
-    Patterns(patterns)
-    if not patterns:
-        raise UsageError("outputs= takes a pattern, or several, not an empty list")
-    return patterns
+    return () if outputs is None else checked_patterns(outputs, "outputs=")
 
 
 @asynccontextmanager

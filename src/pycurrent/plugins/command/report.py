@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pycurrent.engine import Job
-from pycurrent.engine.test_reports import checked_patterns
 from pycurrent.errors import WrongKind
+from pycurrent.files.patterns import checked_patterns
 from pycurrent.plugins.command.runner import Prepared
 from pycurrent.term import shown
 
