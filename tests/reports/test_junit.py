@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pycurrent.reports import junit
-from pycurrent.reports.junit import NoJUnit, ReportError, read_junit
+from pycurrent.reports.errors import OtherReport, ReportError
+from pycurrent.reports.junit import read_junit
 from pycurrent.store import TestCase, TestResult
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -283,7 +284,7 @@ def test_what_comes_before_something_refused_is_whole(report: Write) -> None:
 
 def test_other_xml_is_no_report(report: Write) -> None:
     """A pattern for all XML finds the files of Maven, too."""
-    with pytest.raises(NoJUnit, match="it is not a report of tests, but <project>"):
+    with pytest.raises(OtherReport, match="it is not a report of tests, but <project>"):
         cases(report('<project xmlns="http://maven.apache.org/POM/4.0.0"><a/></project>'))
 
 

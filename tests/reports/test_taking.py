@@ -33,12 +33,11 @@ def checking(
             if content is not None:
                 (folder / "sub").mkdir()
                 (folder / "sub" / "report.xml").write_text(content)
-            counts = TestCounts()
             try:
                 await job.exec(["sh", "-c", script], cwd=folder)
             finally:
-                counts = await job.report(folder, junit=junit, required=required)
-            return str(counts)
+                reported = await job.report(folder, junit=junit, required=required)
+            return str(reported.tests)
 
     return lambda: check("all")
 
@@ -232,12 +231,25 @@ async def test_a_report_before_the_start_is_refused(harness: HarnessFactory) -> 
         id = "check"
 
         async def build(self, job: Job, key: str) -> str:
-            return str(await job.report(Path(), junit="*.xml"))
+            return str((await job.report(Path(), junit="*.xml")).tests)
 
     async with harness(lambda: current.component("x", lambda: Early().get("a"))) as h:
         await h.settle()
         assert isinstance(h.output, Failed)
         assert "job.report was called before job.start" in h.output.message
+
+
+async def test_a_report_of_nothing_is_refused(harness: HarnessFactory) -> None:
+    """It says which kinds there are."""
+
+    @current.builder("check", level=Level.HARMLESS)
+    async def check(job: Job, key: str) -> None:
+        await job.report(Path())
+
+    async with harness(lambda: check("all")) as h:
+        await h.settle()
+        assert isinstance(h.output, Failed)
+        assert h.output.message.startswith("job.report has nothing to take: give junit")
 
 
 async def test_what_is_recorded_is_there_after_a_restart(tmp_path: Path) -> None:

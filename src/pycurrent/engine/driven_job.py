@@ -49,8 +49,8 @@ from pycurrent.term import Activity, Untrusted, shown
 if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import Cache
     from pycurrent.engine.command import Command, CommandOptions, Commands
+    from pycurrent.engine.job_reports import Reported
     from pycurrent.files import File, Tree
-    from pycurrent.store import TestCounts
 
 
 class DrivenJob(JobTrust):
@@ -501,11 +501,12 @@ class DrivenJob(JobTrust):
         self,
         folder: str | os.PathLike[str],
         *,
-        junit: str | Sequence[str],
+        junit: str | Sequence[str] | None = None,
         required: bool = False,
-    ) -> TestCounts:
+    ) -> Reported:
         reports, failing = self.host.reports(), sys.exception()
-        return await reports.take(self, folder, junit, required=required, failing=failing)
+        wanted = {"junit": junit}
+        return await reports.take(self, folder, wanted, required=required, failing=failing)
 
     async def recorded(self) -> bool:
         """Have it recorded, whatever comes of it: something is to be recorded with it. False if

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pycurrent.engine.command import CommandOptions
     from pycurrent.engine.custom_pool import CustomPool
     from pycurrent.engine.hooks import Hook
+    from pycurrent.engine.job_reports import Reported
     from pycurrent.engine.pool import AnyPool, Pool, Urgency
     from pycurrent.files import File, Tree
-    from pycurrent.store import TestCounts
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -279,18 +279,18 @@ class Job(ABC):
         self,
         folder: str | os.PathLike[str],
         *,
-        junit: str | Sequence[str],
+        junit: str | Sequence[str] | None = None,
         required: bool = False,
-    ) -> TestCounts:
-        """Record the tests in reports below a folder, as JUnit's XML, and return how many passed
-        and failed. `junit` is a pattern such as `**/*.xml`, or several.
+    ) -> Reported:
+        """Record what reports below a folder say, and return it in short. Each kind is given as a
+        pattern such as `**/*.xml`, or several: `junit` are reports of tests in JUnit's XML.
 
         Raises `Failure` if tests have failed: it names the first of them. So await it in a
         `finally` behind the command that writes them: then that is said in place of the command's
         status, and tests are recorded whether or not it fails. It also raises one for a report
         that can't be read, and, if they are `required`, where there are none; but while the work
-        fails for another reason, this is only logged. Called again, it adds to the tests of before.
-        A job that was cancelled takes no reports, and one whose time is up does.
+        fails for another reason, this is only logged. Called again, it adds to
+        the reports of before. A job that was cancelled takes none, and one whose time is up does.
         """
 
     @abstractmethod

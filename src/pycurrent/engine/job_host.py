@@ -11,11 +11,11 @@ from msgspec import Struct
 from pycurrent.engine.approvals import ApprovedCommits
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.commits import Commits
+from pycurrent.engine.job_reports import JobReports
 from pycurrent.engine.leftovers import JobLock
 from pycurrent.engine.level import Config, Confirmations
 from pycurrent.engine.paused import PausedWork
 from pycurrent.engine.tempdirs import Trash
-from pycurrent.engine.test_reports import TestReports
 from pycurrent.engine.thread import LoopThread
 from pycurrent.engine.turns import Turn, Turns
 from pycurrent.engine.waits import Waits
@@ -54,7 +54,7 @@ class JobHost(Struct, frozen=True):
     turns: Turns
     locks: set[int]
     """The open files that hold locks of jobs."""
-    reports: Callable[[], TestReports]
+    reports: Callable[[], JobReports]
     """Gives what takes the reports of jobs."""
     waits: Waits
     """The things for which jobs wait while they are at work."""

@@ -18,6 +18,7 @@ from pycurrent.engine.descriptors import Descriptors
 from pycurrent.engine.forks import Forks
 from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.job_logs import JobLogs
+from pycurrent.engine.job_reports import JobReports
 from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
 from pycurrent.engine.level import Config, Confirmations
 from pycurrent.engine.logrules import LogRules
@@ -27,7 +28,6 @@ from pycurrent.engine.problems import Problems
 from pycurrent.engine.quiescence import Quiescence
 from pycurrent.engine.tasks import cancelled
 from pycurrent.engine.tempdirs import Trash
-from pycurrent.engine.test_reports import TestReports
 from pycurrent.engine.thread import LoopThread
 from pycurrent.engine.threshold import Threshold
 from pycurrent.engine.turns import Turns
@@ -54,7 +54,7 @@ class EngineParts(Struct, frozen=True):
     config: Config
     problems: Problems
     codec_of: CodecOf
-    reports: Callable[[], TestReports]
+    reports: Callable[[], JobReports]
     """Makes what takes the reports of jobs, for the first one."""
 
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pycurrent.engine import LogRules, Processes
-    from pycurrent.engine.test_reports import TestReports
+    from pycurrent.engine.job_reports import JobReports
     from pycurrent.explain.health import StageHealth
     from pycurrent.explain.history import HistoryEntry
     from pycurrent.explain.why import Why
@@ -161,10 +161,10 @@ class Engine(PeopleActs):
 
             return Processes(descriptors=descriptors.soft)
 
-        def reports() -> TestReports:
-            from pycurrent.reports.taking import JUnitReports  # few runs have any
+        def reports() -> JobReports:
+            from pycurrent.reports.taking import Reports  # few runs have any
 
-            return JUnitReports(state.database, self.clock.now)
+            return Reports(state.database, self.clock.now)
 
         parts = EngineParts(
             state=state,

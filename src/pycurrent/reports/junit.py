@@ -15,18 +15,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from stat import S_ISREG
 from typing import NoReturn
 from xml.parsers import expat
 
+from pycurrent.reports.errors import OtherReport, ReportError
+from pycurrent.reports.opening import opened
 from pycurrent.store import TestCase, TestResult
 
-LARGEST = 256 << 20
-"""In bytes: a larger report is refused."""
 LONGEST_TAG = 4 << 20
 """In bytes: so long may one tag be with all its attributes, as it is in memory as a whole."""
 DEEPEST = 100
@@ -57,31 +55,14 @@ _COLOUR = re.compile(r"[\x1b\x7f]\[[0-?]*[ -/]*[@-~]|[\x1b\x7f]")
 _EMPTY_WORDS = frozenset({"", "failed", "failure", "error"})
 
 
-class ReportError(Exception):
-    """A report can't be read; the message completes "can't be read:"."""
-
-
-class NoJUnit(ReportError):
-    """The file is XML, but not a report of tests."""
-
-
 def read_junit(path: Path) -> Iterator[list[TestCase]]:
     """The tests in a report, some at a time. Blocks.
 
-    Raises `NoJUnit` before the first ones if it is other XML, and `ReportError` where it can't be
-    read on: those before are whole. Never opens anything but a regular file.
+    Raises `OtherReport` before the first ones if it is other XML, and `ReportError` where it can't
+    be read on: those before are whole.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise ReportError(str(error.strerror)) from None
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        status = os.fstat(descriptor)
-        if not S_ISREG(status.st_mode):
-            raise ReportError("it is not a file")
-        if status.st_size > LARGEST:
-            raise ReportError(f"it has more than {LARGEST >> 20} MiB")
-        yield from _Reader().read(file.read)
+    with opened(path) as read:
+        yield from _Reader().read(read)
 
 
 class _Reader:
@@ -112,8 +93,6 @@ class _Reader:
                 plain = not data.startswith(_UTF_16)
             is_last = not data
             fed += len(data)
-            if fed > LARGEST:
-                raise ReportError(f"it has more than {LARGEST >> 20} MiB")
             try:
                 self._parser.Parse(data.translate(_ALLOWED) if plain else data, is_last)
             except expat.ExpatError as error:
@@ -152,7 +131,7 @@ class _Reader:
         if ":" in tag:
             tag = tag.rpartition(":")[2]
         if not self._above and tag not in _ROOTS:
-            raise NoJUnit(f"it is not a report of tests, but <{tag[:LONGEST_NAME]}>")
+            raise OtherReport(f"it is not a report of tests, but <{tag[:LONGEST_NAME]}>")
         self._above.append(tag)
         if len(self._above) > DEEPEST:
             raise ReportError(f"its elements are nested more than {DEEPEST} deep")

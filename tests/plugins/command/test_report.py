@@ -72,6 +72,12 @@ def test_what_can_not_be_a_report_is_refused(commit: git.Commit, wrong: object) 
         command.run(commit, ["true"], report=wrong)  # type: ignore[call-overload]
 
 
+def test_a_report_of_nothing_is_refused(commit: git.Commit) -> None:
+    """It would be a slip."""
+    with pytest.raises(UsageError, match="report= has no pattern"):
+        command.run(commit, ["true"], report=command.Report())
+
+
 @pytest.mark.parametrize("wrong", ["/a.xml", "../a.xml", ""])
 def test_patterns_are_checked_where_they_are_written(commit: git.Commit, wrong: str) -> None:
     """Not by the job, hours later."""

@@ -1,39 +1,53 @@
-"""The reports that a command writes of its tests: the option `report` of `run`."""
+"""The reports that a command writes: the option `report` of `run`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 from pycurrent.engine import Job
-from pycurrent.errors import WrongKind
+from pycurrent.errors import UsageError, WrongKind
 from pycurrent.files.patterns import checked_patterns
 from pycurrent.plugins.command.runner import Prepared
 from pycurrent.term import shown
 
+_KINDS = ("junit",)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The reports that a command writes of its tests, in JUnit's XML: a pattern of their paths in
-    the folder where it runs, such as `"build/**/*.xml"`, or several.
+    """The reports that a command writes, each kind as a pattern of their paths in the folder where
+    it runs, such as `"build/**/*.xml"`, or several: `junit` are those of its tests, in JUnit's XML.
 
-    If they are `required`, a command that succeeds and leaves none fails.
+    If they are `required`, a command that succeeds and leaves none of a kind fails.
     """
 
-    junit: str | Sequence[str]
+    junit: str | Sequence[str] | None = None
+    _: KW_ONLY
     required: bool = False
+
+
+def _patterns(report: Report) -> dict[str, tuple[str, ...]]:
+    """The patterns of each kind. Raises `UsageError` for what can't be any."""
+    given = {kind: getattr(report, kind) for kind in _KINDS}
+    return {
+        kind: checked_patterns(patterns, f"report={'' if kind == 'junit' else f' {kind}='}")
+        for kind, patterns in given.items()
+        if patterns is not None
+    }
 
 
 def report_json(report: Report) -> dict[str, object]:
     """The form in keys: which reports are taken decides on the result."""
-    junit = [report.junit] if isinstance(report.junit, str) else list(report.junit)
-    return {"junit": junit, **({"required": True} if report.required else {})}
+    kinds = {kind: list(patterns) for kind, patterns in _patterns(report).items()}
+    return {**kinds, **({"required": True} if report.required else {})}
 
 
 def report_of_json(data: Any) -> Report:
     """Read that form."""
-    return Report(tuple(data["junit"]), data.get("required", False))
+    kinds = {kind: tuple(data[kind]) for kind in _KINDS if kind in data}
+    return Report(**kinds, required=data.get("required", False))
 
 
 def report_of(given: Any) -> Report | None:
@@ -45,11 +59,14 @@ def report_of(given: Any) -> Report | None:
         raise WrongKind(
             f'report= takes a pattern or a Report, not {shown(given)}: write "**/*.xml"'
         )
-    return replace(report, junit=checked_patterns(report.junit, "report="))
+    patterns = _patterns(report)
+    if not patterns:
+        raise UsageError('report= has no pattern: write Report("**/*.xml"), say')
+    return replace(report, **patterns)  # type: ignore[arg-type]
 
 
 async def execute(job: Job, command: Prepared, report: Report | None) -> None:
-    """Run a command, and take its report, whether or not it fails."""
+    """Run a command, and take its reports, whether or not it fails."""
     if report is None:
         await job.exec(command.argv, **command.options)
         return
@@ -58,4 +75,4 @@ async def execute(job: Job, command: Prepared, report: Report | None) -> None:
     try:
         await job.exec(command.argv, **command.options)
     finally:
-        await job.report(folder, junit=report.junit, required=report.required)
+        await job.report(folder, **_patterns(report), required=report.required)

@@ -125,9 +125,9 @@ def run(
     as a `Tree`: `"dist/**"`. A pattern that matches nothing is in the log; with `outputs_required`
     it is a failure.
 
-    `report` is a pattern of the reports that it writes of its tests, in JUnit's XML, or a `Report`:
-    the tests are recorded, also if it fails. If some have failed, so has the command, and its
-    failure names the first of them.
+    `report` is a pattern of the reports that it writes of its tests, in JUnit's XML, or a `Report`,
+    which has other kinds, too: what they say is recorded, also if it fails. If tests have failed,
+    so has the command, and its failure names the first of them.
 
     With a `schedule` it runs again as often as that says, and the old result is reported meanwhile.
     """

@@ -1,0 +1,39 @@
+"""The contract of the taker of reports that jobs' tools write, of their tests say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+
+from pycurrent.store import TestCounts
+
+if TYPE_CHECKING:
+    from pycurrent.engine.driven_job import DrivenJob
+
+
+class Reported(Struct, frozen=True, kw_only=True):
+    """The findings of the reports of one call, in short."""
+
+    tests: TestCounts = TestCounts()
+    """How many tests passed and failed; none if no reports of tests were asked for, or found."""
+
+
+class JobReports(Protocol):
+    """Reads reports, and records what they say."""
+
+    async def take(
+        self,
+        job: DrivenJob,
+        folder: str | PathLike[str],
+        wanted: Mapping[str, str | Sequence[str] | None],
+        *,
+        required: bool,
+        failing: BaseException | None,
+    ) -> Reported:
+        """Take the reports of a job, as `Job.report` says. `wanted` are the patterns by the kinds
+        of reports, as the arguments are called there; `failing` is the exception with which its
+        work fails, if it does.
+        """
