@@ -15,8 +15,8 @@ from pathlib import Path
 
 from benchmarks.engine import until_ok
 from benchmarks.figures import MIDDLE, Benchmark, Figure, Samples
+from benchmarks.lag import Lag
 from benchmarks.places import Place, scratch
-from benchmarks.queued import Lag
 
 from pycurrent import Current, Engine, Job, Level, all, builder
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from time import perf_counter, sleep
 
 from benchmarks.figures import MIDDLE, SMALL, Benchmark, Figure, Samples
+from benchmarks.lag import Lag
 from benchmarks.places import Place, scratch
 
 from pycurrent import Current, Engine, Job, Level, Tree, Var, all, builder
 
 _COARSE = 2.1
 """Seconds until a file's time tells that it has not changed since."""
-_TICK = 0.001
 
 
 def kept_files(n: int) -> Samples:
@@ -51,7 +51,7 @@ def kept_files(n: int) -> Samples:
         "files-unchanged-over-git": took["unchanged"] / status,
         "files-place": took["place"],
         "files-place-over-cp": took["place"] / cp,
-        "files-lag": lag * 1000,
+        "files-lag": lag,
     }
 
 
@@ -85,21 +85,11 @@ async def _by_us(source: Path, folder: Path) -> tuple[dict[str, float], float]:
 
     async with Engine(pipeline, state_dir=folder / "state") as engine:
         await engine.opened.settled()
-        lags = [0.0]
-        watching = asyncio.create_task(_watch(lags))
-        for number in range(1, 5):
-            again.set(number)
-            await engine.opened.settled()
-        watching.cancel()
-    return took, max(lags)
-
-
-async def _watch(lags: list[float]) -> None:
-    """Note how much longer than a tick each turn of the loop takes."""
-    while True:
-        before = perf_counter()
-        await asyncio.sleep(_TICK)
-        lags.append(perf_counter() - before - _TICK)
+        async with Lag.watched() as lag:
+            for number in range(1, 5):
+                again.set(number)
+                await engine.opened.settled()
+    return took, lag.worst
 
 
 def _quickest(command: Callable[[], list[str]]) -> float:

@@ -13,6 +13,7 @@ from time import perf_counter
 
 from benchmarks.engine import until_ok
 from benchmarks.figures import Benchmark, Better, Figure, NotMeasured, Samples
+from benchmarks.lag import Lag
 from benchmarks.places import Place, scratch
 
 from pycurrent import Builder, Current, Engine, Job, Level, all, component
@@ -23,7 +24,6 @@ LITTLE, MUCH = 1, 20
 FLOOD = 500
 """MB that one prints."""
 SECRET = "a secret that nobody prints"
-_LOOK = 0.001
 
 
 class Prints(Builder[int, None]):
@@ -59,7 +59,7 @@ def outputs(n: int) -> Samples:
         with scratch(Place.MEMORY) as folder:
             seconds, lag = asyncio.run(_copied(_pipeline(prints, jobs), folder))
         samples[f"outputs-{name}"] = jobs * megabytes / seconds
-        samples[f"outputs-{name}-lag"] = lag * 1e3
+        samples[f"outputs-{name}-lag"] = lag
     return samples
 
 
@@ -71,24 +71,13 @@ def _pipeline(prints: Prints, jobs: int) -> Callable[[], Current[None]]:
 
 
 async def _copied(pipeline: Callable[[], Current[None]], folder: Path) -> tuple[float, float]:
-    """Seconds until all is done, and the longest that the loop has kept somebody waiting."""
+    """Seconds until all is done, and milliseconds for which the loop stood still at most."""
     engine = Engine(pipeline, state_dir=folder)
     before = perf_counter()
     async with engine:
-        probe = asyncio.create_task(_lag(done := asyncio.Event()))
-        await until_ok(engine)
-        seconds = perf_counter() - before
-        done.set()
-        return seconds, await probe
-
-
-async def _lag(done: asyncio.Event) -> float:
-    worst = 0.0
-    while not done.is_set():
-        before = perf_counter()
-        await asyncio.sleep(_LOOK)
-        worst = max(worst, perf_counter() - before - _LOOK)
-    return worst
+        async with Lag.watched() as lag:
+            await until_ok(engine)
+        return perf_counter() - before, lag.worst
 
 
 def _figures(name: str, what: str, least: float | None = None) -> tuple[Figure, Figure]:

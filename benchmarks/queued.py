@@ -15,42 +15,13 @@ from typing import Any
 
 from benchmarks.engine import until_ok
 from benchmarks.figures import LARGE, SMALL, Benchmark, Figure, Samples
+from benchmarks.lag import Lag
 from benchmarks.many import resident
 from benchmarks.places import Place, scratch
 
 from pycurrent import Current, Engine, Job, Level, Pool, Var, all, builder, constant
 
 ROOM = 50
-LOOK = 0.001
-"""Seconds between two looks at the loop."""
-
-
-class Lag:
-    """The longest time for which the loop stood still, in milliseconds."""
-
-    def __init__(self) -> None:
-        self.worst = 0.0
-
-    @classmethod
-    @asynccontextmanager
-    async def watched(cls) -> AsyncIterator[Lag]:
-        lag = cls()
-        watching = asyncio.create_task(lag._watch())
-        try:
-            yield lag
-        finally:
-            watching.cancel()
-
-    async def _watch(self) -> None:
-        while True:
-            before = perf_counter()
-            await asyncio.sleep(LOOK)
-            self.worst = max(self.worst, (perf_counter() - before - LOOK) * 1e3)
-
-    def taken(self) -> float:
-        """The worst since this was asked for last."""
-        worst, self.worst = self.worst, 0.0
-        return worst
 
 
 class Queue:

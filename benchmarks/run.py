@@ -27,6 +27,7 @@ from benchmarks import (
     engine,
     explained,
     floor,
+    forges,
     kept_files,
     make_like,
     many,
@@ -61,6 +62,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *tested.BENCHMARKS,
     *checkouts.BENCHMARKS,
     *kept_files.BENCHMARKS,
+    *forges.BENCHMARKS,
     *drained.BENCHMARKS,
 )
 QUICK = 50

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from benchmarks.figures import NotMeasured
 
 from pycurrent import Current, Engine, Level
 from pycurrent.service import Service
+from pycurrent.service.routes import Route
 from pycurrent.web import AccessSettings, Role, WebSettings
 from pycurrent.web.server import Address, Website, listening
 
@@ -31,10 +32,12 @@ class Site:
 
 
 @asynccontextmanager
-async def serving(pipeline: Callable[[], Current[Any]], state_dir: Path) -> AsyncIterator[Site]:
+async def serving(
+    pipeline: Callable[[], Current[Any]], state_dir: Path, *, routes: Sequence[Route] = ()
+) -> AsyncIterator[Site]:
     engine = Engine(pipeline, state_dir=state_dir)
     access = AccessSettings(allow_anonymous=Role.ADMIN)
-    settings = WebSettings(port=0, access=access)
+    settings = WebSettings(port=0, access=access, routes=routes)
     with listening(settings) as listener:
         async with engine:
             service = Service(engine.opened)

@@ -7,13 +7,11 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.figures import LARGE, MIDDLE, SMALL, Benchmark, Figure, Samples
+from benchmarks.lag import Lag
 from benchmarks.places import Place, scratch
 
 from pycurrent import Engine, Failure, Job, Level, builder
 from pycurrent.store import TestResult
-
-_TICK = 0.005
-"""Seconds between two looks whether the loop goes on."""
 
 
 def write_report(path: Path, tests: int) -> None:
@@ -28,30 +26,18 @@ def write_report(path: Path, tests: int) -> None:
         file.write("</testsuite></testsuites>")
 
 
-async def _longest_lag(until: asyncio.Event) -> float:
-    """The longest time for which the loop was held, in seconds."""
-    longest = 0.0
-    while not until.is_set():
-        before = perf_counter()
-        await asyncio.sleep(_TICK)
-        longest = max(longest, perf_counter() - before - _TICK)
-    return longest
-
-
 async def _taken(folder: Path, tests: int) -> Samples:
     took: list[float] = []
-    is_taken = asyncio.Event()
 
     @builder("check", level=Level.HARMLESS)
     async def check(job: Job, key: str) -> None:
-        lag = asyncio.ensure_future(_longest_lag(is_taken))
-        before = perf_counter()
-        try:
-            await job.report(folder / "reports", junit="*.xml")
-        except Failure:
-            took.append(perf_counter() - before)
-        is_taken.set()
-        took.append(await lag)
+        async with Lag.watched() as lag:
+            before = perf_counter()
+            try:
+                await job.report(folder / "reports", junit="*.xml")
+            except Failure:
+                took.append(perf_counter() - before)
+        took.append(lag.worst)
 
     async with Engine(lambda: check("all"), state_dir=folder / "state") as engine:
         await engine.settled()
@@ -63,7 +49,7 @@ async def _taken(folder: Path, tests: int) -> Samples:
         slowest = tables.of_job(job, limit=200, slowest=True)
         shown = (perf_counter() - before) / 3
     assert slowest
-    return {"report": took[0], "report-lag": took[1] * 1e3, "report-page": shown * 1e3}
+    return {"report": took[0], "report-lag": took[1], "report-page": shown * 1e3}
 
 
 def report(tests: int) -> Samples:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pycurrent.engine.open_engine import OpenEngine
     from pycurrent.store.delivery_table import DeliveryTable
 
-_PATIENCE = 0.5
+_PATIENCE = 0.9
 """Seconds, by the loop's time, that a sender waits for the disk: forges want answers soon."""
 _MOST = 10_000
 """Deliveries from one sender whose work may wait: more are not taken."""
@@ -117,7 +117,7 @@ class Deliveries:
         it returns. False if it is known: then nothing is done.
 
         `work` is what it asks for, as text; None for nothing. Raises `NotNoted` if it can't be
-        written within half a second.
+        written within a second.
         """
         worker, key = self._workers[sender], (sender, id)
         try:

@@ -103,13 +103,14 @@ def create_app(
     metrics.REGISTRY.put(app.state, registry)
     ENCODERS.put(app.state, Encoders(service.events))
     files = add_files(app)
+    routes = AuthorRoutes(settings.routes, service)
+    ROUTES.put(app.state, routes)
+    # First: webhooks come by the thousand, and none of these can be one of the site's own.
+    routes.add_to(app)
     for router in _ROUTERS:
         app.include_router(router)
     answer_errors(app, _render)
-    routes = AuthorRoutes(settings.routes, service)
-    ROUTES.put(app.state, routes)
     protect(app, access.site, _render, routes.limit_of)
-    routes.add_to(app)
     add_pages(app, service, files, name=settings.name, extra=settings.pages)
     _describe(app)
     return app

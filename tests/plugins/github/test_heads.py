@@ -14,6 +14,7 @@ from pycurrent import Active, Current, Failure, FailureKind, Ok
 from pycurrent.plugins.forge.sweep import SWEEP
 from pycurrent.plugins.forge.values import Change, Ref, Repository, Tag
 from pycurrent.plugins.github import App
+from pycurrent.plugins.github.heads import _APART, _AT_ONCE
 from pycurrent.testing import Harness
 
 from ..forge.model import out_of_order, sha
@@ -59,6 +60,16 @@ async def test_what_has_pages_is_read_to_the_end(world: World) -> None:
         assert len(refs) == len({ref.key for ref in refs}) == 5 + 3 + 3
         assert [ref.labels for ref in refs if isinstance(ref, Change)] == [("a", "b")] * 3
     assert len(world.github.prices) == 3
+
+
+async def test_queries_begin_no_faster_than_github_takes_them(world: World) -> None:
+    """Two are on their way at once; each makes room for the next one after a while."""
+    web = (await listed(world))["octo/web"]
+    began = asyncio.get_running_loop().time()
+    for _ in range(2 * _AT_ONCE + 1):
+        await world.api.refs(web)
+    assert asyncio.get_running_loop().time() - began >= 2 * _APART - 0.001
+    assert len(world.github.prices) == 2 * _AT_ONCE + 1
 
 
 async def test_labels_are_read_again_when_a_change_was_changed(world: World) -> None:

@@ -1,8 +1,9 @@
 """The refs of many repositories, read by few queries.
 
 Reads of one installation that are asked for together are one query: those of a sweep are, as all
-begin at once. While as many queries are on their way as may be, more reads gather. The last
-one is served first: a delivery does not wait for the rest of a sweep.
+begin at once. While as many queries are on their way as may be, more reads gather, and so they do
+where queries would begin faster than GitHub takes them. The last one is served first: a delivery
+does not wait for the rest of a sweep.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from pycurrent.term import Failure
 
 _AT_ONCE = 2
 """The queries of an installation that are on their way at once: GitHub asks for few."""
+_APART = 0.06
+"""Seconds from the begin of one of them to the begin of its follower. GitHub takes 2,000 points in
+a minute (docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api).
+"""
 
 _MAY_BE_HIDDEN = frozenset({"author", "headRepository"})
 """Fields that may be null, with an error, as they are not shown to us."""
@@ -89,7 +94,7 @@ class _Gathering:
 
     def _begin(self) -> None:
         while len(self._asking) < _AT_ONCE and (batch := self._next()):
-            task = asyncio.create_task(self._ask(batch))
+            task = asyncio.create_task(self._turn(batch))
             self._asking.add(task)
             task.add_done_callback(self._ended)
 
@@ -111,6 +116,12 @@ class _Gathering:
                 room -= len(reading.fields)
             self._waiting.pop()
         return batch
+
+    async def _turn(self, batch: Batch) -> None:
+        loop = asyncio.get_running_loop()
+        earliest = loop.time() + _APART
+        await self._ask(batch)
+        await asyncio.sleep(earliest - loop.time())
 
     async def _ask(self, batch: Batch) -> None:
         what = f"the refs of {batch[0].repository}"
