@@ -35,7 +35,7 @@ CASES: list[tuple[Callable[[Any], Current[Any]], Any, str]] = [
         "a command is a list of its words, each a text, not 3",
     ),
     (lambda x: DEFAULT.run(IMAGE, args=x), ["a", 3], "arguments are a list of words, each a text"),
-    (lambda x: fs.save("file", x), 3, "fs.save: contents= takes str or bytes, not 3"),
+    (lambda x: fs.save("file", x), 3, "fs.save: contents= takes str or bytes or File, not 3"),
     (lambda x: fs.save(x, "text"), 3, "fs.save: path= takes Path or str, not 3"),
     (lambda x: fs.save_tree("folder", x), ["a"], "fs.save_tree: files= takes"),
     (

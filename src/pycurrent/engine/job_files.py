@@ -27,11 +27,14 @@ from pycurrent.files import (
     FileStore,
     Saved,
     Tree,
+    entries_of,
+    is_in,
     is_kept,
     place,
     save,
     save_file,
 )
+from pycurrent.files.listing import Entry
 from pycurrent.store import SavedFiles, SavedRecord
 from pycurrent.term import Failure, FailureKind, shown
 
@@ -143,6 +146,17 @@ class JobFiles:
         """True if what was saved can be placed, as far as its files tell without being read."""
         async with self._turns:
             return await in_thread(is_kept, self.store, what)
+
+    async def entries(self, tree: Tree) -> list[Entry]:
+        """The listing of a tree that a job has placed. Raises `FilesLost`."""
+        return await in_thread(entries_of, self.store, tree)
+
+    async def is_in(self, what: Tree | File, target: Path) -> bool:
+        """True if a folder has all of a tree, or a path has a file, as they were saved. Reads them.
+        Raises OSError for what can't be read.
+        """
+        async with self._turns:
+            return await in_thread(is_in, self.store, what, target)
 
     async def _kept(
         self, job: DrivenJob, saving: Callable[[Event], T], record: Callable[[T], SavedRecord]

@@ -4,8 +4,9 @@
 Their bytes are in a store below the state directory, each content once.
 """
 
+from pycurrent.files.comparing import is_in
 from pycurrent.files.errors import FilesError, FilesLost
-from pycurrent.files.placing import is_kept, place
+from pycurrent.files.placing import entries_of, is_kept, place
 from pycurrent.files.saving import Saved, save, save_file
 from pycurrent.files.store import FileStore
 from pycurrent.files.values import File, Tree
@@ -17,6 +18,8 @@ __all__ = [
     "FilesLost",
     "Saved",
     "Tree",
+    "entries_of",
+    "is_in",
     "is_kept",
     "place",
     "save",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pycurrent.errors import UsageError, WrongKind
+from pycurrent.files import File
 from pycurrent.term import shown
 
 _PERMISSIONS = 0o777
@@ -44,6 +46,21 @@ NOTHING = Content(b"")
 
 
 @dataclass(frozen=True, slots=True)
+class Staged:
+    """The contents of a file that is to be copied, and its permissions."""
+
+    data: Path
+    mode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link, with what it leads to."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class Digest:
     """The record of a file: its digest instead of its contents."""
 
@@ -51,8 +68,14 @@ class Digest:
     size: int
     sha256: str
     content: Content = field(default=NOTHING, compare=False, repr=False)
+    saved: File | None = field(default=None, compare=False, repr=False)
+    """The contents, where a job has saved them."""
 
     @classmethod
     def of(cls, content: Content) -> Digest:
         data = content.data
         return cls(content.mode, len(data), hashlib.sha256(data).hexdigest(), content)
+
+    @classmethod
+    def of_saved(cls, file: File) -> Digest:
+        return cls(file.mode, file.size, file.digest, saved=file)

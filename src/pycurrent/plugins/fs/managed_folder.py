@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pycurrent.plugins.fs.attributes import Attributes
-from pycurrent.plugins.fs.content import Content
+from pycurrent.plugins.fs.content import Content, Link, Staged
 from pycurrent.plugins.fs.exchange import exchange
 from pycurrent.plugins.fs.tree import Tree
 from pycurrent.plugins.fs.write import (
@@ -118,7 +118,8 @@ class ManagedFolder:
                 raise Failure(_not_ours(self._folder, foreign))
             names = frozenset(tree.files)
             wanted = FolderListing(names, tree.folders)
-            if self._folder.exists() and found == wanted and same == names:
+            is_same = found == wanted and same == names and self._has_modes(tree)
+            if self._folder.exists() and is_same:
                 if ours != names:
                     self._write_names(names)
                 return Replacement(0, 0, len(names), None)
@@ -149,10 +150,18 @@ class ManagedFolder:
         """True if the file already has its contents and mode."""
         file, path = tree.files[name], self._folder / name
         status = path.lstat()
+        if isinstance(file, Link):
+            return stat.S_ISLNK(status.st_mode) and str(path.readlink()) == file.target
         return (
             stat.S_ISREG(status.st_mode)
             and file.mode in {None, stat.S_IMODE(status.st_mode)}
             and has_contents(path, file.data)
+        )
+
+    def _has_modes(self, tree: Tree) -> bool:
+        return all(
+            stat.S_IMODE((self._folder / name).stat().st_mode) == mode
+            for name, mode in tree.modes.items()
         )
 
     def _make(self, tree: Tree, same: set[str]) -> None:
@@ -161,13 +170,19 @@ class ManagedFolder:
         for name in sorted(tree.folders):
             (self._new / name).mkdir()
         for name, file in tree.files.items():
-            if name not in same or not self._link(name):
+            if isinstance(file, Link) or name not in same or not self._link(name):
                 self._write(name, file)
-        for made in (*tree.folders, "."):
-            sync_folder(self._new / made, self._attributes(made, stat.S_ISDIR))
+        # From the inside out: the permissions of a folder may forbid the rest.
+        for made in (*sorted(tree.folders, reverse=True), "."):
+            like = self._attributes(made, stat.S_ISDIR)
+            sync_folder(self._new / made, like, tree.modes.get(made))
 
-    def _write(self, name: str, file: Content) -> None:
-        write_new(self._new / name, file.data, file.mode, self._attributes(name, stat.S_ISREG))
+    def _write(self, name: str, file: Content | Staged | Link) -> None:
+        new = self._new / name
+        if isinstance(file, Link):
+            new.symlink_to(file.target)
+        else:
+            write_new(new, file.data, file.mode, self._attributes(name, stat.S_ISREG))
 
     def _attributes(self, name: str, is_such: Callable[[int], bool]) -> Attributes | None:
         """The attributes of an existing file or folder; None if it is of another kind."""
@@ -212,6 +227,8 @@ class ManagedFolder:
         if not tree.exists():
             return None
         found = FolderListing.in_(tree)
+        for name in found.folders:
+            _open_up(tree / name)
         for name in found.files & ours:
             (tree / name).unlink()
         # In reverse order the entries of a folder come before the folder itself.
@@ -239,6 +256,14 @@ class ManagedFolder:
         write_new(new, json.dumps(sorted(names)).encode(), None)
         new.replace(self._names)
         sync_folder(self._beside)
+
+
+def _open_up(folder: Path) -> None:
+    """Have us remove what is in a folder whose permissions forbid that to its owner."""
+    mode = folder.lstat().st_mode
+    if mode & stat.S_IRWXU != stat.S_IRWXU:
+        with suppress(OSError):
+            folder.chmod(stat.S_IMODE(mode) | stat.S_IRWXU)
 
 
 def _remove_if_empty(folder: Path) -> None:

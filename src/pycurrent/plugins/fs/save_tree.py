@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from pycurrent.cache import Publisher
+from pycurrent.cache import OfEngine, Publisher, ResultCache
 from pycurrent.engine import Job, Level
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.tasks import in_thread
+from pycurrent.files import Tree as SavedTree
 from pycurrent.plugins.fs.content import Content
 from pycurrent.plugins.fs.managed_folder import ManagedFolder, Replacement
 from pycurrent.plugins.fs.tree import Tree
 from pycurrent.plugins.options import operation_component
-from pycurrent.term import Current, Failure, Primitive
+from pycurrent.term import Current, Failure, Primitive, Trust
+
+if TYPE_CHECKING:
+    from pycurrent.engine.job_files import JobFiles
 
 Files = Mapping[str, str | bytes | Content]
 
@@ -30,21 +35,37 @@ class FsSaveTree(Publisher[Path, Tree, None]):
     take_over: bool
     wanted: Tree
     """The files that the folder is set to: records have their digest alone."""
+    files: JobFiles | None = field(default=None, compare=False)
+    """The files of the engine, if a job has saved the tree."""
 
     def describe(self, key: Path, value: Tree) -> str:
         return f"save {key}: {value}"
 
     async def publish(self, job: Job, key: Path, value: Tree) -> None:
         await job.start(level=self.level)
-        try:
-            # It finishes even if cancelled: the next write may follow at once.
-            done = await in_thread(self._bring, key, value)
-        except OSError as error:
-            raise Failure(f"can't save {key}: {error.strerror or error}") from None
+        async with self._with_files(job, value) as tree:
+            try:
+                # It finishes even if cancelled: the next write may follow at once.
+                done = await in_thread(self._bring, key, tree)
+            except OSError as error:
+                raise Failure(f"can't save {key}: {error.strerror or error}") from None
         _log(job, key, done)
 
     async def still_there(self, key: Path, outcome: None) -> bool:
-        return await in_thread(self._is_there, key)
+        saved, files = self.wanted.saved, self.files
+        if saved is None or files is None:
+            return await in_thread(self._is_there, key)
+        return await files.is_in(saved, key)
+
+    @asynccontextmanager
+    async def _with_files(self, job: Job, tree: Tree) -> AsyncIterator[Tree]:
+        """The tree with its files, which are placed for the block if a job has saved them."""
+        if tree.saved is None or self.files is None:
+            yield tree
+            return
+        async with job.tempdir("tree-") as folder:
+            await job.put(tree.saved, folder)
+            yield tree.placed_in(folder, await self.files.entries(tree.saved))
 
     def _is_there(self, folder: Path) -> bool:
         return ManagedFolder(folder).has_all(self.wanted)
@@ -55,7 +76,7 @@ class FsSaveTree(Publisher[Path, Tree, None]):
 
 def save_tree(
     folder: Path | str | Current[Path],
-    files: Files | Current[Files],
+    files: Files | SavedTree | Current[Files] | Current[SavedTree],
     *,
     take_over: bool = False,
     level: Level = Level.AVERAGE,
@@ -63,7 +84,9 @@ def save_tree(
 ) -> Current[None]:
     """Keep exactly these files, by their paths, in the folder each time that they change.
 
-    A file is a text (as UTF-8), bytes, or a `Content`, which has a mode, too. Files that leave are
+    A file is a text (as UTF-8), bytes, or a `Content`, which has a mode, too. In place of the files
+    it takes a `Tree` that a job has saved, with its links, its permissions and its empty folders;
+    if that is lost, it is made again. Files that leave are
     removed, and so are folders that become empty. Readers find the whole old tree or the whole new
     one, also when the engine is killed in between. The new folder takes the place of the old one:
     a program that works within the folder, or has mounted it, still sees the old one. If the file
@@ -76,9 +99,17 @@ def save_tree(
     """
     Limits(level)
 
-    def on_values(folder: Path | str, files: Files) -> Primitive[None]:
-        tree = Tree.of(files)
-        return FsSaveTree(level, take_over, tree).set(Path(folder).absolute(), tree)
+    def on_values(folder: Path | str, files: Files | SavedTree) -> Primitive[None]:
+        target = Path(folder).absolute()
+        if not isinstance(files, SavedTree):
+            tree = Tree.of(files)
+            return FsSaveTree(level, take_over, tree).set(target, tree)
+        saved = Tree.of_saved(files)
+
+        def of_engine(cache: ResultCache, _: Trust) -> Primitive[None]:
+            return FsSaveTree(level, take_over, saved, cache.engine.files).set(target, saved)
+
+        return OfEngine(of_engine)
 
     return operation_component(label, "save {folder}", on_values, folder, files)
 

@@ -10,14 +10,20 @@ import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
+from pycurrent.files.content import clone, copy_content
 from pycurrent.plugins.fs.attributes import Attributes
-from pycurrent.plugins.fs.content import Content
+from pycurrent.plugins.fs.content import Content, Staged
 from pycurrent.term import Failure
 
 CAN_NOT_MOVE = frozenset({errno.EBUSY, errno.EXDEV})
 """Errors for a place that is mounted by itself, or belongs to a layer of a container."""
+
+Data = bytes | Path
+"""The contents of a file, or the path of a file that has them."""
 
 _CHUNK = 1 << 20
 _LONGEST_NAME = 255  # in bytes
@@ -46,7 +52,7 @@ class Written:
     lost: tuple[str, ...] = ()
 
 
-def write_if_different(path: Path, file: Content) -> Written:
+def write_if_different(path: Path, file: Content | Staged) -> Written:
     """Set the file at a path to this content. A link stays a link, to the new contents.
 
     The file keeps its owner, group and access lists, and without a mode its permissions. Raises
@@ -89,15 +95,20 @@ def hidden(name: str, end: str) -> str:
     return f".{readable}-{hashlib.sha256(data).hexdigest()[:16]}{end}"
 
 
-def has_contents(path: Path, data: bytes) -> bool:
+def has_contents(path: Path, data: Data) -> bool:
     """True if a regular file has these contents. Reads no more than it has to compare."""
-    if path.stat().st_size != len(data):
+    size = len(data) if isinstance(data, bytes) else data.stat().st_size
+    if path.stat().st_size != size:
         return False
-    with path.open("rb") as file:
-        for start in range(0, len(data), _CHUNK):
-            if file.read(_CHUNK) != data[start : start + _CHUNK]:
+    with path.open("rb") as file, _opened(data) as other:
+        while part := other.read(_CHUNK):
+            if file.read(_CHUNK) != part:
                 return False
         return not file.read(1)
+
+
+def _opened(data: Data) -> BinaryIO:
+    return BytesIO(data) if isinstance(data, bytes) else data.open("rb")
 
 
 def is_saved(path: Path, file: Content) -> bool:
@@ -147,7 +158,7 @@ def _change_mode(path: Path, had: int, wanted: int) -> Change:
 
 
 def write_new(
-    path: Path, data: bytes, mode: int | None, like: Attributes | None = None
+    path: Path, data: Data, mode: int | None, like: Attributes | None = None
 ) -> list[str]:
     """Write a new file to the disk; return the attributes of `like` that it could not get.
 
@@ -158,8 +169,11 @@ def write_new(
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     descriptor = os.open(path, flags, 0o666 if is_usual else 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
+        if isinstance(data, bytes):
+            file.write(data)
+            file.flush()
+        else:
+            _copy(data, descriptor)
         lost = [] if like is None else like.give_to(descriptor, mode)
         if like is None and mode is not None:
             os.fchmod(descriptor, mode)
@@ -167,15 +181,23 @@ def write_new(
     return lost
 
 
-def sync_folder(folder: Path, like: Attributes | None = None) -> None:
+def _copy(source: Path, target: int) -> None:
+    with source.open("rb") as file:
+        if not clone(file.fileno(), target):
+            copy_content(file.fileno(), target)
+
+
+def sync_folder(folder: Path, like: Attributes | None = None, mode: int | None = None) -> None:
     """Write a folder to the disk, so that a power cut can't undo changes of its entries.
 
-    A new folder gets the attributes of `like`, as far as possible.
+    A new folder gets the attributes of `like`, as far as possible, and a `mode` as it is.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         if like is not None:
-            like.give_to(descriptor)
+            like.give_to(descriptor, mode)
+        elif mode is not None:
+            os.fchmod(descriptor, mode)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
