@@ -502,10 +502,11 @@ class DrivenJob(JobTrust):
         folder: str | os.PathLike[str],
         *,
         junit: str | Sequence[str] | None = None,
+        coverage: str | Sequence[str] | None = None,
         required: bool = False,
     ) -> Reported:
         reports, failing = self.host.reports(), sys.exception()
-        wanted = {"junit": junit}
+        wanted = {"junit": junit, "coverage": coverage}
         return await reports.take(self, folder, wanted, required=required, failing=failing)
 
     async def recorded(self) -> bool:

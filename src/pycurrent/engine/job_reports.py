@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
-from pycurrent.store import TestCounts
+from pycurrent.store import Coverage, TestCounts
 
 if TYPE_CHECKING:
     from pycurrent.engine.driven_job import DrivenJob
@@ -19,6 +19,8 @@ class Reported(Struct, frozen=True, kw_only=True):
 
     tests: TestCounts = TestCounts()
     """How many tests passed and failed; none if no reports of tests were asked for, or found."""
+    coverage: Coverage | None = None
+    """How much of the source was run, by all reports of the job so far; None if none was found."""
 
 
 class JobReports(Protocol):

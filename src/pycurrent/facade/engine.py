@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from pycurrent.explain.health import StageHealth
     from pycurrent.explain.history import HistoryEntry
     from pycurrent.explain.why import Why
+    from pycurrent.facade.coverage import CoverageRecords
     from pycurrent.facade.tests import TestRecords
     from pycurrent.store import AuditFilters, AuditRecord
     from pycurrent.term.diagram import Graph
@@ -301,6 +302,13 @@ class Engine(PeopleActs):
         from pycurrent.facade.tests import TestRecords  # few runs need it
 
         return TestRecords(self.opened.store.tests)
+
+    @property
+    def coverage(self) -> CoverageRecords:
+        """The coverage that jobs have reported."""
+        from pycurrent.facade.coverage import CoverageRecords  # few runs need it
+
+        return CoverageRecords(self.opened.store.coverage)
 
     def why(self, subject: str) -> Why:
         """Why a stage, given by its path, is as it is, or why the job with an id was run.

@@ -68,7 +68,7 @@ class TestRecords:
         **which: Unpack[TestedBy],
     ) -> list[TestReport]:
         """The jobs that have reported tests, the newest first, with their counts."""
-        return self._tables.reports(limit=limit, **_filters(which))
+        return self._tables.reports(limit=limit, **filters_of(which))
 
     def runs(
         self,
@@ -78,7 +78,7 @@ class TestRecords:
         **which: Unpack[TestedBy],
     ) -> list[TestRun]:
         """The runs of a test by jobs, the newest first. `name` is its name, or `suite: name`."""
-        return self._tables.runs(name, limit=limit, **_filters(which))
+        return self._tables.runs(name, limit=limit, **filters_of(which))
 
     def failed(
         self,
@@ -87,7 +87,7 @@ class TestRecords:
         **which: Unpack[TestedBy],
     ) -> list[TestTrouble]:
         """The tests that failed in the newest 100 jobs with tests, the last one first."""
-        return self._tables.failed(limit=limit, **_filters(which))
+        return self._tables.failed(limit=limit, **filters_of(which))
 
     def flaky(
         self,
@@ -98,7 +98,7 @@ class TestRecords:
         """The tests that failed in these jobs and passed for the same: tried again in the same run,
         or in another job of the same operation, key and value.
         """
-        return self._tables.flaky(limit=limit, **_filters(which))
+        return self._tables.flaky(limit=limit, **filters_of(which))
 
     def slow(
         self,
@@ -107,10 +107,11 @@ class TestRecords:
         **which: Unpack[TestedBy],
     ) -> list[TestTrouble]:
         """The tests that take longest, in the mean over the newest 10 jobs with tests."""
-        return self._tables.slow(limit=limit, **_filters(which))
+        return self._tables.slow(limit=limit, **filters_of(which))
 
 
-def _filters(which: TestedBy) -> TestFilters:
+def filters_of(which: TestedBy) -> TestFilters:
+    """The filters for the store."""
     filters: TestFilters = {}
     if (op := which.get("op")) is not None:
         filters["op"] = op

@@ -7,8 +7,7 @@ so that memory stays flat, whatever the size of the report and of what its tests
 It is written on Python's own binding of Expat. The kept library for these files, junitparser, first
 reads a file as a whole: 100,000 tests take 150 MB and more, with all that they have printed; of a
 file that breaks off it gives nothing, and its parsers would have to be told about entities all the
-same. Here these are refused where they are declared, so neither can a small file become a large
-one, nor a report have another file read.
+same.
 """
 
 from __future__ import annotations
@@ -18,15 +17,12 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
-from xml.parsers import expat
 
 from pycurrent.reports.errors import OtherReport, ReportError
 from pycurrent.reports.opening import opened
+from pycurrent.reports.xml import parsed, xml_parser
 from pycurrent.store import TestCase, TestResult
 
-LONGEST_TAG = 4 << 20
-"""In bytes: so long may one tag be with all its attributes, as it is in memory as a whole."""
 DEEPEST = 100
 """So deep may suites be nested."""
 LONGEST_NAME = 500
@@ -34,20 +30,12 @@ LONGEST_MESSAGE = 4_000
 LONGEST_TEXT = 16_000
 """In characters. A longer name is cut at its end, the others in their middle."""
 
-_AT_ONCE = 1 << 16
 _ROOTS = frozenset({"testsuites", "testsuite"})
 _BAD = {"failure": TestResult.FAILED, "error": TestResult.ERROR}
 _RERUNS = frozenset({"flakyFailure", "flakyError", "rerunFailure", "rerunError"})
 _TELLING = frozenset({*_BAD, "skipped", *_RERUNS})
 _TEXTS_INSIDE = frozenset({"stackTrace"})
 """The element that surefire puts around the text of a test that it has run again."""
-_ESCAPE = 0x7F
-"""A character that XML allows, and nobody uses: it stands for the one with which colours begin."""
-_ALLOWED = bytes(
-    n if n >= 32 or n in b"\t\n\r" else _ESCAPE if n == 0x1B else 32 for n in range(256)
-)
-"""XML has no control characters, and yet many tools print them as they are."""
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"\x00<", b"<\x00")
 _STAMPS = re.compile(r"(?:===|---) ")
 """How lines of Go begin that say which test runs."""
 _FRAME = re.compile(r"\s+at |goroutine \d|stack backtrace")
@@ -69,12 +57,9 @@ class _Reader:
     """Reads one report."""
 
     def __init__(self) -> None:
-        parser = expat.ParserCreate()
-        parser.buffer_text = True
+        parser = xml_parser()
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
-        parser.EntityDeclHandler = _refuse_entities
-        parser.ExternalEntityRefHandler = _refuse_entities
         self._parser = parser
         self._cases: list[TestCase] = []
         self._count = 0
@@ -84,46 +69,23 @@ class _Reader:
         self._case: _Case | None = None
 
     def read(self, read: Callable[[int], bytes]) -> Iterator[list[TestCase]]:
-        fed, is_last, plain = 0, False, True
-        while not is_last:
-            data = read(_AT_ONCE)
-            if fed == 0:
-                if not data:
-                    raise ReportError("it is empty")
-                plain = not data.startswith(_UTF_16)
-            is_last = not data
-            fed += len(data)
-            try:
-                self._parser.Parse(data.translate(_ALLOWED) if plain else data, is_last)
-            except expat.ExpatError as error:
+        try:
+            for _ in parsed(self._parser, read, self._so_far):
                 if self._cases:
                     yield self._taken()
-                raise self._told(error) from None
-            except ReportError:
-                if self._cases:
-                    yield self._taken()
-                raise
-            except (LookupError, ValueError) as error:  # An encoding that Python does not have.
-                raise ReportError(str(error)) from None
-            if fed - max(self._parser.CurrentByteIndex, 0) > LONGEST_TAG + _AT_ONCE:
-                raise ReportError(f"a tag of it has more than {LONGEST_TAG >> 20} MiB")
+        except ReportError:
             if self._cases:
                 yield self._taken()
+            raise
 
     def _taken(self) -> list[TestCase]:
         cases, self._cases = self._cases, []
         self._count += len(cases)
         return cases
 
-    def _told(self, error: expat.ExpatError) -> ReportError:
-        what = expat.errors.messages.get(error.code, str(error))
-        at = f"line {error.lineno}, column {error.offset + 1}"
-        if what in {expat.errors.XML_ERROR_NO_ELEMENTS, expat.errors.XML_ERROR_UNCLOSED_TOKEN,
-                    expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION}:  # fmt: skip
-            return ReportError(f"it breaks off at {at}, after {self._count} whole tests")
-        if not self._above and not self._count:
-            return ReportError(f"it is not XML ({what} at {at})")
-        return ReportError(f"{what} at {at}, after {self._count} whole tests")
+    def _so_far(self) -> str:
+        count = self._count + len(self._cases)
+        return f", after {count} whole tests" if self._above or count else ""
 
     # Elements
 
@@ -307,7 +269,3 @@ def _seconds(text: str | None) -> float | None:
 
 def _line(text: str | None) -> int | None:
     return int(text) if text and len(text) < 10 and text.isdecimal() else None
-
-
-def _refuse_entities(*_: object) -> NoReturn:
-    raise ReportError("it declares entities, which are not read")

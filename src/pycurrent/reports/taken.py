@@ -24,8 +24,10 @@ Masked = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the findings go."""
+    """Where the reports are, and where the findings go."""
 
+    folder: Path
+    """The one that the call has named: names of files are relative to it."""
     database: Path
     job_id: str
     masked: Masked

@@ -21,13 +21,16 @@ from pycurrent.engine.stopped import Cancelled
 from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import UsageError
 from pycurrent.files.patterns import checked_patterns
+from pycurrent.reports.coverage import TakenCoverage
 from pycurrent.reports.files import find_reports, shown_path
 from pycurrent.reports.taken import NAMED, Place, Taken
 from pycurrent.reports.tests import TakenTests
 from pycurrent.store import StoreError
 from pycurrent.term import Failure
 
-KINDS: Mapping[str, type[Taken]] = MappingProxyType({"junit": TakenTests})
+KINDS: Mapping[str, type[Taken]] = MappingProxyType(
+    {"junit": TakenTests, "coverage": TakenCoverage}
+)
 """By the arguments of `Job.report`, in the order in which they are taken."""
 
 
@@ -90,7 +93,7 @@ class Reports:
         if not await job.recorded():
             raise StoreError("the reports of the job can't be recorded, as it can't be itself")
         await job.job_log.learn()
-        place = Place(self._database, job.id, job.job_log.masked, self._now)
+        place = Place(path, self._database, job.id, job.job_log.masked, self._now)
         calls = [_Wanted(texts, KINDS[kind](place)) for kind, texts in patterns.items()]
         reported = Reported()
         for call in calls:

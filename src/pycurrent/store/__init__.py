@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     from pycurrent.store.access import AccessDatabase, SessionRecord, TokenRecord
     from pycurrent.store.audit import AuditFilters, AuditRecord, Chain
     from pycurrent.store.changes import ChangeKind, ChangeRecord, InputRecord, InputValue
+    from pycurrent.store.coverage import (
+        Coverage,
+        CoverageReport,
+        FileCoverage,
+    )
+    from pycurrent.store.coverage_tables import CoverageTables
     from pycurrent.store.deliveries import DeliveryRecord
     from pycurrent.store.failures import (
         FailureFilters,
@@ -73,6 +79,12 @@ else:
             "pycurrent.store.access": ["AccessDatabase", "SessionRecord", "TokenRecord"],
             "pycurrent.store.audit": ["AuditFilters", "AuditRecord", "Chain"],
             "pycurrent.store.changes": ["ChangeKind", "ChangeRecord", "InputRecord", "InputValue"],
+            "pycurrent.store.coverage": [
+                "Coverage",
+                "CoverageReport",
+                "FileCoverage",
+            ],
+            "pycurrent.store.coverage_tables": ["CoverageTables"],
             "pycurrent.store.deliveries": ["DeliveryRecord"],
             "pycurrent.store.failures": [
                 "FailureFilters",
@@ -119,12 +131,16 @@ __all__ = [
     "Chain",
     "ChangeKind",
     "ChangeRecord",
+    "Coverage",
+    "CoverageReport",
+    "CoverageTables",
     "Database",
     "DatabaseReader",
     "DeliveryRecord",
     "FailureFilters",
     "FailureGroup",
     "FailureRecord",
+    "FileCoverage",
     "FiringRecord",
     "HeldLog",
     "HeldText",

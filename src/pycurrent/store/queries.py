@@ -28,8 +28,6 @@ FAILURE_CONDITIONS = {
     "since": "failure.at >= :since",
 }
 """The conditions of the filters of failures. A digest has hexadecimal digits: g is behind them."""
-TEST_CONDITIONS = {"op": "job.op = :op", "since": "test_report.at >= :since"}
-"""The conditions of the filters of tests."""
 AUDIT_CONDITIONS = {
     "who": "who = :who",
     "what": "what = :what",

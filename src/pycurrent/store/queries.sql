@@ -1059,6 +1059,51 @@ SELECT id FROM test
 DELETE FROM test
  WHERE id = ? AND NOT EXISTS (SELECT 1 FROM test_case WHERE test_case.test = test.id);
 
+-- name: coverage_so_far
+-- The number of a job, and the coverage that it has reported before, if any.
+SELECT seq, reports, files
+  FROM job LEFT JOIN coverage ON coverage.job = job.seq
+ WHERE job_id = ?;
+
+-- name: set_coverage
+-- Record the coverage of a job, unless another report was taken since it was read.
+INSERT INTO coverage (job, at, reports, lines, covered, branches, branches_covered, files)
+VALUES (:job, :at, 1, :lines, :covered, :branches, :branches_covered, :files)
+    ON CONFLICT (job) DO UPDATE
+   SET at = excluded.at, reports = reports + 1, lines = excluded.lines,
+       covered = excluded.covered, branches = excluded.branches,
+       branches_covered = excluded.branches_covered, files = excluded.files
+ WHERE coverage.reports = :reports;
+
+-- name: coverage_of_job
+-- The coverage that a job has reported, by file.
+SELECT files FROM coverage JOIN job ON job.seq = coverage.job WHERE job_id = ?;
+
+-- name: coverage_reports
+-- The coverage of the newest jobs, each with its first stage, and with the coverage of the last job
+-- with an Ok result that this stage had used before. Only the conditions of the filters that are
+-- given are kept.
+SELECT job_id, op, key, found.at, found.lines, found.covered, found.branches, found.branches_covered,
+       stage.path, before.lines, before.covered, before.branches, before.branches_covered
+  FROM (SELECT coverage.job, job_id, op, key, coverage.at, lines, covered, branches, branches_covered,
+               (SELECT min(id) FROM job_use WHERE job_use.job = coverage.job) AS use
+          FROM coverage JOIN job ON job.seq = coverage.job
+         WHERE {conditions}
+         ORDER BY coverage.job DESC
+         LIMIT :limit) AS found
+  LEFT JOIN job_use ON job_use.id = found.use
+  LEFT JOIN stage ON stage.id = job_use.stage
+  LEFT JOIN coverage AS before
+    ON before.job = (SELECT other.job
+                       FROM job_use AS other INDEXED BY job_use_stage
+                       JOIN coverage ON coverage.job = other.job
+                       JOIN job ON job.seq = other.job
+                      WHERE other.stage = job_use.stage AND other.id < job_use.id
+                        AND other.job <> found.job AND job.ended = 'ok'
+                      ORDER BY other.id DESC
+                      LIMIT 1)
+ ORDER BY found.job DESC;
+
 -- name: knows_delivery
 -- A row if there is a delivery from a sender with an id.
 SELECT 1 FROM delivery WHERE sender = ? AND delivery = ?;

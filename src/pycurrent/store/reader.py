@@ -33,6 +33,7 @@ from pycurrent.store.uses import UseRecord
 if TYPE_CHECKING:
     from pycurrent.store.audit import AuditFilters, AuditRecord, Chain
     from pycurrent.store.changes import ChangeKind, ChangeRecord, InputValue
+    from pycurrent.store.coverage_tables import CoverageTables
     from pycurrent.store.failure_tables import FailureTables
     from pycurrent.store.firings import FiringRecord
     from pycurrent.store.history_filter import HistoryFilter, HistoryFilters
@@ -75,6 +76,13 @@ class DatabaseReader:
         from pycurrent.store.test_tables import TestTables
 
         return TestTables(self._queries, self._run_up_to_date, self._damage_or)
+
+    @cached_property
+    def coverage(self) -> CoverageTables:
+        """The coverage that jobs have reported."""
+        from pycurrent.store.coverage_tables import CoverageTables
+
+        return CoverageTables(self._queries, self._run_up_to_date, self._damage_or)
 
     @cached_property
     def saved(self) -> SavedFilesReader:

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import TypeAlias, TypeVar, Unpack
 
 from pycurrent.store.errors import StoreError
-from pycurrent.store.queries import TEST_CONDITIONS
-from pycurrent.store.records import Row, storable, time_text
+from pycurrent.store.records import Row, storable
+from pycurrent.store.report_filter import report_condition
 from pycurrent.store.test_cases import (
     FLAKY,
     STATES,
@@ -21,7 +21,6 @@ from pycurrent.store.test_cases import (
     counts_of_row,
     seconds,
 )
-from pycurrent.store.use_filter import UseFilter
 
 Parameters: TypeAlias = tuple[object, ...] | Mapping[str, object]
 T = TypeVar("T")
@@ -135,17 +134,9 @@ class TestTables:
         return self._read(_trouble_of_row, self._filtered(query, filters, given))
 
     def _filtered(self, query: str, filters: TestFilters, given: Mapping[str, object]) -> list[Row]:
-        uses = UseFilter(filters.get("path"), filters.get("labels", ()))
-        conditions = [TEST_CONDITIONS[name] for name in filters if name in TEST_CONDITIONS]
-        used = uses.condition("test_report.job")
-        if used is not None:
-            conditions.append(used)
-        values: dict[str, object] = {**uses.values, **given}
-        for name, value in filters.items():
-            if name in TEST_CONDITIONS:
-                values[name] = time_text(value) if isinstance(value, datetime) else value
-        sql = self._queries[query].replace("{conditions}", " AND ".join(conditions) or "TRUE")
-        return self._run(sql, values)
+        condition, values = report_condition(filters, "test_report")
+        sql = self._queries[query].replace("{conditions}", condition)
+        return self._run(sql, {**values, **given})
 
     def _read(self, read: Callable[[Row], T], rows: list[Row]) -> list[T]:
         try:

@@ -12,19 +12,21 @@ from pycurrent.files.patterns import checked_patterns
 from pycurrent.plugins.command.runner import Prepared
 from pycurrent.term import shown
 
-_KINDS = ("junit",)
+_KINDS = ("junit", "coverage")
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """The reports that a command writes, each kind as a pattern of their paths in the folder where
-    it runs, such as `"build/**/*.xml"`, or several: `junit` are those of its tests, in JUnit's XML.
+    it runs, such as `"build/**/*.xml"`, or several: `junit` are those of its tests, in JUnit's XML,
+    `coverage` those of the source that these run, in Cobertura's XML or in the form of lcov.
 
     If they are `required`, a command that succeeds and leaves none of a kind fails.
     """
 
     junit: str | Sequence[str] | None = None
     _: KW_ONLY
+    coverage: str | Sequence[str] | None = None
     required: bool = False
 
 

@@ -1,0 +1,80 @@
+"""Reads the table of the coverage that jobs have reported."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TypeAlias, Unpack
+
+from pycurrent.store.coverage import (
+    CoverageReport,
+    FileCoverage,
+    coverage_of_row,
+)
+from pycurrent.store.covered_lines import CoveredLines
+from pycurrent.store.errors import StoreError
+from pycurrent.store.records import Row
+from pycurrent.store.report_filter import report_condition
+from pycurrent.store.test_cases import TestFilters
+
+Parameters: TypeAlias = tuple[object, ...] | Mapping[str, object]
+
+
+class CoverageTables:
+    """The coverage in a database. Raises what its reader does."""
+
+    def __init__(
+        self,
+        queries: Mapping[str, str],
+        run: Callable[[str, Parameters], list[Row]],
+        damage: Callable[[Exception], StoreError],
+    ) -> None:
+        self._queries = queries
+        self._run = run
+        self._damage = damage
+
+    def of_job(self, job_id: str) -> CoverageReport | None:
+        """The coverage of a job, with that before; None if it has reported none."""
+        found = self._reports("job.job_id = :job", {"job": job_id}, limit=1)
+        return found[0] if found else None
+
+    def files_of_job(self, job_id: str) -> list[FileCoverage]:
+        """The coverage of each file, the ones with the most lines that were not run first."""
+        rows = self._run(self._queries["coverage_of_job"], (job_id,))
+        try:
+            files = [file for (data,) in rows for file in CoveredLines.of_bytes(data).files()]
+        except ValueError as error:
+            raise self._damage(error) from error
+        return sorted(files, key=_missing_first)
+
+    def reports(self, *, limit: int = 100, **filters: Unpack[TestFilters]) -> list[CoverageReport]:
+        """The coverage of the jobs that have reported any, the newest first; at most `limit`."""
+        condition, values = report_condition(filters, "coverage")
+        return self._reports(condition, values, limit=limit)
+
+    def _reports(
+        self, condition: str, values: Mapping[str, object], *, limit: int
+    ) -> list[CoverageReport]:
+        sql = self._queries["coverage_reports"].replace("{conditions}", condition)
+        rows = self._run(sql, {**values, "limit": limit})
+        try:
+            return [_report_of_row(row) for row in rows]
+        except (ValueError, TypeError, IndexError) as error:
+            raise self._damage(error) from error
+
+
+def _report_of_row(row: Row) -> CoverageReport:
+    job_id, op, key, at, *figures = row
+    coverage = coverage_of_row(tuple(figures[:4]))
+    assert coverage is not None
+    return CoverageReport(
+        job_id=job_id,
+        op=op,
+        key=key,
+        at=datetime.fromisoformat(at),
+        coverage=coverage,
+        path=figures[4],
+        before=coverage_of_row(tuple(figures[5:])),
+    )
+
+
+def _missing_first(file: FileCoverage) -> tuple[int, str]:
+    return file.coverage.covered - file.coverage.lines, file.path
