@@ -2,8 +2,9 @@
 
 import random
 import shutil
+import sqlite3
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
@@ -90,6 +91,24 @@ async def test_a_command_that_a_killed_engine_has_left_is_obeyed(
     async with engine(world, tmp_path / "killed") as h:
         assert opened(world, h).unfinished == 0
     assert len(change.comments) == 1
+
+
+async def test_work_that_an_earlier_version_has_noted_is_done(world: World, tmp_path: Path) -> None:
+    """It has noted commands only, and no kind of work."""
+    change = a_change(world)
+    async with engine(world, tmp_path / "whole") as h:
+        await known(h)
+        opened(world, h)
+        await deliver(h, world.author, *comment(world, "/rebuild"))
+        shutil.copytree(tmp_path / "whole", tmp_path / "earlier")
+    path = tmp_path / "earlier" / "db" / "pycurrent.db"
+    with closing(sqlite3.connect(path)) as database, database:
+        renamed = """UPDATE delivery SET work = replace(work, '"kind":"commands",', '')"""
+        assert database.execute(f"{renamed} WHERE work LIKE '%kind%'").rowcount == 1
+    async with engine(world, tmp_path / "earlier") as h:
+        deliveries = opened(world, h)
+        await h.until(lambda: deliveries.unfinished == 0 and change.comments, timeout=20)
+        assert "1 is built again" in change.comments[-1].body
 
 
 async def test_a_command_that_was_obeyed_and_not_answered_is_only_answered(

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import random
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,86 +13,21 @@ from pycurrent import (
     Active,
     Activity,
     Current,
-    FailureKind,
-    Job,
-    Level,
     LogRule,
     Ok,
     UsageError,
     Var,
 )
 from pycurrent.engine.site_links import SiteLinks
-from pycurrent.plugins.forge import Ref, Repository
-from pycurrent.plugins.forge.acts import Acts
-from pycurrent.plugins.forge.values import Permission
+from pycurrent.plugins.forge import Ref
 from pycurrent.plugins.github import App
 from pycurrent.plugins.github.check_text import LONGEST, cut, escaped
-from pycurrent.testing import Harness
 
 from ..forge.model import Reply, hang_up, limited, out_of_order, sha
-from ..forge.test_deliveries import deliver
-from .check_runs import FakeCheckRun
-from .fake import FakeGithub
+from .checked import shown, work
+from .conftest import Place
 
-Show = Callable[[App, Current[Ref]], Current[Any]]
 RULE = r"^(?P<file>[^:\s]+):(?P<line>\d+):(?:(?P<column>\d+):)? error: (?P<message>.+)$"
-
-
-@dataclass
-class Place:
-    """GitHub, an App of ours, and the folder for engines."""
-
-    github: FakeGithub
-    app: App
-    folder: Path
-
-    def start(self, show: Show, state: str = "state") -> Harness:
-        """An engine that shows something of each ref, with GitHub's time as that of its clock."""
-
-        def each(repository: Current[Repository]) -> Current[object]:
-            return self.app.each_ref(repository, lambda ref: show(self.app, ref))
-
-        h = Harness(lambda: self.app.each_repository(each), state_dir=self.folder / state)
-        self.github.now = h.clock.now()
-        return h
-
-    def runs(self, number: int = 1) -> list[FakeCheckRun]:
-        """The check runs of a commit, the oldest first."""
-        return self.github.checks.runs.get(sha(number), [])
-
-    def said(self, number: int = 1) -> list[tuple[str, str]]:
-        """The same, as names and states."""
-        return self.github.checks.said(sha(number))
-
-
-@pytest.fixture
-async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
-    """The App is installed at octo, which has web."""
-    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    github = FakeGithub()
-    key = tmp_path / "app.pem"
-    key.write_bytes(github.key.as_pem(private=True))
-    await github.start()
-    github.installations[7] = None
-    github.add("octo/web")
-    github.homes["octo/web"] = 7
-    yield Place(github, App("1234", key, webhook_secret=github.secret, url=github.url), tmp_path)
-    await github.stop()
-
-
-async def shown(h: Harness) -> None:
-    """Until all is shown."""
-    await h.until(lambda: isinstance(h.output, Ok) and h.engine.idle, timeout=20)
-
-
-@current.builder("work", level=Level.HARMLESS)
-async def work(job: Job, name: str, text: str) -> str:
-    """Fails with a log of this text, unless that is ok."""
-    job.write(f"{text}\n".encode())
-    if text != "ok":
-        raise current.Failure(f"{name} has failed")
-    return text
 
 
 async def test_a_check_follows_its_current(place: Place) -> None:
@@ -206,113 +135,6 @@ async def test_a_failure_is_explained(place: Place) -> None:
     assert "failing since" in run.text
     assert run.text.count("```") % 2 == 0
     assert "src/a.c:2:3: error: no <b>2</b>" in run.text
-
-
-async def press(h: Harness, place: Place, run: FakeCheckRun, action: str, **more: Any) -> None:
-    """Have the webhook told that somebody has pressed a button of a check."""
-    told = {
-        "action": action,
-        "check_run": {
-            "id": run.id,
-            "external_id": run.external_id,
-            "head_sha": run.head_sha,
-            "app": {"id": more.get("app", 1234)},
-        },
-        "check_suite": {"head_sha": run.head_sha, "app": {"id": 1234}},
-        "requested_action": {"identifier": more.get("button", "rerun")},
-        "repository": {"full_name": "octo/web"},
-        "sender": {"login": more.get("by", "ann")},
-    }
-    body = json.dumps(told).encode()
-    signature = hmac.new(place.github.secret.encode(), body, hashlib.sha256).hexdigest()
-    headers = {
-        "x-github-event": more.get("event", "check_run"),
-        "x-github-delivery": f"delivery-{place.github.next_id()}",
-        "x-hub-signature-256": f"sha256={signature}",
-    }
-    assert (await deliver(h, place.app, headers, body)).status == 202
-    await h.until(lambda: not h.engine.service(Acts).are_at_work, timeout=20)
-
-
-@pytest.mark.parametrize(
-    ("asked", "runs"),
-    [
-        ({"action": "rerequested"}, 2),
-        ({"action": "requested_action", "button": "rerun"}, 2),
-        ({"action": "requested_action", "button": "rerun-infra"}, 1),
-        ({"action": "requested_action", "button": "explain"}, 1),
-        ({"action": "requested_action", "button": "of another"}, 1),
-        ({"action": "rerequested", "event": "check_suite"}, 2),
-        ({"action": "created"}, 1),
-        ({"action": "rerequested", "app": 99}, 1),
-        ({"action": "rerequested", "by": "eve"}, 1),
-    ],
-)
-async def test_the_buttons_of_a_check(place: Place, asked: dict[str, Any], runs: int) -> None:
-    """What has failed is run again for people who may write to the repository; an explanation
-    stands in the check itself.
-    """
-    made = place.github.repositories["octo/web"]
-    made.members = {"ann": Permission.WRITE, "eve": Permission.READ}
-    place.github.person("ann")
-    place.github.person("eve")
-
-    def show(app: App, ref: Current[Ref]) -> Current[Any]:
-        results = {"lint": work("lint", "ok"), "unit": work("unit", "boom")}
-        return app.check(ref, "ci", results)
-
-    async with place.start(show) as h:
-        await shown(h)
-        run = next(run for run in place.runs() if run.name == "ci / unit")
-        assert [one["label"] for one in run.actions] == ["Rerun", "Explain"]
-        await press(h, place, run, **asked)
-        await shown(h)
-        entries = h.engine.history(op="work", key=None)
-        failed = [entry for entry in entries if entry.failure is not None]
-        assert len(failed) == runs
-        is_explained = asked.get("button") == "explain"
-        assert ("### Why it is so" in (run.text or "")) == is_explained
-        if runs == 2:
-            (asked_for,) = [one for one in h.engine.audit() if one.what == "rebuild"][:1]
-            assert (asked_for.who, asked_for.subject) == ("ann", failed[-1].job_id)
-
-
-async def test_what_the_infrastructure_has_failed_is_run_again(place: Place) -> None:
-    """Nothing else of the summary."""
-
-    @current.builder("fails", level=Level.HARMLESS)
-    async def fails(job: Job, key: str) -> None:
-        kind = FailureKind.INFRA if key == "net" else FailureKind.REAL
-        raise current.Failure(f"{key} is broken", kind=kind)
-
-    place.github.repositories["octo/web"].members = {"ann": Permission.ADMIN}
-    place.github.person("ann")
-
-    def show(app: App, ref: Current[Ref]) -> Current[Any]:
-        return app.check(ref, "ci", {key: fails(key) for key in ("net", "code")})
-
-    async with place.start(show) as h:
-        await shown(h)
-        run = next(run for run in place.runs() if run.name == "ci")
-        assert [one["label"] for one in run.actions] == ["Rerun", "Rerun infra failures", "Explain"]
-        await press(h, place, run, "requested_action", button="rerun-infra")
-        await shown(h)
-        assert sorted(entry.key for entry in h.engine.history(op="fails")) == ["code", "net", "net"]
-
-
-async def test_a_check_of_several_together_is_run_again(place: Place) -> None:
-    """By the stages of which it tells."""
-    place.github.repositories["octo/web"].members = {"ann": Permission.WRITE}
-    place.github.person("ann")
-
-    def show(app: App, ref: Current[Ref]) -> Current[Any]:
-        return app.check(ref, "ci", current.all([work("lint", "ok"), work("unit", "boom")]))
-
-    async with place.start(show) as h:
-        await shown(h)
-        await press(h, place, place.runs()[0], "rerequested")
-        await shown(h)
-        assert len(h.engine.history(op="work")) == 3
 
 
 async def test_a_check_that_would_stay_pending_is_cancelled(place: Place) -> None:

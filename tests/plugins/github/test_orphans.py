@@ -12,9 +12,9 @@ from pycurrent.testing import Harness
 
 from ..forge.model import sha
 from .check_runs import FakeCheckRun
-from .test_check import Place, place, shown
+from .checked import shown
+from .conftest import Place
 
-__all__ = ["place"]
 MINUTES = timedelta(minutes=3)
 
 

@@ -9,8 +9,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from pycurrent.plugins.forge.values import Delivery
-from pycurrent.plugins.github.check_acts import Ask, CheckAct
+from pycurrent.plugins.forge.values import Button, Delivery
 from pycurrent.plugins.github.deliveries import verified
 
 from ...node import require_packages
@@ -81,11 +80,12 @@ def test_the_buttons_of_real_checks_are_taken(deliveries: Deliveries) -> None:
         found = verified(headers, body, "our-secret")
         assert isinstance(found, Delivery)
         is_asked = event in ("check_run", "check_suite") and told["action"] == "rerequested"
-        assert bool(found.acts) == is_asked, event
-        for act in found.acts:
-            assert isinstance(act, CheckAct)
-            assert (act.commit, act.app) == (told[event]["head_sha"], told[event]["app"]["id"])
-            assert act.ask is (Ask.RERUN if event == "check_run" else Ask.RERUN_ALL)
+        assert (found.press is not None) == is_asked, event
+        if found.press is not None:
+            pressed = found.press.commit, found.press.app
+            assert pressed == (told[event]["head_sha"], told[event]["app"]["id"])
+            of_run = event == "check_run"
+            assert found.press.button is (Button.RERUN if of_run else Button.RERUN_ALL)
 
 
 def test_a_real_delivery_that_was_changed_is_refused(

@@ -6,19 +6,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pycurrent.plugins.forge.values import (
     Change,
     Comment,
     Delivery,
     Permission,
+    Press,
     Ref,
     Refused,
     Repository,
     Status,
 )
 from pycurrent.plugins.git import Token
+
+if TYPE_CHECKING:
+    from pycurrent.facade import Engine
+    from pycurrent.plugins.forge.links import ForgeLink
+
+
+class Buttons(Protocol):
+    """Obeys the buttons of a forge's checks."""
+
+    async def obey(self, press: Press, link: ForgeLink, engine: Engine) -> None:
+        """Do what a button is for, if the person may. It is called again after a kill before it has
+        returned: what it records it records last, and then awaits nothing. Raises `Failure`.
+        """
 
 
 class ForgeApi(Protocol):
@@ -78,6 +92,10 @@ class ForgeApi(Protocol):
 
     async def clone_token(self, repository: Repository) -> Token | None:
         """A token that fetches from the repository now; None if it needs none."""
+
+    @property
+    def buttons(self) -> Buttons | None:
+        """Obeys the buttons of our checks; None where there are none."""
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> Delivery | Refused:
         """Verify a delivery over its raw bytes, in constant time, and read what it says. Headers

@@ -12,19 +12,18 @@ twice: what was begun is only answered.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 import msgspec
+from msgspec.structs import replace
 
 from pycurrent.cache.handle import Handle
 from pycurrent.engine import Asker
 from pycurrent.engine.deliveries import DueWork
 from pycurrent.errors import PycurrentError
+from pycurrent.plugins.forge.built import built
 from pycurrent.plugins.forge.comment import mark_of
 from pycurrent.plugins.forge.links import ForgeLink
 from pycurrent.plugins.forge.values import Change, Command, Permission
@@ -41,16 +40,11 @@ _SHORTEST = 7
 """The digits of a commit that `/ok-to-test` takes at least."""
 _MOST = 10
 """How many commands of one comment are obeyed."""
-_BUILT_WITHIN = timedelta(minutes=1)
-"""How long a command waits for the stages of its change, at a start above all."""
-_LOOKS = 5
-"""How often that is looked for: all stages are gone through."""
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class CommandWork:
+class CommandWork(msgspec.Struct, frozen=True, tag_field="kind", tag="commands"):
     """The commands of one comment that are for us, and how far they were obeyed."""
 
     commands: tuple[Command, ...]
@@ -72,11 +66,10 @@ class CommandWork:
         return msgspec.json.encode(self).decode()
 
 
-async def obey(link: ForgeLink, engine: Engine, due: DueWork) -> None:
+async def obey_commands(link: ForgeLink, engine: Engine, due: DueWork, work: CommandWork) -> None:
     """Obey the commands of a comment, and answer them; unless they were answered. Raises `Failure`:
     of kind INFRA, it is to be called again.
     """
-    work = msgspec.json.decode(due.text, type=CommandWork)
     first = work.commands[0]
     repository = await link.find(first.repository)
     if repository is None:
@@ -92,7 +85,7 @@ async def obey(link: ForgeLink, engine: Engine, due: DueWork) -> None:
         return
     if not work.is_begun:
         permission = await link.api.permission(repository, first.author)
-        await _built(link, change, engine)
+        await built(link, repository, engine, lambda: any(True for _ in _stages(change, engine)))
         work = _begun(work, change, permission, Asker(first.author, via=link.api.kind), engine, due)
     told = work.told or "That was done before the engine was started again."
     await link.api.write_comment(change, f"{told}\n\n{mark}", None)
@@ -119,27 +112,6 @@ def _begun(
     work = replace(work, told="\n\n".join(answers))
     due.note(work.text)
     return work
-
-
-async def _built(link: ForgeLink, change: Change, engine: Engine) -> None:
-    """Wait until the pipeline has stages for a change: at a start it has none before the refs are
-    read. It may never have any: then until nothing more happens, or for a minute.
-    """
-    opened, looked_at, looks = engine.opened, -1, 0
-    over = asyncio.ensure_future(opened.clock.sleep(_BUILT_WITHIN))
-    try:
-        while looks < _LOOKS and not (over.done() or engine.idle):
-            if link.has_read(change.repository) and opened.steps != looked_at:
-                looked_at, looks = opened.steps, looks + 1
-                if any(True for _ in _stages(change, engine)):
-                    return
-            notified = asyncio.ensure_future(opened.quiescence.notified())
-            try:
-                await asyncio.wait({over, notified}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                notified.cancel()
-    finally:
-        over.cancel()
 
 
 def _obeyed(command: Command, change: Change, engine: Engine, asker: Asker) -> str:

@@ -3,7 +3,8 @@
 A delivery is verified over its raw bytes, noted on disk (`engine/deliveries.py`), and answered. It
 only has us look again: each repository is read by one request at a time, however many deliveries
 name it. So lost, repeated and reordered deliveries change nothing, and what is missed is found by
-the next sweep or start. The commands that it has are the work that is noted with it.
+the next sweep or start. The commands, or the button, that it tells of are the work that is noted
+with it.
 """
 
 from __future__ import annotations
@@ -16,10 +17,9 @@ from typing import TYPE_CHECKING
 from pycurrent.engine import OpenEngine
 from pycurrent.engine.deliveries import Deliveries, NotNoted
 from pycurrent.engine.tasks import in_thread
-from pycurrent.plugins.forge.acts import Acts
-from pycurrent.plugins.forge.commands import CommandWork, obey
 from pycurrent.plugins.forge.links import Connects, ForgeLink, ForgeLinks
 from pycurrent.plugins.forge.values import Delivery, Refused
+from pycurrent.plugins.forge.work import asked_by, obey
 from pycurrent.service.routes import RouteAnswer
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Inbox:
         self._deliveries = engine.service(Deliveries)
 
     def open(self, forge: Connects, path: str, engine: Engine) -> None:
-        """Begin with the commands that an earlier engine has left. Twice is fine."""
+        """Begin with the work that an earlier engine has left. Twice is fine."""
         link = self._links.of(forge)
         self._deliveries.serve(_sender(forge, path), partial(obey, link, engine))
 
@@ -58,19 +58,16 @@ class Inbox:
                 return RouteAnswer.text("refused", 403)
             case Delivery():
                 self.open(forge, path, engine)
-                return await self._taken(link, _sender(forge, path), found, engine)
+                return await self._taken(link, _sender(forge, path), found)
 
-    async def _taken(
-        self, link: ForgeLink, sender: str, delivery: Delivery, engine: Engine
-    ) -> RouteAnswer:
-        work = CommandWork.of(delivery.commands)
+    async def _taken(self, link: ForgeLink, sender: str, delivery: Delivery) -> RouteAnswer:
         try:
             is_new = await self._deliveries.note(
                 sender,
                 delivery.id,
                 event=delivery.event,
                 person=delivery.person,
-                work=None if work is None else work.text,
+                work=asked_by(delivery),
             )
         except NotNoted as error:
             _log.warning("%s", error)
@@ -79,7 +76,6 @@ class Inbox:
         if not is_new:
             return RouteAnswer.text("known already")
         link.refresh(delivery.repositories, delivery.moves)
-        engine.service(Acts).begin(link, delivery.acts, engine)
         return RouteAnswer.text("thanks", 202)
 
 

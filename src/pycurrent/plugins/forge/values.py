@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from pycurrent.plugins.git import CommitId
-
-if TYPE_CHECKING:
-    from pycurrent.facade import Engine
-    from pycurrent.plugins.forge.links import ForgeLink
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,11 +250,33 @@ def part_of(told: Mapping[str, Any], outer: str, inner: str) -> Any:
     return part.get(inner) if isinstance(part, dict) else None
 
 
-class Act(Protocol):
-    """Something that a delivery asks for besides commands in comments. Its text is for the log."""
+class Button(Enum):
+    """The buttons of checks; the values of the first three are their names on a forge."""
 
-    async def obey(self, link: ForgeLink, engine: Engine) -> None:
-        """Do it, if the person who asks may. Raises `Failure`."""
+    RERUN = "rerun"
+    RERUN_INFRA = "rerun-infra"
+    EXPLAIN = "explain"
+    RERUN_ALL = "rerun-all"
+    """For all checks of a commit."""
+
+
+class Press(Struct, frozen=True, tag_field="kind", tag="press"):
+    """A button of a check, or of all checks of a commit, that somebody has pressed."""
+
+    button: Button
+    repository: str
+    """Its path."""
+    commit: str
+    app: int
+    """The App whose check it is."""
+    person: str
+    path: str = ""
+    """The path of the check's stage."""
+    run: int = 0
+    """The id of the check run."""
+
+    def __str__(self) -> str:
+        return f"{self.button.value} of {self.person} in {self.repository}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,8 +308,8 @@ def commit_or_none(hash: object) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A webhook that was verified. It only says where to look again; commands and acts apart,
-    nothing that it tells is believed.
+    """A webhook that was verified. It only says where to look again; commands and buttons
+    apart, nothing that it tells is believed.
     """
 
     id: str
@@ -299,7 +319,7 @@ class Delivery:
     repositories: tuple[str, ...] | None
     """The paths of those to be looked at again. None: the list of repositories, too."""
     commands: tuple[Command, ...] = ()
-    acts: tuple[Act, ...] = ()
+    press: Press | None = None
     person: str | None = None
     """The person who has caused it."""
     moves: tuple[Move, ...] = ()

@@ -35,6 +35,7 @@ class ForgejoApi:
     kind = "forgejo"
     at_once = 8
     refusals = ()
+    buttons = None
 
     def __init__(
         self,

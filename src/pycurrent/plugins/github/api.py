@@ -25,6 +25,7 @@ from pycurrent.plugins.forge.values import (
 )
 from pycurrent.plugins.git import Token
 from pycurrent.plugins.github import reading
+from pycurrent.plugins.github.buttons import CheckButtons
 from pycurrent.plugins.github.check_api import CheckApi
 from pycurrent.plugins.github.client import APP, GithubClient
 from pycurrent.plugins.github.deliveries import verified
@@ -60,6 +61,7 @@ class GithubApi:
         self.deployments = DeploymentApi(self._client)
         self._heads = Heads(self._client)
         self.checks = CheckApi(self._client)
+        self.buttons = CheckButtons(self.checks) if self._client.is_app else None
         self._webhook_secret = webhook_secret
         self._us: str | None = None
         self._of_installation: dict[str, list[Repository]] = {}

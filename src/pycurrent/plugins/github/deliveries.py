@@ -9,16 +9,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from pycurrent.plugins.forge.values import (
+    Button,
     Command,
     Delivery,
     Move,
+    Press,
     Refused,
     commands_in,
     commit_or_none,
     part_of,
     pushed,
 )
-from pycurrent.plugins.github.check_acts import act_of
 
 _OF_THE_LIST = frozenset(
     {"installation", "installation_repositories", "installation_target", "repository"}
@@ -47,7 +48,6 @@ def verified(headers: Mapping[str, str], body: bytes, secret: str) -> Delivery |
         return Refused("its body is not a JSON object")
     event, path = headers.get("x-github-event", ""), part_of(told, "repository", "full_name")
     person = part_of(told, "sender", "login")
-    act = act_of(event, told)
     return Delivery(
         id=headers.get("x-github-delivery") or hashlib.sha256(body).hexdigest(),
         event=event,
@@ -55,7 +55,7 @@ def verified(headers: Mapping[str, str], body: bytes, secret: str) -> Delivery |
         commands=_commands(told, event),
         person=person if isinstance(person, str) else None,
         moves=(*pushed(told), *_moves_of_change(told, event)),
-        acts=() if act is None else (act,),
+        press=_press(told, event),
     )
 
 
@@ -98,3 +98,40 @@ def _commands(told: Mapping[str, Any], event: str) -> tuple[Command, ...]:
         comment=comment.get("id"),
         author=part_of(comment, "user", "login"),
     )
+
+
+def _press(told: Mapping[str, Any], event: str) -> Press | None:
+    """A button that somebody has pressed; None for none of ours, or a text that is not right."""
+    button = _button(told, event)
+    part = told.get(event)
+    if button is None or not isinstance(part, dict):
+        return None
+    repository, person = part_of(told, "repository", "full_name"), part_of(told, "sender", "login")
+    app, commit = part_of(part, "app", "id"), part.get("head_sha")
+    path, run = part.get("external_id"), part.get("id")
+    texts_are_there = isinstance(repository, str) and isinstance(person, str)
+    if not (texts_are_there and isinstance(commit, str) and isinstance(app, int)):
+        return None
+    return Press(
+        button=button,
+        repository=str(repository),
+        commit=commit,
+        app=app,
+        person=str(person),
+        path=path if isinstance(path, str) else "",
+        run=run if isinstance(run, int) else 0,
+    )
+
+
+def _button(told: Mapping[str, Any], event: str) -> Button | None:
+    match event, told.get("action"):
+        case "check_run", "rerequested":
+            return Button.RERUN
+        case "check_run", "requested_action":
+            wanted = part_of(told, "requested_action", "identifier")
+            buttons = (Button.RERUN, Button.RERUN_INFRA, Button.EXPLAIN)
+            return next((one for one in buttons if one.value == wanted), None)
+        case "check_suite", "rerequested":
+            return Button.RERUN_ALL
+        case _:
+            return None

@@ -37,6 +37,7 @@ class GitlabApi:
     kind = "gitlab"
     at_once = 8
     refusals = ()
+    buttons = None
 
     def __init__(
         self,
