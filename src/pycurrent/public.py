@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pycurrent.cache import Fired, Input, Schedule, Trigger
     from pycurrent.engine import Cache, CommandFailed, FileMonitor, Monitor, Pool, Secret
     from pycurrent.files import File, Tree
+    from pycurrent.store.keep import keep
     from pycurrent.term import Var, inputs
     from pycurrent.web import Site
 else:
@@ -60,6 +61,7 @@ else:
                 "Secret",
             ],
             "pycurrent.files": ["File", "Tree"],
+            "pycurrent.store.keep": ["keep"],
             "pycurrent.term": ["Var", "inputs"],
             "pycurrent.web": ["Site"],
         },
@@ -116,6 +118,7 @@ __all__ = [
     "fail",
     "from_output",
     "inputs",
+    "keep",
     "labels",
     "main",
     "map",

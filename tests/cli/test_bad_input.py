@@ -183,7 +183,18 @@ def test_an_unstable_key(key: str, pipeline_file: Write, pycurrent: Command) -> 
             ["gc", "--older-than", "90"],
             "Invalid value for --older-than: '90' is not a time such as",
         ),
-        (["gc"], 'Command "gc" parameter --older-than requires an argument; see'),
+        (
+            ["gc", "--max-size", "lots"],
+            "Invalid value for --max-size: 'lots' is not a size such as",
+        ),
+        (
+            ["run", "ci.py", "--gc-every", "0s"],
+            "Invalid value for --gc-every: 0s is too short: write none for never",
+        ),
+        (
+            ["run", "ci.py", "--files-max-size", "50X"],
+            "Invalid value for --files-max-size: '50X' is not a size such as 500M or 50G",
+        ),
         (["history", "--ok", "--failed"], "no job has both succeeded and failed"),
         (["history", "--limit", "0"], 'Invalid value "0" for --limit. Must be >= 1; see --help'),
         (["nonsense"], 'Unknown command "nonsense"'),

@@ -8,17 +8,22 @@ from time import monotonic
 from typing import Annotated
 
 from cyclopts import Parameter
+from msgspec.structs import replace
 
 from pycurrent.cli.option import DEFAULT_STATE_DIR
-from pycurrent.cli.options import DurationOption, StateDirOption
+from pycurrent.cli.options import DurationOption, SizeOption, StateDirOption
 from pycurrent.cli.output import complain
 from pycurrent.cli.status import Exit
 from pycurrent.cli.text import size
+from pycurrent.errors import UsageError
 from pycurrent.files import FileStore
 from pycurrent.files.collecting import sweeping
+from pycurrent.service import Records
 from pycurrent.store import StateDir
 from pycurrent.store.garbage import GarbageKind
 from pycurrent.store.gc import GcMode, GcReport, collect_garbage
+from pycurrent.store.keep import Part
+from pycurrent.store.retaining import Taken
 from pycurrent.view.formatting import plural
 
 _SAY_AFTER = 2.0
@@ -28,9 +33,16 @@ _SAY_AFTER = 2.0
 def collect(
     *,
     older_than: Annotated[
-        DurationOption,
-        Parameter(help="Remove what ended longer ago: 90d, 12h, 1d12h, 4w ..."),
-    ],
+        DurationOption | None,
+        Parameter(help="Remove the jobs that ended longer ago: 90d, 12h, 1d12h, 4w ..."),
+    ] = None,
+    max_size: Annotated[
+        SizeOption | None,
+        Parameter(
+            help="Remove the oldest saved files that are not needed until the others take no more"
+            " than this: 50G, 500M ..."
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, Parameter(negative="", help="Only say what would be removed.")
     ] = False,
@@ -38,15 +50,26 @@ def collect(
 ) -> int:
     """Remove old logs and history that are no longer needed. An engine may be running.
 
-    The last result of each key is kept, with its log and what explains it, and so are jobs that
-    have not ended, and the audit. Cache folders go that were not used for so long, and so does
-    what was saved by no job that is kept.
+    Jobs that are older go, and cache folders that were not used for so long. The last result of
+    each key is kept, with what explains it, and so are jobs that have not ended, and the audit. Of
+    the jobs that stay, logs, files and tests go by the pipeline's rules of retention.
     """
     mode = GcMode.DRY_RUN if dry_run else GcMode.DELETE
     state = StateDir.read(state_dir)
+    with Records.open(state_dir) as records:
+        retention, wanted = records.retention, records.wanted()
+    if max_size is not None:
+        retention = replace(retention, max_size=max_size)
+    if older_than is None and not retention:
+        raise UsageError(
+            "say what to remove: --older-than 90d, or --max-size 50G; the pipeline has no rules of"
+            " retention"
+        )
     report = collect_garbage(
         state,
         older_than=older_than,
+        retention=retention,
+        wanted=wanted,
         now=datetime.now(UTC),
         mode=mode,
         progress=Progress(),
@@ -55,6 +78,8 @@ def collect(
     sys.stdout.write(_said(report))
     if report.still_free is not None:
         complain(f"pycurrent: the database keeps its size for now: {report.still_free}")
+    for rule in report.unmatched:
+        complain(f"pycurrent: no job of an operation in {rule} is recorded")
     for failure in report.failures:
         complain(f"pycurrent: can't be removed: {failure}")
     return Exit.FAILED if report.failures else Exit.OK
@@ -91,12 +116,38 @@ def _said(report: GcReport) -> str:
     if report.cache_folders:
         folders = plural(report.cache_folders, "cache folder")
         lines.append(f"and {folders}; {size(report.cache_bytes)}")
+    if report.taken:
+        words = [
+            f"{_PARTS[part].format(plural(taken.jobs, 'job'))}{_bytes(taken)}"
+            for part, taken in report.parts.items()
+        ]
+        lines.append(f"and of jobs whose records stay: {', '.join(words)}")
     if report.contents:
         files = plural(report.contents, "saved file")
         lines.append(f"and {files}; {size(report.content_bytes)}")
     if report.mode is GcMode.DRY_RUN:
         lines += [f"  {plural(count, 'job')} of {op}" for op, count in report.jobs_of.most_common()]
+        lines += [
+            f"  {_PARTS[part].format(plural(taken.jobs, 'job'))} of {op}{_bytes(taken)}: {rule}"
+            for (rule, part, op), taken in sorted(report.taken.items(), key=_place)
+        ]
     return "".join(f"{line}\n" for line in lines)
+
+
+_PARTS = {
+    Part.LOG: "the logs of {}",
+    Part.FILES: "the files of {}",
+    Part.TESTS: "the tests of {}",
+}
+
+
+def _place(taken: tuple[tuple[str, Part, str], Taken]) -> tuple[str, str, str]:
+    (rule, part, op), _ = taken
+    return rule, op, part.value
+
+
+def _bytes(taken: Taken) -> str:
+    return f" ({size(taken.bytes)})" if taken.bytes else ""
 
 
 def _counted(kind: GarbageKind, count: int) -> str:

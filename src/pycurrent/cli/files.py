@@ -23,6 +23,8 @@ from pycurrent.files.patterns import Patterns
 from pycurrent.files.placing import entries_of
 from pycurrent.service import Records
 from pycurrent.store import SavedRecord
+from pycurrent.store.keep import Part
+from pycurrent.store.removed import RemovedPart
 from pycurrent.view.formatting import local_time, plural
 
 JobOption = Annotated[
@@ -44,9 +46,11 @@ def ls(
     with Records.open(state_dir) as records:
         if not job:
             found = records.saved.newest(limit=limit)
-            _write(found, [_line(record) for record in found], "no job has saved files", as_json)
+            lines = [f"{_line(record)}{_gone(records, record.job_id)}" for record in found]
+            _write(found, lines, "no job has saved files", as_json)
             return
         job_id = records.find_job(job)
+        _check_kept(records, job_id)
         entries = list(_entries(records.files, records.saved.of_job(job_id)))
     lines = [_entry_line(entry) for entry in entries]
     _write(entries, lines, f"job {job_id} has saved no files", as_json)
@@ -62,6 +66,7 @@ def cat(
     """Print a file that a job has saved."""
     with Records.open(state_dir) as records:
         job_id = records.find_job(job)
+        _check_kept(records, job_id)
         store = records.files
         entries = _entries(store, records.saved.of_job(job_id))
         found = {e.digest: e for e in entries if isinstance(e, FileEntry) and e.path == str(path)}
@@ -92,6 +97,7 @@ def get(
     chosen = Patterns(patterns)
     with Records.open(state_dir) as records:
         job_id = records.find_job(job)
+        _check_kept(records, job_id)
         saved = records.saved.of_job(job_id)
         if not saved:
             raise UsageError(f"job {job_id} has saved no files")
@@ -127,6 +133,22 @@ def du(*, as_json: AsJsonOption = False, state_dir: StateDirOption = DEFAULT_STA
     lines = [f"{plural(len(sizes), 'content')} on the disk; {size(sum(sizes))}"]
     lines += [f"  {size(bytes):>10}  {one_line(op)}" for op, _, bytes in by_operation]
     write_list(lines if sizes else [], "no job has saved files")
+
+
+def _removed(records: Records, job_id: str) -> RemovedPart | None:
+    """The record that a job's files were removed; None if they are kept."""
+    return next((one for one in records.removed(job_id) if one.part is Part.FILES), None)
+
+
+def _gone(records: Records, job_id: str) -> str:
+    removed = _removed(records, job_id)
+    return "" if removed is None else f"  removed on {removed.at:%Y-%m-%d}"
+
+
+def _check_kept(records: Records, job_id: str) -> None:
+    """Raise `UsageError` if the files of a job were removed by retention."""
+    if (removed := _removed(records, job_id)) is not None:
+        raise UsageError(f"job {job_id} has no files any more: {removed}")
 
 
 def _line(record: SavedRecord) -> str:

@@ -11,7 +11,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +26,7 @@ from pycurrent.term import Current, failed_by, noting, text_of, wrong_current
 
 if TYPE_CHECKING:
     from pycurrent.facade import Engine
+    from pycurrent.store.keep import Keep
     from pycurrent.web import WebSettings
 
 Pipeline = Callable[..., Current[Any]]
@@ -53,10 +54,12 @@ class BrokenPipeline(WrongPipeline):
 
 
 class Extras(Struct, frozen=True):
-    """The functions that an author may give beside the pipeline."""
+    """All that an author may give beside the pipeline."""
 
     site: SiteOf | None = None
     setup: Setup | None = None
+    keep: Iterable[Keep] = ()
+    """The rules of retention."""
 
 
 NO_EXTRAS = Extras()
@@ -76,7 +79,7 @@ def load(target: str) -> Loaded:
     path, name = _split(target)
     module = _module(path) or _import(path)
     pipeline = _only_pipeline(module, path) if name is None else _named(module, path, name)
-    return Loaded(pipeline, Extras(_site(module), _setup(module)))
+    return Loaded(pipeline, Extras(_site(module), _setup(module), _keep(module)))
 
 
 def _named(module: ModuleType, path: Path, name: str) -> Pipeline:
@@ -114,6 +117,16 @@ def _setup(module: ModuleType) -> Setup | None:
             return function
         case _:
             return None
+
+
+def _keep(module: ModuleType) -> Iterable[Keep]:
+    """The list `keep`, if there is nothing but rules in it: `keep` may also be the function."""
+    rules = getattr(module, "keep", None)
+    if not isinstance(rules, list | tuple) or not rules:
+        return ()
+    from pycurrent.store.keep import Keep
+
+    return rules if all(isinstance(rule, Keep) for rule in rules) else ()
 
 
 async def set_up(setup: Setup, engine: Engine) -> None:

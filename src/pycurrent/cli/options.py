@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter, Token, validators
 
 from pycurrent.cli.option import STATE_DIR_HELP, STATE_DIR_VARIABLE
-from pycurrent.cli.values import duration, folder_or_file, whole_number
+from pycurrent.cli.values import byte_count, duration, folder_or_file, whole_number
 
 
 def reading(read: Callable[[str], Any]) -> Callable[[object, Sequence[Token]], Any]:
@@ -42,6 +42,9 @@ LimitOption = Annotated[
 AsJsonOption = Annotated[
     bool, Parameter(name="--json", negative="", help="Print an object in JSON.")
 ]
+
+SizeOption = Annotated[int, Parameter(metavar="SIZE", converter=reading(byte_count), n_tokens=1)]
+"""A size in bytes, such as 500M or 50G."""
 
 DurationOption = Annotated[
     timedelta, Parameter(metavar="TIME", converter=reading(duration), n_tokens=1)

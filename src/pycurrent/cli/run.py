@@ -80,7 +80,7 @@ def run_pipeline(call: Call, options: RunOptions) -> int:
     engine = Engine(
         lambda: call.term,
         state_dir=options.state_dir,
-        config=options.config(),
+        config=options.config(keep=call.extras.keep),
         shared=options.shared,
     )
     with ExitStack() as bounded, asyncio.Runner() as runner:

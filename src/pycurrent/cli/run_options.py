@@ -1,18 +1,21 @@
 """The options of the commands on pipelines. `--help` shows these texts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from msgspec import Struct
 
 from pycurrent.cli.option import DEFAULT_STATE_DIR, SITE, STATE_DIR_HELP, STATE_DIR_VARIABLE, Option
-from pycurrent.cli.values import folder_or_file, seconds, whole_number
+from pycurrent.cli.values import byte_count, duration, folder_or_file, seconds, whole_number
 from pycurrent.engine import Config, Level
-from pycurrent.engine.level import DEFAULT_JOBS
+from pycurrent.engine.level import DAILY, DEFAULT_JOBS
 from pycurrent.errors import UsageError
+
+if TYPE_CHECKING:
+    from pycurrent.store.keep import Keep
 
 T = TypeVar("T")
 
@@ -34,6 +37,15 @@ def _choice(text: str, known: Mapping[str, T]) -> T:
     found = known.get(text.strip().lower())
     if found is None:
         raise ValueError(f"{text!r} is not a level. Choose from: {', '.join(known)}.")
+    return found
+
+
+def _duration_or_none(text: str) -> timedelta | Literal["none"]:
+    """Read the value of `--gc-every`: a time, or none."""
+    if text == _NONE:
+        return _NONE
+    if not (found := duration(text)):
+        raise ValueError(f"{text} is too short: write none for never")
     return found
 
 
@@ -84,6 +96,24 @@ class RunOptions(Struct, frozen=True, kw_only=True):
             " 'test web*'.",
         ),
     ] = ()
+    files_max_size: Annotated[
+        int | None,
+        Option(
+            metavar="SIZE",
+            read=byte_count,
+            help="How much saved files may take, such as 50G: beyond that the oldest go that are"
+            " not needed.",
+        ),
+    ] = None
+    gc_every: Annotated[
+        timedelta | Literal["none"],
+        Option(
+            metavar="TIME",
+            read=_duration_or_none,
+            help="How often to remove what the pipeline's rules of retention, and --files-max-size,"
+            " let go: 24h, 7d ...; none leaves that to the command gc.",
+        ),
+    ] = DAILY
     state_dir: Annotated[
         Path,
         Option(read=folder_or_file, env=STATE_DIR_VARIABLE, help=STATE_DIR_HELP),
@@ -191,8 +221,10 @@ class RunOptions(Struct, frozen=True, kw_only=True):
         """True if there are pages."""
         return not self.once if self.web is None else self.web
 
-    def config(self) -> Config:
-        """Raises `UsageError` if the options make no sense together."""
+    def config(self, *, keep: "Iterable[Keep]" = ()) -> Config:
+        """The settings, with rules of retention. Raises `UsageError` if the options make no sense
+        together.
+        """
         level = None if self.confirm == "none" else self.confirm
         if self.confirm_auto_release is not None and level is None:
             raise UsageError("--confirm-auto-release needs --confirm LEVEL")
@@ -203,6 +235,9 @@ class RunOptions(Struct, frozen=True, kw_only=True):
             jobs=self.jobs,
             rebuild=self.rebuild,
             once=self.once,
+            keep=keep,
+            files_max_size=self.files_max_size,
+            gc_every=None if self.gc_every == "none" else self.gc_every,
         )
 
 

@@ -48,6 +48,16 @@ def duration(text: str) -> timedelta:
         raise ValueError(f"{text} is too long.") from None
 
 
+def byte_count(text: str) -> int:
+    """A number of bytes: 50G, 500M, 1.5 TB."""
+    from pycurrent.store.byte_size import byte_size  # few commands have one
+
+    size = byte_size(text)
+    if size is None:
+        raise ValueError(f"{text!r} is not a size such as 500M or 50G")
+    return size
+
+
 def time_to_come(text: str) -> datetime:
     """A time from now, or a date with or without a time of day, in UTC if no zone is named: 2h,
     2026-11-22, 2026-11-22T08:47.

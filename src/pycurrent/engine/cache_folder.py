@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from pycurrent.engine.pool import Pool
 from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import UsageError, WrongKind
+from pycurrent.store.byte_size import byte_size
 from pycurrent.store.cache_folders import CacheFolder, CacheFolders
 from pycurrent.store.trees import copy_tree
 from pycurrent.term import Current, shown
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kKMGT]?)B?")
-_UNITS = ("", "K", "M", "G", "T")
 
 _VARIABLES: Mapping[str, str] = MappingProxyType(
     {
@@ -91,15 +90,13 @@ class Cache:
     @property
     def limit(self) -> int:
         """`max_size` in bytes."""
-        size = self.max_size
-        if isinstance(size, str) and (match := _SIZE.fullmatch(size)):
-            return int(float(match[1]) * 1000 ** _UNITS.index(match[2].upper()))
-        if isinstance(size, int) and not isinstance(size, bool) and size >= 0:
-            return size
-        raise UsageError(
-            f"cache {self.name!r}: max_size= takes bytes, or a text such as '500M' or '2G', not"
-            f" {size!r}"
-        )
+        size = byte_size(self.max_size)
+        if size is None:
+            raise UsageError(
+                f"cache {self.name!r}: max_size= takes bytes, or a text such as '500M' or '2G', not"
+                f" {self.max_size!r}"
+            )
+        return size
 
     @property
     def variable(self) -> str:

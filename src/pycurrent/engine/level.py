@@ -14,10 +14,16 @@ from pycurrent.engine.thread import LoopThread
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import shown
 
+if TYPE_CHECKING:
+    from pycurrent.store.keep import Keep, Retention
+
 DEFAULT_JOBS = 500
 """How many jobs may have commands at work at once: more than a machine can do, as many may be
 waiting for other machines.
 """
+
+DAILY = timedelta(days=1)
+_NO_TIME = timedelta(0)
 
 _AT_ONCE = 200
 """How many jobs are let go before other work comes."""
@@ -89,6 +95,11 @@ class Config:
 
     `once` is for an engine that is closed as soon as it has settled: it starts faster, as files are
     not watched, but looked at each second, and before it counts as settled.
+
+    `keep` has rules of retention, made by `keep()`: how long the logs, the files and the tests of
+    jobs are kept whose records stay. Saved files may take `files_max_size`, bytes or a text such as
+    "50G"; beyond that the oldest go that are not needed. With either, the engine removes what may
+    go `gc_every` so often; None leaves that to `pycurrent gc`.
     """
 
     def __init__(
@@ -100,6 +111,9 @@ class Config:
         jobs: int = DEFAULT_JOBS,
         rebuild: Iterable[str] = (),
         once: bool = False,
+        keep: Iterable[Keep] = (),
+        files_max_size: int | str | None = None,
+        gc_every: timedelta | None = DAILY,
     ) -> None:
         self._confirm = _level(confirm)
         if auto_release is not None and not isinstance(auto_release, timedelta):
@@ -115,6 +129,15 @@ class Config:
         self.once = once
         self.insist = insist
         self._jobs = _positive(jobs)
+        self._retention: Retention | None = None
+        if keep or files_max_size is not None:
+            self._retention = _retention(keep, files_max_size)
+        if gc_every is not None and not (isinstance(gc_every, timedelta) and gc_every > _NO_TIME):
+            raise UsageError(
+                f"Config: gc_every= takes a time above 0, or None, not {shown(gc_every)}: write"
+                f" timedelta(hours=24)"
+            )
+        self.gc_every = gc_every
         self.rebuilds = Rebuilds(rebuild)
         """The results of earlier runs that are made again."""
         self._listeners: dict[Callable[[], None], None] = {}
@@ -151,6 +174,22 @@ class Config:
         self._jobs = _positive(jobs)
         for listener in list(self._listeners):
             listener()
+
+    @property
+    def retention(self) -> Retention | None:
+        """All that is said about retention; None if nothing is."""
+        return self._retention
+
+    @property
+    def keep(self) -> tuple[Keep, ...]:
+        """The rules of retention. Can be set, before the first step of the engine."""
+        return () if self._retention is None else self._retention.rules
+
+    @keep.setter
+    def keep(self, rules: Iterable[Keep]) -> None:
+        self._check_thread("keep")
+        limit = None if self._retention is None else self._retention.max_size
+        self._retention = _retention(rules, limit)
 
     def allows(self, level: Level) -> bool:
         """True if a job at this level may start without being approved."""
@@ -192,6 +231,12 @@ def _positive(jobs: int) -> int:
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
         raise UsageError(f"jobs is how many may run commands at once, 1 or more, not {jobs!r}")
     return jobs
+
+
+def _retention(rules: Iterable[Keep], files_max_size: int | str | None) -> Retention:
+    from pycurrent.store.keep import retention  # few engines have rules
+
+    return retention(rules, files_max_size)
 
 
 class Confirmations:

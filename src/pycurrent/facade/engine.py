@@ -143,6 +143,10 @@ class Engine(PeopleActs):
                 waiting = hook(opened)
                 if inspect.isawaitable(waiting):
                     await waiting
+            if self.config.retention is not None or opened.store.setting("retention"):
+                from pycurrent.facade.upkeep import Upkeep  # few engines have rules
+
+                opened.service(Upkeep).begin()
             opened.begin()
             await opened.between_steps()
         except BaseException:

@@ -9,25 +9,46 @@ long the first part takes. Killed in between, it leaves contents for the next ti
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
 from pycurrent.files.errors import FilesError
 from pycurrent.files.listing import FileEntry, entries_in
 from pycurrent.files.store import FileStore
-from pycurrent.store.gc import NamedContents, Progress, Sweep
+from pycurrent.store.sweep import NamedContents, Progress, Sweep
 
 _AT_ONCE = 500
 """How many are removed while others wait: in some 10 ms."""
 
 
 def sweeping(store: FileStore) -> Sweep:
-    """Return the function that removes the contents of a store which nothing names. It blocks."""
+    """Return what removes the contents of a store which nothing names. It blocks."""
+    return _Sweep(store)
 
-    def sweep(named: NamedContents, *, is_dry: bool, progress: Progress) -> tuple[int, int]:
-        return _Sweeping(store, named, progress).swept(is_dry=is_dry)
 
-    return sweep
+class _Sweep:
+    """The contents of one store, for the collector of garbage."""
+
+    def __init__(self, store: FileStore) -> None:
+        self._store = store
+
+    def __call__(
+        self, named: NamedContents, *, is_dry: bool, progress: Progress
+    ) -> tuple[int, int]:
+        return _Sweeping(self._store, named, progress).swept(is_dry=is_dry)
+
+    def contents_of(self, digest: str, is_tree: bool, size: int, /) -> Iterator[tuple[bytes, int]]:
+        """The contents that a row names, each with its bytes; none of a tree that is lost."""
+        if not is_tree:
+            yield bytes.fromhex(digest), size
+            return
+        with suppress(OSError, FilesError):
+            listing = self._store.path_of(digest).read_bytes()
+            yield bytes.fromhex(digest), len(listing)
+            for entry in entries_in(listing):
+                if isinstance(entry, FileEntry):
+                    yield bytes.fromhex(entry.digest), entry.size
 
 
 class _Sweeping:

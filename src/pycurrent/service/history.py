@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
+import msgspec
 from msgspec.structs import replace
 
 from pycurrent.engine import MuteKind
@@ -40,9 +41,12 @@ from pycurrent.store import (
     TestTables,
     UseRecord,
 )
+from pycurrent.store.keep import SETTING, WANTED, Part, Retention
 
 if TYPE_CHECKING:
     from pycurrent.explain.explanation import JobExplanation
+    from pycurrent.store.needs import Wanted
+    from pycurrent.store.removed import RemovedPart
 
 _LISTED = 5
 """How many jobs a message names at most."""
@@ -100,6 +104,26 @@ class Records:
     def files(self) -> FileStore:
         """The contents of these files."""
         return FileStore(self._state.files)
+
+    def removed(self, job_id: str) -> list[RemovedPart]:
+        """The parts of a job that retention has removed."""
+        return self._database.removed(job_id)
+
+    @property
+    def retention(self) -> Retention:
+        """The rules of retention of the last engine."""
+        return Retention.parse(self._database.setting(SETTING))
+
+    def wanted(self) -> Wanted | None:
+        """Tells the keys that the last engine wanted at its end: all of them once another one runs.
+        None if that is not known, as one runs, or was killed.
+        """
+        recorded = self._database.setting(WANTED)
+        if not recorded or self._state.is_in_use:
+            return None
+        found = msgspec.json.decode(recorded, type=dict[str, set[str]])
+        state = self._state
+        return lambda op, digest: digest in found.get(op, ()) or state.is_in_use
 
     def operations(self) -> list[str]:
         """The ids of the operations that have results, sorted."""
@@ -213,9 +237,10 @@ class Records:
         try:
             log.open().close()
         except FileNotFoundError:
+            found = [one for one in self.removed(job_id) if one.part is Part.LOG]
+            why = str(found[0]) if found else "`pycurrent gc` may have removed it"
             raise UsageError(
-                f"the log of job {job_id} is not in {self._state.path} any more:"
-                " `pycurrent gc` may have removed it"
+                f"the log of job {job_id} is not in {self._state.path} any more: {why}"
             ) from None
         return log
 

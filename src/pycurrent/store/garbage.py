@@ -28,7 +28,10 @@ from pycurrent.store.removal import Removal
 _LOOKED_AT = 5000
 # Beyond all numbers of rows.
 _BEHIND_ALL = 2**63 - 1
-_TABLES = ("gone_jobs", "gone_uses", "gone_change_sets", "gone_changes", "unused_inputs")
+_TABLES = (
+    *("gone_jobs", "gone_files", "gone_uses", "gone_change_sets", "gone_changes"),
+    "unused_inputs",
+)
 """The statements that make the tables of one run."""
 
 

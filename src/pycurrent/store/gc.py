@@ -7,7 +7,8 @@ jobs and ends its own, so what is garbage once stays garbage.
 Jobs are read and removed in batches (`removal.py`), in the order of the index that finds the
 results of a key: memory stays flat, and the pages of the file that a batch changes are few. A row
 is removed before its log. If the process is killed in between, the log has no row, and the next run
-removes it as such. The records that explained only these jobs go after them (`garbage.py`). The
+removes it as such. Of jobs whose rows stay, logs, files and tests go by the rules of retention
+(`retaining.py`). The records that explained only what is gone go after that (`garbage.py`). The
 space that this leaves in the file of the database is given back by `space.py`.
 """
 
@@ -19,7 +20,6 @@ from contextlib import closing, suppress
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
 
 from msgspec import Struct, field
 
@@ -27,45 +27,34 @@ from pycurrent.errors import UsageError
 from pycurrent.store.cache_folders import CacheFolders
 from pycurrent.store.errors import from_sqlite
 from pycurrent.store.garbage import Explanations, GarbageKind
+from pycurrent.store.keep import NO_RETENTION, Part, Retention
+from pycurrent.store.needs import Wanted
 from pycurrent.store.queries import load_queries
 from pycurrent.store.records import Row, time_text
 from pycurrent.store.removal import Removal
+from pycurrent.store.retaining import Retaining, Run, Taken, TakenBy, remove_tests
 from pycurrent.store.schema import open_for_reading, open_for_writing
 from pycurrent.store.space import give_back
 from pycurrent.store.state_dir import StateDir
+from pycurrent.store.sweep import Progress, Sweep
 
 # Rows of a dry run.
 _READ_AT_ONCE = 2000
-# Tests of a job that count as one row.
-_TESTS_AT_ONCE = 10
 # Nobody waits for this program, so it can wait for others.
 _BUSY_SECONDS = 30.0
 # So many files that can't be removed have one reason, and the rest has it, too.
 _MOST_FAILURES = 1000
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
+# An engine may be about to make a log in the folder of today, by its clock.
+_DAY_BEFORE = timedelta(days=1)
 
 # The queries that find garbage: rows of the job's id, the size of a log in its row,
 # and its place in the order.
 _GARBAGE = ("garbage_results", "garbage_without_result")
 
-#: Told of the progress in a line, often.
-Progress = Callable[[str], None]
 #: Told of each thing that is removed: the id of a job, the path of a log or of a folder.
 Found = Callable[[str | Path], None]
-NamedContents = Callable[[int], Iterator[tuple[int, str, bool]]]
-"""Gives the contents that rows name whose numbers are greater than this one: the number of the row,
-the digest, and whether it is a tree's.
-"""
-
-
-class Sweep(Protocol):
-    """Removes contents of files that no row names, or only finds them in a dry run."""
-
-    def __call__(
-        self, named: NamedContents, *, is_dry: bool, progress: Progress
-    ) -> tuple[int, int]:
-        """Gives how many they were, and their bytes. Raises OSError."""
 
 
 class GcMode(Enum):
@@ -97,6 +86,10 @@ class GcReport(Struct):
     """The contents of files that no job that is kept has saved."""
     content_bytes: int = 0
     """Their size."""
+    taken: TakenBy = field(default_factory=dict)
+    """The logs, files and tests of jobs whose rows stay."""
+    unmatched: list[str] = field(default_factory=list)
+    """The rules for an operation of which no job is recorded."""
     given_back: int = 0
     """The bytes by which the file of the database was made smaller."""
     still_free: str | None = None
@@ -108,6 +101,16 @@ class GcReport(Struct):
     def jobs(self) -> int:
         return self.jobs_of.total()
 
+    @property
+    def parts(self) -> dict[Part, Taken]:
+        """The logs, files and tests of jobs whose rows stay, those of all rules together."""
+        found: dict[Part, Taken] = {}
+        for (_, part, _), taken in self.taken.items():
+            total = found.setdefault(part, Taken())
+            total.jobs += taken.jobs
+            total.bytes += taken.bytes
+        return found
+
 
 class _TooManyFailures(Exception):
     pass
@@ -116,38 +119,48 @@ class _TooManyFailures(Exception):
 def collect_garbage(
     state_dir: StateDir,
     *,
-    older_than: timedelta,
+    older_than: timedelta | None = None,
+    retention: Retention = NO_RETENTION,
+    wanted: Wanted | None = None,
     now: datetime,
     mode: GcMode = GcMode.DELETE,
     progress: Progress = lambda line: None,
     found: Found = lambda thing: None,
     sweep: Sweep | None = None,
 ) -> GcReport:
-    """Removes what ended before `now - older_than` and is not needed.
+    """Removes what ended before `now - older_than` and is not needed; and of the jobs that stay
+    what `retention` does not keep. An engine says what is `wanted`.
 
     `state_dir` needs no lock: an engine may hold it. Raises `StateDirError` if the database is
     missing, or `StoreError` if it can't be used; files that can't be removed are in the report. If
-    it is stopped half-way, running it again does the rest. `sweep`, if it is given, removes files
-    that jobs have saved.
+    it is stopped half-way, running it again does the rest; `progress` may raise to stop it.
+    `sweep`, if it is given, removes files that jobs have saved.
     """
     path = state_dir.database
-    try:
-        limit = now - older_than
-    except OverflowError:
-        raise UsageError(f"nothing is older than {older_than}: name a shorter time") from None
+    limit = _limit(now, older_than)
     report = GcReport(mode)
     with closing(_connect(path, mode)) as connection:
         removal = Removal(state_dir, connection, progress) if mode is GcMode.DELETE else None
         try:
             collector = _Collector(state_dir, connection, removal, limit, report, progress, found)
             with suppress(_TooManyFailures):
-                collector.collect(sweep)
+                collector.collect(sweep, retention, wanted, now)
             if removal is not None:
                 given, report.still_free = give_back(state_dir, connection, progress)
                 report.given_back = removal.given_back + given
         except sqlite3.Error as error:
             raise from_sqlite(path, error) from error
     return report
+
+
+def _limit(now: datetime, older_than: timedelta | None) -> datetime:
+    """The time before which jobs go."""
+    if older_than is None:
+        return datetime.min.replace(tzinfo=UTC)
+    try:
+        return now - older_than
+    except OverflowError:
+        raise UsageError(f"nothing is older than {older_than}: name a shorter time") from None
 
 
 def _connect(path: Path, mode: GcMode) -> sqlite3.Connection:
@@ -187,19 +200,36 @@ class _Collector:
         self._gone: Counter[Path] = Counter()
         # Logs that can't be removed: their rows are gone, so they are met a second time.
         self._stuck: set[Path] = set()
+        # The folders from which logs went.
+        self._thinned: set[Path] = set()
 
-    def collect(self, sweep: Sweep | None) -> None:
+    def collect(
+        self, sweep: Sweep | None, retention: Retention, wanted: Wanted | None, now: datetime
+    ) -> None:
         """Remove the jobs that are garbage, with their logs, and then all that only they needed."""
+        run = Run(self._state_dir, self._connection, self._queries, self._removal, now, self._tell)
         for query in _GARBAGE:
             for batch in self._batches(self._queries[query]):
-                self._collect_jobs(batch)
+                self._collect_jobs(run, batch)
+        self._retain(Retaining(run, retention, wanted, self._remove_log, self._report.taken), sweep)
         for kind, number in self._explanations.collect():
             self._report.explanations[kind] += number
             self._tell()
-        self._collect_folders()
+        self._collect_folders(now)
         self._collect_cache_folders()
         if sweep is not None:
             self._collect_contents(sweep)
+
+    def _retain(self, retaining: Retaining, sweep: Sweep | None) -> None:
+        """Remove what no rule keeps of jobs whose rows stay."""
+        retaining.collect()
+        self._report.unmatched = [str(rule) for rule in retaining.unmatched]
+        if sweep is not None:
+            try:
+                retaining.bound(sweep.contents_of)
+            except OSError as error:
+                self._fail(self._state_dir.files, error)
+        self._report.log_bytes += retaining.log_bytes
 
     def _collect_contents(self, sweep: Sweep) -> None:
         """Remove the contents that only jobs had saved which are gone."""
@@ -230,12 +260,13 @@ class _Collector:
                 return
             after = rows[-1][0]
 
-    def _collect_jobs(self, batch: list[Row]) -> None:
+    def _collect_jobs(self, run: Run, batch: list[Row]) -> None:
         if self._removal is None:
             self._explanations.forget([seq for *_, seq in batch])
             self._count(batch)
             return
-        self._remove_tests([seq for *_, seq in batch])
+        # Before the jobs: a trigger would remove all tests of one at once.
+        remove_tests(run, [seq for *_, seq in batch])
         of_jobs = {row[0]: row for row in batch}
         # By the job's id: the number of a row that is gone can be given to a new one.
         parts = self._removal.parts(
@@ -243,22 +274,6 @@ class _Collector:
         )
         for part, _ in parts:
             self._count([of_jobs[job_id] for (job_id,) in part])
-
-    def _remove_tests(self, jobs: Sequence[int]) -> None:
-        """Remove the tests that jobs have reported, before the jobs: one may have 100,000, and a
-        trigger removes all of them at once.
-        """
-        assert self._removal is not None
-        parts: list[Row] = []
-        given = (f"[{','.join(map(str, jobs))}]",)
-        for seq, last in self._connection.execute(self._queries["tests_of_garbage"], given):
-            parts += [
-                (seq, first, first + _TESTS_AT_ONCE - 1)
-                for first in range(0, last + 1, _TESTS_AT_ONCE)
-            ]
-        statements = [self._queries[name] for name in ("delete_test_messages", "delete_test_cases")]
-        for _ in self._removal.parts(statements, parts):
-            self._tell()
 
     def _count(self, rows: Sequence[Row]) -> None:
         """Count rows that are gone, or would be, and remove their logs."""
@@ -270,9 +285,10 @@ class _Collector:
             self._remove_log(self._state_dir.job_path(job_id))
         self._tell()
 
-    def _collect_folders(self) -> None:
+    def _collect_folders(self, now: datetime) -> None:
         """Remove old logs that have no row, and folders that are empty then."""
-        for folder, day in self._days():
+        days = self._days()
+        for folder, day in days:
             for log in folder.glob("*.log"):
                 if log not in self._stuck and self._is_stray(log):
                     self._remove_log(log)
@@ -280,6 +296,9 @@ class _Collector:
             if day < self._limit.astimezone(UTC).date():
                 self._remove_if_empty(folder)
             self._tell()
+        for folder in sorted(self._thinned.difference(folder for folder, _ in days)):
+            if folder.name < f"{now.astimezone(UTC) - _DAY_BEFORE:%Y-%m-%d}":
+                self._remove_if_empty(folder)
 
     def _collect_cache_folders(self) -> None:
         """Remove the cache folders that were not used since the limit, none that is in use."""
@@ -339,7 +358,8 @@ class _Collector:
         job_id = f"{log.parent.name}/{log.stem}"
         return self._connection.execute(self._queries["has_job"], (job_id,)).fetchone() is None
 
-    def _remove_log(self, log: Path) -> None:
+    def _remove_log(self, log: Path) -> bool:
+        """False if it can't be removed."""
         try:
             size = log.lstat().st_size
             if self._report.mode is GcMode.DELETE:
@@ -347,14 +367,16 @@ class _Collector:
             else:
                 self._gone[log.parent] += 1
         except FileNotFoundError:
-            return
+            return True
         except OSError as error:
             self._stuck.add(log)
             self._fail(log, error)
-            return
+            return False
+        self._thinned.add(log.parent)
         self._found(log)
         self._report.logs += 1
         self._report.log_bytes += size
+        return True
 
     def _remove_if_empty(self, folder: Path) -> None:
         try:

@@ -823,8 +823,10 @@ SELECT job, digest, name, count, size, mode, at FROM saved WHERE job = ? ORDER B
 SELECT job, digest, name, count, size, mode, at FROM saved ORDER BY id DESC LIMIT ?;
 
 -- name: saved_sizes
--- How often the jobs of each operation have saved files, and their bytes.
+-- How often the jobs of each operation have saved files, and their bytes, without those that retention
+-- has removed.
 SELECT op, count(*), sum(size) FROM saved JOIN job ON job.job_id = saved.job
+ WHERE NOT EXISTS (SELECT 1 FROM removed WHERE removed.job = job.seq AND part = 'files')
  GROUP BY op ORDER BY 3 DESC, op;
 
 -- name: savers
@@ -832,13 +834,123 @@ SELECT op, count(*), sum(size) FROM saved JOIN job ON job.job_id = saved.job
 SELECT DISTINCT job FROM saved WHERE digest = ?;
 
 -- name: named_contents
--- The contents that rows from a number on name, for jobs that stay; with whether each is a tree's.
+-- The contents that rows from a number on name, for jobs that stay with their files; with whether each
+-- is a tree's.
 SELECT saved.id, digest, count IS NOT NULL
   FROM saved LEFT JOIN job ON job.job_id = saved.job
  WHERE saved.id > :after
    AND CASE WHEN job.seq IS NULL THEN saved.at >= :limit
-            ELSE job.seq NOT IN (SELECT seq FROM gone_job) END
+            ELSE job.seq NOT IN (SELECT seq FROM gone_job)
+                 AND job.seq NOT IN (SELECT seq FROM gone_file)
+                 AND NOT EXISTS (SELECT 1 FROM removed
+                                  WHERE removed.job = job.seq AND part = 'files') END
  ORDER BY saved.id LIMIT :size;
+
+-- name: gone_files
+-- The jobs whose files a dry run takes for removed.
+CREATE TEMP TABLE gone_file (seq INTEGER PRIMARY KEY);
+
+-- name: forget_files
+-- Take the files of a job for removed.
+INSERT OR IGNORE INTO gone_file (seq) VALUES (?);
+
+-- name: ended_jobs
+-- The jobs that have ended, the last one first, from a place on: with the parts that are removed, the
+-- size of a log in the row, and whether it has files, and tests.
+SELECT seq, job_id, op, key_digest, ended = 'ok', coalesce(finished, started, created),
+       (SELECT group_concat(part) FROM removed WHERE removed.job = job.seq), length(log),
+       EXISTS (SELECT 1 FROM saved WHERE saved.job = job.job_id),
+       EXISTS (SELECT 1 FROM test_report WHERE test_report.job = job.seq)
+  FROM job
+ WHERE ended IS NOT NULL
+   AND coalesce(finished, started, created) <= :at
+   AND (coalesce(finished, started, created) < :at OR seq < :seq)
+   AND seq NOT IN (SELECT seq FROM gone_job)
+ ORDER BY coalesce(finished, started, created) DESC, seq DESC
+ LIMIT :size;
+
+-- name: label_sets_of
+-- The sets of labels of the stages that have used jobs: a JSON array of their numbers.
+SELECT DISTINCT job_use.job, label_set.labels
+  FROM job_use JOIN label_set ON label_set.id = job_use.labels
+ WHERE job_use.job IN (SELECT value FROM json_each(?));
+
+-- name: saved_by_newest
+-- The files that jobs have saved and still have, the newest first, from a place on; with those jobs
+-- that have ended.
+SELECT saved.id, saved.digest, count IS NOT NULL, saved.size, job.seq, job.job_id, op, key_digest
+  FROM saved LEFT JOIN job ON job.job_id = saved.job AND job.ended IS NOT NULL
+ WHERE saved.id < :before
+   AND (job.seq IS NULL
+        OR job.seq NOT IN (SELECT seq FROM gone_job)
+           AND job.seq NOT IN (SELECT seq FROM gone_file)
+           AND NOT EXISTS (SELECT 1 FROM removed WHERE removed.job = job.seq AND part = 'files'))
+ ORDER BY saved.id DESC
+ LIMIT :size;
+
+-- name: digests_saved_by
+-- The digests of what jobs have saved, and its bytes: a JSON array of their ids.
+SELECT job, digest, size FROM saved WHERE job IN (SELECT value FROM json_each(?));
+
+-- name: held_jobs
+-- The jobs, of a JSON array of their numbers, at whose result a stage is held, or that wait to be
+-- retired.
+SELECT seq FROM job
+ WHERE seq IN (SELECT value FROM json_each(?))
+   AND (EXISTS (SELECT 1 FROM override WHERE override.kind = 'pin' AND override.job = job_id)
+        OR EXISTS (SELECT 1 FROM to_retire
+                    WHERE to_retire.op = job.op AND to_retire.key_digest = job.key_digest
+                      AND to_retire.job = job.job_id));
+
+-- name: newest_of_key
+-- The number of the job whose result is the last one of a key.
+SELECT seq FROM job
+ WHERE op = ? AND key_digest = ? AND outcome IS NOT NULL
+ ORDER BY build DESC, seq DESC LIMIT 1;
+
+-- name: unended_keys
+-- The keys and values of the jobs from a number on that have not ended.
+SELECT seq, key, value FROM job WHERE ended IS NULL AND seq > ?;
+
+-- name: newest_use
+-- The highest number of a use.
+SELECT coalesce(max(id), 0) FROM job_use;
+
+-- name: used_keys
+-- The keys of the jobs that stages have used last.
+SELECT DISTINCT op, key_digest
+  FROM stage
+  JOIN job_use ON job_use.id = (SELECT max(id) FROM job_use AS last WHERE last.stage = stage.id)
+  JOIN job ON job.seq = job_use.job;
+
+-- name: keys_used_since
+-- The keys of the jobs in the uses from a number on.
+SELECT job_use.id, op, key_digest
+  FROM job_use JOIN job ON job.seq = job_use.job
+ WHERE job_use.id > ?;
+
+-- name: remove_part
+-- Record that a part of a job is removed.
+INSERT OR IGNORE INTO removed (job, part, at, rule, done)
+SELECT seq, ?2, ?3, ?4, ?5 FROM job WHERE seq = ?1 AND ended IS NOT NULL;
+
+-- name: clear_log
+-- Remove the log in the row of a job.
+UPDATE job SET log = NULL WHERE seq = ? AND ended IS NOT NULL AND log IS NOT NULL;
+
+-- name: part_is_removed
+-- Record that nothing is left of a part of a job.
+UPDATE removed SET done = 1 WHERE job = ? AND part = ?;
+
+-- name: half_removed
+-- The parts of jobs whose removal has begun.
+SELECT removed.job, job.job_id, part
+  FROM removed JOIN job ON job.seq = removed.job WHERE removed.done = 0;
+
+-- name: removed_parts
+-- The parts of a job that are removed.
+SELECT part, removed.at, rule FROM removed JOIN job ON job.seq = removed.job WHERE job_id = ?
+ ORDER BY part;
 
 -- name: stray_saved
 -- The files that jobs without a record have saved before a limit.

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pycurrent.store.firings import FiringRecord
     from pycurrent.store.history_filter import HistoryFilter, HistoryFilters
     from pycurrent.store.look_record import LookRecord
+    from pycurrent.store.removed import RemovedPart
     from pycurrent.store.runs import RunRecord
     from pycurrent.store.test_tables import TestTables
 
@@ -136,6 +137,18 @@ class DatabaseReader:
         """
         rows = self._read("log", (job_id,))
         return bytes(rows[0][0]) if rows else None
+
+    def removed(self, job_id: str) -> list[RemovedPart]:
+        """The parts of a job that retention has removed."""
+        rows = self._read("removed_parts", (job_id,))
+        if not rows:
+            return []
+        from pycurrent.store.removed import RemovedPart  # of few jobs
+
+        try:
+            return [RemovedPart.of_row(row) for row in rows]
+        except (ValueError, TypeError) as error:
+            raise self._damage_or(error) from error
 
     def look(self, job_id: str) -> LookRecord | None:
         """When the result of a job was last looked up again without a change; None: never."""
