@@ -23,6 +23,7 @@ from pycurrent.term.current import (
 )
 from pycurrent.term.doubts import Doubts
 from pycurrent.term.evaluate import OfflineRuntime, build_pipeline, evaluate, is_failure
+from pycurrent.term.failed_stages import FailedStage, FailedStages, failed_stages
 from pycurrent.term.fitting import known_as
 from pycurrent.term.given import (
     Remedy,
@@ -131,6 +132,8 @@ __all__ = [
     "Current",
     "Doubts",
     "Failed",
+    "FailedStage",
+    "FailedStages",
     "Failure",
     "FailureKind",
     "Fixed",
@@ -176,6 +179,7 @@ __all__ = [
     "evaluate",
     "fail",
     "failed_by",
+    "failed_stages",
     "form_of",
     "from_output",
     "held_of",

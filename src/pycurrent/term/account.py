@@ -188,6 +188,10 @@ class Account:
         """Have a node computed in the next step, because its source outside has changed."""
         self.new_inputs: list[Stage] = []
         """The stages that have begun to follow an input, since somebody emptied this."""
+        self.follows_failures: dict[Node, None] = {}
+        """The nodes to be computed in the step after one in which a stage fails, or does so no
+        longer. They are entered again when they are computed.
+        """
         self.links = 0
         """Counts: it changes whenever terms get or lose nodes, and nodes get other inputs."""
         self.held = Held()
@@ -270,11 +274,20 @@ class Account:
         self._counts[old] -= 1
         self._counts[new] += 1
         self._changed[stage] = None
+        if self.follows_failures and (old.is_failure or new.is_failure):
+            self._failures_change()
+
+    def _failures_change(self) -> None:
+        following, self.follows_failures = self.follows_failures, {}
+        for node in following:
+            self.wake(node)
 
     def uncount(self, stage: Stage) -> None:
         """Take a released stage out."""
         self._counts[stage.state] -= 1
         self._changed.pop(stage, None)
+        if self.follows_failures and stage.state.is_failure:
+            self._failures_change()
         self._released.append(stage)
         term = stage.term
         self.paths.remove(term)

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from pycurrent.incr import MapN, Node
+from pycurrent.term.account import Account
 from pycurrent.term.component_nodes import ComponentNode, LabelsNode, MetadataNode
+from pycurrent.term.failed_stages import FailedStagesNode
 from pycurrent.term.latch import Latched
 from pycurrent.term.nodes import (
     Caught,
@@ -21,6 +23,7 @@ from pycurrent.term.shape import (
     Catch,
     Collapse,
     Cutoff,
+    FailedStagesOf,
     Folded,
     Gate,
     Ignore,
@@ -35,7 +38,7 @@ from pycurrent.term.shape import (
 )
 
 
-def node_of(shape: PassingOn, nodes: Mapping[Term, Node]) -> Node:
+def node_of(shape: PassingOn, nodes: Mapping[Term, Node], account: Account) -> Node:
     """Make the node of a shape, from those of its inputs."""
     match shape:
         case MapMany():
@@ -56,15 +59,17 @@ def node_of(shape: PassingOn, nodes: Mapping[Term, Node]) -> Node:
             return Latched(nodes[shape.source], infra=shape.infra)
         case Ignore():
             return Ignored(nodes[shape.source])
-        case MetadataOf():
-            return _metadata(nodes[shape.source])
+        case MetadataOf() | FailedStagesOf():
+            return _telling(shape, nodes[shape.source], account)
         case Labelling():
             return LabelsNode([nodes[s] for s in shape.sources], shape.names, shape.fixed)
         case _:
             assert_never(shape)
 
 
-def _metadata(source: Node) -> Node:
+def _telling(shape: MetadataOf | FailedStagesOf, source: Node, account: Account) -> Node:
+    if isinstance(shape, FailedStagesOf):
+        return FailedStagesNode(source, account, shape.most)
     node = MetadataNode(source)
     if isinstance(source, ComponentNode | Latched):
         source.reports = (*source.reports, node)

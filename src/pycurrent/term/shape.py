@@ -161,6 +161,12 @@ class MetadataOf(_OfOne, frozen=True, eq=False):
     """The term that the author asked about: asking counts as using it."""
 
 
+class FailedStagesOf(_OfOne, frozen=True, eq=False):
+    """The failed stages because of which `source` has failed: the first `most`."""
+
+    most: int
+
+
 class Labelling(_OfMany, frozen=True, eq=False):
     """A dictionary of labels: those that `sources` give, by their names, and the fixed ones. One
     without a name gives a dictionary of the labels around. None of them is waited for.
@@ -235,6 +241,7 @@ PassingOn: TypeAlias = (
     | Folded
     | Gate
     | MetadataOf
+    | FailedStagesOf
     | Labelling
 )
 """The shapes with one node, which passes on what the inputs have; `Map`, the most frequent one, is

@@ -299,7 +299,7 @@ class TermGraph(NodeGraph):
             case ListMap() | OptionMap():
                 return self._itemwise(term, shape, scope)
             case _:
-                node = node_of(shape, self.nodes)
+                node = node_of(shape, self.nodes, self.account)
         self.add(node, scope)
         return node
 

@@ -176,6 +176,7 @@ VISITS: Mapping[type[Shape], Callable[[Walk, Term, Any, Place], None]] = Mapping
         shapes.Constant: Walk._constant,
         shapes.Cutoff: Walk._pass,
         shapes.All: Walk._pass,
+        shapes.FailedStagesOf: Walk._pass,
         shapes.Folded: Walk._folded,
         shapes.Gate: Walk._gate,
         shapes.Ignore: Walk._pass,

@@ -104,7 +104,7 @@ def _checks(press: Press, engine: Engine) -> Iterator[tuple[Stage, ShownCheck]]:
 def _behind(button: Button, stage: Stage, check: ShownCheck) -> Iterator[str]:
     wanted: Iterable[CheckPart] = check.parts
     if button is Button.RERUN_INFRA:
-        wanted = [part for part in check.failed if part.is_infra]
+        wanted = [part for part in check.failed if part.infra]
     elif button is not Button.RERUN_ALL:
         wanted = check.failed or check.parts
     for part in wanted:

@@ -14,18 +14,27 @@ from typing import Any, ClassVar
 
 from pycurrent.cache import Publisher
 from pycurrent.engine import Job
-from pycurrent.engine.job_details import Annotation, DetailsReader, JobDetails
+from pycurrent.engine.job_details import Annotation, DetailsReader
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.site_links import SiteLinks
 from pycurrent.plugins.forge.limit import asking
 from pycurrent.plugins.forge.status import StatusKey
 from pycurrent.plugins.github.check_api import CheckApi, shown_by
-from pycurrent.plugins.github.check_text import BATCH, annotation_body, summary_of, text_of
-from pycurrent.plugins.github.check_values import ShownCheck
+from pycurrent.plugins.github.check_text import (
+    BATCH,
+    Explained,
+    annotation_body,
+    near,
+    summary_of,
+    text_of,
+)
+from pycurrent.plugins.github.check_values import CheckPart, ShownCheck
 from pycurrent.plugins.github.orphans import GONE, cancelling
 
 _MOST_JOBS = 20
 """How many failed jobs a check explains."""
+_MOST_ANNOTATIONS = 500
+"""How many annotations all of them have together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +60,11 @@ class GithubCheck(Publisher[StatusKey, ShownCheck, int]):
         return {"repo": key.repository, "commit": key.commit}
 
     async def publish(self, job: Job, key: StatusKey, value: ShownCheck) -> int:
-        explained = await self._explained(value)
-        body = self._body(value, explained)
-        annotations = [one for _, details in explained for one in details.annotations]
+        failed = _failed(value)
+        explained = await self._explained(failed[:_MOST_JOBS])
+        more = len(failed[_MOST_JOBS:]) + sum(part.more for part in value.failed)
+        body = self._body(value, explained, more)
+        annotations = _annotations(explained)
         home, api = key.as_ref().repository, self.checks_at(key.site)
         with asking(job):
             # A killed engine may have made it without a record of that.
@@ -90,24 +101,39 @@ class GithubCheck(Publisher[StatusKey, ShownCheck, int]):
             await api.change(home, run, cancelling())
             job.log(f"The check run {run.id} is cancelled: {GONE}")
 
-    async def _explained(self, value: ShownCheck) -> list[tuple[str, JobDetails]]:
-        found: list[tuple[str, JobDetails]] = []
-        for part in value.failed[:_MOST_JOBS]:
-            details = None if part.job is None else await self.details.of(part.job)
-            if details is not None:
-                found.append((part.name, details))
+    async def _explained(self, failed: Sequence[CheckPart]) -> list[Explained]:
+        """All that is known of what has failed: the parts, or the stages below them."""
+        found: list[Explained] = []
+        for one in failed:
+            details = None if one.job is None else await self.details.of(one.job)
+            if details is not None or one.is_stage:
+                name = near(one.name, self.path) if one.is_stage else one.name
+                found.append(Explained(one, name, details))
         return found
 
-    def _body(self, value: ShownCheck, explained: list[tuple[str, JobDetails]]) -> dict[str, Any]:
+    def _body(self, value: ShownCheck, explained: list[Explained], more: int) -> dict[str, Any]:
         state = value.state
-        output = {"title": value.title, "summary": summary_of(value, self.links)}
+        output = {"title": value.title, "summary": summary_of(value, self.links, self.path)}
         if explained:
-            output["text"] = text_of(explained, self.links)
+            output["text"] = text_of(explained, more, self.links)
         body: dict[str, Any] = {"status": state.value, "output": output}
         if state.is_completed:
             body |= {"status": "completed", "conclusion": state.value, "actions": _actions(value)}
         url = value.url if value.url is not None else self.links.stage(self.path)
         return body if url is None else {**body, "details_url": url}
+
+
+def _failed(value: ShownCheck) -> list[CheckPart]:
+    """The parts that have failed, or the stages below them; those that share a job once."""
+    found = [one for part in value.failed for one in part.below or (part,)]
+    return list({one.job or id(one): one for one in reversed(found)}.values())[::-1]
+
+
+def _annotations(explained: Sequence[Explained]) -> list[Annotation]:
+    """The annotations of all jobs, in order; what several jobs find is one."""
+    details = [one.details for one in explained if one.details is not None]
+    found = dict.fromkeys(annotation for one in details for annotation in one.annotations)
+    return list(found)[:_MOST_ANNOTATIONS]
 
 
 def _actions(value: ShownCheck) -> list[dict[str, str]]:
@@ -118,7 +144,7 @@ def _actions(value: ShownCheck) -> list[dict[str, str]]:
         ("rerun", "Rerun", "Run again what has failed"),
         ("explain", "Explain", "Say here why it is so"),
     ]
-    if any(part.is_infra for part in value.failed):
+    if any(part.infra for part in value.failed):
         infra = "Only what the infrastructure has failed"
         buttons.insert(1, ("rerun-infra", "Rerun infra failures", infra))
     return [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from pycurrent.cache import OfStage, ResultCache
 from pycurrent.engine.job_details import DetailsReader
@@ -17,15 +17,18 @@ from pycurrent.plugins.forge.values import Branch, Change, MergeGroup, Ref, Tag
 from pycurrent.plugins.github.api import api_at
 from pycurrent.plugins.github.check import GithubCheck
 from pycurrent.plugins.github.check_api import CheckApi
-from pycurrent.plugins.github.check_values import CheckPart, ShownCheck
+from pycurrent.plugins.github.check_values import MOST_STAGES, CheckPart, ShownCheck
 from pycurrent.plugins.github.orphans import OrphanedChecks
 from pycurrent.plugins.options import Options, limits_of, operation_component
 from pycurrent.term import (
     Current,
+    FailedStages,
+    Metadata,
     Ok,
     Output,
     Primitive,
     StageRef,
+    failed_stages,
     metadata,
     seq,
     shown,
@@ -35,6 +38,7 @@ from pycurrent.term import (
 )
 
 _REFS = Branch | Tag | Change | MergeGroup
+_Told: TypeAlias = tuple[Output[Any], Metadata | None, FailedStages]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,7 @@ class CheckStages:
     ) -> Current[None]:
         """A check of one current; with `only_failed` only once it has failed for the commit."""
 
-        def on_values(
-            ref: Ref, name: str, url: str | None, told: tuple[Output[Any], Any]
-        ) -> Primitive[None]:
+        def on_values(ref: Ref, name: str, url: str | None, told: _Told) -> Primitive[None]:
             part = CheckPart.of(name, *told)
             return self._show(ref, name, ShownCheck((part,), url=url), only_failed=only_failed)
 
@@ -71,9 +73,7 @@ class CheckStages:
         """A check that tells of all of them."""
         names = [str(key) for key in results]
 
-        def on_values(
-            ref: Ref, name: str, url: str | None, told: list[tuple[Output[Any], Any]]
-        ) -> Primitive[None]:
+        def on_values(ref: Ref, name: str, url: str | None, told: list[_Told]) -> Primitive[None]:
             parts = tuple(CheckPart.of(key, *of) for key, of in zip(names, told, strict=True))
             return self._show(ref, name, ShownCheck(parts, is_summary=True, url=url))
 
@@ -108,13 +108,18 @@ def _checks_at(link: ForgeLink, site: str) -> CheckApi:
     return api_at(link, site).checks
 
 
-def _told(result: Current[Any]) -> Current[tuple[Output[Any], Any]]:
-    """The output of a current, and what is known of the job behind it."""
-    return map_currents(_pair, result.state(hidden=True), metadata(result))
+def _told(result: Current[Any]) -> Current[_Told]:
+    """The output of a current, what is known of the job behind it, and of others that failed it."""
+    return map_currents(
+        _together,
+        result.state(hidden=True),
+        metadata(result),
+        failed_stages(result, MOST_STAGES),
+    )
 
 
-def _pair(output: Output[Any], found: Any) -> tuple[Output[Any], Any]:
-    return output, found
+def _together(output: Output[Any], found: Metadata | None, failed: FailedStages) -> _Told:
+    return output, found, failed
 
 
 def _without_id(output: Output[int]) -> Output[None]:

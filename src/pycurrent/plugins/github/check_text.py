@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from dataclasses import dataclass
 from typing import Any
 
 from pycurrent.engine.job_details import Annotation, JobDetails, LogLine
 from pycurrent.engine.site_links import SiteLinks
-from pycurrent.plugins.github.check_values import CheckState, ShownCheck
+from pycurrent.plugins.github.check_values import CheckPart, CheckState, ShownCheck
 
 LONGEST = 65_535
 """In characters: a summary, and a text, of a check run."""
@@ -32,22 +32,44 @@ _SIGNS = {
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~@&])")
 
 
-def summary_of(check: ShownCheck, links: SiteLinks) -> str:
-    """A line on each part, as a table where there are several."""
-    if not check.is_summary:
-        (part,) = check.parts
-        return f"{_SIGNS[part.state]} {escaped(part.title)}{_log(part.job, links)}"
-    rows = [
-        f"| {_SIGNS[part.state]} {escaped(part.name)} |"
-        f" {escaped(part.title)}{_log(part.job, links)} |"
-        for part in check.parts
-    ]
-    return cut("\n".join(["| check | |", "|---|---|", *rows]))
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A part of a check that has failed, or a stage below it, with what is known of its job."""
+
+    part: CheckPart
+    name: str
+    """As it is shown."""
+    details: JobDetails | None
 
 
-def text_of(found: Sequence[tuple[str, JobDetails]], links: SiteLinks) -> str:
-    """All that explains the jobs that have failed, each under the name of its part."""
-    return cut("\n\n".join(chain.from_iterable(_job(name, job, links) for name, job in found)))
+def summary_of(check: ShownCheck, links: SiteLinks, path: str) -> str:
+    """A line on each part, as a table where there are several, for the check at a path."""
+    if check.is_summary:
+        rows = [row for part in check.parts for row in _rows(part, links, path)]
+        return cut("\n".join(["| check | |", "|---|---|", *rows]))
+    (part,) = check.parts
+    told = f"{_SIGNS[part.state]} {escaped(part.title)}{_log(part.job, links)}"
+    if not part.below:
+        return told
+    rows = [*_rows_below(part, links, path)]
+    return cut("\n".join([told, "", "| failed | |", "|---|---|", *rows]))
+
+
+def near(path: str, check: str) -> str:
+    """The path of a stage as it is seen from the check at another one: without what they share."""
+    names, around = path.split("/"), check.split("/")
+    shared = 0
+    while shared < min(len(names), len(around)) - 1 and names[shared] == around[shared]:
+        shared += 1
+    return "/".join(names[shared:])
+
+
+def text_of(found: Sequence[Explained], more: int, links: SiteLinks) -> str:
+    """All that explains what has failed, each under its name, and how many more there are."""
+    parts = [part for one in found for part in _explained(one, links)]
+    if more:
+        parts.append(f"And {more} more.")
+    return cut("\n\n".join(parts))
 
 
 def explained_again(text: str, whys: Sequence[str]) -> str:
@@ -95,8 +117,38 @@ def _log(job: str | None, links: SiteLinks) -> str:
     return "" if address is None else f" ([log]({address}))"
 
 
-def _job(name: str, job: JobDetails, links: SiteLinks) -> Iterator[str]:
-    yield f"### {escaped(name)}"
+def _rows(part: CheckPart, links: SiteLinks, path: str) -> Iterator[str]:
+    yield _row(escaped(part.name), part, _log(part.job, links))
+    yield from _rows_below(part, links, path)
+
+
+def _rows_below(part: CheckPart, links: SiteLinks, path: str) -> Iterator[str]:
+    for one in part.below:
+        yield _row(escaped(near(one.name, path)), one, _page(one, links))
+    if part.more:
+        yield f"| and {part.more} more | |"
+
+
+def _row(name: str, part: CheckPart, link: str) -> str:
+    return f"| {_SIGNS[part.state]} {name} | {escaped(part.title)}{link} |"
+
+
+def _page(part: CheckPart, links: SiteLinks) -> str:
+    """A link to the log of a job, or else to the page of a stage."""
+    is_without = part.is_stage and part.job is None
+    address = links.stage(part.name) if is_without else None
+    return _log(part.job, links) if address is None else f" ([stage]({address}))"
+
+
+def _explained(one: Explained, links: SiteLinks) -> Iterator[str]:
+    yield f"### {escaped(one.name)}{_page(one.part, links)}"
+    if one.details is None:
+        yield _block([one.part.title])
+    else:
+        yield from _job(one.details, links)
+
+
+def _job(job: JobDetails, links: SiteLinks) -> Iterator[str]:
     if job.failure is not None:
         yield _block(job.failure.splitlines())
     if job.cause:

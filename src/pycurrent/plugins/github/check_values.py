@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, assert_never
 
 from pycurrent.plugins.forge.checks import one_line
-from pycurrent.term import Active, Activity, Failed, FailureKind, Metadata, Ok, Output
+from pycurrent.term import (
+    Active,
+    Activity,
+    Failed,
+    FailedStages,
+    FailureKind,
+    Metadata,
+    Ok,
+    Output,
+)
 
 TITLE = 140
 """The characters of a title: GitHub shows no more of it in its lists."""
+MOST_STAGES = 10
+"""How many failed stages are shown of a current that comes from several."""
 
 
 class CheckState(Enum):
@@ -51,20 +62,30 @@ class CheckPart:
     """The job by which it is so, or that is at work on it."""
     is_infra: bool = False
     """True for a failure of the infrastructure's."""
+    is_stage: bool = False
+    """True for a stage below another part: its name is its path."""
+    below: tuple[CheckPart, ...] = ()
+    """The stages that have failed, if it was not just its own job."""
+    more: int = 0
+    """How many more have failed than are told."""
 
     @classmethod
-    def of(cls, name: str, output: Output[Any], metadata: Metadata | None) -> CheckPart:
-        """The part for the output of a current."""
+    def of(
+        cls, name: str, output: Output[Any], metadata: Metadata | None, failed: FailedStages
+    ) -> CheckPart:
+        """The part for the output of a current, from the stages because of which it has failed."""
         job = None if metadata is None else metadata.job_id
         match output:
             case Ok():
                 return cls(name, CheckState.SUCCESS, "ok", job)
             case Failed(message):
-                told = next((line for line in message.splitlines() if line.strip()), "failed")
-                is_infra = output.kind is FailureKind.INFRA
-                if is_infra:
-                    told = f"the infrastructure has failed: {told}"
-                return cls(name, _OF_KIND[output.kind], one_line(told, TITLE), job, is_infra)
+                stages = failed.first
+                if [stage.job_id for stage in stages] == [job] or not stages:
+                    return cls._failed(name, message, output.kind, job)
+                told = [cls._failed(s.path, s.message, s.kind, s.job_id) for s in stages]
+                below = tuple(replace(stage, is_stage=True) for stage in told)
+                part = cls._failed(name, message, output.kind, None)
+                return replace(part, below=below, more=failed.more)
             case Active(Activity.RUNNING):
                 return cls(name, CheckState.RUNNING, "running", job)
             case Active(Activity.WAITING_FOR_CONFIRMATION):
@@ -73,6 +94,19 @@ class CheckPart:
                 return cls(name, CheckState.QUEUED, "waits", job)
             case _:
                 assert_never(output)
+
+    @classmethod
+    def _failed(cls, name: str, message: str, kind: FailureKind, job: str | None) -> CheckPart:
+        told = next((line for line in message.splitlines() if line.strip()), "failed")
+        is_infra = kind is FailureKind.INFRA
+        if is_infra:
+            told = f"the infrastructure has failed: {told}"
+        return cls(name, _OF_KIND[kind], one_line(told, TITLE), job, is_infra)
+
+    @property
+    def infra(self) -> bool:
+        """True if the infrastructure has failed it, or a stage below it."""
+        return self.is_infra or any(part.is_infra for part in self.below)
 
 
 @dataclass(frozen=True, slots=True)
