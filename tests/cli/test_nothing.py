@@ -21,6 +21,8 @@ EMPTY = {
     "jobs": "no job is waiting or running",
     "stages": "the pipeline needs no stage",
     "failures": "nothing has failed",
+    "coverage": "no job has reported coverage",
+    "coverage --op nope": "no job with coverage matches",
     "tests": "no job has reported tests",
     "tests --flaky": "no test is flaky",
     "tests --test nope": "no job has reported a test 'nope'",

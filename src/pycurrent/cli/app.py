@@ -68,6 +68,11 @@ def add_readers(app: App) -> None:
         " are slow.",
     )
     app.command(
+        "pycurrent.cli.coverage:list_coverage",
+        name="coverage",
+        help="List how much of the source the tests of jobs have run, or the files of one job.",
+    )
+    app.command(
         "pycurrent.cli.audit:audit",
         name="audit",
         help="List what people and programs have asked for, or verify that list.",

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 from cyclopts import Parameter
 
-from pycurrent.cli.job_filter import ALL_STAGES, UsedBy
 from pycurrent.cli.option import DEFAULT_STATE_DIR
-from pycurrent.cli.options import AsJsonOption, DurationOption, LimitOption, StateDirOption
+from pycurrent.cli.options import AsJsonOption, LimitOption, StateDirOption
 from pycurrent.cli.output import one_line, write_list
+from pycurrent.cli.reported_by import ALL_JOBS, ReportedBy
 from pycurrent.errors import UsageError
 from pycurrent.service import Records
-from pycurrent.store import TestCase, TestFilters, TestReport, TestRun, TestTables, TestTrouble
+from pycurrent.store import TestCase, TestReport, TestRun, TestTables, TestTrouble
 from pycurrent.store.test_cases import BAD
 from pycurrent.view.formatting import local_time, plural, seconds
 
@@ -51,18 +49,14 @@ class Which:
         str | None,
         Parameter(metavar="NAME", help="List the runs of this test: its name, or `suite: name`."),
     ] = None
-    op: Annotated[str | None, Parameter(help="Only jobs of this operation.")] = None
-    since: Annotated[
-        DurationOption | None, Parameter(help="Only reports of the last 2h, 7d, 4w ...")
-    ] = None
-    used_by: UsedBy = ALL_STAGES
+
+    jobs: ReportedBy = ALL_JOBS
 
     def check(self, job: str | None) -> None:
         """Raise `UsageError` for what contradicts itself."""
         if sum((self.failed, self.flaky, self.slow, self.test is not None)) > 1:
             raise UsageError("give one of --failed, --flaky, --slow and --test")
-        others = self.test, self.op, self.since, self.used_by.path
-        if job is not None and (any(one is not None for one in others) or self.used_by.label):
+        if job is not None and not (self.jobs.is_any and self.test is None):
             raise UsageError(
                 "a job has its tests: --test, --op, --since, --path and --label don't go with it"
             )
@@ -71,27 +65,6 @@ class Which:
     def trouble(self) -> str | None:
         """The word for the trouble of the tests that are wanted; None for any."""
         return "flaky" if self.flaky else "slow" if self.slow else "failed" if self.failed else None
-
-    def filters(self) -> TestFilters:
-        """The filters of jobs that were given."""
-        filters: TestFilters = {}
-        if self.op is not None:
-            filters["op"] = self.op
-        if (since := self.since_when()) is not None:
-            filters["since"] = since
-        if self.used_by.path is not None:
-            filters["path"] = self.used_by.path
-        if self.used_by.label:
-            filters["labels"] = self.used_by.labels()
-        return filters
-
-    def since_when(self) -> datetime | None:
-        """The time from which on reports count."""
-        if self.since is not None:
-            # Longer ago than there are dates: then all of them count.
-            with suppress(OverflowError):
-                return datetime.now(UTC) - self.since
-        return None
 
 
 EVERYTHING = Which()
@@ -124,7 +97,7 @@ def list_tests(
 def _found(
     tests: TestTables, job_id: str | None, which: Which, limit: int
 ) -> Sequence[TestCase | TestReport | TestRun | TestTrouble]:
-    filters = which.filters()
+    filters = which.jobs.filters()
     if job_id is not None:
         results = BAD if which.failed else ()
         return tests.of_job(
@@ -153,7 +126,7 @@ def nothing_found(which: Which, job_id: str | None) -> str:
         return f"job {job_id} has reported no {which.trouble or ''} test".replace("  ", " ")
     if which.test is not None:
         return f"no job has reported a test {which.test!r}"
-    if which.filters():
+    if which.jobs.filters():
         return "no test matches" if which.trouble else "no job with tests matches"
     return {
         None: "no job has reported tests",
@@ -203,14 +176,3 @@ def _where(file: str | None, line: int | None) -> str:
 
 def _said(message: str | None) -> list[str]:
     return [f"    {one_line(message)}"] if message else []
-
-
-def fields_of(which: Which) -> dict[str, Any]:
-    """The parameters for the API, those that were given."""
-    since = which.since_when()
-    fields = {
-        **which.used_by.fields(),
-        "op": which.op,
-        "since": None if since is None else f"{since:%Y-%m-%dT%H:%M:%SZ}",
-    }
-    return {name: value for name, value in fields.items() if value is not None}

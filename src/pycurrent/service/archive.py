@@ -11,7 +11,14 @@ from pycurrent.explain.health import StageHealth
 from pycurrent.explain.history import HistoryEntry, HistoryPage
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.history import Records
-from pycurrent.store import FailureFilters, FailureGroup, HistoryFilter, TestTables, UseRecord
+from pycurrent.store import (
+    CoverageTables,
+    FailureFilters,
+    FailureGroup,
+    HistoryFilter,
+    TestTables,
+    UseRecord,
+)
 
 if TYPE_CHECKING:
     from pycurrent.explain.explanation import JobExplanation
@@ -66,6 +73,10 @@ class Archive:
     async def tests(self, query: Callable[[TestTables], T]) -> T:
         """The result of `query`, which reads the tests that jobs have reported."""
         return await self._read(lambda records: query(records.tests))
+
+    async def coverage(self, query: Callable[[CoverageTables], T]) -> T:
+        """The result of `query`, which reads the coverage that jobs have reported."""
+        return await self._read(lambda records: query(records.coverage))
 
     async def explain(self, job_id: str) -> JobExplanation:
         """All that explains a job. Raises `NoSuchJob`."""

@@ -32,6 +32,7 @@ from pycurrent.store import (
     AuditFilters,
     AuditRecord,
     Chain,
+    CoverageTables,
     DatabaseReader,
     FailureFilters,
     FailureGroup,
@@ -186,6 +187,11 @@ class Records:
     def tests(self) -> TestTables:
         """The tests that jobs have reported."""
         return self._database.tests
+
+    @property
+    def coverage(self) -> CoverageTables:
+        """The coverage that jobs have reported."""
+        return self._database.coverage
 
     def explain(self, job_id: str) -> JobExplanation | None:
         """All that explains a job; None if it has no record."""

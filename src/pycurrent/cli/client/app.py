@@ -70,6 +70,11 @@ _COMMANDS = {
         "List the jobs that have reported tests, or the tests of one job, or those of all jobs that"
         " failed, are flaky, or are slow.",
     ),
+    "coverage": (
+        "coverage:list_coverage",
+        "List how much of the source the tests of jobs have run, and what has changed since the job"
+        " before; or the files of one job.",
+    ),
     "apply-rules": (
         "rules:apply_rules",
         "Record what has failed already with the messages and kinds that the log rules say.",

@@ -15,7 +15,6 @@ from pycurrent.cli.tests import (
     EVERYTHING,
     JobArgument,
     Which,
-    fields_of,
     lines_of,
     nothing_found,
 )
@@ -56,7 +55,7 @@ def _asked(job_id: str | None, which: Which) -> tuple[str, str, type, dict[str, 
         given = {name: value for name, value in fields.items() if value is not None}
         return job_path(job_id, "/tests"), "tests", TestCase, given
     if which.test is not None:
-        return "/tests/runs", "runs", TestRun, {**fields_of(which), "name": which.test}
+        return "/tests/runs", "runs", TestRun, {**which.jobs.fields(), "name": which.test}
     if which.trouble is not None:
-        return "/tests", "tests", TestTrouble, {**fields_of(which), "which": which.trouble}
-    return "/tests/reports", "reports", TestReport, fields_of(which)
+        return "/tests", "tests", TestTrouble, {**which.jobs.fields(), "which": which.trouble}
+    return "/tests/reports", "reports", TestReport, which.jobs.fields()
