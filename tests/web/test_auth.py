@@ -469,6 +469,7 @@ MAY = {
     "POST /rules/remove": {Role.ADMIN},
     "POST /pauses": {Role.ADMIN},
     "POST /pauses/resume": {Role.ADMIN},
+    "POST /approvals/approve": {Role.ADMIN},
     "POST /confirm": {Role.ADMIN},
 }
 

@@ -78,6 +78,11 @@ class CommitApprovals:
         """The approvals, by commit."""
         return tuple(map(Approval.of, self._overrides.all(OverrideKind.APPROVAL)))
 
+    def get(self, commit: str) -> Approval | None:
+        """The approval of the commit with this whole hash; None if it has none."""
+        record = self._overrides.get(OverrideKind.APPROVAL, commit)
+        return None if record is None else Approval.of(record)
+
     def approve(
         self, commit: str, *, by: Asker | str | None = None, reason: str | None = None
     ) -> Approval:

@@ -362,7 +362,7 @@ def _actions(job: DrivenJob | None) -> frozenset[Action]:
             return frozenset({Action.REBUILD})
         case DrivenJob(cancelled=str()):
             return frozenset()
-        case DrivenJob(state=JobState.WAITING_FOR_CONFIRMATION):
+        case DrivenJob(state=JobState.WAITING_FOR_CONFIRMATION, unapproved=None):
             return frozenset({Action.APPROVE, Action.CANCEL})
         case DrivenJob():
             return frozenset({Action.CANCEL})

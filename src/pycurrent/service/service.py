@@ -25,6 +25,7 @@ from pycurrent.service.logs import Logs
 from pycurrent.service.metrics import Metrics, MetricsReading
 from pycurrent.service.pipeline import PipelineFeed
 from pycurrent.service.rules import Rules
+from pycurrent.service.untrusted_commits import UntrustedCommits
 from pycurrent.store import HistoryFilter, LabelFilter, all_pass, matches
 from pycurrent.term import BY_CONCERN, Activity, Failed, Stage, StageRef, State, Status
 from pycurrent.view import EngineView
@@ -102,6 +103,7 @@ class Service:
         self.triggers = engine.service(Triggers)
         self.pauses = engine.pauses
         self.approvals = engine.approvals
+        self.untrusted = UntrustedCommits(engine)
         self.mutes = engine.mutes
         self.pins = engine.service(Pins)
         self.confirmation = ConfirmationLevel(engine, self.jobs, self.events)

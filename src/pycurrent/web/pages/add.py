@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from pycurrent.service import Service
 from pycurrent.web.extensions import AuthorEntry
+from pycurrent.web.pages.approvals import add_approvals
 from pycurrent.web.pages.failures import add_failures_pages
 from pycurrent.web.pages.history import add_history_pages
 from pycurrent.web.pages.inputs import add_inputs_page
@@ -39,5 +40,6 @@ def add_pages(
     add_inputs_page(app)
     add_pauses_page(app)
     add_mutes_page(app)
+    add_approvals(app)
     add_login_pages(app)
     add_site_pages(app)

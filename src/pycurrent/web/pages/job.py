@@ -77,6 +77,8 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
         explained=await service.archive.explain(job_id) if has_failed else None,
         now=service.engine.clock.now(),
         asks_why=asks_for_reason(request, service.jobs.level(job_id)),
+        untrusted=service.untrusted.of_job(job_id),
+        may_approve_commit=pages.may(request, Role.ADMIN),
         may_cancel=Action.CANCEL in detail.actions and pages.may(request, Role.BUILDER),
         may_rebuild=Action.REBUILD in detail.actions and pages.may(request, Role.BUILDER),
         may_verify=Action.VERIFY in detail.actions and pages.may(request, Role.BUILDER),

@@ -62,6 +62,8 @@ async def _stage(request: Request, service: ServiceOf) -> Response:
         values=_values(service, path),
         lengths=lengths(PIN_FOREVER),
         may_set=pages.may(request, Role.BUILDER),
+        untrusted=service.untrusted.of_stage(path),
+        may_approve_commit=pages.may(request, Role.ADMIN),
         path=path,
         stage=stage,
         shown=None if stage is None else state_badges.OF_STATE[stage.state],
