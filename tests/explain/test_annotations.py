@@ -8,8 +8,9 @@ import pytest
 
 import pycurrent as current
 from pycurrent import Job, Level, LogRule
-from pycurrent.engine.job_details import Annotation, DetailsReader, JobDetails
+from pycurrent.engine.job_details import DetailsReader, JobDetails
 from pycurrent.explain.annotations import repository_path
+from pycurrent.store import Annotation
 from pycurrent.testing import Harness
 
 

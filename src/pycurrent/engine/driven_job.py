@@ -503,10 +503,11 @@ class DrivenJob(JobTrust):
         *,
         junit: str | Sequence[str] | None = None,
         coverage: str | Sequence[str] | None = None,
+        sarif: str | Sequence[str] | None = None,
         required: bool = False,
     ) -> Reported:
         reports, failing = self.host.reports(), sys.exception()
-        wanted = {"junit": junit, "coverage": coverage}
+        wanted = {"junit": junit, "coverage": coverage, "sarif": sarif}
         return await reports.take(self, folder, wanted, required=required, failing=failing)
 
     async def recorded(self) -> bool:

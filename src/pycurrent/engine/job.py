@@ -281,11 +281,13 @@ class Job(ABC):
         *,
         junit: str | Sequence[str] | None = None,
         coverage: str | Sequence[str] | None = None,
+        sarif: str | Sequence[str] | None = None,
         required: bool = False,
     ) -> Reported:
         """Record what reports below a folder say, and return it in short. Each kind is given as a
         pattern such as `**/*.xml`, or several: `junit` are reports of tests in JUnit's XML,
-        `coverage` those of the source that these run, in Cobertura's XML or in the form of lcov.
+        `coverage` those of the source that these run, in Cobertura's XML or in the form of lcov,
+        `sarif` those of tools that look through code, in SARIF.
 
         Raises `Failure` if tests have failed: it names the first of them. So await it in a
         `finally` behind the command that writes them: then that is said in place of the command's

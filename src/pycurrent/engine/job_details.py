@@ -8,29 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from enum import Enum
 
-
-class AnnotationLevel(Enum):
-    """How bad it is that an annotation tells of."""
-
-    NOTICE = "notice"
-    WARNING = "warning"
-    FAILURE = "failure"
-
-
-@dataclass(frozen=True, slots=True)
-class Annotation:
-    """A remark of a job on a line of a file."""
-
-    path: str
-    """Relative to the root of the repository, or of whatever files the job has worked on."""
-    line: int
-    """From 1."""
-    message: str
-    level: AnnotationLevel = AnnotationLevel.FAILURE
-    column: int | None = None
-    """From 1; None for the whole line."""
+from pycurrent.store import Annotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +38,10 @@ class JobDetails:
     """Since when its stages fail, and which other ones fail alike."""
     by_hand: tuple[str, ...]
     """The commands that get the same files, and do the same."""
+    tests: tuple[str, ...]
+    """How its tests ended, and the first ones that failed."""
     annotations: tuple[Annotation, ...]
+    """Its remarks on lines of files: of tests that failed, of reports, of its log."""
 
 
 class DetailsReader:

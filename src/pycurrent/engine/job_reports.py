@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
-from pycurrent.store import Coverage, TestCounts
+from pycurrent.store import AnnotationCounts, Coverage, TestCounts
 
 if TYPE_CHECKING:
     from pycurrent.engine.driven_job import DrivenJob
@@ -21,6 +21,8 @@ class Reported(Struct, frozen=True, kw_only=True):
     """How many tests passed and failed; none if no reports of tests were asked for, or found."""
     coverage: Coverage | None = None
     """How much of the source was run, by all reports of the job so far; None if none was found."""
+    annotations: AnnotationCounts = AnnotationCounts()
+    """How many remarks on files there are in reports in SARIF."""
 
 
 class JobReports(Protocol):

@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pycurrent.engine import OpenEngine
-from pycurrent.engine.job_details import Annotation, JobDetails, LogLine
+from pycurrent.engine.job_details import JobDetails, LogLine
+from pycurrent.store import Annotation
 
 if TYPE_CHECKING:
     from pycurrent.engine import LogRules, LogSource
@@ -23,6 +24,7 @@ class JobExplainer:
     async def details(self, job_id: str) -> JobDetails | None:
         """The details of a job, ended or not; None if it has no record."""
         # Imported here, as few runs tell of their jobs elsewhere.
+        from pycurrent.explain.annotations import MOST, job_annotations, of_failed_tests
         from pycurrent.explain.explanation import explain_job
 
         record = self._engine.store.job(job_id)
@@ -30,7 +32,13 @@ class JobExplainer:
             return None
         log, rules = self._engine.log(job_id), self._engine.log_rules
         by_hand, annotations = await asyncio.to_thread(_in_log, log, None if record.ok else rules)
-        job = explain_job(self._engine.store, record, None)
+        store = self._engine.store
+        job = explain_job(store, record, None)
+        found = [
+            *of_failed_tests(store, job_id),
+            *job_annotations(store, job_id, limit=MOST).first,
+            *annotations,
+        ]
         return JobDetails(
             job=job_id,
             cause=tuple(job.cause_lines),
@@ -38,7 +46,8 @@ class JobExplainer:
             lines=() if job.lines is None else tuple(_log_lines(job.lines)),
             context=tuple(job.context_lines),
             by_hand=(*by_hand.files, *by_hand.commands),
-            annotations=annotations,
+            tests=tuple(job.test_lines),
+            annotations=tuple(dict.fromkeys(found))[:MOST],
         )
 
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from pycurrent.engine import MuteKind
 from pycurrent.engine.clock import instant
 from pycurrent.engine.follow import LogSource
+from pycurrent.explain.annotations import JobAnnotations, job_annotations
 from pycurrent.explain.by_hand import ByHand, by_hand
 from pycurrent.explain.error_lines import ErrorLines, Excerpt, FoundBy
 from pycurrent.explain.findings import look_into, read_lines
@@ -45,6 +46,7 @@ from pycurrent.term import Failed, FailureKind
 
 _MOST_STAGES = 20
 _MOST_TESTS = 10
+_MOST_ANNOTATIONS = 10
 _FAILED = frozenset({JobEnd.FAILED, JobEnd.TIMED_OUT})
 
 _HEADS = {
@@ -98,6 +100,8 @@ class JobExplanation(Struct, frozen=True, kw_only=True):
     """The last times at which its key failed and passed without a change: then it is flaky."""
     tests: JobTests | None
     """The tests that it has reported."""
+    annotations: JobAnnotations
+    """Its remarks on lines of files, the worst ones."""
     alike: FailureGroup | None
     """All failures with the same cause, this one too."""
     mutes: tuple[FailureMuted, ...]
@@ -112,7 +116,8 @@ class JobExplanation(Struct, frozen=True, kw_only=True):
     def text(self) -> list[str]:
         """The explanation for people, in lines."""
         parts = (
-            *(_head(self), _told_tests(self.tests), _error_lines(self.lines)),
+            *(_head(self), _section(self.test_lines), _section(self.annotation_lines)),
+            _error_lines(self.lines),
             *(_context(self), _by_hand(self.by_hand)),
         )
         return "\n".join(chain.from_iterable(parts)).split("\n")
@@ -121,6 +126,16 @@ class JobExplanation(Struct, frozen=True, kw_only=True):
     def cause_lines(self) -> list[str]:
         """Why it was run, in lines for people."""
         return [line for reason in self.reasons for line in sentences(reason)]
+
+    @property
+    def test_lines(self) -> list[str]:
+        """How its tests ended, and the first ones that failed, in lines for people."""
+        return [] if self.tests is None else [*_told_tests(self.tests)]
+
+    @property
+    def annotation_lines(self) -> list[str]:
+        """How many annotations it has, and the worst of them, in lines for people."""
+        return [*_told_annotations(self.annotations)] if self.annotations.counts.total else []
 
     @property
     def context_lines(self) -> list[str]:
@@ -155,6 +170,7 @@ def explain_job(store: DatabaseReader, record: JobRecord, log: LogSource | None)
         stages=stages,
         flips=tuple(flips_of_key(store, record)),
         tests=_tests(store, record.job_id),
+        annotations=job_annotations(store, record.job_id, limit=_MOST_ANNOTATIONS),
         alike=None if failure is None else _alike(store, failure),
         mutes=() if record.ok is not False else tuple(_mutes(store, stages, failure)),
         by_hand=_read_by_hand(log),
@@ -235,15 +251,24 @@ def _head(job: JobExplanation) -> Iterator[str]:
     yield from (f"  {line}" for line in job.cause_lines)
 
 
-def _told_tests(tests: JobTests | None) -> Iterator[str]:
-    if tests is None:
-        return
-    yield ""
+def _section(lines: list[str]) -> list[str]:
+    return ["", *lines] if lines else []
+
+
+def _told_tests(tests: JobTests) -> Iterator[str]:
     yield f"tests: {tests.counts}"
     for case in tests.failed:
         said = f": {' '.join(case.message.split())}" if case.message else ""
         yield f"  {case.result.value}: {case.full_name}{said}"
     if (more := tests.counts.bad - len(tests.failed)) > 0:
+        yield f"  and {more:,} more"
+
+
+def _told_annotations(annotations: JobAnnotations) -> Iterator[str]:
+    yield f"annotations: {annotations.counts}"
+    for one in annotations.first:
+        yield f"  {one.level.value}: {one}"
+    if (more := annotations.counts.total - len(annotations.first)) > 0:
         yield f"  and {more:,} more"
 
 

@@ -21,6 +21,7 @@ from pycurrent.engine.stopped import Cancelled
 from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import UsageError
 from pycurrent.files.patterns import checked_patterns
+from pycurrent.reports.annotations import TakenAnnotations
 from pycurrent.reports.coverage import TakenCoverage
 from pycurrent.reports.files import find_reports, shown_path
 from pycurrent.reports.taken import NAMED, Place, Taken
@@ -29,7 +30,7 @@ from pycurrent.store import StoreError
 from pycurrent.term import Failure
 
 KINDS: Mapping[str, type[Taken]] = MappingProxyType(
-    {"junit": TakenTests, "coverage": TakenCoverage}
+    {"junit": TakenTests, "coverage": TakenCoverage, "sarif": TakenAnnotations}
 )
 """By the arguments of `Job.report`, in the order in which they are taken."""
 

@@ -21,6 +21,7 @@ from pycurrent.store import (
 )
 
 if TYPE_CHECKING:
+    from pycurrent.explain.annotations import JobAnnotations
     from pycurrent.explain.explanation import JobExplanation
 
 T = TypeVar("T")
@@ -77,6 +78,10 @@ class Archive:
     async def coverage(self, query: Callable[[CoverageTables], T]) -> T:
         """The result of `query`, which reads the coverage that jobs have reported."""
         return await self._read(lambda records: query(records.coverage))
+
+    async def annotations(self, job_id: str, *, limit: int) -> JobAnnotations:
+        """The annotations of a job, the worst ones first: at most `limit`."""
+        return await self._read(lambda records: records.annotations(job_id, limit=limit))
 
     async def explain(self, job_id: str) -> JobExplanation:
         """All that explains a job. Raises `NoSuchJob`."""

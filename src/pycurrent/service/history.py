@@ -45,6 +45,7 @@ from pycurrent.store import (
 from pycurrent.store.keep import SETTING, WANTED, Part, Retention
 
 if TYPE_CHECKING:
+    from pycurrent.explain.annotations import JobAnnotations
     from pycurrent.explain.explanation import JobExplanation
     from pycurrent.store.needs import Wanted
     from pycurrent.store.removed import RemovedPart
@@ -192,6 +193,12 @@ class Records:
     def coverage(self) -> CoverageTables:
         """The coverage that jobs have reported."""
         return self._database.coverage
+
+    def annotations(self, job_id: str, *, limit: int) -> JobAnnotations:
+        """The annotations of a job, the worst ones first: at most `limit`."""
+        from pycurrent.explain.annotations import job_annotations
+
+        return job_annotations(self._database, job_id, limit=limit)
 
     def explain(self, job_id: str) -> JobExplanation | None:
         """All that explains a job; None if it has no record."""

@@ -39,6 +39,13 @@ from pycurrent.store.uses import UseRecord, labels_text
 
 if TYPE_CHECKING:
     from pycurrent.store.access import AccessDatabase, SessionRecord, TokenRecord
+    from pycurrent.store.annotations import (
+        Annotation,
+        AnnotationCounts,
+        AnnotationLevel,
+        AnnotationTable,
+        add_annotations,
+    )
     from pycurrent.store.audit import AuditFilters, AuditRecord, Chain
     from pycurrent.store.changes import ChangeKind, ChangeRecord, InputRecord, InputValue
     from pycurrent.store.coverage import (
@@ -77,6 +84,13 @@ else:
         __name__,
         {
             "pycurrent.store.access": ["AccessDatabase", "SessionRecord", "TokenRecord"],
+            "pycurrent.store.annotations": [
+                "Annotation",
+                "AnnotationCounts",
+                "AnnotationLevel",
+                "AnnotationTable",
+                "add_annotations",
+            ],
             "pycurrent.store.audit": ["AuditFilters", "AuditRecord", "Chain"],
             "pycurrent.store.changes": ["ChangeKind", "ChangeRecord", "InputRecord", "InputValue"],
             "pycurrent.store.coverage": [
@@ -124,6 +138,10 @@ __all__ = [
     "SECONDS",
     "SHOWN",
     "AccessDatabase",
+    "Annotation",
+    "AnnotationCounts",
+    "AnnotationLevel",
+    "AnnotationTable",
     "AuditFilters",
     "AuditRecord",
     "BadJobId",
@@ -187,6 +205,7 @@ __all__ = [
     "TokenRecord",
     "UseFilter",
     "UseRecord",
+    "add_annotations",
     "all_pass",
     "labels_text",
     "matches",

@@ -1216,6 +1216,23 @@ SELECT job_id, op, key, found.at, found.lines, found.covered, found.branches, fo
                       LIMIT 1)
  ORDER BY found.job DESC;
 
+-- name: place_of_annotations
+-- The number of a job, and the first free place among its annotations.
+SELECT seq, coalesce((SELECT max(place) + 1 FROM annotation WHERE annotation.job = seq), 0)
+  FROM job WHERE job_id = ?;
+
+-- name: add_annotation
+-- Record an annotation of a job.
+INSERT INTO annotation (job, place, level, path, line, end_line, col, message, title, tool)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: annotations_of_job
+-- The annotations of a job, in the order of its reports.
+SELECT level, path, line, end_line, col, message, title, tool
+  FROM annotation
+ WHERE job = (SELECT seq FROM job WHERE job_id = ?)
+ ORDER BY place;
+
 -- name: knows_delivery
 -- A row if there is a delivery from a sender with an id.
 SELECT 1 FROM delivery WHERE sender = ? AND delivery = ?;

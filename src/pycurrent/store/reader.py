@@ -31,6 +31,7 @@ from pycurrent.store.schema import open_for_reading
 from pycurrent.store.uses import UseRecord
 
 if TYPE_CHECKING:
+    from pycurrent.store.annotations import AnnotationTable
     from pycurrent.store.audit import AuditFilters, AuditRecord, Chain
     from pycurrent.store.changes import ChangeKind, ChangeRecord, InputValue
     from pycurrent.store.coverage_tables import CoverageTables
@@ -77,6 +78,13 @@ class DatabaseReader:
         from pycurrent.store.test_tables import TestTables
 
         return TestTables(self._queries, self._run_up_to_date, self._damage_or)
+
+    @cached_property
+    def annotations(self) -> AnnotationTable:
+        """The annotations from the reports of jobs."""
+        from pycurrent.store.annotations import AnnotationTable
+
+        return AnnotationTable(self._queries, self._run_up_to_date, self._damage_or)
 
     @cached_property
     def coverage(self) -> CoverageTables:

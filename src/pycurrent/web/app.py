@@ -15,6 +15,7 @@ from starlette.routing import Route
 from pycurrent.service import Service
 from pycurrent.web import badges, health, metrics
 from pycurrent.web.api import (
+    annotated,
     approvals,
     audit,
     confirm,
@@ -57,6 +58,7 @@ _ROUTERS = (
     stages.router,
     jobs.router,
     explain.router,
+    annotated.router,
     logs.router,
     history.router,
     failures.router,

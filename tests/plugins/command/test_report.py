@@ -65,6 +65,29 @@ async def test_a_command_that_gets_a_report_runs_again(commit: git.Commit, tmp_p
         assert len(h.history()) == 2
 
 
+async def test_a_report_in_sarif_is_taken(commit: git.Commit, tmp_path: Path) -> None:
+    """Beside one of tests, if there is one; its findings are annotations of the job."""
+    run = '{"tool": {"driver": {"name": "x"}}, "results": [{"message": {"text": "bad"}}]}'
+    log = f'{{"version": "2.1.0", "runs": [{run}]}}'
+    argv = ["sh", "-c", f"echo '{GOOD}' > a.xml; echo '{log}' > a.sarif"]
+    reported = command.Report("a.xml", sarif="*.sarif", required=True)
+    async with Harness(
+        lambda: command.run(commit, argv, report=reported), state_dir=tmp_path / "state"
+    ) as h:
+        await h.settle()
+        assert h.output == Ok(None)
+        (entry,) = h.history()
+        found = h.engine.opened.store.annotations.of_job(entry.job_id)
+        assert [one.message for one in found] == ["bad"]
+        assert len(h.engine.tests.reports()) == 1
+
+
+def test_sarif_is_not_taken_for_tests(commit: git.Commit) -> None:
+    """The message says what to write."""
+    with pytest.raises(UsageError, match=r"write Report\(sarif='lint.sarif'\)"):
+        command.run(commit, ["true"], report="lint.sarif")
+
+
 @pytest.mark.parametrize("wrong", [3, ["a.xml"]])
 def test_what_can_not_be_a_report_is_refused(commit: git.Commit, wrong: object) -> None:
     """Where it is written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from datetime import timedelta
 from typing import Any
@@ -135,6 +136,43 @@ async def test_a_failure_is_explained(place: Place) -> None:
     assert "failing since" in run.text
     assert run.text.count("```") % 2 == 0
     assert "src/a.c:2:3: error: no <b>2</b>" in run.text
+
+
+async def test_reports_annotate_files(place: Place) -> None:
+    """Failed tests of a job that has failed, and what tools have found in one that has passed."""
+    region = {"startLine": 2, "endLine": 4, "startColumn": 3}
+    location = {"artifactLocation": {"uri": "src/a.py"}, "region": region}
+    results = [
+        {"message": {"text": "unused"}, "ruleId": "F401",
+         "locations": [{"physicalLocation": location}]},
+        {"message": {"text": "of no file"}},
+    ]  # fmt: skip
+    run = {"tool": {"driver": {"name": "lint"}}, "results": results}
+    sarif = json.dumps({"version": "2.1.0", "runs": [run]})
+    test = '<testcase name="adds" file="src/t.py" line="7"><failure message="3 is 4"/></testcase>'
+
+    @current.builder("check", level=current.Level.HARMLESS)
+    async def check(job: current.Job, key: str) -> None:
+        async with job.tempdir() as folder:
+            (folder / "a.xml").write_text(f"<testsuite>{test if key == 'unit' else ''}</testsuite>")
+            (folder / "a.sarif").write_text(sarif)
+            await job.report(folder, junit="a.xml", sarif=None if key == "unit" else "a.sarif")
+
+    def show(app: App, ref: Current[Ref]) -> Current[Any]:
+        return app.check(ref, "ci", {"unit": check("unit"), "lint": check("lint")}, each=True)
+
+    async with place.start(show) as h:
+        await shown(h)
+    runs = {run.name: run for run in place.runs()}
+    (failed,) = runs["ci / unit"].annotations
+    assert (failed["path"], failed["start_line"], failed["title"]) == ("src/t.py", 7, "adds")
+    assert (failed["message"], failed["annotation_level"]) == ("3 is 4", "failure")
+    text = runs["ci / unit"].text
+    assert text is not None
+    assert "**Its tests: 1 failed**\n\n- failed: adds: 3 is 4" in text
+    (warned,) = runs["ci / lint"].annotations
+    assert (warned["start_line"], warned["end_line"], warned["title"]) == (2, 4, "F401")
+    assert (warned["annotation_level"], "start_column" in warned) == ("warning", False)
 
 
 async def test_a_check_that_would_stay_pending_is_cancelled(place: Place) -> None:

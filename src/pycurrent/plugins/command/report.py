@@ -12,14 +12,15 @@ from pycurrent.files.patterns import checked_patterns
 from pycurrent.plugins.command.runner import Prepared
 from pycurrent.term import shown
 
-_KINDS = ("junit", "coverage")
+_KINDS = ("junit", "coverage", "sarif")
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """The reports that a command writes, each kind as a pattern of their paths in the folder where
     it runs, such as `"build/**/*.xml"`, or several: `junit` are those of its tests, in JUnit's XML,
-    `coverage` those of the source that these run, in Cobertura's XML or in the form of lcov.
+    `coverage` those of the source that these run, in Cobertura's XML or in the form of lcov,
+    `sarif` what tools that look through code have found, in SARIF.
 
     If they are `required`, a command that succeeds and leaves none of a kind fails.
     """
@@ -27,6 +28,7 @@ class Report:
     junit: str | Sequence[str] | None = None
     _: KW_ONLY
     coverage: str | Sequence[str] | None = None
+    sarif: str | Sequence[str] | None = None
     required: bool = False
 
 
@@ -56,6 +58,8 @@ def report_of(given: Any) -> Report | None:
     """The reports that an author means. Raises `UsageError` for what can't be any."""
     if given is None:
         return None
+    if isinstance(given, str) and given.endswith(".sarif"):
+        raise UsageError(f"report= takes a pattern of JUnit's XML: write Report(sarif={given!r})")
     report = Report((given,)) if isinstance(given, str) else given
     if not isinstance(report, Report):
         raise WrongKind(

@@ -8,13 +8,13 @@ the annotations of its last attempt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pycurrent.cache import Publisher
 from pycurrent.engine import Job
-from pycurrent.engine.job_details import Annotation, DetailsReader
+from pycurrent.engine.job_details import DetailsReader
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.site_links import SiteLinks
 from pycurrent.plugins.forge.limit import asking
@@ -28,8 +28,9 @@ from pycurrent.plugins.github.check_text import (
     summary_of,
     text_of,
 )
-from pycurrent.plugins.github.check_values import CheckPart, ShownCheck
+from pycurrent.plugins.github.check_values import CheckPart, CheckState, ShownCheck
 from pycurrent.plugins.github.orphans import GONE, cancelling
+from pycurrent.store import Annotation
 
 _MOST_JOBS = 20
 """How many failed jobs a check explains."""
@@ -64,7 +65,7 @@ class GithubCheck(Publisher[StatusKey, ShownCheck, int]):
         explained = await self._explained(failed[:_MOST_JOBS])
         more = len(failed[_MOST_JOBS:]) + sum(part.more for part in value.failed)
         body = self._body(value, explained, more)
-        annotations = _annotations(explained)
+        annotations = _annotations([*_found_by(explained), *await self._of_passed(value)])
         home, api = key.as_ref().repository, self.checks_at(key.site)
         with asking(job):
             # A killed engine may have made it without a record of that.
@@ -111,6 +112,15 @@ class GithubCheck(Publisher[StatusKey, ShownCheck, int]):
                 found.append(Explained(one, name, details))
         return found
 
+    async def _of_passed(self, value: ShownCheck) -> list[Annotation]:
+        """The annotations of jobs that have passed."""
+        found: list[Annotation] = []
+        for part in value.parts[:_MOST_JOBS]:
+            if part.state is CheckState.SUCCESS and part.job is not None:
+                details = await self.details.of(part.job)
+                found += () if details is None else details.annotations
+        return found
+
     def _body(self, value: ShownCheck, explained: list[Explained], more: int) -> dict[str, Any]:
         state = value.state
         output = {"title": value.title, "summary": summary_of(value, self.links, self.path)}
@@ -129,11 +139,16 @@ def _failed(value: ShownCheck) -> list[CheckPart]:
     return list({one.job or id(one): one for one in reversed(found)}.values())[::-1]
 
 
-def _annotations(explained: Sequence[Explained]) -> list[Annotation]:
-    """The annotations of all jobs, in order; what several jobs find is one."""
-    details = [one.details for one in explained if one.details is not None]
-    found = dict.fromkeys(annotation for one in details for annotation in one.annotations)
-    return list(found)[:_MOST_ANNOTATIONS]
+def _found_by(explained: Sequence[Explained]) -> Iterator[Annotation]:
+    for one in explained:
+        if one.details is not None:
+            yield from one.details.annotations
+
+
+def _annotations(found: Iterable[Annotation]) -> list[Annotation]:
+    """The annotations of files, in order; what several jobs find is one."""
+    of_files = dict.fromkeys(one for one in found if one.path is not None)
+    return list(of_files)[:_MOST_ANNOTATIONS]
 
 
 def _actions(value: ShownCheck) -> list[dict[str, str]]:

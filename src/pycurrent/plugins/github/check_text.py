@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pycurrent.engine.job_details import Annotation, JobDetails, LogLine
+from pycurrent.engine.job_details import JobDetails, LogLine
 from pycurrent.engine.site_links import SiteLinks
 from pycurrent.plugins.github.check_values import CheckPart, CheckState, ShownCheck
+from pycurrent.store import Annotation, AnnotationLevel
 
 LONGEST = 65_535
 """In characters: a summary, and a text, of a check run."""
@@ -29,6 +30,12 @@ _SIGNS = {
     CheckState.TIMED_OUT: "⏰",
     CheckState.CANCELLED: "🚫",
 }
+_LEVELS = {
+    AnnotationLevel.NOTICE: "notice",
+    AnnotationLevel.WARNING: "warning",
+    AnnotationLevel.ERROR: "failure",
+}
+_LONGEST_TITLE = 255
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~@&])")
 
 
@@ -99,15 +106,18 @@ def escaped(text: str) -> str:
 
 
 def annotation_body(one: Annotation) -> dict[str, Any]:
-    """An annotation as GitHub takes it."""
+    """An annotation of a file as GitHub takes it, which wants a line, too."""
+    line = one.line or 1
     body: dict[str, Any] = {
         "path": one.path,
-        "start_line": one.line,
-        "end_line": one.line,
-        "annotation_level": one.level.value,
+        "start_line": line,
+        "end_line": line if one.end_line is None else max(line, one.end_line),
+        "annotation_level": _LEVELS[one.level],
         "message": one.message or "see the log",
     }
-    if one.column is not None:
+    if one.title is not None:
+        body["title"] = one.title[:_LONGEST_TITLE]
+    if one.column is not None and one.line is not None and body["end_line"] == line:
         body |= {"start_column": one.column, "end_column": one.column}
     return body
 
@@ -153,6 +163,8 @@ def _job(job: JobDetails, links: SiteLinks) -> Iterator[str]:
         yield _block(job.failure.splitlines())
     if job.cause:
         yield _named("Why it was run", job.cause)
+    if job.tests:
+        yield _named(f"Its {job.tests[0]}", job.tests[1:])
     for part in job.lines:
         telling = next((line for line in part if line.tells), None)
         number = None if telling is None else telling.number

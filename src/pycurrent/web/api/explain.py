@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pycurrent.web.api.failures import FailureGroupModel
 from pycurrent.web.api.models import FlipModel, Model, StageHealthModel, Text
+from pycurrent.web.api.models.annotations import JobAnnotationsModel
 from pycurrent.web.api.models.tests import TestCaseModel, TestCountsModel
 from pycurrent.web.api.routing import JobId, api_router
 from pycurrent.web.context import ServiceOf
@@ -92,6 +93,9 @@ class ExplanationModel(Model):
         description="When its key failed and passed without a change: then it is flaky."
     )
     tests: JobTestsModel | None = Field(description="The tests that it has reported.")
+    annotations: JobAnnotationsModel = Field(
+        description="Its remarks on lines of files, the worst ones."
+    )
     alike: FailureGroupModel | None = Field(
         description="All failures with the same cause, this one too."
     )

@@ -34,6 +34,8 @@ from pycurrent.web.users import Role
 LINES = 200
 """Of the end of a log, on a page without a script."""
 _RUNS = 40
+_ANNOTATIONS = 50
+"""How many annotations are on the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
         used_before=[path for path in detail.entry.paths if path not in {*detail.stages}],
         reasons=await _reasons(service, job_id),
         pinned={pin.path: pin for pin in service.pins.all()},
+        annotations=await service.archive.annotations(job_id, limit=_ANNOTATIONS),
         tests=await tests_of(service, job_id),
         explained=await service.archive.explain(job_id) if has_failed else None,
         now=service.engine.clock.now(),
