@@ -46,7 +46,7 @@ CASES: list[tuple[Callable[[Any], Current[Any]], Any, str]] = [
     (
         DEFAULT.build,
         "HEAD",
-        "docker.build: context= takes Commit or Subtree or Path or None",
+        "docker.build: context= takes Commit or Subtree or Tree or Path or None",
     ),
     (lambda x: DEFAULT.tag(IMAGE, tag=x), 3, "docker.tag: tag= takes str, not 3"),
     (git.clone, 3, "git.clone: repo= takes str, not 3"),

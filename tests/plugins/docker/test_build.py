@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 import pytest
 
 import pycurrent as current
-from pycurrent import Failed, Ok, Pool, UsageError, Var
+from pycurrent import Failed, Job, Level, Ok, Pool, Tree, UsageError, Var, builder
 from pycurrent.plugins import docker, git
 from pycurrent.testing import Harness
 
@@ -69,6 +69,71 @@ async def test_a_part_of_a_commit_is_built(
         await h.until(lambda: len(h.history()) == 2, timeout=20)
         await h.settle()
         assert text_of(engine, h.output) == "three"
+
+
+@BUILDERS
+async def test_a_saved_tree_is_built(
+    context: docker.Context, engine: DockerEngine, start: Start, buildx: bool
+) -> None:
+    """Again only for other content, with permissions and links; of a folder in it, too."""
+    version = Var("version", "one")
+
+    @builder("sources", level=Level.HARMLESS)
+    async def sources(job: Job, version: str) -> Tree:
+        async with job.tempdir() as folder:
+            (folder / "web").mkdir()
+            (folder / "web/Dockerfile").write_text(
+                "FROM lab/base:1\nCOPY . /\nRUN /ä\\ b > /text\n"
+            )
+            (folder / "web/ä b").write_text(f"#!/bin/sh\necho -n {version[:3]}; ls link\n")
+            (folder / "web/ä b").chmod(0o755)
+            (folder / "web/link").symlink_to("ä b")
+            return await job.save(folder)
+
+    def pipeline() -> current.Current[docker.Image]:
+        return context.build(sources(version.get()), path="web", buildx=buildx)
+
+    async with start(pipeline) as h:
+        await over(h)
+        assert text_of(engine, h.output) == "onelink"
+        version.set("one again")
+        await h.until(lambda: len(h.history("sources")) == 2, timeout=20)
+        await h.settle()
+        assert len(h.history("docker-build")) == 1
+        version.set("two")
+        await h.until(lambda: len(h.history("docker-build")) == 2, timeout=40)
+        await h.settle()
+        assert text_of(engine, h.output) == "twolink"
+
+
+async def test_a_lost_tree_is_made_again_for_a_build(
+    context: docker.Context, engine: DockerEngine, start: Start, tmp_path: Path
+) -> None:
+    """By the job that had saved it; the build that has found that out runs after it."""
+
+    @builder("sources", level=Level.HARMLESS)
+    async def sources(job: Job, version: str) -> Tree:
+        async with job.tempdir() as folder:
+            (folder / "Dockerfile").write_text("FROM lab/base:1\nCOPY Dockerfile /text\n")
+            return await job.save(folder)
+
+    target: Var[str | None] = Var("target", None)
+
+    def pipeline() -> current.Current[docker.Image]:
+        def built(arg: str | None) -> current.Current[docker.Image]:
+            return context.build(sources("x"), build_args={"NAME": arg} if arg else None)
+
+        return target.get().bind(built)
+
+    async with start(pipeline) as h:
+        await over(h)
+        for path in (tmp_path / "state" / "files" / "objects").rglob("*/*"):
+            path.unlink()
+        target.set("other")
+        await h.until(lambda: len(h.history("docker-build")) == 3, timeout=40)
+        await h.settle()
+        assert text_of(engine, h.output).startswith("FROM")
+        assert len(h.history("sources")) == 2
 
 
 @BUILDERS

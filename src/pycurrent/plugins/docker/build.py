@@ -13,6 +13,7 @@ from pycurrent.engine import Job, Level
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.secret import Secret
 from pycurrent.errors import UsageError
+from pycurrent.files import Tree
 from pycurrent.plugins.docker.auth import Auth, AuthOptions, named_registry
 from pycurrent.plugins.docker.bases import with_named_bases, with_named_images
 from pycurrent.plugins.docker.builder import builder_of, built_id
@@ -36,8 +37,8 @@ class BuildKey:
     """Everything that the image depends on. The repository of the commit does not matter."""
 
     engine: str
-    source: str | dict[str, str] | Path | None
-    """The hash of a commit, the ids of a part of one, or a folder."""
+    source: str | dict[str, str] | Tree | Path | None
+    """The hash of a commit, the ids of a part of one, files that a job has saved, or a folder."""
     path: PurePath
     dockerfile: str | PurePath
     """The text, or its path within `path`."""
@@ -131,17 +132,25 @@ class BuildOptions(AuthOptions, total=False):
 def build(
     client: Client,
     /,
-    context: Current[Commit] | Current[Subtree] | Commit | Subtree | Path | None,
+    context: Current[Commit]
+    | Current[Subtree]
+    | Current[Tree]
+    | Commit
+    | Subtree
+    | Tree
+    | Path
+    | None,
     *,
     dockerfile: Current[str] | str | PurePath = DOCKERFILE,
     build_args: Current[Mapping[str, str]] | Mapping[str, str] | None = None,
     **options: Unpack[BuildOptions],
 ) -> Current[Image]:
-    """Build an image from a commit, a folder, or (None) a Dockerfile alone.
+    """Build an image from a commit, a `Tree` that a job has saved, a folder, or (None) a Dockerfile
+    alone.
 
-    It is built once for a commit and these options, or as often as the `schedule` says; the files
-    of a folder are not watched. The image does not have a name, and lasts until somebody prunes it:
-    `tag` it to keep it.
+    It is built once for a commit or a tree and these options, or as often as the `schedule` says;
+    the files of a folder are not watched. The image does not have a name, and lasts until somebody
+    prunes it: `tag` it to keep it.
 
     `dockerfile` is the text, or its path within the context (`PurePath`); `path` is a folder within
     the context to use as the context. `build_args` are recorded, so keep secrets out of them;

@@ -8,11 +8,14 @@ from pathlib import Path, PurePath
 
 from pycurrent.engine import Job
 from pycurrent.errors import UsageError
+from pycurrent.files import Tree
 from pycurrent.plugins.git import Commit, Subtree, with_checkout
 from pycurrent.term import Failure
 
-Source = Commit | Subtree | Path | None
-"""A commit, or a part of one, a folder as it is when the build runs, or an empty context."""
+Source = Commit | Subtree | Tree | Path | None
+"""A commit, or a part of one, files that a job has saved, a folder as it is when the build runs, or
+an empty context.
+"""
 
 
 @asynccontextmanager
@@ -21,6 +24,10 @@ async def with_source(job: Job, source: Source, path: PurePath) -> AsyncIterator
     match source:
         case Commit() | Subtree():
             async with with_checkout(job, source) as folder:
+                yield inside(folder, path)
+        case Tree():
+            async with job.tempdir("tree-") as folder:
+                await job.put(source, folder)
                 yield inside(folder, path)
         case None:
             async with job.tempdir("empty-") as folder:
