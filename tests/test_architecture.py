@@ -259,7 +259,7 @@ def test_plugins_use_each_other_only_where_they_say() -> None:
     """A plugin imports another only for its types: docker that of a commit in git; and each forge
     what is the same for all, and for their logins. What all of them share stands beside them.
     """
-    shared = {"argv", "options", "relay"}
+    shared = {"argv", "options", "relay", "saved_files"}
     allowed = {("docker", "git"), ("command", "git"), ("forge", "git")}
     allowed |= {
         (forge, also)

@@ -110,7 +110,7 @@ def test_types_are_kept() -> None:
     assert_type(slack.post(CHANNEL, "text", key="k"), Current[None])
     assert_type(slack.update(CHANNEL, "text", key="k"), Current[slack.Posted])
     with pytest.raises(UsageError):
-        DEFAULT.run(IMAGE, level="average")  # type: ignore[arg-type]
+        DEFAULT.run(IMAGE, level="average")  # type: ignore[call-overload]
     with pytest.raises(TypeError):
         command.run(COMMIT, ["true"], lable="x")  # type: ignore[call-overload]
     with pytest.raises(UsageError):

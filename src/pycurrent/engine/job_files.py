@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
@@ -18,7 +18,7 @@ from pycurrent.engine.clock import Clock
 from pycurrent.engine.commits import Commits
 from pycurrent.engine.losses import Losses
 from pycurrent.engine.machine import Blame
-from pycurrent.engine.tasks import in_thread
+from pycurrent.engine.tasks import in_thread, stoppable
 from pycurrent.errors import WrongKind
 from pycurrent.files import (
     File,
@@ -124,7 +124,7 @@ class JobFiles:
             raise WrongKind(f"job.put takes a Tree or a File, not {shown(what)}")
         try:
             async with self._turn(job):
-                await _stoppable(lambda stop: place(self.store, what, target, stop))
+                await stoppable(lambda stop: place(self.store, what, target, stop))
         except FilesError as error:
             raise Failure(str(error)) from None
         except FilesLost as lost:
@@ -169,7 +169,7 @@ class JobFiles:
             lock = await self._held(job)
             try:
                 try:
-                    saved = await _stoppable(saving)
+                    saved = await stoppable(saving)
                 except FilesError as error:
                     raise Failure(str(error)) from None
                 self._records.add(record(saved))
@@ -208,7 +208,7 @@ class JobFiles:
 
             held = False
             try:
-                return await _stoppable(lambda stop: self.store.hold(stop, waits))
+                return await stoppable(lambda stop: self.store.hold(stop, waits))
             finally:
                 held = True
 
@@ -223,20 +223,3 @@ class JobFiles:
         mode: int | None = None,
     ) -> SavedRecord:
         return SavedRecord(job.id, digest, name, count, size, mode, self._clock.now())
-
-
-async def _stoppable(function: Callable[[Event], T]) -> T:
-    """Call a function in a thread, and have it stop when this is cancelled. Its end is waited for:
-    nothing of it goes on in a folder that is removed.
-    """
-    stop = Event()
-    work = asyncio.ensure_future(in_thread(function, stop))
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        stop.set()
-        with suppress(Exception):
-            await asyncio.wait([work])
-            if not work.cancelled():
-                work.exception()
-        raise

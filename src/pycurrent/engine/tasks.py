@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from threading import Event
 from typing import Any, ParamSpec, TypeVar
 
 from pycurrent.term import Failed, describe_exception, failed_by, relevant_traceback
@@ -44,6 +45,23 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
     So whatever it works on is left alone once this has ended, and so is every process it runs.
     """
     return await uncancellable(asyncio.to_thread(function, *args, **kwargs))
+
+
+async def stoppable(function: Callable[[Event], T]) -> T:
+    """Call a function that blocks in a thread, and have it stop when this is cancelled. Its end is
+    waited for: nothing of it goes on in a folder that is removed.
+    """
+    stop = Event()
+    work = asyncio.ensure_future(in_thread(function, stop))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        stop.set()
+        with suppress(Exception):
+            await asyncio.wait([work])
+            if not work.cancelled():
+                work.exception()
+        raise
 
 
 class _Left:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,26 @@ def find_files(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
             real = path.resolve()
             if real.is_relative_to(inside) and real.is_file():
                 yield path
+
+
+def fixed_folder(pattern: str) -> str:
+    """The folder or file that a pattern names before its first sign for other text: all that it
+    can select is there. "" if it begins with one.
+    """
+    fixed = []
+    for part in pattern.removeprefix("./").rstrip("/").split("/"):
+        if not _PLAIN.fullmatch(part):
+            break
+        fixed.append(part)
+    return "/".join(fixed)
+
+
+def outermost(folders: Iterable[str]) -> list[str]:
+    """Return the folders that are in no other one of them, in order."""
+    known = set(folders)
+    return sorted(
+        one for one in known if not any(one.startswith(f"{it}/") or not it for it in known - {one})
+    )
 
 
 def _selected(folder: Path, pattern: str) -> Iterator[Path]:

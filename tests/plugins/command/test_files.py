@@ -10,10 +10,10 @@ from pycurrent.errors import UsageError
 from pycurrent.files import File, Tree
 from pycurrent.plugins import command, git
 from pycurrent.plugins.command import Sandbox
-from pycurrent.plugins.command.files import GivenFiles
 from pycurrent.plugins.command.invocation import Invocation
 from pycurrent.plugins.command.program import Program
 from pycurrent.plugins.command.report import Report
+from pycurrent.plugins.saved_files import GivenFiles
 from pycurrent.term import Current, Failed, Ok, Var
 from pycurrent.testing import Harness
 
@@ -112,6 +112,8 @@ async def test_a_single_file_is_given_by_its_path(commit: git.Commit, tmp_path: 
         ({"x": "dist"}, "takes a Tree or a File for 'x'"),
         ({1: TREE}, "takes paths within the folder"),
         ("dist", "takes a dict of trees by their folders"),
+        ({"x": TREE, "x/": TREE}, "inputs= has 'x' twice"),
+        ({"x": FILE, "x/y": TREE}, "inputs= has a file for 'x', and 'x/y' in it"),
     ],
 )
 def test_what_are_no_inputs_is_refused(commit: git.Commit, inputs: object, message: str) -> None:

@@ -15,15 +15,7 @@ from pycurrent.engine.limits import Limits
 from pycurrent.files import Tree
 from pycurrent.plugins.argv import Argv, as_text
 from pycurrent.plugins.command.environment import CleanEnv
-from pycurrent.plugins.command.files import (
-    FilesSource,
-    GivenFiles,
-    Saved,
-    files_json,
-    files_of_json,
-    placed,
-    with_files,
-)
+from pycurrent.plugins.command.files import FilesSource, placed, with_files
 from pycurrent.plugins.command.options import InvocationOptions, runner_of
 from pycurrent.plugins.command.program import Program, shown_words
 from pycurrent.plugins.command.report import Report, report_json, report_of_json
@@ -31,6 +23,13 @@ from pycurrent.plugins.command.runner import Prepared, Runner
 from pycurrent.plugins.git import with_checkout
 from pycurrent.plugins.git.subtree import Source, commit_labels, content_of, content_text
 from pycurrent.plugins.options import named_after, operation_component
+from pycurrent.plugins.saved_files import (
+    GivenFiles,
+    Saved,
+    all_files_json,
+    all_files_of_json,
+    files_json,
+)
 from pycurrent.term import Current, Primitive
 
 V = TypeVar("V")
@@ -75,12 +74,7 @@ class Invocation:
             case paths:
                 form = {"tree": paths}
         form |= self.program.parts()
-        if self.inputs:
-            form["inputs"] = {path: files_json(given) for path, given in self.inputs.items()}
-        if self.outputs:
-            form["outputs"] = list(self.outputs)
-        if self.outputs_required:
-            form["outputs_required"] = True
+        form |= all_files_json(self.inputs, self.outputs, required=self.outputs_required)
         if self.report is not None:
             form["report"] = report_json(self.report)
         return form
@@ -92,15 +86,8 @@ class Invocation:
             source = Tree(**data["files"])
         else:
             source = data["commit"] if "commit" in data else data["tree"]
-        given = {path: files_of_json(one) for path, one in data.get("inputs", {}).items()}
-        return cls(
-            source,
-            Program.of_parts(data),
-            given,
-            tuple(data.get("outputs", ())),
-            data.get("outputs_required", False),
-            report_of_json(data["report"]) if "report" in data else None,
-        )
+        report = report_of_json(data["report"]) if "report" in data else None
+        return cls(source, Program.of_parts(data), *all_files_of_json(data), report)
 
 
 @dataclass(frozen=True, slots=True)

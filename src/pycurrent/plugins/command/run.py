@@ -6,22 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Unpack, overload
 
-from pycurrent.cache import OfEngine, ResultCache, Retry, Schedule
+from pycurrent.cache import Retry, Schedule
 from pycurrent.engine import Job, Level
 from pycurrent.files import Tree
 from pycurrent.plugins.argv import Argv
-from pycurrent.plugins.command.files import (
-    FilesSource,
-    GivenFiles,
-    InputFiles,
-    checked_outputs,
-)
+from pycurrent.plugins.command.files import FilesSource
 from pycurrent.plugins.command.invocation import CheckoutWork, Invocation, on_currents
 from pycurrent.plugins.command.options import InvocationOptions
 from pycurrent.plugins.command.report import Report, execute, report_of
 from pycurrent.plugins.command.runner import Prepared
 from pycurrent.plugins.options import with_options
-from pycurrent.term import Current, Primitive, Trust
+from pycurrent.plugins.saved_files import (
+    GivenFiles,
+    InputFiles,
+    checked_outputs,
+    of_engine_files,
+)
+from pycurrent.term import Current, Primitive
 
 if TYPE_CHECKING:
     from pycurrent.engine.job_files import JobFiles
@@ -52,11 +53,9 @@ class CommandFiles(CheckoutWork[Tree]):
     def wanted(
         self, key: Invocation, *, retry: Retry | None, schedule: Schedule | None
     ) -> Primitive[Tree]:
-        def of_engine(cache: ResultCache, _: Trust) -> Primitive[Tree]:
-            work = replace(self, files=cache.engine.files)
-            return work.get(key, retry=retry, schedule=schedule)
-
-        return OfEngine(of_engine)
+        return of_engine_files(
+            lambda files: replace(self, files=files).get(key, retry=retry, schedule=schedule)
+        )
 
     async def still_there(self, key: Invocation, outcome: Tree) -> bool:
         assert self.files is not None

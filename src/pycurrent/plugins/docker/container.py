@@ -17,15 +17,16 @@ import shlex
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Self
 
 from pycurrent.engine import Job
 from pycurrent.plugins.docker.client import Client
 from pycurrent.plugins.docker.secrets import DockerSecrets
 from pycurrent.plugins.docker.session import DockerSession
 from pycurrent.plugins.docker.untrusted import check_run_args
+from pycurrent.plugins.saved_files import Saved, all_files_json, all_files_of_json
 from pycurrent.term import Failure
 
 STATE_LABEL = "pycurrent.state"
@@ -60,12 +61,32 @@ _MEANINGS = {126: ": it can't be executed", 127: ": it was not found", 137: ": i
 
 @dataclass(frozen=True, slots=True)
 class RunKey:
-    """The image and the arguments of a run."""
+    """The image, the arguments and the files of a run."""
 
     engine: str
     image: str
     args: tuple[str, ...]
     run_args: tuple[str, ...]
+    inputs: dict[str, Saved] = field(default_factory=dict)
+    """The files that it is given, by their paths."""
+    outputs: tuple[str, ...] = ()
+    """The patterns of the files that are kept of what it makes."""
+    outputs_required: bool = False
+
+    def to_json(self) -> object:
+        """The form in keys. It has no word of files where there are none."""
+        form = {
+            "engine": self.engine,
+            "image": self.image,
+            "args": list(self.args),
+            "run_args": list(self.run_args),
+        }
+        return form | all_files_json(self.inputs, self.outputs, required=self.outputs_required)
+
+    @classmethod
+    def from_json(cls, data: Any) -> Self:
+        args, run_args = tuple(data["args"]), tuple(data["run_args"])
+        return cls(data["engine"], data["image"], args, run_args, *all_files_of_json(data))
 
 
 @asynccontextmanager

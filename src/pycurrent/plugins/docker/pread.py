@@ -6,7 +6,7 @@ from typing import ClassVar, Unpack
 
 from pycurrent.engine import Level
 from pycurrent.plugins.docker.client import Client
-from pycurrent.plugins.docker.container import Container
+from pycurrent.plugins.docker.container import Container, RunKey
 from pycurrent.plugins.docker.container_run import ContainerOptions, ContainerRun, container_run
 from pycurrent.plugins.docker.image import Image
 from pycurrent.plugins.options import with_options
@@ -19,7 +19,7 @@ class DockerPread(ContainerRun[str]):
     id: ClassVar[str] = "docker-pread"
     verb: ClassVar[str] = "pread"
 
-    async def finish(self, container: Container) -> str:
+    async def finish(self, container: Container, key: RunKey) -> str:
         return await container.read()
 
 

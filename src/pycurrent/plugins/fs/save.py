@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from pycurrent.cache import OfEngine, Publisher, ResultCache
+from pycurrent.cache import Publisher
 from pycurrent.engine import Job, Level
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.tasks import in_thread
@@ -16,7 +16,8 @@ from pycurrent.files import File
 from pycurrent.plugins.fs.content import Content, Digest, Staged
 from pycurrent.plugins.fs.write import Change, is_saved, write_if_different
 from pycurrent.plugins.options import operation_component
-from pycurrent.term import Current, Failure, Primitive, Trust
+from pycurrent.plugins.saved_files import of_engine_files
+from pycurrent.term import Current, Failure, Primitive
 
 if TYPE_CHECKING:
     from pycurrent.engine.job_files import JobFiles
@@ -101,10 +102,9 @@ def save(
             return FsSave(level, wanted).set(target, _value(wanted))
         file = contents if mode is None else replace(contents, mode=mode)
 
-        def of_engine(cache: ResultCache, _: Trust) -> Primitive[None]:
-            return FsSave(level, file, cache.engine.files).set(target, Digest.of_saved(file))
-
-        return OfEngine(of_engine)
+        return of_engine_files(
+            lambda known: FsSave(level, file, known).set(target, Digest.of_saved(file))
+        )
 
     return operation_component(label, "save {path}", on_values, path, contents)
 

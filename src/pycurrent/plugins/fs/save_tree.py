@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from pycurrent.cache import OfEngine, Publisher, ResultCache
+from pycurrent.cache import Publisher
 from pycurrent.engine import Job, Level
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.tasks import in_thread
@@ -17,7 +17,8 @@ from pycurrent.plugins.fs.content import Content
 from pycurrent.plugins.fs.managed_folder import ManagedFolder, Replacement
 from pycurrent.plugins.fs.tree import Tree
 from pycurrent.plugins.options import operation_component
-from pycurrent.term import Current, Failure, Primitive, Trust
+from pycurrent.plugins.saved_files import of_engine_files
+from pycurrent.term import Current, Failure, Primitive
 
 if TYPE_CHECKING:
     from pycurrent.engine.job_files import JobFiles
@@ -106,10 +107,9 @@ def save_tree(
             return FsSaveTree(level, take_over, tree).set(target, tree)
         saved = Tree.of_saved(files)
 
-        def of_engine(cache: ResultCache, _: Trust) -> Primitive[None]:
-            return FsSaveTree(level, take_over, saved, cache.engine.files).set(target, saved)
-
-        return OfEngine(of_engine)
+        return of_engine_files(
+            lambda known: FsSaveTree(level, take_over, saved, known).set(target, saved)
+        )
 
     return operation_component(label, "save {folder}", on_values, folder, files)
 
