@@ -132,6 +132,7 @@ COMMANDS = {
         "ops",
         "confirm",
         "inputs",
+        "retention",
         "approvals",
         "approve-commit",
         "withdraw-commit",

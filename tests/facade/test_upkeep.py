@@ -12,7 +12,6 @@ from pycurrent import Config, Current, Job, Level, Tree, UsageError, builder, ke
 from pycurrent.facade.upkeep import Upkeep
 from pycurrent.service import Records
 from pycurrent.store import DatabaseReader, StateDir
-from pycurrent.store.gc import GcMode
 from pycurrent.store.keep import Keep, Part, Retention
 from pycurrent.term import Var
 from pycurrent.testing import Harness
@@ -127,7 +126,7 @@ async def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
     async with site.harness:
         old = await site.make("a")
         await site.make("b")
-        report = await site.upkeep.collect(GcMode.DRY_RUN)
+        report = await site.upkeep.would_remove()
         assert {key: taken.jobs for key, taken in report.taken.items()} == {
             ("keep(last=0)", part, "make"): 1 for part in (Part.LOG, Part.FILES)
         }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Event
@@ -61,6 +62,11 @@ class Upkeep:
         self._task: asyncio.Task[None] | None = None
         self._stop = Event()
         self._turn = asyncio.Lock()
+        self._looks = asyncio.Lock()
+        self.removed: Counter[Part] = Counter()
+        """The parts that are removed since the start."""
+        self.removed_bytes = 0
+        """The bytes of logs and files."""
         self.last: Ran | None = None
         """The last run of this engine."""
         self.next: datetime | None = None
@@ -77,7 +83,7 @@ class Upkeep:
 
     @property
     def is_at_work(self) -> bool:
-        """True while something is removed, or looked for."""
+        """True while something is removed."""
         return self._turn.locked()
 
     def begin(self) -> None:
@@ -91,10 +97,17 @@ class Upkeep:
             self.next = max(self._first(config.gc_every), engine.clock.now() + _AT_START)
             self._task = asyncio.ensure_future(self._go_on(self.next, config.gc_every))
 
-    async def collect(self, mode: GcMode = GcMode.DELETE) -> GcReport:
-        """Remove what may go, or only say what that is; one call after the other. Raises
-        `StoreError`.
-        """
+    async def collect(self) -> GcReport:
+        """Remove what may go; one call after the other. Raises `StoreError`."""
+        async with self._turn:
+            return await self._collected(GcMode.DELETE)
+
+    async def would_remove(self) -> GcReport:
+        """Say what may go, and remove nothing; one call after the other. Raises `StoreError`."""
+        async with self._looks:
+            return await self._collected(GcMode.DRY_RUN)
+
+    async def _collected(self, mode: GcMode) -> GcReport:
         engine = self._engine
         instances = engine.service(ResultCache).instances
 
@@ -106,17 +119,16 @@ class Upkeep:
             if self._stop.is_set():
                 raise _Stopped
 
-        async with self._turn:
-            return await in_thread(
-                collect_garbage,
-                engine.state,
-                retention=self.retention,
-                wanted=wanted,
-                now=engine.clock.now(),
-                mode=mode,
-                progress=go_on,
-                sweep=sweeping(FileStore(engine.state.files)),
-            )
+        return await in_thread(
+            collect_garbage,
+            engine.state,
+            retention=self.retention,
+            wanted=wanted,
+            now=engine.clock.now(),
+            mode=mode,
+            progress=go_on,
+            sweep=sweeping(FileStore(engine.state.files)),
+        )
 
     async def _go_on(self, due: datetime, every: timedelta) -> None:
         clock = self._engine.clock
@@ -149,6 +161,8 @@ class Upkeep:
             return False
         took = engine.clock.now() - began
         self.runs += 1
+        self.removed.update({part: taken.jobs for part, taken in report.parts.items()})
+        self.removed_bytes += report.log_bytes + report.content_bytes
         self.last = Ran(began, took, report)
         engine.store.remember(_RAN, began.isoformat())
         engine.request_step()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from pycurrent.cache import ResultCache, Verifier
 from pycurrent.engine import Asker, DrivenJob, JobState, Level, OpenEngine
@@ -17,6 +17,9 @@ from pycurrent.explain.history import ALL_USES, HistoryEntry, entry_in
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.store import BadJobId, JobRecord
 from pycurrent.view import JobView, one_by_one, show_job, show_jobs
+
+if TYPE_CHECKING:
+    from pycurrent.store.removed import RemovedPart
 
 _AT_ONCE = 20
 """How many jobs are rebuilt before others get a turn."""
@@ -96,6 +99,8 @@ class JobDetail:
     """The job of the same operation and key whose result counts now; None if it is this one."""
     actions: frozenset[Action]
     """The acts that are possible now."""
+    removed: tuple[RemovedPart, ...]
+    """The parts of it that retention has removed."""
 
 
 class Jobs:
@@ -203,6 +208,7 @@ class Jobs:
             stages=self._stages(job_id),
             newer=self._newer(record),
             actions=self._actions(job_id, job),
+            removed=tuple(self._engine.store.removed(job_id)),
         )
 
     def _title(self, job_id: str) -> str:

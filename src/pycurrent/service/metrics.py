@@ -25,6 +25,18 @@ class PoolMetrics:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionMetrics:
+    """The removals by rules of retention since the engine started."""
+
+    removed: tuple[tuple[str, int], ...]
+    """How many jobs have lost each part."""
+    bytes: int
+    """Of their logs and files."""
+    last: float | None
+    """When the last removal began, in seconds since 1970; None: there was none."""
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsReading:
     """How an engine is now."""
 
@@ -42,6 +54,7 @@ class MetricsReading:
     """How many results are kept in memory, those included that are being made."""
     deliveries: int
     """How many deliveries of webhooks ask for work that is still to be done."""
+    retention: RetentionMetrics
     followers: int
     """How many connections follow the events."""
     problems: tuple[tuple[Effect, int], ...]
@@ -123,6 +136,7 @@ class Metrics:
             ),
             cache_items=len(cache),
             deliveries=self._engine.service(Deliveries).unfinished,
+            retention=_retention(self._engine),
             followers=self._followers(),
             problems=tuple(
                 (effect, sum(problem.effect is effect for problem in self._engine.problems))
@@ -182,3 +196,17 @@ def _measures(pool: AnyPool, queue: int) -> PoolMetrics:
     if isinstance(pool, Pool):
         return PoolMetrics(pool.label, pool.capacity, pool.used, queue)
     return PoolMetrics(pool.label, None, None, queue)
+
+
+def _retention(engine: OpenEngine) -> RetentionMetrics:
+    if engine.config.retention is None:
+        return RetentionMetrics((), 0, None)
+    from pycurrent.facade.upkeep import Upkeep  # few engines have rules
+    from pycurrent.store.keep import Part
+
+    upkeep = engine.service(Upkeep)
+    return RetentionMetrics(
+        removed=tuple((part.value, upkeep.removed[part]) for part in Part),
+        bytes=upkeep.removed_bytes,
+        last=None if upkeep.last is None else upkeep.last.at.timestamp(),
+    )

@@ -21,6 +21,7 @@ from pycurrent.engine import Effect, Problem
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.service import MetricsReading, Service
 from pycurrent.service.login import Role
+from pycurrent.service.metrics import RetentionMetrics
 from pycurrent.term import State, Stats, located, shown
 from pycurrent.web.api.names import name_of
 from pycurrent.web.auth import require_unless
@@ -173,6 +174,7 @@ class _Now(Collector):
             "Deliveries of webhooks whose work is still to be done.",
             measures.deliveries,
         )
+        yield from _retention(measures.retention)
         yield GaugeMetricFamily(
             "pycurrent_event_followers",
             "Connections that follow the live events.",
@@ -234,6 +236,28 @@ def _pools(measures: MetricsReading) -> Iterator[Metric]:
             used.add_metric([sendable(pool.label)], pool.used)
             capacity.add_metric([sendable(pool.label)], pool.capacity)
     yield from (queues, used, capacity)
+
+
+def _retention(measures: RetentionMetrics) -> Iterator[Metric]:
+    removed = CounterMetricFamily(
+        "pycurrent_retention_removed_total",
+        "Jobs that have lost a part by the rules of retention.",
+        labels=["part"],
+    )
+    for part, number in measures.removed:
+        removed.add_metric([part], number)
+    yield removed
+    yield CounterMetricFamily(
+        "pycurrent_retention_removed_bytes_total",
+        "Bytes of logs and files that were removed by the rules of retention.",
+        measures.bytes,
+    )
+    if measures.last is not None:
+        yield GaugeMetricFamily(
+            "pycurrent_retention_last_run_timestamp_seconds",
+            "When the last removal by the rules of retention began.",
+            measures.last,
+        )
 
 
 def _gauge(name: str, help: str, label: str) -> GaugeMetricFamily:

@@ -62,6 +62,12 @@ class HistoryPageAnswer(TypedDict):
     complete: bool
 
 
+class RemovedPartAnswer(TypedDict):
+    part: Literal["log", "files", "tests"]
+    at: str
+    rule: str
+
+
 class JobDetailAnswer(TypedDict):
     id: str
     description: str
@@ -69,6 +75,7 @@ class JobDetailAnswer(TypedDict):
     active: JobAnswer | None
     stages: list[str]
     actions: list[str]
+    removed: list[RemovedPartAnswer]
 
 
 class OutcomeAnswer(TypedDict):
@@ -227,6 +234,33 @@ class ApprovalAnswer(TypedDict):
     by: str | None
     at: str
     reason: str | None
+
+
+class TakenAnswer(TypedDict):
+    rule: str
+    part: Literal["log", "files", "tests"]
+    op: str
+    jobs: int
+    bytes: int
+
+
+class RemovalAnswer(TypedDict):
+    taken: list[TakenAnswer]
+    log_bytes: int
+    files: int
+    file_bytes: int
+    unmatched: list[str]
+    failures: list[str]
+
+
+class RetentionAnswer(TypedDict):
+    rules: list[str]
+    files_max_size: int | None
+    at_work: bool
+    next: str | None
+    ran: str | None
+    took: float | None
+    removed: RemovalAnswer | None
 
 
 class ApprovalsAnswer(TypedDict):

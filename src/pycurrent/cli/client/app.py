@@ -136,6 +136,10 @@ _COMMANDS = {
         "pauses:resume",
         "End a pause: its jobs go on, unless something else is paused for them.",
     ),
+    "retention": (
+        "retention:retention",
+        "Show the rules of retention, and what was removed by them, or would be now.",
+    ),
     "approvals": (
         "approvals:approvals",
         "List the commits that are approved: by whom, and why.",

@@ -111,6 +111,10 @@ def _facts(answer: JobDetailAnswer) -> Iterator[str]:
         ("took", None if entry["took"] is None else duration(timedelta(seconds=entry["took"]))),
         ("needed by", ", ".join(answer["stages"]) or None),
     ]
+    facts += [
+        ("removed", f"its {one['part']}, at {moment(one['at'])}, by {one['rule']}")
+        for one in answer["removed"]
+    ]
     for name, value in facts:
         if value is not None:
             yield f"{name + ':':<11} {one_line(value)}"

@@ -109,6 +109,14 @@ class HistoryPageModel(Model):
     )
 
 
+class RemovedPartModel(Model):
+    """A part of a job that is gone, while its record stays."""
+
+    part: Literal["log", "files", "tests"]
+    at: datetime
+    rule: Text = Field(description="The rule of retention that has let it go.")
+
+
 class JobDetailModel(Model):
     """All that is known of a job."""
 
@@ -119,6 +127,9 @@ class JobDetailModel(Model):
     stages: list[Text] = Field(description="The paths of the stages that it is for.")
     actions: list[ActionName] = Field(description="The actions that are possible now.")
     log_size: int | None = Field(description="In bytes; null if the log was removed.")
+    removed: list[RemovedPartModel] = Field(
+        description="Its parts that retention has removed; this record of it stays."
+    )
     same_work: list[EntryModel] = Field(
         description="Jobs of the same operation and key that have ended, the newest first."
     )
@@ -135,6 +146,10 @@ class JobDetailModel(Model):
             stages=list(detail.stages),
             actions=sorted(detail.actions, key=lambda action: action.value),
             log_size=log_size,
+            removed=[
+                RemovedPartModel(part=one.part.value, at=one.at, rule=one.rule)
+                for one in detail.removed
+            ],
             same_work=[EntryModel.model_validate(entry) for entry in same_work],
         )
 
