@@ -1,4 +1,4 @@
-"""The coverage that jobs have reported: in the API, and for the client."""
+"""The coverage that jobs have reported: on pages, in the API, in badges, and for the client."""
 
 import json
 from collections.abc import AsyncIterator
@@ -38,7 +38,9 @@ async def cover(job: Job, covered: str) -> None:
 async def site(tmp_path: Path) -> AsyncIterator[RunningSite]:
     def pipeline() -> current.Current[None]:
         with current.labels(repo="shop"):
-            return cover(current.Input("covered", COVERED[0]).get())
+            covered = cover(current.Input("covered", COVERED[0]).get())
+            with current.labels(kind="quiet"):
+                return current.all([covered, cover("none", name="quiet")])
 
     async with running_site(pipeline, tmp_path / "state") as site:
         await site.engine.settled()
@@ -59,6 +61,58 @@ def job(site: RunningSite, covered: str) -> str:
     return found.job_id
 
 
+async def test_a_job_shows_its_coverage(site: RunningSite, http: httpx.AsyncClient) -> None:
+    """With the change, and by file on a page of its own; nothing of that for one without."""
+    page = (await http.get(f"/job/{job(site, '6')}")).text
+    assert "63.6 % of 11 lines" in page
+    assert "+18.2" in page
+    by_file = (await http.get(f"/job/{job(site, '6')}/coverage")).text
+    assert by_file.index("shop.py") < by_file.index("&lt;script&gt;")
+    assert NASTY not in by_file
+    assert "4 of 10" in by_file
+    assert (
+        "There are no more files."
+        in (await http.get(f"/job/{job(site, '6')}/coverage?skip=200")).text
+    )
+    assert "By file" not in (await http.get(f"/job/{job(site, 'none')}")).text
+    nothing = await http.get(f"/job/{job(site, 'none')}/coverage")
+    assert "This job has reported no coverage." in nothing.text
+    assert (await http.get("/job/2026-01-01/000000-x-000000/coverage")).status_code == 404
+
+
+async def test_a_stage_draws_its_last_figures(site: RunningSite, http: httpx.AsyncClient) -> None:
+    """From the lowest to the highest."""
+    page = (await http.get("/stage", params={"path": "cover"})).text
+    assert "The last 3 jobs: 36.4 % to 63.6 %" in page
+    assert 'points="0.0,39.3 200.0,58.0 400.0,2.0"' in page
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("/badge.svg?of=coverage", "coverage: 63.6 %"),
+        ("/badge.svg?of=coverage&label=repo=shop&title=shop", "shop: 63.6 %"),
+        ("/badge/cover.svg?of=coverage", "coverage: 63.6 %"),
+        ("/badge.svg?of=coverage&label=kind=quiet", "coverage: unknown"),
+        ("/badge/cover.svg?of=state", "cover: ok"),
+    ],
+)
+async def test_badges_show_coverage(
+    site: RunningSite, http: httpx.AsyncClient, address: str, shown: str
+) -> None:
+    """Of the last good job of each stage."""
+    badge = await http.get(address)
+    assert badge.status_code == 200
+    assert f"<title>{shown}</title>" in badge.text
+
+
+async def test_a_badge_of_no_stage(site: RunningSite, http: httpx.AsyncClient) -> None:
+    """A slip in the address."""
+    for address in ("/badge/nope.svg?of=coverage", "/badge.svg?of=coverage&label=repo=nope"):
+        assert (await http.get(address)).status_code == 404
+    assert (await http.get("/badge.svg?of=odd")).status_code == 422
+
+
 async def test_the_api_has_it(site: RunningSite, http: httpx.AsyncClient) -> None:
     """Of a job by file and page, and of all jobs with what has changed since the last Ok one."""
 
@@ -71,7 +125,7 @@ async def test_the_api_has_it(site: RunningSite, http: httpx.AsyncClient) -> Non
     assert found["report"]["coverage"]["percent"] == pytest.approx(700 / 11)
     assert found["report"]["before"]["covered"] == 5
     assert found["report"]["change"] == pytest.approx(200 / 11)
-    assert found["report"]["path"] == "cover"
+    assert (found["report"]["path"], found["report"]["ok"]) == ("cover", True)
     assert [file["path"] for file in found["files"]] == ["shop.py"]
     assert found["next"] == 1
     rest = await get(f"/jobs/{job(site, '6')}/coverage", skip=1)

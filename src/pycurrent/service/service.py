@@ -27,7 +27,7 @@ from pycurrent.service.pipeline import PipelineFeed
 from pycurrent.service.rules import Rules
 from pycurrent.service.untrusted_commits import UntrustedCommits
 from pycurrent.store import HistoryFilter, LabelFilter, all_pass, matches
-from pycurrent.term import BY_CONCERN, Activity, Failed, Stage, StageRef, State, Status
+from pycurrent.term import Activity, Failed, Stage, StageRef, State, Status
 from pycurrent.view import EngineView
 
 
@@ -192,16 +192,13 @@ class Service:
         stage = self.engine.live.find(path)
         return None if stage is None else _found(stage, self.engine.live.ref(stage))
 
-    def state_of(self, name: str) -> State | None:
-        """The state of the stage with this path, or with this label: the worst if several have it.
-
-        None if no stage has. Looks at all stages.
-        """
+    def stages_named(self, name: str) -> list[FoundStage]:
+        """The living stages with this path, or else those with this label. Looks at all stages."""
         self.engine.finish_step()
-        stages = [*self.engine.live.stages()]
-        states = [stage.state for stage in stages if str(self.engine.live.ref(stage)) == name]
-        states = states or [stage.state for stage in stages if stage.label == name]
-        return min(states, key=BY_CONCERN.index, default=None)
+        stages = [(stage, self.engine.live.ref(stage)) for stage in self.engine.live.stages()]
+        found = [(stage, ref) for stage, ref in stages if str(ref) == name]
+        found = found or [(stage, ref) for stage, ref in stages if stage.label == name]
+        return [_found(stage, ref) for stage, ref in found]
 
     def close(self) -> None:
         """End all streams of events and logs, and stop following the engine. Twice is fine."""

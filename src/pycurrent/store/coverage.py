@@ -71,6 +71,8 @@ class CoverageReport(Struct, frozen=True, kw_only=True):
     key: str
     at: datetime
     """When its last report was taken. Aware, in UTC."""
+    ok: bool
+    """True if the job has ended with an Ok result."""
     coverage: Coverage
     path: str | None
     """The first stage that has used the job; None if none has."""

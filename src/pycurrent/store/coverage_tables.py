@@ -11,11 +11,17 @@ from pycurrent.store.coverage import (
 )
 from pycurrent.store.covered_lines import CoveredLines
 from pycurrent.store.errors import StoreError
-from pycurrent.store.records import Row
+from pycurrent.store.records import Row, storable
 from pycurrent.store.report_filter import report_condition
 from pycurrent.store.test_cases import TestFilters
 
 Parameters: TypeAlias = tuple[object, ...] | Mapping[str, object]
+
+_USED = (
+    "coverage.job IN (SELECT job_use.job FROM job_use INDEXED BY job_use_stage"
+    " JOIN stage ON stage.id = job_use.stage WHERE stage.path = :stage)"
+)
+"""The condition that a stage has used a job."""
 
 
 class CoverageTables:
@@ -50,6 +56,18 @@ class CoverageTables:
         condition, values = report_condition(filters, "coverage")
         return self._reports(condition, values, limit=limit)
 
+    def of_stage(
+        self, path: str, *, limit: int = 100, only_ok: bool = False
+    ) -> list[CoverageReport]:
+        """The coverage of the jobs that the stage with exactly this path has used, the newest
+        first; at most `limit`; only of those with an Ok result if that is asked for.
+        """
+        return self._reports(
+            f"{_USED} AND job.ended = 'ok'" if only_ok else _USED,
+            {"stage": storable(path)},
+            limit=limit,
+        )
+
     def _reports(
         self, condition: str, values: Mapping[str, object], *, limit: int
     ) -> list[CoverageReport]:
@@ -62,7 +80,7 @@ class CoverageTables:
 
 
 def _report_of_row(row: Row) -> CoverageReport:
-    job_id, op, key, at, *figures = row
+    job_id, op, key, at, ok, *figures = row
     coverage = coverage_of_row(tuple(figures[:4]))
     assert coverage is not None
     return CoverageReport(
@@ -70,6 +88,7 @@ def _report_of_row(row: Row) -> CoverageReport:
         op=op,
         key=key,
         at=datetime.fromisoformat(at),
+        ok=bool(ok),
         coverage=coverage,
         path=figures[4],
         before=coverage_of_row(tuple(figures[5:])),

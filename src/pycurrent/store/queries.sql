@@ -1195,9 +1195,10 @@ SELECT files FROM coverage JOIN job ON job.seq = coverage.job WHERE job_id = ?;
 -- The coverage of the newest jobs, each with its first stage, and with the coverage of the last job
 -- with an Ok result that this stage had used before. Only the conditions of the filters that are
 -- given are kept.
-SELECT job_id, op, key, found.at, found.lines, found.covered, found.branches, found.branches_covered,
+SELECT job_id, op, key, found.at, ok, found.lines, found.covered, found.branches, found.branches_covered,
        stage.path, before.lines, before.covered, before.branches, before.branches_covered
-  FROM (SELECT coverage.job, job_id, op, key, coverage.at, lines, covered, branches, branches_covered,
+  FROM (SELECT coverage.job, job_id, op, key, coverage.at, job.ended IS 'ok' AS ok,
+               lines, covered, branches, branches_covered,
                (SELECT min(id) FROM job_use WHERE job_use.job = coverage.job) AS use
           FROM coverage JOIN job ON job.seq = coverage.job
          WHERE {conditions}

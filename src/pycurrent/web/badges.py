@@ -1,13 +1,16 @@
-"""Badges: small pictures for a README, which say how the whole or a component is."""
+"""Badges: small pictures for a README: how the whole or a component is, or how much is covered."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from pycurrent.store import LabelFilter
+from pycurrent.service import Service
+from pycurrent.store import Coverage, CoverageTables, LabelFilter
+from pycurrent.store.coverage import percent_text
 from pycurrent.term import BY_CONCERN, State, status_of_output
 from pycurrent.web.api.models import Condition
 from pycurrent.web.auth import require_unless
@@ -35,10 +38,18 @@ _COLOURS = {
     State.MUTED: "#7a4a44",
 }
 """On each of them white is readable (WCAG 2.2, 1.4.3: 4.5 to 1)."""
+_LEVELS = ((90, State.OK), (75, State.READY), (50, State.RUNNING), (0, State.FAILED))
+"""From which percentage on coverage has the colour of a state."""
+_MOST_STAGES = 1000
+"""The coverage of so many stages is put together."""
 _LONGEST = 60
 _LETTER = 7.0
 """How wide a letter is, about, in pixels: the text is fitted into its box."""
 
+Of = Annotated[
+    Literal["state", "coverage"],
+    Query(description="The state, or the coverage that the stages' last good jobs have reported."),
+]
 Title = Annotated[str | None, Query(max_length=_LONGEST, description="The text on the left.")]
 
 
@@ -49,15 +60,23 @@ Labels = Annotated[
 
 
 @router.get("/badge.svg", response_class=Response, responses={200: _SVG, **may_answer(404)})
-async def badge(service: ServiceOf, title: Title = None, label: Labels = []) -> Response:  # noqa: B006
+async def badge(
+    service: ServiceOf,
+    title: Title = None,
+    label: Labels = [],  # noqa: B006
+    of: Of = "state",
+) -> Response:
     """How the pipeline as a whole is; or how the stages with these labels are: the worst of
-    them.
+    them. Or the coverage of all stages, or of those with the labels, together.
     """
-    if label:
+    if label or of == "coverage":
         conditions = [LabelFilter.parse(condition) for condition in label]
-        states = {stage.state for stage in service.stages_with(labels=conditions)}
-        if not states:
+        stages = [*service.stages_with(labels=conditions)]
+        if label and not stages:
             raise problem(404, f"no stage has the labels {', '.join(label)}")
+        if of == "coverage":
+            return await _coverage(service, title, [stage.path for stage in stages])
+        states = {stage.state for stage in stages}
         # Muted ones are left out, unless there are no others.
         states = states - {State.MUTED} or states
         return _answer(title or ", ".join(label), min(states, key=BY_CONCERN.index))
@@ -73,31 +92,57 @@ async def component_badge(
         str, Path(max_length=1000, description="The stage's path, or its label in the diagram.")
     ],
     title: Title = None,
+    of: Of = "state",
 ) -> Response:
-    """How a component is: the worst of them, if there are several with this label."""
-    state = service.state_of(label)
-    if state is None:
+    """How a component is: the worst of them, if there are several with this label. Or its coverage:
+    that of all of them together.
+    """
+    stages = service.stages_named(label)
+    if not stages:
         raise problem(404, f"no stage has the path or the label {label!r}")
-    return _answer(title or label, state)
+    if of == "coverage":
+        return await _coverage(service, title, [stage.path for stage in stages])
+    return _answer(title or label, min((stage.state for stage in stages), key=BY_CONCERN.index))
 
 
-def _answer(title: str, state: State) -> Response:
+async def _coverage(service: Service, title: str | None, paths: Sequence[str]) -> Response:
+    """The coverage of stages together, each by its last good job that has reported any."""
+
+    def read(tables: CoverageTables) -> Coverage:
+        whole, seen = Coverage(), set[str]()
+        for path in paths[:_MOST_STAGES]:
+            for found in tables.of_stage(path, limit=1, only_ok=True):
+                # Stages that are one within the other have used the same job.
+                if found.job_id not in seen:
+                    seen.add(found.job_id)
+                    whole += found.coverage
+        return whole
+
+    percent = (await service.archive.coverage(read)).percent
+    title = title or "coverage"
+    if percent is None:
+        return _answer(title, State.BLOCKED, "unknown")
+    state = next(state for level, state in _LEVELS if percent >= level)
+    return _answer(title, state, percent_text(percent))
+
+
+def _answer(title: str, state: State, words: str | None = None) -> Response:
     return Response(
-        badge_of(title, state),
+        badge_of(title, state, words),
         media_type="image/svg+xml",
         # Everybody who shows it has to ask each time, caches of other sites too.
         headers={"Cache-Control": "no-cache, max-age=0", **EMBEDDED},
     )
 
 
-def badge_of(title: str, state: State) -> str:
-    """The picture."""
+def badge_of(title: str, state: State, words: str | None = None) -> str:
+    """The picture, in the colour of a state: with its name, or with other words."""
     title = sendable(title)
     if len(title) > _LONGEST:
         title = f"{title[: _LONGEST - 1]}…"
     # Control characters can't be in XML at all.
     left = escape("".join(letter if letter.isprintable() else "\ufffd" for letter in title))
-    right = state.word
+    right = words or state.word
     a, b = len(title) * _LETTER + 12, len(right) * _LETTER + 12
     width = a + b
     fit = 'lengthAdjust="spacingAndGlyphs" textLength'

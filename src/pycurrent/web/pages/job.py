@@ -22,6 +22,7 @@ from pycurrent.service import (
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import read_form
 from pycurrent.web.pages import routing, state_badges
+from pycurrent.web.pages.coverage import add_coverage_pages, coverage_of
 from pycurrent.web.pages.formatting import path, plain
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
@@ -55,6 +56,7 @@ def add_job_pages(app: FastAPI) -> None:
     routing.action(app, "/job/{job_id:path}/verify", _verify, Role.BUILDER)
     routing.action(app, "/job/{job_id:path}/approve", _approve, Role.ADMIN)
     add_tests_pages(app)
+    add_coverage_pages(app)
     routing.page(app, "/job/{job_id:path}", _job, Role.VIEWER)
 
 
@@ -77,6 +79,7 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
         pinned={pin.path: pin for pin in service.pins.all()},
         annotations=await service.archive.annotations(job_id, limit=_ANNOTATIONS),
         tests=await tests_of(service, job_id),
+        coverage=await coverage_of(service, job_id),
         explained=await service.archive.explain(job_id) if has_failed else None,
         now=service.engine.clock.now(),
         asks_why=asks_for_reason(request, service.jobs.level(job_id)),

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pycurrent.engine.site_links import stage_url
 from pycurrent.service import Service, told
+from pycurrent.store.coverage import change_text, percent_text
 from pycurrent.view.formatting import local_time, plural, seconds
 from pycurrent.web.auth import Caller, NotLoggedIn, Via, access_of, caller_of
 from pycurrent.web.extensions import AuthorEntry, AuthorPage
@@ -112,9 +113,11 @@ def _environment(files: Files) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["change"] = change_text
     environment.filters["duration"] = formatting.duration_or_dash
     environment.filters["local_time"] = local_time
     environment.filters["path"] = formatting.path
+    environment.filters["percent"] = percent_text
     environment.filters["plain"] = formatting.plain
     environment.filters["seconds"] = seconds
     environment.filters["told"] = told

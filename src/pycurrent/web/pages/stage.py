@@ -25,6 +25,7 @@ from pycurrent.store import UseRecord
 from pycurrent.term import StageRef
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.pages import routing, state_badges
+from pycurrent.web.pages.coverage import trend_of_stage
 from pycurrent.web.pages.inputs import PIN_FOREVER
 from pycurrent.web.pages.lengths import lengths
 from pycurrent.web.pages.mutes import MUTE_LONGEST
@@ -73,6 +74,7 @@ async def _stage(request: Request, service: ServiceOf) -> Response:
         health=why.health,
         health_badge=state_badges.OF_HEALTH[why.health.state],
         labels=_labels(stage, uses),
+        coverage=await trend_of_stage(service, path),
         runs=[(use, entry, state_badges.of_entry(entry)) for use, entry in _jobs(uses)],
         place=StageRef.names_in(path)[:-1],
     )

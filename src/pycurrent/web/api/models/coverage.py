@@ -34,6 +34,7 @@ class CoverageReportModel(Model):
     op: Text
     key: Text
     at: datetime = Field(description="When its last report was taken.")
+    ok: bool = Field(description="True if the job has ended with an Ok result.")
     coverage: CoverageModel
     path: Text | None = Field(description="The first stage that has used the job.")
     before: CoverageModel | None = Field(
