@@ -53,8 +53,15 @@ FACES = {
     "pycurrent.cli.live",
 }
 LIBRARIES = {"cyclopts", "rich", "fastapi", "pydantic", "uvicorn", "jinja2", "prometheus_client"}
-RARE = {"pycurrent.engine.needles", "pycurrent.engine.spellings", "re2", "html", "sysconfig"}
-"""A secret needs these, a log rule, or an event loop that stands still."""
+RARE = {
+    "pycurrent.engine.job_reports",
+    "pycurrent.engine.needles",
+    "pycurrent.engine.spellings",
+    "html",
+    "re2",
+    "sysconfig",
+}
+"""A secret needs these, a log rule, a report, or an event loop that stands still."""
 COMMANDS = {
     "pycurrent.engine.cache_folder",
     "pycurrent.engine.command",

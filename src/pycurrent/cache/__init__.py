@@ -15,7 +15,6 @@ from pycurrent.cache.codec import (
 from pycurrent.cache.decorator import builder, publisher
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.instance import Instance
-from pycurrent.cache.of_engine import OfEngine, OfStage
 from pycurrent.cache.operation import Builder, Operation, Publisher
 from pycurrent.cache.operation_type import AnyOperation, OperationType
 from pycurrent.cache.retry import Retry
@@ -25,6 +24,7 @@ from pycurrent.deferred import deferred
 if TYPE_CHECKING:
     from pycurrent.cache.firings import Fired
     from pycurrent.cache.inputs import Input, Inputs, InputState, NoSuchInput
+    from pycurrent.cache.of_engine import OfEngine, OfStage
     from pycurrent.cache.schedule import Schedule, check_schedule
     from pycurrent.cache.triggers import NoSuchTrigger, Trigger, Triggers, TriggerState
     from pycurrent.cache.verify import NothingToVerify, Verifier
@@ -34,6 +34,7 @@ else:
         {
             "pycurrent.cache.firings": ["Fired"],
             "pycurrent.cache.inputs": ["Input", "Inputs", "InputState", "NoSuchInput"],
+            "pycurrent.cache.of_engine": ["OfEngine", "OfStage"],
             "pycurrent.cache.schedule": ["Schedule", "check_schedule"],
             "pycurrent.cache.triggers": ["NoSuchTrigger", "Trigger", "Triggers", "TriggerState"],
             "pycurrent.cache.verify": ["NothingToVerify", "Verifier"],

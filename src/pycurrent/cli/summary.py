@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -33,8 +32,11 @@ _WORDS = {
 def log_command(state_dir: Path) -> str:
     """The command that shows a log, without the job's id."""
     default = Path(os.environ.get(STATE_DIR_VARIABLE, DEFAULT_STATE_DIR))
-    where = "" if state_dir == default else f" --state-dir {shlex.quote(str(state_dir))}"
-    return f"pycurrent log{where}"
+    if state_dir == default:
+        return "pycurrent log"
+    import shlex  # most runs have their folder where it is by default
+
+    return f"pycurrent log --state-dir {shlex.quote(str(state_dir))}"
 
 
 class Summary(Struct, frozen=True):

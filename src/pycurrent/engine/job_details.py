@@ -7,13 +7,15 @@ asked: the public engine gives it what reads the details.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pycurrent.store import Annotation
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from pycurrent.store import Annotation
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(Struct, frozen=True):
     """A line of a job's log, without colours and cut if it is long."""
 
     number: int | None
@@ -23,8 +25,7 @@ class LogLine:
     """False for a line around."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobDetails:
+class JobDetails(Struct, frozen=True):
     """All that explains a job, in words for people."""
 
     job: str

@@ -11,7 +11,6 @@ from msgspec import Struct
 from pycurrent.engine.approvals import ApprovedCommits
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.commits import Commits
-from pycurrent.engine.job_reports import JobReports
 from pycurrent.engine.leftovers import JobLock
 from pycurrent.engine.level import Config, Confirmations
 from pycurrent.engine.paused import PausedWork
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import FolderTurns
     from pycurrent.engine.command import Commands
     from pycurrent.engine.job_files import JobFiles
+    from pycurrent.engine.job_reports import JobReports
     from pycurrent.engine.joblog import JobLog
     from pycurrent.engine.process import Processes
 

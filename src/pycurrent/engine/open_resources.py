@@ -18,7 +18,6 @@ from pycurrent.engine.descriptors import Descriptors
 from pycurrent.engine.forks import Forks
 from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.job_logs import JobLogs
-from pycurrent.engine.job_reports import JobReports
 from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
 from pycurrent.engine.level import Config, Confirmations
 from pycurrent.engine.logrules import LogRules
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import FolderTurns
     from pycurrent.engine.follow import LogSource
     from pycurrent.engine.job_files import JobFiles
+    from pycurrent.engine.job_reports import JobReports
     from pycurrent.engine.process import Processes
     from pycurrent.engine.value_codec import CodecOf
 

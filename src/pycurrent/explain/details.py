@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from pycurrent.engine import OpenEngine
 from pycurrent.engine.job_details import JobDetails, LogLine
-from pycurrent.store import Annotation
 
 if TYPE_CHECKING:
     from pycurrent.engine import LogRules, LogSource
     from pycurrent.explain.by_hand import ByHand
     from pycurrent.explain.error_lines import ErrorLines
+    from pycurrent.store import Annotation
 
 
 class JobExplainer:

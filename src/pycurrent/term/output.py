@@ -16,6 +16,8 @@ from pathlib import PurePath
 from types import FrameType, TracebackType
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
+from msgspec import Struct
+
 from pycurrent.errors import PycurrentError, UsageError, WrongKind
 from pycurrent.incr import Absent, Cycle, Duplicate, Unhashable
 
@@ -217,8 +219,7 @@ def _failed(message: str, kind: FailureKind, traceback: str | None) -> Failed:
     return Failed(message, kind=kind, traceback=traceback)
 
 
-@dataclass(frozen=True, slots=True)
-class Active(Absent):
+class Active(Absent, Struct, frozen=True):
     """The value is not known yet."""
 
     activity: Activity

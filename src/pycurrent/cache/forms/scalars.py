@@ -1,6 +1,5 @@
 """The forms of single values: numbers, texts, dates, paths, enumerations."""
 
-import base64
 import math
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
@@ -156,11 +155,15 @@ def _spell_path(value: PurePath) -> str:
 
 
 def _parse_bytes(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)
+    from base64 import b64decode  # few values are bytes
+
+    return b64decode(text, validate=True)
 
 
 def _spell_bytes(value: bytes) -> str:
-    return base64.b64encode(value).decode("ascii")
+    from base64 import b64encode
+
+    return b64encode(value).decode("ascii")
 
 
 # Types that are written as a number
