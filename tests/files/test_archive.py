@@ -72,6 +72,8 @@ def test_all_that_a_tree_has_comes_through(tmp_path: Path, program: str | None) 
             pytest.skip(f"there is no {program}")
         tar = [program] if program == "tar" else [program, "tar"]
         subprocess.run([*tar, "-x", "-p", "-C", two], input=archive.read(), check=True)
+        if program == "busybox":  # It may give no permissions to folders that it has made already.
+            (two / "sealed").chmod(0o555)
         assert seen(two) == seen(one)
         again = subprocess.run([*tar, "-c", "-C", two, "."], stdout=subprocess.PIPE, check=True)
         archive = io.BytesIO(again.stdout)
@@ -88,6 +90,19 @@ def test_folders_that_are_there_are_left_out(tmp_path: Path) -> None:
             ("tmp/in", 7, 8),
             ("tmp/in/a", 7, 8),
         ]
+
+
+def test_a_folder_that_nobody_may_write_to_comes_after_all_that_is_in_it(tmp_path: Path) -> None:
+    """Its permissions would forbid a `tar` that is not run by root to make that."""
+    fill(tmp_path)
+    (tmp_path / "sealed").chmod(0o755)
+    (tmp_path / "sealed" / "too").mkdir(mode=0o500)
+    (tmp_path / "sealed").chmod(0o555)
+    with tarfile.open(fileobj=packed(tmp_path)) as tar:
+        names = tar.getnames()
+    assert names[-3:] == ["sealed/in", "sealed/too", "sealed"]
+    assert names.index("a b") < names.index("a b/-rf")
+    assert len(names) == len(seen(tmp_path))
 
 
 def test_holes_stay_holes(tmp_path: Path) -> None:

@@ -12,12 +12,13 @@ from pycurrent import (
     Primitive,
     Schedule,
     Secret,
+    Tree,
     builder,
     component,
     inputs,
     publisher,
 )
-from pycurrent.plugins import command, git, ssh
+from pycurrent.plugins import command, docker, fs, git, ssh
 
 
 @builder("count", level=Level.HARMLESS)
@@ -118,6 +119,17 @@ assert_type(command.output(commit, ["true"], cache=[pip], env="clean"), Current[
 assert_type(command.set(commit, ["true"], key="here", secrets={"TOKEN": token}), Current[None])
 assert_type(command.set(text, ["true"], key=text), Current[None])
 assert_type(ssh.run(ssh.Host("web"), ["true"], key="here", secret=token), Current[None])
+
+# Files, which come back where outputs are given.
+tree = command.run(part, ["true"], outputs="dist/**")
+image = docker.DEFAULT.build(tree, dockerfile=text)
+assert_type(tree, Current[Tree])
+assert_type(image, Current[docker.Image])
+assert_type(docker.DEFAULT.run(image, args=["true"], inputs={"/in": tree}), Current[None])
+assert_type(docker.DEFAULT.run(image, inputs={"/in": tree}, outputs=["/out/**"]), Current[Tree])
+assert_type(ssh.run(ssh.Host("web"), ["true"], key="a", inputs={"in": tree}), Current[None])
+assert_type(ssh.run(ssh.Host("web"), ["true"], inputs={"in": tree}, outputs="x"), Current[Tree])
+assert_type(fs.save_tree("/srv/www", tree), Current[None])
 
 
 # Lookups, and results that can get lost.

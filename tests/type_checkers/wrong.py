@@ -14,7 +14,7 @@ from pycurrent import (
     inputs,
     publisher,
 )
-from pycurrent.plugins import command, git
+from pycurrent.plugins import command, git, ssh
 
 from .right import count, deploy, join, nothing, now, number, raw, text
 
@@ -113,6 +113,8 @@ command.run(commit, ["true"], cache="pip")  # error
 command.run(commit, ["true"], schedule="daily")  # error
 command.run(commit, ["true"], timout=60)  # error
 command.set(commit, ["true"])  # error
+ssh.run(ssh.Host("web"), ["true"])  # error
+ssh.run(ssh.Host("web"), ["true"], key="a", outputs="x")  # error
 Secret("secret")  # error
 Cache(7)  # error
 Schedule(cron="0 2 * * *")  # error

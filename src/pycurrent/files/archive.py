@@ -48,26 +48,47 @@ def pack(
 ) -> None:
     """Write an archive of all that is in a folder, but for entries of the folders `without`, which
     have to be there already. Blocks. Raises `Stopped`.
+
+    A folder whose permissions forbid its owner to make files comes after all that is in it.
     """
     import tarfile
 
+    sealed: list[Path] = []
     with tarfile.open(fileobj=target, mode="w|", format=tarfile.GNU_FORMAT) as tar:
         for path, folders, files in os.walk(folder):
             folders.sort()
             for name in sorted((*folders, *files)):
-                if stop.is_set():
-                    raise Stopped
                 at = Path(path, name)
-                member = at.relative_to(folder).as_posix()
-                if member not in without:
-                    _add(tar, at, member, owner, stop)
+                if _is_sealed(at):
+                    sealed.append(at)
+                elif at.relative_to(folder).as_posix() not in without:
+                    _add(tar, at, folder, owner, stop)
+        for at in reversed(sealed):
+            _add(tar, at, folder, owner, stop)
 
 
-def _add(tar: tarfile.TarFile, path: Path, name: str, owner: Owner, stop: Event) -> None:
+def _is_sealed(path: Path) -> bool:
+    mode = path.lstat().st_mode
+    return stat.S_ISDIR(mode) and mode & stat.S_IRWXU != stat.S_IRWXU
+
+
+def member(name: str, data: bytes) -> bytes:
+    """A file as the beginning of an archive, which another archive may follow."""
     import tarfile
 
-    status = path.lstat()
     info = tarfile.TarInfo(name)
+    info.mode, info.size = 0o600, len(data)
+    padding = bytes(-len(data) % tarfile.BLOCKSIZE)
+    return info.tobuf(tarfile.GNU_FORMAT) + data + padding
+
+
+def _add(tar: tarfile.TarFile, path: Path, folder: Path, owner: Owner, stop: Event) -> None:
+    import tarfile
+
+    if stop.is_set():
+        raise Stopped
+    status = path.lstat()
+    info = tarfile.TarInfo(path.relative_to(folder).as_posix())
     info.mode, info.mtime = stat.S_IMODE(status.st_mode) & _PERMISSIONS, int(status.st_mtime)
     info.uid, info.gid = owner.user, owner.group
     if stat.S_ISLNK(status.st_mode):

@@ -169,6 +169,20 @@ async def test_files_belong_to_the_user_of_the_container(
         ]
 
 
+async def test_a_list_of_users_that_leads_out_is_not_read(
+    context: docker.Context, start: Start
+) -> None:
+    """A container can't have the engine look into files of its machine."""
+    dockerfile = (
+        "FROM lab/base:1\nRUN mkdir -p /etc && ln -s /etc/passwd- /etc/passwd\nUSER daemon\n"
+    )
+    image = context.build(None, dockerfile=dockerfile)
+    async with start(lambda: context.run(image, args=["true"], inputs={"/in": sources("x")})) as h:
+        await over(h)
+        assert isinstance(h.output, Failed)
+        assert "daemon" in h.output.message
+
+
 async def test_lost_files_are_made_again_before_a_container_runs(
     context: docker.Context, base: docker.Image, start: Start, tmp_path: Path, engine: DockerEngine
 ) -> None:

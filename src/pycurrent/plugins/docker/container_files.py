@@ -27,6 +27,8 @@ from pycurrent.term import Failure
 _READS = ("sh", "-c", 'exec "$@" <"$0"')
 _WRITES = ("sh", "-c", 'exec "$@" >"$0"')
 """Commands that run others with a file as their input, or their output."""
+_LONGEST_READ = 1 << 20
+"""Characters of a list of users."""
 _MISSING = re.compile(
     "could not find the file|no such container:path|no such file or directory", re.IGNORECASE
 )
@@ -122,6 +124,14 @@ async def _copy_out(container: Container, path: str, scratch: Path) -> None:
         docker.job.log(f"Left out, as they are not files ({len(left_out)}): {some}")
 
 
+def _beginning(path: Path) -> str:
+    """The text of a file that a container has sent, up to a length; "" for a link, say."""
+    if path.is_symlink() or not path.is_file():
+        return ""
+    with path.open(errors="replace") as file:
+        return file.read(_LONGEST_READ)
+
+
 def _move(source: Path, target: Path, path: str) -> None:
     """Move what was sent of a path to its place."""
     above, _, name = path.rpartition("/")
@@ -164,8 +174,7 @@ async def _owner(container: Container, user: str) -> Owner:
         return Owner(int(name), int(group) if group.isdecimal() else 0)
     async with container.docker.job.tempdir("users-") as scratch:
         await _copy_out(container, "/etc/passwd", scratch)
-        users = scratch / "files" / "passwd"
-        listed = users.read_text(errors="replace") if users.is_file() else ""
+        listed = await in_thread(_beginning, scratch / "files" / "passwd")
     found = re.search(rf"^{re.escape(name)}:[^:]*:(\d+):(\d+):", listed, re.MULTILINE)
     if found is None:
         return Owner()  # The engine says what is wrong with it.

@@ -95,7 +95,10 @@ THERE = f"exec /bin/sh -c '{_THERE}' {NAME}"
 
 _HERE = """
 mkfifo "$1/lifeline" "$1/gate" && exec 3<&0 || exit
-{ read -r line <"$1/gate"; cat; exec sleep 2147483647; } <&3 >"$1/lifeline" 2>/dev/null &
+{
+    read -r line <"$1/gate"; cat; [ ! -f "$1/payload" ] || cat "$1/payload"
+    exec sleep 2147483647
+} <&3 >"$1/lifeline" 2>/dev/null &
 folder=$1
 exec >"$1/output" 2>"$1/errors"
 shift
@@ -108,7 +111,8 @@ exec "$@" <"$folder/lifeline" 3<&-
 class Pipes:
     """The files in the folder of one connection.
 
-    The client writes to `errors` and `output`; the command line of `here` makes all others.
+    The client writes to `errors` and `output`; the command line of `here` makes all others but the
+    `payload`.
     """
 
     folder: Path
@@ -127,6 +131,11 @@ class Pipes:
         return self.folder / "log"
 
     @property
+    def payload(self) -> Path:
+        """A file that is sent as the rest of the command's input, if there is one."""
+        return self.folder / "payload"
+
+    @property
     def client_log(self) -> str:
         """The contents of the log file; "" if the client has not written any."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
@@ -142,9 +151,11 @@ class Pipes:
         return f"echo {shlex.quote(marks.connected)} >> {errors}; echo > {gate}"
 
 
-def sent(argv: Sequence[str], stdin: bytes, marks: Marks) -> bytes:
-    """Return the bytes to send over the lifeline for a command."""
-    mark = f"{secrets.token_hex(16)} {len(stdin)} {marks.begun}"
+def sent(argv: Sequence[str], stdin: bytes, marks: Marks, more: int = 0) -> bytes:
+    """Return the bytes to send over the lifeline for a command. So many bytes `more`, those of the
+    payload, are part of its input.
+    """
+    mark = f"{secrets.token_hex(16)} {len(stdin) + more} {marks.begun}"
     return b"%s\n%s\n%s" % (os.fsencode(_line(argv)), mark.encode(), stdin)
 
 

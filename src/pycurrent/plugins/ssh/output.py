@@ -12,7 +12,7 @@ from pycurrent.engine.limits import Limits
 from pycurrent.plugins.argv import Argv, as_text
 from pycurrent.plugins.options import Options, limits_of, operation_component, with_options
 from pycurrent.plugins.ssh.host import Host
-from pycurrent.plugins.ssh.remote import RemoteCommand, RemoteHost, invocation
+from pycurrent.plugins.ssh.remote import RemoteCommand, RemoteHost, invocation, shown_words
 from pycurrent.term import Current, Primitive
 
 
@@ -62,9 +62,5 @@ def output(
             question, schedule=schedule, retry=options["retry"]
         )
 
-    shown = as_text(argv, _shown)
+    shown = as_text(argv, shown_words)
     return operation_component(options["label"], "{host}: {shown}", on_values, host, argv, shown)
-
-
-def _shown(argv: Sequence[str]) -> str:
-    return str(invocation(argv, None))

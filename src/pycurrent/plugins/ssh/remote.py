@@ -6,18 +6,22 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import assert_never
+from typing import Any, Self, assert_never
 
 from pycurrent.engine import CommandFailed, Job
 from pycurrent.engine.secret import Secret
 from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import UsageError
+from pycurrent.files import Tree
 from pycurrent.plugins.argv import checked_words
+from pycurrent.plugins.saved_files import Saved, all_files_json, all_files_of_json
 from pycurrent.plugins.ssh.ending import ConnectionLost, Finished, Killed, NotConnected, ending
+from pycurrent.plugins.ssh.files import Sending, packed, saved
 from pycurrent.plugins.ssh.host import Host, Version
 from pycurrent.plugins.ssh.lifeline import THERE, Pipes, sent
 from pycurrent.plugins.ssh.said import NAME, Marks, Said, heard
@@ -45,6 +49,8 @@ class RemoteCommand:
 
     argv: tuple[str, ...]
     stdin: Input = None
+    inputs: dict[str, Saved] = field(default_factory=dict)
+    """The files that it is given, by their paths in the folder where it runs."""
 
     def __post_init__(self) -> None:
         if not self.argv or not self.argv[0] or self.argv[0].startswith("-"):
@@ -58,10 +64,28 @@ class RemoteCommand:
         """The command in one line."""
         return " ".join(shlex.join(self.argv).split())
 
+    def to_json(self) -> object:
+        """The form in records. It has no word of files where there are none."""
+        form = {"argv": list(self.argv), "stdin": self.stdin}
+        return form | all_files_json(self.inputs, (), required=False)
 
-def invocation(argv: Sequence[str], stdin: Input) -> RemoteCommand:
+    @classmethod
+    def from_json(cls, data: Any) -> Self:
+        inputs, *_ = all_files_of_json(data)
+        return cls(tuple(data["argv"]), data["stdin"], inputs)
+
+
+def invocation(
+    argv: Sequence[str], stdin: Input, inputs: dict[str, Saved] | None = None
+) -> RemoteCommand:
     """Make a command of a list of words. Raises UsageError for anything else."""
-    return RemoteCommand(checked_words(argv, "a command is a list of its words"), stdin)
+    words = checked_words(argv, "a command is a list of its words")
+    return RemoteCommand(words, stdin, inputs or {})
+
+
+def shown_words(argv: Sequence[str]) -> str:
+    """The words as people read them. Raises UsageError as `invocation` does."""
+    return str(invocation(argv, None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +101,23 @@ class RemoteHost:
         When cancelled, it returns once the command and its processes have ended on the host, or
         after five seconds.
         """
-        await self._run(job, command, None)
+        if not command.inputs:
+            await self._run(job, command, Marks())
+            return
+        async with job.tempdir("inputs-") as folder:
+            sending = await packed(job, command.inputs, (), folder)
+            await self._run(job, command, Marks(), sending=sending)
+
+    async def files(
+        self, job: Job, command: RemoteCommand, outputs: Sequence[str], *, required: bool
+    ) -> Tree:
+        """Run a command as `run` does, in a folder of its own, and save what the patterns select
+        there.
+        """
+        async with job.tempdir("inputs-") as folder:
+            sending, marks = await packed(job, command.inputs, outputs, folder), Marks()
+            await self._run(job, command, marks, sending=sending)
+            return await saved(job, sending.kept, marks, outputs, required=required)
 
     async def output(self, job: Job, command: RemoteCommand) -> str:
         """Run a command as `run` does, and return its standard output, decoded as UTF-8.
@@ -85,23 +125,29 @@ class RemoteHost:
         If it fails or is cancelled, the end of the output is in the log.
         """
         printed = bytearray()
-        await self._run(job, command, printed)
+        await self._run(job, command, Marks(), printed=printed)
         return printed.decode(errors="replace")
 
-    async def _run(self, job: Job, command: RemoteCommand, printed: bytearray | None) -> None:
+    async def _run(
+        self,
+        job: Job,
+        command: RemoteCommand,
+        marks: Marks,
+        *,
+        printed: bytearray | None = None,
+        sending: Sending | None = None,
+    ) -> None:
         """Run it, with its output going to the log; its standard output to `printed`, if given."""
         job.refuse_untrusted("untrusted work can't use other machines by ssh")
         version = await in_thread(_check, self.host)
         async with job.tempdir("ssh-") as folder:
-            pipes, marks = Pipes(folder), Marks()
-            output = Said(marks, job.write if printed is None else printed.extend)
+            pipes = Pipes(folder)
             client = [*self.host.client(pipes.log, pipes.when_connected(marks), version), THERE]
-            given = sent(command.argv, await self._input(job, command), marks)
+            given = _sent(command, await self._input(job, command), marks, pipes, sending)
             shown = [*self.host.shown, shlex.join(command.argv)]
             start = job.log_path.stat().st_size
             try:
-                # In this order, so that the last error is the last line.
-                with heard(pipes.errors, Said(marks, job.write)), heard(pipes.output, output):
+                with _heard(job, pipes, marks, printed, sending):
                     await job.exec(pipes.here(client), env=_NOBODY_ASKS, stdin=given, show=shown)
             except BaseException as failed:
                 errors_end = job.log_path.stat().st_size
@@ -138,6 +184,33 @@ class RemoteHost:
                 return Failure(f"{self.host} can't be reached: {reason}", kind=FailureKind.INFRA)
             case never:
                 assert_never(never)
+
+
+def _sent(
+    command: RemoteCommand, stdin: bytes, marks: Marks, pipes: Pipes, sending: Sending | None
+) -> bytes:
+    """Return the bytes to send, but for an archive of files, which is put where it is found."""
+    if sending is None:
+        return sent(command.argv, stdin, marks)
+    sending.archive.rename(pipes.payload)
+    size = pipes.payload.stat().st_size
+    return sent((*sending.words, *command.argv), sending.head(stdin), marks, size)
+
+
+@contextmanager
+def _heard(
+    job: Job, pipes: Pipes, marks: Marks, printed: bytearray | None, sending: Sending | None
+) -> Iterator[None]:
+    """Take what the client writes in the block: to the log, to `printed`, or as files."""
+    if sending is None:
+        output = Said(marks, job.write if printed is None else printed.extend)
+        # In this order, so that the last error is the last line.
+        with heard(pipes.errors, Said(marks, job.write)), heard(pipes.output, output):
+            yield
+        return
+    with heard(pipes.errors, Said(marks, job.write)):
+        yield
+    pipes.output.rename(sending.kept)
 
 
 def _log_end_of(job: Job, printed: bytearray | None) -> None:
