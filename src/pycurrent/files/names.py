@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from pycurrent.files.errors import FilesError
 
-_MOST_LINKS = 40
+MOST_LINKS = 40
 """More in the path of one link are a circle, as for Linux."""
 
 
@@ -56,7 +56,7 @@ def _leads_out(path: str, links: Mapping[str, str]) -> bool:
         followed += 1
         if target.startswith("/"):
             return True
-        if followed > _MOST_LINKS:
+        if followed > MOST_LINKS:
             return False
         at.pop()
         todo += target.split("/")[::-1]

@@ -96,10 +96,7 @@ class FileStore:
         """Copy a content to an open, empty file, sharing its blocks where the file system can.
         Raises `FilesLost`, which says `what` is lost.
         """
-        try:
-            source = os.open(self._path(file.digest), os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise self._lost(file.digest, what, "missing") from None
+        source = self._open(file.digest, what)
         try:
             if file.size <= BLOCK:
                 data = os.read(source, BLOCK + 1)
@@ -132,15 +129,36 @@ class FileStore:
 
     def verify(self, file: File, what: str, stop: Stop = never) -> None:
         """Read a content through. Raises `FilesLost`, which says `what` is lost."""
-        try:
-            source = os.open(self._path(file.digest), os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise self._lost(file.digest, what, "missing") from None
+        source = self._open(file.digest, what)
         try:
             if digest_of_file(source, stop) != (file.digest, file.size):
                 raise self._damaged(file.digest, what)
         finally:
             os.close(source)
+
+    def open(self, file: File, what: str, stop: Stop = never) -> int:
+        """The descriptor of a content that is whole, to be read and closed by the caller. Raises
+        `FilesLost`, which says `what` is lost.
+        """
+        source = self._open(file.digest, what)
+        try:
+            signature = _signature(os.fstat(source))
+            if self._verified.get(file.digest) != signature:
+                if digest_of_file(source, stop) != (file.digest, file.size):
+                    raise self._damaged(file.digest, what)
+                if file.size > BLOCK:
+                    self._verified[file.digest] = signature
+                os.lseek(source, 0, os.SEEK_SET)
+        except BaseException:
+            os.close(source)
+            raise
+        return source
+
+    def _open(self, digest: str, what: str) -> int:
+        try:
+            return os.open(self._path(digest), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise self._lost(digest, what, "missing") from None
 
     def _damaged(self, digest: str, what: str) -> FilesLost:
         """It is removed: a file of that name says that the content is there."""

@@ -46,7 +46,7 @@ class Archive:
         seconds: float | None = None,
     ) -> HistoryPage:
         """A page of the history: see `Records.page`."""
-        return await self._read(
+        return await self.read(
             lambda records: records.page(wanted, limit=limit, before=before, seconds=seconds)
         )
 
@@ -57,35 +57,35 @@ class Archive:
 
     async def uses_of_unended(self) -> list[UseRecord]:
         """The uses of the jobs that have not ended by stages, the newest first."""
-        return await self._read(lambda records: records.uses_of_unended())
+        return await self.read(lambda records: records.uses_of_unended())
 
     async def operations(self) -> list[str]:
         """The ids of the operations that have results, sorted."""
-        return await self._read(lambda records: records.operations())
+        return await self.read(lambda records: records.operations())
 
     async def failures(self, filters: FailureFilters, *, limit: int) -> list[FailureGroup]:
         """The failures by their causes: see `Records.failures`."""
-        return await self._read(lambda records: records.failures(filters, limit=limit))
+        return await self.read(lambda records: records.failures(filters, limit=limit))
 
     async def standing_failures(self, filters: FailureFilters, *, limit: int) -> list[str]:
         """The failed jobs that are the last ones of their keys, the newest first."""
-        return await self._read(lambda records: records.standing_failures(filters, limit=limit))
+        return await self.read(lambda records: records.standing_failures(filters, limit=limit))
 
     async def tests(self, query: Callable[[TestTables], T]) -> T:
         """The result of `query`, which reads the tests that jobs have reported."""
-        return await self._read(lambda records: query(records.tests))
+        return await self.read(lambda records: query(records.tests))
 
     async def coverage(self, query: Callable[[CoverageTables], T]) -> T:
         """The result of `query`, which reads the coverage that jobs have reported."""
-        return await self._read(lambda records: query(records.coverage))
+        return await self.read(lambda records: query(records.coverage))
 
     async def annotations(self, job_id: str, *, limit: int) -> JobAnnotations:
         """The annotations of a job, the worst ones first: at most `limit`."""
-        return await self._read(lambda records: records.annotations(job_id, limit=limit))
+        return await self.read(lambda records: records.annotations(job_id, limit=limit))
 
     async def explain(self, job_id: str) -> JobExplanation:
         """All that explains a job. Raises `NoSuchJob`."""
-        found = await self._read(lambda records: records.explain(job_id))
+        found = await self.read(lambda records: records.explain(job_id))
         if found is None:
             raise NoSuchJob(job_id)
         return found
@@ -101,13 +101,14 @@ class Archive:
                 if health is not None:
                     yield path, health
 
-        return await self._read(lambda records: dict(read(records)))
+        return await self.read(lambda records: dict(read(records)))
 
     async def stage_jobs(self, path: str, *, limit: int) -> list[tuple[UseRecord, HistoryEntry]]:
         """The last uses of jobs by a stage: see `Records.stage_jobs`."""
-        return await self._read(lambda records: records.stage_jobs(path, limit=limit))
+        return await self.read(lambda records: records.stage_jobs(path, limit=limit))
 
-    async def _read(self, query: Callable[[Records], T]) -> T:
+    async def read(self, query: Callable[[Records], T]) -> T:
+        """The result of `query`, called in a thread."""
         state_dir = self._state_dir
 
         def read() -> T:

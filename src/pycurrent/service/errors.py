@@ -16,6 +16,10 @@ class NoSuchJob(PycurrentError):
         self.job_id = job_id
 
 
+class NoSuchFile(PycurrentError):
+    """A job has saved nothing of this name, or nothing at this path."""
+
+
 class NoSuchRule(PycurrentError):
     """No log rule has the pattern."""
 

@@ -162,6 +162,10 @@ class Records:
         found = [(use, recorded_job(self._database, use.job_id)) for use in uses]
         return [(use, entry) for use, entry in found if entry is not None]
 
+    def newest_good(self, path: str) -> str | None:
+        """The id of the job whose good result the stage with a path has used last."""
+        return self._database.newest_good(path)
+
     def recent(self, since: datetime) -> Recent:
         """The jobs that were created from a time on, by the changes that they follow from."""
         return recent(self._database, since)

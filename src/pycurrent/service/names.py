@@ -9,7 +9,7 @@ from pycurrent.explain.sentences import told
 from pycurrent.explain.why import UnknownSubject, Why
 from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import Confirmation, ConfirmationLevel
-from pycurrent.service.errors import BadPattern, NoSuchJob, NoSuchRule
+from pycurrent.service.errors import BadPattern, NoSuchFile, NoSuchJob, NoSuchRule
 from pycurrent.service.events import (
     Batch,
     ConfirmChanged,
@@ -37,6 +37,8 @@ from pycurrent.service.jobs import (
     Refused,
     Would,
 )
+from pycurrent.service.kept_files import Kept, KeptFiles, OpenFile
+from pycurrent.service.latest_files import LatestFile, SeveralFiles
 from pycurrent.service.log_following import LogEnd
 from pycurrent.service.log_index import LogLine, LogWindow
 from pycurrent.service.log_search import LogMatch, LogMatches, LogQuery, Syntax
@@ -81,6 +83,9 @@ __all__ = [
     "JobSelection",
     "Jobs",
     "JobsChanged",
+    "Kept",
+    "KeptFiles",
+    "LatestFile",
     "LogEnd",
     "LogLine",
     "LogMatch",
@@ -91,11 +96,13 @@ __all__ = [
     "Logs",
     "Metrics",
     "MetricsReading",
+    "NoSuchFile",
     "NoSuchJob",
     "NoSuchRule",
     "NoSuchStage",
     "NodeState",
     "NotPinned",
+    "OpenFile",
     "OverviewChanged",
     "Pin",
     "PipelineFeed",
@@ -109,6 +116,7 @@ __all__ = [
     "Reset",
     "Rules",
     "Service",
+    "SeveralFiles",
     "Snapshot",
     "StageHealth",
     "StatesChanged",

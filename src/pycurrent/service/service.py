@@ -15,12 +15,15 @@ from pycurrent.engine.pins import Pins
 from pycurrent.explain.explainer import Explainer
 from pycurrent.explain.health import StageHealth
 from pycurrent.explain.why import Why
+from pycurrent.files import FileStore
 from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import ConfirmationLevel
 from pycurrent.service.events import EventHub
 from pycurrent.service.job_selection import JobSelection, select_jobs
 from pycurrent.service.jobs import Jobs
 from pycurrent.service.jobs_feed import JobsFeed
+from pycurrent.service.kept_files import KeptFiles
+from pycurrent.service.latest_files import LatestFile, latest_below, latest_of
 from pycurrent.service.logs import Logs
 from pycurrent.service.metrics import Metrics, MetricsReading
 from pycurrent.service.pipeline import PipelineFeed
@@ -98,6 +101,8 @@ class Service:
         self.jobs = Jobs(engine)
         self.logs = Logs(engine.log, self.jobs.is_active)
         self.archive = Archive(engine.state.path)
+        store = FileStore(engine.state.files, engine.state.sharing)
+        self.files = KeptFiles(store, self.archive)
         self.rules = Rules(engine, self.archive, self.logs)
         self.inputs = engine.service(Inputs)
         self.triggers = engine.service(Triggers)
@@ -199,6 +204,20 @@ class Service:
         found = [(stage, ref) for stage, ref in stages if str(ref) == name]
         found = found or [(stage, ref) for stage, ref in stages if stage.label == name]
         return [_found(stage, ref) for stage, ref in found]
+
+    async def latest_file(
+        self, path: str, *, stage: str | None = None, labels: Sequence[LabelFilter] = ()
+    ) -> LatestFile:
+        """The place at a path among the newest good files of stages: it begins with that of one,
+        or else the stages are given by a path or a glob, and by labels. See `latest_below` and
+        `latest_of`.
+        """
+        if stage is None and not labels:
+            return await latest_below(self.files, self.archive, path)
+        stages = [found.path for found in self.stages_with(stage, labels)]
+        if not stages and stage is not None and not labels:
+            stages = [stage]  # It may have been there before.
+        return await latest_of(self.files, self.archive, stages, path)
 
     def close(self) -> None:
         """End all streams of events and logs, and stop following the engine. Twice is fine."""

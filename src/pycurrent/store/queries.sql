@@ -524,6 +524,16 @@ SELECT job.job_id, stage.path, label_set.labels, job_use.since
  ORDER BY job_use.id DESC
  LIMIT ?;
 
+-- name: newest_good
+-- The job of the stage's newest use whose result was good.
+SELECT job.job_id
+  FROM stage
+  JOIN job_use ON job_use.stage = stage.id
+  JOIN job ON job.seq = job_use.job
+ WHERE stage.path = ? AND job.ended = 'ok'
+ ORDER BY job_use.id DESC
+ LIMIT 1;
+
 -- name: runs_of_stage
 -- The runs that a stage has used, the newest use first.
 SELECT job.seq, job_id, op, key_digest, value_digest, build, ended, cause,

@@ -241,6 +241,12 @@ class DatabaseReader:
         self._catch_up()
         return self._uses("uses_by_stage", storable(path), limit)
 
+    def newest_good(self, path: str) -> str | None:
+        """The id of the job whose good result the stage with a path has used last."""
+        self._catch_up()
+        rows = self._read("newest_good", (storable(path),))
+        return str(rows[0][0]) if rows else None
+
     def _uses(self, query: str, *parameters: object) -> list[UseRecord]:
         try:
             return [UseRecord.of_row(row) for row in self._read(query, parameters)]

@@ -23,6 +23,7 @@ from pycurrent.web.api import (
     events,
     explain,
     failures,
+    files,
     history,
     index,
     inputs,
@@ -65,6 +66,7 @@ _ROUTERS = (
     failures.router,
     tests.router,
     coverage.router,
+    files.router,
     many.router,
     verify.router,
     rules.router,
@@ -108,7 +110,7 @@ def create_app(
     ACCESS.put(app.state, access)
     metrics.REGISTRY.put(app.state, registry)
     ENCODERS.put(app.state, Encoders(service.events))
-    files = add_files(app)
+    static = add_files(app)
     routes = AuthorRoutes(settings.routes, service)
     ROUTES.put(app.state, routes)
     # First: webhooks come by the thousand, and none of these can be one of the site's own.
@@ -117,7 +119,7 @@ def create_app(
         app.include_router(router)
     answer_errors(app, _render)
     protect(app, access.site, _render, routes.limit_of)
-    add_pages(app, service, files, name=settings.name, extra=settings.pages)
+    add_pages(app, service, static, name=settings.name, extra=settings.pages)
     _describe(app)
     return app
 

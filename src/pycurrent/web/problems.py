@@ -14,13 +14,24 @@ from starlette.exceptions import HTTPException
 from pycurrent.cache import NoSuchInput, NoSuchTrigger, NothingToVerify
 from pycurrent.engine import NotMuted
 from pycurrent.errors import PycurrentError, UsageError
-from pycurrent.service import NoSuchJob, NoSuchRule, NoSuchStage, NotPinned
+from pycurrent.files import FilesLost
+from pycurrent.service import (
+    NoSuchFile,
+    NoSuchJob,
+    NoSuchRule,
+    NoSuchStage,
+    NotPinned,
+    SeveralFiles,
+)
 from pycurrent.store import StoreError
 from pycurrent.web.middleware import Render
 
 MEDIA_TYPE = "application/problem+json"
 MACHINES = ("/api/", "/metrics", "/healthz", "/readyz", "/badge")
 """Where errors are for programs to read."""
+
+
+_MADE_AGAIN = "; it is made again when a job needs it, or when its job is rebuilt"
 
 
 class WrongField(BaseModel):
@@ -97,7 +108,8 @@ def answer_errors(app: FastAPI, render: Render) -> None:
 
     async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, PycurrentError)
-        return await render(request, HTTPException(_status_of(error), str(error)))
+        detail = f"{error}{_MADE_AGAIN}" if isinstance(error, FilesLost) else str(error)
+        return await render(request, HTTPException(_status_of(error), detail))
 
     app.add_exception_handler(HTTPException, failed)
     app.add_exception_handler(RequestValidationError, wrong)
@@ -106,7 +118,11 @@ def answer_errors(app: FastAPI, render: Render) -> None:
 
 def _status_of(error: PycurrentError) -> int:
     match error:
-        case NoSuchJob() | NoSuchRule() | NoSuchInput() | NoSuchTrigger():
+        case FilesLost():
+            return 410
+        case SeveralFiles():
+            return 409
+        case NoSuchFile() | NoSuchJob() | NoSuchRule() | NoSuchInput() | NoSuchTrigger():
             return 404
         case NoSuchStage() | NothingToVerify() | NotPinned() | NotMuted():
             return 404

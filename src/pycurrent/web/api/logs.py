@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, TypeAlias
@@ -15,7 +14,8 @@ from pycurrent.web.api.encoding import Encoders, EncodersOf
 from pycurrent.web.api.models import LogMatchesModel, LogWindowModel
 from pycurrent.web.api.routing import JobId, api_router
 from pycurrent.web.context import ServiceOf, SettingsOf
-from pycurrent.web.problems import may_answer, problem
+from pycurrent.web.problems import may_answer
+from pycurrent.web.ranges import Span, asked_span
 from pycurrent.web.streams import OPENAPI, EventStream, frame, preamble
 
 router = api_router("logs")
@@ -23,7 +23,6 @@ router = api_router("logs")
 _FARTHEST = 1 << 53
 """Numbers up to this one are whole in JavaScript, too."""
 _PIECE = 256 * 1024
-_RANGE = re.compile(r"bytes=(\d{1,15})?-(\d{1,15})?", re.ASCII)
 
 Line: TypeAlias = Annotated[int, Query(alias="from", ge=0, le=_FARTHEST)]
 _TEXT = {"content": {"text/plain": {"schema": {"type": "string", "format": "binary"}}}}
@@ -109,37 +108,17 @@ async def log(
 ) -> Response:
     """A log, or a part of it, byte for byte as far as it has been written."""
     size = service.logs.size(job_id)
-    asked = None if range is None else _RANGE.fullmatch(range.strip())
-    if asked is None or asked.group(0) == "bytes=-":
-        begin, end = min(offset, size), min(offset + limit, size)
-        return _bytes(service, job_id, begin, end, 200, {})
-    begin, end = _range(asked, size)
-    if begin >= end:
-        refused = problem(416, f"the log has {size} bytes")
-        refused.headers = {"Content-Range": f"bytes */{size}"}
-        raise refused
-    where = {"Content-Range": f"bytes {begin}-{end - 1}/{size}"}
-    return _bytes(service, job_id, begin, end, 206, where)
+    span = asked_span(range, size, "log")
+    if span is None:
+        span = Span(min(offset, size), min(offset + limit, size), size, is_all=True)
 
-
-def _range(asked: re.Match[str], size: int) -> tuple[int, int]:
-    first, last = asked.groups()
-    if first is None:
-        return max(0, size - int(last)), size
-    return int(first), size if last is None else min(int(last) + 1, size)
-
-
-def _bytes(
-    service: Service, job_id: str, begin: int, end: int, status: int, headers: dict[str, str]
-) -> Response:
     async def pieces() -> AsyncGenerator[bytes, None]:
-        offset = begin
-        while offset < end:
-            part = await service.logs.part(job_id, offset, min(_PIECE, end - offset))
+        offset = span.begin
+        while offset < span.end:
+            part = await service.logs.part(job_id, offset, min(_PIECE, span.end - offset))
             if not part.data:
                 return
             offset += len(part.data)
             yield part.data
 
-    headers = {**headers, "Accept-Ranges": "bytes", "Content-Length": str(end - begin)}
-    return StreamingResponse(pieces(), status, headers, media_type="text/plain")
+    return StreamingResponse(pieces(), span.status, span.headers, media_type="text/plain")

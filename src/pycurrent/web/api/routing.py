@@ -34,7 +34,9 @@ async def _only_what_is_known(request: Request) -> None:
     """
     if not request.query_params:
         return
-    operation = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
+    operation = request.app.openapi()["paths"][request.scope["route"].path_format][
+        request.method.lower()
+    ]
     parameters = operation.get("parameters", ())
     known = {one["name"] for one in parameters if one["in"] == "query"}
     unknown = [name for name in dict.fromkeys(request.query_params) if name not in known]
