@@ -30,6 +30,7 @@ FILES: dict[str, bytes] = {
 <script>document.documentElement.dataset.ran = "yes"</script><rect width="9" height="9"/></svg>""",
     "docs/data.bin": bytes(range(256)) * 20,
     "docs/a b%2Fc?.txt": b"odd name\n",
+    "docs/guide/tests": b"no page of tests\n",
 }
 
 

@@ -20,6 +20,9 @@ _POLICY = "; ".join(
     ]
 )
 
+FRAMING = f"{_POLICY}; frame-src 'self'"
+"""The policy of a page that shows a file in a frame, whose own policy is a sandbox."""
+
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",

@@ -23,6 +23,7 @@ from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import read_form
 from pycurrent.web.pages import routing, state_badges
 from pycurrent.web.pages.coverage import add_coverage_pages, coverage_of
+from pycurrent.web.pages.files import add_files_pages, files_of
 from pycurrent.web.pages.formatting import path, plain
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
@@ -51,6 +52,7 @@ class LogTail:
 
 
 def add_job_pages(app: FastAPI) -> None:
+    add_files_pages(app)
     routing.action(app, "/job/{job_id:path}/cancel", _cancel, Role.BUILDER)
     routing.action(app, "/job/{job_id:path}/rebuild", _rebuild, Role.BUILDER)
     routing.action(app, "/job/{job_id:path}/verify", _verify, Role.BUILDER)
@@ -80,6 +82,7 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
         annotations=await service.archive.annotations(job_id, limit=_ANNOTATIONS),
         tests=await tests_of(service, job_id),
         coverage=await coverage_of(service, job_id),
+        saved=await files_of(service, job_id),
         explained=await service.archive.explain(job_id) if has_failed else None,
         now=service.engine.clock.now(),
         asks_why=asks_for_reason(request, service.jobs.level(job_id)),
