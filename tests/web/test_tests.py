@@ -86,6 +86,33 @@ async def test_all_tests_of_a_job_by_page(site: RunningSite, http: httpx.AsyncCl
     assert (await http.get("/job/2026-01-01/000000-x-000000/tests")).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("badge/check many.svg?of=tests", "tests: 500 passed"),
+        ("badge/check pytest.svg?of=tests&title=unit", "unit: 4 failed"),
+        ("badge.svg?of=tests&label=repo=shop", "tests: 6 failed"),
+        ("badge.svg?of=tests", "tests: 6 failed"),
+        ("badge/check many.svg?of=state", "check many: ok"),
+    ],
+)
+async def test_badges_count_tests(http: httpx.AsyncClient, path: str, said: str) -> None:
+    """Of the stages with a path or labels: those that failed, or else those that passed."""
+    answer = await http.get(f"/{path}")
+    assert answer.status_code == 200, answer.text
+    assert f'aria-label="{said}"' in answer.text
+
+
+async def test_a_badge_needs_stages(http: httpx.AsyncClient) -> None:
+    """Where none are, or what it is of is not known, it is refused."""
+    for path, status in (
+        ("badge.svg?of=tests&label=repo=other", 404),
+        ("badge/nothing.svg?of=tests", 404),
+        ("badge.svg?of=odd", 422),
+    ):
+        assert (await http.get(f"/{path}")).status_code == status
+
+
 async def test_what_tests_say_is_text(site: RunningSite, http: httpx.AsyncClient) -> None:
     """Their names and messages come from anybody."""
     for path in ("", "/tests"):

@@ -1065,6 +1065,19 @@ SELECT job_id, op, key, test_report.at, passed, failed, errors, skipped, flaky, 
  ORDER BY test_report.job DESC
  LIMIT :limit;
 
+-- name: newest_tests
+-- The counts of the newest jobs with tests that some stages have used: a JSON array of their paths.
+-- Of each stage only the last uses are looked at, as most stages never have a job with tests.
+SELECT passed, failed, errors, skipped, flaky, took
+  FROM test_report
+ WHERE job IN (
+       SELECT (SELECT used.job
+                 FROM (SELECT id, job FROM job_use WHERE job_use.stage = stage.id
+                        ORDER BY id DESC LIMIT 50) AS used
+                 JOIN test_report ON test_report.job = used.job
+                ORDER BY used.id DESC LIMIT 1)
+         FROM stage WHERE stage.path IN (SELECT value FROM json_each(?)));
+
 -- name: test_runs
 -- The runs of one test, the newest first. The conditions as above.
 SELECT job_id, test_report.at, suite, name, file, line, state, test_case.took, message, text, retries

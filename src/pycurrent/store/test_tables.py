@@ -1,5 +1,6 @@
 """Reads the tables of the tests that jobs have reported."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TypeAlias, TypeVar, Unpack
@@ -84,6 +85,14 @@ class TestTables:
         """The jobs that have reported tests, the newest first; at most `limit`."""
         rows = self._filtered("test_reports", filters, {"limit": limit})
         return self._read(_report_of_row, rows)
+
+    def newest(self, paths: Iterable[str]) -> TestCounts | None:
+        """How the tests ended that the stages with these paths have reported last, together; None
+        if they have reported none. Looks at the last 50 jobs of each stage.
+        """
+        asked = json.dumps([storable(path) for path in paths])
+        found = self._read(counts_of_row, self._run(self._queries["newest_tests"], (asked,)))
+        return sum(found, TestCounts()) if found else None
 
     def runs(
         self,

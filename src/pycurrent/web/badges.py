@@ -1,10 +1,12 @@
-"""Badges: small pictures for a README: how the whole or a component is, or how much is covered."""
+"""Badges: small pictures for a README: how the whole or a component is, how its tests ended, or how
+much they cover.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
@@ -41,14 +43,18 @@ _COLOURS = {
 _LEVELS = ((90, State.OK), (75, State.READY), (50, State.RUNNING), (0, State.FAILED))
 """From which percentage on coverage has the colour of a state."""
 _MOST_STAGES = 1000
-"""The coverage of so many stages is put together."""
+"""The tests or the coverage of so many stages are put together."""
 _LONGEST = 60
 _LETTER = 7.0
 """How wide a letter is, about, in pixels: the text is fitted into its box."""
 
+Figure: TypeAlias = Literal["state", "tests", "coverage"]
 Of = Annotated[
-    Literal["state", "coverage"],
-    Query(description="The state, or the coverage that the stages' last good jobs have reported."),
+    Figure,
+    Query(
+        description="The state; the tests that the stages have reported last, counted; or the"
+        " coverage that their last good jobs have reported."
+    ),
 ]
 Title = Annotated[str | None, Query(max_length=_LONGEST, description="The text on the left.")]
 
@@ -67,15 +73,15 @@ async def badge(
     of: Of = "state",
 ) -> Response:
     """How the pipeline as a whole is; or how the stages with these labels are: the worst of
-    them. Or the coverage of all stages, or of those with the labels, together.
+    them. Or the tests or the coverage of all stages, or of those with the labels, together.
     """
-    if label or of == "coverage":
+    if label or of != "state":
         conditions = [LabelFilter.parse(condition) for condition in label]
         stages = [*service.stages_with(labels=conditions)]
         if label and not stages:
             raise problem(404, f"no stage has the labels {', '.join(label)}")
-        if of == "coverage":
-            return await _coverage(service, title, [stage.path for stage in stages])
+        if of != "state":
+            return await _figure(service, of, title, [stage.path for stage in stages])
         states = {stage.state for stage in stages}
         # Muted ones are left out, unless there are no others.
         states = states - {State.MUTED} or states
@@ -94,15 +100,33 @@ async def component_badge(
     title: Title = None,
     of: Of = "state",
 ) -> Response:
-    """How a component is: the worst of them, if there are several with this label. Or its coverage:
-    that of all of them together.
+    """How a component is: the worst of them, if there are several with this label. Or its tests
+    or its coverage: those of all of them together.
     """
     stages = service.stages_named(label)
     if not stages:
         raise problem(404, f"no stage has the path or the label {label!r}")
-    if of == "coverage":
-        return await _coverage(service, title, [stage.path for stage in stages])
+    if of != "state":
+        return await _figure(service, of, title, [stage.path for stage in stages])
     return _answer(title or label, min((stage.state for stage in stages), key=BY_CONCERN.index))
+
+
+async def _figure(
+    service: Service, of: Figure, title: str | None, paths: Sequence[str]
+) -> Response:
+    if of == "tests":
+        return await _tests(service, title or of, paths[:_MOST_STAGES])
+    return await _coverage(service, title, paths)
+
+
+async def _tests(service: Service, title: str, paths: Sequence[str]) -> Response:
+    """The tests of stages together, as each has reported them last."""
+    counts = await service.archive.tests(lambda tables: tables.newest(paths))
+    if counts is None:
+        return _answer(title, State.BLOCKED, "unknown")
+    if counts.bad:
+        return _answer(title, State.FAILED, f"{counts.bad:,} failed")
+    return _answer(title, State.OK, f"{counts.passed:,} passed")
 
 
 async def _coverage(service: Service, title: str | None, paths: Sequence[str]) -> Response:
