@@ -28,7 +28,7 @@ async def site(tmp_path: Path) -> AsyncIterator[RunningSite]:
 
 @pytest.fixture
 async def http(site: RunningSite) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=site.url) as client:
+    async with httpx.AsyncClient(base_url=site.url, timeout=60) as client:
         yield client
 
 
@@ -208,7 +208,7 @@ async def test_who_may_read_logs_may_read_files(tmp_path: Path) -> None:
     monitor = WebSettings(port=0, access=AccessSettings(allow_anonymous=Role.MONITOR))
     async with (
         saved_site(tmp_path / "state", monitor) as site,
-        httpx.AsyncClient(base_url=site.url) as http,
+        httpx.AsyncClient(base_url=site.url, timeout=60) as http,
     ):
         place = f"{API}/jobs/{job(site, 'v1')}"
         for path in ("log", "files", "files/1", "files/1/docs/style.css", "archive/1"):

@@ -26,7 +26,7 @@ async def site(tmp_path: Path) -> AsyncIterator[RunningSite]:
 
 @pytest.fixture
 async def http(site: RunningSite) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=site.url) as client:
+    async with httpx.AsyncClient(base_url=site.url, timeout=60) as client:
         yield client
 
 
