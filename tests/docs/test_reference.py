@@ -107,6 +107,7 @@ COMMANDS = {
         "client",
     },
     "files": {"ls", "cat", "get", "du"},
+    "client files": {"ls", "cat", "get"},
     "user": {"add", "remove", "list"},
     "token": {"create", "revoke", "list"},
     "client": {
@@ -119,6 +120,7 @@ COMMANDS = {
         "why",
         "explain",
         "failures",
+        "files",
         "tests",
         "coverage",
         "log",

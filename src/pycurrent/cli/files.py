@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import Annotated
@@ -20,12 +21,12 @@ from pycurrent.errors import UsageError
 from pycurrent.files import File, FilesLost, FileStore, Tree, place
 from pycurrent.files.listing import Entry, FileEntry, FolderEntry, LinkEntry
 from pycurrent.files.patterns import Patterns
-from pycurrent.files.placing import entries_of
+from pycurrent.files.placing import Contents, entries_of
 from pycurrent.service import Records
 from pycurrent.store import SavedRecord
-from pycurrent.store.keep import Part
-from pycurrent.store.removed import RemovedPart
 from pycurrent.view.formatting import local_time, plural
+
+NOTHING = "no job has saved files"
 
 JobOption = Annotated[
     str, Parameter(help="The id of a job, its beginning or end, or `last`.", show_default=False)
@@ -46,14 +47,15 @@ def ls(
     with Records.open(state_dir) as records:
         if not job:
             found = records.saved.newest(limit=limit)
-            lines = [f"{_line(record)}{_gone(records, record.job_id)}" for record in found]
-            _write(found, lines, "no job has saved files", as_json)
+            gone = [records.removed_files(record.job_id) for record in found]
+            at = [None if removed is None else removed.at for removed in gone]
+            lines = list(map(saved_line, found, at))
+            _write(found, lines, NOTHING, as_json)
             return
         job_id = records.find_job(job)
         _check_kept(records, job_id)
         entries = list(_entries(records.files, records.saved.of_job(job_id)))
-    lines = [_entry_line(entry) for entry in entries]
-    _write(entries, lines, f"job {job_id} has saved no files", as_json)
+    _write(entries, map(entry_line, entries), saved_nothing(job_id), as_json)
 
 
 def cat(
@@ -69,13 +71,7 @@ def cat(
         _check_kept(records, job_id)
         store = records.files
         entries = _entries(store, records.saved.of_job(job_id))
-        found = {e.digest: e for e in entries if isinstance(e, FileEntry) and e.path == str(path)}
-        if len(found) != 1:
-            what = "no file" if not found else "several files"
-            raise UsageError(
-                f"job {job_id} has saved {what} {path}: `pycurrent files ls {job_id}` lists them"
-            )
-        (entry,) = found.values()
+        entry = only_file(entries, str(path), job_id)
         file = File(entry.digest, entry.size, entry.mode)
         store.verify(file, entry.path)
         with store.path_of(file.digest).open("rb") as content:
@@ -100,17 +96,10 @@ def get(
         _check_kept(records, job_id)
         saved = records.saved.of_job(job_id)
         if not saved:
-            raise UsageError(f"job {job_id} has saved no files")
+            raise UsageError(saved_nothing(job_id))
         for record in saved:
-            what, target = _value(record), folder
-            if isinstance(what, File):
-                if not chosen.select_within(record.name):
-                    continue
-                target = folder / record.name
-            complain(f"{record.name}: {what} to {folder}")
-            place(records.files, what, target, Event(), select=chosen.select_within)
-    if chosen.unmatched:
-        raise UsageError(f"job {job_id} has saved nothing that matches {chosen.unmatched[0]}")
+            place_saved(records.files, record, folder, chosen)
+    check_matched(chosen, job_id)
 
 
 def du(*, as_json: AsJsonOption = False, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> None:
@@ -132,30 +121,58 @@ def du(*, as_json: AsJsonOption = False, state_dir: StateDirOption = DEFAULT_STA
         return
     lines = [f"{plural(len(sizes), 'content')} on the disk; {size(sum(sizes))}"]
     lines += [f"  {size(bytes):>10}  {one_line(op)}" for op, _, bytes in by_operation]
-    write_list(lines if sizes else [], "no job has saved files")
-
-
-def _removed(records: Records, job_id: str) -> RemovedPart | None:
-    """The record that a job's files were removed; None if they are kept."""
-    return next((one for one in records.removed(job_id) if one.part is Part.FILES), None)
-
-
-def _gone(records: Records, job_id: str) -> str:
-    removed = _removed(records, job_id)
-    return "" if removed is None else f"  removed on {removed.at:%Y-%m-%d}"
+    write_list(lines if sizes else [], NOTHING)
 
 
 def _check_kept(records: Records, job_id: str) -> None:
     """Raise `UsageError` if the files of a job were removed by retention."""
-    if (removed := _removed(records, job_id)) is not None:
+    if (removed := records.removed_files(job_id)) is not None:
         raise UsageError(f"job {job_id} has no files any more: {removed}")
 
 
-def _line(record: SavedRecord) -> str:
-    return f"{local_time(record.at)}  {record.job_id}  {_value(record)}  {one_line(record.name)}"
+def only_file(entries: Iterable[Entry], path: str, job_id: str) -> FileEntry:
+    """The file at a path. Raises `UsageError` unless there is exactly one content there."""
+    found = {e.digest: e for e in entries if isinstance(e, FileEntry) and e.path == path}
+    if len(found) != 1:
+        what = "no file" if not found else "several files"
+        raise UsageError(
+            f"job {job_id} has saved {what} {path}: `pycurrent files ls {job_id}` lists them"
+        )
+    (entry,) = found.values()
+    return entry
 
 
-def _entry_line(entry: Entry) -> str:
+def place_saved(contents: Contents, record: SavedRecord, folder: Path, chosen: Patterns) -> None:
+    """Place what was saved in a folder, as far as it is chosen."""
+    what, target = value_of(record), folder
+    if isinstance(what, File):
+        if not chosen.select_within(record.name):
+            return
+        target = folder / record.name
+    complain(f"{record.name}: {what} to {folder}")
+    place(contents, what, target, Event(), select=chosen.select_within)
+
+
+def check_matched(chosen: Patterns, job_id: str) -> None:
+    """Raise `UsageError` if a pattern has chosen nothing."""
+    if chosen.unmatched:
+        raise UsageError(f"job {job_id} has saved nothing that matches {chosen.unmatched[0]}")
+
+
+def saved_nothing(job_id: str) -> str:
+    """The message for a job without files."""
+    return f"job {job_id} has saved no files"
+
+
+def saved_line(record: SavedRecord, removed: datetime | None) -> str:
+    """The line for a tree or a file, and when retention has removed it."""
+    gone = "" if removed is None else f"  removed on {removed:%Y-%m-%d}"
+    name = one_line(record.name)
+    return f"{local_time(record.at)}  {record.job_id}  {value_of(record)}  {name}{gone}"
+
+
+def entry_line(entry: Entry) -> str:
+    """The line for an entry of a tree."""
     path = one_line(entry.path)
     match entry:
         case FileEntry(_, mode, bytes):
@@ -169,7 +186,7 @@ def _entry_line(entry: Entry) -> str:
 def _entries(store: FileStore, saved: list[SavedRecord]) -> Iterator[Entry]:
     """The files of several trees; of a lost listing a line says so."""
     for record in saved:
-        what = _value(record)
+        what = value_of(record)
         if isinstance(what, File):
             yield FileEntry(record.name, what.mode, what.size, what.digest)
             continue
@@ -179,13 +196,14 @@ def _entries(store: FileStore, saved: list[SavedRecord]) -> Iterator[Entry]:
             complain(f"pycurrent: {record.name}: {lost}")
 
 
-def _value(record: SavedRecord) -> Tree | File:
+def value_of(record: SavedRecord) -> Tree | File:
+    """The tree or the file that was saved."""
     if record.count is None:
         return File(record.digest, record.size, record.mode or 0o644)
     return Tree(record.digest, record.count, record.size)
 
 
-def _write(found: object, lines: list[str], nothing: str, as_json: bool) -> None:
+def _write(found: object, lines: Iterable[str], nothing: str, as_json: bool) -> None:
     if as_json:
         _write_json({"files": found})
     else:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
+from typing import Protocol
 
+from pycurrent.files.content import Stop, never
 from pycurrent.files.errors import FilesError, FilesLost, Stopped
 from pycurrent.files.listing import Entry, FileEntry, FolderEntry, LinkEntry, entries_in
 from pycurrent.files.names import twin_of
@@ -20,7 +22,15 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OWN = 0o700
 
 
-def entries_of(store: FileStore, tree: Tree) -> list[Entry]:
+class Contents(Protocol):
+    """The contents of files, wherever they are: a `FileStore` has them on this machine."""
+
+    def read(self, digest: str, what: str) -> bytes: ...
+
+    def copy_to(self, file: File, target: int, what: str, stop: Stop = never) -> None: ...
+
+
+def entries_of(store: Contents, tree: Tree) -> list[Entry]:
     """Read the listing of a tree. Raises `FilesLost`."""
     return entries_in(store.read(tree.digest, f"the listing of {tree}"))
 
@@ -40,7 +50,7 @@ def is_kept(store: FileStore, what: Tree | File) -> bool:
 
 
 def place(
-    store: FileStore,
+    store: Contents,
     what: Tree | File,
     target: Path,
     stop: Event,
@@ -87,7 +97,7 @@ def _opened(path: Path) -> Iterator[int]:
 class _Placing:
     """The placing of one tree. The folders of the path at which it is are open."""
 
-    def __init__(self, store: FileStore, entries: Sequence[Entry], stop: Event, top: Path) -> None:
+    def __init__(self, store: Contents, entries: Sequence[Entry], stop: Event, top: Path) -> None:
         self._store = store
         self._entries = entries
         self._stop = stop

@@ -20,6 +20,13 @@ class NoSuchFile(PycurrentError):
     """A job has saved nothing of this name, or nothing at this path."""
 
 
+class FilesRemoved(PycurrentError):
+    """The files of a job were removed, as a rule of retention says, while its record stays."""
+
+    def __init__(self, job_id: str, removed: str) -> None:
+        super().__init__(f"job {job_id} has no files any more: {removed}")
+
+
 class NoSuchRule(PycurrentError):
     """No log rule has the pattern."""
 

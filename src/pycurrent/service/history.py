@@ -127,6 +127,10 @@ class Records:
         state = self._state
         return lambda op, digest: digest in found.get(op, ()) or state.is_in_use
 
+    def removed_files(self, job_id: str) -> RemovedPart | None:
+        """The record that a job's files were removed by retention; None if they are kept."""
+        return next((one for one in self.removed(job_id) if one.part is Part.FILES), None)
+
     def operations(self) -> list[str]:
         """The ids of the operations that have results, sorted."""
         return self._database.ops()

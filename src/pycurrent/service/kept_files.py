@@ -18,9 +18,10 @@ from pycurrent.files.archives import ArchiveForm, archive
 from pycurrent.files.listed import Listed
 from pycurrent.files.listing import Entry, FileEntry
 from pycurrent.files.placing import entries_of
-from pycurrent.service.errors import NoSuchFile
+from pycurrent.service.errors import FilesRemoved, NoSuchFile
 from pycurrent.service.history import Records
 from pycurrent.store import SavedRecord
+from pycurrent.store.removed import RemovedPart
 
 T = TypeVar("T")
 
@@ -41,6 +42,8 @@ class Kept(Struct, frozen=True):
     record: SavedRecord
     is_there: bool
     """False if the file, or the listing of the tree, is missing from the store."""
+    removed: RemovedPart | None = None
+    """That a rule of retention has removed it."""
 
     @property
     def value(self) -> Tree | File:
@@ -80,8 +83,8 @@ class _Reading(Protocol):
 class KeptFiles:
     """The files of the jobs of one engine. Belongs to the loop's thread.
 
-    All methods raise `NoSuchFile` for what a job has not saved, and `FilesLost` for what is missing
-    from the store, or damaged.
+    All methods raise `NoSuchFile` for what a job has not saved, `FilesRemoved` for what a rule of
+    retention has removed, and `FilesLost` for what is missing from the store, or damaged.
     """
 
     def __init__(self, store: FileStore, archive: _Reading) -> None:
@@ -95,9 +98,24 @@ class KeptFiles:
         store = self._store
 
         def read(records: Records) -> list[Kept]:
+            removed = records.removed_files(job_id)
             return [
-                Kept(number, record, _is_there(store, record))
+                Kept(number, record, _is_there(store, record), removed)
                 for number, record in enumerate(records.saved.of_job(job_id), 1)
+            ]
+
+        return await self._archive.read(read)
+
+    async def newest(self, *, limit: int) -> list[Kept]:
+        """The things that were saved last, the newest first."""
+        store = self._store
+
+        def read(records: Records) -> list[Kept]:
+            found = records.saved.newest(limit=limit)
+            return [
+                Kept(number, record, _is_there(store, record), records.removed_files(record.job_id))
+                for record in found
+                for number in [_number(records, record)]
             ]
 
         return await self._archive.read(read)
@@ -117,6 +135,8 @@ class KeptFiles:
 
     async def listed(self, kept: Kept) -> Listed:
         """The entries of a tree; a file is the only one of its own."""
+        if kept.removed is not None:
+            raise FilesRemoved(kept.record.job_id, str(kept.removed))
         value = kept.value
         if isinstance(value, File):
             entry = FileEntry(kept.record.name, value.mode, value.size, value.digest)
@@ -194,6 +214,10 @@ def _check(store: FileStore, kept: Kept, entries: Sequence[Entry]) -> None:
         if isinstance(entry, FileEntry) and not store.has(entry.digest, entry.size):
             # Says which, as everybody does who finds it missing.
             os.close(store.open(File(entry.digest, entry.size, entry.mode), entry.path))
+
+
+def _number(records: Records, record: SavedRecord) -> int:
+    return records.saved.of_job(record.job_id).index(record) + 1
 
 
 def _is_there(store: FileStore, record: SavedRecord) -> bool:

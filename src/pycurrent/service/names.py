@@ -9,7 +9,7 @@ from pycurrent.explain.sentences import told
 from pycurrent.explain.why import UnknownSubject, Why
 from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import Confirmation, ConfirmationLevel
-from pycurrent.service.errors import BadPattern, NoSuchFile, NoSuchJob, NoSuchRule
+from pycurrent.service.errors import BadPattern, FilesRemoved, NoSuchFile, NoSuchJob, NoSuchRule
 from pycurrent.service.events import (
     Batch,
     ConfirmChanged,
@@ -73,6 +73,7 @@ __all__ = [
     "EventHub",
     "EventId",
     "Failing",
+    "FilesRemoved",
     "Flip",
     "FoundStage",
     "Health",

@@ -16,6 +16,7 @@ from pycurrent.engine import NotMuted
 from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.files import FilesLost
 from pycurrent.service import (
+    FilesRemoved,
     NoSuchFile,
     NoSuchJob,
     NoSuchRule,
@@ -118,7 +119,7 @@ def answer_errors(app: FastAPI, render: Render) -> None:
 
 def _status_of(error: PycurrentError) -> int:
     match error:
-        case FilesLost():
+        case FilesLost() | FilesRemoved():
             return 410
         case SeveralFiles():
             return 409

@@ -190,6 +190,15 @@ _COMMANDS = {
         "Draw the pipeline as it is now, as Graphviz text; with --json, as nodes and edges.",
     ),
 }
+_FILES = {
+    "ls": ("files:ls", "List the files of a job, or what was saved last."),
+    "cat": ("files:cat", "Print a file."),
+    "get": (
+        "files:get",
+        "Place the files of a job in a folder, which is made where it is missing. Files that are in"
+        " the way are replaced.",
+    ),
+}
 """The help texts of the commands, which are imported only when they are called."""
 
 _RENAMED = (Renamed("start", "approve", removed_in="0.3"),)
@@ -256,6 +265,15 @@ def _commands() -> App:
     commands = App(name="client", help=HELP, help_format="plaintext", version_flags=())
     for name, (where, what) in _COMMANDS.items():
         commands.command(f"{_PLACE}.{where}", name=name, help=what)
+    files = App(
+        name="files",
+        help="List the files that jobs have saved, and get them.",
+        help_format="plaintext",
+        version_flags=(),
+    )
+    for name, (where, what) in _FILES.items():
+        files.command(f"{_PLACE}.{where}", name=name, help=what)
+    commands.command(files)
     for renamed in _RENAMED:
         where, what = _COMMANDS[renamed.new]
         commands.command(f"{_PLACE}.{where}", name=renamed.old, help=what, show=False)

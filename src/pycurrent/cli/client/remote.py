@@ -235,7 +235,7 @@ class Remote:
                 )
             case 429:
                 raise AccessDenied(why)
-            case 409:
+            case 409 | 410:
                 raise CantBeDone(why)
             case 404 if path.startswith("/jobs/"):
                 raise UsageError(f"{why}: `pycurrent client jobs` and `query` list those there are")

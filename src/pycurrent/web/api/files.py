@@ -52,6 +52,12 @@ class SavedModel(Model):
         " made again when a job needs it."
     )
 
+    removed: Text | None = Field(
+        description="The rule of retention that has removed it, and when, as a sentence; null: none"
+        " has."
+    )
+    removed_at: datetime | None = Field(description="When that was.")
+
     @classmethod
     def of(cls, kept: Kept) -> SavedModel:
         record = kept.record
@@ -65,6 +71,8 @@ class SavedModel(Model):
             mode=record.mode,
             at=record.at,
             there=kept.is_there,
+            removed=None if kept.removed is None else str(kept.removed),
+            removed_at=None if kept.removed is None else kept.removed.at,
         )
 
 
@@ -72,6 +80,23 @@ class SavedByJobModel(Model):
     """All that a job has saved."""
 
     files: list[SavedModel]
+
+
+class NewestModel(SavedModel):
+    """Something that was saved, and the job that has saved it."""
+
+    job_id: str
+
+    @classmethod
+    def of(cls, kept: Kept) -> NewestModel:
+        known = SavedModel.of(kept).model_dump()
+        return cls(**known, job_id=kept.record.job_id)
+
+
+class NewestSavedModel(Model):
+    """The trees and files that were saved last, the newest first."""
+
+    files: list[NewestModel]
 
 
 class EntryModel(Model):
@@ -123,6 +148,15 @@ async def _kept(service: ServiceOf, job_id: JobId, which: Which) -> Kept:
 
 
 KeptOf: TypeAlias = Annotated[Kept, Depends(_kept)]
+
+
+@router.get("/files")
+async def newest(
+    service: ServiceOf, limit: Annotated[int, Query(ge=1, le=1000)] = 20
+) -> NewestSavedModel:
+    """List what jobs have saved last, the newest first."""
+    found = await service.files.newest(limit=limit)
+    return NewestSavedModel(files=[NewestModel.of(kept) for kept in found])
 
 
 @router.get("/jobs/{day}/{name}/files", responses=may_answer(404))

@@ -50,6 +50,7 @@ class Row(Struct, frozen=True):
     about: str = ""
     is_folder: bool = False
     is_there: bool = True
+    removed: str | None = None
     downloads: tuple[tuple[str, str], ...] = ()
     """Words and addresses."""
 
@@ -90,6 +91,7 @@ def _saved_row(kept: Kept) -> Row:
         about,
         is_tree,
         kept.is_there,
+        None if kept.removed is None else str(kept.removed),
         _archives(kept) if is_tree else (("download", _download(kept, record.name)),),
     )
 
