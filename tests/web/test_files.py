@@ -61,7 +61,11 @@ async def test_a_tree_is_listed_by_page(site: RunningSite, http: httpx.AsyncClie
     assert [entry["path"] for entry in entries] == sorted(entry["path"] for entry in entries)
     assert len(entries) == len(FILES) + 302
     guide = (await get(http, f"{place}/1", under="docs/guide"))["entries"]
-    assert [entry["path"] for entry in guide] == ["docs/guide/notes.txt", "docs/guide/start.html"]
+    assert [entry["path"] for entry in guide] == [
+        "docs/guide/notes.txt",
+        "docs/guide/start.html",
+        "docs/guide/tests",
+    ]
     assert guide[0]["digest"] == hashlib.sha256(FILES["docs/guide/notes.txt"]).hexdigest()
     by_path = {entry["path"]: entry for entry in entries}
     assert by_path["docs/latest.txt"]["target"] == "guide/notes.txt"

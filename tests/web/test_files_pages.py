@@ -47,7 +47,7 @@ async def test_the_page_of_a_job_has_its_files(site: RunningSite, http: httpx.As
     """With sizes and downloads; nothing of that for a job that has saved none."""
     text = await page(http, f"/job/{job(site, 'v1')}")
     assert "docs/**" in text
-    assert "10 files" in text
+    assert "11 files" in text
     for end in ("tar.gz", "zip"):
         found = re.search(rf'href="(/api/v1/jobs/[^"]+form={end})"', text)
         assert found is not None
