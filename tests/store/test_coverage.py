@@ -105,6 +105,9 @@ def test_a_job_that_is_used_again_is_compared_with_the_one_before_it(
         pytest.approx(10),
         None,
     ]
+    of_stage = [report.coverage.covered for report in db.coverage.of_stage("web")]
+    assert of_stage == [6, 7, 5]
+    assert db.coverage.of_stage("other") == []
 
 
 def test_reports_are_chosen_as_those_of_tests(covering: Covering, db: Database) -> None:

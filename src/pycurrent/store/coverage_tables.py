@@ -22,6 +22,12 @@ _USED = (
     " JOIN stage ON stage.id = job_use.stage WHERE stage.path = :stage)"
 )
 """The condition that a stage has used a job."""
+_LAST_USED = (
+    "(SELECT max(job_use.id) FROM job_use INDEXED BY job_use_job"
+    " JOIN stage ON stage.id = job_use.stage"
+    " WHERE job_use.job = coverage.job AND stage.path = :stage)"
+)
+"""It is higher, the later a stage has used a job for the last time."""
 
 
 class CoverageTables:
@@ -59,19 +65,27 @@ class CoverageTables:
     def of_stage(
         self, path: str, *, limit: int = 100, only_ok: bool = False
     ) -> list[CoverageReport]:
-        """The coverage of the jobs that the stage with exactly this path has used, the newest
-        first; at most `limit`; only of those with an Ok result if that is asked for.
+        """The coverage of the jobs that the stage with exactly this path has used, the one that it
+        used last first: it may have gone back to a result that was known. At most `limit`; only of
+        those with an Ok result if that is asked for.
         """
         return self._reports(
             f"{_USED} AND job.ended = 'ok'" if only_ok else _USED,
             {"stage": storable(path)},
             limit=limit,
+            newness=_LAST_USED,
         )
 
     def _reports(
-        self, condition: str, values: Mapping[str, object], *, limit: int
+        self,
+        condition: str,
+        values: Mapping[str, object],
+        *,
+        limit: int,
+        newness: str = "coverage.job",
     ) -> list[CoverageReport]:
-        sql = self._queries["coverage_reports"].replace("{conditions}", condition)
+        sql = self._queries["coverage_reports"]
+        sql = sql.replace("{conditions}", condition).replace("{newness}", newness)
         rows = self._run(sql, {**values, "limit": limit})
         try:
             return [_report_of_row(row) for row in rows]

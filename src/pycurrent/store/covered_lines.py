@@ -147,9 +147,6 @@ class CoveredLines:
         for path, found in self._files.items():
             yield FileCoverage(path, found.figure())
 
-    def __len__(self) -> int:
-        return len(self._files)
-
 
 def _size(file: tuple[str, FileLines]) -> int:
     return len(file[0]) + file[1].size

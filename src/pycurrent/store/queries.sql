@@ -1217,15 +1217,15 @@ SELECT files FROM coverage JOIN job ON job.seq = coverage.job WHERE job_id = ?;
 -- name: coverage_reports
 -- The coverage of the newest jobs, each with its first stage, and with the coverage of the last job
 -- with an Ok result that this stage had used before. Only the conditions of the filters that are
--- given are kept.
+-- given are kept; `newness` is what puts them in order.
 SELECT job_id, op, key, found.at, ok, found.lines, found.covered, found.branches, found.branches_covered,
        stage.path, before.lines, before.covered, before.branches, before.branches_covered
   FROM (SELECT coverage.job, job_id, op, key, coverage.at, job.ended IS 'ok' AS ok,
-               lines, covered, branches, branches_covered,
+               lines, covered, branches, branches_covered, {newness} AS newness,
                (SELECT min(id) FROM job_use WHERE job_use.job = coverage.job) AS use
           FROM coverage JOIN job ON job.seq = coverage.job
          WHERE {conditions}
-         ORDER BY coverage.job DESC
+         ORDER BY newness DESC
          LIMIT :limit) AS found
   LEFT JOIN job_use ON job_use.id = found.use
   LEFT JOIN stage ON stage.id = job_use.stage
@@ -1238,7 +1238,7 @@ SELECT job_id, op, key, found.at, ok, found.lines, found.covered, found.branches
                         AND other.job <> found.job AND job.ended = 'ok'
                       ORDER BY other.id DESC
                       LIMIT 1)
- ORDER BY found.job DESC;
+ ORDER BY found.newness DESC;
 
 -- name: place_of_annotations
 -- The number of a job, and the first free place among its annotations.

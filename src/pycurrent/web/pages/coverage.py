@@ -38,8 +38,7 @@ class ShownCoverage(Struct, frozen=True):
 class CoverageTrend(Struct, frozen=True):
     """The coverage of the last jobs of a stage as a line."""
 
-    last: list[CoverageReport]
-    """The newest first."""
+    newest: CoverageReport
     points: str
     """The line, from the oldest on, as SVG has it."""
     text: str
@@ -69,7 +68,7 @@ def trend_of(last: Sequence[CoverageReport]) -> CoverageTrend:
     figures = [found.coverage.percent for found in reversed(last)]
     percents = [percent for percent in figures if percent is not None]
     if not percents:
-        return CoverageTrend([*last], "", "no lines")
+        return CoverageTrend(last[0], "", "no lines")
     low, high = min(percents), max(percents)
     step = WIDTH / max(1, len(percents) - 1)
     room = HEIGHT - 2 * _EDGE
@@ -78,7 +77,7 @@ def trend_of(last: Sequence[CoverageReport]) -> CoverageTrend:
         for place, percent in enumerate(percents)
     ]
     text = f"{len(percents)} jobs: {percent_text(low)} to {percent_text(high)}"
-    return CoverageTrend([*last], " ".join(points) if len(points) > 1 else "", text)
+    return CoverageTrend(last[0], " ".join(points) if len(points) > 1 else "", text)
 
 
 def _part(percent: float, low: float, high: float) -> float:
