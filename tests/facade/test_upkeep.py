@@ -13,7 +13,7 @@ from pycurrent.facade.upkeep import Upkeep
 from pycurrent.service import Records
 from pycurrent.store import DatabaseReader, StateDir
 from pycurrent.store.keep import Keep, Part, Retention
-from pycurrent.term import Var
+from pycurrent.term import Ok, Var
 from pycurrent.testing import Harness
 
 HOUR = timedelta(hours=1)
@@ -159,6 +159,38 @@ async def test_at_its_end_it_records_the_wanted_keys(tmp_path: Path) -> None:
         shutil.copy(tmp_path / "version", copy)
     with Records.open(copy) as records:
         assert records.wanted() is None
+
+
+async def test_removed_files_are_made_again_where_they_are_needed(tmp_path: Path) -> None:
+    """Their result still holds: only a job that places them finds out."""
+    ran: list[str] = []
+
+    @builder("read", level=Level.HARMLESS)
+    async def read(job: Job, tree: Tree) -> str:
+        async with job.tempdir() as folder:
+            await job.put(tree, folder)
+            text = (folder / "out").read_text()
+        ran.append(text)
+        return text
+
+    class Reading(Site):
+        def pipeline(self) -> Current[object]:
+            return read(make(self.name.get()))
+
+    site = Reading(tmp_path, keep(last=0), gc_every=None)
+    async with site.harness as h:
+        await h.settle()
+        site.name.set("b")
+        await h.settle()
+        await site.upkeep.collect()
+        assert site.contents == ["text of b"]
+        site.name.set("a")
+        await h.settle()
+        assert (h.output, ran) == (Ok("text of a"), ["text of a", "text of b"])
+        h.find("read").rebuild()
+        await h.settle()
+        assert (h.output, ran) == (Ok("text of a"), ["text of a", "text of b", "text of a"])
+        assert site.contents == ["text of a", "text of b"]
 
 
 async def test_an_unknown_operation_is_a_problem(tmp_path: Path) -> None:
