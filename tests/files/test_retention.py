@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,33 @@ def test_a_dry_run_tells_what_a_run_does(past: Past) -> None:
     assert told.taken == done.taken
     assert (told.logs, told.log_bytes, told.contents) == (done.logs, done.log_bytes, done.contents)
     assert [len(past.parts(job)) for job in jobs] == [0, 0, 2, 2]
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_run_that_is_killed_is_gone_on_with(past: Past, held: bool) -> None:
+    """Wherever that was, nothing of it is left in the end, and all of it is recorded."""
+    for kill in range(1, 12):
+        job = past.job(key=str(kill), saves=[f"{kill}"], tests=1, held=held)
+        told = 0
+
+        def progress(line: str, kill: int = kill) -> None:
+            nonlocal told
+            told += 1
+            if told == kill:
+                raise Killed
+
+        with suppress(Killed):
+            past.collect(keep(days=90), progress=progress)
+        past.collect(keep(days=90))
+        assert not past.state.job_path(job).exists()
+        assert past.database.log(job) is None
+        assert past.database.tests.of_job(job) == []
+        assert {one.part for one in past.database.removed(job)} == ALL
+        assert past.contents == []
 
 
 def test_a_rule_for_an_operation_that_nothing_has(past: Past) -> None:
