@@ -8,8 +8,9 @@ no other nodes, which would keep stages alive that the pipeline has dropped.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from pycurrent.incr import Node, NodeGraph
 from pycurrent.term.account import Account, Stage
@@ -24,8 +25,7 @@ _LOOKED_AT = 2000
 """How many nodes are looked at to find them."""
 
 
-@dataclass(frozen=True, slots=True)
-class FailedStage:
+class FailedStage(Struct, frozen=True):
     """A stage that has failed itself."""
 
     path: str
@@ -35,8 +35,7 @@ class FailedStage:
     """The job that has failed; None for a stage without one."""
 
 
-@dataclass(frozen=True, slots=True)
-class FailedStages:
+class FailedStages(Struct, frozen=True):
     """The first ones of those that have failed, and how many more there are."""
 
     first: tuple[FailedStage, ...] = ()

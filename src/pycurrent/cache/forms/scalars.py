@@ -147,10 +147,13 @@ def _spell_time(value: time) -> str:
     return value.isoformat()
 
 
+_PATH_HERE = type(PurePath())
+
+
 def _spell_path(value: PurePath) -> str:
     # Paths of another system compare by other rules.
-    if not isinstance(value, type(PurePath())):
-        raise not_a(type(PurePath()).__name__, value)
+    if not isinstance(value, _PATH_HERE):
+        raise not_a(_PATH_HERE.__name__, value)
     return str(value)
 
 
