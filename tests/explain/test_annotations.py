@@ -9,7 +9,8 @@ import pytest
 import pycurrent as current
 from pycurrent import Job, Level, LogRule
 from pycurrent.engine.job_details import DetailsReader, JobDetails
-from pycurrent.explain.annotations import repository_path
+from pycurrent.explain.paths import repository_path
+from pycurrent.service import Records
 from pycurrent.store import Annotation
 from pycurrent.testing import Harness
 
@@ -76,3 +77,20 @@ async def test_matches_in_all_of_a_long_log_are_found_once(tmp_path: Path) -> No
 def test_paths_are_within_the_repository(text: str, path: str | None) -> None:
     """Those that lead out are left out."""
     assert repository_path(text) == path
+
+
+async def test_markers_in_the_log_annotate(tmp_path: Path) -> None:
+    """Of a job that has failed, and in what explains it; those of rules come behind them."""
+    log = "::warning file=a.py,line=3::odd\n::error file=b.py::bad\nc.c:7: no\n::error::loose\n"
+    rule = LogRule(r"^(?P<file>c\.c):(?P<line>\d+): (?P<message>.+)$", "", 1)
+    details = await found(tmp_path, log, rule)
+    assert [(one.place, one.message) for one in details.annotations] == [
+        ("b.py", "bad"),
+        ("", "loose"),
+        ("a.py:3", "odd"),
+        ("c.c:7", "no"),
+    ]
+    with Records.open(tmp_path) as records:
+        explained = records.explain(details.job)
+    assert explained is not None
+    assert "\nannotations: 2 errors, 1 warning\n  error: b.py: bad\n" in str(explained)

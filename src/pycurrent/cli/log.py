@@ -10,6 +10,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from pycurrent.cli.headings import Headings
 from pycurrent.cli.option import DEFAULT_STATE_DIR
 from pycurrent.cli.options import StateDirOption
 from pycurrent.cli.output import TerminalFilter
@@ -36,7 +37,7 @@ def log(
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> int:
     """Show the log of a job, byte for byte, whether or not an engine runs. On a terminal, colours
-    are the only control sequences that are left.
+    are the only control sequences that are left, and groups of lines have plain headings.
     """
     with Records.open(state_dir) as records:
         job_id = records.find_job(job)
@@ -68,10 +69,12 @@ async def _follow(records: Records, job_id: str, log: LogSource) -> None:
 
 @contextmanager
 def _output() -> Iterator[Callable[[bytes], object]]:
-    """A function that writes to stdout; to a terminal without control sequences but colours."""
+    """A function that writes to stdout; to a terminal without control sequences but colours, and
+    with headings for the markers of groups.
+    """
     if not sys.stdout.isatty():
         yield sys.stdout.buffer.write
         return
-    terminal = TerminalFilter()
-    yield lambda piece: sys.stdout.buffer.write(terminal.feed(piece))
-    sys.stdout.buffer.write(terminal.flush())
+    headings, terminal = Headings(), TerminalFilter()
+    yield lambda piece: sys.stdout.buffer.write(terminal.feed(headings.feed(piece)))
+    sys.stdout.buffer.write(terminal.feed(headings.flush()) + terminal.flush())

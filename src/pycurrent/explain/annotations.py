@@ -7,7 +7,6 @@ rule's report.
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -15,12 +14,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from pycurrent.explain.paths import repository_path
 from pycurrent.store import Annotation, AnnotationCounts, DatabaseReader, TestCase
 from pycurrent.store.annotations import LEVELS
 from pycurrent.store.test_cases import BAD
 
 if TYPE_CHECKING:
     from pycurrent.engine import LogRules, LogSource
+    from pycurrent.explain.markers import Markers
 
 MOST = 500
 """How many annotations a job has at most."""
@@ -40,11 +41,27 @@ class JobAnnotations(Struct, frozen=True):
     """As many of them as were asked for."""
 
 
-def job_annotations(store: DatabaseReader, job_id: str, *, limit: int) -> JobAnnotations:
-    """The annotations in the reports of a job."""
-    found = store.annotations.of_job(job_id)
+def job_annotations(
+    store: DatabaseReader, job_id: str, markers: Markers | None, *, limit: int
+) -> JobAnnotations:
+    """The annotations in the reports of a job, and those that it has printed."""
+    found, counts = store.annotations.of_job(job_id), AnnotationCounts()
+    if markers is not None:
+        found += markers.annotations
+        counts = markers.counts
     found.sort(key=lambda one: -LEVELS.index(one.level))
-    return JobAnnotations(AnnotationCounts.of(one.level for one in found), tuple(found[:limit]))
+    counts += AnnotationCounts.of(one.level for one in found if one.log_line is None)
+    return JobAnnotations(counts, tuple(found[:limit]))
+
+
+def markers_of(log: LogSource | None) -> Markers | None:
+    """The markers in the log of a job; None if it is gone."""
+    from pycurrent.explain.markers import read_markers
+
+    try:
+        return None if log is None else read_markers(log)
+    except OSError:
+        return None
 
 
 def of_failed_tests(store: DatabaseReader, job_id: str) -> list[Annotation]:
@@ -80,15 +97,6 @@ def _found(log: LogSource, rules: LogRules) -> Iterator[Annotation]:
         if path is not None and line is not None:
             message = groups.get("message", "").strip() or report
             yield Annotation(path, line, message[:_LONGEST_MESSAGE], column=_column(groups))
-
-
-def repository_path(text: str) -> str | None:
-    """A path in a log as one within the repository; None for one that leads out of it."""
-    path = text.strip()
-    if not path or path.startswith("/") or not path.isprintable():
-        return None
-    path = posixpath.normpath(path)
-    return None if path == "." or path.split("/")[0] == ".." else path
 
 
 def _number(text: str) -> int | None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pycurrent.engine import LogRules, LogSource
     from pycurrent.explain.by_hand import ByHand
     from pycurrent.explain.error_lines import ErrorLines
+    from pycurrent.explain.markers import Markers
     from pycurrent.store import Annotation
 
 
@@ -31,13 +32,15 @@ class JobExplainer:
         if record is None:
             return None
         log, rules = self._engine.log(job_id), self._engine.log_rules
-        by_hand, annotations = await asyncio.to_thread(_in_log, log, None if record.ok else rules)
+        by_hand, markers, by_rules = await asyncio.to_thread(
+            _in_log, log, None if record.ok else rules
+        )
         store = self._engine.store
         job = explain_job(store, record, None)
         found = [
             *of_failed_tests(store, job_id),
-            *job_annotations(store, job_id, limit=MOST).first,
-            *annotations,
+            *job_annotations(store, job_id, markers, limit=MOST).first,
+            *by_rules,
         ]
         return JobDetails(
             job=job_id,
@@ -51,16 +54,18 @@ class JobExplainer:
         )
 
 
-def _in_log(log: LogSource, rules: LogRules | None) -> tuple[ByHand, tuple[Annotation, ...]]:
-    from pycurrent.explain.annotations import find_annotations
+def _in_log(
+    log: LogSource, rules: LogRules | None
+) -> tuple[ByHand, Markers | None, tuple[Annotation, ...]]:
+    from pycurrent.explain.annotations import find_annotations, markers_of
     from pycurrent.explain.by_hand import ByHand, by_hand
 
     try:
         with log.open() as file:
             found = by_hand(file)
-        return found, () if rules is None else find_annotations(log, rules)
+        return found, markers_of(log), () if rules is None else find_annotations(log, rules)
     except OSError:
-        return ByHand((), ()), ()  # It was removed.
+        return ByHand((), ()), None, ()  # It was removed.
 
 
 def _log_lines(lines: ErrorLines) -> list[tuple[LogLine, ...]]:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from pycurrent.engine import MuteKind
 from pycurrent.engine.clock import instant
 from pycurrent.engine.follow import LogSource
-from pycurrent.explain.annotations import JobAnnotations, job_annotations
+from pycurrent.explain.annotations import JobAnnotations, job_annotations, markers_of
 from pycurrent.explain.by_hand import ByHand, by_hand
 from pycurrent.explain.error_lines import ErrorLines, Excerpt, FoundBy
 from pycurrent.explain.findings import look_into, read_lines
@@ -170,7 +170,7 @@ def explain_job(store: DatabaseReader, record: JobRecord, log: LogSource | None)
         stages=stages,
         flips=tuple(flips_of_key(store, record)),
         tests=_tests(store, record.job_id),
-        annotations=job_annotations(store, record.job_id, limit=_MOST_ANNOTATIONS),
+        annotations=job_annotations(store, record.job_id, markers_of(log), limit=_MOST_ANNOTATIONS),
         alike=None if failure is None else _alike(store, failure),
         mutes=() if record.ok is not False else tuple(_mutes(store, stages, failure)),
         by_hand=_read_by_hand(log),

@@ -23,6 +23,7 @@ from pycurrent.store import (
 if TYPE_CHECKING:
     from pycurrent.explain.annotations import JobAnnotations
     from pycurrent.explain.explanation import JobExplanation
+    from pycurrent.explain.markers import Markers
 
 T = TypeVar("T")
 
@@ -79,9 +80,13 @@ class Archive:
         """The result of `query`, which reads the coverage that jobs have reported."""
         return await self.read(lambda records: query(records.coverage))
 
-    async def annotations(self, job_id: str, *, limit: int) -> JobAnnotations:
-        """The annotations of a job, the worst ones first: at most `limit`."""
-        return await self.read(lambda records: records.annotations(job_id, limit=limit))
+    async def annotations(
+        self, job_id: str, markers: Markers | None, *, limit: int
+    ) -> JobAnnotations:
+        """The annotations of a job, the worst ones first: at most `limit`. The ones that it has
+        printed are in the `markers` of its log.
+        """
+        return await self.read(lambda records: records.annotations(job_id, markers, limit=limit))
 
     async def explain(self, job_id: str) -> JobExplanation:
         """All that explains a job. Raises `NoSuchJob`."""

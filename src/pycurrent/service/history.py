@@ -47,6 +47,7 @@ from pycurrent.store.keep import SETTING, WANTED, Part, Retention
 if TYPE_CHECKING:
     from pycurrent.explain.annotations import JobAnnotations
     from pycurrent.explain.explanation import JobExplanation
+    from pycurrent.explain.markers import Markers
     from pycurrent.store.needs import Wanted
     from pycurrent.store.removed import RemovedPart
 
@@ -202,11 +203,13 @@ class Records:
         """The coverage that jobs have reported."""
         return self._database.coverage
 
-    def annotations(self, job_id: str, *, limit: int) -> JobAnnotations:
-        """The annotations of a job, the worst ones first: at most `limit`."""
+    def annotations(self, job_id: str, markers: Markers | None, *, limit: int) -> JobAnnotations:
+        """The annotations of a job, the worst ones first: at most `limit`. The ones that it has
+        printed are in the `markers` of its log.
+        """
         from pycurrent.explain.annotations import job_annotations
 
-        return job_annotations(self._database, job_id, limit=limit)
+        return job_annotations(self._database, job_id, markers, limit=limit)
 
     def explain(self, job_id: str) -> JobExplanation | None:
         """All that explains a job; None if it has no record."""

@@ -55,6 +55,8 @@ class LogWindow:
     """How many lines have ended: they don't change any more."""
     size: int
     """Of the log, in bytes."""
+    markers: int = 0
+    """It grows with the markers of the log: see `Markers.changes`."""
 
     @property
     def next(self) -> int:
@@ -87,6 +89,9 @@ class LogIndex:
         self._offsets = array("q", [0])
         self._styles: dict[int, bytes] = {}
         self._style = b""
+        from pycurrent.explain.markers import Markers  # few who run an engine read logs
+
+        self.markers = Markers()
 
     @property
     def size(self) -> int:
@@ -108,6 +113,7 @@ class LogIndex:
         with self._extending, self.log.open() as file:
             file.seek(self._known.size)
             while block := file.read(_BLOCK):
+                self.markers.feed(block)
                 self._known = self._scan(block, self._known)
 
     def _scan(self, block: bytes, known: _Known) -> _Known:
@@ -152,7 +158,13 @@ class LogIndex:
                     break
                 lines.append(line)
         return LogWindow(
-            first, tuple(lines), style.decode("ascii"), known.total, known.complete, known.size
+            first,
+            tuple(lines),
+            style.decode("ascii"),
+            known.total,
+            known.complete,
+            known.size,
+            self.markers.changes,
         )
 
 

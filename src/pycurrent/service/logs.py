@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pycurrent.engine.follow import LogSource
 from pycurrent.service.errors import NoSuchJob
@@ -15,6 +15,9 @@ from pycurrent.service.log_following import Following, LogEnd
 from pycurrent.service.log_index import LogIndex, LogWindow
 from pycurrent.service.log_search import LogMatches, LogQuery, search_log
 from pycurrent.store import BadJobId
+
+if TYPE_CHECKING:
+    from pycurrent.explain.markers import Markers
 
 _T = TypeVar("_T")
 
@@ -85,6 +88,16 @@ class Logs:
         def read() -> LogWindow:
             index.extend()
             return index.window(index.total - count if first is None else first, count)
+
+        return await _of_log(job_id, read)
+
+    async def markers(self, job_id: str) -> Markers:
+        """The markers in a log, as far as it is written."""
+        index = self._index(job_id)
+
+        def read() -> Markers:
+            index.extend()
+            return index.markers
 
         return await _of_log(job_id, read)
 

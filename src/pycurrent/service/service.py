@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -18,6 +19,7 @@ from pycurrent.explain.why import Why
 from pycurrent.files import FileStore
 from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import ConfirmationLevel
+from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.events import EventHub
 from pycurrent.service.job_selection import JobSelection, select_jobs
 from pycurrent.service.jobs import Jobs
@@ -32,6 +34,9 @@ from pycurrent.service.untrusted_commits import UntrustedCommits
 from pycurrent.store import HistoryFilter, LabelFilter, all_pass, matches
 from pycurrent.term import Activity, Failed, Stage, StageRef, State, Status
 from pycurrent.view import EngineView
+
+if TYPE_CHECKING:
+    from pycurrent.explain.annotations import JobAnnotations
 
 
 class Health(Enum):
@@ -130,6 +135,14 @@ class Service:
         if self.engine.problems.held:
             return Health.HELD
         return Health.READY if self.engine.steps else Health.STARTING
+
+    async def annotations(self, job_id: str, *, limit: int) -> JobAnnotations:
+        """The annotations of a job, the worst ones first: at most `limit`."""
+        try:
+            markers = await self.logs.markers(job_id)
+        except NoSuchJob:
+            markers = None
+        return await self.archive.annotations(job_id, markers, limit=limit)
 
     @property
     def problems(self) -> tuple[Problem, ...]:

@@ -153,6 +153,7 @@ async def test_reports_annotate_files(place: Place) -> None:
 
     @current.builder("check", level=current.Level.HARMLESS)
     async def check(job: current.Job, key: str) -> None:
+        job.write("::error::loose\n::warning file=src/b.py,line=9::odd\n")
         async with job.tempdir() as folder:
             (folder / "a.xml").write_text(f"<testsuite>{test if key == 'unit' else ''}</testsuite>")
             (folder / "a.sarif").write_text(sarif)
@@ -164,13 +165,15 @@ async def test_reports_annotate_files(place: Place) -> None:
     async with place.start(show) as h:
         await shown(h)
     runs = {run.name: run for run in place.runs()}
-    (failed,) = runs["ci / unit"].annotations
+    failed, odd = runs["ci / unit"].annotations
+    assert (odd["path"], odd["start_line"], odd["annotation_level"]) == ("src/b.py", 9, "warning")
     assert (failed["path"], failed["start_line"], failed["title"]) == ("src/t.py", 7, "adds")
     assert (failed["message"], failed["annotation_level"]) == ("3 is 4", "failure")
     text = runs["ci / unit"].text
     assert text is not None
     assert "**Its tests: 1 failed**\n\n- failed: adds: 3 is 4" in text
-    (warned,) = runs["ci / lint"].annotations
+    assert "**Annotations of no file**\n\n- error: loose" in text
+    warned, _ = runs["ci / lint"].annotations
     assert (warned["start_line"], warned["end_line"], warned["title"]) == (2, 4, "F401")
     assert (warned["annotation_level"], "start_column" in warned) == ("warning", False)
 

@@ -22,6 +22,7 @@ _WHY = "### Why it is so"
 _REST = "<!-- pycurrent: the rest -->\n\n"
 _END_OF_BLOCK = "\n```"
 _MOST_CONTEXT = 10
+_MOST_LOOSE = 10
 _SIGNS = {
     CheckState.QUEUED: "⏳",
     CheckState.RUNNING: "🔄",
@@ -172,6 +173,9 @@ def _job(job: JobDetails, links: SiteLinks) -> Iterator[str]:
         where = "Its log" if number is None else f"Line {number} of its log"
         yield f"**{where if address is None else f'[{where}]({address})'}**"
         yield _block([_line(line) for line in part])
+    loose = [f"{one.level.value}: {one}" for one in job.annotations if one.path is None]
+    if loose:
+        yield _named("Annotations of no file", loose[:_MOST_LOOSE])
     if job.context:
         yield _named("Since when", job.context[:_MOST_CONTEXT])
     if job.by_hand:

@@ -1,4 +1,4 @@
-"""The annotations of jobs: what their reports remark on lines of files."""
+"""The annotations of jobs: what their reports and logs remark on lines of files."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ async def of_job(
 ) -> JobAnnotationsModel:
     """List the annotations of a job, the worst ones first, with the number of all."""
     service.jobs.detail(job_id)  # Raises NoSuchJob.
-    found = await service.archive.annotations(job_id, limit=limit)
+    found = await service.annotations(job_id, limit=limit)
     return JobAnnotationsModel.model_validate(found)

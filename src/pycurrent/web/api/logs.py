@@ -12,6 +12,7 @@ from starlette.responses import StreamingResponse
 from pycurrent.service import LogEnd, LogMatches, LogQuery, LogWindow, Service, Syntax
 from pycurrent.web.api.encoding import Encoders, EncodersOf
 from pycurrent.web.api.models import LogMatchesModel, LogWindowModel
+from pycurrent.web.api.models.logs import LogGroupModel, LogMarkersModel, LogMarkModel
 from pycurrent.web.api.routing import JobId, api_router
 from pycurrent.web.context import ServiceOf, SettingsOf
 from pycurrent.web.problems import may_answer
@@ -43,6 +44,19 @@ async def search(
 ) -> LogMatches:
     """The lines of a log in which something is; the case of letters makes no difference."""
     return await service.logs.search(job_id, LogQuery(q, syntax, first, limit))
+
+
+@router.get("/jobs/{day}/{name}/log/markers", responses=may_answer(404))
+async def markers(service: ServiceOf, job_id: JobId) -> LogMarkersModel:
+    """The groups of lines that the job has printed, and the lines that are annotations."""
+    found = await service.logs.markers(job_id)
+    lines = [
+        LogMarkModel(number=one.log_line - 1, level=one.level)
+        for one in found.annotations
+        if one.log_line is not None
+    ]
+    groups = [LogGroupModel.model_validate(group) for group in found.groups]
+    return LogMarkersModel(groups=groups, lines=lines, changes=found.changes)
 
 
 @router.get(

@@ -36,6 +36,7 @@ from pycurrent.web.users import Role
 LINES = 200
 """Of the end of a log, on a page without a script."""
 _RUNS = 40
+_ENDS = ("::endgroup::", "##[endgroup]")
 _ANNOTATIONS = 50
 """How many annotations are on the page."""
 
@@ -79,7 +80,7 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
         used_before=[path for path in detail.entry.paths if path not in {*detail.stages}],
         reasons=await _reasons(service, job_id),
         pinned={pin.path: pin for pin in service.pins.all()},
-        annotations=await service.archive.annotations(job_id, limit=_ANNOTATIONS),
+        annotations=await service.annotations(job_id, limit=_ANNOTATIONS),
         tests=await tests_of(service, job_id),
         coverage=await coverage_of(service, job_id),
         saved=await files_of(service, job_id),
@@ -116,9 +117,13 @@ async def _log_end(service: Service, job_id: str) -> LogTail | None:
         window: LogWindow = await service.logs.window(job_id, None, LINES)
     except NoSuchJob:
         return None
+    groups = {group.first: group.name for group in (await service.logs.markers(job_id)).groups}
     text = "\n".join(
-        plain(line.text) + (f" … {line.cut:,} bytes more" if line.cut else "")
-        for line in window.lines
+        f"▾ {groups[number]}"
+        if number in groups
+        else plain(line.text) + (f" … {line.cut:,} bytes more" if line.cut else "")
+        for number, line in enumerate(window.lines, window.first)
+        if not line.text.startswith(_ENDS)
     )
     return LogTail(text, window.first + 1, window.total, window.size)
 

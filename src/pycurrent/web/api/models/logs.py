@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from pycurrent.store import AnnotationLevel
 from pycurrent.web.api.models.model import Model, Text
 
 
@@ -23,6 +24,31 @@ class LogWindowModel(Model):
     total: int = Field(description="How many lines there are.")
     complete: int = Field(description="How many of them have ended, and will not change.")
     size: int = Field(description="Of the log, in bytes.")
+    markers: int = Field(description="It grows when there is more in `/log/markers`.")
+
+
+class LogGroupModel(Model):
+    """Lines that belong together."""
+
+    name: Text
+    first: int = Field(description="The number of its heading; the log's first line is 0.")
+    end: int | None = Field(description="The first line behind it; null while it has not ended.")
+    collapsed: bool = Field(description="Whether it is to be shown folded.")
+
+
+class LogMarkModel(Model):
+    """A line that is an annotation."""
+
+    number: int
+    level: AnnotationLevel
+
+
+class LogMarkersModel(Model):
+    """The groups of lines in a log, and the lines that are annotations."""
+
+    groups: list[LogGroupModel]
+    lines: list[LogMarkModel]
+    changes: int = Field(description="The `markers` of a window of lines is the same.")
 
 
 class LogMatchModel(Model):

@@ -3,6 +3,7 @@
 
 import { button, element } from "./dom.js";
 import { address, jobPath } from "./api.js";
+import { Folds } from "./log/folds.js";
 import { Lines, RETRY } from "./log/lines.js";
 import { Marks } from "./log/marks.js";
 import { rowDrawer } from "./log/rows.js";
@@ -26,7 +27,9 @@ export async function openLog(section) {
     section.querySelector("pre.log")?.classList.add("is-all");
     return;
   }
-  const log = new Log(section, lines, marks, started ? Date.parse(started) : null);
+  const folds = new Folds(lines);
+  if (lines.markers) await folds.ask();
+  const log = new Log(section, folds, marks, started ? Date.parse(started) : null);
   log.show();
   if (active === "true") lines.follow();
 }
@@ -38,9 +41,11 @@ async function fetchFirst(lines, marks) {
 }
 
 class Log {
-  constructor(section, lines, marks, start) {
+  constructor(section, folds, marks, start) {
+    const { lines } = folds;
     this.section = section;
     this.lines = lines;
+    this.folds = folds;
     this.marks = marks;
     this.settings = new Settings();
     this.search = new Search(lines);
@@ -51,7 +56,7 @@ class Log {
       "aria-label": "Log",
     });
     const raw = address(jobPath(lines.job, "/log"));
-    this.view = new View(this.scroller, lines, rowDrawer({ ...this, start, raw }));
+    this.view = new View(this.scroller, folds, rowDrawer({ ...this, start, raw }));
     this.status = element("span", { class: "log-status hint", role: "status" });
     this.bar = this.makeBar();
     this.listen();
@@ -75,7 +80,8 @@ class Log {
   }
 
   goTo(line) {
-    this.view.goTo(line);
+    this.folds.open(line);
+    this.view.goTo(this.folds.row(line));
     this.scroller.scrollIntoView({ block: "nearest" });
   }
 
@@ -128,6 +134,10 @@ class Log {
     this.search.addEventListener("change", () => this.onFound());
     this.marks.addEventListener("change", ({ detail }) => this.onMarked(detail.go));
     this.view.addEventListener("follow", () => this.showStatus());
+    this.folds.addEventListener("folding", () => {
+      this.kept = this.folds.number(this.view.anchor.line);
+    });
+    this.folds.addEventListener("folds", () => this.onFolded());
     for (const name of ["lines", "stream", "problem"]) {
       this.lines.addEventListener(name, () => this.showStatus());
     }
@@ -176,7 +186,7 @@ class Log {
   }
 
   look() {
-    return this.search.begin(this.input.value, this.syntax, this.view.anchor.line);
+    return this.search.begin(this.input.value, this.syntax, this.folds.number(this.view.anchor.line));
   }
 
   step(by) {
@@ -211,7 +221,19 @@ class Log {
     if (go && this.marks.first !== null) this.goTo(this.marks.first);
   }
 
+  /** Other lines are hidden: the first line in view stays where it is. */
+  onFolded() {
+    this.view.anchor.line = this.folds.row(this.kept);
+    this.view.redraw();
+  }
+
   onClick(event) {
+    const fold = event.target.closest(".log-fold");
+    if (fold !== null) {
+      this.view.follow(false);
+      this.folds.toggle(Number(fold.closest(".log-line").dataset.line) - 1);
+      return;
+    }
     const number = event.target.closest(".log-number");
     if (number === null || event.ctrlKey || event.metaKey || event.button !== 0) return;
     event.preventDefault();

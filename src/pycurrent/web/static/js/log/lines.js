@@ -20,6 +20,7 @@ export class Lines extends EventTarget {
     this.times = new Times();
     this.error = null;
     this.complete = 0;
+    this.markers = 0; // it grows when the log has more groups or annotations
     this.windows = new Map(); // number: its lines, an array with holes; the last used at the end
     this.fetching = new Set();
     this.stream = null;
@@ -146,10 +147,11 @@ export class Lines extends EventTarget {
     this.dispatchEvent(new Event("stream"));
   }
 
-  take({ first, lines, style, total, complete }) {
+  take({ first, lines, style, total, complete, markers }) {
     // The stream may have overtaken this answer, and then we know more already.
     this.total = Math.max(this.total, total);
     this.complete = Math.max(this.complete, complete);
+    this.markers = Math.max(this.markers, markers);
     let look = lookAfter(style, PLAIN);
     lines.forEach(({ text, cut }, at) => {
       this.put(first + at, { text, cut, look });

@@ -7,15 +7,27 @@ import { shown } from "./times.js";
 
 const LONG = 2000; // characters: a longer line is scrolled by itself where lines are wrapped
 
-/** `marks` knows the chosen lines, `search` what was found; `settings` how times are shown. */
-export function rowDrawer({ lines, marks, search, settings, start, raw }) {
-  return (row, number, content) => {
+const END = /^(?:::endgroup::|##\[endgroup\])/;
+
+/**
+ * `folds` knows the groups of lines, `marks` the chosen ones, `search` what was found; `settings` how
+ * times are shown.
+ */
+export function rowDrawer({ lines, folds, marks, search, settings, start, raw }) {
+  return (row, place, content) => {
+    const number = folds.number(place);
+    const level = folds.levels.get(number);
     row.dataset.line = number + 1;
     row.classList.toggle("is-loading", content === undefined);
     row.classList.toggle("is-marked", marks.has(number));
     row.classList.toggle("is-found", search.found.has(number));
     row.classList.toggle("is-current", search.current === number);
-    row.replaceChildren(numberOf(number), ...timeOf(number), textOf(content));
+    for (const name of ["error", "warning", "notice"]) {
+      row.classList.toggle(`is-${name}`, level === name);
+    }
+    const group = folds.groups.get(number);
+    const text = group === undefined ? textOf(content) : headingOf(group);
+    row.replaceChildren(numberOf(number), ...timeOf(number), text);
   };
 
   function numberOf(number) {
@@ -30,9 +42,17 @@ export function rowDrawer({ lines, marks, search, settings, start, raw }) {
     return [element("span", { class: "log-time", title }, shown(time, settings.times, start))];
   }
 
+  function headingOf({ name, first, end }) {
+    const isFolded = folds.folded.has(first);
+    const count = isFolded && end !== null ? ` (${grouped(end - first - 1)} lines)` : "";
+    const options = { class: "log-fold", type: "button", "aria-expanded": String(!isFolded) };
+    const text = `${isFolded ? "▸" : "▾"} ${name}${count}`;
+    return element("span", { class: "log-text" }, element("button", options, text));
+  }
+
   function textOf(content) {
     const text = element("span", { class: "log-text" });
-    if (content === undefined) return text;
+    if (content === undefined || END.test(content.text)) return text;
     const { found } = pieces(content.text, content.look);
     const whole = found.map(([part]) => part).join("");
     text.append(...marked(found, search.ranges(whole)));
