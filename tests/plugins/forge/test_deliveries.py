@@ -9,6 +9,7 @@ import pytest
 
 import pycurrent as current
 from pycurrent import Active, Current, Ok
+from pycurrent.engine.site_links import SiteLinks
 from pycurrent.plugins.forge import Forge, Ref, Repository
 from pycurrent.plugins.forge.values import Permission
 from pycurrent.service.routes import RouteAnswer, RouteRequest
@@ -227,8 +228,14 @@ async def test_people_who_may_write_command_by_comments(
         await known(h)
         _, told = await ask(h, world, change, "/why")
         assert "it is broken" in told
+        assert "](" not in told
+        h.engine.service(SiteLinks).public_url = "https://ci.example.org"
+        _, told = await ask(h, world, change, "/why")
+        assert "[Stage](https://ci.example.org/stage?path=octo%252Fweb%2F" in told
+        assert "[Log](https://ci.example.org/job/" in told
         delivery, told = await ask(h, world, change, "hello\n/rebuild")
         assert "1 is built again" in told
+        assert "([log](https://ci.example.org/job/" in told
         await h.until(lambda: len(h.engine.history(op="test")) == 2, timeout=20)
         audit = h.engine.audit(who="ann")
         assert [record.via for record in audit] == [world.author.kind]

@@ -226,6 +226,26 @@ async def test_a_comment_is_edited_in_place(world: World, start: Start, tmp_path
     assert {comment.author for comment in change.comments} == {world.forge.us}
 
 
+async def test_a_comment_leads_to_the_page_of_its_stage(world: World, start: Start) -> None:
+    """Where people reach the site; its mark stays the last line."""
+    world.forge.add("octo/web")
+    change = world.forge.open("octo/web", sha(2))
+
+    def each(repository: Current[Repository]) -> Current[object]:
+        refs = world.author.each_ref
+        return refs(repository, lambda ref: world.author.comment(ref, "size", "small"))
+
+    async with start(lambda: world.author.each_repository(each)) as h:
+        h.engine.service(SiteLinks).public_url = "https://ci.example.org"
+        await h.until(lambda: isinstance(h.output, Ok) and change.comments, timeout=20)
+    (comment,) = change.comments
+    text, _, link, _, mark = comment.body.splitlines()
+    assert text == "small"
+    path = "octo%2Fweb/pull%2F1/comment size on"
+    assert link == f"[More about this](https://ci.example.org/stage?path={quote(path, safe='')})"
+    assert "size" in mark
+
+
 @pytest.mark.parametrize("topic", ["", "a -->", "--", "a\nb", "x" * 101])
 def test_a_topic_is_a_short_name(world: World, topic: str) -> None:
     """It stands in a hidden mark."""

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from pycurrent.cache.handle import Handle
 from pycurrent.engine import Asker
 from pycurrent.engine.deliveries import DueWork
+from pycurrent.engine.site_links import SiteLinks
 from pycurrent.errors import PycurrentError
 from pycurrent.plugins.forge.built import built
 from pycurrent.plugins.forge.comment import mark_of
@@ -135,10 +136,13 @@ def _rebuild(change: Change, engine: Engine, asker: Asker) -> str:
         for stage, _ in _stages(change, engine)
         if stage.state is State.FAILED and (handle := _handle(stage, engine)) is not None
     ]
+    found: dict[str, str] = {}
     for handle in {one.id: one for one in handles}.values():
-        reason = f"/rebuild on {change}"
-        handle.acts.rebuild(handle.op, handle.digest, job_id=handle.id, by=asker, reason=reason)
-    return _named("is built again", "are built again", handles) or "Nothing here has failed."
+        op, digest, reason = handle.op, handle.digest, f"/rebuild on {change}"
+        run = handle.acts.rebuild(op, digest, job_id=handle.id, by=asker, reason=reason)
+        found[handle.description] = handle.id if run is None else run.job.id
+    told = _named("is built again", "are built again", found, engine)
+    return told or "Nothing here has failed."
 
 
 def _cancel(change: Change, engine: Engine, asker: Asker) -> str:
@@ -150,7 +154,8 @@ def _cancel(change: Change, engine: Engine, asker: Asker) -> str:
     for handle in {one.id: one for one in handles}.values():
         if (job := handle.job) is not None:
             handle.acts.cancel(job, by=asker, reason=f"/cancel on {change}")
-    return _named("is cancelled", "are cancelled", handles) or "No job is at work here."
+    found = {handle.description: handle.id for handle in handles}
+    return _named("is cancelled", "are cancelled", found, engine) or "No job is at work here."
 
 
 def _approve(change: Change, digits: str, engine: Engine, asker: Asker) -> str:
@@ -169,10 +174,18 @@ def _why(change: Change, engine: Engine) -> str:
         for stage, path in _stages(change, engine)
         if stage.state in (State.FAILED, State.WAITING_FOR_CONFIRMATION, State.READY)
     ]
-    told = [f"```text\n{_plain(str(engine.why(path)))}\n```" for path in paths[:_FEW]]
+    told = [_explained(path, engine) for path in paths[:_FEW]]
     if len(paths) > _FEW:
         told.append(f"And {len(paths) - _FEW} more.")
     return "\n\n".join(told) or "Nothing here has failed or waits."
+
+
+def _explained(path: str, engine: Engine) -> str:
+    why, links = engine.why(path), engine.service(SiteLinks)
+    log = None if why.job is None else links.job(why.job)
+    pages = {"Stage": links.stage(path), "Log": log}
+    told = [f"[{name}]({address})" for name, address in pages.items() if address is not None]
+    return "\n\n".join(filter(None, [f"```text\n{_plain(str(why))}\n```", " · ".join(told)]))
 
 
 def _plain(text: str) -> str:
@@ -197,11 +210,17 @@ def _handle(stage: Stage, engine: Engine) -> Handle | None:
     return found if isinstance(found, Handle) else None
 
 
-def _named(one: str, many: str, handles: list[Handle]) -> str:
-    found = sorted({_plain(handle.description) for handle in handles})
-    if not found:
+def _named(one: str, many: str, jobs: dict[str, str], engine: Engine) -> str:
+    """The list of jobs, which are given by their descriptions; empty if there are none."""
+    if not jobs:
         return ""
-    lines = [f"- `{text}`" for text in found[:_FEW]]
+    links = engine.service(SiteLinks)
+    found = sorted(jobs.items())
+    lines = [f"- `{_plain(text)}`{_link(links.job(job))}" for text, job in found[:_FEW]]
     if len(found) > _FEW:
         lines.append(f"- and {len(found) - _FEW} more")
     return "\n".join([f"{len(found)} {one if len(found) == 1 else many}:", *lines])
+
+
+def _link(address: str | None) -> str:
+    return "" if address is None else f" ([log]({address}))"

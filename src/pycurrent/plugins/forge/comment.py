@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -39,6 +39,8 @@ class ForgeComment(Publisher[CommentKey, str, str]):
     api: ForgeApi
     change: Change
     limits: Limits
+    page: Callable[[], str | None]
+    """The page of its stage, to which it leads people, if that is known."""
 
     def describe(self, key: CommentKey, value: str) -> str:
         return f"comment on {key.repository}#{key.number}: {key.topic}"
@@ -48,7 +50,9 @@ class ForgeComment(Publisher[CommentKey, str, str]):
 
     async def publish(self, job: Job, key: CommentKey, value: str) -> str:
         mark = mark_of(key.topic)
-        body = f"{value.rstrip()}\n\n{mark}"
+        page = self.page()
+        link = "" if page is None else f"\n\n[More about this]({page})"
+        body = f"{value.rstrip()}{link}\n\n{mark}"
         # A killed engine may have written it without a record of that.
         with asking(job):
             earlier = await self.api.comment(self.change, mark)

@@ -228,8 +228,9 @@ class Forge(ABC):
     ) -> Current[str]:
         """Keep one comment for each topic on a change up to date: written once, then edited.
 
-        The text is Markdown. Returns the address of the comment; empty for a ref that is not a
-        change, which gets no comment. Raises `UsageError` for a topic that is not a short name.
+        The text is Markdown; a link to the page of its stage stands below it, if that is known.
+        Returns the address of the comment; empty for a ref that is not a change, which gets no
+        comment. Raises `UsageError` for a topic that is not a short name.
         """
         limits, topic = limits_of(options), checked_topic(topic)
 
@@ -238,8 +239,8 @@ class Forge(ABC):
             if not isinstance(ref, Change):
                 return Primitive.constant("")
             key = CommentKey(ref.repository.site, ref.repository.path, ref.number, topic)
-            return self._of_engine(
-                lambda link: ForgeComment(link.api, ref, limits).set(
+            return self._with_page(
+                lambda link, page: ForgeComment(link.api, ref, limits, page).set(
                     key, text, retry=options["retry"]
                 )
             )
