@@ -11,7 +11,7 @@ import pytest
 
 import pycurrent as current
 from pycurrent.engine import Config, Job, Level
-from pycurrent.errors import UsageError
+from pycurrent.errors import UsageError, WrongKind
 from pycurrent.explain.reasons import WaitsForApproval, WaitsForConfirmation
 from pycurrent.term import TRUSTED, Current, Failed, Ok, Trust, Untrusted, Var, all, untrusted
 from pycurrent.testing import Harness
@@ -273,6 +273,32 @@ async def test_what_is_made_for_untrusted_work_needs_no_approval(tmp_path: Path)
     async with Harness(lambda: setting(Report()), state_dir=tmp_path, config=config) as h:
         await h.settle()
         assert h.output == Ok(None)
+
+
+async def test_functions_are_made_for_untrusted_work_by_an_argument(tmp_path: Path) -> None:
+    """As operations are in their class: they set something, have secrets, and wait for nobody."""
+
+    @current.publisher("report", level=Level.HARMLESS, for_untrusted=True)
+    async def report(job: Job, key: str, *, value: str) -> str:
+        return job.secret(f"the token for {key}") and value
+
+    @current.builder("look", level=Level.HARMLESS, for_untrusted=True)
+    async def look(job: Job, key: str) -> str:
+        return job.secret("the token") and key
+
+    def pipeline() -> Current[Any]:
+        with untrusted(FORK):
+            return current.pair(report("web", value="ok"), look("web"))
+
+    async with Harness(pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+        assert h.output == Ok(("ok", "web"))
+
+
+def test_for_untrusted_is_a_truth() -> None:
+    """Anything else is a mistake, which is named."""
+    with pytest.raises(WrongKind, match="builder 'look': for_untrusted= takes True or False"):
+        current.builder("look", for_untrusted="yes")  # type: ignore[arg-type]
 
 
 # Secrets

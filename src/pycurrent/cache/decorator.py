@@ -41,6 +41,7 @@ def builder(
     priority: int = 0,
     auto_cancel: bool = False,
     lookup: bool = False,
+    for_untrusted: bool = False,
     schedule: Schedule | None = None,
     retry: Retry | None = None,
     version: str | int | None = None,
@@ -61,7 +62,8 @@ def builder(
     what is lost is made again. `still_there_many` is the same for many results at once: it gets a
     list of such (key ..., outcome), and returns as many truths. `lookup` is for what only looks at
     something: a refresh by its schedule that finds the same value again leaves no job in the
-    history, and no log.
+    history, and no log. `for_untrusted` says that it runs none of the code of strangers for whom it
+    works: then it gets secrets, and needs no approval.
 
     Use it for what is made: it runs once for the same key, and not again if an earlier key comes
     back. For what is *set* somewhere (a deployment, a message, a tag) use `publisher`.
@@ -84,6 +86,7 @@ def builder(
         still_there=still_there,
         still_there_many=still_there_many,
         lookup=lookup,
+        for_untrusted=for_untrusted,
     )
     return cast("BuilderForm", form.decorate)
 
@@ -97,6 +100,7 @@ def publisher(
     priority: int = 0,
     auto_cancel: bool = False,
     latched: bool = False,
+    for_untrusted: bool = False,
     schedule: Schedule | None = None,
     retry: Retry | None = None,
     version: str | int | None = None,
@@ -114,7 +118,8 @@ def publisher(
     value is wanted; without it that follows once the job has ended. With `latched` the last outcome
     is still reported while a new value is being set. `retire`, an async function of (job, key ...,
     outcome), takes back what was set once that has gone from the pipeline; it is given what the
-    last setting has returned. `still_there` and `still_there_many` are as with `builder`.
+    last setting has returned. `still_there` and `still_there_many` are as with `builder`, and
+    `for_untrusted`, too: only with it untrusted work may set something.
 
         @publisher("deploy", level=Level.DANGEROUS)
         async def deploy(job: Job, place: str, *, version: str) -> None:
@@ -125,7 +130,17 @@ def publisher(
     limits = (level, pool, timeout, priority)
     also = (retire, still_there, still_there_many)
     form = _Form(
-        "publisher", id, *limits, schedule, retry, version, label, auto_cancel, latched, *also
+        "publisher",
+        id,
+        *limits,
+        schedule,
+        retry,
+        version,
+        label,
+        auto_cancel,
+        latched,
+        *also,
+        for_untrusted=for_untrusted,
     )
     return cast("PublisherForm", form.decorate)
 
@@ -149,6 +164,7 @@ class _Form(Struct, frozen=True):
     still_there: Function[bool] | None = None
     still_there_many: Function[Sequence[bool]] | None = None
     lookup: bool = False
+    for_untrusted: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, str):
@@ -168,7 +184,7 @@ class _Form(Struct, frozen=True):
         check_version(self.version, name)
         if self.label is not None and not isinstance(self.label, str):
             raise WrongKind(f"{name}: label= takes a text, not {shown(self.label)}")
-        for option in ("auto_cancel", "latched", "lookup"):
+        for option in ("auto_cancel", "latched", "lookup", "for_untrusted"):
             if not isinstance(getattr(self, option), bool):
                 value = shown(getattr(self, option))
                 raise WrongKind(f"{name}: {option}= takes True or False, not {value}")
@@ -250,6 +266,7 @@ def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> An
         "auto_cancel": form.auto_cancel,
         "latched": form.latched,
         "lookup": form.lookup,
+        "for_untrusted": form.for_untrusted,
         "retry": form.retry or DEFAULT,
         "version": form.version,
         "publish" if values else "build": work,

@@ -118,8 +118,8 @@ def check_trust(op_type: OperationType, title: str, trust: Trust) -> None:
     if isinstance(trust, Untrusted) and op_type.has_value and not op_type.for_untrusted:
         raise Failure(
             f"untrusted work can't set anything: {title} is for {trust}; set it outside of"
-            " untrusted(), or say for_untrusted = True in the class of the operation if it runs"
-            " none of that commit's code"
+            " untrusted(), or say for_untrusted=True of the operation if it runs none of that"
+            " commit's code"
         )
 
 
