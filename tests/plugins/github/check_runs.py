@@ -71,6 +71,7 @@ class CheckRuns:
         router.add_get(f"{at}/commits/{{sha}}/check-runs", self._of_commit)
         router.add_post(f"{at}/check-runs", self._make)
         router.add_get(f"{at}/check-runs/{{id}}", self._get)
+        router.add_get(f"{at}/check-runs/{{id}}/annotations", self._annotations)
         router.add_patch(f"{at}/check-runs/{{id}}", self._change)
 
     async def _of_commit(self, request: web.Request) -> web.Response:
@@ -96,6 +97,10 @@ class CheckRuns:
 
     async def _get(self, request: web.Request) -> web.Response:
         return web.json_response(_told(self._run(request)))
+
+    async def _annotations(self, request: web.Request) -> web.Response:
+        found = [{**one, "blob_href": ""} for one in self._run(request).annotations]
+        return self._page(request, found, "")
 
     async def _change(self, request: web.Request) -> web.Response:
         run, body = self._run(request), await request.json()

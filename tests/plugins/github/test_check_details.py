@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import pycurrent as current
 from pycurrent import Current, FailureKind, Job, Level, LogRule, Var
 from pycurrent.engine.site_links import SiteLinks
@@ -60,6 +62,32 @@ async def test_all_that_have_failed_together_are_explained(place: Place) -> None
         assert sorted(one["path"] for one in run.annotations) == ["src/a.c", "src/b.c"]
         unit.set("ok")
         await shown(h)
+        assert "wrong" not in (run_of(place).text or "")
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_annotations_are_those_of_what_has_failed(place: Place, is_first: bool) -> None:
+    """Each once, whichever fails later; once one is fixed another run has only the rest."""
+    unit = Var("unit", "ok")
+
+    def show(app: App, ref: Current[Ref]) -> Current[Any]:
+        found = [work("unit", unit.get()), work("lint", "src/a.c:1: error: ugly")]
+        return app.check(ref, "ci", current.all(found if is_first else found[::-1]))
+
+    def paths() -> list[str]:
+        return sorted(one["path"] for one in run_of(place).annotations)
+
+    async with place.start(show) as h:
+        with_site(h)
+        await shown(h)
+        assert paths() == ["src/a.c"]
+        unit.set("src/b.c:2: error: wrong")
+        await shown(h)
+        assert paths() == ["src/a.c", "src/b.c"]
+        assert len(place.runs()) == 1
+        unit.set("ok")
+        await shown(h)
+        assert paths() == ["src/a.c"]
         assert "wrong" not in (run_of(place).text or "")
 
 

@@ -3,7 +3,7 @@
 A check is a check run, found again by its name and its external id, the path of its stage; so no
 engine makes a second one for the same attempt. Another attempt, which begins after a run was
 completed, has a run of its own: GitHub shows the newest of each name, and a run would keep
-the annotations of its last attempt.
+the annotations of its last attempt. A completed run is only changed if all its annotations hold.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pycurrent.engine.limits import Limits
 from pycurrent.engine.site_links import SiteLinks
 from pycurrent.plugins.forge.limit import asking
 from pycurrent.plugins.forge.status import StatusKey
-from pycurrent.plugins.github.check_api import CheckApi, shown_by
+from pycurrent.plugins.github.check_api import CheckApi, remark_of, shown_by
 from pycurrent.plugins.github.check_text import (
     BATCH,
     Explained,
@@ -65,28 +65,30 @@ class GithubCheck(Publisher[StatusKey, ShownCheck, int]):
         explained = await self._explained(failed[:_MOST_JOBS])
         more = len(failed[_MOST_JOBS:]) + sum(part.more for part in value.failed)
         body = self._body(value, explained, more)
-        annotations = _annotations([*_found_by(explained), *await self._of_passed(value)])
+        found = _annotations([*_found_by(explained), *await self._of_passed(value)])
+        annotations = [annotation_body(one) for one in found]
         home, api = key.as_ref().repository, self.checks_at(key.site)
         with asking(job):
             # A killed engine may have made it without a record of that.
             run = await api.newest(home, key.commit, key.context, self.path)
             if run is not None and run.is_completed and not value.state.is_completed:
                 run = None
+            if run is not None:
+                there = await api.annotations(home, run)
+                if run.is_completed and not there <= set(map(remark_of, annotations)):
+                    run = None  # Nothing takes an annotation back.
+                else:
+                    annotations = [one for one in annotations if remark_of(one) not in there]
             if run is None:
                 first = {"name": key.context, "head_sha": key.commit, "external_id": self.path}
-                batch = annotations[:BATCH]
-                run = await api.make(home, {**first, **_with(body, batch)})
+                run = await api.make(home, {**first, **_with(body, annotations[:BATCH])})
                 job.log(f"Made the check run {run.id}: {value.title}")
-                annotations = annotations[len(batch) :]
-            elif run.shows != shown_by(body) or run.annotations < len(annotations):
-                annotations = annotations[run.annotations :]
+            elif run.shows != shown_by(body) or annotations:
                 run = await api.change(home, run, _with(body, annotations[:BATCH]))
                 job.log(f"Changed the check run {run.id}: {value.title}")
-                annotations = annotations[BATCH:]
             else:
                 job.log(f"The check run {run.id} shows it already")
-                annotations = []
-            for start in range(0, len(annotations), BATCH):
+            for start in range(BATCH, len(annotations), BATCH):
                 batch = annotations[start : start + BATCH]
                 run = await api.change(home, run, _with(body, batch))
         return run.id
@@ -135,8 +137,11 @@ class GithubCheck(Publisher[StatusKey, ShownCheck, int]):
 
 def _failed(value: ShownCheck) -> list[CheckPart]:
     """The parts that have failed, or the stages below them; those that share a job once."""
-    found = [one for part in value.failed for one in part.below or (part,)]
-    return list({one.job or id(one): one for one in reversed(found)}.values())[::-1]
+    found: dict[str | int, CheckPart] = {}
+    for part in value.failed:
+        for one in part.below or (part,):
+            found.setdefault(one.job or id(one), one)
+    return list(found.values())
 
 
 def _found_by(explained: Sequence[Explained]) -> Iterator[Annotation]:
@@ -168,9 +173,8 @@ def _actions(value: ShownCheck) -> list[dict[str, str]]:
     ]
 
 
-def _with(body: dict[str, Any], annotations: Sequence[Annotation]) -> dict[str, Any]:
+def _with(body: dict[str, Any], annotations: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """A request with some annotations."""
     if not annotations:
         return body
-    output = {**body["output"], "annotations": [annotation_body(one) for one in annotations]}
-    return {**body, "output": output}
+    return {**body, "output": {**body["output"], "annotations": annotations}}

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from pycurrent.plugins.forge.values import Repository
 from pycurrent.plugins.github.client import APP, GithubClient
 
 Body = Mapping[str, Any]
+Remark: TypeAlias = tuple[str, int, str]
+"""An annotation as far as it is told from others: its file, line and message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,11 @@ def shown_by(body: Body) -> tuple[object, ...]:
     output = body.get("output") or {}
     texts = [(output.get(name) or "").strip() for name in ("title", "summary", "text")]
     return body.get("status"), body.get("conclusion"), body.get("details_url"), *texts
+
+
+def remark_of(body: Body) -> Remark:
+    """An annotation of an answer, or of a request, by which they are compared."""
+    return str(body.get("path")), int(body.get("start_line") or 0), str(body.get("message"))
 
 
 class CheckApi:
@@ -99,6 +106,14 @@ class CheckApi:
         path = f"{_path(home)}/check-runs/{id}"
         told = await self._client.get_or_none(home.account, what, path)
         return None if told is None else CheckRun.of(told)
+
+    async def annotations(self, home: Repository, run: CheckRun) -> set[Remark]:
+        """The annotations that a run has. They are asked for only if there are any."""
+        if not run.annotations:
+            return set()
+        what = f"the annotations of the check {run.name!r} in {home}"
+        path = f"{_path(home)}/check-runs/{run.id}/annotations"
+        return set(await self._client.pages(home.account, what, path, remark_of))
 
     async def make(self, home: Repository, body: Body) -> CheckRun:
         """Make a run."""
