@@ -59,6 +59,7 @@ async def test_a_commit_is_approved_where_its_work_waits(tmp_path: Path, where: 
         await bob.log_in("bob")
         seen = await bob.get(page)
         assert f"{A} of octo/<web>, waits for approval" in text_of(seen)
+        assert ("Waits for approval of its commit" in text_of(seen)) == (where == "job")
         assert 'action="/approvals/approve"' not in seen.text
         assert (await bob.post("/approvals/approve", commit=A)).status_code == 403
         seen = await ada.get(page)
