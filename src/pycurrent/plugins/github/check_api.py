@@ -57,7 +57,8 @@ def shown_by(body: Body) -> tuple[object, ...]:
 
 def remark_of(body: Body) -> Remark:
     """An annotation of an answer, or of a request, by which they are compared."""
-    return str(body.get("path")), int(body.get("start_line") or 0), str(body.get("message"))
+    message = str(body.get("message")).strip()
+    return str(body.get("path")), int(body.get("start_line") or 0), message
 
 
 class CheckApi:
