@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 OURS = frozenset(
     {
         "api",
+        "approvals",
         "badge",
         "badge.svg",
         "confirm",
